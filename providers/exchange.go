@@ -1,0 +1,37 @@
+package providers
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// MaxAnswer caps a gateway's answer, in bytes. The longest real ones (html pages, PaReq) stay far below.
+const MaxAnswer = 1 << 20
+
+// ErrTooLarge says that an answer went over MaxAnswer.
+var ErrTooLarge = errors.New("providers: answer too large")
+
+// Exchange sends one request, once, and reads the whole answer. Every error is a *Failure: the request may have been
+// taken. op is the gateway's name of the call. The status code is the caller's to judge.
+func Exchange(c *http.Client, op string, req *http.Request) (status int, body []byte, err error) {
+	res, err := c.Do(req)
+	if err != nil {
+		return 0, nil, &Failure{Op: op, Err: err}
+	}
+	defer res.Body.Close()
+	body, err = io.ReadAll(io.LimitReader(res.Body, MaxAnswer+1))
+	switch {
+	case err != nil:
+		return res.StatusCode, nil, &Failure{Op: op, Err: err}
+	case len(body) > MaxAnswer:
+		return res.StatusCode, nil, &Failure{Op: op, Err: ErrTooLarge}
+	}
+	return res.StatusCode, body, nil
+}
+
+// Unreadable is the Failure for an answer that is not in the gateway's language. The body is not kept: it may hold anything.
+func Unreadable(op string, status int, err error) error {
+	return &Failure{Op: op, Err: fmt.Errorf("unreadable answer, HTTP %d: %w", status, err)}
+}

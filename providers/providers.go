@@ -1,0 +1,302 @@
+// Package providers says what Tollgate asks of a payment gateway. A provider is our client for one gateway's API:
+// it knows its wire, nothing of pages or storage. Only session.Flow calls one.
+package providers
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"tollgate/internal/card"
+	"tollgate/internal/money"
+	"tollgate/threeds"
+)
+
+// Provider is a gateway's payment API. A decline is a Step, not an error. An error means that the outcome is not known:
+// ask Status before telling the shopper anything. Every Step carries the Ref as known now; it is stored in the same
+// transaction as the step.
+//
+// Every method gets the whole Payment, because gateways differ in what they want repeated; Payment.Ref is what we know
+// of the gateway's own ids by then. No method retries anything that may move money.
+type Provider interface {
+	// Check refuses at session creation what the gateway cannot express: a currency, an amount, a missing address.
+	// It dials nobody. The error is a *Refusal.
+	Check(p Payment) error
+	// Register makes the order known where the gateway has such a call; it moves no money. Repeated with our reference
+	// it recovers the same order, or says so with an error. A gateway without orders answers Ref{Reference} at once.
+	Register(ctx context.Context, p Payment) (Ref, error)
+	// Pay may move money.
+	Pay(ctx context.Context, p Payment, in Instrument, b threeds.BrowserData) (Step, error)
+	// Resume goes on with what the browser brought, or with its absence; it may move money.
+	Resume(ctx context.Context, p Payment, a Answer) (Step, error)
+	// Status is the inquiry: outcome, amounts, reference, and the next Step where the gateway can repeat it. It never
+	// charges and may be called at any time. ErrNotFound is no error here but Standing.Outcome == NotFound.
+	Status(ctx context.Context, p Payment) (Standing, error)
+}
+
+// Closer makes an unpaid order unpayable. After a nil error the caller still asks Status: closing and paying may race.
+type Closer interface {
+	Close(ctx context.Context, p Payment) error
+}
+
+// Notifier reads a gateway's callback. It proves who sent it and names the payment; what it says is a hint only.
+type Notifier interface {
+	// Notified reads the request (its body is at most 64 KiB and may be read). A forged one is ErrForged, one that
+	// concerns nothing of ours is a Notice without Reference.
+	Notified(r *http.Request) (Notice, error)
+}
+
+// Notice is a verified callback.
+type Notice struct {
+	Reference string // ours
+	OrderID   string // the gateway's
+	Event     string // the gateway's word for it, for the history
+}
+
+// Operator moves money without a browser: capture, void, refund, payout. Results may be pending; Inquire settles them.
+type Operator interface {
+	Kinds() []OpLimits
+	Do(ctx context.Context, p Payment, op Op) (OpResult, error)
+	Inquire(ctx context.Context, p Payment, op Op) (OpResult, error)
+}
+
+// OpKind is a kind of operation.
+type OpKind string
+
+// The operations.
+const (
+	Capture OpKind = "capture"
+	Void    OpKind = "void"
+	Refund  OpKind = "refund"
+	Payout  OpKind = "payout"
+)
+
+// OpLimits says what of an operation the gateway can do.
+type OpLimits struct {
+	Kind    OpKind `json:"kind"`
+	Partial bool   `json:"partial"`
+	Once    bool   `json:"once"` // a second one on the same payment is refused before the call
+}
+
+// Op is one operation.
+type Op struct {
+	Kind      OpKind
+	Reference string // ours, at most 32 characters; the gateway's idempotency mark where it has one
+	GatewayID string // the gateway's id of the operation, from an earlier OpResult
+	Amount    money.Amount
+	Standing  Standing // what Status said just before: the guard against repeating
+}
+
+// OpState is how far an operation is.
+type OpState string
+
+// Operation states as a provider can tell them.
+const (
+	OpPending   OpState = "pending"
+	OpSucceeded OpState = "succeeded"
+	OpFailed    OpState = "failed"
+)
+
+// OpResult is what became of an operation. An error beside it means unknown.
+type OpResult struct {
+	State     OpState
+	GatewayID string
+	Decline   *Decline
+}
+
+// Ref is what the gateway knows an attempt by.
+type Ref struct {
+	Reference string            `json:"reference"`          // ours: {order_id}-{n}, at most 36 characters
+	OrderID   string            `json:"order_id,omitempty"` // the gateway's own
+	More      map[string]string `json:"more,omitempty"`     // what the provider must see again: threeDSServerTransID, …
+}
+
+// With is the Ref with one more thing to remember; the receiver is not changed.
+func (r Ref) With(key, value string) Ref {
+	more := make(map[string]string, len(r.More)+1)
+	for k, v := range r.More {
+		more[k] = v
+	}
+	more[key] = value
+	r.More = more
+	return r
+}
+
+// Payment is what is to be paid, and where the browser is to come back to.
+type Payment struct {
+	Ref         Ref
+	OrderID     string // the merchant's
+	Amount      money.Amount
+	Fee         int64 // minor units, on top of Amount; 0 for most gateways
+	Hold        bool  // authorize now, capture later
+	Description string
+	Locale      string // en, ru, kk
+	Customer    Customer
+	Billing     Billing
+	SaveCard    bool
+	CreatedAt   time.Time // of the attempt
+	ExpiresAt   time.Time // of the session
+	Run         Run
+	CallbackURL string // /callbacks/{account}: gateway to server
+}
+
+// Run holds the addresses of one 3-D Secure authentication; both carry its unguessable token in the path and no query.
+type Run struct {
+	N           int    // 1, 2 after a soft decline, …
+	NotifyURL   string // /3ds/{run}/notify: threeDSMethodNotificationURL
+	ReturnURL   string // /3ds/{run}/return: notificationURL of the challenge, TermUrl, redirect_url
+	SessionData string // sealed, for threeDSSessionData and MD where we choose them; base64url, under 1024 bytes
+}
+
+// Customer is the merchant's customer.
+type Customer struct {
+	ID    string `json:"id,omitempty"`
+	Email string `json:"email,omitempty"`
+	Phone string `json:"phone,omitempty"`
+	IP    string `json:"-"` // of the shopper's browser, as the card form saw it
+}
+
+// Billing is the address some gateways want.
+type Billing struct {
+	FirstName string `json:"first_name,omitempty"`
+	LastName  string `json:"last_name,omitempty"`
+	Address   string `json:"address,omitempty"`
+	City      string `json:"city,omitempty"`
+	State     string `json:"state,omitempty"`
+	Zip       string `json:"zip,omitempty"`
+	Country   string `json:"country,omitempty"` // ISO 3166 alpha-2
+	Phone     string `json:"phone,omitempty"`
+	Email     string `json:"email,omitempty"`
+}
+
+// Instrument is what is paid with.
+type Instrument struct {
+	Kind  string // "card", "saved_card", "qr", "sberpay", "hosted"
+	Card  card.Card
+	Saved string    // the gateway's name of a saved card
+	Code  card.Code // with a saved card, where the gateway asks
+}
+
+// AnswerKind says what the browser brought.
+type AnswerKind string
+
+// Answers.
+const (
+	MethodDone AnswerKind = "method"   // the 3DS Method came back (CompInd Y), did not (N), or there was none (U)
+	Challenged AnswerKind = "cres"     // CRes or Erro
+	PayerAuth  AnswerKind = "pares"    // PaRes
+	Returned   AnswerKind = "returned" // came back from a page or redirect of the gateway's; Fields hold what was posted
+	CardAgain  AnswerKind = "card"     // the same card once more
+)
+
+// Answer is what a run brought. CRes and PaRes are byte for byte as the browser posted them: forward, never rebuild.
+type Answer struct {
+	Kind    AnswerKind
+	CompInd string // Y, N, U
+	CRes    string
+	PaRes   string
+	MD      string
+	Fields  map[string]string
+	Browser threeds.BrowserData
+	Card    *card.Card // the vault's, or as typed again; nil where it is not needed
+}
+
+// Kind is what has to happen next.
+type Kind string
+
+// Step kinds. The first seven are the browser's; Wait is the gateway's; Declined and Finished end a try.
+const (
+	Method    Kind = "method"
+	Challenge Kind = "challenge"
+	PayerPage Kind = "payer_auth"
+	Page      Kind = "page"
+	Redirect  Kind = "redirect"
+	Scan      Kind = "scan"
+	AskCard   Kind = "ask_card"
+	Wait      Kind = "wait"     // the gateway works: inquire
+	Finished  Kind = "finished" // the gateway says it is over and well: inquire at once, believe only the inquiry
+	Declined  Kind = "declined" // a final refusal of this try, server to server
+)
+
+// StepVersion is the version of Step written now.
+const StepVersion = 1
+
+// Step is versioned data, stored with the attempt. An unknown version or kind reads as Wait plus inquiry, never as
+// success or decline.
+type Step struct {
+	V        int            `json:"v"`
+	Kind     Kind           `json:"kind"`
+	Ref      Ref            `json:"ref"`
+	NewRun   bool           `json:"new_run,omitempty"`  // soft decline: answers of the earlier run change nothing any more
+	Forms    []threeds.Form `json:"forms,omitempty"`    // what the browser posts, in order: one or two Method frames, one challenge
+	HTML     string         `json:"html,omitempty"`     // the gateway's page
+	Info     string         `json:"info,omitempty"`     // the gateway's words for the shopper; where set the shopper presses a button
+	Link     string         `json:"link,omitempty"`     // redirect target, QR content, deep link
+	Deadline time.Duration  `json:"deadline,omitempty"` // Method: how long to wait for the notification; else how long the step is good for
+	ThreeDS  threeds.IDs    `json:"three_ds,omitzero"`  // what later messages of this run must not contradict
+	Decline  *Decline       `json:"decline,omitempty"`  // of Declined
+}
+
+// Outcome is what a gateway says became of an attempt.
+type Outcome string
+
+// Outcomes of an inquiry.
+const (
+	NotFound   Outcome = "not_found"  // the gateway does not know the reference; not yet proof
+	Waiting    Outcome = "waiting"    // known and unpaid; it waits for the browser or for us
+	Processing Outcome = "processing" // the gateway or the bank works
+	Authorized Outcome = "authorized" // held
+	Paid       Outcome = "paid"       // taken, wholly or, after refunds, in part
+	Refused    Outcome = "declined"   // final refusal of this order
+	Voided     Outcome = "voided"     // was authorized, is no more
+	Closed     Outcome = "closed"     // unpaid and unpayable: expired, cancelled
+	Unclear    Outcome = "unclear"    // the gateway itself does not know: leave the fast loop, stay unknown
+)
+
+// Standing is the gateway's answer to an inquiry.
+type Standing struct {
+	Outcome   Outcome
+	Ref       Ref          // as known now
+	Reference string       // ours, as the gateway repeats it; "" where it does not
+	Amount    money.Amount // of the order as the gateway has it; Currency.Code "" where it does not say
+	Held      int64        // authorized, minor units
+	Captured  int64
+	Refunded  int64
+	Decline   *Decline
+	// Declined try inside an order that may still be paid (RBS keeps it open): the try is over, the order is not.
+	LastTry *Decline
+	Card    card.Masked
+	ThreeDS ThreeDS
+	Next    *Step // what the gateway still waits for, where it can repeat it
+}
+
+// ThreeDS is how the cardholder was authenticated, as the gateway tells it; for the merchant's records.
+type ThreeDS struct {
+	Version     string `json:"version,omitempty"`
+	TransStatus string `json:"trans_status,omitempty"`
+	ECI         string `json:"eci,omitempty"`
+}
+
+// Reason is our one vocabulary of declines.
+type Reason string
+
+// Decline reasons.
+const (
+	InsufficientFunds    Reason = "insufficient_funds"
+	ExpiredCard          Reason = "expired_card"
+	WrongCVC             Reason = "wrong_cvc"
+	DoNotHonor           Reason = "do_not_honor"
+	AuthenticationFailed Reason = "authentication_failed"
+	Limit                Reason = "limit"
+	Fraud                Reason = "fraud"
+	CardNotSupported     Reason = "card_not_supported"
+	TryAgainLater        Reason = "try_again_later"
+	OtherReason          Reason = "other"
+)
+
+// Decline is a refusal: our word for it, and the gateway's own.
+type Decline struct {
+	Reason  Reason `json:"reason"`
+	Code    string `json:"code,omitempty"`    // the gateway's
+	Message string `json:"message,omitempty"` // the gateway's; never shown to a shopper
+}
