@@ -1,0 +1,155 @@
+// Package session is what Tollgate is about: sessions, attempts, the one transition table, and Flow, the only thing
+// that changes an attempt and the only caller of a provider.
+package session
+
+import (
+	"encoding/json"
+	"time"
+
+	"tollgate/internal/card"
+	"tollgate/internal/money"
+	"tollgate/providers"
+	"tollgate/threeds"
+)
+
+// Session is one thing to be paid. It is an aggregate: it is loaded whole, changed in memory through the transition
+// table, and saved by compare-and-swap on Version.
+type Session struct {
+	ID          string             `json:"id"`
+	Version     int64              `json:"-"` // as loaded; 0 means never saved
+	Merchant    string             `json:"merchant"`
+	Account     string             `json:"account"`
+	Kind        string             `json:"kind"` // payment, transfer
+	OrderID     string             `json:"order_id"`
+	Amount      money.Amount       `json:"amount"`
+	Fee         int64              `json:"fee,omitempty"`
+	Method      string             `json:"payment_method"` // card, saved_card, qr, sberpay, hosted
+	Hold        bool               `json:"hold,omitempty"` // capture: manual
+	Description string             `json:"description,omitempty"`
+	Locale      string             `json:"locale,omitempty"`
+	Customer    providers.Customer `json:"customer,omitzero"`
+	Billing     providers.Billing  `json:"billing,omitzero"`
+	SaveCard    bool               `json:"save_card,omitempty"`
+	SavedCard   string             `json:"saved_card,omitempty"`
+	SuccessURL  string             `json:"success_url"`
+	CancelURL   string             `json:"cancel_url"`
+	WebhookURL  string             `json:"webhook_url,omitempty"`
+	Metadata    map[string]string  `json:"metadata,omitempty"`
+	CreatedAt   time.Time          `json:"created_at"`
+	ExpiresAt   time.Time          `json:"expires_at"`
+	End         End                `json:"end,omitempty"` // why no further attempt may begin
+	RefBase     int                `json:"ref_base"`      // attempts of earlier sessions with the same account and order id
+	LastEvent   int                `json:"last_event"`    // number of the newest event
+	Attempts    []*Attempt         `json:"-"`             // in order of N; stored in rows of their own
+}
+
+// End says why a session takes no further attempt.
+type End string
+
+// Ends of a session that are not a payment.
+const (
+	Expired   End = "expired"
+	Cancelled End = "cancelled"
+	UsedUp    End = "declined"
+)
+
+// MaxAttempts is how many tries a shopper has at one session.
+const MaxAttempts = 5
+
+// Attempt is one try to pay a session with one instrument; at most one of a session's attempts is live.
+type Attempt struct {
+	N          int                 `json:"n"`
+	State      State               `json:"state"`
+	Ref        providers.Ref       `json:"ref"`
+	Instrument string              `json:"instrument"`
+	Card       card.Masked         `json:"card,omitzero"`
+	Browser    threeds.BrowserData `json:"browser,omitzero"`
+	IP         string              `json:"ip,omitempty"` // the shopper's
+	Step       *providers.Step     `json:"step,omitempty"`
+	StepN      int                 `json:"step_n"` // counts the steps stored; a resume belongs to one of them
+	StepAt     time.Time           `json:"step_at,omitzero"`
+	Runs       []*Run              `json:"runs,omitempty"`
+	Deadline   time.Time           `json:"deadline,omitzero"` // of the call that is out
+	Inquiries  int                 `json:"inquiries"`         // made since the last news; the place in the schedule
+	Unclear    bool                `json:"unclear,omitempty"` // the gateway itself does not know: slow schedule
+	Missing    time.Time           `json:"missing,omitzero"`  // when an inquiry first said "not found" after the deadline
+	NeedsEyes  bool                `json:"needs_review,omitempty"`
+	Decline    *providers.Decline  `json:"decline,omitempty"`
+	ThreeDS    providers.ThreeDS   `json:"three_ds,omitzero"`
+	Held       int64               `json:"held"` // minor units, as the gateway said
+	Captured   int64               `json:"captured"`
+	Refunded   int64               `json:"refunded"`
+	Voided     bool                `json:"voided,omitempty"`
+	PaidLate   bool                `json:"paid_late,omitempty"` // approved after the session had ended otherwise
+	CreatedAt  time.Time           `json:"created_at"`
+	UpdatedAt  time.Time           `json:"updated_at"`
+	Calls      []Call              `json:"-"` // the call book; rows of their own
+}
+
+// Run is one 3-D Secure authentication of an attempt. Its token is the only thing that a post from the bank needs.
+type Run struct {
+	N          int         `json:"n"`
+	Token      string      `json:"token"` // 128 bits or more, base64url; in the paths /3ds/{token}/…
+	IDs        threeds.IDs `json:"ids,omitzero"`
+	CompInd    string      `json:"comp_ind,omitempty"`
+	MethodAt   time.Time   `json:"method_at,omitzero"`   // Method frames first shown
+	ShownAt    time.Time   `json:"shown_at,omitzero"`    // challenge (or page, redirect) first shown
+	NotifiedAt time.Time   `json:"notified_at,omitzero"` // Method notification
+	ReturnedAt time.Time   `json:"returned_at,omitzero"` // CRes, PaRes or gateway redirect
+	Late       int         `json:"late,omitempty"`       // answers that came too late or again; they changed nothing
+	Sealed     string      `json:"sealed,omitempty"`     // what the browser brought, until it is forwarded
+}
+
+// Call is one line of the call book: the permission to send one call that can move money.
+type Call struct {
+	Attempt    int       `json:"attempt"`
+	Kind       string    `json:"kind"` // "pay", "resume"
+	Round      int       `json:"round"`
+	SentAt     time.Time `json:"sent_at"`
+	AnsweredAt time.Time `json:"answered_at,omitzero"`
+	Result     string    `json:"result,omitempty"` // the step kind, or "error"
+}
+
+// Event is one line of a session's history; numbered 1, 2, 3 … per session, never rewritten.
+type Event struct {
+	N    int             `json:"n"`
+	Type string          `json:"type"`
+	At   time.Time       `json:"at"`
+	Data json.RawMessage `json:"data"`
+}
+
+// Live is the attempt that may still end in a payment, or nil.
+func (s *Session) Live() *Attempt {
+	for _, a := range s.Attempts {
+		if a.State.Live() {
+			return a
+		}
+	}
+	return nil
+}
+
+// Last is the newest attempt, or nil.
+func (s *Session) Last() *Attempt {
+	if len(s.Attempts) == 0 {
+		return nil
+	}
+	return s.Attempts[len(s.Attempts)-1]
+}
+
+// Attempt finds an attempt by its number, or nil.
+func (s *Session) Attempt(n int) *Attempt {
+	for _, a := range s.Attempts {
+		if a.N == n {
+			return a
+		}
+	}
+	return nil
+}
+
+// Run is the newest run, or nil before the first.
+func (a *Attempt) Run() *Run {
+	if len(a.Runs) == 0 {
+		return nil
+	}
+	return a.Runs[len(a.Runs)-1]
+}
