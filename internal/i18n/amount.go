@@ -1,0 +1,56 @@
+package i18n
+
+import (
+	"strconv"
+	"strings"
+)
+
+const (
+	nbsp  = "\u00a0"
+	minus = "\u2212"
+)
+
+// FormatAmount writes minor units of a currency with that many digits after the point, as lang writes money:
+// "$1,234.50" and "1,234.50 ₸" in English, "1 234,50 ₸" in Russian and Kazakh, with no-break spaces. Currencies
+// without a sign of their own here show their ISO 4217 code.
+func FormatAmount(lang string, minor int64, digits int, code string) string {
+	group, point := nbsp, ","
+	if lang == "en" {
+		group, point = ",", "."
+	}
+	abs := uint64(minor)
+	if minor < 0 {
+		abs = -abs
+	}
+	s := strconv.FormatUint(abs, 10)
+	if digits < 0 {
+		digits = 0
+	}
+	if pad := digits + 1 - len(s); pad > 0 {
+		s = strings.Repeat("0", pad) + s
+	}
+	whole, fraction := s[:len(s)-digits], s[len(s)-digits:]
+	var n strings.Builder
+	for i, d := range whole {
+		if i > 0 && (len(whole)-i)%3 == 0 {
+			n.WriteString(group)
+		}
+		n.WriteRune(d)
+	}
+	if fraction != "" {
+		n.WriteString(point + fraction)
+	}
+	sign := ""
+	if minor < 0 {
+		sign = minus
+	}
+	symbol := map[string]string{"RUB": "₽", "KZT": "₸", "USD": "$", "EUR": "€", "GBP": "£"}[code]
+	switch {
+	case symbol == "":
+		return sign + n.String() + nbsp + code
+	case lang == "en" && code != "RUB" && code != "KZT":
+		return sign + symbol + n.String()
+	default:
+		return sign + n.String() + nbsp + symbol
+	}
+}

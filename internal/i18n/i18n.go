@@ -1,0 +1,94 @@
+// Package i18n holds every word a shopper reads, in English, Russian and Kazakh, and writes amounts the way
+// those languages write them.
+package i18n
+
+import (
+	"embed"
+	"fmt"
+
+	"github.com/nicksnyder/go-i18n/v2/i18n"
+	"github.com/pelletier/go-toml/v2"
+	"golang.org/x/text/language"
+)
+
+//go:embed locales/*.toml
+var locales embed.FS
+
+// Languages are the languages of the pages, the fallback first.
+func Languages() []string { return []string{"en", "ru", "kk"} }
+
+// Bundle is the texts of all languages. It is safe for concurrent use.
+type Bundle struct {
+	matcher    language.Matcher
+	localizers map[string]*Localizer
+}
+
+// Localizer gives texts in one language.
+type Localizer struct {
+	lang string
+	loc  *i18n.Localizer
+}
+
+// New reads the embedded locale files. It fails when one of them cannot be read or when its language is not the
+// one its name says.
+func New() (*Bundle, error) {
+	texts := i18n.NewBundle(language.English)
+	texts.RegisterUnmarshalFunc("toml", toml.Unmarshal)
+	b := &Bundle{localizers: map[string]*Localizer{}}
+	var tags []language.Tag
+	for _, lang := range Languages() {
+		file, err := texts.LoadMessageFileFS(locales, "locales/"+lang+".toml")
+		if err != nil {
+			return nil, fmt.Errorf("i18n: %w", err)
+		}
+		if file.Tag.String() != lang {
+			return nil, fmt.Errorf("i18n: locales/%s.toml was read as %s", lang, file.Tag)
+		}
+		tags = append(tags, file.Tag)
+		b.localizers[lang] = &Localizer{lang: lang, loc: i18n.NewLocalizer(texts, lang)}
+	}
+	b.matcher = language.NewMatcher(tags)
+	return b, nil
+}
+
+// For returns the texts of the first wish that can be met; a wish is a language tag ("kk") or a whole
+// Accept-Language header. Empty and unreadable wishes are passed over; when none can be met it is English.
+func (b *Bundle) For(wishes ...string) *Localizer {
+	for _, wish := range wishes {
+		tags, _, err := language.ParseAcceptLanguage(wish)
+		if err != nil || len(tags) == 0 {
+			continue
+		}
+		if _, i, confidence := b.matcher.Match(tags...); confidence != language.No {
+			return b.localizers[Languages()[i]]
+		}
+	}
+	return b.localizers[Languages()[0]]
+}
+
+// Lang is "en", "ru" or "kk".
+func (l *Localizer) Lang() string { return l.lang }
+
+// T gives the text with that id. Args are pairs of a name in the text and its value: T("attempts_left", "Count", 3).
+// The value of Count, an int, chooses the plural form. Nothing is escaped here. An id that no locale file has comes
+// back as itself.
+func (l *Localizer) T(id string, args ...any) string {
+	c := i18n.LocalizeConfig{MessageID: id}
+	if len(args) > 1 {
+		data := make(map[string]any, len(args)/2)
+		for i := 0; i+1 < len(args); i += 2 {
+			name, _ := args[i].(string)
+			data[name] = args[i+1]
+		}
+		c.TemplateData = data
+		if n, ok := data["Count"]; ok {
+			c.PluralCount = n
+		}
+	}
+	// On a fallback the library gives text and an error; the text is what the shopper needs.
+	text, _ := l.loc.Localize(&c)
+	if text == "" {
+		return id
+	}
+	return text
+}

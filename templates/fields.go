@@ -1,0 +1,100 @@
+package templates
+
+import (
+	"strconv"
+
+	"github.com/a-h/templ"
+)
+
+// cardField is one input of the card form; its texts are ids.
+type cardField struct {
+	id, label, hint, value            string
+	autocomplete, inputmode, capitals string
+	maxlength                         string
+	err, missing, invalid, past       string
+}
+
+func (p CardPage) fields() []cardField {
+	return []cardField{
+		{id: "number", label: "number", autocomplete: "cc-number", inputmode: "numeric", capitals: "off", maxlength: "23",
+			err: cardErrorTexts[p.Errors.Number], missing: "error_number_missing", invalid: "error_number_invalid"},
+		// Seven, so that "12 / 29" and "12/2029", which browsers fill in, are not cut.
+		{id: "expiry", label: "expiry", hint: "expiry_hint", value: p.Expiry, autocomplete: "cc-exp", inputmode: "numeric", capitals: "off", maxlength: "7",
+			err: cardErrorTexts[p.Errors.Expiry], missing: "error_expiry_missing", invalid: "error_expiry_invalid", past: "error_expiry_past"},
+		{id: "cvc", label: "cvc", hint: "cvc_hint", autocomplete: "cc-csc", inputmode: "numeric", capitals: "off", maxlength: "4",
+			err: cardErrorTexts[p.Errors.CVC], missing: "error_cvc_missing", invalid: "error_cvc_invalid"},
+		{id: "name", label: "name", value: p.Name, autocomplete: "cc-name", inputmode: "text", capitals: "characters", maxlength: "64",
+			err: cardErrorTexts[p.Errors.Name], missing: "error_name_missing", invalid: "error_name_invalid"},
+	}
+}
+
+func (f cardField) describedBy() string { return describedBy(f.id, f.hint) }
+
+// title tells a screen reader first of all that something is to be put right.
+func (p CardPage) title() string {
+	id := "card_title"
+	if p.AskLast4 != "" {
+		id = "card_again_title"
+	}
+	t := title(p.Layout, id)
+	if p.Errors.Any() || p.notice() != "" {
+		t = p.T.T("title_error", "Title", t)
+	}
+	return t
+}
+
+// loginField is the one input of a login form; its texts are ids.
+type loginField struct{ id, label, hint, autocomplete, inputmode, value, maxlength, button string }
+
+func (f loginField) describedBy() string { return describedBy(f.id, f.hint) }
+
+func describedBy(id, hint string) string {
+	if hint == "" {
+		return id + "-error"
+	}
+	return id + "-hint " + id + "-error"
+}
+
+// language is one of the page's languages, called as its own speakers call it.
+type language struct{ code, name string }
+
+var languages = []language{{"en", "English"}, {"ru", "Русский"}, {"kk", "Қазақша"}}
+
+// liveData is what live.js is told.
+type liveData struct {
+	next   string // where it goes
+	events string // what it listens to
+	poll   int    // seconds between reloads while nothing is heard
+	goOn   bool   // goes to next by itself, after delay seconds
+	delay  int
+	method string // id of the MethodDone message that wakes it
+}
+
+func (p ResultPage) live() liveData {
+	return liveData{next: p.ContinueURL, goOn: p.Delay > 0, delay: p.Delay}
+}
+
+func frameTitle(i int) string { return "3-D Secure " + strconv.Itoa(i+1) }
+
+func (p WaitPage) heading() string {
+	if p.Reason == WaitChecking {
+		return "wait_checking"
+	}
+	return "wait_processing"
+}
+
+func (p LeavePage) goes() bool { return p.Auto && p.Info == "" }
+
+func (p LeavePage) head() templ.Component {
+	if !p.goes() {
+		return nil
+	}
+	return reload(0, p.URL)
+}
+
+func (p ResultPage) head() templ.Component {
+	if p.Delay <= 0 || p.ContinueURL == "" {
+		return nil
+	}
+	return reload(p.Delay, p.ContinueURL)
+}

@@ -1,0 +1,253 @@
+// Package templates holds the pages a shopper sees and the view models they show. A view model carries only what is
+// shown, already as text; which page is due, and what its numbers mean, is decided before. Merchants' and gateways' texts
+// are escaped and kept apart from the page's own text direction.
+//
+// Every page works without script. Scripts are files of package static, except the few lines that submit a form while the
+// page is still loading; all of them carry Layout.Nonce.
+package templates
+
+import "tollgate/internal/i18n"
+
+// Layout is what every page shows around its own content. The zero value of every field but T is fine.
+type Layout struct {
+	T     *i18n.Localizer // the language of the page
+	Nonce string          // the nonce of the response's script-src; needed where the page's comment says so
+
+	MerchantName string
+	AmountText   string // formatted by i18n.FormatAmount
+	OrderText    string // the order's number, as the merchant wrote it
+	Description  string // what is paid for, as the merchant wrote it
+
+	SandboxNotice bool   // "test mode, no real money"
+	Self          string // the address GET shows this page at; language links lead to it with ?lang=; none are shown when empty
+	Refresh       int    // seconds between reloads where script is off; 0 takes the page's own default
+}
+
+// CardPage is the card form. It posts number, expiry (as typed, MM/YY asked for), cvc, name, csrf and the browser data of
+// EMV 3DS: browserJavaEnabled, browserJavascriptEnabled ("false" unless the script ran), browserLanguage,
+// browserColorDepth, browserScreenHeight, browserScreenWidth, browserTZ (empty without script).
+//
+// CSP: script-src 'self', style-src 'self', img-src 'self' data:, form-action 'self'.
+type CardPage struct {
+	Layout
+	Action       string // where the form posts
+	CancelAction string // where "cancel and go back to the shop" posts, with csrf; not shown when empty
+	CSRF         string
+
+	Expiry, Name string // kept from an earlier try; number and CVC never are
+	Errors       CardErrors
+
+	Decline      string // the last attempt was declined: a decline reason, see DeclineReasons; unknown ones read as "other"
+	NotCharged   bool   // the last attempt came to nothing: "you were not charged"
+	Stale        bool   // the form was too old or already used: "enter the card again"
+	AttemptsLeft int    // shown after a first attempt, when above 0
+
+	AskLast4 string   // not empty: the same card is needed again, the one ending so
+	Brands   []string // accepted: visa, mastercard, mir, unionpay, amex; others are ignored
+}
+
+// CardError says what is wrong with one field of the card form. The empty one says nothing is.
+type CardError string
+
+// What can be wrong with the fields of the card form.
+const (
+	NumberMissing     CardError = "number_missing"
+	NumberInvalid     CardError = "number_invalid"     // length or check digit
+	NumberUnsupported CardError = "number_unsupported" // a brand that is not accepted here
+	NumberDifferent   CardError = "number_different"   // asked for the same card, got another
+	ExpiryMissing     CardError = "expiry_missing"
+	ExpiryInvalid     CardError = "expiry_invalid" // not a month and a year
+	ExpiryPast        CardError = "expiry_past"
+	CVCMissing        CardError = "cvc_missing"
+	CVCInvalid        CardError = "cvc_invalid"
+	NameMissing       CardError = "name_missing"
+	NameInvalid       CardError = "name_invalid"
+)
+
+// CardErrors has one error, or none, for each field.
+type CardErrors struct{ Number, Expiry, CVC, Name CardError }
+
+// Any reports whether a field is wrong.
+func (e CardErrors) Any() bool { return e != CardErrors{} }
+
+// MethodPage is shown while 3DS Method frames run. It goes to Next when the live connection says so, when a MethodDone page
+// in one of its frames says so, and after the deadline; without script it reloads.
+//
+// CSP: script-src 'self', connect-src 'self', frame-src 'self' https:.
+type MethodPage struct {
+	Layout
+	Frames    []string // addresses of our own MethodFrame documents, in order
+	ID        string   // what MethodDone sends back in its message
+	EventsURL string   // server-sent events; the event "change" means that Next shows something else now
+	Next      string   // the pay address
+	Deadline  int      // seconds after which the page goes to Next anyhow; 0 means 11
+}
+
+// Field is one input of a form that the browser posts; forms keep the order of their fields.
+type Field struct{ Name, Value string }
+
+// MethodFramePage is the document of a hidden frame: a form that submits itself.
+//
+// CSP: script-src 'nonce-…', no form-action, frame-ancestors 'self'.
+type MethodFramePage struct {
+	T      *i18n.Localizer
+	Nonce  string
+	Action string // http or https; anything else makes a form that goes nowhere
+	Fields []Field
+}
+
+// MethodDonePage is the answer to the post that comes back inside a Method frame. It tells the page around the frame, by
+// postMessage of {tollgate: "method", id}, that the server should be asked.
+//
+// CSP: script-src 'nonce-…', frame-ancestors 'self'.
+type MethodDonePage struct {
+	Nonce  string
+	ID     string // MethodPage.ID
+	Origin string // our own origin, the only one that may hear it
+}
+
+// ChallengePage posts a CReq or a PaReq to the bank, in the whole window.
+//
+// CSP: script-src 'nonce-…', style-src 'self', img-src 'self', no form-action (it would stop the bank's redirects).
+type ChallengePage struct {
+	Layout
+	Action     string // http or https; anything else makes a form that goes nowhere
+	Fields     []Field
+	AutoSubmit bool   // submits while loading; false for every view but the first, so that Back and a second tab post nothing
+	Info       string // the gateway's words for the shopper; shown, and then nothing is submitted without a press
+}
+
+// LeavePage sends the shopper to a page of the bank or gateway by GET.
+//
+// CSP: as ChallengePage.
+type LeavePage struct {
+	Layout
+	URL  string // http or https; anything else makes a link that goes nowhere
+	Auto bool   // goes on by itself, by script or refresh
+	Info string // as in ChallengePage: shown, and then nothing happens without a press
+}
+
+// ReturnTopPage answers a return from the bank that landed in a frame: it opens the pay address in the whole window.
+//
+// CSP: script-src 'nonce-…', style-src 'self', img-src 'self', no frame-ancestors.
+type ReturnTopPage struct {
+	T      *i18n.Localizer
+	Nonce  string
+	PayURL string
+}
+
+// WaitReason says why the shopper waits.
+type WaitReason string
+
+// Why the shopper waits.
+const (
+	WaitProcessing WaitReason = "processing" // the gateway is working
+	WaitChecking   WaitReason = "checking"   // an answer is overdue: "we are checking; you will not be charged twice"
+)
+
+// WaitPage is shown while the server works. It is woken by the event "change", by reloading, or by the refresh without
+// script.
+//
+// CSP: script-src 'self', connect-src 'self'.
+type WaitPage struct {
+	Layout
+	Reason    WaitReason // empty reads as processing
+	Long      bool       // it has taken long: says that the page may be closed; the script says it after 20 s by itself
+	EventsURL string
+	Next      string // the pay address
+}
+
+// Outcome says how a session ended.
+type Outcome string
+
+// How a session ended.
+const (
+	OutcomePaid       Outcome = "paid"
+	OutcomeAuthorized Outcome = "authorized"
+	OutcomeDeclined   Outcome = "declined" // for good: no attempts left
+	OutcomeCancelled  Outcome = "cancelled"
+	OutcomeExpired    Outcome = "expired"
+	OutcomeRefunded   Outcome = "refunded"
+	OutcomeVoided     Outcome = "voided"
+)
+
+// ResultPage is the end of a payment: how it ended, and <a id="continue"> to the shop.
+//
+// CSP: script-src 'self'.
+type ResultPage struct {
+	Layout
+	Outcome     Outcome
+	Decline     string // with OutcomeDeclined: the reason, see DeclineReasons; may be empty
+	ContinueURL string // http or https; no link when empty
+	Delay       int    // seconds after which the page goes on by itself, by script or refresh; 0 means never
+}
+
+// NotFoundPage says that there is no such payment.
+type NotFoundPage struct{ Layout }
+
+// ProblemPage says that something went wrong, without any detail. The shopper is told that reloading is safe.
+type ProblemPage struct {
+	Layout
+	Retry     string // an address to try again, such as the pay address; not shown when empty
+	RequestID string // shown as a number to tell the shop; not shown when empty
+}
+
+// LoginPhonePage asks for the phone before the card, where the account needs the customer. It posts phone and csrf.
+type LoginPhonePage struct {
+	Layout
+	Action, CancelAction, CSRF string
+	Phone                      string     // kept from an earlier try
+	Error                      LoginError // beside the field
+}
+
+// LoginCodePage asks for the one-time code. It posts code and csrf.
+type LoginCodePage struct {
+	Layout
+	Action, CancelAction, CSRF string
+	PhoneText                  string // where the code went, masked as it should be shown
+	AgainAction                string // posts csrf to send another code; not shown when empty
+	Error                      LoginError
+}
+
+// LoginError says what is wrong with the phone or the code.
+type LoginError string
+
+// What can be wrong with the phone or the code.
+const (
+	PhoneMissing LoginError = "phone_missing"
+	PhoneInvalid LoginError = "phone_invalid"
+	PhoneUnknown LoginError = "phone_unknown" // no such customer: another phone may be tried
+	CodeMissing  LoginError = "code_missing"
+	CodeWrong    LoginError = "code_wrong"
+	CodeExpired  LoginError = "code_expired"
+)
+
+// ScanPage shows a QR picture and a link that opens the bank's app, and waits like WaitPage.
+//
+// CSP: script-src 'self', connect-src 'self', img-src 'self' data:.
+type ScanPage struct {
+	Layout
+	PNG          []byte // the picture; not shown when empty
+	Link         string // https, or an app's own scheme; javascript:, data: and the like make a link that goes nowhere
+	EventsURL    string
+	Next         string
+	CancelAction string
+	CSRF         string
+}
+
+// SavedCardsPage lets the shopper choose a saved card or a new one. It posts card (SavedCard.ID, or "new") and csrf.
+type SavedCardsPage struct {
+	Layout
+	Action, CancelAction, CSRF string
+	Cards                      []SavedCard
+	AskCVC                     bool // posts cvc too
+	Error                      CardError
+}
+
+// SavedCard is one line of the choice.
+type SavedCard struct {
+	ID     string
+	Brand  string // as in CardPage.Brands
+	Last4  string
+	Expiry string // MM/YY, or empty
+}

@@ -1,0 +1,167 @@
+package templates
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+
+	"github.com/a-h/templ"
+)
+
+// declineTexts is the vocabulary of declines and what the shopper reads. It says what to do next, not which check failed
+// where that would help somebody who tries stolen cards.
+var declineTexts = map[string]string{
+	"insufficient_funds":    "decline_insufficient_funds",
+	"expired_card":          "decline_expired_card",
+	"wrong_cvc":             "decline_wrong_cvc",
+	"do_not_honor":          "decline_do_not_honor",
+	"authentication_failed": "decline_authentication_failed",
+	"limit":                 "decline_limit",
+	"fraud":                 "decline_fraud",
+	"card_not_supported":    "decline_card_not_supported",
+	"try_again_later":       "decline_try_again_later",
+	"other":                 "decline_other",
+}
+
+func declineText(reason string) string {
+	if id, ok := declineTexts[reason]; ok {
+		return id
+	}
+	return declineTexts["other"]
+}
+
+var cardErrorTexts = map[CardError]string{
+	NumberMissing:     "error_number_missing",
+	NumberInvalid:     "error_number_invalid",
+	NumberUnsupported: "error_number_unsupported",
+	NumberDifferent:   "error_number_different",
+	ExpiryMissing:     "error_expiry_missing",
+	ExpiryInvalid:     "error_expiry_invalid",
+	ExpiryPast:        "error_expiry_past",
+	CVCMissing:        "error_cvc_missing",
+	CVCInvalid:        "error_cvc_invalid",
+	NameMissing:       "error_name_missing",
+	NameInvalid:       "error_name_invalid",
+}
+
+var loginErrorTexts = map[LoginError]string{
+	PhoneMissing: "error_phone_missing",
+	PhoneInvalid: "error_phone_invalid",
+	PhoneUnknown: "error_phone_unknown",
+	CodeMissing:  "error_code_missing",
+	CodeWrong:    "error_code_wrong",
+	CodeExpired:  "error_code_expired",
+}
+
+type outcomeTexts struct{ title, text, mark string }
+
+var outcomes = map[Outcome]outcomeTexts{
+	OutcomePaid:       {"result_paid", "result_paid_text", "good"},
+	OutcomeAuthorized: {"result_authorized", "result_authorized_text", "good"},
+	OutcomeDeclined:   {"result_declined", "result_declined_text", "bad"},
+	OutcomeCancelled:  {"result_cancelled", "result_cancelled_text", "plain"},
+	OutcomeExpired:    {"result_expired", "result_expired_text", "plain"},
+	OutcomeRefunded:   {"result_refunded", "result_refunded_text", "plain"},
+	OutcomeVoided:     {"result_voided", "result_voided_text", "plain"},
+}
+
+// An outcome that is not known here reads as neither success nor failure.
+func (p ResultPage) texts() outcomeTexts {
+	if t, ok := outcomes[p.Outcome]; ok {
+		return t
+	}
+	return outcomeTexts{"result_over", "result_over_text", "plain"}
+}
+
+// brand is how a payment system is lettered.
+type brand struct{ id, name string }
+
+var brands = []brand{{"visa", "Visa"}, {"mastercard", "Mastercard"}, {"mir", "Мир"}, {"unionpay", "UnionPay"}, {"amex", "Amex"}}
+
+func (p CardPage) brands() []brand {
+	var shown []brand
+	for _, b := range brands {
+		for _, id := range p.Brands {
+			if id == b.id {
+				shown = append(shown, b)
+			}
+		}
+	}
+	return shown
+}
+
+func (c SavedCard) brandName() string {
+	for _, b := range brands {
+		if b.id == c.Brand {
+			return b.name
+		}
+	}
+	return ""
+}
+
+// webURL lets addresses of the web and paths through. templ would let mailto:, tel: and ftp: pass too, and does nothing
+// for attributes that it does not know to be addresses.
+func webURL(s string) templ.SafeURL {
+	scheme, _, found := strings.Cut(s, ":")
+	if found && !strings.ContainsAny(scheme, "/?#") && !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
+		return templ.FailedSanitizationURL
+	}
+	return templ.SafeURL(s)
+}
+
+// appURL also lets the schemes of banks' apps through, but none that runs or shows what the address itself carries.
+func appURL(s string) templ.SafeURL {
+	scheme, _, found := strings.Cut(s, ":")
+	for _, r := range scheme {
+		if found && !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("+-.", r)) {
+			return templ.FailedSanitizationURL
+		}
+	}
+	switch strings.ToLower(scheme) {
+	case "javascript", "data", "vbscript", "blob", "file", "about", "filesystem", "view-source":
+		return templ.FailedSanitizationURL
+	}
+	return templ.SafeURL(s)
+}
+
+func pngData(b []byte) string {
+	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(b)
+}
+
+func or(n, standard int) int {
+	if n > 0 {
+		return n
+	}
+	return standard
+}
+
+// refresh is the content of a meta refresh. A semicolon or quote in the address cannot end it: browsers read to the end of
+// an unquoted address.
+func refresh(seconds int, url string) string {
+	s := strconv.Itoa(seconds)
+	if url != "" {
+		s += ";url=" + string(webURL(url))
+	}
+	return s
+}
+
+func (p CardPage) notice() string {
+	switch {
+	case p.Decline != "":
+		return declineText(p.Decline)
+	case p.NotCharged:
+		return "card_not_charged"
+	case p.Stale:
+		return "card_stale"
+	}
+	return ""
+}
+
+// title is what a screen reader says first.
+func title(l Layout, id string) string {
+	t := l.T.T(id)
+	if l.MerchantName != "" {
+		t += " · " + l.MerchantName
+	}
+	return t
+}
