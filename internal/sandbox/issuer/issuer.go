@@ -1,137 +1,193 @@
-// Package issuer is the sandbox's bank: the card table, and an access control server (ACS) that speaks EMV 3DS 2.1-2.3 and
-// 3DS 1.0.2 to browsers as facts about real ones have it. The simulated gateways stand for 3DS Server and directory server and
-// call it directly.
+// Package issuer is the sandbox's bank: the card table, and an access control server (ACS) that speaks EMV 3DS 2.1 to 2.3 and
+// 3DS 1.0.2 to browsers. The simulated gateways stand for the 3DS Server and the directory server and call it directly.
 package issuer
 
 import (
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
-	"net/http"
+	"strings"
 	"sync"
 	"time"
 
 	"tollgate/internal/sandbox/journal"
 )
 
-// Errors that gateways may want to tell apart.
+// Errors that gateways may want to tell apart; they come wrapped with the reason.
 var (
-	ErrUnknown     = errors.New("issuer: no such transaction")  // Erro 301
-	ErrNotEnrolled = errors.New("issuer: card has no such 3DS") // Erro 305
-	ErrRefused     = errors.New("issuer: message refused")      // wrapped with the reason
+	ErrUnknown     = errors.New("issuer: no such transaction")
+	ErrNotEnrolled = errors.New("issuer: the card has no such 3-D Secure")
+	ErrRefused     = errors.New("issuer: message refused")
 )
 
 // Options of an issuer. BaseURL is the only one that must be set.
 type Options struct {
-	BaseURL string           // where the sandbox is reached, without trailing slash: http://localhost:8081
+	BaseURL string           // where browsers reach the sandbox, without trailing slash: http://localhost:8081
 	Now     func() time.Time // default time.Now
 	Journal *journal.Journal // default: memory only
 	Rand    io.Reader        // default crypto/rand
-	// FirstCReq is how long after the ARes the first CReq may come (30 s); Interaction how long the cardholder may take
-	// (10 min); Decoupled when the cardholder confirms in the app (5 s); all by Now. LateMethod is how long a late Method page
-	// is held (12 s), by real time.
+	// FirstCReq is how long after the ARes the first CReq may come (30 s); Interaction how long the cardholder may take for each
+	// step (10 min); Decoupled when the cardholder confirms in the app (5 s); all three by Now. LateMethod is how long the late
+	// Method page is held (12 s), by real time.
 	FirstCReq, Interaction, Decoupled, LateMethod time.Duration
 }
 
+const (
+	emvBucket    = "acs.emv"
+	legacyBucket = "acs.legacy"
+	keyBucket    = "acs.key"
+	forget       = 7 * 24 * time.Hour // older transactions are dropped at start
+)
+
 // Issuer is safe for concurrent use.
 type Issuer struct {
-	o  Options
-	mu sync.Mutex
+	o   Options
+	key []byte // signs PaRes
+
+	mu     sync.Mutex
+	emv    map[string]*transaction // by threeDSServerTransID and by acsTransID
+	open   map[string]*transaction // by threeDSServerTransID: answered with C or D, no result yet
+	legacy map[string]*payerAuth   // by xid and by our own id
+	subs   []func(string, Result)
 }
 
 // New loads the transactions from the journal.
 func New(o Options) (*Issuer, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	if o.Rand == nil {
 		o.Rand = rand.Reader
 	}
-	return &Issuer{o: o}, nil
+	if o.Journal == nil {
+		o.Journal, _ = journal.Open("") // memory does not fail
+	}
+	o.BaseURL = strings.TrimSuffix(o.BaseURL, "/")
+	for d, otherwise := range map[*time.Duration]time.Duration{
+		&o.FirstCReq: 30 * time.Second, &o.Interaction: 10 * time.Minute, &o.Decoupled: 5 * time.Second, &o.LateMethod: 12 * time.Second,
+	} {
+		if *d == 0 {
+			*d = otherwise
+		}
+	}
+	i := &Issuer{o: o}
+	i.forget()
+	if err := i.load(); err != nil {
+		return nil, err
+	}
+	return i, nil
 }
 
-// Handler serves /acs/…; it expects the full path.
-func (i *Issuer) Handler() http.Handler { return http.NotFoundHandler() }
-
-// Auth is what the 3DS Server knows before the AReq.
-type Auth struct {
-	ServerTransID, ACSTransID, Version string
-	MethodURL                          string // "" when the card range has none (threeDSCompInd U)
+func (i *Issuer) forget() {
+	i.emv, i.open, i.legacy = map[string]*transaction{}, map[string]*transaction{}, map[string]*payerAuth{}
 }
 
-// Begin opens an authentication for a card with EMV 3DS. mandate is the second run after a soft decline: a challenge is certain.
-func (i *Issuer) Begin(c Card, mandate bool) (Auth, error) { return Auth{}, ErrNotEnrolled }
-
-// MethodSeen tells when the browser first opened the card's Method page.
-func (i *Issuer) MethodSeen(serverTransID string) (time.Time, bool) { return time.Time{}, false }
-
-// AReq is the authentication request.
-type AReq struct {
-	ServerTransID   string
-	CompInd         string            // Y N U
-	NotificationURL string            // where CRes and Erro go
-	Browser         map[string]string // by EMV element name (browserColorDepth, …); nil is not checked
-	Amount          int64             // minor units
-	Currency        string            // ISO 4217 letters
-	WindowSize      string            // challengeWindowSize, default "05"
+func (i *Issuer) load() error {
+	j, oldest := i.o.Journal, i.o.Now().Add(-forget)
+	err := j.Each(keyBucket, func(_ string, raw json.RawMessage) error { return json.Unmarshal(raw, &i.key) })
+	if err != nil {
+		return fmt.Errorf("issuer: %w", err)
+	}
+	if len(i.key) == 0 {
+		if err := i.newKey(); err != nil {
+			return err
+		}
+	}
+	err = j.Each(emvBucket, func(key string, raw json.RawMessage) error {
+		t := &transaction{}
+		if err := json.Unmarshal(raw, t); err != nil {
+			return err
+		}
+		if t.Begun.Before(oldest) {
+			return j.Delete(emvBucket, key)
+		}
+		i.remember(t)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("issuer: %w", err)
+	}
+	err = j.Each(legacyBucket, func(key string, raw json.RawMessage) error {
+		p := &payerAuth{}
+		if err := json.Unmarshal(raw, p); err != nil {
+			return err
+		}
+		if p.Begun.Before(oldest) {
+			return j.Delete(legacyBucket, key)
+		}
+		i.legacy[p.ID], i.legacy[p.Purchase.XID] = p, p
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("issuer: %w", err)
+	}
+	return nil
 }
 
-// ARes is the authentication response.
-type ARes struct {
-	TransStatus, TransStatusReason string
-	ACSURL, CReq                   string // with C; CReq is base64url without padding
-	CardholderInfo                 string // text the requestor must show
-	ECI, AuthenticationValue       string
-	Version                        string
-	Timeout                        bool // the directory server never answered; nothing else is set
+func (i *Issuer) newKey() error {
+	key := make([]byte, 32)
+	if _, err := io.ReadFull(i.o.Rand, key); err != nil {
+		return fmt.Errorf("issuer: %w", err)
+	}
+	i.key = key
+	return i.o.Journal.Put(keyBucket, "pares", key)
 }
 
-// Authenticate answers the AReq. A repeated one gets the first answer. A soft card is authenticated (Y): its bank asks for more
-// at authorization.
-func (i *Issuer) Authenticate(a AReq) (ARes, error) { return ARes{}, ErrUnknown }
-
-// Result is what the 3DS Server learned from the RReq, or from the ARes where there is no challenge.
-type Result struct {
-	TransStatus, TransStatusReason, ECI, AuthenticationValue string
-	ChallengeCancel                                          string
-	Done                                                     bool
+// Reset forgets every transaction; subscribers stay. It may be called before or after the journal's own Reset.
+func (i *Issuer) Reset() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.forget()
+	for _, b := range []string{emvBucket, legacyBucket} {
+		_ = i.o.Journal.Each(b, func(key string, _ json.RawMessage) error { return i.o.Journal.Delete(b, key) })
+	}
 }
 
-// Result answers for a transaction; time limits are applied first. Not Done means that the challenge still runs.
-func (i *Issuer) Result(serverTransID string) (Result, error) { return Result{}, ErrUnknown }
-
-// OnResult subscribes to results of challenges and decoupled authentications. Subscribers are called after the result is durable
-// and before the CRes goes out, without locks held. After a restart ask Result for what is open: nobody calls again.
-func (i *Issuer) OnResult(f func(serverTransID string, r Result)) {}
-
-// CheckCRes refuses a cres that is not, byte for byte, one this issuer gave the browser for the transaction.
-func (i *Issuer) CheckCRes(serverTransID, cres string) error { return ErrRefused }
-
-// Sweep ends the transactions whose time is over. Call it every second or so, and when the clock was moved.
-func (i *Issuer) Sweep() {}
-
-// Reset forgets every transaction. Subscribers stay.
-func (i *Issuer) Reset() {}
-
-// Purchase is what a PaReq says.
-type Purchase struct {
-	XID          string // 28 characters, base64 of 20 bytes; see NewXID
-	MerchantName string
-	Amount       int64  // minor units
-	Currency     string // ISO 4217 digits or letters
-	Exponent     int
+// ForgetKey makes a new signing key durable after the journal was emptied.
+func (i *Issuer) ForgetKey() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.newKey()
 }
 
-// NewXID makes a transaction id of 3DS 1.0.2.
-func (i *Issuer) NewXID() string { return "" }
-
-// PaReq opens a 3DS 1.0.2 authentication: the address of the ACS and the message, deflated (zlib) and in standard base64.
-func (i *Issuer) PaReq(c Card, p Purchase) (acsURL, paReq string, err error) {
-	return "", "", ErrNotEnrolled
+// random reads n bytes; the lock is held, because a test's reader need not be safe for concurrent use.
+func (i *Issuer) random(n int) ([]byte, error) {
+	b := make([]byte, n)
+	if _, err := io.ReadFull(i.o.Rand, b); err != nil {
+		return nil, fmt.Errorf("issuer: %w", err)
+	}
+	return b, nil
 }
 
-// PaRes is a verified payer authentication response.
-type PaRes struct {
-	XID, Status string // Y A N U
-	ECI, CAVV   string
+// uuid makes one of the version: 4 for the 3DS Server, 1 for the ACS, as real ones do.
+func (i *Issuer) uuid(version byte) (string, error) {
+	b, err := i.random(16)
+	if err != nil {
+		return "", err
+	}
+	b[6] = b[6]&0x0f | version<<4
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]), nil
 }
 
-// CheckPaRes verifies the message's own signature and that this issuer gave exactly these bytes to a browser.
-func (i *Issuer) CheckPaRes(paRes string) (PaRes, error) { return PaRes{}, ErrRefused }
+// proof makes an authentication value (CAVV): 20 bytes, 28 characters.
+func (i *Issuer) proof() (string, error) {
+	b, err := i.random(20)
+	return base64.StdEncoding.EncodeToString(b), err
+}
+
+func (i *Issuer) sign(text string) string {
+	m := hmac.New(sha256.New, i.key)
+	m.Write([]byte(text))
+	return base64.StdEncoding.EncodeToString(m.Sum(nil))
+}
+
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
