@@ -68,6 +68,7 @@ type liveData struct {
 	goOn   bool   // goes to next by itself, after delay seconds
 	delay  int
 	method string // id of the MethodDone message that wakes it
+	back   string // where it goes when the browser brings the page back from its memory
 }
 
 func (p ResultPage) live() liveData {

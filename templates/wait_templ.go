@@ -157,7 +157,7 @@ func Wait(p WaitPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = live(p.Nonce, liveData{next: p.Next, events: p.EventsURL, poll: or(p.Refresh, 4)}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = live(p.Nonce, liveData{next: p.Next, back: p.Next, events: p.EventsURL, poll: or(p.Refresh, 4)}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -315,7 +315,7 @@ func Scan(p ScanPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = live(p.Nonce, liveData{next: p.Next, events: p.EventsURL, poll: or(p.Refresh, 6)}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = live(p.Nonce, liveData{next: p.Next, back: p.Next, events: p.EventsURL, poll: or(p.Refresh, 6)}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
