@@ -1,0 +1,382 @@
+package rbs
+
+import (
+	"crypto/rsa"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"tollgate/internal/sandbox/faults"
+	"tollgate/internal/sandbox/issuer"
+	"tollgate/internal/sandbox/ledger"
+	"tollgate/internal/sandbox/sim"
+)
+
+const (
+	gatewayName    = "rbs"
+	ordersBucket   = "rbs.orders"
+	bindingsBucket = "rbs.bindings"
+
+	defaultAttempts = 3
+	reverseWindow   = 24 * time.Hour
+	maxBody         = 1 << 20
+)
+
+// Account is one merchant at the gateway. UserName with Password, or Token alone, opens the API.
+type Account struct {
+	UserName, Password, Token string
+
+	CallbackURL   string          // where callbacks go when the order names no dynamicCallbackUrl; "" sends none
+	CallbackKey   string          // secret of the HMAC-SHA256 checksum
+	CallbackRSA   *rsa.PrivateKey // set: callbacks are signed with RSA-SHA512 in place of HMAC
+	CallbackAlias string          // sign_alias sent along; its text promises nothing about the algorithm
+	CallbackPOST  bool            // callbacks as POST forms; GET with a query otherwise
+
+	Currency      string   // used when an order names none; default 643
+	Currencies    []string // ISO 4217 numbers taken; empty: every known one
+	MinAmount     int64    // minor units; 0: no limit
+	MaxAmount     int64
+	Attempts      int  // payment attempts for one order; default 3
+	NumbersOrders bool // an order without orderNumber gets one from the gateway
+	// SchemelessServer writes threeDSMethodURLServer without its scheme, as the documents' sample has it.
+	SchemelessServer bool
+	// HardSoftDecline declines a soft-declined payment in place of asking for a challenge.
+	HardSoftDecline bool
+	// TextCodes writes errorCode as text in the payment calls too.
+	TextCodes bool
+}
+
+// Config of the gateway. Without accounts there is the demo account alone.
+type Config struct {
+	Accounts []Account
+}
+
+// DemoAccount is the account of a sandbox that was configured by nobody.
+func DemoAccount() Account {
+	return Account{UserName: "tollgate-api", Password: "sandbox-rbs-password", Token: "sandboxrbstoken0000000000", CallbackKey: "sandbox-rbs-callback-key-0001", NumbersOrders: true}
+}
+
+// Gateway is the simulator. It is safe for concurrent use: one lock orders all changes.
+type Gateway struct {
+	env      *sim.Env
+	accounts []*Account
+
+	mu           sync.Mutex
+	orders       map[string]*order    // by mdOrder; values are replaced, never changed in place
+	numbers      map[[2]string]string // account and orderNumber to mdOrder
+	trans        map[string]string    // threeDSServerTransID to mdOrder
+	bindings     map[string]binding   // by bindingId
+	bindingOrder []string             // in the order in which they were made
+}
+
+// New loads every order from the journal and puts it into the ledger. It fails when the journal cannot be read.
+func New(env *sim.Env, cfg Config) (*Gateway, error) {
+	if len(cfg.Accounts) == 0 {
+		cfg.Accounts = []Account{DemoAccount()}
+	}
+	g := &Gateway{env: env}
+	for _, a := range cfg.Accounts {
+		if a.Currency == "" {
+			a.Currency = "643"
+		}
+		if a.Attempts == 0 {
+			a.Attempts = defaultAttempts
+		}
+		g.accounts = append(g.accounts, &a)
+	}
+	g.clear()
+	err := env.Journal.Each(ordersBucket, func(_ string, raw json.RawMessage) error {
+		o := &order{}
+		if err := json.Unmarshal(raw, o); err != nil {
+			return err
+		}
+		g.keep(o)
+		return nil
+	})
+	if err == nil {
+		err = env.Journal.Each(bindingsBucket, func(_ string, raw json.RawMessage) error {
+			var b binding
+			if err := json.Unmarshal(raw, &b); err != nil {
+				return err
+			}
+			g.keepBinding(b)
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("rbs: %w", err)
+	}
+	// The issuer may call from inside a call of ours, so the subscriber must not wait for our lock.
+	env.Issuer.OnResult(func(id string, _ issuer.Result) { go g.decoupledResult(id) })
+	return g, nil
+}
+
+// Name is the first path element of everything the gateway serves.
+func (g *Gateway) Name() string { return gatewayName }
+
+// Credentials are the first account's, by the names the API gives them.
+func (g *Gateway) Credentials() map[string]string {
+	a := g.accounts[0]
+	return map[string]string{"userName": a.UserName, "password": a.Password, "token": a.Token, "callbackKey": a.CallbackKey}
+}
+
+// Reset forgets every order and binding.
+func (g *Gateway) Reset() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.clear()
+}
+
+func (g *Gateway) clear() {
+	g.orders, g.numbers, g.trans = map[string]*order{}, map[[2]string]string{}, map[string]string{}
+	g.bindings, g.bindingOrder = map[string]binding{}, nil
+}
+
+func (g *Gateway) now() time.Time         { return g.env.Now() }
+func (g *Gateway) url(path string) string { return g.env.BaseURL + "/" + gatewayName + path }
+
+func (g *Gateway) random(n int) []byte {
+	b := make([]byte, n)
+	if _, err := io.ReadFull(g.env.Rand, b); err != nil {
+		panic("rbs: no randomness: " + err.Error())
+	}
+	return b
+}
+
+// newID makes an mdOrder or bindingId: a UUID, as the gateway's own ids are.
+func (g *Gateway) newID() string {
+	b := g.random(16)
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	h := hex.EncodeToString(b)
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+func (g *Gateway) digits(n int) string {
+	out := g.random(n)
+	for i := range out {
+		out[i] = '0' + out[i]%10
+	}
+	return string(out)
+}
+
+// keep makes o the order's present state, in memory and in the ledger.
+func (g *Gateway) keep(o *order) {
+	g.orders[o.ID] = o.clone()
+	g.numbers[[2]string{o.Account, o.Number}] = o.ID
+	if o.Try != nil && o.Try.TransID != "" {
+		g.trans[o.Try.TransID] = o.ID
+	}
+	captured, authorized := o.Deposited, o.Approved
+	if o.Status == statusReversed {
+		captured, authorized = 0, 0
+	}
+	g.env.Ledger.Put(ledger.Entry{
+		Gateway: gatewayName, Reference: o.Number, GatewayOrderID: o.ID, Amount: o.Amount, Currency: o.iso(),
+		Authorized: authorized, Captured: captured, Refunded: o.Refunded, Charges: o.Charges,
+	})
+}
+
+// save writes the whole order down before anybody learns of the change: money and state are one record, so a kill
+// between them is not possible.
+func (g *Gateway) save(o *order) *fault {
+	if err := g.env.Journal.Put(ordersBucket, o.ID, o); err != nil {
+		g.env.Log.Error("order not kept", "gateway", gatewayName, "err", err)
+		return errSystem
+	}
+	g.keep(o)
+	return nil
+}
+
+func (g *Gateway) keepBinding(b binding) {
+	if _, known := g.bindings[b.ID]; !known {
+		g.bindingOrder = append(g.bindingOrder, b.ID)
+	}
+	g.bindings[b.ID] = b
+}
+
+func (g *Gateway) saveBinding(b binding) *fault {
+	if err := g.env.Journal.Put(bindingsBucket, b.ID, b); err != nil {
+		g.env.Log.Error("binding not kept", "gateway", gatewayName, "err", err)
+		return errSystem
+	}
+	g.keepBinding(b)
+	return nil
+}
+
+// open returns a copy of the order to work on, after what time has done to it. Nil if there is none.
+func (g *Gateway) open(id string) *order {
+	known, ok := g.orders[id]
+	if !ok {
+		return nil
+	}
+	o := known.clone()
+	g.touch(o)
+	return o
+}
+
+func (g *Gateway) byNumber(a *Account, number string) *order {
+	return g.open(g.numbers[[2]string{a.UserName, number}])
+}
+
+// call is one authenticated API call.
+type call struct {
+	g    *Gateway
+	acc  *Account
+	form url.Values
+	r    *http.Request
+}
+
+func (c *call) notify(o *order, operation string, ok bool, amount int64) {
+	c.g.notify(c.acc, o, operation, ok, amount)
+}
+
+// orderOf finds the order that the call names: by orderId, or by orderNumber where that alone came.
+func (g *Gateway) orderOf(c *call) (*order, *fault) {
+	id, number := c.form.Get("orderId"), c.form.Get("orderNumber")
+	var o *order
+	switch {
+	case id != "":
+		o = g.open(id)
+	case number != "":
+		o = g.byNumber(c.acc, number)
+	default:
+		return nil, missing("orderId")
+	}
+	return g.owned(c, o)
+}
+
+// owned refuses the orders of other accounts as if they did not exist.
+func (g *Gateway) owned(c *call, o *order) (*order, *fault) {
+	if o == nil || o.Account != c.acc.UserName {
+		return nil, errNoOrder
+	}
+	faults.SetReference(c.r, o.Number)
+	return o, nil
+}
+
+// account authenticates: userName and password, or token, never both.
+func (g *Gateway) account(f url.Values) (*Account, *fault) {
+	user, pass, token := f.Get("userName"), f.Get("password"), f.Get("token")
+	for _, a := range g.accounts {
+		switch {
+		case token != "" && (user != "" || pass != ""):
+			return nil, errAccess
+		case token != "" && a.Token == token:
+			return a, nil
+		case token == "" && user != "" && a.UserName == user && a.Password == pass:
+			return a, nil
+		}
+	}
+	return nil, errAccess
+}
+
+func (g *Gateway) accountOf(o *order) *Account {
+	for _, a := range g.accounts {
+		if a.UserName == o.Account {
+			return a
+		}
+	}
+	return &Account{UserName: o.Account, Attempts: defaultAttempts}
+}
+
+type method struct {
+	run     func(*Gateway, *call) (body, *fault)
+	payment bool // errorCode is a number and the text comes in error too
+}
+
+var methods = map[string]method{
+	"register.do":               {(*Gateway).register, false},
+	"registerPreAuth.do":        {(*Gateway).registerPreAuth, false},
+	"paymentorder.do":           {(*Gateway).paymentOrder, true},
+	"paymentOrderBinding.do":    {(*Gateway).paymentOrderBinding, true},
+	"3ds/continue.do":           {(*Gateway).continueOrder, true},
+	"finish3dsVer2Payment.do":   {(*Gateway).finishVer2, true},
+	"finish3dsPayment.do":       {(*Gateway).finishVer1, true},
+	"getOrderStatusExtended.do": {(*Gateway).statusExtended, false},
+	"getOrderStatus.do":         {(*Gateway).statusOld, false},
+	"deposit.do":                {(*Gateway).deposit, false},
+	"reverse.do":                {(*Gateway).reverse, false},
+	"refund.do":                 {(*Gateway).refund, false},
+	"decline.do":                {(*Gateway).decline, false},
+	"getBindings.do":            {(*Gateway).getBindings, false},
+	"unBindCard.do":             {(*Gateway).unBindCard, false},
+	"bindCard.do":               {(*Gateway).bindCard, false},
+}
+
+// Handler serves the gateway with /rbs stripped from the path.
+func (g *Gateway) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for name, m := range methods {
+		mux.HandleFunc("/payment/rest/"+name, func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, name, m) })
+	}
+	mux.HandleFunc("/payment/rest/finish3ds.do", g.termURL)
+	mux.HandleFunc("/payment/acsRedirect.do", g.acsRedirect)
+	mux.HandleFunc("/payment/merchants/rbs/{page}", g.hostedPage)
+	mux.HandleFunc("/3dsserver/api/v1/client/gather", g.gather)
+	mux.HandleFunc("/3dsserver/api/v1/acs/notification", g.methodNotification)
+	mux.HandleFunc("/3dsserver/api/v1/acs/return/{trans}", g.acsReturn)
+	return mux
+}
+
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, name string, m method) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "Bad Request", http.StatusBadRequest)
+		return
+	}
+	if r.Method != http.MethodPost && r.Method != http.MethodGet {
+		http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	answer, bad := g.do(r, m)
+	if bad != nil {
+		answer = refusal(name, m, bad)
+	}
+	if a, _ := g.account(r.Form); a != nil && a.TextCodes {
+		for i := range answer {
+			if n, ok := answer[i].value.(int); ok && answer[i].name == "errorCode" {
+				answer[i].value = fmt.Sprint(n)
+			}
+		}
+	}
+	writeJSON(w, answer)
+}
+
+func (g *Gateway) do(r *http.Request, m method) (body, *fault) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	a, bad := g.account(r.Form)
+	if bad != nil {
+		return nil, bad
+	}
+	return m.run(g, &call{g, a, r.Form, r})
+}
+
+func refusal(name string, m method, bad *fault) body {
+	switch {
+	case m.payment:
+		return body{}.with("error", bad.message).with("errorCode", bad.code).with("is3DSVer2", false).with("errorMessage", bad.message)
+	case name == "getOrderStatus.do":
+		return body{}.with("ErrorCode", fmt.Sprint(bad.code)).with("ErrorMessage", bad.message)
+	case name == "getOrderStatusExtended.do":
+		return body{}.with("errorCode", fmt.Sprint(bad.code)).with("errorMessage", bad.message).
+			with("merchantOrderParams", []any{}).with("attributes", []any{})
+	}
+	return body{}.with("errorCode", fmt.Sprint(bad.code)).with("errorMessage", bad.message)
+}
+
+// formValue reads a field that browsers and banks post, whatever the case of its name.
+func formValue(f url.Values, name string) string {
+	for k, v := range f {
+		if strings.EqualFold(k, name) && len(v) > 0 {
+			return v[0]
+		}
+	}
+	return ""
+}

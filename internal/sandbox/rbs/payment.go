@@ -1,0 +1,600 @@
+package rbs
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+
+	"tollgate/internal/sandbox/amount"
+	"tollgate/internal/sandbox/issuer"
+)
+
+const info = "Your order is proceeded, redirecting..."
+
+// cardInput is a card as a payment call brings it. It lives for the length of the call.
+type cardInput struct {
+	pan, expiry, holder, cvc string
+}
+
+func readCard(f url.Values) (cardInput, *fault) {
+	in := cardInput{pan: strings.ReplaceAll(f.Get("$PAN"), " ", ""), cvc: f.Get("$CVC"), holder: f.Get("TEXT"), expiry: f.Get("$EXPIRY")}
+	if f.Get("seToken") != "" {
+		return in, refuse(5, "[seToken] is not enabled for the merchant")
+	}
+	if in.expiry == "" {
+		if f.Get("YYYY") == "" {
+			return in, missing("YYYY")
+		}
+		if f.Get("MM") == "" {
+			return in, missing("MM")
+		}
+		mm := f.Get("MM")
+		if len(mm) == 1 {
+			mm = "0" + mm
+		}
+		in.expiry = f.Get("YYYY") + mm
+	}
+	switch {
+	case in.pan == "":
+		return in, missing("$PAN")
+	case in.cvc == "":
+		return in, missing("$CVC")
+	case in.holder == "":
+		return in, missing("TEXT")
+	case !digitsOnly(in.pan) || len(in.pan) < 12 || len(in.pan) > 19 || !luhn(in.pan):
+		return in, refuse(1, "Wrong card number")
+	case !digitsOnly(in.cvc) || len(in.cvc) < 3 || len(in.cvc) > 4:
+		return in, refuse(4, "[$CVC] is malformed")
+	}
+	if _, err := time.Parse("200601", in.expiry); err != nil {
+		return in, refuse(1, "Wrong card expiration date")
+	}
+	return in, nil
+}
+
+// paymentOrder starts an attempt with a card, or goes on with one after a soft decline.
+func (g *Gateway) paymentOrder(c *call) (body, *fault) {
+	id := c.form.Get("MDORDER")
+	if id == "" {
+		return nil, missing("MDORDER")
+	}
+	o, bad := g.owned(c, g.open(id))
+	if bad != nil {
+		return nil, bad
+	}
+	in, bad := readCard(c.form)
+	if bad != nil {
+		return nil, bad
+	}
+	finish, notification := c.form.Get("threeDSVer2FinishUrl"), c.form.Get("threeDSMethodNotificationUrl")
+	for name, v := range map[string]string{"threeDSVer2FinishUrl": finish, "threeDSMethodNotificationUrl": notification} {
+		if v != "" && !httpURL(v) || len(v) > 512 {
+			return nil, refuse(4, "["+name+"] is malformed")
+		}
+	}
+	if b := c.form.Get("clientBrowserInfo"); b != "" && !json.Valid([]byte(b)) {
+		return nil, refuse(4, "[clientBrowserInfo] is malformed")
+	}
+	trans := c.form.Get("threeDSServerTransId")
+	if trans == "" {
+		trans = c.form.Get("threeDSServerTransID")
+	}
+	if trans != "" {
+		return g.secondRound(c.acc, o, in, trans, finish)
+	}
+	if bad := g.payable(c.acc, o); bad != nil {
+		return nil, bad
+	}
+	if o.BindingID != "" {
+		return nil, refuse(1, "Order can be paid by its binding only")
+	}
+	if ip := c.form.Get("ip"); ip != "" {
+		o.IP = ip
+	}
+	o.Try = &attempt{Masked: maskPAN(in.pan), Expiry: in.expiry, Holder: in.holder, System: system(in.pan),
+		NoBinding: c.form.Get("bindingNotNeeded") == "true", FinishURL: finish, NotificationURL: notification}
+	return g.start(c.acc, o, in.pan, in.cvc, o.has("FORCE_SSL") || o.has("AUTO_PAYMENT"))
+}
+
+// paymentOrderBinding pays with a saved card. Orders with the feature AUTO_PAYMENT are initiated by the merchant:
+// they need neither CVC nor 3-D Secure.
+func (g *Gateway) paymentOrderBinding(c *call) (body, *fault) {
+	id, bindingID := c.form.Get("mdOrder"), c.form.Get("bindingId")
+	if id == "" {
+		return nil, missing("mdOrder")
+	}
+	if bindingID == "" {
+		return nil, missing("bindingId")
+	}
+	o, bad := g.owned(c, g.open(id))
+	if bad != nil {
+		return nil, bad
+	}
+	if bad := g.payable(c.acc, o); bad != nil {
+		return nil, bad
+	}
+	b, ok := g.bindings[bindingID]
+	switch {
+	case o.ClientID == "":
+		return nil, refuse(5, "[clientId] is empty")
+	case !ok || b.Account != c.acc.UserName || !b.Active:
+		return nil, errNoBinding
+	case b.Client != o.ClientID, o.BindingID != "" && o.BindingID != bindingID:
+		return nil, refuse(1, "Order cannot be paid by this binding")
+	}
+	card, ok := cardNamed(b.Card)
+	if !ok {
+		return nil, errNoBinding
+	}
+	if ip := c.form.Get("ip"); ip != "" {
+		o.IP = ip
+	}
+	finish, notification := c.form.Get("threeDSVer2FinishUrl"), c.form.Get("threeDSMethodNotificationUrl")
+	o.Try = &attempt{Masked: b.Masked, Expiry: b.Expiry, Holder: b.Holder, System: b.System, Binding: b.ID, FinishURL: finish, NotificationURL: notification}
+	cvc := c.form.Get("cvc")
+	if cvc == "" {
+		cvc = goodCVC // the bank accepts a saved card without it
+	}
+	return g.start(c.acc, o, card.PAN, cvc, o.has("AUTO_PAYMENT"))
+}
+
+const goodCVC = "123"
+
+// payable says whether a new attempt may begin.
+func (g *Gateway) payable(a *Account, o *order) *fault {
+	switch {
+	case o.Status == statusDeclined && o.Attempts >= a.Attempts:
+		return errAttempts
+	case o.Status == statusDeclined && !g.now().Before(o.Expires):
+		return errExpired
+	case o.Status == statusACS || o.Status == statusPending || o.Status == statusRegistered && o.Try != nil && o.Try.Step != stepNone:
+		return errLocked
+	case o.Status != statusRegistered:
+		return errState
+	}
+	return nil
+}
+
+// start runs a new attempt as far as it gets without the shopper. noTDS authorises without 3-D Secure.
+func (g *Gateway) start(a *Account, o *order, pan, cvc string, noTDS bool) (body, *fault) {
+	o.Attempts++
+	card, listed := issuer.Find(pan)
+	o.Try.Card = card.Masked()
+	switch {
+	case !listed:
+		return g.refused(a, o, actionBadPAN)
+	case o.Try.Expiry < g.now().Format("200601"):
+		return g.refused(a, o, actionExpiredCard)
+	case cvc != goodCVC:
+		return g.refused(a, o, actionWrongCVC)
+	case noTDS || card.Protocol == "":
+		return g.authorize(a, o, card)
+	case card.Protocol == "1.0.2":
+		return g.startVer1(a, o, card)
+	}
+	if bad := g.begin(a, o, card, false); bad != nil {
+		return nil, bad
+	}
+	return g.methodAnswer(a, o), nil
+}
+
+// begin opens an EMV 3DS authentication: the order waits for the Method frames.
+func (g *Gateway) begin(a *Account, o *order, card issuer.Card, mandate bool) *fault {
+	auth, err := g.env.Issuer.Begin(card, mandate)
+	if err != nil {
+		g.env.Log.Error("authentication not begun", "gateway", gatewayName, "err", err)
+		return errSystem
+	}
+	t := o.Try
+	t.TransID, t.Version, t.MethodURL, t.MethodDone = auth.ServerTransID, auth.Version, auth.MethodURL, false
+	t.Step, t.SecondRound = stepMethod, mandate
+	if mandate {
+		t.Step = stepSoft
+	}
+	return g.save(o)
+}
+
+func (g *Gateway) methodAnswer(a *Account, o *order) body {
+	t := o.Try
+	gather := g.url("/3dsserver/api/v1/client/gather?threeDSServerTransID=" + t.TransID)
+	if a.SchemelessServer {
+		_, gather, _ = strings.Cut(gather, "://")
+	}
+	b := body{}.with("errorCode", 0).with("is3DSVer2", true).with("threeDSServerTransId", t.TransID).opt("threeDSMethodURL", t.MethodURL).
+		with("threeDSMethodURLServer", gather)
+	if t.MethodURL != "" {
+		notification := t.NotificationURL
+		if notification == "" {
+			notification = g.url("/3dsserver/api/v1/acs/notification?threeDSServerTransID=" + t.TransID)
+		}
+		raw, _ := body{}.with("threeDSMethodNotificationURL", notification).with("threeDSServerTransID", t.TransID).MarshalJSON()
+		b = b.with("threeDSMethodDataPacked", base64.RawURLEncoding.EncodeToString(raw))
+	}
+	return b
+}
+
+// continueOrder sends the AReq once both frames were run. It is taken once.
+func (g *Gateway) continueOrder(c *call) (body, *fault) {
+	id := c.form.Get("mdOrder")
+	if id == "" {
+		return nil, missing("mdOrder")
+	}
+	o, bad := g.owned(c, g.open(id))
+	if bad != nil {
+		return nil, bad
+	}
+	if !o.unpaid() || o.Try == nil || o.Try.Step != stepMethod {
+		return nil, errState
+	}
+	return g.authenticate(c.acc, o)
+}
+
+// secondRound is the payment call repeated after a soft decline: same card, new threeDSServerTransId.
+func (g *Gateway) secondRound(a *Account, o *order, in cardInput, trans, finish string) (body, *fault) {
+	switch {
+	case !o.unpaid() || o.Try == nil || o.Try.Step != stepSoft:
+		return nil, errState
+	case o.Try.TransID != trans:
+		return nil, refuse(5, "[threeDSServerTransId] is unknown")
+	case o.Try.Masked != maskPAN(in.pan) || o.Try.Expiry != in.expiry:
+		return nil, refuse(5, "The card differs from the one that is being paid with")
+	}
+	if finish != "" {
+		o.Try.FinishURL = finish
+	}
+	return g.authenticate(a, o)
+}
+
+// compInd is the gateway's own business: it knows its notification address and, through the bank, whether the
+// Method page was opened and does answer; the shop's notification address it cannot see.
+func (g *Gateway) compInd(t *attempt, card issuer.Card) string {
+	if t.MethodURL == "" {
+		return "U"
+	}
+	if t.MethodDone {
+		return "Y"
+	}
+	seen, ok := g.env.Issuer.MethodSeen(t.TransID)
+	if !ok || card.Method == "silent" || card.Method == "late" && g.now().Sub(seen) < 12*time.Second {
+		return "N"
+	}
+	return "Y"
+}
+
+func (g *Gateway) authenticate(a *Account, o *order) (body, *fault) {
+	t := o.Try
+	card, ok := cardNamed(t.Card)
+	if !ok {
+		return nil, errSystem
+	}
+	back := t.FinishURL
+	if back == "" {
+		back = g.url("/3dsserver/api/v1/acs/return/" + t.TransID)
+	}
+	ares, err := g.env.Issuer.Authenticate(issuer.AReq{
+		ServerTransID: t.TransID, CompInd: g.compInd(t, card), NotificationURL: back, Amount: o.Amount, Currency: o.iso(),
+	})
+	if err != nil {
+		g.env.Log.Error("AReq refused", "gateway", gatewayName, "err", err)
+		return g.refused(a, o, actionUnavailable)
+	}
+	if ares.Timeout {
+		return g.refused(a, o, actionDSTimeout)
+	}
+	t.ARes, t.ECI, t.CAVV = ares.TransStatus, ares.ECI, ares.AuthenticationValue
+	switch ares.TransStatus {
+	case "C":
+		t.Step, t.ACSURL, t.PackedCReq = stepChallenge, ares.ACSURL, ares.CReq
+		o.Status = statusACS
+		if bad := g.save(o); bad != nil {
+			return nil, bad
+		}
+		return challengeAnswer(o), nil
+	case "D":
+		t.Step, o.Status, o.Action = stepDecoupled, statusPending, actionPending
+		if bad := g.save(o); bad != nil {
+			return nil, bad
+		}
+		return g.finished(o), nil
+	case "Y":
+		if card.Soft() && !t.SecondRound && !a.HardSoftDecline {
+			o.Action = actionSoftDecline
+			if bad := g.begin(a, o, card, true); bad != nil {
+				return nil, bad
+			}
+			return g.methodAnswer(a, o), nil
+		}
+		if card.Soft() && !t.SecondRound {
+			return g.refused(a, o, actionSoftDecline)
+		}
+	}
+	return g.verdict(a, o, ares.TransStatus)
+}
+
+func challengeAnswer(o *order) body {
+	return body{}.with("info", info).with("errorCode", 0).with("acsUrl", o.Try.ACSURL).with("is3DSVer2", true).with("packedCReq", o.Try.PackedCReq)
+}
+
+// verdict goes on from the authentication's result; the table stands in the package comment.
+func (g *Gateway) verdict(a *Account, o *order, transStatus string) (body, *fault) {
+	card, ok := cardNamed(o.Try.Card)
+	if !ok {
+		return nil, errSystem
+	}
+	switch transStatus {
+	case "Y", "A", "I":
+		return g.authorize(a, o, card)
+	case "N", "R":
+		return g.refused(a, o, actionRefused3DS)
+	}
+	return g.refused(a, o, actionUnavailable)
+}
+
+// authorize asks the bank for the money. It is the only place that takes any, and only from an order that is unpaid.
+func (g *Gateway) authorize(a *Account, o *order, card issuer.Card) (body, *fault) {
+	if !o.unpaid() || o.Charges > 0 {
+		return nil, errState
+	}
+	switch card.Bank {
+	case issuer.DeclineFunds:
+		return g.refused(a, o, actionFunds)
+	case issuer.DeclineHonor:
+		return g.refused(a, o, actionDoNotHonor)
+	}
+	t, now := o.Try, g.now()
+	created := false
+	if o.ClientID != "" && !t.NoBinding && t.Binding == "" {
+		b := g.bindingFor(o)
+		if created = b.ID == ""; created {
+			b.ID = g.newID()
+			if bad := g.saveBinding(b); bad != nil {
+				return nil, bad
+			}
+		}
+		t.Binding = b.ID
+	}
+	t.Step, t.Approval, t.RefNum = stepNone, g.digits(6), g.digits(12)
+	o.Status, o.Action, o.Paid, o.Approved = statusHeld, actionOK, now, o.Amount
+	o.Charges++
+	operation := "approved"
+	if !o.PreAuth {
+		o.Status, o.Deposited, o.DepositedAt, operation = statusDeposited, o.Amount, now, "deposited"
+	}
+	if bad := g.save(o); bad != nil {
+		return nil, bad
+	}
+	g.notify(a, o, operation, true, o.Amount)
+	if created {
+		g.notify(a, o, "bindingCreated", true, 0)
+	}
+	return g.finished(o), nil
+}
+
+// bindingFor finds the client's binding of this card; a new one has no ID yet.
+func (g *Gateway) bindingFor(o *order) binding {
+	t := o.Try
+	for _, b := range g.bindings {
+		if b.Account == o.Account && b.Client == o.ClientID && b.Card == t.Card && b.Expiry == t.Expiry && b.Active {
+			return b
+		}
+	}
+	return binding{Account: o.Account, Client: o.ClientID, Masked: t.Masked, Expiry: t.Expiry, Holder: t.Holder, System: t.System, Card: t.Card, Active: true}
+}
+
+// refused ends the attempt. While attempts remain the order goes back to 0, with the action code set; then it is declined.
+func (g *Gateway) refused(a *Account, o *order, action int) (body, *fault) {
+	o.Action, o.Status = action, statusRegistered
+	o.Try.Step = stepNone
+	if o.Attempts >= a.Attempts {
+		o.Status = statusDeclined
+	}
+	if bad := g.save(o); bad != nil {
+		return nil, bad
+	}
+	operation := "deposited"
+	if o.PreAuth {
+		operation = "approved"
+	}
+	g.notify(a, o, operation, false, 0)
+	return g.declined(o), nil
+}
+
+func (g *Gateway) finished(o *order) body {
+	b := body{}.with("redirect", g.back(o, o.ReturnURL)).with("info", info).with("errorCode", 0)
+	if o.Try != nil && o.Try.TransID != "" {
+		b = b.with("is3DSVer2", true)
+	}
+	return b
+}
+
+// declined is the shape that says no although its errorCode is 0.
+func (g *Gateway) declined(o *order) body {
+	text := actionText[o.Action]
+	name, kind := "DATA_INPUT_ERROR", "CLIENT_ERROR"
+	if o.Action == actionRefused3DS || o.Action == actionUnavailable || o.Action == actionDSTimeout {
+		name, kind = "TDS_UNKNOWN_ARES_STATUS", "MANDATORY_3DSECURE"
+	}
+	return body{}.with("redirect", g.back(o, o.failURL())).with("error", text).with("errorCode", 0).with("is3DSVer2", o.Try.TransID != "").
+		with("errorTypeName", name).with("processingErrorType", kind).with("errorMessage", text)
+}
+
+// outcome is the answer for an order as it stands: refused, or finished.
+func (g *Gateway) outcome(o *order) body {
+	if o.Try != nil && (o.Status == statusDeclined || o.Status == statusRegistered) && o.Action != actionNoAttempt {
+		return g.declined(o)
+	}
+	return g.finished(o)
+}
+
+// finishVer2 ends a challenge whose CRes went to the shop's threeDSVer2FinishUrl; only now money moves.
+func (g *Gateway) finishVer2(c *call) (body, *fault) {
+	trans := c.form.Get("threeDSServerTransId")
+	if trans == "" {
+		return nil, missing("threeDSServerTransId")
+	}
+	o, bad := g.owned(c, g.open(g.trans[trans]))
+	if bad != nil {
+		return nil, bad
+	}
+	if o.Status != statusACS || o.Try == nil || o.Try.Step != stepChallenge || o.Try.TransID != trans || o.Try.FinishURL == "" {
+		return nil, errState
+	}
+	b, bad := g.finishChallenge(c.acc, o)
+	if bad != nil {
+		return nil, bad
+	}
+	if b.get("error") == nil {
+		b = body{}.with("redirect", b.get("redirect")).with("errorCode", 0).with("is3DSVer2", true)
+	}
+	return b, nil
+}
+
+// finishChallenge believes the RReq alone, never what a browser brought.
+func (g *Gateway) finishChallenge(a *Account, o *order) (body, *fault) {
+	res, err := g.env.Issuer.Result(o.Try.TransID)
+	if err != nil && !errors.Is(err, issuer.ErrUnknown) {
+		g.env.Log.Error("no result", "gateway", gatewayName, "err", err)
+		return nil, errSystem
+	}
+	if err == nil && !res.Done {
+		return nil, refuse(5, "Authentication of the cardholder is not finished")
+	}
+	o.Try.RReq = res.TransStatus
+	if res.ECI != "" {
+		o.Try.ECI, o.Try.CAVV = res.ECI, res.AuthenticationValue
+	}
+	return g.verdict(a, o, res.TransStatus)
+}
+
+// startVer1 opens 3DS 1.0.2: MD is the mdOrder, the TermUrl the gateway's own unless the shop posts another.
+func (g *Gateway) startVer1(a *Account, o *order, card issuer.Card) (body, *fault) {
+	t := o.Try
+	t.XID = base64.StdEncoding.EncodeToString(g.random(20))
+	acsURL, paReq, err := g.env.Issuer.PaReq(card, issuer.Purchase{XID: t.XID, MerchantName: a.UserName, Amount: o.Amount, Currency: o.iso(), Exponent: amount.Exponent(o.iso())})
+	if err != nil {
+		g.env.Log.Error("PaReq not made", "gateway", gatewayName, "err", err)
+		return g.refused(a, o, actionUnavailable)
+	}
+	t.Step, t.Version, t.ACSURL, t.PaReq = stepPaReq, "1.0.2", acsURL, paReq
+	o.Status = statusACS
+	if bad := g.save(o); bad != nil {
+		return nil, bad
+	}
+	return body{}.with("info", info).with("errorCode", 0).with("acsUrl", acsURL).with("paReq", paReq).with("termUrl", g.termURLOf(o)), nil
+}
+
+func (g *Gateway) termURLOf(o *order) string {
+	return g.url("/payment/rest/finish3ds.do?lang=" + url.QueryEscape(o.Language))
+}
+
+// finishVer1 takes a PaRes that came to the shop's own TermUrl.
+func (g *Gateway) finishVer1(c *call) (body, *fault) {
+	id, paRes := c.form.Get("mdOrder"), c.form.Get("paRes")
+	if id == "" {
+		return nil, missing("mdOrder")
+	}
+	if paRes == "" {
+		return nil, missing("paRes")
+	}
+	o, bad := g.owned(c, g.open(id))
+	if bad != nil {
+		return nil, bad
+	}
+	b, bad := g.takePaRes(c.acc, o, paRes)
+	if bad != nil {
+		return nil, bad
+	}
+	if b.get("error") == nil {
+		b = body{}.with("redirect", b.get("redirect")).with("errorCode", 0).with("is3DSVer2", false)
+	}
+	return b, nil
+}
+
+// takePaRes verifies the message and that it is the answer to this order's PaReq; anything else changes nothing.
+func (g *Gateway) takePaRes(a *Account, o *order, paRes string) (body, *fault) {
+	if o.Status != statusACS || o.Try == nil || o.Try.Step != stepPaReq {
+		return nil, errState
+	}
+	res, err := g.env.Issuer.CheckPaRes(paRes)
+	if err != nil || res.XID != o.Try.XID {
+		return nil, refuse(5, "[paRes] is not valid")
+	}
+	o.Try.PaRes, o.Try.ECI, o.Try.CAVV = res.Status, res.ECI, res.CAVV
+	return g.verdict(a, o, res.Status)
+}
+
+// touch applies what happened since the order was last looked at: a decoupled authentication that ended, a lifetime that is over.
+func (g *Gateway) touch(o *order) {
+	if !o.unpaid() {
+		return
+	}
+	a := g.accountOf(o)
+	if o.Try != nil && o.Try.Step == stepDecoupled {
+		if res, err := g.env.Issuer.Result(o.Try.TransID); err == nil && res.Done {
+			o.Try.RReq = res.TransStatus
+			if res.ECI != "" {
+				o.Try.ECI, o.Try.CAVV = res.ECI, res.AuthenticationValue
+			}
+			if _, bad := g.verdict(a, o, res.TransStatus); bad != nil {
+				g.env.Log.Error("decoupled authentication not settled", "gateway", gatewayName, "err", bad)
+			}
+		}
+	}
+	if !o.unpaid() || g.now().Before(o.Expires) {
+		return
+	}
+	o.Action = actionTimedOut
+	if o.Try != nil {
+		switch o.Try.Step {
+		case stepChallenge, stepPaReq:
+			o.Action = actionNotBack
+		case stepDecoupled:
+			o.Action = actionDSTimeout
+		}
+		o.Try.Step = stepNone
+	}
+	o.Status = statusDeclined
+	if bad := g.save(o); bad == nil {
+		g.notify(a, o, "declinedByTimeout", true, 0)
+	}
+}
+
+// decoupledResult is the bank's word on an authentication that needs no browser.
+func (g *Gateway) decoupledResult(trans string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if id, ok := g.trans[trans]; ok {
+		g.open(id)
+	}
+}
+
+// cardNamed finds a listed card by its mask, which is all that the gateway writes down; in the issuer's table masks are unique.
+func cardNamed(mask string) (issuer.Card, bool) {
+	for _, c := range issuer.Table() {
+		if c.Masked() == mask {
+			return c, true
+		}
+	}
+	return issuer.Card{}, false
+}
+
+func httpURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
+// back is the address the shopper is sent to: the shop's URL, or a page of the gateway if it is relative, with the
+// order's id and language added.
+func (g *Gateway) back(o *order, to string) string {
+	if !httpURL(to) {
+		to = g.url("/payment/merchants/rbs/" + strings.TrimPrefix(to, "/"))
+	}
+	sep := "?"
+	if strings.Contains(to, "?") {
+		sep = "&"
+	}
+	return to + sep + "orderId=" + o.ID + "&lang=" + o.Language
+}

@@ -1,0 +1,167 @@
+package rbs
+
+import (
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// features this merchant may ask for. VERIFY and PARTIAL_AUTHORIZATION need a permission that no sandbox account has.
+var features = []string{"FORCE_TDS", "FORCE_SSL", "FORCE_FULL_TDS", "FORCE_CREATE_BINDING", "FORCE_PAYMENT_WAY", "AUTO_PAYMENT"}
+
+// parseAmount reads minor units: digits only, positive.
+func parseAmount(s string) (int64, *fault) {
+	if s == "" {
+		return 0, missing("amount")
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 || !digitsOnly(s) || len(s) > 12 {
+		return 0, refuse(4, "[amount] is malformed")
+	}
+	return n, nil
+}
+
+func (g *Gateway) register(c *call) (body, *fault)        { return g.registerOrder(c, false) }
+func (g *Gateway) registerPreAuth(c *call) (body, *fault) { return g.registerOrder(c, true) }
+
+func (g *Gateway) registerOrder(c *call, preAuth bool) (body, *fault) {
+	f := c.form
+	number := f.Get("orderNumber")
+	switch {
+	case number == "" && !c.acc.NumbersOrders:
+		return nil, missing("orderNumber")
+	case len(number) > 36:
+		return nil, refuse(4, "[orderNumber] is longer than 36")
+	}
+	amount, bad := parseAmount(f.Get("amount"))
+	if bad != nil {
+		return nil, bad
+	}
+	if amount == 0 {
+		return nil, refuse(4, "[amount] is malformed")
+	}
+	if c.acc.MinAmount > 0 && amount < c.acc.MinAmount || c.acc.MaxAmount > 0 && amount > c.acc.MaxAmount {
+		return nil, errAmount
+	}
+	currency := f.Get("currency")
+	if currency == "" {
+		currency = c.acc.Currency
+	}
+	if _, ok := letters(currency); !ok || len(c.acc.Currencies) > 0 && !slices.Contains(c.acc.Currencies, currency) {
+		return nil, refuse(3, "Unknown currency")
+	}
+	for name, limit := range map[string]int{"returnUrl": 512, "failUrl": 512, "dynamicCallbackUrl": 512, "description": 598, "clientId": 255} {
+		if len([]rune(f.Get(name))) > limit {
+			return nil, refuse(4, "["+name+"] is longer than "+strconv.Itoa(limit))
+		}
+	}
+	if f.Get("returnUrl") == "" {
+		return nil, missing("returnUrl")
+	}
+	for _, name := range []string{"returnUrl", "failUrl"} { // may be relative to the gateway's pages
+		if u, err := url.Parse(f.Get(name)); err != nil || u.Scheme != "" && !httpURL(f.Get(name)) {
+			return nil, refuse(4, "["+name+"] is malformed")
+		}
+	}
+	if cb := f.Get("dynamicCallbackUrl"); cb != "" && !httpURL(cb) {
+		return nil, refuse(4, "[dynamicCallbackUrl] is malformed")
+	}
+	asked, bad := askedFeatures(f["features"])
+	if bad != nil {
+		return nil, bad
+	}
+	params, bad := merchantParams(f.Get("jsonParams"))
+	if bad != nil {
+		return nil, bad
+	}
+	now := g.now()
+	expires, bad := lifetime(f, now)
+	if bad != nil {
+		return nil, bad
+	}
+	if number == "" {
+		number = strconv.Itoa(11000 + len(g.orders) + 1)
+	}
+	if g.byNumber(c.acc, number) != nil {
+		return nil, refuse(1, "Order number is duplicated, order with given order number is processed already")
+	}
+	language := f.Get("language")
+	if language == "" {
+		language = "ru"
+	}
+	o := &order{
+		ID: g.newID(), Account: c.acc.UserName, Number: number, Amount: amount, Currency: currency, PreAuth: preAuth,
+		Description: f.Get("description"), ReturnURL: f.Get("returnUrl"), FailURL: f.Get("failUrl"),
+		CallbackURL: f.Get("dynamicCallbackUrl"), ClientID: f.Get("clientId"), BindingID: f.Get("bindingId"), Language: language,
+		IP: f.Get("ip"), Features: asked, Params: params, Created: now, Expires: expires, Action: actionNoAttempt,
+	}
+	if bad := g.save(o); bad != nil {
+		return nil, bad
+	}
+	return body{}.with("orderId", o.ID).with("formUrl", g.url("/payment/merchants/rbs/payment_"+o.Language+".html?mdOrder="+o.ID)), nil
+}
+
+func askedFeatures(values []string) ([]string, *fault) {
+	var out []string
+	for _, v := range values {
+		for _, f := range strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ';' || r == ' ' }) {
+			if !slices.Contains(features, f) {
+				return nil, refuse(14, "Feature ["+f+"] is not allowed")
+			}
+			out = append(out, f)
+		}
+	}
+	return out, nil
+}
+
+// merchantParams reads jsonParams, a JSON object inside one form field; its members come back in merchantOrderParams.
+func merchantParams(raw string) ([]param, *fault) {
+	if raw == "" {
+		return nil, nil
+	}
+	var m map[string]any
+	if json.Unmarshal([]byte(raw), &m) != nil {
+		return nil, refuse(4, "[jsonParams] is malformed")
+	}
+	var out []param
+	for name, v := range m {
+		p := param{Name: name}
+		switch v := v.(type) {
+		case string:
+			p.Value = v
+		case nil:
+		default:
+			text, err := json.Marshal(v)
+			if err != nil {
+				return nil, refuse(4, "[jsonParams] is malformed")
+			}
+			p.Value = string(text)
+		}
+		out = append(out, p)
+	}
+	slices.SortFunc(out, func(a, b param) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// lifetime reads expirationDate (which wins) or sessionTimeoutSecs; without either an order lives 1200 s.
+func lifetime(f url.Values, now time.Time) (time.Time, *fault) {
+	if d := f.Get("expirationDate"); d != "" {
+		t, err := time.ParseInLocation("2006-01-02T15:04:05", d, now.Location())
+		if err != nil || !t.After(now) {
+			return t, refuse(4, "[expirationDate] is malformed")
+		}
+		return t, nil
+	}
+	secs := int64(1200)
+	if s := f.Get("sessionTimeoutSecs"); s != "" {
+		n, err := strconv.ParseInt(s, 10, 32)
+		if err != nil || n <= 0 {
+			return now, refuse(4, "[sessionTimeoutSecs] is malformed")
+		}
+		secs = n
+	}
+	return now.Add(time.Duration(secs) * time.Second), nil
+}
