@@ -1,0 +1,475 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"tollgate/providers"
+	"tollgate/threeds"
+)
+
+// inquireDue is the inquiry job.
+func (f *Flow) inquireDue(ctx context.Context, p jobPayload) error {
+	if !p.Look {
+		s, err := f.Store.Load(ctx, p.Session)
+		if err != nil {
+			return err
+		}
+		if a := s.Attempt(p.Attempt); a == nil || !a.State.Live() {
+			return nil // the end came by another way
+		}
+	}
+	return f.inquire(ctx, p.Session, p.Attempt)
+}
+
+// inquire asks the gateway what became of an attempt and believes the answer. It never charges.
+func (f *Flow) inquire(ctx context.Context, id string, n int) error {
+	s, err := f.Store.Load(ctx, id)
+	if err != nil {
+		return err
+	}
+	a := s.Attempt(n)
+	if a == nil || a.State == Paid {
+		return nil
+	}
+	acc, err := f.account(s)
+	if err != nil {
+		return err
+	}
+	if a.State == New {
+		return f.lost(ctx, s, a)
+	}
+	seen := view{a.State, a.StepN}
+	standing, askErr := f.status(ctx, acc, s, a)
+	if askErr == nil && f.lostStep(a, acc) && standing.Outcome == providers.Waiting {
+		standing, askErr = f.closeOrder(ctx, acc, s, a, standing)
+	}
+	_, err = f.update(ctx, id, func(s *Session, c *Change) error {
+		a := s.Attempt(n)
+		if askErr != nil {
+			f.Log.Warn("inquiry without an answer", "session", id, "attempt", n, "error", askErr)
+			return f.askLater(s, a, c)
+		}
+		return f.judge(s, a, c, acc, standing, seen)
+	})
+	return err
+}
+
+// view is what an inquiry saw of the attempt before it asked: news that is older than the attempt's own is dropped.
+type view struct {
+	state State
+	stepN int
+}
+
+// lost ends an attempt whose card died with the process before the order was known: nothing was ever sent.
+func (f *Flow) lost(ctx context.Context, s *Session, a *Attempt) error {
+	_, err := f.update(ctx, s.ID, func(s *Session, c *Change) error {
+		a := s.Attempt(a.N)
+		if a.State != New {
+			return errNothing
+		}
+		if wait := a.Deadline.Sub(f.Now()); wait > 0 {
+			c.Jobs = append(c.Jobs, f.inquireJob(s, a, a.Deadline.Add(time.Second)))
+			return nil
+		}
+		return f.move(s, a, c, Lost)
+	})
+	return err
+}
+
+func (f *Flow) status(ctx context.Context, acc Account, s *Session, a *Attempt) (providers.Standing, error) {
+	call, done := context.WithTimeout(ctx, acc.CallTimeout)
+	defer done()
+	start := f.Now()
+	standing, err := acc.Provider.Status(call, f.payment(s, a))
+	f.watch(acc, "status", start, err)
+	f.At("status.answered")
+	return standing, err
+}
+
+// lostStep tells whether what the gateway waits for can no longer come: the shopper's time is over, or the call that
+// would have brought it has no answer and the time for a late one is over too.
+func (f *Flow) lostStep(a *Attempt, acc Account) bool {
+	now := f.Now()
+	switch a.State {
+	case Shopper:
+		return !now.Before(a.StepAt.Add(ChallengeWait))
+	case Unknown, Gateway:
+		return !now.Before(a.Deadline.Add(acc.SettleAfter)) && !now.Before(a.UpdatedAt.Add(acc.SettleAfter))
+	}
+	return false
+}
+
+// closeOrder makes an order unpayable where the gateway can, and asks again. Where it cannot, the order is outlived.
+func (f *Flow) closeOrder(ctx context.Context, acc Account, s *Session, a *Attempt, before providers.Standing) (providers.Standing, error) {
+	closer, can := acc.Provider.(providers.Closer)
+	if !can {
+		if !f.Now().Before(a.CreatedAt.Add(acc.OrderLife)) {
+			before.Outcome = providers.Closed
+		}
+		return before, nil
+	}
+	call, done := context.WithTimeout(ctx, acc.CallTimeout)
+	defer done()
+	start := f.Now()
+	err := closer.Close(call, f.payment(s, a))
+	f.watch(acc, "close", start, err)
+	f.At("close.answered")
+	if err != nil {
+		f.Log.Warn("order could not be closed", "session", s.ID, "attempt", a.N, "error", err)
+	}
+	return f.status(ctx, acc, s, a)
+}
+
+// judge applies a gateway's standing to an attempt. Only here do attempts become authorized or paid.
+func (f *Flow) judge(s *Session, a *Attempt, c *Change, acc Account, st providers.Standing, seen view) error {
+	if st.Ref.OrderID != "" && a.Ref.OrderID == "" {
+		a.Ref.OrderID = st.Ref.OrderID
+	}
+	if a.Card.Last4 == "" {
+		a.Card = st.Card
+	}
+	if st.ThreeDS != (providers.ThreeDS{}) {
+		a.ThreeDS = st.ThreeDS
+	}
+	other := f.mismatch(s, a, st)
+	switch st.Outcome {
+	case providers.Paid, providers.Authorized:
+		if other != "" {
+			return f.hold(s, a, c, other)
+		}
+		return f.good(s, a, c, st)
+	}
+	if other != "" { // whatever it says, it is of something else
+		f.Log.Warn("inquiry answered for something else", "session", s.ID, "attempt", a.N, "what", other)
+		return f.askLater(s, a, c)
+	}
+	if !a.State.Live() { // a second look at a final state: only money would have changed it
+		return f.lookAgain(s, a, c)
+	}
+	if a.State != seen.state || a.StepN != seen.stepN {
+		return errNothing // the attempt moved on while we asked; its own inquiry is queued
+	}
+	if a.State == Calling && f.Now().Before(a.Deadline) {
+		return errNothing // the call's own answer comes first
+	}
+	switch st.Outcome {
+	case providers.Refused:
+		a.Decline = orOther(st.Decline)
+		return f.endCalling(s, a, c, Decline)
+	case providers.Closed, providers.Voided:
+		if st.Decline != nil {
+			a.Decline = st.Decline
+		}
+		if a.State == Shopper {
+			return f.move(s, a, c, Abandon)
+		}
+		return f.endCalling(s, a, c, Disprove)
+	case providers.NotFound:
+		return f.notFound(s, a, c, acc)
+	case providers.Waiting:
+		return f.waiting(s, a, c, st)
+	case providers.Processing:
+		return f.processing(s, a, c)
+	case providers.Unclear:
+		a.Unclear = true
+	}
+	return f.askLater(s, a, c)
+}
+
+// endCalling ends an attempt whose call is past its deadline: the table knows no short way from calling to an end.
+func (f *Flow) endCalling(s *Session, a *Attempt, c *Change, t Trigger) error {
+	if a.State == Calling && t != Decline {
+		if err := f.move(s, a, c, Overdue); err != nil {
+			return err
+		}
+	}
+	return f.move(s, a, c, t)
+}
+
+func orOther(d *providers.Decline) *providers.Decline {
+	if d == nil {
+		return &providers.Decline{Reason: providers.OtherReason}
+	}
+	return d
+}
+
+// mismatch names in what a standing is not of our payment; "" where it is, as far as it says.
+func (f *Flow) mismatch(s *Session, a *Attempt, st providers.Standing) string {
+	switch {
+	case st.Reference != "" && st.Reference != a.Ref.Reference:
+		return "reference"
+	case st.Ref.OrderID != "" && a.Ref.OrderID != "" && st.Ref.OrderID != a.Ref.OrderID:
+		return "gateway order"
+	case st.Amount.Currency.Code != "" && st.Amount.Currency.Code != s.Amount.Currency.Code:
+		return "currency"
+	case st.Amount.Currency.Code != "" && st.Amount.Minor != s.Amount.Minor:
+		return "amount"
+	case st.Outcome == providers.Authorized && st.Held != 0 && st.Held != s.Amount.Minor:
+		return "amount authorized"
+	case st.Outcome == providers.Paid && a.State != Authorized && st.Captured != 0 && st.Captured != s.Amount.Minor && st.Captured+st.Refunded != s.Amount.Minor:
+		return "amount captured"
+	}
+	return ""
+}
+
+// hold is money for something else than we asked: a person has to look.
+func (f *Flow) hold(s *Session, a *Attempt, c *Change, what string) error {
+	f.Log.Error("the gateway approved something else than we asked", "session", s.ID, "attempt", a.N, "what", what)
+	if !a.State.Live() || a.State == New {
+		if a.NeedsEyes {
+			return errNothing
+		}
+		a.NeedsEyes = true
+		f.told(s, a, c, "payment.needs_review")
+		return nil
+	}
+	if err := f.move(s, a, c, Mismatch); err != nil {
+		return err
+	}
+	return f.askLater(s, a, c)
+}
+
+// good is money held or taken.
+func (f *Flow) good(s *Session, a *Attempt, c *Change, st providers.Standing) error {
+	held, captured := st.Held, st.Captured
+	if held == 0 {
+		held = s.Amount.Minor
+	}
+	t := Authorize
+	if st.Outcome == providers.Paid {
+		t = Pay
+		if captured == 0 {
+			captured = s.Amount.Minor
+		}
+	}
+	if !a.State.Live() && a.State != Authorized { // too late
+		a.PaidLate = s.End != "" || slices.ContainsFunc(s.Attempts, func(o *Attempt) bool { return o != a && (o.State.Live() || o.State.Good()) })
+	} else if s.End != "" && a.State != Authorized {
+		a.PaidLate = true
+	}
+	if _, err := next(a.State, t); err != nil {
+		return f.askLater(s, a, c) // authorized, seen again: nothing new
+	}
+	a.Held, a.Captured, a.Refunded = held, captured, st.Refunded
+	a.Decline = nil
+	if err := f.move(s, a, c, t); err != nil {
+		return err
+	}
+	if a.PaidLate {
+		f.told(s, a, c, "payment.paid_late")
+	}
+	return nil
+}
+
+// notFound is not yet proof: the call may still be under way.
+func (f *Flow) notFound(s *Session, a *Attempt, c *Change, acc Account) error {
+	now := f.Now()
+	if now.Before(a.Deadline) {
+		return f.askLater(s, a, c)
+	}
+	if a.Missing.IsZero() {
+		a.Missing = now
+		return f.askLater(s, a, c)
+	}
+	if now.Before(a.Deadline.Add(acc.SettleAfter)) || !now.After(a.Missing) {
+		return f.askLater(s, a, c)
+	}
+	a.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+	if a.State == Shopper { // an order that vanished while the shopper was at the bank
+		return f.move(s, a, c, Abandon)
+	}
+	return f.endCalling(s, a, c, Disprove)
+}
+
+// waiting is an order that is known and unpaid.
+func (f *Flow) waiting(s *Session, a *Attempt, c *Change, st providers.Standing) error {
+	a.Missing = time.Time{}
+	if st.LastTry != nil && st.Next == nil {
+		a.Decline = st.LastTry
+		return f.move(s, a, c, Decline)
+	}
+	if st.Next == nil {
+		return f.askLater(s, a, c)
+	}
+	if a.State == Shopper && a.Step != nil && sameStep(*a.Step, *st.Next) {
+		return f.askLater(s, a, c)
+	}
+	if a.Step != nil && sameStep(*a.Step, *st.Next) {
+		if !lastCallFailed(a) {
+			return f.askLater(s, a, c) // it has our answer and is slow
+		}
+		return f.again(s, a, c)
+	}
+	if a.State == Calling {
+		if err := f.move(s, a, c, Overdue); err != nil {
+			return err
+		}
+	}
+	return f.ask(s, a, c, *st.Next)
+}
+
+// again repeats a step whose answer was lost on the way to the gateway: the inquiry says that the gateway still waits
+// for it. What the browser brought is still there.
+func (f *Flow) again(s *Session, a *Attempt, c *Change) error {
+	run := a.Run()
+	kept := *run
+	step := *a.Step
+	step.NewRun = false
+	if a.State == Calling {
+		if err := f.move(s, a, c, Overdue); err != nil {
+			return err
+		}
+	}
+	if err := f.ask(s, a, c, step); err != nil {
+		return err
+	}
+	run.CompInd, run.NotifiedAt, run.MethodAt = kept.CompInd, kept.NotifiedAt, kept.MethodAt
+	run.ShownAt, run.ReturnedAt, run.Sealed = kept.ShownAt, kept.ReturnedAt, kept.Sealed
+	c.Jobs = append(c.Jobs, f.resumeJob(s, a, f.Now()))
+	return nil
+}
+
+// lastCallFailed tells whether the newest call got no clear answer, or none was written down before a crash.
+func lastCallFailed(a *Attempt) bool {
+	if len(a.Calls) == 0 {
+		return false
+	}
+	last := a.Calls[len(a.Calls)-1]
+	return last.AnsweredAt.IsZero() || last.Result == "error"
+}
+
+// sameStep compares what the gateway asks for. What we put into the forms ourselves is new at each inquiry.
+func sameStep(a, b providers.Step) bool {
+	if a.Kind != b.Kind || a.HTML != b.HTML || a.Link != b.Link || len(a.Forms) != len(b.Forms) {
+		return false
+	}
+	if a.ThreeDS != b.ThreeDS {
+		return false
+	}
+	return slices.EqualFunc(a.Forms, b.Forms, func(x, y threeds.Form) bool {
+		return x.Action == y.Action && slices.EqualFunc(x.Fields, y.Fields, func(p, q threeds.Field) bool {
+			return p.Name == q.Name && (p.Value == q.Value || p.Name == "threeDSSessionData" || p.Name == "MD")
+		})
+	})
+}
+
+func (f *Flow) processing(s *Session, a *Attempt, c *Change) error {
+	a.Missing = time.Time{}
+	a.Unclear = false
+	if a.State == Calling {
+		if err := f.move(s, a, c, Work); err != nil {
+			return err
+		}
+	}
+	if a.State == Unknown {
+		if err := f.move(s, a, c, Work); err != nil {
+			return err
+		}
+	}
+	return f.askLater(s, a, c)
+}
+
+// askLater queues the next inquiry by the schedule.
+func (f *Flow) askLater(s *Session, a *Attempt, c *Change) error {
+	now := f.Now()
+	if !a.State.Live() {
+		return f.lookAgain(s, a, c)
+	}
+	if a.State == Calling {
+		if now.Before(a.Deadline) {
+			return errNothing
+		}
+		if err := f.move(s, a, c, Overdue); err != nil {
+			return err
+		}
+	}
+	if a.State == Gateway && a.Unclear {
+		if err := f.move(s, a, c, Overdue); err != nil {
+			return err
+		}
+	}
+	var wait time.Duration
+	if a.State == Shopper {
+		wait = shopperAfter(a.Inquiries)
+		if left := a.StepAt.Add(ChallengeWait).Sub(now); left > 0 && left < wait {
+			wait = left
+		}
+	} else {
+		var more bool
+		if wait, more = inquiryAfter(a.Inquiries, a.Unclear || a.State == Held); !more {
+			if a.NeedsEyes {
+				return errNothing
+			}
+			a.NeedsEyes = true
+			f.told(s, a, c, "payment.needs_review")
+			return nil
+		}
+	}
+	a.Inquiries++
+	c.Jobs = append(c.Jobs, f.inquireJob(s, a, now.Add(wait)))
+	return nil
+}
+
+// lookAgain follows a final state that was proved without the gateway's own final word.
+func (f *Flow) lookAgain(s *Session, a *Attempt, c *Change) error {
+	if a.State.Good() || a.State == Declined {
+		return errNothing
+	}
+	a.Inquiries++
+	if a.Inquiries >= len(afterwards) {
+		return errNothing
+	}
+	c.Jobs = append(c.Jobs, f.lookJob(s, a, f.Now().Add(afterwards[a.Inquiries])))
+	return nil
+}
+
+// Inquire asks the gateways about a session's newest attempt now, as a merchant may.
+func (f *Flow) Inquire(ctx context.Context, id string) (*Session, error) {
+	s, err := f.Store.Load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if a := s.Last(); a != nil && a.State != New {
+		if err := f.inquire(ctx, id, a.N); err != nil {
+			return nil, err
+		}
+	}
+	return f.Store.Load(ctx, id)
+}
+
+// Callback takes a gateway's callback for an account: proved, it queues an inquiry and is stored before it is answered;
+// forged, it changes nothing (providers.ErrForged). What it says is a hint only.
+func (f *Flow) Callback(ctx context.Context, account string, r *http.Request) error {
+	acc, ok := f.Accounts[account]
+	if !ok {
+		return fmt.Errorf("%w: %s", ErrNoAccount, account)
+	}
+	notifier, ok := acc.Provider.(providers.Notifier)
+	if !ok {
+		return fmt.Errorf("%w: %s takes no callbacks", ErrNoAccount, account)
+	}
+	notice, err := notifier.Notified(r)
+	if err != nil {
+		return err
+	}
+	if notice.Reference == "" {
+		return nil
+	}
+	id, n, err := f.Store.FindReference(ctx, account, notice.Reference)
+	if err != nil {
+		return err
+	}
+	_, err = f.update(ctx, id, func(s *Session, c *Change) error {
+		a := s.Attempt(n)
+		if a.Ref.OrderID == "" && notice.OrderID != "" && a.State != New {
+			a.Ref.OrderID = notice.OrderID
+		}
+		c.Jobs = append(c.Jobs, f.lookJob(s, a, f.Now()))
+		return nil
+	})
+	return err
+}

@@ -1,0 +1,309 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"tollgate/providers"
+	"tollgate/threeds"
+)
+
+// brought is what a browser brought from the bank, sealed into the run until it is forwarded.
+type brought struct {
+	Kind   providers.AnswerKind `json:"kind"`
+	CRes   string               `json:"cres,omitempty"`
+	PaRes  string               `json:"pares,omitempty"`
+	MD     string               `json:"md,omitempty"`
+	Fields map[string]string    `json:"fields,omitempty"`
+}
+
+// Page is what a post from outside needs to know to answer: where the shopper belongs.
+type Page struct {
+	Session string
+	Taken   bool // false: late, repeated or contradicting; it changed nothing
+}
+
+// Notified takes what came to /3ds/{run}/notify: the end of a 3DS Method. It carries no secret, anybody can post it, and
+// all it can do is to turn this one run's completion indicator from waiting to Y (facts/threeds.md §1.2, §1.6).
+// ErrNotFound for an unknown token, ErrContradicts for another run's id.
+func (f *Flow) Notified(ctx context.Context, token string, in threeds.Reply) (Page, error) {
+	id, n, err := f.Store.FindRun(ctx, token)
+	if err != nil {
+		return Page{}, err
+	}
+	page := Page{Session: id}
+	// An unreadable body still arrived at an address that only this run's ACS was told: the arrival is the signal.
+	said, _ := threeds.DecodeMethodNotification(in.MethodData)
+	_, err = f.update(ctx, id, func(s *Session, c *Change) error {
+		page.Taken = false
+		a := s.Attempt(n)
+		run := a.Run()
+		if err := runSpokenOf(a, token, said); err != nil {
+			return err
+		}
+		if a.State != Shopper || a.Step == nil || a.Step.Kind != providers.Method || !run.NotifiedAt.IsZero() {
+			return errNothing
+		}
+		run.NotifiedAt = f.Now()
+		run.CompInd = "Y"
+		page.Taken = true
+		c.Jobs = append(c.Jobs, f.resumeJob(s, a, f.Now()))
+		return nil
+	})
+	return page, err
+}
+
+// runSpokenOf tells whether a post to a run's token is about the attempt's present run. An earlier run's address may
+// still be the one the gateway was given: then the id inside decides.
+func runSpokenOf(a *Attempt, token, transID string) error {
+	run := a.Run()
+	known := run.IDs.ThreeDSServerTransID
+	switch {
+	case transID != "" && known != "" && !sameID(transID, known):
+		return ErrContradicts
+	case run.Token != token && (transID == "" || known == ""):
+		return ErrStale
+	}
+	return nil
+}
+
+// Returned takes what came to /3ds/{run}/return: CRes, Erro, PaRes, or the shopper coming back from a gateway's page.
+// It is stored with the job that acts on it; nothing of it is believed. bare says that nothing came at all (a reopened
+// address, a link scanner): that only makes us ask the gateway.
+func (f *Flow) Returned(ctx context.Context, token string, in threeds.Reply) (Page, error) {
+	id, n, err := f.Store.FindRun(ctx, token)
+	if err != nil {
+		return Page{}, err
+	}
+	page := Page{Session: id}
+	_, err = f.update(ctx, id, func(s *Session, c *Change) error {
+		page.Taken = false
+		a := s.Attempt(n)
+		run := a.Run()
+		if err := f.contradiction(a, run, token, in); err != nil {
+			return err
+		}
+		if !a.State.Live() {
+			return errNothing
+		}
+		b := readBrought(in)
+		if a.State != Shopper || a.Step == nil || !run.ReturnedAt.IsZero() || b.Kind == "" || !fits(a.Step.Kind, b.Kind) {
+			if a.State == Shopper || a.State == Gateway || a.State == Unknown {
+				c.Jobs = append(c.Jobs, f.inquireJob(s, a, f.Now()))
+				return nil
+			}
+			return errNothing
+		}
+		sealed, err := f.seal(b)
+		if err != nil {
+			return err
+		}
+		run.Sealed = sealed
+		run.ReturnedAt = f.Now()
+		page.Taken = true
+		c.Jobs = append(c.Jobs, f.resumeJob(s, a, f.Now()))
+		return nil
+	})
+	return page, err
+}
+
+// fits tells whether an answer of that kind can end a step of that kind.
+func fits(step providers.Kind, answer providers.AnswerKind) bool {
+	switch step {
+	case providers.Challenge:
+		return answer == providers.Challenged || answer == providers.Returned
+	case providers.PayerPage:
+		return answer == providers.PayerAuth || answer == providers.Returned
+	case providers.Page, providers.Redirect, providers.Scan:
+		return true
+	}
+	return false
+}
+
+// readBrought sorts what came; Kind "" means nothing did.
+func readBrought(in threeds.Reply) brought {
+	b := brought{MD: in.MD}
+	switch {
+	case in.CRes != "":
+		b.Kind, b.CRes = providers.Challenged, in.CRes
+	case in.Erro != "":
+		b.Kind, b.CRes = providers.Challenged, in.Erro
+	case in.PaRes != "":
+		b.Kind, b.PaRes = providers.PayerAuth, in.PaRes
+	case in.Method == "POST" || len(in.Extra) > 0:
+		b.Kind, b.Fields = providers.Returned, in.Extra
+	}
+	return b
+}
+
+// contradiction refuses ids that are not this run's; absent ones pass, and so do values that cannot be read: the
+// gateway will judge those.
+func (f *Flow) contradiction(a *Attempt, run *Run, token string, in threeds.Reply) error {
+	said := ""
+	for _, value := range []string{in.CRes, in.Erro} {
+		if value == "" {
+			continue
+		}
+		cres, erro, err := threeds.PeekCRes(value)
+		switch {
+		case err != nil:
+			if threeds.ReasonOf(err) == threeds.ReasonIDMismatch {
+				return ErrContradicts
+			}
+		case cres != nil:
+			said = cres.ThreeDSServerTransID
+			if contradicts(cres.ThreeDSServerTransID, run.IDs.ThreeDSServerTransID) || contradicts(cres.ACSTransID, run.IDs.ACSTransID) {
+				return ErrContradicts
+			}
+		case erro != nil:
+			said = erro.ThreeDSServerTransID
+			if contradicts(erro.ThreeDSServerTransID, run.IDs.ThreeDSServerTransID) || contradicts(erro.ACSTransID, run.IDs.ACSTransID) {
+				return ErrContradicts
+			}
+		}
+	}
+	for _, sealed := range []string{in.SessionData, in.MD} {
+		if sealed == "" {
+			continue
+		}
+		if raw, err := f.Sealer.Unseal(sessionDataName, sealed); err == nil && string(raw) != token && string(raw) != run.Token {
+			return ErrContradicts
+		}
+	}
+	if md, own := formMD(a.Step), f.ours(formMD(a.Step)); in.MD != "" && md != "" && !own && in.MD != md {
+		return ErrContradicts // a prescribed MD (RBS: mdOrder) that names another order
+	}
+	return runSpokenOf(a, token, said)
+}
+
+func contradicts(said, known string) bool { return said != "" && known != "" && !sameID(said, known) }
+
+// sameID compares two UUIDs; their letters may come in either case.
+func sameID(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		x, y := a[i], b[i]
+		if x|0x20 != y|0x20 || (x != y && (x|0x20 < 'a' || x|0x20 > 'z')) {
+			return false
+		}
+	}
+	return true
+}
+
+// formMD is the MD of the form that the browser was given.
+func formMD(step *providers.Step) string {
+	if step == nil {
+		return ""
+	}
+	for _, form := range step.Forms {
+		for _, field := range form.Fields {
+			if field.Name == "MD" {
+				return field.Value
+			}
+		}
+	}
+	return ""
+}
+
+func (f *Flow) ours(md string) bool {
+	_, err := f.Sealer.Unseal(sessionDataName, md)
+	return md != "" && err == nil
+}
+
+func (f *Flow) seal(b brought) (string, error) {
+	raw, err := json.Marshal(b)
+	if err != nil {
+		return "", err
+	}
+	sealed, err := f.Sealer.Seal(answerName, raw)
+	if err != nil {
+		return "", fmt.Errorf("session: cannot seal an answer: %w", err)
+	}
+	return sealed, nil
+}
+
+// resumeDue is the job that forwards what the browser brought, or its silence.
+func (f *Flow) resumeDue(ctx context.Context, p jobPayload) error {
+	s, err := f.Store.Load(ctx, p.Session)
+	if err != nil {
+		return err
+	}
+	a := s.Attempt(p.Attempt)
+	if a == nil || a.State != Shopper || a.Step == nil || a.StepN != p.StepN {
+		return nil // that step is over
+	}
+	answer, err := f.answer(s, a)
+	if err != nil {
+		return err
+	}
+	f.resume(ctx, s.ID, a.N, a.StepN, answer)
+	return nil
+}
+
+// answer puts together what goes to the gateway.
+func (f *Flow) answer(s *Session, a *Attempt) (providers.Answer, error) {
+	run := a.Run()
+	answer := providers.Answer{Browser: a.Browser, Card: f.vault.get(vaultKey(s, a)), CompInd: run.CompInd}
+	if a.Step.Kind == providers.Method {
+		answer.Kind = providers.MethodDone
+		if answer.CompInd == "" {
+			answer.CompInd = "N"
+		}
+		return answer, nil
+	}
+	if run.Sealed == "" {
+		answer.Kind = providers.Returned
+		return answer, nil
+	}
+	raw, err := f.Sealer.Unseal(answerName, run.Sealed)
+	if err != nil {
+		return answer, fmt.Errorf("session: a stored answer cannot be opened: %w", err)
+	}
+	var b brought
+	if err := json.Unmarshal(raw, &b); err != nil {
+		return answer, fmt.Errorf("session: a stored answer cannot be read: %w", err)
+	}
+	answer.Kind, answer.CRes, answer.PaRes, answer.MD, answer.Fields = b.Kind, b.CRes, b.PaRes, b.MD, b.Fields
+	return answer, nil
+}
+
+// Shown marks that a page was shown, and tells whether this was the first time: only the first page posts by itself.
+// For a 3DS Method it starts the ten seconds.
+func (f *Flow) Shown(ctx context.Context, id string, stepN int) (first bool, err error) {
+	_, err = f.update(ctx, id, func(s *Session, c *Change) error {
+		first = false
+		a := s.Live()
+		if a == nil || a.State != Shopper || a.Step == nil || a.StepN != stepN {
+			return errNothing
+		}
+		run, now := a.Run(), f.Now()
+		if a.Step.Kind == providers.Method {
+			if !run.MethodAt.IsZero() || !run.NotifiedAt.IsZero() {
+				return errNothing
+			}
+			run.MethodAt = now
+			c.Jobs = append(c.Jobs, f.resumeJob(s, a, now.Add(MethodWait)))
+		} else {
+			if !run.ShownAt.IsZero() {
+				return errNothing
+			}
+			run.ShownAt = now
+		}
+		first = true
+		return nil
+	})
+	return first, err
+}
+
+// MethodDeadline is when a 3DS Method is given up.
+func (a *Attempt) MethodDeadline() time.Time {
+	run := a.Run()
+	if run == nil || run.MethodAt.IsZero() {
+		return a.StepAt.Add(MethodWait)
+	}
+	return run.MethodAt.Add(MethodWait)
+}

@@ -1,0 +1,76 @@
+package session
+
+import "time"
+
+// The inquiry schedule. It is printed into the docs by go generate.
+const (
+	fastFor   = 5 * time.Minute // every 3 s, then every 5 s
+	fastFirst = 3 * time.Second
+	fastLater = 5 * time.Second
+	fastTurn  = 30 * time.Second // when 3 s become 5 s
+)
+
+// slow follows the fast loop; then every hour until reviewAfter.
+var slow = []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute}
+
+const (
+	hourly      = time.Hour
+	reviewAfter = 7 * 24 * time.Hour
+)
+
+// fastCount is how many inquiries the fast loop has.
+var fastCount = int(fastTurn/fastFirst) + int((fastFor-fastTurn)/fastLater)
+
+// inquiryAfter tells how long after inquiry n (0 is the one at once) the next is due, and false when the schedule has
+// ended and a person has to look. unclear skips the fast loop.
+func inquiryAfter(n int, unclear bool) (time.Duration, bool) {
+	if unclear && n < fastCount {
+		return slow[0], true
+	}
+	switch {
+	case n < int(fastTurn/fastFirst):
+		return fastFirst, true
+	case n < fastCount:
+		return fastLater, true
+	}
+	n -= fastCount
+	if n < len(slow) {
+		return slow[n], true
+	}
+	if time.Duration(n-len(slow))*hourly >= reviewAfter {
+		return 0, false
+	}
+	return hourly, true
+}
+
+// While the browser has something to do the gateway is asked now and then: the shopper may have finished and never
+// come back.
+var shopperSchedule = []time.Duration{15 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute}
+
+func shopperAfter(n int) time.Duration {
+	if n < len(shopperSchedule) {
+		return shopperSchedule[n]
+	}
+	return time.Minute
+}
+
+// After a failure without the gateway's own word we look again, in case it speaks up late.
+var afterwards = []time.Duration{10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
+
+// Deadlines by our clock.
+const (
+	// MethodWait is how long a 3DS Method may take: ten seconds by EMV 3DS 2.1 and 2.2 (facts/threeds.md §1.3), counted
+	// from the moment the frames are shown, and half a second for the frames to load.
+	MethodWait = 10*time.Second + 500*time.Millisecond
+	// ChallengeWait is how long a shopper may take at the bank before the order is closed: ACS pages allow ten minutes
+	// for each of their own pages.
+	ChallengeWait = 15 * time.Minute
+	// SettleAfter is how long after a call's deadline "not found" becomes proof, unless the account says otherwise.
+	SettleAfter = time.Minute
+	// CallTimeout bounds one gateway call.
+	CallTimeout = 30 * time.Second
+	// OrderLifetime is how long an order at a gateway that cannot close one may still be paid.
+	OrderLifetime = 24 * time.Hour
+	// SubmitWait is how long the card's POST waits for the first news before it answers.
+	SubmitWait = 2 * time.Second
+)

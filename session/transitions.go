@@ -1,0 +1,138 @@
+package session
+
+import "fmt"
+
+//go:generate go run ./diagram ../docs/transitions.md
+
+// Trigger is what happens to an attempt.
+type Trigger string
+
+// Triggers. Each is a piece of certain news, never a guess.
+const (
+	Unregistered Trigger = "unregistered" // the order was never made known, so the card was never sent
+	Lost         Trigger = "lost"         // the process died before anything was sent
+	Send         Trigger = "send"         // a row of the call book was written: one call may go out
+	Ask          Trigger = "ask"          // the gateway wants the browser
+	Work         Trigger = "work"         // the gateway is working
+	Overdue      Trigger = "overdue"      // an answer is late, or cannot be read
+	Mismatch     Trigger = "mismatch"     // approved, but for another amount, currency or order
+	Authorize    Trigger = "authorize"    // money is held, for the right amount
+	Pay          Trigger = "pay"          // money is taken, the right amount
+	Decline      Trigger = "decline"      // a final refusal
+	Disprove     Trigger = "disprove"     // proved: nothing was or can be charged
+	Abandon      Trigger = "abandon"      // the shopper's step was never finished and the order was closed or outlived
+)
+
+var triggers = []Trigger{Unregistered, Lost, Send, Ask, Work, Overdue, Mismatch, Authorize, Pay, Decline, Disprove, Abandon}
+
+// transitions is the one table: state, trigger, next state. What is not here is a conflict.
+var transitions = map[State]map[Trigger]State{
+	New: {
+		Unregistered: Failed,
+		Lost:         Failed,
+		Send:         Calling,
+	},
+	Calling: {
+		Ask:       Shopper,
+		Work:      Gateway,
+		Overdue:   Unknown,
+		Mismatch:  Held,
+		Authorize: Authorized,
+		Pay:       Paid,
+		Decline:   Declined,
+	},
+	Shopper: {
+		Send:      Calling,
+		Ask:       Shopper,
+		Work:      Gateway,
+		Mismatch:  Held,
+		Authorize: Authorized,
+		Pay:       Paid,
+		Decline:   Declined,
+		Abandon:   Abandoned,
+	},
+	Gateway: {
+		Send:      Calling,
+		Ask:       Shopper,
+		Work:      Gateway,
+		Overdue:   Unknown,
+		Mismatch:  Held,
+		Authorize: Authorized,
+		Pay:       Paid,
+		Decline:   Declined,
+		Disprove:  Failed,
+	},
+	Unknown: {
+		Send:      Calling,
+		Ask:       Shopper,
+		Work:      Gateway,
+		Overdue:   Unknown,
+		Mismatch:  Held,
+		Authorize: Authorized,
+		Pay:       Paid,
+		Decline:   Declined,
+		Disprove:  Failed,
+	},
+	Held: {
+		Mismatch:  Held,
+		Authorize: Authorized,
+		Pay:       Paid,
+		Decline:   Declined,
+		Disprove:  Failed,
+	},
+	Authorized: {
+		Pay: Paid,
+	},
+	Paid: {},
+	// A final state is left only for the truth: money that was taken after all. It is voided, refunded or reported.
+	Declined: {
+		Authorize: Authorized,
+		Pay:       Paid,
+	},
+	Failed: {
+		Authorize: Authorized,
+		Pay:       Paid,
+	},
+	Abandoned: {
+		Authorize: Authorized,
+		Pay:       Paid,
+	},
+}
+
+// NotAllowed is a trigger that the table does not know in a state.
+type NotAllowed struct {
+	State   State
+	Trigger Trigger
+}
+
+func (e *NotAllowed) Error() string {
+	return fmt.Sprintf("session: %s is not allowed in state %s", e.Trigger, e.State)
+}
+
+// next looks a pair up in the table.
+func next(s State, t Trigger) (State, error) {
+	if to, ok := transitions[s][t]; ok {
+		return to, nil
+	}
+	return s, &NotAllowed{s, t}
+}
+
+// Transition is one line of the table, for documents and tests.
+type Transition struct {
+	From    State
+	Trigger Trigger
+	To      State
+}
+
+// Transitions lists the table in a fixed order.
+func Transitions() []Transition {
+	var all []Transition
+	for _, s := range states {
+		for _, t := range triggers {
+			if to, ok := transitions[s][t]; ok {
+				all = append(all, Transition{s, t, to})
+			}
+		}
+	}
+	return all
+}
