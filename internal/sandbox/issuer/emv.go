@@ -354,6 +354,9 @@ func (i *Issuer) conclude(t *transaction, outcome string) error {
 		failed("U", "06", "06")
 		cres = ""
 	}
+	if t.Never || t.Challenge == "never" {
+		cres, erro = "", ""
+	}
 	var err error
 	if r.ECI != "07" {
 		if r.AuthenticationValue, err = i.proof(); err != nil {

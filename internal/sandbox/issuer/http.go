@@ -261,6 +261,7 @@ func (i *Issuer) serveChallenge(w http.ResponseWriter, r *http.Request) {
 	if err == nil && f != nil && ends && !t.Result.Done {
 		fresh, err = i.concluded(t, "bad")
 	}
+	now := *t
 	i.mu.Unlock()
 	if fresh {
 		i.tell(t)
@@ -269,7 +270,7 @@ func (i *Issuer) serveChallenge(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		i.broken(w)
 	case f != nil:
-		i.refuse(w, t, f, in)
+		i.refuse(w, &now, f, in)
 	default:
 		i.show(w, t, "")
 	}
@@ -309,7 +310,7 @@ func (i *Issuer) show(w http.ResponseWriter, t *transaction, wrong string) {
 		<-now.told // another request may be telling the 3DS Server: it must know before the browser does
 	}
 	switch {
-	case now.Out != "" && !now.Never:
+	case now.Out != "":
 		i.render(w, http.StatusOK, "return.html", view{Title: "Back to the shop", Text: "Sandbox Bank sends you back to the shop.", Submit: true, Forms: now.back()})
 	case now.Result.Done, now.Never, now.Challenge == "never":
 		i.say(w, http.StatusOK, "Nothing comes back", "This bank never sends its customers back to the shop. Close the page, or go back by yourself.", "")

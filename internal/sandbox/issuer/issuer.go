@@ -138,20 +138,17 @@ func (i *Issuer) newKey() error {
 	return i.o.Journal.Put(keyBucket, "pares", key)
 }
 
-// Reset forgets every transaction; subscribers stay. It may be called before or after the journal's own Reset.
-func (i *Issuer) Reset() {
+// Reset forgets every transaction and the signing key; subscribers stay.
+func (i *Issuer) Reset() error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.forget()
 	for _, b := range []string{emvBucket, legacyBucket} {
-		_ = i.o.Journal.Each(b, func(key string, _ json.RawMessage) error { return i.o.Journal.Delete(b, key) })
+		err := i.o.Journal.Each(b, func(key string, _ json.RawMessage) error { return i.o.Journal.Delete(b, key) })
+		if err != nil {
+			return fmt.Errorf("issuer: %w", err)
+		}
 	}
-}
-
-// ForgetKey makes a new signing key durable after the journal was emptied.
-func (i *Issuer) ForgetKey() error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
 	return i.newKey()
 }
 

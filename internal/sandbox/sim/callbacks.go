@@ -38,12 +38,19 @@ type pending struct {
 	ID    int       `json:"id"`
 	Due   time.Time `json:"due"`
 	Tries int       `json:"tries"`
+	Late  bool      `json:"late,omitempty"` // delayed by a fault: later ones overtake it
 
 	sending bool
 }
 
-func (p *pending) target() string { return p.Gateway + "\x00" + p.Reference }
-func (p *pending) key() string    { return fmt.Sprint(p.ID) }
+// target is what is sent in order.
+func (p *pending) target() string {
+	if p.Late {
+		return p.key()
+	}
+	return p.Gateway + "\x00" + p.Reference
+}
+func (p *pending) key() string { return fmt.Sprint(p.ID) }
 
 // Callbacks sends the gateways' callbacks in the background. They are durable: what was queued before a kill goes out after it.
 type Callbacks struct {
@@ -91,7 +98,7 @@ func (c *Callbacks) Send(cb Callback) error {
 			return fmt.Errorf("sandbox: more than %d callbacks wait", maxCallbacks)
 		}
 		c.last++
-		p := &pending{Callback: cb, ID: c.last, Due: at}
+		p := &pending{Callback: cb, ID: c.last, Due: at, Late: at.After(now)}
 		if err := c.e.Journal.Put(callbackBucket, p.key(), p); err != nil {
 			return err
 		}
