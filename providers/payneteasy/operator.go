@@ -1,0 +1,104 @@
+package payneteasy
+
+import (
+	"context"
+	"errors"
+
+	"tollgate/internal/card"
+	"tollgate/providers"
+)
+
+// Kinds are the operations of the v2 API. return cancels a hold and reverses a sale or a capture.
+func (p *Provider) Kinds() []providers.OpLimits {
+	return []providers.OpLimits{
+		{Kind: providers.Capture, Partial: true, Once: true},
+		{Kind: providers.Void, Once: true},
+		{Kind: providers.Refund, Partial: true},
+	}
+}
+
+// Do sends capture or return. A void of a hold is a return without an amount: the one way of cancelling that is
+// documented. The answer is always pending; its serial number is what Inquire asks by.
+func (p *Provider) Do(ctx context.Context, pay providers.Payment, op providers.Op) (providers.OpResult, error) {
+	var command, sum, currency string
+	switch op.Kind {
+	case providers.Capture:
+		command = "capture"
+	case providers.Void, providers.Refund:
+		command = "return"
+	default:
+		return providers.OpResult{}, &providers.Refusal{Field: "kind", Text: "this gateway has no " + string(op.Kind)}
+	}
+	if pay.Ref.OrderID == "" {
+		return providers.OpResult{}, &providers.Failure{Op: command, Err: errors.New("no paynet-order-id")}
+	}
+	if op.Kind != providers.Void {
+		if op.Amount.Currency.Code != pay.Amount.Currency.Code {
+			return providers.OpResult{}, &providers.Refusal{Field: "currency", Text: "must be the payment's"}
+		}
+		var err error
+		if sum, err = amount(op.Amount); err != nil {
+			return providers.OpResult{}, err
+		}
+		currency = op.Amount.Currency.Code
+	}
+	a, err := p.client.operate(ctx, command, pay.Ref.Reference, pay.Ref.OrderID, sum, currency, op.Amount.Minor)
+	if err != nil {
+		return providers.OpResult{}, err
+	}
+	a = a.scrubbed(card.Card{})
+	if a.rejected() {
+		if a["type"] != typeInvalid {
+			return providers.OpResult{}, a.failure(command)
+		}
+		return providers.OpResult{State: providers.OpFailed, Decline: a.decline()}, nil
+	}
+	if _, err := accepted(command, pay.Ref, a); err != nil {
+		return providers.OpResult{}, err
+	}
+	return providers.OpResult{State: providers.OpPending, GatewayID: a["serial-number"]}, nil
+}
+
+// Inquire asks status for the one request, by its serial number. Without one (the answer to Do was lost) it compares the
+// order with what it was before; where that cannot decide, the operation stays unknown.
+func (p *Provider) Inquire(ctx context.Context, pay providers.Payment, op providers.Op) (providers.OpResult, error) {
+	a, err := p.client.status(ctx, pay.Ref.Reference, pay.Ref.OrderID, op.GatewayID)
+	if err != nil {
+		return providers.OpResult{}, err
+	}
+	a = a.scrubbed(card.Card{})
+	s, err := p.standing(pay, a)
+	if err != nil {
+		return providers.OpResult{}, err
+	}
+	if s.Reference != pay.Ref.Reference {
+		return providers.OpResult{}, &providers.Failure{Op: "status", Text: "answer of another order"}
+	}
+	if op.GatewayID != "" && a["by-request-sn"] == op.GatewayID {
+		switch a["status"] {
+		case "approved":
+			return providers.OpResult{State: providers.OpSucceeded, GatewayID: op.GatewayID}, nil
+		case "declined", "filtered", "error":
+			return providers.OpResult{State: providers.OpFailed, GatewayID: op.GatewayID, Decline: a.decline()}, nil
+		case "processing", "chain_declined":
+			return providers.OpResult{State: providers.OpPending, GatewayID: op.GatewayID}, nil
+		}
+		return providers.OpResult{}, &providers.Failure{Op: "status", Text: "the gateway does not know: " + a["status"]}
+	}
+	done := false
+	switch op.Kind {
+	case providers.Capture:
+		done = s.Captured > op.Standing.Captured
+	case providers.Void:
+		done = s.Outcome == providers.Voided
+	case providers.Refund:
+		done = s.Refunded >= op.Standing.Refunded+op.Amount.Minor
+	}
+	switch {
+	case done:
+		return providers.OpResult{State: providers.OpSucceeded, GatewayID: op.GatewayID}, nil
+	case a["status"] == "processing":
+		return providers.OpResult{State: providers.OpPending, GatewayID: op.GatewayID}, nil
+	}
+	return providers.OpResult{}, &providers.Failure{Op: "status", Text: "no sign of the " + string(op.Kind)}
+}

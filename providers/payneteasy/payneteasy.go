@@ -1,0 +1,674 @@
+package payneteasy
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"tollgate/internal/card"
+	"tollgate/internal/money"
+	"tollgate/providers"
+	"tollgate/threeds"
+)
+
+// Provider is an opened account. It keeps no state between calls.
+type Provider struct {
+	client   client
+	notify   string
+	site     string
+	defaults Billing
+	loopback bool
+}
+
+var (
+	_ providers.Provider = (*Provider)(nil)
+	_ providers.Notifier = (*Provider)(nil)
+	_ providers.Operator = (*Provider)(nil)
+)
+
+// methodWait is how long the 3DS Method may take before it counts as not done (EMV 3DS 2.1 and 2.2, requirement 315).
+const methodWait = 10 * time.Second
+
+// transID is the key of Ref.More under which a run's threeDSServerTransID comes back to Resume.
+const transID = "threeDSServerTransID"
+
+// Check refuses what sale and preauth cannot express: amounts over ten characters, currencies without exactly two
+// decimals, and payments for which neither the merchant nor the account gives an address.
+func (p *Provider) Check(pay providers.Payment) error {
+	if _, err := amount(pay.Amount); err != nil {
+		return err
+	}
+	for _, f := range p.billing(pay).fields() {
+		switch {
+		case f.value == "" && f.needed:
+			return &providers.Refusal{Field: "billing." + f.name, Text: "this gateway needs it: " + f.rule}
+		case f.value != "" && !f.fits():
+			return &providers.Refusal{Field: "billing." + f.name, Text: f.rule}
+		}
+	}
+	return nil
+}
+
+// Register makes no call: the order begins with the sale.
+func (p *Provider) Register(_ context.Context, pay providers.Payment) (providers.Ref, error) {
+	return providers.Ref{Reference: pay.Ref.Reference}, nil
+}
+
+// Pay sends a sale, or a preauth where the amount is to be held. Only a validation error that opened no order is a
+// decline; type=error is not, it may come after the order was begun.
+func (p *Provider) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+	if in.Kind != "card" {
+		return providers.Step{}, &providers.Refusal{Field: "payment_method", Text: "only cards"}
+	}
+	if err := p.Check(pay); err != nil {
+		return providers.Step{}, err
+	}
+	sum, err := amount(pay.Amount)
+	if err != nil {
+		return providers.Step{}, err
+	}
+	ip := pay.Customer.IP
+	if ip == "" {
+		ip = b.IP
+	}
+	if ip == "" {
+		return providers.Step{}, &providers.Refusal{Field: "ip", Text: "this gateway needs the shopper's address"}
+	}
+	form := url.Values{
+		"client_orderid":     {pay.Ref.Reference},
+		"order_desc":         {description(pay)},
+		"amount":             {sum},
+		"currency":           {pay.Amount.Currency.Code},
+		"ipaddress":          {ip},
+		"card_printed_name":  {cut(holder(pay, in.Card), 128)},
+		"credit_card_number": {in.Card.Number.Reveal()},
+		"expire_month":       {twoDigits(in.Card.Month)},
+		"expire_year":        {strconv.Itoa(in.Card.Year)},
+		"cvv2":               {in.Card.Code.Reveal()},
+		"redirect_url":       {pay.Run.ReturnURL},
+	}
+	for _, f := range p.billing(pay).fields() {
+		if f.value != "" {
+			form.Set(f.param, f.value)
+		}
+	}
+	if p.site != "" {
+		form.Set("site_url", p.site)
+	}
+	switch {
+	case pay.CallbackURL == "" || p.notify == "none":
+	case p.notify == "":
+		form.Set("notify_url", pay.CallbackURL)
+	default:
+		form.Set(p.notify, pay.CallbackURL)
+	}
+	for _, f := range saleBrowser(b) {
+		form.Set(f[0], f[1])
+	}
+	command := "sale"
+	if pay.Hold {
+		command = "preauth"
+	}
+	a, err := p.client.start(ctx, command, pay.Amount.Minor, form)
+	if err != nil {
+		return providers.Step{}, err
+	}
+	a = a.scrubbed(in.Card)
+	if a.rejected() {
+		if !a.opensNothing(pay.Ref.Reference) {
+			return providers.Step{}, a.failure(command)
+		}
+		return providers.Step{V: providers.StepVersion, Kind: providers.Declined, Ref: pay.Ref, Decline: a.decline()}, nil
+	}
+	return accepted(command, pay.Ref, a)
+}
+
+// Resume uploads what the browser brought; the payment goes on by itself then, and status tells how.
+func (p *Provider) Resume(ctx context.Context, pay providers.Payment, ans providers.Answer) (providers.Step, error) {
+	ref := pay.Ref
+	var command string
+	var fields [][2]string
+	switch ans.Kind {
+	case providers.Returned:
+		// The final redirect says how it ended, but it came through the shopper's hands. Its proved order id is of use.
+		if reference, ok := p.proved(ans.Fields); ok && reference == ref.Reference && ref.OrderID == "" {
+			ref.OrderID = ans.Fields["orderid"]
+		}
+		return wait(ref), nil
+	case providers.MethodDone:
+		command = "upload-method-url-result"
+		if ref.More[transID] == "" {
+			return providers.Step{}, &providers.Failure{Op: command, Err: errors.New("no threeDSServerTransID to speak of")}
+		}
+		fields = append([][2]string{
+			{"threeDSServerTransID", ref.More[transID]},
+			{"threeDSCompInd", ans.CompInd},
+			{"notificationURL", pay.Run.ReturnURL},
+		}, methodBrowser(ans.Browser)...)
+	case providers.Challenged:
+		command, fields = "upload-cres-result", [][2]string{{"cres", ans.CRes}}
+	case providers.PayerAuth:
+		command, fields = "upload-pares-result", [][2]string{{"paRes", ans.PaRes}}
+		if ans.MD != "" {
+			fields = append(fields, [2]string{"md", ans.MD})
+		}
+	default:
+		return providers.Step{}, &providers.Failure{Op: "resume", Err: errors.New("this gateway takes no answer of kind " + string(ans.Kind))}
+	}
+	a, err := p.client.upload(ctx, command, ref.Reference, ref.OrderID, fields)
+	if err != nil {
+		return providers.Step{}, err
+	}
+	if a.rejected() {
+		return providers.Step{}, a.scrubbed(card.Card{}).failure(command)
+	}
+	return accepted(command, ref, a)
+}
+
+// accepted reads an async-response: the gateway has taken the request and works. Whatever status it may carry is left to
+// the inquiry.
+func accepted(command string, ref providers.Ref, a answer) (providers.Step, error) {
+	switch t := a["type"]; {
+	case t != typeAsync && t != typeNameless:
+		return providers.Step{}, &providers.Failure{Op: command, Text: "unexpected type " + t}
+	case a["merchant-order-id"] != "" && a["merchant-order-id"] != ref.Reference:
+		return providers.Step{}, &providers.Failure{Op: command, Text: "answer of another order"}
+	case ref.OrderID == "" && a["paynet-order-id"] == "":
+		return providers.Step{}, &providers.Failure{Op: command, Text: "no paynet-order-id"}
+	case ref.OrderID != "" && a["paynet-order-id"] != "" && a["paynet-order-id"] != ref.OrderID:
+		return providers.Step{}, &providers.Failure{Op: command, Text: "answer of another order"}
+	}
+	if ref.OrderID == "" {
+		ref.OrderID = a["paynet-order-id"]
+	}
+	return wait(ref), nil
+}
+
+func wait(ref providers.Ref) providers.Step {
+	return providers.Step{V: providers.StepVersion, Kind: providers.Wait, Ref: ref}
+}
+
+// Status asks for the order and translates the gateway's words; facts and assumptions in docs/gateways/payneteasy.md.
+func (p *Provider) Status(ctx context.Context, pay providers.Payment) (providers.Standing, error) {
+	a, err := p.client.status(ctx, pay.Ref.Reference, pay.Ref.OrderID, "")
+	if err != nil {
+		return providers.Standing{}, err
+	}
+	return p.standing(pay, a.scrubbed(card.Card{}))
+}
+
+func (p *Provider) standing(pay providers.Payment, a answer) (providers.Standing, error) {
+	ref := pay.Ref
+	if a.rejected() {
+		// An order whose number the gateway once gave us cannot be unknown to it.
+		if a.unknownOrder() && ref.OrderID == "" {
+			return providers.Standing{Outcome: providers.NotFound, Ref: ref}, nil
+		}
+		return providers.Standing{}, a.failure("status")
+	}
+	if t := a["type"]; t != typeStatus && t != typeNameless {
+		return providers.Standing{}, &providers.Failure{Op: "status", Text: "unexpected type " + t}
+	}
+	if a["merchant-order-id"] == "" && a["paynet-order-id"] == "" {
+		return providers.Standing{}, &providers.Failure{Op: "status", Text: "names no order"}
+	}
+	if a["status"] == "" {
+		return providers.Standing{}, &providers.Failure{Op: "status", Text: "no status"}
+	}
+	s := providers.Standing{Ref: ref, Reference: a["merchant-order-id"]}
+	if s.Reference != "" && s.Reference != ref.Reference {
+		s.Outcome = providers.Unclear
+		return s, nil // another order: what it says of itself is none of ours
+	}
+	if id := a["paynet-order-id"]; id != "" {
+		if ref.OrderID != "" && ref.OrderID != id {
+			return providers.Standing{}, &providers.Failure{Op: "status", Text: "answer of another order"}
+		}
+		if s.Reference == "" && ref.OrderID == "" {
+			return providers.Standing{}, &providers.Failure{Op: "status", Text: "order id without our number"}
+		}
+		s.Ref.OrderID = id
+	}
+	now, first, err := a.amounts(pay.Amount.Currency)
+	if err != nil {
+		return providers.Standing{}, &providers.Failure{Op: "status", Err: err}
+	}
+	s.Card = a.card()
+	s.ThreeDS = providers.ThreeDS{TransStatus: transStatus[a["verified-3d-status"]]}
+	a.judge(&s, pay, now, first)
+	if s.Outcome == providers.Processing {
+		next, err := p.next(pay, s.Ref, a)
+		switch {
+		case err != nil:
+			return providers.Standing{}, &providers.Failure{Op: "status", Err: err}
+		case next != nil:
+			s.Outcome, s.Next = providers.Waiting, next
+		}
+	}
+	return s, nil
+}
+
+// transStatus is what verified-3d-status tells; AUTHENTICATED covers Y and A.
+var transStatus = map[string]string{"AUTHENTICATED": "Y", "NOT_AUTHENTICATED": "N", "UNSUPPORTED": "U"}
+
+// amounts reads amount, which follows reversals and partial captures, and initial-amount, which does not. What the
+// gateway leaves out has no currency; a missing amount is the initial one.
+func (a answer) amounts(ours money.Currency) (now, first money.Amount, err error) {
+	currency := ours
+	if code := a["currency"]; code != "" {
+		if currency, err = money.ParseCurrency(strings.ToUpper(code)); err != nil {
+			return now, first, err
+		}
+	}
+	parse := func(name string) (money.Amount, error) {
+		if a[name] == "" {
+			return money.Amount{}, nil
+		}
+		v, err := money.ParseDecimal(a[name], currency)
+		if err == nil && v.Minor < 0 {
+			err = money.ErrSyntax
+		}
+		return v, err
+	}
+	if now, err = parse("amount"); err != nil {
+		return now, first, err
+	}
+	if first, err = parse("initial-amount"); err != nil {
+		return now, first, err
+	}
+	switch {
+	case now.Currency.Code == "" && first.Currency.Code == "" && currency != ours:
+		now.Currency, first.Currency = currency, currency // no amount, yet another currency than ours
+	case now.Currency.Code == "":
+		now = first
+	}
+	return now, first, nil
+}
+
+// judge sets outcome and sums. The order's status speaks of its newest transaction: a capture that was declined leaves
+// the hold, a reversal that was declined leaves the payment.
+func (a answer) judge(s *providers.Standing, pay providers.Payment, now, first money.Amount) {
+	s.Amount = now
+	kind := strings.ToLower(a["transaction-type"])
+	if kind == "" {
+		kind = a.stageKind(pay.Hold)
+	}
+	said := func(m money.Amount) int64 {
+		if m.Currency.Code == "" {
+			return pay.Amount.Minor
+		}
+		return m.Minor
+	}
+	good := a["status"] == "approved"
+	switch a["status"] {
+	case "approved":
+	case "declined", "filtered", "error":
+		if kind == "sale" || kind == "preauth" {
+			s.Outcome, s.Decline = providers.Refused, a.decline()
+			return
+		}
+	case "processing", "chain_declined":
+		if kind == "sale" || kind == "preauth" {
+			s.Outcome = providers.Processing
+			return
+		}
+	default: // unknown, or a status that came after this was written
+		s.Outcome = providers.Unclear
+		return
+	}
+	switch kind {
+	case "sale":
+		s.Outcome, s.Captured = providers.Paid, said(now)
+	case "preauth":
+		s.Outcome, s.Held = providers.Authorized, said(now)
+	case "capture":
+		s.Amount = first
+		if good {
+			s.Outcome, s.Held, s.Captured = providers.Paid, said(first), said(now)
+		} else {
+			s.Outcome, s.Held = providers.Authorized, said(first)
+		}
+	case "cancel", "void":
+		s.Amount = first
+		if good {
+			s.Outcome = providers.Voided
+		} else {
+			s.Outcome = providers.Unclear
+		}
+	case "reversal", "refund":
+		s.Amount = first
+		switch {
+		case good:
+			s.Outcome, s.Captured, s.Refunded = providers.Paid, said(first), said(first)
+			if now.Minor > 0 && now.Minor < said(first) {
+				s.Refunded = said(first) - now.Minor
+			}
+		default:
+			s.Outcome = providers.Unclear
+		}
+	case "chargeback":
+		s.Amount = first
+		s.Outcome, s.Captured = providers.Paid, said(first)
+	default:
+		s.Outcome = providers.Unclear
+	}
+}
+
+// stageKind reads the transaction type off order-stage (sale_approved, auth_approved, cancel_approved) where the type
+// itself is missing; without either it is what we asked for.
+func (a answer) stageKind(hold bool) string {
+	stage, _, _ := strings.Cut(a["order-stage"], "_")
+	switch stage {
+	case "auth", "preauth":
+		return "preauth"
+	case "":
+		if hold {
+			return "preauth"
+		}
+		return "sale"
+	}
+	return stage
+}
+
+// next is what the gateway waits for. tds_status is spelt with an underscore in the documentation, unlike all its
+// neighbours, so both spellings are read.
+func (p *Provider) next(pay providers.Payment, ref providers.Ref, a answer) (*providers.Step, error) {
+	tds := a["tds_status"]
+	if tds == "" {
+		tds = a["tds-status"]
+	} else if other := a["tds-status"]; other != "" && other != tds {
+		return nil, errors.New("tds_status says two things")
+	}
+	step := providers.Step{V: providers.StepVersion, Ref: ref}
+	switch tds {
+	case "MethodUrlFrame":
+		id := a["tds-method-url-frame-3ds-server-trans-id"]
+		if id == "" {
+			return nil, errors.New("MethodUrlFrame without threeDSServerTransID")
+		}
+		step.Kind, step.Deadline = providers.Method, methodWait
+		step.NewRun = ref.More[transID] != "" && ref.More[transID] != id
+		step.Ref = ref.With(transID, id)
+		step.ThreeDS.ThreeDSServerTransID = id
+		if a["tds-method-url-frame-3ds-method-url"] == "" {
+			return &step, nil // no frame: threeDSCompInd=U at once
+		}
+		to, err := threeds.CheckURL(a["tds-method-url-frame-3ds-method-url"], p.loopback)
+		if err != nil {
+			return nil, err
+		}
+		data, err := threeds.EncodeMethodData(threeds.MethodData{
+			ThreeDSServerTransID: id, ThreeDSMethodNotificationURL: pay.Run.NotifyURL,
+		})
+		if err != nil {
+			return nil, err
+		}
+		step.Forms = []threeds.Form{threeds.MethodForm(to, data)}
+	case "CReqForm":
+		if a["tds-creq-form-creq"] == "" {
+			return nil, errors.New("CReqForm without a CReq")
+		}
+		to, err := threeds.CheckURL(a["tds-creq-form-acs-url"], p.loopback)
+		if err != nil {
+			return nil, err
+		}
+		step.Kind = providers.Challenge
+		step.ThreeDS.ThreeDSServerTransID = ref.More[transID]
+		if creq, err := threeds.DecodeCReq(a["tds-creq-form-creq"]); err == nil {
+			step.ThreeDS = threeds.IDs{
+				ThreeDSServerTransID: creq.ThreeDSServerTransID, ACSTransID: creq.ACSTransID, MessageVersion: creq.MessageVersion,
+			}
+		}
+		step.Forms = []threeds.Form{threeds.ChallengeForm(to, a["tds-creq-form-creq"], pay.Run.SessionData)}
+	case "PaReqForm":
+		if a["tds-pareq-form-pareq"] == "" {
+			return nil, errors.New("PaReqForm without a PaReq")
+		}
+		to, err := threeds.CheckURL(a["tds-pareq-form-acs-url"], p.loopback)
+		if err != nil {
+			return nil, err
+		}
+		step.Kind = providers.PayerPage
+		step.Forms = []threeds.Form{threeds.PayerAuthForm(to, a["tds-pareq-form-pareq"], pay.Run.ReturnURL, pay.Run.SessionData)}
+	case "":
+		link := ""
+		if a["redirect-to"] != "" {
+			to, err := threeds.CheckURL(a["redirect-to"], p.loopback)
+			if err != nil {
+				return nil, err
+			}
+			link = to
+		}
+		switch {
+		case a["html"] != "": // with redirect-to beside it, which leads to the same page
+			step.Kind, step.HTML, step.Link = providers.Page, a["html"], link
+		case link != "":
+			step.Kind, step.Link = providers.Redirect, link
+		default:
+			return nil, nil
+		}
+	default:
+		return nil, errors.New("unknown tds_status") // of a later version of the gateway: the shopper cannot be helped
+	}
+	return &step, nil
+}
+
+func (a answer) card() card.Masked {
+	first, last := a["bin"], a["last-four-digits"]
+	if len(first) < 6 || !digits(first) || len(last) != 4 || !digits(last) {
+		return card.Masked{}
+	}
+	return card.Masked{Brand: card.Brand(first[:6]), First6: first[:6], Last4: last}
+}
+
+// failure is a refusal that proves nothing.
+func (a answer) failure(op string) error {
+	return &providers.Failure{Op: op, Code: a["error-code"], Text: a["error-message"]}
+}
+
+// opensNothing tells whether a rejected sale is proof that no order began: the gateway calls it a validation error, gives
+// no order id, and does not speak of another or of a repeated order.
+func (a answer) opensNothing(reference string) bool {
+	text := strings.ToLower(a["error-message"])
+	return a["type"] == typeInvalid && a["paynet-order-id"] == "" && a["status"] == "" &&
+		(a["merchant-order-id"] == "" || a["merchant-order-id"] == reference) &&
+		!contains(text, "duplicate", "already", "unique", "exist", "in progress", "processing")
+}
+
+// unknownOrder reads "no such order" off a rejected status. The texts are not documented; words about endpoints and
+// merchants are about our settings, not about the order.
+func (a answer) unknownOrder() bool {
+	text := strings.ToLower(a["error-message"])
+	return contains(text, "not found", "no such", "not exist", "unknown", "cannot find") &&
+		contains(text, "order", "transaction", "payment") &&
+		!contains(text, "endpoint", "end point", "merchant ", "login", "terminal", "currency", "control")
+}
+
+// decline puts a refusal into our words. Only codes and words that leave no doubt are read; the code list is not public.
+func (a answer) decline() *providers.Decline {
+	code := a["error-code"]
+	if code == "" {
+		code = a["auth-response-code"]
+	}
+	d := &providers.Decline{Reason: providers.OtherReason, Code: code, Message: a["error-message"]}
+	if r, ok := actionCodes[code]; ok {
+		d.Reason = r
+		return d
+	}
+	text := strings.ToLower(a["error-message"])
+	for _, w := range declineWords {
+		if contains(text, w.words...) {
+			d.Reason = w.reason
+			return d
+		}
+	}
+	switch {
+	case a["status"] == "filtered":
+		d.Reason = providers.Fraud
+	case a["verified-3d-status"] == "NOT_AUTHENTICATED":
+		d.Reason = providers.AuthenticationFailed
+	}
+	return d
+}
+
+// actionCodes are the ISO 8583 action codes that the gateway's own test scenarios name.
+var actionCodes = map[string]providers.Reason{
+	"101": providers.ExpiredCard,
+	"116": providers.InsufficientFunds,
+	"119": providers.CardNotSupported,
+	"209": providers.Fraud,
+}
+
+// declineWords go from the more to the less telling.
+var declineWords = []struct {
+	reason providers.Reason
+	words  []string
+}{
+	{providers.InsufficientFunds, []string{"insufficient", "not sufficient", "not enough"}},
+	{providers.ExpiredCard, []string{"expired card", "card expired", "card is expired"}},
+	{providers.WrongCVC, []string{"cvv", "cvc", "security code"}},
+	{providers.AuthenticationFailed, []string{"3ds", "3-d secure", "3d secure", "3d authentication", "not authenticated", "authentication failed", "authentication rejected"}},
+	{providers.Limit, []string{"limit exceeded", "exceeds limit", "exceeds amount limit", "over limit"}},
+	{providers.Fraud, []string{"fraud", "stolen", "lost card", "blacklist"}},
+	{providers.DoNotHonor, []string{"do not hono"}},
+	{providers.CardNotSupported, []string{"not permitted", "not supported", "restricted card"}},
+	{providers.TryAgainLater, []string{"try again later", "temporarily", "issuer unavailable", "issuer is unavailable"}},
+}
+
+// scrubbed is the answer without card data: gateways repeat what they were sent in their error messages.
+func (a answer) scrubbed(c card.Card) answer {
+	if a["error-message"] == "" {
+		return a
+	}
+	out := make(answer, len(a))
+	for k, v := range a {
+		out[k] = v
+	}
+	out["error-message"] = cut(hideDigits(a["error-message"], c.Code.Reveal()), 500)
+	return out
+}
+
+// hideDigits blanks runs of twelve digits and more (blanks and hyphens between them do not end a run) and the runs equal
+// to the code.
+func hideDigits(s, code string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		if s[i] < '0' || s[i] > '9' {
+			b.WriteByte(s[i])
+			i++
+			continue
+		}
+		end, n, first := i, 0, 0
+		for j := i; j < len(s); j++ {
+			if s[j] >= '0' && s[j] <= '9' {
+				n++
+				end = j + 1
+			} else if s[j] != ' ' && s[j] != '-' || end < j {
+				break
+			} else if first == 0 {
+				first = j
+			}
+		}
+		if first == 0 {
+			first = end
+		}
+		switch {
+		case n >= 12:
+			b.WriteString("…")
+			i = end
+		case code != "" && s[i:first] == code:
+			b.WriteString("…")
+			i = first
+		default:
+			b.WriteString(s[i:first])
+			i = first
+		}
+	}
+	return b.String()
+}
+
+// saleBrowser are the browser's data beside the sale; what the browser did not tell is left out.
+func saleBrowser(b threeds.BrowserData) [][2]string {
+	return told([][2]string{
+		{"customer_browser_info", "true"},
+		{"customer_browser_accept_header", b.AcceptHeader},
+		{"customer_browser_user_agent", b.UserAgent},
+		{"customer_browser_accept_language", b.Language},
+		{"customer_browser_javascript_enabled", strconv.FormatBool(b.JavascriptEnabled)},
+		{"customer_browser_java_enabled", strconv.FormatBool(b.JavaEnabled)},
+		{"customer_browser_color_depth", b.ColorDepth},
+		{"customer_browser_screen_height", b.ScreenHeight},
+		{"customer_browser_screen_width", b.ScreenWidth},
+		{"customer_browser_time_zone", b.TZ},
+	})
+}
+
+// methodBrowser are the same under EMV's names.
+func methodBrowser(b threeds.BrowserData) [][2]string {
+	return told([][2]string{
+		{"browserAcceptHeader", b.AcceptHeader},
+		{"browserUserAgent", b.UserAgent},
+		{"browserIP", b.IP},
+		{"browserJavaEnabled", strconv.FormatBool(b.JavaEnabled)},
+		{"browserJavascriptEnabled", strconv.FormatBool(b.JavascriptEnabled)},
+		{"browserLanguage", b.Language},
+		{"browserColorDepth", b.ColorDepth},
+		{"browserScreenHeight", b.ScreenHeight},
+		{"browserScreenWidth", b.ScreenWidth},
+		{"browserTZ", b.TZ},
+	})
+}
+
+func told(fields [][2]string) [][2]string {
+	out := fields[:0]
+	for _, f := range fields {
+		if f[1] != "" {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func description(pay providers.Payment) string {
+	if d := strings.TrimSpace(pay.Description); d != "" {
+		return cut(d, 1024)
+	}
+	return pay.OrderID
+}
+
+// holder is the name on the card; it is required, and cards without a name exist.
+func holder(pay providers.Payment, c card.Card) string {
+	if n := strings.TrimSpace(c.Name); n != "" {
+		return n
+	}
+	if n := strings.TrimSpace(pay.Billing.FirstName + " " + pay.Billing.LastName); n != "" {
+		return n
+	}
+	return "CARD HOLDER"
+}
+
+func twoDigits(n int) string {
+	if n < 10 {
+		return "0" + strconv.Itoa(n)
+	}
+	return strconv.Itoa(n)
+}
+
+func cut(s string, max int) string {
+	if r := []rune(s); len(r) > max {
+		return string(r[:max])
+	}
+	return s
+}
+
+func contains(s string, words ...string) bool {
+	for _, w := range words {
+		if strings.Contains(s, w) {
+			return true
+		}
+	}
+	return false
+}
