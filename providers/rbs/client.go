@@ -1,0 +1,407 @@
+package rbs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"tollgate/internal/card"
+	"tollgate/providers"
+	"tollgate/threeds"
+)
+
+// The gateway's calls, by their paths under the API's root. The paths are case-sensitive.
+const (
+	opRegister        = "register.do"
+	opRegisterPreAuth = "registerPreAuth.do"
+	opPay             = "paymentorder.do"
+	opContinue        = "3ds/continue.do"
+	opFinish2         = "finish3dsVer2Payment.do"
+	opFinish1         = "finish3dsPayment.do"
+	opStatus          = "getOrderStatusExtended.do"
+	opDecline         = "decline.do"
+	opDeposit         = "deposit.do"
+	opReverse         = "reverse.do"
+	opRefund          = "refund.do"
+)
+
+// client sends the gateway's forms and reads its objects. It repeats nothing.
+type client struct {
+	http     *http.Client
+	base     string // ends in a slash
+	user     string
+	password Secret
+	token    Secret
+}
+
+// call posts one form and returns the answer's object, provided that the gateway says that it handled the request.
+// Every error is a *providers.Failure; none of its texts holds the credentials, a card number or one of hide.
+func (c *client) call(ctx context.Context, op string, form url.Values, hide ...string) (object, error) {
+	if c.token.Empty() {
+		form.Set("userName", c.user)
+		form.Set("password", c.password.reveal())
+	} else {
+		form.Set("token", c.token.reveal())
+	}
+	hide = append(hide, c.password.reveal(), c.token.reveal())
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+op, strings.NewReader(form.Encode()))
+	if err != nil {
+		return object{}, &providers.Failure{Op: op, Err: errors.New("request cannot be written")}
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	status, body, err := providers.Exchange(c.http, op, req)
+	if err != nil {
+		if f, ok := errors.AsType[*providers.Failure](err); ok && f.Err != nil {
+			err = f.Err
+		}
+		return object{}, &providers.Failure{Op: op, Err: &quiet{scrub(err.Error(), hide), err}}
+	}
+	if status != http.StatusOK {
+		return object{}, &providers.Failure{Op: op, Err: fmt.Errorf("HTTP %d", status)}
+	}
+	members, err := decode(body)
+	if err != nil {
+		return object{}, providers.Unreadable(op, status, err)
+	}
+	o := object{members, hide}
+	if code, ok := o.refused(); ok {
+		return object{}, &providers.Failure{Op: op, Code: code, Text: o.words("errorMessage", "error", "displayErrorMessage")}
+	}
+	return o, nil
+}
+
+// quiet is an error whose text was scrubbed: net/http quotes the first bytes of an answer that is not HTTP.
+type quiet struct {
+	text string
+	err  error
+}
+
+func (q *quiet) Error() string { return q.text }
+func (q *quiet) Unwrap() error { return q.err }
+
+// object is an answer. Names are compared exactly; scalars are read whether they came as text or as number.
+type object struct {
+	members map[string]any
+	hide    []string
+}
+
+// text is the first named member that is there and is a scalar, as text.
+func (o object) text(names ...string) string {
+	for _, n := range names {
+		switch v := o.members[n].(type) {
+		case string:
+			return v
+		case json.Number:
+			return v.String()
+		case bool:
+			return strconv.FormatBool(v)
+		}
+	}
+	return ""
+}
+
+// words is text for people: scrubbed and cut, fit for a log.
+func (o object) words(names ...string) string {
+	for _, n := range names {
+		if s := o.text(n); s != "" {
+			return scrub(s, o.hide)
+		}
+	}
+	return ""
+}
+
+// number is an integer of at least 0; found is false where the member is absent or null.
+func (o object) number(name string) (n int64, found bool, err error) {
+	if o.members[name] == nil {
+		return 0, false, nil
+	}
+	s := o.text(name)
+	if s == "" || strings.Trim(s, "0123456789") != "" {
+		return 0, true, fmt.Errorf("%s is not a number", name)
+	}
+	if n, err = strconv.ParseInt(s, 10, 64); err != nil {
+		return 0, true, fmt.Errorf("%s is out of range", name)
+	}
+	return n, true, nil
+}
+
+// child is a member that is an object; an empty one where it is not.
+func (o object) child(name string) object {
+	m, _ := o.members[name].(map[string]any)
+	return object{m, o.hide}
+}
+
+// list are the objects in a member that is an array.
+func (o object) list(name string) []object {
+	a, _ := o.members[name].([]any)
+	var out []object
+	for _, v := range a {
+		if m, ok := v.(map[string]any); ok {
+			out = append(out, object{m, o.hide})
+		}
+	}
+	return out
+}
+
+// refused applies the gateway's rule: success, where it is there, wins; else an errorCode other than 0 is a refusal.
+func (o object) refused() (code string, refused bool) {
+	if _, there := o.members["success"]; there {
+		if o.text("success") == "true" {
+			return "", false
+		}
+		return or(short(o.child("error").text("code"), o.hide), "?"), true
+	}
+	v, there := o.members["errorCode"]
+	if !there || v == nil {
+		return "", false
+	}
+	if s := o.text("errorCode"); s == "" || strings.Trim(s, "0") != "" {
+		return or(short(s, o.hide), "?"), true
+	}
+	return "", false
+}
+
+func short(s string, hide []string) string {
+	if s = scrub(s, hide); len(s) > 16 {
+		return "?"
+	}
+	return s
+}
+
+// Reasons why an answer cannot be read. They quote nothing of it.
+var (
+	errNotUTF8   = errors.New("not UTF-8")
+	errNotObject = errors.New("not a JSON object")
+	errTrailing  = errors.New("something after the object")
+	errTwice     = errors.New("a name twice in one object")
+	errDeep      = errors.New("nested too deep")
+	errSyntax    = errors.New("not JSON")
+	errShape     = errors.New("none of the documented shapes")
+)
+
+const maxDepth = 16
+
+// decode reads one JSON object. encoding/json alone would let a second orderStatus win over the first, and OrderStatus
+// pass for orderStatus.
+func decode(body []byte) (map[string]any, error) {
+	if !utf8.Valid(body) {
+		return nil, errNotUTF8
+	}
+	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte("\ufeff"))))
+	d.UseNumber()
+	v, err := value(d, 0)
+	if err != nil {
+		return nil, err
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, errNotObject
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errTrailing
+	}
+	return m, nil
+}
+
+func value(d *json.Decoder, depth int) (any, error) {
+	if depth > maxDepth {
+		return nil, errDeep
+	}
+	t, err := d.Token()
+	if err != nil {
+		return nil, errSyntax
+	}
+	switch t {
+	case json.Delim('{'):
+		m := map[string]any{}
+		for d.More() {
+			k, err := d.Token()
+			if err != nil {
+				return nil, errSyntax
+			}
+			name, ok := k.(string)
+			if !ok {
+				return nil, errSyntax
+			}
+			if _, there := m[name]; there {
+				return nil, errTwice
+			}
+			if m[name], err = value(d, depth+1); err != nil {
+				return nil, err
+			}
+		}
+		if _, err := d.Token(); err != nil {
+			return nil, errSyntax
+		}
+		return m, nil
+	case json.Delim('['):
+		a := []any{}
+		for d.More() {
+			v, err := value(d, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			a = append(a, v)
+		}
+		if _, err := d.Token(); err != nil {
+			return nil, errSyntax
+		}
+		return a, nil
+	}
+	return t, nil
+}
+
+const maxWords = 300 // runes of a gateway's text that are kept
+
+// scrub makes a gateway's text fit for a log: without the secrets of the call, without anything that looks like a card
+// number, without control characters, and short.
+func scrub(s string, hide []string) string {
+	s = strings.ToValidUTF8(s, "?")
+	if len(s) > 8*maxWords { // whatever is cut below is not worth masking
+		s = strings.ToValidUTF8(s[:8*maxWords], "")
+	}
+	for _, h := range hide {
+		if len(h) >= 3 {
+			s = strings.ReplaceAll(s, h, "•••")
+		}
+	}
+	s = maskDigits(s)
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	if r := []rune(s); len(r) > maxWords {
+		s = string(r[:maxWords]) + "…"
+	}
+	return strings.TrimSpace(s)
+}
+
+// maskDigits hides the middle of every run of 12 or more digits, spaces, points and hyphens inside it included.
+func maskDigits(s string) string {
+	var out strings.Builder
+	for i := 0; i < len(s); {
+		if s[i] < '0' || s[i] > '9' {
+			out.WriteByte(s[i])
+			i++
+			continue
+		}
+		end, digits := i, []byte(nil)
+		for j := i; j < len(s); j++ {
+			if s[j] >= '0' && s[j] <= '9' {
+				digits, end = append(digits, s[j]), j+1
+			} else if s[j] != ' ' && s[j] != '-' && s[j] != '.' || j-end > 0 {
+				break
+			}
+		}
+		if len(digits) < 12 {
+			out.WriteString(s[i:end])
+		} else {
+			out.WriteString(string(digits[:6]) + "…" + string(digits[len(digits)-4:]))
+		}
+		i = end
+	}
+	return out.String()
+}
+
+// mask reads the first six and last four digits out of whatever the gateway calls a masked number: 411111**1111,
+// 555555XXXXXX5599, 5555555****5599, or the whole number.
+func mask(s string) card.Masked {
+	if len(s) > 32 {
+		return card.Masked{}
+	}
+	head := len(s) - len(strings.TrimLeft(s, "0123456789"))
+	tail := len(s) - len(strings.TrimRight(s, "0123456789"))
+	if head < 6 || tail < 4 || head == len(s) && head < 12 {
+		return card.Masked{}
+	}
+	return card.Masked{Brand: card.Brand(s[:6]), First6: s[:6], Last4: s[len(s)-4:]}
+}
+
+// id is an identifier of the gateway's that may be stored and sent back: short and of harmless characters.
+func id(s string) string {
+	if len(s) > 64 {
+		return ""
+	}
+	for i := range len(s) {
+		if c := s[i]; (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
+			return ""
+		}
+	}
+	return s
+}
+
+// set puts a value into the form unless it is empty.
+func set(form url.Values, name, value string) {
+	if value != "" {
+		form.Set(name, value)
+	}
+}
+
+// cardForm is the part of paymentorder.do that holds the card, and the texts of it that no error may repeat.
+func cardForm(form url.Values, c card.Card) (hide []string) {
+	number, code := c.Number.Reveal(), c.Code.Reveal()
+	form.Set("$PAN", number)
+	set(form, "$CVC", code)
+	form.Set("YYYY", fmt.Sprintf("%04d", c.Year))
+	form.Set("MM", fmt.Sprintf("%02d", c.Month))
+	form.Set("TEXT", or(cut(c.Name, 512), "CARDHOLDER"))
+	return []string{number, code}
+}
+
+// browserInfo is clientBrowserInfo; "" where nothing is known of the browser.
+func browserInfo(b threeds.BrowserData) string {
+	if b.UserAgent == "" && b.AcceptHeader == "" && b.Language == "" {
+		return ""
+	}
+	var buf bytes.Buffer
+	e := json.NewEncoder(&buf)
+	e.SetEscapeHTML(false)
+	err := e.Encode(struct {
+		UserAgent    string `json:"userAgent,omitempty"`
+		Accept       string `json:"browserAcceptHeader,omitempty"`
+		IP           string `json:"browserIpAddress,omitempty"`
+		Language     string `json:"browserLanguage,omitempty"`
+		TZ           string `json:"browserTimeZoneOffset,omitempty"`
+		ColorDepth   string `json:"colorDepth,omitempty"`
+		ScreenHeight string `json:"screenHeight,omitempty"`
+		ScreenWidth  string `json:"screenWidth,omitempty"`
+		Java         bool   `json:"javaEnabled"`
+		Javascript   bool   `json:"javascriptEnabled"`
+	}{b.UserAgent, b.AcceptHeader, address(b.IP), b.Language, b.TZ, b.ColorDepth, b.ScreenHeight, b.ScreenWidth, b.JavaEnabled, b.JavascriptEnabled})
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(buf.String())
+}
+
+// address is the first IP address among the texts, without zone, at most 39 characters.
+func address(texts ...string) string {
+	for _, t := range texts {
+		if ip, err := netip.ParseAddr(t); err == nil {
+			return ip.Unmap().WithZone("").String()
+		}
+	}
+	return ""
+}
+
+// cut is at most n characters of s on one line.
+func cut(s string, n int) string {
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " ")
+	if r := []rune(s); len(r) > n {
+		s = strings.TrimSpace(string(r[:n]))
+	}
+	return s
+}

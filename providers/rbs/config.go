@@ -1,0 +1,268 @@
+// Package rbs speaks the RBS (BPC) "eCommerce API V1": Bereke, Alfa, BT iPay and others. Cards are entered on our page
+// and sent with paymentorder.do; 3-D Secure runs in the shopper's browser; getOrderStatusExtended.do is the only word
+// about money that is believed.
+package rbs
+
+import (
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"tollgate/providers"
+)
+
+// Secret is a credential. Whatever prints, logs or marshals it shows that there is one and no more.
+type Secret struct{ text *string } // behind a pointer: fmt cannot reach it even through an unexported field
+
+// NewSecret wraps a credential; "" is no credential.
+func NewSecret(text string) Secret {
+	if text == "" {
+		return Secret{}
+	}
+	return Secret{&text}
+}
+
+// Empty tells whether there is none.
+func (s Secret) Empty() bool { return s.text == nil }
+
+func (s Secret) reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
+}
+
+// UnmarshalText reads the credential from a configuration file or the environment; white space around it is dropped.
+func (s *Secret) UnmarshalText(b []byte) error {
+	*s = NewSecret(strings.TrimSpace(string(b)))
+	return nil
+}
+
+func (s Secret) String() string {
+	if s.Empty() {
+		return ""
+	}
+	return "•••"
+}
+
+// GoString keeps %#v quiet.
+func (s Secret) GoString() string { return s.String() }
+
+// MarshalText keeps JSON and TOML quiet.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// LogValue keeps logs quiet.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// Ways to run 3-D Secure 1.0.2.
+const (
+	ThreeDS1Gateway  = "gateway"  // MD = mdOrder and the gateway's own termUrl: it finishes and sends the shopper back
+	ThreeDS1Own      = "own"      // our TermUrl, then finish3dsPayment.do; needs a permission of the bank's
+	ThreeDS1Redirect = "redirect" // acsRedirect.do does it all
+)
+
+// Ways to end a 3-D Secure 2 challenge.
+const (
+	ThreeDS2Finish  = "finish"  // threeDSVer2FinishUrl is ours, then finish3dsVer2Payment.do
+	ThreeDS2Gateway = "gateway" // no finish URL: the gateway finishes and sends the shopper back
+)
+
+// Order lifetimes in seconds that are asked for, whatever the session's expiry is.
+const (
+	minSessionTimeout = 60
+	maxSessionTimeout = 86400
+)
+
+// features that an account may name; one that the bank has not permitted is answered with error 14.
+var features = []string{"VERIFY", "FORCE_TDS", "FORCE_SSL", "FORCE_FULL_TDS", "FORCE_CREATE_BINDING", "PARTIAL_AUTHORIZATION", "FORCE_PAYMENT_WAY"}
+
+// Config is an account at an RBS gateway.
+type Config struct {
+	// BaseURL is the API's root, up to and with "/payment/rest/".
+	BaseURL  string `toml:"base_url"`
+	UserName string `toml:"user_name"`
+	Password Secret `toml:"password"`
+	// Token replaces user name and password; the gateway refuses both together.
+	Token Secret `toml:"token"`
+
+	// One of the two, as the bank set callbacks up; with neither, callbacks prove nothing and are refused.
+	CallbackSecret    Secret `toml:"callback_secret"`     // HMAC-SHA256
+	CallbackPublicKey string `toml:"callback_public_key"` // PEM, public key or certificate: RSA with SHA-512
+
+	ThreeDS1 string `toml:"three_ds1"` // gateway (default), own, redirect
+	ThreeDS2 string `toml:"three_ds2"` // finish (default), gateway
+	// MethodNotification sends our threeDSMethodNotificationUrl; without it every 3DS Method waits its full ten seconds.
+	MethodNotification *bool `toml:"method_notification"`
+	// BrowserInfo sends clientBrowserInfo, which some banks have to permit.
+	BrowserInfo *bool `toml:"browser_info"`
+
+	// SessionTimeout caps the lifetime of an order at the gateway, in seconds; 0 is a day.
+	SessionTimeout int      `toml:"session_timeout"`
+	Features       []string `toml:"features"`
+	// Languages the gateway knows, two letters each; a shopper's language that is not among them becomes the first.
+	Languages []string `toml:"languages"`
+}
+
+var _ providers.Config = (*Config)(nil)
+
+// Faults names all that is wrong; no text holds a credential.
+func (c *Config) Faults() []string {
+	var faults []string
+	fault := func(key, format string, args ...any) {
+		faults = append(faults, key+": "+fmt.Sprintf(format, args...))
+	}
+	if what := baseFault(c.BaseURL); what != "" {
+		fault("base_url", "%s", what)
+	} else if c.ThreeDS1 == ThreeDS1Redirect && acsRedirect(c.BaseURL) == "" {
+		fault("base_url", "does not end in /rest/, so that acsRedirect.do cannot be found (three_ds1 = %q)", c.ThreeDS1)
+	}
+	switch named := c.UserName != "" || !c.Password.Empty(); {
+	case !c.Token.Empty() && named:
+		fault("token", "not together with user_name and password")
+	case c.Token.Empty() && c.UserName == "":
+		fault("user_name", "missing (or a token)")
+	}
+	if c.Token.Empty() && c.Password.Empty() {
+		fault("password", "missing (or a token)")
+	}
+	if len(c.UserName) > 100 {
+		fault("user_name", "longer than 100")
+	}
+	if !c.CallbackSecret.Empty() && c.CallbackPublicKey != "" {
+		fault("callback_public_key", "not together with callback_secret: the account has one kind of checksum")
+	}
+	if c.CallbackPublicKey != "" {
+		if _, err := publicKey(c.CallbackPublicKey); err != nil {
+			fault("callback_public_key", "%v", err)
+		}
+	}
+	if !slices.Contains([]string{"", ThreeDS1Gateway, ThreeDS1Own, ThreeDS1Redirect}, c.ThreeDS1) {
+		fault("three_ds1", "%q is none of gateway, own, redirect", c.ThreeDS1)
+	}
+	if !slices.Contains([]string{"", ThreeDS2Finish, ThreeDS2Gateway}, c.ThreeDS2) {
+		fault("three_ds2", "%q is none of finish, gateway", c.ThreeDS2)
+	}
+	if c.SessionTimeout != 0 && (c.SessionTimeout < minSessionTimeout || c.SessionTimeout > maxSessionTimeout) {
+		fault("session_timeout", "%d is not between %d and %d seconds", c.SessionTimeout, minSessionTimeout, maxSessionTimeout)
+	}
+	for _, f := range c.Features {
+		if !slices.Contains(features, f) {
+			fault("features", "%q is none of %s", f, strings.Join(features, ", "))
+		}
+	}
+	for _, l := range c.Languages {
+		if len(l) != 2 || strings.Trim(l, "abcdefghijklmnopqrstuvwxyz") != "" {
+			fault("languages", "%q is not two small letters", l)
+		}
+	}
+	return faults
+}
+
+// Open makes the provider.
+func (c *Config) Open(env providers.Env) (providers.Provider, error) {
+	if faults := c.Faults(); len(faults) > 0 {
+		return nil, errors.New("rbs: " + strings.Join(faults, "; "))
+	}
+	p := &provider{
+		client: client{http: env.HTTP, base: withSlash(c.BaseURL), user: c.UserName, password: c.Password, token: c.Token},
+		now:    env.Now, loopback: env.Loopback,
+		threeDS1: or(c.ThreeDS1, ThreeDS1Gateway), threeDS2: or(c.ThreeDS2, ThreeDS2Finish),
+		notify: c.MethodNotification == nil || *c.MethodNotification, browser: c.BrowserInfo == nil || *c.BrowserInfo,
+		acsRedirect: acsRedirect(c.BaseURL),
+		timeout:     c.SessionTimeout, features: slices.Clone(c.Features), languages: slices.Clone(c.Languages),
+		secret: c.CallbackSecret,
+	}
+	if p.timeout == 0 {
+		p.timeout = maxSessionTimeout
+	}
+	if len(p.languages) == 0 {
+		p.languages = []string{"ru", "en"}
+	}
+	if c.CallbackPublicKey != "" {
+		key, err := publicKey(c.CallbackPublicKey)
+		if err != nil {
+			return nil, err
+		}
+		p.public = key
+	}
+	return p, nil
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func withSlash(base string) string { return strings.TrimSuffix(base, "/") + "/" }
+
+// acsRedirect is the browser's address beside the API: /payment/acsRedirect.do next to /payment/rest/.
+func acsRedirect(base string) string {
+	root, ok := strings.CutSuffix(withSlash(base), "/rest/")
+	if !ok {
+		return ""
+	}
+	return root + "/acsRedirect.do"
+}
+
+func baseFault(base string) string {
+	u, err := url.Parse(base)
+	switch {
+	case base == "":
+		return "missing"
+	case err != nil || u.Host == "" || u.Opaque != "":
+		return "not an absolute address"
+	case u.User != nil:
+		return "credentials do not belong into the address"
+	case u.RawQuery != "" || u.Fragment != "":
+		return "must have neither query nor fragment"
+	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
+		return ""
+	}
+	return "must be https (plain http only on loopback)"
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && net.IP(ip.AsSlice()).IsLoopback()
+}
+
+func publicKey(text string) (*rsa.PublicKey, error) {
+	block, _ := pem.Decode([]byte(strings.TrimSpace(text)))
+	if block == nil {
+		return nil, errors.New("not PEM")
+	}
+	var key any
+	var err error
+	switch block.Type {
+	case "CERTIFICATE": // banks hand those out; the dates in it are not judged
+		var cert *x509.Certificate
+		if cert, err = x509.ParseCertificate(block.Bytes); err == nil {
+			key = cert.PublicKey
+		}
+	case "RSA PUBLIC KEY":
+		key, err = x509.ParsePKCS1PublicKey(block.Bytes)
+	default:
+		key, err = x509.ParsePKIXPublicKey(block.Bytes)
+	}
+	if err != nil {
+		return nil, errors.New("not a public key or certificate")
+	}
+	k, ok := key.(*rsa.PublicKey)
+	if !ok {
+		return nil, errors.New("not an RSA key")
+	}
+	return k, nil
+}

@@ -1,0 +1,103 @@
+package rbs
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"tollgate/providers"
+)
+
+// Kinds says what can be done with an order's money: a deposit releases the rest of the hold; a reversal can be asked
+// for once, and a failed one blocks those after it; refunds come in as many parts as the shop likes.
+func (g *provider) Kinds() []providers.OpLimits {
+	return []providers.OpLimits{
+		{Kind: providers.Capture, Partial: true, Once: true},
+		{Kind: providers.Void, Once: true},
+		{Kind: providers.Refund, Partial: true},
+	}
+}
+
+// refusedForSure are error codes that say the operation was looked at and not done. Others (7, a system error, and
+// those that are not listed) leave it unknown.
+var refusedForSure = []string{"3", "4", "5", "6"}
+
+// Do asks for one operation. An amount of 0 means "all" on this wire, and so is never sent.
+func (g *provider) Do(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
+	if p.Ref.OrderID == "" {
+		return providers.OpResult{}, &providers.Failure{Op: string(op.Kind), Err: errNoOrder}
+	}
+	if op.Kind != providers.Void && op.Amount.Minor <= 0 {
+		return providers.OpResult{}, refuse("amount", "must be positive")
+	}
+	form := url.Values{"orderId": {p.Ref.OrderID}, "language": {g.language(p)}}
+	call := ""
+	switch op.Kind {
+	case providers.Capture:
+		call = opDeposit
+		form.Set("amount", strconv.FormatInt(op.Amount.Minor, 10))
+	case providers.Void:
+		call = opReverse
+	case providers.Refund:
+		call = opRefund
+		form.Set("amount", strconv.FormatInt(op.Amount.Minor, 10))
+		form.Set("externalRefundId", op.Reference)
+		form.Set("expectedDepositedAmount", strconv.FormatInt(op.Standing.Captured-op.Standing.Refunded, 10))
+	default:
+		return providers.OpResult{}, refuse("operation", "this gateway has no such operation")
+	}
+	_, err := g.call(ctx, call, form)
+	if f, ok := errors.AsType[*providers.Failure](err); ok && slices.Contains(refusedForSure, f.Code) {
+		return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: providers.OtherReason, Code: f.Code, Message: f.Text}}, nil
+	}
+	if err != nil {
+		return providers.OpResult{}, err
+	}
+	return providers.OpResult{State: providers.OpSucceeded}, nil
+}
+
+// Inquire tells from the order whether the operation was done. As long as nothing moved it is pending: the call may
+// still be under way.
+func (g *provider) Inquire(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
+	o, err := g.inquire(ctx, p)
+	if err != nil {
+		return providers.OpResult{}, err
+	}
+	now, err := standing(p, o)
+	if err != nil {
+		return providers.OpResult{}, providers.Unreadable(opStatus, 200, err)
+	}
+	state := providers.OpPending
+	switch op.Kind {
+	case providers.Capture:
+		switch {
+		case now.Outcome == providers.Paid && now.Captured > op.Standing.Captured:
+			state = providers.OpSucceeded
+		case now.Outcome == providers.Voided || now.Outcome == providers.Refused || now.Outcome == providers.Closed:
+			state = providers.OpFailed
+		}
+	case providers.Void:
+		switch now.Outcome {
+		case providers.Voided:
+			state = providers.OpSucceeded
+		case providers.Paid:
+			if op.Standing.Outcome == providers.Authorized {
+				state = providers.OpFailed // captured meanwhile
+			}
+		}
+	case providers.Refund:
+		if now.Refunded >= op.Standing.Refunded+op.Amount.Minor {
+			state = providers.OpSucceeded
+		}
+		for _, r := range o.list("refunds") {
+			if op.Reference != "" && r.text("externalRefundId") == op.Reference {
+				state = providers.OpSucceeded
+			}
+		}
+	default:
+		return providers.OpResult{}, refuse("operation", "this gateway has no such operation")
+	}
+	return providers.OpResult{State: state}, nil
+}

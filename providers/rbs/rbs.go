@@ -1,0 +1,605 @@
+package rbs
+
+import (
+	"context"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"tollgate/internal/card"
+	"tollgate/internal/money"
+	"tollgate/providers"
+	"tollgate/threeds"
+)
+
+type provider struct {
+	client
+	now         func() time.Time
+	loopback    bool
+	threeDS1    string
+	threeDS2    string
+	notify      bool
+	browser     bool
+	acsRedirect string
+	timeout     int
+	features    []string
+	languages   []string
+	secret      Secret
+	public      *rsa.PublicKey
+}
+
+var (
+	_ providers.Provider = (*provider)(nil)
+	_ providers.Closer   = (*provider)(nil)
+	_ providers.Notifier = (*provider)(nil)
+	_ providers.Operator = (*provider)(nil)
+)
+
+// What is remembered in Ref.More between the calls.
+const (
+	moreTransID = "threeDSServerTransID" // as the gateway wants it back
+	moreRun     = "run"                  // softDecline, once the gateway asked for a second authentication
+	moreExpect  = "expect"               // what the present page is to bring: one of the following
+
+	softDecline   = "soft_decline"
+	expectCRes    = "cres"    // the shopper comes to our finish URL: finish3dsVer2Payment.do
+	expectPaRes   = "pares"   // a PaRes comes to our TermUrl: finish3dsPayment.do
+	expectNothing = "nothing" // the gateway finishes by itself
+)
+
+// How long a 3DS Method may take: the bank's as EMVCo has it (2.1, 2.2), the gateway's own data collection alone a little,
+// since nobody reports its end.
+const (
+	methodWait = 10 * time.Second
+	serverWait = 3 * time.Second
+)
+
+// Longest values the gateway takes.
+const (
+	maxReference = 36
+	maxAmount    = 999_999_999_999 // twelve digits
+	maxURL       = 512
+	maxText      = 598
+	maxClientID  = 255
+	maxEmail     = 40
+)
+
+func refuse(field, text string) error { return &providers.Refusal{Field: field, Text: text} }
+
+// Check refuses what the gateway has no words for. Amounts are minor units of any ISO 4217 currency.
+func (g *provider) Check(p providers.Payment) error {
+	switch {
+	case len(p.Amount.Currency.Numeric) != 3:
+		return refuse("currency", "the gateway wants an ISO 4217 number, and this currency has none")
+	case p.Amount.Minor <= 0:
+		return refuse("amount", "must be positive")
+	case p.Amount.Minor > maxAmount:
+		return refuse("amount", "has more than twelve digits")
+	case p.Fee != 0:
+		return refuse("fee", "the gateway adds no fee to a card payment")
+	case len(p.Ref.Reference) > maxReference:
+		return refuse("order_id", "too long: the gateway's orderNumber has at most 36 characters")
+	case p.SaveCard && p.Customer.ID == "":
+		return refuse("customer.id", "needed to save a card")
+	case len([]rune(p.Customer.ID)) > maxClientID:
+		return refuse("customer.id", "longer than 255 characters")
+	case len(p.Run.ReturnURL) > maxURL || len(p.CallbackURL) > maxURL:
+		return refuse("account", "Tollgate's own address is too long for this gateway")
+	}
+	return nil
+}
+
+// Register makes the order known. A number that is taken already is our own, registered by a call whose answer was
+// lost, if amount, currency and state fit; then that order is used.
+func (g *provider) Register(ctx context.Context, p providers.Payment) (providers.Ref, error) {
+	if err := g.Check(p); err != nil {
+		return providers.Ref{}, err
+	}
+	op := opRegister
+	if p.Hold {
+		op = opRegisterPreAuth
+	}
+	form := url.Values{
+		"orderNumber": {p.Ref.Reference},
+		"amount":      {strconv.FormatInt(p.Amount.Minor, 10)},
+		"currency":    {p.Amount.Currency.Numeric},
+		"returnUrl":   {p.Run.ReturnURL},
+		"failUrl":     {p.Run.ReturnURL},
+		"language":    {g.language(p)},
+	}
+	set(form, "dynamicCallbackUrl", p.CallbackURL)
+	set(form, "description", cut(p.Description, maxText))
+	set(form, "ip", address(p.Customer.IP))
+	set(form, "email", email(p))
+	if p.SaveCard {
+		form.Set("clientId", p.Customer.ID)
+	}
+	if secs := g.lifetime(p); secs > 0 {
+		form.Set("sessionTimeoutSecs", strconv.Itoa(secs))
+	}
+	for _, f := range g.features {
+		form.Add("features", f)
+	}
+	o, err := g.call(ctx, op, form)
+	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Code == "1" {
+		return g.recover(ctx, p, f)
+	}
+	if err != nil {
+		return providers.Ref{}, err
+	}
+	ref := p.Ref
+	if ref.OrderID = id(o.text("orderId")); ref.OrderID == "" {
+		return providers.Ref{}, providers.Unreadable(op, 200, errShape)
+	}
+	return ref, nil
+}
+
+// recover finds the order that has our number. One that does not fit is somebody else's: then the refusal stands.
+func (g *provider) recover(ctx context.Context, p providers.Payment, refused *providers.Failure) (providers.Ref, error) {
+	p.Ref.OrderID = ""
+	st, err := g.Status(ctx, p)
+	switch {
+	case err != nil:
+		return providers.Ref{}, err
+	case st.Outcome != providers.Waiting, st.LastTry != nil, st.Reference != p.Ref.Reference, st.Ref.OrderID == "", st.Amount != p.Amount:
+		return providers.Ref{}, refused
+	}
+	return st.Ref, nil
+}
+
+// lifetime is the order's, in seconds: as long as the session may still be paid, within the account's bounds.
+func (g *provider) lifetime(p providers.Payment) int {
+	if p.ExpiresAt.IsZero() {
+		return 0
+	}
+	left := p.ExpiresAt.Sub(g.now())
+	return min(max(int((left+time.Second-1)/time.Second), minSessionTimeout), g.timeout)
+}
+
+func (g *provider) language(p providers.Payment) string {
+	if slices.Contains(g.languages, p.Locale) {
+		return p.Locale
+	}
+	return g.languages[0]
+}
+
+// email is left out where it is longer than the gateway takes; cut, it would be somebody else's.
+func email(p providers.Payment) string {
+	e := or(p.Customer.Email, p.Billing.Email)
+	if len(e) > maxEmail {
+		return ""
+	}
+	return e
+}
+
+// Pay sends the card.
+func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+	if in.Kind != "card" {
+		return providers.Step{}, refuse("payment_method", "this gateway account takes cards only")
+	}
+	return g.payOrder(ctx, p, in.Card, b, "")
+}
+
+// payOrder is paymentorder.do; transID is set only when it is repeated after a soft decline.
+func (g *provider) payOrder(ctx context.Context, p providers.Payment, c card.Card, b threeds.BrowserData, transID string) (providers.Step, error) {
+	if p.Ref.OrderID == "" {
+		return providers.Step{}, &providers.Failure{Op: opPay, Err: errNoOrder}
+	}
+	form := url.Values{"MDORDER": {p.Ref.OrderID}, "language": {g.language(p)}}
+	hide := cardForm(form, c)
+	set(form, "ip", address(b.IP, p.Customer.IP))
+	set(form, "email", email(p))
+	if g.browser {
+		set(form, "clientBrowserInfo", browserInfo(b))
+	}
+	if g.notify {
+		set(form, "threeDSMethodNotificationUrl", p.Run.NotifyURL)
+	}
+	if g.threeDS2 == ThreeDS2Finish {
+		set(form, "threeDSVer2FinishUrl", p.Run.ReturnURL)
+	}
+	set(form, "threeDSServerTransId", transID)
+	o, err := g.call(ctx, opPay, form, hide...)
+	if err != nil {
+		return providers.Step{}, err
+	}
+	return g.step(ctx, p, opPay, o)
+}
+
+var (
+	errNoOrder    = errors.New("the order is not known by the gateway's id")
+	errNoTrans    = errors.New("no threeDSServerTransId is known to finish with")
+	errSameMethod = errors.New("the gateway asks for a 3DS Method that was done")
+	errAnswer     = errors.New("an answer that this gateway has no use for")
+)
+
+// Resume goes on with what the browser brought. What does not belong to the step that is waited for sends nothing: the
+// inquiry tells how things are.
+func (g *provider) Resume(ctx context.Context, p providers.Payment, a providers.Answer) (providers.Step, error) {
+	expect, soft := p.Ref.More[moreExpect], p.Ref.More[moreRun] == softDecline
+	switch {
+	case a.Kind == providers.MethodDone && expect == "" && !soft:
+		return g.after(ctx, p, opContinue, url.Values{"mdOrder": {p.Ref.OrderID}})
+	case (a.Kind == providers.MethodDone || a.Kind == providers.CardAgain) && expect == "" && soft:
+		if a.Card == nil {
+			return step(providers.AskCard, p.Ref), nil
+		}
+		return g.payOrder(ctx, p, *a.Card, a.Browser, p.Ref.More[moreTransID])
+	case a.Kind == providers.CardAgain:
+		return providers.Step{}, &providers.Failure{Op: opPay, Err: errAnswer}
+	case (a.Kind == providers.Challenged || a.Kind == providers.Returned) && expect == expectCRes:
+		// Whatever was posted to the finish URL, if anything (which fields the ACS's CRes comes in is not documented,
+		// and an Erro is no decline): the gateway has the issuer's result and is to fetch it.
+		transID := p.Ref.More[moreTransID]
+		if transID == "" {
+			return providers.Step{}, &providers.Failure{Op: opFinish2, Err: errNoTrans}
+		}
+		return g.after(ctx, p, opFinish2, url.Values{"threeDSServerTransId": {transID}})
+	case a.Kind == providers.PayerAuth && expect == expectPaRes && a.PaRes != "":
+		return g.after(ctx, p, opFinish1, url.Values{"mdOrder": {p.Ref.OrderID}, "paRes": {a.PaRes}})
+	case a.Kind == providers.Returned && expect != expectPaRes:
+		return step(providers.Finished, p.Ref), nil
+	}
+	return step(providers.Wait, p.Ref), nil
+}
+
+func (g *provider) after(ctx context.Context, p providers.Payment, op string, form url.Values) (providers.Step, error) {
+	if p.Ref.OrderID == "" {
+		return providers.Step{}, &providers.Failure{Op: op, Err: errNoOrder}
+	}
+	o, err := g.call(ctx, op, form)
+	if err != nil {
+		return providers.Step{}, err
+	}
+	return g.step(ctx, p, op, o)
+}
+
+func step(kind providers.Kind, ref providers.Ref) providers.Step {
+	return providers.Step{V: providers.StepVersion, Kind: kind, Ref: ref}
+}
+
+// step tells the shapes of a payment call's answer apart, in the documented order. The errorCode was looked at before.
+// info is left alone: it is "Your order is proceeded, redirecting..." even where there is nothing to redirect to.
+func (g *provider) step(ctx context.Context, p providers.Payment, op string, o object) (providers.Step, error) {
+	acsURL := o.text("acsUrl", "acsURL")
+	paReq, packedCReq := o.text("paReq"), o.text("packedCReq")
+	switch {
+	case acsURL != "" && paReq != "":
+		return g.payerAuth(p, op, acsURL, paReq, o.text("termUrl"))
+	case acsURL != "" && packedCReq != "":
+		return g.challenge(p, op, acsURL, packedCReq, o)
+	case acsURL != "":
+		return providers.Step{}, providers.Unreadable(op, 200, errShape)
+	case methodServer(o) != "", o.text("is3DSVer2") == "true" && transID(o) != "" && o.text("redirect") == "":
+		return g.method(p, op, o)
+	case o.text("redirect") == "":
+		return providers.Step{}, providers.Unreadable(op, 200, errShape)
+	case refusal(o):
+		return g.declined(ctx, p, o), nil
+	}
+	// Also where errorMessage stands alone: it says "Success" as often as anything else. The inquiry knows.
+	return step(providers.Finished, p.Ref), nil
+}
+
+func methodServer(o object) string { return o.text("threeDSMethodURLServer", "threeDSMethodUrlServer") }
+func transID(o object) string      { return id(o.text("threeDSServerTransId", "threeDSServerTransID")) }
+
+// refusal recognises "declined although errorCode is 0".
+func refusal(o object) bool {
+	kind := o.text("processingErrorType")
+	return o.text("error") != "" || o.text("errorTypeName") != "" || kind != "" && kind != "NO_ERROR"
+}
+
+// payerAuth is 3-D Secure 1.0.2, run as the account has it.
+func (g *provider) payerAuth(p providers.Payment, op, acsURL, paReq, termURL string) (providers.Step, error) {
+	if g.threeDS1 == ThreeDS1Redirect {
+		s := step(providers.Redirect, p.Ref.With(moreExpect, expectNothing))
+		s.Link = g.acsRedirect + "?orderId=" + url.QueryEscape(p.Ref.OrderID)
+		return s, nil
+	}
+	acsURL, err := threeds.CheckURL(acsURL, g.loopback)
+	if err != nil {
+		return providers.Step{}, providers.Unreadable(op, 200, err)
+	}
+	if g.threeDS1 == ThreeDS1Own {
+		s := step(providers.PayerPage, p.Ref.With(moreExpect, expectPaRes))
+		s.Forms = []threeds.Form{threeds.PayerAuthForm(acsURL, paReq, p.Run.ReturnURL, p.Run.SessionData)}
+		return s, nil
+	}
+	if termURL, err = threeds.CheckURL(termURL, g.loopback); err != nil {
+		return providers.Step{}, providers.Unreadable(op, 200, err)
+	}
+	s := step(providers.PayerPage, p.Ref.With(moreExpect, expectNothing))
+	s.Forms = []threeds.Form{threeds.PayerAuthForm(acsURL, paReq, termURL, p.Ref.OrderID)}
+	return s, nil
+}
+
+// challenge posts the packed CReq as it came. threeDSSessionData is ours only where the CRes comes to us.
+func (g *provider) challenge(p providers.Payment, op, acsURL, packedCReq string, o object) (providers.Step, error) {
+	acsURL, err := threeds.CheckURL(acsURL, g.loopback)
+	if err != nil {
+		return providers.Step{}, providers.Unreadable(op, 200, err)
+	}
+	ref := p.Ref
+	if t := transID(o); t != "" {
+		ref = ref.With(moreTransID, t)
+	}
+	ids := threeds.IDs{ThreeDSServerTransID: ref.More[moreTransID]}
+	if creq, err := threeds.DecodeCReq(packedCReq); err == nil {
+		// The ids that come back from the ACS are those in the CReq; the documentation's own samples differ.
+		ids = threeds.IDs{ThreeDSServerTransID: creq.ThreeDSServerTransID, ACSTransID: creq.ACSTransID, MessageVersion: creq.MessageVersion}
+		if ref.More[moreTransID] == "" {
+			ref = ref.With(moreTransID, creq.ThreeDSServerTransID)
+		}
+	}
+	expect, session := expectNothing, ""
+	if g.threeDS2 == ThreeDS2Finish {
+		expect, session = expectCRes, p.Run.SessionData
+	}
+	s := step(providers.Challenge, ref.With(moreExpect, expect))
+	s.Forms = []threeds.Form{threeds.ChallengeForm(acsURL, packedCReq, session)}
+	s.ThreeDS = ids
+	return s, nil
+}
+
+// method is the 3DS Method: an empty form to the gateway's 3DS Server and, where the bank has a Method of its own, the
+// packed data to it. An address that a browser must not open costs the frame, not the payment: the Method is optional.
+// A second one, under a new id, in answer to 3ds/continue.do is a soft decline and begins a new run.
+func (g *provider) method(p providers.Payment, op string, o object) (providers.Step, error) {
+	trans, before := transID(o), p.Ref.More[moreTransID]
+	ref, again := p.Ref, false
+	switch {
+	case op == opPay && before == "":
+	case op == opContinue && before != "" && trans != "" && trans != before:
+		again = true
+		ref = ref.With(moreRun, softDecline)
+	default:
+		return providers.Step{}, &providers.Failure{Op: op, Err: errSameMethod}
+	}
+	if trans != "" {
+		ref = ref.With(moreTransID, trans)
+	}
+	s := step(providers.Method, ref)
+	s.NewRun = again
+	s.ThreeDS = threeds.IDs{ThreeDSServerTransID: trans}
+	if server, err := threeds.CheckURL(methodServer(o), g.loopback); err == nil {
+		s.Forms, s.Deadline = append(s.Forms, threeds.MethodForm(server, "")), serverWait
+	}
+	packed := o.text("threeDSMethodDataPacked")
+	if acs, err := threeds.CheckURL(o.text("threeDSMethodURL", "threeDSMethodUrl"), g.loopback); err == nil && packed != "" {
+		s.Forms, s.Deadline = append(s.Forms, threeds.MethodForm(acs, packed)), methodWait
+		if d, err := threeds.DecodeMethodData(packed); err == nil { // the notification will carry this one
+			s.ThreeDS.ThreeDSServerTransID = d.ThreeDSServerTransID
+		}
+	}
+	return s, nil
+}
+
+// declined is a refusal that the answer states. The order is asked once: for the bank's code, and because a step
+// Declined is believed; an order that says otherwise is left to the inquiry.
+func (g *provider) declined(ctx context.Context, p providers.Payment, o object) providers.Step {
+	d := &providers.Decline{Reason: providers.OtherReason, Code: short(o.text("errorTypeName", "processingErrorType"), o.hide), Message: o.words("errorMessage", "error")}
+	if name := o.text("errorTypeName"); name != "" {
+		d.Code = scrub(cut(name, 64), o.hide)
+	}
+	if strings.HasPrefix(d.Code, "TDS_") || o.text("processingErrorType") == "MANDATORY_3DSECURE" {
+		d.Reason = providers.AuthenticationFailed
+	}
+	st, err := g.Status(ctx, p)
+	switch {
+	case err != nil: // the refusal stands by itself
+	case st.Outcome == providers.Refused && st.Decline != nil:
+		d = st.Decline
+	case st.Outcome == providers.Waiting:
+		if st.LastTry != nil {
+			d = st.LastTry
+		}
+	case st.Outcome == providers.Closed:
+	default:
+		return step(providers.Wait, p.Ref)
+	}
+	s := step(providers.Declined, p.Ref)
+	s.Decline = d
+	return s
+}
+
+// Close makes the unpaid order unpayable.
+func (g *provider) Close(ctx context.Context, p providers.Payment) error {
+	_, err := g.call(ctx, opDecline, g.order(p))
+	return err
+}
+
+// order names an order: by the gateway's id, or by our number where the id is not known.
+func (g *provider) order(p providers.Payment) url.Values {
+	form := url.Values{"language": {g.language(p)}}
+	if p.Ref.OrderID != "" {
+		form.Set("orderId", p.Ref.OrderID)
+	} else {
+		form.Set("orderNumber", p.Ref.Reference)
+	}
+	return form
+}
+
+// Status asks what became of the order.
+func (g *provider) Status(ctx context.Context, p providers.Payment) (providers.Standing, error) {
+	o, err := g.inquire(ctx, p)
+	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Code == "6" {
+		return providers.Standing{Outcome: providers.NotFound, Ref: p.Ref}, nil
+	}
+	if err != nil {
+		return providers.Standing{}, err
+	}
+	st, err := standing(p, o)
+	if err != nil {
+		return providers.Standing{}, providers.Unreadable(opStatus, 200, err)
+	}
+	return st, nil
+}
+
+func (g *provider) inquire(ctx context.Context, p providers.Payment) (object, error) {
+	return g.call(ctx, opStatus, g.order(p))
+}
+
+// standing reads an order. Its parts may all be missing: what an account sees of an order is set by the bank.
+func standing(p providers.Payment, o object) (providers.Standing, error) {
+	st := providers.Standing{Ref: p.Ref, Reference: cut(o.text("orderNumber"), 64), Outcome: providers.Unclear}
+	var err error
+	if st.Amount, err = amount(p, o); err != nil {
+		return st, err
+	}
+	mdOrder := ""
+	for _, a := range o.list("attributes") {
+		if a.text("name") == "mdOrder" {
+			mdOrder = id(a.text("value"))
+		}
+	}
+	if mdOrder != "" {
+		st.Ref.OrderID = mdOrder // the caller compares it with the one it knows
+	}
+	status, found, err := o.number("orderStatus")
+	if err != nil {
+		return st, err
+	}
+	if !found {
+		if o.text("errorCode") == "" {
+			return st, errShape // an empty object is no answer
+		}
+		// Documented: no orderStatus, no such order. Of an order whose id the gateway gave us that is not believable.
+		if p.Ref.OrderID == "" && st.Reference == "" && mdOrder == "" && o.members["amount"] == nil {
+			st.Outcome = providers.NotFound
+		}
+		return st, nil
+	}
+	sums, err := paymentAmounts(o)
+	if err != nil {
+		return st, err
+	}
+	st.Card = mask(or(o.child("cardAuthInfo").text("maskedPan"), o.child("cardAuthInfo").text("pan")))
+	st.ThreeDS = authentication(o.child("cardAuthInfo").child("secureAuthInfo"))
+	action := o.text("actionCode")
+	whole := st.Amount.Minor
+	if whole == 0 {
+		whole = p.Amount.Minor
+	}
+	switch status {
+	case 0, 5:
+		st.Outcome = providers.Waiting
+		if status == 0 && tryIsOver(action, p.Ref.More[moreRun] == softDecline) {
+			st.LastTry = decline(o, action)
+		}
+	case 1:
+		st.Outcome, st.Held = providers.Authorized, whole
+		if sums.known {
+			st.Held = sums.approved
+		}
+	case 2, 4:
+		st.Outcome, st.Held, st.Captured = providers.Paid, whole, whole
+		if status == 4 {
+			st.Refunded = whole
+		}
+		if sums.known {
+			st.Captured, st.Refunded = sums.captured(), sums.refunded
+			st.Held = max(sums.approved, st.Captured)
+		}
+	case 3:
+		st.Outcome = providers.Voided
+	case 6:
+		switch {
+		case action == actionMaybePaid:
+		case slices.Contains(closedCodes, action):
+			st.Outcome = providers.Closed
+		default:
+			st.Outcome, st.Decline = providers.Refused, decline(o, action)
+		}
+	case 7, 8:
+		st.Outcome = providers.Processing
+	}
+	if contradictory(st.Outcome, sums, st) {
+		st.Outcome, st.Decline, st.LastTry = providers.Unclear, nil, nil
+	}
+	return st, nil
+}
+
+// contradictory is an order whose state and sums do not fit each other; nobody should believe either.
+func contradictory(outcome providers.Outcome, s sums, st providers.Standing) bool {
+	switch outcome {
+	case providers.Authorized:
+		return st.Held == 0
+	case providers.Paid:
+		return st.Captured == 0 || st.Refunded > st.Captured
+	case providers.Waiting, providers.Refused, providers.Closed, providers.Voided:
+		return s.deposited > 0
+	}
+	return false
+}
+
+// amount is the order's. Where the gateway names no currency, the number is compared under ours all the same.
+func amount(p providers.Payment, o object) (money.Amount, error) {
+	minor, found, err := o.number("amount")
+	if err != nil || !found {
+		return money.Amount{}, err
+	}
+	a := money.Amount{Minor: minor, Currency: p.Amount.Currency}
+	if number := o.text("currency"); number != "" {
+		if a.Currency, err = money.ParseNumeric(number); err != nil {
+			// A currency nobody knows is another currency than ours, and not a broken answer.
+			a.Currency = money.Currency{Code: "?" + cut(number, 8), Numeric: cut(number, 8)}
+		}
+	} else if o.members["currency"] != nil {
+		return money.Amount{}, errors.New("currency is not a number")
+	}
+	return a, nil
+}
+
+// sums is paymentAmountInfo, in minor units.
+type sums struct {
+	known                         bool
+	approved, deposited, refunded int64
+}
+
+func paymentAmounts(o object) (s sums, err error) {
+	info := o.child("paymentAmountInfo")
+	for _, part := range []struct {
+		name string
+		to   *int64
+	}{{"approvedAmount", &s.approved}, {"depositedAmount", &s.deposited}, {"refundedAmount", &s.refunded}} {
+		n, found, err := info.number(part.name)
+		if err != nil {
+			return s, fmt.Errorf("paymentAmountInfo: %w", err)
+		}
+		*part.to = n
+		s.known = s.known || found
+	}
+	return s, nil
+}
+
+// captured is what was ever taken. The documentation lets depositedAmount fall with each refund; a gateway whose
+// deposited and refunded together exceed what was approved does not do so.
+func (s sums) captured() int64 {
+	if both := s.deposited + s.refunded; s.approved == 0 || both <= s.approved {
+		return both
+	}
+	return s.deposited
+}
+
+// authentication reads secureAuthInfo; eci comes as 5 or as "05".
+func authentication(o object) providers.ThreeDS {
+	t := providers.ThreeDS{
+		Version:     cut(o.text("threeDSProtocolVersion"), 8),
+		TransStatus: cut(o.text("rreqTransStatus", "aresTransStatus", "paResStatus"), 1),
+		ECI:         cut(o.text("eci"), 2),
+	}
+	if len(t.ECI) == 1 {
+		t.ECI = "0" + t.ECI
+	}
+	return t
+}
+
+func decline(o object, action string) *providers.Decline {
+	return &providers.Decline{Reason: reason(action), Code: short(action, o.hide), Message: o.words("actionCodeDescription")}
+}
