@@ -1,0 +1,77 @@
+package sqlstore
+
+import (
+	"context"
+
+	"tollgate/session"
+)
+
+// Placed is an event with its place in the one order of all events.
+type Placed struct {
+	session.Event
+	SessionID string
+	Pos       int64 // the cursor: ask for events after it
+}
+
+// placeAtMost is how many events one transaction gives places to.
+const placeAtMost = 1000
+
+// History lists a merchant's events after a place, at most limit, in an order that never changes: who has read up to a
+// place has missed nothing before it.
+//
+// A number drawn when an event is written cannot promise that on PostgreSQL: a transaction that drew 7 may commit after
+// one that drew 8, when a reader has passed 8 already; and holding a lock from the drawing to the commit would let one
+// change at a time through. So events are written without a place, and whoever reads places first those that are
+// visible by then, one reader at a time, after all placed before. Within a session the order is that of its numbers.
+func (st *Store) History(ctx context.Context, merchant string, after int64, limit int) ([]Placed, error) {
+	if err := st.place(ctx); err != nil {
+		return nil, err
+	}
+	rows, err := st.r.QueryContext(ctx, `SELECT e.pos, e.session, e.n, e.type, e.at, e.data
+		FROM event e JOIN session s ON s.id = e.session
+		WHERE e.pos > $1 AND s.merchant = $2 ORDER BY e.pos LIMIT $3`, after, merchant, max(limit, 0))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []Placed
+	for rows.Next() {
+		var p Placed
+		var at int64
+		var data string
+		if err := rows.Scan(&p.Pos, &p.SessionID, &p.N, &p.Type, &at, &data); err != nil {
+			return nil, err
+		}
+		p.At, p.Data = instant(at), raw(data)
+		list = append(list, p)
+	}
+	return list, rows.Err()
+}
+
+// place gives every event that has none its place.
+func (st *Store) place(ctx context.Context) error {
+	for {
+		var some bool
+		if err := st.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM event WHERE pos IS NULL)`).Scan(&some); err != nil || !some {
+			return err
+		}
+		err := st.change(ctx, notice{}, func(tx *tx) error {
+			// Locks the row until the commit: one placer at a time, and the next sees what this one placed.
+			var last int64
+			if err := tx.QueryRowContext(tx.ctx, `UPDATE event_place SET last = last WHERE one = 1 RETURNING last`).Scan(&last); err != nil {
+				return err
+			}
+			n, err := tx.affected(`UPDATE event SET pos = $1 + fresh.place
+				FROM (SELECT session, n, ROW_NUMBER() OVER (ORDER BY session, n) AS place
+					FROM event WHERE pos IS NULL ORDER BY session, n LIMIT $2) AS fresh
+				WHERE event.session = fresh.session AND event.n = fresh.n`, last, placeAtMost)
+			if err != nil {
+				return err
+			}
+			return tx.exec(`UPDATE event_place SET last = $1 WHERE one = 1`, last+n)
+		})
+		if err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"tollgate/internal/jobs"
+)
+
+// Enqueue adds jobs outside any other change.
+func (st *Store) Enqueue(ctx context.Context, js ...jobs.Job) error {
+	if len(js) == 0 {
+		return nil
+	}
+	return st.change(ctx, notice{jobs: true}, func(tx *tx) error { return st.enqueue(tx, js) })
+}
+
+// enqueue replaces waiting jobs of the same kind and key wholly, by a new id: the fence of an earlier holder then
+// never fits, though attempts are counted from the beginning.
+func (st *Store) enqueue(tx *tx, js []jobs.Job) error {
+	if len(js) == 0 {
+		return nil
+	}
+	type name struct{ kind, key string }
+	last := map[name]jobs.Job{}
+	for _, j := range js {
+		last[name{j.Kind, j.Key}] = j
+	}
+	js = js[:0:0]
+	for _, j := range last {
+		js = append(js, j)
+	}
+	// In one order everywhere, so that two transactions never wait for each other.
+	slices.SortFunc(js, func(a, b jobs.Job) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Key, b.Key)) })
+	var args []any
+	for _, j := range js {
+		args = append(args, st.newJobID(), j.Kind, j.Key, string(j.Payload), micros(j.RunAt), 0, "", 0)
+	}
+	err := tx.exec(`INSERT INTO job (id, kind, key, payload, run_at, attempt, worker, lease_until)
+		VALUES `+values(len(js), 8)+`
+		ON CONFLICT (kind, key) WHERE worker = ''
+		DO UPDATE SET id = excluded.id, payload = excluded.payload, run_at = excluded.run_at, attempt = 0`, args...)
+	if unique(err) { // the id: another process drew the same one in the same microsecond
+		return errAgain
+	}
+	return err
+}
+
+// Claim leases due jobs to the worker, oldest due first.
+func (st *Store) Claim(ctx context.Context, worker string, now time.Time, lease time.Duration, n int) (claimed []jobs.Job, err error) {
+	skip := ""
+	if st.pg {
+		skip = " FOR UPDATE SKIP LOCKED"
+	}
+	err = st.change(ctx, notice{}, func(tx *tx) error {
+		claimed = nil
+		rows, err := tx.QueryContext(tx.ctx, `UPDATE job SET worker = $1, lease_until = $2, attempt = attempt + 1
+			WHERE id IN (SELECT id FROM job WHERE run_at <= $3 AND (worker = '' OR lease_until < $3)
+				ORDER BY run_at, id LIMIT $4`+skip+`)
+			RETURNING id, kind, key, payload, run_at, attempt, worker`,
+			worker, micros(now.Add(lease)), micros(now), n)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var j jobs.Job
+			var payload string
+			var runAt int64
+			if err := rows.Scan(&j.ID, &j.Kind, &j.Key, &payload, &runAt, &j.Attempt, &j.Worker); err != nil {
+				return err
+			}
+			j.Payload, j.RunAt = raw(payload), instant(runAt)
+			claimed = append(claimed, j)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(claimed, func(a, b jobs.Job) int { return cmp.Or(a.RunAt.Compare(b.RunAt), cmp.Compare(a.ID, b.ID)) })
+	return claimed, nil
+}
+
+// Extend pushes the lease of the worker's jobs to now+lease.
+func (st *Store) Extend(ctx context.Context, worker string, now time.Time, lease time.Duration) error {
+	return st.change(ctx, notice{}, func(tx *tx) error {
+		return tx.exec(`UPDATE job SET lease_until = $2 WHERE worker = $1 AND worker <> ''`, worker, micros(now.Add(lease)))
+	})
+}
+
+// Done removes a job, if the fence still fits.
+func (st *Store) Done(ctx context.Context, j jobs.Job) error {
+	return st.change(ctx, notice{}, func(tx *tx) error { return remove(tx, j) })
+}
+
+func remove(tx *tx, j jobs.Job) error {
+	return tx.exec(`DELETE FROM job WHERE id = $1 AND worker = $2 AND attempt = $3 AND worker <> ''`, j.ID, j.Worker, j.Attempt)
+}
+
+// Retry gives a job back to run at a later time, if the fence still fits and no other of its kind and key waits.
+func (st *Store) Retry(ctx context.Context, j jobs.Job, at time.Time) error {
+	return st.change(ctx, notice{}, func(tx *tx) error {
+		n, err := tx.affected(`UPDATE job SET worker = '', lease_until = 0, run_at = $4
+			WHERE id = $1 AND worker = $2 AND attempt = $3 AND worker <> ''
+			AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.kind = job.kind AND other.key = job.key AND other.worker = '')`,
+			j.ID, j.Worker, j.Attempt, micros(at))
+		switch {
+		case unique(err):
+			return errAgain
+		case err != nil || n > 0:
+			return err
+		}
+		return remove(tx, j)
+	})
+}
+
+// FreeAll ends every lease. Of several jobs of one kind and key the newest stays.
+func (st *Store) FreeAll(ctx context.Context) error {
+	return st.change(ctx, notice{}, func(tx *tx) error {
+		err := tx.exec(`DELETE FROM job WHERE worker <> '' AND EXISTS (SELECT 1 FROM job AS other
+			WHERE other.kind = job.kind AND other.key = job.key AND other.id <> job.id AND (other.worker = '' OR other.id > job.id))`)
+		if err != nil {
+			return err
+		}
+		return tx.exec(`UPDATE job SET worker = '', lease_until = 0 WHERE worker <> ''`)
+	})
+}
+
+// Backlog counts the jobs, for metrics.
+func (st *Store) Backlog(ctx context.Context) (jobs.Backlog, error) {
+	var b jobs.Backlog
+	var oldest int64
+	now := st.o.Now()
+	err := st.r.QueryRowContext(ctx, `SELECT
+		COALESCE(SUM(CASE WHEN run_at <= $1 AND worker = '' THEN 1 ELSE 0 END), 0),
+		COALESCE(SUM(CASE WHEN run_at > $1 AND worker = '' THEN 1 ELSE 0 END), 0),
+		COALESCE(SUM(CASE WHEN worker <> '' THEN 1 ELSE 0 END), 0),
+		COALESCE(MIN(CASE WHEN run_at <= $1 AND worker = '' THEN run_at END), 0) FROM job`, micros(now)).
+		Scan(&b.Due, &b.Later, &b.Leased, &oldest)
+	if oldest > 0 {
+		b.Oldest = now.Sub(instant(oldest))
+	}
+	return b, err
+}
+
+// raw is stored JSON; "" stands for none.
+func raw(s string) json.RawMessage {
+	if s == "" {
+		return nil
+	}
+	return json.RawMessage(s)
+}

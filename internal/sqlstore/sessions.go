@@ -1,0 +1,351 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tollgate/session"
+)
+
+// Create saves a new session and sets its Version and RefBase.
+func (st *Store) Create(ctx context.Context, s *session.Session, c session.Change) error {
+	base, collisions := 0, 0
+	err := st.change(ctx, notice{s.ID, len(c.Jobs) > 0}, func(tx *tx) error {
+		// order_disputed too: money came for that order, whoever's it is.
+		var owner string
+		switch err := tx.QueryRowContext(tx.ctx, `SELECT id FROM session
+			WHERE account = $1 AND order_id = $2 AND (claims_order OR order_disputed) ORDER BY created_at LIMIT 1`,
+			s.Account, s.OrderID).Scan(&owner); {
+		case err == nil && s.ClaimsOrder():
+			return &session.OrderTaken{SessionID: owner}
+		case err != nil && !errors.Is(err, sql.ErrNoRows):
+			return err
+		}
+		if err := tx.QueryRowContext(tx.ctx, `SELECT COUNT(*) FROM attempt WHERE account = $1 AND order_id = $2`,
+			s.Account, s.OrderID).Scan(&base); err != nil {
+			return err
+		}
+		stored := *s
+		stored.RefBase = base
+		body, err := json.Marshal(&stored)
+		if err != nil {
+			return err
+		}
+		err = tx.exec(`INSERT INTO session (id, version, merchant, account, order_id, claims_order, order_disputed, status,
+			created_at, expires_at, body) VALUES ($1, 1, $2, $3, $4, $5, FALSE, $6, $7, $8, $9)`,
+			s.ID, s.Merchant, s.Account, s.OrderID, s.ClaimsOrder(), string(s.Status()),
+			micros(s.CreatedAt), micros(s.ExpiresAt), string(body))
+		if unique(err) {
+			// The order id was claimed since we looked, which the next look shows; or the session's id is not new.
+			if collisions++; collisions > 1 {
+				return session.ErrConflict
+			}
+			return errAgain
+		}
+		if err != nil {
+			return err
+		}
+		return st.attach(tx, s, c)
+	})
+	if err == nil {
+		s.Version, s.RefBase = 1, base
+	}
+	return err
+}
+
+// Save is compare-and-swap on the session's version, with everything that belongs to the change.
+//
+// Money beats the index: where an approval comes so late that another session has the order id by then, claims_order
+// cannot become true again, but the approval must be stored. It is, and order_disputed with it: the order id stays
+// refused to new sessions, and becomes this session's when the other lets it go and this one is saved again.
+func (st *Store) Save(ctx context.Context, s *session.Session, c session.Change) error {
+	body, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	var disputed bool
+	err = st.change(ctx, notice{s.ID, len(c.Jobs) > 0}, func(tx *tx) error {
+		err := tx.QueryRowContext(tx.ctx, `UPDATE session SET version = version + 1, status = $3, expires_at = $4, body = $5,
+			claims_order = CAST($6 AS BOOLEAN) AND (claims_order OR NOT EXISTS (SELECT 1 FROM session AS other
+				WHERE other.account = session.account AND other.order_id = session.order_id AND other.claims_order)),
+			order_disputed = CAST($6 AS BOOLEAN) AND NOT claims_order AND EXISTS (SELECT 1 FROM session AS other
+				WHERE other.account = session.account AND other.order_id = session.order_id AND other.claims_order)
+			WHERE id = $1 AND version = $2 RETURNING order_disputed`,
+			s.ID, s.Version, string(s.Status()), micros(s.ExpiresAt), string(body), s.ClaimsOrder()).Scan(&disputed)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return session.ErrConflict
+		case unique(err): // the order id was claimed this moment
+			return errAgain
+		case err != nil:
+			return err
+		}
+		return st.attach(tx, s, c)
+	})
+	if err != nil {
+		return err
+	}
+	s.Version++
+	if disputed {
+		st.o.Log.Warn("order id belongs to another session by now", "session", s.ID)
+	}
+	return nil
+}
+
+// attach writes what belongs to a session just written: attempts, runs, call book, events, jobs.
+func (st *Store) attach(tx *tx, s *session.Session, c session.Change) error {
+	if err := attachAttempts(tx, s); err != nil {
+		return err
+	}
+	if err := attachRuns(tx, s); err != nil {
+		return err
+	}
+	if err := attachCalls(tx, s.ID, c); err != nil {
+		return err
+	}
+	if len(c.Events) > 0 {
+		var args []any
+		for _, e := range c.Events {
+			args = append(args, s.ID, e.N, e.Type, micros(e.At), string(e.Data))
+		}
+		err := tx.exec(`INSERT INTO event (session, n, type, at, data) VALUES `+values(len(c.Events), 5), args...)
+		if err := conflict(err); err != nil {
+			return err
+		}
+	}
+	return st.enqueue(tx, c.Jobs)
+}
+
+// attachAttempts writes the attempts that differ from their rows, those that are not live first: of two attempts that
+// change places the index must never see both live.
+func attachAttempts(tx *tx, s *session.Session) error {
+	if len(s.Attempts) == 0 {
+		return nil
+	}
+	var args []any
+	for _, live := range []bool{false, true} {
+		for _, a := range s.Attempts {
+			if a.State.Live() != live {
+				continue
+			}
+			body, err := json.Marshal(a)
+			if err != nil {
+				return err
+			}
+			args = append(args, s.ID, a.N, string(a.State), live, s.Account, s.OrderID, a.Ref.Reference, string(body))
+		}
+	}
+	return conflict(tx.exec(`INSERT INTO attempt (session, n, state, live, account, order_id, reference, body)
+		VALUES `+values(len(s.Attempts), 8)+`
+		ON CONFLICT (session, n) DO UPDATE
+		SET state = excluded.state, live = excluded.live, reference = excluded.reference, body = excluded.body
+		WHERE attempt.body <> excluded.body`, args...))
+}
+
+// attachRuns makes the tokens of new runs known. A token that leads elsewhere already is a conflict, never moved.
+func attachRuns(tx *tx, s *session.Session) error {
+	type run struct {
+		token      string
+		attempt, n int
+	}
+	var want []run
+	for _, a := range s.Attempts {
+		for _, r := range a.Runs {
+			want = append(want, run{r.Token, a.N, r.N})
+		}
+	}
+	if len(want) == 0 {
+		return nil
+	}
+	rows, err := tx.QueryContext(tx.ctx, `SELECT token, attempt, n FROM run WHERE session = $1`, s.ID)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r run
+		if err := rows.Scan(&r.token, &r.attempt, &r.n); err != nil {
+			return err
+		}
+		want = slices.DeleteFunc(want, func(w run) bool { return w == r })
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(want) == 0 {
+		return err
+	}
+	var args []any
+	for _, r := range want {
+		args = append(args, r.token, s.ID, r.attempt, r.n)
+	}
+	return conflict(tx.exec(`INSERT INTO run (token, session, attempt, n) VALUES `+values(len(want), 4), args...))
+}
+
+func attachCalls(tx *tx, id string, c session.Change) error {
+	if len(c.Calls) > 0 {
+		var args []any
+		for _, l := range c.Calls {
+			args = append(args, id, l.Attempt, l.Kind, l.Round, micros(l.SentAt), micros(l.AnsweredAt), l.Result)
+		}
+		err := tx.exec(`INSERT INTO gateway_call (session, attempt, kind, round, sent_at, answered_at, result)
+			VALUES `+values(len(c.Calls), 7), args...)
+		if unique(err) {
+			return session.ErrCallExists
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, l := range c.Answered {
+		n, err := tx.affected(`UPDATE gateway_call SET answered_at = $5, result = $6
+			WHERE session = $1 AND attempt = $2 AND kind = $3 AND round = $4`,
+			id, l.Attempt, l.Kind, l.Round, micros(l.AnsweredAt), l.Result)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return fmt.Errorf("sqlstore: answer to a call that is not in the book: attempt %d, %s, round %d", l.Attempt, l.Kind, l.Round)
+		}
+	}
+	return nil
+}
+
+func conflict(err error) error {
+	if unique(err) {
+		return session.ErrConflict
+	}
+	return err
+}
+
+// Load reads a session with attempts and call book.
+func (st *Store) Load(ctx context.Context, id string) (*session.Session, error) {
+	found, err := st.sessions(ctx, `id = $1`, id)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, session.ErrNotFound
+	}
+	return found[0], nil
+}
+
+// maxPage is how many sessions List answers at most.
+const maxPage = 100
+
+// List finds a merchant's sessions, newest first. A Limit outside 1 to 100 means 100.
+func (st *Store) List(ctx context.Context, f session.Filter) ([]*session.Session, error) {
+	where, args := []string{"merchant = $1"}, []any{f.Merchant}
+	and := func(condition string, arg any) {
+		args = append(args, arg)
+		where = append(where, strings.ReplaceAll(condition, "?", fmt.Sprintf("$%d", len(args))))
+	}
+	if f.Account != "" {
+		and("account = ?", f.Account)
+	}
+	if f.OrderID != "" {
+		and("order_id = ?", f.OrderID)
+	}
+	if f.Status != "" {
+		and("status = ?", string(f.Status))
+	}
+	if !f.Since.IsZero() {
+		and("created_at >= ?", micros(f.Since))
+	}
+	if f.Before != "" {
+		and(`(created_at, id) < (SELECT created_at, id FROM session WHERE id = ? AND merchant = $1)`, f.Before)
+	}
+	if f.Limit < 1 || f.Limit > maxPage {
+		f.Limit = maxPage
+	}
+	return st.sessions(ctx, fmt.Sprintf("%s ORDER BY created_at DESC, id DESC LIMIT %d", strings.Join(where, " AND "), f.Limit), args...)
+}
+
+// sessions reads sessions whole, newest first, in one statement and so as of one moment.
+func (st *Store) sessions(ctx context.Context, where string, args ...any) ([]*session.Session, error) {
+	rows, err := st.r.QueryContext(ctx, `WITH page AS (SELECT id, version, created_at, body FROM session WHERE `+where+`)
+		SELECT 1 AS part, -created_at AS place, id AS session, version AS n, 0 AS round, '' AS kind, body, 0 AS answered_at FROM page
+		UNION ALL
+		SELECT 2, a.n, a.session, a.n, 0, '', a.body, 0 FROM attempt a JOIN page ON page.id = a.session
+		UNION ALL
+		SELECT 3, c.sent_at, c.session, c.attempt, c.round, c.kind, c.result, c.answered_at FROM gateway_call c JOIN page ON page.id = c.session
+		ORDER BY 1, 2, 3 DESC, 6, 5`, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var found []*session.Session
+	byID := map[string]*session.Session{}
+	for rows.Next() {
+		var part, place, n, round, answeredAt int64
+		var id, kind, body string
+		if err := rows.Scan(&part, &place, &id, &n, &round, &kind, &body, &answeredAt); err != nil {
+			return nil, err
+		}
+		s := byID[id]
+		switch part {
+		case 1:
+			s = &session.Session{Version: n}
+			if err := json.Unmarshal([]byte(body), s); err != nil {
+				return nil, fmt.Errorf("sqlstore: session %s: %w", id, err)
+			}
+			byID[id] = s
+			found = append(found, s)
+		case 2:
+			a := new(session.Attempt)
+			if err := json.Unmarshal([]byte(body), a); err != nil {
+				return nil, fmt.Errorf("sqlstore: session %s, attempt %d: %w", id, n, err)
+			}
+			s.Attempts = append(s.Attempts, a)
+		case 3:
+			a := s.Attempt(int(n))
+			a.Calls = append(a.Calls, session.Call{
+				Attempt: int(n), Kind: kind, Round: int(round),
+				SentAt: instant(place), AnsweredAt: instant(answeredAt), Result: body,
+			})
+		}
+	}
+	return found, rows.Err()
+}
+
+// FindRun names the session and attempt of a run's token.
+func (st *Store) FindRun(ctx context.Context, token string) (id string, attempt int, err error) {
+	return st.find(ctx, `SELECT session, attempt FROM run WHERE token = $1`, token)
+}
+
+// FindReference names the session and attempt of a reference in an account.
+func (st *Store) FindReference(ctx context.Context, account, reference string) (id string, attempt int, err error) {
+	return st.find(ctx, `SELECT session, n FROM attempt WHERE account = $1 AND reference = $2`, account, reference)
+}
+
+func (st *Store) find(ctx context.Context, query string, args ...any) (id string, attempt int, err error) {
+	err = st.r.QueryRowContext(ctx, query, args...).Scan(&id, &attempt)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = session.ErrNotFound
+	}
+	return id, attempt, err
+}
+
+// Events lists a session's events after the given number.
+func (st *Store) Events(ctx context.Context, id string, after, limit int) ([]session.Event, error) {
+	rows, err := st.r.QueryContext(ctx, `SELECT n, type, at, data FROM event WHERE session = $1 AND n > $2 ORDER BY n LIMIT $3`,
+		id, after, max(limit, 0))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var events []session.Event
+	for rows.Next() {
+		var e session.Event
+		var at int64
+		var data string
+		if err := rows.Scan(&e.N, &e.Type, &at, &data); err != nil {
+			return nil, err
+		}
+		e.At, e.Data = instant(at), raw(data)
+		events = append(events, e)
+	}
+	return events, rows.Err()
+}

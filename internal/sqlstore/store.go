@@ -1,0 +1,359 @@
+// Package sqlstore is every store of Tollgate, on SQLite and on PostgreSQL, with one SQL text.
+//
+// Both engines are reached through database/sql. Parameters are $N, results come back by RETURNING, duplicates are
+// settled by ON CONFLICT; all that differs is FOR UPDATE SKIP LOCKED and the notices between processes, which only
+// PostgreSQL has and needs.
+package sqlstore
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"embed"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"tollgate/internal/jobs"
+	"tollgate/session"
+)
+
+// Options say where the data is and who wants to know of changes.
+type Options struct {
+	URL string // "": SQLite in Dir; "postgres://…": PostgreSQL
+	Dir string // the data folder; made if missing; used by one process at a time
+	Now func() time.Time
+
+	// OnSession is called after a commit that changed the session, made here or, on PostgreSQL, by another process.
+	// Notices of another process may be lost with a connection: waiting needs a slow poll beside it.
+	// It is called by whoever committed and must not block.
+	OnSession func(id string)
+	// OnJobs is called after jobs were enqueued, here or elsewhere. It must not block.
+	OnJobs func()
+	Log    *slog.Logger
+}
+
+// Limits of one call. A change once begun is carried through, or rolled back, whatever becomes of the caller.
+const (
+	txLimit   = 10 * time.Second
+	txTries   = 5
+	readers   = 8
+	pgConns   = 20
+	fileName  = "tollgate.db"
+	lockName  = "lock"
+	pgChannel = "tollgate"
+)
+
+// Store keeps sessions, jobs and browser sessions.
+type Store struct {
+	w, r     *sql.DB // on SQLite one writing connection and a pool that cannot write; on PostgreSQL the same pool twice
+	pg       bool
+	o        Options
+	instance string // names this Store in notices, so that it does not hear itself
+	lock     *os.File
+	listener *listener
+
+	mu      sync.Mutex
+	lastJob int64
+}
+
+var (
+	_ session.Store = (*Store)(nil)
+	_ jobs.Queue    = (*Store)(nil)
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Open opens the store, makes or renews its tables, and, on SQLite, which no other process can be using, frees the
+// leases of a process that died. Errors never show the password of a URL.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	name := make([]byte, 8)
+	rand.Read(name)
+	st := &Store{o: o, instance: hex.EncodeToString(name)}
+	var err error
+	switch {
+	case o.URL == "":
+		err = st.openSQLite(ctx)
+	case strings.HasPrefix(o.URL, "postgres://"), strings.HasPrefix(o.URL, "postgresql://"):
+		err = st.openPostgres(ctx)
+	default:
+		err = errors.New("the database URL must be empty or begin with postgres://")
+	}
+	if err != nil {
+		_ = st.Close()
+		return nil, fmt.Errorf("sqlstore: %w", err)
+	}
+	return st, nil
+}
+
+func (st *Store) openSQLite(ctx context.Context) (err error) {
+	if err = os.MkdirAll(st.o.Dir, 0o700); err != nil {
+		return err
+	}
+	if st.lock, err = lockFolder(filepath.Join(st.o.Dir, lockName)); err != nil {
+		return fmt.Errorf("data folder %s: %w", st.o.Dir, err)
+	}
+	// SQLite gives its side files (WAL, shared memory) the mode of the main one.
+	path := filepath.Join(st.o.Dir, fileName)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err == nil {
+		err = errors.Join(f.Chmod(0o600), f.Close())
+	}
+	if err != nil {
+		return err
+	}
+	open := func(conns int, more ...string) (*sql.DB, error) {
+		q := url.Values{"_pragma": append([]string{
+			"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)",
+		}, more...), "_txlock": {"immediate"}}
+		db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String())
+		if err != nil {
+			return nil, err
+		}
+		db.SetMaxOpenConns(conns)
+		db.SetMaxIdleConns(conns)
+		return db, nil
+	}
+	if st.w, err = open(1); err != nil {
+		return err
+	}
+	if err = st.migrate(ctx, goose.DialectSQLite3); err != nil {
+		return err
+	}
+	if st.r, err = open(readers, "query_only(1)"); err != nil {
+		return err
+	}
+	return st.FreeAll(ctx)
+}
+
+func (st *Store) openPostgres(ctx context.Context) error {
+	st.pg = true
+	config, err := pgx.ParseConfig(st.o.URL)
+	if err != nil {
+		return errors.New("the database URL cannot be read") // the parser's words may hold the password
+	}
+	st.w = stdlib.OpenDB(*config)
+	st.w.SetMaxOpenConns(pgConns)
+	st.w.SetMaxIdleConns(pgConns)
+	st.w.SetConnMaxIdleTime(5 * time.Minute)
+	st.r = st.w
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 120))
+	if err != nil {
+		return err
+	}
+	if err := st.migrate(ctx, goose.DialectPostgres, goose.WithSessionLocker(locker)); err != nil {
+		return err
+	}
+	if st.o.OnSession != nil || st.o.OnJobs != nil {
+		st.listener = st.listen(config)
+	}
+	return nil
+}
+
+func (st *Store) migrate(ctx context.Context, d goose.Dialect, more ...goose.ProviderOption) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(d, st.w, files, append(more, goose.WithDisableGlobalRegistry(true))...)
+	if err != nil {
+		return err
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("migrations: %w", err)
+	}
+	return nil
+}
+
+// Close ends all connections and gives the data folder free.
+func (st *Store) Close() error {
+	var errs []error
+	if st.listener != nil {
+		st.listener.close()
+	}
+	if st.r != nil && st.r != st.w {
+		errs = append(errs, st.r.Close())
+	}
+	if st.w != nil {
+		errs = append(errs, st.w.Close())
+	}
+	if st.lock != nil {
+		errs = append(errs, st.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Health tells whether the store takes writes, by making one: a full disk and a standby server still answer reads.
+func (st *Store) Health(ctx context.Context) error {
+	return st.change(ctx, notice{}, func(tx *tx) error {
+		return tx.exec(`UPDATE pulse SET at = $1 WHERE one = 1`, micros(st.o.Now()))
+	})
+}
+
+// tx is a transaction with its context, which is not the caller's: see change.
+type tx struct {
+	*sql.Tx
+	ctx context.Context
+}
+
+func (t *tx) exec(query string, args ...any) error {
+	_, err := t.ExecContext(t.ctx, query, args...)
+	return err
+}
+
+// affected is exec that counts rows.
+func (t *tx) affected(query string, args ...any) (int64, error) {
+	res, err := t.ExecContext(t.ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// errAgain says that another transaction was faster and that this one, run again, will see what it did.
+var errAgain = errors.New("sqlstore: run the transaction again")
+
+// notice is what is told to others once a change is committed.
+type notice struct {
+	session string
+	jobs    bool
+}
+
+// change runs f in a transaction that writes, again if another was in the way, and then tells of it. The caller's
+// context counts until the transaction begins: a shopper who goes away must not cut a commit in two, which would leave
+// us not knowing whether it happened.
+func (st *Store) change(ctx context.Context, n notice, f func(*tx) error) error {
+	for try := 1; ; try++ {
+		err := st.once(ctx, n, f)
+		switch {
+		case err == nil:
+			st.tell(n)
+			return nil
+		case try < txTries && (errors.Is(err, errAgain) || collided(err)):
+		default:
+			return err
+		}
+	}
+}
+
+func (st *Store) once(ctx context.Context, n notice, f func(*tx) error) error {
+	conn, err := st.w.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), txLimit)
+	defer cancel()
+	begun, err := conn.BeginTx(own, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = begun.Rollback() }() // nothing after a commit
+	t := &tx{Tx: begun, ctx: own}
+	if err := f(t); err != nil {
+		return err
+	}
+	if st.pg && n != (notice{}) {
+		if err := t.exec(`SELECT pg_notify($1, $2)`, pgChannel, n.encode(st.instance)); err != nil {
+			return err
+		}
+	}
+	return t.Commit()
+}
+
+func (st *Store) tell(n notice) {
+	if n.session != "" && st.o.OnSession != nil {
+		st.o.OnSession(n.session)
+	}
+	if n.jobs && st.o.OnJobs != nil {
+		st.o.OnJobs()
+	}
+}
+
+// unique tells whether err is the violation of a unique index or primary key. Which one follows from the statement.
+func unique(err error) bool {
+	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pe.Code == "23505"
+	}
+	if se, ok := errors.AsType[*sqlite.Error](err); ok {
+		return se.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || se.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+	}
+	return false
+}
+
+// collided tells whether PostgreSQL rolled back one of two transactions that waited for each other.
+func collided(err error) bool {
+	pe, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (pe.Code == "40P01" || pe.Code == "40001")
+}
+
+// newJobID grows within this process and is unlike those of others: microseconds, then twelve random bits.
+func (st *Store) newJobID() int64 {
+	var b [2]byte
+	rand.Read(b[:])
+	id := st.o.Now().UnixMicro()<<12 | int64(binary.BigEndian.Uint16(b[:])&0xfff)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.lastJob = max(st.lastJob+1, id)
+	return st.lastJob
+}
+
+// micros is how a time is stored. The zero time is 0.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func instant(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(micros).UTC()
+}
+
+// values writes "($1, $2), ($3, $4)" for rows of so many columns.
+func values(rows, columns int) string {
+	var b strings.Builder
+	for i := range rows * columns {
+		switch {
+		case i == 0:
+			b.WriteString("(")
+		case i%columns == 0:
+			b.WriteString("), (")
+		default:
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "$%d", i+1)
+	}
+	b.WriteString(")")
+	return b.String()
+}
