@@ -71,6 +71,31 @@ type liveData struct {
 	back   string // where it goes when the browser brings the page back from its memory
 }
 
+func (d liveData) attributes(nonce string) templ.Attributes {
+	a := nonceOnly(nonce)
+	for name, value := range map[string]string{
+		"data-next": string(webURL(d.next)), "data-events": string(webURL(d.events)), "data-back": string(webURL(d.back)), "data-method": d.method,
+	} {
+		if value != "" {
+			a[name] = value
+		}
+	}
+	if d.poll > 0 {
+		a["data-poll"] = strconv.Itoa(d.poll)
+	}
+	if d.goOn {
+		a["data-delay"] = strconv.Itoa(d.delay)
+	}
+	return a
+}
+
+func nonceOnly(nonce string) templ.Attributes {
+	if nonce == "" {
+		return templ.Attributes{}
+	}
+	return templ.Attributes{"nonce": nonce}
+}
+
 func (p ResultPage) live() liveData {
 	return liveData{next: p.ContinueURL, goOn: p.Delay > 0, delay: p.Delay}
 }

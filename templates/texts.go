@@ -2,6 +2,8 @@ package templates
 
 import (
 	"encoding/base64"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,6 +24,9 @@ var declineTexts = map[string]string{
 	"try_again_later":       "decline_try_again_later",
 	"other":                 "decline_other",
 }
+
+// DeclineReasons are the reasons that have words of their own, in order.
+func DeclineReasons() []string { return slices.Sorted(maps.Keys(declineTexts)) }
 
 func declineText(reason string) string {
 	if id, ok := declineTexts[reason]; ok {

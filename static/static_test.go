@@ -1,0 +1,117 @@
+package static_test
+
+import (
+	"compress/gzip"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"tollgate/static"
+)
+
+func get(t *testing.T, method, url, acceptEncoding string) *http.Response {
+	t.Helper()
+	r := httptest.NewRequest(method, url, nil)
+	if acceptEncoding != "" {
+		r.Header.Set("Accept-Encoding", acceptEncoding)
+	}
+	w := httptest.NewRecorder()
+	static.Handler().ServeHTTP(w, r)
+	return w.Result()
+}
+
+func body(t *testing.T, r io.Reader) string {
+	t.Helper()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestEveryFileIsServedUnderANameThatCarriesItsHashForEver(t *testing.T) {
+	types := map[string]string{"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
+	files, err := fs.ReadDir(os.DirFS("files"), ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Fatal("no files")
+	}
+	for _, f := range files {
+		want, err := os.ReadFile("files/" + f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		base, ext, _ := strings.Cut(f.Name(), ".")
+		url := static.URL(f.Name())
+		if !regexp.MustCompile(`^/static/` + base + `\.[0-9a-f]{10}\.` + ext + `$`).MatchString(url) {
+			t.Errorf("%s has the address %s", f.Name(), url)
+		}
+		plain := get(t, "GET", url, "")
+		if plain.StatusCode != 200 || body(t, plain.Body) != string(want) {
+			t.Errorf("%s: status %d, or not the bytes of the file", url, plain.StatusCode)
+		}
+		for name, value := range map[string]string{
+			"Content-Type": types[ext], "Cache-Control": "public, max-age=31536000, immutable",
+			"X-Content-Type-Options": "nosniff", "Vary": "Accept-Encoding", "Content-Encoding": "", "Set-Cookie": "",
+		} {
+			if got := plain.Header.Get(name); got != value {
+				t.Errorf("%s: %s is %q, want %q", url, name, got, value)
+			}
+		}
+		packed := get(t, "GET", url, "br, gzip;q=0.8")
+		if packed.Header.Get("Content-Encoding") != "gzip" {
+			t.Fatalf("%s is not compressed for a browser that takes gzip", url)
+		}
+		unzip, err := gzip.NewReader(packed.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body(t, unzip) != string(want) {
+			t.Errorf("%s unpacks to something else", url)
+		}
+	}
+}
+
+func TestGzipIsSentOnlyWhereItIsAccepted(t *testing.T) {
+	for header, want := range map[string]string{
+		"": "", "identity": "", "br": "", "gzip": "gzip", "GZIP": "gzip", "*": "gzip", "gzip;q=0": "", "gzip; q=0.0, *": "",
+		"*;q=0": "", "gzip;q=1.0": "gzip", "xgzip": "",
+	} {
+		if got := get(t, "GET", static.URL("pay.css"), header).Header.Get("Content-Encoding"); got != want {
+			t.Errorf("Accept-Encoding %q: Content-Encoding %q, want %q", header, got, want)
+		}
+	}
+}
+
+func TestOtherNamesAndOtherMethodsAreRefused(t *testing.T) {
+	url := static.URL("pay.css")
+	for _, other := range []string{"/static/pay.css", "/static/pay.0000000000.css", "/static/", "/static/../static.go"} {
+		if got := get(t, "GET", other, "").StatusCode; got != http.StatusNotFound {
+			t.Errorf("%s: status %d", other, got)
+		}
+	}
+	if got := get(t, "POST", url, ""); got.StatusCode != http.StatusMethodNotAllowed || got.Header.Get("Allow") != "GET, HEAD" {
+		t.Errorf("POST: status %d, Allow %q", got.StatusCode, got.Header.Get("Allow"))
+	}
+	head := get(t, "HEAD", url, "")
+	if head.StatusCode != 200 || head.Header.Get("Content-Length") == "" || body(t, head.Body) != "" {
+		t.Errorf("HEAD: status %d, length %q, or a body", head.StatusCode, head.Header.Get("Content-Length"))
+	}
+}
+
+// A page must not fetch from, or reveal the shopper to, anybody else.
+func TestNoFileNamesAnotherSite(t *testing.T) {
+	for _, name := range []string{"pay.css", "card.js", "live.js"} {
+		text := body(t, get(t, "GET", static.URL(name), "").Body)
+		if m := regexp.MustCompile(`(?i)url\(|@import|https?://|//[a-z0-9-]+\.[a-z]`).FindString(text); m != "" {
+			t.Errorf("%s has %q", name, m)
+		}
+	}
+}

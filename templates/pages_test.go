@@ -1,0 +1,613 @@
+package templates_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+	"github.com/a-h/templ"
+	"golang.org/x/net/html"
+
+	"tollgate/internal/i18n"
+	"tollgate/static"
+	"tollgate/templates"
+)
+
+// What a hostile merchant, bank or shopper would write.
+const hostile = `"><script>alert(1)</script><img src=x onerror=alert(1)>` + "\u202e' &amp;"
+
+func texts(t *testing.T, lang string) *i18n.Localizer {
+	t.Helper()
+	b, err := i18n.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.For(lang)
+}
+
+func layout(t *testing.T, lang string) templates.Layout {
+	return templates.Layout{
+		T: texts(t, lang), Nonce: "nonce-1", MerchantName: "Parak", OrderText: "A-10583", Description: "Abai",
+		AmountText: i18n.FormatAmount(lang, 1234567, 2, "KZT"), SandboxNotice: true, Self: "/pay/s1",
+	}
+}
+
+func render(t *testing.T, c templ.Component) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := c.Render(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// parse reads the page as a browser without script does: what stands in noscript is part of it.
+func parse(t *testing.T, page string) *goquery.Document {
+	t.Helper()
+	n, err := html.ParseWithOptions(strings.NewReader(page), html.ParseOptionEnableScripting(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return goquery.NewDocumentFromNode(n)
+}
+
+func doc(t *testing.T, c templ.Component) *goquery.Document {
+	t.Helper()
+	return parse(t, render(t, c))
+}
+
+func one(t *testing.T, in *goquery.Document, selector string) *goquery.Selection {
+	t.Helper()
+	found := in.Find(selector)
+	if found.Length() != 1 {
+		t.Fatalf("%d of %s, want 1", found.Length(), selector)
+	}
+	return found
+}
+
+func wantAttr(t *testing.T, s *goquery.Selection, name, want string) {
+	t.Helper()
+	if got, ok := s.Attr(name); !ok || got != want {
+		t.Errorf("%s of %s is %q, want %q", name, goquery.NodeName(s), got, want)
+	}
+}
+
+type page struct {
+	name    string
+	make    templ.Component
+	bare    bool // a document for a frame: no heading, no stylesheet needed
+	inlined bool // has an inline script, with the nonce
+}
+
+// every is every page in its fullest form, with text wherever somebody else's text can stand.
+func every(t *testing.T, lang, text string) []page {
+	l := layout(t, lang)
+	l.MerchantName, l.OrderText, l.Description = text, text, text
+	fields := []templates.Field{{Name: text, Value: text}}
+	return []page{
+		{name: "card", make: templates.Card(templates.CardPage{
+			Layout: l, Action: "/pay/s1/card", CancelAction: "/pay/s1/cancel", CSRF: text, Expiry: text, Name: text,
+			Errors:  templates.CardErrors{templates.NumberInvalid, templates.ExpiryPast, templates.CVCMissing, templates.NameMissing},
+			Decline: text, AttemptsLeft: 3, AskLast4: text, Brands: []string{"visa", text, "mir"},
+		})},
+		{name: "method", make: templates.Method(templates.MethodPage{Layout: l, Frames: []string{"/3ds/r/1", "/3ds/r/2"}, ID: text, EventsURL: "/e", Next: "/pay/s1"})},
+		{name: "method frame", bare: true, inlined: true, make: templates.MethodFrame(templates.MethodFramePage{T: l.T, Nonce: l.Nonce, Action: "https://b.example/m", Fields: fields})},
+		{name: "method done", bare: true, inlined: true, make: templates.MethodDone(templates.MethodDonePage{Nonce: l.Nonce, ID: text, Origin: "https://p.example"})},
+		{name: "challenge", inlined: true, make: templates.Challenge(templates.ChallengePage{Layout: l, Action: "https://b.example/a", Fields: fields, AutoSubmit: true})},
+		{name: "challenge with info", make: templates.Challenge(templates.ChallengePage{Layout: l, Action: "https://b.example/a", Fields: fields, AutoSubmit: true, Info: text})},
+		{name: "leave", inlined: true, make: templates.Leave(templates.LeavePage{Layout: l, URL: "https://b.example/a", Auto: true})},
+		{name: "leave with info", make: templates.Leave(templates.LeavePage{Layout: l, URL: "https://b.example/a", Auto: true, Info: text})},
+		{name: "return", bare: true, inlined: true, make: templates.ReturnTop(templates.ReturnTopPage{T: l.T, Nonce: l.Nonce, PayURL: "/pay/s1"})},
+		{name: "wait", make: templates.Wait(templates.WaitPage{Layout: l, EventsURL: "/e", Next: "/pay/s1"})},
+		{name: "checking", make: templates.Wait(templates.WaitPage{Layout: l, Reason: templates.WaitChecking, Long: true, EventsURL: "/e", Next: "/pay/s1"})},
+		{name: "paid", make: templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePaid, ContinueURL: "https://s.example/?session=1", Delay: 3})},
+		{name: "declined", make: templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomeDeclined, Decline: text, ContinueURL: "https://s.example/"})},
+		{name: "not found", make: templates.NotFound(templates.NotFoundPage{Layout: l})},
+		{name: "problem", make: templates.Problem(templates.ProblemPage{Layout: l, Retry: "/pay/s1", RequestID: text})},
+		{name: "login phone", make: templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/l", CancelAction: "/c", CSRF: text, Phone: text, Error: templates.PhoneInvalid})},
+		{name: "login code", make: templates.LoginCode(templates.LoginCodePage{Layout: l, Action: "/l", CancelAction: "/c", CSRF: text, PhoneText: text, AgainAction: "/a", Error: templates.CodeWrong})},
+		{name: "saved cards", make: templates.SavedCards(templates.SavedCardsPage{Layout: l, Action: "/l", CancelAction: "/c", CSRF: text, AskCVC: true, Error: templates.CVCMissing,
+			Cards: []templates.SavedCard{{text, text, text, text}, {"2", "visa", "1234", "08/29"}}})},
+		{name: "scan", make: templates.Scan(templates.ScanPage{Layout: l, PNG: []byte(text), Link: "bank100000000111://pay", EventsURL: "/e", Next: "/pay/s1", CancelAction: "/c", CSRF: text})},
+	}
+}
+
+func TestEveryPageKeepsTheStrictPolicy(t *testing.T) {
+	for _, p := range every(t, "en", hostile) {
+		t.Run(p.name, func(t *testing.T) {
+			d := doc(t, p.make)
+			d.Find("*").Each(func(_ int, s *goquery.Selection) {
+				for _, a := range s.Nodes[0].Attr {
+					if a.Key == "style" || strings.HasPrefix(a.Key, "on") {
+						t.Errorf("%s has %s=%q", goquery.NodeName(s), a.Key, a.Val)
+					}
+					if (a.Key == "src" || goquery.NodeName(s) == "link" && a.Key == "href") &&
+						!strings.HasPrefix(a.Val, static.Prefix) && !strings.HasPrefix(a.Val, "/3ds/r/") && !strings.HasPrefix(a.Val, "data:image/png;base64,") {
+						t.Errorf("%s loads %q", goquery.NodeName(s), a.Val)
+					}
+				}
+			})
+			if n := d.Find("style, object, embed, base").Length(); n > 0 {
+				t.Errorf("%d elements that the policy forbids", n)
+			}
+			inline := d.Find("script:not([src])")
+			if (inline.Length() == 1) != p.inlined || inline.Length() > 1 {
+				t.Errorf("%d inline scripts", inline.Length())
+			}
+			inline.Each(func(_ int, s *goquery.Selection) { wantAttr(t, s, "nonce", "nonce-1") })
+		})
+	}
+}
+
+func TestTextsOfOthersStayTexts(t *testing.T) {
+	for _, p := range every(t, "en", hostile) {
+		t.Run(p.name, func(t *testing.T) {
+			raw := render(t, p.make)
+			if strings.Contains(raw, "<script>alert") || strings.Contains(raw, "<img src=x") {
+				t.Error("foreign markup got through")
+			}
+			d := parse(t, raw)
+			if n := d.Find("[onerror]").Length(); n > 0 {
+				t.Error("a foreign attribute got through")
+			}
+			if p.bare {
+				return
+			}
+			// A right-to-left mark in a name must not turn the amount around.
+			if got := d.Find("header bdi").First().Text(); got != hostile {
+				t.Errorf("the merchant's name reads %q", got)
+			}
+		})
+	}
+}
+
+func TestEveryPageIsWhole(t *testing.T) {
+	for _, lang := range i18n.Languages() {
+		for _, p := range every(t, lang, "words") {
+			t.Run(p.name+" "+lang, func(t *testing.T) {
+				d := doc(t, p.make)
+				if !strings.HasPrefix(render(t, p.make), "<!doctype html>") {
+					t.Error("no doctype: the page would be shown in quirks mode")
+				}
+				if strings.TrimSpace(d.Find("title").Text()) == "" {
+					t.Error("no title")
+				}
+				ids := map[string]bool{}
+				d.Find("[id]").Each(func(_ int, s *goquery.Selection) {
+					id := s.AttrOr("id", "")
+					if ids[id] {
+						t.Errorf("id %q twice", id)
+					}
+					ids[id] = true
+				})
+				d.Find("[aria-describedby], [aria-labelledby]").Each(func(_ int, s *goquery.Selection) {
+					for _, id := range strings.Fields(s.AttrOr("aria-describedby", "") + " " + s.AttrOr("aria-labelledby", "")) {
+						if !ids[id] {
+							t.Errorf("a description points to %q, which is not there", id)
+						}
+					}
+				})
+				d.Find("input:not([type=hidden])").Each(func(_ int, s *goquery.Selection) {
+					if s.Closest("label").Length() == 0 && d.Find(`label[for="`+s.AttrOr("id", "")+`"]`).Length() != 1 {
+						t.Errorf("input %s has no label", s.AttrOr("name", ""))
+					}
+				})
+				d.Find("form[method=post]").Each(func(_ int, s *goquery.Selection) {
+					if !strings.HasPrefix(s.AttrOr("action", ""), "https://") && s.Find(`input[type=hidden][name=csrf]`).Length() != 1 {
+						t.Errorf("the form to %s has no csrf", s.AttrOr("action", ""))
+					}
+				})
+				if m := regexp.MustCompile(`\b[a-z]+_[a-z_]+\b`).FindString(d.Find("body").Text()); m != "" {
+					t.Errorf("%q is shown: an id without text?", m)
+				}
+				if p.bare {
+					return
+				}
+				wantAttr(t, one(t, d, "html"), "lang", lang)
+				one(t, d, "h1")
+				wantAttr(t, one(t, d, "link[rel=stylesheet]"), "href", static.URL("pay.css"))
+				if strings.Contains(one(t, d, "meta[name=viewport]").AttrOr("content", ""), "scal") &&
+					!strings.Contains(d.Find("meta[name=viewport]").AttrOr("content", ""), "initial-scale=1") {
+					t.Error("zooming is hindered")
+				}
+				if got := d.Find("footer nav a").Length(); got != 2 {
+					t.Errorf("%d links to other languages", got)
+				}
+			})
+		}
+	}
+}
+
+func TestThePageWithoutAnAddressOfItsOwnOffersNoLanguages(t *testing.T) {
+	l := layout(t, "en")
+	l.Self = ""
+	if n := doc(t, templates.NotFound(templates.NotFoundPage{Layout: l})).Find("nav").Length(); n != 0 {
+		t.Error("language links that would lead to where a form was posted")
+	}
+}
+
+func cardPage(t *testing.T, lang string) templates.CardPage {
+	return templates.CardPage{
+		Layout: layout(t, lang), Action: "/pay/s1/card", CancelAction: "/pay/s1/cancel", CSRF: "token-1",
+		Brands: []string{"visa", "mastercard", "mir", "unionpay", "amex"},
+	}
+}
+
+func TestTheCardFormHasItsInputs(t *testing.T) {
+	d := doc(t, templates.Card(cardPage(t, "en")))
+	form := one(t, d, "form#card")
+	wantAttr(t, form, "method", "post")
+	wantAttr(t, form, "action", "/pay/s1/card")
+	var names []string
+	form.Find("input, select, textarea, button[name]").Each(func(_ int, s *goquery.Selection) { names = append(names, s.AttrOr("name", "")) })
+	want := []string{
+		"csrf", "browserJavaEnabled", "browserJavascriptEnabled", "browserLanguage", "browserColorDepth", "browserScreenHeight",
+		"browserScreenWidth", "browserTZ", "number", "expiry", "cvc", "name",
+	}
+	if !slices.Equal(names, want) {
+		t.Errorf("the form posts %v, want %v", names, want)
+	}
+	wantAttr(t, form.Find("[name=csrf]"), "value", "token-1")
+	wantAttr(t, form.Find("[name=browserJavascriptEnabled]"), "value", "false")
+	wantAttr(t, form.Find("[name=browserTZ]"), "value", "")
+	for name, attrs := range map[string][2]string{
+		"number": {"cc-number", "numeric"}, "expiry": {"cc-exp", "numeric"}, "cvc": {"cc-csc", "numeric"}, "name": {"cc-name", "text"},
+	} {
+		input := one(t, d, "input#"+name)
+		wantAttr(t, input, "autocomplete", attrs[0])
+		wantAttr(t, input, "inputmode", attrs[1])
+		if _, ok := input.Attr("aria-invalid"); ok {
+			t.Errorf("%s is marked as wrong before anything was typed", name)
+		}
+	}
+	if _, ok := one(t, d, "#errors").Attr("hidden"); !ok {
+		t.Error("the error summary is shown without errors")
+	}
+	if d.Find("#errors[autofocus]").Length() != 0 {
+		t.Error("the hidden summary takes the focus")
+	}
+	button := one(t, d, "#pay")
+	if got := strings.TrimSpace(button.Text()); got != "Pay 12,345.67\u00a0₸" {
+		t.Errorf("the button says %q", got)
+	}
+	for _, text := range []string{"12,345.67\u00a0₸", "A-10583", "Parak", "Abai"} {
+		if !strings.Contains(one(t, d, "header").Text(), text) {
+			t.Errorf("the page does not show %s", text)
+		}
+	}
+	back := one(t, d, `form[action="/pay/s1/cancel"]`)
+	wantAttr(t, back.Find("[name=csrf]"), "value", "token-1")
+}
+
+func TestWhatIsWrongStandsAtTheTopAndBesideTheField(t *testing.T) {
+	p := cardPage(t, "en")
+	p.Errors = templates.CardErrors{Number: templates.NumberInvalid, CVC: templates.CVCMissing}
+	p.Expiry, p.Name = "08/29", "A SERIK"
+	d := doc(t, templates.Card(p))
+	summary := one(t, d, "#errors")
+	for _, a := range []string{"autofocus", "tabindex", "role"} {
+		if _, ok := summary.Attr(a); !ok {
+			t.Errorf("the summary has no %s", a)
+		}
+	}
+	if _, ok := summary.Attr("hidden"); ok {
+		t.Error("the summary is hidden")
+	}
+	var links []string
+	summary.Find("a").Each(func(_ int, s *goquery.Selection) { links = append(links, s.AttrOr("href", "")+" "+s.Text()) })
+	want := []string{"#number Check the card number: there seems to be a mistake in it", "#cvc Enter the CVC / CVV code"}
+	if !slices.Equal(links, want) {
+		t.Errorf("the summary links are %q, want %q", links, want)
+	}
+	for id, text := range map[string]string{"number": links[0][len("#number "):], "cvc": links[1][len("#cvc "):]} {
+		wantAttr(t, one(t, d, "#"+id), "aria-invalid", "true")
+		if got := one(t, d, "#"+id+"-error").Text(); got != text {
+			t.Errorf("beside %s stands %q", id, got)
+		}
+		if !slices.Contains(strings.Fields(d.Find("#"+id).AttrOr("aria-describedby", "")), id+"-error") {
+			t.Errorf("%s is not described by its error", id)
+		}
+	}
+	if !strings.HasPrefix(d.Find("title").Text(), "Please check") {
+		t.Errorf("the title %q does not say that something is wrong", d.Find("title").Text())
+	}
+	wantAttr(t, one(t, d, "#expiry"), "value", "08/29")
+	wantAttr(t, one(t, d, "#name"), "value", "A SERIK")
+	wantAttr(t, one(t, d, "#number"), "value", "")
+	wantAttr(t, one(t, d, "#cvc"), "value", "")
+}
+
+func TestAfterADeclineTheShopperReadsWhyAndWhatIsLeft(t *testing.T) {
+	seen := map[string]string{}
+	for _, reason := range templates.DeclineReasons() {
+		p := cardPage(t, "ru")
+		p.Decline, p.AttemptsLeft = reason, 2
+		text := one(t, doc(t, templates.Card(p)), "#notice").Text()
+		if !strings.Contains(text, "Осталось 2 попытки.") {
+			t.Errorf("%s: %q does not say how many tries are left", reason, text)
+		}
+		if other := seen[text]; other != "" {
+			t.Errorf("%s and %s read the same", reason, other)
+		}
+		seen[text] = reason
+	}
+	if len(seen) != 10 {
+		t.Errorf("%d reasons", len(seen))
+	}
+	p := cardPage(t, "en")
+	p.Decline = "R42 SQL error"
+	if text := one(t, doc(t, templates.Card(p)), "#notice").Text(); !strings.Contains(text, "You were not charged") || strings.Contains(text, "R42") {
+		t.Errorf("an unknown reason reads %q", text)
+	}
+}
+
+func TestAfterNothingCameOfItTheShopperReadsThatNothingWasTaken(t *testing.T) {
+	p := cardPage(t, "en")
+	p.NotCharged = true
+	if text := one(t, doc(t, templates.Card(p)), "#notice").Text(); !strings.Contains(text, "You were not charged.") {
+		t.Errorf("the notice reads %q", text)
+	}
+	if n := doc(t, templates.Card(cardPage(t, "en"))).Find("#notice").Length(); n != 0 {
+		t.Error("a notice before the first try")
+	}
+}
+
+func TestTheSameCardIsAskedForByItsEnding(t *testing.T) {
+	p := cardPage(t, "en")
+	p.AskLast4 = "1234"
+	if text := one(t, doc(t, templates.Card(p)), "main").Text(); !strings.Contains(text, "Enter the same card again") || !strings.Contains(text, "ending in 1234") {
+		t.Error("the page does not say which card")
+	}
+}
+
+func TestMethodListensBeforeItsFramesCanSpeak(t *testing.T) {
+	p := templates.MethodPage{
+		Layout: layout(t, "en"), Frames: []string{"/3ds/r/frame/1", "/3ds/r/frame/2"}, ID: "r", EventsURL: "/pay/s1/events", Next: "/pay/s1", Deadline: 9,
+	}
+	raw := render(t, templates.Method(p))
+	d := parse(t, raw)
+	script := one(t, d, "script")
+	for name, want := range map[string]string{
+		"src": static.URL("live.js"), "data-method": "r", "data-events": "/pay/s1/events", "data-next": "/pay/s1", "data-back": "/pay/s1", "data-delay": "9",
+	} {
+		wantAttr(t, script, name, want)
+	}
+	for _, late := range []string{"defer", "async", "type"} {
+		if _, ok := script.Attr(late); ok {
+			t.Errorf("the script is %s: it might listen too late", late)
+		}
+	}
+	if strings.Index(raw, "<script") > strings.Index(raw, "<iframe") {
+		t.Error("the frames come before the script")
+	}
+	frames := d.Find("iframe")
+	if frames.Length() != 2 {
+		t.Fatalf("%d frames", frames.Length())
+	}
+	wantAttr(t, frames.Eq(0), "src", "/3ds/r/frame/1")
+	wantAttr(t, frames.Eq(1), "src", "/3ds/r/frame/2")
+	wantAttr(t, one(t, d, `noscript meta[http-equiv=refresh]`), "content", "3;url=/pay/s1")
+}
+
+// The bank's message has to reach it byte for byte, in the gateway's order.
+func TestFormsForTheBankCarryTheFieldsAsGiven(t *testing.T) {
+	fields := []templates.Field{{"PaReq", "eJx+/=\n&\"<>"}, {"MD", "é \u00a0"}, {"TermUrl", "https://p.example/3ds/r/return"}, {"submit", "x"}, {"MD", "again"}}
+	check := func(t *testing.T, d *goquery.Document) {
+		t.Helper()
+		form := one(t, d, "form#bank")
+		wantAttr(t, form, "method", "post")
+		wantAttr(t, form, "action", "https://b.example/acs?x=1&y=2")
+		var got []templates.Field
+		form.Find("input").Each(func(_ int, s *goquery.Selection) {
+			wantAttr(t, s, "type", "hidden")
+			got = append(got, templates.Field{Name: s.AttrOr("name", ""), Value: s.AttrOr("value", "")})
+		})
+		if !slices.Equal(got, fields) {
+			t.Errorf("fields are %q, want %q", got, fields)
+		}
+		if form.Find("button").Length() != 1 {
+			t.Error("no button for browsers without script")
+		}
+		if form.Find("button[name]").Length() != 0 {
+			t.Error("the button adds a field of its own")
+		}
+	}
+	action := "https://b.example/acs?x=1&y=2"
+	t.Run("challenge", func(t *testing.T) {
+		check(t, doc(t, templates.Challenge(templates.ChallengePage{Layout: layout(t, "en"), Action: action, Fields: fields})))
+	})
+	t.Run("method frame", func(t *testing.T) {
+		check(t, doc(t, templates.MethodFrame(templates.MethodFramePage{T: texts(t, "en"), Nonce: "n", Action: action, Fields: fields})))
+	})
+}
+
+func TestTheChallengeSubmitsItselfOnlyWhenAskedAndNothingIsToBeRead(t *testing.T) {
+	for _, c := range []struct {
+		auto bool
+		info string
+		want bool
+	}{{true, "", true}, {false, "", false}, {true, "Read this", false}, {false, "Read this", false}} {
+		raw := render(t, templates.Challenge(templates.ChallengePage{Layout: layout(t, "en"), Action: "https://b.example/", AutoSubmit: c.auto, Info: c.info}))
+		if got := strings.Contains(raw, "submit.call"); got != c.want {
+			t.Errorf("auto %v, info %q: submits itself is %v", c.auto, c.info, got)
+		}
+		if c.want && !strings.Contains(raw, `</form><script nonce="nonce-1">`) {
+			t.Error("the script does not stand right behind the form")
+		}
+		if c.info != "" && !strings.Contains(raw, "Read this") {
+			t.Error("the bank's words are not shown")
+		}
+	}
+}
+
+func TestLeavingGoesOnByItselfOnlyWhenAskedAndNothingIsToBeRead(t *testing.T) {
+	for _, c := range []struct {
+		auto bool
+		info string
+		want int
+	}{{true, "", 1}, {false, "", 0}, {true, "Read this", 0}} {
+		d := doc(t, templates.Leave(templates.LeavePage{Layout: layout(t, "en"), URL: "https://b.example/p;a?x=1&y=2", Auto: c.auto, Info: c.info}))
+		wantAttr(t, one(t, d, "a#leave"), "href", "https://b.example/p;a?x=1&y=2")
+		refresh := d.Find("noscript meta[http-equiv=refresh]")
+		if refresh.Length() != c.want || d.Find("script:not([src])").Length() != c.want {
+			t.Errorf("auto %v, info %q: %d refreshes", c.auto, c.info, refresh.Length())
+		}
+		if c.want == 1 {
+			wantAttr(t, refresh, "content", "0;url=https://b.example/p;a?x=1&y=2")
+		}
+	}
+}
+
+// Addresses come from gateways; some would run as script on the origin that holds the card form.
+func TestAddressesThatAreNotOfTheWebLeadNowhere(t *testing.T) {
+	const nowhere = "about:invalid#TemplFailedSanitizationURL"
+	l := layout(t, "en")
+	for _, bad := range []string{"javascript:alert(1)", " javascript:alert(1)", "JaVaScRiPt:alert(1)", "java\nscript:alert(1)", "data:text/html,x", "vbscript:x", "file:///etc/passwd", "mailto:a@b", "blob:x"} {
+		wantAttr(t, one(t, doc(t, templates.Challenge(templates.ChallengePage{Layout: l, Action: bad})), "#bank"), "action", nowhere)
+		wantAttr(t, one(t, doc(t, templates.MethodFrame(templates.MethodFramePage{T: l.T, Action: bad})), "#bank"), "action", nowhere)
+		wantAttr(t, one(t, doc(t, templates.Leave(templates.LeavePage{Layout: l, URL: bad})), "#leave"), "href", nowhere)
+		d := doc(t, templates.Result(templates.ResultPage{Layout: l, ContinueURL: bad, Delay: 3}))
+		wantAttr(t, one(t, d, "#continue"), "href", nowhere)
+		wantAttr(t, one(t, d, "script"), "data-next", nowhere)
+		wantAttr(t, one(t, d, "meta[http-equiv=refresh]"), "content", "3;url="+nowhere)
+		if bad == "mailto:a@b" {
+			continue
+		}
+		wantAttr(t, one(t, doc(t, templates.Scan(templates.ScanPage{Layout: l, Link: bad})), "a.button"), "href", nowhere)
+	}
+	for _, good := range []string{"bank100000000111://qr/1", "https://qr.example/1", "sberpay://pay?x=a:b"} {
+		wantAttr(t, one(t, doc(t, templates.Scan(templates.ScanPage{Layout: l, Link: good})), "a.button"), "href", good)
+	}
+}
+
+func TestReturningFromAFrameOpensTheWholeWindow(t *testing.T) {
+	d := doc(t, templates.ReturnTop(templates.ReturnTopPage{T: texts(t, "kk"), Nonce: "n", PayURL: "/pay/s1"}))
+	link := one(t, d, "a#top")
+	wantAttr(t, link, "target", "_top")
+	wantAttr(t, link, "href", "/pay/s1")
+}
+
+func TestWaitingIsLiveAndReloadsWithoutScript(t *testing.T) {
+	p := templates.WaitPage{Layout: layout(t, "en"), EventsURL: "/pay/s1/events", Next: "/pay/s1"}
+	p.Refresh = 5
+	d := doc(t, templates.Wait(p))
+	script := one(t, d, "script")
+	wantAttr(t, script, "data-events", "/pay/s1/events")
+	wantAttr(t, script, "data-next", "/pay/s1")
+	wantAttr(t, script, "data-back", "/pay/s1")
+	wantAttr(t, script, "data-poll", "5")
+	wantAttr(t, one(t, d, "noscript meta[http-equiv=refresh]"), "content", "5;url=/pay/s1")
+	if _, ok := one(t, d, "#late").Attr("hidden"); !ok {
+		t.Error("it says that it takes long before it does")
+	}
+	p.Reason, p.Long = templates.WaitChecking, true
+	d = doc(t, templates.Wait(p))
+	if _, ok := one(t, d, "#late").Attr("hidden"); ok {
+		t.Error("it does not say that it takes long")
+	}
+	if text := d.Find("main").Text(); !strings.Contains(text, "You will not be charged twice") {
+		t.Errorf("the page reads %q", text)
+	}
+}
+
+func TestTheEndLeadsToTheShop(t *testing.T) {
+	shop := "https://shop.example/thanks?a=1&session=s1"
+	p := templates.ResultPage{Layout: layout(t, "en"), Outcome: templates.OutcomePaid, ContinueURL: shop, Delay: 3}
+	d := doc(t, templates.Result(p))
+	wantAttr(t, one(t, d, "a#continue"), "href", shop)
+	wantAttr(t, one(t, d, "noscript meta[http-equiv=refresh]"), "content", "3;url="+shop)
+	script := one(t, d, "script")
+	wantAttr(t, script, "data-next", shop)
+	wantAttr(t, script, "data-delay", "3")
+	if _, ok := script.Attr("data-back"); ok {
+		t.Error("Back from the shop would throw the shopper out again")
+	}
+	p.Delay = 0
+	d = doc(t, templates.Result(p))
+	if d.Find("script, meta[http-equiv]").Length() != 0 {
+		t.Error("it goes on by itself though it should not")
+	}
+	one(t, d, "a#continue")
+}
+
+// A shopper who was charged must never read the opposite, and the other way round.
+func TestOnlySuccessLooksLikeSuccess(t *testing.T) {
+	for _, o := range []templates.Outcome{
+		templates.OutcomePaid, templates.OutcomeAuthorized, templates.OutcomeDeclined, templates.OutcomeCancelled, templates.OutcomeExpired,
+		templates.OutcomeRefunded, templates.OutcomeVoided, "", "something new",
+	} {
+		d := doc(t, templates.Result(templates.ResultPage{Layout: layout(t, "en"), Outcome: o}))
+		if good, want := d.Find(".mark.good").Length() == 1, o == templates.OutcomePaid || o == templates.OutcomeAuthorized; good != want {
+			t.Errorf("%q looks like success: %v", o, good)
+		}
+		says, want := strings.Contains(d.Text(), "not charged"), o == templates.OutcomeDeclined || o == templates.OutcomeCancelled
+		if says != want {
+			t.Errorf("%q says that nothing was charged: %v", o, says)
+		}
+	}
+}
+
+func TestAProblemIsShownWithoutDetail(t *testing.T) {
+	d := doc(t, templates.Problem(templates.ProblemPage{Layout: templates.Layout{T: texts(t, "en")}, Retry: "/pay/s1"}))
+	wantAttr(t, one(t, d, "a.button"), "href", "/pay/s1")
+	if d.Find("header").Length() != 0 {
+		t.Error("an empty header")
+	}
+}
+
+func TestTheDoneMessageGoesToOneOriginOnly(t *testing.T) {
+	raw := render(t, templates.MethodDone(templates.MethodDonePage{Nonce: "n", ID: "run-1", Origin: "https://p.example"}))
+	d := parse(t, raw)
+	script := one(t, d, "script")
+	wantAttr(t, script, "data-origin", "https://p.example")
+	wantAttr(t, script, "data-id", "run-1")
+	if strings.Contains(raw, `"*"`) || !strings.Contains(script.Text(), "d.origin") {
+		t.Error("any page could hear it")
+	}
+}
+
+// The first flight of packets of a new connection carries about 14 KiB.
+const budget = 14 << 10
+
+func TestTheCardPageFitsTheFirstFlightOfPackets(t *testing.T) {
+	for _, lang := range i18n.Languages() {
+		p := cardPage(t, lang)
+		p.Errors = templates.CardErrors{templates.NumberInvalid, templates.ExpiryPast, templates.CVCMissing, templates.NameMissing}
+		p.Decline, p.AttemptsLeft = "do_not_honor", 3
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		raw := render(t, templates.Card(p))
+		if _, err := w.Write([]byte(raw)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		sizes := map[string]int{"html": b.Len()}
+		total := b.Len()
+		parse(t, raw).Find("script[src], link[href], img[src]").Each(func(_ int, s *goquery.Selection) {
+			url := s.AttrOr("src", s.AttrOr("href", ""))
+			r := httptest.NewRequest("GET", url, nil)
+			r.Header.Set("Accept-Encoding", "gzip")
+			rec := httptest.NewRecorder()
+			static.Handler().ServeHTTP(rec, r)
+			if rec.Code != 200 {
+				t.Fatalf("%s: status %d", url, rec.Code)
+			}
+			sizes[url] = rec.Body.Len()
+			total += rec.Body.Len()
+		})
+		if len(sizes) != 4 {
+			t.Errorf("the page loads %d files: %v", len(sizes)-1, sizes)
+		}
+		t.Logf("%s: %d bytes of %d: %v", lang, total, budget, sizes)
+		if total > budget {
+			t.Errorf("%s: the card page takes %d bytes, more than %d", lang, total, budget)
+		}
+	}
+}
