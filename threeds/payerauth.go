@@ -154,7 +154,7 @@ func PeekPaRes(value string) (PaRes, error) {
 			Time: r.text(s, "TX", "time"), Status: r.text(s, "TX", "status"), CAVV: r.base64(s, "TX", "cavv"),
 			ECI: r.text(s, "TX", "eci"), CAVVAlgorithm: r.text(s, "TX", "cavvAlgorithm"),
 		},
-		Signed: msg.child("Signature") != nil,
+		Signed: len(msg.children) > 1, // the Signature, in a namespace of its own
 	}
 	if pan := r.text(s, "pan"); len(pan) >= 13 && len(pan) <= 19 && allDigits(pan) {
 		p.PANLast4 = pan[len(pan)-4:]
