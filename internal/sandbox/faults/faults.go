@@ -12,7 +12,7 @@ import (
 
 // Fault is one scripted misbehaviour. The first fault that matches a call and still has turns left is played.
 type Fault struct {
-	Gateway string `json:"gateway,omitempty"` // "" or "*": any
+	Gateway string `json:"gateway,omitempty"` // "" or "*": any; the bank's pages are "acs" and must be named
 	// Call is the call's name, which is the last telling element of its path: "paymentorder.do", "sale", "status". "" or "*"
 	// means any. "callback" is a callback the gateway sends; only faults that say so match those.
 	Call  string `json:"call,omitempty"`
@@ -69,7 +69,7 @@ func (f Fault) after() bool {
 func (f Fault) hold() time.Duration { return time.Duration(f.HoldMS) * time.Millisecond }
 
 func (f Fault) matches(gateway, call string) bool {
-	if f.Gateway != "" && f.Gateway != "*" && f.Gateway != gateway {
+	if f.Gateway != gateway && (f.Gateway != "" && f.Gateway != "*" || gateway == "acs") {
 		return false
 	}
 	if call == "callback" || f.Call == "callback" {
