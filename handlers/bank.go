@@ -1,0 +1,103 @@
+package handlers
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/labstack/echo/v4"
+
+	"tollgate/session"
+	"tollgate/templates"
+	"tollgate/threeds"
+)
+
+// bank takes what comes back from banks and gateways: across sites, without cookies, in odd encodings, late, twice,
+// forged. It answers everybody the same calm way and sets no cookie.
+type bank struct{ Options }
+
+// notify is the end of a 3DS Method, inside our hidden frame. Unknown tokens get the same page: no oracle.
+func (b bank) notify(c echo.Context) error {
+	r := c.Request()
+	in, err := threeds.ReadReply(r)
+	if err != nil {
+		b.Log.Info("method notification cannot be read", "reason", threeds.ReasonOf(err))
+	}
+	id := ""
+	if r.Method != http.MethodHead {
+		page, err := b.Flow.Notified(r.Context(), c.Param("run"), in)
+		switch {
+		case err == nil:
+			id = page.Session
+		case quiet(err):
+			b.Log.Info("method notification changed nothing", "reason", err)
+		default:
+			return err
+		}
+	}
+	n, err := nonce(b.Rand)
+	if err != nil {
+		return err
+	}
+	origin, msg := b.BaseURL, ""
+	if id != "" {
+		if s, err := b.Store.Load(r.Context(), id); err == nil && s.Last() != nil {
+			msg = methodID(s.Last())
+		}
+	}
+	if u, err := url.Parse(b.BaseURL); err == nil {
+		origin = u.Scheme + "://" + u.Host
+	}
+	return render(c, b.Options, http.StatusOK, framedPage, n, templates.MethodDone(templates.MethodDonePage{Nonce: n, ID: msg, Origin: origin}))
+}
+
+// returned is the shopper coming back from the bank or a gateway's page.
+func (b bank) returned(c echo.Context) error {
+	r := c.Request()
+	in, err := threeds.ReadReply(r)
+	if err != nil {
+		b.Log.Info("return cannot be read", "reason", threeds.ReasonOf(err))
+	}
+	if r.Method == http.MethodHead { // a monitor or a link scanner
+		return c.NoContent(http.StatusOK)
+	}
+	page, err := b.Flow.Returned(r.Context(), c.Param("run"), in)
+	switch {
+	case errors.Is(err, session.ErrNotFound):
+		return err
+	case err != nil && !quiet(err):
+		return err
+	case err != nil:
+		b.Log.Info("return changed nothing", "reason", err)
+	}
+	if dest := r.Header.Get("Sec-Fetch-Dest"); dest == "iframe" || dest == "frame" {
+		n, err := nonce(b.Rand)
+		if err != nil {
+			return err
+		}
+		c.Response().Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'nonce-"+n+"'; style-src 'self'; img-src 'self'; base-uri 'none'")
+		return write(c, http.StatusOK, templates.ReturnTop(templates.ReturnTopPage{
+			T: b.Texts.For(r.Header.Get("Accept-Language")), Nonce: n, PayURL: payPath(page.Session),
+		}))
+	}
+	return back(c, page.Session)
+}
+
+// quiet are the errors that change nothing and are nobody's fault but the sender's.
+func quiet(err error) bool {
+	return errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrContradicts) || errors.Is(err, session.ErrStale)
+}
+
+// callback is a gateway speaking to the server: proved, it is stored before it is answered.
+func (b bank) callback(c echo.Context) error {
+	r := c.Request()
+	r.Body = http.MaxBytesReader(c.Response(), r.Body, 64<<10)
+	err := b.Flow.Callback(r.Context(), c.Param("account"), r)
+	switch {
+	case errors.Is(err, session.ErrNotFound): // of an order that is not ours, or not ours any more
+		b.Log.Info("callback for an unknown order", "account", c.Param("account"))
+	case err != nil:
+		return err
+	}
+	return c.String(http.StatusOK, "OK")
+}

@@ -1,0 +1,129 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"tollgate/internal/merchant"
+	"tollgate/providers"
+	"tollgate/session"
+)
+
+// kind is what the outside learns of an error: a stable type, a status and public words.
+type kind struct {
+	status int
+	name   string // the last part of the problem's type
+	title  string
+}
+
+// kinds is the one table from errors to what is said of them. The first that fits wins.
+var kinds = []struct {
+	is   error
+	kind kind
+}{
+	{session.ErrNotFound, kind{http.StatusNotFound, "not-found", "There is no such object."}},
+	{session.ErrOrderTaken, kind{http.StatusConflict, "order-in-use", "A session with this order_id is alive, paid or unknown."}},
+	{session.ErrBusy, kind{http.StatusConflict, "attempt-under-way", "An attempt to pay is under way."}},
+	{session.ErrEnded, kind{http.StatusConflict, "session-ended", "The session has ended."}},
+	{session.ErrStale, kind{http.StatusConflict, "step-over", "That step is over."}},
+	{session.ErrConflict, kind{http.StatusConflict, "conflict", "The session was changed by somebody else."}},
+	{session.ErrNoAccount, kind{http.StatusNotFound, "unknown-account", "There is no such account."}},
+	{session.ErrContradicts, kind{http.StatusBadRequest, "contradiction", "The answer is of another authentication."}},
+	{merchant.ErrKey, kind{http.StatusUnauthorized, "unauthorized", "The API key is missing or not known."}},
+	{providers.ErrForged, kind{http.StatusForbidden, "forged", "The signature does not fit."}},
+	{errInvalid, kind{http.StatusUnprocessableEntity, "invalid", "Some fields are not valid."}},
+	{errBadJSON, kind{http.StatusBadRequest, "bad-json", "The body is not the JSON object that was expected."}},
+	{context.DeadlineExceeded, kind{http.StatusServiceUnavailable, "unavailable", "Temporarily unavailable."}},
+}
+
+var (
+	errInvalid = errors.New("handlers: invalid input")
+	errBadJSON = errors.New("handlers: bad json")
+
+	internal = kind{http.StatusInternalServerError, "internal", "Something went wrong on our side."}
+)
+
+func kindOf(err error) kind {
+	for _, k := range kinds {
+		if errors.Is(err, k.is) {
+			return k.kind
+		}
+	}
+	var refusal *providers.Refusal
+	if errors.As(err, &refusal) {
+		return kind{http.StatusUnprocessableEntity, "invalid", "Some fields are not valid."}
+	}
+	var he *echo.HTTPError
+	if errors.As(err, &he) && he.Code >= 400 && he.Code < 500 {
+		return kind{he.Code, statusName(he.Code), http.StatusText(he.Code) + "."}
+	}
+	return internal
+}
+
+func statusName(code int) string {
+	switch code {
+	case http.StatusNotFound:
+		return "not-found"
+	case http.StatusMethodNotAllowed:
+		return "method-not-allowed"
+	case http.StatusRequestEntityTooLarge:
+		return "too-large"
+	case http.StatusUnsupportedMediaType:
+		return "unsupported-media-type"
+	}
+	return "bad-request"
+}
+
+// fieldError is one input that is not valid, by JSON pointer.
+type fieldError struct {
+	Pointer string `json:"pointer"`
+	Detail  string `json:"detail"`
+}
+
+// invalid is errInvalid with its fields.
+type invalid struct{ fields []fieldError }
+
+func (*invalid) Error() string        { return errInvalid.Error() }
+func (*invalid) Is(target error) bool { return target == errInvalid }
+
+// problem is an RFC 9457 answer.
+type problem struct {
+	Type      string       `json:"type"`
+	Title     string       `json:"title"`
+	Status    int          `json:"status"`
+	Detail    string       `json:"detail,omitempty"`
+	Errors    []fieldError `json:"errors,omitempty"`
+	SessionID string       `json:"session,omitempty"`
+	RequestID string       `json:"request_id,omitempty"`
+}
+
+// problemTypes is the prefix of every problem's type; it is a name, not an address that must answer.
+const problemTypes = "urn:tollgate:problem:"
+
+func writeProblem(c echo.Context, k kind, err error) error {
+	p := problem{Type: problemTypes + k.name, Title: k.title, Status: k.status, RequestID: c.Response().Header().Get(echo.HeaderXRequestID)}
+	var bad *invalid
+	if errors.As(err, &bad) {
+		p.Errors = bad.fields
+	}
+	var refusal *providers.Refusal
+	if errors.As(err, &refusal) {
+		p.Errors = []fieldError{{"/" + refusal.Field, refusal.Text}}
+	}
+	var taken *session.OrderTaken
+	if errors.As(err, &taken) {
+		p.SessionID = taken.SessionID
+	}
+	switch k.status {
+	case http.StatusUnauthorized:
+		c.Response().Header().Set("WWW-Authenticate", `Bearer realm="tollgate"`)
+	case http.StatusServiceUnavailable:
+		c.Response().Header().Set("Retry-After", "5")
+	}
+	c.Response().Header().Set(echo.HeaderContentType, "application/problem+json")
+	c.Response().WriteHeader(k.status)
+	return c.Echo().JSONSerializer.Serialize(c, p, "")
+}

@@ -1,0 +1,105 @@
+// Package handlers is Tollgate's HTTP front: routes, requests, answers, and nothing else. The flow lives in session.
+package handlers
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"tollgate/internal/i18n"
+	"tollgate/internal/merchant"
+	"tollgate/session"
+	"tollgate/session/browser"
+	"tollgate/static"
+)
+
+// Options is what the front needs.
+type Options struct {
+	Flow      *session.Flow
+	Store     session.Store
+	Merchants *merchant.Directory
+	Browsers  *browser.Browsers
+	Texts     *i18n.Bundle
+	Now       func() time.Time
+	Rand      io.Reader
+	BaseURL   string // public address, no slash at the end
+	Sandbox   bool   // test mode: said on every page; bank pages may be http on loopback; return URLs may be http on loopback
+	Ready     func(context.Context) error
+	Log       *slog.Logger
+	Observe   func(route, method string, code int, took time.Duration) // metrics; nil: nobody counts
+	IP        echo.IPExtractor                                         // nil: the peer's address
+}
+
+// MaxBody caps what a browser or a merchant may post, in bytes; PaRes and CRes have caps of their own below it.
+const MaxBody = 512 << 10
+
+// New builds the front. Every route stands here.
+func New(o Options) *echo.Echo {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.IPExtractor = o.IP
+	if e.IPExtractor == nil {
+		e.IPExtractor = echo.ExtractIPDirect()
+	}
+	e.HTTPErrorHandler = errorPage{o}.handle
+	e.Use(
+		middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: requestID(o.Rand)}),
+		recovered(o.Log),
+		logged(o.Log, o.Observe),
+		hardened,
+		middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: "512K"}),
+	)
+
+	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
+	e.GET("/readyz", readiness{o.Ready}.get)
+	e.GET(static.Prefix+"*", echo.WrapHandler(static.Handler()))
+
+	// The shopper's pages. Only these have a browser session.
+	p := pay{o}
+	pages := e.Group("/pay/:session", echo.WrapMiddleware(o.Browsers.LoadAndSave), answeredInside, p.sameSite)
+	pages.GET("", p.show)
+	pages.POST("", p.submit) // a form without its action, reloaded or kept by a browser extension
+	pages.POST("/card", p.submit)
+	pages.POST("/cancel", p.cancel)
+	e.GET("/pay/:session/events", p.events)
+	e.GET("/pay/:session/frame/:step/:n", p.frame)
+	e.GET("/pay/:session/page/:step", p.gatewayPage)
+
+	// The bank's and the gateways' way back. No cookie is read or set; the path token is the key.
+	b := bank{o}
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodHead} {
+		e.Add(method, "/3ds/:run/notify", b.notify)
+		e.Add(method, "/3ds/:run/return", b.returned)
+	}
+	e.GET("/callbacks/:account", b.callback)
+	e.POST("/callbacks/:account", b.callback)
+
+	// The merchant's API.
+	a := api{o}
+	v1 := e.Group("/v1", a.authenticated)
+	v1.POST("/sessions", a.create)
+	v1.GET("/sessions", a.list)
+	v1.GET("/sessions/:session", a.read)
+	v1.POST("/sessions/:session/cancel", a.cancel)
+	v1.POST("/sessions/:session/inquire", a.inquire)
+	v1.GET("/sessions/:session/events", a.events)
+	v1.GET("/accounts", a.accounts)
+	return e
+}
+
+// readiness tells whether payments can be taken.
+type readiness struct{ ready func(context.Context) error }
+
+func (r readiness) get(c echo.Context) error {
+	ctx, done := context.WithTimeout(c.Request().Context(), 2*time.Second)
+	defer done()
+	if err := r.ready(ctx); err != nil {
+		return c.String(http.StatusServiceUnavailable, "not ready\n")
+	}
+	return c.String(http.StatusOK, "ready\n")
+}

@@ -1,0 +1,450 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tollgate/internal/card"
+	"tollgate/internal/i18n"
+	"tollgate/providers"
+	"tollgate/session"
+	"tollgate/templates"
+	"tollgate/threeds"
+)
+
+// pay is the shopper's visit. It has one address; what GET shows there is a function of the stored state.
+type pay struct{ Options }
+
+func payPath(id string) string { return "/pay/" + id }
+
+func (p pay) load(c echo.Context) (*session.Session, error) {
+	return p.Store.Load(c.Request().Context(), c.Param("session"))
+}
+
+// back answers a POST: to the one address.
+func back(c echo.Context, id string) error { return c.Redirect(http.StatusSeeOther, payPath(id)) }
+
+// sameSite refuses a POST that another site made a browser send. A browser that says itself that the post is of the
+// same origin is believed; others have to show the page's token, which another site cannot read.
+func (p pay) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		if r.Method != http.MethodPost || r.Header.Get("Sec-Fetch-Site") == "same-origin" || p.Browsers.Proves(r.Context(), c.FormValue("csrf")) {
+			return next(c)
+		}
+		s, err := p.load(c)
+		if err != nil {
+			return err
+		}
+		return p.page(c, s, form{stale: true})
+	}
+}
+
+func (p pay) show(c echo.Context) error {
+	s, err := p.load(c)
+	if err != nil {
+		return err
+	}
+	if lang := c.QueryParam("lang"); lang != "" {
+		if t := p.Texts.For(lang); t.Lang() == lang {
+			p.Browsers.Choose(c.Request().Context(), lang)
+		}
+		return back(c, s.ID)
+	}
+	return p.page(c, s, form{})
+}
+
+// form is what a refused submission leaves to show again. Number and code never are.
+type form struct {
+	stale        bool
+	expiry, name string
+	errors       templates.CardErrors
+}
+
+func (p pay) layout(c echo.Context, s *session.Session) templates.Layout {
+	t := p.language(c, s)
+	return templates.Layout{
+		T: t, MerchantName: p.Merchants.Name(s.Merchant), OrderText: s.OrderID, Description: s.Description,
+		AmountText:    i18n.FormatAmount(t.Lang(), s.Amount.Minor+s.Fee, s.Amount.Currency.Digits, s.Amount.Currency.Code),
+		SandboxNotice: p.Sandbox, Self: payPath(s.ID),
+	}
+}
+
+// language is the shopper's choice, then the merchant's, then the browser's.
+func (p pay) language(c echo.Context, s *session.Session) *i18n.Localizer {
+	return p.Texts.For(p.Browsers.Language(c.Request().Context()), s.Locale, c.Request().Header.Get("Accept-Language"))
+}
+
+// view is which page a session is at; equal views show the same page.
+func view(s *session.Session) string {
+	a := s.Live()
+	if a == nil {
+		return fmt.Sprintf("end %s %d", s.Status(), len(s.Attempts))
+	}
+	switch a.State {
+	case session.Shopper:
+		run := a.Run()
+		waiting := a.Step == nil || (a.Step.Kind == providers.Method && (len(a.Step.Forms) == 0 || !run.NotifiedAt.IsZero())) || !run.ReturnedAt.IsZero()
+		if !waiting {
+			return fmt.Sprintf("step %d %d", a.N, a.StepN)
+		}
+	case session.Unknown, session.Held:
+		return "checking"
+	}
+	return "working"
+}
+
+// page shows what is true now.
+func (p pay) page(c echo.Context, s *session.Session, f form) error {
+	switch v := view(s); {
+	case v == "working", v == "checking":
+		return p.wait(c, s, v)
+	case strings.HasPrefix(v, "step "):
+		return p.step(c, s, s.Live(), f)
+	}
+	switch s.Status() {
+	case session.StatusOpen:
+		if s.Remaining(p.Now()) == 0 {
+			return p.result(c, s, templates.OutcomeExpired)
+		}
+		return p.card(c, s, f, "")
+	case session.StatusPaid, session.StatusPartiallyRefunded:
+		return p.result(c, s, templates.OutcomePaid)
+	case session.StatusAuthorized:
+		return p.result(c, s, templates.OutcomeAuthorized)
+	case session.StatusRefunded:
+		return p.result(c, s, templates.OutcomeRefunded)
+	case session.StatusVoided:
+		return p.result(c, s, templates.OutcomeVoided)
+	case session.StatusDeclined:
+		return p.result(c, s, templates.OutcomeDeclined)
+	case session.StatusCancelled:
+		return p.result(c, s, templates.OutcomeCancelled)
+	}
+	return p.result(c, s, templates.OutcomeExpired)
+}
+
+func (p pay) wait(c echo.Context, s *session.Session, v string) error {
+	page := templates.WaitPage{Layout: p.layout(c, s), Reason: templates.WaitProcessing, Next: payPath(s.ID), EventsURL: eventsURL(s)}
+	if v == "checking" {
+		page.Reason = templates.WaitChecking
+	}
+	if a := s.Live(); a != nil && p.Now().Sub(a.CreatedAt) > time.Minute {
+		page.Long = true
+	}
+	return render(c, p.Options, http.StatusOK, ownPage, "", templates.Wait(page))
+}
+
+func eventsURL(s *session.Session) string {
+	return payPath(s.ID) + "/events?view=" + url.QueryEscape(view(s))
+}
+
+// card shows the card form; last4 asks for the same card once more.
+func (p pay) card(c echo.Context, s *session.Session, f form, last4 string) error {
+	token, err := p.Browsers.CSRF(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	page := templates.CardPage{
+		Layout: p.layout(c, s), Action: payPath(s.ID) + "/card", CSRF: token,
+		Expiry: f.expiry, Name: f.name, Errors: f.errors, Stale: f.stale, AskLast4: last4,
+		Brands: []string{"visa", "mastercard", "mir", "unionpay", "amex"},
+	}
+	if last4 == "" {
+		page.CancelAction = payPath(s.ID) + "/cancel"
+		if a := s.Last(); a != nil && !f.errors.Any() && !f.stale {
+			switch {
+			case a.State == session.Declined && a.Decline != nil:
+				page.Decline = string(a.Decline.Reason)
+			case a.State == session.Failed, a.State == session.Abandoned:
+				page.NotCharged = true
+			}
+			page.AttemptsLeft = session.MaxAttempts - len(s.Attempts)
+		}
+	}
+	code := http.StatusOK
+	if f.errors.Any() || f.stale {
+		code = http.StatusUnprocessableEntity
+	}
+	return render(c, p.Options, code, ownPage, "", templates.Card(page))
+}
+
+// submit takes the card form, for a new attempt or for the same card once more.
+func (p pay) submit(c echo.Context) error {
+	s, err := p.load(c)
+	if err != nil {
+		return err
+	}
+	a := s.Live()
+	again := a != nil && a.State == session.Shopper && a.Step != nil && a.Step.Kind == providers.AskCard
+	if a != nil && !again || s.Status() != session.StatusOpen && !again {
+		return back(c, s.ID) // a second click, another tab, Back after the end: the page that is true now
+	}
+	in, f := p.read(c)
+	if f.errors.Any() {
+		return p.page(c, s, f)
+	}
+	ctx := c.Request().Context()
+	seen := s.Version
+	if again {
+		err = p.Flow.CardAgain(ctx, s.ID, in)
+		if errors.Is(err, session.ErrOtherCard) {
+			f.errors.Number = templates.NumberDifferent
+			return p.page(c, s, f)
+		}
+	} else {
+		err = p.Flow.Submit(ctx, s.ID, in)
+	}
+	switch {
+	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrEnded), errors.Is(err, session.ErrStale):
+		return back(c, s.ID)
+	case err != nil:
+		return err
+	}
+	limited, done := context.WithTimeout(ctx, session.SubmitWait)
+	defer done()
+	_, err = p.Flow.Wait(limited, s.ID, func(s *session.Session) bool {
+		return s.Version > seen && view(s) != "working"
+	})
+	if err != nil {
+		return err
+	}
+	return back(c, s.ID)
+}
+
+// read checks the card form. All faults are found at once.
+func (p pay) read(c echo.Context) (session.Submission, form) {
+	f := form{expiry: cut(c.FormValue("expiry"), 10), name: cut(strings.TrimSpace(c.FormValue("name")), 64)}
+	var in session.Submission
+	var err error
+	in.Card.Number, err = card.ParseNumber(cut(c.FormValue("number"), 40))
+	f.errors.Number = cardError(err)
+	in.Card.Month, in.Card.Year, err = card.ParseExpiry(f.expiry, p.Now())
+	f.errors.Expiry = cardError(err)
+	in.Card.Code, err = card.ParseCode(cut(c.FormValue("cvc"), 10))
+	f.errors.CVC = cardError(err)
+	in.Card.Name = f.name
+	switch {
+	case f.name == "":
+		f.errors.Name = templates.NameMissing
+	case strings.ContainsAny(f.name, "0123456789<>\"\\") || strings.ContainsFunc(f.name, func(r rune) bool { return r < ' ' }):
+		f.errors.Name = templates.NameInvalid
+	}
+	r := c.Request()
+	in.IP = c.RealIP()
+	in.Browser = threeds.ReadBrowserData(r.Header, in.IP, r.PostForm)
+	return in, f
+}
+
+func cut(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n])
+	}
+	return s
+}
+
+func cardError(err error) templates.CardError {
+	for _, e := range []struct {
+		is  error
+		say templates.CardError
+	}{
+		{card.ErrNumberMissing, templates.NumberMissing}, {card.ErrNumberLength, templates.NumberInvalid}, {card.ErrNumberCheck, templates.NumberInvalid},
+		{card.ErrExpiryMissing, templates.ExpiryMissing}, {card.ErrExpiryFormat, templates.ExpiryInvalid}, {card.ErrExpired, templates.ExpiryPast},
+		{card.ErrCodeMissing, templates.CVCMissing}, {card.ErrCodeFormat, templates.CVCInvalid},
+	} {
+		if errors.Is(err, e.is) {
+			return e.say
+		}
+	}
+	return ""
+}
+
+func (p pay) cancel(c echo.Context) error {
+	_, err := p.Flow.Cancel(c.Request().Context(), c.Param("session"))
+	if err != nil && !errors.Is(err, session.ErrBusy) && !errors.Is(err, session.ErrEnded) {
+		return err
+	}
+	return back(c, c.Param("session"))
+}
+
+// step shows what the browser has to do.
+func (p pay) step(c echo.Context, s *session.Session, a *session.Attempt, f form) error {
+	if a.Step.Kind == providers.AskCard {
+		return p.card(c, s, f, a.Card.Last4)
+	}
+	n, err := nonce(p.Rand)
+	if err != nil {
+		return err
+	}
+	layout := p.layout(c, s)
+	layout.Nonce = n
+	first := false
+	if prefetch := c.Request().Header.Get("Sec-Purpose"); prefetch == "" { // a browser that only peeks shows nobody anything
+		if first, err = p.Flow.Shown(c.Request().Context(), s.ID, a.StepN); err != nil {
+			return err
+		}
+	}
+	step := a.Step
+	switch step.Kind {
+	case providers.Method:
+		page := templates.MethodPage{
+			Layout: layout, ID: methodID(a), EventsURL: eventsURL(s), Next: payPath(s.ID),
+			Deadline: max(1, int((a.MethodDeadline().Sub(p.Now())+1500*time.Millisecond)/time.Second)),
+		}
+		for i := range step.Forms {
+			page.Frames = append(page.Frames, fmt.Sprintf("%s/frame/%d/%d", payPath(s.ID), a.StepN, i))
+		}
+		return render(c, p.Options, http.StatusOK, methodPage, n, templates.Method(page))
+	case providers.Challenge, providers.PayerPage:
+		if len(step.Forms) != 1 {
+			return fmt.Errorf("handlers: a %s with %d forms", step.Kind, len(step.Forms))
+		}
+		return render(c, p.Options, http.StatusOK, bankPage, n, templates.Challenge(templates.ChallengePage{
+			Layout: layout, Action: step.Forms[0].Action, Fields: fields(step.Forms[0]), AutoSubmit: first, Info: step.Info,
+		}))
+	case providers.Page:
+		return render(c, p.Options, http.StatusOK, bankPage, n, templates.Leave(templates.LeavePage{
+			Layout: layout, URL: p.BaseURL + fmt.Sprintf("%s/page/%d", payPath(s.ID), a.StepN), Auto: first, Info: step.Info,
+		}))
+	case providers.Redirect:
+		return render(c, p.Options, http.StatusOK, bankPage, n, templates.Leave(templates.LeavePage{
+			Layout: layout, URL: step.Link, Auto: first, Info: step.Info,
+		}))
+	case providers.Scan:
+		return render(c, p.Options, http.StatusOK, ownPage, "", templates.Scan(templates.ScanPage{
+			Layout: layout, Link: step.Link, EventsURL: eventsURL(s), Next: payPath(s.ID),
+		}))
+	}
+	return p.wait(c, s, "working")
+}
+
+// methodID is what our own frame tells our own page: which authentication it was. It is no secret and no key.
+func methodID(a *session.Attempt) string { return strconv.Itoa(a.N) + "." + strconv.Itoa(a.StepN) }
+
+func fields(f threeds.Form) []templates.Field {
+	all := make([]templates.Field, len(f.Fields))
+	for i, field := range f.Fields {
+		all[i] = templates.Field{Name: field.Name, Value: field.Value}
+	}
+	return all
+}
+
+// frame is the same-origin document of one hidden Method frame; about:blank would inherit the page's form-action.
+func (p pay) frame(c echo.Context) error {
+	s, a, err := p.atStep(c)
+	if err != nil {
+		return err
+	}
+	i, err := strconv.Atoi(c.Param("n"))
+	if err != nil || a.Step.Kind != providers.Method || i < 0 || i >= len(a.Step.Forms) {
+		return session.ErrNotFound
+	}
+	n, err := nonce(p.Rand)
+	if err != nil {
+		return err
+	}
+	form := a.Step.Forms[i]
+	return render(c, p.Options, http.StatusOK, framedPage, n, templates.MethodFrame(templates.MethodFramePage{
+		T: p.Texts.For(s.Locale, c.Request().Header.Get("Accept-Language")), Nonce: n, Action: form.Action, Fields: fields(form),
+	}))
+}
+
+// gatewayPage is html of the gateway's, in a document of its own with an opaque origin: whatever script it holds reads
+// nothing of ours.
+func (p pay) gatewayPage(c echo.Context) error {
+	_, a, err := p.atStep(c)
+	if err != nil {
+		return err
+	}
+	if a.Step.Kind != providers.Page {
+		return session.ErrNotFound
+	}
+	c.Response().Header().Set("Content-Security-Policy", "sandbox allow-forms allow-scripts allow-top-navigation allow-popups; frame-ancestors 'none'")
+	return c.HTML(http.StatusOK, a.Step.HTML)
+}
+
+// atStep finds the live attempt at the step of the address; an older address is not found.
+func (p pay) atStep(c echo.Context) (*session.Session, *session.Attempt, error) {
+	s, err := p.load(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	a := s.Live()
+	if a == nil || a.State != session.Shopper || a.Step == nil || strconv.Itoa(a.StepN) != c.Param("step") {
+		return nil, nil, session.ErrNotFound
+	}
+	return s, a, nil
+}
+
+// result is the end: a page that goes on to the shop, never a redirect in the chain that a form post began.
+func (p pay) result(c echo.Context, s *session.Session, outcome templates.Outcome) error {
+	page := templates.ResultPage{Layout: p.layout(c, s), Outcome: outcome, ContinueURL: continueURL(s.CancelURL, s.ID)}
+	switch outcome {
+	case templates.OutcomePaid, templates.OutcomeAuthorized:
+		page.ContinueURL, page.Delay = continueURL(s.SuccessURL, s.ID), 3
+	case templates.OutcomeRefunded, templates.OutcomeVoided:
+		page.ContinueURL = continueURL(s.SuccessURL, s.ID)
+	case templates.OutcomeCancelled:
+		page.Delay = 3
+	case templates.OutcomeDeclined:
+		if a := s.Last(); a != nil && a.Decline != nil {
+			page.Decline = string(a.Decline.Reason)
+		}
+	}
+	return render(c, p.Options, http.StatusOK, ownPage, "", templates.Result(page))
+}
+
+// continueURL is the shop's address with session={id} added to its query; what the shop has there stays as it is.
+func continueURL(shop, id string) string {
+	u, err := url.Parse(shop)
+	if err != nil {
+		return ""
+	}
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	u.RawQuery += "session=" + url.QueryEscape(id)
+	return u.String()
+}
+
+// events is the live wait: one event "change" when the page the browser shows is not the true one any more.
+func (p pay) events(c echo.Context) error {
+	s, err := p.load(c)
+	if err != nil {
+		return err
+	}
+	w := c.Response()
+	w.Header().Set(echo.HeaderContentType, "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no")
+	w.WriteHeader(http.StatusOK)
+	w.Flush()
+	shown := c.QueryParam("view")
+	ctx, done := context.WithTimeout(c.Request().Context(), 10*time.Minute)
+	defer done()
+	for {
+		turn, stop := context.WithTimeout(ctx, 15*time.Second)
+		s, err = p.Flow.Wait(turn, s.ID, func(s *session.Session) bool { return view(s) != shown })
+		stop()
+		if err != nil {
+			return nil // the browser asks again
+		}
+		line := ": still here\n\n"
+		changed := view(s) != shown
+		if changed {
+			line = "event: change\ndata: 1\n\n"
+		}
+		if _, err := w.Write([]byte(line)); err != nil || changed || ctx.Err() != nil {
+			w.Flush()
+			return nil
+		}
+		w.Flush()
+	}
+}
