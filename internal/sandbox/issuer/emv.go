@@ -134,8 +134,8 @@ var browserRules = map[string]*regexp.Regexp{
 	"browserJavaEnabled":       regexp.MustCompile(`^(true|false)$`),
 	"browserJavascriptEnabled": regexp.MustCompile(`^(true|false)$`),
 	"browserLanguage":          regexp.MustCompile(`^[A-Za-z0-9-]{1,8}$`),
-	"browserAcceptHeader":      regexp.MustCompile(`^[ -~]{1,2048}$`),
-	"browserUserAgent":         regexp.MustCompile(`^[ -~]{1,2048}$`),
+	"browserAcceptHeader":      regexp.MustCompile(`^[ -~]+$`),
+	"browserUserAgent":         regexp.MustCompile(`^[ -~]+$`),
 }
 
 func (a AReq) check() error {
@@ -149,7 +149,7 @@ func (a AReq) check() error {
 		return fmt.Errorf("%w: challengeWindowSize %q", ErrRefused, a.WindowSize)
 	}
 	for name, rule := range browserRules {
-		if v, ok := a.Browser[name]; ok && !rule.MatchString(v) {
+		if v, ok := a.Browser[name]; ok && (len(v) > 2048 || !rule.MatchString(v)) {
 			return fmt.Errorf("%w: %s %.40q", ErrRefused, name, v)
 		}
 	}
