@@ -1,0 +1,414 @@
+package templates_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/a-h/templ"
+	"github.com/chromedp/chromedp"
+
+	"tollgate/static"
+	"tollgate/templates"
+)
+
+// front serves pages as the handlers do: with the strict policies, and with no-store.
+type front struct {
+	*httptest.Server
+	mux   *http.ServeMux
+	mu    sync.Mutex
+	posts []url.Values
+	seen  map[string]int // requests by path
+	csp   []string       // violations the browser reported
+}
+
+const (
+	cardPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; report-uri /csp"
+	bankPolicy = "default-src 'none'; style-src 'self'; script-src 'nonce-nonce-1'; img-src 'self'; base-uri 'none'; frame-ancestors 'self'; report-uri /csp"
+	livePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self' http: https:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; report-uri /csp"
+)
+
+func newFront(t *testing.T) *front {
+	f := &front{mux: http.NewServeMux(), seen: map[string]int{}}
+	f.mux.Handle(static.Prefix, static.Handler())
+	f.mux.HandleFunc("POST /csp", func(_ http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.csp = append(f.csp, string(b))
+	})
+	for _, path := range []string{"/start", "/next", "/shop"} {
+		f.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			f.note(r)
+			w.Header().Set("Content-Type", "text/html")
+			io.WriteString(w, "<!doctype html><title>"+r.URL.Path+"</title>") //nolint:errcheck
+		})
+	}
+	f.Server = httptest.NewServer(f.mux)
+	t.Cleanup(f.Close)
+	t.Cleanup(func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for _, v := range f.csp {
+			t.Errorf("the page broke its policy: %s", v)
+		}
+	})
+	return f
+}
+
+func (f *front) note(r *http.Request) {
+	r.ParseForm() //nolint:errcheck // what cannot be read is missing in posts
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seen[r.Method+" "+r.URL.Path]++
+	if r.Method == http.MethodPost {
+		f.posts = append(f.posts, r.PostForm)
+	}
+}
+
+func (f *front) posted() []url.Values {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.posts)
+}
+
+func (f *front) count(what string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.seen[what]
+}
+
+func (f *front) page(path, policy string, c templ.Component) {
+	f.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		f.note(r)
+		h := w.Header()
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		h.Set("Content-Security-Policy", policy)
+		h.Set("Cache-Control", "no-store")
+		c.Render(r.Context(), w) //nolint:errcheck
+	})
+}
+
+var chromium struct {
+	once sync.Once
+	ctx  context.Context
+	err  error
+	stop []func()
+}
+
+// One Chromium serves all tests of the package; it starts with the first that needs it.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for _, stop := range slices.Backward(chromium.stop) {
+		stop()
+	}
+	os.Exit(code)
+}
+
+func startChromium() {
+	dir, err := os.MkdirTemp("", "tollgate-chromium-")
+	if err != nil {
+		chromium.err = err
+		return
+	}
+	alloc, stop := chromedp.NewExecAllocator(context.Background(), chromedp.Headless, chromedp.NoSandbox, chromedp.UserDataDir(dir),
+		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.Flag("no-first-run", true))
+	ctx, quit := chromedp.NewContext(alloc)
+	chromium.stop = []func(){func() { os.RemoveAll(dir) }, stop, quit}
+	chromium.ctx, chromium.err = ctx, chromedp.Do(ctx)
+}
+
+// browser is a tab of its own.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	chromium.once.Do(startChromium)
+	if chromium.err != nil {
+		t.Fatal(chromium.err)
+	}
+	tab, closeTab := chromedp.NewContext(chromium.ctx)
+	t.Cleanup(closeTab)
+	limited, cancel := context.WithTimeout(tab, time.Minute)
+	t.Cleanup(cancel)
+	return limited
+}
+
+func do(t *testing.T, ctx context.Context, actions ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func js[T any](t *testing.T, ctx context.Context, expression string) T {
+	t.Helper()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		t.Fatalf("%s: %v", expression, err)
+	}
+	return v
+}
+
+// waitFor waits over navigations, each of which ends a poll with an error.
+func waitFor(t *testing.T, ctx context.Context, expression string) {
+	t.Helper()
+	limited, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	var err error
+	for limited.Err() == nil {
+		if _, err = chromedp.Run(limited, chromedp.Poll[bool](expression)); err == nil {
+			return
+		}
+	}
+	where, _ := chromedp.Run(ctx, chromedp.Location())
+	t.Fatalf("%s never came true (at %s): %v", expression, where, err)
+}
+
+func waitAt(t *testing.T, ctx context.Context, path string) {
+	t.Helper()
+	waitFor(t, ctx, `location.pathname === "`+path+`" && document.readyState === "complete"`)
+}
+
+func typed(t *testing.T, ctx context.Context, id, keys string) string {
+	t.Helper()
+	do(t, ctx, chromedp.SendKeys(chromedp.ID(id), keys))
+	return js[string](t, ctx, `document.getElementById("`+id+`").value`)
+}
+
+func TestTheCardFormInABrowser(t *testing.T) {
+	f := newFront(t)
+	f.page("GET /pay/s1", cardPolicy, templates.Card(cardPage(t, "en")))
+	f.mux.HandleFunc("POST /pay/s1/card", func(w http.ResponseWriter, r *http.Request) {
+		f.note(r)
+		http.Redirect(w, r, "/next", http.StatusSeeOther)
+	})
+	ctx := browser(t)
+	do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
+
+	t.Run("digits are grouped and the caret stays", func(t *testing.T) {
+		if got := typed(t, ctx, "number", "4000019900020001"); got != "4000 0199 0002 0001" {
+			t.Errorf("the number reads %q", got)
+		}
+		if got := js[string](t, ctx, `document.querySelector("#brands .on").textContent`); got != "Visa" {
+			t.Errorf("the mark shown is %q", got)
+		}
+		caret := func(at int) {
+			js[any](t, ctx, `(function () { var n = document.getElementById("number"); n.focus(); n.setSelectionRange(`+string(rune('0'+at))+`, `+string(rune('0'+at))+`) })()`)
+		}
+		caret(2)
+		do(t, ctx, chromedp.KeyEvent("7"))
+		if got := js[string](t, ctx, `document.getElementById("number").value + "|" + document.getElementById("number").selectionStart`); got != "4070 0019 9000 2000 1|3" {
+			t.Errorf("after a digit in the middle: %q", got)
+		}
+		do(t, ctx, chromedp.KeyEvent("\b"))
+		if got := js[string](t, ctx, `document.getElementById("number").value + "|" + document.getElementById("number").selectionStart`); got != "4000 0199 0002 0001|2" {
+			t.Errorf("after taking it back: %q", got)
+		}
+	})
+	t.Run("American Express is grouped as on the card", func(t *testing.T) {
+		js[any](t, ctx, `document.getElementById("number").value = ""`)
+		if got := typed(t, ctx, "number", "378282246310005"); got != "3782 822463 10005" {
+			t.Errorf("the number reads %q", got)
+		}
+	})
+	t.Run("the date gets its slash", func(t *testing.T) {
+		for keys, want := range map[string]string{"829": "08/29", "1229": "12/29", "12/29": "12/29", "1/29": "01/29", "122029": "12/29", "12\b\b3": "13/"} {
+			js[any](t, ctx, `(function () { var e = document.getElementById("expiry"); e.value = ""; e.dispatchEvent(new Event("input")) })()`)
+			if got := typed(t, ctx, "expiry", keys); got != want {
+				t.Errorf("%q becomes %q, want %q", keys, got, want)
+			}
+		}
+	})
+	t.Run("a slip is said beside the field at once", func(t *testing.T) {
+		js[any](t, ctx, `document.getElementById("number").value = ""`)
+		typed(t, ctx, "number", "4000019900020002\t")
+		if got := js[string](t, ctx, `document.getElementById("number-error").textContent`); got != "Check the card number: there seems to be a mistake in it" {
+			t.Errorf("beside the number stands %q", got)
+		}
+		typed(t, ctx, "number", "\b1")
+		if got := js[string](t, ctx, `document.getElementById("number-error").textContent + document.getElementById("number").getAttribute("aria-invalid")`); got != "null" {
+			t.Errorf("after it was put right: %q", got)
+		}
+	})
+	t.Run("what is missing is said before anything is sent", func(t *testing.T) {
+		js[any](t, ctx, `document.getElementById("expiry").value = ""`)
+		typed(t, ctx, "expiry", "1299")
+		do(t, ctx, chromedp.Click(chromedp.ID("pay")))
+		if got := js[string](t, ctx, `document.activeElement.id + "|" + document.getElementById("errors").innerText.replace(/\n+/g, "|")`); got != "errors|Please check what you entered|Enter the CVC / CVV code|Enter the name as it is on the card" {
+			t.Errorf("the summary reads %q", got)
+		}
+		if f.count("POST /pay/s1/card") != 0 {
+			t.Error("the form was posted")
+		}
+	})
+	t.Run("two presses post once, with the browser's data", func(t *testing.T) {
+		typed(t, ctx, "cvc", "123")
+		typed(t, ctx, "name", "a serik")
+		js[any](t, ctx, `(function () { var p = document.getElementById("pay"); p.click(); p.click() })()`)
+		waitAt(t, ctx, "/next")
+		if n := f.count("POST /pay/s1/card"); n != 1 {
+			t.Fatalf("posted %d times", n)
+		}
+		form := f.posted()[0]
+		for name, want := range map[string]string{"csrf": "token-1", "number": "4000 0199 0002 0001", "expiry": "12/99", "cvc": "123", "browserJavascriptEnabled": "true", "browserJavaEnabled": "false"} {
+			if got := form.Get(name); got != want {
+				t.Errorf("%s is %q, want %q", name, got, want)
+			}
+		}
+		for _, name := range []string{"browserLanguage", "browserColorDepth", "browserScreenHeight", "browserScreenWidth", "browserTZ"} {
+			if form.Get(name) == "" {
+				t.Errorf("%s is empty", name)
+			}
+		}
+	})
+	t.Run("Back shows no card data and asks the server again", func(t *testing.T) {
+		before := f.count("GET /pay/s1")
+		js[any](t, ctx, `history.back()`)
+		waitAt(t, ctx, "/pay/s1")
+		waitFor(t, ctx, `document.getElementById("number") && document.getElementById("number").value + document.getElementById("cvc").value === "" && !document.getElementById("pay").disabled`)
+		if f.count("GET /pay/s1") == before {
+			t.Error("the page was shown from the browser's memory")
+		}
+	})
+}
+
+// bank is a server on another site: localhost against 127.0.0.1.
+func bank(t *testing.T, answer func(f *front) string) (*front, string) {
+	t.Helper()
+	b := newFront(t)
+	b.mux.HandleFunc("/acs", func(w http.ResponseWriter, r *http.Request) {
+		b.note(r)
+		w.Header().Set("Content-Type", "text/html")
+		io.WriteString(w, answer(b)) //nolint:errcheck
+	})
+	return b, strings.Replace(b.URL, "127.0.0.1", "localhost", 1) + "/acs"
+}
+
+func TestTheChallengeLeavesNoTraceInTheHistory(t *testing.T) {
+	f := newFront(t)
+	acs, address := bank(t, func(*front) string { return "<!doctype html><title>bank</title>" })
+	f.page("/pay/s1", bankPolicy, templates.Challenge(templates.ChallengePage{
+		Layout: layout(t, "en"), Action: address, AutoSubmit: true, Fields: []templates.Field{{Name: "creq", Value: "e30"}, {Name: "submit", Value: "x"}},
+	}))
+	ctx := browser(t)
+	do(t, ctx, chromedp.Navigate(f.URL+"/start"))
+	js[any](t, ctx, `void (location.href = "/pay/s1")`)
+	waitAt(t, ctx, "/acs")
+	if got := acs.posted(); len(got) != 1 || got[0].Get("creq") != "e30" {
+		t.Fatalf("the bank got %v", got)
+	}
+	js[any](t, ctx, `history.back()`)
+	waitAt(t, ctx, "/start")
+	if n := f.count("GET /pay/s1"); n != 1 {
+		t.Errorf("the challenge page was shown %d times", n)
+	}
+}
+
+func TestMethodGoesOnWhenItsOwnFrameSaysSo(t *testing.T) {
+	f := newFront(t)
+	_, address := bank(t, func(*front) string {
+		return `<!doctype html><form method=post action="` + f.URL + `/3ds/r/notify"><input name=threeDSMethodData value=e30></form><script>document.forms[0].submit()</script>`
+	})
+	method := templates.MethodPage{Layout: layout(t, "en"), Frames: []string{"/3ds/r/frame"}, ID: "r", EventsURL: "/gone", Next: "/next", Deadline: 3600}
+	f.page("/pay/s1", livePolicy, templates.Method(method))
+	f.page("/3ds/r/frame", bankPolicy, templates.MethodFrame(templates.MethodFramePage{T: method.T, Nonce: "nonce-1", Action: address}))
+	f.page("/3ds/r/notify", bankPolicy, templates.MethodDone(templates.MethodDonePage{Nonce: "nonce-1", ID: "r", Origin: f.URL}))
+	ctx := browser(t)
+	do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
+	waitAt(t, ctx, "/next")
+	if n := f.count("POST /3ds/r/notify"); n != 1 {
+		t.Errorf("the notification came %d times", n)
+	}
+}
+
+func TestMethodDoesNotListenToOthers(t *testing.T) {
+	f := newFront(t)
+	method := templates.MethodPage{Layout: layout(t, "en"), Frames: []string{"/3ds/r/frame"}, ID: "r", Next: "/next", Deadline: 3600}
+	f.page("/pay/s1", livePolicy, templates.Method(method))
+	// A page of ours in our frame, but of another run.
+	f.page("/3ds/r/frame", bankPolicy, templates.MethodDone(templates.MethodDonePage{Nonce: "nonce-1", ID: "other", Origin: f.URL}))
+	ctx := browser(t)
+	do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
+	// The right words from the window itself; null and plain text, which sloppy listeners stumble over. The last message
+	// comes back to the test when those before it have been heard.
+	js[any](t, ctx, `(function () {
+		addEventListener("message", function (e) { if (e.data === "last") document.title = "heard" })
+		;[{tollgate: "method", id: "r"}, null, "method", "last"].forEach(function (m) { postMessage(m, "*") })
+	})()`)
+	waitFor(t, ctx, `document.title === "heard"`)
+	if at := js[string](t, ctx, "location.pathname"); at != "/pay/s1" || f.count("GET /next") != 0 {
+		t.Errorf("the page went to %s", at)
+	}
+}
+
+func TestWaitingEndsWhenTheServerSaysThatSomethingChanged(t *testing.T) {
+	f := newFront(t)
+	changed := make(chan struct{})
+	f.mux.HandleFunc("/events", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.(http.Flusher).Flush()
+		select {
+		case <-changed:
+			io.WriteString(w, "event: change\ndata: 2\n\n") //nolint:errcheck
+		case <-r.Context().Done():
+		}
+	})
+	f.page("/pay/s1", livePolicy, templates.Wait(templates.WaitPage{Layout: layout(t, "en"), EventsURL: "/events", Next: "/next"}))
+	ctx := browser(t)
+	do(t, ctx, chromedp.Navigate(f.URL+"/start"), chromedp.Navigate(f.URL+"/pay/s1"))
+	close(changed)
+	waitAt(t, ctx, "/next")
+	js[any](t, ctx, `history.back()`)
+	waitAt(t, ctx, "/start")
+}
+
+func TestWaitingLooksAgainWhereEventsCannotBeHad(t *testing.T) {
+	f := newFront(t)
+	p := templates.WaitPage{Layout: layout(t, "en"), EventsURL: "/no-events", Next: "/next"}
+	p.Refresh = 1
+	f.page("/pay/s1", livePolicy, templates.Wait(p))
+	ctx := browser(t)
+	do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
+	waitAt(t, ctx, "/next")
+}
+
+func TestTheEndGoesOnToTheShop(t *testing.T) {
+	f := newFront(t)
+	f.page("/pay/s1", livePolicy, templates.Result(templates.ResultPage{Layout: layout(t, "en"), Outcome: templates.OutcomePaid, ContinueURL: "/shop", Delay: 1}))
+	ctx := browser(t)
+	do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
+	waitAt(t, ctx, "/shop")
+}
+
+func TestABankThatLandsInAFrameIsBroughtToTheWholeWindow(t *testing.T) {
+	f := newFront(t)
+	f.mux.HandleFunc("/shell", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		io.WriteString(w, `<!doctype html><iframe src="/3ds/r/return"></iframe>`) //nolint:errcheck
+	})
+	f.page("/3ds/r/return", bankPolicy, templates.ReturnTop(templates.ReturnTopPage{T: texts(t, "en"), Nonce: "nonce-1", PayURL: "/next"}))
+	ctx := browser(t)
+	do(t, ctx, chromedp.Navigate(f.URL+"/shell"))
+	waitAt(t, ctx, "/next")
+}
+
+func TestLeavingLeavesNoTraceInTheHistory(t *testing.T) {
+	f := newFront(t)
+	_, address := bank(t, func(*front) string { return "<!doctype html><title>bank</title>" })
+	f.page("/pay/s1", bankPolicy, templates.Leave(templates.LeavePage{Layout: layout(t, "en"), URL: address, Auto: true}))
+	ctx := browser(t)
+	do(t, ctx, chromedp.Navigate(f.URL+"/start"))
+	js[any](t, ctx, `void (location.href = "/pay/s1")`)
+	waitAt(t, ctx, "/acs")
+	js[any](t, ctx, `history.back()`)
+	waitAt(t, ctx, "/start")
+}
