@@ -1,0 +1,422 @@
+package payneteasy
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"tollgate/internal/sandbox/faults"
+	"tollgate/internal/sandbox/issuer"
+	"tollgate/internal/sandbox/ledger"
+	"tollgate/internal/sandbox/sim"
+)
+
+const (
+	gatewayName  = "payneteasy"
+	ordersBucket = "payneteasy.orders"
+	cardsBucket  = "payneteasy.cards"
+
+	stepLife = 15 * time.Minute
+	formLife = 30 * time.Minute
+	maxBody  = 1 << 20
+
+	firstOrder = 6684127
+	firstCard  = 1326586
+)
+
+// Account is one merchant: a login and a control key, with the endpoints that belong to it.
+type Account struct {
+	Login     string
+	Control   string   // merchant_control, the key of every signature
+	Endpoints []string // ENDPOINTID
+	Groups    []string // ENDPOINTGROUPID, under /group/
+
+	CallbackURL string // used when an order names neither server_callback_url nor notify_url; told everything
+	// Processing is how many statuses say "processing", without 3DS fields, after an accepted upload. 0 means 1; negative none.
+	Processing int
+	// SaleProcessing is the same after a new order. 0 means none.
+	SaleProcessing int
+	// HyphenStatus spells tds-status, as all its siblings; tds_status otherwise.
+	HyphenStatus bool
+	// Rebill3DS sends cards of repeated payments through 3-D Secure too, as some acquirers want.
+	Rebill3DS bool
+}
+
+// Config of the gateway. Without accounts there is the demo account alone.
+type Config struct {
+	Accounts []Account
+}
+
+// DemoAccount is the account of a sandbox that was configured by nobody.
+func DemoAccount() Account {
+	return Account{Login: "tollgate-sandbox", Control: "5a4db0c5-7a9e-4d0c-8f0b-2b9b0f6f3c11", Endpoints: []string{"39529"}, Groups: []string{"2545"}}
+}
+
+// Gateway is the simulator. It is safe for concurrent use: one lock orders all changes.
+type Gateway struct {
+	env      *sim.Env
+	accounts []*Account
+
+	mu       sync.Mutex
+	orders   map[string]*order    // by paynet-order-id; values are replaced, never changed in place
+	clients  map[[2]string]string // login and client_orderid to paynet-order-id
+	tokens   map[string]string    // page token to paynet-order-id
+	trans    map[string]string    // threeDSServerTransID to paynet-order-id
+	cards    map[string]cardRef
+	lastID   int64
+	lastCard int64
+}
+
+// New loads every order from the journal and puts it into the ledger. It fails when the journal cannot be read.
+func New(env *sim.Env, cfg Config) (*Gateway, error) {
+	if len(cfg.Accounts) == 0 {
+		cfg.Accounts = []Account{DemoAccount()}
+	}
+	g := &Gateway{env: env}
+	for _, a := range cfg.Accounts {
+		switch {
+		case a.Processing == 0:
+			a.Processing = 1
+		case a.Processing < 0:
+			a.Processing = 0
+		}
+		g.accounts = append(g.accounts, &a)
+	}
+	g.clear()
+	err := env.Journal.Each(ordersBucket, func(_ string, raw json.RawMessage) error {
+		o := &order{}
+		if err := json.Unmarshal(raw, o); err != nil {
+			return err
+		}
+		g.keep(o)
+		return nil
+	})
+	if err == nil {
+		err = env.Journal.Each(cardsBucket, func(_ string, raw json.RawMessage) error {
+			var c cardRef
+			if err := json.Unmarshal(raw, &c); err != nil {
+				return err
+			}
+			g.keepCard(c)
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("payneteasy: %w", err)
+	}
+	// The issuer may call from inside a call of ours, so the subscriber must not wait for our lock.
+	env.Issuer.OnResult(func(id string, _ issuer.Result) { go g.decoupledResult(id) })
+	return g, nil
+}
+
+// Name is the first path element of everything the gateway serves.
+func (g *Gateway) Name() string { return gatewayName }
+
+// Credentials are the first account's, by the names the documents give them.
+func (g *Gateway) Credentials() map[string]string {
+	a := g.accounts[0]
+	c := map[string]string{"login": a.Login, "merchant_control": a.Control}
+	if len(a.Endpoints) > 0 {
+		c["endpoint_id"] = a.Endpoints[0]
+	}
+	return c
+}
+
+// Reset forgets every order and card.
+func (g *Gateway) Reset() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.clear()
+}
+
+func (g *Gateway) clear() {
+	g.orders, g.clients, g.tokens, g.trans = map[string]*order{}, map[[2]string]string{}, map[string]string{}, map[string]string{}
+	g.cards, g.lastID, g.lastCard = map[string]cardRef{}, firstOrder-1, firstCard-1
+}
+
+func (g *Gateway) now() time.Time { return g.env.Now() }
+func (g *Gateway) url(path string) string {
+	return g.env.BaseURL + "/" + gatewayName + "/paynet" + path
+}
+
+func (g *Gateway) random(n int) []byte {
+	b := make([]byte, n)
+	if _, err := io.ReadFull(g.env.Rand, b); err != nil {
+		panic("payneteasy: no randomness: " + err.Error())
+	}
+	return b
+}
+
+func (g *Gateway) digits(n int) string {
+	out := g.random(n)
+	for i := range out {
+		out[i] = '0' + out[i]%10
+	}
+	return string(out)
+}
+
+// serial is a serial-number as the gateway prints them.
+func (g *Gateway) serial() string {
+	return "00000000-0000-0000-0000-0000" + hex.EncodeToString(g.random(4))
+}
+
+func (g *Gateway) keep(o *order) {
+	g.orders[o.ID] = o.clone()
+	g.clients[[2]string{o.Login, o.Client}] = o.ID
+	g.tokens[o.Token] = o.ID
+	if o.TransID != "" {
+		g.trans[o.TransID] = o.ID
+	}
+	if n, err := strconv.ParseInt(o.ID, 10, 64); err == nil {
+		g.lastID = max(g.lastID, n)
+	}
+	g.env.Ledger.Put(ledger.Entry{
+		Gateway: gatewayName, Reference: o.Client, GatewayOrderID: o.ID, Currency: o.Currency, Charges: o.Charges,
+		Amount: minor(o.Amount, o.Currency), Authorized: minor(o.Held, o.Currency), Captured: minor(o.Captured, o.Currency), Refunded: minor(o.Refunded, o.Currency),
+	})
+}
+
+// save writes the whole order down before anybody learns of the change: money and state are one record, so a kill
+// between them is not possible.
+func (g *Gateway) save(o *order) *fault {
+	if err := g.env.Journal.Put(ordersBucket, o.ID, o); err != nil {
+		g.env.Log.Error("order not kept", "gateway", gatewayName, "err", err)
+		return errSystem
+	}
+	g.keep(o)
+	return nil
+}
+
+func (g *Gateway) keepCard(c cardRef) {
+	g.cards[c.ID] = c
+	if n, err := strconv.ParseInt(c.ID, 10, 64); err == nil {
+		g.lastCard = max(g.lastCard, n)
+	}
+}
+
+// open returns a copy of the order to work on, after what time has done to it. Nil if there is none.
+func (g *Gateway) open(id string) *order {
+	known, ok := g.orders[id]
+	if !ok {
+		return nil
+	}
+	o := known.clone()
+	g.touch(o)
+	return o
+}
+
+func (g *Gateway) accountOf(o *order) *Account {
+	for _, a := range g.accounts {
+		if a.Login == o.Login {
+			return a
+		}
+	}
+	return &Account{Login: o.Login, Processing: 1}
+}
+
+// fault is a refusal in the gateway's own shape. Of the codes only 1 is published (a missing or wrong parameter); the
+// others are this simulator's.
+type fault struct {
+	typ  string // validation-error or error
+	code string
+	text string
+}
+
+func (f *fault) Error() string { return f.code + " " + f.text }
+
+func wrong(text string) *fault     { return &fault{"validation-error", "1", text} }
+func missing(name string) *fault   { return wrong("Parameter " + name + " is required") }
+func malformed(name string) *fault { return wrong("Parameter " + name + " is invalid") }
+func refuse(code, text string) *fault {
+	return &fault{"error", code, text}
+}
+
+var (
+	errControl  = &fault{"validation-error", "2", "Invalid control code"}
+	errLogin    = &fault{"validation-error", "2", "Login is unknown for this end point"}
+	errEndpoint = refuse("3", "End point is not found")
+	errNoOrder  = refuse("4", "Order is not found")
+	errState    = refuse("5", "The request is not possible in the current state of the order")
+	errAmount   = refuse("6", "Amount exceeds the amount available")
+	errNoCard   = refuse("7", "Card reference is not found")
+	errTwice    = refuse("8", "Order with this client_orderid already exists")
+	errSystem   = refuse("9", "Internal error")
+)
+
+// call is one API call, its endpoint already known.
+type call struct {
+	g        *Gateway
+	acc      *Account
+	endpoint string
+	form     url.Values
+	r        *http.Request
+	client   string // the order it is about, for refusals
+	order    string
+}
+
+func (c *call) get(name string) string { return strings.TrimSpace(c.form.Get(name)) }
+
+// value reads a field of the 3DS uploads, whose documents disagree about case and hyphens.
+func (c *call) value(names ...string) string {
+	for _, name := range names {
+		for k, v := range c.form {
+			if strings.EqualFold(k, name) && len(v) > 0 && v[0] != "" {
+				return v[0]
+			}
+		}
+	}
+	return ""
+}
+
+type command func(*Gateway, *call) (*reply, *fault)
+
+var commands = map[string]command{
+	"sale":                func(g *Gateway, c *call) (*reply, *fault) { return g.start(c, "sale", true) },
+	"preauth":             func(g *Gateway, c *call) (*reply, *fault) { return g.start(c, "preauth", true) },
+	"sale-form":           func(g *Gateway, c *call) (*reply, *fault) { return g.start(c, "sale", false) },
+	"preauth-form":        func(g *Gateway, c *call) (*reply, *fault) { return g.start(c, "preauth", false) },
+	"status":              (*Gateway).status,
+	"capture":             (*Gateway).capture,
+	"return":              (*Gateway).giveBack,
+	"void":                (*Gateway).void,
+	"create-card-ref":     (*Gateway).createCardRef,
+	"get-card-info":       (*Gateway).cardInfo,
+	"make-rebill":         func(g *Gateway, c *call) (*reply, *fault) { return g.rebill(c, "sale") },
+	"make-rebill-sale":    func(g *Gateway, c *call) (*reply, *fault) { return g.rebill(c, "sale") },
+	"make-rebill-preauth": func(g *Gateway, c *call) (*reply, *fault) { return g.rebill(c, "preauth") },
+}
+
+var uploads = map[string]command{
+	"upload-method-url-result": (*Gateway).uploadMethod,
+	"upload-cres-result":       (*Gateway).uploadCRes,
+	"upload-pares-result":      (*Gateway).uploadPaRes,
+}
+
+// handler names the calls to pages, which end in tokens, for the log and the faults.
+type handler struct{ *http.ServeMux }
+
+func (handler) CallName(r *http.Request) string {
+	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	if len(parts) >= 3 && (parts[1] == "form" || parts[1] == "3ds") {
+		return parts[1] + "-" + parts[2]
+	}
+	return ""
+}
+
+// Handler serves the gateway with /payneteasy stripped from the path.
+func (g *Gateway) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for name, run := range commands {
+		mux.HandleFunc("POST /paynet/api/v2/"+name+"/{endpoint}", func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, run, endpointOnly) })
+		mux.HandleFunc("POST /paynet/api/v2/"+name+"/group/{endpoint}", func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, run, groupOnly) })
+	}
+	for name, run := range uploads {
+		mux.HandleFunc("POST /paynet/api/3ds/v1/"+name+"/{endpoint}", func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, run, either) })
+	}
+	mux.HandleFunc("/paynet/form/init/{token}", g.cardForm)
+	mux.HandleFunc("/paynet/form/redirect/{id}/{token}", g.redirectPage)
+	mux.HandleFunc("/paynet/3ds/return/{token}", g.acsReturn)
+	mux.HandleFunc("POST /sandbox/resolve/{client}", g.resolvePage)
+	return handler{mux}
+}
+
+type where int
+
+const (
+	endpointOnly where = iota
+	groupOnly
+	either
+)
+
+func (g *Gateway) account(id string, w where) *Account {
+	for _, a := range g.accounts {
+		if w != groupOnly && slices.Contains(a.Endpoints, id) || w != endpointOnly && slices.Contains(a.Groups, id) {
+			return a
+		}
+	}
+	return nil
+}
+
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, run command, at where) {
+	asJSON := strings.Contains(r.Header.Get("Accept"), "application/vnd.pay+json")
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "Bad Request", http.StatusBadRequest)
+		return
+	}
+	c := &call{g: g, endpoint: r.PathValue("endpoint"), form: r.PostForm, r: r}
+	answer, bad := g.do(c, run, at)
+	if bad != nil {
+		answer = newReply(bad.typ)
+		answer.rejected = true
+		answer.add("serial-number", g.lockedSerial()).opt("merchant-order-id", c.client).opt("paynet-order-id", c.order).
+			add("error-message", bad.text).add("error-code", bad.code)
+	}
+	answer.write(w, asJSON)
+}
+
+func (g *Gateway) lockedSerial() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.serial()
+}
+
+func (g *Gateway) do(c *call, run command, at where) (*reply, *fault) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if c.acc = g.account(c.endpoint, at); c.acc == nil {
+		return nil, errEndpoint
+	}
+	c.client = c.value("client_orderid", "client-order-id", "client-orderid")
+	if c.client != "" {
+		faults.SetReference(c.r, c.client)
+	}
+	return run(g, c)
+}
+
+// signed checks login and control of the calls about an existing order.
+func (c *call) signed(parts ...string) *fault {
+	if c.value("login") != c.acc.Login {
+		if c.value("login") == "" {
+			return missing("login")
+		}
+		return errLogin
+	}
+	if c.get("control") == "" {
+		return missing("control")
+	}
+	if !sameControl(c.get("control"), control(append(append([]string{c.acc.Login}, parts...), c.acc.Control)...)) {
+		return errControl
+	}
+	return nil
+}
+
+// found is the order that the call names; orderid may be missing, client_orderid may not.
+func (g *Gateway) found(c *call) (*order, *fault) {
+	id := c.value("orderid")
+	if c.client == "" {
+		return nil, missing("client_orderid")
+	}
+	if id == "" {
+		id = g.clients[[2]string{c.acc.Login, c.client}]
+	}
+	o := g.open(id)
+	if o == nil || o.Login != c.acc.Login || o.Client != c.client {
+		return nil, errNoOrder
+	}
+	c.order = o.ID
+	return o, nil
+}
+
+// async is the answer to everything that only begins something.
+func (g *Gateway) async(o *order, serial string) *reply {
+	return newReply("async-response").add("serial-number", serial).add("merchant-order-id", o.Client).add("paynet-order-id", o.ID)
+}
