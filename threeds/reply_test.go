@@ -203,7 +203,9 @@ func TestReplyDoesNotWaitForASlowSender(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		pr, pw := io.Pipe()
+		stopped := make(chan struct{})
 		go func() {
+			defer close(stopped)
 			for {
 				if _, err := pw.Write([]byte("c")); err != nil {
 					return
@@ -223,6 +225,7 @@ func TestReplyDoesNotWaitForASlowSender(t *testing.T) {
 			t.Error(r)
 		}
 		pr.CloseWithError(errors.New("the server closes the body"))
+		<-stopped
 	})
 }
 
