@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -111,14 +112,27 @@ func (o object) text(names ...string) string {
 	return ""
 }
 
-// words is text for people: scrubbed and cut, fit for a log.
+// shortNumber is what a CVC looks like.
+var shortNumber = regexp.MustCompile(`\b[0-9]{3,4}\b`)
+
+// words is text for people: scrubbed and cut, fit for a log. A later answer might repeat the CVC of an earlier call, which
+// nobody remembers by then: so every number of three or four digits is hidden.
 func (o object) words(names ...string) string {
 	for _, n := range names {
 		if s := o.text(n); s != "" {
-			return scrub(s, o.hide)
+			return shortNumber.ReplaceAllStringFunc(scrub(s, o.hide), func(string) string { return "•••" })
 		}
 	}
 	return ""
+}
+
+// plain is a short value of the given characters only, or nothing.
+func (o object) plain(characters string, longest int, names ...string) string {
+	s := o.text(names...)
+	if len(s) > longest || strings.Trim(s, characters) != "" {
+		return ""
+	}
+	return s
 }
 
 // number is an integer of at least 0; found is false where the member is absent or null.

@@ -380,13 +380,12 @@ func (g *provider) method(p providers.Payment, op string, o object) (providers.S
 	return s, nil
 }
 
+const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+
 // declined is a refusal that the answer states. The order is asked once: for the bank's code, and because a step
 // Declined is believed; an order that says otherwise is left to the inquiry.
 func (g *provider) declined(ctx context.Context, p providers.Payment, o object) providers.Step {
-	d := &providers.Decline{Reason: providers.OtherReason, Code: short(o.text("errorTypeName", "processingErrorType"), o.hide), Message: o.words("errorMessage", "error")}
-	if name := o.text("errorTypeName"); name != "" {
-		d.Code = scrub(cut(name, 64), o.hide)
-	}
+	d := &providers.Decline{Reason: providers.OtherReason, Code: o.plain(letters, 64, "errorTypeName", "processingErrorType"), Message: o.words("errorMessage", "error")}
 	if strings.HasPrefix(d.Code, "TDS_") || o.text("processingErrorType") == "MANDATORY_3DSECURE" {
 		d.Reason = providers.AuthenticationFailed
 	}
@@ -590,9 +589,9 @@ func (s sums) captured() int64 {
 // authentication reads secureAuthInfo; eci comes as 5 or as "05".
 func authentication(o object) providers.ThreeDS {
 	t := providers.ThreeDS{
-		Version:     cut(o.text("threeDSProtocolVersion"), 8),
-		TransStatus: cut(o.text("rreqTransStatus", "aresTransStatus", "paResStatus"), 1),
-		ECI:         cut(o.text("eci"), 2),
+		Version:     o.plain("0123456789.", 8, "threeDSProtocolVersion"),
+		TransStatus: o.plain("YNUACDRIS", 1, "rreqTransStatus", "aresTransStatus", "paResStatus"),
+		ECI:         o.plain("0123456789", 2, "eci"),
 	}
 	if len(t.ECI) == 1 {
 		t.ECI = "0" + t.ECI
