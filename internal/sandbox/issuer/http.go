@@ -32,9 +32,10 @@ func (i *Issuer) Handler() http.Handler {
 		w.Header().Set("Cache-Control", "max-age=300")
 		http.ServeFileFS(w, r, files, "pages/acs.css")
 	})
-	mux.HandleFunc("/acs/method", i.serveMethod)
-	mux.HandleFunc("/acs/challenge", i.serveChallenge)
-	mux.HandleFunc("/acs/pareq", i.servePaReq)
+	for path, h := range map[string]http.HandlerFunc{"/acs/method": i.serveMethod, "/acs/challenge": i.serveChallenge, "/acs/pareq": i.servePaReq} {
+		mux.HandleFunc("POST "+path, h)
+		mux.HandleFunc("GET "+path, i.serveNotAForm)
+	}
 	mux.HandleFunc("GET /acs/{id}", i.serveCurrent)
 	mux.HandleFunc("POST /acs/{id}", i.serveAnswer)
 	mux.HandleFunc("GET /acs/{id}/state", i.serveState)
@@ -122,20 +123,13 @@ func posted(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	return r.PostForm, err
 }
 
-func (i *Issuer) onlyPost(w http.ResponseWriter, r *http.Request) bool {
-	if r.Method == http.MethodPost {
-		return true
-	}
+func (i *Issuer) serveNotAForm(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Allow", "POST")
 	i.say(w, http.StatusMethodNotAllowed, "Nothing to see here", "This address only takes the forms that a shop's payment page posts.", "")
-	return false
 }
 
 // serveMethod is the 3DS Method page, made to run in a hidden frame.
 func (i *Issuer) serveMethod(w http.ResponseWriter, r *http.Request) {
-	if !i.onlyPost(w, r) {
-		return
-	}
 	in, err := posted(w, r)
 	raw, ok := decode64(in.Get("threeDSMethodData"))
 	names, f := object(raw)
@@ -197,9 +191,6 @@ func (i *Issuer) broken(w http.ResponseWriter) {
 
 // serveChallenge takes the CReq.
 func (i *Issuer) serveChallenge(w http.ResponseWriter, r *http.Request) {
-	if !i.onlyPost(w, r) {
-		return
-	}
 	in, err := posted(w, r)
 	if err != nil {
 		i.say(w, http.StatusBadRequest, "Bad form", "The form could not be read.", err.Error())
@@ -336,9 +327,6 @@ func (t *transaction) back() template.HTML {
 
 // servePaReq takes the PaReq of 3DS 1.0.2.
 func (i *Issuer) servePaReq(w http.ResponseWriter, r *http.Request) {
-	if !i.onlyPost(w, r) {
-		return
-	}
 	in, err := posted(w, r)
 	if err != nil {
 		i.say(w, http.StatusBadRequest, "Bad form", "The form could not be read.", err.Error())
