@@ -1,0 +1,35 @@
+# Tollgate. Two commands are all: `go run .` and `make test`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+.PHONY: help run setup generate drift check lint test fuzz bench
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: ## start the sandbox: a payment in a minute
+	go run .
+
+setup: ## install what the tests need from Debian: Chromium and PostgreSQL
+	@scripts/setup
+
+generate: ## make the generated files anew: pages, diagram
+	go generate ./...
+	go tool templ generate -path templates -log-level error
+
+drift: generate ## fail where a generated file is not as its source says
+	@test -z "$$(git status --porcelain -- '*_templ.go' docs/transitions.md)" || { git --no-pager diff -- '*_templ.go' docs/transitions.md; echo 'generated files differ: run make generate and commit'; exit 1; }
+
+check: ## format, vet, staticcheck
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'not formatted'; exit 1; }
+	go vet ./...
+	go tool -modfile=tools/go.mod staticcheck ./...
+
+lint: ## golangci-lint, with more opinions than check
+	go tool -modfile=tools/go.mod golangci-lint run ./...
+
+test: setup drift check ## everything: what CI runs
+	go test -count=1 -timeout 30m ./...
+
+fuzz: ## every fuzz target for FUZZTIME (default 1m)
+	@scripts/fuzz $(or $(FUZZTIME),1m)

@@ -1,0 +1,334 @@
+// Package app builds everything from Options and runs it.
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tollgate/handlers"
+	"tollgate/internal/clock"
+	"tollgate/internal/config"
+	"tollgate/internal/i18n"
+	"tollgate/internal/jobs"
+	"tollgate/internal/sqlstore"
+	"tollgate/session"
+	"tollgate/session/browser"
+)
+
+// Parts chooses what of Tollgate a process is.
+type Parts int
+
+// What a process can be.
+const (
+	Both    Parts = iota // the front, and in sandbox mode the sandbox beside it
+	Front                // the front only; its accounts point at a sandbox elsewhere
+	Sandbox              // the simulators only
+)
+
+// Options are what a start can be given; the zero value of each but Config is filled in.
+type Options struct {
+	Config          config.Config
+	Parts           Parts
+	Clock           *clock.Clock // shared by front and sandbox
+	Rand            io.Reader
+	Log             *slog.Logger
+	FrontListener   net.Listener         // in place of Config.Listen
+	SandboxListener net.Listener         // in place of Config.SandboxListen
+	SandboxURL      string               // Front only: where the sandbox is
+	At              func(place string)   // see session.Options
+	Tune            func(*config.Config) // the last word on what the sandbox would configure, for tests
+}
+
+// App is a Tollgate that was built and not yet run.
+type App struct {
+	o          Options
+	log        *slog.Logger
+	store      *sqlstore.Store
+	flow       *session.Flow
+	runner     *jobs.Runner
+	front      *http.Server
+	sandbox    *sandboxParts
+	metrics    *metrics
+	FrontURL   string
+	SandboxURL string
+
+	frontListener, sandboxListener, metricsListener net.Listener
+}
+
+// New opens the store, the accounts and the listeners. All faults of the configuration come at once, as config.Faults.
+func New(ctx context.Context, o Options) (a *App, err error) {
+	if o.Clock == nil {
+		o.Clock = &clock.Clock{}
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	a = &App{o: o, log: o.Log}
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	if err := a.listen(); err != nil {
+		return a, err
+	}
+	if a.sandboxListener != nil {
+		if a.sandbox, err = a.buildSandbox(); err != nil {
+			return a, err
+		}
+	}
+	if o.Parts == Sandbox {
+		return a, nil
+	}
+	return a, a.buildFront(ctx)
+}
+
+// listen takes the addresses first: they are part of what is configured.
+func (a *App) listen() (err error) {
+	c := &a.o.Config
+	if a.frontListener = a.o.FrontListener; a.frontListener == nil && a.o.Parts != Sandbox {
+		if a.frontListener, err = net.Listen("tcp", c.Listen); err != nil {
+			return fmt.Errorf("listen: %w", err)
+		}
+	}
+	if a.frontListener != nil {
+		a.FrontURL = c.PublicURL
+		if a.FrontURL == "" {
+			a.FrontURL = "http://" + reachable(a.frontListener.Addr(), "127.0.0.1")
+		}
+	} else {
+		a.FrontURL = "http://" + strings.Replace(c.Listen, "0.0.0.0", "127.0.0.1", 1)
+	}
+	a.SandboxURL = a.o.SandboxURL
+	if c.Sandbox && a.o.Parts != Front {
+		if a.sandboxListener = a.o.SandboxListener; a.sandboxListener == nil {
+			if a.sandboxListener, err = net.Listen("tcp", c.SandboxListen); err != nil {
+				return fmt.Errorf("sandbox_listen: %w", err)
+			}
+		}
+		// Another site than the front's, so that cookies behave as they do between a shop and a bank.
+		a.SandboxURL = "http://" + reachable(a.sandboxListener.Addr(), "localhost")
+	}
+	if c.Metrics != "" && a.o.Parts != Sandbox {
+		if a.metricsListener, err = net.Listen("tcp", c.Metrics); err != nil {
+			return fmt.Errorf("metrics_listen: %w", err)
+		}
+	}
+	return nil
+}
+
+// reachable is host:port of a listener as a browser on this machine would write it.
+func reachable(addr net.Addr, loopbackName string) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() || ip.IsLoopback() {
+		host = loopbackName
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func (a *App) buildFront(ctx context.Context) error {
+	c := a.o.Config
+	if c.Sandbox {
+		a.demo(&c)
+	}
+	if a.o.Tune != nil {
+		a.o.Tune(&c)
+	}
+	a.o.Config = c
+	a.metrics = newMetrics()
+	accounts, accountErr := a.accounts(c)
+	merchants, merchantErr := c.Directory()
+	if err := errors.Join(accountErr, merchantErr); err != nil {
+		return err
+	}
+	keys, err := loadKeys(c.KeysFile, a.o.Rand)
+	if err != nil {
+		return err
+	}
+	texts, err := i18n.New()
+	if err != nil {
+		return err
+	}
+	hub := &session.Hub{}
+	a.store, err = sqlstore.Open(ctx, sqlstore.Options{
+		URL: c.DatabaseURL, Dir: c.Data, Now: a.o.Clock.Now, Log: a.log,
+		OnSession: hub.Changed, OnJobs: func() {
+			if a.runner != nil {
+				a.runner.Wake()
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	host, _ := os.Hostname()
+	a.runner = jobs.New(a.store, jobs.Options{Now: a.o.Clock.Now, Name: host, Workers: jobWorkers, Log: a.log})
+	a.flow = session.NewFlow(session.Options{
+		Store: a.store, Accounts: accounts, Sealer: keys, Hub: hub, Now: a.o.Clock.Now, Rand: a.o.Rand,
+		BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Calls: a.metrics,
+	})
+	for kind, do := range a.flow.Jobs() {
+		a.runner.Handle(kind, do)
+	}
+	e := handlers.New(handlers.Options{
+		Flow: a.flow, Store: a.store, Merchants: merchants, Texts: texts, Now: a.o.Clock.Now, Rand: a.o.Rand,
+		Browsers: browser.New(a.store.Browser(), strings.HasPrefix(a.FrontURL, "https://"), a.o.Rand, a.log),
+		BaseURL:  a.FrontURL, Sandbox: c.Sandbox, Ready: a.store.Health, Log: a.log, Observe: a.metrics.observe, IP: clientIP(c.TrustedProxies),
+	})
+	a.metrics.watch(a.store, a.flow, a.runner)
+	a.front = server(e, a.log)
+	return nil
+}
+
+// jobWorkers is how many inquiries and answers may be out at once.
+const jobWorkers = 64
+
+// clientIP believes X-Forwarded-For only from the configured networks.
+func clientIP(proxies []string) echo.IPExtractor {
+	if len(proxies) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, p := range proxies {
+		if _, network, err := net.ParseCIDR(p); err == nil {
+			trust = append(trust, echo.TrustIPRange(network))
+		}
+	}
+	return echo.ExtractIPFromXFFHeader(trust...)
+}
+
+// server bounds what a slow or greedy client can hold. There is no write timeout: waiting pages stream.
+func server(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// Grace is how long a stopping process lets requests and gateway calls end.
+const Grace = 30 * time.Second
+
+// Run serves until ctx ends, then drains: no new requests, running calls to their end, leases given back.
+func (a *App) Run(ctx context.Context) error {
+	defer a.close()
+	failed := make(chan error, 4)
+	running := 0
+	serve := func(s *http.Server, l net.Listener) {
+		running++
+		go func() {
+			err := s.Serve(l)
+			if errors.Is(err, http.ErrServerClosed) {
+				err = nil
+			}
+			failed <- err
+		}()
+	}
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	jobsDone := make(chan struct{})
+	close(jobsDone)
+	if a.front != nil {
+		jobsDone = make(chan struct{})
+		go func() {
+			defer close(jobsDone)
+			if err := a.runner.Run(work); err != nil && !errors.Is(err, context.Canceled) {
+				a.log.Error("jobs stopped", "error", err)
+			}
+		}()
+		serve(a.front, a.frontListener)
+	}
+	var metricsServer *http.Server
+	if a.metricsListener != nil {
+		metricsServer = server(a.metrics.handler(), a.log)
+		serve(metricsServer, a.metricsListener)
+	}
+	if a.sandbox != nil {
+		go a.sandbox.run(work)
+		serve(a.sandbox.server, a.sandboxListener)
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		running--
+	}
+	drain, done := context.WithTimeout(context.WithoutCancel(ctx), Grace)
+	defer done()
+	if a.front != nil {
+		a.front.RegisterOnShutdown(func() {})
+		if shutErr := shut(drain, a.front); shutErr != nil {
+			a.log.Warn("requests were cut off", "error", shutErr)
+		}
+		a.flow.Close(drain)
+	}
+	stopWork()
+	<-jobsDone
+	if metricsServer != nil {
+		_ = metricsServer.Close()
+	}
+	if a.sandbox != nil {
+		_ = a.sandbox.server.Close()
+	}
+	for range running {
+		err = errors.Join(err, <-failed)
+	}
+	return err
+}
+
+// shut stops taking requests; open event streams are cut after a moment, since they would last for ever.
+func shut(ctx context.Context, s *http.Server) error {
+	soft, done := context.WithTimeout(ctx, 3*time.Second)
+	defer done()
+	if err := s.Shutdown(soft); err == nil || ctx.Err() != nil {
+		return err
+	}
+	return s.Close()
+}
+
+// close gives back what New took; what was never taken is left.
+func (a *App) close() {
+	for _, l := range []net.Listener{a.frontListener, a.sandboxListener, a.metricsListener} {
+		if l != nil {
+			_ = l.Close()
+		}
+	}
+	if a.store != nil {
+		if err := a.store.Close(); err != nil {
+			a.log.Error("store", "error", err)
+		}
+	}
+	if a.sandbox != nil {
+		if err := a.sandbox.env.Close(); err != nil {
+			a.log.Error("sandbox", "error", err)
+		}
+	}
+}
+
+// Metrics serves the numbers, for whoever does not want a listener of their own.
+func (a *App) Metrics() http.Handler { return a.metrics.handler() }
+
+// DatabaseFile is where SQLite keeps the data, for backups and tests; "" with PostgreSQL.
+func (a *App) DatabaseFile() string {
+	if a.o.Config.DatabaseURL != "" {
+		return ""
+	}
+	return filepath.Join(a.o.Config.Data, "tollgate.db")
+}

@@ -1,0 +1,76 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"tollgate/internal/jobs"
+	"tollgate/internal/sqlstore"
+	"tollgate/session"
+)
+
+// metrics are numbers only: no label comes from outside.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.HistogramVec
+	calls    *prometheus.HistogramVec
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "tollgate_http_request_seconds", Help: "Requests to the front by route, method and status.", Buckets: prometheus.DefBuckets,
+		}, []string{"route", "method", "code"}),
+		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "tollgate_gateway_call_seconds", Help: "Calls to gateways by gateway, call and whether they were answered.",
+			Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, []string{"gateway", "call", "result"}),
+	}
+	m.registry.MustRegister(m.requests, m.calls, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) observe(route, method string, code int, took time.Duration) {
+	if route == "" {
+		route = "none"
+	}
+	m.requests.WithLabelValues(route, method, strconv.Itoa(code)).Observe(took.Seconds())
+}
+
+// Called is session.CallWatcher.
+func (m *metrics) Called(gateway, call, result string, took time.Duration) {
+	m.calls.WithLabelValues(gateway, call, result).Observe(took.Seconds())
+}
+
+// watch adds what is read at each scrape.
+func (m *metrics) watch(store *sqlstore.Store, flow *session.Flow, runner *jobs.Runner) {
+	gauge := func(name, help string, read func() float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
+	}
+	gauge("tollgate_cards_in_memory", "Cards held in memory now.", func() float64 { return float64(flow.CardsHeld()) })
+	gauge("tollgate_jobs_running", "Jobs being done by this process.", func() float64 { return float64(runner.Stats().Running) })
+	backlog := func() jobs.Backlog {
+		ctx, done := context.WithTimeout(context.Background(), 2*time.Second)
+		defer done()
+		b, err := store.Backlog(ctx)
+		if err != nil {
+			return jobs.Backlog{Due: -1}
+		}
+		return b
+	}
+	gauge("tollgate_jobs_due", "Jobs whose time has come and that nobody does yet; -1 when the store does not answer.", func() float64 { return float64(backlog().Due) })
+	gauge("tollgate_jobs_oldest_seconds", "How long the oldest due job has been due.", func() float64 { return backlog().Oldest.Seconds() })
+}
+
+func (m *metrics) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	return mux
+}

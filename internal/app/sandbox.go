@@ -1,0 +1,104 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"tollgate/internal/config"
+	"tollgate/internal/sandbox"
+	sandboxpayneteasy "tollgate/internal/sandbox/payneteasy"
+	sandboxrbs "tollgate/internal/sandbox/rbs"
+	"tollgate/internal/sandbox/sim"
+)
+
+// DemoKey is the demo merchant's API key in the sandbox.
+const DemoKey = "sk_sandbox_demo"
+
+// sandboxParts is the sandbox with what it stands on.
+type sandboxParts struct {
+	env    *sim.Env
+	box    *sandbox.Sandbox
+	server *http.Server
+}
+
+func (s *sandboxParts) run(ctx context.Context) { s.box.Run(ctx) }
+
+func (a *App) buildSandbox() (*sandboxParts, error) {
+	env, err := sim.New(sim.Options{BaseURL: a.SandboxURL, Dir: a.o.Config.Data, Now: a.o.Clock.Now, Rand: a.o.Rand, Log: a.log})
+	if err != nil {
+		return nil, err
+	}
+	parts := &sandboxParts{env: env}
+	rbs, err := sandboxrbs.New(env, sandboxrbs.Config{Accounts: rbsAccounts()})
+	if err != nil {
+		return parts, err
+	}
+	payneteasy, err := sandboxpayneteasy.New(env, sandboxpayneteasy.Config{Accounts: payneteasyAccounts()})
+	if err != nil {
+		return parts, err
+	}
+	parts.box, err = sandbox.New(sandbox.Options{
+		Env: env, FrontURL: a.FrontURL, APIKey: DemoKey, Gateways: []sandbox.Gateway{rbs, payneteasy},
+		Advance: func(d time.Duration) {
+			a.o.Clock.Advance(d)
+			if a.runner != nil {
+				a.runner.Wake()
+			}
+		},
+	})
+	if err != nil {
+		return parts, err
+	}
+	parts.server = server(parts.box, a.log)
+	return parts, nil
+}
+
+func rbsAccounts() []sandboxrbs.Account {
+	return []sandboxrbs.Account{sandboxrbs.DemoAccount()}
+}
+
+func payneteasyAccounts() []sandboxpayneteasy.Account {
+	return []sandboxpayneteasy.Account{sandboxpayneteasy.DemoAccount()}
+}
+
+// demo is what the sandbox is configured with: one merchant, one account per gateway. The variants beside the plain
+// accounts are contracts of another shape at the same simulated gateway.
+func (a *App) demo(c *config.Config) {
+	rbs := sandboxrbs.DemoAccount()
+	payneteasy := sandboxpayneteasy.DemoAccount()
+	account := func(gateway string, settings map[string]any) config.Account {
+		return config.Account{Gateway: gateway, Settings: settings}
+	}
+	rbsWith := func(more map[string]any) config.Account {
+		settings := map[string]any{
+			"base_url": a.SandboxURL + "/rbs/payment/rest/", "user_name": rbs.UserName, "password": rbs.Password, "callback_secret": rbs.CallbackKey,
+		}
+		for k, v := range more {
+			settings[k] = v
+		}
+		return account("rbs", settings)
+	}
+	c.Accounts = map[string]config.Account{
+		"rbs":          rbsWith(nil),
+		"rbs-own":      rbsWith(map[string]any{"three_ds1": "own"}),
+		"rbs-redirect": rbsWith(map[string]any{"three_ds1": "redirect"}),
+		"rbs-gateway":  rbsWith(map[string]any{"three_ds2": "gateway"}),
+		"payneteasy": account("payneteasy", map[string]any{
+			"base_url": a.SandboxURL + "/payneteasy/paynet", "endpoint_id": payneteasy.Endpoints[0], "login": payneteasy.Login, "merchant_control": payneteasy.Control,
+			"billing": map[string]any{
+				"first_name": "Demo", "last_name": "Shopper", "address": "Abay Avenue 1", "city": "Almaty", "zip": "050000", "country": "KZ", "phone": "77010000000", "email": "shopper@example.com",
+			},
+		}),
+	}
+	names := []string{"rbs", "payneteasy", "rbs-own", "rbs-redirect", "rbs-gateway"}
+	c.Merchants = []config.Merchant{{ID: "demo", Name: "Demo shop", APIKeys: []string{DemoKey}, Accounts: names}}
+}
+
+// Credentials are the simulated gateways' demo credentials, by gateway; nil without a sandbox.
+func (a *App) Credentials() map[string]map[string]string {
+	if a.sandbox == nil {
+		return nil
+	}
+	return a.sandbox.box.Credentials()
+}
