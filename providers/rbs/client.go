@@ -77,7 +77,7 @@ func (c *client) call(ctx context.Context, op string, form url.Values, hide ...s
 	}
 	o := object{members, hide}
 	if code, ok := o.refused(); ok {
-		return object{}, &providers.Failure{Op: op, Code: code, Text: o.words("errorMessage", "error", "displayErrorMessage")}
+		return object{}, &providers.Failure{Op: op, Code: code, Text: or(o.words("errorMessage", "error", "displayErrorMessage"), o.child("error").words("message", "description"))}
 	}
 	return o, nil
 }
