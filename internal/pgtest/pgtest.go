@@ -43,8 +43,8 @@ func (c *cluster) of(database string) string {
 	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", c.port, database)
 }
 
-// Start answers the URL of a new, empty database, dropped when the test ends. The server behind it starts with the
-// first call and stops with the process, however the process ends. Where PostgreSQL is not installed the test fails.
+// Start answers the URL of a new, empty database. The server behind it starts with the first call and stops with the
+// process, however the process ends; the databases go with it. Where PostgreSQL is not installed the test fails.
 func Start(tb testing.TB) string {
 	tb.Helper()
 	start.Do(func() { server, startErr = launch() })
@@ -52,23 +52,17 @@ func Start(tb testing.TB) string {
 		tb.Fatal(startErr)
 	}
 	name := fmt.Sprintf("test_%d", databases.Add(1))
-	admin(tb, "CREATE DATABASE "+name)
-	tb.Cleanup(func() { admin(tb, "DROP DATABASE "+name+" WITH (FORCE)") })
-	return server.of(name)
-}
-
-func admin(tb testing.TB, statement string) {
-	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, server.of("postgres"))
 	if err == nil {
-		_, err = conn.Exec(ctx, statement)
+		_, err = conn.Exec(ctx, "CREATE DATABASE "+name)
 		err = errors.Join(err, conn.Close(ctx))
 	}
 	if err != nil {
-		tb.Fatalf("pgtest: %s: %v", statement, err)
+		tb.Fatalf("pgtest: %v", err)
 	}
+	return server.of(name)
 }
 
 // keeper makes the server, says "ready", and waits for the end of its input, which comes when this process ends, by

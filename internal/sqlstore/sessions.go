@@ -105,7 +105,7 @@ func (st *Store) attach(tx *tx, s *session.Session, c session.Change) error {
 	if err := attachRuns(tx, s); err != nil {
 		return err
 	}
-	if err := attachCalls(tx, s.ID, c); err != nil {
+	if err := attachCalls(tx, s, c); err != nil {
 		return err
 	}
 	if len(c.Events) > 0 {
@@ -184,14 +184,14 @@ func attachRuns(tx *tx, s *session.Session) error {
 	return conflict(tx.exec(`INSERT INTO run (token, session, attempt, n) VALUES `+values(len(want), 4), args...))
 }
 
-func attachCalls(tx *tx, id string, c session.Change) error {
+func attachCalls(tx *tx, s *session.Session, c session.Change) error {
 	if len(c.Calls) > 0 {
 		var args []any
 		for _, l := range c.Calls {
-			args = append(args, id, l.Attempt, l.Kind, l.Round, micros(l.SentAt), micros(l.AnsweredAt), l.Result)
+			args = append(args, s.ID, l.Attempt, l.Kind, l.Round, s.Version+1, micros(l.SentAt), micros(l.AnsweredAt), l.Result)
 		}
-		err := tx.exec(`INSERT INTO gateway_call (session, attempt, kind, round, sent_at, answered_at, result)
-			VALUES `+values(len(c.Calls), 7), args...)
+		err := tx.exec(`INSERT INTO gateway_call (session, attempt, kind, round, version, sent_at, answered_at, result)
+			VALUES `+values(len(c.Calls), 8), args...)
 		if unique(err) {
 			return session.ErrCallExists
 		}
@@ -202,7 +202,7 @@ func attachCalls(tx *tx, id string, c session.Change) error {
 	for _, l := range c.Answered {
 		n, err := tx.affected(`UPDATE gateway_call SET answered_at = $5, result = $6
 			WHERE session = $1 AND attempt = $2 AND kind = $3 AND round = $4`,
-			id, l.Attempt, l.Kind, l.Round, micros(l.AnsweredAt), l.Result)
+			s.ID, l.Attempt, l.Kind, l.Round, micros(l.AnsweredAt), l.Result)
 		if err != nil {
 			return err
 		}
@@ -266,11 +266,11 @@ func (st *Store) List(ctx context.Context, f session.Filter) ([]*session.Session
 // sessions reads sessions whole, newest first, in one statement and so as of one moment.
 func (st *Store) sessions(ctx context.Context, where string, args ...any) ([]*session.Session, error) {
 	rows, err := st.r.QueryContext(ctx, `WITH page AS (SELECT id, version, created_at, body FROM session WHERE `+where+`)
-		SELECT 1 AS part, -created_at AS place, id AS session, version AS n, 0 AS round, '' AS kind, body, 0 AS answered_at FROM page
+		SELECT 1 AS part, -created_at AS place, id AS session, version AS n, 0 AS round, '' AS kind, body, 0 AS sent_at, 0 AS answered_at FROM page
 		UNION ALL
-		SELECT 2, a.n, a.session, a.n, 0, '', a.body, 0 FROM attempt a JOIN page ON page.id = a.session
+		SELECT 2, a.n, a.session, a.n, 0, '', a.body, 0, 0 FROM attempt a JOIN page ON page.id = a.session
 		UNION ALL
-		SELECT 3, c.sent_at, c.session, c.attempt, c.round, c.kind, c.result, c.answered_at FROM gateway_call c JOIN page ON page.id = c.session
+		SELECT 3, c.version, c.session, c.attempt, c.round, c.kind, c.result, c.sent_at, c.answered_at FROM gateway_call c JOIN page ON page.id = c.session
 		ORDER BY 1, 2, 3 DESC, 6, 5`, args...)
 	if err != nil {
 		return nil, err
@@ -279,9 +279,9 @@ func (st *Store) sessions(ctx context.Context, where string, args ...any) ([]*se
 	var found []*session.Session
 	byID := map[string]*session.Session{}
 	for rows.Next() {
-		var part, place, n, round, answeredAt int64
+		var part, place, n, round, sentAt, answeredAt int64
 		var id, kind, body string
-		if err := rows.Scan(&part, &place, &id, &n, &round, &kind, &body, &answeredAt); err != nil {
+		if err := rows.Scan(&part, &place, &id, &n, &round, &kind, &body, &sentAt, &answeredAt); err != nil {
 			return nil, err
 		}
 		s := byID[id]
@@ -303,7 +303,7 @@ func (st *Store) sessions(ctx context.Context, where string, args ...any) ([]*se
 			a := s.Attempt(int(n))
 			a.Calls = append(a.Calls, session.Call{
 				Attempt: int(n), Kind: kind, Round: int(round),
-				SentAt: instant(place), AnsweredAt: instant(answeredAt), Result: body,
+				SentAt: instant(sentAt), AnsweredAt: instant(answeredAt), Result: body,
 			})
 		}
 	}

@@ -72,6 +72,9 @@ type Store struct {
 
 	mu      sync.Mutex
 	lastJob int64
+
+	closing  sync.Once
+	closeErr error
 }
 
 var (
@@ -189,22 +192,25 @@ func (st *Store) migrate(ctx context.Context, d goose.Dialect, more ...goose.Pro
 	return nil
 }
 
-// Close ends all connections and gives the data folder free.
+// Close ends all connections and gives the data folder free. It may be called again.
 func (st *Store) Close() error {
-	var errs []error
-	if st.listener != nil {
-		st.listener.close()
-	}
-	if st.r != nil && st.r != st.w {
-		errs = append(errs, st.r.Close())
-	}
-	if st.w != nil {
-		errs = append(errs, st.w.Close())
-	}
-	if st.lock != nil {
-		errs = append(errs, st.lock.Close())
-	}
-	return errors.Join(errs...)
+	st.closing.Do(func() {
+		if st.listener != nil {
+			st.listener.close()
+		}
+		var errs []error
+		if st.r != nil && st.r != st.w {
+			errs = append(errs, st.r.Close())
+		}
+		if st.w != nil {
+			errs = append(errs, st.w.Close())
+		}
+		if st.lock != nil {
+			errs = append(errs, st.lock.Close())
+		}
+		st.closeErr = errors.Join(errs...)
+	})
+	return st.closeErr
 }
 
 // Health tells whether the store takes writes, by making one: a full disk and a standby server still answer reads.

@@ -49,6 +49,7 @@ CREATE TABLE gateway_call (
     attempt     BIGINT NOT NULL,
     kind        TEXT NOT NULL,
     round       BIGINT NOT NULL,
+    version     BIGINT NOT NULL, -- of the session that permitted it: the order of calls, whatever the clock did
     sent_at     BIGINT NOT NULL,
     answered_at BIGINT NOT NULL,
     result      TEXT NOT NULL,
