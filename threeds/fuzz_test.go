@@ -67,6 +67,9 @@ func refusal(t *testing.T, value string, limit int, err error) bool {
 	if !slices.Contains(reasons, ReasonOf(err)) {
 		t.Fatalf("reason %q", ReasonOf(err))
 	}
+	if len(err.Error()) > 200 || len(value) > 40 && strings.Contains(err.Error(), value) {
+		t.Fatalf("the error speaks of the value: %v", err)
+	}
 	return true
 }
 

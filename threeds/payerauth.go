@@ -346,7 +346,7 @@ func readXML(doc []byte, field string) (*element, error) {
 				if loose == 0 && !isLoose(e.name) {
 					for _, c := range parent.children {
 						if c.name == e.name {
-							return bad("element twice: " + e.name)
+							return bad("element twice")
 						}
 					}
 				}
