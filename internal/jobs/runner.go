@@ -120,7 +120,8 @@ func (r *Runner) newWorker() string {
 	return fmt.Sprintf("%s-%016x", r.o.Name, rand.Uint64())
 }
 
-// Handle says who does jobs of a kind. All calls come before Run. Jobs of other kinds are left for another process.
+// Handle says who does jobs of a kind. All calls come before Run. Jobs of other kinds, which a newer process may have
+// enqueued, are given back for about a second, so that one that knows them gets them and they stand in nobody's way.
 func (r *Runner) Handle(kind string, f Handler) { r.handlers[kind] = f }
 
 // Wake makes the Runner look for due jobs now, not at the next poll. It never blocks.
@@ -230,7 +231,7 @@ func (r *Runner) start(ctx, work context.Context, job Job, leased time.Time) {
 		case ctx.Err() != nil: // claimed in the last moment
 			r.finish(work, t, func(c context.Context, j Job) error { return r.q.Retry(c, j, j.RunAt) })
 		case f == nil:
-			at := r.o.Now().Add(r.spread(2 * firstRetry))
+			at := r.o.Now().Add(r.spread(firstRetry))
 			r.finish(work, t, func(c context.Context, j Job) error { return r.q.Retry(c, j, at) })
 		default:
 			r.do(work, own, t, job, f)
