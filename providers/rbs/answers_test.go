@@ -382,3 +382,12 @@ func TestOnlyCards(t *testing.T) {
 		t.Error("a card went out for an order that the gateway does not know")
 	}
 }
+
+// The JSON dialect of a sister product has the same ideas under other names: an answer of it is no step.
+func TestOtherDialectIsNotConfused(t *testing.T) {
+	for _, name := range []string{"ecom_paymentOrder_200_requested3ds2Challenge.json", "ecom_finish3dsMethod_200_requested3ds2Challenge.json",
+		"ecom_paymentOrderBinding_200_requested3ds2Challenge.json"} {
+		s, err := pay(t, newFake(t).on("paymentorder.do", answer(t, name)).open(), registered(t))
+		noStep(t, name, s, err)
+	}
+}

@@ -166,3 +166,91 @@ func FuzzCallback(f *testing.F) {
 		}
 	})
 }
+
+// Every answer that is known of this family of gateways, of all its calls: whether the gateway handled the request, and
+// if not, its code. The list is kept whole: a file that it does not name fails.
+func TestEveryKnownAnswer(t *testing.T) {
+	want := map[string]string{}
+	for code, names := range map[string][]string{
+		"ok": {
+			"alfa_finish3dsPayment_ok", "alfa_getBindings_ok", "alfa_getReceiptStatus_ok", "alfa_sbp_getBindings_ok",
+			"alfa_sbp_qr_reject_ok", "alfa_template_create_ok", "alfa_template_details_ok", "alfa_template_update_ok",
+			"bpc_applepay_direct_ok", "bpc_continue_fail_ares", "bpc_continue_fail_authorization", "bpc_continue_frictionless",
+			"bpc_createBindingNoPayment_ok", "bpc_decline_ok", "bpc_extendBinding_ok", "bpc_finish3dsVer2Payment_ok",
+			"bpc_industry_practice_ok", "bpc_installmentPayment_ok", "bpc_instantRefund_ok_status_failed", "bpc_paymentorder_challenge",
+			"bpc_recurrentPayment_ok", "bpc_recurring_task_create_ok", "bpc_recurring_task_info_ok", "bpc_recurring_task_modify_ok",
+			"bpc_recurring_tasks_terminate_ok", "bpc_register_ok", "bpc_reverse_ok", "bpc_samsungpay_ok", "bpc_tokenized_payment_ok",
+			"constructed_status_3_reversed", "constructed_status_4_refunded_with_refunds", "constructed_status_5_acs",
+			"ecom_bindCard_200_success", "ecom_finish3dsMethod_200_finished", "ecom_finish3dsMethod_200_requested3ds2Challenge",
+			"ecom_getBindingsByCardOrId_200_success", "ecom_getBindings_200_success", "ecom_getReceiptStatus_200_successfulReceipt",
+			"ecom_paymentDirectMirPay_200_success", "ecom_paymentOrderBinding_200_finished",
+			"ecom_paymentOrderBinding_200_requested3ds1Challenge", "ecom_paymentOrderBinding_200_requested3ds2Challenge",
+			"ecom_paymentOrder_200_requested3ds2Challenge", "ecom_recurrentPayment_200_success", "ecom_register_200_orderSberQR",
+			"ecom_reverse_200_success", "ecom_unbindCard_200_success", "mock_alewon_status_2_partial_refund", "mock_laravel_status_2",
+			"mock_ok_number_empty_message", "omnipay_BindCardRequestSuccess", "omnipay_ExtendedBindCardRequestSuccess",
+			"omnipay_GetBindingsRequestSuccess", "omnipay_OrderStatusRequestSuccess", "omnipay_Purchase3dsRequestSuccess",
+			"omnipay_PurchaseSslRequestSuccess", "omnipay_RefundRequestSuccess", "omnipay_VerifyEnrollmentRequestSuccess",
+			"omnipay_VoidRequestSuccess", "rec_credibanco_min_status_2", "rec_getOrderStatus_old_caps", "rec_sdk_finished_info_approved",
+			"rec_sdk_processform_ssl_ok", "rec_status_6_expired_no_attempt", "seed_finish3dsVer2Payment_ok",
+			"seed_paymentOrderBinding_ok", "seed_paymentorder_3ds1", "seed_paymentorder_3ds2_method", "seed_registerPreAuth_ok",
+			"seed_register_autopayment_ok", "seed_status_1_held_binding", "seed_status_2_deposited_binding",
+		},
+		"1": {
+			"alfa_register_err_duplicate", "bpc_applepay_direct_err", "bpc_register_err_duplicate_order_number",
+			"omnipay_AuthorizeRequestError",
+		},
+		"2": {
+			"alfa_sbp_unBind_ok_code2", "bpc_bindCard_err_active", "bpc_unBindCard_err_inactive", "omnipay_GetBindingsRequestError",
+		},
+		"3": {
+			"omnipay_ExtendedOrderStatusRequestError",
+		},
+		"5": {
+			"bpc_industry_practice_declined", "bpc_industry_practice_err", "bpc_paymentOrderBinding_err", "ecom_decline_200_error",
+			"ecom_deposit_200_error", "ecom_finish3dsMethod_200_error", "ecom_getBindingsByCardOrId_200_error",
+			"ecom_getBindings_200_error", "ecom_getOrderStatusExtended_200_error", "ecom_paymentOrderBySubscription_200_error",
+			"ecom_paymentOrder_200_error", "ecom_paymentSberPay_200_error", "ecom_recurrentPayment_200_error",
+			"ecom_registerPreAuth_200_error", "ecom_reverse_200_error", "mock_error_string", "omnipay_BindCardRequestError",
+			"omnipay_ExtendedBindCardRequestError", "omnipay_PurchaseRequestError", "omnipay_VerifyEnrollmentRequestError",
+		},
+		"6": {
+			"omnipay_CaptureRequestError", "rec_status_not_found",
+		},
+		"10": {
+			"bpc_recurrentPayment_err",
+		},
+		"20": {
+			"mock_laravel_register_err_with_url",
+		},
+	} {
+		for _, n := range names {
+			want[n] = code
+		}
+	}
+	files, err := filepath.Glob("testdata/answers/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) != len(want) {
+		t.Errorf("%d files, %d names", len(files), len(want))
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		members, err := decode(b)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		code, refused := object{members, nil}.refused()
+		if !refused {
+			code = "ok"
+		}
+		if code != want[name] {
+			t.Errorf("%s %s, want %q", name, code, want[name])
+		}
+	}
+}
