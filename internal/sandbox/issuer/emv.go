@@ -50,6 +50,7 @@ type Result struct {
 type transaction struct {
 	ServerID, ACSID, Version  string
 	Method, Status, Challenge string // the card's behaviour
+	Last4                     string // of its number
 	Begun, MethodAt           time.Time
 
 	NotificationURL, CompInd, Currency string
@@ -87,7 +88,7 @@ func (i *Issuer) Begin(c Card, mandate bool) (Auth, error) {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	t := &transaction{Version: c.Protocol, Method: c.Method, Status: c.ARes, Challenge: c.Challenge, Begun: i.o.Now()}
+	t := &transaction{Version: c.Protocol, Method: c.Method, Status: c.ARes, Challenge: c.Challenge, Last4: c.PAN[len(c.PAN)-4:], Begun: i.o.Now()}
 	if mandate {
 		t.Status = "C"
 	}

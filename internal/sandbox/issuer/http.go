@@ -306,7 +306,7 @@ func (i *Issuer) show(w http.ResponseWriter, t *transaction, wrong string) {
 	case now.Result.Done, now.Never, now.Challenge == "never":
 		i.say(w, http.StatusOK, "Nothing comes back", "This bank never sends its customers back to the shop. Close the page, or go back by yourself.", "")
 	default:
-		i.render(w, http.StatusOK, "challenge.html", view{Title: "Confirm your payment", ID: now.ACSID, Amount: amount.Format(now.Amount, now.Currency), Error: wrong})
+		i.render(w, http.StatusOK, "challenge.html", view{Title: "Confirm your payment", ID: now.ACSID, Card: "•••• " + now.Last4, Amount: amount.Format(now.Amount, now.Currency), Error: wrong})
 	}
 }
 

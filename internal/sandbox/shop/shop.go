@@ -340,7 +340,7 @@ type doneView struct {
 	Attempts       []attemptRow
 	Entries        []ledger.Entry
 	Verdict        string
-	Agrees         bool
+	VerdictTone    string
 	Error          *problem
 }
 
@@ -422,21 +422,22 @@ func (s *Shop) fill(v *doneView, got *session) {
 	if len(v.Entries) == 0 {
 		return
 	}
-	v.Agrees = charges == 0
+	agrees := charges == 0
 	switch got.Status {
 	case "paid":
-		v.Agrees = charges == 1 && captured == got.Amount && refunded == 0
+		agrees = charges == 1 && captured == got.Amount && refunded == 0
 	case "authorized":
-		v.Agrees = charges == 1 && authorized == got.Amount
+		agrees = charges == 1 && authorized == got.Amount
 	case "refunded", "partially_refunded", "voided":
-		v.Agrees = got.Payment != nil && charges == 1 && captured == got.Payment.Captured && refunded == got.Payment.Refunded
+		agrees = got.Payment != nil && charges == 1 && captured == got.Payment.Captured && refunded == got.Payment.Refunded
 	}
-	v.Verdict = "The gateway's ledger agrees."
-	if !v.Agrees {
-		v.Verdict = "The gateway's ledger says something else."
-		if !ended {
-			v.Verdict = "The gateway's ledger is ahead: the answer is on its way."
-		}
+	switch {
+	case agrees:
+		v.Verdict, v.VerdictTone = "The gateway's ledger agrees.", "good"
+	case ended:
+		v.Verdict, v.VerdictTone = "The gateway's ledger says something else.", "bad"
+	default:
+		v.Verdict, v.VerdictTone = "The gateway's ledger is ahead: the answer is on its way.", "waiting"
 	}
 }
 

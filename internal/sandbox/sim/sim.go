@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"tollgate/internal/sandbox/faults"
@@ -68,6 +69,7 @@ func New(o Options) (*Env, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.Rand = &lockedReader{r: o.Rand}
 	path := ""
 	if o.Dir != "" {
 		path = filepath.Join(o.Dir, "sandbox.journal")
@@ -89,6 +91,18 @@ func New(o Options) (*Env, error) {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
 	return e, nil
+}
+
+// lockedReader lets the parts of a sandbox share a test's reader, which need not be safe for concurrent use.
+type lockedReader struct {
+	mu sync.Mutex
+	r  io.Reader
+}
+
+func (l *lockedReader) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.r.Read(p)
 }
 
 // Close closes the journal. Answers given after it are lost.
