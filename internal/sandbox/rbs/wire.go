@@ -73,7 +73,6 @@ var (
 	errState     = refuse(5, "Operation is not possible in the current state of the order")
 	errLocked    = refuse(5, "Order is locked by another action")
 	errAttempts  = refuse(5, "Payment attempts are used up")
-	errMethod    = refuse(5, "Method not allowed")
 	errAmount    = refuse(5, "Wrong amount")
 	errNoDeposit = refuse(7, "Operation is impossible: there is no successful payment")
 	errNoHold    = refuse(7, "Operation is impossible: there is no successful pre-authorisation")
