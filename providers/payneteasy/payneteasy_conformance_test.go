@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,12 @@ func harness(t *testing.T, c payneteasy.Config, account sandbox.Account) provide
 			{Lie: providertest.OtherAmount, Edit: field("currency", "USD")},
 			{Lie: providertest.OtherOrder, Edit: field("merchant-order-id", "other-1")},
 			{Lie: providertest.OtherOrder, Edit: field("paynet-order-id", "1")},
+			{Lie: providertest.NoProof, Edit: answer("error", "Internal error")},
+			{Lie: providertest.NoProof, Edit: answer("validation-error", "Invalid control code")},
+			{Lie: providertest.NoProof, Edit: answer("error", "End point is not found")},
+			{Lie: providertest.NoProof, Call: "sale", Edit: answer("error", "Internal error")},
+			{Lie: providertest.NoProof, Call: "sale", Edit: answer("validation-error", "Order with this client_orderid already exists")},
+			{Lie: providertest.NoProof, Call: "upload-cres-result", Edit: answer("validation-error", "Parameter cres is invalid")},
 		},
 		Signed:   []string{"control", "status", "orderid"}, // merchant_order stands in for client_orderid
 		Secrets:  []string{account.Control},
@@ -134,5 +141,12 @@ func field(name, value string) func([]byte) []byte {
 			return nil
 		}
 		return bytes.Join(pairs, []byte("&"))
+	}
+}
+
+// answer replaces an answer by a refusal.
+func answer(kind, text string) func([]byte) []byte {
+	return func([]byte) []byte {
+		return []byte("type=" + kind + "\n&serial-number=00000000-0000-0000-0000-000000000001\n&error-message=" + url.QueryEscape(text) + "\n&error-code=1\n")
 	}
 }

@@ -86,11 +86,14 @@ const (
 	UnknownStatus Lie = iota // a status nobody documented: no end of any kind
 	OtherAmount              // the standing must show it
 	OtherOrder               // the standing must show it, or there must be none
+	NoProof                  // a refusal that may follow a charge ("system error"): no end of any kind
 )
 
-// Spoil changes a genuine answer of the inquiry. It returns nil where the answer has nothing to change.
+// Spoil changes a genuine answer, of the inquiry unless Call names another call. Edit returns nil where the answer has
+// nothing to change.
 type Spoil struct {
 	Lie  Lie
+	Call string
 	Edit func(body []byte) []byte
 }
 

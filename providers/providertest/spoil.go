@@ -58,8 +58,8 @@ func faults(h Harness, call string) []fault {
 		{name: "echo after it was taken", do: echo, status: 200, after: true},
 		{name: "bytes after it was taken", do: nonsense, status: 200, after: true},
 	}
-	if call == h.Status {
-		for i, s := range h.Spoils {
+	for i, s := range h.Spoils {
+		if s.Call == call || s.Call == "" && call == h.Status {
 			list = append(list, fault{name: fmt.Sprintf("lie %d", i), do: rewrite, after: true, lie: &s.Lie, edit: s.Edit})
 		}
 	}

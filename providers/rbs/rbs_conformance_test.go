@@ -95,6 +95,10 @@ func harness(t *testing.T, c rbs.Config) providertest.Harness {
 				o["attributes"] = []map[string]string{{"name": "mdOrder", "value": "01234567-89ab-4cde-8f01-23456789abcd"}}
 				return replace(o, "orderNumber", "other-1")
 			})},
+			{Lie: providertest.NoProof, Edit: refusal},
+			{Lie: providertest.NoProof, Call: "paymentorder.do", Edit: refusal},
+			{Lie: providertest.NoProof, Call: "continue.do", Edit: refusal},
+			{Lie: providertest.NoProof, Call: "finish3dsVer2Payment.do", Edit: refusal},
 		},
 		Signed:   []string{"checksum", "mdOrder", "orderNumber", "operation", "status"},
 		Secrets:  []string{account.Password, account.CallbackKey},
@@ -126,3 +130,6 @@ func replace(o map[string]any, name string, value any) bool {
 	o[name] = value
 	return true
 }
+
+// refusal is the gateway's word for a failure of its own, which may follow a charge.
+func refusal([]byte) []byte { return []byte(`{"errorCode":"7","errorMessage":"System error"}`) }
