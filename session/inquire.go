@@ -299,8 +299,8 @@ func (f *Flow) waiting(s *Session, a *Attempt, c *Change, st providers.Standing)
 		return f.askLater(s, a, c)
 	}
 	if a.Step != nil && sameStep(*a.Step, *st.Next) {
-		if !lastCallFailed(a) {
-			return f.askLater(s, a, c) // it has our answer and is slow
+		if failedInARow(a) == 0 || f.Now().Before(a.lastAnswer().Add(againAfter(failedInARow(a)))) {
+			return f.askLater(s, a, c) // it has our answer and is slow; or it is too soon to try again
 		}
 		return f.again(s, a, c)
 	}
@@ -333,13 +333,25 @@ func (f *Flow) again(s *Session, a *Attempt, c *Change) error {
 	return nil
 }
 
-// lastCallFailed tells whether the newest call got no clear answer, or none was written down before a crash.
-func lastCallFailed(a *Attempt) bool {
+// failedInARow counts the newest calls that got no clear answer, or none was written down before a crash.
+func failedInARow(a *Attempt) int {
+	n := 0
+	for i := len(a.Calls) - 1; i >= 0 && (a.Calls[i].AnsweredAt.IsZero() || a.Calls[i].Result == "error"); i-- {
+		n++
+	}
+	return n
+}
+
+// lastAnswer is when the newest call was answered; when it was sent, where no answer was written down.
+func (a *Attempt) lastAnswer() time.Time {
 	if len(a.Calls) == 0 {
-		return false
+		return time.Time{}
 	}
 	last := a.Calls[len(a.Calls)-1]
-	return last.AnsweredAt.IsZero() || last.Result == "error"
+	if last.AnsweredAt.IsZero() {
+		return last.SentAt
+	}
+	return last.AnsweredAt
 }
 
 // sameStep compares what the gateway asks for. What we put into the forms ourselves is new at each inquiry.

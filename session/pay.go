@@ -234,10 +234,7 @@ func (f *Flow) unclear(s *Session, a *Attempt, c *Change) error {
 // take stores a step. ask tells that the gateway should be asked now.
 func (f *Flow) take(s *Session, a *Attempt, c *Change, step providers.Step) (ask bool, err error) {
 	now := f.Now()
-	if step.Ref.Reference != "" {
-		step.Ref.Reference = a.Ref.Reference // ours is ours, whatever the gateway calls it
-		a.Ref = step.Ref
-	}
+	a.learn(step.Ref)
 	kind := step.Kind
 	if step.V != providers.StepVersion {
 		kind = "" // a step of a newer Tollgate
@@ -258,9 +255,19 @@ func (f *Flow) take(s *Session, a *Attempt, c *Change, step providers.Step) (ask
 	return true, f.move(s, a, c, Work)
 }
 
+// learn keeps what the gateway calls the attempt. Our own reference stays ours, whatever the gateway makes of it.
+func (a *Attempt) learn(ref providers.Ref) {
+	if ref.Reference == "" {
+		return
+	}
+	ref.Reference = a.Ref.Reference
+	a.Ref = ref
+}
+
 // ask stores a step for the browser.
 func (f *Flow) ask(s *Session, a *Attempt, c *Change, step providers.Step) error {
 	now := f.Now()
+	a.learn(step.Ref)
 	if step.NewRun {
 		if err := f.newRun(a, step.ThreeDS); err != nil {
 			return err

@@ -57,6 +57,11 @@ func shopperAfter(n int) time.Duration {
 // After a failure without the gateway's own word we look again, in case it speaks up late.
 var afterwards = []time.Duration{10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
 
+// againAfter is how long to wait before an answer is sent once more that failed n times: 3 s, 6 s, 12 s … 1 min.
+func againAfter(n int) time.Duration {
+	return min(fastFirst<<min(n-1, 10), time.Minute)
+}
+
 // Deadlines by our clock.
 const (
 	// MethodWait is how long a 3DS Method may take: ten seconds by EMV 3DS 2.1 and 2.2 (facts/threeds.md §1.3), counted

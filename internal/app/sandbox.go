@@ -17,9 +17,10 @@ const DemoKey = "sk_sandbox_demo"
 
 // sandboxParts is the sandbox with what it stands on.
 type sandboxParts struct {
-	env    *sim.Env
-	box    *sandbox.Sandbox
-	server *http.Server
+	env      *sim.Env
+	gateways []sandbox.Gateway
+	box      *sandbox.Sandbox
+	server   *http.Server
 }
 
 func (s *sandboxParts) run(ctx context.Context) { s.box.Run(ctx) }
@@ -38,8 +39,9 @@ func (a *App) buildSandbox() (*sandboxParts, error) {
 	if err != nil {
 		return parts, err
 	}
+	parts.gateways = []sandbox.Gateway{rbs, payneteasy}
 	parts.box, err = sandbox.New(sandbox.Options{
-		Env: env, FrontURL: a.FrontURL, APIKey: DemoKey, Gateways: []sandbox.Gateway{rbs, payneteasy},
+		Env: env, FrontURL: a.FrontURL, APIKey: DemoKey, Gateways: parts.gateways,
 		Advance: func(d time.Duration) {
 			a.o.Clock.Advance(d)
 			if a.runner != nil {
@@ -100,5 +102,9 @@ func (a *App) Credentials() map[string]map[string]string {
 	if a.sandbox == nil {
 		return nil
 	}
-	return a.sandbox.box.Credentials()
+	all := map[string]map[string]string{}
+	for _, g := range a.sandbox.gateways {
+		all[g.Name()] = g.Credentials()
+	}
+	return all
 }
