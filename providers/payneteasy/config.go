@@ -144,7 +144,7 @@ func (c Config) Open(env providers.Env) (providers.Provider, error) {
 	}, nil
 }
 
-// billing is one address field with the gateway's rule for it.
+// billingField is one address field with the gateway's rule for it.
 type billingField struct {
 	name, value, param string
 	max                int

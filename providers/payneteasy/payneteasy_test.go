@@ -362,6 +362,37 @@ func TestUploadsOnTheWire(t *testing.T) {
 	}
 }
 
+// The documentation prints two upload requests, cut short; what is left of them names path and fields as ours do.
+func TestUploadsAsDocumented(t *testing.T) {
+	for file, field := range map[string]string{"upload_cres_request_TRUNCATED.http": "cres", "upload_pares_request_TRUNCATED.http": "md"} {
+		head, body, _ := strings.Cut(strings.ReplaceAll(fixture(t, "documented/"+file), "\r\n", "\n"), "\n\n")
+		form, err := url.ParseQuery(strings.ReplaceAll(strings.TrimSpace(body), "\n", ""))
+		if err != nil || !form.Has(field) {
+			t.Fatal(file, err)
+		}
+		g := &gateway{answers: []string{accept}}
+		p := testProvider(t, g, func(c *Config) { c.EndpointID, c.BaseURL = "39529", "https://gate.example/paynet" })
+		pay := payment()
+		pay.Ref.OrderID = "6684127"
+		answer := providers.Answer{Kind: providers.Challenged, CRes: form.Get(field)}
+		if field == "md" {
+			answer = providers.Answer{Kind: providers.PayerAuth, PaRes: "eJx", MD: form.Get(field)}
+		}
+		if _, err := p.Resume(t.Context(), pay, answer); err != nil {
+			t.Fatal(err)
+		}
+		path, _, _ := strings.Cut(strings.TrimPrefix(head, "POST "), " ")
+		if g.sent[0].path != "POST https://gate.example"+path || g.sent[0].form.Get(field) != form.Get(field) {
+			t.Errorf("%s: %s %v", file, g.sent[0].path, flat(g.sent[0].form))
+		}
+		for name := range form {
+			if !g.sent[0].form.Has(name) {
+				t.Errorf("%s: %s is not sent", file, name)
+			}
+		}
+	}
+}
+
 // A refused upload says nothing of the payment: the gateway may have gone on without it.
 func TestARefusedUploadIsNoDecline(t *testing.T) {
 	g := &gateway{answers: []string{"type=validation-error\n&error-message=CRes+already+uploaded\n&error-code=1\n"}}

@@ -68,6 +68,9 @@ func (p *probe) Resume(ctx context.Context, pay providers.Payment, a providers.A
 
 func (p *probe) step(method string, pay providers.Payment, step providers.Step, err error) (providers.Step, error) {
 	p.note(step, err)
+	if call := p.s.twice(); call != "" {
+		p.t.Errorf("%s sent %s again by itself", method, call)
+	}
 	switch {
 	case p.broke() && err == nil && p.s.lie != nil && step.Kind != providers.Declined: // left to the inquiry
 		p.sound(method, pay, step)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 )
 
@@ -80,6 +81,7 @@ type spoiler struct {
 	now    bool // during the method that runs
 	cancel context.CancelFunc
 	seen   []string
+	from   int // where in seen the method that runs begins
 }
 
 var errCut = errors.New("read tcp 127.0.0.1: connection reset by peer")
@@ -183,7 +185,20 @@ func (zeros) Read(p []byte) (int, error) {
 func (s *spoiler) begin(cancel context.CancelFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cancel, s.now = cancel, false
+	s.cancel, s.now, s.from = cancel, false, len(s.seen)
+}
+
+// twice names a call that the method made more than once; "" is none.
+func (s *spoiler) twice() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	during := s.seen[s.from:]
+	for i, name := range during {
+		if slices.Contains(during[:i], name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // hit tells whether the fault was played during the method that just ended.
