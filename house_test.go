@@ -41,7 +41,7 @@ var arrows = map[string][]string{
 // testArrows are what tests may import beyond the arrows of their room.
 var testArrows = map[string][]string{
 	"session":           {"internal/sqlstore", "internal/clock"},
-	"providers":         {"internal/sandbox"},
+	"providers":         {"internal/sandbox", "internal/clock"},
 	"internal/sqlstore": {"session/storetest", "internal/pgtest"},
 	"handlers":          {"internal/sqlstore", "internal/clock", "internal/jobs"},
 }

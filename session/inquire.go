@@ -49,6 +49,7 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 	}
 	_, err = f.update(ctx, id, func(s *Session, c *Change) error {
 		a := s.Attempt(n)
+		a.AskedAt, a.NextAsk = f.Now(), time.Time{}
 		if askErr != nil {
 			f.Log.Warn("inquiry without an answer", "session", id, "attempt", n, "error", askErr)
 			return f.askLater(s, a, c)

@@ -297,7 +297,7 @@ func (f *Flow) ask(s *Session, a *Attempt, c *Change, step providers.Step) error
 		run.CompInd = "U"
 		c.Jobs = append(c.Jobs, f.resumeJob(s, a, now))
 	case step.Kind == providers.Method:
-		c.Jobs = append(c.Jobs, f.resumeJob(s, a, now.Add(MethodWait)))
+		c.Jobs = append(c.Jobs, f.resumeJob(s, a, a.MethodDeadline()))
 	}
 	c.Jobs = append(c.Jobs, f.inquireJob(s, a, now.Add(shopperAfter(0))))
 	return nil

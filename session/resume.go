@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -82,19 +83,17 @@ func (f *Flow) Returned(ctx context.Context, token string, in threeds.Reply) (Pa
 		page.Taken = false
 		a := s.Attempt(n)
 		run := a.Run()
-		if err := f.contradiction(a, run, token, in); err != nil {
+		err := f.contradiction(a, run, token, in)
+		if err != nil && !errors.Is(err, ErrStale) {
 			return err
 		}
 		if !a.State.Live() {
 			return errNothing
 		}
 		b := readBrought(in)
-		if a.State != Shopper || a.Step == nil || !run.ReturnedAt.IsZero() || b.Kind == "" || !fits(a.Step.Kind, b.Kind) {
-			if a.State == Shopper || a.State == Gateway || a.State == Unknown {
-				c.Jobs = append(c.Jobs, f.inquireJob(s, a, f.Now()))
-				return nil
-			}
-			return errNothing
+		if err != nil || a.State != Shopper || a.Step == nil || !run.ReturnedAt.IsZero() || b.Kind == "" || !fits(a.Step.Kind, b.Kind) {
+			// Nothing to take, but somebody came back: the gateway may know more than we do.
+			return f.askSoon(s, a, c)
 		}
 		sealed, err := f.seal(b)
 		if err != nil {
@@ -107,6 +106,25 @@ func (f *Flow) Returned(ctx context.Context, token string, in threeds.Reply) (Pa
 		return nil
 	})
 	return page, err
+}
+
+// askSoon moves the next inquiry forward, but not closer than the fast loop to the one before: anybody who has a run's
+// address can make us do this.
+func (f *Flow) askSoon(s *Session, a *Attempt, c *Change) error {
+	if a.State != Shopper && a.State != Gateway && a.State != Unknown {
+		return errNothing
+	}
+	now := f.Now()
+	at := a.AskedAt.Add(fastFirst)
+	if at.Before(now) {
+		at = now
+	}
+	if !a.NextAsk.IsZero() && !a.NextAsk.After(at) && a.NextAsk.After(now) {
+		return errNothing
+	}
+	a.NextAsk = at
+	c.Jobs = append(c.Jobs, f.inquireJob(s, a, at))
+	return nil
 }
 
 // fits tells whether an answer of that kind can end a step of that kind.
@@ -286,7 +304,7 @@ func (f *Flow) Shown(ctx context.Context, id string, stepN int) (first bool, err
 				return errNothing
 			}
 			run.MethodAt = now
-			c.Jobs = append(c.Jobs, f.resumeJob(s, a, now.Add(MethodWait)))
+			c.Jobs = append(c.Jobs, f.resumeJob(s, a, a.MethodDeadline()))
 		} else {
 			if !run.ShownAt.IsZero() {
 				return errNothing
@@ -299,11 +317,14 @@ func (f *Flow) Shown(ctx context.Context, id string, stepN int) (first bool, err
 	return first, err
 }
 
-// MethodDeadline is when a 3DS Method is given up.
+// MethodDeadline is when a 3DS Method is given up. The attempt is at a Method step.
 func (a *Attempt) MethodDeadline() time.Time {
-	run := a.Run()
-	if run == nil || run.MethodAt.IsZero() {
-		return a.StepAt.Add(MethodWait)
+	wait := MethodWait
+	if d := a.Step.Deadline; d > 0 && d < MethodWait { // nobody would report its end
+		wait = d
 	}
-	return run.MethodAt.Add(MethodWait)
+	if at := a.Run().MethodAt; !at.IsZero() {
+		return at.Add(wait)
+	}
+	return a.StepAt.Add(wait)
 }

@@ -71,6 +71,8 @@ type Attempt struct {
 	Runs       []*Run              `json:"runs,omitempty"`
 	Deadline   time.Time           `json:"deadline,omitzero"` // of the call that is out
 	Inquiries  int                 `json:"inquiries"`         // made since the last news; the place in the schedule
+	AskedAt    time.Time           `json:"asked_at,omitzero"` // the newest inquiry's answer
+	NextAsk    time.Time           `json:"next_ask,omitzero"` // an inquiry that was moved forward to this time
 	Unclear    bool                `json:"unclear,omitempty"` // the gateway itself does not know: slow schedule
 	Missing    time.Time           `json:"missing,omitzero"`  // when an inquiry first said "not found" after the deadline
 	NeedsEyes  bool                `json:"needs_review,omitempty"`
