@@ -137,7 +137,9 @@ type Payment struct {
 	CreatedAt   time.Time // of the attempt
 	ExpiresAt   time.Time // of the session
 	Run         Run
-	CallbackURL string // /callbacks/{account}: gateway to server
+	CallbackURL string       // /callbacks/{account}: gateway to server
+	Credential  Secret       // the customer's, where the gateway has logins
+	Transfer    *Destination // kind transfer: where the money goes; nil for a payment
 }
 
 // Run holds the addresses of one 3-D Secure authentication; both carry its unguessable token in the path and no query.
@@ -171,10 +173,14 @@ type Billing struct {
 
 // Instrument is what is paid with.
 type Instrument struct {
-	Kind  string // "card", "saved_card", "qr", "sberpay", "hosted"
-	Card  card.Card
-	Saved string    // the gateway's name of a saved card
-	Code  card.Code // with a saved card, where the gateway asks
+	Kind     string // "card", "saved_card", "qr", "sberpay", "hosted"
+	Card     card.Card
+	Saved    string    // the gateway's name of a saved card
+	Code     card.Code // with a saved card, where the gateway asks
+	Phone    string    // sberpay: where the bank's app is to ask
+	Merchant bool      // the merchant pays with a saved card while the customer is away
+	Initial  bool      // the first of a series of such payments
+	First    string    // the gateway's id of that first payment, where a repeat must name it
 }
 
 // AnswerKind says what the browser brought.

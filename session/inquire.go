@@ -365,10 +365,13 @@ func sameStep(a, b providers.Step) bool {
 	}
 	return slices.EqualFunc(a.Forms, b.Forms, func(x, y threeds.Form) bool {
 		return x.Action == y.Action && slices.EqualFunc(x.Fields, y.Fields, func(p, q threeds.Field) bool {
-			return p.Name == q.Name && (p.Value == q.Value || p.Name == "threeDSSessionData" || p.Name == "MD")
+			return p.Name == q.Name && (p.Value == q.Value || slices.Contains(ownFields, p.Name))
 		})
 	})
 }
+
+// ownFields hold addresses and tokens of ours.
+var ownFields = []string{"threeDSSessionData", "MD", "TermUrl", "threeDSMethodData"}
 
 func (f *Flow) processing(s *Session, a *Attempt, c *Change) error {
 	a.Missing = time.Time{}

@@ -1,0 +1,152 @@
+package providers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"tollgate/internal/card"
+	"tollgate/internal/money"
+)
+
+// The abilities below are small and optional: found by type assertion, then narrowed by the account's options. Calls
+// that change something carry our reference, so that a repeat is recognised where the gateway can.
+
+// Login is for gateways that need the customer before the card. It belongs to the session, before any attempt; the
+// credential is sealed at rest by session/, per account and customer. None of its calls moves money.
+type Login interface {
+	// FindCustomer names the gateway's customer of a phone (digits, country code first). ErrNoCustomer where it has none.
+	FindCustomer(ctx context.Context, phone string) (customer string, err error)
+	// SendCode has a one-time code sent; the challenge goes with the code to Exchange. It ends an earlier one's life.
+	SendCode(ctx context.Context, customer string) (challenge string, err error)
+	// Exchange turns challenge and code into a credential; it revokes the customer's earlier one. ErrWrongCode.
+	Exchange(ctx context.Context, challenge, code string) (Credential, error)
+	// CodeLife is how long a code is good.
+	CodeLife() time.Duration
+}
+
+// Credential is a customer's permission to act for them.
+type Credential struct {
+	Token     Secret
+	ExpiresAt time.Time
+}
+
+// What a login can be answered.
+var (
+	ErrNoCustomer = errors.New("providers: no such customer")
+	ErrWrongCode  = errors.New("providers: the code is wrong or too old")
+	// ErrCredential says that the customer's credential is refused: nothing was taken, log in again.
+	ErrCredential = errors.New("providers: the credential is refused")
+)
+
+// Owner is whose saved cards are meant: the merchant's id of the customer, and the credential where the gateway has logins.
+type Owner struct {
+	CustomerID string
+	Credential Secret
+}
+
+// SavedCard is a card that the gateway keeps.
+type SavedCard struct {
+	ID     string      // the gateway's: bindingId, card-ref-id, registrationId, token
+	Card   card.Masked // as far as the gateway says
+	Expiry string      // MM/YY, or ""
+	Name   string      // the customer's own name for it
+	Active bool
+}
+
+// CardKeeper keeps cards.
+type CardKeeper interface {
+	// Cards lists an owner's saved cards. A gateway that cannot list answers errors.ErrUnsupported: we keep the list.
+	Cards(ctx context.Context, o Owner) ([]SavedCard, error)
+	// Remember names the card that a good payment with SaveCard saved; asked once, after the payment.
+	Remember(ctx context.Context, p Payment, s Standing) (SavedCard, error)
+	// Forget deletes a saved card. Forgetting one that is gone is no error.
+	Forget(ctx context.Context, o Owner, reference, id string) error
+	// AsksCode tells whether a payment with a saved card needs the CVC.
+	AsksCode() bool
+}
+
+// CardRegistrar saves a card without a payment.
+type CardRegistrar interface {
+	RegisterCard(ctx context.Context, o Owner, reference string, c card.Card, p Payment) (SavedCard, error)
+}
+
+// CardRenamer gives a saved card a name.
+type CardRenamer interface {
+	RenameCard(ctx context.Context, o Owner, reference, id, name string) error
+}
+
+// VirtualCardIssuer makes a virtual card of the customer's.
+type VirtualCardIssuer interface {
+	IssueVirtualCard(ctx context.Context, o Owner, reference string) (SavedCard, error)
+}
+
+// Invoice is a bill with a page of the gateway's own.
+type Invoice struct {
+	Reference   string
+	GatewayID   string
+	Amount      money.Amount
+	Description string
+	Customer    Customer
+	ReturnURL   string
+	CallbackURL string
+	URL         string // where it is paid
+	Status      Outcome
+}
+
+// Invoicer bills.
+type Invoicer interface {
+	CreateInvoice(ctx context.Context, in Invoice) (Invoice, error)
+	RenewInvoice(ctx context.Context, in Invoice) (Invoice, error) // a new address for an old bill
+	InquireInvoice(ctx context.Context, in Invoice) (Invoice, error)
+}
+
+// HistoryQuery chooses from the gateway's own list of transactions.
+type HistoryQuery struct {
+	From, To  time.Time
+	Owner     Owner
+	AccountID string // the gateway's shop number, where its list wants one; "" takes the account's
+	Status    string // the gateway's word; "" for all
+	Limit     int    // at most 100
+	Offset    int
+}
+
+// HistoryLine is one transaction as the gateway lists it.
+type HistoryLine struct {
+	Reference string
+	OrderID   string
+	At        time.Time
+	Kind      string // payment, transfer, payout, refund, other
+	Outcome   Outcome
+	Amount    money.Amount
+	Card      card.Masked
+}
+
+// Historian lists what the gateway remembers.
+type Historian interface {
+	History(ctx context.Context, q HistoryQuery) ([]HistoryLine, error)
+}
+
+// Bank can take a payout.
+type Bank struct{ ID, Name string }
+
+// BankLister lists the banks that payouts can go to.
+type BankLister interface {
+	Banks(ctx context.Context) ([]Bank, error)
+}
+
+// Destination is where a payout or a transfer goes. Exactly one of Card, Saved and Phone is set.
+type Destination struct {
+	Card                *card.Card // number, and where the gateway wants it the holder; in memory only
+	Saved               string     // saved or virtual card
+	Phone               string     // fast payments: phone and bank
+	BankID              string
+	First, Middle, Last string
+	PaymentID           string // the gateway's id of an earlier payment, where payouts go back to its card
+}
+
+// Payer sends money out. As everything that moves money it goes through the call book: an error means unknown.
+type Payer interface {
+	Payout(ctx context.Context, p Payment, to Destination) (OpResult, error)
+	InquirePayout(ctx context.Context, p Payment, r OpResult) (OpResult, error)
+}
