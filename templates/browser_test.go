@@ -158,14 +158,17 @@ func js[T any](t *testing.T, ctx context.Context, expression string) T {
 	return v
 }
 
-// waitFor waits over navigations, each of which ends a poll with an error.
+// waitFor waits over navigations: they end a poll with an error, or freeze it together with the page that it runs in.
 func waitFor(t *testing.T, ctx context.Context, expression string) {
 	t.Helper()
 	limited, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	var err error
 	for limited.Err() == nil {
-		if _, err = chromedp.Run(limited, chromedp.Poll[bool](expression)); err == nil {
+		try, stop := context.WithTimeout(limited, time.Second)
+		_, err = chromedp.Run(try, chromedp.Poll[bool](expression))
+		stop()
+		if err == nil {
 			return
 		}
 	}
@@ -187,10 +190,24 @@ func typed(t *testing.T, ctx context.Context, id, keys string) string {
 func TestTheCardFormInABrowser(t *testing.T) {
 	f := newFront(t)
 	f.page("GET /pay/s1", cardPolicy, templates.Card(cardPage(t, "en")))
+	// The server answers only when the page has pressed again.
+	arrived, pressed := make(chan struct{}, 9), make(chan struct{})
 	f.mux.HandleFunc("POST /pay/s1/card", func(w http.ResponseWriter, r *http.Request) {
 		f.note(r)
+		arrived <- struct{}{}
+		select {
+		case <-pressed:
+		case <-r.Context().Done():
+		}
 		http.Redirect(w, r, "/next", http.StatusSeeOther)
 	})
+	f.mux.HandleFunc("/arrived", func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-arrived:
+		case <-r.Context().Done():
+		}
+	})
+	f.mux.HandleFunc("/pressed", func(http.ResponseWriter, *http.Request) { close(pressed) })
 	ctx := browser(t)
 	do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
 
@@ -253,10 +270,22 @@ func TestTheCardFormInABrowser(t *testing.T) {
 	t.Run("two presses post once, with the browser's data", func(t *testing.T) {
 		typed(t, ctx, "cvc", "123")
 		typed(t, ctx, "name", "a serik")
-		js[any](t, ctx, `(function () { var p = document.getElementById("pay"); p.click(); p.click() })()`)
+		// The second press is as by the Enter key, which no disabled button stops.
+		js[any](t, ctx, `(function () {
+			var pay = document.getElementById("pay")
+			pay.click()
+			fetch("/arrived").then(function () {
+				sessionStorage.setItem("button", pay.textContent + " " + pay.disabled)
+				document.getElementById("card").requestSubmit()
+				fetch("/pressed")
+			})
+		})()`)
 		waitAt(t, ctx, "/next")
 		if n := f.count("POST /pay/s1/card"); n != 1 {
 			t.Fatalf("posted %d times", n)
+		}
+		if got := js[string](t, ctx, `sessionStorage.getItem("button")`); got != "One moment… true" {
+			t.Errorf("while the server works the button reads %q", got)
 		}
 		form := f.posted()[0]
 		for name, want := range map[string]string{"csrf": "token-1", "number": "4000 0199 0002 0001", "expiry": "12/99", "cvc": "123", "browserJavascriptEnabled": "true", "browserJavaEnabled": "false"} {
