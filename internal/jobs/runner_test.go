@@ -186,17 +186,21 @@ func TestADueJobIsDoneOnceAndRemoved(t *testing.T) {
 		enqueue(t, q, "now", time.Now())
 		enqueue(t, q, "later", time.Now().Add(time.Minute))
 		r := jobs.New(q, jobs.Options{})
+		var mu sync.Mutex
 		var done []string
 		r.Handle("k", func(_ context.Context, j jobs.Job) error {
+			mu.Lock()
+			defer mu.Unlock()
 			done = append(done, j.Key)
 			return nil
 		})
 		stop := run(t, r)
 		time.Sleep(time.Second)
-		synctest.Wait()
+		mu.Lock()
 		if !slices.Equal(done, []string{"now"}) {
 			t.Errorf("done after a second: %v", done)
 		}
+		mu.Unlock()
 		time.Sleep(time.Minute)
 		stop()
 		if !slices.Equal(done, []string{"now", "later"}) {
