@@ -26,13 +26,13 @@ type client struct {
 	endpoint string // the id that goes into the sale's control
 	path     string // the same with "group/" before a group's; the 3ds/v1 uploads take the bare id
 	login    string
-	control  Secret
+	control  providers.Secret
 	json     bool
 }
 
 // sign is the control: lower-case hex SHA-1 of the parts and the merchant control, joined by nothing.
 func (c *client) sign(parts ...string) string {
-	sum := sha1.Sum([]byte(strings.Join(parts, "") + c.control.reveal()))
+	sum := sha1.Sum([]byte(strings.Join(parts, "") + c.control.Reveal()))
 	return hex.EncodeToString(sum[:])
 }
 

@@ -33,7 +33,7 @@ func TestControlSums(t *testing.T) {
 		for _, p := range v.Parts[:len(v.Parts)-1] {
 			parts = append(parts, p.Value)
 		}
-		c := client{control: NewSecret(v.Parts[len(v.Parts)-1].Value)}
+		c := client{control: providers.NewSecret(v.Parts[len(v.Parts)-1].Value)}
 		if got := c.sign(parts...); got != v.SHA1 {
 			t.Errorf("%s: %s, want %s", v.Command, got, v.SHA1)
 		}
@@ -51,7 +51,7 @@ func TestSaleControlIsTheVendorsOwn(t *testing.T) {
 		}
 		whole, frac, _ := strings.Cut(form.Get("amount"), ".")
 		minor := strings.TrimLeft(whole+(frac + "00")[:2], "0")
-		c := client{control: NewSecret("00000000-1111-2222-3333-444444444444")}
+		c := client{control: providers.NewSecret("00000000-1111-2222-3333-444444444444")}
 		if got := c.sign("789", form.Get("client_orderid"), minor, form.Get("email")); got != form.Get("control") {
 			t.Errorf("%s: %s, want %s", name, got, form.Get("control"))
 		}
@@ -163,7 +163,7 @@ func TestErrorsKeepTheBodyToThemselves(t *testing.T) {
 		_, _ = w.Write([]byte("<p>4000019900020001 123 " + r.FormValue("control")))
 	}))
 	defer srv.Close()
-	c := client{http: srv.Client(), base: srv.URL, endpoint: "1", path: "1", login: "me", control: NewSecret("key-key-key")}
+	c := client{http: srv.Client(), base: srv.URL, endpoint: "1", path: "1", login: "me", control: providers.NewSecret("key-key-key")}
 	_, err := c.status(t.Context(), "o-1", "", "")
 	var f *providers.Failure
 	if !errors.As(err, &f) || f.Op != "status" {

@@ -5,7 +5,6 @@ package payneteasy
 
 import (
 	"fmt"
-	"log/slog"
 	"net/url"
 	"strings"
 
@@ -19,10 +18,10 @@ type Config struct {
 	// BaseURL includes the white label's path prefix: https://gate.example/paynet, elsewhere /payment.
 	BaseURL string `toml:"base_url"`
 	// EndpointID or EndpointGroupID, exactly one of them.
-	EndpointID      string `toml:"endpoint_id"`
-	EndpointGroupID string `toml:"endpoint_group_id"`
-	Login           string `toml:"login"`
-	MerchantControl Secret `toml:"merchant_control"`
+	EndpointID      string           `toml:"endpoint_id"`
+	EndpointGroupID string           `toml:"endpoint_group_id"`
+	Login           string           `toml:"login"`
+	MerchantControl providers.Secret `toml:"merchant_control"`
 	// Answers is the dialect of the answers: "form" (default) or "json".
 	Answers string `toml:"answers"`
 	// Notify is the parameter that carries our callback address: "notify_url" (default), "server_callback_url" (the
@@ -44,39 +43,6 @@ type Billing struct {
 	Phone     string `toml:"phone"`
 	Email     string `toml:"email"`
 }
-
-// Secret is the merchant control. It shows itself as dots, whatever the verb or the encoder; the value hides behind a
-// pointer, so that a struct printed whole shows an address.
-type Secret struct{ value *string }
-
-// NewSecret wraps a merchant control.
-func NewSecret(s string) Secret { return Secret{&s} }
-
-// UnmarshalText reads the configured value.
-func (s *Secret) UnmarshalText(text []byte) error {
-	v := strings.TrimSpace(string(text))
-	s.value = &v
-	return nil
-}
-
-func (s Secret) reveal() string {
-	if s.value == nil {
-		return ""
-	}
-	return *s.value
-}
-
-// Format writes dots.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("•••")) }
-
-// String writes dots.
-func (s Secret) String() string { return "•••" }
-
-// MarshalText writes dots.
-func (s Secret) MarshalText() ([]byte, error) { return []byte("•••"), nil }
-
-// LogValue writes dots.
-func (s Secret) LogValue() slog.Value { return slog.StringValue("•••") }
 
 // Faults names all that is wrong with the settings.
 func (c Config) Faults() []string {
@@ -106,7 +72,7 @@ func (c Config) Faults() []string {
 	if c.Login == "" || len(c.Login) > 20 {
 		fault("login", "1 to 20 characters")
 	}
-	if c.MerchantControl.reveal() == "" {
+	if c.MerchantControl.Reveal() == "" {
 		fault("merchant_control", "missing")
 	}
 	if c.Answers != "" && c.Answers != "form" && c.Answers != "json" {

@@ -32,7 +32,7 @@ func TestCallbacksOfRealGateways(t *testing.T) {
 		{"D5F82EC1-8575-4482-AD89-97X6X0X20X22", strings.TrimSpace(fixture(t, "public_tests/callback_sale_declined_signed.txt")),
 			providers.Notice{Reference: "CLIENT-112233", OrderID: "PAYNET-112233", Event: "sale declined"}},
 	} {
-		p := testProvider(t, nil, func(cfg *Config) { cfg.MerchantControl = NewSecret(c.key) })
+		p := testProvider(t, nil, func(cfg *Config) { cfg.MerchantControl = providers.NewSecret(c.key) })
 		for _, r := range []*http.Request{callback("GET", c.query, ""), callback("POST", "", c.query)} {
 			if n, err := p.Notified(r); err != nil || n != c.want {
 				t.Errorf("%s: %+v %v", r.Method, n, err)
@@ -65,7 +65,7 @@ func TestForgedCallbacks(t *testing.T) {
 		"half a control":             change("control", good.Get("control")[:20]),
 		"a control with a tail":      change("control", good.Get("control")+"00"),
 		"not hex":                    change("control", strings.Repeat("z", 40)),
-		"a control without the key":  change("control", testProvider(t, nil, func(c *Config) { c.MerchantControl = NewSecret("x") }).client.sign("approved", "6684127", "902B4FF5")),
+		"a control without the key":  change("control", testProvider(t, nil, func(c *Config) { c.MerchantControl = providers.NewSecret("x") }).client.sign("approved", "6684127", "902B4FF5")),
 		"a name twice":               good.Encode() + "&client_orderid=902B4FF6",
 		"a control twice":            good.Encode() + "&control=" + strings.Repeat("0", 40),
 		"nothing":                    "",

@@ -78,7 +78,7 @@ func harness(t *testing.T, c payneteasy.Config, account sandbox.Account) provide
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.BaseURL, c.Login, c.MerchantControl = server.URL+"/payneteasy/paynet", account.Login, payneteasy.NewSecret(account.Control)
+	c.BaseURL, c.Login, c.MerchantControl = server.URL+"/payneteasy/paynet", account.Login, providers.NewSecret(account.Control)
 	if c.EndpointGroupID == "" {
 		c.EndpointID = account.Endpoints[0]
 	}

@@ -58,7 +58,7 @@ func (g *gateway) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func testConfig() Config {
 	return Config{
-		BaseURL: "https://gate.example/paynet", EndpointID: "789", Login: "test-login", MerchantControl: NewSecret(testKey),
+		BaseURL: "https://gate.example/paynet", EndpointID: "789", Login: "test-login", MerchantControl: providers.NewSecret(testKey),
 		Billing: Billing{Address: "2704 Colonial Drive", City: "Houston", Zip: "1235", Country: "US", State: "TX", Phone: "660-485-6353", Email: "shop@example.com"},
 	}
 }

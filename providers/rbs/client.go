@@ -41,8 +41,8 @@ type client struct {
 	http     *http.Client
 	base     string // ends in a slash
 	user     string
-	password Secret
-	token    Secret
+	password providers.Secret
+	token    providers.Secret
 }
 
 // call posts one form and returns the answer's object, provided that the gateway says that it handled the request.
@@ -50,11 +50,11 @@ type client struct {
 func (c *client) call(ctx context.Context, op string, form url.Values, hide ...string) (object, error) {
 	if c.token.Empty() {
 		form.Set("userName", c.user)
-		form.Set("password", c.password.reveal())
+		form.Set("password", c.password.Reveal())
 	} else {
-		form.Set("token", c.token.reveal())
+		form.Set("token", c.token.Reveal())
 	}
-	hide = append(hide, c.password.reveal(), c.token.reveal())
+	hide = append(hide, c.password.Reveal(), c.token.Reveal())
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+op, strings.NewReader(form.Encode()))
 	if err != nil {
 		return object{}, &providers.Failure{Op: op, Err: errors.New("request cannot be written")}

@@ -9,7 +9,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
@@ -18,49 +17,6 @@ import (
 
 	"tollgate/providers"
 )
-
-// Secret is a credential. Whatever prints, logs or marshals it shows that there is one and no more.
-type Secret struct{ text *string } // behind a pointer: fmt cannot reach it even through an unexported field
-
-// NewSecret wraps a credential; "" is no credential.
-func NewSecret(text string) Secret {
-	if text == "" {
-		return Secret{}
-	}
-	return Secret{&text}
-}
-
-// Empty tells whether there is none.
-func (s Secret) Empty() bool { return s.text == nil }
-
-func (s Secret) reveal() string {
-	if s.text == nil {
-		return ""
-	}
-	return *s.text
-}
-
-// UnmarshalText reads the credential from a configuration file or the environment; white space around it is dropped.
-func (s *Secret) UnmarshalText(b []byte) error {
-	*s = NewSecret(strings.TrimSpace(string(b)))
-	return nil
-}
-
-func (s Secret) String() string {
-	if s.Empty() {
-		return ""
-	}
-	return "•••"
-}
-
-// GoString keeps %#v quiet.
-func (s Secret) GoString() string { return s.String() }
-
-// MarshalText keeps JSON and TOML quiet.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// LogValue keeps logs quiet.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // Ways to run 3-D Secure 1.0.2.
 const (
@@ -87,15 +43,15 @@ var features = []string{"VERIFY", "FORCE_TDS", "FORCE_SSL", "FORCE_FULL_TDS", "F
 // Config is an account at an RBS gateway.
 type Config struct {
 	// BaseURL is the API's root, up to and with "/payment/rest/".
-	BaseURL  string `toml:"base_url"`
-	UserName string `toml:"user_name"`
-	Password Secret `toml:"password"`
+	BaseURL  string           `toml:"base_url"`
+	UserName string           `toml:"user_name"`
+	Password providers.Secret `toml:"password"`
 	// Token replaces user name and password; the gateway refuses both together.
-	Token Secret `toml:"token"`
+	Token providers.Secret `toml:"token"`
 
 	// One of the two, as the bank set callbacks up; with neither, callbacks prove nothing and are refused.
-	CallbackSecret    Secret `toml:"callback_secret"`     // HMAC-SHA256
-	CallbackPublicKey string `toml:"callback_public_key"` // PEM, public key or certificate: RSA with SHA-512
+	CallbackSecret    providers.Secret `toml:"callback_secret"`     // HMAC-SHA256
+	CallbackPublicKey string           `toml:"callback_public_key"` // PEM, public key or certificate: RSA with SHA-512
 
 	ThreeDS1 string `toml:"three_ds1"` // gateway (default), own, redirect
 	ThreeDS2 string `toml:"three_ds2"` // finish (default), gateway

@@ -12,7 +12,7 @@ import (
 )
 
 func TestConfigFaults(t *testing.T) {
-	good := rbs.Config{BaseURL: "https://3dsec.berekebank.kz/payment/rest/", UserName: "u", Password: rbs.NewSecret("p")}
+	good := rbs.Config{BaseURL: "https://3dsec.berekebank.kz/payment/rest/", UserName: "u", Password: providers.NewSecret("p")}
 	if f := good.Faults(); f != nil {
 		t.Fatalf("a plain account has faults: %v", f)
 	}
@@ -27,15 +27,15 @@ func TestConfigFaults(t *testing.T) {
 		{"base_url", func(c *rbs.Config) { c.BaseURL = "https://3dsec.berekebank.kz/payment/rest/?a=1" }},
 		{"base_url", func(c *rbs.Config) { c.BaseURL, c.ThreeDS1 = "https://3dsec.berekebank.kz/api/", rbs.ThreeDS1Redirect }},
 		{"user_name", func(c *rbs.Config) { c.UserName = "" }},
-		{"password", func(c *rbs.Config) { c.Password = rbs.Secret{} }},
-		{"token", func(c *rbs.Config) { c.Token = rbs.NewSecret("t") }},
+		{"password", func(c *rbs.Config) { c.Password = providers.Secret{} }},
+		{"token", func(c *rbs.Config) { c.Token = providers.NewSecret("t") }},
 		{"callback_public_key", func(c *rbs.Config) { c.CallbackPublicKey = "-----BEGIN PUBLIC KEY-----" }},
 		{"callback_public_key", func(c *rbs.Config) {
 			c.CallbackPublicKey = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n-----END PUBLIC KEY-----"
 		}},
 		{"callback_public_key", func(c *rbs.Config) {
 			v, _ := readCallback(t, "callback_rsa_sha512_vector.json")
-			c.CallbackPublicKey, c.CallbackSecret = v.PublicKeyPem, rbs.NewSecret("k")
+			c.CallbackPublicKey, c.CallbackSecret = v.PublicKeyPem, providers.NewSecret("k")
 		}},
 		{"three_ds1", func(c *rbs.Config) { c.ThreeDS1 = "popup" }},
 		{"three_ds2", func(c *rbs.Config) { c.ThreeDS2 = "own" }},

@@ -101,7 +101,7 @@ func (f *fake) last() exchange { return f.seen[len(f.seen)-1] }
 
 func (f *fake) open(change ...func(*rbs.Config)) providers.Provider {
 	f.t.Helper()
-	c := &rbs.Config{BaseURL: f.url, UserName: "test_user", Password: rbs.NewSecret(password)}
+	c := &rbs.Config{BaseURL: f.url, UserName: "test_user", Password: providers.NewSecret(password)}
 	for _, ch := range change {
 		ch(c)
 	}

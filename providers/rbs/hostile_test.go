@@ -204,7 +204,7 @@ func TestDeadline(t *testing.T) {
 
 // Credentials show that they are there and no more, whatever prints or marshals them.
 func TestConfigIsSilent(t *testing.T) {
-	c := rbs.Config{UserName: "u", Password: rbs.NewSecret(password), Token: rbs.NewSecret("tok-en-1"), CallbackSecret: rbs.NewSecret("call-back-1")}
+	c := rbs.Config{UserName: "u", Password: providers.NewSecret(password), Token: providers.NewSecret("tok-en-1"), CallbackSecret: providers.NewSecret("call-back-1")}
 	marshalled, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)

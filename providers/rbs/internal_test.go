@@ -128,7 +128,7 @@ func FuzzAnswer(f *testing.F) {
 func FuzzCallback(f *testing.F) {
 	f.Add("GET", "mdOrder=a&operation=deposited&orderNumber=1&status=1&checksum=AA", "")
 	f.Add("POST", "", "mdOrder=a&checksum=EAF2FB72CAB99FD5067F4BA493DD84F4D79C1589FDE8ED29622F0F07215AA972")
-	g := &provider{secret: NewSecret("a key that nobody guesses")}
+	g := &provider{secret: providers.NewSecret("a key that nobody guesses")}
 	f.Fuzz(func(t *testing.T, method, query, body string) {
 		r := httptest.NewRequest(http.MethodPost, "/callbacks/rbs", strings.NewReader(body))
 		r.Method, r.URL.RawQuery = method, query

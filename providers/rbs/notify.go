@@ -87,7 +87,7 @@ func (g *provider) proved(params map[string]string) bool {
 		hash := sha512.Sum512(message)
 		return rsa.VerifyPKCS1v15(g.public, crypto.SHA512, hash[:], sum) == nil
 	case !g.secret.Empty():
-		mac := hmac.New(sha256.New, []byte(g.secret.reveal()))
+		mac := hmac.New(sha256.New, []byte(g.secret.Reveal()))
 		mac.Write(message)
 		return hmac.Equal(sum, mac.Sum(nil))
 	}

@@ -41,7 +41,7 @@ func readCallback(t testing.TB, name string) (callback, url.Values) {
 
 func notifier(t testing.TB, c rbs.Config) providers.Notifier {
 	t.Helper()
-	c.BaseURL, c.UserName, c.Password = "https://gate.example/payment/rest/", "u", rbs.NewSecret("p")
+	c.BaseURL, c.UserName, c.Password = "https://gate.example/payment/rest/", "u", providers.NewSecret("p")
 	g, err := c.Open(providers.Env{HTTP: http.DefaultClient})
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestCallbackVectors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, v := readCallback(t, name)
-			n := notifier(t, rbs.Config{CallbackSecret: rbs.NewSecret(c.Key), CallbackPublicKey: c.PublicKeyPem})
+			n := notifier(t, rbs.Config{CallbackSecret: providers.NewSecret(c.Key), CallbackPublicKey: c.PublicKeyPem})
 			for _, r := range []*http.Request{get(v), post(v)} {
 				if got, err := n.Notified(r); err != nil || got != want {
 					t.Errorf("%s: %+v, %v", r.Method, got, err)
@@ -93,7 +93,7 @@ func TestCallbackVectors(t *testing.T) {
 		})
 	}
 	// The remaining vector: a client library's own test.
-	n := notifier(t, rbs.Config{CallbackSecret: rbs.NewSecret("callback-secret")})
+	n := notifier(t, rbs.Config{CallbackSecret: providers.NewSecret("callback-secret")})
 	v := url.Values{"mdOrder": {"order-1"}, "operation": {"deposited"}, "orderNumber": {"orna-1"}, "status": {"1"},
 		"checksum": {"3b49a9ee4800f57fd0c2d2f7fae249c66abaf7f72196285bdf62bd4481c5ded1"}} // lower case passes too
 	if got, err := n.Notified(get(v)); err != nil || got.Reference != "orna-1" {
@@ -110,7 +110,7 @@ func TestCallbackKeyMayBeACertificate(t *testing.T) {
 
 func TestCallbackForged(t *testing.T) {
 	c, v := readCallback(t, "callback_hmac_deposited_vector.json")
-	signed := notifier(t, rbs.Config{CallbackSecret: rbs.NewSecret(c.Key)})
+	signed := notifier(t, rbs.Config{CallbackSecret: providers.NewSecret(c.Key)})
 	with := func(name string, values ...string) url.Values {
 		w := url.Values{}
 		for k, vals := range v {
@@ -134,7 +134,7 @@ func TestCallbackForged(t *testing.T) {
 		r *http.Request
 	}{
 		"no key configured":       {notifier(t, rbs.Config{}), get(v)},
-		"another key":             {notifier(t, rbs.Config{CallbackSecret: rbs.NewSecret("other")}), get(v)},
+		"another key":             {notifier(t, rbs.Config{CallbackSecret: providers.NewSecret("other")}), get(v)},
 		"no checksum":             {signed, get(with("checksum"))},
 		"empty checksum":          {signed, get(with("checksum", ""))},
 		"checksum is no hex":      {signed, get(with("checksum", "zz"))},
@@ -171,7 +171,7 @@ func TestCallbackForged(t *testing.T) {
 
 // Callbacks that name no order of ours, and operations that failed.
 func TestCallbackOfOtherThings(t *testing.T) {
-	n := notifier(t, rbs.Config{CallbackSecret: rbs.NewSecret("k")})
+	n := notifier(t, rbs.Config{CallbackSecret: providers.NewSecret("k")})
 	for _, tt := range []struct {
 		v    url.Values
 		want providers.Notice

@@ -29,7 +29,7 @@ type provider struct {
 	timeout     int
 	features    []string
 	languages   []string
-	secret      Secret
+	secret      providers.Secret
 	public      *rsa.PublicKey
 }
 

@@ -68,8 +68,8 @@ func harness(t *testing.T, c rbs.Config) providertest.Harness {
 		t.Fatal(err)
 	}
 	c.BaseURL = server.URL + "/rbs/payment/rest/"
-	c.UserName, c.Password = account.UserName, rbs.NewSecret(account.Password)
-	c.CallbackSecret = rbs.NewSecret(account.CallbackKey)
+	c.UserName, c.Password = account.UserName, providers.NewSecret(account.Password)
+	c.CallbackSecret = providers.NewSecret(account.CallbackKey)
 	return providertest.Harness{
 		Open:    c.Open,
 		Payment: providers.Payment{Amount: money.Amount{Minor: 123456, Currency: rub}, Description: "Conformance", Locale: "en", Customer: providers.Customer{Email: "a@b.example"}},

@@ -98,7 +98,7 @@ func TestRequests(t *testing.T) {
 		{"register_saving_card", "register.do", ok, func(c *rbs.Config) { c.Features = []string{"FORCE_TDS", "FORCE_CREATE_BINDING"} },
 			func(p *providers.Payment) { p.SaveCard = true }, register},
 		{"register_by_token", "register.do", ok, func(c *rbs.Config) {
-			c.UserName, c.Password, c.Token = "", rbs.Secret{}, rbs.NewSecret("tok-en-1")
+			c.UserName, c.Password, c.Token = "", providers.Secret{}, providers.NewSecret("tok-en-1")
 		}, nil, register},
 		{"register_bare", "register.do", ok, nil, func(p *providers.Payment) {
 			p.Description, p.Locale, p.Customer, p.CallbackURL, p.ExpiresAt = "", "", providers.Customer{}, "", time.Time{}
