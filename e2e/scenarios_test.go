@@ -1,0 +1,229 @@
+package e2e_test
+
+import "time"
+
+// scenario is one payment from the card form to its end, whatever drives the browser. In each, the page, the API's
+// answer and the gateway's ledger have to agree.
+type scenario struct {
+	name    string
+	account string
+	card    string         // the number decides what gateway and bank do
+	cvc     string         // "" is 123
+	session map[string]any // beside, or in place of, what every session is created with
+	visit   visit
+	want    ending
+}
+
+// visit is what shopper and browser do beyond filling the card form and pressing Pay. The zero value is a browser in
+// which all runs as it should.
+type visit struct {
+	noFrames bool          // nobody submits what stands in the Method frames: no script, and nobody presses in a hidden frame
+	bank     []string      // on the bank's own page, in order: a one-time code that is typed, or the name of a button that is pressed
+	lost     time.Duration // the shopper never comes back from the bank, and the clock moves on by this; in a world of its own
+	slow     bool          // takes ten seconds and more by the real clock
+}
+
+// shown is the kind of page that the payment's address shows.
+type shown string
+
+const (
+	cardForm   shown = "the card form"
+	sameCard   shown = "the card form, for the same card"
+	methodPage shown = "the Method frames"
+	bankPage   shown = "the way to the bank"
+	waitPage   shown = "the waiting page"
+	resultPage shown = "the result"
+	lostPage   shown = "no such payment"
+)
+
+// ending is how a payment stands when the shopper's page has come to rest.
+type ending struct {
+	page    shown
+	says    string // words of the page
+	status  string // of the session
+	state   string // of its last attempt
+	decline string // of its last attempt; "" none
+	runs    int    // authentications of the last attempt
+	compInd string // their completion indicators, one letter each; "-" where none was sent
+	threeDS threeDS
+	charges int // what the gateway's ledger counts
+}
+
+// threeDS is how the cardholder was authenticated, as the API tells the merchant; zero where it tells nothing.
+type threeDS struct{ version, transStatus, eci string }
+
+// What the shopper reads.
+const (
+	saysPaid       = "The payment went through"
+	saysAuthorized = "The amount is held on your card"
+	saysNotYou     = "could not confirm that it was you"
+	saysNoMoney    = "not enough money on the card"
+	saysRefused    = "refused the payment and gave no reason"
+	saysNotCharged = "You were not charged"
+	saysPayByCard  = "Pay by card"
+)
+
+// paid is the end of a payment that went through at the first try.
+func paid(runs int, compInd string, how threeDS) ending {
+	return ending{page: resultPage, says: saysPaid, status: "paid", state: "paid", runs: runs, compInd: compInd, threeDS: how, charges: 1}
+}
+
+// declined is a try that the gateway refused; the shopper may try again.
+func declined(reason, says string, runs int, compInd string) ending {
+	return ending{page: cardForm, says: says, status: "open", state: "declined", decline: reason, runs: runs, compInd: compInd}
+}
+
+// told is what an account's gateway tells of an authentication: RBS all of it, PaynetEasy only the outcome.
+func told(account, version, transStatus, eci string) threeDS {
+	if account == "payneteasy" {
+		return threeDS{transStatus: map[string]string{"A": "Y", "I": ""}[transStatus] + map[bool]string{true: transStatus}[transStatus != "A" && transStatus != "I"]}
+	}
+	return threeDS{version, transStatus, eci}
+}
+
+// scenarios is the table. Two drivers walk it: a browser without script (walker_test.go) and Chromium (chromium_test.go).
+func scenarios() []scenario {
+	var all []scenario
+	for _, account := range []string{"rbs", "payneteasy"} {
+		all = append(all, everywhere(account)...)
+	}
+	return append(append(all, onlyRBS()...), onlyPaynetEasy()...)
+}
+
+// everywhere are the payments that every gateway with EMV 3DS and 3DS 1.0.2 must take alike.
+func everywhere(account string) []scenario {
+	const never = 15*time.Minute + 30*time.Second
+	none := threeDS{}
+	y := told(account, "2.2.0", "Y", "05")
+	y1 := told(account, "", "Y", "05")
+	if account == "rbs" {
+		y1.version = "1.0.2"
+	}
+	notYou := func(compInd string) ending { return declined("authentication_failed", saysNotYou, 1, compInd) }
+	softRuns, softInd := 2, "YY"
+	if account == "payneteasy" { // asks the bank again by itself, within the same run
+		softRuns, softInd = 1, "Y"
+	}
+	manual := func(press ...string) visit { return visit{bank: press} }
+	rows := []scenario{
+		{name: "no 3DS", card: "4000019900050008", want: paid(1, "-", none)},
+		{name: "declined for funds, no 3DS", card: "4000019900050107", want: declined("insufficient_funds", saysNoMoney, 1, "-")},
+		{name: "held for a later capture", card: "4000019900050008", session: map[string]any{"capture": "manual"},
+			want: ending{page: resultPage, says: saysAuthorized, status: "authorized", state: "authorized", runs: 1, compInd: "-", charges: 1}},
+
+		{name: "frictionless, Method answers", card: "4000019900020001", want: paid(1, "Y", y)},
+		{name: "frictionless, no Method URL", card: "4000019900021009", want: paid(1, "U", y)},
+		{name: "frictionless, Method silent", card: "4000019900022007", visit: visit{slow: true}, want: paid(1, "N", y)},
+		{name: "frictionless, Method late", card: "4000019900023005", visit: visit{slow: true}, want: paid(1, "N", y)},
+		{name: "frictionless, Method never submitted", card: "4000019900020001", visit: visit{slow: true, noFrames: true}, want: paid(1, "N", y)},
+		{name: "frictionless, Method answers twice", card: "4000019900024003", want: paid(1, "Y", y)},
+		{name: "frictionless, Method answers garbage", card: "4000019900025000", want: paid(1, "Y", y)},
+
+		{name: "not authenticated N", card: "4000019900020100", want: notYou("Y")},
+		{name: "attempt A", card: "4000019900020209", want: paid(1, "Y", told(account, "2.2.0", "A", "06"))},
+		{name: "rejected R", card: "4000019900020308", want: notYou("Y")},
+		{name: "informational I", card: "4000019900020407", want: paid(1, "Y", told(account, "2.2.0", "I", "07"))},
+		{name: "unavailable U", card: "4000019900020506", want: notYou("Y")},
+		{name: "directory server times out", card: "4000019900020605", want: notYou("Y")},
+		{name: "decoupled D", card: "4000019900020803", visit: visit{slow: true}, want: paid(1, "Y", y)},
+
+		{name: "challenge passed", card: "4000019900020704", want: paid(1, "Y", y)},
+		{name: "challenge failed", card: "4000019900020712", want: notYou("Y")},
+		{name: "challenge cancelled", card: "4000019900020738", want: notYou("Y")},
+		{name: "challenge ends in Erro", card: "4000019900020753", want: notYou("Y")},
+		{name: "challenge, CRes padded", card: "4000019900020761", want: paid(1, "Y", y)},
+		{name: "challenge, CRes folded", card: "4000019900020779", want: paid(1, "Y", y)},
+		{name: "challenge, CRes posted twice", card: "4000019900020787", want: paid(1, "Y", y)},
+		{name: "challenge, CRes by GET", card: "4000019900020795", want: paid(1, "Y", y)},
+		{name: "challenge passed, bank declines", card: "4000019900060700", want: declined("do_not_honor", saysRefused, 1, "Y")},
+		{name: "challenge passed, held", card: "4000019900020704", session: map[string]any{"capture": "manual"},
+			want: ending{page: resultPage, says: saysAuthorized, status: "authorized", state: "authorized", runs: 1, compInd: "Y", threeDS: y, charges: 1}},
+		{name: "soft decline, then challenge", card: "4000019900020902", want: paid(softRuns, softInd, y)},
+
+		{name: "bank's page 2.2.0, code passes", card: "4000019900020720", visit: manual("1234"), want: paid(1, "Y", y)},
+		{name: "bank's page 2.2.0, code is an attempt", card: "4000019900020720", visit: manual("2222"), want: paid(1, "Y", told(account, "2.2.0", "A", "06"))},
+		{name: "bank's page 2.2.0, code fails", card: "4000019900020720", visit: manual("3333"), want: notYou("Y")},
+		{name: "bank's page 2.2.0, wrong code, then right", card: "4000019900020720", visit: manual("0000", "1234"), want: paid(1, "Y", y)},
+		{name: "bank's page 2.2.0, three wrong codes", card: "4000019900020720", visit: manual("0000", "0001", "0002"), want: notYou("Y")},
+		{name: "bank's page 2.2.0, Cancel", card: "4000019900020720", visit: manual("cancel"), want: notYou("Y")},
+		{name: "bank's page 2.2.0, Error", card: "4000019900020720", visit: manual("error"), want: notYou("Y")},
+		{name: "bank's page 2.1.0, code passes", card: "4000019900010721", visit: manual("1234"), want: paid(1, "Y", told(account, "2.1.0", "Y", "05"))},
+		{name: "bank's page 2.3.1, code passes", card: "4000019900030729", visit: manual("1234"), want: paid(1, "Y", told(account, "2.3.1", "Y", "05"))},
+		{name: "bank's page 2.3.1, Fail", card: "4000019900030729", visit: manual("fail"), want: notYou("Y")},
+
+		{name: "3DS 1.0.2 Y", card: "4000019900040702", want: paid(1, "-", y1)},
+		{name: "3DS 1.0.2 N", card: "4000019900040710", want: notYou("-")},
+		{name: "3DS 1.0.2, bank's page, code passes", card: "4000019900040728", visit: manual("1234"), want: paid(1, "-", y1)},
+		{name: "3DS 1.0.2, bank's page, Fail", card: "4000019900040728", visit: manual("fail"), want: notYou("-")},
+		{name: "3DS 1.0.2, bank's page, Unable", card: "4000019900040728", visit: manual("unable"), want: notYou("-")},
+	}
+	// The shopper is lost at the bank. RBS closes the order for us; PaynetEasy gives it up by itself.
+	lost := ending{page: cardForm, says: saysNotCharged, status: "open", state: "abandoned", runs: 1, compInd: "Y"}
+	if account == "payneteasy" {
+		lost = declined("authentication_failed", saysNotYou, 1, "Y")
+	}
+	short := lost
+	short.page, short.says, short.status = resultPage, "The time to pay has run out", "expired"
+	rows = append(rows,
+		scenario{name: "challenge, the bank never returns", card: "4000019900020746", visit: visit{lost: never}, want: lost},
+		scenario{name: "challenge, Never, in a session of 5 minutes", card: "4000019900020720", session: map[string]any{"expires_in": 300}, visit: visit{bank: []string{"never"}, lost: never}, want: short},
+	)
+	for i := range rows {
+		rows[i].name, rows[i].account = account+": "+rows[i].name, account
+	}
+	return rows
+}
+
+// onlyRBS are the other contracts one can have with that gateway.
+func onlyRBS() []scenario {
+	y, y1 := threeDS{"2.2.0", "Y", "05"}, threeDS{"1.0.2", "Y", "05"}
+	notYou := func(compInd string) ending { return declined("authentication_failed", saysNotYou, 1, compInd) }
+	var rows []scenario
+	for _, account := range []string{"rbs-own", "rbs-redirect"} { // our own TermUrl; by acsRedirect.do
+		rows = append(rows,
+			scenario{name: "3DS 1.0.2 Y", account: account, card: "4000019900040702", want: paid(1, "-", y1)},
+			scenario{name: "3DS 1.0.2 N", account: account, card: "4000019900040710", want: notYou("-")},
+			scenario{name: "3DS 1.0.2, bank's page", account: account, card: "4000019900040728", visit: visit{bank: []string{"1234"}}, want: paid(1, "-", y1)},
+		)
+	}
+	// No finish URL of ours: the gateway finishes the challenge and sends the shopper back.
+	for _, c := range []struct {
+		name, card string
+		want       ending
+	}{
+		{"challenge passed", "4000019900020704", paid(1, "Y", y)},
+		{"challenge failed", "4000019900020712", notYou("Y")},
+		{"challenge ends in Erro", "4000019900020753", notYou("Y")},
+		{"challenge, CRes padded", "4000019900020761", paid(1, "Y", y)},
+		{"challenge, CRes posted twice", "4000019900020787", paid(1, "Y", y)},
+		{"challenge passed, bank declines", "4000019900060700", declined("do_not_honor", saysRefused, 1, "Y")},
+		{"frictionless, Method answers", "4000019900020001", paid(1, "Y", y)},
+		{"soft decline, then challenge", "4000019900020902", paid(2, "YY", y)},
+	} {
+		rows = append(rows, scenario{name: c.name, account: "rbs-gateway", card: c.card, want: c.want})
+	}
+	for i := range rows {
+		rows[i].name = rows[i].account + ": " + rows[i].name
+	}
+	return rows
+}
+
+// onlyPaynetEasy are its simplified flow, where 3-D Secure runs behind the gateway's own page (html and redirect-to), and
+// what it decides by CVV2.
+func onlyPaynetEasy() []scenario {
+	y := threeDS{transStatus: "Y"}
+	rows := []scenario{
+		{name: "html, bank's page passes", card: "4000019900070006", visit: visit{bank: []string{"1234"}}, want: paid(1, "-", y)},
+		{name: "html, bank's page fails", card: "4000019900070006", visit: visit{bank: []string{"3333"}}, want: declined("authentication_failed", saysNotYou, 1, "-")},
+		{name: "html by CVV2, no 3DS", card: "4000019900050008", cvc: "321", want: paid(1, "-", threeDS{})},
+		{name: "html by CVV2, frictionless", card: "4000019900020001", cvc: "321", want: paid(1, "-", y)},
+		{name: "html by CVV2, challenge passes", card: "4000019900020704", cvc: "321", want: paid(1, "-", y)},
+		{name: "html by CVV2, 3DS 1.0.2", card: "4000019900040702", cvc: "321", want: paid(1, "-", y)},
+		{name: "approved without 3DS by CVV2", card: "4000019900020704", cvc: "111", want: paid(1, "-", threeDS{})},
+		{name: "declined by CVV2, stolen", card: "4000019900020704", cvc: "209", want: declined("fraud", "The payment was refused", 1, "-")},
+	}
+	for i := range rows {
+		rows[i].name, rows[i].account = "payneteasy: "+rows[i].name, "payneteasy"
+	}
+	return rows
+}
