@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -69,6 +70,14 @@ func (b bank) returned(c echo.Context) error {
 		return err
 	case err != nil:
 		b.Log.Info("return changed nothing", "reason", err)
+	}
+	if page.Taken { // most answers come within a moment: then the first page the shopper sees is the end
+		limited, done := context.WithTimeout(r.Context(), session.SubmitWait)
+		_, err := b.Flow.Wait(limited, page.Session, func(s *session.Session) bool { return view(s) != "working" })
+		done()
+		if err != nil {
+			return err
+		}
 	}
 	if dest := r.Header.Get("Sec-Fetch-Dest"); dest == "iframe" || dest == "frame" {
 		n, err := nonce(b.Rand)
