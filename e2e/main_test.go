@@ -14,6 +14,7 @@ import (
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	stopChromium()
 	if shared.stop != nil {
 		shared.stop()
 	}
