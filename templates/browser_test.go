@@ -158,27 +158,35 @@ func js[T any](t *testing.T, ctx context.Context, expression string) T {
 	return v
 }
 
-// waitFor waits over navigations: they end a poll with an error, or freeze it together with the page that it runs in.
-func waitFor(t *testing.T, ctx context.Context, expression string) {
+// until asks again and again, over navigations: those end a question with an error, or freeze it together with its page.
+func until[T any](t *testing.T, ctx context.Context, what string, question chromedp.Action[T], good func(T) bool) {
 	t.Helper()
 	limited, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	var last T
 	var err error
 	for limited.Err() == nil {
 		try, stop := context.WithTimeout(limited, time.Second)
-		_, err = chromedp.Run(try, chromedp.Poll[bool](expression))
+		last, err = chromedp.Run(try, question)
 		stop()
-		if err == nil {
+		if err == nil && good(last) {
 			return
 		}
+		<-tick.C
 	}
-	where, _ := chromedp.Run(ctx, chromedp.Location())
-	t.Fatalf("%s never came true (at %s): %v", expression, where, err)
+	t.Fatalf("%s: never; last %v, %v", what, last, err)
+}
+
+func waitFor(t *testing.T, ctx context.Context, expression string) {
+	t.Helper()
+	until(t, ctx, expression, chromedp.Evaluate[bool]("!!("+expression+")"), func(ok bool) bool { return ok })
 }
 
 func waitAt(t *testing.T, ctx context.Context, path string) {
 	t.Helper()
-	waitFor(t, ctx, `location.pathname === "`+path+`" && document.readyState === "complete"`)
+	until(t, ctx, "at "+path, chromedp.Location(), func(at string) bool { return strings.HasSuffix(at, path) })
 }
 
 func typed(t *testing.T, ctx context.Context, id, keys string) string {
