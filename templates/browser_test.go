@@ -158,6 +158,13 @@ func js[T any](t *testing.T, ctx context.Context, expression string) T {
 	return v
 }
 
+// goes runs a script that leaves the page, which may end before it can answer; where it leads is waited for.
+func goes(ctx context.Context, expression string) {
+	try, stop := context.WithTimeout(ctx, 5*time.Second)
+	defer stop()
+	chromedp.Run(try, chromedp.Evaluate[any]("void setTimeout(function () { "+expression+" })")) //nolint:errcheck
+}
+
 // until asks again and again, over navigations: those end a question with an error, or freeze it together with its page.
 func until[T any](t *testing.T, ctx context.Context, what string, question chromedp.Action[T], good func(T) bool) {
 	t.Helper()
@@ -309,7 +316,7 @@ func TestTheCardFormInABrowser(t *testing.T) {
 	})
 	t.Run("Back shows no card data and asks the server again", func(t *testing.T) {
 		before := f.count("GET /pay/s1")
-		js[any](t, ctx, `history.back()`)
+		goes(ctx, `history.back()`)
 		waitAt(t, ctx, "/pay/s1")
 		waitFor(t, ctx, `document.getElementById("number") && document.getElementById("number").value + document.getElementById("cvc").value === "" && !document.getElementById("pay").disabled`)
 		if f.count("GET /pay/s1") == before {
@@ -338,12 +345,12 @@ func TestTheChallengeLeavesNoTraceInTheHistory(t *testing.T) {
 	}))
 	ctx := browser(t)
 	do(t, ctx, chromedp.Navigate(f.URL+"/start"))
-	js[any](t, ctx, `void (location.href = "/pay/s1")`)
+	goes(ctx, `location.href = "/pay/s1"`)
 	waitAt(t, ctx, "/acs")
 	if got := acs.posted(); len(got) != 1 || got[0].Get("creq") != "e30" {
 		t.Fatalf("the bank got %v", got)
 	}
-	js[any](t, ctx, `history.back()`)
+	goes(ctx, `history.back()`)
 	waitAt(t, ctx, "/start")
 	if n := f.count("GET /pay/s1"); n != 1 {
 		t.Errorf("the challenge page was shown %d times", n)
@@ -404,7 +411,7 @@ func TestWaitingEndsWhenTheServerSaysThatSomethingChanged(t *testing.T) {
 	do(t, ctx, chromedp.Navigate(f.URL+"/start"), chromedp.Navigate(f.URL+"/pay/s1"))
 	close(changed)
 	waitAt(t, ctx, "/next")
-	js[any](t, ctx, `history.back()`)
+	goes(ctx, `history.back()`)
 	waitAt(t, ctx, "/start")
 }
 
@@ -444,8 +451,8 @@ func TestLeavingLeavesNoTraceInTheHistory(t *testing.T) {
 	f.page("/pay/s1", bankPolicy, templates.Leave(templates.LeavePage{Layout: layout(t, "en"), URL: address, Auto: true}))
 	ctx := browser(t)
 	do(t, ctx, chromedp.Navigate(f.URL+"/start"))
-	js[any](t, ctx, `void (location.href = "/pay/s1")`)
+	goes(ctx, `location.href = "/pay/s1"`)
 	waitAt(t, ctx, "/acs")
-	js[any](t, ctx, `history.back()`)
+	goes(ctx, `history.back()`)
 	waitAt(t, ctx, "/start")
 }
