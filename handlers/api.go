@@ -249,6 +249,7 @@ type sessionObject struct {
 	ExpiresAt    string            `json:"expires_at"`
 	Attempts     []attemptObject   `json:"attempts"`
 	Payment      *paymentObject    `json:"payment,omitempty"`
+	Operations   []operationObject `json:"operations,omitempty"`
 }
 
 type attemptObject struct {
@@ -303,6 +304,9 @@ func (a api) object(s *session.Session) sessionObject {
 	}
 	if s.Hold {
 		o.Capture = "manual"
+	}
+	for _, op := range s.Operations {
+		o.Operations = append(o.Operations, operationOf(s, op))
 	}
 	for _, at := range s.Attempts {
 		view := attemptObject{N: at.N, State: at.State, Reference: at.Ref.Reference, Instrument: at.Instrument, Decline: at.Decline,

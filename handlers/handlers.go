@@ -13,6 +13,7 @@ import (
 
 	"tollgate/internal/i18n"
 	"tollgate/internal/merchant"
+	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/session/browser"
 	"tollgate/static"
@@ -88,6 +89,11 @@ func New(o Options) *echo.Echo {
 	v1.POST("/sessions/:session/cancel", a.cancel)
 	v1.POST("/sessions/:session/inquire", a.inquire)
 	v1.GET("/sessions/:session/events", a.events)
+	v1.POST("/sessions/:session/capture", a.operate(providers.Capture))
+	v1.POST("/sessions/:session/void", a.operate(providers.Void))
+	v1.POST("/sessions/:session/refunds", a.operate(providers.Refund))
+	v1.GET("/sessions/:session/operations", a.operations)
+	v1.GET("/sessions/:session/operations/:n", a.operation)
 	v1.GET("/accounts", a.accounts)
 	return e
 }

@@ -294,6 +294,7 @@ const (
 	jobInquire = "session.inquire"
 	jobResume  = "session.resume"
 	jobExpire  = "session.expire"
+	jobOperate = "session.operate"
 )
 
 type jobPayload struct {
@@ -301,6 +302,8 @@ type jobPayload struct {
 	Attempt int    `json:"attempt,omitempty"`
 	StepN   int    `json:"step_n,omitempty"`
 	Look    bool   `json:"look,omitempty"` // ask although the attempt has ended
+
+	Operation int `json:"operation,omitempty"`
 }
 
 func job(kind, key string, p jobPayload, at time.Time) jobs.Job {
@@ -318,6 +321,10 @@ func (f *Flow) inquireJob(s *Session, a *Attempt, at time.Time) jobs.Job {
 // lookJob is an inquiry that is made even of an attempt that has ended: a callback came, or nobody but us said that it ended.
 func (f *Flow) lookJob(s *Session, a *Attempt, at time.Time) jobs.Job {
 	return job(jobInquire, fmt.Sprintf("%s/%d", s.ID, a.N), jobPayload{Session: s.ID, Attempt: a.N, Look: true}, at)
+}
+
+func (f *Flow) operateJob(s *Session, op *Operation, at time.Time) jobs.Job {
+	return job(jobOperate, fmt.Sprintf("%s/op%d", s.ID, op.N), jobPayload{Session: s.ID, Operation: op.N}, at)
 }
 
 func (f *Flow) resumeJob(s *Session, a *Attempt, at time.Time) jobs.Job {
@@ -342,6 +349,7 @@ func (f *Flow) Jobs() map[string]func(context.Context, jobs.Job) error {
 		jobInquire: with(f.inquireDue),
 		jobResume:  with(f.resumeDue),
 		jobExpire:  with(f.expireDue),
+		jobOperate: with(f.operateDue),
 	}
 }
 

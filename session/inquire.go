@@ -56,6 +56,7 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 		}
 		return f.judge(s, a, c, acc, standing, seen)
 	})
+	f.At("status.stored")
 	return err
 }
 

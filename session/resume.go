@@ -53,6 +53,7 @@ func (f *Flow) Notified(ctx context.Context, token string, in threeds.Reply) (Pa
 		c.Jobs = append(c.Jobs, f.resumeJob(s, a, f.Now()))
 		return nil
 	})
+	f.At("notified.stored")
 	return page, err
 }
 
@@ -105,6 +106,7 @@ func (f *Flow) Returned(ctx context.Context, token string, in threeds.Reply) (Pa
 		c.Jobs = append(c.Jobs, f.resumeJob(s, a, f.Now()))
 		return nil
 	})
+	f.At("returned.stored")
 	return page, err
 }
 

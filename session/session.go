@@ -40,7 +40,8 @@ type Session struct {
 	End         End                `json:"end,omitempty"` // why no further attempt may begin
 	RefBase     int                `json:"ref_base"`      // attempts of earlier sessions with the same account and order id
 	LastEvent   int                `json:"last_event"`    // number of the newest event
-	Attempts    []*Attempt         `json:"-"`             // in order of N; stored in rows of their own
+	Operations  []*Operation       `json:"operations,omitempty"`
+	Attempts    []*Attempt         `json:"-"` // in order of N; stored in rows of their own
 }
 
 // End says why a session takes no further attempt.

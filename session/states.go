@@ -86,10 +86,15 @@ func (s *Session) Status() Status {
 	return StatusOpen
 }
 
-// OutcomeKnown is false while any attempt is unknown.
+// OutcomeKnown is false while any attempt or operation is unknown.
 func (s *Session) OutcomeKnown() bool {
 	for _, a := range s.Attempts {
 		if a.State == Unknown || a.State == Held {
+			return false
+		}
+	}
+	for _, op := range s.Operations {
+		if op.State == OpUnknown {
 			return false
 		}
 	}

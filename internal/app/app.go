@@ -253,6 +253,7 @@ func (a *App) Run(ctx context.Context) error {
 				a.log.Error("jobs stopped", "error", err)
 			}
 		}()
+		go a.sweep(work)
 		serve(a.front, a.frontListener)
 	}
 	var metricsServer *http.Server
@@ -273,7 +274,6 @@ func (a *App) Run(ctx context.Context) error {
 	drain, done := context.WithTimeout(context.WithoutCancel(ctx), Grace)
 	defer done()
 	if a.front != nil {
-		a.front.RegisterOnShutdown(func() {})
 		if shutErr := shut(drain, a.front); shutErr != nil {
 			a.log.Warn("requests were cut off", "error", shutErr)
 		}
@@ -291,6 +291,22 @@ func (a *App) Run(ctx context.Context) error {
 		err = errors.Join(err, <-failed)
 	}
 	return err
+}
+
+// sweep drops browser sessions whose time is over.
+func (a *App) sweep(ctx context.Context) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := a.store.Browser().Sweep(ctx); err != nil {
+				a.log.Warn("browser sessions were not swept", "error", err)
+			}
+		}
+	}
 }
 
 // shut stops taking requests; open event streams are cut after a moment, since they would last for ever.

@@ -1,0 +1,405 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"tollgate/internal/money"
+	"tollgate/providers"
+)
+
+// OpState is how far an operation is.
+type OpState string
+
+// Operation states. Calling and unknown differ as they do for attempts: nobody sends again, somebody asks.
+const (
+	OpNew       OpState = "new"
+	OpCalling   OpState = "calling"
+	OpPending   OpState = "pending" // the gateway took it and is working
+	OpUnknown   OpState = "unknown"
+	OpSucceeded OpState = "succeeded"
+	OpFailed    OpState = "failed"
+)
+
+// Open tells whether the operation may still move money; a payment has at most one such.
+func (s OpState) Open() bool { return s != OpSucceeded && s != OpFailed }
+
+// opTransitions is the table of operations: state, next states.
+var opTransitions = map[OpState][]OpState{
+	OpNew:     {OpCalling, OpFailed},
+	OpCalling: {OpPending, OpUnknown, OpSucceeded, OpFailed},
+	OpPending: {OpUnknown, OpSucceeded, OpFailed},
+	OpUnknown: {OpPending, OpSucceeded, OpFailed},
+}
+
+// Operation is money moved without a browser, on a payment.
+type Operation struct {
+	N         int                `json:"n"`
+	Kind      providers.OpKind   `json:"kind"`
+	State     OpState            `json:"state"`
+	Attempt   int                `json:"attempt"`
+	Amount    int64              `json:"amount"` // minor units
+	Reference string             `json:"reference"`
+	GatewayID string             `json:"gateway_id,omitempty"`
+	Decline   *providers.Decline `json:"decline,omitempty"`
+	Before    Before             `json:"before"`
+	Deadline  time.Time          `json:"deadline"`
+	Inquiries int                `json:"inquiries"`
+	NeedsEyes bool               `json:"needs_review,omitempty"`
+	CreatedAt time.Time          `json:"created_at"`
+	UpdatedAt time.Time          `json:"updated_at"`
+}
+
+// Before is where the payment stood when the operation was sent: the guard against doing it twice.
+type Before struct {
+	Outcome  providers.Outcome `json:"outcome,omitempty"`
+	Held     int64             `json:"held"`
+	Captured int64             `json:"captured"`
+	Refunded int64             `json:"refunded"`
+}
+
+// What an operation can be refused for, before any call.
+var (
+	ErrOperation = errors.New("session: the gateway cannot do this operation")
+	ErrNoPayment = errors.New("session: there is no payment to operate on")
+	ErrAmount    = errors.New("session: the amount is not possible")
+	ErrOpenOp    = errors.New("session: another operation is under way")
+	ErrDone      = errors.New("session: the operation was done already")
+	ErrUnsettled = errors.New("session: the payment's outcome is not known yet")
+)
+
+// Good is the attempt that holds the session's money, or nil: the one that counts, else one that came late.
+func (s *Session) Good() *Attempt {
+	var late *Attempt
+	for _, a := range s.Attempts {
+		if a.State.Good() && !a.PaidLate {
+			return a
+		}
+		if a.State.Good() {
+			late = a
+		}
+	}
+	return late
+}
+
+// Operation finds an operation by number, or nil.
+func (s *Session) Operation(n int) *Operation {
+	for _, op := range s.Operations {
+		if op.N == n {
+			return op
+		}
+	}
+	return nil
+}
+
+// Operate asks the gateway to capture, void or refund. Amount 0 means all that is left. It returns once the operation is
+// written down; Wait for its state. Errors say why it was refused before any call.
+func (f *Flow) Operate(ctx context.Context, id string, kind providers.OpKind, amount int64) (*Session, int, error) {
+	n := 0
+	s, err := f.update(ctx, id, func(s *Session, c *Change) error {
+		acc, err := f.account(s)
+		if err != nil {
+			return err
+		}
+		a := s.Good()
+		if amount, err = f.mayOperate(s, a, acc, kind, amount); err != nil {
+			return err
+		}
+		now := f.Now()
+		n = len(s.Operations) + 1
+		op := &Operation{
+			N: n, Kind: kind, State: OpNew, Attempt: a.N, Amount: amount, Reference: fmt.Sprintf("%s-%s%d", a.Ref.Reference, kind[:1], n),
+			Deadline: now.Add(acc.CallTimeout), CreatedAt: now, UpdatedAt: now,
+		}
+		if len(op.Reference) > 32 { // the gateways' limit for an operation's mark
+			token, err := f.token()
+			if err != nil {
+				return err
+			}
+			op.Reference = token
+		}
+		s.Operations = append(s.Operations, op)
+		f.toldOp(s, op, c)
+		c.Jobs = append(c.Jobs, f.operateJob(s, op, op.Deadline.Add(time.Second)))
+		return nil
+	})
+	if err != nil {
+		return s, 0, err
+	}
+	f.At("operation.written")
+	f.background(func(ctx context.Context) { f.operate(ctx, id, n) })
+	return s, n, nil
+}
+
+// mayOperate checks what can be checked without the gateway, and fills in the amount.
+func (f *Flow) mayOperate(s *Session, a *Attempt, acc Account, kind providers.OpKind, amount int64) (int64, error) {
+	if !s.OutcomeKnown() {
+		return 0, ErrUnsettled
+	}
+	if a == nil {
+		return 0, ErrNoPayment
+	}
+	operator, ok := acc.Provider.(providers.Operator)
+	if !ok {
+		return 0, ErrOperation
+	}
+	var limits *providers.OpLimits
+	for _, l := range operator.Kinds() {
+		if l.Kind == kind {
+			limits = &l
+		}
+	}
+	if limits == nil {
+		return 0, ErrOperation
+	}
+	for _, op := range s.Operations {
+		switch {
+		case op.State.Open():
+			return 0, ErrOpenOp
+		case limits.Once && op.Kind == kind && op.State == OpSucceeded:
+			return 0, ErrDone
+		}
+	}
+	left := int64(0)
+	switch kind {
+	case providers.Capture:
+		if a.State != Authorized || a.Voided {
+			return 0, ErrDone
+		}
+		left = a.Held - a.Captured
+	case providers.Void:
+		if a.State != Authorized || a.Voided {
+			return 0, ErrDone
+		}
+		if left = a.Held; amount != 0 && amount != left && !limits.Partial {
+			return 0, ErrAmount
+		}
+	case providers.Refund:
+		if a.State != Paid {
+			return 0, ErrNoPayment
+		}
+		left = a.Captured - a.Refunded
+	default:
+		return 0, ErrOperation
+	}
+	if amount == 0 {
+		amount = left
+	}
+	if amount < 0 || amount > left || left == 0 || (amount != left && !limits.Partial) {
+		return 0, ErrAmount
+	}
+	return amount, nil
+}
+
+// operate asks first where the payment stands, then takes the permission, then sends, once.
+func (f *Flow) operate(ctx context.Context, id string, n int) {
+	s, err := f.Store.Load(ctx, id)
+	if err != nil {
+		f.Log.Error("operation lost sight of its session", "session", id, "error", err)
+		return
+	}
+	acc, err := f.account(s)
+	if err != nil {
+		f.Log.Error("operation without an account", "session", id, "error", err)
+		return
+	}
+	op := s.Operation(n)
+	a := s.Attempt(op.Attempt)
+	standing, err := f.status(ctx, acc, s, a)
+	permitted := false
+	row := Call{Attempt: a.N, Kind: string(op.Kind), Round: n, SentAt: f.Now()}
+	_, saveErr := f.update(ctx, id, func(s *Session, c *Change) error {
+		permitted = false
+		op = s.Operation(n)
+		if op.State != OpNew {
+			return errNothing
+		}
+		if err != nil || !f.stands(s, s.Attempt(op.Attempt), op, standing) {
+			// Nothing was sent, so nothing can have happened: the merchant may ask again.
+			op.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+			return f.moveOp(s, op, c, OpFailed)
+		}
+		op.Before = Before{standing.Outcome, standing.Held, standing.Captured, standing.Refunded}
+		op.Deadline = f.Now().Add(acc.CallTimeout)
+		row.SentAt = f.Now()
+		c.Calls = append(c.Calls, row)
+		c.Jobs = append(c.Jobs, f.operateJob(s, op, op.Deadline.Add(time.Second)))
+		permitted = true
+		return f.moveOp(s, op, c, OpCalling)
+	})
+	if saveErr != nil || !permitted {
+		if saveErr != nil && !errors.Is(saveErr, ErrCallExists) {
+			f.Log.Error("cannot write down an operation", "session", id, "operation", n, "error", saveErr)
+		}
+		return
+	}
+	f.At("operation.permitted")
+	call, done := context.WithTimeout(ctx, acc.CallTimeout)
+	start := f.Now()
+	result, callErr := acc.Provider.(providers.Operator).Do(call, f.payment(s, a), f.op(s, op))
+	done()
+	f.watch(acc, string(op.Kind), start, callErr)
+	f.At("operation.answered")
+	f.settleOp(context.WithoutCancel(ctx), id, n, result, callErr, &row)
+}
+
+// stands compares what the gateway says with what the operation was decided on.
+func (f *Flow) stands(s *Session, a *Attempt, op *Operation, st providers.Standing) bool {
+	if f.mismatch(s, a, st) != "" {
+		return false
+	}
+	switch op.Kind {
+	case providers.Capture, providers.Void:
+		return st.Outcome == providers.Authorized
+	case providers.Refund:
+		return st.Outcome == providers.Paid
+	}
+	return false
+}
+
+func (f *Flow) op(s *Session, op *Operation) providers.Op {
+	return providers.Op{
+		Kind: op.Kind, Reference: op.Reference, GatewayID: op.GatewayID, Amount: money.Amount{Minor: op.Amount, Currency: s.Amount.Currency},
+		Standing: providers.Standing{Outcome: op.Before.Outcome, Held: op.Before.Held, Captured: op.Before.Captured, Refunded: op.Before.Refunded},
+	}
+}
+
+// settleOp stores what a call or an inquiry said of an operation. row is set for the call itself.
+func (f *Flow) settleOp(ctx context.Context, id string, n int, r providers.OpResult, callErr error, row *Call) {
+	_, err := f.update(ctx, id, func(s *Session, c *Change) error {
+		op := s.Operation(n)
+		if row != nil {
+			row.AnsweredAt, row.Result = f.Now(), string(r.State)
+			if callErr != nil {
+				row.Result = "error"
+			}
+			c.Answered = append(c.Answered, *row)
+		}
+		if !op.State.Open() {
+			return nil
+		}
+		if r.GatewayID != "" {
+			op.GatewayID = r.GatewayID
+		}
+		to := OpUnknown
+		if callErr == nil {
+			switch r.State {
+			case providers.OpSucceeded:
+				to = OpSucceeded
+			case providers.OpFailed:
+				to, op.Decline = OpFailed, orOther(r.Decline)
+			case providers.OpPending:
+				to = OpPending
+			}
+		} else {
+			f.Log.Warn("an operation has no clear answer", "session", id, "operation", n, "error", callErr)
+		}
+		return f.moveOp(s, op, c, to)
+	})
+	if err != nil {
+		f.Log.Error("cannot store an operation's result; the inquiry will ask again", "session", id, "operation", n, "error", err)
+	}
+}
+
+// moveOp takes an operation through its table, moves the payment's sums with it, and queues the next inquiry.
+func (f *Flow) moveOp(s *Session, op *Operation, c *Change, to OpState) error {
+	if op.State != to {
+		allowed := false
+		for _, t := range opTransitions[op.State] {
+			allowed = allowed || t == to
+		}
+		if !allowed {
+			return fmt.Errorf("session: an operation cannot go from %s to %s", op.State, to)
+		}
+		op.State = to
+		op.UpdatedAt = f.Now()
+		a := s.Attempt(op.Attempt)
+		if to == OpSucceeded {
+			switch op.Kind {
+			case providers.Capture:
+				a.Captured += op.Amount
+				if err := f.move(s, a, c, Pay); err != nil {
+					return err
+				}
+			case providers.Void:
+				a.Voided = true
+			case providers.Refund:
+				a.Refunded += op.Amount
+			}
+		}
+		f.toldOp(s, op, c)
+	}
+	if !op.State.Open() || op.State == OpNew || op.State == OpCalling {
+		return nil
+	}
+	wait, more := inquiryAfter(op.Inquiries, false)
+	if !more {
+		if !op.NeedsEyes {
+			op.NeedsEyes = true
+			f.event(s, c, "operation.needs_review", map[string]any{"operation": op.N, "kind": op.Kind})
+		}
+		return nil
+	}
+	op.Inquiries++
+	c.Jobs = append(c.Jobs, f.operateJob(s, op, f.Now().Add(wait)))
+	return nil
+}
+
+// toldOp writes the event of an operation's new state: refund.succeeded, capture.pending, …
+func (f *Flow) toldOp(s *Session, op *Operation, c *Change) {
+	data := map[string]any{"operation": op.N, "kind": op.Kind, "operation_amount": op.Amount, "attempt": op.Attempt}
+	if op.Decline != nil {
+		data["decline"] = op.Decline
+	}
+	name := string(op.State)
+	if op.State == OpNew {
+		name = "started"
+	}
+	f.event(s, c, string(op.Kind)+"."+name, data)
+}
+
+// operateDue is the job that asks what became of an operation.
+func (f *Flow) operateDue(ctx context.Context, p jobPayload) error {
+	s, err := f.Store.Load(ctx, p.Session)
+	if err != nil {
+		return err
+	}
+	op := s.Operation(p.Operation)
+	if op == nil || !op.State.Open() {
+		return nil
+	}
+	now := f.Now()
+	if op.State == OpNew || op.State == OpCalling {
+		if left := op.Deadline.Sub(now); left > 0 {
+			_, err := f.update(ctx, s.ID, func(s *Session, c *Change) error {
+				c.Jobs = append(c.Jobs, f.operateJob(s, op, op.Deadline.Add(time.Second)))
+				return nil
+			})
+			return err
+		}
+	}
+	if op.State == OpNew { // the process died before the permission: nothing was sent
+		_, err := f.update(ctx, s.ID, func(s *Session, c *Change) error {
+			op := s.Operation(p.Operation)
+			if op.State != OpNew {
+				return errNothing
+			}
+			op.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+			return f.moveOp(s, op, c, OpFailed)
+		})
+		return err
+	}
+	acc, err := f.account(s)
+	if err != nil {
+		return err
+	}
+	call, done := context.WithTimeout(ctx, acc.CallTimeout)
+	defer done()
+	start := f.Now()
+	result, askErr := acc.Provider.(providers.Operator).Inquire(call, f.payment(s, s.Attempt(op.Attempt)), f.op(s, op))
+	f.watch(acc, "inquire", start, askErr)
+	f.settleOp(ctx, s.ID, op.N, result, askErr, nil)
+	return nil
+}
