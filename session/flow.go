@@ -36,16 +36,17 @@ type Sealer interface {
 
 // Options is what a Flow needs.
 type Options struct {
-	Store    Store
-	Accounts map[string]Account
-	Sealer   Sealer
-	Hub      *Hub
-	Now      func() time.Time
-	Rand     io.Reader // nil: crypto/rand
-	BaseURL  string    // the front's public address, no slash at the end
-	Log      *slog.Logger
-	At       func(place string) // called at labelled places; crash tests stop the process there. nil: nothing
-	Calls    CallWatcher        // told of every gateway call; nil: nobody
+	Store     Store
+	Customers Customers
+	Accounts  map[string]Account
+	Sealer    Sealer
+	Hub       *Hub
+	Now       func() time.Time
+	Rand      io.Reader // nil: crypto/rand
+	BaseURL   string    // the front's public address, no slash at the end
+	Log       *slog.Logger
+	At        func(place string) // called at labelled places; crash tests stop the process there. nil: nothing
+	Calls     CallWatcher        // told of every gateway call; nil: nobody
 }
 
 // CallWatcher is told of gateway calls, for metrics.
@@ -224,12 +225,13 @@ func (f *Flow) ended(s *Session, a *Attempt, c *Change, from State) {
 func vaultKey(s *Session, a *Attempt) string { return fmt.Sprintf("%s/%d", s.ID, a.N) }
 
 // payment is what a provider gets to see of an attempt.
-func (f *Flow) payment(s *Session, a *Attempt) providers.Payment {
+func (f *Flow) payment(ctx context.Context, s *Session, a *Attempt) providers.Payment {
 	p := providers.Payment{
 		Ref: a.Ref, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.Hold,
 		Description: s.Description, Locale: s.Locale, Customer: s.Customer, Billing: s.Billing, SaveCard: s.SaveCard,
 		CreatedAt: a.CreatedAt, ExpiresAt: s.ExpiresAt,
 		CallbackURL: f.BaseURL + "/callbacks/" + s.Account,
+		Credential:  f.credential(ctx, s),
 	}
 	p.Customer.IP = a.IP
 	if r := a.Run(); r != nil {
@@ -295,6 +297,8 @@ const (
 	jobResume  = "session.resume"
 	jobExpire  = "session.expire"
 	jobOperate = "session.operate"
+
+	jobRemember = "session.remember"
 )
 
 type jobPayload struct {
@@ -350,6 +354,8 @@ func (f *Flow) Jobs() map[string]func(context.Context, jobs.Job) error {
 		jobResume:  with(f.resumeDue),
 		jobExpire:  with(f.expireDue),
 		jobOperate: with(f.operateDue),
+
+		jobRemember: with(f.rememberDue),
 	}
 }
 

@@ -86,7 +86,7 @@ func (f *Flow) status(ctx context.Context, acc Account, s *Session, a *Attempt) 
 	call, done := context.WithTimeout(ctx, acc.CallTimeout)
 	defer done()
 	start := f.Now()
-	standing, err := acc.Provider.Status(call, f.payment(s, a))
+	standing, err := acc.Provider.Status(call, f.payment(ctx, s, a))
 	f.watch(acc, "status", start, err)
 	f.At("status.answered")
 	return standing, err
@@ -117,7 +117,7 @@ func (f *Flow) closeOrder(ctx context.Context, acc Account, s *Session, a *Attem
 	call, done := context.WithTimeout(ctx, acc.CallTimeout)
 	defer done()
 	start := f.Now()
-	err := closer.Close(call, f.payment(s, a))
+	err := closer.Close(call, f.payment(ctx, s, a))
 	f.watch(acc, "close", start, err)
 	f.At("close.answered")
 	if err != nil {
@@ -263,6 +263,9 @@ func (f *Flow) good(s *Session, a *Attempt, c *Change, st providers.Standing) er
 	}
 	if a.PaidLate {
 		f.told(s, a, c, "payment.paid_late")
+	}
+	if s.SaveCard && a.Saved == "" {
+		c.Jobs = append(c.Jobs, f.rememberJob(s, a, f.Now()))
 	}
 	return nil
 }

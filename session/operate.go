@@ -238,7 +238,7 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 	f.At("operation.permitted")
 	call, done := context.WithTimeout(ctx, acc.CallTimeout)
 	start := f.Now()
-	result, callErr := acc.Provider.(providers.Operator).Do(call, f.payment(s, a), f.op(s, op))
+	result, callErr := acc.Provider.(providers.Operator).Do(call, f.payment(ctx, s, a), f.op(s, op))
 	done()
 	f.watch(acc, string(op.Kind), start, callErr)
 	f.At("operation.answered")
@@ -398,7 +398,7 @@ func (f *Flow) operateDue(ctx context.Context, p jobPayload) error {
 	call, done := context.WithTimeout(ctx, acc.CallTimeout)
 	defer done()
 	start := f.Now()
-	result, askErr := acc.Provider.(providers.Operator).Inquire(call, f.payment(s, s.Attempt(op.Attempt)), f.op(s, op))
+	result, askErr := acc.Provider.(providers.Operator).Inquire(call, f.payment(ctx, s, s.Attempt(op.Attempt)), f.op(s, op))
 	f.watch(acc, "inquire", start, askErr)
 	f.settleOp(ctx, s.ID, op.N, result, askErr, nil)
 	return nil

@@ -11,16 +11,33 @@ import (
 	"tollgate/threeds"
 )
 
-// Submission is a filled card form.
+// Submission is a filled card form, or the choice of another way to pay.
 type Submission struct {
+	Kind    string // "" is "card"; else saved_card, qr, sberpay, hosted
 	Card    card.Card
+	Saved   *SavedCard // saved_card; its CVC, where the gateway asks, is in Card.Code
+	Phone   string     // sberpay
 	Browser threeds.BrowserData
 	IP      string
+
+	Merchant bool // the merchant pays with a saved card while the customer is away
 }
 
-// Submit begins an attempt with the card and returns once it is written down; the gateway is called in the background.
+func (in Submission) instrument() providers.Instrument {
+	i := providers.Instrument{Kind: in.Kind, Card: in.Card, Phone: in.Phone, Merchant: in.Merchant}
+	if in.Saved != nil {
+		i.Card = card.Card{}
+		i.Saved, i.Code, i.First = in.Saved.GatewayID, in.Card.Code, in.Saved.SeriesID
+	}
+	return i
+}
+
+// Submit begins an attempt and returns once it is written down; the gateway is called in the background.
 // ErrBusy where an attempt lives (a second click, another tab), ErrEnded where none may begin any more.
 func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
+	if in.Kind == "" {
+		in.Kind = "card"
+	}
 	var a *Attempt
 	s, err := f.update(ctx, id, func(s *Session, c *Change) error {
 		if err := f.mayBegin(s); err != nil {
@@ -29,9 +46,12 @@ func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
 		now := f.Now()
 		n := len(s.Attempts) + 1
 		a = &Attempt{
-			N: n, State: New, Instrument: "card", Card: in.Card.Number.Masked(), Browser: in.Browser, IP: in.IP,
+			N: n, State: New, Instrument: in.Kind, Card: in.Card.Number.Masked(), Browser: in.Browser, IP: in.IP,
 			Ref:       providers.Ref{Reference: fmt.Sprintf("%s-%d", s.OrderID, s.RefBase+n)},
 			CreatedAt: now, UpdatedAt: now,
+		}
+		if in.Saved != nil {
+			a.Saved, a.Card = in.Saved.ID, in.Saved.Card
 		}
 		if err := f.newRun(a, threeds.IDs{}); err != nil {
 			return err
@@ -50,7 +70,9 @@ func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
 		return err
 	}
 	f.At("attempt.written")
-	f.vault.put(vaultKey(s, a), in.Card)
+	if in.Kind == "card" {
+		f.vault.put(vaultKey(s, a), in.Card)
+	}
 	f.background(func(ctx context.Context) { f.begin(ctx, s, a, in) })
 	return nil
 }
@@ -88,7 +110,7 @@ func (f *Flow) begin(ctx context.Context, s *Session, a *Attempt, in Submission)
 	call, done := context.WithTimeout(ctx, acc.CallTimeout)
 	defer done()
 	start := f.Now()
-	ref, err := acc.Provider.Register(call, f.payment(s, a))
+	ref, err := acc.Provider.Register(call, f.payment(ctx, s, a))
 	f.watch(acc, "register", start, err)
 	f.At("register.answered")
 	if err != nil {
@@ -109,7 +131,7 @@ func (f *Flow) begin(ctx context.Context, s *Session, a *Attempt, in Submission)
 	ref.Reference = a.Ref.Reference
 	f.call(ctx, s.ID, a.N, outgoing{kind: "pay", from: New, prepare: func(a *Attempt) { a.Ref = ref }},
 		func(ctx context.Context, p providers.Payment) (providers.Step, error) {
-			return acc.Provider.Pay(ctx, p, providers.Instrument{Kind: "card", Card: in.Card}, in.Browser)
+			return acc.Provider.Pay(ctx, p, in.instrument(), in.Browser)
 		})
 }
 
@@ -158,7 +180,7 @@ func (f *Flow) call(ctx context.Context, id string, n int, out outgoing, send fu
 		a.Inquiries = 0
 		c.Calls = append(c.Calls, row)
 		c.Jobs = append(c.Jobs, f.inquireJob(s, a, a.Deadline.Add(time.Second)))
-		p = f.payment(s, a)
+		p = f.payment(ctx, s, a)
 		sent = true
 		return nil
 	})
@@ -203,6 +225,11 @@ func (f *Flow) answered(ctx context.Context, id string, row Call, step providers
 		}
 		if a.State != Calling && a.State != Unknown && a.State != Gateway {
 			return nil // an inquiry was faster: only the call book learns of it
+		}
+		if errors.Is(callErr, providers.ErrCredential) && a.State == Calling { // nothing was taken: the customer logs in again
+			f.refused(s)
+			a.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+			return f.move(s, a, c, Disprove)
 		}
 		if callErr != nil {
 			news = true

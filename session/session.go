@@ -41,7 +41,8 @@ type Session struct {
 	RefBase     int                `json:"ref_base"`      // attempts of earlier sessions with the same account and order id
 	LastEvent   int                `json:"last_event"`    // number of the newest event
 	Operations  []*Operation       `json:"operations,omitempty"`
-	Attempts    []*Attempt         `json:"-"` // in order of N; stored in rows of their own
+	Login       *Login             `json:"login,omitempty"` // where the account wants the customer before the card
+	Attempts    []*Attempt         `json:"-"`               // in order of N; stored in rows of their own
 }
 
 // End says why a session takes no further attempt.
@@ -63,6 +64,7 @@ type Attempt struct {
 	State      State               `json:"state"`
 	Ref        providers.Ref       `json:"ref"`
 	Instrument string              `json:"instrument"`
+	Saved      string              `json:"saved,omitempty"` // the saved card it is paid with: ours
 	Card       card.Masked         `json:"card,omitzero"`
 	Browser    threeds.BrowserData `json:"browser,omitzero"`
 	IP         string              `json:"ip,omitempty"` // the shopper's

@@ -40,6 +40,7 @@ var transitions = map[State]map[Trigger]State{
 		Authorize: Authorized,
 		Pay:       Paid,
 		Decline:   Declined,
+		Disprove:  Failed,
 	},
 	Shopper: {
 		Send:      Calling,

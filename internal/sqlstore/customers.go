@@ -1,0 +1,109 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"tollgate/session"
+)
+
+var _ session.Customers = (*Store)(nil)
+
+// SaveCredential keeps the newest sealed credential of a customer in an account.
+func (st *Store) SaveCredential(ctx context.Context, account, customer, sealed string, expires time.Time) error {
+	return st.change(ctx, notice{}, func(tx *tx) error {
+		return tx.exec(`INSERT INTO credential (account, customer, sealed, expires_at) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (account, customer) DO UPDATE SET sealed = excluded.sealed, expires_at = excluded.expires_at`,
+			account, customer, sealed, micros(expires))
+	})
+}
+
+// Credential reads a customer's credential.
+func (st *Store) Credential(ctx context.Context, account, customer string) (sealed string, err error) {
+	err = st.r.QueryRowContext(ctx, `SELECT sealed FROM credential WHERE account = $1 AND customer = $2 AND expires_at > $3`,
+		account, customer, micros(st.o.Now())).Scan(&sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = session.ErrNotFound
+	}
+	return sealed, err
+}
+
+// DropCredential forgets a credential, if it is still the same.
+func (st *Store) DropCredential(ctx context.Context, account, customer, sealed string) error {
+	return st.change(ctx, notice{}, func(tx *tx) error {
+		return tx.exec(`DELETE FROM credential WHERE account = $1 AND customer = $2 AND sealed = $3`, account, customer, sealed)
+	})
+}
+
+// SaveCard keeps a saved card and sets its ID to the one it had.
+func (st *Store) SaveCard(ctx context.Context, c *session.SavedCard) error {
+	return st.change(ctx, notice{}, func(tx *tx) error {
+		return tx.QueryRowContext(tx.ctx, `INSERT INTO saved_card (id, merchant, account, customer, gateway_id, brand, first6, last4,
+			expiry, name, series_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+			ON CONFLICT (account, customer, gateway_id) DO UPDATE SET brand = excluded.brand, first6 = excluded.first6,
+			last4 = excluded.last4, expiry = excluded.expiry, series_id = excluded.series_id RETURNING id`,
+			c.ID, c.Merchant, c.Account, c.Customer, c.GatewayID, c.Card.Brand, c.Card.First6, c.Card.Last4,
+			c.Expiry, c.Name, c.SeriesID, micros(c.CreatedAt)).Scan(&c.ID)
+	})
+}
+
+const savedCardColumns = `id, merchant, account, customer, gateway_id, brand, first6, last4, expiry, name, series_id, created_at`
+
+func scanSavedCard(row interface{ Scan(...any) error }) (c session.SavedCard, err error) {
+	var at int64
+	err = row.Scan(&c.ID, &c.Merchant, &c.Account, &c.Customer, &c.GatewayID, &c.Card.Brand, &c.Card.First6, &c.Card.Last4,
+		&c.Expiry, &c.Name, &c.SeriesID, &at)
+	c.CreatedAt = instant(at)
+	return c, err
+}
+
+// SavedCards lists a customer's cards, newest first.
+func (st *Store) SavedCards(ctx context.Context, merchant, account, customer string) ([]session.SavedCard, error) {
+	rows, err := st.r.QueryContext(ctx, `SELECT `+savedCardColumns+` FROM saved_card
+		WHERE merchant = $1 AND customer = $2 AND (account = $3 OR $4) ORDER BY created_at DESC, id`, merchant, customer, account, account == "")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []session.SavedCard
+	for rows.Next() {
+		c, err := scanSavedCard(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, c)
+	}
+	return list, rows.Err()
+}
+
+// SavedCard reads one card.
+func (st *Store) SavedCard(ctx context.Context, merchant, id string) (session.SavedCard, error) {
+	c, err := scanSavedCard(st.r.QueryRowContext(ctx, `SELECT `+savedCardColumns+` FROM saved_card WHERE merchant = $1 AND id = $2`, merchant, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = session.ErrNotFound
+	}
+	return c, err
+}
+
+// RenameSavedCard gives a card a name.
+func (st *Store) RenameSavedCard(ctx context.Context, merchant, id, name string) error {
+	return st.changeOne(ctx, `UPDATE saved_card SET name = $3 WHERE merchant = $1 AND id = $2`, merchant, id, name)
+}
+
+// DropSavedCard forgets a card.
+func (st *Store) DropSavedCard(ctx context.Context, merchant, id string) error {
+	return st.changeOne(ctx, `DELETE FROM saved_card WHERE merchant = $1 AND id = $2`, merchant, id)
+}
+
+// changeOne changes one row or is session.ErrNotFound.
+func (st *Store) changeOne(ctx context.Context, query string, args ...any) error {
+	return st.change(ctx, notice{}, func(tx *tx) error {
+		n, err := tx.affected(query, args...)
+		if err == nil && n == 0 {
+			err = session.ErrNotFound
+		}
+		return err
+	})
+}

@@ -1,0 +1,42 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"tollgate/internal/card"
+)
+
+// SavedCard is a card that a gateway keeps for a merchant's customer.
+type SavedCard struct {
+	ID        string // ours, unguessable: sc_…
+	Merchant  string
+	Account   string
+	Customer  string // the merchant's id of the customer; with gateways that have logins, the gateway's
+	GatewayID string // bindingId, card-ref-id, registrationId, token
+	Card      card.Masked
+	Expiry    string // MM/YY or ""
+	Name      string // the customer's own name for it
+	SeriesID  string // the gateway's id of the payment that began a series of merchant-initiated ones
+	CreatedAt time.Time
+}
+
+// Customers keeps what outlives a session: credentials of customers, sealed, and names of saved cards. storetest says how
+// it must behave.
+type Customers interface {
+	// SaveCredential keeps the newest sealed credential of a customer in an account.
+	SaveCredential(ctx context.Context, account, customer, sealed string, expires time.Time) error
+	// Credential reads it. ErrNotFound where there is none or its time is over.
+	Credential(ctx context.Context, account, customer string) (sealed string, err error)
+	// DropCredential forgets it, if it is still the same.
+	DropCredential(ctx context.Context, account, customer, sealed string) error
+	// SaveCard keeps a saved card. A known gateway id of the same account and customer is replaced and keeps its ID.
+	SaveCard(ctx context.Context, c *SavedCard) error
+	// SavedCards lists a customer's cards in an account, newest first; account "" means all of the merchant's.
+	SavedCards(ctx context.Context, merchant, account, customer string) ([]SavedCard, error)
+	// SavedCard reads one. ErrNotFound.
+	SavedCard(ctx context.Context, merchant, id string) (SavedCard, error)
+	// RenameSavedCard and DropSavedCard change one. ErrNotFound.
+	RenameSavedCard(ctx context.Context, merchant, id, name string) error
+	DropSavedCard(ctx context.Context, merchant, id string) error
+}
