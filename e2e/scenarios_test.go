@@ -1,6 +1,9 @@
 package e2e_test
 
-import "time"
+import (
+	"testing"
+	"time"
+)
 
 // scenario is one payment from the card form to its end, whatever drives the browser. In each, the page, the API's
 // answer and the gateway's ledger have to agree.
@@ -226,4 +229,94 @@ func onlyPaynetEasy() []scenario {
 		rows[i].name, rows[i].account = "payneteasy: "+rows[i].name, "payneteasy"
 	}
 	return rows
+}
+
+// agrees holds the API's answer and the gateway's ledger against the ending; the driver has looked at the page.
+func (w *world) agrees(t testing.TB, made sessionView, want ending) {
+	t.Helper()
+	s := w.session(t, made.ID)
+	if s.Status != want.status || !s.OutcomeKnown {
+		t.Errorf("the session is %s (outcome known: %v), want %s", s.Status, s.OutcomeKnown, want.status)
+	}
+	if len(s.Attempts) != 1 {
+		t.Fatalf("%d attempts, want 1", len(s.Attempts))
+	}
+	a := s.Attempts[0]
+	reason := ""
+	if a.Decline != nil {
+		reason = a.Decline.Reason
+	}
+	if a.State != want.state || reason != want.decline {
+		t.Errorf("the attempt is %s %q, want %s %q", a.State, reason, want.state, want.decline)
+	}
+	ind := ""
+	for _, r := range a.Runs {
+		if r.CompInd == "" {
+			r.CompInd = "-"
+		}
+		ind += r.CompInd
+	}
+	if len(a.Runs) != want.runs || ind != want.compInd {
+		t.Errorf("%d runs with completion indicators %s, want %d with %s", len(a.Runs), ind, want.runs, want.compInd)
+	}
+
+	entries := w.ledger(t, s.OrderID)
+	if len(entries) != 1 {
+		t.Fatalf("the gateway knows %d orders, want 1: %+v", len(entries), entries)
+	}
+	truth := entries[0]
+	held, captured := int64(0), int64(0)
+	if want.charges == 1 {
+		held = s.Amount
+		if want.status == "paid" {
+			captured = s.Amount
+		}
+	}
+	if truth.Charges != want.charges || truth.Authorized != held || truth.Captured != captured || truth.Refunded != 0 ||
+		truth.Reference != a.Reference || truth.Amount != s.Amount || truth.Currency != s.Currency {
+		t.Errorf("the ledger says %+v, want %d charges, %d authorized, %d captured of %s", truth, want.charges, held, captured, a.Reference)
+	}
+	switch p := s.Payment; {
+	case (p != nil) != (want.charges == 1):
+		t.Errorf("the API tells of a payment: %v", p != nil)
+	case p != nil:
+		if p.Authorized != held || p.Captured != captured || p.Refunded != 0 || p.GatewayOrderID != truth.GatewayOrderID {
+			t.Errorf("the API says %+v, the ledger %+v", *p, truth)
+		}
+		got := threeDS{}
+		if p.ThreeDS != nil {
+			got = threeDS{p.ThreeDS.Version, p.ThreeDS.TransStatus, p.ThreeDS.ECI}
+		}
+		if got != want.threeDS {
+			t.Errorf("authenticated as %+v, want %+v", got, want.threeDS)
+		}
+	}
+	w.history(t, made.ID)
+}
+
+// history holds a session's events against what events promise: numbered without a gap, no state told twice in a row,
+// at most one end in money.
+func (w *world) history(t testing.TB, id string) []string {
+	t.Helper()
+	var types []string
+	good := 0
+	for i, e := range w.events(t, id) {
+		if e.N != i+1 {
+			t.Errorf("event %d has the number %d", i+1, e.N)
+		}
+		if e.Type == "payment.paid" || e.Type == "payment.authorized" {
+			good++
+		}
+		types = append(types, e.Type)
+	}
+	if good > 1 {
+		t.Errorf("money is told of %d times: %v", good, types)
+	}
+	return types
+}
+
+// advance moves the clock that front and sandbox share.
+func (w *world) advance(t testing.TB, d time.Duration) {
+	t.Helper()
+	w.sandbox(t, "POST", "/clock/advance", map[string]any{"seconds": d.Seconds()}, nil)
 }

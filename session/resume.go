@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tollgate/providers"
@@ -44,7 +45,7 @@ func (f *Flow) Notified(ctx context.Context, token string, in threeds.Reply) (Pa
 		if err := runSpokenOf(a, token, said); err != nil {
 			return err
 		}
-		if a.State != Shopper || a.Step == nil || a.Step.Kind != providers.Method || !run.NotifiedAt.IsZero() {
+		if a.State != Shopper || a.Step == nil || a.Step.Kind != providers.Method || !run.NotifiedAt.IsZero() || run.CompInd != "" {
 			return errNothing
 		}
 		run.NotifiedAt = f.Now()
@@ -256,6 +257,14 @@ func (f *Flow) resumeDue(ctx context.Context, p jobPayload) error {
 	if a == nil || a.State != Shopper || a.Step == nil || a.StepN != p.StepN {
 		return nil // that step is over
 	}
+	if a.Step.Kind == providers.Method && a.Run().CompInd == "" {
+		if s, err = f.methodSilent(ctx, p); err != nil {
+			return err
+		}
+		if a = s.Attempt(p.Attempt); a.State != Shopper || a.Step == nil || a.StepN != p.StepN || a.Run().CompInd == "" {
+			return nil
+		}
+	}
 	answer, err := f.answer(s, a)
 	if err != nil {
 		return err
@@ -264,15 +273,34 @@ func (f *Flow) resumeDue(ctx context.Context, p jobPayload) error {
 	return nil
 }
 
+// methodSilent writes down that nobody reported the Method's end, before the gateway is told: a notification that comes
+// from now on is late. N, or U where the bank has no Method and only the gateway's own frame ran.
+func (f *Flow) methodSilent(ctx context.Context, p jobPayload) (*Session, error) {
+	return f.update(ctx, p.Session, func(s *Session, c *Change) error {
+		a := s.Attempt(p.Attempt)
+		if a.State != Shopper || a.Step == nil || a.StepN != p.StepN || a.Run().CompInd != "" {
+			return errNothing
+		}
+		if at := a.MethodDeadline(); f.Now().Before(at) { // the frames were shown only just now
+			c.Jobs = append(c.Jobs, f.resumeJob(s, a, at))
+			return nil
+		}
+		a.Run().CompInd = "U"
+		for _, form := range a.Step.Forms {
+			if slices.ContainsFunc(form.Fields, func(f threeds.Field) bool { return f.Name == "threeDSMethodData" }) {
+				a.Run().CompInd = "N"
+			}
+		}
+		return nil
+	})
+}
+
 // answer puts together what goes to the gateway.
 func (f *Flow) answer(s *Session, a *Attempt) (providers.Answer, error) {
 	run := a.Run()
 	answer := providers.Answer{Browser: a.Browser, Card: f.vault.get(vaultKey(s, a)), CompInd: run.CompInd}
 	if a.Step.Kind == providers.Method {
 		answer.Kind = providers.MethodDone
-		if answer.CompInd == "" {
-			answer.CompInd = "N"
-		}
 		return answer, nil
 	}
 	if run.Sealed == "" {
@@ -322,8 +350,8 @@ func (f *Flow) Shown(ctx context.Context, id string, stepN int) (first bool, err
 // MethodDeadline is when a 3DS Method is given up. The attempt is at a Method step.
 func (a *Attempt) MethodDeadline() time.Time {
 	wait := MethodWait
-	if d := a.Step.Deadline; d > 0 && d < MethodWait { // nobody would report its end
-		wait = d
+	if d := a.Step.Deadline; d > 0 && d+methodLoads < MethodWait { // nobody would report its end
+		wait = d + methodLoads
 	}
 	if at := a.Run().MethodAt; !at.IsZero() {
 		return at.Add(wait)

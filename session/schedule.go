@@ -66,7 +66,8 @@ func againAfter(n int) time.Duration {
 const (
 	// MethodWait is how long a 3DS Method may take: ten seconds by EMV 3DS 2.1 and 2.2 (facts/threeds.md §1.3), counted
 	// from the moment the frames are shown, and half a second for the frames to load.
-	MethodWait = 10*time.Second + 500*time.Millisecond
+	MethodWait  = 10*time.Second + methodLoads
+	methodLoads = 500 * time.Millisecond
 	// ChallengeWait is how long a shopper may take at the bank before the order is closed: ACS pages allow ten minutes
 	// for each of their own pages.
 	ChallengeWait = 15 * time.Minute
