@@ -175,7 +175,11 @@ func (a api) session(m merchant.Merchant, in newSession) (*session.Session, erro
 		return value
 	}
 	s.Kind = oneOf("kind", in.Kind, "payment")
-	s.Method = oneOf("payment_method", in.Method, "card")
+	methods := []string{"card"}
+	if acc, ok := a.Flow.Accounts[in.Account]; ok {
+		methods = providers.Instruments(acc.Provider)
+	}
+	s.Method = oneOf("payment_method", in.Method, methods[0], methods[1:]...)
 	oneOf("capture", in.Capture, "automatic", "manual")
 	if in.Locale != "" {
 		oneOf("locale", in.Locale, "en", "ru", "kk")

@@ -67,6 +67,12 @@ func New(o Options) *echo.Echo {
 	pages.POST("", p.submit) // a form without its action, reloaded or kept by a browser extension
 	pages.POST("/card", p.submit)
 	pages.POST("/cancel", p.cancel)
+	pages.POST("/start", p.start)
+	pages.POST("/saved", p.saved)
+	pages.POST("/phone", p.phone)
+	pages.POST("/code", p.code)
+	pages.POST("/code/again", p.codeAgain)
+	pages.GET("/new", p.newCard)
 	e.GET("/pay/:session/events", p.events)
 	e.GET("/pay/:session/frame/:step/:n", p.frame)
 	e.GET("/pay/:session/page/:step", p.gatewayPage)

@@ -65,6 +65,10 @@ func (p pay) show(c echo.Context) error {
 // form is what a refused submission leaves to show again. Number and code never are.
 type form struct {
 	stale        bool
+	newCard      bool // another card than the saved ones
+	phone        string
+	login        templates.LoginError
+	saved        templates.CardError
 	expiry, name string
 	errors       templates.CardErrors
 }
@@ -115,7 +119,7 @@ func (p pay) page(c echo.Context, s *session.Session, f form) error {
 		if s.Remaining(p.Now()) == 0 {
 			return p.result(c, s, templates.OutcomeExpired)
 		}
-		return p.card(c, s, f, "")
+		return p.begin(c, s, f)
 	case session.StatusPaid, session.StatusPartiallyRefunded:
 		return p.result(c, s, templates.OutcomePaid)
 	case session.StatusAuthorized:
@@ -193,7 +197,6 @@ func (p pay) submit(c echo.Context) error {
 		return p.page(c, s, f)
 	}
 	ctx := c.Request().Context()
-	seen := s.Version
 	if again {
 		err = p.Flow.CardAgain(ctx, s.ID, in)
 		if errors.Is(err, session.ErrOtherCard) {
@@ -203,14 +206,20 @@ func (p pay) submit(c echo.Context) error {
 	} else {
 		err = p.Flow.Submit(ctx, s.ID, in)
 	}
+	return p.submitted(c, s, err)
+}
+
+// submitted waits a moment for the first news of an attempt, then answers with the one address.
+func (p pay) submitted(c echo.Context, s *session.Session, err error) error {
 	switch {
 	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrEnded), errors.Is(err, session.ErrStale):
 		return back(c, s.ID)
 	case err != nil:
 		return err
 	}
-	limited, done := context.WithTimeout(ctx, session.SubmitWait)
+	limited, done := context.WithTimeout(c.Request().Context(), session.SubmitWait)
 	defer done()
+	seen := s.Version
 	_, err = p.Flow.Wait(limited, s.ID, func(s *session.Session) bool {
 		return s.Version > seen && view(s) != "working"
 	})
@@ -319,9 +328,7 @@ func (p pay) step(c echo.Context, s *session.Session, a *session.Attempt, f form
 			Layout: layout, URL: step.Link, Auto: first, Info: step.Info,
 		}))
 	case providers.Scan:
-		return render(c, p.Options, http.StatusOK, ownPage, "", templates.Scan(templates.ScanPage{
-			Layout: layout, Link: step.Link, EventsURL: eventsURL(s), Next: payPath(s.ID),
-		}))
+		return p.scan(c, s, layout, step)
 	}
 	return p.wait(c, s, "working")
 }

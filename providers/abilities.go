@@ -12,6 +12,11 @@ import (
 // The abilities below are small and optional: found by type assertion, then narrowed by the account's options. Calls
 // that change something carry our reference, so that a repeat is recognised where the gateway can.
 
+// InstrumentLister says what can be paid with beyond a card: qr, sberpay, hosted. Saved cards follow from CardKeeper.
+type InstrumentLister interface {
+	Instruments() []string
+}
+
 // Login is for gateways that need the customer before the card. It belongs to the session, before any attempt; the
 // credential is sealed at rest by session/, per account and customer. None of its calls moves money.
 type Login interface {
@@ -125,6 +130,18 @@ type HistoryLine struct {
 // Historian lists what the gateway remembers.
 type Historian interface {
 	History(ctx context.Context, q HistoryQuery) ([]HistoryLine, error)
+}
+
+// Instruments names everything that a provider's payments can be made with.
+func Instruments(p Provider) []string {
+	all := []string{"card"}
+	if _, ok := p.(CardKeeper); ok {
+		all = append(all, "saved_card")
+	}
+	if l, ok := p.(InstrumentLister); ok {
+		all = append(all, l.Instruments()...)
+	}
+	return all
 }
 
 // Bank can take a payout.

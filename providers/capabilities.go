@@ -2,7 +2,10 @@ package providers
 
 // Capabilities names what a provider can do, found by type assertion; the order is fixed.
 func Capabilities(p Provider) []string {
-	all := []string{"pay"}
+	var all []string
+	for _, i := range Instruments(p) {
+		all = append(all, "pay_"+i)
+	}
 	if _, ok := p.(Closer); ok {
 		all = append(all, "close")
 	}
@@ -13,6 +16,33 @@ func Capabilities(p Provider) []string {
 		for _, k := range o.Kinds() {
 			all = append(all, string(k.Kind))
 		}
+	}
+	if _, ok := p.(Login); ok {
+		all = append(all, "login")
+	}
+	if _, ok := p.(CardKeeper); ok {
+		all = append(all, "saved_cards")
+	}
+	if _, ok := p.(CardRegistrar); ok {
+		all = append(all, "register_card")
+	}
+	if _, ok := p.(CardRenamer); ok {
+		all = append(all, "rename_card")
+	}
+	if _, ok := p.(VirtualCardIssuer); ok {
+		all = append(all, "virtual_cards")
+	}
+	if _, ok := p.(Payer); ok {
+		all = append(all, "payouts")
+	}
+	if _, ok := p.(Invoicer); ok {
+		all = append(all, "invoices")
+	}
+	if _, ok := p.(Historian); ok {
+		all = append(all, "history")
+	}
+	if _, ok := p.(BankLister); ok {
+		all = append(all, "banks")
 	}
 	return all
 }

@@ -72,6 +72,22 @@ func (f *Flow) Cancel(ctx context.Context, id string) (*Session, error) {
 	})
 }
 
+// Open marks the first browser that opens a session, and tells whether this is it. Only that one sees what belongs to the
+// customer: a link that was passed on may pay, and shows nothing.
+func (f *Flow) Open(ctx context.Context, id, browser string) (first bool, err error) {
+	s, err := f.update(ctx, id, func(s *Session, c *Change) error {
+		if s.Opener != "" {
+			return errNothing
+		}
+		s.Opener = browser
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	return s.Opener == browser, nil
+}
+
 // Remaining is how long the session may still begin an attempt; not below zero.
 func (s *Session) Remaining(now time.Time) time.Duration {
 	return max(0, s.ExpiresAt.Sub(now))

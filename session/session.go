@@ -41,8 +41,9 @@ type Session struct {
 	RefBase     int                `json:"ref_base"`      // attempts of earlier sessions with the same account and order id
 	LastEvent   int                `json:"last_event"`    // number of the newest event
 	Operations  []*Operation       `json:"operations,omitempty"`
-	Login       *Login             `json:"login,omitempty"` // where the account wants the customer before the card
-	Attempts    []*Attempt         `json:"-"`               // in order of N; stored in rows of their own
+	Opener      string             `json:"opener,omitempty"` // the browser that opened it first: the customer's
+	Login       *Login             `json:"login,omitempty"`  // where the account wants the customer before the card
+	Attempts    []*Attempt         `json:"-"`                // in order of N; stored in rows of their own
 }
 
 // End says why a session takes no further attempt.

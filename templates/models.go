@@ -251,3 +251,31 @@ type SavedCard struct {
 	Last4  string
 	Expiry string // MM/YY, or empty
 }
+
+// StartPage begins a payment that needs no card here. It posts csrf, and phone where it is asked for.
+//
+// CSP: as CardPage.
+type StartPage struct {
+	Layout
+	Action, CancelAction, CSRF string
+	Hosted                     bool // on the gateway's own page; else in a bank's app
+	AskPhone                   bool
+	Phone                      string // kept from an earlier try
+	Error                      LoginError
+	Decline                    string // as in CardPage
+	NotCharged                 bool
+}
+
+func (p StartPage) title() string {
+	if p.Hosted {
+		return "start_hosted_title"
+	}
+	return "scan_title"
+}
+
+func (p StartPage) text() string {
+	if p.Hosted {
+		return "start_hosted_text"
+	}
+	return "start_app_text"
+}

@@ -151,13 +151,19 @@ func refresh(seconds int, url string) string {
 }
 
 func (p CardPage) notice() string {
+	if notice := noticeText(p.Decline, p.NotCharged); notice != "" || !p.Stale {
+		return notice
+	}
+	return "card_stale"
+}
+
+// noticeText says how the attempt before ended; "" where there was none.
+func noticeText(decline string, notCharged bool) string {
 	switch {
-	case p.Decline != "":
-		return declineText(p.Decline)
-	case p.NotCharged:
+	case decline != "":
+		return declineText(decline)
+	case notCharged:
 		return "card_not_charged"
-	case p.Stale:
-		return "card_stale"
 	}
 	return ""
 }

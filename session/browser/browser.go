@@ -21,6 +21,7 @@ type Browsers struct {
 
 const (
 	keyCSRF     = "csrf"
+	keyID       = "id"
 	keyLanguage = "lang"
 )
 
@@ -53,7 +54,12 @@ func New(store scs.CtxStore, secure bool, random io.Reader, log *slog.Logger) *B
 
 // CSRF is the secret of this browser session, made at first use. The form carries it as a hidden input.
 func (b *Browsers) CSRF(ctx context.Context) (string, error) {
-	if v := b.GetString(ctx, keyCSRF); v != "" {
+	return b.random(ctx, keyCSRF)
+}
+
+// random is a value of this browser session, made at first use.
+func (b *Browsers) random(ctx context.Context, key string) (string, error) {
+	if v := b.GetString(ctx, key); v != "" {
 		return v, nil
 	}
 	var raw [24]byte
@@ -61,7 +67,7 @@ func (b *Browsers) CSRF(ctx context.Context) (string, error) {
 		return "", err
 	}
 	v := base64.RawURLEncoding.EncodeToString(raw[:])
-	b.Put(ctx, keyCSRF, v)
+	b.Put(ctx, key, v)
 	return v, nil
 }
 
@@ -69,6 +75,12 @@ func (b *Browsers) CSRF(ctx context.Context) (string, error) {
 func (b *Browsers) Proves(ctx context.Context, posted string) bool {
 	v := b.GetString(ctx, keyCSRF)
 	return v != "" && subtle.ConstantTimeCompare([]byte(v), []byte(posted)) == 1
+}
+
+// ID names this browser to a checkout session, so that only the browser that opened one sees what belongs to its
+// customer. It is not the cookie and opens nothing.
+func (b *Browsers) ID(ctx context.Context) (string, error) {
+	return b.random(ctx, keyID)
 }
 
 // Language is what the shopper chose; "" before that.

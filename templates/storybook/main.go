@@ -82,6 +82,8 @@ func stories(t *i18n.Localizer) []story {
 		{"voided", result(templates.OutcomeVoided)},
 		{"not-found", templates.NotFound(templates.NotFoundPage{Layout: templates.Layout{T: t}})},
 		{"problem", templates.Problem(templates.ProblemPage{Layout: templates.Layout{T: t}, Retry: "/pay/s1", RequestID: "7Q2M-4K"})},
+		{"start-hosted", templates.Start(templates.StartPage{Layout: l, Action: "/pay/s1/start", CancelAction: "/pay/s1/cancel", CSRF: "token", Hosted: true})},
+		{"start-app", templates.Start(templates.StartPage{Layout: l, Action: "/pay/s1/start", CancelAction: "/pay/s1/cancel", CSRF: "token", AskPhone: true})},
 		{"login-phone", templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/login", CancelAction: "/cancel", Phone: "+7 701", Error: templates.PhoneInvalid})},
 		{"login-code", templates.LoginCode(templates.LoginCodePage{Layout: l, Action: "/code", CancelAction: "/cancel", AgainAction: "/again", PhoneText: "+7 701 ••• •• 67"})},
 		{"saved-cards", templates.SavedCards(templates.SavedCardsPage{

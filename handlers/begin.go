@@ -1,0 +1,338 @@
+package handlers
+
+import (
+	"bytes"
+	"errors"
+	"image/png"
+	"net/http"
+	"strings"
+
+	"github.com/boombuler/barcode"
+	"github.com/boombuler/barcode/qr"
+	"github.com/labstack/echo/v4"
+
+	"tollgate/internal/card"
+	"tollgate/providers"
+	"tollgate/session"
+	"tollgate/templates"
+	"tollgate/threeds"
+)
+
+// begin shows how a payment begins: the login where the account wants the customer first, the choice of a saved card, a
+// button where no card is needed here, or the card form.
+func (p pay) begin(c echo.Context, s *session.Session, f form) error {
+	if f.errors.Any() || f.stale {
+		return p.card(c, s, f, "")
+	}
+	if p.Flow.NeedsLogin(s) {
+		return p.login(c, s, f)
+	}
+	switch s.Method {
+	case "qr", "sberpay", "hosted":
+		return p.startPage(c, s, f)
+	}
+	if !f.newCard {
+		cards, err := p.savedCards(c, s)
+		if err != nil {
+			return err
+		}
+		if len(cards) > 0 {
+			return p.choice(c, s, cards, f)
+		}
+	}
+	return p.card(c, s, f, "")
+}
+
+// newCard is the card form for a shopper who has saved cards and wants another.
+func (p pay) newCard(c echo.Context) error {
+	s, err := p.load(c)
+	if err != nil {
+		return err
+	}
+	if s.Live() != nil || s.Status() != session.StatusOpen {
+		return back(c, s.ID)
+	}
+	return p.page(c, s, form{newCard: true})
+}
+
+// mine tells whether this browser is the one that opened the session first.
+func (p pay) mine(c echo.Context, s *session.Session) (bool, error) {
+	id, err := p.Browsers.ID(c.Request().Context())
+	if err != nil {
+		return false, err
+	}
+	if s.Opener != "" {
+		return s.Opener == id, nil
+	}
+	return p.Flow.Open(c.Request().Context(), s.ID, id)
+}
+
+// savedCards are the customer's, for the customer's browser only.
+func (p pay) savedCards(c echo.Context, s *session.Session) ([]session.SavedCard, error) {
+	if s.Customer.ID == "" && s.Login == nil {
+		return nil, nil
+	}
+	mine, err := p.mine(c, s)
+	if err != nil || !mine {
+		return nil, err
+	}
+	cards, err := p.Flow.SavedCards(c.Request().Context(), s)
+	if err != nil { // a gateway that cannot list them just now costs the choice, not the payment
+		p.Log.Warn("saved cards cannot be listed", "session", s.ID, "error", err)
+		return nil, nil
+	}
+	if s.SavedCard != "" {
+		for _, one := range cards {
+			if one.ID == s.SavedCard {
+				return []session.SavedCard{one}, nil
+			}
+		}
+	}
+	return cards, nil
+}
+
+func (p pay) choice(c echo.Context, s *session.Session, cards []session.SavedCard, f form) error {
+	token, err := p.Browsers.CSRF(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	page := templates.SavedCardsPage{
+		Layout: p.layout(c, s), Action: payPath(s.ID) + "/saved", CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
+		AskCVC: p.Flow.AsksCode(s), Error: f.saved,
+	}
+	for _, one := range cards {
+		page.Cards = append(page.Cards, templates.SavedCard{ID: one.ID, Brand: one.Card.Brand, Last4: one.Card.Last4, Expiry: one.Expiry})
+	}
+	return render(c, p.Options, codeOf(f.saved != ""), ownPage, "", templates.SavedCards(page))
+}
+
+// codeOf is the status of a form that is shown, or shown again with what is wrong.
+func codeOf(wrong bool) int {
+	if wrong {
+		return http.StatusUnprocessableEntity
+	}
+	return http.StatusOK
+}
+
+// saved takes the choice of a saved card.
+func (p pay) saved(c echo.Context) error {
+	s, err := p.load(c)
+	if err != nil {
+		return err
+	}
+	chosen := c.FormValue("card")
+	if chosen == "new" {
+		return c.Redirect(http.StatusSeeOther, payPath(s.ID)+"/new")
+	}
+	if s.Live() != nil || s.Status() != session.StatusOpen {
+		return back(c, s.ID)
+	}
+	cards, err := p.savedCards(c, s)
+	if err != nil {
+		return err
+	}
+	for _, one := range cards {
+		if one.ID != chosen {
+			continue
+		}
+		in := session.Submission{Kind: "saved_card", Saved: &one}
+		if p.Flow.AsksCode(s) {
+			in.Card.Code, err = card.ParseCode(cut(c.FormValue("cvc"), 10))
+			if wrong := cardError(err); wrong != "" {
+				return p.choice(c, s, cards, form{saved: wrong})
+			}
+		}
+		p.browser(c, &in)
+		return p.submitted(c, s, p.Flow.Submit(c.Request().Context(), s.ID, in))
+	}
+	return back(c, s.ID)
+}
+
+func (p pay) browser(c echo.Context, in *session.Submission) {
+	in.IP = c.RealIP()
+	in.Browser = threeds.ReadBrowserData(c.Request().Header, in.IP, c.Request().PostForm)
+}
+
+// startPage is a button for payments that need no card here.
+func (p pay) startPage(c echo.Context, s *session.Session, f form) error {
+	token, err := p.Browsers.CSRF(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	page := templates.StartPage{
+		Layout: p.layout(c, s), Action: payPath(s.ID) + "/start", CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
+		Hosted: s.Method == "hosted", AskPhone: s.Method == "sberpay" && s.Customer.Phone == "", Phone: f.phone, Error: f.login,
+	}
+	if a := s.Last(); a != nil && f.login == "" {
+		switch {
+		case a.State == session.Declined && a.Decline != nil:
+			page.Decline = string(a.Decline.Reason)
+		case a.State == session.Failed, a.State == session.Abandoned:
+			page.NotCharged = true
+		}
+	}
+	return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.Start(page))
+}
+
+// start begins a payment that needs no card here.
+func (p pay) start(c echo.Context) error {
+	s, err := p.load(c)
+	if err != nil {
+		return err
+	}
+	if s.Live() != nil || s.Status() != session.StatusOpen || p.Flow.NeedsLogin(s) || s.Method == "card" || s.Method == "saved_card" {
+		return back(c, s.ID)
+	}
+	in := session.Submission{Kind: s.Method, Phone: digitsOf(s.Customer.Phone)}
+	if s.Method == "sberpay" && in.Phone == "" {
+		phone, wrong := readPhone(c.FormValue("phone"))
+		if wrong != "" {
+			return p.page(c, s, form{phone: cut(c.FormValue("phone"), 24), login: wrong})
+		}
+		in.Phone = phone
+	}
+	p.browser(c, &in)
+	return p.submitted(c, s, p.Flow.Submit(c.Request().Context(), s.ID, in))
+}
+
+// scan shows a code for the bank's app.
+func (p pay) scan(c echo.Context, s *session.Session, layout templates.Layout, step *providers.Step) error {
+	page := templates.ScanPage{Layout: layout, Link: step.Link, EventsURL: eventsURL(s), Next: payPath(s.ID)}
+	if code, err := qr.Encode(step.Link, qr.M, qr.Auto); err == nil {
+		if code, err = barcode.Scale(code, 480, 480); err == nil {
+			var b bytes.Buffer
+			if err := png.Encode(&b, code); err == nil {
+				page.PNG = b.Bytes()
+			}
+		}
+	}
+	return render(c, p.Options, http.StatusOK, ownPage, layout.Nonce, templates.Scan(page))
+}
+
+// login asks for the phone, then for the code.
+func (p pay) login(c echo.Context, s *session.Session, f form) error {
+	token, err := p.Browsers.CSRF(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	mine, err := p.mine(c, s)
+	if err != nil {
+		return err
+	}
+	cancel := payPath(s.ID) + "/cancel"
+	asksPhone := f.login == templates.PhoneMissing || f.login == templates.PhoneInvalid || f.login == templates.PhoneUnknown
+	if s.Login == nil || s.Login.Challenge == "" || !mine || asksPhone {
+		phone := f.phone
+		if phone == "" && mine {
+			phone = s.Customer.Phone
+		}
+		return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.LoginPhone(templates.LoginPhonePage{
+			Layout: p.layout(c, s), Action: payPath(s.ID) + "/phone", CancelAction: cancel, CSRF: token, Phone: phone, Error: f.login,
+		}))
+	}
+	page := templates.LoginCodePage{
+		Layout: p.layout(c, s), Action: payPath(s.ID) + "/code", AgainAction: payPath(s.ID) + "/code/again", CancelAction: cancel, CSRF: token,
+		PhoneText: maskPhone(s.Login.Phone), Error: f.login,
+	}
+	if f.login == "" && p.Flow.CodeExpired(s) {
+		page.Error = templates.CodeExpired
+	}
+	return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.LoginCode(page))
+}
+
+func maskPhone(phone string) string {
+	if len(phone) < 6 {
+		return "•••"
+	}
+	return "+" + phone[:1] + " ••• ••• " + phone[len(phone)-4:len(phone)-2] + " " + phone[len(phone)-2:]
+}
+
+func digitsOf(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, s)
+}
+
+// readPhone takes a phone as people write it; 8 in front of ten digits is how 7 is dialled at home.
+func readPhone(s string) (phone string, wrong templates.LoginError) {
+	if strings.TrimSpace(s) == "" {
+		return "", templates.PhoneMissing
+	}
+	d := digitsOf(cut(s, 40))
+	if len(d) == 11 && d[0] == '8' && !strings.Contains(s, "+") {
+		d = "7" + d[1:]
+	}
+	if len(d) == 10 && !strings.Contains(s, "+") {
+		d = "7" + d
+	}
+	if len(d) < 10 || len(d) > 15 {
+		return "", templates.PhoneInvalid
+	}
+	return d, ""
+}
+
+func (p pay) phone(c echo.Context) error {
+	s, err := p.load(c)
+	if err != nil {
+		return err
+	}
+	if !p.Flow.NeedsLogin(s) || s.Status() != session.StatusOpen {
+		return back(c, s.ID)
+	}
+	typed := cut(c.FormValue("phone"), 24)
+	phone, wrong := readPhone(typed)
+	if wrong != "" {
+		return p.page(c, s, form{phone: typed, login: wrong})
+	}
+	return p.sent(c, s, typed, p.Flow.LoginPhone(c.Request().Context(), s.ID, phone))
+}
+
+func (p pay) codeAgain(c echo.Context) error {
+	s, err := p.load(c)
+	if err != nil {
+		return err
+	}
+	if !p.Flow.NeedsLogin(s) || s.Login == nil || s.Status() != session.StatusOpen {
+		return back(c, s.ID)
+	}
+	return p.sent(c, s, "", p.Flow.LoginPhone(c.Request().Context(), s.ID, s.Login.Phone))
+}
+
+// sent answers after a code was sent, or was not. A shopper who has had too many stays at the code form.
+func (p pay) sent(c echo.Context, s *session.Session, typed string, err error) error {
+	switch {
+	case errors.Is(err, providers.ErrNoCustomer):
+		return p.page(c, s, form{phone: typed, login: templates.PhoneUnknown})
+	case err == nil, errors.Is(err, session.ErrTooMany), errors.Is(err, session.ErrStale), errors.Is(err, session.ErrEnded):
+		return back(c, s.ID)
+	}
+	return err
+}
+
+func (p pay) code(c echo.Context) error {
+	s, err := p.load(c)
+	if err != nil {
+		return err
+	}
+	if !p.Flow.NeedsLogin(s) || s.Status() != session.StatusOpen {
+		return back(c, s.ID)
+	}
+	code := digitsOf(cut(c.FormValue("code"), 12))
+	if code == "" {
+		return p.page(c, s, form{login: templates.CodeMissing})
+	}
+	err = p.Flow.LoginCode(c.Request().Context(), s.ID, code)
+	switch {
+	case errors.Is(err, providers.ErrWrongCode):
+		if p.Flow.CodeExpired(s) {
+			return p.page(c, s, form{login: templates.CodeExpired})
+		}
+		return p.page(c, s, form{login: templates.CodeWrong})
+	case err == nil, errors.Is(err, session.ErrStale):
+		return back(c, s.ID)
+	}
+	return err
+}
