@@ -265,17 +265,3 @@ type StartPage struct {
 	Decline                    string // as in CardPage
 	NotCharged                 bool
 }
-
-func (p StartPage) title() string {
-	if p.Hosted {
-		return "start_hosted_title"
-	}
-	return "scan_title"
-}
-
-func (p StartPage) text() string {
-	if p.Hosted {
-		return "start_hosted_text"
-	}
-	return "start_app_text"
-}

@@ -176,3 +176,17 @@ func title(l Layout, id string) string {
 	}
 	return t
 }
+
+func (p StartPage) title() string {
+	if p.Hosted {
+		return "start_hosted_title"
+	}
+	return "scan_title"
+}
+
+func (p StartPage) text() string {
+	if p.Hosted {
+		return "start_hosted_text"
+	}
+	return "start_app_text"
+}
