@@ -268,7 +268,7 @@ type view struct {
 const kindOf = `(function (script) {
 	function $(s) { return document.querySelector(s) }
 	function text(s) { var e = $(s); return e ? e.innerText.replace(/\s+/g, " ").trim() : "" }
-	var v = {doc: performance.timeOrigin, url: location.href, title: document.title, head: text("h1"), mark: "", errors: "", text: text("body").slice(0, 600), moving: false}
+	var v = {doc: performance.timeOrigin, url: location.href, title: document.title, head: text("h1"), mark: "", errors: "", text: text("body").slice(0, 2000), moving: false}
 	var p = location.pathname, ours = location.origin === "FRONT"
 	if (ours && $("#card")) { v.kind = /\d{4}/.test(text("h1 + p")) ? "again" : "card"; v.errors = text("#notice") + text("#errors") }
 	else if (ours && $("iframe.unseen")) { v.kind = "method"; v.moving = true }
