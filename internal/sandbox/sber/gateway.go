@@ -1,0 +1,353 @@
+package sber
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"tollgate/internal/sandbox/faults"
+	"tollgate/internal/sandbox/ledger"
+	"tollgate/internal/sandbox/sim"
+)
+
+const (
+	gatewayName    = "sber"
+	clientsBucket  = "sber.clients"
+	ordersBucket   = "sber.orders"
+	bindingsBucket = "sber.bindings"
+
+	root    = "/sbersafe/api/"
+	maxBody = 1 << 20
+)
+
+// Account is one merchant. The API knows merchants by their login alone; what proves a caller is the customer's token.
+type Account struct {
+	MerchantLogin string
+	Info          string // merchantInfo in lists of operations
+}
+
+// Config of the gateway. Without accounts there is the demo account alone.
+type Config struct {
+	Accounts  []Account
+	TokenLife time.Duration // default 30 days
+}
+
+// DemoAccount is the account of a sandbox that was configured by nobody.
+func DemoAccount() Account { return Account{MerchantLogin: "tollgate", Info: "Demo shop"} }
+
+// DemoPhone is a customer's, as the API wants it: ten digits without the country's 7.
+const DemoPhone = "9171131231"
+
+// DemoCode is the one-time code of everybody.
+const DemoCode = "111111"
+
+// Gateway is the simulator. It is safe for concurrent use: one lock orders all changes.
+type Gateway struct {
+	env       *sim.Env
+	accounts  []Account
+	tokenLife time.Duration
+
+	mu           sync.Mutex
+	clients      map[string]*client   // by uuid; values are replaced, never changed in place
+	contacts     map[string]string    // type and value to client
+	codes        map[string]string    // accessCode to client
+	tokens       map[string]string    // hash of an accessToken to client
+	orders       map[string]*order    // by mdOrder; as clients
+	orderIDs     []string             // in the order in which they were made
+	numbers      map[[2]string]string // merchant and transactionNumber to mdOrder or binding
+	bindings     map[string]*binding  // by uuid; as clients
+	bindingOrder []string
+}
+
+// New loads everything from the journal and puts every order into the ledger. It fails when the journal cannot be read.
+func New(env *sim.Env, cfg Config) (*Gateway, error) {
+	if len(cfg.Accounts) == 0 {
+		cfg.Accounts = []Account{DemoAccount()}
+	}
+	if cfg.TokenLife == 0 {
+		cfg.TokenLife = 30 * 24 * time.Hour
+	}
+	g := &Gateway{env: env, accounts: cfg.Accounts, tokenLife: cfg.TokenLife}
+	g.clear()
+	err := load(env, clientsBucket, g.keepClient)
+	if err == nil {
+		err = load(env, bindingsBucket, g.keepBinding)
+	}
+	if err == nil {
+		err = load(env, ordersBucket, g.keep)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sber: %w", err)
+	}
+	return g, nil
+}
+
+func load[T any](env *sim.Env, bucket string, keep func(*T)) error {
+	return env.Journal.Each(bucket, func(_ string, raw json.RawMessage) error {
+		v := new(T)
+		if err := json.Unmarshal(raw, v); err != nil {
+			return err
+		}
+		keep(v)
+		return nil
+	})
+}
+
+// Name is the first path element of everything the gateway serves.
+func (g *Gateway) Name() string { return gatewayName }
+
+// Credentials are the first account's, and what a shopper needs to log in.
+func (g *Gateway) Credentials() map[string]string {
+	return map[string]string{"merchantLogin": g.accounts[0].MerchantLogin, "phone": DemoPhone, "otp": DemoCode}
+}
+
+// Reset forgets every customer, card and order.
+func (g *Gateway) Reset() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.clear()
+}
+
+func (g *Gateway) clear() {
+	g.clients, g.contacts, g.codes, g.tokens = map[string]*client{}, map[string]string{}, map[string]string{}, map[string]string{}
+	g.orders, g.numbers, g.bindings = map[string]*order{}, map[[2]string]string{}, map[string]*binding{}
+	g.orderIDs, g.bindingOrder = nil, nil
+}
+
+func (g *Gateway) now() time.Time { return g.env.Now() }
+
+func (g *Gateway) random(n int) []byte {
+	b := make([]byte, n)
+	if _, err := io.ReadFull(g.env.Rand, b); err != nil {
+		panic("sber: no randomness: " + err.Error())
+	}
+	return b
+}
+
+// uuid is the mdOrder's kind of id.
+func (g *Gateway) uuid() string {
+	b := g.random(16)
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	h := hex.EncodeToString(b)
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// hex32 is a customer's and a binding's kind of id.
+func (g *Gateway) hex32() string { return strings.ToUpper(hex.EncodeToString(g.random(16))) }
+
+func (g *Gateway) digits(n int) string {
+	out := g.random(n)
+	for i := range out {
+		out[i] = '0' + out[i]%10
+	}
+	return string(out)
+}
+
+// keep makes o the order's present state, in memory and in the ledger.
+func (g *Gateway) keep(o *order) {
+	if _, known := g.orders[o.ID]; !known {
+		g.orderIDs = append(g.orderIDs, o.ID)
+	}
+	g.orders[o.ID] = o.clone()
+	g.numbers[[2]string{o.Merchant, o.Number}] = o.ID
+	iso, _ := letters(o.Currency) // checked by start
+	g.env.Ledger.Put(ledger.Entry{
+		Gateway: gatewayName, Reference: o.Number, GatewayOrderID: o.ID, Amount: o.Amount, Currency: iso,
+		Authorized: o.Taken, Captured: o.Taken, Charges: o.Charges,
+	})
+}
+
+func (g *Gateway) keepClient(c *client) {
+	if old := g.clients[c.UUID]; old != nil {
+		delete(g.codes, old.Code.AccessCode)
+		for _, t := range old.Tokens {
+			delete(g.tokens, t.Hash)
+		}
+	}
+	g.clients[c.UUID] = c.clone()
+	for _, k := range c.Contacts {
+		g.contacts[k.key()] = c.UUID
+	}
+	if c.Code.AccessCode != "" {
+		g.codes[c.Code.AccessCode] = c.UUID
+	}
+	for _, t := range c.Tokens {
+		g.tokens[t.Hash] = c.UUID
+	}
+}
+
+func (g *Gateway) keepBinding(b *binding) {
+	if _, known := g.bindings[b.UUID]; !known {
+		g.bindingOrder = append(g.bindingOrder, b.UUID)
+	}
+	copied := *b
+	g.bindings[b.UUID] = &copied
+	if b.Number != "" {
+		g.numbers[[2]string{b.Merchant, b.Number}] = b.UUID
+	}
+}
+
+// write is the one way to disk: before anybody learns of a change.
+func (g *Gateway) write(bucket, key string, v any) *fault {
+	if err := g.env.Journal.Put(bucket, key, v); err != nil {
+		g.env.Log.Error("change not kept", "gateway", gatewayName, "err", err)
+		return errSystem
+	}
+	return nil
+}
+
+func (g *Gateway) save(o *order) *fault {
+	bad := g.write(ordersBucket, o.ID, o)
+	if bad == nil {
+		g.keep(o)
+	}
+	return bad
+}
+
+func (g *Gateway) saveClient(c *client) *fault {
+	bad := g.write(clientsBucket, c.UUID, c)
+	if bad == nil {
+		g.keepClient(c)
+	}
+	return bad
+}
+
+func (g *Gateway) saveBinding(b *binding) *fault {
+	bad := g.write(bindingsBucket, b.UUID, b)
+	if bad == nil {
+		g.keepBinding(b)
+	}
+	return bad
+}
+
+func (g *Gateway) merchant(login string) (Account, bool) {
+	for _, a := range g.accounts {
+		if a.MerchantLogin == login {
+			return a, true
+		}
+	}
+	return Account{}, false
+}
+
+// call is one API call. Client and merchant are known where the call needs a token.
+type call struct {
+	raw      []byte
+	r        *http.Request
+	client   *client
+	merchant Account
+}
+
+// read decodes the request; members that nobody knows are ignored, as the gateway's documents show more than one generation.
+func (c *call) read(v any) *fault {
+	if json.Unmarshal(c.raw, v) != nil { // it is JSON: a member has another type
+		return malformed("request")
+	}
+	return nil
+}
+
+// reference tells the log which order the call is about.
+func (c *call) reference(number string) { faults.SetReference(c.r, number) }
+
+type method struct {
+	run   func(*Gateway, *call) (body, *fault)
+	token bool
+}
+
+var methods = map[string]method{
+	"clients/find":      {(*Gateway).clientsFind, false},
+	"clients/create":    {(*Gateway).clientsCreate, true},
+	"clients/":          {(*Gateway).clientData, true},
+	"auth/otp":          {(*Gateway).authOTP, false},
+	"auth/token":        {(*Gateway).authToken, false},
+	"payment/start":     {(*Gateway).paymentStart, true},
+	"payment/finish":    {(*Gateway).paymentFinish, true},
+	"transfer/start":    {(*Gateway).transferStart, true},
+	"transfer/finish":   {(*Gateway).transferFinish, true},
+	"vcard/create":      {(*Gateway).vcardCreate, true},
+	"transactions/":     {(*Gateway).transactions, true},
+	"transactions/find": {(*Gateway).findNested, true},
+	"find":              {(*Gateway).findFlat, true},
+	"change":            {(*Gateway).change, true},
+	"delete":            {(*Gateway).remove, true},
+}
+
+// handler names the calls by their path: two of them are called start.
+type handler struct{ *http.ServeMux }
+
+func (handler) CallName(r *http.Request) string { return callName(r.URL.Path) }
+
+func callName(path string) string {
+	name, _ := strings.CutPrefix(path, root)
+	if _, ok := methods[name+"/"]; ok {
+		name += "/"
+	}
+	return name
+}
+
+// Handler serves the gateway with /sber stripped from the path.
+func (g *Gateway) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc(root, func(w http.ResponseWriter, r *http.Request) {
+		m, ok := methods[callName(r.URL.Path)]
+		switch {
+		case !ok:
+			http.NotFound(w, r)
+		case r.Method != http.MethodPost:
+			w.Header().Set("Allow", http.MethodPost)
+			http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
+		default:
+			g.serve(w, r, m)
+		}
+	})
+	return handler{mux}
+}
+
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, m method) {
+	answer, bad := g.do(w, r, m)
+	status, word := http.StatusOK, "SUCCESS"
+	if bad != nil {
+		status, word = bad.http, "ERROR"
+	}
+	answer = answer.with("requestId", g.requestID()).with("status", word)
+	if bad != nil {
+		answer = answer.with("errorCode", bad.code).with("errorMessage", bad.message)
+	}
+	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(answer) // a failed write means that the client is gone
+}
+
+func (g *Gateway) requestID() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.uuid()
+}
+
+func (g *Gateway) do(w http.ResponseWriter, r *http.Request, m method) (body, *fault) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/json" {
+		return nil, errJSON
+	}
+	c := &call{r: r}
+	if c.raw, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody)); err != nil || !json.Valid(c.raw) {
+		return nil, errJSON
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if m.token {
+		var ok bool
+		if c.client, c.merchant, ok = g.tokenOf(r.Header.Get("Authorization")); !ok {
+			return nil, errToken
+		}
+	}
+	return m.run(g, c)
+}

@@ -1,0 +1,145 @@
+package sber
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"tollgate/internal/sandbox/amount"
+)
+
+// body is a JSON object that keeps the order in which the gateway writes its members.
+type body []member
+
+type member struct {
+	name  string
+	value any
+}
+
+func (b body) with(name string, value any) body { return append(slices.Clip(b), member{name, value}) }
+
+// opt adds the member only if its value is not empty.
+func (b body) opt(name, value string) body {
+	if value == "" {
+		return b
+	}
+	return b.with(name, value)
+}
+
+func (b body) MarshalJSON() ([]byte, error) {
+	var out bytes.Buffer
+	out.WriteByte('{')
+	for i, m := range b {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.WriteString(strconv.Quote(m.name) + ":")
+		enc := json.NewEncoder(&out)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(m.value); err != nil {
+			return nil, err
+		}
+	}
+	out.WriteByte('}')
+	return out.Bytes(), nil
+}
+
+// fault is a refusal in the gateway's shape.
+type fault struct {
+	http    int
+	code    string
+	message string
+}
+
+func (f *fault) Error() string { return f.code + " " + f.message }
+
+func refuse(code, message string) *fault { return &fault{http.StatusOK, code, message} }
+
+func missing(name string) *fault   { return refuse("4", "["+name+"] is empty") }
+func malformed(name string) *fault { return refuse("4", "["+name+"] is malformed") }
+
+var (
+	errToken     = &fault{http.StatusUnauthorized, "5", "Access denied"}
+	errMerchant  = refuse("5", "Access denied")
+	errJSON      = &fault{http.StatusBadRequest, "4", "Request is malformed"}
+	errTwice     = refuse("1", "Transaction with given number is processed already")
+	errNoBinding = refuse("2", "Binding not found")
+	errCurrency  = refuse("3", "Unknown currency")
+	errCode      = refuse("5", "Wrong or expired one-time password")
+	errNoClient  = refuse("6", "Client not found")
+	errNoOrder   = refuse("6", "Order not found")
+	errState     = refuse("5", "Operation is not possible in the current state of the order")
+	errPaRes     = refuse("5", "[paRes] is not valid")
+	errSystem    = refuse("7", "System error")
+)
+
+// number is written by clients as a number or as text.
+type number int64
+
+var errNumber = errors.New("not a whole number")
+
+func (n *number) UnmarshalJSON(raw []byte) error {
+	s := strings.Trim(string(raw), `"`)
+	v, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || strings.Trim(s, "0123456789") != "" || len(s) > 12 {
+		return errNumber
+	}
+	*n = number(v)
+	return nil
+}
+
+// moscow is the zone of all dates on the wire.
+var moscow = time.FixedZone("MSK", 3*60*60)
+
+const stamp = "02.01.2006 15:04:05.000"
+
+func date(t time.Time) string { return t.In(moscow).Format(stamp) }
+
+func digitsOnly(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
+// luhn is the check digit rule of ISO/IEC 7812.
+func luhn(pan string) bool {
+	sum := 0
+	for i := range len(pan) {
+		d := int(pan[len(pan)-1-i] - '0')
+		if i%2 == 1 {
+			if d *= 2; d > 9 {
+				d -= 9
+			}
+		}
+		sum += d
+	}
+	return sum%10 == 0
+}
+
+func panOK(pan string) bool {
+	return digitsOnly(pan) && len(pan) >= 13 && len(pan) <= 19 && luhn(pan)
+}
+
+// maskPAN is how this gateway prints a number: first six and last four digits, nothing between them.
+func maskPAN(pan string) string { return pan[:6] + pan[len(pan)-4:] }
+
+func system(masked string) string {
+	switch {
+	case strings.HasPrefix(masked, "4"):
+		return "VISA"
+	case strings.HasPrefix(masked, "5"):
+		return "MASTERCARD"
+	case strings.HasPrefix(masked, "220"):
+		return "MIR"
+	}
+	return "OTHER"
+}
+
+// letters turns the currency's ISO 4217 number into its letters.
+func letters(number string) (string, bool) {
+	if number == "" || amount.Digits(number) != number {
+		return "", false
+	}
+	return amount.Letters(number), true
+}
