@@ -16,6 +16,11 @@ func (f *Flow) Create(ctx context.Context, s *Session) error {
 	if err != nil {
 		return err
 	}
+	if s.Kind == KindPayout {
+		if _, ok := acc.Provider.(providers.Payer); !ok {
+			return ErrOperation
+		}
+	}
 	if err := acc.Provider.Check(providers.Payment{
 		Ref: providers.Ref{Reference: s.OrderID + "-1"}, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.Hold,
 		Description: s.Description, Locale: s.Locale, Customer: s.Customer, Billing: s.Billing, SaveCard: s.SaveCard,

@@ -86,7 +86,7 @@ func (f *Flow) status(ctx context.Context, acc Account, s *Session, a *Attempt) 
 	call, done := context.WithTimeout(ctx, acc.CallTimeout)
 	defer done()
 	start := f.Now()
-	standing, err := acc.Provider.Status(call, f.payment(ctx, s, a))
+	standing, err := ask(call, acc, s, f.payment(ctx, s, a))
 	f.watch(acc, "status", start, err)
 	f.At("status.answered")
 	return standing, err

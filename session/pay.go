@@ -21,6 +21,8 @@ type Submission struct {
 	IP      string
 
 	Merchant bool // the merchant pays with a saved card while the customer is away
+
+	To *providers.Destination // of a transfer or a payout; a card of it is in memory only
 }
 
 func (in Submission) instrument() providers.Instrument {
@@ -110,7 +112,7 @@ func (f *Flow) begin(ctx context.Context, s *Session, a *Attempt, in Submission)
 	call, done := context.WithTimeout(ctx, acc.CallTimeout)
 	defer done()
 	start := f.Now()
-	ref, err := acc.Provider.Register(call, f.payment(ctx, s, a))
+	ref, err := register(call, acc, f.payment(ctx, s, a), in)
 	f.watch(acc, "register", start, err)
 	f.At("register.answered")
 	if err != nil {
@@ -131,7 +133,7 @@ func (f *Flow) begin(ctx context.Context, s *Session, a *Attempt, in Submission)
 	ref.Reference = a.Ref.Reference
 	f.call(ctx, s.ID, a.N, outgoing{kind: "pay", from: New, prepare: func(a *Attempt) { a.Ref = ref }},
 		func(ctx context.Context, p providers.Payment) (providers.Step, error) {
-			return acc.Provider.Pay(ctx, p, in.instrument(), in.Browser)
+			return pay(ctx, acc, p, in)
 		})
 }
 

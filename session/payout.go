@@ -1,0 +1,75 @@
+package session
+
+import (
+	"context"
+
+	"tollgate/providers"
+)
+
+// KindPayout is a session that sends money out. It has no page: it is paid by a call, under the same rules of certainty.
+const KindPayout = "payout"
+
+// pay sends what an attempt is about: a payment, a transfer or a payout.
+func pay(ctx context.Context, acc Account, p providers.Payment, in Submission) (providers.Step, error) {
+	if in.Kind != KindPayout {
+		p.Transfer = in.To
+		return acc.Provider.Pay(ctx, p, in.instrument(), in.Browser)
+	}
+	payer, ok := acc.Provider.(providers.Payer)
+	if !ok {
+		return providers.Step{V: providers.StepVersion, Kind: providers.Declined, Ref: p.Ref, Decline: orOther(nil)}, nil
+	}
+	r, err := payer.Payout(ctx, p, *in.To)
+	if err != nil {
+		return providers.Step{}, err
+	}
+	step := providers.Step{V: providers.StepVersion, Kind: providers.Wait, Ref: p.Ref.With(payoutID, r.GatewayID)}
+	if r.State == providers.OpFailed {
+		step.Kind, step.Decline = providers.Declined, orOther(r.Decline)
+	}
+	return step, nil
+}
+
+// payoutID is where an attempt's Ref keeps the gateway's id of a payout.
+const payoutID = "payout"
+
+// register makes an order known; a payout has none.
+func register(ctx context.Context, acc Account, p providers.Payment, in Submission) (providers.Ref, error) {
+	if in.Kind == KindPayout {
+		return p.Ref, nil
+	}
+	return acc.Provider.Register(ctx, p)
+}
+
+// ask is the inquiry, by the call that fits the kind.
+func ask(ctx context.Context, acc Account, s *Session, p providers.Payment) (providers.Standing, error) {
+	if s.Kind != KindPayout {
+		return acc.Provider.Status(ctx, p)
+	}
+	payer, ok := acc.Provider.(providers.Payer)
+	if !ok {
+		return providers.Standing{Outcome: providers.Unclear}, nil
+	}
+	r, err := payer.InquirePayout(ctx, p, providers.OpResult{State: providers.OpPending, GatewayID: p.Ref.More[payoutID]})
+	if err != nil {
+		return providers.Standing{}, err
+	}
+	st := providers.Standing{Ref: p.Ref, Amount: s.Amount}
+	switch r.State {
+	case providers.OpSucceeded:
+		st.Outcome, st.Captured = providers.Paid, s.Amount.Minor
+	case providers.OpFailed:
+		st.Outcome, st.Decline = providers.Refused, r.Decline
+	case providers.OpPending:
+		st.Outcome = providers.Processing
+	default:
+		st.Outcome = providers.Unclear
+	}
+	return st, nil
+}
+
+// CanPayOut tells whether an account's gateway pays out.
+func (f *Flow) CanPayOut(account string) bool {
+	_, ok := f.Accounts[account].Provider.(providers.Payer)
+	return ok
+}
