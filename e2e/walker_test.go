@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -14,6 +15,9 @@ import (
 	"time"
 
 	"github.com/PuerkitoBio/goquery"
+
+	"tollgate/internal/app"
+	"tollgate/internal/config"
 )
 
 // walker is a browser without script. It keeps cookies by site and sends them as SameSite=Lax says: a post that comes
@@ -31,8 +35,8 @@ type walker struct {
 
 	client *http.Client
 	mu     sync.Mutex
-	jar    map[string]map[string]string // host name, cookie name, value
-	trail  []string                     // where it has been, for a failure's text
+	jar    *cookies
+	trail  []string // where it has been, for a failure's text
 	frames sync.WaitGroup
 	opened map[string]bool // addresses of frames that were opened
 	posted time.Time       // when the newest Method frame's form went out
@@ -40,6 +44,12 @@ type walker struct {
 	left   time.Time // it gives up then
 
 	*document
+}
+
+// cookies are those of one browser; its tabs share them.
+type cookies struct {
+	mu     sync.Mutex
+	byHost map[string]map[string]string // host name, cookie name, value
 }
 
 // document is what one window or frame shows.
@@ -58,7 +68,7 @@ func newWalker(t testing.TB, w *world) *walker {
 	t.Helper()
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	b := &walker{
-		t: t, w: w, cvc: "123", jar: map[string]map[string]string{}, opened: map[string]bool{}, left: time.Now().Add(60 * time.Second),
+		t: t, w: w, cvc: "123", jar: &cookies{byHost: map[string]map[string]string{}}, opened: map[string]bool{}, left: time.Now().Add(60 * time.Second),
 		client: &http.Client{Transport: transport, Timeout: 20 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 	t.Cleanup(func() {
@@ -142,12 +152,14 @@ func (b *walker) once(r hop) (*document, error) {
 	b.mu.Lock()
 	b.loads++
 	loads := b.loads
+	b.mu.Unlock()
 	if !crossSite || r.method == http.MethodGet && !r.frame {
-		for name, value := range b.jar[host] {
+		b.jar.mu.Lock()
+		for name, value := range b.jar.byHost[host] {
 			req.AddCookie(&http.Cookie{Name: name, Value: value})
 		}
+		b.jar.mu.Unlock()
 	}
-	b.mu.Unlock()
 	if loads > maxLoads {
 		return nil, fmt.Errorf("more than %d pages", maxLoads)
 	}
@@ -164,14 +176,16 @@ func (b *walker) once(r hop) (*document, error) {
 	if d.doc, err = goquery.NewDocumentFromReader(strings.NewReader(d.body)); err != nil {
 		return nil, err
 	}
+	b.jar.mu.Lock()
+	for _, c := range res.Cookies() {
+		if b.jar.byHost[host] == nil {
+			b.jar.byHost[host] = map[string]string{}
+		}
+		b.jar.byHost[host][c.Name] = c.Value
+	}
+	b.jar.mu.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, c := range res.Cookies() {
-		if b.jar[host] == nil {
-			b.jar[host] = map[string]string{}
-		}
-		b.jar[host][c.Name] = c.Value
-	}
 	b.trail = append(b.trail, fmt.Sprintf("%s %s %d %s", r.method, pathOf(req.URL), res.StatusCode, strings.TrimSpace(d.doc.Find("title").Text())))
 	outside := strings.HasPrefix(req.URL.Path, "/3ds/") || strings.HasPrefix(req.URL.Path, "/callbacks/")
 	if b.ours(req.URL) && outside && len(res.Header["Set-Cookie"]) > 0 {
@@ -194,12 +208,39 @@ func (b *walker) ours(u *url.URL) bool { return u.Scheme+"://"+u.Host == b.w.Fro
 // goTo shows an answer in the window.
 func (b *walker) goTo(r hop) {
 	b.t.Helper()
+	b.expect(r, http.StatusOK)
+}
+
+// expect is goTo for an answer of another status.
+func (b *walker) expect(r hop, status int) {
+	b.t.Helper()
 	d, err := b.send(r)
 	if err != nil {
 		b.t.Fatalf("%s %.100s: %v", r.method, r.to, err)
 	}
 	b.document = d
-	b.inspect(d, http.StatusOK)
+	b.inspect(d, status)
+}
+
+// tab is another window of the same browser.
+func (b *walker) tab() *walker {
+	b.t.Helper()
+	other := newWalker(b.t, b.w)
+	other.jar, other.order, other.card, other.cvc, other.modern = b.jar, b.order, b.card, b.cvc, b.modern
+	return other
+}
+
+// visits begins a visit of a new session: its card form is shown.
+func (w *world) visits(t testing.TB, account string, session map[string]any) (*walker, sessionView) {
+	t.Helper()
+	made := w.create(t, account, session)
+	b := newWalker(t, w)
+	b.order = made.OrderID
+	b.open(made.URL)
+	if b.kind() != cardForm || !strings.Contains(b.words(), saysPayByCard) {
+		t.Fatalf("the address does not begin with the card form: %s", b.words())
+	}
+	return b, made
 }
 
 // open types an address.
@@ -515,13 +556,7 @@ func (b *walker) inspectPolicy(name string, d *document) {
 // walk drives one row of the table and leaves the window at the end of the payment.
 func (s scenario) walk(t *testing.T, w *world) (*walker, sessionView) {
 	t.Helper()
-	made := w.create(t, s.account, s.session)
-	b := newWalker(t, w)
-	b.order = made.OrderID
-	b.open(made.URL)
-	if b.kind() != cardForm || !strings.Contains(b.words(), saysPayByCard) {
-		t.Fatalf("the address does not begin with the card form: %s", b.words())
-	}
+	b, made := w.visits(t, s.account, s.session)
 	cvc := s.cvc
 	if cvc == "" {
 		cvc = "123"
@@ -630,4 +665,66 @@ func (b *walker) tenSeconds(made sessionView) {
 	if d := went.Sub(paid); d < 10*time.Second || d > 12*time.Second {
 		b.t.Errorf("went on %s after the payment call", d)
 	}
+}
+
+// In a soft decline the card is needed once more. A process that was started anew does not know it, and asks for the
+// same card: no other is taken.
+func TestAfterARestartASoftDeclineAsksForTheSameCard(t *testing.T) {
+	const soft, other = "4000019900020902", "4000019900020704"
+	box := start(t, func(o *app.Options) { o.Parts = app.Sandbox })
+	dir := t.TempDir()
+	front := func(l net.Listener) *world {
+		w := start(t, func(o *app.Options) {
+			c, err := config.Load(config.Flags{Listen: l.Addr().String(), SandboxListen: "127.0.0.1:0", Data: dir}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = o.FrontListener.Close()
+			o.Parts, o.SandboxURL, o.Config, o.FrontListener = app.Front, box.Sandbox, c, l
+		})
+		w.Sandbox = box.Sandbox
+		return w
+	}
+	l := listen(t)
+	w := front(l)
+	b, made := w.visits(t, "rbs", nil)
+	b.pay(soft, "123")
+	first := ""
+	until(t, 20*time.Second, "the second run's Method", func() bool {
+		src := b.doc.Find("iframe.unseen").First().AttrOr("src", "")
+		if first == "" {
+			first = src
+		}
+		if src != "" && src != first {
+			return true
+		}
+		b.runFrames(true)
+		b.again()
+		return false
+	})
+	b.frames.Wait()
+	w.stop()
+	var again net.Listener
+	until(t, 10*time.Second, "the port is free again", func() bool {
+		var err error
+		again, err = net.Listen("tcp", l.Addr().String())
+		return err == nil
+	})
+	w = front(again)
+	b.w = w
+	b.open(made.URL)
+	b.rest(visit{})
+	if b.kind() != sameCard || !strings.Contains(b.words(), "the card ending in 0902") {
+		t.Fatalf("the shopper sees %s: %s", b.kind(), b.words())
+	}
+	b.expect(b.fill(other, "123"), http.StatusUnprocessableEntity)
+	if b.kind() != sameCard || !strings.Contains(b.words(), "This is another card") {
+		t.Fatalf("another card: %s", b.words())
+	}
+	b.pay(soft, "123")
+	b.rest(visit{})
+	if b.kind() != resultPage || !strings.Contains(b.words(), saysPaid) {
+		t.Fatalf("the shopper sees %s", b.words())
+	}
+	w.agrees(t, made, paid(2, "YY", threeDS{"2.2.0", "Y", "05"}))
 }
