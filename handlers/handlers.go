@@ -23,6 +23,7 @@ import (
 type Options struct {
 	Flow      *session.Flow
 	Store     session.Store
+	Customers session.Customers
 	Merchants *merchant.Directory
 	Browsers  *browser.Browsers
 	Texts     *i18n.Bundle
@@ -100,7 +101,14 @@ func New(o Options) *echo.Echo {
 	v1.POST("/sessions/:session/refunds", a.operate(providers.Refund))
 	v1.GET("/sessions/:session/operations", a.operations)
 	v1.GET("/sessions/:session/operations/:n", a.operation)
+	v1.POST("/charges", a.charge)
+	v1.POST("/payouts", a.payout)
+	v1.GET("/customers/:customer/cards", a.savedCards)
+	v1.PATCH("/cards/:card", a.renameCard)
+	v1.DELETE("/cards/:card", a.forgetCard)
 	v1.GET("/accounts", a.accounts)
+	v1.GET("/accounts/:account/banks", a.banks)
+	v1.GET("/accounts/:account/history", a.history)
 	return e
 }
 
