@@ -1,0 +1,60 @@
+package transactworld
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"tollgate/internal/sandbox/sim"
+)
+
+// retries of a notification; the real gateway's are not published.
+func retries() []time.Duration {
+	return []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
+}
+
+// notify queues the notification. Its checksum, as that of every answer, is over the short status.
+func (g *Gateway) notify(a *Account, p *payment) {
+	to := p.NotifyURL
+	if to == "" {
+		return
+	}
+	if !strings.Contains(to, "://") {
+		to = "http://" + to
+	}
+	o := g.about(a, p).with("result", g.resultOf(p))
+	cb := sim.Callback{Gateway: gatewayName, Reference: p.Reference, Method: http.MethodPost, URL: to, Retry: retries()}
+	if a.NotifyForm {
+		v := url.Values{}
+		o.flat("", v)
+		cb.Header, cb.Body = map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, []byte(v.Encode())
+	} else {
+		raw, err := json.Marshal(o)
+		if err != nil {
+			g.env.Log.Error("notification not made", "gateway", gatewayName, "err", err)
+			return
+		}
+		cb.Header, cb.Body = map[string]string{"Content-Type": "application/json"}, raw
+	}
+	if err := g.env.Callbacks.Send(cb); err != nil {
+		g.env.Log.Error("notification not queued", "gateway", gatewayName, "err", err)
+	}
+}
+
+// back are the fields that the browser brings to merchantRedirectUrl.
+func (g *Gateway) back(a *Account, p *payment) []field {
+	sum := formatAmount(p.Amount)
+	fields := []field{
+		{Name: "paymentId", Value: p.ID}, {Name: "merchantTransactionId", Value: p.Reference}, {Name: "amount", Value: sum}, {Name: "currency", Value: p.Currency},
+		{Name: "status", Value: short[p.Status]}, {Name: "descriptor", Value: p.Descriptor}, {Name: "eci", Value: p.ECI},
+		{Name: "resultCode", Value: p.Code}, {Name: "resultDescription", Value: p.Text}, {Name: "cardBin", Value: p.Bin}, {Name: "cardLast4Digits", Value: p.Last4},
+		{Name: "timestamp", Value: g.stamp()}, {Name: "resourcePath", Value: "/transactionServices/REST/v1/payments/" + p.ID},
+		{Name: "checksum", Value: checksum(p.ID, p.Reference, sum, short[p.Status], a.SecureKey)},
+	}
+	if p.Registration != "" {
+		fields = append(fields, field{Name: "registrationId", Value: p.Registration}, field{Name: "token", Value: p.Registration})
+	}
+	return fields
+}

@@ -1,0 +1,377 @@
+package transactworld
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"tollgate/internal/sandbox/faults"
+	"tollgate/internal/sandbox/ledger"
+	"tollgate/internal/sandbox/sim"
+)
+
+const (
+	gatewayName         = "transactworld"
+	paymentsBucket      = "transactworld.payments"
+	registrationsBucket = "transactworld.registrations"
+	invoicesBucket      = "transactworld.invoices"
+
+	stepLife    = 15 * time.Minute
+	invoiceLife = 24 * time.Hour
+
+	firstPayment = 54289
+	firstInvoice = 9001
+)
+
+// Account is one merchant.
+type Account struct {
+	MemberID   string
+	PartnerID  string
+	Username   string // merchant.username
+	SecureKey  string // authentication.sKey, and the key of every checksum
+	TerminalID string // "": any, and none is needed
+
+	PartialReversal bool // RV may name an amount
+	TokenWithoutCVV bool // paywithtoken asks for no cvv
+	RequireAddress  bool // customer.email and shipping.* are required
+	NotifyForm      bool // notifications are forms, not JSON
+	Numbers         bool // ids and amounts are written as numbers
+	// PendingOps is how many inquiries still call an operation pending. 0: it is done at once.
+	PendingOps int
+}
+
+// Config of the gateway. Without accounts there is the demo account alone.
+type Config struct{ Accounts []Account }
+
+// DemoAccount is the account of a sandbox that was configured by nobody.
+func DemoAccount() Account {
+	return Account{MemberID: "12754", PartnerID: "175", Username: "tollgate-sandbox", SecureKey: "vq3TzW1c6xJwE0bH8sNrYk5LmUo7PdGa", TerminalID: "4927"}
+}
+
+// Gateway is the simulator. It is safe for concurrent use: one lock orders all changes.
+type Gateway struct {
+	env      *sim.Env
+	accounts []*Account
+
+	mu            sync.Mutex
+	payments      map[string]*payment  // by paymentId; values are replaced, never changed in place
+	references    map[[2]string]string // member and merchantTransactionId to paymentId
+	tokens        map[string]string    // page token to paymentId
+	order         []string             // paymentIds as they were made
+	registrations map[string]registration
+	invoices      map[string]*invoice
+	bills         map[[2]string]string // member and merchantInvoiceId to invoice id
+	lastPayment   int64
+	lastInvoice   int64
+}
+
+// New loads everything from the journal and puts it into the ledger. It fails when the journal cannot be read.
+func New(env *sim.Env, cfg Config) (*Gateway, error) {
+	if len(cfg.Accounts) == 0 {
+		cfg.Accounts = []Account{DemoAccount()}
+	}
+	g := &Gateway{env: env}
+	for _, a := range cfg.Accounts {
+		g.accounts = append(g.accounts, &a)
+	}
+	g.clear()
+	err := load(env, paymentsBucket, func(p *payment) { g.keep(p) })
+	if err == nil {
+		err = load(env, registrationsBucket, func(r *registration) { g.registrations[r.ID] = *r })
+	}
+	if err == nil {
+		err = load(env, invoicesBucket, g.keepInvoice)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("transactworld: %w", err)
+	}
+	return g, nil
+}
+
+func load[T any](env *sim.Env, bucket string, keep func(*T)) error {
+	return env.Journal.Each(bucket, func(_ string, raw json.RawMessage) error {
+		v := new(T)
+		if err := json.Unmarshal(raw, v); err != nil {
+			return err
+		}
+		keep(v)
+		return nil
+	})
+}
+
+// Name is the first path element of everything the gateway serves.
+func (g *Gateway) Name() string { return gatewayName }
+
+// Credentials are the first account's, by the names the documents give them.
+func (g *Gateway) Credentials() map[string]string {
+	a := g.accounts[0]
+	return map[string]string{"memberId": a.MemberID, "partnerId": a.PartnerID, "username": a.Username, "secureKey": a.SecureKey, "terminalId": a.TerminalID}
+}
+
+// Reset forgets every payment, registration and invoice.
+func (g *Gateway) Reset() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.clear()
+}
+
+func (g *Gateway) clear() {
+	g.payments, g.references, g.tokens, g.order = map[string]*payment{}, map[[2]string]string{}, map[string]string{}, nil
+	g.registrations, g.invoices, g.bills = map[string]registration{}, map[string]*invoice{}, map[[2]string]string{}
+	g.lastPayment, g.lastInvoice = firstPayment-1, firstInvoice-1
+}
+
+func (g *Gateway) now() time.Time         { return g.env.Now() }
+func (g *Gateway) stamp() string          { return g.now().UTC().Format("2006-01-02 15:04:05") }
+func (g *Gateway) url(path string) string { return g.env.BaseURL + "/" + gatewayName + path }
+
+const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678901"
+
+// random is n characters; the alphabet has 64, so that none is likelier than another but for 0 and 1.
+func (g *Gateway) random(n int) string {
+	b := make([]byte, n)
+	if _, err := io.ReadFull(g.env.Rand, b); err != nil {
+		panic("transactworld: no randomness: " + err.Error())
+	}
+	for i := range b {
+		b[i] = alphabet[b[i]%64]
+	}
+	return string(b)
+}
+
+func (g *Gateway) keep(p *payment) {
+	if g.payments[p.ID] == nil {
+		g.order = append(g.order, p.ID)
+	}
+	g.payments[p.ID] = p.clone()
+	if p.Reference != "" {
+		g.references[[2]string{p.Member, p.Reference}] = p.ID
+	}
+	g.tokens[p.Token] = p.ID
+	if n, err := strconv.ParseInt(p.ID, 10, 64); err == nil {
+		g.lastPayment = max(g.lastPayment, n)
+	}
+	g.env.Ledger.Put(ledger.Entry{
+		Gateway: gatewayName, Reference: p.Reference, GatewayOrderID: p.ID, Currency: p.Currency, Charges: p.Charges,
+		Amount: minor(p.Amount, p.Currency), Authorized: minor(p.Held, p.Currency), Captured: minor(p.Captured, p.Currency),
+		Refunded: minor(p.Refunded+p.PaidOut, p.Currency), // what a payout sent counts as given
+	})
+}
+
+// save writes the whole payment down before anybody learns of the change: money and state are one record, so a kill
+// between them is not possible.
+func (g *Gateway) save(p *payment) *fault {
+	if err := g.env.Journal.Put(paymentsBucket, p.ID, p); err != nil {
+		g.env.Log.Error("payment not kept", "gateway", gatewayName, "err", err)
+		return errSystem
+	}
+	g.keep(p)
+	return nil
+}
+
+func (g *Gateway) keepInvoice(v *invoice) {
+	c := *v
+	g.invoices[v.ID] = &c
+	g.bills[[2]string{v.Member, v.Reference}] = v.ID
+	if n, err := strconv.ParseInt(v.ID, 10, 64); err == nil {
+		g.lastInvoice = max(g.lastInvoice, n)
+	}
+}
+
+// open returns a copy of the payment to work on, after what time has done to it. Nil if there is none.
+func (g *Gateway) open(id string) *payment {
+	known, ok := g.payments[id]
+	if !ok {
+		return nil
+	}
+	p := known.clone()
+	if p.waiting() && g.now().Sub(p.Since) >= stepLife {
+		if bad := g.fail(g.accountOf(p), p, "", "", "Customer authentication timed out"); bad != nil {
+			g.env.Log.Error("payment not ended", "gateway", gatewayName, "err", bad)
+		}
+	}
+	return p
+}
+
+func (g *Gateway) accountOf(p *payment) *Account {
+	for _, a := range g.accounts {
+		if a.MemberID == p.Member {
+			return a
+		}
+	}
+	return &Account{MemberID: p.Member}
+}
+
+// fault is a refusal in the gateway's own shape.
+type fault struct {
+	code string
+	text string
+	http int    // 0: 200
+	id   string // paymentId to name
+}
+
+func (f *fault) Error() string { return f.code + " " + f.text }
+
+func refuse(code, text string) *fault { return &fault{code: code, text: text} }
+func missing(name string) *fault      { return refuse("20001", "Parameter "+name+" is missing") }
+func malformed(name string) *fault    { return refuse("20001", "Parameter "+name+" is not valid") }
+
+var (
+	errLogin    = refuse("401", "Authentication failed")
+	errToken    = &fault{code: "401", text: "AuthToken is invalid or expired", http: http.StatusUnauthorized}
+	errChecksum = refuse("20002", "Checksum does not match")
+	errState    = refuse("20004", "The operation is not possible in the current state of the transaction")
+	errAmount   = refuse("20005", "Amount exceeds the amount available")
+	errNoCard   = refuse("20006", "Registration not found")
+	errMode     = refuse("20007", "Payment type or payment mode is not possible")
+	errNone     = refuse("10009", "Record not found")
+	errSystem   = refuse("30000", "Internal error")
+)
+
+// call is one API call, its account already known.
+type call struct {
+	params
+	a *Account
+	r *http.Request
+	// money: a refusal carries transactionStatus N.
+	money bool
+}
+
+// signed checks member and checksum.
+func (c *call) signed(values ...string) *fault {
+	switch {
+	case c.get("authentication.memberId") == "":
+		return missing("authentication.memberId")
+	case c.get("authentication.memberId") != c.a.MemberID:
+		return refuse("20002", "memberId does not belong to the AuthToken")
+	case c.get("authentication.checksum") == "":
+		return missing("authentication.checksum")
+	case !same(c.get("authentication.checksum"), checksum(values...)):
+		return errChecksum
+	}
+	return nil
+}
+
+func result(code, text string) object {
+	return object{}.with("code", code).with("description", text)
+}
+
+type command func(*Gateway, *call) (object, *fault)
+
+// handler names the calls to pages, which end in tokens, and those about one payment by what they do.
+type handler struct{ *http.ServeMux }
+
+func (handler) CallName(r *http.Request) string {
+	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	if len(parts) == 2 && (parts[0] == "3ds" || parts[0] == "pay" || parts[0] == "invoice") {
+		return parts[0]
+	}
+	if len(parts) == 5 { // …/payments/{id}, /paywithtoken/{id}, /registrations/{id}
+		return parts[3] + "-id"
+	}
+	return ""
+}
+
+// Handler serves the gateway with /transactworld stripped from the path.
+func (g *Gateway) Handler() http.Handler {
+	const rest, bill = "POST /transactionServices/REST/v1", "POST /invoiceServices/REST/v1"
+	mux := http.NewServeMux()
+	on := func(path string, run command) {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, run) })
+	}
+	mux.HandleFunc(rest+"/authToken", g.authToken)
+	on(rest+"/payments", (*Gateway).pay)
+	on(rest+"/payments/{id}", (*Gateway).backOffice)
+	on("GET /transactionServices/REST/v1/payments/{id}", (*Gateway).byResource)
+	on(rest+"/inquiry", (*Gateway).inquiry)
+	on(rest+"/registrations", (*Gateway).register)
+	on(rest+"/registrations/{id}", (*Gateway).unregister)
+	on(rest+"/paywithtoken/{id}", (*Gateway).payWithToken)
+	on(rest+"/payout", (*Gateway).payout)
+	on(rest+"/getTransactionList", (*Gateway).list)
+	on(bill+"/generate", (*Gateway).generate)
+	on(bill+"/regenerate", (*Gateway).regenerate)
+	on(bill+"/inquiry", (*Gateway).invoiceInquiry)
+	on(bill+"/getinvoiceconfigdetails", (*Gateway).invoiceConfig)
+	mux.HandleFunc("/3ds/{token}", g.acsReturn)
+	mux.HandleFunc("/pay/{token}", g.ownPage)
+	mux.HandleFunc("/invoice/{token}", g.invoicePage)
+	return handler{mux}
+}
+
+// authToken answers 200 whatever the result.
+func (g *Gateway) authToken(w http.ResponseWriter, r *http.Request) {
+	in, err := readParams(r)
+	if err != nil {
+		http.Error(w, "Bad Request", http.StatusBadRequest)
+		return
+	}
+	for _, a := range g.accounts {
+		if in.get("merchant.username") != a.Username || !same(in.get("authentication.sKey"), a.SecureKey) {
+			continue
+		}
+		if in.get("authentication.partnerId") != a.PartnerID && in.get("authentication.memberId") != a.MemberID {
+			continue
+		}
+		g.mu.Lock()
+		id := g.random(12)
+		g.mu.Unlock()
+		write(w, r, http.StatusOK, object{}.with("partnerId", a.PartnerID).with("memberId", a.MemberID).
+			with("result", result("200", "Token generated successfully")).with("timestamp", g.stamp()).
+			with("LoginName", a.Username).with("AuthToken", token(a, g.now(), id)))
+		return
+	}
+	g.refused(w, r, nil, errLogin)
+}
+
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, run command) {
+	in, err := readParams(r)
+	if err != nil {
+		http.Error(w, "Bad Request", http.StatusBadRequest)
+		return
+	}
+	c := &call{params: in, r: r}
+	for _, a := range g.accounts {
+		if tokenGood(a, r.Header.Get("AuthToken"), g.now()) {
+			c.a = a
+		}
+	}
+	if c.a == nil {
+		g.refused(w, r, c, errToken)
+		return
+	}
+	g.mu.Lock()
+	answer, bad := run(g, c)
+	g.mu.Unlock()
+	if bad != nil {
+		g.refused(w, r, c, bad)
+		return
+	}
+	write(w, r, http.StatusOK, answer)
+}
+
+func (g *Gateway) refused(w http.ResponseWriter, r *http.Request, c *call, bad *fault) {
+	o := object{}
+	// A refused token, member or checksum is answered before anybody looks at the payment.
+	if c != nil && c.money && bad.code != "401" && bad.code != "20002" && bad.code != "30000" {
+		id := bad.id
+		if id == "" {
+			id = "-"
+		}
+		o = o.with("paymentId", id).opt("merchantTransactionId", c.get("merchantTransactionId")).with("status", "failed").with("transactionStatus", "N")
+	}
+	o = o.with("result", result(bad.code, bad.text)).with("timestamp", g.stamp())
+	status := bad.http
+	if status == 0 {
+		status = http.StatusOK
+	}
+	write(w, r, status, o)
+}
+
+// named tells the log which payment a call is about.
+func (c *call) named(reference string) { faults.SetReference(c.r, reference) }
