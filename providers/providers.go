@@ -134,6 +134,8 @@ type Payment struct {
 	Customer    Customer
 	Billing     Billing
 	SaveCard    bool
+	Instrument  string    // what this attempt is paid with; "" before there is one
+	Merchant    bool      // by the merchant, while the customer is away
 	CreatedAt   time.Time // of the attempt
 	ExpiresAt   time.Time // of the session
 	Run         Run

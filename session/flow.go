@@ -229,7 +229,7 @@ func (f *Flow) payment(ctx context.Context, s *Session, a *Attempt) providers.Pa
 	p := providers.Payment{
 		Ref: a.Ref, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.Hold,
 		Description: s.Description, Locale: s.Locale, Customer: s.Customer, Billing: s.Billing, SaveCard: s.SaveCard,
-		CreatedAt: a.CreatedAt, ExpiresAt: s.ExpiresAt,
+		Instrument: a.Instrument, Merchant: a.Merchant, CreatedAt: a.CreatedAt, ExpiresAt: s.ExpiresAt,
 		CallbackURL: f.BaseURL + "/callbacks/" + s.Account,
 		Credential:  f.credential(ctx, s),
 	}

@@ -48,7 +48,7 @@ func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
 		now := f.Now()
 		n := len(s.Attempts) + 1
 		a = &Attempt{
-			N: n, State: New, Instrument: in.Kind, Card: in.Card.Number.Masked(), Browser: in.Browser, IP: in.IP,
+			N: n, State: New, Instrument: in.Kind, Card: in.Card.Number.Masked(), Browser: in.Browser, IP: in.IP, Merchant: in.Merchant,
 			Ref:       providers.Ref{Reference: fmt.Sprintf("%s-%d", s.OrderID, s.RefBase+n)},
 			CreatedAt: now, UpdatedAt: now,
 		}

@@ -65,7 +65,8 @@ type Attempt struct {
 	State      State               `json:"state"`
 	Ref        providers.Ref       `json:"ref"`
 	Instrument string              `json:"instrument"`
-	Saved      string              `json:"saved,omitempty"` // the saved card it is paid with: ours
+	Merchant   bool                `json:"by_merchant,omitempty"` // the customer is away
+	Saved      string              `json:"saved,omitempty"`       // the saved card it is paid with: ours
 	Card       card.Masked         `json:"card,omitzero"`
 	Browser    threeds.BrowserData `json:"browser,omitzero"`
 	IP         string              `json:"ip,omitempty"` // the shopper's

@@ -57,6 +57,8 @@ type Config struct {
 	ThreeDS2 string `toml:"three_ds2"` // finish (default), gateway
 	// MethodNotification sends our threeDSMethodNotificationUrl; without it every 3DS Method waits its full ten seconds.
 	MethodNotification *bool `toml:"method_notification"`
+	// BindingCode asks for the CVC of a saved card too.
+	BindingCode bool `toml:"binding_code"`
 	// BrowserInfo sends clientBrowserInfo, which some banks have to permit.
 	BrowserInfo *bool `toml:"browser_info"`
 
@@ -134,7 +136,7 @@ func (c *Config) Open(env providers.Env) (providers.Provider, error) {
 		notify: c.MethodNotification == nil || *c.MethodNotification, browser: c.BrowserInfo == nil || *c.BrowserInfo,
 		acsRedirect: acsRedirect(c.BaseURL),
 		timeout:     c.SessionTimeout, features: slices.Clone(c.Features), languages: slices.Clone(c.Languages),
-		secret: c.CallbackSecret,
+		secret: c.CallbackSecret, bindingCode: c.BindingCode,
 	}
 	if p.timeout == 0 {
 		p.timeout = maxSessionTimeout

@@ -24,6 +24,7 @@ type provider struct {
 	threeDS1    string
 	threeDS2    string
 	notify      bool
+	bindingCode bool
 	browser     bool
 	acsRedirect string
 	timeout     int
@@ -116,14 +117,17 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 	set(form, "description", cut(p.Description, maxText))
 	set(form, "ip", address(p.Customer.IP))
 	set(form, "email", email(p))
-	if p.SaveCard {
-		form.Set("clientId", p.Customer.ID)
+	if p.SaveCard || p.Instrument == "saved_card" {
+		set(form, "clientId", p.Customer.ID)
 	}
 	if secs := g.lifetime(p); secs > 0 {
 		form.Set("sessionTimeoutSecs", strconv.Itoa(secs))
 	}
 	for _, f := range g.features {
 		form.Add("features", f)
+	}
+	if p.Merchant {
+		form.Add("features", featureAuto)
 	}
 	o, err := g.call(ctx, op, form)
 	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Code == "1" {
@@ -179,7 +183,11 @@ func email(p providers.Payment) string {
 
 // Pay sends the card.
 func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
-	if in.Kind != "card" {
+	switch in.Kind {
+	case "card":
+	case "saved_card":
+		return g.payBinding(ctx, p, in.Saved, in.Code, b, "")
+	default:
 		return providers.Step{}, refuse("payment_method", "this gateway account takes cards only")
 	}
 	return g.payOrder(ctx, p, in.Card, b, "")
@@ -226,6 +234,9 @@ func (g *provider) Resume(ctx context.Context, p providers.Payment, a providers.
 	case a.Kind == providers.MethodDone && expect == "" && !soft:
 		return g.after(ctx, p, opContinue, url.Values{"mdOrder": {p.Ref.OrderID}})
 	case (a.Kind == providers.MethodDone || a.Kind == providers.CardAgain) && expect == "" && soft:
+		if saved := p.Ref.More[moreBinding]; saved != "" {
+			return g.payBinding(ctx, p, saved, card.Code{}, a.Browser, p.Ref.More[moreTransID])
+		}
 		if a.Card == nil {
 			return step(providers.AskCard, p.Ref), nil
 		}

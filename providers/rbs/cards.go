@@ -1,0 +1,113 @@
+package rbs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"tollgate/internal/card"
+	"tollgate/providers"
+	"tollgate/threeds"
+)
+
+var _ providers.CardKeeper = (*provider)(nil)
+
+// The calls about bindings, the gateway's word for saved cards. The capitals are the gateway's.
+const (
+	opPayBinding = "paymentOrderBinding.do"
+	opBindings   = "getBindings.do"
+	opUnbind     = "unBindCard.do"
+
+	featureAuto = "AUTO_PAYMENT" // the merchant pays, the customer is away
+	moreBinding = "binding"      // the attempt is paid with this saved card
+)
+
+// payBinding is paymentOrderBinding.do; its answers have the shapes of paymentorder.do.
+func (g *provider) payBinding(ctx context.Context, p providers.Payment, binding string, code card.Code, b threeds.BrowserData, transID string) (providers.Step, error) {
+	if p.Ref.OrderID == "" {
+		return providers.Step{}, &providers.Failure{Op: opPayBinding, Err: errNoOrder}
+	}
+	form := url.Values{"mdOrder": {p.Ref.OrderID}, "bindingId": {binding}, "language": {g.language(p)}}
+	var hide []string
+	if !code.Zero() {
+		form.Set("cvc", code.Reveal())
+		hide = []string{code.Reveal()}
+	}
+	set(form, "ip", address(b.IP, p.Customer.IP))
+	set(form, "email", email(p))
+	if !p.Merchant {
+		if g.browser {
+			set(form, "clientBrowserInfo", browserInfo(b))
+		}
+		if g.notify {
+			set(form, "threeDSMethodNotificationUrl", p.Run.NotifyURL)
+		}
+		if g.threeDS2 == ThreeDS2Finish {
+			set(form, "threeDSVer2FinishUrl", p.Run.ReturnURL)
+		}
+	}
+	set(form, "threeDSServerTransId", transID)
+	o, err := g.call(ctx, opPayBinding, form, hide...)
+	if err != nil {
+		return providers.Step{}, err
+	}
+	p.Ref = p.Ref.With(moreBinding, binding)
+	return g.step(ctx, p, opPay, o)
+}
+
+// Cards lists the bindings of the merchant's customer. "Nothing found" is an empty list.
+func (g *provider) Cards(ctx context.Context, o providers.Owner) ([]providers.SavedCard, error) {
+	if o.CustomerID == "" {
+		return nil, refuse("customer.id", "needed to list saved cards")
+	}
+	answer, err := g.call(ctx, opBindings, url.Values{"clientId": {o.CustomerID}})
+	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Code == "2" {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var list []providers.SavedCard
+	for _, b := range answer.list("bindings") {
+		if saved := binding(b); saved.ID != "" {
+			list = append(list, saved)
+		}
+	}
+	return list, nil
+}
+
+func binding(b object) providers.SavedCard {
+	s := providers.SavedCard{ID: id(b.text("bindingId")), Card: mask(b.text("maskedPan")), Active: true}
+	if e := b.plain("0123456789", 6, "expiryDate"); len(e) == 6 { // YYYYMM
+		s.Expiry = fmt.Sprintf("%s/%s", e[4:], e[2:4])
+	}
+	return s
+}
+
+// Remember reads the binding that a payment with a clientId made; without one the bank has bindings switched off.
+func (g *provider) Remember(ctx context.Context, p providers.Payment, _ providers.Standing) (providers.SavedCard, error) {
+	o, err := g.inquire(ctx, p)
+	if err != nil {
+		return providers.SavedCard{}, err
+	}
+	s := providers.SavedCard{ID: id(o.child("bindingInfo").text("bindingId")), Active: true}
+	info := o.child("cardAuthInfo")
+	s.Card = mask(or(info.text("maskedPan"), info.text("pan")))
+	if e := info.plain("0123456789", 6, "expiration"); len(e) == 6 {
+		s.Expiry = fmt.Sprintf("%s/%s", e[4:], e[2:4])
+	}
+	return s, nil
+}
+
+// Forget switches a binding off. One that is off already (error 2) is forgotten too.
+func (g *provider) Forget(ctx context.Context, _ providers.Owner, _, bindingID string) error {
+	_, err := g.call(ctx, opUnbind, url.Values{"bindingId": {bindingID}})
+	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Code == "2" {
+		return nil
+	}
+	return err
+}
+
+// AsksCode is the account's setting: banks differ in whether a saved card needs its CVC.
+func (g *provider) AsksCode() bool { return g.bindingCode }

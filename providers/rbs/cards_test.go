@@ -1,0 +1,109 @@
+package rbs_test
+
+import (
+	"testing"
+
+	"tollgate/providers"
+	"tollgate/providers/rbs"
+)
+
+func keeper(t *testing.T, f *fake, change ...func(*rbs.Config)) providers.CardKeeper {
+	t.Helper()
+	return f.open(change...).(providers.CardKeeper)
+}
+
+func TestSavedCardsAreReadWhateverTheirTypes(t *testing.T) {
+	owner := providers.Owner{CustomerID: "c-1"}
+	for name, want := range map[string][]providers.SavedCard{
+		"alfa_getBindings_ok.json":               {{ID: "44779116-41a5-7798-b072-c0a30760e2b0", Expiry: "12/34", Active: true}},
+		"omnipay_GetBindingsRequestSuccess.json": {{ID: "156456146", Expiry: "01/19", Active: true}}, // id and expiry are numbers
+		"omnipay_GetBindingsRequestError.json":   nil,                                                // error 2: the customer has none
+	} {
+		got, err := keeper(t, newFake(t).on("getBindings.do", answer(t, name))).Cards(t.Context(), owner)
+		if err != nil || len(got) != len(want) {
+			t.Errorf("%s: %v, %v", name, got, err)
+			continue
+		}
+		for i := range want {
+			if got[i].Card.Last4 == "" || got[i].Card.First6 == "" {
+				t.Errorf("%s: the mask was not read: %+v", name, got[i])
+			}
+			got[i].Card = want[i].Card
+			if got[i] != want[i] {
+				t.Errorf("%s: %+v, want %+v", name, got[i], want[i])
+			}
+		}
+	}
+}
+
+func TestSavedCardsOfNobodyAreNotAskedFor(t *testing.T) {
+	f := newFake(t)
+	if _, err := keeper(t, f).Cards(t.Context(), providers.Owner{}); err == nil || len(f.seen) != 0 {
+		t.Errorf("err %v after %d calls", err, len(f.seen))
+	}
+}
+
+func TestAListThatCannotBeReadIsNotAnEmptyList(t *testing.T) {
+	for _, body := range []string{"", "<html>", `{"errorCode":"5","errorMessage":"Access denied"}`, `{"errorCode":`} {
+		if _, err := keeper(t, newFake(t).on("getBindings.do", body)).Cards(t.Context(), providers.Owner{CustomerID: "c-1"}); err == nil {
+			t.Errorf("%q reads as a list", body)
+		}
+	}
+}
+
+func TestAPaymentsBindingIsRemembered(t *testing.T) {
+	f := newFake(t).on("getOrderStatusExtended.do", answer(t, "seed_status_1_held_binding.json"))
+	got, err := keeper(t, f).Remember(t.Context(), registered(t), providers.Standing{})
+	if err != nil || got.ID != "0162d467-bbfe-77f3-9c21-415c00a7d8c0" || got.Card.Last4 != "6662" || got.Expiry != "12/24" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestForgettingACardTwiceIsNoError(t *testing.T) {
+	for _, body := range []string{answer(t, "omnipay_BindCardRequestSuccess.json"), answer(t, "bpc_unBindCard_err_inactive.json")} {
+		f := newFake(t).on("unBindCard.do", body)
+		if err := keeper(t, f).Forget(t.Context(), providers.Owner{}, "", "b-1"); err != nil {
+			t.Errorf("%s: %v", body, err)
+		}
+		if f.last().form.Get("bindingId") != "b-1" {
+			t.Errorf("sent %v", f.last().form)
+		}
+	}
+	if err := keeper(t, newFake(t).on("unBindCard.do", `{"errorCode":"5"}`)).Forget(t.Context(), providers.Owner{}, "", "b-1"); err == nil {
+		t.Error("a refusal passes for done")
+	}
+}
+
+func TestASavedCardPaysByItsBindingAndNotByANumber(t *testing.T) {
+	f := newFake(t).on("paymentOrderBinding.do", answer(t, "seed_paymentOrderBinding_ok.json"))
+	step, err := f.open().Pay(t.Context(), registered(t), providers.Instrument{Kind: "saved_card", Saved: "01491394-63a6-7d45-a88f-7bce00a7d8c0"}, browser)
+	if err != nil || step.Kind != providers.Finished {
+		t.Fatalf("%+v, %v", step, err)
+	}
+	form := f.last().form
+	if form.Get("bindingId") != "01491394-63a6-7d45-a88f-7bce00a7d8c0" || form.Get("mdOrder") != mdOrder || form.Has("$PAN") || form.Has("cvc") {
+		t.Errorf("sent %v", form)
+	}
+	if form.Get("threeDSMethodNotificationUrl") == "" || form.Get("threeDSVer2FinishUrl") == "" {
+		t.Errorf("the customer is there, and 3-D Secure has no way back: %v", form)
+	}
+}
+
+func TestAMerchantsChargeNamesTheCustomerAndTheFeature(t *testing.T) {
+	f := newFake(t).on("register.do", answer(t, "seed_register_autopayment_ok.json"))
+	p := payment(t)
+	p.Instrument, p.Merchant = "saved_card", true
+	if _, err := f.open().Register(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	if form := f.last().form; form.Get("clientId") != p.Customer.ID || form.Get("features") != "AUTO_PAYMENT" {
+		t.Errorf("sent %v", form)
+	}
+}
+
+func TestASavedCardThatTheGatewayRefusesIsNotClear(t *testing.T) {
+	f := newFake(t).on("paymentOrderBinding.do", answer(t, "bpc_paymentOrderBinding_err.json"))
+	if _, err := f.open().Pay(t.Context(), registered(t), providers.Instrument{Kind: "saved_card", Saved: "b-1"}, browser); err == nil {
+		t.Error("an API error passes for an answer")
+	}
+}
