@@ -42,6 +42,19 @@ func (c *client) start(ctx context.Context, command string, minor int64, form ur
 	return c.post(ctx, command, "/api/v2/"+command+"/"+c.path, form)
 }
 
+// rebill repeats a payment with a card reference; form holds everything but login and control.
+func (c *client) rebill(ctx context.Context, command string, minor int64, form url.Values) (answer, error) {
+	form.Set("login", c.login)
+	form.Set("control", c.sign(c.login, form.Get("client_orderid"), form.Get("cardrefid"), strconv.FormatInt(minor, 10), form.Get("currency")))
+	return c.post(ctx, command, "/api/v2/"+command+"/"+c.path, form)
+}
+
+// cardInfo asks what a card reference shows of its card.
+func (c *client) cardInfo(ctx context.Context, ref string) (answer, error) {
+	form := url.Values{"login": {c.login}, "cardrefid": {ref}, "control": {c.sign(c.login, ref)}}
+	return c.post(ctx, "get-card-info", "/api/v2/get-card-info/"+c.path, form)
+}
+
 // status asks for an order; orderID may be empty as long as the order number is unique. requestSN asks for one request
 // of the order's (a capture, a return) by its serial number.
 func (c *client) status(ctx context.Context, reference, orderID, requestSN string) (answer, error) {
@@ -109,6 +122,8 @@ const (
 	typeAsync    = "async-response"
 	typeForm     = "async-form-response"
 	typeStatus   = "status-response"
+	typeCardRef  = "create-card-ref-response"
+	typeCardInfo = "get-card-info-response"
 	typeInvalid  = "validation-error"
 	typeError    = "error"
 	typeNameless = ""
@@ -146,7 +161,7 @@ func decode(status int, body []byte) (answer, error) {
 		return nil, err
 	}
 	switch t, named := a["type"]; {
-	case t == typeAsync, t == typeForm, t == typeStatus:
+	case t == typeAsync, t == typeForm, t == typeStatus, t == typeCardRef, t == typeCardInfo:
 		if status != http.StatusOK {
 			return nil, fmt.Errorf("%w: %s with an error status", errAnswer, t)
 		}

@@ -4,6 +4,7 @@
 package payneteasy
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
@@ -26,9 +27,13 @@ type Config struct {
 	Answers string `toml:"answers"`
 	// Notify is the parameter that carries our callback address: "notify_url" (default), "server_callback_url" (the
 	// gateway then stays silent about captures and cancels) or "none".
-	Notify  string  `toml:"notify"`
-	SiteURL string  `toml:"site_url"`
-	Billing Billing `toml:"billing"`
+	Notify  string `toml:"notify"`
+	SiteURL string `toml:"site_url"`
+	// RebillCommand repeats a payment with a card reference: "make-rebill" (default) or "make-rebill-sale".
+	RebillCommand string `toml:"rebill_command"`
+	// RebillCVV asks for the CVV of a saved card too.
+	RebillCVV bool    `toml:"rebill_cvv"`
+	Billing   Billing `toml:"billing"`
 }
 
 // Billing stands in for what the merchant did not send: the gateway insists on an address.
@@ -48,6 +53,9 @@ type Billing struct {
 func (c Config) Faults() []string {
 	var faults []string
 	fault := func(key, what string) { faults = append(faults, key+": "+what) }
+	if c.RebillCommand != "" && c.RebillCommand != "make-rebill" && c.RebillCommand != "make-rebill-sale" {
+		fault("rebill_command", "must be make-rebill or make-rebill-sale")
+	}
 	if u, err := url.Parse(c.BaseURL); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		fault("base_url", "not an http(s) address")
 	} else {
@@ -106,6 +114,8 @@ func (c Config) Open(env providers.Env) (providers.Provider, error) {
 		notify:   c.Notify,
 		site:     c.SiteURL,
 		defaults: c.Billing,
+		rebills:  cmp.Or(c.RebillCommand, "make-rebill"),
+		rebillCV: c.RebillCVV,
 		loopback: env.Loopback,
 	}, nil
 }

@@ -19,6 +19,8 @@ type Provider struct {
 	client   client
 	notify   string
 	site     string
+	rebills  string // the command that repeats a payment; white labels differ
+	rebillCV bool
 	defaults Billing
 	loopback bool
 }
@@ -57,38 +59,60 @@ func (p *Provider) Register(_ context.Context, pay providers.Payment) (providers
 	return providers.Ref{Reference: pay.Ref.Reference}, nil
 }
 
-// Pay sends a sale, or a preauth where the amount is to be held. Only a validation error that opened no order is a
-// decline; type=error is not, it may come after the order was begun.
+// Pay sends a sale, or a preauth where the amount is to be held.
 func (p *Provider) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
-	if in.Kind != "card" {
-		return providers.Step{}, &providers.Refusal{Field: "payment_method", Text: "only cards"}
-	}
 	if err := p.Check(pay); err != nil {
 		return providers.Step{}, err
 	}
-	sum, err := amount(pay.Amount)
+	switch in.Kind {
+	case "card":
+	case "saved_card":
+		return p.rebill(ctx, pay, in, b)
+	case "hosted":
+		return p.hosted(ctx, pay, b)
+	default:
+		return providers.Step{}, &providers.Refusal{Field: "payment_method", Text: "this gateway takes cards, saved cards and its own page"}
+	}
+	form, err := p.order(pay, b)
 	if err != nil {
 		return providers.Step{}, err
+	}
+	form.Set("card_printed_name", cut(holder(pay, in.Card), 128))
+	form.Set("credit_card_number", in.Card.Number.Reveal())
+	form.Set("expire_month", twoDigits(in.Card.Month))
+	form.Set("expire_year", strconv.Itoa(in.Card.Year))
+	form.Set("cvv2", in.Card.Code.Reveal())
+	command := "sale"
+	if pay.Hold {
+		command = "preauth"
+	}
+	a, err := p.client.start(ctx, command, pay.Amount.Minor, form)
+	if err != nil {
+		return providers.Step{}, err
+	}
+	return started(command, pay, a.scrubbed(in.Card))
+}
+
+// order is what a sale, a preauth and their forms have in common: everything but the card.
+func (p *Provider) order(pay providers.Payment, b threeds.BrowserData) (url.Values, error) {
+	sum, err := amount(pay.Amount)
+	if err != nil {
+		return nil, err
 	}
 	ip := pay.Customer.IP
 	if ip == "" {
 		ip = b.IP
 	}
 	if ip == "" {
-		return providers.Step{}, &providers.Refusal{Field: "ip", Text: "this gateway needs the shopper's address"}
+		return nil, &providers.Refusal{Field: "ip", Text: "this gateway needs the shopper's address"}
 	}
 	form := url.Values{
-		"client_orderid":     {pay.Ref.Reference},
-		"order_desc":         {description(pay)},
-		"amount":             {sum},
-		"currency":           {pay.Amount.Currency.Code},
-		"ipaddress":          {ip},
-		"card_printed_name":  {cut(holder(pay, in.Card), 128)},
-		"credit_card_number": {in.Card.Number.Reveal()},
-		"expire_month":       {twoDigits(in.Card.Month)},
-		"expire_year":        {strconv.Itoa(in.Card.Year)},
-		"cvv2":               {in.Card.Code.Reveal()},
-		"redirect_url":       {pay.Run.ReturnURL},
+		"client_orderid": {pay.Ref.Reference},
+		"order_desc":     {description(pay)},
+		"amount":         {sum},
+		"currency":       {pay.Amount.Currency.Code},
+		"ipaddress":      {ip},
+		"redirect_url":   {pay.Run.ReturnURL},
 	}
 	for _, f := range p.billing(pay).fields() {
 		if f.value != "" {
@@ -98,6 +122,15 @@ func (p *Provider) Pay(ctx context.Context, pay providers.Payment, in providers.
 	if p.site != "" {
 		form.Set("site_url", p.site)
 	}
+	p.callback(form, pay)
+	for _, f := range saleBrowser(b) {
+		form.Set(f[0], f[1])
+	}
+	return form, nil
+}
+
+// callback names our callback address by the parameter that the account wants.
+func (p *Provider) callback(form url.Values, pay providers.Payment) {
 	switch {
 	case pay.CallbackURL == "" || p.notify == "none":
 	case p.notify == "":
@@ -105,18 +138,11 @@ func (p *Provider) Pay(ctx context.Context, pay providers.Payment, in providers.
 	default:
 		form.Set(p.notify, pay.CallbackURL)
 	}
-	for _, f := range saleBrowser(b) {
-		form.Set(f[0], f[1])
-	}
-	command := "sale"
-	if pay.Hold {
-		command = "preauth"
-	}
-	a, err := p.client.start(ctx, command, pay.Amount.Minor, form)
-	if err != nil {
-		return providers.Step{}, err
-	}
-	a = a.scrubbed(in.Card)
+}
+
+// started reads the answer to a call that begins an order. Only a validation error that opened no order is a decline;
+// type=error is not, it may come after the order was begun.
+func started(command string, pay providers.Payment, a answer) (providers.Step, error) {
 	if a.rejected() {
 		if !a.opensNothing(pay.Ref.Reference) {
 			return providers.Step{}, a.failure(command)

@@ -1,0 +1,137 @@
+package payneteasy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+
+	"tollgate/internal/card"
+	"tollgate/providers"
+	"tollgate/threeds"
+)
+
+var (
+	_ providers.CardKeeper       = (*Provider)(nil)
+	_ providers.InstrumentLister = (*Provider)(nil)
+)
+
+// Instruments beyond cards: the gateway's own page, by sale-form and preauth-form.
+func (p *Provider) Instruments() []string { return []string{"hosted"} }
+
+// hosted opens the gateway's own card page; the shopper is sent there.
+func (p *Provider) hosted(ctx context.Context, pay providers.Payment, b threeds.BrowserData) (providers.Step, error) {
+	form, err := p.order(pay, b)
+	if err != nil {
+		return providers.Step{}, err
+	}
+	command := "sale-form"
+	if pay.Hold {
+		command = "preauth-form"
+	}
+	a, err := p.client.start(ctx, command, pay.Amount.Minor, form)
+	if err != nil {
+		return providers.Step{}, err
+	}
+	a = a.scrubbed(card.Card{})
+	link := a["redirect-url"]
+	if link == "" {
+		link = a["redirect_url"] // as some white labels spell it
+	}
+	if a.rejected() || link == "" && a["type"] != typeForm {
+		return started(command, pay, a)
+	}
+	step := providers.Step{V: providers.StepVersion, Kind: providers.Redirect, Ref: pay.Ref}
+	if id := a["paynet-order-id"]; id != "" {
+		step.Ref.OrderID = id
+	}
+	if step.Link, err = threeds.CheckURL(link, p.loopback); err != nil {
+		return providers.Step{}, providers.Unreadable(command, 200, err) // also where the page's address is missing
+	}
+	return step, nil
+}
+
+// rebill pays with a card reference; 3-D Secure and CVV are asked for as the gateway's acquirer wants it.
+func (p *Provider) rebill(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+	sum, err := amount(pay.Amount)
+	if err != nil {
+		return providers.Step{}, err
+	}
+	form := url.Values{
+		"client_orderid": {pay.Ref.Reference},
+		"cardrefid":      {in.Saved},
+		"amount":         {sum},
+		"currency":       {pay.Amount.Currency.Code},
+		"order_desc":     {description(pay)},
+		"redirect_url":   {pay.Run.ReturnURL},
+	}
+	if ip := pay.Customer.IP; ip != "" {
+		form.Set("ipaddress", ip)
+	} else if b.IP != "" {
+		form.Set("ipaddress", b.IP)
+	}
+	if !in.Code.Zero() {
+		form.Set("cvv2", in.Code.Reveal())
+	}
+	if in.Merchant {
+		form.Set("recurrent_initiator", "MERCHANT")
+		form.Set("recurrent_scenario", "IRREGULAR")
+	}
+	p.callback(form, pay)
+	if !in.Merchant {
+		for _, f := range saleBrowser(b) {
+			form.Set(f[0], f[1])
+		}
+	}
+	command := p.rebills
+	if pay.Hold {
+		command = "make-rebill-preauth"
+	}
+	a, err := p.client.rebill(ctx, command, pay.Amount.Minor, form)
+	if err != nil {
+		return providers.Step{}, err
+	}
+	return started(command, pay, a.scrubbed(card.Card{Code: in.Code}))
+}
+
+// Cards cannot be listed: the gateway knows card references, not customers.
+func (p *Provider) Cards(context.Context, providers.Owner) ([]providers.SavedCard, error) {
+	return nil, fmt.Errorf("payneteasy: no list of card references: %w", errors.ErrUnsupported)
+}
+
+// Remember makes a card reference of a finished payment, and asks what it shows of the card.
+func (p *Provider) Remember(ctx context.Context, pay providers.Payment, s providers.Standing) (providers.SavedCard, error) {
+	const command = "create-card-ref"
+	if pay.Ref.OrderID == "" {
+		pay.Ref.OrderID = s.Ref.OrderID
+	}
+	a, err := p.client.post(ctx, command, "/api/v2/"+command+"/"+p.client.path, p.client.order("client_orderid", pay.Ref.Reference, pay.Ref.OrderID))
+	if err != nil {
+		return providers.SavedCard{}, err
+	}
+	id := a["card-ref-id"]
+	if a.rejected() || id == "" {
+		return providers.SavedCard{}, a.scrubbed(card.Card{}).failure(command)
+	}
+	saved := providers.SavedCard{ID: id, Card: s.Card, Active: true}
+	info, err := p.client.cardInfo(ctx, id)
+	if err != nil || info.rejected() {
+		return saved, nil // the reference stands; what it shows is a courtesy
+	}
+	if bin, last := info["bin"], info["last-four-digits"]; len(bin) >= 6 && len(last) == 4 {
+		saved.Card = card.Masked{Brand: card.Brand(bin), First6: bin[:6], Last4: last}
+	}
+	month, mErr := strconv.Atoi(info["expire-month"])
+	year, yErr := strconv.Atoi(info["expire-year"])
+	if mErr == nil && yErr == nil && month >= 1 && month <= 12 {
+		saved.Expiry = fmt.Sprintf("%02d/%02d", month, year%100)
+	}
+	return saved, nil
+}
+
+// Forget makes no call: the gateway has none for it. A reference that nobody knows is of no use.
+func (p *Provider) Forget(context.Context, providers.Owner, string, string) error { return nil }
+
+// AsksCode is the account's setting, as its acquirer wants it.
+func (p *Provider) AsksCode() bool { return p.rebillCV }
