@@ -264,7 +264,7 @@ type view struct {
 
 // kindOf tells the kind of a page, and whether it goes on without the shopper: card, again (the same card once more),
 // method, wait, bank (the form that posts to the bank), leave, result, other; and of the sandbox acs (the bank asks), bounce
-// (forms that submit themselves), shop, gateway.
+// (forms that submit themselves), acs-message, basket, shop, console.
 const kindOf = `(function (script) {
 	function $(s) { return document.querySelector(s) }
 	function text(s) { var e = $(s); return e ? e.innerText.replace(/\s+/g, " ").trim() : "" }
@@ -279,6 +279,7 @@ const kindOf = `(function (script) {
 	else if (!ours && $("#otp")) v.kind = "acs"
 	else if (p === "/shop/done") v.kind = "shop"
 	else if (p.slice(0, 5) === "/shop") v.kind = "basket"
+	else if (!ours && p === "/") v.kind = "console"
 	else if (document.forms.length) { v.kind = "bounce"; v.moving = script }
 	else if (!ours && p.slice(0, 5) === "/acs/") v.kind = "acs-message"
 	else { v.kind = "other" }
