@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 )
@@ -319,4 +320,13 @@ func (w *world) history(t testing.TB, id string) []string {
 func (w *world) advance(t testing.TB, d time.Duration) {
 	t.Helper()
 	w.sandbox(t, "POST", "/clock/advance", map[string]any{"seconds": d.Seconds()}, nil)
+}
+
+// snapshot is all that the API tells of a session and its history, to see whether anything changed.
+func (w *world) snapshot(t testing.TB, id string) string {
+	t.Helper()
+	var s, events json.RawMessage
+	w.api(t, "GET", "/v1/sessions/"+id, nil, &s)
+	w.api(t, "GET", "/v1/sessions/"+id+"/events", nil, &events)
+	return string(s) + "\n" + string(events)
 }
