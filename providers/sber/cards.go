@@ -1,0 +1,124 @@
+package sber
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"tollgate/providers"
+)
+
+// AsksCode is false: a payment by binding has no place for a CVC.
+func (g *provider) AsksCode() bool { return false }
+
+// Cards lists what the customer has at the gateway. The answer's shape is not published: it is read as a list of the
+// bindings that vcard/create answers with (assumption 9); an account where that does not hold has saved_cards = "own".
+func (g *provider) Cards(ctx context.Context, o providers.Owner) ([]providers.SavedCard, error) {
+	if g.ownCards {
+		return nil, errors.ErrUnsupported
+	}
+	a, err := g.asked(ctx, opClient, o, struct {
+		ResponseType string `json:"responseType"`
+	}{"bindings"})
+	if err != nil {
+		return nil, err
+	}
+	list, found := a.list("bindings")
+	if !found {
+		list, found = a.child("client").list("bindings")
+	}
+	if !found {
+		return nil, providers.Unreadable(opClient, 200, errShape)
+	}
+	var cards []providers.SavedCard
+	for _, b := range list {
+		if c := saved(b, b.child("card")); c.ID != "" {
+			cards = append(cards, c)
+		}
+	}
+	return cards, nil
+}
+
+// saved reads a binding and its card.
+func saved(binding, c object) providers.SavedCard {
+	s := providers.SavedCard{
+		ID: id(binding.text("uuid")), Name: cut(binding.text("mnemonic"), maxName), Active: true,
+		Card: mask(or(c.text("maskedPan"), binding.text("maskedPan"))),
+	}
+	if t, err := time.Parse("2006-01", or(c.text("expiryDate"), binding.text("expiryDate"))); err == nil {
+		s.Expiry = t.Format("01/06")
+	}
+	return s
+}
+
+func (g *provider) asked(ctx context.Context, op string, o providers.Owner, in any) (object, error) {
+	if o.Credential.Empty() {
+		return object{}, &providers.Failure{Op: op, Err: providers.ErrCredential}
+	}
+	return g.call(ctx, op, o.Credential, in)
+}
+
+var errNoBinding = errors.New("the inquiry names no binding")
+
+// Remember reads the binding of a payment from the inquiry.
+func (g *provider) Remember(ctx context.Context, p providers.Payment, _ providers.Standing) (providers.SavedCard, error) {
+	o, err := g.inquire(ctx, p)
+	if err != nil {
+		return providers.SavedCard{}, err
+	}
+	s := sourceOf(o)
+	if s.binding == "" || o.text("transactionNumber") != p.Ref.Reference {
+		return providers.SavedCard{}, &providers.Failure{Op: g.find, Err: errNoBinding}
+	}
+	return providers.SavedCard{ID: s.binding, Card: s.card, Active: true}, nil
+}
+
+// Forget deletes a saved card. Which code says that it is gone already is not known: the list tells.
+func (g *provider) Forget(ctx context.Context, o providers.Owner, reference, id string) error {
+	_, err := g.asked(ctx, opDelete, o, struct {
+		TransactionNumber string `json:"transactionNumber"`
+		Type              string `json:"type"`
+		UUID              string `json:"uuid"`
+	}{reference, "binding", id})
+	if _, ok := refused(err); !ok {
+		return err
+	}
+	cards, asked := g.Cards(ctx, o)
+	if asked == nil && !slices.ContainsFunc(cards, func(c providers.SavedCard) bool { return c.ID == id }) {
+		return nil
+	}
+	return err
+}
+
+// RenameCard changes the name that the customer sees.
+func (g *provider) RenameCard(ctx context.Context, o providers.Owner, reference, id, name string) error {
+	if len([]rune(name)) > maxName {
+		return refuse("name", fmt.Sprintf("longer than %d characters", maxName))
+	}
+	type binding struct {
+		UUID     string `json:"uuid"`
+		Mnemonic string `json:"mnemonic"`
+	}
+	_, err := g.asked(ctx, opChange, o, struct {
+		TransactionNumber string  `json:"transactionNumber"`
+		Binding           binding `json:"binding"`
+	}{reference, binding{id, name}})
+	return err
+}
+
+// IssueVirtualCard makes an empty virtual card; money comes to it by a transfer to its ID.
+func (g *provider) IssueVirtualCard(ctx context.Context, o providers.Owner, reference string) (providers.SavedCard, error) {
+	a, err := g.asked(ctx, opVirtualCard, o, struct {
+		TransactionNumber string `json:"transactionNumber"`
+	}{reference})
+	if err != nil {
+		return providers.SavedCard{}, err
+	}
+	c := saved(a.child("binding"), a.child("card"))
+	if number := a.text("transactionNumber"); c.ID == "" || number != "" && number != reference {
+		return providers.SavedCard{}, providers.Unreadable(opVirtualCard, 200, errShape)
+	}
+	return c, nil
+}

@@ -1,0 +1,85 @@
+package sber
+
+import (
+	"context"
+	"time"
+
+	"tollgate/internal/money"
+	"tollgate/providers"
+)
+
+const (
+	historyKinds = "payment,transfer,vcard,loyalty,change"
+	maxLines     = 100
+)
+
+// History lists what the customer did with this merchant. The gateway's list says nothing of the outcome, so that
+// HistoryLine.Outcome stays empty; it has neither pages nor a filter by status: Limit and Offset are applied here.
+func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
+	switch {
+	case q.Status != "":
+		return nil, refuse("status", "this gateway's list has no status")
+	case q.From.IsZero() || q.To.IsZero() || q.To.Before(q.From):
+		return nil, refuse("from", "the list needs a time to begin and a later one to end")
+	}
+	a, err := g.asked(ctx, opTransactions, q.Owner, struct {
+		DateFrom     string `json:"dateFrom"`
+		DateTo       string `json:"dateTo"`
+		ResponseType string `json:"responseType"`
+		Local        bool   `json:"local"`
+	}{q.From.In(moscow).Format(stamp), q.To.In(moscow).Format(stamp), historyKinds, true})
+	if err != nil {
+		return nil, err
+	}
+	list, found := a.list("transactions")
+	if !found {
+		return nil, providers.Unreadable(opTransactions, 200, errShape)
+	}
+	limit := q.Limit
+	if limit <= 0 || limit > maxLines {
+		limit = maxLines
+	}
+	var lines []providers.HistoryLine
+	for _, t := range list[min(max(q.Offset, 0), len(list)):] {
+		if len(lines) == limit {
+			break
+		}
+		line, err := historyLine(t)
+		if err != nil {
+			return nil, providers.Unreadable(opTransactions, 200, err)
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
+}
+
+func historyLine(t object) (providers.HistoryLine, error) {
+	line := providers.HistoryLine{Reference: cut(t.text("transactionNumber"), 64), OrderID: id(t.text("mdOrder")), Kind: kindOf(t.text("transactionType"))}
+	at, err := time.ParseInLocation(stamp, t.text("transactionDate"), moscow)
+	if err != nil {
+		return line, errShape
+	}
+	line.At = at.UTC()
+	minor, found, err := t.child("amount").number("transactionAmount")
+	if err != nil {
+		return line, err
+	}
+	if found {
+		currency, err := money.ParseNumeric(t.child("amount").text("currency"))
+		if err != nil {
+			return line, errShape
+		}
+		line.Amount = money.Amount{Minor: minor, Currency: currency}
+	}
+	return line, nil
+}
+
+func kindOf(transactionType string) string {
+	switch transactionType {
+	case "PURCHASE":
+		return "payment"
+	case "TRANSFER":
+		return "transfer"
+	}
+	return "other"
+}

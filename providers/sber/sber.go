@@ -1,0 +1,374 @@
+package sber
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"tollgate/internal/card"
+	"tollgate/internal/money"
+	"tollgate/providers"
+	"tollgate/threeds"
+)
+
+type provider struct {
+	client
+	now        func() time.Time
+	loopback   bool
+	merchant   string
+	find       string
+	ownCards   bool
+	tokenLife  time.Duration
+	currencies []string
+}
+
+var (
+	_ providers.Provider          = (*provider)(nil)
+	_ providers.Login             = (*provider)(nil)
+	_ providers.CardKeeper        = (*provider)(nil)
+	_ providers.CardRenamer       = (*provider)(nil)
+	_ providers.VirtualCardIssuer = (*provider)(nil)
+	_ providers.Historian         = (*provider)(nil)
+)
+
+// What is remembered in Ref.More between the calls.
+//
+// moreFinish is set by the answer to start and by nothing else, and finish is sent only where it is set. So an order
+// without it was never finished by us; and since only finish moves money and nobody else sends it, it never will be.
+const (
+	moreFinish = "finish" // the call that ends it: payment/finish or transfer/finish
+	moreACS    = "acs"    // 3-D Secure: redirectUrl,
+	morePaReq  = "pareq"  // paReq
+	moreInfo   = "info"   // and info of the answer, which no inquiry repeats
+)
+
+// Longest values we send; the gateway's own limits are not published (assumption 13).
+const (
+	maxReference = 36
+	maxAmount    = 999_999_999_999 // twelve digits
+	maxName      = 64
+)
+
+func refuse(field, text string) error { return &providers.Refusal{Field: field, Text: text} }
+
+// Check refuses what the gateway has no words for. Amounts are minor units of any ISO 4217 currency. Where a transfer
+// goes may be typed later.
+func (g *provider) Check(p providers.Payment) error {
+	switch {
+	case len(p.Amount.Currency.Numeric) != 3:
+		return refuse("currency", "the gateway wants an ISO 4217 number, and this currency has none")
+	case len(g.currencies) > 0 && !slices.Contains(g.currencies, p.Amount.Currency.Code):
+		return refuse("currency", "not among the currencies of this account")
+	case p.Amount.Minor <= 0:
+		return refuse("amount", "must be positive")
+	case p.Amount.Minor > maxAmount:
+		return refuse("amount", "has more than twelve digits")
+	case p.Fee < 0 || p.Fee > maxAmount:
+		return refuse("fee", "must be at least 0 and have at most twelve digits")
+	case p.Hold:
+		return refuse("capture", "this gateway takes the money at once")
+	case len(p.Ref.Reference) > maxReference:
+		return refuse("order_id", "too long: at most 36 characters with the number of the attempt")
+	}
+	if to := p.Transfer; to != nil {
+		switch {
+		case to.Phone != "" || to.BankID != "" || to.PaymentID != "":
+			return refuse("transfer", "this gateway transfers to a card, a saved card or a virtual card")
+		case to.Card != nil && to.Saved != "":
+			return refuse("transfer", "a card or a saved card, not both")
+		}
+	}
+	return nil
+}
+
+// Register sends nothing: the order is made by start, which needs the card. Without a credential nothing could follow.
+func (g *provider) Register(_ context.Context, p providers.Payment) (providers.Ref, error) {
+	if err := g.Check(p); err != nil {
+		return providers.Ref{}, err
+	}
+	if p.Credential.Empty() {
+		return providers.Ref{}, &providers.Failure{Op: "start", Err: providers.ErrCredential}
+	}
+	return p.Ref, nil
+}
+
+// Pay is start. It moves no money: finish is Resume's, under a permission of its own, so that neither a cut nor a crash
+// between the two leaves an order that nobody finishes or that two finish.
+func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument, _ threeds.BrowserData) (providers.Step, error) {
+	op, finish := opPaymentStart, opPaymentFinish
+	if p.Transfer != nil {
+		op, finish = opTransferStart, opTransferFinish
+	}
+	if p.Credential.Empty() {
+		return providers.Step{}, &providers.Failure{Op: op, Err: providers.ErrCredential}
+	}
+	if err := g.Check(p); err != nil {
+		return providers.Step{}, err
+	}
+	req, hide, err := startOf(p, in)
+	if err != nil {
+		return providers.Step{}, err
+	}
+	o, err := g.call(ctx, op, p.Credential, req, hide...)
+	if f, ok := refused(err); ok {
+		return g.notStarted(ctx, p, f)
+	}
+	if err != nil {
+		return providers.Step{}, err
+	}
+	mdOrder, acs, paReq := id(o.text("mdOrder")), o.text("redirectUrl"), o.text("paReq")
+	number := o.text("transactionNumber")
+	if mdOrder == "" || number != "" && number != p.Ref.Reference || (acs == "") != (paReq == "") {
+		return providers.Step{}, providers.Unreadable(op, 200, errShape)
+	}
+	ref := p.Ref
+	ref.OrderID = mdOrder
+	ref = ref.With(moreFinish, finish)
+	if acs != "" {
+		if acs, err = threeds.CheckURL(acs, g.loopback); err != nil {
+			return providers.Step{}, providers.Unreadable(op, 200, err)
+		}
+		ref = ref.With(moreACS, acs).With(morePaReq, paReq).With(moreInfo, o.words("info"))
+	}
+	return *g.next(p, ref), nil
+}
+
+// next is what a started order waits for: a PaRes, or (without 3-D Secure) nothing but our going on, which is a Method
+// without frames.
+func (g *provider) next(p providers.Payment, ref providers.Ref) *providers.Step {
+	if ref.More[morePaReq] == "" {
+		s := step(providers.Method, ref)
+		return &s
+	}
+	s := step(providers.PayerPage, ref)
+	s.Info = ref.More[moreInfo]
+	s.Forms = []threeds.Form{threeds.PayerAuthForm(ref.More[moreACS], ref.More[morePaReq], p.Run.ReturnURL, ref.OrderID)}
+	return &s
+}
+
+func step(kind providers.Kind, ref providers.Ref) providers.Step {
+	return providers.Step{V: providers.StepVersion, Kind: kind, Ref: ref}
+}
+
+// startOf writes the request, and the texts of it that no error may repeat.
+func startOf(p providers.Payment, in providers.Instrument) (req startRequest, hide []string, err error) {
+	req = startRequest{TransactionNumber: p.Ref.Reference, Amount: amount{p.Amount.Minor, p.Fee, p.Amount.Currency.Numeric}}
+	save := p.SaveCard
+	switch in.Kind {
+	case "card":
+		number, code := in.Card.Number.Reveal(), in.Card.Code.Reveal()
+		hide = append(hide, number, code)
+		c := &sourceCard{PAN: number, ExpiryDate: fmt.Sprintf("%04d-%02d", in.Card.Year, in.Card.Month), CardholderName: or(cut(in.Card.Name, maxName), "CARDHOLDER"), CVC: code}
+		if p.Transfer != nil {
+			c.SaveSource = &save
+		} else {
+			c.SaveCard = &save
+			req.ReturnURL = &returnURL{p.Run.ReturnURL, p.Run.ReturnURL}
+		}
+		req.Source.Card = c
+	case "saved_card":
+		if in.Saved == "" {
+			return req, nil, refuse("saved_card", "missing")
+		}
+		req.Source.Binding = in.Saved
+	default:
+		return req, nil, refuse("payment_method", "this gateway takes cards and saved cards only")
+	}
+	if to := p.Transfer; to != nil {
+		switch {
+		case to.Card != nil:
+			number := to.Card.Number.Reveal()
+			hide = append(hide, number)
+			req.Target = &target{Card: &targetCard{PAN: number}}
+		case to.Saved != "":
+			req.Target = &target{Binding: to.Saved}
+		default:
+			return req, nil, refuse("transfer", "the card to transfer to is missing")
+		}
+	}
+	return req, hide, nil
+}
+
+// notStarted is a start that the gateway refused. That it was not taken all the same is asked once, because a step
+// Declined is believed.
+func (g *provider) notStarted(ctx context.Context, p providers.Payment, f *providers.Failure) (providers.Step, error) {
+	p.Ref.OrderID = ""
+	st, err := g.Status(ctx, p)
+	switch {
+	case err != nil:
+		return providers.Step{}, f
+	case st.Outcome == providers.NotFound, st.Outcome == providers.Closed, st.Outcome == providers.Refused:
+		return declined(p.Ref, f), nil
+	}
+	return providers.Step{}, f
+}
+
+func declined(ref providers.Ref, f *providers.Failure) providers.Step {
+	s := step(providers.Declined, ref)
+	s.Decline = &providers.Decline{Reason: reason(f.Code), Code: f.Code, Message: f.Text}
+	return s
+}
+
+var errNotStarted = errors.New("the order was not started, or its start got no answer")
+
+// Resume is finish. What does not belong to the step that is waited for sends nothing: the inquiry tells how things are.
+func (g *provider) Resume(ctx context.Context, p providers.Payment, a providers.Answer) (providers.Step, error) {
+	op, tds := p.Ref.More[moreFinish], p.Ref.More[morePaReq] != ""
+	switch {
+	case op == "" || p.Ref.OrderID == "":
+		return providers.Step{}, &providers.Failure{Op: "finish", Err: errNotStarted}
+	case tds && (a.Kind != providers.PayerAuth || a.PaRes == ""), !tds && a.Kind != providers.MethodDone:
+		return step(providers.Wait, p.Ref), nil
+	case p.Credential.Empty():
+		return providers.Step{}, &providers.Failure{Op: op, Err: providers.ErrCredential}
+	}
+	req := finishRequest{MdOrder: p.Ref.OrderID, TransactionNumber: p.Ref.Reference}
+	if tds {
+		req.PaRes = a.PaRes // byte for byte
+	}
+	// The answer names the order, the transaction, both or nothing (the documents disagree), and never the outcome.
+	_, err := g.call(ctx, op, p.Credential, req, a.PaRes)
+	f, ok := refused(err)
+	if !ok && err != nil {
+		return providers.Step{}, err
+	}
+	if err == nil {
+		return step(providers.Finished, p.Ref), nil
+	}
+	// A refusal may be of this call alone (it was taken before, or the gateway is out of order): only an order that says
+	// DECLINED is over.
+	if st, asked := g.Status(ctx, p); asked == nil && st.Outcome == providers.Refused && st.Reference == p.Ref.Reference {
+		return declined(p.Ref, f), nil
+	}
+	return providers.Step{}, err
+}
+
+// Words of mdOrderStatus. Only DEPOSITED is published; the others are the vendor's in its other gateway (assumption 4).
+const (
+	statusCreated   = "CREATED"
+	statusDeposited = "DEPOSITED"
+	statusDeclined  = "DECLINED"
+	statusReversed  = "REVERSED"
+	statusRefunded  = "REFUNDED"
+)
+
+// Status asks what became of the order, by its own number where that is known.
+func (g *provider) Status(ctx context.Context, p providers.Payment) (providers.Standing, error) {
+	o, err := g.inquire(ctx, p)
+	if f, ok := refused(err); ok && f.Code == codeNoOrder && p.Ref.OrderID == "" {
+		return providers.Standing{Outcome: providers.NotFound, Ref: p.Ref}, nil
+	}
+	if err != nil {
+		return providers.Standing{}, err
+	}
+	st, err := g.standing(p, o)
+	if err != nil {
+		return providers.Standing{}, providers.Unreadable(g.find, 200, err)
+	}
+	return st, nil
+}
+
+func (g *provider) inquire(ctx context.Context, p providers.Payment) (object, error) {
+	if p.Credential.Empty() {
+		return object{}, &providers.Failure{Op: g.find, Err: providers.ErrCredential}
+	}
+	req := findRequest{MdOrder: p.Ref.OrderID}
+	if req.MdOrder == "" {
+		req.TransactionNumber = p.Ref.Reference
+	}
+	return g.call(ctx, g.find, p.Credential, req)
+}
+
+// standing reads an order. An end needs the whole of it: our number, amount and currency.
+func (g *provider) standing(p providers.Payment, o object) (providers.Standing, error) {
+	st := providers.Standing{Ref: p.Ref, Outcome: providers.Unclear, Reference: cut(o.text("transactionNumber"), 64)}
+	mdOrder, word := id(o.text("mdOrder")), o.text("mdOrderStatus")
+	if mdOrder != "" {
+		st.Ref.OrderID = mdOrder // the caller compares it with the one it knows
+	}
+	if o.text("mdOrder") == "" && word == "" && st.Reference == "" {
+		// An answer without an order, as clients/find answers without a client. Of an order that the gateway gave us
+		// that is not believable.
+		if p.Ref.OrderID == "" {
+			st.Outcome = providers.NotFound
+		}
+		return st, nil
+	}
+	var err error
+	if st.Amount, err = sum(p, o.child("amount")); err != nil {
+		return st, err
+	}
+	st.Card = sourceOf(o).card
+	if mdOrder == "" || st.Reference == "" || st.Amount.Currency.Code == "" {
+		return st, nil
+	}
+	whole, started := st.Amount.Minor, st.Ref.More[moreFinish] != ""
+	switch {
+	case word == statusCreated && !started:
+		st.Outcome = providers.Closed // see moreFinish
+	case word == statusCreated:
+		st.Outcome = providers.Waiting
+		if mdOrder == p.Ref.OrderID && st.Reference == p.Ref.Reference {
+			st.Next = g.next(p, st.Ref)
+		}
+	case word == statusDeclined:
+		st.Outcome, st.Decline = providers.Refused, &providers.Decline{Reason: providers.OtherReason, Code: statusDeclined}
+	case word == statusDeposited && started:
+		st.Outcome, st.Held, st.Captured = providers.Paid, whole, whole
+	case word == statusRefunded && started:
+		st.Outcome, st.Held, st.Captured, st.Refunded = providers.Paid, whole, whole, whole
+	case word == statusReversed && started:
+		st.Outcome = providers.Voided
+	case word == "", word == statusDeposited, word == statusRefunded, word == statusReversed:
+		// Money that moved though we never finished: somebody else's order under our number. A person has to look.
+	default: // APPROVED, and what nobody documented
+		st.Outcome = providers.Processing
+	}
+	return st, nil
+}
+
+// sum is the order's amount. A fee other than the one that was sent makes it another amount, by the difference: the
+// customer paid something else than was agreed.
+func sum(p providers.Payment, o object) (money.Amount, error) {
+	minor, found, err := o.number("transactionAmount")
+	if err != nil || !found {
+		return money.Amount{}, err
+	}
+	fee, said, err := o.number("transactionFee")
+	if err != nil {
+		return money.Amount{}, err
+	}
+	if said && minor == p.Amount.Minor {
+		minor += fee - p.Fee
+	}
+	number := o.text("currency")
+	if number == "" {
+		return money.Amount{}, nil
+	}
+	a := money.Amount{Minor: minor}
+	if a.Currency, err = money.ParseNumeric(number); err != nil {
+		// A currency nobody knows is another currency than ours, and not a broken answer.
+		a.Currency = money.Currency{Code: "?" + cut(number, 8), Numeric: cut(number, 8)}
+	}
+	return a, nil
+}
+
+// side is one end of an operation.
+type side struct {
+	card    card.Masked
+	binding string
+}
+
+// sourceOf reads both shapes: nested under transactionDetails, and flat at the root as in the scenario tables.
+func sourceOf(o object) side {
+	s := o.child("transactionDetails", "source")
+	if s.members == nil {
+		s = o.child("source")
+	}
+	return side{
+		card:    mask(or(s.child("card").text("maskedPan"), s.text("maskedPan"))),
+		binding: id(or(s.text("binding"), s.child("binding").text("uuid"))),
+	}
+}
