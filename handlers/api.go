@@ -28,11 +28,12 @@ const merchantKey = "merchant"
 
 func (a api) authenticated(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		m, err := a.Merchants.ByKey(c.Request().Header.Get(echo.HeaderAuthorization))
+		m, key, err := a.Merchants.ByKey(c.Request().Header.Get(echo.HeaderAuthorization), a.Now())
 		if err != nil {
 			return err
 		}
 		c.Set(merchantKey, m)
+		c.Set(keyKey, key)
 		return next(c)
 	}
 }
@@ -92,6 +93,10 @@ func (a api) create(c echo.Context) error {
 	if err := a.Flow.Create(c.Request().Context(), s); err != nil {
 		return err
 	}
+	return a.created(c, s)
+}
+
+func (a api) created(c echo.Context, s *session.Session) error {
 	c.Response().Header().Set(echo.HeaderLocation, a.BaseURL+"/v1/sessions/"+s.ID)
 	return c.JSON(http.StatusCreated, a.object(s))
 }

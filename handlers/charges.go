@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate/internal/card"
+	"tollgate/internal/merchant"
 	"tollgate/providers"
 	"tollgate/session"
 )
@@ -73,9 +74,20 @@ func renamed(err error, from, to string) error {
 	return err
 }
 
-// send creates a session whose order id was never used, pays it without a page, and waits a while for its end.
+// send creates a session whose order id was never used, pays it without a page, and waits a while for its end. Where an
+// earlier run of the same idempotent request created it, that one is paid, unless it was already.
 func (a api) send(c echo.Context, s *session.Session, in session.Submission) error {
 	ctx := c.Request().Context()
+	if claim, ok := merchant.ClaimOf(ctx); ok && claim.Effect.Session != "" {
+		earlier, err := a.Store.Load(ctx, claim.Effect.Session)
+		if err != nil {
+			return err
+		}
+		if len(earlier.Attempts) > 0 {
+			return a.sent(c, earlier.ID)
+		}
+		return a.submit(c, earlier.ID, in)
+	}
 	used, err := a.Store.List(ctx, session.Filter{Merchant: s.Merchant, Account: s.Account, OrderID: s.OrderID, Limit: 1})
 	if err != nil {
 		return err
@@ -86,12 +98,20 @@ func (a api) send(c echo.Context, s *session.Session, in session.Submission) err
 	if err := a.Flow.Create(ctx, s); err != nil {
 		return err
 	}
-	if err := a.Flow.Submit(ctx, s.ID, in); err != nil {
+	return a.submit(c, s.ID, in)
+}
+
+func (a api) submit(c echo.Context, id string, in session.Submission) error {
+	if err := a.Flow.Submit(c.Request().Context(), id, in); err != nil {
 		return err
 	}
-	limited, done := context.WithTimeout(ctx, chargeWait)
+	return a.sent(c, id)
+}
+
+func (a api) sent(c echo.Context, id string) error {
+	limited, done := context.WithTimeout(c.Request().Context(), chargeWait)
 	defer done()
-	s, err = a.Flow.Wait(limited, s.ID, func(s *session.Session) bool {
+	s, err := a.Flow.Wait(limited, id, func(s *session.Session) bool {
 		return s.Live() == nil || s.Live().State == session.Shopper || s.Live().State == session.Unknown
 	})
 	if err != nil {
@@ -146,7 +166,7 @@ func (a api) payout(c echo.Context) error {
 	return a.send(c, s, session.Submission{Kind: session.KindPayout, To: to, Card: masked})
 }
 
-func (a api) destination(c echo.Context, merchant string, in newPayout) (*providers.Destination, card.Card, error) {
+func (a api) destination(c echo.Context, owner string, in newPayout) (*providers.Destination, card.Card, error) {
 	to := &providers.Destination{BankID: in.To.BankID, First: in.To.FirstName, Middle: in.To.Middle, Last: in.To.LastName}
 	bad := func(field, detail string) error { return &invalid{[]fieldError{{"/to" + field, detail}}} }
 	var shown card.Card
@@ -162,7 +182,7 @@ func (a api) destination(c echo.Context, merchant string, in newPayout) (*provid
 	}
 	if in.To.SavedCard != "" {
 		ways++
-		saved, err := a.Customers.SavedCard(c.Request().Context(), merchant, in.To.SavedCard)
+		saved, err := a.Customers.SavedCard(c.Request().Context(), owner, in.To.SavedCard)
 		if err != nil || saved.Account != in.Account {
 			return nil, shown, bad("/saved_card", "is not one of the merchant's saved cards in this account")
 		}
@@ -178,7 +198,7 @@ func (a api) destination(c echo.Context, merchant string, in newPayout) (*provid
 	if in.To.Payment != "" {
 		ways++
 		paid, err := a.Store.Load(c.Request().Context(), in.To.Payment)
-		if err != nil || paid.Merchant != merchant || paid.Account != in.Account || paid.Good() == nil {
+		if err != nil || paid.Merchant != owner || paid.Account != in.Account || paid.Good() == nil {
 			return nil, shown, bad("/payment", "is not a payment of this account")
 		}
 		to.PaymentID = paid.Good().Ref.OrderID

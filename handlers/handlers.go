@@ -21,20 +21,21 @@ import (
 
 // Options is what the front needs.
 type Options struct {
-	Flow      *session.Flow
-	Store     session.Store
-	Customers session.Customers
-	Merchants *merchant.Directory
-	Browsers  *browser.Browsers
-	Texts     *i18n.Bundle
-	Now       func() time.Time
-	Rand      io.Reader
-	BaseURL   string // public address, no slash at the end
-	Sandbox   bool   // test mode: said on every page; bank pages may be http on loopback; return URLs may be http on loopback
-	Ready     func(context.Context) error
-	Log       *slog.Logger
-	Observe   func(route, method string, code int, took time.Duration) // metrics; nil: nobody counts
-	IP        echo.IPExtractor                                         // nil: the peer's address
+	Flow        *session.Flow
+	Store       session.Store
+	Customers   session.Customers
+	Merchants   *merchant.Directory
+	Idempotency merchant.Book
+	Browsers    *browser.Browsers
+	Texts       *i18n.Bundle
+	Now         func() time.Time
+	Rand        io.Reader
+	BaseURL     string // public address, no slash at the end
+	Sandbox     bool   // test mode: said on every page; bank pages may be http on loopback; return URLs may be http on loopback
+	Ready       func(context.Context) error
+	Log         *slog.Logger
+	Observe     func(route, method string, code int, took time.Duration) // metrics; nil: nobody counts
+	IP          echo.IPExtractor                                         // nil: the peer's address
 }
 
 // MaxBody caps what a browser or a merchant may post, in bytes; PaRes and CRes have caps of their own below it.
@@ -89,7 +90,7 @@ func New(o Options) *echo.Echo {
 
 	// The merchant's API.
 	a := api{o}
-	v1 := e.Group("/v1", a.authenticated)
+	v1 := e.Group("/v1", a.authenticated, scoped(), a.idempotent)
 	v1.POST("/sessions", a.create)
 	v1.GET("/sessions", a.list)
 	v1.GET("/sessions/:session", a.read)

@@ -56,22 +56,26 @@ func (a api) operate(kind providers.OpKind) echo.HandlerFunc {
 			}
 			amount = *in.Amount
 		}
-		ctx := c.Request().Context()
-		_, n, err := a.Flow.Operate(ctx, s.ID, kind, amount)
+		_, n, err := a.Flow.Operate(c.Request().Context(), s.ID, kind, amount)
 		if err != nil {
 			return err
 		}
-		limited, done := context.WithTimeout(ctx, operationWait)
-		defer done()
-		s, err = a.Flow.Wait(limited, s.ID, func(s *session.Session) bool {
-			state := s.Operation(n).State
-			return state != session.OpNew && state != session.OpCalling
-		})
-		if err != nil {
-			return err
-		}
-		return c.JSON(http.StatusCreated, operationOf(s, s.Operation(n)))
+		return a.operated(c, s.ID, n)
 	}
+}
+
+// operated waits a while for an operation's end and answers with it.
+func (a api) operated(c echo.Context, id string, n int) error {
+	limited, done := context.WithTimeout(c.Request().Context(), operationWait)
+	defer done()
+	s, err := a.Flow.Wait(limited, id, func(s *session.Session) bool {
+		state := s.Operation(n).State
+		return state != session.OpNew && state != session.OpCalling
+	})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusCreated, operationOf(s, s.Operation(n)))
 }
 
 func (a api) operations(c echo.Context) error {

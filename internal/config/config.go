@@ -46,9 +46,22 @@ type Merchant struct {
 	APIKeys       []string `toml:"api_keys"`       // in the clear; better as api_key_hashes or api_key_files
 	APIKeyHashes  []string `toml:"api_key_hashes"` // SHA-256, hex
 	APIKeyFiles   []string `toml:"api_key_files"`
+	Keys          []Key    `toml:"key"` // keys that do not reach everything, or not for ever
 	Accounts      []string `toml:"accounts"`
 	ReturnOrigins []string `toml:"return_origins"`
 }
+
+// Key is one API key of a merchant: exactly one of File, Hash and Env says where it is.
+type Key struct {
+	File    string    `toml:"file"`
+	Hash    string    `toml:"hash"` // SHA-256, hex
+	Env     string    `toml:"env"`
+	Scopes  []string  `toml:"scopes"`  // of merchant.Scopes; none: all
+	Expires time.Time `toml:"expires"` // from then on it is refused; none: never
+}
+
+// minKey is the least length of an API key: a plain hash keeps only what cannot be guessed.
+const minKey = 24
 
 // Account is a contract with one gateway. The gateway's own settings stand in the table "settings".
 type Account struct {
@@ -74,6 +87,8 @@ func (d *Duration) UnmarshalText(b []byte) error {
 
 // Faults is all that is wrong with a configuration.
 type Faults []string
+
+func (c Config) fault(path, text string) string { return path + ": " + text }
 
 func (f Faults) Error() string {
 	return "configuration:\n  - " + strings.Join(f, "\n  - ")
@@ -199,12 +214,12 @@ func (c *Config) check() Faults {
 		if m.Name == "" {
 			fault("%s: name is what shoppers read and must be given", at)
 		}
-		if len(m.APIKeys)+len(m.APIKeyHashes)+len(m.APIKeyFiles) == 0 {
+		if len(m.APIKeys)+len(m.APIKeyHashes)+len(m.APIKeyFiles)+len(m.Keys) == 0 {
 			fault("%s: an API key is required: api_key_files, api_key_hashes or api_keys", at)
 		}
 		for _, k := range m.APIKeys {
-			if len(k) < 24 {
-				fault("%s: an API key must have at least 24 characters", at)
+			if len(k) < minKey {
+				fault("%s: an API key must have at least %d characters", at, minKey)
 			}
 		}
 		for _, h := range m.APIKeyHashes {
@@ -230,33 +245,64 @@ func (c *Config) check() Faults {
 	return faults
 }
 
-// Directory makes the merchants; key files are read here. The error is Faults.
+// Directory makes the merchants. The error is Faults.
 func (c Config) Directory() (*merchant.Directory, error) {
 	var all []merchant.Merchant
 	var faults Faults
-	for _, m := range c.Merchants {
-		hashes := slices.Clone(m.APIKeyHashes)
+	for i, m := range c.Merchants {
+		one := merchant.Merchant{ID: m.ID, Name: m.Name, Accounts: m.Accounts, ReturnOrigins: m.ReturnOrigins}
+		for _, h := range m.APIKeyHashes {
+			one.Keys = append(one.Keys, merchant.Key{Hash: h})
+		}
 		for _, k := range m.APIKeys {
-			hashes = append(hashes, merchant.HashKey(k))
+			one.Keys = append(one.Keys, merchant.Key{Hash: merchant.HashKey(k)})
 		}
 		for _, name := range m.APIKeyFiles {
-			raw, err := os.ReadFile(name)
-			key := strings.TrimSpace(string(raw))
-			switch {
-			case err != nil:
-				faults = append(faults, err.Error())
-			case len(key) < 24:
-				faults = append(faults, name+": an API key must have at least 24 characters")
-			default:
-				hashes = append(hashes, merchant.HashKey(key))
+			hash, err := Key{File: name}.hash()
+			if err != nil {
+				faults = append(faults, c.fault(fmt.Sprintf("merchant[%d].api_key_files", i), err.Error()))
 			}
+			one.Keys = append(one.Keys, merchant.Key{Hash: hash})
 		}
-		all = append(all, merchant.Merchant{ID: m.ID, Name: m.Name, KeyHash: hashes, Accounts: m.Accounts, ReturnOrigins: m.ReturnOrigins})
+		for n, k := range m.Keys {
+			hash, err := k.hash()
+			if err != nil {
+				faults = append(faults, c.fault(fmt.Sprintf("merchant[%d].key[%d]", i, n), err.Error()))
+			}
+			key := merchant.Key{Hash: hash, Expires: k.Expires}
+			for _, s := range k.Scopes {
+				key.Scopes = append(key.Scopes, merchant.Scope(s))
+			}
+			one.Keys = append(one.Keys, key)
+		}
+		all = append(all, one)
 	}
 	if len(faults) > 0 {
 		return nil, faults
 	}
 	return merchant.NewDirectory(all...), nil
+}
+
+// hash reads the key where it is kept, if that is not its hash.
+func (k Key) hash() (string, error) {
+	key := ""
+	switch {
+	case k.Hash != "":
+		return k.Hash, nil
+	case k.File != "":
+		raw, err := os.ReadFile(k.File)
+		if err != nil {
+			return "", err
+		}
+		if key = strings.TrimSpace(string(raw)); len(key) < minKey {
+			return "", fmt.Errorf("%s: an API key must have at least %d characters", k.File, minKey)
+		}
+	default:
+		if key = os.Getenv(k.Env); len(key) < minKey {
+			return "", fmt.Errorf("the environment's %s: an API key must have at least %d characters", k.Env, minKey)
+		}
+	}
+	return merchant.HashKey(key), nil
 }
 
 // Into decodes an account's own settings into its gateway's Config, strictly. A value "file:NAME" is read from that

@@ -8,18 +8,49 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 )
 
-// ErrKey says that an API key is missing or not known.
-var ErrKey = errors.New("merchant: no such key")
+// What is wrong with a caller's API key.
+var (
+	ErrKey   = errors.New("merchant: no such key")
+	ErrScope = errors.New("merchant: the key does not reach this far")
+)
 
 // Merchant is a shop.
 type Merchant struct {
 	ID            string
 	Name          string   // as shoppers read it
-	KeyHash       []string // SHA-256 of its API keys, hex; several during rotation
+	Keys          []Key    // several during rotation
 	Accounts      []string // names of the accounts it may use
 	ReturnOrigins []string // scheme://host[:port] a shopper may be sent to; empty: any https
+}
+
+// Scope is what a key may be used for.
+type Scope string
+
+// The scopes. Each of the others may read what it works on.
+const (
+	Sessions Scope = "sessions" // create, cancel, inquire; saved cards; webhooks
+	Refunds  Scope = "refunds"  // capture, void, refund
+	Payouts  Scope = "payouts"  // send money out
+	Read     Scope = "read"     // read everything of the merchant's, change nothing
+)
+
+// Scopes is every scope.
+func Scopes() []Scope { return []Scope{Sessions, Refunds, Payouts, Read} }
+
+// Key is an API key as it is kept.
+type Key struct {
+	Hash    string    // SHA-256, hex
+	Scopes  []Scope   // empty: all
+	Expires time.Time // zero: never; from then on the key is as if it were not known
+}
+
+// May tells whether the key has one of the scopes. A key without a list has them all; where none is named, only such a
+// key will do.
+func (k Key) May(any ...Scope) bool {
+	return len(k.Scopes) == 0 || slices.ContainsFunc(any, func(s Scope) bool { return slices.Contains(k.Scopes, s) })
 }
 
 // HashKey is how a key is kept. Keys are long and random, so a plain hash is enough.
@@ -37,26 +68,27 @@ type Directory struct{ merchants []Merchant }
 // NewDirectory keeps the merchants.
 func NewDirectory(merchants ...Merchant) *Directory { return &Directory{merchants} }
 
-// ByKey finds whose key an Authorization header holds. Every known key is compared, in constant time. ErrKey.
-func (d *Directory) ByKey(header string) (Merchant, error) {
+// ByKey finds whose key an Authorization header holds, and which. Every known key is compared, in constant time. ErrKey.
+func (d *Directory) ByKey(header string, now time.Time) (Merchant, Key, error) {
 	scheme, key, _ := strings.Cut(header, " ")
 	if key = strings.TrimSpace(key); !strings.EqualFold(scheme, "Bearer") || key == "" {
-		return Merchant{}, ErrKey
+		return Merchant{}, Key{}, ErrKey
 	}
 	hash := []byte(HashKey(key))
-	var found Merchant
+	var owner Merchant
+	var found Key
 	ok := false
 	for _, m := range d.merchants {
-		for _, h := range m.KeyHash {
-			if subtle.ConstantTimeCompare(hash, []byte(h)) == 1 {
-				found, ok = m, true
+		for _, k := range m.Keys {
+			if subtle.ConstantTimeCompare(hash, []byte(k.Hash)) == 1 && (k.Expires.IsZero() || now.Before(k.Expires)) {
+				owner, found, ok = m, k, true
 			}
 		}
 	}
 	if !ok {
-		return Merchant{}, ErrKey
+		return Merchant{}, Key{}, ErrKey
 	}
-	return found, nil
+	return owner, found, nil
 }
 
 // Name is what shoppers read; the id where the merchant is gone.

@@ -1,0 +1,158 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tollgate/internal/merchant"
+	"tollgate/session"
+)
+
+// Headers of idempotent requests.
+const (
+	headerIdempotencyKey = "Idempotency-Key"
+	headerReplayed       = "Idempotency-Replayed"
+)
+
+// workLimit is how long a request under a claim may work: it is over before its claim may be taken over.
+const workLimit = merchant.ClaimLease - 5*time.Second
+
+// idempotent lets a POST with an Idempotency-Key happen once. The same request, byte for byte, is answered as the first
+// time for 48 hours; see merchant.Once for what happens in between, and merchant.Final for which answers are kept.
+func (a api) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
+	once := merchant.Once{Book: a.Idempotency, Now: a.Now, Rand: a.Rand, Sealer: a.Flow.Sealer}
+	recover := a.recoveries()
+	return func(c echo.Context) error {
+		r := c.Request()
+		keys := r.Header.Values(headerIdempotencyKey)
+		if r.Method != http.MethodPost || len(keys) == 0 {
+			return next(c)
+		}
+		if len(keys) > 1 {
+			return merchant.ErrIdempotencyKey
+		}
+		body, err := io.ReadAll(r.Body)
+		if he, ok := errors.AsType[*echo.HTTPError](err); ok { // too large
+			return he
+		}
+		if err != nil {
+			return errBadJSON // cut short
+		}
+		// Neither method nor target can hold a line's end.
+		request := append([]byte(r.Method+" "+r.URL.RequestURI()+"\n"), body...)
+		claim, replay, err := once.Begin(r.Context(), merchantOf(c).ID, keys[0], request)
+		switch {
+		case errors.Is(err, merchant.ErrInFlight):
+			c.Response().Header().Set("Retry-After", "1")
+			return err
+		case err != nil:
+			return err
+		case replay != nil:
+			return replayed(c, replay)
+		}
+		work, done := context.WithTimeout(merchant.WithClaim(r.Context(), *claim), workLimit)
+		defer done()
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		c.SetRequest(r.WithContext(work))
+
+		kept := &answer{to: c.Response().Writer}
+		c.Response().Writer = kept
+		finished := false
+		defer func() { // a panic: free the claim, and let it be answered as panics are
+			c.Response().Writer = kept.to
+			c.SetRequest(r)
+			if !finished {
+				a.freed(once.Book.Release(context.WithoutCancel(r.Context()), *claim))
+			}
+		}()
+		do := next
+		if again := recover[c.Path()]; again != nil && claim.Effect != (merchant.Effect{}) {
+			do = func(c echo.Context) error { return again(c, claim.Effect) }
+		}
+		if err := do(c); err != nil {
+			if errors.Is(err, merchant.ErrClaimLost) {
+				c.Response().Header().Set("Retry-After", "1")
+			}
+			c.Error(err)
+		}
+		finished = true
+		h := c.Response().Header()
+		// Stored before it is sent: what the caller has read is what a repetition will read.
+		a.freed(once.End(context.WithoutCancel(r.Context()), *claim, merchant.Answer{
+			Status: kept.status, ContentType: h.Get(echo.HeaderContentType), Location: h.Get(echo.HeaderLocation), Body: kept.body.Bytes(),
+		}))
+		return kept.send()
+	}
+}
+
+// freed notes a claim that could not be ended. The answer is true all the same: after the lease a repetition finds what
+// was done.
+func (a api) freed(err error) {
+	if err != nil && !errors.Is(err, merchant.ErrClaimLost) {
+		a.Log.Warn("an idempotent answer was not stored", "error", err)
+	}
+}
+
+func replayed(c echo.Context, old *merchant.Answer) error {
+	c.Response().Header().Set(headerReplayed, "true")
+	if old.Location != "" {
+		c.Response().Header().Set(echo.HeaderLocation, old.Location)
+	}
+	if len(old.Body) == 0 {
+		return c.NoContent(old.Status)
+	}
+	return c.Blob(old.Status, old.ContentType, old.Body)
+}
+
+// answer holds an answer back until it is stored.
+type answer struct {
+	to     http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header { return a.to.Header() }
+
+func (a *answer) WriteHeader(status int) { a.status = status }
+
+func (a *answer) Write(b []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	return a.body.Write(b)
+}
+
+func (a *answer) send() error {
+	a.to.WriteHeader(a.status)
+	_, err := a.to.Write(a.body.Bytes())
+	return err
+}
+
+// recoveries answer, by route, a request whose process died after it had done what was asked and before it had answered.
+// A route without one runs again, which must do no more than one run did.
+func (a api) recoveries() map[string]func(echo.Context, merchant.Effect) error {
+	operated := func(c echo.Context, did merchant.Effect) error {
+		if did.Session != c.Param("session") || did.Operation == 0 {
+			return session.ErrNotFound
+		}
+		return a.operated(c, did.Session, did.Operation)
+	}
+	return map[string]func(echo.Context, merchant.Effect) error{
+		"/v1/sessions": func(c echo.Context, did merchant.Effect) error {
+			s, err := a.Store.Load(c.Request().Context(), did.Session)
+			if err != nil {
+				return err
+			}
+			return a.created(c, s)
+		},
+		"/v1/sessions/:session/capture": operated,
+		"/v1/sessions/:session/void":    operated,
+		"/v1/sessions/:session/refunds": operated,
+	}
+}

@@ -1,0 +1,69 @@
+package handlers
+
+import (
+	"github.com/labstack/echo/v4"
+
+	"tollgate/internal/merchant"
+)
+
+const keyKey = "key"
+
+// scopes says which keys a call of the API takes: those with one of its scopes. Every route under /v1 has its line; one
+// that is missing here would be for keys without a list of scopes only.
+func scopes() map[string][]merchant.Scope {
+	const (
+		sessions = merchant.Sessions
+		refunds  = merchant.Refunds
+		payouts  = merchant.Payouts
+		read     = merchant.Read
+	)
+	return map[string][]merchant.Scope{
+		"GET /v1/accounts":                  {sessions, refunds, payouts, read},
+		"GET /v1/accounts/:account/banks":   {sessions, payouts, read},
+		"GET /v1/accounts/:account/history": {read},
+
+		"POST /v1/charges":                  {sessions},
+		"POST /v1/payouts":                  {payouts},
+		"GET /v1/customers/:customer/cards": {sessions, read},
+		"PATCH /v1/cards/:card":             {sessions},
+		"DELETE /v1/cards/:card":            {sessions},
+
+		"POST /v1/sessions":                  {sessions},
+		"GET /v1/sessions":                   {sessions, refunds, payouts, read},
+		"GET /v1/sessions/:session":          {sessions, refunds, payouts, read},
+		"POST /v1/sessions/:session/cancel":  {sessions},
+		"POST /v1/sessions/:session/inquire": {sessions},
+		"GET /v1/sessions/:session/events":   {sessions, refunds, payouts, read},
+
+		"POST /v1/sessions/:session/capture":      {refunds},
+		"POST /v1/sessions/:session/void":         {refunds},
+		"POST /v1/sessions/:session/refunds":      {refunds},
+		"GET /v1/sessions/:session/operations":    {sessions, refunds, payouts, read},
+		"GET /v1/sessions/:session/operations/:n": {sessions, refunds, payouts, read},
+	}
+}
+
+// scoped refuses a key that does not reach as far as the route: merchant.ErrScope.
+func scoped() echo.MiddlewareFunc {
+	table := scopes()
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			// A path without a route is answered 404 by next, whatever the key.
+			need, known := table[c.Request().Method+" "+c.Path()]
+			if key := c.Get(keyKey).(merchant.Key); !key.May(need...) && (known || routed(c)) {
+				return merchant.ErrScope
+			}
+			return next(c)
+		}
+	}
+}
+
+// routed tells whether the request has a route of its own.
+func routed(c echo.Context) bool {
+	for _, r := range c.Echo().Routes() {
+		if r.Method == c.Request().Method && r.Path == c.Path() {
+			return true
+		}
+	}
+	return false
+}
