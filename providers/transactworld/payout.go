@@ -1,0 +1,86 @@
+package transactworld
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strconv"
+
+	"tollgate/internal/card"
+	"tollgate/providers"
+)
+
+// Payout sends money to the card of an earlier payment, or to a card. Repeated with the same reference it is refused by the
+// gateway, which takes a number once.
+func (p *Provider) Payout(ctx context.Context, pay providers.Payment, to providers.Destination) (providers.OpResult, error) {
+	const op = "PO"
+	total, err := amount(pay.Amount)
+	if err != nil {
+		return providers.OpResult{}, err
+	}
+	form := url.Values{
+		"paymentType": {op}, "merchantTransactionId": {pay.Ref.Reference}, "amount": {total}, "currency": {pay.Amount.Currency.Code},
+		"orderDescriptor": {description(pay.Description, pay.OrderID)},
+	}
+	told := [][2]string{{"authentication.terminalId", p.terminal}, {"notificationUrl", pay.CallbackURL}, {"customer.customerId", pay.Customer.ID}}
+	for _, f := range p.billing(pay).fields() {
+		told = append(told, [2]string{f.param, f.value})
+	}
+	for _, f := range append(told, [2]string{"customer.givenName", to.First}, [2]string{"customer.surname", to.Last}) {
+		if f[1] != "" {
+			form.Set(f[0], f[1])
+		}
+	}
+	switch {
+	case to.PaymentID != "" && to.Card == nil && identifier.MatchString(to.PaymentID):
+		form.Set("paymentId", to.PaymentID)
+	case to.Card != nil && to.PaymentID == "":
+		brand, ok := p.brands[to.Card.Number.Masked().Brand]
+		if !ok {
+			return providers.OpResult{}, &providers.Refusal{Field: "destination", Text: "this gateway does not take this brand"}
+		}
+		form.Set("paymentMode", p.mode)
+		form.Set("paymentBrand", brand)
+		form.Set("card.number", to.Card.Number.Reveal())
+		if to.Card.Month != 0 {
+			form.Set("card.expiryMonth", twoDigits(to.Card.Month))
+			form.Set("card.expiryYear", strconv.Itoa(to.Card.Year))
+		}
+		names(form, to.Card.Name)
+	default:
+		return providers.OpResult{}, &providers.Refusal{Field: "destination", Text: "this gateway pays out to a card, or to the card of an earlier payment"}
+	}
+	a, err := p.client.call(ctx, op, restPath+"payout", p.client.signed(form, p.client.signPayout(pay.Ref.Reference, total)))
+	if err != nil {
+		return providers.OpResult{}, err
+	}
+	if said := a.text("merchantTransactionId"); said != "" && said != pay.Ref.Reference {
+		return providers.OpResult{}, &providers.Failure{Op: op, Text: "answer of another payment"}
+	}
+	return done(op, a)
+}
+
+// InquirePayout asks for the payout as for a payment. One that is not found stays unknown: its call may be under way.
+func (p *Provider) InquirePayout(ctx context.Context, pay providers.Payment, r providers.OpResult) (providers.OpResult, error) {
+	const op = "IN"
+	a, err := p.client.inquire(ctx, r.GatewayID, pay.Ref.Reference)
+	if err != nil {
+		return providers.OpResult{}, err
+	}
+	short, long := a.said()
+	state, known := progress["PO"][long]
+	switch {
+	case a.text("merchantTransactionId") != pay.Ref.Reference:
+		return providers.OpResult{}, a.failure(op)
+	case !known, state == providers.OpSucceeded && short == "N", state == providers.OpFailed && short == "Y":
+		return providers.OpResult{}, &providers.Failure{Op: op, Code: a.code(), Err: errors.New("no word of the payout's end")}
+	}
+	if total, err := a.amount("amount", pay.Amount.Currency); err != nil || total.Currency.Code != "" && total != pay.Amount {
+		return providers.OpResult{}, &providers.Failure{Op: op, Text: "another amount"}
+	}
+	out := providers.OpResult{State: state, GatewayID: a.paymentID()}
+	if state == providers.OpFailed {
+		out.Decline = a.decline(card.Code{})
+	}
+	return out, nil
+}
