@@ -156,7 +156,8 @@ func (f *Flow) judge(s *Session, a *Attempt, c *Change, acc Account, st provider
 		return errNothing // the attempt moved on while we asked; its own inquiry is queued
 	}
 	if a.State == Calling && f.Now().Before(a.Deadline) {
-		return errNothing // the call's own answer comes first
+		f.askAtDeadline(s, a, c)
+		return nil
 	}
 	switch st.Outcome {
 	case providers.Refused:
@@ -401,7 +402,8 @@ func (f *Flow) askLater(s *Session, a *Attempt, c *Change) error {
 	}
 	if a.State == Calling {
 		if now.Before(a.Deadline) {
-			return errNothing
+			f.askAtDeadline(s, a, c)
+			return nil
 		}
 		if err := f.move(s, a, c, Overdue); err != nil {
 			return err
@@ -432,6 +434,12 @@ func (f *Flow) askLater(s *Session, a *Attempt, c *Change) error {
 	a.Inquiries++
 	c.Jobs = append(c.Jobs, f.inquireJob(s, a, now.Add(wait)))
 	return nil
+}
+
+// askAtDeadline waits for the answer of the call that is out. The inquiry of its deadline is queued anew: a callback's,
+// which has the same key, took its place, and the process that waits for the answer may die.
+func (f *Flow) askAtDeadline(s *Session, a *Attempt, c *Change) {
+	c.Jobs = append(c.Jobs, f.inquireJob(s, a, a.Deadline.Add(time.Second)))
 }
 
 // lookAgain follows a final state that was proved without the gateway's own final word.
