@@ -14,6 +14,7 @@ import (
 	"tollgate/providers"
 	"tollgate/providers/payneteasy"
 	"tollgate/providers/rbs"
+	"tollgate/providers/sber"
 	"tollgate/session"
 )
 
@@ -22,6 +23,7 @@ func gateways() map[string]func() providers.Config {
 	return map[string]func() providers.Config{
 		"rbs":        func() providers.Config { return new(rbs.Config) },
 		"payneteasy": func() providers.Config { return new(payneteasy.Config) },
+		"sber":       func() providers.Config { return new(sber.Config) },
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"tollgate/internal/sandbox"
 	sandboxpayneteasy "tollgate/internal/sandbox/payneteasy"
 	sandboxrbs "tollgate/internal/sandbox/rbs"
+	sandboxsber "tollgate/internal/sandbox/sber"
 	"tollgate/internal/sandbox/sim"
 )
 
@@ -31,15 +32,19 @@ func (a *App) buildSandbox() (*sandboxParts, error) {
 		return nil, err
 	}
 	parts := &sandboxParts{env: env}
-	rbs, err := sandboxrbs.New(env, sandboxrbs.Config{Accounts: rbsAccounts()})
+	rbs, err := sandboxrbs.New(env, sandboxrbs.Config{})
 	if err != nil {
 		return parts, err
 	}
-	payneteasy, err := sandboxpayneteasy.New(env, sandboxpayneteasy.Config{Accounts: payneteasyAccounts()})
+	payneteasy, err := sandboxpayneteasy.New(env, sandboxpayneteasy.Config{})
 	if err != nil {
 		return parts, err
 	}
-	parts.gateways = []sandbox.Gateway{rbs, payneteasy}
+	sber, err := sandboxsber.New(env, sandboxsber.Config{})
+	if err != nil {
+		return parts, err
+	}
+	parts.gateways = []sandbox.Gateway{rbs, payneteasy, sber}
 	parts.box, err = sandbox.New(sandbox.Options{
 		Env: env, FrontURL: a.FrontURL, APIKey: DemoKey, Gateways: parts.gateways,
 		Advance: func(d time.Duration) {
@@ -54,14 +59,6 @@ func (a *App) buildSandbox() (*sandboxParts, error) {
 	}
 	parts.server = server(parts.box, a.log)
 	return parts, nil
-}
-
-func rbsAccounts() []sandboxrbs.Account {
-	return []sandboxrbs.Account{sandboxrbs.DemoAccount()}
-}
-
-func payneteasyAccounts() []sandboxpayneteasy.Account {
-	return []sandboxpayneteasy.Account{sandboxpayneteasy.DemoAccount()}
 }
 
 // demo is what the sandbox is configured with: one merchant, one account per gateway. The variants beside the plain
@@ -86,6 +83,9 @@ func (a *App) demo(c *config.Config) {
 		"rbs-own":      rbsWith(map[string]any{"three_ds1": "own"}),
 		"rbs-redirect": rbsWith(map[string]any{"three_ds1": "redirect"}),
 		"rbs-gateway":  rbsWith(map[string]any{"three_ds2": "gateway"}),
+		"sber": account("sber", map[string]any{
+			"base_url": a.SandboxURL + "/sber/sbersafe", "merchant_login": sandboxsber.DemoAccount().MerchantLogin,
+		}),
 		"payneteasy": account("payneteasy", map[string]any{
 			"base_url": a.SandboxURL + "/payneteasy/paynet", "endpoint_id": payneteasy.Endpoints[0], "login": payneteasy.Login, "merchant_control": payneteasy.Control,
 			"billing": map[string]any{
@@ -93,7 +93,7 @@ func (a *App) demo(c *config.Config) {
 			},
 		}),
 	}
-	names := []string{"rbs", "payneteasy", "rbs-own", "rbs-redirect", "rbs-gateway"}
+	names := []string{"rbs", "payneteasy", "sber", "rbs-own", "rbs-redirect", "rbs-gateway"}
 	c.Merchants = []config.Merchant{{ID: "demo", Name: "Demo shop", APIKeys: []string{DemoKey}, Accounts: names}}
 }
 
