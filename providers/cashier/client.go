@@ -1,0 +1,346 @@
+package cashier
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"tollgate/providers"
+)
+
+// The gateway's calls. The paths of those marked * are not published.
+const (
+	opOrders    = "orders"    // * GET  /orders
+	opOrder     = "order"     //   POST /order
+	opRead      = "read"      //   GET  /order/{id}
+	opStatus    = "status"    //   GET  /status/{id}
+	opRefund    = "refund"    // * POST /order/refund/{id}
+	opQR        = "qrcData"   //   POST /order/qrcData/{id}
+	opSberPay   = "sberPay"   // * POST /order/sberPay/{id}
+	opPayoutIPS = "payoutIPS" // * POST /order/payout/ips/{id}
+	opPayout    = "payout"    // * POST /order/payout/card/{id}
+	opBanks     = "banks"     // * GET  /public/banks
+	opForm      = "form"      // * POST /public/order/form/{tspCode}/{id}
+	opAuthorize = "authorize" // * POST /payments/authorize
+	opCharge    = "charge"    // * POST /payments/charge
+	opVoid      = "void"      // * POST /payments/void
+)
+
+// tokenUse says how a call is authorised.
+type tokenUse int
+
+const (
+	noToken   tokenUse = iota
+	needToken          // the cashier layer
+	mayToken           // the card calls: the document names no scheme for them, so the token goes along where there is one
+)
+
+// request is one call. body nil sends none.
+type request struct {
+	op, method, path string
+	query            url.Values
+	body             any
+	reqID            string // x-req-id of a changing call
+	token            tokenUse
+	hide             []string // what no error may repeat
+}
+
+// client sends requests and reads answers. It repeats nothing but a call whose access token was refused.
+type client struct {
+	http   *http.Client
+	base   string // ends in /api/v1
+	bearer bool
+	apiKey providers.Secret
+	access *access
+}
+
+// reply is an answer in the gateway's language, whatever it says.
+type reply struct {
+	status int
+	object
+}
+
+// call sends one request and reads the answer. Every error is a *providers.Failure: the request may have been taken. A
+// refused access token proves that it was not: the token is renewed and the same request, under the same x-req-id, sent
+// once more.
+func (c *client) call(ctx context.Context, r request) (reply, error) {
+	var raw []byte
+	if r.body != nil {
+		var err error
+		if raw, err = json.Marshal(r.body); err != nil {
+			return reply{}, &providers.Failure{Op: r.op, Err: errors.New("request cannot be written")}
+		}
+	}
+	var token providers.Secret
+	if r.token != noToken {
+		var err error
+		if token, err = c.access.get(ctx, token); err != nil && r.token == needToken {
+			return reply{}, err
+		}
+	}
+	answer, err := c.send(ctx, r, raw, token)
+	if err != nil || answer.status != http.StatusUnauthorized || token.Empty() {
+		return answer, err
+	}
+	if token, err = c.access.get(ctx, token); err != nil {
+		return reply{}, err
+	}
+	return c.send(ctx, r, raw, token)
+}
+
+func (c *client) send(ctx context.Context, r request, raw []byte, token providers.Secret) (reply, error) {
+	to := c.base + r.path
+	if len(r.query) > 0 {
+		to += "?" + r.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, to, bytes.NewReader(raw))
+	if err != nil {
+		return reply{}, &providers.Failure{Op: r.op, Err: errors.New("request cannot be written")}
+	}
+	req.GetBody = nil // nobody below may send it a second time
+	req.Header.Set("Accept", "application/json")
+	if r.method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.reqID != "" {
+		req.Header.Set("x-req-id", r.reqID)
+	}
+	switch {
+	case token.Empty():
+	case c.bearer:
+		req.Header.Set("Authorization", "Bearer "+token.Reveal())
+	default:
+		req.Header.Set("Authorization-Token", token.Reveal())
+	}
+	if r.token == mayToken && !c.apiKey.Empty() {
+		req.Header.Set("x-api-key", c.apiKey.Reveal())
+	}
+	hide := append([]string{token.Reveal(), c.apiKey.Reveal(), c.access.password.Reveal()}, r.hide...)
+	status, body, err := providers.Exchange(c.http, r.op, req)
+	if err != nil {
+		return reply{}, quieted(r.op, err, hide...)
+	}
+	o, err := decode(body, hide...)
+	if err != nil {
+		return reply{}, providers.Unreadable(r.op, status, err)
+	}
+	return reply{status, o}, nil
+}
+
+// reqID makes an x-req-id: the same for the same call about the same thing, a UUID by its looks. That a repeat is then
+// recognised holds for 60 minutes.
+func reqID(parts ...string) string {
+	sum := sha256.Sum256([]byte("tollgate\x00" + strings.Join(parts, "\x00")))
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
+	h := hex.EncodeToString(sum[:16])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// quiet is an error whose text was scrubbed: net/http quotes the first bytes of an answer that is not HTTP.
+type quiet struct {
+	text string
+	err  error
+}
+
+func (q *quiet) Error() string { return q.text }
+func (q *quiet) Unwrap() error { return q.err }
+
+func quieted(op string, err error, hide ...string) error {
+	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Err != nil {
+		err = f.Err
+	}
+	return &providers.Failure{Op: op, Err: &quiet{scrub(err.Error(), hide), err}}
+}
+
+var (
+	errAnswer = errors.New("not in the gateway's language")
+	errShape  = errors.New("a needed field is missing or malformed")
+)
+
+// object is a JSON object of an answer. Names are compared exactly; scalars are read as text, whether they came so or not.
+type object struct {
+	members map[string]any
+	hide    []string
+}
+
+// decode reads exactly one JSON object. A name that comes twice could mean two things: refused.
+func decode(body []byte, hide ...string) (object, error) {
+	if !utf8.Valid(body) {
+		return object{}, fmt.Errorf("%w: not UTF-8", errAnswer)
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	v, err := value(d, 0)
+	if err != nil {
+		return object{}, err
+	}
+	members, isObject := v.(map[string]any)
+	if _, err := d.Token(); !isObject || err != io.EOF {
+		return object{}, fmt.Errorf("%w: not one JSON object", errAnswer)
+	}
+	return object{members, hide}, nil
+}
+
+func value(d *json.Decoder, depth int) (any, error) {
+	if depth > 32 {
+		return nil, fmt.Errorf("%w: too deep", errAnswer)
+	}
+	token, err := d.Token()
+	if err != nil {
+		return nil, fmt.Errorf("%w: JSON", errAnswer)
+	}
+	delim, isDelim := token.(json.Delim)
+	if !isDelim {
+		return token, nil
+	}
+	members, list := map[string]any{}, []any{}
+	for d.More() {
+		name := ""
+		if delim == '{' {
+			key, err := d.Token()
+			if err != nil {
+				return nil, fmt.Errorf("%w: JSON", errAnswer)
+			}
+			name, _ = key.(string)
+			if _, twice := members[name]; twice {
+				return nil, fmt.Errorf("%w: a name comes twice", errAnswer)
+			}
+		}
+		v, err := value(d, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if delim == '{' {
+			members[name] = v
+		} else {
+			list = append(list, v)
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, fmt.Errorf("%w: JSON", errAnswer)
+	}
+	if delim == '{' {
+		return members, nil
+	}
+	return list, nil
+}
+
+// text is the first named member that is a scalar and not empty, as text.
+func (o object) text(names ...string) string {
+	for _, n := range names {
+		s := ""
+		switch v := o.members[n].(type) {
+		case string:
+			s = v
+		case json.Number:
+			s = v.String()
+		case bool:
+			s = strconv.FormatBool(v)
+		}
+		if s = strings.TrimSpace(s); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// number is a whole number, written as one or as text; found is false where the member is absent or null.
+func (o object) number(name string) (n int64, found bool, err error) {
+	v, there := o.members[name]
+	if !there || v == nil {
+		return 0, false, nil
+	}
+	n, err = strconv.ParseInt(o.text(name), 10, 64)
+	if err != nil {
+		return 0, true, fmt.Errorf("%w: %s", errShape, name)
+	}
+	return n, true, nil
+}
+
+// child is a member object; empty where there is none.
+func (o object) child(name string) object {
+	members, _ := o.members[name].(map[string]any)
+	return object{members, o.hide}
+}
+
+func (o object) list(name string) (all []object, found bool) {
+	raw, found := o.members[name].([]any)
+	for _, v := range raw {
+		if members, ok := v.(map[string]any); ok {
+			all = append(all, object{members, o.hide})
+		}
+	}
+	return all, found
+}
+
+// words is text for people: scrubbed and cut, fit for a log.
+func (o object) words(names ...string) string { return scrub(o.text(names...), o.hide) }
+
+// success is the cashier layer's word for a call that was handled; SberPay's answer spells it with one s.
+func (o object) success() bool {
+	for _, name := range []string{"success", "succes"} {
+		if v, there := o.members[name]; there {
+			return v == true || v == "true"
+		}
+	}
+	return false
+}
+
+// failure is a refusal, from which nothing can be told of money.
+func (o object) failure(op string, status int) error {
+	response := o.child("Response")
+	return &providers.Failure{
+		Op: op, Code: or(scrub(response.text("ErrCode", "ErrorCode"), o.hide), fmt.Sprintf("HTTP %d", status)),
+		Text: or(o.words("description", "message"), response.words("ErrMessage", "Message")),
+	}
+}
+
+// refusedAsSuch tells that the gateway did not take the request: its own words with a status that blames the caller.
+func (r reply) refusedAsSuch() bool {
+	_, said := r.members["success"]
+	switch r.status {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity:
+		return said && !r.success()
+	}
+	return false
+}
+
+// numbers are what a card number, or a CVC, looks like. A later answer might repeat the CVC of an earlier call, which nobody
+// remembers by then: so every number of three or four digits is hidden.
+var numbers = regexp.MustCompile(`(?:[0-9][ -]?){11,}[0-9]|\b[0-9]{3,4}\b`)
+
+// scrub hides what must not be repeated, and cuts.
+func scrub(s string, hide []string) string {
+	for _, h := range hide {
+		if h != "" {
+			s = strings.ReplaceAll(s, h, "…")
+		}
+	}
+	s = numbers.ReplaceAllString(s, "…")
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	return cut(s, 300)
+}
+
+func cut(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n])
+	}
+	return s
+}

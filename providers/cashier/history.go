@@ -1,0 +1,61 @@
+package cashier
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"tollgate/providers"
+)
+
+// History is the gateway's list of a shop's orders. Status is the gateway's word.
+func (g *Provider) History(ctx context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
+	limit := q.Limit
+	if limit <= 0 || limit > 100 {
+		limit = 100
+	}
+	v := url.Values{"tspId": {or(q.AccountID, strconv.FormatInt(g.tsp, 10))}, "limit": {strconv.Itoa(limit)}, "offset": {strconv.Itoa(max(0, q.Offset))}}
+	for name, at := range map[string]time.Time{"dateFrom": q.From, "dateTo": q.To} {
+		if !at.IsZero() {
+			v.Set(name, at.UTC().Format(time.RFC3339))
+		}
+	}
+	if q.Status != "" {
+		v.Set("status", q.Status)
+	}
+	r, err := g.client.call(ctx, request{op: opOrders, method: http.MethodGet, path: "/orders", query: v, token: needToken})
+	if err != nil {
+		return nil, err
+	}
+	list, there := r.list("orders")
+	if r.status != http.StatusOK || !r.success() || !there {
+		return nil, r.failure(opOrders, r.status)
+	}
+	lines := []providers.HistoryLine{}
+	for _, raw := range list {
+		o, err := readOrder(raw)
+		if err != nil {
+			return nil, providers.Unreadable(opOrders, r.status, err)
+		}
+		line := providers.HistoryLine{Reference: o.number, OrderID: o.id, Kind: "payment", Outcome: outcome(o.status), Card: mask(o.masked)}
+		if at, err := time.Parse(time.RFC3339, o.created); err == nil {
+			line.At = at
+		}
+		if o.kind == typePayOut || o.status == "PAID" || o.status == "PAYOUT_IN_PROGRESS" {
+			line.Kind = "payout"
+			switch payoutResult(o).State {
+			case providers.OpSucceeded:
+				line.Outcome = providers.Paid
+			case providers.OpPending:
+				line.Outcome = providers.Processing
+			}
+		}
+		if sum, said := g.amount(o); said {
+			line.Amount = sum
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
+}

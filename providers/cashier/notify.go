@@ -1,0 +1,57 @@
+package cashier
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha1"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"strings"
+
+	"tollgate/providers"
+)
+
+// maxCallback is the most that a callback may hold, in bytes.
+const maxCallback = 64 << 10
+
+// Notified checks Payment-Sign: RSA PKCS#1 v1.5 with SHA-1 over the body's bytes as they came, in base64. SHA-1 is the
+// gateway's choice; a forger would need a second preimage, and a callback is a hint only. Either layer's body is read. One
+// that is signed but not of an order of ours is a Notice without Reference.
+func (g *Provider) Notified(r *http.Request) (providers.Notice, error) {
+	signs := r.Header.Values("Payment-Sign")
+	if g.callbackKey == nil || r.Method != http.MethodPost || len(signs) != 1 {
+		return providers.Notice{}, providers.ErrForged
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxCallback+1))
+	if err != nil || len(body) > maxCallback {
+		return providers.Notice{}, providers.ErrForged
+	}
+	signature, err := base64.StdEncoding.DecodeString(strings.TrimSpace(signs[0]))
+	if err != nil {
+		return providers.Notice{}, providers.ErrForged
+	}
+	sum := sha1.Sum(body)
+	if rsa.VerifyPKCS1v15(g.callbackKey, crypto.SHA1, sum[:], signature) != nil {
+		return providers.Notice{}, providers.ErrForged
+	}
+	o, err := decode(body)
+	if err != nil {
+		return providers.Notice{}, nil
+	}
+	return notice(o), nil
+}
+
+// notice reads what a callback is about. The PaymentAPI layer names the order by its external id, which is not the id that
+// we ask by: it is left out.
+func notice(o object) providers.Notice {
+	if in := o.child("order"); len(in.members) > 0 {
+		n := providers.Notice{Reference: cut(in.text("merchantOrderId"), 64), OrderID: in.text("id"), Event: cut(in.text("status"), 64)}
+		if !isID(n.OrderID) {
+			n.OrderID = ""
+		}
+		return n
+	}
+	in := o.child("Order")
+	return providers.Notice{Reference: cut(in.text("MerchantOrderId"), 64), Event: cut(in.text("Status"), 64)}
+}

@@ -1,0 +1,163 @@
+package cashier
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"tollgate/providers"
+)
+
+// Kinds says what can be done with an order's money. charge and void name no amount, so they are for the whole. Refunds
+// are in what the customer paid in: an account that sends orderAmount can say "all" only.
+func (g *Provider) Kinds() []providers.OpLimits {
+	return []providers.OpLimits{
+		{Kind: providers.Capture, Once: true},
+		{Kind: providers.Void, Once: true},
+		{Kind: providers.Refund, Partial: !g.byOrder, Once: g.byOrder},
+	}
+}
+
+// Do asks for one operation. Its x-req-id comes from our reference of the operation.
+func (g *Provider) Do(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
+	switch {
+	case p.Ref.OrderID == "":
+		return providers.OpResult{}, &providers.Failure{Op: string(op.Kind), Err: errNoOrder}
+	case op.Kind != providers.Void && op.Amount.Currency.Code != p.Amount.Currency.Code:
+		return providers.OpResult{}, refuse("currency", "must be the payment's")
+	}
+	switch op.Kind {
+	case providers.Capture:
+		if op.Amount.Minor != p.Amount.Minor {
+			return providers.OpResult{}, refuse("amount", "this gateway charges the whole hold only")
+		}
+		return g.onHold(ctx, p, op, opCharge)
+	case providers.Void:
+		return g.onHold(ctx, p, op, opVoid)
+	case providers.Refund:
+		return g.refund(ctx, p, op)
+	}
+	return providers.OpResult{}, refuse("operation", "this gateway has no such operation")
+}
+
+// onHold is charge or void, which name the order by its external id.
+func (g *Provider) onHold(ctx context.Context, p providers.Payment, op providers.Op, call string) (providers.OpResult, error) {
+	external := p.Ref.More[moreExternal]
+	if external == "" {
+		return providers.OpResult{}, &providers.Failure{Op: call, Err: errNoForm}
+	}
+	r, err := g.client.call(ctx, request{
+		op: call, method: http.MethodPost, path: "/payments/" + call, reqID: g.mark(call, op.Reference), token: mayToken,
+		body: struct {
+			OrderID string `json:"OrderId"`
+		}{external},
+	})
+	if err != nil {
+		return providers.OpResult{}, err
+	}
+	in, response := r.child("Order"), r.child("Response")
+	code := response.text("ErrCode", "ErrorCode")
+	if r.status != http.StatusOK || in.text("Status") != "" && in.text("OrderId") != external {
+		return providers.OpResult{}, r.failure(call, r.status)
+	}
+	d := decline(order{errCode: scrub(code, r.hide), errText: response.words("ErrMessage", "Message")})
+	if result, told := holdResult(op.Kind, in.text("Status"), d); told {
+		return result, nil
+	}
+	if refusedForSure[code] && response.text("Success") == "false" {
+		return providers.OpResult{State: providers.OpFailed, Decline: d}, nil
+	}
+	return providers.OpResult{}, r.failure(call, r.status)
+}
+
+// holdResult reads what a status says of a charge or a void; told is false where it says nothing.
+func holdResult(kind providers.OpKind, status string, d *providers.Decline) (r providers.OpResult, told bool) {
+	done, busy, no := "CHARGED", "CHARGE_IN_PROGRESS", "CHARGE_DECLINED"
+	if kind == providers.Void {
+		done, busy, no = "VOIDED", "VOID_IN_PROGRESS", "VOID_DECLINED"
+	}
+	switch status {
+	case done:
+		return providers.OpResult{State: providers.OpSucceeded}, true
+	case busy:
+		return providers.OpResult{State: providers.OpPending}, true
+	case no:
+		return providers.OpResult{State: providers.OpFailed, Decline: d}, true
+	}
+	return providers.OpResult{}, false
+}
+
+// refund gives money back. A part is named in kopecks; all of an order by its own amount is said by naming none.
+func (g *Provider) refund(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
+	var body struct {
+		Amount int64 `json:"amount,omitempty"`
+	}
+	switch {
+	case op.Amount.Minor <= 0:
+		return providers.OpResult{}, refuse("amount", "must be positive")
+	case !g.byOrder:
+		body.Amount = op.Amount.Minor
+	case op.Amount.Minor != p.Amount.Minor || op.Standing.Refunded != 0:
+		return providers.OpResult{}, refuse("amount", "this account can refund the whole payment only")
+	}
+	r, err := g.client.call(ctx, request{
+		op: opRefund, method: http.MethodPost, path: "/order/refund/" + url.PathEscape(p.Ref.OrderID), body: body,
+		reqID: g.mark(opRefund, op.Reference), token: needToken,
+	})
+	if err != nil {
+		return providers.OpResult{}, err
+	}
+	if r.refusedAsSuch() {
+		return providers.OpResult{State: providers.OpFailed, Decline: decline(order{errText: r.words("description")})}, nil
+	}
+	o, err := g.orderIn(opRefund, r)
+	switch {
+	case err != nil:
+		return providers.OpResult{}, err
+	case o.id != p.Ref.OrderID:
+		return providers.OpResult{}, &providers.Failure{Op: opRefund, Text: "answer of another order"}
+	case o.status == "REFUNDED" || o.status == "PARTIALLY_REFUNDED":
+		return providers.OpResult{State: providers.OpSucceeded}, nil
+	}
+	return providers.OpResult{State: providers.OpPending}, nil
+}
+
+// Inquire tells from the order whether the operation was done. The call is never repeated: its x-req-id would give the
+// first answer only if there was one, and within the hour.
+func (g *Provider) Inquire(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
+	o, there, err := g.inquire(ctx, p)
+	switch {
+	case err != nil:
+		return providers.OpResult{}, err
+	case !there, p.Ref.OrderID != "" && o.id != p.Ref.OrderID, o.number != "" && o.number != p.Ref.Reference:
+		return providers.OpResult{}, &providers.Failure{Op: opRead, Text: "no sign of the order"}
+	}
+	now := g.standing(p, o)
+	switch op.Kind {
+	case providers.Capture, providers.Void:
+		if r, told := holdResult(op.Kind, o.status, decline(o)); told {
+			return r, nil
+		}
+		other := providers.Voided // the other operation was faster
+		if op.Kind == providers.Void {
+			other = providers.Paid
+		}
+		if now.Outcome == other {
+			return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: providers.OtherReason, Code: o.status}}, nil
+		}
+		if op.Kind == providers.Capture && now.Outcome == providers.Paid { // charged, and more since
+			return providers.OpResult{State: providers.OpSucceeded}, nil
+		}
+	case providers.Refund:
+		switch {
+		case o.status == "REFUNDED", now.Refunded >= op.Standing.Refunded+op.Amount.Minor:
+			return providers.OpResult{State: providers.OpSucceeded}, nil
+		case o.status == "PARTIALLY_REFUNDED" && o.refunded == nil && op.Standing.Refunded == 0:
+			// Ours, or an earlier one: the gateway tells no sums.
+			return providers.OpResult{}, &providers.Failure{Op: opRead, Text: "partly refunded, the gateway does not say how much"}
+		}
+	default:
+		return providers.OpResult{}, refuse("operation", "this gateway has no such operation")
+	}
+	return providers.OpResult{State: providers.OpPending}, nil
+}

@@ -1,0 +1,125 @@
+package cashier
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"tollgate/providers"
+)
+
+const typePayOut = "PayOut"
+
+// Payout sends money to a card, or to a phone at a bank. The order of type PayOut comes first and moves none.
+func (g *Provider) Payout(ctx context.Context, p providers.Payment, to providers.Destination) (providers.OpResult, error) {
+	if err := g.Check(p); err != nil {
+		return providers.OpResult{}, err
+	}
+	r, err := payoutRequest(to)
+	if err != nil {
+		return providers.OpResult{}, err
+	}
+	o, err := g.newOrder(ctx, p, typePayOut)
+	if err != nil {
+		return providers.OpResult{}, err
+	}
+	r.path += url.PathEscape(o.id)
+	r.method, r.reqID, r.token = http.MethodPost, g.mark(r.op, p.Ref.Reference), needToken
+	answer, err := g.client.call(ctx, r)
+	known := providers.OpResult{GatewayID: o.id}
+	if err != nil {
+		return known, err
+	}
+	if answer.refusedAsSuch() {
+		return providers.OpResult{State: providers.OpFailed, GatewayID: o.id, Decline: decline(order{errText: answer.words("description")})}, nil
+	}
+	now, err := g.orderIn(r.op, answer)
+	switch {
+	case err != nil:
+		return known, err
+	case now.id != o.id:
+		return known, &providers.Failure{Op: r.op, Text: "answer of another order"}
+	}
+	return payoutResult(now), nil
+}
+
+// payoutRequest is the call for a destination, without the order.
+func payoutRequest(to providers.Destination) (request, error) {
+	switch {
+	case to.Card != nil:
+		return request{op: opPayout, path: "/order/payout/card/", hide: []string{to.Card.Number.Reveal()}, body: struct {
+			Pan    string `json:"pan"`
+			Holder string `json:"holder,omitempty"`
+			Phone  string `json:"phone,omitempty"`
+		}{to.Card.Number.Reveal(), cut(or(to.Card.Name, strings.TrimSpace(to.First+" "+to.Last)), maxText), phoneDigits(to.Phone)}}, nil
+	case to.Phone != "":
+		phone := phoneDigits(to.Phone)
+		switch {
+		case phone == "":
+			return request{}, refuse("phone", "not a phone number in international format")
+		case !digits(to.BankID):
+			return request{}, refuse("bank_id", "missing or not a number of the bank list")
+		}
+		return request{op: opPayoutIPS, path: "/order/payout/ips/", body: struct {
+			Account string `json:"accountNumber"`
+			Bank    string `json:"bankId"`
+			First   string `json:"firstName,omitempty"`
+			Last    string `json:"lastName,omitempty"`
+			Middle  string `json:"middleName,omitempty"`
+		}{phone, to.BankID, cut(to.First, maxText), cut(to.Last, maxText), cut(to.Middle, maxText)}}, nil
+	}
+	return request{}, refuse("destination", "this gateway pays out to a card or a phone")
+}
+
+// payoutResult reads a payout order. CREATED means that the payout has not begun; whether it still may, its end tells.
+func payoutResult(o order) providers.OpResult {
+	r := providers.OpResult{State: providers.OpPending, GatewayID: o.id}
+	switch o.status {
+	case "PAID":
+		r.State = providers.OpSucceeded
+	case "DECLINED", "EXPIRED":
+		r.State, r.Decline = providers.OpFailed, decline(o)
+	}
+	return r
+}
+
+// InquirePayout asks for the payout's order: by its id, or by our reference where the answer that named it was lost.
+func (g *Provider) InquirePayout(ctx context.Context, p providers.Payment, r providers.OpResult) (providers.OpResult, error) {
+	if r.GatewayID != "" {
+		p.Ref.OrderID = r.GatewayID
+	}
+	o, there, err := g.inquire(ctx, p)
+	switch {
+	case err != nil:
+		return r, err
+	case !there:
+		return r, &providers.Failure{Op: opRead, Text: "no order has our reference"}
+	case p.Ref.OrderID != "" && o.id != p.Ref.OrderID, o.number != "" && o.number != p.Ref.Reference:
+		return r, &providers.Failure{Op: opRead, Text: "answer of another order"}
+	}
+	if sum, said := g.amount(o); said && sum != p.Amount {
+		return r, &providers.Failure{Op: opRead, Text: "the order has another amount"}
+	}
+	return payoutResult(o), nil
+}
+
+// Banks lists the banks that payouts by phone can go to (assumption 12).
+func (g *Provider) Banks(ctx context.Context) ([]providers.Bank, error) {
+	r, err := g.client.call(ctx, request{op: opBanks, method: http.MethodGet, path: "/public/banks"})
+	if err != nil {
+		return nil, err
+	}
+	list, there := r.list("BankList")
+	if r.status != http.StatusOK || !there {
+		return nil, r.failure(opBanks, r.status)
+	}
+	banks := []providers.Bank{}
+	for _, b := range list {
+		bank := providers.Bank{ID: b.text("bankId", "id"), Name: cut(b.text("bankName", "name"), maxText)}
+		if digits(bank.ID) {
+			banks = append(banks, bank)
+		}
+	}
+	return banks, nil
+}

@@ -1,0 +1,38 @@
+package cashier
+
+import (
+	"strings"
+
+	"tollgate/providers"
+)
+
+// decline puts a refusal into our words. The gateway's list of codes is not public: only words that leave no doubt are read.
+func decline(o order) *providers.Decline {
+	d := &providers.Decline{Reason: providers.OtherReason, Code: o.errCode, Message: o.errText}
+	text := strings.ToLower(strings.ReplaceAll(o.errCode+" "+o.errText, "_", " "))
+	for _, w := range declineWords {
+		for _, word := range w.words {
+			if strings.Contains(text, word) {
+				d.Reason = w.reason
+				return d
+			}
+		}
+	}
+	return d
+}
+
+// declineWords go from the more to the less telling.
+var declineWords = []struct {
+	reason providers.Reason
+	words  []string
+}{
+	{providers.InsufficientFunds, []string{"insufficient", "not sufficient", "not enough", "недостаточно"}},
+	{providers.ExpiredCard, []string{"expired card", "card expired", "card is expired", "срок действия карты"}},
+	{providers.WrongCVC, []string{"cvv", "cvc", "security code"}},
+	{providers.AuthenticationFailed, []string{"3ds", "3-d secure", "3d secure", "not authenticated", "authentication failed"}},
+	{providers.Limit, []string{"limit exceeded", "exceeds limit", "over limit", "лимит"}},
+	{providers.Fraud, []string{"fraud", "stolen", "lost card", "blacklist"}},
+	{providers.DoNotHonor, []string{"do not hono"}},
+	{providers.CardNotSupported, []string{"not permitted", "not supported", "restricted card", "card not found"}},
+	{providers.TryAgainLater, []string{"try again later", "temporarily", "issuer unavailable"}},
+}
