@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -13,6 +14,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if order := os.Getenv(frontEnv); order != "" {
+		if err := frontMain(order); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	code := m.Run()
 	stopChromium()
 	if shared.stop != nil {
