@@ -19,13 +19,12 @@ import (
 
 // Account is a merchant's contract with one gateway, opened.
 type Account struct {
-	Name         string
-	Gateway      string // the provider's name: rbs, payneteasy, …
-	Provider     providers.Provider
-	SettleAfter  time.Duration // 0: SettleAfter
-	CallTimeout  time.Duration // 0: CallTimeout
-	OrderLife    time.Duration // 0: OrderLifetime
-	BankLoopback bool          // the sandbox: bank pages may be http on loopback
+	Name        string
+	Gateway     string // the provider's name: rbs, payneteasy, …
+	Provider    providers.Provider
+	SettleAfter time.Duration // 0: SettleAfter
+	CallTimeout time.Duration // 0: CallTimeout
+	OrderLife   time.Duration // 0: OrderLifetime
 }
 
 // Sealer seals bytes so that only Tollgate can read and make them; browser.Keys is one.

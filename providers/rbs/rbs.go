@@ -60,6 +60,9 @@ const (
 	serverWait = 3 * time.Second
 )
 
+// atTheBank is the gateway's own default for an order, twenty minutes.
+const atTheBank = 20 * time.Minute
+
 // Longest values the gateway takes.
 const (
 	maxReference = 36
@@ -156,12 +159,13 @@ func (g *provider) recover(ctx context.Context, p providers.Payment, refused *pr
 	return st.Ref, nil
 }
 
-// lifetime is the order's, in seconds: as long as the session may still be paid, within the account's bounds.
+// lifetime is the order's, in seconds: as long as the session may still be paid and the time a shopper may then take at
+// the bank, within the account's bounds. An order that ends under a running challenge would lose the payment.
 func (g *provider) lifetime(p providers.Payment) int {
 	if p.ExpiresAt.IsZero() {
 		return 0
 	}
-	left := p.ExpiresAt.Sub(g.now())
+	left := max(0, p.ExpiresAt.Sub(g.now())) + atTheBank
 	return min(max(int((left+time.Second-1)/time.Second), minSessionTimeout), g.timeout)
 }
 
