@@ -43,7 +43,8 @@ var testArrows = map[string][]string{
 	"session":           {"internal/sqlstore", "internal/clock"},
 	"providers":         {"internal/sandbox", "internal/clock"},
 	"internal/sqlstore": {"session/storetest", "internal/pgtest"},
-	"handlers":          {"internal/sqlstore", "internal/clock", "internal/jobs"},
+	"internal/webhook":  {"internal/sqlstore", "session"},
+	"handlers":          {"internal/sqlstore", "internal/clock", "internal/jobs", "internal/pgtest"},
 }
 
 // suites hold tests that other packages call: they are read as test files.

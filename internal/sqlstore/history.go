@@ -9,8 +9,9 @@ import (
 // Placed is an event with its place in the one order of all events.
 type Placed struct {
 	session.Event
-	SessionID string
-	Pos       int64 // the cursor: ask for events after it
+	SessionID string // "" where the event is of no session
+	Subject   string // whose history it is a line of: the session, or a webhook endpoint
+	Pos       int64  // the cursor: ask for events after it
 }
 
 // placeAtMost is how many events one transaction gives places to.
@@ -27,9 +28,11 @@ func (st *Store) History(ctx context.Context, merchant string, after int64, limi
 	if err := st.place(ctx); err != nil {
 		return nil, err
 	}
-	rows, err := st.r.QueryContext(ctx, `SELECT e.pos, e.session, e.n, e.type, e.at, e.data
-		FROM event e JOIN session s ON s.id = e.session
-		WHERE e.pos > $1 AND s.merchant = $2 ORDER BY e.pos LIMIT $3`, after, merchant, max(limit, 0))
+	rows, err := st.r.QueryContext(ctx, `SELECT e.pos AS pos, e.session, e.session, e.n, e.type, e.at, e.data
+		FROM event e JOIN session s ON s.id = e.session WHERE e.pos > $1 AND s.merchant = $2
+		UNION ALL
+		SELECT pos, '', subject, n, type, at, data FROM account_event WHERE pos > $1 AND merchant = $2
+		ORDER BY 1 LIMIT $3`, after, merchant, max(limit, 0))
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +42,7 @@ func (st *Store) History(ctx context.Context, merchant string, after int64, limi
 		var p Placed
 		var at int64
 		var data string
-		if err := rows.Scan(&p.Pos, &p.SessionID, &p.N, &p.Type, &at, &data); err != nil {
+		if err := rows.Scan(&p.Pos, &p.SessionID, &p.Subject, &p.N, &p.Type, &at, &data); err != nil {
 			return nil, err
 		}
 		p.At, p.Data = instant(at), raw(data)
@@ -52,7 +55,8 @@ func (st *Store) History(ctx context.Context, merchant string, after int64, limi
 func (st *Store) place(ctx context.Context) error {
 	for {
 		var some bool
-		if err := st.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM event WHERE pos IS NULL)`).Scan(&some); err != nil || !some {
+		if err := st.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM event WHERE pos IS NULL)
+			OR EXISTS (SELECT 1 FROM account_event WHERE pos IS NULL)`).Scan(&some); err != nil || !some {
 			return err
 		}
 		err := st.change(ctx, notice{}, func(tx *tx) error {
@@ -66,6 +70,13 @@ func (st *Store) place(ctx context.Context) error {
 					FROM event WHERE pos IS NULL ORDER BY session, n LIMIT $2) AS fresh
 				WHERE event.session = fresh.session AND event.n = fresh.n`, last, placeAtMost)
 			if err != nil {
+				return err
+			}
+			last += n
+			if n, err = tx.affected(`UPDATE account_event SET pos = $1 + fresh.place
+				FROM (SELECT subject, n, ROW_NUMBER() OVER (ORDER BY subject, n) AS place
+					FROM account_event WHERE pos IS NULL ORDER BY subject, n LIMIT $2) AS fresh
+				WHERE account_event.subject = fresh.subject AND account_event.n = fresh.n`, last, placeAtMost); err != nil {
 				return err
 			}
 			return tx.exec(`UPDATE event_place SET last = $1 WHERE one = 1`, last+n)

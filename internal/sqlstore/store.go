@@ -150,7 +150,7 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 	if st.r, err = open(readers, "query_only(1)"); err != nil {
 		return err
 	}
-	return st.FreeAll(ctx)
+	return errors.Join(st.FreeAll(ctx), st.Webhooks().FreeAll(ctx))
 }
 
 func (st *Store) openPostgres(ctx context.Context) error {

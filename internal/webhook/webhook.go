@@ -1,0 +1,202 @@
+// Package webhook tells merchants' servers what happened. Events become deliveries, one line of them per endpoint, in
+// the order in which the events happened; a line is worked off from its head, signed after Standard Webhooks, and tried
+// again for thirty days.
+package webhook
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// What a caller can have done wrong, or too late.
+var (
+	ErrNotFound = errors.New("webhook: not found") // also what belongs to another merchant
+	ErrConflict = errors.New("webhook: changed by somebody else")
+	ErrTooMany  = errors.New("webhook: too many endpoints")
+	ErrDisabled = errors.New("webhook: the endpoint is disabled")
+	ErrDone     = errors.New("webhook: the delivery has ended")
+	ErrLost     = errors.New("webhook: the line is in other hands")
+)
+
+// Fault is an input that is not valid.
+type Fault struct{ Field, Text string }
+
+func (f *Fault) Error() string { return f.Field + " " + f.Text }
+
+// Limits.
+const (
+	MaxEndpoints = 16     // of one merchant, apart from those that sessions name
+	MaxResend    = 10_000 // events that one resend of a range may hold
+)
+
+// Event is one line of a history as it is sent.
+type Event struct {
+	Subject  string // whose history: a session, or an endpoint
+	Session  string // "" where the event is of no session
+	Merchant string
+	N        int
+	Type     string
+	At       time.Time
+	Data     json.RawMessage
+	Pos      int64 // its place among all events
+}
+
+// EventID is the id under which an event is known for ever: receivers tell by it that they have it already.
+func EventID(subject string, n int) string { return fmt.Sprintf("evt_%s_%d", subject, n) }
+
+// ID is EventID of the event.
+func (e Event) ID() string { return EventID(e.Subject, e.N) }
+
+// Body is what is posted, the same bytes at every try.
+func (e Event) Body() ([]byte, error) {
+	data := e.Data
+	if len(data) == 0 {
+		data = json.RawMessage(`{}`)
+	}
+	return json.Marshal(struct {
+		ID        string          `json:"id"`
+		Type      string          `json:"type"`
+		CreatedAt string          `json:"created_at"`
+		Session   string          `json:"session,omitempty"`
+		N         int             `json:"n"`
+		Data      json.RawMessage `json:"data"`
+	}{e.ID(), e.Type, e.At.UTC().Format(time.RFC3339Nano), e.Session, e.N, data})
+}
+
+// Endpoint is an address that a merchant's events are sent to, and where its line stands.
+type Endpoint struct {
+	ID          string
+	Merchant    string
+	URL         string
+	SessionURL  bool // not made by the merchant: stands for the webhook_url of sessions
+	Description string
+	Events      []string // types, or "payment.*"; empty: all
+	Enabled     bool     // while it is not, events pass it by, and what waits stays
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	NextTry     time.Time // zero: nothing to send
+	Line
+}
+
+// Wants tells whether events of this type are sent to the endpoint.
+func (e Endpoint) Wants(kind string) bool {
+	if len(e.Events) == 0 {
+		return true
+	}
+	for _, want := range e.Events {
+		if group, all := strings.CutSuffix(want, "*"); want == kind || all && strings.HasPrefix(kind, group) {
+			return true
+		}
+	}
+	return false
+}
+
+// Signer names whose keys sign what is sent to the endpoint: its own, or its merchant's where a session named it.
+func (e Endpoint) Signer() string {
+	if e.SessionURL {
+		return DefaultSigner(e.Merchant)
+	}
+	return e.ID
+}
+
+// DefaultSigner names a merchant's default keys.
+func DefaultSigner(merchant string) string { return "merchant:" + merchant }
+
+// State is how far a delivery is.
+type State string
+
+// Delivery states.
+const (
+	Pending   State = "pending"
+	Delivered State = "delivered"
+	GivenUp   State = "given_up" // thirty days of tries were over
+	Cancelled State = "cancelled"
+)
+
+// Delivery is one event for one endpoint.
+type Delivery struct {
+	ID        string
+	Endpoint  string
+	Merchant  string
+	Event     string // its id
+	Session   string
+	N         int
+	Type      string
+	Body      []byte
+	State     State
+	Resend    bool // asked for by the merchant
+	Tries     int
+	CreatedAt time.Time
+	EndedAt   time.Time
+}
+
+// Try is one request and what was answered. Sizes are bounded before it gets here.
+type Try struct {
+	N              int               `json:"n"`
+	At             time.Time         `json:"at"`
+	Took           time.Duration     `json:"took"`
+	URL            string            `json:"url"`
+	RequestHeaders map[string]string `json:"request_headers"`
+	Status         int               `json:"status"` // 0: no answer
+	AnswerHeaders  map[string]string `json:"answer_headers"`
+	Answer         string            `json:"answer"`
+	Cut            bool              `json:"cut"` // the answer was longer, or did not end in time
+	Error          string            `json:"error"`
+}
+
+// OK tells whether the receiver has the event.
+func (t Try) OK() bool { return t.Status >= 200 && t.Status < 300 }
+
+// retries is how long after the first, second … failure in a row the line is tried again; lastRetry after all others.
+var retries = [...]time.Duration{
+	5 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute,
+	time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour,
+}
+
+const (
+	lastRetry = 12 * time.Hour
+	// GiveUpAfter is how long an event is tried.
+	GiveUpAfter = 30 * 24 * time.Hour
+	// FailingAfter is the failure in a row that raises the alert: about 21 minutes after the first.
+	FailingAfter = 5
+)
+
+// Types of the events about endpoints.
+const (
+	FailingEvent   = "webhook_endpoint.failing"
+	RecoveredEvent = "webhook_endpoint.recovered"
+)
+
+// Line is how an endpoint's line fares. The head is tried; all behind it wait, so that nothing overtakes.
+type Line struct {
+	Failures     int       // in a row
+	FailingSince time.Time // the first of them
+	Failing      bool      // flagged: the alert was raised
+}
+
+// Tried moves the line on by the result of a try: where it stands, after how long it is tried again, and the type of
+// the event to write, if any.
+func (l Line) Tried(ok bool, now time.Time) (next Line, wait time.Duration, event string) {
+	if ok {
+		if l.Failing {
+			event = RecoveredEvent
+		}
+		return Line{}, 0, event
+	}
+	if l.Failures == 0 {
+		l.FailingSince = now
+	}
+	l.Failures++
+	wait = lastRetry
+	if l.Failures <= len(retries) {
+		wait = retries[l.Failures-1]
+	}
+	if l.Failures >= FailingAfter && !l.Failing {
+		l.Failing = true
+		event = FailingEvent
+	}
+	return l, wait, event
+}
