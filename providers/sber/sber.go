@@ -237,8 +237,10 @@ func (g *provider) Resume(ctx context.Context, p providers.Payment, a providers.
 	if err == nil {
 		return step(providers.Finished, p.Ref), nil
 	}
-	// A refusal may be of this call alone (it was taken before, or the gateway is out of order): only an order that says
-	// DECLINED is over.
+	if reason(f.Code) == providers.TryAgainLater { // a failure of the gateway's own says nothing of the money
+		return providers.Step{}, err
+	}
+	// A refusal may be of this call alone (an earlier one was taken): only an order that says DECLINED is over.
 	if st, asked := g.Status(ctx, p); asked == nil && st.Outcome == providers.Refused && st.Reference == p.Ref.Reference {
 		return declined(p.Ref, f), nil
 	}

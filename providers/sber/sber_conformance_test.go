@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/PuerkitoBio/goquery"
 
 	"tollgate/internal/clock"
 	"tollgate/internal/money"
@@ -17,6 +20,7 @@ import (
 	"tollgate/providers"
 	"tollgate/providers/providertest"
 	"tollgate/providers/sber"
+	"tollgate/threeds"
 )
 
 func TestEveryTestCardEndsAsItsTableSays(t *testing.T) {
@@ -41,6 +45,8 @@ type world struct {
 	account sandbox.Account
 	login   providers.Login
 	token   providers.Secret
+	site    *httptest.Server // our side of the browser
+	back    chan threeds.Reply
 }
 
 const demoPhone = "79171131231"
@@ -63,6 +69,13 @@ func newWorld(t *testing.T, c sber.Config) *world {
 	w.server.Config.Handler = mux
 	w.server.Start()
 	t.Cleanup(w.server.Close)
+	w.back = make(chan threeds.Reply, 8)
+	w.site = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if reply, err := threeds.ReadReply(r); err == nil {
+			w.back <- reply
+		}
+	}))
+	t.Cleanup(w.site.Close)
 	c.BaseURL, c.MerchantLogin = w.server.URL+"/sber/sbersafe", w.account.MerchantLogin
 	w.config = c
 	p := w.open(http.DefaultTransport)
@@ -95,6 +108,40 @@ func (w *world) logIn(phone string) providers.Secret {
 		w.t.Fatal(err)
 	}
 	return c.Token
+}
+
+// bank posts a PaReq and presses the buttons of the pages that follow, as a browser without script does.
+func (w *world) bank(form threeds.Form) providers.Answer {
+	w.t.Helper()
+	v, to := url.Values{}, form.Action
+	for _, f := range form.Fields {
+		v.Set(f.Name, f.Value)
+	}
+	for range 4 {
+		res, err := http.PostForm(to, v)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		doc, err := goquery.NewDocumentFromReader(res.Body)
+		res.Body.Close()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		select {
+		case r := <-w.back:
+			return providers.Answer{Kind: providers.PayerAuth, PaRes: r.PaRes, MD: r.MD, Fields: r.Extra}
+		default:
+		}
+		page := doc.Find("form").First()
+		next, err := res.Request.URL.Parse(page.AttrOr("action", ""))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		to, v = next.String(), url.Values{}
+		page.Find("input[name]").Each(func(_ int, in *goquery.Selection) { v.Set(in.AttrOr("name", ""), in.AttrOr("value", "")) })
+	}
+	w.t.Fatal("the bank has pages without an end")
+	return providers.Answer{}
 }
 
 // callName is how the documents call a request.
