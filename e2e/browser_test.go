@@ -74,8 +74,6 @@ type request struct {
 	Method, URL string
 	Document    bool
 	At          time.Time
-	Headers     map[string]any
-	Body        bool
 }
 
 // violations says on the console what a Content-Security-Policy stopped; other errors say so by themselves.
@@ -117,7 +115,7 @@ func open(t testing.TB, w *world, how ...func(*tab)) *tab {
 			t.Errorf("in the browser: %s", what)
 		}
 		if t.Failed() && limited.Err() == nil {
-			t.Logf("the browser was at last at: %s", b.where())
+			t.Logf("the browser was at last at %s, and had asked for:%s", b.where(), b.way())
 		}
 	})
 	return b
@@ -170,7 +168,7 @@ func (b *tab) heard(ev any) {
 			b.trouble = append(b.trouble, fmt.Sprintf("%s: %s (%s)", ev.Entry.Source, ev.Entry.Text, ev.Entry.URL))
 		}
 	case *network.EventRequestWillBeSent:
-		r := request{Method: ev.Request.Method, URL: ev.Request.URL, Document: ev.Type == network.ResourceTypeDocument, At: time.Now(), Headers: ev.Request.Headers}
+		r := request{Method: ev.Request.Method, URL: ev.Request.URL, Document: ev.Type == network.ResourceTypeDocument, At: time.Now()}
 		b.sent = append(b.sent, r)
 		if u, err := url.Parse(r.URL); err != nil || u.Scheme != "data" && !strings.HasPrefix(r.URL, b.w.Front+"/") && !strings.HasPrefix(r.URL, b.w.Sandbox+"/") {
 			b.trouble = append(b.trouble, "a request to a foreign host: "+r.URL)
@@ -189,6 +187,19 @@ func (b *tab) forgive(words string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.trouble = slices.DeleteFunc(b.trouble, func(s string) bool { return strings.Contains(s, words) })
+}
+
+// way lists what the browser asked for, without static files.
+func (b *tab) way() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := ""
+	for _, r := range b.sent {
+		if !strings.Contains(r.URL, "/static/") && !strings.HasSuffix(r.URL, ".css") {
+			out += fmt.Sprintf("\n%s %s %s", r.At.Format("05.000"), r.Method, strings.NewReplacer(b.w.Front, "", b.w.Sandbox, "sandbox:").Replace(r.URL))
+		}
+	}
+	return out
 }
 
 // posts counts the posts to addresses that hold the words.

@@ -116,6 +116,11 @@ func TestScenariosInChromium(t *testing.T) {
 			b.answerBank(what)
 			v = b.rest(30 * time.Second)
 		}
+		if v.Kind == "bank" {
+			// A gateway that finishes by itself sends the shopper back to the address it got when the order was registered,
+			// the first authentication's. That is only a hint, and the page goes on when the gateway has been asked.
+			v = b.rest(20 * time.Second)
+		}
 		if strings.HasSuffix(row.name, "posted twice") {
 			// The first copy lands in a frame of the bank's page. Without the shopper's press, the browser does not let it
 			// open the payment in the whole window; the second copy does.
@@ -315,8 +320,9 @@ func TestTwoTabsAndAnotherBrowser(t *testing.T) {
 	}
 	b.answerBank("pass")
 	b.paidOnce(s, b.rest(20*time.Second))
-	second.paidOnce(s, second.reload())
-	other.paidOnce(s, other.reload())
+	// Their pages go on by themselves.
+	second.paidOnce(s, second.rest(10*time.Second))
+	other.paidOnce(s, other.rest(10*time.Second))
 }
 
 func TestPayPressedInTwoTabs(t *testing.T) {

@@ -317,15 +317,15 @@ func (p pay) step(c echo.Context, s *session.Session, a *session.Attempt, f form
 			return fmt.Errorf("handlers: a %s with %d forms", step.Kind, len(step.Forms))
 		}
 		return render(c, p.Options, http.StatusOK, bankPage, n, templates.Challenge(templates.ChallengePage{
-			Layout: layout, Action: step.Forms[0].Action, Fields: fields(step.Forms[0]), AutoSubmit: first, Info: step.Info,
+			Layout: layout, Action: step.Forms[0].Action, Fields: fields(step.Forms[0]), AutoSubmit: first, Info: step.Info, EventsURL: eventsURL(s),
 		}))
 	case providers.Page:
 		return render(c, p.Options, http.StatusOK, bankPage, n, templates.Leave(templates.LeavePage{
-			Layout: layout, URL: p.BaseURL + fmt.Sprintf("%s/page/%d", payPath(s.ID), a.StepN), Auto: first, Info: step.Info,
+			Layout: layout, URL: p.BaseURL + fmt.Sprintf("%s/page/%d", payPath(s.ID), a.StepN), Auto: first, Info: step.Info, EventsURL: eventsURL(s),
 		}))
 	case providers.Redirect:
 		return render(c, p.Options, http.StatusOK, bankPage, n, templates.Leave(templates.LeavePage{
-			Layout: layout, URL: step.Link, Auto: first, Info: step.Info,
+			Layout: layout, URL: step.Link, Auto: first, Info: step.Info, EventsURL: eventsURL(s),
 		}))
 	case providers.Scan:
 		return p.scan(c, s, layout, step)

@@ -395,7 +395,7 @@ func Challenge(p ChallengePage) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			} else if p.Self != "" {
-				templ_7745c5c3_Err = live(p.Nonce, liveData{back: p.Self}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = live(p.Nonce, liveData{next: p.Self, back: p.Self, events: p.EventsURL}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -527,7 +527,7 @@ func Leave(p LeavePage) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			} else if p.Self != "" {
-				templ_7745c5c3_Err = live(p.Nonce, liveData{back: p.Self}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = live(p.Nonce, liveData{next: p.Self, back: p.Self, events: p.EventsURL}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -108,13 +108,15 @@ type MethodDonePage struct {
 
 // ChallengePage posts a CReq or a PaReq to the bank, in the whole window.
 //
-// CSP: script-src 'nonce-…', style-src 'self', img-src 'self', no form-action (it would stop the bank's redirects).
+// CSP: script-src 'self' 'nonce-…', style-src 'self', img-src 'self', connect-src 'self', no form-action (it would stop the
+// bank's redirects).
 type ChallengePage struct {
 	Layout
 	Action     string // http or https; anything else makes a form that goes nowhere
 	Fields     []Field
 	AutoSubmit bool   // submits while loading; false for every view but the first, so that Back and a second tab post nothing
 	Info       string // the gateway's words for the shopper; shown, and then nothing is submitted without a press
+	EventsURL  string // server-sent events, heard while the page waits for a press; the event "change" means that Self shows something else now
 }
 
 // LeavePage sends the shopper to a page of the bank or gateway by GET.
@@ -125,6 +127,8 @@ type LeavePage struct {
 	URL  string // http or https; anything else makes a link that goes nowhere
 	Auto bool   // goes on by itself, by script or refresh
 	Info string // as in ChallengePage: shown, and then nothing happens without a press
+
+	EventsURL string // as in ChallengePage
 }
 
 // ReturnTopPage answers a return from the bank that landed in a frame: it opens the pay address in the whole window.
