@@ -16,8 +16,8 @@ func (p *Provider) Cards(context.Context, providers.Owner) ([]providers.SavedCar
 	return nil, errors.ErrUnsupported
 }
 
-// Remember names the registration that the payment's answer brought. Where the standing has none (the browser took the
-// answer with it) the inquiry is asked.
+// Remember names the registration that the payment made. The inquiry is asked for it, and for the card's expiry; without its
+// answer the registration that the payment's own answer brought is enough.
 func (p *Provider) Remember(ctx context.Context, pay providers.Payment, s providers.Standing) (providers.SavedCard, error) {
 	id := s.Ref.More[keyRegistration]
 	if id == "" {
@@ -25,18 +25,17 @@ func (p *Provider) Remember(ctx context.Context, pay providers.Payment, s provid
 	}
 	saved := providers.SavedCard{ID: id, Card: s.Card, Active: true}
 	a, err := p.client.inquire(ctx, pay.Ref.OrderID, pay.Ref.Reference)
-	switch {
-	case err != nil && id == "":
+	if err != nil && id == "" {
 		return providers.SavedCard{}, err
-	case err != nil || a.text("merchantTransactionId") != pay.Ref.Reference:
-	default:
-		if token := a.registration(); token != "" && id == "" {
-			saved.ID = token
+	}
+	if err == nil && a.text("merchantTransactionId") == pay.Ref.Reference {
+		if saved.ID == "" {
+			saved.ID = a.registration()
 		}
-		saved.Expiry = a.expiry()
 		if saved.Card.Last4 == "" {
 			saved.Card = a.card()
 		}
+		saved.Expiry = a.expiry()
 	}
 	if saved.ID == "" {
 		return providers.SavedCard{}, &providers.Failure{Op: "IN", Text: "no registrationId"}

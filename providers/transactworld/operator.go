@@ -39,7 +39,7 @@ func (p *Provider) Do(ctx context.Context, pay providers.Payment, op providers.O
 			return providers.OpResult{}, &providers.Refusal{Field: "amount", Text: "more than the payment's"}
 		}
 	}
-	form := url.Values{"currency": {pay.Amount.Currency.Code}}
+	form := url.Values{}
 	if p.terminal != "" {
 		form.Set("authentication.terminalId", p.terminal)
 	}

@@ -58,8 +58,10 @@ func outcome(a answer, hold, redirected bool) providers.Outcome {
 			return providers.Waiting
 		case "C":
 			long = "cancelled"
-		default:
+		case "P":
 			long = "authstarted"
+		default:
+			return providers.Unclear
 		}
 	}
 	m, known := longStatus[long]
