@@ -159,6 +159,9 @@ func TestBothShapesOfTheInquiryAreRead(t *testing.T) {
 	if err != nil || c.ID != binding || c.Card != s.Card || !c.Active {
 		t.Errorf("%+v %v", c, err)
 	}
+	if c, err := open(t, net).(providers.CardKeeper).Remember(t.Context(), started(t, "1000005"), s); err == nil {
+		t.Errorf("another payment's card: %+v", c)
+	}
 }
 
 func TestAnotherOrderAmountCurrencyOrFeeIsShown(t *testing.T) {

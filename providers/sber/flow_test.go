@@ -453,3 +453,18 @@ func TestAnAnswerThatIsNoneIsLeftToTheInquiry(t *testing.T) {
 		}
 	}
 }
+
+func TestAFailureOfTheGatewaysOwnIsNoDeclineWhateverTheOrderSays(t *testing.T) {
+	w := newWorld(t, sber.Config{})
+	g := w.open(&spoil{call: "payment/finish", status: 200, answer: refusal})
+	p := w.payment("f-1")
+	step, err := g.Pay(t.Context(), p, byCard(t, noFunds), threeds.BrowserData{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Ref = step.Ref
+	if step, err := g.Resume(t.Context(), p, goOn); err == nil {
+		t.Errorf("%+v", step)
+	}
+	w.mustBe(g, p, providers.Refused) // the inquiry's word
+}

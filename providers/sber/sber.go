@@ -194,7 +194,6 @@ func startOf(p providers.Payment, in providers.Instrument) (req startRequest, hi
 // notStarted is a start that the gateway refused. That it was not taken all the same is asked once, because a step
 // Declined is believed.
 func (g *provider) notStarted(ctx context.Context, p providers.Payment, f *providers.Failure) (providers.Step, error) {
-	p.Ref.OrderID = ""
 	st, err := g.Status(ctx, p)
 	switch {
 	case err != nil:
