@@ -116,7 +116,7 @@ func jsonValue(d *json.Decoder, depth int) (any, error) {
 		_, err := d.Token()
 		return o, err
 	case string:
-		return strings.TrimSpace(t), nil
+		return t, nil
 	case json.Number:
 		return t.String(), nil
 	case bool:
@@ -215,11 +215,10 @@ func xmlValue(d *xml.Decoder, depth int) (any, error) {
 		case xml.CharData:
 			text += string(t)
 		case xml.EndElement:
-			text = strings.TrimSpace(text)
 			if o == nil {
 				return text, nil
 			}
-			if text != "" {
+			if strings.TrimSpace(text) != "" {
 				return nil, errAnswer
 			}
 			return o, nil
@@ -242,7 +241,10 @@ func value(o map[string]any, path ...string) any {
 	return v
 }
 
-func text(o map[string]any, path ...string) string {
+func text(o map[string]any, path ...string) string { return strings.TrimSpace(verbatim(o, path...)) }
+
+// verbatim is a text with the white space around it.
+func verbatim(o map[string]any, path ...string) string {
 	s, _ := value(o, path...).(string)
 	return s
 }

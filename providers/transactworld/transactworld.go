@@ -245,11 +245,11 @@ func (p *Provider) redirect(step *providers.Step, a answer) error {
 	for _, param := range list(a.object, "redirect", "parameters") {
 		if inner := list(param, "parameter"); len(inner) > 0 { // XML may wrap its list
 			for _, one := range inner {
-				fields = append(fields, threeds.Field{Name: text(one, "name"), Value: text(one, "value")})
+				fields = append(fields, threeds.Field{Name: text(one, "name"), Value: verbatim(one, "value")})
 			}
 			continue
 		}
-		fields = append(fields, threeds.Field{Name: text(param, "name"), Value: text(param, "value")})
+		fields = append(fields, threeds.Field{Name: text(param, "name"), Value: verbatim(param, "value")})
 	}
 	if len(fields) > maxParameters {
 		return errors.New("too many redirect parameters")
