@@ -1,0 +1,248 @@
+package handlers_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tollgate/handlers"
+	"tollgate/internal/clock"
+	"tollgate/internal/i18n"
+	"tollgate/internal/merchant"
+	"tollgate/internal/money"
+	"tollgate/internal/sqlstore"
+	"tollgate/providers"
+	"tollgate/session"
+	"tollgate/session/browser"
+	"tollgate/threeds"
+)
+
+// gateway is a provider that says what a test wants and counts what moves money.
+type gateway struct {
+	check   func()
+	refunds atomic.Int64
+}
+
+func (g *gateway) Check(providers.Payment) error {
+	if g.check != nil {
+		g.check()
+	}
+	return nil
+}
+
+func (g *gateway) Register(_ context.Context, p providers.Payment) (providers.Ref, error) {
+	return p.Ref, nil
+}
+
+func (g *gateway) Pay(_ context.Context, p providers.Payment, _ providers.Instrument, _ threeds.BrowserData) (providers.Step, error) {
+	return providers.Step{V: providers.StepVersion, Kind: providers.Wait, Ref: p.Ref}, nil
+}
+
+func (g *gateway) Resume(_ context.Context, p providers.Payment, _ providers.Answer) (providers.Step, error) {
+	return providers.Step{V: providers.StepVersion, Kind: providers.Wait, Ref: p.Ref}, nil
+}
+
+func (g *gateway) Status(_ context.Context, p providers.Payment) (providers.Standing, error) {
+	return providers.Standing{Outcome: providers.Paid, Ref: p.Ref, Reference: p.Ref.Reference, Amount: p.Amount, Captured: p.Amount.Minor}, nil
+}
+
+func (g *gateway) Kinds() []providers.OpLimits {
+	return []providers.OpLimits{{Kind: providers.Refund, Partial: true}}
+}
+
+func (g *gateway) Do(context.Context, providers.Payment, providers.Op) (providers.OpResult, error) {
+	g.refunds.Add(1)
+	return providers.OpResult{State: providers.OpSucceeded}, nil
+}
+
+func (g *gateway) Inquire(context.Context, providers.Payment, providers.Op) (providers.OpResult, error) {
+	return providers.OpResult{State: providers.OpSucceeded}, nil
+}
+
+// Keys of the two merchants, and of one that may do less.
+const (
+	shopKey  = "sk_test_shop_00000000000000000"
+	otherKey = "sk_test_other_0000000000000000"
+)
+
+// machine is a front over a store, with everything a test may reach into.
+type machine struct {
+	*echo.Echo
+	t       *testing.T
+	clock   *clock.Clock
+	store   *sqlstore.Store
+	gateway *gateway
+	flow    *session.Flow
+	key     string
+}
+
+// sealing is shared by all machines, as the file of sealing keys is.
+var sealing = sync.OnceValue(func() []byte {
+	key := make([]byte, browser.KeySize)
+	rand.Read(key)
+	return key
+})
+
+type tune struct {
+	store     func(session.Store) session.Store
+	book      func(merchant.Book) merchant.Book
+	merchants []merchant.Merchant
+}
+
+func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *machine {
+	t.Helper()
+	hub := &session.Hub{}
+	where.Now, where.OnSession = clock.Now, hub.Changed
+	st, err := sqlstore.Open(t.Context(), where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := browser.NewKeys(sealing())
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts, err := i18n.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	m := &machine{t: t, clock: clock, store: st, gateway: &gateway{}, key: shopKey}
+	var store session.Store = st
+	if with.store != nil {
+		store = with.store(st)
+	}
+	book := st.Idempotency()
+	if with.book != nil {
+		book = with.book(book)
+	}
+	if with.merchants == nil {
+		with.merchants = []merchant.Merchant{
+			{ID: "shop", Name: "Shop", Keys: []merchant.Key{{Hash: merchant.HashKey(shopKey)}}, Accounts: []string{"acc"}},
+			{ID: "other", Name: "Other", Keys: []merchant.Key{{Hash: merchant.HashKey(otherKey)}}, Accounts: []string{"acc"}},
+		}
+	}
+	m.flow = session.NewFlow(session.Options{
+		Store: store, Customers: st, Accounts: map[string]session.Account{"acc": {Name: "acc", Gateway: "fake", Provider: m.gateway}},
+		Sealer: keys, Hub: hub, Now: clock.Now, BaseURL: "https://pay.example", Log: log,
+	})
+	m.Echo = handlers.New(handlers.Options{
+		Flow: m.flow, Store: store, Customers: st, Merchants: merchant.NewDirectory(with.merchants...), Idempotency: book,
+		Browsers: browser.New(st.Browser(), true, rand.Reader, log), Texts: texts, Now: clock.Now, Rand: rand.Reader,
+		BaseURL: "https://pay.example", Ready: st.Health, Log: log,
+	})
+	t.Cleanup(m.stop)
+	return m
+}
+
+// stop ends the machine as a crash would leave it: what is stored stays.
+func (m *machine) stop() {
+	ctx, done := context.WithTimeout(context.Background(), 10*time.Second)
+	defer done()
+	m.flow.Close(ctx)
+	if err := m.store.Close(); err != nil {
+		m.t.Error(err)
+	}
+}
+
+type reply struct {
+	*httptest.ResponseRecorder
+	t *testing.T
+}
+
+// call sends a request; headers come in pairs.
+func (m *machine) call(method, path, body string, headers ...string) reply {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+m.key)
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	m.ServeHTTP(w, r)
+	return reply{w, m.t}
+}
+
+// field reads a string member of a JSON answer.
+func (r reply) field(name string) string {
+	r.t.Helper()
+	var all map[string]any
+	if err := json.Unmarshal(r.Body.Bytes(), &all); err != nil {
+		r.t.Fatalf("%d %s: %v", r.Code, r.Body, err)
+	}
+	s, _ := all[name].(string)
+	return s
+}
+
+func (r reply) is(code int, problem string) {
+	r.t.Helper()
+	if r.Code != code {
+		r.t.Fatalf("answer %d, want %d: %s", r.Code, code, r.Body)
+	}
+	if problem != "" && r.field("type") != "urn:tollgate:problem:"+problem {
+		r.t.Fatalf("problem %s, want %s", r.field("type"), problem)
+	}
+}
+
+func (r reply) same(other reply) {
+	r.t.Helper()
+	for _, h := range []string{"Content-Type", "Location"} {
+		if r.Header().Get(h) != other.Header().Get(h) {
+			r.t.Errorf("%s: %q and %q", h, r.Header().Get(h), other.Header().Get(h))
+		}
+	}
+	if r.Code != other.Code || !bytes.Equal(r.Body.Bytes(), other.Body.Bytes()) {
+		r.t.Errorf("answers differ: %d %s\nand %d %s", r.Code, r.Body, other.Code, other.Body)
+	}
+}
+
+func order(id string) string {
+	return `{"account":"acc","amount":1500,"currency":"KZT","order_id":"` + id + `","success_url":"https://shop.example/ok","cancel_url":"https://shop.example/no"}`
+}
+
+// sessions counts what the merchant has.
+func (m *machine) sessions() int {
+	m.t.Helper()
+	all, err := m.store.List(m.t.Context(), session.Filter{Merchant: "shop", Limit: 100})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return len(all)
+}
+
+// paid makes a session that was paid.
+func (m *machine) paid(id string) string {
+	m.t.Helper()
+	kzt, err := money.ParseCurrency("KZT")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	now := m.clock.Now()
+	s := &session.Session{
+		ID: "cs_" + id, Merchant: "shop", Account: "acc", Kind: "payment", OrderID: id, Amount: money.Amount{Minor: 1500, Currency: kzt}, Method: "card",
+		CreatedAt: now, ExpiresAt: now.Add(time.Hour),
+		Attempts: []*session.Attempt{{N: 1, State: session.Paid, Ref: providers.Ref{Reference: id + "-1"}, Instrument: "card", Captured: 1500, CreatedAt: now}},
+	}
+	if err := m.store.Create(m.t.Context(), s, session.Change{}); err != nil {
+		m.t.Fatal(err)
+	}
+	return s.ID
+}
+
+// scenario runs a test on both engines. Machines of one scenario share the store: on SQLite, which one process uses at a
+// time, a second machine is the first one started again.
+func scenario(t *testing.T, test func(t *testing.T, at sqlstore.Options, many bool)) {
+	t.Run("SQLite", func(t *testing.T) { test(t, sqlstore.Options{Dir: t.TempDir()}, false) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, sqlstore.Options{URL: postgres(t)}, true) })
+}
+
+var _ http.Handler = (*machine)(nil)
