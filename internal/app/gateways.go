@@ -12,18 +12,22 @@ import (
 
 	"tollgate/internal/config"
 	"tollgate/providers"
+	"tollgate/providers/cashier"
 	"tollgate/providers/payneteasy"
 	"tollgate/providers/rbs"
 	"tollgate/providers/sber"
+	"tollgate/providers/transactworld"
 	"tollgate/session"
 )
 
 // gateways is the one place that knows which providers there are.
 func gateways() map[string]func() providers.Config {
 	return map[string]func() providers.Config{
-		"rbs":        func() providers.Config { return new(rbs.Config) },
-		"payneteasy": func() providers.Config { return new(payneteasy.Config) },
-		"sber":       func() providers.Config { return new(sber.Config) },
+		"rbs":           func() providers.Config { return new(rbs.Config) },
+		"payneteasy":    func() providers.Config { return new(payneteasy.Config) },
+		"sber":          func() providers.Config { return new(sber.Config) },
+		"cashier":       func() providers.Config { return new(cashier.Config) },
+		"transactworld": func() providers.Config { return new(transactworld.Config) },
 	}
 }
 

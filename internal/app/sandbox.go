@@ -7,10 +7,12 @@ import (
 
 	"tollgate/internal/config"
 	"tollgate/internal/sandbox"
+	sandboxcashier "tollgate/internal/sandbox/cashier"
 	sandboxpayneteasy "tollgate/internal/sandbox/payneteasy"
 	sandboxrbs "tollgate/internal/sandbox/rbs"
 	sandboxsber "tollgate/internal/sandbox/sber"
 	"tollgate/internal/sandbox/sim"
+	sandboxtransactworld "tollgate/internal/sandbox/transactworld"
 )
 
 // DemoKey is the demo merchant's API key in the sandbox.
@@ -44,7 +46,15 @@ func (a *App) buildSandbox() (*sandboxParts, error) {
 	if err != nil {
 		return parts, err
 	}
-	parts.gateways = []sandbox.Gateway{rbs, payneteasy, sber}
+	cashier, err := sandboxcashier.New(env, sandboxcashier.Config{})
+	if err != nil {
+		return parts, err
+	}
+	transactworld, err := sandboxtransactworld.New(env, sandboxtransactworld.Config{})
+	if err != nil {
+		return parts, err
+	}
+	parts.gateways = []sandbox.Gateway{rbs, payneteasy, sber, cashier, transactworld}
 	parts.box, err = sandbox.New(sandbox.Options{
 		Env: env, FrontURL: a.FrontURL, APIKey: DemoKey, Gateways: parts.gateways,
 		Advance: func(d time.Duration) {
@@ -66,6 +76,11 @@ func (a *App) buildSandbox() (*sandboxParts, error) {
 func (a *App) demo(c *config.Config) {
 	rbs := sandboxrbs.DemoAccount()
 	payneteasy := sandboxpayneteasy.DemoAccount()
+	cashier := sandboxcashier.DemoAccount()
+	transactworld := sandboxtransactworld.DemoAccount()
+	address := map[string]any{ // what these gateways insist on and the demo shop does not ask
+		"first_name": "Demo", "last_name": "Shopper", "address": "Abay Avenue 1", "city": "Almaty", "zip": "050000", "country": "KZ", "phone": "77010000000", "email": "shopper@example.com",
+	}
 	account := func(gateway string, settings map[string]any) config.Account {
 		return config.Account{Gateway: gateway, Settings: settings}
 	}
@@ -88,12 +103,19 @@ func (a *App) demo(c *config.Config) {
 		}),
 		"payneteasy": account("payneteasy", map[string]any{
 			"base_url": a.SandboxURL + "/payneteasy/paynet", "endpoint_id": payneteasy.Endpoints[0], "login": payneteasy.Login, "merchant_control": payneteasy.Control,
-			"billing": map[string]any{
-				"first_name": "Demo", "last_name": "Shopper", "address": "Abay Avenue 1", "city": "Almaty", "zip": "050000", "country": "KZ", "phone": "77010000000", "email": "shopper@example.com",
-			},
+			"billing": address,
+		}),
+		"cashier": account("cashier", map[string]any{
+			"base_url": a.SandboxURL + "/cashier/api/v1", "identity_url": a.SandboxURL + "/cashier/identity/api/v1", "form_url": a.SandboxURL + "/cashier/form",
+			"login": cashier.Login, "password": cashier.Password, "tsp_id": int64(sandboxcashier.DemoTSP), "tsp_code": cashier.TSPs[sandboxcashier.DemoTSP],
+			"callback_public_key": sandboxcashier.PublicKey(cashier.CallbackKey),
+		}),
+		"transactworld": account("transactworld", map[string]any{
+			"base_url": a.SandboxURL + "/transactworld", "member_id": transactworld.MemberID, "partner_id": transactworld.PartnerID,
+			"username": transactworld.Username, "secure_key": transactworld.SecureKey, "terminal_id": transactworld.TerminalID, "billing": address,
 		}),
 	}
-	names := []string{"rbs", "payneteasy", "sber", "rbs-own", "rbs-redirect", "rbs-gateway"}
+	names := []string{"rbs", "payneteasy", "sber", "cashier", "transactworld", "rbs-own", "rbs-redirect", "rbs-gateway"}
 	c.Merchants = []config.Merchant{{ID: "demo", Name: "Demo shop", APIKeys: []string{DemoKey}, Accounts: names}}
 }
 

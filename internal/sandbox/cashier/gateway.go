@@ -63,11 +63,14 @@ var demoCallbackKey []byte
 //go:embed demo_card_key.pem
 var demoCardKey []byte
 
+// DemoTSP is the demo account's shop number.
+const DemoTSP = 483
+
 // DemoAccount is the account of a sandbox that was configured by nobody. Its keys are published with the source and
 // protect nothing.
 func DemoAccount() Account {
 	return Account{
-		Login: "cashier@sandbox.example", Password: "sandbox-cashier-password", TSPs: map[int64]string{483: "sandbox"},
+		Login: "cashier@sandbox.example", Password: "sandbox-cashier-password", TSPs: map[int64]string{DemoTSP: "sandbox"},
 		CallbackKey: privateKey(demoCallbackKey), CardKey: privateKey(demoCardKey),
 	}
 }
