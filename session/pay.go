@@ -128,6 +128,7 @@ func (f *Flow) begin(ctx context.Context, s *Session, a *Attempt, in Submission)
 		if err != nil {
 			log.Error("cannot write that the order was not registered", "error", err)
 		}
+		f.At("register.stored")
 		return
 	}
 	ref.Reference = a.Ref.Reference
