@@ -43,6 +43,8 @@ type Harness struct {
 	Signed []string
 	// Secrets are the account's: nothing may print them.
 	Secrets []string
+	// NoHold and NoCallbacks say why the gateway has none; the suite then leaves that part out.
+	NoHold, NoCallbacks string
 	// Journeys are the cards whose walks together make every call; each call of theirs is spoilt.
 	Journeys []string
 }
@@ -102,6 +104,10 @@ func Run(t *testing.T, h Harness) {
 	t.Run("cards", func(t *testing.T) { Cards(t, h) })
 	t.Run("hold", func(t *testing.T) {
 		held := h
+		if h.NoHold != "" {
+			refusesHolds(t, h)
+			return
+		}
 		held.Payment.Hold = true
 		held.Cards = pick(h.Cards, h.Journeys)
 		Cards(t, held)
@@ -254,6 +260,12 @@ func orders(t *testing.T, h Harness) {
 func callbacks(t *testing.T, h Harness) {
 	w := begin(t, h, nil)
 	n, ok := w.probe.p.(providers.Notifier)
+	if h.NoCallbacks != "" {
+		if ok {
+			t.Fatalf("reads callbacks although there are none: %s", h.NoCallbacks)
+		}
+		return
+	}
 	if !ok {
 		t.Fatal("no provider of ours goes without callbacks; add the exception with its reason")
 	}
@@ -382,4 +394,14 @@ func InDoubt(t *testing.T, h Harness, pan, code string) {
 		t.Fatalf("ended %s, last %+v", end, w.last)
 	}
 	w.agree(Open)
+}
+
+// refusesHolds is for gateways that take money at once: a hold must be refused when the session is made.
+func refusesHolds(t *testing.T, h Harness) {
+	w := begin(t, h, nil)
+	w.p.Hold = true
+	var refusal *providers.Refusal
+	if err := w.probe.p.Check(w.p); !errors.As(err, &refusal) {
+		t.Fatalf("%s, yet a hold is not refused: %v", h.NoHold, err)
+	}
 }

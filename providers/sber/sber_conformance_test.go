@@ -237,3 +237,10 @@ func replaceIn(o map[string]any, name string, value any) bool {
 func refusal([]byte) []byte {
 	return []byte(`{"requestId":"1","status":"ERROR","errorCode":"7","errorMessage":"System error"}`)
 }
+
+// The whole suite. Money is taken at once and nobody calls back: of these two the suite only makes sure that they are refused.
+func TestConformance(t *testing.T) {
+	h := newWorld(t, sber.Config{}).harness()
+	h.NoHold, h.NoCallbacks = "money is taken at once", "polling only"
+	providertest.Run(t, h)
+}
