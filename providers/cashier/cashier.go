@@ -121,9 +121,9 @@ func (g *Provider) Register(ctx context.Context, p providers.Payment) (providers
 	return ref.With(moreExternal, external), nil
 }
 
-// mark is the x-req-id of a call about one of our references.
-func (g *Provider) mark(op, reference string) string {
-	return reqID(g.client.base, g.login, strconv.FormatInt(g.tsp, 10), op, reference)
+// mark is the x-req-id of a call about a payment, or about an operation on it.
+func (g *Provider) mark(op string, references ...string) string {
+	return reqID(append([]string{g.client.base, g.login, strconv.FormatInt(g.tsp, 10), op}, references...)...)
 }
 
 // newOrder creates the order, or finds it again. kind is "" for payments, which is PayIn, or PayOut.

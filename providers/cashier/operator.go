@@ -18,7 +18,7 @@ func (g *Provider) Kinds() []providers.OpLimits {
 	}
 }
 
-// Do asks for one operation. Its x-req-id comes from our reference of the operation.
+// Do asks for one operation. Its x-req-id comes from our references of payment and operation.
 func (g *Provider) Do(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
 	switch {
 	case p.Ref.OrderID == "":
@@ -47,7 +47,7 @@ func (g *Provider) onHold(ctx context.Context, p providers.Payment, op providers
 		return providers.OpResult{}, &providers.Failure{Op: call, Err: errNoForm}
 	}
 	r, err := g.client.call(ctx, request{
-		op: call, method: http.MethodPost, path: "/payments/" + call, reqID: g.mark(call, op.Reference), token: mayToken,
+		op: call, method: http.MethodPost, path: "/payments/" + call, reqID: g.mark(call, p.Ref.Reference, op.Reference), token: mayToken,
 		body: struct {
 			OrderID string `json:"OrderId"`
 		}{external},
@@ -102,7 +102,7 @@ func (g *Provider) refund(ctx context.Context, p providers.Payment, op providers
 	}
 	r, err := g.client.call(ctx, request{
 		op: opRefund, method: http.MethodPost, path: "/order/refund/" + url.PathEscape(p.Ref.OrderID), body: body,
-		reqID: g.mark(opRefund, op.Reference), token: needToken,
+		reqID: g.mark(opRefund, p.Ref.Reference, op.Reference), token: needToken,
 	})
 	if err != nil {
 		return providers.OpResult{}, err

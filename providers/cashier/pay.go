@@ -136,7 +136,7 @@ func (g *Provider) authorized(ctx context.Context, p providers.Payment, r reply)
 		return g.declined(ctx, p, r, "DECLINED")
 	case status == "PRE_AUTHORIZED_3DS":
 		return g.form(p)
-	case status != "" && response.text("Success") == "true":
+	case status != "":
 		if out := outcome(status); out == providers.Paid || out == providers.Authorized {
 			return step(providers.Finished, p.Ref), nil
 		}

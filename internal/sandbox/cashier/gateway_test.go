@@ -105,18 +105,18 @@ func TestTheHostedFormTakesACardAndGoesBackToTheShop(t *testing.T) {
 		id := w.order(fmt.Sprintf("hosted-%d", n), "")
 		b := w.hosted(w.form(id))
 		for _, bad := range []string{"", "4000019900050009"} {
-			if b.submit("pan", bad, "expiry", "12/30", "cvv", "123"); !strings.Contains(b.page, "Card number") {
+			if b.submit("number", bad, "expiry", "12/30", "cvc", "123"); !strings.Contains(b.page, "Card number") {
 				t.Fatalf("%q was taken: %s", bad, b.page)
 			}
 		}
-		if home := b.submit("pan", c.pan, "expiry", "12/30", "cvv", "123", "holder", "TEST").home(); home != c.home {
+		if home := b.submit("number", c.pan, "expiry", "12/30", "cvc", "123", "name", "TEST").home(); home != c.home {
 			t.Errorf("%s came home to %s", c.pan, home)
 		}
 		w.status(id, c.ends)
 	}
 	id := w.order("opened-by-get", "")
 	ext := w.form(id)
-	if b := w.open(w.server.URL+"/cashier/form/"+ext, nil).submit("pan", "4000019900050008", "expiry", "12/30", "cvv", "123"); !strings.Contains(b.page, "CHARGED") {
+	if b := w.open(w.server.URL+"/cashier/form/"+ext, nil).submit("number", "4000019900050008", "expiry", "12/30", "cvc", "123"); !strings.Contains(b.page, "CHARGED") {
 		t.Error(b.page)
 	}
 }

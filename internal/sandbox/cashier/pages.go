@@ -89,10 +89,10 @@ func (g *Gateway) hostedPage(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	text := ""
-	if o.Status == created && value(in, "pan") != "" && r.Method == http.MethodPost {
+	if o.Status == created && value(in, "number") != "" && r.Method == http.MethodPost {
 		month, year, _ := strings.Cut(value(in, "expiry"), "/")
 		card := input{}
-		for name, v := range map[string]string{"Pan": value(in, "pan"), "ExpMonth": strings.TrimSpace(month), "ExpYear": strings.TrimSpace(year), "Cvv": value(in, "cvv")} {
+		for name, v := range map[string]string{"Pan": value(in, "number"), "ExpMonth": strings.TrimSpace(month), "ExpYear": strings.TrimSpace(year), "Cvv": value(in, "cvc")} {
 			card[name] = quote(v)
 		}
 		got, bad := readCard(card)
@@ -120,7 +120,7 @@ func (g *Gateway) onward(w http.ResponseWriter, r *http.Request, o *order, text 
 	case created:
 		show(w, http.StatusOK, view{Title: "Payment by card", Text: strings.TrimSpace(amount.Format(o.Amount, o.Currency) + " " + text), Back: o.FailURL, Forms: []pageForm{{
 			Action: g.url("/form/" + o.External), Button: "Pay",
-			Fields: []field{{"pan", "", "Card number", "cc-number"}, {"expiry", "", "Expiry (MM/YY)", "cc-exp"}, {"cvv", "", "CVV", "cc-csc"}, {"holder", "", "Name on card", "cc-name"}},
+			Fields: []field{{"number", "", "Card number", "cc-number"}, {"expiry", "", "Expiry (MM/YY)", "cc-exp"}, {"cvc", "", "CVC", "cc-csc"}, {"name", "", "Name on card", "cc-name"}},
 		}}})
 		return
 	case preAuthorized:

@@ -1,0 +1,163 @@
+package cashier_test
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"tollgate/providers"
+	"tollgate/providers/cashier"
+)
+
+// vector is a signature computed with a throwaway key; the algorithm is the document's.
+type vector struct {
+	Headers      map[string]string `json:"headers"`
+	RawBody      string            `json:"rawBody"`
+	PublicKeyPem string            `json:"publicKeyPem"`
+}
+
+func readVector(t testing.TB) vector {
+	t.Helper()
+	var v vector
+	if err := json.Unmarshal([]byte(read(t, "callbacks/webhook_rsa_sha1_vector.json")), &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func notified(t testing.TB, key, method, body string, signs ...string) (providers.Notice, error) {
+	t.Helper()
+	p := newFake(nil).open(t, func(c *cashier.Config) { c.CallbackPublicKey = key })
+	r := httptest.NewRequest(method, "/callbacks/cashier", strings.NewReader(body))
+	for _, s := range signs {
+		r.Header.Add("payment-sign", s)
+	}
+	return p.Notified(r)
+}
+
+func TestASignedCallbackNamesItsOrder(t *testing.T) {
+	v := readVector(t)
+	n, err := notified(t, v.PublicKeyPem, http.MethodPost, v.RawBody, v.Headers["payment-sign"])
+	if err != nil || n != (providers.Notice{Reference: "merchantOrderId", OrderID: "123456", Event: "CHARGED"}) {
+		t.Fatalf("%+v %v", n, err)
+	}
+}
+
+func TestForgedCallbacks(t *testing.T) {
+	v := readVector(t)
+	sign := v.Headers["payment-sign"]
+	var again bytes.Buffer
+	if err := json.Indent(&again, []byte(v.RawBody), "", " "); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		key, method, body string
+		signs             []string
+	}{
+		"no key configured":                 {"", http.MethodPost, v.RawBody, []string{sign}},
+		"the document's key, not ours":      {read(t, "callbacks/seed_public_key.pem"), http.MethodPost, v.RawBody, []string{sign}},
+		"the same JSON written again":       {v.PublicKeyPem, http.MethodPost, again.String(), []string{sign}},
+		"one byte changed":                  {v.PublicKeyPem, http.MethodPost, strings.Replace(v.RawBody, "100", "101", 1), []string{sign}},
+		"a line feed more":                  {v.PublicKeyPem, http.MethodPost, v.RawBody + "\n", []string{sign}},
+		"no signature":                      {v.PublicKeyPem, http.MethodPost, v.RawBody, nil},
+		"an empty one":                      {v.PublicKeyPem, http.MethodPost, v.RawBody, []string{""}},
+		"two, one of them good":             {v.PublicKeyPem, http.MethodPost, v.RawBody, []string{sign, "AAAA"}},
+		"not base64":                        {v.PublicKeyPem, http.MethodPost, v.RawBody, []string{"%" + sign}},
+		"one bit of it changed":             {v.PublicKeyPem, http.MethodPost, v.RawBody, []string{"n" + sign[1:]}},
+		"by GET":                            {v.PublicKeyPem, http.MethodGet, v.RawBody, []string{sign}},
+		"the signature of an empty message": {v.PublicKeyPem, http.MethodPost, "", []string{sign}},
+		"too long":                          {v.PublicKeyPem, http.MethodPost, v.RawBody + strings.Repeat(" ", 64<<10), []string{sign}},
+	} {
+		if n, err := notified(t, c.key, c.method, c.body, c.signs...); !errors.Is(err, providers.ErrForged) || n != (providers.Notice{}) {
+			t.Errorf("%s: %+v %v", name, n, err)
+		}
+	}
+}
+
+// The document prints a 4096-bit key, its sister another of 1024: both are settings.
+func TestTheDocumentsKeyIsAKey(t *testing.T) {
+	block, _ := pem.Decode([]byte(read(t, "callbacks/seed_public_key.pem")))
+	if _, err := x509.ParsePKIXPublicKey(block.Bytes); err != nil {
+		t.Fatal(err)
+	}
+	c := config()
+	c.CallbackPublicKey = read(t, "callbacks/seed_public_key.pem")
+	if f := c.Faults(); f != nil {
+		t.Error(f)
+	}
+}
+
+// Bodies that public users were seen to read, of either layer, under a signature of ours.
+func TestWhatCallbacksAreAbout(t *testing.T) {
+	for file, want := range map[string]providers.Notice{
+		"callback_min.json":                     {OrderID: "123456", Event: "IPS_ACCEPTED"}, // names no reference: nothing can be done
+		"paymentapi_callback_ips_accepted.json": {Reference: "FL-20260611-TEST01", Event: "IPS_ACCEPTED"},
+		"paymentapi_callback_declined.json":     {Reference: "FL-20260611-TEST01", Event: "DECLINED"},
+	} {
+		if n, err := cashier.Notice([]byte(read(t, "callbacks/"+file))); err != nil || n != want {
+			t.Errorf("%s: %+v %v", file, n, err)
+		}
+	}
+}
+
+func FuzzCallback(f *testing.F) {
+	v := readVector(f)
+	f.Add(v.RawBody, v.Headers["payment-sign"])
+	f.Add("{}", "")
+	f.Fuzz(func(t *testing.T, body, sign string) {
+		n, err := notified(t, v.PublicKeyPem, http.MethodPost, body, sign)
+		if body != v.RawBody && err == nil {
+			t.Errorf("%q was believed: %+v", body, n)
+		}
+		if n, err := cashier.Notice([]byte(body)); err == nil && (len(n.OrderID) > 64 || strings.ContainsAny(n.OrderID, "/?#%")) {
+			t.Errorf("%q names the order %q", body, n.OrderID)
+		}
+	})
+}
+
+func FuzzStatus(f *testing.F) {
+	for _, name := range []string{"answers/status_AUTHORIZED.json", "answers/order_get_qrc_nested.json", "answers/order_shell.json", "answers/constructed_error_cashier.json"} {
+		f.Add(200, read(f, name))
+	}
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		if status < 100 || status > 599 {
+			return
+		}
+		gateway := newFake(map[string][]said{"read": {{status, body}}})
+		s, err := gateway.open(t, nil).Status(t.Context(), payment(t, true))
+		switch {
+		case err != nil:
+		case s.Outcome == providers.NotFound:
+			if status != http.StatusNotFound {
+				t.Errorf("HTTP %d is no proof of absence", status)
+			}
+		case status != http.StatusOK || !strings.Contains(body, "success") || s.Ref.OrderID == "":
+			t.Errorf("HTTP %d %q became %+v", status, body, s)
+		case s.Held < 0 || s.Captured < 0:
+			t.Errorf("%q: %+v", body, s)
+		}
+	})
+}
+
+func FuzzAuthorize(f *testing.F) {
+	f.Add(authorizeAnswer)
+	for _, name := range []string{"answers/authorize_shell.json", "answers/constructed_authorize_3ds.json", "answers/paymentapi_error.json"} {
+		f.Add(read(f, name))
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		gateway := newFake(map[string][]said{"authorize": {{200, body}}, "read": {{200, orderAnswer(t)}}})
+		step, err := gateway.open(t, nil).Pay(t.Context(), payment(t, true), instrument(t), browser())
+		if err == nil && (step.V != providers.StepVersion || step.Ref.OrderID != "123456") {
+			t.Errorf("%q: %+v", body, step)
+		}
+		if err == nil && step.Kind == providers.Declined && !strings.Contains(body, "false") {
+			t.Errorf("%q is a decline", body)
+		}
+	})
+}
