@@ -29,7 +29,8 @@ type walker struct {
 
 	card  string
 	cvc   string
-	order string
+	order string // of the visit's session, as id is
+	id    string
 	// modern adds what newer browsers tell of a request (Sec-Fetch-…); without it the walker is an old phone.
 	modern bool
 
@@ -78,6 +79,9 @@ func newWalker(t testing.TB, w *world) *walker {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			t.Logf("the browser went:\n%s", strings.Join(b.trail[max(0, len(b.trail)-40):], "\n"))
+			if b.id != "" {
+				t.Logf("the session: %s", w.snapshot(t, b.id))
+			}
 		}
 	})
 	return b
@@ -235,7 +239,7 @@ func (w *world) visits(t testing.TB, account string, session map[string]any) (*w
 	t.Helper()
 	made := w.create(t, account, session)
 	b := newWalker(t, w)
-	b.order = made.OrderID
+	b.order, b.id = made.OrderID, made.ID
 	b.open(made.URL)
 	if b.kind() != cardForm || !strings.Contains(b.words(), saysPayByCard) {
 		t.Fatalf("the address does not begin with the card form: %s", b.words())

@@ -298,6 +298,15 @@ func (f *Flow) waiting(s *Session, a *Attempt, c *Change, st providers.Standing)
 		a.Decline = st.LastTry
 		return f.move(s, a, c, Decline)
 	}
+	if run := a.Run(); a.State != Shopper && a.Step != nil && (st.Next == nil || sameStep(*a.Step, *st.Next)) {
+		failed := failedInARow(a)
+		switch {
+		case run.Unsent && (failed > 0 || run.Weak) && (failed == 0 || !f.Now().Before(a.lastAnswer().Add(againAfter(failed)))):
+			return f.again(s, a, c) // what was forwarded was not it; this may be
+		case run.Weak && !run.Unsent && len(a.Calls) < maxCalls:
+			return f.backToBank(s, a, c)
+		}
+	}
 	if st.Next == nil {
 		return f.askLater(s, a, c)
 	}
@@ -336,6 +345,24 @@ func (f *Flow) again(s *Session, a *Attempt, c *Change) error {
 	run.CompInd, run.NotifiedAt, run.MethodAt = kept.CompInd, kept.NotifiedAt, kept.MethodAt
 	run.ShownAt, run.ReturnedAt, run.Sealed = kept.ShownAt, kept.ReturnedAt, kept.Sealed
 	c.Jobs = append(c.Jobs, f.resumeJob(s, a, f.Now()))
+	return nil
+}
+
+// backToBank shows the way to the bank once more: what came back was no answer, and the gateway still waits for one. The
+// page does not post by itself again, and the shopper's time runs on.
+func (f *Flow) backToBank(s *Session, a *Attempt, c *Change) error {
+	run, at := a.Run(), a.StepAt
+	shown, step := run.ShownAt, *a.Step
+	step.NewRun = false
+	if a.State == Calling {
+		if err := f.move(s, a, c, Overdue); err != nil {
+			return err
+		}
+	}
+	if err := f.ask(s, a, c, step); err != nil {
+		return err
+	}
+	run.ShownAt, run.Weak, a.StepAt = shown, false, at
 	return nil
 }
 

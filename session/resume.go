@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"tollgate/providers"
@@ -92,8 +93,8 @@ func (f *Flow) Returned(ctx context.Context, token string, in threeds.Reply) (Pa
 		if !a.State.Live() {
 			return errNothing
 		}
-		b := readBrought(in)
-		if err != nil || a.State != Shopper || a.Step == nil || !run.ReturnedAt.IsZero() || b.Kind == "" || !fits(a.Step.Kind, b.Kind) {
+		b, taken := readBrought(in), !run.ReturnedAt.IsZero()
+		if err != nil || a.Step == nil || b.Kind == "" || !fits(a.Step.Kind, b.Kind) || !taken && a.State != Shopper || taken && !f.better(a, run, b) {
 			// Nothing to take, but somebody came back: the gateway may know more than we do.
 			return f.askSoon(s, a, c)
 		}
@@ -102,8 +103,16 @@ func (f *Flow) Returned(ctx context.Context, token string, in threeds.Reply) (Pa
 			return err
 		}
 		run.Sealed = sealed
-		run.ReturnedAt = f.Now()
 		page.Taken = true
+		if taken {
+			run.Unsent = true
+			if err := f.askSoon(s, a, c); !errors.Is(err, errNothing) {
+				return err
+			}
+			return nil
+		}
+		run.ReturnedAt = f.Now()
+		run.Weak = f.weak(a.Step, b)
 		c.Jobs = append(c.Jobs, f.resumeJob(s, a, f.Now()))
 		return nil
 	})
@@ -142,6 +151,52 @@ func fits(step providers.Kind, answer providers.AnswerKind) bool {
 	}
 	return false
 }
+
+// answerIsOurs tells whether the bank's answer to a step comes to us, and not to the gateway, which then only sends the
+// shopper back.
+func (f *Flow) answerIsOurs(step *providers.Step) bool {
+	for _, form := range step.Forms {
+		for _, field := range form.Fields {
+			switch {
+			case step.Kind == providers.Challenge && field.Name == "threeDSSessionData",
+				step.Kind == providers.PayerPage && field.Name == "TermUrl" && strings.HasPrefix(field.Value, f.BaseURL+"/"):
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// weak tells that what came cannot be read as the answer that the bank owes us: an empty post, a reopened address,
+// garbage. It is forwarded, because the gateway may know more, but it does not stand in the true answer's way.
+func (f *Flow) weak(step *providers.Step, b brought) bool {
+	if !f.answerIsOurs(step) {
+		return false
+	}
+	var err error
+	switch b.Kind {
+	case providers.Challenged:
+		_, _, err = threeds.PeekCRes(b.CRes)
+	case providers.PayerAuth:
+		_, err = threeds.PeekPaRes(b.PaRes)
+	default:
+		return true
+	}
+	return err != nil
+}
+
+// better tells whether a later answer is kept in place of the one that was forwarded: it can be read, and says something
+// else. It goes out only if the gateway, asked, still waits.
+func (f *Flow) better(a *Attempt, run *Run, b brought) bool {
+	if !f.answerIsOurs(a.Step) || f.weak(a.Step, b) || len(a.Calls) >= maxCalls {
+		return false
+	}
+	before, err := f.opened(run)
+	return err != nil || b.Kind != before.Kind || b.CRes != before.CRes || b.PaRes != before.PaRes
+}
+
+// maxCalls bounds what can be provoked with answers that are none.
+const maxCalls = 12
 
 // readBrought sorts what came; Kind "" means nothing did.
 func readBrought(in threeds.Reply) brought {
@@ -265,6 +320,14 @@ func (f *Flow) resumeDue(ctx context.Context, p jobPayload) error {
 			return nil
 		}
 	}
+	if a.Run().Unsent {
+		if s, err = f.newestAnswer(ctx, p); err != nil {
+			return err
+		}
+		if a = s.Attempt(p.Attempt); a.State != Shopper || a.Step == nil || a.StepN != p.StepN {
+			return nil
+		}
+	}
 	answer, err := f.answer(s, a)
 	if err != nil {
 		return err
@@ -295,6 +358,18 @@ func (f *Flow) methodSilent(ctx context.Context, p jobPayload) (*Session, error)
 	})
 }
 
+// newestAnswer writes down that the newest answer is the one that goes out now.
+func (f *Flow) newestAnswer(ctx context.Context, p jobPayload) (*Session, error) {
+	return f.update(ctx, p.Session, func(s *Session, c *Change) error {
+		a := s.Attempt(p.Attempt)
+		if a.State != Shopper || a.Step == nil || a.StepN != p.StepN || !a.Run().Unsent {
+			return errNothing
+		}
+		a.Run().Unsent, a.Run().Weak = false, false // a weak one never takes another's place
+		return nil
+	})
+}
+
 // answer puts together what goes to the gateway.
 func (f *Flow) answer(s *Session, a *Attempt) (providers.Answer, error) {
 	run := a.Run()
@@ -307,16 +382,24 @@ func (f *Flow) answer(s *Session, a *Attempt) (providers.Answer, error) {
 		answer.Kind = providers.Returned
 		return answer, nil
 	}
-	raw, err := f.Sealer.Unseal(answerName, run.Sealed)
+	b, err := f.opened(run)
 	if err != nil {
-		return answer, fmt.Errorf("session: a stored answer cannot be opened: %w", err)
-	}
-	var b brought
-	if err := json.Unmarshal(raw, &b); err != nil {
-		return answer, fmt.Errorf("session: a stored answer cannot be read: %w", err)
+		return answer, err
 	}
 	answer.Kind, answer.CRes, answer.PaRes, answer.MD, answer.Fields = b.Kind, b.CRes, b.PaRes, b.MD, b.Fields
 	return answer, nil
+}
+
+// opened is what a run has sealed.
+func (f *Flow) opened(run *Run) (b brought, err error) {
+	raw, err := f.Sealer.Unseal(answerName, run.Sealed)
+	if err != nil {
+		return b, fmt.Errorf("session: a stored answer cannot be opened: %w", err)
+	}
+	if err := json.Unmarshal(raw, &b); err != nil {
+		return b, fmt.Errorf("session: a stored answer cannot be read: %w", err)
+	}
+	return b, nil
 }
 
 // Shown marks that a page was shown, and tells whether this was the first time: only the first page posts by itself.

@@ -103,8 +103,9 @@ type Run struct {
 	ShownAt    time.Time   `json:"shown_at,omitzero"`    // challenge (or page, redirect) first shown
 	NotifiedAt time.Time   `json:"notified_at,omitzero"` // Method notification
 	ReturnedAt time.Time   `json:"returned_at,omitzero"` // CRes, PaRes or gateway redirect
-	Late       int         `json:"late,omitempty"`       // answers that came too late or again; they changed nothing
-	Sealed     string      `json:"sealed,omitempty"`     // what the browser brought, until it is forwarded
+	Sealed     string      `json:"sealed,omitempty"`     // what the browser brought, as it is or was forwarded
+	Weak       bool        `json:"weak,omitempty"`       // what was forwarded could not be read as what the step waits for
+	Unsent     bool        `json:"unsent,omitempty"`     // Sealed came after what was forwarded, and differs
 }
 
 // Call is one line of the call book: the permission to send one call that can move money.
