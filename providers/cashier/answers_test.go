@@ -226,6 +226,20 @@ func TestSberPayWithoutALinkWaitsForTheApp(t *testing.T) {
 	}
 }
 
+func TestWhatTheGatewayHasNoWordsForIsRefusedBeforeAnyCall(t *testing.T) {
+	held := payment(t, true)
+	held.Hold = true
+	for _, kind := range []string{"qr", "sberpay", "hosted", "cheque"} {
+		pay := held
+		pay.Hold = kind != "cheque"
+		f := newFake(nil)
+		var refusal *providers.Refusal
+		if step, err := f.open(t, nil).Pay(t.Context(), pay, providers.Instrument{Kind: kind}, browser()); !errors.As(err, &refusal) || f.calls() != "" {
+			t.Errorf("%s: %+v %v; %s", kind, step, err, f.calls())
+		}
+	}
+}
+
 // Whatever is not one JSON object in the gateway's shape is no answer at all.
 func TestHostileAnswersAreErrors(t *testing.T) {
 	for _, body := range []string{

@@ -21,9 +21,13 @@ func (g *Provider) Pay(ctx context.Context, p providers.Payment, in providers.In
 	if p.Ref.OrderID == "" {
 		return providers.Step{}, &providers.Failure{Op: in.Kind, Err: errNoOrder}
 	}
-	switch in.Kind {
-	case "card", "saved_card":
+	switch {
+	case in.Kind == "card" || in.Kind == "saved_card":
 		return g.authorize(ctx, p, in, b)
+	case p.Hold: // assumption 19
+		return providers.Step{}, refuse("capture", "only cards can be held at this gateway")
+	}
+	switch in.Kind {
 	case "qr":
 		return g.qr(ctx, p)
 	case "sberpay":
