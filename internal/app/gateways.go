@@ -38,7 +38,7 @@ func (a *App) accounts(c config.Config) (map[string]session.Account, error) {
 	var faults config.Faults
 	for _, name := range slices.Sorted(maps.Keys(c.Accounts)) {
 		acc := c.Accounts[name]
-		fault := func(text string) { faults = append(faults, fmt.Sprintf("account.%s: %s", name, text)) }
+		fault := func(text string) { faults = append(faults, c.AccountFault(name, text)) }
 		make, ok := known[acc.Gateway]
 		if !ok {
 			fault(fmt.Sprintf("gateway %q is not one of %v", acc.Gateway, slices.Sorted(maps.Keys(known))))
@@ -46,7 +46,7 @@ func (a *App) accounts(c config.Config) (map[string]session.Account, error) {
 		}
 		settings := make()
 		if err := acc.Into(settings); err != nil {
-			fault("settings: " + err.Error())
+			fault(err.Error())
 			continue
 		}
 		if found := settings.Faults(); len(found) > 0 {

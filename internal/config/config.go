@@ -3,8 +3,12 @@
 package config
 
 import (
+	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -37,6 +41,9 @@ type Config struct {
 
 	// Sandbox is true without any configuration file: simulated gateways, a demo merchant, test cards only.
 	Sandbox bool `toml:"-"`
+
+	src source
+	env map[string]string
 }
 
 // Merchant is one shop.
@@ -85,13 +92,23 @@ func (d *Duration) UnmarshalText(b []byte) error {
 	return err
 }
 
-// Faults is all that is wrong with a configuration.
+// Faults is all that is wrong with a configuration, each with the line, variable or flag it comes from.
 type Faults []string
-
-func (c Config) fault(path, text string) string { return path + ": " + text }
 
 func (f Faults) Error() string {
 	return "configuration:\n  - " + strings.Join(f, "\n  - ")
+}
+
+// Fault words what is wrong with the setting at a path such as account.NAME.settings.base_url.
+func (c Config) Fault(path, text string) string { return c.src.at(path) + ": " + text }
+
+// AccountFault words what a gateway finds wrong with its settings: "key: what".
+func (c Config) AccountFault(account, text string) string {
+	key, what, ok := strings.Cut(text, ": ")
+	if !ok || strings.ContainsAny(key, " \"") {
+		return c.Fault("account."+account, text)
+	}
+	return c.Fault("account."+account+".settings."+key, what)
 }
 
 // Flags are the settings of the command line; empty ones say nothing.
@@ -100,180 +117,217 @@ type Flags struct{ Listen, SandboxListen, Data, Config string }
 // EnvPrefix stands before every setting in the environment.
 const EnvPrefix = "TOLLGATE_"
 
-// Load reads file, environment and flags. The error is Faults.
+// Load reads file, environment and flags. The error is Faults; the Config is then as far as it could be read.
 func Load(flags Flags, environ []string) (Config, error) {
-	c := Config{Listen: "127.0.0.1:8080", SandboxListen: "localhost:8081", Data: "./data", LogLevel: "info"}
-	vars := env.ToMap(environ)
-	var faults Faults
+	c := Config{Listen: "127.0.0.1:8080", SandboxListen: "localhost:8081", Data: "./data", LogLevel: "info", env: env.ToMap(environ)}
 	name := flags.Config
 	if name == "" {
-		name = vars[EnvPrefix+"CONFIG"]
+		name = c.env[EnvPrefix+"CONFIG"]
 	}
+	var faults Faults
+	readable := true
 	if name == "" {
 		c.Sandbox = true
 	} else {
-		faults = append(faults, c.file(name)...)
+		faults, readable = c.file(name)
 	}
-	if err := env.ParseWithOptions(&c, env.Options{Prefix: EnvPrefix, Environment: vars}); err != nil {
+	if err := env.ParseWithOptions(&c, env.Options{Prefix: EnvPrefix, Environment: c.env}); err != nil {
 		faults = append(faults, "environment: "+err.Error())
 	}
+	c.src.variables(c.env)
 	for _, f := range []struct {
-		flag string
-		to   *string
-	}{{flags.Listen, &c.Listen}, {flags.SandboxListen, &c.SandboxListen}, {flags.Data, &c.Data}} {
+		flag, name string
+		to         *string
+	}{{flags.Listen, "listen", &c.Listen}, {flags.SandboxListen, "sandbox_listen", &c.SandboxListen}, {flags.Data, "data", &c.Data}} {
 		if f.flag != "" {
 			*f.to = f.flag
+			c.src.say(f.name, "-"+strings.ReplaceAll(f.name, "_", "-"))
 		}
 	}
 	if c.KeysFile == "" {
 		c.KeysFile = filepath.Join(c.Data, "keys")
 	}
-	faults = append(faults, c.check()...)
+	if readable { // else every setting behind the fault would seem to be missing
+		faults = append(faults, c.secrets()...)
+		faults = append(faults, c.check()...)
+	}
 	if len(faults) > 0 {
 		return c, faults
 	}
 	return c, nil
 }
 
-// file reads the TOML file strictly; a misspelt key is named with its line.
-func (c *Config) file(name string) Faults {
-	f, err := os.Open(name)
+// file reads the TOML file strictly; a misspelt key is named with its line. readable tells whether all else was read.
+func (c *Config) file(name string) (faults Faults, readable bool) {
+	doc, err := os.ReadFile(name)
 	if err != nil {
-		return Faults{err.Error()}
+		return Faults{err.Error()}, false
 	}
-	defer f.Close()
-	err = toml.NewDecoder(f).DisallowUnknownFields().Decode(c)
+	c.src = read(name, doc)
+	err = toml.NewDecoder(bytes.NewReader(doc)).DisallowUnknownFields().Decode(c)
 	var strict *toml.StrictMissingError
 	var bad *toml.DecodeError
 	switch {
 	case errors.As(err, &strict):
-		var faults Faults
 		for i := range strict.Errors {
 			row, _ := strict.Errors[i].Position()
 			faults = append(faults, fmt.Sprintf("%s:%d: %s is not a setting", name, row, strings.Join(strict.Errors[i].Key(), ".")))
 		}
-		return faults
+		return faults, true
 	case errors.As(err, &bad):
 		row, col := bad.Position()
-		return Faults{fmt.Sprintf("%s:%d:%d: %s", name, row, col, bad.Error())}
+		return Faults{fmt.Sprintf("%s:%d:%d: %s", name, row, col, bad.Error())}, false
 	case err != nil:
-		return Faults{fmt.Sprintf("%s: %v", name, err)}
+		return Faults{fmt.Sprintf("%s: %v", name, err)}, false
 	}
-	return nil
+	return nil, true
+}
+
+// secrets puts what "file:NAME" and "env:NAME" stand for in their place, in the database's address and in the settings of
+// every account.
+func (c *Config) secrets() (faults Faults) {
+	var resolve func(path string, v any) any
+	resolve = func(path string, v any) any {
+		switch v := v.(type) {
+		case string:
+			s, err := c.secret(v)
+			if err != nil {
+				faults = append(faults, c.Fault(path, err.Error()))
+			}
+			return s
+		case map[string]any:
+			out := make(map[string]any, len(v))
+			for _, k := range slices.Sorted(maps.Keys(v)) {
+				out[k] = resolve(path+"."+k, v[k])
+			}
+			return out
+		}
+		return v
+	}
+	c.DatabaseURL = resolve("database_url", c.DatabaseURL).(string)
+	for _, name := range slices.Sorted(maps.Keys(c.Accounts)) {
+		a := c.Accounts[name]
+		if a.Settings != nil {
+			a.Settings = resolve("account."+name+".settings", a.Settings).(map[string]any)
+			c.Accounts[name] = a
+		}
+	}
+	return faults
+}
+
+func (c *Config) secret(s string) (string, error) {
+	if name, ok := strings.CutPrefix(s, "file:"); ok {
+		raw, err := os.ReadFile(name)
+		return strings.TrimSpace(string(raw)), err
+	}
+	if name, ok := strings.CutPrefix(s, "env:"); ok {
+		v := c.env[name]
+		if v == "" {
+			return "", fmt.Errorf("the environment has no %s", name)
+		}
+		return v, nil
+	}
+	return s, nil
 }
 
 func (c *Config) check() Faults {
 	var faults Faults
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
-	for _, l := range []struct{ name, addr string }{{"listen", c.Listen}, {"sandbox_listen", c.SandboxListen}} {
-		if _, _, err := net.SplitHostPort(l.addr); err != nil {
-			fault("%s: %q is not host:port", l.name, l.addr)
-		}
+	fault := func(path, format string, args ...any) {
+		faults = append(faults, c.Fault(path, fmt.Sprintf(format, args...)))
 	}
-	if c.Metrics != "" {
-		if _, _, err := net.SplitHostPort(c.Metrics); err != nil {
-			fault("metrics_listen: %q is not host:port", c.Metrics)
+	for _, l := range []struct{ name, addr string }{{"listen", c.Listen}, {"sandbox_listen", c.SandboxListen}, {"metrics_listen", c.Metrics}} {
+		if _, _, err := net.SplitHostPort(l.addr); err != nil && (l.addr != "" || l.name != "metrics_listen") {
+			fault(l.name, "%q is not host:port", l.addr)
 		}
 	}
 	if c.DatabaseURL != "" && !strings.HasPrefix(c.DatabaseURL, "postgres://") && !strings.HasPrefix(c.DatabaseURL, "postgresql://") {
-		fault("database_url: must be empty or begin with postgres://")
+		fault("database_url", "must be empty or begin with postgres://")
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
-		fault("log_level: must be debug, info, warn or error")
+		fault("log_level", "must be debug, info, warn or error")
 	}
 	for _, p := range c.TrustedProxies {
 		if _, _, err := net.ParseCIDR(p); err != nil {
-			fault("trusted_proxies: %q is not a network such as 10.0.0.0/8", p)
+			fault("trusted_proxies", "%q is not a network such as 10.0.0.0/8", p)
 		}
 	}
 	if c.PublicURL != "" {
 		u, err := url.Parse(c.PublicURL)
 		if err != nil || u.Host == "" || (u.Scheme != "https" && (!c.Sandbox || u.Scheme != "http")) || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
-			fault("public_url: must be https://host[:port] and nothing more")
+			fault("public_url", "must be https://host[:port] and nothing more")
 		}
 		c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	} else if !c.Sandbox {
-		fault("public_url: is required: the address that browsers, banks and gateways reach this front at")
+		fault("public_url", "is required: the address that browsers, banks and gateways reach this front at")
 	}
 	if c.Sandbox {
 		return faults
 	}
 	if len(c.Merchants) == 0 {
-		fault("merchant: at least one [[merchant]] is required")
+		fault("merchant", "at least one [[merchant]] is required")
 	}
 	if len(c.Accounts) == 0 {
-		fault("account: at least one [account.NAME] is required")
+		fault("account", "at least one [account.NAME] is required")
 	}
 	ids := map[string]bool{}
 	for i, m := range c.Merchants {
-		at := fmt.Sprintf("merchant %d", i+1)
+		at := fmt.Sprintf("merchant[%d]", i)
 		if m.ID == "" || ids[m.ID] {
-			fault("%s: id must be given and be the only one of its name", at)
+			fault(at+".id", "must be given and be the only one of its name")
 		}
 		ids[m.ID] = true
 		if m.Name == "" {
-			fault("%s: name is what shoppers read and must be given", at)
+			fault(at+".name", "is what shoppers read and must be given")
 		}
 		if len(m.APIKeys)+len(m.APIKeyHashes)+len(m.APIKeyFiles)+len(m.Keys) == 0 {
-			fault("%s: an API key is required: api_key_files, api_key_hashes or api_keys", at)
-		}
-		for _, k := range m.APIKeys {
-			if len(k) < minKey {
-				fault("%s: an API key must have at least %d characters", at, minKey)
-			}
-		}
-		for _, h := range m.APIKeyHashes {
-			if len(h) != 64 || strings.Trim(h, "0123456789abcdef") != "" {
-				fault("%s: an API key hash is 64 hex digits (SHA-256)", at)
-			}
+			fault(at, "an API key is required: [[merchant.key]], api_key_files, api_key_hashes or api_keys")
 		}
 		for _, name := range m.Accounts {
 			if _, ok := c.Accounts[name]; !ok {
-				fault("%s: account %q is not configured", at, name)
+				fault(at+".accounts", "account %q is not configured", name)
 			}
 		}
 	}
-	for name, a := range c.Accounts {
+	for _, name := range slices.Sorted(maps.Keys(c.Accounts)) {
+		a := c.Accounts[name]
 		if a.Gateway == "" {
-			fault("account.%s: gateway is required", name)
+			fault("account."+name+".gateway", "is required")
+		}
+		for key, d := range map[string]Duration{"settle_after": a.SettleAfter, "call_timeout": a.CallTimeout, "order_lifetime": a.OrderLife} {
+			if d > 0 && time.Duration(d) < time.Millisecond { // TOML has a bare number for nanoseconds
+				fault("account."+name+"."+key, `needs quotes and a unit, as "90s"`)
+			}
 		}
 		if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
-			fault("account.%s: the name stands in addresses: a-z 0-9 _ - only", name)
+			fault("account."+name, "the name stands in addresses: a-z 0-9 _ - only")
 		}
 	}
-	slices.Sort(faults)
+	if _, err := c.Directory(); err != nil {
+		faults = append(faults, err.(Faults)...)
+	}
 	return faults
 }
 
-// Directory makes the merchants. The error is Faults.
+// Directory makes the merchants; key files are read here. The error is Faults.
 func (c Config) Directory() (*merchant.Directory, error) {
 	var all []merchant.Merchant
 	var faults Faults
+	owners := map[string]string{}
 	for i, m := range c.Merchants {
 		one := merchant.Merchant{ID: m.ID, Name: m.Name, Accounts: m.Accounts, ReturnOrigins: m.ReturnOrigins}
-		for _, h := range m.APIKeyHashes {
-			one.Keys = append(one.Keys, merchant.Key{Hash: h})
-		}
-		for _, k := range m.APIKeys {
-			one.Keys = append(one.Keys, merchant.Key{Hash: merchant.HashKey(k)})
-		}
-		for _, name := range m.APIKeyFiles {
-			hash, err := Key{File: name}.hash()
-			if err != nil {
-				faults = append(faults, c.fault(fmt.Sprintf("merchant[%d].api_key_files", i), err.Error()))
+		for _, k := range m.keys() {
+			path := fmt.Sprintf("merchant[%d].%s", i, k.at)
+			key, err := k.key(c.env, c.Sandbox)
+			switch owner, taken := owners[key.Hash]; {
+			case err != nil:
+				faults = append(faults, c.Fault(path, err.Error()))
+			case taken && owner != m.ID:
+				faults = append(faults, c.Fault(path, fmt.Sprintf("merchant %q has the same key", owner)))
 			}
-			one.Keys = append(one.Keys, merchant.Key{Hash: hash})
-		}
-		for n, k := range m.Keys {
-			hash, err := k.hash()
-			if err != nil {
-				faults = append(faults, c.fault(fmt.Sprintf("merchant[%d].key[%d]", i, n), err.Error()))
+			if err == nil {
+				owners[key.Hash] = m.ID
+				one.Keys = append(one.Keys, key)
 			}
-			key := merchant.Key{Hash: hash, Expires: k.Expires}
-			for _, s := range k.Scopes {
-				key.Scopes = append(key.Scopes, merchant.Scope(s))
-			}
-			one.Keys = append(one.Keys, key)
 		}
 		all = append(all, one)
 	}
@@ -283,56 +337,103 @@ func (c Config) Directory() (*merchant.Directory, error) {
 	return merchant.NewDirectory(all...), nil
 }
 
-// hash reads the key where it is kept, if that is not its hash.
-func (k Key) hash() (string, error) {
-	key := ""
-	switch {
-	case k.Hash != "":
-		return k.Hash, nil
-	case k.File != "":
-		raw, err := os.ReadFile(k.File)
-		if err != nil {
-			return "", err
-		}
-		if key = strings.TrimSpace(string(raw)); len(key) < minKey {
-			return "", fmt.Errorf("%s: an API key must have at least %d characters", k.File, minKey)
-		}
-	default:
-		if key = os.Getenv(k.Env); len(key) < minKey {
-			return "", fmt.Errorf("the environment's %s: an API key must have at least %d characters", k.Env, minKey)
-		}
-	}
-	return merchant.HashKey(key), nil
+// placed is a key with where it stands in the file.
+type placed struct {
+	Key
+	clear string
+	at    string
 }
 
-// Into decodes an account's own settings into its gateway's Config, strictly. A value "file:NAME" is read from that
-// file, "env:NAME" from the environment: credentials need not stand in the file.
+// keys is every key of a merchant, the short forms as well.
+func (m Merchant) keys() (all []placed) {
+	for _, k := range m.APIKeys {
+		all = append(all, placed{clear: k, at: "api_keys"})
+	}
+	for _, h := range m.APIKeyHashes {
+		all = append(all, placed{Key: Key{Hash: h}, at: "api_key_hashes"})
+	}
+	for _, name := range m.APIKeyFiles {
+		all = append(all, placed{Key: Key{File: name}, at: "api_key_files"})
+	}
+	for i, k := range m.Keys {
+		all = append(all, placed{Key: k, at: fmt.Sprintf("key[%d]", i)})
+	}
+	return all
+}
+
+// key reads the key where it is kept, if that is not its hash. The demo key of the sandbox is short.
+func (p placed) key(env map[string]string, short bool) (merchant.Key, error) {
+	out := merchant.Key{Hash: p.Hash, Expires: p.Expires}
+	for _, s := range p.Scopes {
+		if !slices.Contains(merchant.Scopes(), merchant.Scope(s)) {
+			return out, fmt.Errorf("scopes: %q is none of %v", s, merchant.Scopes())
+		}
+		out.Scopes = append(out.Scopes, merchant.Scope(s))
+	}
+	if p.Scopes != nil && len(p.Scopes) == 0 {
+		return out, errors.New("scopes: an empty list would be a key for nothing; leave it out for a key for everything")
+	}
+	ways := 0
+	for _, w := range []string{p.clear, p.Hash, p.File, p.Env} {
+		if w != "" {
+			ways++
+		}
+	}
+	if ways != 1 {
+		return out, errors.New("exactly one of file, hash and env says what the key is")
+	}
+	key, from := p.clear, ""
+	switch {
+	case p.Hash != "":
+		if len(p.Hash) != 64 || strings.Trim(p.Hash, "0123456789abcdef") != "" {
+			return out, errors.New("a hash is 64 small hex digits (SHA-256); tollgate keys hash makes one")
+		}
+		return out, nil
+	case p.File != "":
+		raw, err := os.ReadFile(p.File)
+		if err != nil {
+			return out, err
+		}
+		key, from = strings.TrimSpace(string(raw)), p.File+": "
+	case p.Env != "":
+		if key, from = env[p.Env], p.Env+": "; key == "" {
+			return out, fmt.Errorf("the environment has no %s", p.Env)
+		}
+	}
+	if len(key) < minKey && !short {
+		return out, fmt.Errorf("%san API key must have at least %d characters; tollgate keys new makes one", from, minKey)
+	}
+	out.Hash = merchant.HashKey(key)
+	return out, nil
+}
+
+// NewKey makes an API key and its hash.
+func NewKey(random io.Reader) (key, hash string, err error) {
+	var b [24]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return "", "", err
+	}
+	key = "sk_" + base64.RawURLEncoding.EncodeToString(b[:])
+	return key, merchant.HashKey(key), nil
+}
+
+// HashKey is how the file may hold a key. Short ones are refused: their hash could be guessed.
+func HashKey(key string) (string, error) {
+	k, err := placed{clear: key}.key(nil, false)
+	return k.Hash, err
+}
+
+// Into decodes an account's own settings into its gateway's Config, strictly.
 func (a Account) Into(v any) error {
-	settings := make(map[string]any, len(a.Settings))
-	for k, val := range a.Settings {
-		s, ok := val.(string)
-		if !ok {
-			settings[k] = val
-			continue
-		}
-		if name, isFile := strings.CutPrefix(s, "file:"); isFile {
-			raw, err := os.ReadFile(name)
-			if err != nil {
-				return fmt.Errorf("%s: %w", k, err)
-			}
-			s = strings.TrimSpace(string(raw))
-		} else if name, isEnv := strings.CutPrefix(s, "env:"); isEnv {
-			if s = os.Getenv(name); s == "" {
-				return fmt.Errorf("%s: the environment has no %s", k, name)
-			}
-		}
-		settings[k] = s
+	settings := a.Settings
+	if settings == nil {
+		settings = map[string]any{}
 	}
 	raw, err := toml.Marshal(settings)
 	if err != nil {
 		return err
 	}
-	err = toml.NewDecoder(strings.NewReader(string(raw))).DisallowUnknownFields().Decode(v)
+	err = toml.NewDecoder(bytes.NewReader(raw)).DisallowUnknownFields().Decode(v)
 	var strict *toml.StrictMissingError
 	if errors.As(err, &strict) {
 		var names []string
