@@ -23,7 +23,8 @@ const placeAtMost = 1000
 // A number drawn when an event is written cannot promise that on PostgreSQL: a transaction that drew 7 may commit after
 // one that drew 8, when a reader has passed 8 already; and holding a lock from the drawing to the commit would let one
 // change at a time through. So events are written without a place, and whoever reads places first those that are
-// visible by then, one reader at a time, after all placed before. Within a session the order is that of its numbers.
+// visible by then, one reader at a time, after all placed before. Within a session the order is that of its numbers;
+// of several sessions placed together the older event comes first.
 func (st *Store) History(ctx context.Context, merchant string, after int64, limit int) ([]Placed, error) {
 	if err := st.place(ctx); err != nil {
 		return nil, err
@@ -66,8 +67,9 @@ func (st *Store) place(ctx context.Context) error {
 				return err
 			}
 			n, err := tx.affected(`UPDATE event SET pos = $1 + fresh.place
-				FROM (SELECT session, n, ROW_NUMBER() OVER (ORDER BY session, n) AS place
-					FROM event WHERE pos IS NULL ORDER BY session, n LIMIT $2) AS fresh
+				FROM (SELECT session, n, ROW_NUMBER() OVER (ORDER BY since, session, n) AS place
+					FROM (SELECT session, n, MAX(at) OVER (PARTITION BY session ORDER BY n) AS since FROM event WHERE pos IS NULL) AS waiting
+					ORDER BY since, session, n LIMIT $2) AS fresh
 				WHERE event.session = fresh.session AND event.n = fresh.n`, last, placeAtMost)
 			if err != nil {
 				return err

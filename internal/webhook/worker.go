@@ -113,8 +113,8 @@ func (s *Service) sweep(ctx context.Context) {
 	}
 }
 
-// stopping tells whether Run's context has ended: a line with much to send is put down then.
-func (s *Service) stopping() bool {
+// Stopping tells whether Run's context has ended: a line with much to send is put down then.
+func (s *Service) Stopping() bool {
 	s.mu.Lock()
 	stopped := s.stopped
 	s.mu.Unlock()
@@ -130,7 +130,7 @@ func (s *Service) stopping() bool {
 // should have their turn.
 func (s *Service) deliver(ctx context.Context, job jobs.Job) error {
 	for range turn {
-		if s.stopping() {
+		if s.Stopping() {
 			return nil
 		}
 		d, e, err := s.Store.Next(ctx, job, s.Now())
