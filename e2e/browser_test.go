@@ -97,7 +97,7 @@ func open(t testing.TB, w *world, how ...func(*tab)) *tab {
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(390, 844)); err != nil {
 		t.Fatal(err)
 	}
-	limited, cancel := context.WithTimeout(ctx, 90*time.Second)
+	limited, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(cancel)
 	b.ctx = limited
 	b.call(func() error {
@@ -164,6 +164,9 @@ func (b *tab) heard(ev any) {
 		}
 		b.trouble = append(b.trouble, "exception: "+text)
 	case *log.EventEntryAdded:
+		if strings.HasSuffix(ev.Entry.URL, "/favicon.ico") {
+			return // the sandbox's pages have none
+		}
 		if ev.Entry.Level == log.EntryLevelError || ev.Entry.Level == log.EntryLevelWarning {
 			b.trouble = append(b.trouble, fmt.Sprintf("%s: %s (%s)", ev.Entry.Source, ev.Entry.Text, ev.Entry.URL))
 		}
@@ -365,10 +368,13 @@ func (b *tab) fill(c typedCard) {
 	}
 }
 
-// press clicks with the mouse where the element is.
+// press clicks with the mouse where the element is. The page may be gone before the click is answered.
 func (b *tab) press(css string) {
 	b.Helper()
-	b.do(chromedp.Click(chromedp.CSS(css), chromedp.NodeVisible))
+	err := chromedp.Do(b.ctx, chromedp.Click(chromedp.CSS(css), chromedp.NodeVisible))
+	if err != nil && !strings.Contains(err.Error(), "navigated or closed") {
+		b.Fatalf("%s: %v, at %s", css, err, b.where())
+	}
 }
 
 // pay opens the session's address, types the card and presses Pay.
@@ -381,7 +387,11 @@ func (b *tab) pay(s sessionView, number string) {
 	b.press("#pay")
 }
 
-func (b *tab) back() { b.Helper(); b.do(chromedp.Evaluate[chromedp.Void]("history.back()")) }
+// back answers before the browser leaves the page.
+func (b *tab) back() {
+	b.Helper()
+	b.do(chromedp.Evaluate[chromedp.Void]("void setTimeout(function () { history.back() })"))
+}
 
 func (b *tab) reload() *view {
 	b.Helper()

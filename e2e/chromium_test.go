@@ -206,6 +206,7 @@ func (b *tab) paidOnce(s sessionView, v *view) {
 const creqs = "/acs/challenge"
 
 func TestBackFromTheBankPostsNoCReqByItself(t *testing.T) {
+	t.Parallel()
 	for _, account := range []string{"rbs", "payneteasy"} {
 		t.Run(account, func(t *testing.T) {
 			w := together(t)
@@ -230,6 +231,7 @@ func TestBackFromTheBankPostsNoCReqByItself(t *testing.T) {
 }
 
 func TestBackAfterSuccessShowsThatItIsPaid(t *testing.T) {
+	t.Parallel()
 	w := together(t)
 	b := open(t, w)
 	s := w.create(t, "rbs", nil)
@@ -245,6 +247,7 @@ func TestBackAfterSuccessShowsThatItIsPaid(t *testing.T) {
 }
 
 func TestBackToTheBankAfterSuccessChangesNothing(t *testing.T) {
+	t.Parallel()
 	w := together(t)
 	b := open(t, w)
 	s := w.create(t, "rbs", nil)
@@ -264,6 +267,7 @@ func TestBackToTheBankAfterSuccessChangesNothing(t *testing.T) {
 
 // A page is whatever is true when it is reloaded; reloading never posts, pays or asks the bank again.
 func TestReloadingAnyPage(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	b := open(t, w)
 	s := w.create(t, "rbs", nil)
@@ -302,6 +306,7 @@ func TestReloadingAnyPage(t *testing.T) {
 }
 
 func TestTwoTabsAndAnotherBrowser(t *testing.T) {
+	t.Parallel()
 	w := together(t)
 	b := open(t, w)
 	s := w.create(t, "rbs", map[string]any{"customer": map[string]any{"id": "c-1", "email": "aigerim@example.com", "phone": "77011234567"}})
@@ -326,6 +331,7 @@ func TestTwoTabsAndAnotherBrowser(t *testing.T) {
 }
 
 func TestPayPressedInTwoTabs(t *testing.T) {
+	t.Parallel()
 	w := together(t)
 	first := open(t, w)
 	s := w.create(t, "rbs", nil)
@@ -345,6 +351,7 @@ func TestPayPressedInTwoTabs(t *testing.T) {
 }
 
 func TestPayPressedTwice(t *testing.T) {
+	t.Parallel()
 	w := together(t)
 	for name, how := range map[string]func(*tab){"with script": func(*tab) {}, "without script": withoutScript} {
 		t.Run(name, func(t *testing.T) {
@@ -357,7 +364,9 @@ func TestPayPressedTwice(t *testing.T) {
 				t.Fatal(err)
 			}
 			x, y := (box.Content[0]+box.Content[4])/2, (box.Content[1]+box.Content[5])/2
-			b.do(chromedp.MouseClickXY(x, y), chromedp.MouseClickXY(x, y))
+			if err := chromedp.Do(b.ctx, chromedp.MouseClickXY(x, y), chromedp.MouseClickXY(x, y)); err != nil && !strings.Contains(err.Error(), "navigated or closed") {
+				t.Fatal(err)
+			}
 			b.paidOnce(s, b.rest(20*time.Second))
 			if n := b.posts("/card"); !b.noScript && n != 1 {
 				t.Errorf("the card was posted %d times", n)
@@ -367,6 +376,7 @@ func TestPayPressedTwice(t *testing.T) {
 }
 
 func TestAWholePaymentWithoutScript(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	b := open(t, w, withoutScript)
 	s := w.create(t, "rbs", nil)
@@ -393,6 +403,7 @@ func TestAWholePaymentWithoutScript(t *testing.T) {
 // The gateway takes longer than the page would wait before it looks again, and the page stays as it is until the moment
 // that something changes.
 func TestTheWaitingPageGoesOnWhenTheStateChanges(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	w.fault(t, map[string]any{"gateway": "rbs", "call": "paymentorder.do", "do": "slow", "when": "before", "hold_ms": 7500})
 	b := open(t, w)
@@ -432,6 +443,7 @@ func (w *world) restart(t *testing.T) {
 
 // Nobody remembers the card when the bank asks for a second authentication.
 func TestTheSameCardIsAskedForAgain(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	b := open(t, w)
 	s := w.create(t, "rbs", nil)
@@ -462,6 +474,7 @@ func TestTheSameCardIsAskedForAgain(t *testing.T) {
 
 // What reaches the gateway of the browser is what the browser is.
 func TestTheBrowserIsDescribedTruthfully(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	arrived := map[string]url.Values{}
 	var upstream *url.URL

@@ -142,6 +142,7 @@ func (g *gallery) here(name string) {
 }
 
 func TestEveryPageForEveryShopper(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	drive, g := open(t, w), newGallery(t, w)
 	clock := func(d time.Duration) {
@@ -252,6 +253,7 @@ func TestEveryPageForEveryShopper(t *testing.T) {
 // The card page with all that it loads fits the first flight of packets of a new connection, as it really comes over the
 // wire: compressed, headers and all.
 func TestTheCardPageIsSmallAsServed(t *testing.T) {
+	t.Parallel()
 	const budget = 14 << 10
 	w := together(t)
 	for _, lang := range languages {
@@ -299,6 +301,7 @@ func TestTheCardPageIsSmallAsServed(t *testing.T) {
 
 // A newcomer's first minute: the demo shop, a test card, the bank's page, and how it ended.
 func TestTheDemoShop(t *testing.T) {
+	t.Parallel()
 	w := together(t)
 	g := &gallery{tab: open(t, w)}
 	g.prefer("light")
