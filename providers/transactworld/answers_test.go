@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -408,7 +407,8 @@ func TestForgedNotifications(t *testing.T) {
 		"two numbers":         {"application/json", strings.Replace(object, `{`, `{"desc":"00002",`, 1)},
 		"XML, another amount": {"text/xml", strings.ReplaceAll(xml, "50.00", "500.0")},
 		"a form of two minds": {"application/x-www-form-urlencoded", form + "&amount=51.00"},
-		"moved borders":       {"application/x-www-form-urlencoded", "paymentId=54289&merchantTransactionId=" + url.QueryEscape("00001|50.00") + "&amount=Y&transactionStatus=Y&checksum=" + sum},
+		"a bar in the amount": {"application/x-www-form-urlencoded", "paymentId=54289&merchantTransactionId=00001&amount=50.00%7C1.00&transactionStatus=Y&checksum=" + p.client.signResult("54289", "00001", "50.00|1.00", "Y")},
+		"a bar in the number": {"application/x-www-form-urlencoded", "paymentId=54289&merchantTransactionId=00001%7C1&amount=50.00&transactionStatus=Y&checksum=" + p.client.signResult("54289", "00001|1", "50.00", "Y")},
 		"an empty body":       {"application/json", ""},
 		"half":                {"application/json", object[:len(object)/2]},
 		"too long":            {"application/json", strings.Replace(object, `{`, `{"a":"`+strings.Repeat("x", 64<<10)+`",`, 1)},
@@ -441,6 +441,7 @@ func TestAnswersToOperations(t *testing.T) {
 		"done before":                  {providers.Refund, `{"transactionStatus":"N","result":{"code":"20004","description":"Transaction already refunded"}}`, ""},
 		"a fault of its own":           {providers.Refund, `{"result":{"code":"30000","description":"Internal error"}}`, ""},
 		"success with a failure code":  {providers.Refund, `{"status":"reversed","transactionStatus":"Y","result":{"code":"10001"}}`, ""},
+		"success and N at once":        {providers.Refund, `{"status":"reversed","transactionStatus":"N","result":{"code":"00006"}}`, ""},
 		"failure with a success code":  {providers.Capture, `{"status":"capturefailed","transactionStatus":"N","result":{"code":"00004"}}`, ""},
 		"a status of something else":   {providers.Refund, `{"status":"capturesuccess","transactionStatus":"N","result":{"code":"10001"}}`, ""},
 		"an answer of another payment": {providers.Refund, `{"paymentId":"7","status":"reversed","transactionStatus":"Y","result":{"code":"00006"}}`, ""},
@@ -483,6 +484,38 @@ func TestOperationsRefusedUnsent(t *testing.T) {
 	r, err := part.Do(t.Context(), known(payment(t), "54289"), providers.Op{Kind: providers.Void, Amount: eur(t, 100), Standing: providers.Standing{Held: 5000}})
 	if err != nil || r.State != providers.OpSucceeded || !part.Kinds()[1].Partial || w.last().form.Get("amount") != "1.00" || w.last().form.Get("authentication.checksum") != p.client.signID("54289") {
 		t.Errorf("%+v %v %s", r, err, w.last().body)
+	}
+}
+
+func TestForgettingIsBelievedOnlyInSoManyWords(t *testing.T) {
+	for body, fine := range map[string]bool{
+		`{"result":{"code":"00031"}}`: true, `{"result":{"code":"20006","description":"Registration not found"}}`: true, `{"result":{"code":"10009"}}`: true,
+		`{"result":{"code":"30000","description":"Internal error"}}`: false, `{"result":{"code":"20002","description":"Checksum does not match"}}`: false,
+	} {
+		if err := testProvider(t, &wire{answer: says(200, body)}).Forget(t.Context(), providers.Owner{}, "f-1", "tok1"); (err == nil) != fine {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
+func TestAPayoutInquiryOfSomethingElse(t *testing.T) {
+	good := `{"paymentId":"7","merchantTransactionId":"00001","status":"payoutsuccessful","transactionStatus":"Y","amount":"50.00","currency":"EUR","result":{"code":"00026"}}`
+	for change, want := range map[string]providers.OpState{
+		`"x":"x"`: providers.OpSucceeded, `"status":"payoutfailed"`: "", `"status":"payoutfailed","transactionStatus":"N"`: providers.OpFailed, `"status":"payoutstarted","transactionStatus":"P"`: providers.OpPending,
+		`"merchantTransactionId":"00002"`: "", `"merchantTransactionId":""`: "", `"amount":"51.00"`: "", `"currency":"USD"`: "", `"transactionStatus":"N"`: "", `"status":"capturesuccess"`: "",
+	} {
+		body := good
+		for _, c := range strings.Split(change, ",") {
+			name, _, _ := strings.Cut(c, ":")
+			if at := strings.Index(body, name); at >= 0 {
+				end := at + strings.IndexByte(body[at:], ',')
+				body = body[:at] + c + body[end:]
+			}
+		}
+		r, err := testProvider(t, &wire{answer: says(200, body)}).InquirePayout(t.Context(), payment(t), providers.OpResult{GatewayID: "7"})
+		if r.State != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %+v %v", body, r, err)
+		}
 	}
 }
 

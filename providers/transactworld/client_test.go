@@ -316,6 +316,7 @@ func TestARefusedToken(t *testing.T) {
 		"with HTTP 200":                {200, refusal, "authToken payments authToken payments", true},
 		"with HTTP 401":                {401, refusal, "authToken payments authToken payments", true},
 		"with HTTP 401, another code":  {401, `{"result":{"code":"20099"}}`, "authToken payments authToken payments", true},
+		"a broken server proves none":  {500, refusal, "authToken payments", false},
 		"a page is not the gateway's":  {401, "<html>login</html>", "authToken payments", false},
 		"one that names a payment":     {401, `{"paymentId":"54289","result":{"code":"401"}}`, "authToken payments", false},
 		"one that says it was done":    {401, `{"result":{"code":"00001"}}`, "authToken payments", false},
@@ -343,6 +344,21 @@ func TestARefusedToken(t *testing.T) {
 	var failure *providers.Failure
 	if w.calls() != "authToken payments authToken payments" || !errors.As(err, &failure) || failure.Code != "401" {
 		t.Errorf("%s: %v", w.calls(), err)
+	}
+}
+
+// A call that comes back late with an old token's refusal does not throw away the new one.
+func TestAnOldRefusalLeavesTheNewToken(t *testing.T) {
+	w := &wire{answer: says(200, `{"result":{"code":"10009","description":"Record not found"}}`)}
+	p := testProvider(t, w)
+	for _, old := range []string{"token-0", "token-1"} {
+		if _, err := p.Status(t.Context(), payment(t)); err != nil {
+			t.Fatal(err)
+		}
+		p.client.drop(providers.NewSecret(old))
+	}
+	if _, err := p.Status(t.Context(), payment(t)); err != nil || w.calls() != "authToken inquiry inquiry authToken inquiry" {
+		t.Error(w.calls(), err)
 	}
 }
 
