@@ -26,6 +26,7 @@ type Options struct {
 	Customers   session.Customers
 	Merchants   *merchant.Directory
 	Idempotency merchant.Book
+	History     History
 	Browsers    *browser.Browsers
 	Texts       *i18n.Bundle
 	Now         func() time.Time
@@ -102,6 +103,7 @@ func New(o Options) *echo.Echo {
 	v1.POST("/sessions/:session/refunds", a.operate(providers.Refund))
 	v1.GET("/sessions/:session/operations", a.operations)
 	v1.GET("/sessions/:session/operations/:n", a.operation)
+	v1.GET("/events", a.allEvents)
 	v1.POST("/charges", a.charge)
 	v1.POST("/payouts", a.payout)
 	v1.GET("/customers/:customer/cards", a.savedCards)

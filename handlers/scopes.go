@@ -22,6 +22,8 @@ func scopes() map[string][]merchant.Scope {
 		"GET /v1/accounts/:account/banks":   {sessions, payouts, read},
 		"GET /v1/accounts/:account/history": {read},
 
+		"GET /v1/events": {sessions, read},
+
 		"POST /v1/charges":                  {sessions},
 		"POST /v1/payouts":                  {payouts},
 		"GET /v1/customers/:customer/cards": {sessions, read},
