@@ -371,7 +371,9 @@ func (b *tab) fill(c typedCard) {
 // press clicks with the mouse where the element is. The page may be gone before the click is answered.
 func (b *tab) press(css string) {
 	b.Helper()
-	err := chromedp.Do(b.ctx, chromedp.Click(chromedp.CSS(css), chromedp.NodeVisible))
+	limited, stop := context.WithTimeout(b.ctx, 20*time.Second)
+	defer stop()
+	err := chromedp.Do(limited, chromedp.Click(chromedp.CSS(css), chromedp.NodeVisible))
 	if err != nil && !strings.Contains(err.Error(), "navigated or closed") {
 		b.Fatalf("%s: %v, at %s", css, err, b.where())
 	}
