@@ -423,3 +423,33 @@ func TestAForgedPaRes(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// The browser brings a resourcePath; asking there takes the token alone.
+func TestResourcePath(t *testing.T) {
+	w := newWorld(t, nil)
+	a := w.send(rest+"payments", w.payment("G-1", challenge))
+	path := w.follow(a).Get("resourcePath")
+	get := func(token string) (int, answer) {
+		r, err := http.NewRequest(http.MethodGet, w.server.URL+"/transactworld"+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("AuthToken", token)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		var got answer
+		if err := json.NewDecoder(res.Body).Decode(&got); err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, got
+	}
+	if status, got := get(w.token); status != 200 || got.get("transactionStatus") != "Y" || got.get("merchantTransactionId") != "G-1" {
+		t.Errorf("%d %v", status, got)
+	}
+	if status, got := get("x"); status != 401 || got.get("transactionStatus") != "" {
+		t.Errorf("%d %v", status, got)
+	}
+}
