@@ -71,11 +71,8 @@ func (b bank) returned(c echo.Context) error {
 	case err != nil:
 		b.Log.Info("return changed nothing", "reason", err)
 	}
-	if page.Taken { // most answers come within a moment: then the first page the shopper sees is the end
-		limited, done := context.WithTimeout(r.Context(), session.SubmitWait)
-		_, err := b.Flow.Wait(limited, page.Session, func(s *session.Session) bool { return view(s) != "working" })
-		done()
-		if err != nil {
+	if page.Taken || page.Asked { // most answers come within a moment: then the first page the shopper sees is the end
+		if err := b.settle(r.Context(), page); err != nil {
 			return err
 		}
 	}
@@ -90,6 +87,22 @@ func (b bank) returned(c echo.Context) error {
 		}))
 	}
 	return back(c, page.Session)
+}
+
+// settle waits a moment for what comes of a return.
+func (b bank) settle(ctx context.Context, page session.Page) error {
+	s, err := b.Store.Load(ctx, page.Session)
+	if err != nil {
+		return err
+	}
+	before := view(s)
+	limited, done := context.WithTimeout(ctx, session.SubmitWait)
+	defer done()
+	_, err = b.Flow.Wait(limited, page.Session, func(s *session.Session) bool {
+		v := view(s)
+		return v != "working" && (page.Taken || v != before)
+	})
+	return err
 }
 
 // quiet are the errors that change nothing and are nobody's fault but the sender's.

@@ -319,18 +319,25 @@ func (f *Flow) ask(s *Session, a *Attempt, c *Change, step providers.Step) error
 	a.StepAt = now
 	a.Inquiries = 0
 	a.Unclear = false
+	if noBrowser(step) {
+		// Nothing for the browser to do: the gateway only wants to be told so.
+		run.CompInd = "U"
+		c.Jobs = append(c.Jobs, f.resumeJob(s, a, now), f.inquireJob(s, a, now.Add(fastFirst)))
+		return f.move(s, a, c, Work)
+	}
 	if err := f.move(s, a, c, Ask); err != nil {
 		return err
 	}
-	switch {
-	case step.Kind == providers.Method && len(step.Forms) == 0:
-		run.CompInd = "U"
-		c.Jobs = append(c.Jobs, f.resumeJob(s, a, now))
-	case step.Kind == providers.Method:
+	if step.Kind == providers.Method {
 		c.Jobs = append(c.Jobs, f.resumeJob(s, a, a.MethodDeadline()))
 	}
 	c.Jobs = append(c.Jobs, f.inquireJob(s, a, now.Add(shopperAfter(0))))
 	return nil
+}
+
+// noBrowser is a 3DS Method without frames: there is no Method URL, and the next call is ours (completion indicator U).
+func noBrowser(step providers.Step) bool {
+	return step.Kind == providers.Method && len(step.Forms) == 0
 }
 
 // CardAgain is the same card, typed once more because nobody remembers it. ErrOtherCard where first six or last four
@@ -355,12 +362,12 @@ func (f *Flow) CardAgain(ctx context.Context, id string, in Submission) error {
 // sendAnswer resumes in the background.
 func (f *Flow) sendAnswer(s *Session, a *Attempt, answer providers.Answer) {
 	id, n, stepN := s.ID, a.N, a.StepN
-	f.background(func(ctx context.Context) { f.resume(ctx, id, n, stepN, answer) })
+	f.background(func(ctx context.Context) { f.resume(ctx, id, n, stepN, Shopper, answer) })
 }
 
 // resume sends what the browser brought, if the step is still the one it was brought for.
-func (f *Flow) resume(ctx context.Context, id string, n, stepN int, answer providers.Answer) {
-	f.call(ctx, id, n, outgoing{kind: "resume", from: Shopper, stepN: stepN},
+func (f *Flow) resume(ctx context.Context, id string, n, stepN int, from State, answer providers.Answer) {
+	f.call(ctx, id, n, outgoing{kind: "resume", from: from, stepN: stepN},
 		func(ctx context.Context, p providers.Payment) (providers.Step, error) {
 			s, err := f.Store.Load(ctx, id)
 			if err != nil {

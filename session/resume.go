@@ -26,6 +26,7 @@ type brought struct {
 type Page struct {
 	Session string
 	Taken   bool // false: late, repeated or contradicting; it changed nothing
+	Asked   bool // nothing was taken, but the gateway is being asked at this moment
 }
 
 // Notified takes what came to /3ds/{run}/notify: the end of a 3DS Method. It carries no secret, anybody can post it, and
@@ -83,7 +84,7 @@ func (f *Flow) Returned(ctx context.Context, token string, in threeds.Reply) (Pa
 	}
 	page := Page{Session: id}
 	_, err = f.update(ctx, id, func(s *Session, c *Change) error {
-		page.Taken = false
+		page.Taken, page.Asked = false, false
 		a := s.Attempt(n)
 		run := a.Run()
 		err := f.contradiction(a, run, token, in)
@@ -96,7 +97,9 @@ func (f *Flow) Returned(ctx context.Context, token string, in threeds.Reply) (Pa
 		b, taken := readBrought(in), !run.ReturnedAt.IsZero()
 		if err != nil || a.Step == nil || b.Kind == "" || !fits(a.Step.Kind, b.Kind) || !taken && a.State != Shopper || taken && !f.better(a, run, b) {
 			// Nothing to take, but somebody came back: the gateway may know more than we do.
-			return f.askSoon(s, a, c)
+			err := f.askSoon(s, a, c)
+			page.Asked = err == nil && !a.NextAsk.After(f.Now())
+			return err
 		}
 		sealed, err := f.seal(b)
 		if err != nil {
@@ -309,14 +312,14 @@ func (f *Flow) resumeDue(ctx context.Context, p jobPayload) error {
 		return err
 	}
 	a := s.Attempt(p.Attempt)
-	if a == nil || a.State != Shopper || a.Step == nil || a.StepN != p.StepN {
+	if a == nil || !a.waitsAt(p.StepN) {
 		return nil // that step is over
 	}
 	if a.Step.Kind == providers.Method && a.Run().CompInd == "" {
 		if s, err = f.methodSilent(ctx, p); err != nil {
 			return err
 		}
-		if a = s.Attempt(p.Attempt); a.State != Shopper || a.Step == nil || a.StepN != p.StepN || a.Run().CompInd == "" {
+		if a = s.Attempt(p.Attempt); !a.waitsAt(p.StepN) || a.Run().CompInd == "" {
 			return nil
 		}
 	}
@@ -324,7 +327,7 @@ func (f *Flow) resumeDue(ctx context.Context, p jobPayload) error {
 		if s, err = f.newestAnswer(ctx, p); err != nil {
 			return err
 		}
-		if a = s.Attempt(p.Attempt); a.State != Shopper || a.Step == nil || a.StepN != p.StepN {
+		if a = s.Attempt(p.Attempt); !a.waitsAt(p.StepN) {
 			return nil
 		}
 	}
@@ -332,8 +335,13 @@ func (f *Flow) resumeDue(ctx context.Context, p jobPayload) error {
 	if err != nil {
 		return err
 	}
-	f.resume(ctx, s.ID, a.N, a.StepN, answer)
+	f.resume(ctx, s.ID, a.N, a.StepN, a.State, answer)
 	return nil
+}
+
+// waitsAt tells whether the attempt is at that step and its answer may go out.
+func (a *Attempt) waitsAt(stepN int) bool {
+	return a.Step != nil && a.StepN == stepN && (a.State == Shopper || a.State == Gateway && noBrowser(*a.Step))
 }
 
 // methodSilent writes down that nobody reported the Method's end, before the gateway is told: a notification that comes
