@@ -451,6 +451,21 @@ func TestAPayoutWhoseAnswerWasLostIsFoundAndNeverSentAgain(t *testing.T) {
 	}
 }
 
+func TestAPayoutWithoutAnOrderWasNeverSent(t *testing.T) {
+	s := newShop(t, sandbox.DemoAccount(), nil, &loss{"order", false})
+	p := s.fresh(5000, "RUB")
+	if r, err := s.p.Payout(t.Context(), p, providers.Destination{Phone: "79011234567", BankID: "100000000001"}); err == nil {
+		t.Fatalf("%+v", r)
+	}
+	if r, err := s.p.InquirePayout(t.Context(), p, providers.OpResult{}); err == nil {
+		t.Errorf("too early to tell: %+v", r)
+	}
+	s.g.advance(16 * time.Minute)
+	if r, err := s.p.InquirePayout(t.Context(), p, providers.OpResult{}); err != nil || r.State != providers.OpFailed {
+		t.Errorf("%+v %v", r, err)
+	}
+}
+
 func TestHistoryListsWhatTheGatewayRemembers(t *testing.T) {
 	s := newShop(t, sandbox.DemoAccount(), nil, nil)
 	paid, _ := s.pay(s.registered(), s.card("4000019900050008"))

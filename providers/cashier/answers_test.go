@@ -237,6 +237,36 @@ func TestWhatTheGatewayHasNoWordsForIsRefusedBeforeAnyCall(t *testing.T) {
 		if step, err := f.open(t, nil).Pay(t.Context(), pay, providers.Instrument{Kind: kind}, browser()); !errors.As(err, &refusal) || f.calls() != "" {
 			t.Errorf("%s: %+v %v; %s", kind, step, err, f.calls())
 		}
+		pay.Instrument = kind
+		if _, err := f.open(t, nil).Register(t.Context(), pay); !errors.As(err, &refusal) || f.calls() != "" {
+			t.Errorf("%s: %v; %s", kind, err, f.calls())
+		}
+	}
+	// Without the shop's code there is no form, and so no card.
+	p := newFake(nil).open(t, func(c *cashier.Config) { c.TSPCode, c.FormURL = "", "" })
+	for kind, taken := range map[string]bool{"": true, "card": false, "saved_card": false, "hosted": false, "qr": true, "sberpay": true} {
+		pay := payment(t, false)
+		pay.Instrument = kind
+		if err := p.Check(pay); (err == nil) != taken {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	for _, k := range p.Instruments() {
+		if k == "hosted" {
+			t.Error("a hosted form without the shop's code")
+		}
+	}
+}
+
+// A form is asked for only where the order will be paid with it.
+func TestQRAndSberPayNeedNoForm(t *testing.T) {
+	for kind, calls := range map[string]string{"qr": "login order", "sberpay": "login order", "card": "login order form", "hosted": "login order form", "": "login order form"} {
+		f := newFake(map[string][]said{"order": {{0, orderAnswer(t)}}, "form": {{0, formAnswer}}})
+		pay := payment(t, false)
+		pay.Instrument = kind
+		if _, err := f.open(t, nil).Register(t.Context(), pay); err != nil || f.calls() != calls {
+			t.Errorf("%s: %s %v", kind, f.calls(), err)
+		}
 	}
 }
 

@@ -37,13 +37,14 @@ type Provider struct {
 }
 
 var (
-	_ providers.Provider   = (*Provider)(nil)
-	_ providers.Notifier   = (*Provider)(nil)
-	_ providers.Operator   = (*Provider)(nil)
-	_ providers.CardKeeper = (*Provider)(nil)
-	_ providers.Payer      = (*Provider)(nil)
-	_ providers.BankLister = (*Provider)(nil)
-	_ providers.Historian  = (*Provider)(nil)
+	_ providers.Provider         = (*Provider)(nil)
+	_ providers.InstrumentLister = (*Provider)(nil)
+	_ providers.Notifier         = (*Provider)(nil)
+	_ providers.Operator         = (*Provider)(nil)
+	_ providers.CardKeeper       = (*Provider)(nil)
+	_ providers.Payer            = (*Provider)(nil)
+	_ providers.BankLister       = (*Provider)(nil)
+	_ providers.Historian        = (*Provider)(nil)
 )
 
 // What is remembered in Ref.More between the calls.
@@ -78,6 +79,32 @@ func (g *Provider) Check(p providers.Payment) error {
 	case p.Transfer != nil:
 		return refuse("kind", "this gateway has no transfers")
 	}
+	return g.checkInstrument(p.Instrument, p.Hold)
+}
+
+// Instruments are the ways to pay beyond cards.
+func (g *Provider) Instruments() []string {
+	if g.tspCode == "" {
+		return []string{"qr", "sberpay"}
+	}
+	return []string{"qr", "sberpay", byHosted}
+}
+
+// checkInstrument refuses what the account cannot take; "" is not known yet.
+func (g *Provider) checkInstrument(kind string, hold bool) error {
+	switch kind {
+	case "":
+	case "card", "saved_card", byHosted:
+		if g.tspCode == "" {
+			return refuse("payment_method", "this account takes qr and sberpay only")
+		}
+	case "qr", "sberpay":
+	default:
+		return refuse("payment_method", "this gateway has no such way to pay")
+	}
+	if hold && (kind == "qr" || kind == "sberpay" || kind == byHosted) { // assumption 19
+		return refuse("capture", "only cards can be held at this gateway")
+	}
 	return nil
 }
 
@@ -93,7 +120,7 @@ type newOrder struct {
 	Type            string `json:"type,omitempty"`
 }
 
-// Register makes the order known, and its form where the account has one. Repeated, it recovers the order: within the
+// Register makes the order known, and its form where it will be paid with one. Repeated, it recovers the order: within the
 // hour by its x-req-id, later from the list of orders.
 func (g *Provider) Register(ctx context.Context, p providers.Payment) (providers.Ref, error) {
 	if err := g.Check(p); err != nil {
@@ -104,7 +131,7 @@ func (g *Provider) Register(ctx context.Context, p providers.Payment) (providers
 		return providers.Ref{}, err
 	}
 	ref := providers.Ref{Reference: p.Ref.Reference, OrderID: o.id, More: p.Ref.More}
-	if g.tspCode == "" {
+	if g.tspCode == "" || p.Instrument == "qr" || p.Instrument == "sberpay" {
 		return ref, nil
 	}
 	r, err := g.client.call(ctx, request{

@@ -18,25 +18,22 @@ import (
 
 // Pay pays with a card, a saved card, a QR code, SberPay or on the gateway's own form.
 func (g *Provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+	if err := g.checkInstrument(in.Kind, p.Hold); err != nil {
+		return providers.Step{}, err
+	}
 	if p.Ref.OrderID == "" {
 		return providers.Step{}, &providers.Failure{Op: in.Kind, Err: errNoOrder}
-	}
-	switch {
-	case in.Kind == "card" || in.Kind == "saved_card":
-		return g.authorize(ctx, p, in, b)
-	case p.Hold: // assumption 19
-		return providers.Step{}, refuse("capture", "only cards can be held at this gateway")
 	}
 	switch in.Kind {
 	case "qr":
 		return g.qr(ctx, p)
 	case "sberpay":
 		return g.sberPay(ctx, p, in)
-	case "hosted":
+	case byHosted:
 		p.Ref = p.Ref.With(moreBy, byHosted)
 		return g.form(p)
 	}
-	return providers.Step{}, refuse("payment_method", "this gateway has no such way to pay")
+	return g.authorize(ctx, p, in, b)
 }
 
 // authorization is the body of authorize. The names inside Card, ThreeDS and Metadata are assumptions 7 to 9.

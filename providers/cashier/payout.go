@@ -5,11 +5,16 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"tollgate/providers"
 )
 
 const typePayOut = "PayOut"
+
+// listed is when an order must be in the list. A payout is sent only after its order's creation was answered, with the id
+// that the answer gave: where there is no order by then, none was sent.
+const listed = 15 * time.Minute
 
 // Payout sends money to a card, or to a phone at a bank. The order of type PayOut comes first and moves none.
 func (g *Provider) Payout(ctx context.Context, p providers.Payment, to providers.Destination) (providers.OpResult, error) {
@@ -93,6 +98,8 @@ func (g *Provider) InquirePayout(ctx context.Context, p providers.Payment, r pro
 	switch {
 	case err != nil:
 		return r, err
+	case !there && p.Ref.OrderID == "" && !p.CreatedAt.IsZero() && g.now().Sub(p.CreatedAt) > listed:
+		return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: providers.TryAgainLater}}, nil
 	case !there:
 		return r, &providers.Failure{Op: opRead, Text: "no order has our reference"}
 	case p.Ref.OrderID != "" && o.id != p.Ref.OrderID, o.number != "" && o.number != p.Ref.Reference:
