@@ -63,6 +63,12 @@ func New(o Options) *echo.Echo {
 	e.GET("/readyz", readiness{o.Ready}.get)
 	e.GET(static.Prefix+"*", echo.WrapHandler(static.Handler()))
 
+	// The contract of the merchant's API.
+	d := docs{}
+	e.GET("/openapi.yaml", d.contract)
+	e.GET("/docs", d.page)
+	e.GET("/docs/:file", d.file)
+
 	// The shopper's pages. Only these have a browser session.
 	p := pay{o}
 	pages := e.Group("/pay/:session", echo.WrapMiddleware(o.Browsers.LoadAndSave), answeredInside, p.sameSite)
