@@ -1,0 +1,313 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"time"
+
+	"tollgate/internal/config"
+	"tollgate/internal/sqlstore"
+)
+
+// Finding is one thing that was looked at.
+type Finding struct {
+	Wrong bool
+	What  string // what was seen
+	Do    string // what to do about it; "" where nothing is to do
+}
+
+// Limits that Doctor judges by.
+const (
+	clockApart  = 2 * time.Second     // leases last ten seconds and are judged by every machine's own clock
+	dialLimit   = 5 * time.Second     // for one address
+	certSoon    = 14 * 24 * time.Hour // a certificate that ends within this is worth a word
+	keySoon     = 7 * 24 * time.Hour  // the same for an API key
+	privateMode = fs.FileMode(0o077)  // nobody but the owner
+)
+
+// DoctorOptions are what a test sets.
+type DoctorOptions struct {
+	Now   func() time.Time
+	Roots *x509.CertPool // nil: the system's
+	Dial  func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// Doctor looks at everything a checked configuration leads to, and changes nothing.
+func Doctor(ctx context.Context, c config.Config, o DoctorOptions) []Finding {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{}).DialContext
+	}
+	d := doctor{c: c, o: o}
+	d.database(ctx)
+	d.sealingKeys()
+	d.apiKeys()
+	d.gateways(ctx)
+	d.publicURL(ctx)
+	return d.found
+}
+
+type doctor struct {
+	c     config.Config
+	o     DoctorOptions
+	found []Finding
+}
+
+func (d *doctor) ok(format string, args ...any) {
+	d.found = append(d.found, Finding{What: fmt.Sprintf(format, args...)})
+}
+
+func (d *doctor) wrong(do, format string, args ...any) {
+	d.found = append(d.found, Finding{Wrong: true, What: fmt.Sprintf(format, args...), Do: do})
+}
+
+func (d *doctor) note(do, format string, args ...any) {
+	d.found = append(d.found, Finding{What: fmt.Sprintf(format, args...), Do: do})
+}
+
+func (d *doctor) database(ctx context.Context) {
+	ctx, done := context.WithTimeout(ctx, 2*dialLimit)
+	defer done()
+	x, err := sqlstore.Examine(ctx, sqlstore.Options{URL: d.c.DatabaseURL, Dir: d.c.Data})
+	where := "database: " + x.Engine
+	if d.c.DatabaseURL == "" {
+		where += " in " + d.c.Data
+	}
+	switch {
+	case err != nil && d.c.DatabaseURL != "":
+		d.wrong("see that the server runs, that database_url names it, and that its user may connect and create tables", "%s: %v", where, err)
+		return
+	case err != nil:
+		d.wrong("see that the data folder belongs to the user that runs Tollgate; restore a damaged file from a backup", "%s: %v", where, err)
+		return
+	case x.Newer:
+		d.wrong("run the newer version, or restore a backup of before it", "%s: a newer version of Tollgate has changed its tables", where)
+	case x.Missing:
+		d.note("tollgate migrate makes the tables, and so does the first start", "%s: new", where)
+	case x.Pending > 0:
+		d.note("tollgate migrate brings them up to date, and so does the next start", "%s: %d changes to its tables are waiting", where, x.Pending)
+	case x.InUse:
+		d.ok("%s: in use by a running Tollgate, tables up to date", where)
+	default:
+		d.ok("%s: tables up to date", where)
+	}
+	if d.c.DatabaseURL == "" {
+		return
+	}
+	if x.Ahead.Abs() > clockApart {
+		d.wrong("keep the clocks of all machines together (chrony, systemd-timesyncd)", "clock: the database's is %v apart from this machine's", x.Ahead.Abs())
+	} else {
+		d.ok("clock: %v apart from the database's", x.Ahead.Abs())
+	}
+}
+
+func (d *doctor) sealingKeys() {
+	name := d.c.KeysFile
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && d.c.DatabaseURL != "":
+		d.note("the first start makes one; copy it to every machine that shares the database", "sealing keys: no file %s", name)
+		return
+	case errors.Is(err, fs.ErrNotExist):
+		d.note("the first start makes one", "sealing keys: no file %s", name)
+		return
+	case err != nil:
+		d.wrong("let the user that runs Tollgate read it", "sealing keys: %v", err)
+		return
+	}
+	if info.Mode().Perm()&privateMode != 0 {
+		d.wrong("chmod 600 "+name, "sealing keys: others may read %s (mode %04o)", name, info.Mode().Perm())
+	}
+	if _, err := loadKeys(name, rand.Reader); err != nil {
+		d.wrong("one line of base64 for each key of 64 bytes: head -c 64 /dev/urandom | base64 -w0", "%v", err)
+	} else if info.Mode().Perm()&privateMode == 0 {
+		d.ok("sealing keys: %s", name)
+	}
+}
+
+func (d *doctor) apiKeys() {
+	now := d.o.Now()
+	for _, m := range d.c.Merchants {
+		lasting := len(m.APIKeys) + len(m.APIKeyHashes) + len(m.APIKeyFiles)
+		for _, k := range m.Keys {
+			switch {
+			case k.Expires.IsZero():
+				lasting++
+			case !now.Before(k.Expires):
+				d.note("take it out of the configuration", "merchant %s: a key ended on %s", m.ID, k.Expires.UTC().Format(time.DateOnly))
+			case k.Expires.Sub(now) < keySoon:
+				lasting++
+				d.note("tollgate keys new makes another; let both be valid for a while", "merchant %s: a key ends on %s", m.ID, k.Expires.UTC().Format(time.DateOnly))
+			default:
+				lasting++
+			}
+		}
+		if lasting == 0 {
+			d.wrong("tollgate keys new makes one", "merchant %s: no API key is valid any more", m.ID)
+			continue
+		}
+		files := slices.Clone(m.APIKeyFiles)
+		for _, k := range m.Keys {
+			if k.File != "" {
+				files = append(files, k.File)
+			}
+		}
+		private := true
+		for _, name := range files {
+			if info, err := os.Stat(name); err == nil && info.Mode().Perm()&privateMode != 0 {
+				private = false
+				d.wrong("chmod 600 "+name, "merchant %s: others may read %s (mode %04o)", m.ID, name, info.Mode().Perm())
+			}
+		}
+		if len(m.APIKeys) > 0 && !d.c.Sandbox {
+			d.note("tollgate keys hash makes its hash for api_key_hashes", "merchant %s: an API key stands in the configuration in the clear", m.ID)
+		} else if private {
+			d.ok("merchant %s: %d API keys", m.ID, lasting)
+		}
+	}
+}
+
+// addresses are the settings that name hosts of a gateway's.
+var addresses = []string{"base_url", "identity_url", "form_url"}
+
+func (d *doctor) gateways(ctx context.Context) {
+	for _, name := range slices.Sorted(maps.Keys(d.c.Accounts)) {
+		for _, key := range addresses {
+			raw, _ := d.c.Accounts[name].Settings[key].(string)
+			u, err := url.Parse(raw)
+			if raw == "" || err != nil || u.Host == "" {
+				continue
+			}
+			what := fmt.Sprintf("account %s: %s", name, u.Host)
+			if ends, err := d.reach(ctx, u); err != nil {
+				d.wrong(advice(err), "%s: %v", what, plain(err))
+			} else {
+				d.certificate(what, ends, "the gateway has to renew it")
+			}
+		}
+	}
+}
+
+// reach connects to an address as a call would, and answers when its certificate ends; zero without TLS.
+func (d *doctor) reach(ctx context.Context, u *url.URL) (ends time.Time, err error) {
+	ctx, done := context.WithTimeout(ctx, dialLimit)
+	defer done()
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
+	}
+	conn, err := d.o.Dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err != nil {
+		return ends, err
+	}
+	defer conn.Close()
+	if u.Scheme != "https" {
+		return ends, nil
+	}
+	secure := tls.Client(conn, &tls.Config{ServerName: u.Hostname(), RootCAs: d.o.Roots, MinVersion: tls.VersionTLS12})
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return ends, err
+	}
+	return secure.ConnectionState().PeerCertificates[0].NotAfter, nil
+}
+
+func (d *doctor) certificate(what string, ends time.Time, do string) {
+	switch left := ends.Sub(d.o.Now()); {
+	case ends.IsZero():
+		d.ok("%s: reachable", what)
+	case left < certSoon:
+		d.note(do, "%s: reachable; its certificate ends on %s", what, ends.UTC().Format(time.DateOnly))
+	default:
+		d.ok("%s: reachable, TLS valid", what)
+	}
+}
+
+// publicURL asks for the front as a browser would: another program may answer there.
+func (d *doctor) publicURL(ctx context.Context) {
+	if d.c.PublicURL == "" {
+		return
+	}
+	what := "public_url: " + d.c.PublicURL
+	u, err := url.Parse(d.c.PublicURL)
+	if err != nil {
+		d.wrong("correct it", "%s: %v", what, err)
+		return
+	}
+	ends, err := d.reach(ctx, u)
+	if err != nil {
+		d.wrong(advice(err), "%s: %v", what, plain(err))
+		return
+	}
+	ctx, done := context.WithTimeout(ctx, dialLimit)
+	defer done()
+	client := &http.Client{
+		Transport:     &http.Transport{DialContext: d.o.Dial, TLSClientConfig: &tls.Config{RootCAs: d.o.Roots, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, d.c.PublicURL+"/readyz", nil)
+	if err != nil {
+		d.wrong("correct it", "%s: %v", what, err)
+		return
+	}
+	res, err := client.Do(r)
+	if err != nil {
+		d.wrong("see that the proxy passes requests on to Tollgate, and that Tollgate runs", "%s: %v", what, plain(err))
+		return
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		d.wrong("see that the proxy passes requests on to Tollgate, and that Tollgate runs", "%s: GET /readyz is answered %s", what, res.Status)
+		return
+	}
+	d.certificate(what, ends, "renew it: shoppers' browsers will refuse the page")
+}
+
+// plain leaves out what the reader knows already.
+func plain(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {
+		return op.Err
+	}
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
+	}
+	return err
+}
+
+func advice(err error) string {
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return "the name leads nowhere: see the setting, and this machine's DNS"
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "the certificate is not valid here: install the CA that signed it on this machine, or have it renewed"
+	}
+	if errors.Is(err, context.DeadlineExceeded) || os.IsTimeout(err) {
+		return "nothing answers: see the firewall, and whether the other side allows this machine's address"
+	}
+	return "see the address and the port, and whether something listens there"
+}
+
+// Migrate makes or renews the tables, as every start does, and tells where they are.
+func Migrate(ctx context.Context, c config.Config) (where string, err error) {
+	st, err := sqlstore.Open(ctx, sqlstore.Options{URL: c.DatabaseURL, Dir: c.Data})
+	if err != nil {
+		return "", err
+	}
+	where = "PostgreSQL"
+	if c.DatabaseURL == "" {
+		where = "SQLite in " + c.Data
+	}
+	return where, st.Close()
+}

@@ -1,0 +1,136 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// Examined is what a look at a store found. Nothing was changed.
+type Examined struct {
+	Engine  string // SQLite, PostgreSQL
+	Missing bool   // there is none yet: the first start makes it
+	InUse   bool   // SQLite: a Tollgate runs on it
+	Pending int    // migrations that the next start will run
+	Newer   bool   // a newer Tollgate has been here: this one does not know all of its tables
+	Ahead   time.Duration
+	// Ahead is how far the database's clock is before ours, measured to about half the time of one question.
+}
+
+// Examine looks at a store without opening it for work. Errors never show the password of a URL.
+func Examine(ctx context.Context, o Options) (x Examined, err error) {
+	if o.URL == "" {
+		return examineSQLite(ctx, o)
+	}
+	x.Engine = "PostgreSQL"
+	config, err := pgx.ParseConfig(o.URL)
+	if err != nil {
+		return x, errors.New("the database URL cannot be read")
+	}
+	db := stdlib.OpenDB(*config)
+	defer db.Close()
+	if err := db.PingContext(ctx); err != nil {
+		return x, err
+	}
+	var there int64
+	asked := time.Now()
+	err = db.QueryRowContext(ctx, `SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`).Scan(&there)
+	if err != nil {
+		return x, err
+	}
+	took := time.Since(asked)
+	x.Ahead = instant(there).Sub(asked.Add(took / 2)).Round(time.Millisecond)
+	var tables int
+	if err := db.QueryRowContext(ctx, `SELECT COUNT(*) FROM pg_tables WHERE tablename = 'goose_db_version' AND schemaname = ANY (current_schemas(false))`).Scan(&tables); err != nil {
+		return x, err
+	}
+	x.Missing = tables == 0
+	return x, x.versions(ctx, db)
+}
+
+func examineSQLite(ctx context.Context, o Options) (x Examined, err error) {
+	x.Engine = "SQLite"
+	path := filepath.Join(o.Dir, fileName)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		x.Missing = true
+		return x, x.versions(ctx, nil)
+	} else if err != nil {
+		return x, err
+	}
+	switch held, err := lockFolder(filepath.Join(o.Dir, lockName)); {
+	case errors.Is(err, errFolderInUse):
+		x.InUse = true
+	case err != nil:
+		return x, err
+	default:
+		defer held.Close() // no Tollgate starts while we look
+	}
+	q := url.Values{"_pragma": {"busy_timeout(5000)", "query_only(1)"}}
+	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String())
+	if err != nil {
+		return x, err
+	}
+	defer db.Close()
+	var fine string
+	if err := db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&fine); err != nil {
+		return x, err
+	}
+	if fine != "ok" {
+		return x, errors.New("the file is damaged: " + fine)
+	}
+	var tables int
+	if err := db.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'goose_db_version'`).Scan(&tables); err != nil {
+		return x, err
+	}
+	x.Missing = tables == 0
+	return x, x.versions(ctx, db)
+}
+
+// versions compares the migrations that were run with those that we have.
+func (x *Examined) versions(ctx context.Context, db *sql.DB) error {
+	files, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return err
+	}
+	var ours []int64
+	for _, f := range files {
+		number, _, _ := strings.Cut(filepath.Base(f), "_")
+		n, err := strconv.ParseInt(number, 10, 64)
+		if err != nil {
+			return err
+		}
+		ours = append(ours, n)
+	}
+	x.Pending = len(ours)
+	if x.Missing {
+		return nil
+	}
+	rows, err := db.QueryContext(ctx, `SELECT version_id FROM goose_db_version WHERE is_applied AND version_id > 0`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var n int64
+		if err := rows.Scan(&n); err != nil {
+			return err
+		}
+		if slices.Contains(ours, n) {
+			x.Pending--
+		} else {
+			x.Newer = true
+		}
+	}
+	return rows.Err()
+}
