@@ -392,6 +392,7 @@ func TestPayoutsAreSettledByAnInquiry(t *testing.T) {
 		"to a card that fails": {providers.Destination{Card: &bad}, providers.OpFailed},
 	} {
 		p := s.fresh(5000, "RUB")
+		p.Instrument = "payout"
 		r, err := s.p.Payout(t.Context(), p, c.to)
 		if err != nil || r.State != providers.OpPending || r.GatewayID == "" {
 			t.Fatalf("%s: %+v %v", name, r, err)
@@ -475,7 +476,7 @@ func TestHistoryListsWhatTheGatewayRemembers(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := s.g.now.Now()
-	lines, err := s.p.History(t.Context(), providers.HistoryQuery{From: now.Add(-time.Hour), To: now.Add(time.Hour), Limit: 10})
+	lines, err := s.p.History(t.Context(), providers.HistoryQuery{From: now.Add(-time.Hour), To: now, Limit: 10})
 	if err != nil || len(lines) != 3 {
 		t.Fatalf("%+v %v", lines, err)
 	}

@@ -17,10 +17,11 @@ func (g *Provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 		limit = 100
 	}
 	v := url.Values{"tspId": {or(q.AccountID, strconv.FormatInt(g.tsp, 10))}, "limit": {strconv.Itoa(limit)}, "offset": {strconv.Itoa(max(0, q.Offset))}}
-	for name, at := range map[string]time.Time{"dateFrom": q.From, "dateTo": q.To} {
-		if !at.IsZero() {
-			v.Set(name, at.UTC().Format(time.RFC3339))
-		}
+	if !q.From.IsZero() {
+		v.Set("dateFrom", q.From.UTC().Format(time.RFC3339))
+	}
+	if !q.To.IsZero() { // whole seconds, and the last one is meant too
+		v.Set("dateTo", q.To.Add(time.Second-1).UTC().Format(time.RFC3339))
 	}
 	if q.Status != "" {
 		v.Set("status", q.Status)

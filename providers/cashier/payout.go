@@ -18,6 +18,7 @@ const listed = 15 * time.Minute
 
 // Payout sends money to a card, or to a phone at a bank. The order of type PayOut comes first and moves none.
 func (g *Provider) Payout(ctx context.Context, p providers.Payment, to providers.Destination) (providers.OpResult, error) {
+	p.Instrument, p.Hold = "", false // those of payments
 	if err := g.Check(p); err != nil {
 		return providers.OpResult{}, err
 	}
