@@ -17,6 +17,7 @@ import (
 
 	"tollgate/internal/merchant"
 	"tollgate/internal/money"
+	"tollgate/internal/webhook"
 	"tollgate/providers"
 	"tollgate/session"
 )
@@ -166,8 +167,9 @@ func (a api) session(m merchant.Merchant, in newSession) (*session.Session, erro
 		}
 	}
 	if in.WebhookURL != "" {
-		if err := merchant.CheckReturnURL(in.WebhookURL, nil, a.Sandbox); err != nil {
-			fault("webhook_url", err.Error())
+		var wrong *webhook.Fault
+		if errors.As(a.Webhooks.CheckURL(in.WebhookURL), &wrong) {
+			fault("webhook_url", wrong.Text)
 		}
 	}
 	oneOf := func(field, value, first string, others ...string) string {

@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate/internal/merchant"
+	"tollgate/internal/webhook"
 	"tollgate/providers"
 	"tollgate/session"
 )
@@ -38,6 +39,10 @@ var kinds = []struct {
 	{session.ErrDone, kind{http.StatusConflict, "already-done", "The payment was captured, voided or refunded already."}},
 	{session.ErrUnsettled, kind{http.StatusConflict, "outcome-unknown", "The payment's outcome is not known yet."}},
 	{session.ErrContradicts, kind{http.StatusBadRequest, "contradiction", "The answer is of another authentication."}},
+	{webhook.ErrNotFound, kind{http.StatusNotFound, "not-found", "There is no such object."}},
+	{webhook.ErrTooMany, kind{http.StatusConflict, "too-many-endpoints", "The merchant has as many webhook endpoints as it may."}},
+	{webhook.ErrDisabled, kind{http.StatusConflict, "endpoint-disabled", "The webhook endpoint is disabled."}},
+	{webhook.ErrDone, kind{http.StatusConflict, "delivery-ended", "The delivery has ended."}},
 	{merchant.ErrKey, kind{http.StatusUnauthorized, "unauthorized", "The API key is missing or not known."}},
 	{merchant.ErrScope, kind{http.StatusForbidden, "scope", "The API key is not for this call."}},
 	{merchant.ErrIdempotencyKey, kind{http.StatusBadRequest, "idempotency-key", "An Idempotency-Key is 1 to 255 printable ASCII characters, once."}},
@@ -64,7 +69,8 @@ func kindOf(err error) kind {
 		}
 	}
 	var refusal *providers.Refusal
-	if errors.As(err, &refusal) {
+	var fault *webhook.Fault
+	if errors.As(err, &refusal) || errors.As(err, &fault) {
 		return kind{http.StatusUnprocessableEntity, "invalid", "Some fields are not valid."}
 	}
 	var he *echo.HTTPError
@@ -123,6 +129,10 @@ func writeProblem(c echo.Context, k kind, err error) error {
 	var refusal *providers.Refusal
 	if errors.As(err, &refusal) {
 		p.Errors = []fieldError{{"/" + refusal.Field, refusal.Text}}
+	}
+	var fault *webhook.Fault
+	if errors.As(err, &fault) {
+		p.Errors = []fieldError{{"/" + fault.Field, fault.Text}}
 	}
 	var taken *session.OrderTaken
 	if errors.As(err, &taken) {

@@ -13,6 +13,7 @@ import (
 
 	"tollgate/internal/i18n"
 	"tollgate/internal/merchant"
+	"tollgate/internal/webhook"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/session/browser"
@@ -26,6 +27,7 @@ type Options struct {
 	Customers   session.Customers
 	Merchants   *merchant.Directory
 	Idempotency merchant.Book
+	Webhooks    *webhook.Service
 	History     History
 	Browsers    *browser.Browsers
 	Texts       *i18n.Bundle
@@ -118,6 +120,19 @@ func New(o Options) *echo.Echo {
 	v1.GET("/accounts", a.accounts)
 	v1.GET("/accounts/:account/banks", a.banks)
 	v1.GET("/accounts/:account/history", a.history)
+	v1.POST("/webhook_endpoints", a.createEndpoint)
+	v1.GET("/webhook_endpoints", a.endpoints)
+	v1.GET("/webhook_endpoints/:endpoint", a.endpoint)
+	v1.PATCH("/webhook_endpoints/:endpoint", a.changeEndpoint)
+	v1.DELETE("/webhook_endpoints/:endpoint", a.deleteEndpoint)
+	v1.POST("/webhook_endpoints/:endpoint/rotate", a.rotateEndpoint)
+	v1.POST("/webhook_endpoints/:endpoint/resend", a.resendRange)
+	v1.GET("/webhook_keys", a.defaultKeys)
+	v1.POST("/webhook_keys/rotate", a.rotateDefault)
+	v1.GET("/webhook_deliveries", a.deliveries)
+	v1.GET("/webhook_deliveries/:delivery", a.delivery)
+	v1.POST("/webhook_deliveries/:delivery/resend", a.resend)
+	v1.POST("/webhook_deliveries/:delivery/cancel", a.cancelDelivery)
 	return e
 }
 

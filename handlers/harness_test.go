@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,6 +24,7 @@ import (
 	"tollgate/internal/merchant"
 	"tollgate/internal/money"
 	"tollgate/internal/sqlstore"
+	"tollgate/internal/webhook"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/session/browser"
@@ -139,6 +142,10 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 	m.Echo = handlers.New(handlers.Options{
 		Flow: m.flow, Store: store, Customers: st, Merchants: merchant.NewDirectory(with.merchants...), Idempotency: book, History: st,
 		Browsers: browser.New(st.Browser(), true, rand.Reader, log), Texts: texts, Now: clock.Now, Rand: rand.Reader,
+		Webhooks: webhook.New(webhook.Options{
+			Store: st.Webhooks(), Sealer: keys, Now: clock.Now, Log: log,
+			Guard: &webhook.Guard{Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no names here") }},
+		}),
 		BaseURL: "https://pay.example", Ready: st.Health, Log: log,
 	})
 	t.Cleanup(m.stop)

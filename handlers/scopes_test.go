@@ -110,7 +110,10 @@ func TestAMerchantSeesNothingOfAnother(t *testing.T) {
 	if err := m.store.SaveCard(t.Context(), saved); err != nil {
 		t.Fatal(err)
 	}
-	theirs := map[string]string{":session": id, ":n": "1", ":card": saved.ID, ":customer": saved.Customer, ":account": "acc"}
+	endpoint, delivery := m.delivered()
+	theirs := map[string]string{
+		":session": id, ":n": "1", ":card": saved.ID, ":customer": saved.Customer, ":account": "acc", ":endpoint": endpoint, ":delivery": delivery,
+	}
 	bodies := map[string]string{"PATCH /v1/cards/:card": `{"name":"x"}`}
 	m.key = otherKey
 	for _, r := range apiRoutes(t, m) {
@@ -141,7 +144,7 @@ func TestAMerchantSeesNothingOfAnother(t *testing.T) {
 		}
 	}
 
-	for name, list := range map[string]string{"sessions": "/v1/sessions?order_id=one", "accounts": "/v1/accounts"} {
+	for name, list := range map[string]string{"sessions": "/v1/sessions?order_id=one", "accounts": "/v1/accounts", "endpoints": "/v1/webhook_endpoints", "deliveries": "/v1/webhook_deliveries?endpoint=" + endpoint} {
 		if got := m.call(http.MethodGet, list, ""); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), `"data":[]`) {
 			t.Errorf("list of %s: %d %s", name, got.Code, got.Body)
 		}

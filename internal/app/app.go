@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -23,6 +24,7 @@ import (
 	"tollgate/internal/i18n"
 	"tollgate/internal/jobs"
 	"tollgate/internal/sqlstore"
+	"tollgate/internal/webhook"
 	"tollgate/session"
 	"tollgate/session/browser"
 )
@@ -58,6 +60,7 @@ type App struct {
 	store      *sqlstore.Store
 	flow       *session.Flow
 	runner     *jobs.Runner
+	webhooks   atomic.Pointer[webhook.Service] // the store, opened first, tells it of changes
 	front      *http.Server
 	sandbox    *sandboxParts
 	metrics    *metrics
@@ -170,7 +173,11 @@ func (a *App) buildFront(ctx context.Context) error {
 	hub := &session.Hub{}
 	a.store, err = sqlstore.Open(ctx, sqlstore.Options{
 		URL: c.DatabaseURL, Dir: c.Data, Now: a.o.Clock.Now, Log: a.log,
-		OnSession: hub.Changed, OnJobs: func() {
+		OnSession: func(id string) {
+			hub.Changed(id)
+			a.wakeWebhooks()
+		},
+		OnJobs: func() {
 			if a.runner != nil {
 				a.runner.Wake()
 			}
@@ -188,6 +195,13 @@ func (a *App) buildFront(ctx context.Context) error {
 	for kind, do := range a.flow.Jobs() {
 		a.runner.Handle(kind, do)
 	}
+	lines := a.store.Webhooks()
+	lines.SetReserve(webhookSenders / 4)
+	hooks := webhook.New(webhook.Options{
+		Store: lines, Sealer: keys, Guard: &webhook.Guard{Sandbox: c.Sandbox}, Now: a.o.Clock.Now, Rand: a.o.Rand,
+		Senders: webhookSenders, Name: host, Log: a.log,
+	})
+	a.webhooks.Store(hooks)
 	e := handlers.New(handlers.Options{
 		Flow: a.flow, Store: a.store, Customers: a.store, Merchants: merchants, Idempotency: a.store.Idempotency(), History: a.store, Texts: texts, Now: a.o.Clock.Now, Rand: a.o.Rand,
 		Browsers: browser.New(a.store.Browser(), strings.HasPrefix(a.FrontURL, "https://"), a.o.Rand, a.log),
@@ -200,6 +214,15 @@ func (a *App) buildFront(ctx context.Context) error {
 
 // jobWorkers is how many inquiries and answers may be out at once.
 const jobWorkers = 64
+
+// webhookSenders is how many webhook endpoints are posted to at once.
+const webhookSenders = 256
+
+func (a *App) wakeWebhooks() {
+	if w := a.webhooks.Load(); w != nil {
+		w.Wake()
+	}
+}
 
 // clientIP believes X-Forwarded-For only from the configured networks.
 func clientIP(proxies []string) echo.IPExtractor {
@@ -243,14 +266,22 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
-	jobsDone := make(chan struct{})
+	jobsDone, hooksDone := make(chan struct{}), make(chan struct{})
 	close(jobsDone)
+	close(hooksDone)
 	if a.front != nil {
 		jobsDone = make(chan struct{})
 		go func() {
 			defer close(jobsDone)
 			if err := a.runner.Run(work); err != nil && !errors.Is(err, context.Canceled) {
 				a.log.Error("jobs stopped", "error", err)
+			}
+		}()
+		hooksDone = make(chan struct{})
+		go func() {
+			defer close(hooksDone)
+			if err := a.webhooks.Load().Run(work); err != nil {
+				a.log.Error("webhooks stopped", "error", err)
 			}
 		}()
 		go a.sweep(work)
@@ -281,6 +312,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	stopWork()
 	<-jobsDone
+	<-hooksDone
 	if metricsServer != nil {
 		_ = metricsServer.Close()
 	}

@@ -62,6 +62,7 @@ func (a *App) buildSandbox() (*sandboxParts, error) {
 			if a.runner != nil {
 				a.runner.Wake()
 			}
+			a.wakeWebhooks()
 		},
 	})
 	if err != nil {

@@ -89,10 +89,15 @@ func (w *Webhooks) CreateEndpoint(ctx context.Context, e webhook.Endpoint, keys 
 		if err := tx.exec(`UPDATE webhook_feed SET pos = pos WHERE one = 1`); err != nil {
 			return err
 		}
+		var taken bool
 		var have int
-		if err := tx.QueryRowContext(tx.ctx, `SELECT COUNT(*) FROM webhook_endpoint WHERE merchant = $1 AND NOT session_url AND deleted_at = 0`,
-			e.Merchant).Scan(&have); err != nil {
+		if err := tx.QueryRowContext(tx.ctx, `SELECT EXISTS (SELECT 1 FROM webhook_endpoint WHERE id = $2),
+			(SELECT COUNT(*) FROM webhook_endpoint WHERE merchant = $1 AND NOT session_url AND deleted_at = 0)`,
+			e.Merchant, e.ID).Scan(&taken, &have); err != nil {
 			return err
+		}
+		if taken {
+			return webhook.ErrConflict
 		}
 		if have >= webhook.MaxEndpoints {
 			return webhook.ErrTooMany

@@ -62,6 +62,7 @@ type Key struct {
 	Public    string    `json:"public,omitempty"` // of an Ed25519 key
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"` // zero: the newest of its kind
+	Mark      string    `json:"mark,omitempty"`      // of the request that made it; see NewEndpoint
 }
 
 // Live tells whether the key still signs.
@@ -91,7 +92,7 @@ func newKey(kind, signer, given string, seal Sealer, random io.Reader, now time.
 	} else if _, err := io.ReadFull(random, raw); err != nil {
 		return Key{}, Secret{}, err
 	}
-	sealed, err := seal.Seal(sealName(signer), raw)
+	sealed, err := seal.Seal(sealName(signer), slices.Clone(raw)) // some seal in place
 	if err != nil {
 		return Key{}, Secret{}, err
 	}
@@ -102,6 +103,26 @@ func newKey(kind, signer, given string, seal Sealer, random io.Reader, now time.
 	}
 	text := secretPrefix + base64.StdEncoding.EncodeToString(raw)
 	return k, Secret{&text}, nil
+}
+
+// reveal opens the shared secret of the key.
+func reveal(k Key, signer string, seal Sealer) (Secret, error) {
+	raw, err := seal.Unseal(sealName(signer), k.Sealed)
+	if err != nil {
+		return Secret{}, err
+	}
+	text := secretPrefix + base64.StdEncoding.EncodeToString(raw)
+	return Secret{&text}, nil
+}
+
+// marked finds the shared secret that a request with this mark made, if it ran before.
+func marked(keys []Key, mark string) (Key, bool) {
+	for _, k := range keys {
+		if mark != "" && k.Mark == mark && k.Kind == HMAC {
+			return k, true
+		}
+	}
+	return Key{}, false
 }
 
 // parseSecret reads a shared secret as Standard Webhooks writes it. A *Fault.

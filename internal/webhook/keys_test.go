@@ -18,10 +18,11 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// plain seals by binding to the name, so that a moved secret does not open.
+// plain seals by binding to the name, so that a moved secret does not open; as some ciphers do, it seals in place.
 type plain struct{}
 
 func (plain) Seal(name string, v []byte) (string, error) {
+	defer clear(v)
 	return name + "|" + base64.StdEncoding.EncodeToString(v), nil
 }
 

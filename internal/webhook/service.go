@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -78,6 +79,9 @@ type NewEndpoint struct {
 	Disabled    bool
 	Secret      string // "whsec_…"; "": one is made
 	Asymmetric  bool   // sign with an Ed25519 key as well
+	// Mark names the request: one that ran before, and died before its answer was out, makes nothing more and shows
+	// what it made. "": every request makes its own.
+	Mark string
 }
 
 // Shown is an endpoint or a signer with its keys; Secret is there only in the answer that made it.
@@ -111,38 +115,51 @@ func (s *Service) Create(ctx context.Context, merchant string, in NewEndpoint) (
 		return Shown{}, err
 	}
 	now := s.Now()
-	var id [16]byte
-	if _, err := io.ReadFull(s.Rand, id[:]); err != nil {
+	id := make([]byte, 16)
+	if in.Mark != "" {
+		sum := sha256.Sum256([]byte(merchant + "\n" + in.Mark))
+		copy(id, sum[:])
+	} else if _, err := io.ReadFull(s.Rand, id); err != nil {
 		return Shown{}, err
 	}
 	out := Shown{Endpoint: Endpoint{
-		ID: "we_" + base64.RawURLEncoding.EncodeToString(id[:]), Merchant: merchant, URL: in.URL, Description: in.Description,
+		ID: "we_" + base64.RawURLEncoding.EncodeToString(id), Merchant: merchant, URL: in.URL, Description: in.Description,
 		Events: in.Events, Enabled: !in.Disabled, CreatedAt: now, UpdatedAt: now,
 	}}
 	if err := check(out.Endpoint); err != nil {
 		return Shown{}, err
 	}
 	var err error
-	if out.Keys, out.Secret, err = s.newKeys(nil, out.ID, in.Secret, in.Asymmetric, 0); err != nil {
+	if out.Keys, out.Secret, err = s.newKeys(nil, out.ID, Rotation{Secret: in.Secret, Asymmetric: in.Asymmetric, Mark: in.Mark}); err != nil {
 		return Shown{}, err
 	}
-	return out, s.Store.CreateEndpoint(ctx, out.Endpoint, out.Keys)
+	err = s.Store.CreateEndpoint(ctx, out.Endpoint, out.Keys)
+	if errors.Is(err, ErrConflict) && in.Mark != "" {
+		if out, err = s.Read(ctx, merchant, out.ID); err != nil {
+			return Shown{}, err
+		}
+		if k, ok := marked(out.Keys, in.Mark); ok {
+			out.Secret, err = reveal(k, out.Signer(), s.Sealer)
+		}
+	}
+	return out, err
 }
 
 // newKeys rotates in a fresh key of each kind that is wanted.
-func (s *Service) newKeys(old []Key, signer, given string, asymmetric bool, overlap time.Duration) ([]Key, Secret, error) {
+func (s *Service) newKeys(old []Key, signer string, r Rotation) ([]Key, Secret, error) {
 	now := s.Now()
-	shared, secret, err := newKey(HMAC, signer, given, s.Sealer, s.Rand, now)
+	shared, secret, err := newKey(HMAC, signer, r.Secret, s.Sealer, s.Rand, now)
 	if err != nil {
 		return nil, Secret{}, err
 	}
-	keys := rotate(old, shared, overlap, now)
-	if asymmetric {
+	shared.Mark = r.Mark
+	keys := rotate(old, shared, r.Overlap, now)
+	if r.Asymmetric {
 		pair, _, err := newKey(Ed25519, signer, "", s.Sealer, s.Rand, now)
 		if err != nil {
 			return nil, Secret{}, err
 		}
-		keys = rotate(keys, pair, overlap, now)
+		keys = rotate(keys, pair, r.Overlap, now)
 	}
 	return keys, secret, nil
 }
@@ -237,6 +254,7 @@ type Rotation struct {
 	Overlap    time.Duration // how long the replaced keys sign beside them
 	Secret     string        // "": one is made
 	Asymmetric bool          // a new Ed25519 key as well
+	Mark       string        // as in NewEndpoint
 }
 
 // Rotate gives an endpoint new keys. An endpoint that sessions named has its merchant's. *Fault.
@@ -273,7 +291,11 @@ func (s *Service) rotateKeys(ctx context.Context, signer string, r Rotation) ([]
 		if err != nil {
 			return nil, Secret{}, err
 		}
-		fresh, secret, err := s.newKeys(s.live(keys), signer, r.Secret, r.Asymmetric, r.Overlap)
+		if k, ok := marked(s.live(keys), r.Mark); ok {
+			secret, err := reveal(k, signer, s.Sealer)
+			return s.live(keys), secret, err
+		}
+		fresh, secret, err := s.newKeys(s.live(keys), signer, r)
 		if err != nil {
 			return nil, Secret{}, err
 		}
@@ -293,7 +315,7 @@ func (s *Service) keys(ctx context.Context, signer string) ([]Key, error) {
 		if err != nil || len(keys) > 0 {
 			return keys, err
 		}
-		fresh, _, err := s.newKeys(nil, signer, "", false, 0)
+		fresh, _, err := s.newKeys(nil, signer, Rotation{})
 		if err != nil {
 			return nil, err
 		}

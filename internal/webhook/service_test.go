@@ -546,3 +546,29 @@ func TestWhatAMerchantSaysOfAnEndpointIsChecked(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A request that died before its answer was out runs again, with the same mark.
+func TestARequestThatRunsAgainMakesNothingMoreAndShowsTheSameSecret(t *testing.T) {
+	h := newHouse(t)
+	in := webhook.NewEndpoint{URL: "http://127.0.0.1/", Mark: "request 1"}
+	first, err := h.Create(t.Context(), "shop", in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := h.Create(t.Context(), "shop", in)
+	if err != nil || again.ID != first.ID || again.Secret.Reveal() != first.Secret.Reveal() {
+		t.Errorf("%+v, %v", again, err)
+	}
+	if other, err := h.Create(t.Context(), "rival", in); err != nil || other.ID == first.ID || other.Secret.Reveal() == first.Secret.Reveal() {
+		t.Errorf("another merchant's with an equal mark: %+v, %v", other, err)
+	}
+	r := webhook.Rotation{Overlap: time.Hour, Mark: "request 2"}
+	rotated, err := h.Rotate(t.Context(), "shop", first.ID, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	twice, err := h.Rotate(t.Context(), "shop", first.ID, r)
+	if err != nil || twice.Secret.Reveal() != rotated.Secret.Reveal() || len(twice.Keys) != 2 || twice.Keys[0].Mark != "request 1" {
+		t.Errorf("%+v, %v", twice, err)
+	}
+}

@@ -16,7 +16,7 @@ import (
 type Store interface {
 	jobs.Queue
 
-	// CreateEndpoint adds an endpoint with its keys. ErrTooMany.
+	// CreateEndpoint adds an endpoint with its keys. ErrTooMany; ErrConflict where the id is taken.
 	CreateEndpoint(ctx context.Context, e Endpoint, keys []Key) error
 	Endpoint(ctx context.Context, merchant, id string) (Endpoint, error)
 	// Endpoints lists the merchant's own, oldest first; with sessionURLs those that sessions named, newest first, at

@@ -697,6 +697,9 @@ func tooMany(t *testing.T, st Store) {
 	}
 	must(t, st.DeleteEndpoint(t.Context(), "shop", "e0", noon))
 	endpoint(t, st, "shop", "again")
+	for _, id := range []string{"again", "e0", "theirs"} { // an id is taken once, whoever has it and whether it is gone
+		wantErr(t, st.CreateEndpoint(t.Context(), webhook.Endpoint{ID: id, Merchant: "shop"}, nil), webhook.ErrConflict)
+	}
 }
 
 func keys(t *testing.T, st Store) {
