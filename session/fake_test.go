@@ -29,6 +29,7 @@ type order struct {
 	outcome providers.Outcome // while no money was taken
 	next    *providers.Step   // what it repeats in a Standing
 	lastTry *providers.Decline
+	working bool           // though it says otherwise
 	sent    map[string]int // calls that can move money, by what they were
 }
 
@@ -541,5 +542,8 @@ func (h *house) charges() int {
 func (h *house) sent(reference, call string) int {
 	h.gw.mu.Lock()
 	defer h.gw.mu.Unlock()
-	return h.gw.order(reference).sent[call]
+	if o := h.gw.orders[reference]; o != nil { // looking must not make the order known
+		return o.sent[call]
+	}
+	return 0
 }

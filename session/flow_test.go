@@ -881,3 +881,23 @@ func TestAnEmptyReturnOnlyMakesUsAskAndNotOften(t *testing.T) {
 		t.Errorf("30 visits in six seconds cost %d inquiries", n)
 	}
 }
+
+func TestAnAnswerThatWasTakenIsNotSentAgainThoughTheGatewayIsSlowToSaySo(t *testing.T) {
+	h := newHouse(t)
+	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
+		step := challenge(p, trans1)
+		o.next = &step
+		return step, nil
+	}
+	h.gw.resume = func(_ context.Context, p providers.Payment, _ providers.Answer, _ *order) (providers.Step, error) {
+		return said(providers.Wait, p), nil // and every inquiry still shows the challenge
+	}
+	h.submit()
+	if _, err := h.returned(h.token(), cres(trans1)); err != nil {
+		t.Fatal(err)
+	}
+	h.forward(10 * time.Minute)
+	if n := len(h.gw.answers); n != 1 {
+		t.Errorf("sent %d times", n)
+	}
+}
