@@ -731,7 +731,7 @@ func TestNothingSecretGetsOut(t *testing.T) {
 	}
 	cfg := testConfig()
 	slog.Info("all of it", "config", cfg, "provider", p, "step", step, "failed", failed, "dead", dead, "control", cfg.MerchantControl)
-	text := log.String() + fmt.Sprintf("%v %+v %#v %s %q %x %d %v %+v %#v %+v %+v %v %v", cfg, cfg, cfg, any(cfg), cfg.MerchantControl, cfg.MerchantControl, cfg.MerchantControl, p, *p, *p, step, *step.Decline, failed, dead)
+	text := log.String() + fmt.Sprintf("%v %+v %#v %v %q %x %d %v %+v %#v %+v %+v %v %v", cfg, cfg, cfg, cfg, cfg.MerchantControl, cfg.MerchantControl, cfg.MerchantControl, p, *p, *p, step, *step.Decline, failed, dead)
 	for _, secret := range []string{"4444555566661111", "4444 5555 6666 1111", "084", testKey, fmt.Sprintf("%x", testKey)} {
 		if strings.Contains(text, secret) {
 			t.Errorf("%q in %s", secret, text)
