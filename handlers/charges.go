@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -302,6 +303,15 @@ func (a api) history(c echo.Context) error {
 				return &invalid{[]fieldError{{"/" + name, "must be a time as 2026-11-21T10:00:00Z"}}}
 			}
 			*to = at
+		}
+	}
+	for name, to := range map[string]*int{"limit": &q.Limit, "offset": &q.Offset} {
+		if v := c.QueryParam(name); v != "" {
+			n, err := strconv.Atoi(v)
+			if err != nil || n < 0 || n > 100_000 || name == "limit" && (n < 1 || n > 100) {
+				return &invalid{[]fieldError{{"/" + name, "limit is from 1 to 100, offset not negative"}}}
+			}
+			*to = n
 		}
 	}
 	lines, err := a.Flow.History(c.Request().Context(), merchantOf(c).ID, c.Param("account"), c.QueryParam("customer"), q)

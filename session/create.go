@@ -24,7 +24,7 @@ func (f *Flow) Create(ctx context.Context, s *Session) error {
 	if err := acc.Provider.Check(providers.Payment{
 		Ref: providers.Ref{Reference: s.OrderID + "-1"}, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.Hold,
 		Description: s.Description, Locale: s.Locale, Customer: s.Customer, Billing: s.Billing, SaveCard: s.SaveCard,
-		CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt,
+		Instrument: s.Method, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt,
 	}); err != nil {
 		return err
 	}

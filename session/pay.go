@@ -229,8 +229,13 @@ func (f *Flow) answered(ctx context.Context, id string, row Call, step providers
 		if a.State != Calling && a.State != Unknown && a.State != Gateway {
 			return nil // an inquiry was faster: only the call book learns of it
 		}
-		if errors.Is(callErr, providers.ErrCredential) && a.State == Calling { // nothing was taken: the customer logs in again
-			f.refused(s)
+		var refusal *providers.Refusal
+		if (errors.Is(callErr, providers.ErrCredential) || errors.As(callErr, &refusal)) && a.State == Calling {
+			// Nothing was taken: the customer has to log in again, or the provider saw before it sent anything that the
+			// gateway cannot express this.
+			if refusal == nil {
+				f.refused(s)
+			}
 			a.Decline = &providers.Decline{Reason: providers.TryAgainLater}
 			return f.move(s, a, c, Disprove)
 		}
