@@ -250,8 +250,8 @@ func TestEveryPageForEveryShopper(t *testing.T) {
 	g.forgive("404")
 }
 
-// The card page with all that it loads fits the first flight of packets of a new connection, as it really comes over the
-// wire: compressed, headers and all.
+// The card page with all that it loads fits the first flight of packets of a new connection, by the bodies as they really
+// come to a browser that takes gzip.
 func TestTheCardPageIsSmallAsServed(t *testing.T) {
 	t.Parallel()
 	const budget = 14 << 10
