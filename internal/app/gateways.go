@@ -45,14 +45,20 @@ func (a *App) accounts(c config.Config) (map[string]session.Account, error) {
 			continue
 		}
 		settings := make()
-		if err := acc.Into(settings); err != nil {
+		err := acc.Into(settings)
+		unknown, _ := errors.AsType[config.Unknown](err)
+		for _, key := range unknown {
+			fault(key + ": is not a setting of this gateway")
+		}
+		if err != nil && unknown == nil {
 			fault(err.Error())
 			continue
 		}
-		if found := settings.Faults(); len(found) > 0 {
-			for _, f := range found {
-				fault(f)
-			}
+		found := settings.Faults()
+		for _, f := range found {
+			fault(f)
+		}
+		if len(found)+len(unknown) > 0 {
 			continue
 		}
 		provider, err := settings.Open(providers.Env{HTTP: a.client(name), Now: a.o.Clock.Now, Loopback: c.Sandbox})

@@ -423,7 +423,12 @@ func HashKey(key string) (string, error) {
 	return k.Hash, err
 }
 
-// Into decodes an account's own settings into its gateway's Config, strictly.
+// Unknown is settings that a gateway does not have. All others were read.
+type Unknown []string
+
+func (u Unknown) Error() string { return "not settings of this gateway: " + strings.Join(u, ", ") }
+
+// Into decodes an account's own settings into its gateway's Config, strictly. Unknown, or another error of reading.
 func (a Account) Into(v any) error {
 	settings := a.Settings
 	if settings == nil {
@@ -440,7 +445,7 @@ func (a Account) Into(v any) error {
 		for i := range strict.Errors {
 			names = append(names, strings.Join(strict.Errors[i].Key(), "."))
 		}
-		return fmt.Errorf("not settings of this gateway: %s", strings.Join(names, ", "))
+		return Unknown(names)
 	}
 	return err
 }

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+const sessionsCreateHelp = `Creates a checkout session and prints the address to send the shopper to. An answer that got lost on the way is asked for
+again with the same Idempotency-Key, so that there is one session in any case.
+
+  tollgate sessions create -account rbs -amount 150000 -currency KZT`
+
+const sessionsShowHelp = `Shows a session: how far it is, its attempts and operations.`
+
+const sessionsListHelp = `Lists sessions, newest first.`
+
+// An answer that is lost is asked for so often, so far apart.
+const (
+	createTries = 3
+	tryPause    = time.Second
+)
+
+func sessionsCreate(ctx context.Context, p process, set *flag.FlagSet) int {
+	body := map[string]any{}
+	text := func(name, field, value, usage string) {
+		if value != "" {
+			body[field] = value
+		}
+		set.Func(name, usage, func(s string) error { body[field] = s; return nil })
+	}
+	body["amount"] = int64(150000)
+	set.Func("amount", "`MINOR` units: 150000 is 1500.00 (default 150000)", func(s string) error {
+		n, err := strconv.ParseInt(s, 10, 64)
+		body["amount"] = n
+		if err != nil {
+			return errors.New("must be a whole number of minor units")
+		}
+		return nil
+	})
+	text("account", "account", "rbs", "`NAME` of the account to be paid on (default rbs)")
+	text("currency", "currency", "KZT", "`CODE` of ISO 4217 (default KZT)")
+	text("order", "order_id", "cli-"+strings.ToLower(rand.Text()[:10]), "the shop's order `NUMBER` (default: a new one)")
+	text("success-url", "success_url", "http://localhost:8081/shop/done", "`URL` the shopper goes on to when it is paid (default: the sandbox's shop)")
+	text("cancel-url", "cancel_url", "http://localhost:8081/shop/done", "`URL` the shopper goes back to otherwise (default: the sandbox's shop)")
+	text("method", "payment_method", "", "`METHOD`: card, saved_card, qr, sberpay, hosted")
+	text("capture", "capture", "", "`WHEN`: automatic or manual")
+	text("description", "description", "", "`TEXT` for the shopper")
+	text("locale", "locale", "", "`LANGUAGE` of the pages: en, ru, kk")
+	text("webhook-url", "webhook_url", "", "`URL` that this session's events are posted to")
+	set.Func("customer", "the shop's `ID` of the customer", func(s string) error {
+		body["customer"] = map[string]string{"id": s}
+		return nil
+	})
+	set.Func("expires-in", "`SECONDS` until it expires, 60 to 86400", func(s string) error {
+		n, err := strconv.ParseInt(s, 10, 64)
+		body["expires_in"] = n
+		return err
+	})
+	raw := set.Bool("json", false, "print the answer as it came")
+	if code, ok := p.parse(set, 0); !ok {
+		return code
+	}
+	api, err := dial(p.environ)
+	if err != nil {
+		fmt.Fprintln(p.err, err)
+		return exitAsked
+	}
+	sent, err := json.Marshal(body)
+	if err != nil {
+		return p.fail(set.Name(), err)
+	}
+	header := http.Header{"Idempotency-Key": {"cli-" + rand.Text()}}
+	var answer []byte
+	for try := 1; ; try++ {
+		answer, err = api.call(ctx, http.MethodPost, "/v1/sessions", header, sent)
+		if !again(err) || try == createTries || !pause(ctx, tryPause) {
+			break
+		}
+	}
+	if err != nil {
+		return p.fail(set.Name(), err)
+	}
+	return p.session(set.Name(), answer, *raw)
+}
+
+func sessionsShow(ctx context.Context, p process, set *flag.FlagSet) int {
+	raw := set.Bool("json", false, "print the answer as it came")
+	if code, ok := p.parse(set, 1); !ok {
+		return code
+	}
+	api, err := dial(p.environ)
+	if err != nil {
+		fmt.Fprintln(p.err, err)
+		return exitAsked
+	}
+	answer, err := api.call(ctx, http.MethodGet, "/v1/sessions/"+url.PathEscape(set.Arg(0)), nil, nil)
+	if err != nil {
+		return p.fail(set.Name(), err)
+	}
+	return p.session(set.Name(), answer, *raw)
+}
+
+func sessionsList(ctx context.Context, p process, set *flag.FlagSet) int {
+	query := url.Values{}
+	for _, f := range [][3]string{
+		{"status", "status", "only those of this `STATUS`"}, {"account", "account", "only those of this account `NAME`"},
+		{"order", "order_id", "only those of this order `NUMBER`"}, {"limit", "limit", "at most so many: `N` from 1 to 100"},
+		{"before", "before", "those older than this `SESSION`: the next page"},
+	} {
+		set.Func(f[0], f[2], func(s string) error { query.Set(f[1], s); return nil })
+	}
+	raw := set.Bool("json", false, "print the answer as it came")
+	if code, ok := p.parse(set, 0); !ok {
+		return code
+	}
+	api, err := dial(p.environ)
+	if err != nil {
+		fmt.Fprintln(p.err, err)
+		return exitAsked
+	}
+	answer, err := api.call(ctx, http.MethodGet, "/v1/sessions?"+query.Encode(), nil, nil)
+	if err != nil {
+		return p.fail(set.Name(), err)
+	}
+	if *raw {
+		return p.raw(answer)
+	}
+	var page struct {
+		Data    []sessionView
+		HasMore bool `json:"has_more"`
+	}
+	if err := json.Unmarshal(answer, &page); err != nil {
+		return p.fail(set.Name(), err)
+	}
+	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	for _, s := range page.Data {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", s.ID, s.status(), s.sum(), s.OrderID, s.CreatedAt)
+	}
+	if err := t.Flush(); err != nil {
+		return p.fail(set.Name(), err)
+	}
+	if page.HasMore {
+		fmt.Fprintf(p.out, "more: tollgate sessions list -before %s\n", page.Data[len(page.Data)-1].ID)
+	}
+	return exitDone
+}
+
+// sessionView is what the commands show of a session.
+type sessionView struct {
+	ID           string
+	URL          string
+	Status       string
+	OutcomeKnown bool `json:"outcome_known"`
+	Account      string
+	Amount       int64
+	Currency     string
+	OrderID      string `json:"order_id"`
+	CreatedAt    string `json:"created_at"`
+	ExpiresAt    string `json:"expires_at"`
+	Attempts     []struct {
+		N          int
+		State      string
+		Reference  string
+		Instrument string
+		Card       *struct{ Brand, First6, Last4 string }
+		Decline    *struct{ Reason, Code string }
+	}
+	Operations []struct {
+		N           int
+		Kind, State string
+		Amount      int64
+	}
+}
+
+func (s sessionView) status() string {
+	if !s.OutcomeKnown {
+		return s.Status + " (outcome unknown)"
+	}
+	return s.Status
+}
+
+// sum is in minor units, as the API has it: how many digits a currency has is not this command's to know.
+func (s sessionView) sum() string { return fmt.Sprintf("%d %s", s.Amount, s.Currency) }
+
+func (p process) raw(answer []byte) int {
+	fmt.Fprintf(p.out, "%s\n", bytes.TrimSpace(answer))
+	return exitDone
+}
+
+func (p process) session(command string, answer []byte, raw bool) int {
+	if raw {
+		return p.raw(answer)
+	}
+	var s sessionView
+	if err := json.Unmarshal(answer, &s); err != nil {
+		return p.fail(command, err)
+	}
+	if err := s.print(p.out); err != nil {
+		return p.fail(command, err)
+	}
+	return exitDone
+}
+
+func (s sessionView) print(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "session\t%s\nstatus\t%s\namount\t%s (minor units)\norder\t%s\naccount\t%s\ncreated\t%s\nexpires\t%s\npay at\t%s\n",
+		s.ID, s.status(), s.sum(), s.OrderID, s.Account, s.CreatedAt, s.ExpiresAt, s.URL)
+	for _, a := range s.Attempts {
+		fmt.Fprintf(t, "attempt %d\t%s, %s, reference %s", a.N, a.State, a.Instrument, a.Reference)
+		if a.Card != nil {
+			fmt.Fprintf(t, ", %s %s…%s", a.Card.Brand, a.Card.First6, a.Card.Last4)
+		}
+		if a.Decline != nil {
+			fmt.Fprintf(t, ", %s %s", a.Decline.Reason, a.Decline.Code)
+		}
+		fmt.Fprintln(t)
+	}
+	for _, o := range s.Operations {
+		fmt.Fprintf(t, "operation %d\t%s %d, %s\n", o.N, o.Kind, o.Amount, o.State)
+	}
+	return t.Flush()
+}

@@ -1,0 +1,333 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+// buffer is written by a command and read by a test.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// find waits for a match in what was written and answers its first group.
+func (b *buffer) find(t *testing.T, pattern string) string {
+	t.Helper()
+	re := regexp.MustCompile(pattern)
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if m := re.FindStringSubmatch(b.String()); m != nil {
+			return m[len(m)-1]
+		}
+	}
+	t.Fatalf("nothing like %s in:\n%s", pattern, b.String())
+	return ""
+}
+
+// tollgate runs a command to its end.
+func tollgate(t *testing.T, environ []string, in string, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	ctx, done := context.WithTimeout(t.Context(), 30*time.Second)
+	defer done()
+	code = run(ctx, process{args: args, environ: environ, in: strings.NewReader(in), out: &o, err: &e})
+	return code, o.String(), e.String()
+}
+
+// background runs a command until the test ends; stop ends it sooner and answers its exit code.
+func background(t *testing.T, environ []string, args ...string) (out, errs *buffer, stop func() int) {
+	t.Helper()
+	out, errs = &buffer{}, &buffer{}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, process{args: args, environ: environ, in: strings.NewReader(""), out: out, err: errs})
+	}()
+	stop = sync.OnceValue(func() int { cancel(); return <-ended })
+	t.Cleanup(func() { stop() })
+	return out, errs, stop
+}
+
+// served is a running Tollgate; what the commands need of the environment.
+func served(t *testing.T) []string {
+	t.Helper()
+	out, _, _ := background(t, nil, "-listen", "127.0.0.1:0", "-sandbox-listen", "127.0.0.1:0", "-data", t.TempDir())
+	return []string{"TOLLGATE_URL=" + out.find(t, `Tollgate is at +(\S+)`)}
+}
+
+func TestHelpNamesEveryCommandAndEveryCommandHelps(t *testing.T) {
+	code, out, _ := tollgate(t, nil, "", "help")
+	if code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, c := range commands() {
+		if !strings.Contains(out, "  "+c.name+" ") {
+			t.Errorf("help does not name %q", c.name)
+		}
+		args := append(strings.Split(c.name, " "), "-h")
+		code, out, errs := tollgate(t, nil, "", args...)
+		if code != 0 || errs != "" || !strings.HasPrefix(out, "Usage: tollgate "+c.name) || !strings.Contains(out, c.long) {
+			t.Errorf("%s -h: %d %q %q", c.name, code, out, errs)
+		}
+		if code, again, _ := tollgate(t, nil, "", append([]string{"help"}, strings.Split(c.name, " ")...)...); code != 0 || again != out {
+			t.Errorf("help %s says something else", c.name)
+		}
+	}
+	for _, args := range [][]string{{"-h"}, {"--help"}} {
+		if code, again, _ := tollgate(t, nil, "", args...); code != 0 || again != out {
+			t.Errorf("%v: %d", args, code)
+		}
+	}
+}
+
+func TestWhoAsksWronglyIsToldWithCode2(t *testing.T) {
+	for _, args := range [][]string{
+		{"bogus"}, {"sessions"}, {"sessions", "bogus"}, {"sessions", "show"}, {"sessions", "show", "a", "b"}, {"serve", "more"}, {"-bogus"},
+		{"sessions", "create", "-amount", "1.50"}, {"help", "bogus"}, {"keys"}, {"events", "tail", "-forward-to", "ftp://x"},
+		{"events", "tail", "-forward-to", "http://shop.example/hooks"}, {"-config", "/no/such/file"}, {"-listen", "nowhere"},
+	} {
+		code, out, errs := tollgate(t, nil, "", args...)
+		if code != 2 || out != "" || errs == "" {
+			t.Errorf("%v: code %d, output %q, errors %q", args, code, out, errs)
+		}
+	}
+	if code, _, errs := tollgate(t, []string{"TOLLGATE_URL=nowhere"}, "", "sessions", "list"); code != 2 || !strings.Contains(errs, "TOLLGATE_URL") {
+		t.Errorf("%d %s", code, errs)
+	}
+}
+
+func TestKeys(t *testing.T) {
+	code, out, _ := tollgate(t, nil, "", "keys", "new")
+	m := regexp.MustCompile(`^key   (sk_\S{32})\nhash  ([0-9a-f]{64})\n$`).FindStringSubmatch(out)
+	if code != 0 || m == nil {
+		t.Fatalf("%d %q", code, out)
+	}
+	if code, hash, _ := tollgate(t, nil, m[1]+"\n", "keys", "hash"); code != 0 || hash != m[2]+"\n" {
+		t.Errorf("%d %q, want %s", code, hash, m[2])
+	}
+	if code, out, errs := tollgate(t, nil, "short", "keys", "hash"); code != 2 || out != "" || strings.Contains(errs, "short\n") {
+		t.Errorf("%d %q %q", code, out, errs)
+	}
+}
+
+func TestSessionsAreCreatedShownAndListed(t *testing.T) {
+	env := served(t)
+	code, out, errs := tollgate(t, env, "", "sessions", "create", "-order", "cli-1", "-amount", "1500", "-currency", "KZT", "-description", "Tea")
+	if code != 0 {
+		t.Fatalf("%d %s", code, errs)
+	}
+	id := regexp.MustCompile(`session +(cs_\S+)`).FindStringSubmatch(out)
+	if id == nil || !regexp.MustCompile(`pay at +http://127\.0\.0\.1:\d+/pay/`+id[1]).MatchString(out) || !strings.Contains(out, "1500 KZT") {
+		t.Fatalf("%s", out)
+	}
+	if code, out, _ := tollgate(t, env, "", "sessions", "show", id[1]); code != 0 || !strings.Contains(out, "open") || !strings.Contains(out, "cli-1") {
+		t.Errorf("show: %d %s", code, out)
+	}
+	if code, out, _ := tollgate(t, env, "", "sessions", "show", "-json", id[1]); code != 0 || !json.Valid([]byte(out)) {
+		t.Errorf("show -json: %d %s", code, out)
+	}
+	if code, out, _ := tollgate(t, env, "", "sessions", "list", "-order", "cli-1"); code != 0 || strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, id[1]) {
+		t.Errorf("list: %d %s", code, out)
+	}
+	code, _, errs = tollgate(t, env, "", "sessions", "create", "-order", "cli-1")
+	if code != 1 || !strings.Contains(errs, id[1]) || !strings.Contains(errs, "order-in-use") {
+		t.Errorf("the same order again: %d %s", code, errs)
+	}
+	code, _, errs = tollgate(t, env, "", "sessions", "create", "-currency", "xx", "-success-url", "javascript:x")
+	if code != 1 || !strings.Contains(errs, "currency must be") || !strings.Contains(errs, "success_url must be") {
+		t.Errorf("invalid: %d %s", code, errs)
+	}
+	if code, _, errs := tollgate(t, env, "", "sessions", "show", "cs_never"); code != 1 || !strings.Contains(errs, "not-found") {
+		t.Errorf("unknown: %d %s", code, errs)
+	}
+	if code, _, errs := tollgate(t, append(env, "TOLLGATE_API_KEY=wrong"), "", "sessions", "list"); code != 1 || !strings.Contains(errs, "unauthorized") {
+		t.Errorf("wrong key: %d %s", code, errs)
+	}
+}
+
+func TestALostAnswerIsAskedForWithTheSameKey(t *testing.T) {
+	var keys []string
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		keys = append(keys, r.Header.Get("Idempotency-Key"))
+		if len(keys) == 1 {
+			panic(http.ErrAbortHandler) // the connection breaks
+		}
+		w.WriteHeader(http.StatusCreated)
+		fmt.Fprint(w, `{"id":"cs_1"}`)
+	}))
+	defer front.Close()
+	code, _, errs := tollgate(t, []string{"TOLLGATE_URL=" + front.URL}, "", "sessions", "create")
+	if code != 0 || len(keys) != 2 || keys[0] == "" || keys[0] != keys[1] {
+		t.Errorf("code %d, keys %q, %s", code, keys, errs)
+	}
+}
+
+// hook is a shop's webhook receiver.
+type hook struct {
+	mu   sync.Mutex
+	ids  []string
+	errs []error
+	wh   *standardwebhooks.Webhook
+}
+
+func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err == nil {
+		err = h.wh.Verify(body, r.Header)
+	}
+	if err != nil {
+		h.errs = append(h.errs, err)
+	}
+	h.ids = append(h.ids, r.Header.Get("webhook-id"))
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func TestEventsAreForwardedOnceEachInOrderAndSigned(t *testing.T) {
+	env := served(t)
+	secret := "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
+	wh, err := standardwebhooks.NewWebhook(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	receiver := &hook{wh: wh}
+	shop := httptest.NewServer(receiver)
+	defer shop.Close()
+	create := func(order string) string {
+		t.Helper()
+		code, out, errs := tollgate(t, env, "", "sessions", "create", "-order", order, "-json")
+		if code != 0 {
+			t.Fatal(errs)
+		}
+		var s struct{ ID string }
+		if err := json.Unmarshal([]byte(out), &s); err != nil {
+			t.Fatal(err)
+		}
+		return s.ID
+	}
+	create("before") // told to nobody: tail begins now
+	out, errs, stop := background(t, append(env, "TOLLGATE_WEBHOOK_SECRET="+secret), "events", "tail", "-forward-to", shop.URL)
+	errs.find(t, "(waiting) for events")
+	var want []string
+	for _, o := range []string{"one", "two", "three"} {
+		id := create(o)
+		want = append(want, "evt_"+id+"_1")
+		out.find(t, regexp.QuoteMeta(want[len(want)-1]))
+	}
+	out.find(t, "(session.created)")
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		receiver.mu.Lock()
+		n := len(receiver.ids)
+		receiver.mu.Unlock()
+		if n >= 3 {
+			break
+		}
+	}
+	if code := stop(); code != 0 {
+		t.Errorf("interrupted, it exits with %d: %s", code, errs)
+	}
+	if strings.Join(receiver.ids, " ") != strings.Join(want, " ") {
+		t.Errorf("received %q, want %q", receiver.ids, want)
+	}
+	for _, err := range receiver.errs {
+		t.Errorf("signature: %v", err)
+	}
+	code, all, _ := tollgate(t, env, "", "events", "tail", "-after", "", "-once", "-json")
+	if code != 0 || strings.Count(all, "\n") != 4 {
+		t.Errorf("all events so far: %d\n%s", code, all)
+	}
+	code, rest, _ := tollgate(t, env, "", "events", "tail", "-after", want[1], "-once")
+	if code != 0 || strings.Count(rest, "\n") != 1 || !strings.Contains(rest, want[2]) {
+		t.Errorf("after the second: %d\n%s", code, rest)
+	}
+}
+
+func TestResendAsksForTheDelivery(t *testing.T) {
+	var path, method string
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path, method = r.URL.Path, r.Method
+		fmt.Fprint(w, `{"id":"wd_2","event":"evt_cs_1","state":"pending"}`)
+	}))
+	defer front.Close()
+	code, out, _ := tollgate(t, []string{"TOLLGATE_URL=" + front.URL}, "", "events", "resend", "wd_1")
+	if code != 0 || method != http.MethodPost || path != "/v1/webhook_deliveries/wd_1/resend" || !strings.Contains(out, "evt_cs_1") {
+		t.Errorf("%d %s %s %q", code, method, path, out)
+	}
+}
+
+func TestSandboxIsTheSimulatorsAlone(t *testing.T) {
+	out, _, stop := background(t, nil, "sandbox", "-sandbox-listen", "127.0.0.1:0", "-listen", "127.0.0.1:0", "-data", t.TempDir())
+	box := out.find(t, `The sandbox is at (\S+)/`)
+	res, err := http.Get(box + "/ledger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if body, err := io.ReadAll(res.Body); err != nil || strings.TrimSpace(string(body)) != "[]" {
+		t.Errorf("ledger: %s %v", body, err)
+	}
+	out.find(t, "(Gateways' demo credentials)")
+	if code := stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestMigrateMakesTheTablesAndDoctorFindsThem(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	if code, out, _ := tollgate(t, nil, "", "doctor", "-data", data); code != 0 || !strings.Contains(out, "new") {
+		t.Errorf("before: %d %s", code, out)
+	}
+	if _, err := os.Stat(data); !os.IsNotExist(err) {
+		t.Error("doctor made the folder")
+	}
+	if code, out, errs := tollgate(t, nil, "", "migrate", "-data", data); code != 0 || !strings.Contains(out, "up to date") {
+		t.Fatalf("%d %s %s", code, out, errs)
+	}
+	if code, out, _ := tollgate(t, nil, "", "doctor", "-data", data); code != 0 || !strings.Contains(out, "tables up to date") || !strings.Contains(out, "nothing is wrong") {
+		t.Errorf("after: %d %s", code, out)
+	}
+}
+
+func TestDoctorNamesEveryFaultOfTheConfigurationAndExitsWith1(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "tollgate.toml")
+	text := "public_url = \"http://x\"\nwhat = 1\n[[merchant]]\nid = \"a\"\n[account.x]\ngateway = \"rbs\"\n[account.x.settings]\nbase_url = \"http://bank.example\"\nwrong = 1\n[account.y]\ngateway = \"nobody\"\n"
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, _ := tollgate(t, nil, "", "doctor", "-config", name)
+	if code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, want := range []string{":1: public_url", ":2: what", ":3: merchant.name", ":3: merchant: an API key", ":9: account.x.settings.wrong: is not", ":8: account.x.settings.base_url: must be https", ":7: account.x.settings.user_name", `:10: account.y: gateway "nobody"`} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not said:\n%s", want, out)
+		}
+	}
+}
