@@ -114,7 +114,7 @@ func (s *Service) Create(ctx context.Context, merchant string, in NewEndpoint) (
 	if err := s.Guard.Resolve(ctx, in.URL); err != nil {
 		return Shown{}, err
 	}
-	now := s.Now()
+	now := s.Now().Truncate(time.Microsecond) // as it is stored
 	id := make([]byte, 16)
 	if in.Mark != "" {
 		sum := sha256.Sum256([]byte(merchant + "\n" + in.Mark))
@@ -147,7 +147,7 @@ func (s *Service) Create(ctx context.Context, merchant string, in NewEndpoint) (
 
 // newKeys rotates in a fresh key of each kind that is wanted.
 func (s *Service) newKeys(old []Key, signer string, r Rotation) ([]Key, Secret, error) {
-	now := s.Now()
+	now := s.Now().Truncate(time.Microsecond)
 	shared, secret, err := newKey(HMAC, signer, r.Secret, s.Sealer, s.Rand, now)
 	if err != nil {
 		return nil, Secret{}, err
