@@ -284,24 +284,30 @@ func panicked() string {
 // from everybody by the heartbeat. When work ends it tries once more; then the lease lapses.
 func (r *Runner) finish(work context.Context, t *task, settle func(context.Context, Job) error) {
 	defer func() {
-		r.mu.Lock()
-		delete(r.running, t.job.ID)
-		r.mu.Unlock()
 		select {
 		case r.freed <- struct{}{}:
 		default:
 		}
 	}()
+	r.mu.Lock()
+	job := t.job
+	r.mu.Unlock()
 	for {
 		last := work.Err() != nil
-		r.mu.Lock()
-		job := t.job
-		r.mu.Unlock()
 		c, cancel := context.WithTimeout(context.WithoutCancel(work), callLimit)
 		err := settle(c, job)
 		cancel()
-		if err == nil || last {
+		r.mu.Lock()
+		renewed := t.job.Attempt != job.Attempt // a moved clock let us lease it again meanwhile: that lease is to be settled too
+		if (err == nil && !renewed) || last {
+			delete(r.running, job.ID)
+			r.mu.Unlock()
 			return
+		}
+		job = t.job
+		r.mu.Unlock()
+		if err == nil {
+			continue
 		}
 		r.o.Log.Error("settling a job", "kind", job.Kind, "key", job.Key, "err", err)
 		timer := time.NewTimer(r.o.Poll)

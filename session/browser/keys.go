@@ -3,6 +3,7 @@
 package browser
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func NewKeys(keys ...[]byte) (*Keys, error) {
 
 // Seal encrypts and signs v under a name; the result is base64url without padding, about 100 bytes longer by a third.
 func (k *Keys) Seal(name string, v []byte) (string, error) {
-	s, err := k.codecs[0].Encode(name, v)
+	s, err := k.codecs[0].Encode(name, bytes.Clone(v)) // the library encrypts in place
 	if err != nil {
 		return "", fmt.Errorf("browser: cannot seal: %w", err)
 	}

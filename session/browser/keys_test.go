@@ -1,0 +1,101 @@
+package browser_test
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"tollgate/session/browser"
+)
+
+func key(b byte) []byte { return bytes.Repeat([]byte{b}, browser.KeySize) }
+
+func keys(t *testing.T, all ...[]byte) *browser.Keys {
+	t.Helper()
+	k, err := browser.NewKeys(all...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func TestWhatIsSealedOpensUnderItsNameOnly(t *testing.T) {
+	k := keys(t, key(1))
+	v := []byte("run-token")
+	sealed, err := k.Seal("threeds", v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(v) != "run-token" {
+		t.Errorf("sealing changed its input to %q", v)
+	}
+	if got, err := k.Unseal("threeds", sealed); err != nil || string(got) != "run-token" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := k.Unseal("answer", sealed); !errors.Is(err, browser.ErrSeal) {
+		t.Errorf("opened under another name: %v", err)
+	}
+}
+
+// threeDSSessionData is base64url without padding, under 1024 bytes (EMV 3DS; facts/threeds.md §2.1).
+func TestASealedRunTokenFitsThreeDSSessionData(t *testing.T) {
+	sealed, err := keys(t, key(1)).Seal("threeds", []byte(strings.Repeat("t", 27)))
+	if err != nil || len(sealed) >= 1024 || strings.ContainsAny(sealed, "=+/") {
+		t.Errorf("%d bytes %q, %v", len(sealed), sealed, err)
+	}
+}
+
+func TestRotationOpensWhatOlderKeysSealed(t *testing.T) {
+	old := keys(t, key(1))
+	sealed, err := old.Seal("n", []byte("v"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rotated := keys(t, key(2), key(1))
+	if got, err := rotated.Unseal("n", sealed); err != nil || string(got) != "v" {
+		t.Errorf("%q, %v", got, err)
+	}
+	fresh, err := rotated.Seal("n", []byte("v"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := old.Unseal("n", fresh); !errors.Is(err, browser.ErrSeal) {
+		t.Errorf("the newest key did not seal: %v", err)
+	}
+	if _, err := keys(t, key(2)).Unseal("n", sealed); !errors.Is(err, browser.ErrSeal) {
+		t.Errorf("a dropped key still opens: %v", err)
+	}
+}
+
+func TestChangedAndForeignValuesDoNotOpen(t *testing.T) {
+	k := keys(t, key(1))
+	sealed, err := k.Seal("n", []byte("value"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range sealed {
+		changed := []byte(sealed)
+		if changed[i] == 'A' {
+			changed[i] = 'B'
+		} else {
+			changed[i] = 'A'
+		}
+		if v, err := k.Unseal("n", string(changed)); err == nil && string(v) != "value" {
+			t.Fatalf("byte %d changed and it opens as %q", i, v)
+		}
+	}
+	for _, foreign := range []string{"", "2275084971", "e30", strings.Repeat("A", 600<<10), "not base64 at all", sealed + "="} {
+		if _, err := k.Unseal("n", foreign); !errors.Is(err, browser.ErrSeal) {
+			t.Errorf("%.20q: %v", foreign, err)
+		}
+	}
+}
+
+func TestKeysOfAnotherLengthAreRefused(t *testing.T) {
+	for _, all := range [][][]byte{nil, {key(1)[:32]}, {key(1), nil}} {
+		if _, err := browser.NewKeys(all...); err == nil {
+			t.Errorf("%d keys were taken", len(all))
+		}
+	}
+}
