@@ -107,10 +107,14 @@ func (d *doctor) database(ctx context.Context) {
 	if d.c.DatabaseURL == "" {
 		return
 	}
-	if x.Ahead.Abs() > clockApart {
-		d.wrong("keep the clocks of all machines together (chrony, systemd-timesyncd)", "clock: the database's is %v apart from this machine's", x.Ahead.Abs())
+	d.clock(x.Ahead)
+}
+
+func (d *doctor) clock(ahead time.Duration) {
+	if ahead.Abs() > clockApart {
+		d.wrong("keep the clocks of all machines together (chrony, systemd-timesyncd)", "clock: the database's is %v apart from this machine's", ahead.Abs())
 	} else {
-		d.ok("clock: %v apart from the database's", x.Ahead.Abs())
+		d.ok("clock: %v apart from the database's", ahead.Abs())
 	}
 }
 

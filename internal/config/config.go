@@ -193,6 +193,7 @@ func (c *Config) secrets() (faults Faults) {
 			s, err := c.secret(v)
 			if err != nil {
 				faults = append(faults, c.Fault(path, err.Error()))
+				return v // there is something: nobody need say that the setting is missing
 			}
 			return s
 		case map[string]any:
