@@ -1,10 +1,13 @@
 package handlers_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -253,4 +256,29 @@ func TestWithoutAKeyNothingIsKept(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	m.call(http.MethodPost, "/v1/sessions", order("one")).is(http.StatusCreated, "")
 	m.call(http.MethodPost, "/v1/sessions", order("one")).is(http.StatusConflict, "order-in-use")
+}
+
+func TestASecretThatAnAnswerTellsIsStoredSealed(t *testing.T) {
+	dir := t.TempDir()
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: dir}, tune{})
+	body := `{"secret":"whsec_Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5"}`
+	first := m.call(http.MethodPost, "/v1/webhook_keys/rotate", body, keyHeader, "k")
+	first.is(http.StatusOK, "")
+	if !strings.Contains(first.Body.String(), "whsec_Y2FuYXJ5") {
+		t.Fatalf("the answer tells no secret, so this test shows nothing: %s", first.Body)
+	}
+	m.call(http.MethodPost, "/v1/webhook_keys/rotate", body, keyHeader, "k").same(first)
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		raw, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(raw, []byte("whsec_Y2FuYXJ5")) {
+			t.Errorf("%s holds the secret", f.Name())
+		}
+	}
 }

@@ -49,7 +49,7 @@ type Effect struct {
 type Answer struct {
 	Status                int
 	ContentType, Location string
-	Body                  []byte
+	Body                  []byte // sealed where a Book keeps it: a webhook's secret is told in an answer, once
 }
 
 // Book keeps entries where every machine sees them.
@@ -83,7 +83,10 @@ type Once struct {
 	Rand   io.Reader // nil: crypto/rand
 }
 
-const saltName = "idempotency"
+const (
+	saltName   = "idempotency"
+	answerName = "idempotency answer"
+)
 
 // Begin claims the key for a request, or answers what the first one was answered. The claim's Effect is what an earlier
 // holder did before its process died.
@@ -121,6 +124,9 @@ func (o Once) Begin(ctx context.Context, merchant, key string, request []byte) (
 	case !hmac.Equal([]byte(print(salt, request)), []byte(taken.Print)):
 		return nil, nil, ErrKeyReused
 	case taken.Answer != nil:
+		if taken.Answer.Body, err = o.Sealer.Unseal(answerName, string(taken.Answer.Body)); err != nil {
+			return nil, nil, fmt.Errorf("merchant: a stored answer cannot be read, its sealing key is gone: %w", err)
+		}
 		return nil, taken.Answer, nil
 	case taken.LeaseUntil.After(now):
 		return nil, nil, ErrInFlight
@@ -139,10 +145,15 @@ func (o Once) Begin(ctx context.Context, merchant, key string, request []byte) (
 // End stores a final answer. Others free the claim: 5xx say nothing of the request, and 408, 409, 425, 429 say "not now",
 // so that the same request may come again.
 func (o Once) End(ctx context.Context, claim Entry, a Answer) error {
-	if Final(a.Status) {
-		return o.Book.Answer(ctx, claim, a)
+	if !Final(a.Status) {
+		return o.Book.Release(ctx, claim)
 	}
-	return o.Book.Release(ctx, claim)
+	sealed, err := o.Sealer.Seal(answerName, a.Body)
+	if err != nil {
+		return err
+	}
+	a.Body = []byte(sealed)
+	return o.Book.Answer(ctx, claim, a)
 }
 
 // Final tells whether an answer of this status is stored.
