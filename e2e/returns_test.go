@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -78,10 +77,12 @@ func (w *world) deliver(t testing.TB, p post) answer {
 	if res.StatusCode >= 500 {
 		t.Errorf("%s %.60s: %d", p.method, p.to, res.StatusCode)
 	}
-	for _, bad := range []string{".go:", "sql:", "EOF", "goroutine"} {
-		if bytes.Contains(raw, []byte(bad)) {
-			t.Errorf("%s %.60s says %q", p.method, p.to, bad)
-		}
+	doc, err := goquery.NewDocumentFromReader(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := insides.FindString(doc.Text()); m != "" {
+		t.Errorf("%s %.60s says %q", p.method, p.to, m)
 	}
 	return answer{res.StatusCode, res.Header.Get("Location"), string(raw), res.Header}
 }
@@ -239,72 +240,85 @@ func (a answer) backTo(t testing.TB, made sessionView) {
 	}
 }
 
-func TestTheAnswerOfOnePaymentChangesNoOther(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	for _, account := range bothGateways {
-		t.Run(account, func(t *testing.T) {
-			t.Parallel()
-			a, b := w.toReturn(t, account, challenged), w.toReturn(t, account, challenged)
-			ids := changed(t, a.fields.Get("cres"), map[string]string{"acsTransID": acsTransID(t, b.fields.Get("cres"))})
-			w.unchanged(t, "another payment's answer", func() {
-				for name, form := range map[string]url.Values{
-					"CRes of B":                         b.fields,
-					"CRes of B with A's session data":   {"cres": b.fields["cres"], "threeDSSessionData": a.fields["threeDSSessionData"]},
-					"A's CRes with B's session data":    {"cres": a.fields["cres"], "threeDSSessionData": b.fields["threeDSSessionData"]},
-					"A's CRes with B's acsTransID":      {"cres": {ids}},
-					"A's CRes with B's session as MD":   {"cres": a.fields["cres"], "MD": b.fields["threeDSSessionData"]},
-					"a CRes with an invented id":        {"cres": {changed(t, a.fields.Get("cres"), map[string]string{"threeDSServerTransID": "8a880dc0-d2d2-4067-bcb1-b08d1690b26e"})}},
-					"an Erro of B":                      {"cres": {encoded(map[string]string{"messageType": "Erro", "errorCode": "402", "threeDSServerTransID": serverTransID(t, b.fields.Get("cres"))})}},
-					"an Erro of B in the field erro":    {"erro": {encoded(map[string]string{"messageType": "Erro", "errorCode": "402", "threeDSServerTransID": serverTransID(t, b.fields.Get("cres"))})}},
-					"CRes of B, the name in other case": {"CRes": b.fields["cres"]},
-				} {
-					for range 2 {
-						got := w.deliver(t, post{to: a.back, body: form.Encode()})
-						if got.backTo(t, a.made); t.Failed() {
-							t.Fatal(name)
-						}
-					}
-				}
-				if a.notify != "" {
-					got := w.deliver(t, post{to: a.notify, body: b.method.Encode()})
-					if got.status != http.StatusOK {
-						t.Errorf("a notification of another payment: %d", got.status)
-					}
-				}
-			}, a, b)
-			y := told(account, "2.2.0", "Y", "05")
-			a.finish(paid(1, "Y", y))
-			b.finish(paid(1, "Y", y))
-		})
-	}
+// What banks, gateways and strangers send to the addresses that need no cookie.
+func TestWhatComesFromOutside(t *testing.T) {
+	together(t)
+	alongside(t, []spec{
+		{"the answer of one payment changes no other", theAnswerOfOnePaymentChangesNoOther},
+		{"a PaRes of another payment changes nothing", aPaResOfAnotherPaymentChangesNothing},
+		{"a PaRes without its MD is judged by the gateway", aPaResWithoutItsMDIsJudgedByTheGateway},
+		{"nonsense at the return address does not harm the payment", nonsenseAtTheReturnAddressDoesNotHarmThePayment},
+		{"nonsense at the notification address", nonsenseAtTheNotificationAddress},
+		{"a hundred repetitions change nothing", aHundredRepetitionsChangeNothing},
+		{"empty returns do not make us ask the gateway often", emptyReturnsDoNotMakeUsAskTheGatewayOften},
+		{"unknown tokens are all answered alike", unknownTokensAreAllAnsweredAlike},
+		{"a return inside a frame opens the whole window", aReturnInsideAFrameOpensTheWholeWindow},
+		{"the gateway decides, not the browser", theGatewayDecidesNotTheBrowser},
+		{"an earlier run's notification is not the second's", anEarlierRunsNotificationIsNotTheSecondRuns},
+		{"forged callbacks change nothing and cost no gateway call", forgedCallbacksChangeNothingAndCostNoGatewayCall},
+		{"a valid callback only makes us ask", aValidCallbackOnlyMakesUsAsk},
+		{"callbacks that come twice, late or never", callbacksThatComeTwiceLateOrNever},
+		{"the shopper who never comes back is paid all the same", theShopperWhoNeverComesBackIsPaidAllTheSame},
+	}, func(s spec) string { return s.name }, func(t *testing.T, s spec) { s.test(t) })
 }
 
-func TestAPaResOfAnotherPaymentChangesNothing(t *testing.T) {
-	t.Parallel()
+func theAnswerOfOnePaymentChangesNoOther(t *testing.T) {
 	w := together(t)
-	for _, account := range []string{"rbs-own", "payneteasy"} {
-		t.Run(account, func(t *testing.T) {
-			t.Parallel()
-			a, b := w.toReturn(t, account, oldThreeDS), w.toReturn(t, account, oldThreeDS)
-			w.unchanged(t, "another payment's MD", func() {
-				w.deliver(t, post{to: a.back, body: b.fields.Encode()}).backTo(t, a.made)
-				w.deliver(t, post{to: a.back, body: url.Values{"PaRes": a.fields["PaRes"], "MD": b.fields["MD"]}.Encode()}).backTo(t, a.made)
-				w.deliver(t, post{to: b.back, body: a.fields.Encode()}).backTo(t, b.made)
-			}, a, b)
-			y := threeDS{"1.0.2", "Y", "05"}
-			if account == "payneteasy" {
-				y = threeDS{transStatus: "Y"}
+	alongside(t, bothGateways, itself, func(t *testing.T, account string) {
+		a, b := w.toReturn(t, account, challenged), w.toReturn(t, account, challenged)
+		ids := changed(t, a.fields.Get("cres"), map[string]string{"acsTransID": acsTransID(t, b.fields.Get("cres"))})
+		w.unchanged(t, "another payment's answer", func() {
+			for name, form := range map[string]url.Values{
+				"CRes of B":                         b.fields,
+				"CRes of B with A's session data":   {"cres": b.fields["cres"], "threeDSSessionData": a.fields["threeDSSessionData"]},
+				"A's CRes with B's session data":    {"cres": a.fields["cres"], "threeDSSessionData": b.fields["threeDSSessionData"]},
+				"A's CRes with B's acsTransID":      {"cres": {ids}},
+				"A's CRes with B's session as MD":   {"cres": a.fields["cres"], "MD": b.fields["threeDSSessionData"]},
+				"a CRes with an invented id":        {"cres": {changed(t, a.fields.Get("cres"), map[string]string{"threeDSServerTransID": "8a880dc0-d2d2-4067-bcb1-b08d1690b26e"})}},
+				"an Erro of B":                      {"cres": {encoded(map[string]string{"messageType": "Erro", "errorCode": "402", "threeDSServerTransID": serverTransID(t, b.fields.Get("cres"))})}},
+				"an Erro of B in the field erro":    {"erro": {encoded(map[string]string{"messageType": "Erro", "errorCode": "402", "threeDSServerTransID": serverTransID(t, b.fields.Get("cres"))})}},
+				"CRes of B, the name in other case": {"CRes": b.fields["cres"]},
+			} {
+				for range 2 {
+					got := w.deliver(t, post{to: a.back, body: form.Encode()})
+					if got.backTo(t, a.made); t.Failed() {
+						t.Fatal(name)
+					}
+				}
 			}
-			a.finish(paid(1, "-", y))
-			b.finish(paid(1, "-", y))
-		})
-	}
+			if a.notify != "" {
+				got := w.deliver(t, post{to: a.notify, body: b.method.Encode()})
+				if got.status != http.StatusOK {
+					t.Errorf("a notification of another payment: %d", got.status)
+				}
+			}
+		}, a, b)
+		y := told(account, "2.2.0", "Y", "05")
+		a.finish(paid(1, "Y", y))
+		b.finish(paid(1, "Y", y))
+	})
+}
+
+func aPaResOfAnotherPaymentChangesNothing(t *testing.T) {
+	w := together(t)
+	alongside(t, []string{"rbs-own", "payneteasy"}, itself, func(t *testing.T, account string) {
+		a, b := w.toReturn(t, account, oldThreeDS), w.toReturn(t, account, oldThreeDS)
+		w.unchanged(t, "another payment's MD", func() {
+			w.deliver(t, post{to: a.back, body: b.fields.Encode()}).backTo(t, a.made)
+			w.deliver(t, post{to: a.back, body: url.Values{"PaRes": a.fields["PaRes"], "MD": b.fields["MD"]}.Encode()}).backTo(t, a.made)
+			w.deliver(t, post{to: b.back, body: a.fields.Encode()}).backTo(t, b.made)
+		}, a, b)
+		y := threeDS{"1.0.2", "Y", "05"}
+		if account == "payneteasy" {
+			y = threeDS{transStatus: "Y"}
+		}
+		a.finish(paid(1, "-", y))
+		b.finish(paid(1, "-", y))
+	})
 }
 
 // A PaRes of another payment that comes without its MD is believed by nobody either: the gateway judges it.
-func TestAPaResWithoutItsMDIsJudgedByTheGateway(t *testing.T) {
-	t.Parallel()
+func aPaResWithoutItsMDIsJudgedByTheGateway(t *testing.T) {
 	w := together(t)
 	a, b := w.toReturn(t, "rbs-own", oldThreeDS), w.toReturn(t, "rbs-own", oldThreeDS)
 	w.deliver(t, post{to: a.back, body: url.Values{"PaRes": b.fields["PaRes"]}.Encode()}).backTo(t, a.made)
@@ -370,8 +384,7 @@ func nonsense(t testing.TB, to string) map[string]post {
 }
 
 // Nonsense before, between and after: no error page, no cookie, and the payment goes its way.
-func TestNonsenseAtTheReturnAddressDoesNotHarmThePayment(t *testing.T) {
-	t.Parallel()
+func nonsenseAtTheReturnAddressDoesNotHarmThePayment(t *testing.T) {
 	w := together(t)
 	type row struct{ account, card, name string }
 	var rows []row
@@ -400,8 +413,7 @@ func TestNonsenseAtTheReturnAddressDoesNotHarmThePayment(t *testing.T) {
 	})
 }
 
-func TestNonsenseAtTheNotificationAddress(t *testing.T) {
-	t.Parallel()
+func nonsenseAtTheNotificationAddress(t *testing.T) {
 	w := together(t)
 	r := w.toReturn(t, "rbs", challenged)
 	w.unchanged(t, "nonsense after the Method", func() {
@@ -418,53 +430,48 @@ func TestNonsenseAtTheNotificationAddress(t *testing.T) {
 	r.finish(paid(1, "Y", threeDS{"2.2.0", "Y", "05"}))
 }
 
-func TestAHundredRepetitionsChangeNothing(t *testing.T) {
-	t.Parallel()
+func aHundredRepetitionsChangeNothing(t *testing.T) {
 	w := together(t)
-	for _, account := range bothGateways {
-		t.Run(account, func(t *testing.T) {
-			t.Parallel()
-			r := w.toReturn(t, account, challenged)
-			w.unchanged(t, "a repeated notification", func() {
-				for range 100 {
-					if got := w.deliver(t, post{to: r.notify, body: r.method.Encode()}); got.status != http.StatusOK {
-						t.Fatalf("answered %d", got.status)
-					}
+	alongside(t, bothGateways, itself, func(t *testing.T, account string) {
+		r := w.toReturn(t, account, challenged)
+		w.unchanged(t, "a repeated notification", func() {
+			for range 100 {
+				if got := w.deliver(t, post{to: r.notify, body: r.method.Encode()}); got.status != http.StatusOK {
+					t.Fatalf("answered %d", got.status)
 				}
-			}, r)
-			var all sync.WaitGroup
-			for range 10 { // the first of them is the true one
-				all.Go(func() {
-					for range 10 {
-						w.deliver(t, post{to: r.back, body: r.fields.Encode()}).backTo(t, r.made)
-					}
-				})
 			}
-			all.Wait()
-			r.open(r.made.URL)
-			r.rest(visit{})
-			r.sees(resultPage, saysPaid)
-			w.onceOnly(t, r.made)
-			if n := w.movedMoney(t, r.made.OrderID+"-1"); n != 3 { // the card, the Method, the challenge
-				t.Errorf("%d calls that can move money, want 3", n)
-			}
-			calls := len(w.calls(t, r.made.OrderID+"-1"))
-			w.unchanged(t, "a repetition after the end", func() {
-				for range 100 {
+		}, r)
+		var all sync.WaitGroup
+		for range 10 { // the first of them is the true one
+			all.Go(func() {
+				for range 10 {
 					w.deliver(t, post{to: r.back, body: r.fields.Encode()}).backTo(t, r.made)
-					w.deliver(t, post{to: r.notify, body: r.method.Encode()})
 				}
-			}, r)
-			if n := len(w.calls(t, r.made.OrderID+"-1")) - calls; n != 0 {
-				t.Errorf("200 repetitions after the end cost %d gateway calls", n)
+			})
+		}
+		all.Wait()
+		r.open(r.made.URL)
+		r.rest(visit{})
+		r.sees(resultPage, saysPaid)
+		w.onceOnly(t, r.made)
+		if n := w.movedMoney(t, r.made.OrderID+"-1"); n != 3 { // the card, the Method, the challenge
+			t.Errorf("%d calls that can move money, want 3", n)
+		}
+		calls := len(w.calls(t, r.made.OrderID+"-1"))
+		w.unchanged(t, "a repetition after the end", func() {
+			for range 100 {
+				w.deliver(t, post{to: r.back, body: r.fields.Encode()}).backTo(t, r.made)
+				w.deliver(t, post{to: r.notify, body: r.method.Encode()})
 			}
-		})
-	}
+		}, r)
+		if n := len(w.calls(t, r.made.OrderID+"-1")) - calls; n != 0 {
+			t.Errorf("200 repetitions after the end cost %d gateway calls", n)
+		}
+	})
 }
 
 // While a payment waits, whoever knows its address can make us ask the gateway, but no more often than we ask anyway.
-func TestEmptyReturnsDoNotMakeUsAskTheGatewayOften(t *testing.T) {
-	t.Parallel()
+func emptyReturnsDoNotMakeUsAskTheGatewayOften(t *testing.T) {
 	w := together(t)
 	r := w.toReturn(t, "rbs", challenged)
 	reference := r.made.OrderID + "-1"
@@ -479,8 +486,7 @@ func TestEmptyReturnsDoNotMakeUsAskTheGatewayOften(t *testing.T) {
 	r.finish(paid(1, "Y", threeDS{"2.2.0", "Y", "05"}))
 }
 
-func TestUnknownTokensAreAllAnsweredAlike(t *testing.T) {
-	t.Parallel()
+func unknownTokensAreAllAnsweredAlike(t *testing.T) {
 	w := together(t)
 	r := w.toReturn(t, "rbs", challenged)
 	tokens := []string{"x", "AAAAAAAAAAAAAAAAAAAAAAAAAAA", r.token()[:26] + "_", strings.Repeat("A", 4000), r.made.ID, "%00", "..%2f.."}
@@ -510,8 +516,7 @@ var byChance = regexp.MustCompile(`nonce="[^"]*"`)
 // withoutChance takes out of a page what differs each time.
 func withoutChance(body string) string { return byChance.ReplaceAllString(body, "") }
 
-func TestAReturnInsideAFrameOpensTheWholeWindow(t *testing.T) {
-	t.Parallel()
+func aReturnInsideAFrameOpensTheWholeWindow(t *testing.T) {
 	w := together(t)
 	r := w.toReturn(t, "payneteasy", challenged)
 	got := w.deliver(t, post{to: r.back, body: r.fields.Encode(), dest: "iframe"})
@@ -533,14 +538,14 @@ func TestAReturnInsideAFrameOpensTheWholeWindow(t *testing.T) {
 }
 
 // What the browser brings is believed by nobody.
-func TestTheGatewayDecidesNotTheBrowser(t *testing.T) {
-	t.Parallel()
+func theGatewayDecidesNotTheBrowser(t *testing.T) {
 	w := together(t)
-	for _, c := range []struct {
+	type row struct {
 		name, account, card string
 		forge               func(t *testing.T, true url.Values) url.Values
 		want                ending
-	}{
+	}
+	alongside(t, []row{
 		{"CRes says Y, the bank said N", "rbs", challengeLost, says("Y"), declined("authentication_failed", saysNotYou, 1, "Y")},
 		{"CRes says Y, the bank said N", "payneteasy", challengeLost, says("Y"), declined("authentication_failed", saysNotYou, 1, "Y")},
 		{"CRes says N, the bank said Y", "rbs", challenged, says("N"), paid(1, "Y", threeDS{"2.2.0", "Y", "05"})},
@@ -551,14 +556,11 @@ func TestTheGatewayDecidesNotTheBrowser(t *testing.T) {
 			return url.Values{"erro": {encoded(map[string]string{"messageType": "Erro", "messageVersion": "2.2.0", "errorCode": "402", "errorComponent": "A",
 				"threeDSServerTransID": serverTransID(t, v.Get("cres"))})}}
 		}, paid(1, "Y", threeDS{"2.2.0", "Y", "05"})},
-	} {
-		t.Run(c.account+", "+c.name, func(t *testing.T) {
-			t.Parallel()
-			r := w.toReturn(t, c.account, c.card)
-			r.hop.form = c.forge(t, r.fields)
-			r.finish(c.want)
-		})
-	}
+	}, func(c row) string { return c.account + ", " + c.name }, func(t *testing.T, c row) {
+		r := w.toReturn(t, c.account, c.card)
+		r.hop.form = c.forge(t, r.fields)
+		r.finish(c.want)
+	})
 }
 
 // says forges the transStatus of a CRes.
@@ -569,8 +571,7 @@ func says(transStatus string) func(*testing.T, url.Values) url.Values {
 }
 
 // In the second run of a soft decline, what belongs to the first changes nothing.
-func TestAnEarlierRunsNotificationIsNotTheSecondRuns(t *testing.T) {
-	t.Parallel()
+func anEarlierRunsNotificationIsNotTheSecondRuns(t *testing.T) {
 	w := together(t)
 	b, made := w.visits(t, "rbs", nil)
 	r := returning{walker: b, made: made}
@@ -619,147 +620,138 @@ func (w *world) signed(account string, s sessionView, orderID, status string) ur
 	return v
 }
 
-func TestForgedCallbacksChangeNothingAndCostNoGatewayCall(t *testing.T) {
-	t.Parallel()
+func forgedCallbacksChangeNothingAndCostNoGatewayCall(t *testing.T) {
 	w := together(t)
-	for _, account := range bothGateways {
-		t.Run(account, func(t *testing.T) {
-			t.Parallel()
-			r := w.toReturn(t, account, challenged)
-			s := w.session(t, r.made.ID)
-			reference := s.Attempts[0].Reference
-			id := w.ledger(t, r.made.OrderID)[0].GatewayOrderID
-			status := map[string]string{"rbs": "1", "payneteasy": "approved"}[account]
-			good := w.signed(account, s, id, status)
-			to := w.Front + "/callbacks/" + account
-			calls := len(w.calls(t, reference))
-			w.unchanged(t, "a forged callback", func() {
-				for name, change := range map[string]func(url.Values){
-					"no checksum":  func(v url.Values) { v.Del("checksum"); v.Del("control") },
-					"an empty one": func(v url.Values) { v.Set("checksum", ""); v.Set("control", "") },
-					"an invented one": func(v url.Values) {
-						v.Set("checksum", strings.Repeat("A", 64))
-						v.Set("control", strings.Repeat("a", 40))
-					},
-					"another status": func(v url.Values) { v.Set("status", "0") },
-					"another order":  func(v url.Values) { v.Set("mdOrder", "x"); v.Set("orderid", "77") },
-					"another reference": func(v url.Values) {
-						v.Set("orderNumber", "x-1")
-						v.Set("client_orderid", "x-1")
-						v.Set("merchant_order", "x-1")
-					},
-					"a field twice": func(v url.Values) { v.Add("status", "x") },
-				} {
-					v := url.Values{}
-					for k, vs := range good {
-						v[k] = slices.Clone(vs)
-					}
-					change(v)
-					for _, p := range []post{{method: "GET", to: to + "?" + v.Encode()}, {to: to, body: v.Encode()}, {to: to + "?" + v.Encode()}} {
-						if got := w.deliver(t, p); got.status != http.StatusForbidden {
-							t.Errorf("%s (%s): %d", name, p.method, got.status)
-						}
+	alongside(t, bothGateways, itself, func(t *testing.T, account string) {
+		r := w.toReturn(t, account, challenged)
+		s := w.session(t, r.made.ID)
+		reference := s.Attempts[0].Reference
+		id := w.ledger(t, r.made.OrderID)[0].GatewayOrderID
+		status := map[string]string{"rbs": "1", "payneteasy": "approved"}[account]
+		good := w.signed(account, s, id, status)
+		to := w.Front + "/callbacks/" + account
+		calls := len(w.calls(t, reference))
+		w.unchanged(t, "a forged callback", func() {
+			for name, change := range map[string]func(url.Values){
+				"no checksum":  func(v url.Values) { v.Del("checksum"); v.Del("control") },
+				"an empty one": func(v url.Values) { v.Set("checksum", ""); v.Set("control", "") },
+				"an invented one": func(v url.Values) {
+					v.Set("checksum", strings.Repeat("A", 64))
+					v.Set("control", strings.Repeat("a", 40))
+				},
+				"another status": func(v url.Values) { v.Set("status", "0") },
+				"another order":  func(v url.Values) { v.Set("mdOrder", "x"); v.Set("orderid", "77") },
+				"another reference": func(v url.Values) {
+					v.Set("orderNumber", "x-1")
+					v.Set("client_orderid", "x-1")
+					v.Set("merchant_order", "x-1")
+				},
+				"a field twice": func(v url.Values) { v.Add("status", "x") },
+			} {
+				v := url.Values{}
+				for k, vs := range good {
+					v[k] = slices.Clone(vs)
+				}
+				change(v)
+				for _, p := range []post{{method: "GET", to: to + "?" + v.Encode()}, {to: to, body: v.Encode()}, {to: to + "?" + v.Encode()}} {
+					if got := w.deliver(t, p); got.status != http.StatusForbidden {
+						t.Errorf("%s (%s): %d", name, p.method, got.status)
 					}
 				}
-				for name, p := range nonsense(t, to) {
-					if got := w.deliver(t, p); got.status < 400 && p.method != "HEAD" && p.method != "OPTIONS" {
-						t.Errorf("%s: %d", name, got.status)
-					}
-				}
-				if got := w.deliver(t, post{method: "GET", to: w.Front + "/callbacks/nobody?" + good.Encode()}); got.status != http.StatusNotFound {
-					t.Errorf("an unknown account: %d", got.status)
-				}
-			}, r)
-			if n := len(w.calls(t, reference)) - calls; n > 0 {
-				t.Errorf("forged callbacks cost %d gateway calls", n)
 			}
-			r.finish(paid(1, "Y", told(account, "2.2.0", "Y", "05")))
-		})
-	}
+			for name, p := range nonsense(t, to) {
+				if got := w.deliver(t, p); got.status < 400 && p.method != "HEAD" && p.method != "OPTIONS" {
+					t.Errorf("%s: %d", name, got.status)
+				}
+			}
+			if got := w.deliver(t, post{method: "GET", to: w.Front + "/callbacks/nobody?" + good.Encode()}); got.status != http.StatusNotFound {
+				t.Errorf("an unknown account: %d", got.status)
+			}
+		}, r)
+		if n := len(w.calls(t, reference)) - calls; n > 0 {
+			t.Errorf("forged callbacks cost %d gateway calls", n)
+		}
+		r.finish(paid(1, "Y", told(account, "2.2.0", "Y", "05")))
+	})
 }
 
 // A valid callback is a hint: early, twice, late or of the other outcome, it only makes us ask.
-func TestAValidCallbackOnlyMakesUsAsk(t *testing.T) {
-	t.Parallel()
+func aValidCallbackOnlyMakesUsAsk(t *testing.T) {
 	w := together(t)
-	for _, account := range bothGateways {
-		t.Run(account, func(t *testing.T) {
-			t.Parallel()
-			r := w.toReturn(t, account, challenged)
-			s := w.session(t, r.made.ID)
-			id := w.ledger(t, r.made.OrderID)[0].GatewayOrderID
-			yes, no := "1", "0"
-			if account == "payneteasy" {
-				yes, no = "approved", "declined"
+	alongside(t, bothGateways, itself, func(t *testing.T, account string) {
+		r := w.toReturn(t, account, challenged)
+		s := w.session(t, r.made.ID)
+		id := w.ledger(t, r.made.OrderID)[0].GatewayOrderID
+		yes, no := "1", "0"
+		if account == "payneteasy" {
+			yes, no = "approved", "declined"
+		}
+		to := w.Front + "/callbacks/" + account
+		send := func(status string) {
+			t.Helper()
+			if got := w.deliver(t, post{method: "GET", to: to + "?" + w.signed(account, s, id, status).Encode()}); got.status != http.StatusOK {
+				t.Errorf("a valid callback: %d", got.status)
 			}
-			to := w.Front + "/callbacks/" + account
-			send := func(status string) {
-				t.Helper()
-				if got := w.deliver(t, post{method: "GET", to: to + "?" + w.signed(account, s, id, status).Encode()}); got.status != http.StatusOK {
-					t.Errorf("a valid callback: %d", got.status)
-				}
+		}
+		asked := func() int { return len(w.calls(t, s.Attempts[0].Reference)) }
+		before := asked()
+		send(yes) // early: nothing is paid
+		until(t, 5*time.Second, "we have asked", func() bool { return asked() > before })
+		if got := w.session(t, r.made.ID); got.Status != "action_required" {
+			t.Errorf("an early callback made the session %s", got.Status)
+		}
+		send(no)
+		r.finish(paid(1, "Y", told(account, "2.2.0", "Y", "05")))
+		w.unchanged(t, "a late callback", func() {
+			for range 5 {
+				send(yes)
+				send(no)
 			}
-			asked := func() int { return len(w.calls(t, s.Attempts[0].Reference)) }
-			before := asked()
-			send(yes) // early: nothing is paid
-			until(t, 5*time.Second, "we have asked", func() bool { return asked() > before })
-			if got := w.session(t, r.made.ID); got.Status != "action_required" {
-				t.Errorf("an early callback made the session %s", got.Status)
-			}
-			send(no)
-			r.finish(paid(1, "Y", told(account, "2.2.0", "Y", "05")))
-			w.unchanged(t, "a late callback", func() {
-				for range 5 {
-					send(yes)
-					send(no)
-				}
-				w.events(t, r.made.ID)
-			}, r)
-			w.onceOnly(t, r.made)
-		})
-	}
+			w.events(t, r.made.ID)
+		}, r)
+		w.onceOnly(t, r.made)
+	})
 }
 
 // The gateway's own callbacks, twice, late or dropped: one end, told once.
-func TestCallbacksThatComeTwiceLateOrNever(t *testing.T) {
-	t.Parallel()
-	for _, do := range []map[string]any{{"do": "twice", "hold_ms": 1500}, {"do": "late", "hold_ms": 1500}, {"do": "drop"}} {
-		for _, account := range bothGateways {
-			t.Run(fmt.Sprint(account, ", ", do["do"]), func(t *testing.T) {
-				t.Parallel()
-				w := start(t)
-				f := map[string]any{"gateway": account, "call": "callback", "times": -1}
-				for k, v := range do {
-					f[k] = v
-				}
-				w.fault(t, f)
-				b, made := w.visits(t, account, nil)
-				b.pay(unchallenged, "123")
-				b.rest(visit{})
-				b.sees(resultPage, saysPaid)
-				w.advance(t, time.Minute)
-				if do["do"] != "drop" {
-					until(t, 10*time.Second, "the callbacks came", func() bool {
-						n := 0
-						for _, c := range w.calls(t, made.OrderID+"-1") {
-							if c.Call == "callback" {
-								n++
-							}
-						}
-						return n >= map[any]int{"twice": 2, "late": 1}[do["do"]]
-					})
-				}
-				b.open(made.URL)
-				b.sees(resultPage, saysPaid)
-				w.onceOnly(t, made)
-			})
-		}
+func callbacksThatComeTwiceLateOrNever(t *testing.T) {
+	type row struct {
+		account, do string
+		callbacks   int
 	}
+	var rows []row
+	for _, account := range bothGateways {
+		rows = append(rows, row{account, "twice", 2}, row{account, "late", 1}, row{account, "drop", 0})
+	}
+	alongside(t, rows, func(r row) string { return r.account + ", " + r.do }, func(t *testing.T, r row) {
+		w := start(t)
+		f := map[string]any{"gateway": r.account, "call": "callback", "do": r.do, "times": -1}
+		if r.callbacks > 0 {
+			f["hold_ms"] = 1500
+		}
+		w.fault(t, f)
+		b, made := w.visits(t, r.account, nil)
+		b.pay(unchallenged, "123")
+		b.rest(visit{})
+		b.sees(resultPage, saysPaid)
+		w.advance(t, time.Minute)
+		until(t, 10*time.Second, "the callbacks came", func() bool {
+			n := 0
+			for _, c := range w.calls(t, made.OrderID+"-1") {
+				if c.Call == "callback" {
+					n++
+				}
+			}
+			return n >= r.callbacks
+		})
+		b.open(made.URL)
+		b.sees(resultPage, saysPaid)
+		w.onceOnly(t, made)
+	})
 }
 
 // The shopper closes the page once the bank has approved: the callback and our own inquiry finish the payment.
-func TestTheShopperWhoNeverComesBackIsPaidAllTheSame(t *testing.T) {
-	t.Parallel()
+func theShopperWhoNeverComesBackIsPaidAllTheSame(t *testing.T) {
 	w := start(t)
 	b, made := w.visits(t, "rbs-gateway", nil) // the gateway finishes it; only the shopper's way back is missing
 	b.pay(challenged, "123")
