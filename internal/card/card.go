@@ -3,16 +3,18 @@ package card
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
 )
 
-// Number is a primary account number. It shows itself as first six and last four digits, whatever the verb.
-type Number struct{ digits string }
+// Number is a primary account number. It shows itself as first six and last four digits, whatever the verb: the digits are
+// behind a pointer, which fmt does not follow even where it cannot call our methods (unexported fields of others).
+type Number struct{ digits *string }
 
 // Code is a CVC. It never shows itself.
-type Code struct{ digits string }
+type Code struct{ digits *string }
 
 // Card is what a shopper typed.
 type Card struct {
@@ -53,7 +55,7 @@ func ParseNumber(s string) (Number, error) {
 	case !luhn(d):
 		return Number{}, ErrNumberCheck
 	}
-	return Number{d}, nil
+	return Number{&d}, nil
 }
 
 // ParseExpiry takes MM/YY, MM/YYYY, MMYY and "MM / YY"; a card is good to the end of its month.
@@ -94,7 +96,7 @@ func ParseCode(s string) (Code, error) {
 	if strings.Trim(d, "0123456789") != "" || len(d) < 3 || len(d) > 4 {
 		return Code{}, ErrCodeFormat
 	}
-	return Code{d}, nil
+	return Code{&d}, nil
 }
 
 func strip(s string) string {
@@ -116,20 +118,28 @@ func luhn(d string) bool {
 }
 
 // Reveal gives the digits; only a provider's client may ask for them.
-func (n Number) Reveal() string { return n.digits }
+func (n Number) Reveal() string { return reveal(n.digits) }
 
 // Reveal gives the digits; only a provider's client may ask for them.
-func (c Code) Reveal() string { return c.digits }
+func (c Code) Reveal() string { return reveal(c.digits) }
+
+func reveal(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
 
 // Zero tells whether there is a code at all.
-func (c Code) Zero() bool { return c.digits == "" }
+func (c Code) Zero() bool { return c.Reveal() == "" }
 
 // Masked is the part that may be kept.
 func (n Number) Masked() Masked {
-	if len(n.digits) < 12 {
+	d := n.Reveal()
+	if len(d) < 12 {
 		return Masked{}
 	}
-	return Masked{Brand: Brand(n.digits), First6: n.digits[:6], Last4: n.digits[len(n.digits)-4:]}
+	return Masked{Brand: Brand(d), First6: d[:6], Last4: d[len(d)-4:]}
 }
 
 // Same tells whether the number fits what was kept of an earlier one.
@@ -138,16 +148,18 @@ func (m Masked) Same(n Number) bool {
 	return m.First6 == o.First6 && m.Last4 == o.Last4 && m.Last4 != ""
 }
 
+const hidden = "•••"
+
 func (n Number) String() string               { m := n.Masked(); return m.First6 + "…" + m.Last4 }
-func (n Number) GoString() string             { return n.String() }
+func (n Number) Format(f fmt.State, _ rune)   { _, _ = f.Write([]byte(n.String())) }
 func (n Number) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
 func (n Number) LogValue() slog.Value         { return slog.StringValue(n.String()) }
-func (c Code) String() string                 { return "•••" }
-func (c Code) GoString() string               { return "•••" }
-func (c Code) MarshalText() ([]byte, error)   { return []byte("•••"), nil }
-func (c Code) LogValue() slog.Value           { return slog.StringValue("•••") }
+func (c Code) String() string                 { return hidden }
+func (c Code) Format(f fmt.State, _ rune)     { _, _ = f.Write([]byte(hidden)) }
+func (c Code) MarshalText() ([]byte, error)   { return []byte(hidden), nil }
+func (c Code) LogValue() slog.Value           { return slog.StringValue(hidden) }
 func (c Card) String() string                 { return c.Number.String() }
-func (c Card) GoString() string               { return c.Number.String() }
+func (c Card) Format(f fmt.State, _ rune)     { _, _ = f.Write([]byte(c.Number.String())) }
 func (c Card) LogValue() slog.Value           { return slog.StringValue(c.Number.String()) }
 
 // Brand names the payment system by the first digits; empty where we do not know it.
