@@ -73,6 +73,7 @@ func TestVisitsWithoutScript(t *testing.T) {
 	alongside(t, []spec{
 		{"a double click pays once", aDoubleClickPaysOnce},
 		{"the same address in two tabs pays once, whichever card is typed where", theSameAddressInTwoTabsPaysOnceWhicheverCardIsTypedWhere},
+		{"two tabs press Pay at once, a hundred times", twoTabsPressPayAtOnceAHundredTimes},
 		{"the same link in a second browser", theSameLinkInASecondBrowser},
 		{"reloading the post at every step pays once", reloadingThePostAtEveryStepPaysOnce},
 		{"Back after success, and Pay again", backAfterSuccessAndPayAgain},
@@ -132,6 +133,24 @@ func theSameAddressInTwoTabsPaysOnceWhicheverCardIsTypedWhere(t *testing.T) {
 		other.sees(resultPage, saysPaid)
 		w.onceOnly(t, made)
 	})
+}
+
+func twoTabsPressPayAtOnceAHundredTimes(t *testing.T) {
+	w := together(t)
+	for n := range 100 {
+		b, made := w.visits(t, bothGateways[n%2], nil)
+		other := b.tab()
+		other.open(made.URL)
+		atOnce(t, []*walker{b, other}, []hop{b.fill(noThreeDS, "123"), other.fill(noThreeDS, "123")})
+		for _, tab := range []*walker{b, other} {
+			tab.rest(visit{})
+			tab.sees(resultPage, saysPaid)
+		}
+		w.onceOnly(t, made)
+		if t.Failed() {
+			return
+		}
+	}
 }
 
 func theSameLinkInASecondBrowser(t *testing.T) {
