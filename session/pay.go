@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"tollgate/internal/card"
@@ -92,11 +93,17 @@ func (f *Flow) mayBegin(s *Session) error {
 	return nil
 }
 
-// background runs a call under Flow's own life, not the request's.
+// background runs a call under Flow's own life, not the request's. A panic in it is a call without an answer: the queued
+// inquiry looks after it, and the process lives. Its value is not logged, it may hold what was typed.
 func (f *Flow) background(do func(ctx context.Context)) {
 	f.calls.Add(1)
 	go func() {
 		defer f.calls.Done()
+		defer func() {
+			if v := recover(); v != nil {
+				f.Log.Error("panic in a gateway call", "type", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+			}
+		}()
 		do(f.stop)
 	}()
 }
