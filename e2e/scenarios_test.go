@@ -91,7 +91,58 @@ func scenarios() []scenario {
 	for _, account := range []string{"rbs", "payneteasy"} {
 		all = append(all, everywhere(account)...)
 	}
-	return append(append(all, onlyRBS()...), onlyPaynetEasy()...)
+	all = append(append(all, onlyRBS()...), onlyPaynetEasy()...)
+	for _, account := range []string{"sber", "cashier", "transactworld"} {
+		all = append(all, withoutMethods(account)...)
+	}
+	return all
+}
+
+// withoutMethods are the payments of the gateways that have no 3DS 2 of their own: a challenge card runs 3DS 1.0.2 or the
+// gateway's own page, a frictionless card runs without 3DS. Sber's begin with a login, by phone and code.
+func withoutMethods(account string) []scenario {
+	session := map[string]any{}
+	if account == "cashier" {
+		session["currency"] = "RUB" // what its customers pay in
+	}
+	// Sber takes a payment without 3DS in two calls of ours; no browser stands between them.
+	plain := "-"
+	if account == "sber" {
+		plain = "U"
+	}
+	// The two others tell the ECI, and nothing more; Sber tells nothing.
+	known, frictionless := threeDS{eci: "05"}, threeDS{}
+	switch account {
+	case "sber":
+		known = threeDS{}
+	case "cashier":
+		frictionless = known
+	}
+	rows := []scenario{
+		{name: "no 3DS", card: "4000019900050008", want: paid(1, plain, threeDS{})},
+		{name: "frictionless card", card: "4000019900020001", want: paid(1, plain, frictionless)},
+		{name: "challenge card passes", card: "4000019900020704", want: paid(1, "-", known)},
+		{name: "challenge card fails", card: "4000019900020712", want: declined("authentication_failed", saysNotYou, 1, "-")},
+		{name: "challenge by hand", card: "4000019900020720", visit: visit{bank: []string{"1234"}}, want: paid(1, "-", known)},
+		{name: "3DS 1.0.2 Y", card: "4000019900040702", want: paid(1, "-", known)},
+		{name: "3DS 1.0.2 N", card: "4000019900040710", want: declined("authentication_failed", saysNotYou, 1, "-")},
+		{name: "declined for funds", card: "4000019900050107", want: declined("insufficient_funds", saysNoMoney, 1, plain)},
+		{name: "declined by the bank after authentication", card: "4000019900060700", want: declined("do_not_honor", saysRefused, 1, "-")},
+	}
+	if account != "sber" {
+		rows = append(rows, scenario{name: "held for a later capture", card: "4000019900050008", session: map[string]any{"capture": "manual"},
+			want: ending{page: resultPage, says: saysAuthorized, status: "authorized", state: "authorized", runs: 1, compInd: "-", charges: 1}})
+	}
+	for i := range rows {
+		rows[i].name, rows[i].account = account+": "+rows[i].name, account
+		if rows[i].session == nil {
+			rows[i].session = map[string]any{}
+		}
+		for k, v := range session {
+			rows[i].session[k] = v
+		}
+	}
+	return rows
 }
 
 // everywhere are the payments that every gateway with EMV 3DS and 3DS 1.0.2 must take alike.

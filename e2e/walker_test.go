@@ -241,10 +241,31 @@ func (w *world) visits(t testing.TB, account string, session map[string]any) (*w
 	b := newWalker(t, w)
 	b.order, b.id = made.OrderID, made.ID
 	b.open(made.URL)
+	b.logIn()
 	if b.kind() != cardForm || !strings.Contains(b.words(), saysPayByCard) {
 		t.Fatalf("the address does not begin with the card form: %s", b.words())
 	}
 	return b, made
+}
+
+// logIn passes the pages before the card, where the account wants the customer first.
+func (b *walker) logIn() {
+	b.t.Helper()
+	// A customer of one's own: a second login of the same one would end the first.
+	phone := fmt.Sprintf("+7 917 %07d", orders.Add(1)*100+1)
+	for _, ask := range []struct{ input, answer string }{{"phone", phone}, {"code", "111111"}} {
+		input := b.doc.Find("input[name=" + ask.input + "]")
+		if input.Length() == 0 {
+			continue
+		}
+		r := formOf(b.document, input.Closest("form"), "")
+		r.form.Set(ask.input, ask.answer)
+		b.goTo(r)
+	}
+	if choice := b.doc.Find("input[name=card][value=new]"); choice.Length() == 1 { // saved cards are offered
+		r := formOf(b.document, choice.Closest("form"), "card=new")
+		b.goTo(r)
+	}
 }
 
 // open types an address.
@@ -501,7 +522,7 @@ func (b *walker) inspect(d *document, status int) {
 			shows = shows || a.Val == b.cvc
 		}
 	})
-	if shows {
+	if shows && b.card != "" { // before a card was typed, 123 is the middle of the phone that is shown as an example
 		b.t.Errorf("%s shows the card's code", name)
 	}
 	h := d.header
