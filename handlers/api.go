@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -102,11 +103,23 @@ func (a api) created(c echo.Context, s *session.Session) error {
 	return c.JSON(http.StatusCreated, a.object(s))
 }
 
-// readJSON reads one JSON object; unknown members are refused, so that a misspelt one is not silently lost.
-func readJSON(c echo.Context, v any) error {
-	d := json.NewDecoder(c.Request().Body)
+// readJSON reads one JSON object; unknown members are refused, so that a misspelt one is not silently lost. So is the
+// character NUL, wherever it stands: PostgreSQL stores no text with it.
+func readJSON[T any](c echo.Context, v *T) error {
+	body, err := io.ReadAll(c.Request().Body)
+	var he *echo.HTTPError
+	if errors.As(err, &he) { // too large
+		return he
+	}
+	if err != nil || holdsNUL(body) {
+		return errBadJSON
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
-	err := d.Decode(v)
+	err = d.Decode(&v)
+	if err == nil && v == nil { // null is no object
+		return errBadJSON
+	}
 	if err == nil {
 		if _, trailing := d.Token(); trailing != io.EOF {
 			err = errBadJSON
@@ -114,10 +127,6 @@ func readJSON(c echo.Context, v any) error {
 	}
 	if err == nil {
 		return nil
-	}
-	var he *echo.HTTPError
-	if errors.As(err, &he) {
-		return he
 	}
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) && wrong.Field != "" {
@@ -127,6 +136,21 @@ func readJSON(c echo.Context, v any) error {
 		return &invalid{[]fieldError{{"/" + strings.Trim(name, `"`), "is not known"}}}
 	}
 	return errBadJSON
+}
+
+func holdsNUL(body []byte) bool {
+	if !bytes.Contains(body, []byte(`\u0000`)) {
+		return false
+	}
+	for d := json.NewDecoder(bytes.NewReader(body)); ; {
+		token, err := d.Token()
+		if err != nil { // the end, or no JSON: that is found elsewhere
+			return false
+		}
+		if text, _ := token.(string); strings.Contains(text, "\x00") {
+			return true
+		}
+	}
 }
 
 // session checks everything that is Tollgate's to check, all faults at once.
@@ -352,6 +376,12 @@ type page[T any] struct {
 	HasMore bool `json:"has_more"`
 }
 
+// statuses are those a list can be asked for: a misspelt one must not look as if there were no such sessions.
+var statuses = []session.Status{
+	session.StatusOpen, session.StatusActionRequired, session.StatusProcessing, session.StatusAuthorized, session.StatusPaid,
+	session.StatusPartiallyRefunded, session.StatusRefunded, session.StatusVoided, session.StatusDeclined, session.StatusExpired, session.StatusCancelled,
+}
+
 func (a api) list(c echo.Context) error {
 	limit := 20
 	if v := c.QueryParam("limit"); v != "" {
@@ -361,9 +391,13 @@ func (a api) list(c echo.Context) error {
 		}
 		limit = n
 	}
+	status := session.Status(c.QueryParam("status"))
+	if status != "" && !slices.Contains(statuses, status) {
+		return &invalid{[]fieldError{{"/status", "must be one of the statuses of a session"}}}
+	}
 	found, err := a.Store.List(c.Request().Context(), session.Filter{
 		Merchant: merchantOf(c).ID, Account: c.QueryParam("account"), OrderID: c.QueryParam("order_id"),
-		Status: session.Status(c.QueryParam("status")), Before: c.QueryParam("before"), Limit: limit,
+		Status: status, Before: c.QueryParam("before"), Limit: limit,
 	})
 	if err != nil {
 		return err

@@ -58,6 +58,7 @@ func New(o Options) *echo.Echo {
 		recovered(o.Log),
 		logged(o.Log, o.Observe),
 		hardened,
+		legible,
 		middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: "512K"}),
 	)
 
@@ -99,7 +100,7 @@ func New(o Options) *echo.Echo {
 
 	// The merchant's API.
 	a := api{o}
-	v1 := e.Group("/v1", a.authenticated, scoped(), a.idempotent)
+	v1 := e.Group("/v1", a.authenticated, scoped(), legibleQuery, a.idempotent)
 	v1.POST("/sessions", a.create)
 	v1.GET("/sessions", a.list)
 	v1.GET("/sessions/:session", a.read)

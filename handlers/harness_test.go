@@ -88,6 +88,7 @@ type machine struct {
 	gateway *gateway
 	flow    *session.Flow
 	key     string
+	judged  func(operation, int) // hears of every call that the contract describes
 }
 
 // sealing is shared by all machines, as the file of sealing keys is.
@@ -100,6 +101,7 @@ var sealing = sync.OnceValue(func() []byte {
 type tune struct {
 	store     func(session.Store) session.Store
 	book      func(merchant.Book) merchant.Book
+	provider  func(*gateway) providers.Provider
 	merchants []merchant.Merchant
 }
 
@@ -129,6 +131,10 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 	if with.book != nil {
 		book = with.book(book)
 	}
+	var provider providers.Provider = m.gateway
+	if with.provider != nil {
+		provider = with.provider(m.gateway)
+	}
 	if with.merchants == nil {
 		with.merchants = []merchant.Merchant{
 			{ID: "shop", Name: "Shop", Keys: []merchant.Key{{Hash: merchant.HashKey(shopKey)}}, Accounts: []string{"acc"}},
@@ -136,7 +142,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 		}
 	}
 	m.flow = session.NewFlow(session.Options{
-		Store: store, Customers: st, Accounts: map[string]session.Account{"acc": {Name: "acc", Gateway: "fake", Provider: m.gateway}},
+		Store: store, Customers: st, Accounts: map[string]session.Account{"acc": {Name: "acc", Gateway: "fake", Provider: provider}},
 		Sealer: keys, Hub: hub, Now: clock.Now, BaseURL: "https://pay.example", Log: log,
 	})
 	m.Echo = handlers.New(handlers.Options{

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -82,6 +83,39 @@ func hardened(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		return next(c)
 	}
+}
+
+// legible replaces what no name of ours holds, NUL and bytes that are not UTF-8, in the values of the path: PostgreSQL
+// refuses to look for them. So they find nothing, as any other unknown name.
+func legible(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		values := c.ParamValues()
+		for i, v := range values {
+			values[i] = legibleText(v)
+		}
+		c.SetParamValues(values...)
+		return next(c)
+	}
+}
+
+// legibleQuery does so in the query. Not for what comes from a bank: that is forwarded byte for byte.
+func legibleQuery(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		u := c.Request().URL
+		if query := u.Query(); u.RawQuery != "" {
+			for _, all := range query {
+				for i, v := range all {
+					all[i] = legibleText(v)
+				}
+			}
+			u.RawQuery = query.Encode()
+		}
+		return next(c)
+	}
+}
+
+func legibleText(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
 }
 
 // answeredInside renders errors inside the browser session's layer, so that it commits once and before the body.
