@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -211,6 +212,7 @@ type house struct {
 	gw    *gateway
 	acc   session.Account
 	id    string // of the session
+	log   bytes.Buffer
 
 	mu     sync.Mutex
 	time   time.Time
@@ -275,6 +277,17 @@ func (h *house) now() time.Time {
 	return h.time
 }
 
+type lockedWriter struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+func (l lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
 // start is a new process over the same store.
 func (h *house) start() {
 	h.mu.Lock()
@@ -283,7 +296,7 @@ func (h *house) start() {
 	dead := new(bool)
 	h.flow = session.NewFlow(session.Options{
 		Store: h.store, Customers: h.store, Accounts: map[string]session.Account{shop: h.acc}, Sealer: plainSeal{}, Now: h.now,
-		BaseURL: "https://pay.example", Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		BaseURL: "https://pay.example", Log: slog.New(slog.NewTextHandler(lockedWriter{&h.mu, &h.log}, nil)),
 		At: func(place string) {
 			h.mu.Lock()
 			h.places[place]++

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -899,5 +900,24 @@ func TestAnAnswerThatWasTakenIsNotSentAgainThoughTheGatewayIsSlowToSaySo(t *test
 	h.forward(10 * time.Minute)
 	if n := len(h.gw.answers); n != 1 {
 		t.Errorf("sent %d times", n)
+	}
+}
+
+func TestAPanicInAGatewayCallIsACallWithoutAnAnswerAndSaysNothingOfTheCard(t *testing.T) {
+	h := newHouse(t)
+	panicked := make(chan struct{})
+	h.gw.pay = func(_ context.Context, _ providers.Payment, o *order) (providers.Step, error) {
+		defer close(panicked)
+		o.charges++
+		panic("cannot charge " + theCard.Number.Reveal() + " with code " + theCard.Code.Reveal())
+	}
+	h.submitOnly()
+	<-panicked
+	h.flow.Close(t.Context())
+	h.restart()
+	h.forward(time.Minute)
+	h.is(session.Paid)
+	if log := h.log.String(); !strings.Contains(log, "panic") || strings.Contains(log, theCard.Number.Reveal()) || strings.Contains(log, "cannot charge") {
+		t.Errorf("the log: %s", log)
 	}
 }
