@@ -29,7 +29,8 @@ lint: ## golangci-lint, with more opinions than check
 	go tool -modfile=tools/go.mod golangci-lint run ./...
 
 test: setup drift check ## everything: what CI runs
-	go test -count=1 -timeout 30m ./...
+	go test -count=1 -timeout 20m $$(go list ./... | grep -v '/e2e$$')
+	go test -count=1 -timeout 20m ./e2e
 
 fuzz: ## every fuzz target for FUZZTIME (default 1m)
 	@scripts/fuzz $(or $(FUZZTIME),1m)
