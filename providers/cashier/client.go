@@ -8,16 +8,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"tollgate/providers"
+	"tollgate/providers/answers"
 )
 
 // The gateway's calls. The paths of those marked * are not published.
@@ -175,66 +174,13 @@ type object struct {
 	hide    []string
 }
 
-// decode reads exactly one JSON object. A name that comes twice could mean two things: refused.
+// decode reads the one object of an answer.
 func decode(body []byte, hide ...string) (object, error) {
-	if !utf8.Valid(body) {
-		return object{}, fmt.Errorf("%w: not UTF-8", errAnswer)
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	v, err := value(d, 0)
+	members, err := answers.Object(body)
 	if err != nil {
-		return object{}, err
-	}
-	members, isObject := v.(map[string]any)
-	if _, err := d.Token(); !isObject || err != io.EOF {
-		return object{}, fmt.Errorf("%w: not one JSON object", errAnswer)
+		return object{}, fmt.Errorf("%w: %w", errAnswer, err)
 	}
 	return object{members, hide}, nil
-}
-
-func value(d *json.Decoder, depth int) (any, error) {
-	if depth > 32 {
-		return nil, fmt.Errorf("%w: too deep", errAnswer)
-	}
-	token, err := d.Token()
-	if err != nil {
-		return nil, fmt.Errorf("%w: JSON", errAnswer)
-	}
-	delim, isDelim := token.(json.Delim)
-	if !isDelim {
-		return token, nil
-	}
-	members, list := map[string]any{}, []any{}
-	for d.More() {
-		name := ""
-		if delim == '{' {
-			key, err := d.Token()
-			if err != nil {
-				return nil, fmt.Errorf("%w: JSON", errAnswer)
-			}
-			name, _ = key.(string)
-			if _, twice := members[name]; twice {
-				return nil, fmt.Errorf("%w: a name comes twice", errAnswer)
-			}
-		}
-		v, err := value(d, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		if delim == '{' {
-			members[name] = v
-		} else {
-			list = append(list, v)
-		}
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, fmt.Errorf("%w: JSON", errAnswer)
-	}
-	if delim == '{' {
-		return members, nil
-	}
-	return list, nil
 }
 
 // text is the first named member that is a scalar and not empty, as text.

@@ -8,6 +8,7 @@ import (
 
 	"tollgate/internal/card"
 	"tollgate/providers"
+	"tollgate/providers/answers"
 	"tollgate/threeds"
 )
 
@@ -78,7 +79,7 @@ func (g *provider) Cards(ctx context.Context, o providers.Owner) ([]providers.Sa
 }
 
 func binding(b object) providers.SavedCard {
-	s := providers.SavedCard{ID: id(b.text("bindingId")), Card: mask(b.text("maskedPan")), Active: true}
+	s := providers.SavedCard{ID: answers.ID(b.text("bindingId")), Card: mask(b.text("maskedPan")), Active: true}
 	if e := b.plain("0123456789", 6, "expiryDate"); len(e) == 6 { // YYYYMM
 		s.Expiry = fmt.Sprintf("%s/%s", e[4:], e[2:4])
 	}
@@ -91,7 +92,7 @@ func (g *provider) Remember(ctx context.Context, p providers.Payment, _ provider
 	if err != nil {
 		return providers.SavedCard{}, err
 	}
-	s := providers.SavedCard{ID: id(o.child("bindingInfo").text("bindingId")), Active: true}
+	s := providers.SavedCard{ID: answers.ID(o.child("bindingInfo").text("bindingId")), Active: true}
 	info := o.child("cardAuthInfo")
 	s.Card = mask(or(info.text("maskedPan"), info.text("pan")))
 	if e := info.plain("0123456789", 6, "expiration"); len(e) == 6 {

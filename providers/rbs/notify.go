@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"tollgate/providers"
+	"tollgate/providers/answers"
 )
 
 // Bounds of a callback; the longest documented one has about sixty parameters.
@@ -33,7 +34,7 @@ func (g *provider) Notified(r *http.Request) (providers.Notice, error) {
 	}
 	n := providers.Notice{
 		Reference: cut(params["orderNumber"], 64),
-		OrderID:   id(or(params["mdOrder"], params["mdorder"])),
+		OrderID:   answers.ID(or(params["mdOrder"], params["mdorder"])),
 		Event:     cut(params["operation"], 64),
 	}
 	if params["status"] == "0" {

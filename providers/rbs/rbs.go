@@ -14,6 +14,7 @@ import (
 	"tollgate/internal/card"
 	"tollgate/internal/money"
 	"tollgate/providers"
+	"tollgate/providers/answers"
 	"tollgate/threeds"
 )
 
@@ -140,7 +141,7 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 		return providers.Ref{}, err
 	}
 	ref := p.Ref
-	if ref.OrderID = id(o.text("orderId")); ref.OrderID == "" {
+	if ref.OrderID = answers.ID(o.text("orderId")); ref.OrderID == "" {
 		return providers.Ref{}, providers.Unreadable(op, 200, errShape)
 	}
 	return ref, nil
@@ -302,7 +303,9 @@ func (g *provider) step(ctx context.Context, p providers.Payment, op string, o o
 }
 
 func methodServer(o object) string { return o.text("threeDSMethodURLServer", "threeDSMethodUrlServer") }
-func transID(o object) string      { return id(o.text("threeDSServerTransId", "threeDSServerTransID")) }
+func transID(o object) string {
+	return answers.ID(o.text("threeDSServerTransId", "threeDSServerTransID"))
+}
 
 // refusal recognises "declined although errorCode is 0".
 func refusal(o object) bool {
@@ -469,7 +472,7 @@ func standing(p providers.Payment, o object) (providers.Standing, error) {
 	mdOrder := ""
 	for _, a := range o.list("attributes") {
 		if a.text("name") == "mdOrder" {
-			mdOrder = id(a.text("value"))
+			mdOrder = answers.ID(a.text("value"))
 		}
 	}
 	if mdOrder != "" {

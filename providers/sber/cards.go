@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tollgate/providers"
+	"tollgate/providers/answers"
 )
 
 // AsksCode is false: a payment by binding has no place for a CVC.
@@ -44,7 +45,7 @@ func (g *provider) Cards(ctx context.Context, o providers.Owner) ([]providers.Sa
 // saved reads a binding and its card.
 func saved(binding, c object) providers.SavedCard {
 	s := providers.SavedCard{
-		ID: id(binding.text("uuid")), Name: cut(binding.text("mnemonic"), maxName), Active: true,
+		ID: answers.ID(binding.text("uuid")), Name: cut(binding.text("mnemonic"), maxName), Active: true,
 		Card: mask(or(c.text("maskedPan"), binding.text("maskedPan"))),
 	}
 	if t, err := time.Parse("2006-01", or(c.text("expiryDate"), binding.text("expiryDate"))); err == nil {

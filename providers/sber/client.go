@@ -6,17 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"tollgate/internal/card"
 	"tollgate/providers"
+	"tollgate/providers/answers"
 )
 
 // The gateway's calls, by their paths under /api/. The inquiry's path is the account's.
@@ -67,7 +65,7 @@ func (c *client) call(ctx context.Context, op string, token providers.Secret, in
 		if f, ok := errors.AsType[*providers.Failure](err); ok && f.Err != nil {
 			err = f.Err
 		}
-		return object{}, &providers.Failure{Op: op, Err: &quiet{scrub(err.Error(), hide), err}}
+		return object{}, &providers.Failure{Op: op, Err: &quiet{answers.Scrub(err.Error(), hide), err}}
 	}
 	return read(op, status, answer, hide)
 }
@@ -75,7 +73,7 @@ func (c *client) call(ctx context.Context, op string, token providers.Secret, in
 // read judges an answer. What a refusal looks like is not published: any status other than SUCCESS is one, its code and
 // text are taken from the names that the vendor's other gateway uses (assumption 1).
 func read(op string, status int, answer []byte, hide []string) (object, error) {
-	members, err := decode(answer)
+	members, err := answers.Object(answer)
 	if err != nil {
 		return object{}, providers.Unreadable(op, status, err)
 	}
@@ -140,7 +138,7 @@ var shortNumber = regexp.MustCompile(`\b[0-9]{3,4}\b`)
 func (o object) words(names ...string) string {
 	for _, n := range names {
 		if s := o.text(n); s != "" {
-			return shortNumber.ReplaceAllStringFunc(scrub(s, o.hide), func(string) string { return "•••" })
+			return shortNumber.ReplaceAllStringFunc(answers.Scrub(s, o.hide), func(string) string { return "•••" })
 		}
 	}
 	return ""
@@ -182,148 +180,17 @@ func (o object) list(name string) (out []object, found bool) {
 }
 
 func short(s string, hide []string) string {
-	if s = scrub(s, hide); len(s) > 16 {
+	if s = answers.Scrub(s, hide); len(s) > 16 {
 		return "?"
 	}
 	return s
 }
 
-// Reasons why a call cannot be made or an answer cannot be read. They quote nothing of it.
+// Reasons why a call cannot be made or an answer cannot be used. They quote nothing of it.
 var (
-	errRequest   = errors.New("request cannot be written")
-	errNotUTF8   = errors.New("not UTF-8")
-	errNotObject = errors.New("not a JSON object")
-	errTrailing  = errors.New("something after the object")
-	errTwice     = errors.New("a name twice in one object")
-	errDeep      = errors.New("nested too deep")
-	errSyntax    = errors.New("not JSON")
-	errShape     = errors.New("none of the documented shapes")
+	errRequest = errors.New("request cannot be written")
+	errShape   = errors.New("none of the documented shapes")
 )
-
-const maxDepth = 16
-
-// decode reads one JSON object. encoding/json alone would let a second mdOrderStatus win over the first.
-func decode(body []byte) (map[string]any, error) {
-	if !utf8.Valid(body) {
-		return nil, errNotUTF8
-	}
-	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte("\ufeff"))))
-	d.UseNumber()
-	v, err := value(d, 0)
-	if err != nil {
-		return nil, err
-	}
-	m, ok := v.(map[string]any)
-	if !ok {
-		return nil, errNotObject
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, errTrailing
-	}
-	return m, nil
-}
-
-func value(d *json.Decoder, depth int) (any, error) {
-	if depth > maxDepth {
-		return nil, errDeep
-	}
-	t, err := d.Token()
-	if err != nil {
-		return nil, errSyntax
-	}
-	switch t {
-	case json.Delim('{'):
-		m := map[string]any{}
-		for d.More() {
-			k, err := d.Token()
-			if err != nil {
-				return nil, errSyntax
-			}
-			name, ok := k.(string)
-			if !ok {
-				return nil, errSyntax
-			}
-			if _, there := m[name]; there {
-				return nil, errTwice
-			}
-			if m[name], err = value(d, depth+1); err != nil {
-				return nil, err
-			}
-		}
-		if _, err := d.Token(); err != nil {
-			return nil, errSyntax
-		}
-		return m, nil
-	case json.Delim('['):
-		a := []any{}
-		for d.More() {
-			v, err := value(d, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			a = append(a, v)
-		}
-		if _, err := d.Token(); err != nil {
-			return nil, errSyntax
-		}
-		return a, nil
-	}
-	return t, nil
-}
-
-const maxWords = 300 // runes of a gateway's text that are kept
-
-// scrub makes a gateway's text fit for a log: without the secrets of the call, without anything that looks like a card
-// number, without control characters, and short.
-func scrub(s string, hide []string) string {
-	s = strings.ToValidUTF8(s, "?")
-	if len(s) > 8*maxWords { // whatever is cut below is not worth masking
-		s = strings.ToValidUTF8(s[:8*maxWords], "")
-	}
-	for _, h := range hide {
-		if len(h) >= 3 {
-			s = strings.ReplaceAll(s, h, "•••")
-		}
-	}
-	s = maskDigits(s)
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	if r := []rune(s); len(r) > maxWords {
-		s = string(r[:maxWords]) + "…"
-	}
-	return strings.TrimSpace(s)
-}
-
-// maskDigits hides the middle of every run of 12 or more digits, spaces, points and hyphens inside it included.
-func maskDigits(s string) string {
-	var out strings.Builder
-	for i := 0; i < len(s); {
-		if s[i] < '0' || s[i] > '9' {
-			out.WriteByte(s[i])
-			i++
-			continue
-		}
-		end, digits := i, []byte(nil)
-		for j := i; j < len(s); j++ {
-			if s[j] >= '0' && s[j] <= '9' {
-				digits, end = append(digits, s[j]), j+1
-			} else if s[j] != ' ' && s[j] != '-' && s[j] != '.' || j-end > 0 {
-				break
-			}
-		}
-		if len(digits) < 12 {
-			out.WriteString(s[i:end])
-		} else {
-			out.WriteString(string(digits[:6]) + "…" + string(digits[len(digits)-4:]))
-		}
-		i = end
-	}
-	return out.String()
-}
 
 // mask reads the first six and last four digits out of a maskedPan: 4111111199 as documented, or with stars between.
 func mask(s string) card.Masked {
@@ -336,19 +203,6 @@ func mask(s string) card.Masked {
 		return card.Masked{}
 	}
 	return card.Masked{Brand: card.Brand(s[:6]), First6: s[:6], Last4: s[len(s)-4:]}
-}
-
-// id is an identifier of the gateway's that may be stored and sent back: short and of harmless characters.
-func id(s string) string {
-	if len(s) > 64 {
-		return ""
-	}
-	for i := range len(s) {
-		if c := s[i]; (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
-			return ""
-		}
-	}
-	return s
 }
 
 // cut is at most n characters of s on one line.

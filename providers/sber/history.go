@@ -6,6 +6,7 @@ import (
 
 	"tollgate/internal/money"
 	"tollgate/providers"
+	"tollgate/providers/answers"
 )
 
 const (
@@ -54,7 +55,7 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 }
 
 func historyLine(t object) (providers.HistoryLine, error) {
-	line := providers.HistoryLine{Reference: cut(t.text("transactionNumber"), 64), OrderID: id(t.text("mdOrder")), Kind: kindOf(t.text("transactionType"))}
+	line := providers.HistoryLine{Reference: cut(t.text("transactionNumber"), 64), OrderID: answers.ID(t.text("mdOrder")), Kind: kindOf(t.text("transactionType"))}
 	at, err := time.ParseInLocation(stamp, t.text("transactionDate"), moscow)
 	if err != nil {
 		return line, errShape

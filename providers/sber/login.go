@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tollgate/providers"
+	"tollgate/providers/answers"
 )
 
 // codeLife is how long a one-time code is good.
@@ -31,7 +32,7 @@ func (g *provider) FindCustomer(ctx context.Context, phone string) (string, erro
 	if _, there := o.members["client"]; !there || o.members["client"] == nil {
 		return "", providers.ErrNoCustomer
 	}
-	uuid := id(o.child("client").text("uuid"))
+	uuid := answers.ID(o.child("client").text("uuid"))
 	if uuid == "" {
 		return "", providers.Unreadable(opFindClient, 200, errShape)
 	}
@@ -55,7 +56,7 @@ func (g *provider) SendCode(ctx context.Context, customer string) (string, error
 	if err != nil {
 		return "", err
 	}
-	challenge := id(o.text("accessCode"))
+	challenge := answers.ID(o.text("accessCode"))
 	if challenge == "" {
 		return "", providers.Unreadable(opOTP, 200, errShape)
 	}

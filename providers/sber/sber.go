@@ -10,6 +10,7 @@ import (
 	"tollgate/internal/card"
 	"tollgate/internal/money"
 	"tollgate/providers"
+	"tollgate/providers/answers"
 	"tollgate/threeds"
 )
 
@@ -118,7 +119,7 @@ func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.In
 	if err != nil {
 		return providers.Step{}, err
 	}
-	mdOrder, acs, paReq := id(o.text("mdOrder")), o.text("redirectUrl"), o.text("paReq")
+	mdOrder, acs, paReq := answers.ID(o.text("mdOrder")), o.text("redirectUrl"), o.text("paReq")
 	number := o.text("transactionNumber")
 	if mdOrder == "" || number != "" && number != p.Ref.Reference || (acs == "") != (paReq == "") {
 		return providers.Step{}, providers.Unreadable(op, 200, errShape)
@@ -285,7 +286,7 @@ func (g *provider) inquire(ctx context.Context, p providers.Payment) (object, er
 // standing reads an order. An end needs the whole of it: our number, amount and currency.
 func (g *provider) standing(p providers.Payment, o object) (providers.Standing, error) {
 	st := providers.Standing{Ref: p.Ref, Outcome: providers.Unclear, Reference: cut(o.text("transactionNumber"), 64)}
-	mdOrder, word := id(o.text("mdOrder")), o.text("mdOrderStatus")
+	mdOrder, word := answers.ID(o.text("mdOrder")), o.text("mdOrderStatus")
 	if mdOrder != "" {
 		st.Ref.OrderID = mdOrder // the caller compares it with the one it knows
 	}
@@ -370,6 +371,6 @@ func sourceOf(o object) side {
 	}
 	return side{
 		card:    mask(or(s.child("card").text("maskedPan"), s.text("maskedPan"))),
-		binding: id(or(s.text("binding"), s.child("binding").text("uuid"))),
+		binding: answers.ID(or(s.text("binding"), s.child("binding").text("uuid"))),
 	}
 }
