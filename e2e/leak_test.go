@@ -98,7 +98,7 @@ func TestTheSearchFindsWhatItIsToFind(t *testing.T) {
 		}
 	}
 	for _, text := range []string{`"cvc":"123"`, "cvc=7391", "$CVC=123&", "cvv2: 7391", `name="cvc" value="123"`, "%24CVC=123"} {
-		if !codeFields.MatchString(text) && !strings.Contains(text, "value") {
+		if !codeFields.MatchString(text) {
 			t.Errorf("a code in %s is overlooked", text)
 		}
 	}

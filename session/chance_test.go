@@ -313,7 +313,7 @@ func TestChanceFindsNoWayToChargeTwiceOrToLoseAPayment(t *testing.T) {
 		for range session.MaxAttempts {
 			f.bank(rapid.Bool().Draw(rt, "yes in the end"))
 		}
-		h.forward(3 * 24 * time.Hour)
+		h.forward(6 * time.Hour)
 		h.consistent(rt, seen)
 		s := h.session()
 		for _, a := range s.Attempts {

@@ -174,10 +174,11 @@ func TestACloseWithoutAnAnswerProvesNothing(t *testing.T) {
 }
 
 func TestAnOrderThatCannotBeClosedIsOutlived(t *testing.T) {
-	h := newHouse(t)
+	const life = 2 * time.Hour
+	h := newHouse(t, func(h *house) { h.acc.OrderLife = life })
 	h.gw.pay = challenged
 	h.submit()
-	h.forward(session.OrderLifetime - time.Minute)
+	h.forward(life - time.Minute)
 	h.is(session.Shopper)
 	h.forward(5 * time.Minute)
 	h.is(session.Abandoned)
