@@ -150,7 +150,7 @@ func TestARefusalIsRepeatedAndNotNowIsNot(t *testing.T) {
 type killed struct {
 	session.Store
 	merchant.Book
-	before, after bool // of creating the session
+	before bool // dies before the session is created; else after it
 }
 
 var errKilled = errors.New("killed")
