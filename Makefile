@@ -18,7 +18,7 @@ generate: ## make the generated files anew: pages, diagram, API client
 	go tool templ generate -path templates -log-level error
 
 drift: generate ## fail where a generated file is not as its source says
-	@test -z "$$(git status --porcelain -- '*_templ.go' docs/transitions.md client/api.gen.go)" || { git --no-pager diff -- '*_templ.go' docs/transitions.md client/api.gen.go; echo 'generated files differ: run make generate and commit'; exit 1; }
+	@test -z "$$(git status --porcelain -- '*_templ.go' docs/transitions.md docs/gateways/README.md client/api.gen.go)" || { git --no-pager diff -- '*_templ.go' docs/transitions.md docs/gateways/README.md client/api.gen.go; echo 'generated files differ: run make generate and commit'; exit 1; }
 
 check: ## format, vet, staticcheck
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'not formatted'; exit 1; }

@@ -1,0 +1,87 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+
+	"tollgate/internal/clock"
+	"tollgate/internal/config"
+	"tollgate/providers"
+)
+
+//go:generate go run ./capabilities ../../docs/gateways/README.md
+
+// WriteCapabilities prints what each gateway offers, as its provider's interfaces say it, for docs/gateways/README.md. The
+// accounts are the sandbox's; an account's own options may narrow what it offers.
+func WriteCapabilities(w io.Writer) error {
+	a := &App{o: Options{Clock: &clock.Clock{}}, log: slog.New(slog.DiscardHandler), SandboxURL: "http://localhost:8081"}
+	c := config.Config{Sandbox: true}
+	a.demo(&c)
+	accounts, err := a.accounts(c)
+	if err != nil {
+		return err
+	}
+	names := slices.Sorted(maps.Keys(gateways()))
+	offers := map[string][]string{}
+	var rows []string
+	for _, name := range names {
+		offers[name] = providers.Capabilities(accounts[name].Provider)
+		for _, o := range offers[name] {
+			if !slices.Contains(rows, o) {
+				rows = append(rows, o)
+			}
+		}
+	}
+	slices.Sort(rows)
+	var b strings.Builder
+	b.WriteString("# What each gateway offers\n\nGenerated from the code by `go generate ./...`; `GET /v1/accounts` answers the same. Do not edit.\n\n")
+	fmt.Fprintf(&b, "| | %s |\n|---|%s\n", strings.Join(names, " | "), strings.Repeat("---|", len(names)))
+	for _, row := range rows {
+		b.WriteString("| " + strings.ReplaceAll(row, "_", " "))
+		for _, name := range names {
+			cell := ""
+			if slices.Contains(offers[name], row) {
+				cell = "yes" + limits(accounts[name].Provider, providers.OpKind(row))
+			}
+			b.WriteString(" | " + cell)
+		}
+		b.WriteString(" |\n")
+	}
+	b.WriteString("\nSettings, call order, mapping tables and assumptions:")
+	for i, name := range names {
+		if i > 0 {
+			b.WriteString(",")
+		}
+		fmt.Fprintf(&b, " [%s](%s.md)", name, name)
+	}
+	b.WriteString(".\n")
+	_, err = io.WriteString(w, b.String())
+	return err
+}
+
+func limits(p providers.Provider, kind providers.OpKind) string {
+	operator, ok := p.(providers.Operator)
+	if !ok {
+		return ""
+	}
+	for _, k := range operator.Kinds() {
+		if k.Kind != kind {
+			continue
+		}
+		var words []string
+		if k.Partial {
+			words = append(words, "in part")
+		}
+		if k.Once {
+			words = append(words, "once")
+		}
+		if len(words) > 0 {
+			return ", " + strings.Join(words, ", ")
+		}
+	}
+	return ""
+}
