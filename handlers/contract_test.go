@@ -275,19 +275,6 @@ func TestTheContractNamesTheScopesThatReachACall(t *testing.T) {
 	}
 }
 
-func TestEveryProblemOfTheContractIsWellFormed(t *testing.T) {
-	doc, err := contract()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, code := range []string{"BadRequest", "Unauthorized", "Forbidden", "NotFound", "Conflict", "TooLarge", "Invalid", "KeyReused", "Unsupported", "Failure"} {
-		r := doc.Components.Responses[code]
-		if r == nil || r.Value.Content["application/problem+json"] == nil {
-			t.Errorf("%s is not a problem", code)
-		}
-	}
-}
-
 // able is a gateway that can do everything the API has a call for.
 type able struct{ *gateway }
 
