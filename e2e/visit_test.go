@@ -774,3 +774,21 @@ func aLateApprovalIsReportedAsPaidLate(t *testing.T) {
 		})
 	}
 }
+
+// People type into the wrong field; what looks like a card number is shown to nobody, not even back to them.
+func TestANumberTypedIntoAnotherFieldIsNotShownAgain(t *testing.T) {
+	const typed = "4000019900020001"
+	b, _ := together(t).visits(t, "rbs", nil)
+	r := b.fill("4000019900050008", "123")
+	r.form.Set("name", typed)
+	r.form.Set("expiry", typed)
+	b.expect(r, http.StatusUnprocessableEntity)
+	if strings.Contains(b.body, typed[:10]) {
+		t.Error("the page shows what was typed")
+	}
+	for _, field := range []string{"name", "expiry"} {
+		if v := b.doc.Find("input[name="+field+"]").AttrOr("value", ""); v != "" {
+			t.Errorf("%s keeps %q", field, v)
+		}
+	}
+}

@@ -148,9 +148,13 @@ func (p pay) saved(c echo.Context) error {
 	return back(c, s.ID)
 }
 
+// browser notes what gateways and banks want to know of the shopper's browser.
 func (p pay) browser(c echo.Context, in *session.Submission) {
 	in.IP = c.RealIP()
 	in.Browser = threeds.ReadBrowserData(c.Request().Header, in.IP, c.Request().PostForm)
+	if in.Browser.AcceptHeader == "" {
+		in.Browser.AcceptHeader = "*/*" // what its absence means (RFC 9110 §12.5.1); gateways insist on one
+	}
 }
 
 // startPage is a button for payments that need no card here.

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -41,6 +42,9 @@ func (a api) charge(c echo.Context) error {
 	}
 	ctx, m := c.Request().Context(), merchantOf(c)
 	saved, err := a.Customers.SavedCard(ctx, m.ID, in.SavedCard)
+	if err != nil && !errors.Is(err, session.ErrNotFound) {
+		return err
+	}
 	if err != nil {
 		return &invalid{[]fieldError{{"/saved_card", "is not one of the merchant's saved cards"}}}
 	}
@@ -184,6 +188,9 @@ func (a api) destination(c echo.Context, owner string, in newPayout) (*providers
 	if in.To.SavedCard != "" {
 		ways++
 		saved, err := a.Customers.SavedCard(c.Request().Context(), owner, in.To.SavedCard)
+		if err != nil && !errors.Is(err, session.ErrNotFound) {
+			return nil, shown, err
+		}
 		if err != nil || saved.Account != in.Account {
 			return nil, shown, bad("/saved_card", "is not one of the merchant's saved cards in this account")
 		}
@@ -199,6 +206,9 @@ func (a api) destination(c echo.Context, owner string, in newPayout) (*providers
 	if in.To.Payment != "" {
 		ways++
 		paid, err := a.Store.Load(c.Request().Context(), in.To.Payment)
+		if err != nil && !errors.Is(err, session.ErrNotFound) {
+			return nil, shown, err
+		}
 		if err != nil || paid.Merchant != owner || paid.Account != in.Account || paid.Good() == nil {
 			return nil, shown, bad("/payment", "is not a payment of this account")
 		}

@@ -73,6 +73,10 @@ func kindOf(err error) kind {
 	if errors.As(err, &refusal) || errors.As(err, &fault) {
 		return kind{http.StatusUnprocessableEntity, "invalid", "Some fields are not valid."}
 	}
+	var failure *providers.Failure
+	if errors.As(err, &failure) || errors.Is(err, providers.ErrCredential) {
+		return kind{http.StatusServiceUnavailable, "unavailable", "The gateway gave no clear answer. Try again later."}
+	}
 	var he *echo.HTTPError
 	if errors.As(err, &he) && he.Code >= 400 && he.Code < 500 {
 		return kind{he.Code, statusName(he.Code), http.StatusText(he.Code) + "."}

@@ -247,9 +247,14 @@ func (p pay) read(c echo.Context) (session.Submission, form) {
 	case strings.ContainsAny(f.name, "0123456789<>\"\\") || strings.ContainsFunc(f.name, func(r rune) bool { return r < ' ' }):
 		f.errors.Name = templates.NameInvalid
 	}
-	r := c.Request()
-	in.IP = c.RealIP()
-	in.Browser = threeds.ReadBrowserData(r.Header, in.IP, r.PostForm)
+	p.browser(c, &in)
+	// A number typed into the wrong field is not shown again.
+	if len(digitsOf(f.name)) > 6 {
+		f.name = ""
+	}
+	if len(digitsOf(f.expiry)) > 6 {
+		f.expiry = ""
+	}
 	return in, f
 }
 
