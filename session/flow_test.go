@@ -884,6 +884,38 @@ func TestAnEmptyReturnOnlyMakesUsAskAndNotOften(t *testing.T) {
 	}
 }
 
+// Gateways that finish by themselves send the shopper back with nothing in hand.
+func TestAShopperWhoComesBackEmptyHandedIsSentToTheBankAgainOnlyIfTheGatewayStillWaits(t *testing.T) {
+	redirected := func(_ context.Context, p providers.Payment, _ *order) (providers.Step, error) {
+		step := said(providers.Redirect, p)
+		step.Link = "https://gateway.example/page"
+		return step, nil
+	}
+	back := threeds.Reply{Method: "GET"}
+
+	h := newHouse(t)
+	h.gw.pay = redirected
+	h.submit()
+	h.forward(20 * time.Second) // an inquiry was made, so that the next one is not at once
+	if page, err := h.returned(h.token(), back); err != nil || !page.Taken {
+		t.Fatalf("taken %v, %v", page.Taken, err)
+	}
+	if h.last().Run().ReturnedAt.IsZero() {
+		t.Error("the way to the bank is shown to somebody who comes from there")
+	}
+	h.forward(5 * time.Second)
+	if a := h.is(session.Shopper); !a.Run().ReturnedAt.IsZero() {
+		t.Error("the gateway waits, and the way to the bank is not shown")
+	}
+
+	h.gw.order(h.last().Ref.Reference).charges++
+	if _, err := h.returned(h.token(), back); err != nil {
+		t.Fatal(err)
+	}
+	h.forward(5 * time.Second)
+	h.is(session.Paid)
+}
+
 func TestAnAnswerThatWasTakenIsNotSentAgainThoughTheGatewayIsSlowToSaySo(t *testing.T) {
 	h := newHouse(t)
 	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {

@@ -294,6 +294,9 @@ func (f *Flow) notFound(s *Session, a *Attempt, c *Change, acc Account) error {
 // waiting is an order that is known and unpaid.
 func (f *Flow) waiting(s *Session, a *Attempt, c *Change, st providers.Standing) error {
 	a.Missing = time.Time{}
+	if run := a.Run(); run != nil && run.Bare && a.State == Shopper { // nobody has been at the bank yet: the way there again
+		run.Bare, run.ReturnedAt = false, time.Time{}
+	}
 	if st.LastTry != nil && st.Next == nil {
 		a.Decline = st.LastTry
 		return f.move(s, a, c, Decline)
@@ -442,7 +445,9 @@ func (f *Flow) askLater(s *Session, a *Attempt, c *Change) error {
 		}
 	}
 	var wait time.Duration
-	if a.State == Shopper {
+	if run := a.Run(); a.State == Shopper && run != nil && run.Bare {
+		wait, _ = inquiryAfter(a.Inquiries, false)
+	} else if a.State == Shopper {
 		wait = shopperAfter(a.Inquiries)
 		if left := a.StepAt.Add(ChallengeWait).Sub(now); left > 0 && left < wait {
 			wait = left

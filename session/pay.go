@@ -324,7 +324,7 @@ func (f *Flow) ask(s *Session, a *Attempt, c *Change, step providers.Step) error
 		run.CompInd, run.NotifiedAt, run.MethodAt = "", time.Time{}, time.Time{}
 	case providers.AskCard:
 	default:
-		run.ShownAt, run.ReturnedAt, run.Sealed = time.Time{}, time.Time{}, ""
+		run.ShownAt, run.ReturnedAt, run.Sealed, run.Bare = time.Time{}, time.Time{}, "", false
 	}
 	a.Step = &step
 	a.StepN++

@@ -95,6 +95,15 @@ func (f *Flow) Returned(ctx context.Context, token string, in threeds.Reply) (Pa
 			return errNothing
 		}
 		b, taken := readBrought(in), !run.ReturnedAt.IsZero()
+		if err == nil && b.Kind == "" && a.State == Shopper && !taken && f.cameBack(a.Step) {
+			// The gateway has the answer and sends the shopper back with nothing in hand: the way to the bank is not shown
+			// again before the gateway has said that it still waits.
+			run.ReturnedAt, run.Bare, page.Taken = f.Now(), true, true
+			if err := f.askSoon(s, a, c); !errors.Is(err, errNothing) {
+				return err
+			}
+			return nil
+		}
 		if err != nil || a.Step == nil || b.Kind == "" || !fits(a.Step.Kind, b.Kind) || !taken && a.State != Shopper || taken && !f.better(a, run, b) {
 			// Nothing to take, but somebody came back: the gateway may know more than we do.
 			err := f.askSoon(s, a, c)
@@ -153,6 +162,12 @@ func fits(step providers.Kind, answer providers.AnswerKind) bool {
 		return true
 	}
 	return false
+}
+
+// cameBack tells whether somebody at the return address without anything in hand may be the shopper coming back from a step
+// that ends at the gateway.
+func (f *Flow) cameBack(step *providers.Step) bool {
+	return step != nil && fits(step.Kind, providers.Returned) && !f.answerIsOurs(step)
 }
 
 // answerIsOurs tells whether the bank's answer to a step comes to us, and not to the gateway, which then only sends the

@@ -105,6 +105,7 @@ type Run struct {
 	ReturnedAt time.Time   `json:"returned_at,omitzero"` // CRes, PaRes or gateway redirect
 	Sealed     string      `json:"sealed,omitempty"`     // what the browser brought, as it is or was forwarded
 	Weak       bool        `json:"weak,omitempty"`       // what was forwarded could not be read as what the step waits for
+	Bare       bool        `json:"bare,omitempty"`       // somebody came back with nothing in hand; the gateway is being asked
 	Unsent     bool        `json:"unsent,omitempty"`     // Sealed came after what was forwarded, and differs
 }
 
