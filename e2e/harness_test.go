@@ -31,7 +31,8 @@ type world struct {
 	Clock   *clock.Clock
 	App     *app.App
 	Log     *logBuffer
-	stop    func()
+	stop    func()       // of a world of a test's own
+	halt    func() error // what Run ended with
 }
 
 // logBuffer keeps all that the program logs, at the finest level, to be searched for what must not be there.
@@ -52,11 +53,11 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
-// start runs front and sandbox on free ports of loopback until the test ends.
-func start(t testing.TB, tune ...func(*app.Options)) *world {
+// boot runs front and sandbox on free ports of loopback, with their data in dir, until stopped.
+func boot(t testing.TB, dir string, tune ...func(*app.Options)) *world {
 	t.Helper()
-	w := &world{Data: t.TempDir(), Clock: &clock.Clock{}, Log: &logBuffer{}}
-	c, err := config.Load(config.Flags{Listen: "127.0.0.1:0", SandboxListen: "127.0.0.1:0", Data: w.Data}, nil)
+	w := &world{Data: dir, Clock: &clock.Clock{}, Log: &logBuffer{}}
+	c, err := config.Load(config.Flags{Listen: "127.0.0.1:0", SandboxListen: "127.0.0.1:0", Data: dir}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,11 +77,21 @@ func start(t testing.TB, tune ...func(*app.Options)) *world {
 	w.Front, w.Sandbox = w.App.FrontURL, w.App.SandboxURL
 	done := make(chan error, 1)
 	go func() { done <- w.App.Run(ctx) }()
+	w.halt = sync.OnceValue(func() error {
+		cancel()
+		return <-done
+	})
+	return w
+}
+
+// start is boot until the test ends.
+func start(t testing.TB, tune ...func(*app.Options)) *world {
+	t.Helper()
+	w := boot(t, t.TempDir(), tune...)
 	var once sync.Once
 	w.stop = func() {
 		once.Do(func() {
-			cancel()
-			if err := <-done; err != nil {
+			if err := w.halt(); err != nil {
 				t.Errorf("Run: %v", err)
 			}
 		})

@@ -96,7 +96,7 @@ func view(s *session.Session) string {
 	switch a.State {
 	case session.Shopper:
 		run := a.Run()
-		waiting := a.Step == nil || (a.Step.Kind == providers.Method && (len(a.Step.Forms) == 0 || !run.NotifiedAt.IsZero())) || !run.ReturnedAt.IsZero()
+		waiting := a.Step == nil || (a.Step.Kind == providers.Method && !run.NotifiedAt.IsZero()) || !run.ReturnedAt.IsZero()
 		if !waiting {
 			return fmt.Sprintf("step %d %d", a.N, a.StepN)
 		}

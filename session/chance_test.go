@@ -45,7 +45,12 @@ func (f *fate) moneyCall(p providers.Payment, o *order, first bool, mayMethod, m
 	if o.outcome == providers.Refused || o.outcome == providers.Closed {
 		return said(providers.Declined, p), nil
 	}
-	o.next = nil
+	if o.working && o.charges > 0 { // it asked for the repeat itself
+		return said(providers.Finished, p), nil
+	}
+	answered := o.asked
+	o.next, o.asked = nil, nil
+	asks := func(s providers.Step) providers.Step { o.asked = &s; return s }
 	answer := func(s providers.Step, lost bool) (providers.Step, error) {
 		if lost {
 			return providers.Step{}, errCut
@@ -59,13 +64,12 @@ func (f *fate) moneyCall(p providers.Payment, o *order, first bool, mayMethod, m
 	case 2: // lost on its way
 		if first {
 			delete(g.orders, p.Ref.Reference)
-		} else if f.next()%2 == 0 {
-			step := challenge(p, trans1) // it still waits for what got lost, and says so
-			o.next = &step
+		} else if o.asked = answered; f.next()%2 == 0 {
+			o.next = answered // it still waits for what got lost, and says so
 		}
 		return providers.Step{}, errCut
 	case 3, 4, 5:
-		step := challenge(p, trans1)
+		step := asks(challenge(p, trans1))
 		if n != 3 {
 			o.next = &step
 		}
@@ -74,20 +78,20 @@ func (f *fate) moneyCall(p providers.Payment, o *order, first bool, mayMethod, m
 		o.outcome = providers.Refused
 		return answer(said(providers.Declined, p), false)
 	case 7:
-		if step := challenge(p, trans1); !first && f.next()%2 == 0 {
-			o.next, o.working = &step, true // it has our answer, and for a while still says that it waits for it
+		if answered != nil && f.next()%2 == 0 {
+			o.next, o.working = answered, true // it has our answer, and for a while still says that it waits for it
 		} else {
 			o.outcome = providers.Processing
 		}
 		return said(providers.Wait, p), nil
 	case 8:
 		if mayMethod {
-			return method(p, trans1), nil
+			return asks(method(p, trans1)), nil
 		}
 		if maySoft {
 			s := method(p, trans2)
 			s.NewRun = true
-			return s, nil
+			return asks(s), nil
 		}
 		o.outcome = providers.Refused
 		return answer(providers.Step{}, true)
@@ -102,6 +106,7 @@ func (f *fate) pay(_ context.Context, p providers.Payment, o *order) (providers.
 
 func (f *fate) resume(_ context.Context, p providers.Payment, a providers.Answer, o *order) (providers.Step, error) {
 	if a.Card == nil && a.Kind == providers.MethodDone && p.Run.N == 2 {
+		o.asked = nil // that step is ours
 		return said(providers.AskCard, p), nil
 	}
 	return f.moneyCall(p, o, false, false, p.Run.N == 1)

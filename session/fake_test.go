@@ -28,6 +28,7 @@ import (
 type order struct {
 	charges int               // how often money was taken
 	outcome providers.Outcome // while no money was taken
+	asked   *providers.Step   // what it asked of the browser last
 	next    *providers.Step   // what it repeats in a Standing
 	lastTry *providers.Decline
 	working bool           // though it says otherwise

@@ -185,12 +185,20 @@ func (f *Flow) judge(s *Session, a *Attempt, c *Change, acc Account, st provider
 
 // endCalling ends an attempt whose call is past its deadline: the table knows no short way from calling to an end.
 func (f *Flow) endCalling(s *Session, a *Attempt, c *Change, t Trigger) error {
-	if a.State == Calling && t != Decline {
-		if err := f.move(s, a, c, Overdue); err != nil {
+	if t != Decline {
+		if err := f.doubt(s, a, c); err != nil {
 			return err
 		}
 	}
 	return f.move(s, a, c, t)
+}
+
+// doubt is a call that is still out past its deadline; an attempt that is not calling stays as it is.
+func (f *Flow) doubt(s *Session, a *Attempt, c *Change) error {
+	if a.State != Calling {
+		return nil
+	}
+	return f.move(s, a, c, Overdue)
 }
 
 func orOther(d *providers.Decline) *providers.Decline {
@@ -322,10 +330,8 @@ func (f *Flow) waiting(s *Session, a *Attempt, c *Change, st providers.Standing)
 		}
 		return f.again(s, a, c)
 	}
-	if a.State == Calling {
-		if err := f.move(s, a, c, Overdue); err != nil {
-			return err
-		}
+	if err := f.doubt(s, a, c); err != nil {
+		return err
 	}
 	return f.ask(s, a, c, *st.Next)
 }
@@ -337,10 +343,8 @@ func (f *Flow) again(s *Session, a *Attempt, c *Change) error {
 	kept := *run
 	step := *a.Step
 	step.NewRun = false
-	if a.State == Calling {
-		if err := f.move(s, a, c, Overdue); err != nil {
-			return err
-		}
+	if err := f.doubt(s, a, c); err != nil {
+		return err
 	}
 	if err := f.ask(s, a, c, step); err != nil {
 		return err
@@ -357,10 +361,8 @@ func (f *Flow) backToBank(s *Session, a *Attempt, c *Change) error {
 	run, at := a.Run(), a.StepAt
 	shown, step := run.ShownAt, *a.Step
 	step.NewRun = false
-	if a.State == Calling {
-		if err := f.move(s, a, c, Overdue); err != nil {
-			return err
-		}
+	if err := f.doubt(s, a, c); err != nil {
+		return err
 	}
 	if err := f.ask(s, a, c, step); err != nil {
 		return err
