@@ -358,16 +358,22 @@ func (f *Flow) Jobs() map[string]func(context.Context, jobs.Job) error {
 	}
 }
 
-// watch times one gateway call.
-func (f *Flow) watch(acc Account, call string, start time.Time, err error) {
-	if f.Calls == nil {
-		return
+// dial makes one provider call under the account's deadline; it is timed for the metrics, and its requests come back
+// for the timeline.
+func (f *Flow) dial(ctx context.Context, acc Account, name string, do func(context.Context) error) ([]TimelineEntry, error) {
+	limited, done := context.WithTimeout(ctx, acc.CallTimeout)
+	defer done()
+	call, wire := recording(limited)
+	start := f.Now()
+	err := do(call)
+	if f.Calls != nil {
+		result := "answered"
+		if err != nil {
+			result = "error"
+		}
+		f.Calls.Called(acc.Gateway, name, result, f.Now().Sub(start))
 	}
-	result := "answered"
-	if err != nil {
-		result = "error"
-	}
-	f.Calls.Called(acc.Gateway, call, result, f.Now().Sub(start))
+	return wire.take(), err
 }
 
 // Wait returns the session once cond holds, or as it is when ctx ends.

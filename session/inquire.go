@@ -43,13 +43,16 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 		return f.lost(ctx, s, a)
 	}
 	seen := view{a.State, a.StepN}
-	standing, askErr := f.status(ctx, acc, s, a)
+	standing, dialled, askErr := f.status(ctx, acc, s, a)
 	if askErr == nil && f.lostStep(a, acc) && standing.Outcome == providers.Waiting {
-		standing, askErr = f.closeOrder(ctx, acc, s, a, standing)
+		var more []TimelineEntry
+		standing, more, askErr = f.closeOrder(ctx, acc, s, a, standing)
+		dialled = append(dialled, more...)
 	}
 	_, err = f.update(ctx, id, func(s *Session, c *Change) error {
 		a := s.Attempt(n)
 		a.AskedAt, a.NextAsk = f.Now(), time.Time{}
+		a.note(dialled...)
 		if askErr != nil {
 			f.Log.Warn("inquiry without an answer", "session", id, "attempt", n, "error", askErr)
 			return f.askLater(s, a, c)
@@ -82,14 +85,13 @@ func (f *Flow) lost(ctx context.Context, s *Session, a *Attempt) error {
 	return err
 }
 
-func (f *Flow) status(ctx context.Context, acc Account, s *Session, a *Attempt) (providers.Standing, error) {
-	call, done := context.WithTimeout(ctx, acc.CallTimeout)
-	defer done()
-	start := f.Now()
-	standing, err := ask(call, acc, s, f.payment(ctx, s, a))
-	f.watch(acc, "status", start, err)
+func (f *Flow) status(ctx context.Context, acc Account, s *Session, a *Attempt) (standing providers.Standing, dialled []TimelineEntry, err error) {
+	dialled, err = f.dial(ctx, acc, "status", func(call context.Context) (err error) {
+		standing, err = ask(call, acc, s, f.payment(ctx, s, a))
+		return err
+	})
 	f.At("status.answered")
-	return standing, err
+	return standing, dialled, err
 }
 
 // lostStep tells whether what the gateway waits for can no longer come: the shopper's time is over, or the call that
@@ -106,24 +108,21 @@ func (f *Flow) lostStep(a *Attempt, acc Account) bool {
 }
 
 // closeOrder makes an order unpayable where the gateway can, and asks again. Where it cannot, the order is outlived.
-func (f *Flow) closeOrder(ctx context.Context, acc Account, s *Session, a *Attempt, before providers.Standing) (providers.Standing, error) {
+func (f *Flow) closeOrder(ctx context.Context, acc Account, s *Session, a *Attempt, before providers.Standing) (providers.Standing, []TimelineEntry, error) {
 	closer, can := acc.Provider.(providers.Closer)
 	if !can {
 		if !f.Now().Before(a.CreatedAt.Add(acc.OrderLife)) {
 			before.Outcome = providers.Closed
 		}
-		return before, nil
+		return before, nil, nil
 	}
-	call, done := context.WithTimeout(ctx, acc.CallTimeout)
-	defer done()
-	start := f.Now()
-	err := closer.Close(call, f.payment(ctx, s, a))
-	f.watch(acc, "close", start, err)
+	dialled, err := f.dial(ctx, acc, "close", func(call context.Context) error { return closer.Close(call, f.payment(ctx, s, a)) })
 	f.At("close.answered")
 	if err != nil {
 		f.Log.Warn("order could not be closed", "session", s.ID, "attempt", a.N, "error", err)
 	}
-	return f.status(ctx, acc, s, a)
+	after, more, err := f.status(ctx, acc, s, a)
+	return after, append(dialled, more...), err
 }
 
 // judge applies a gateway's standing to an attempt. Only here do attempts become authorized or paid.

@@ -207,7 +207,7 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 	}
 	op := s.Operation(n)
 	a := s.Attempt(op.Attempt)
-	standing, err := f.status(ctx, acc, s, a)
+	standing, dialled, err := f.status(ctx, acc, s, a)
 	permitted := false
 	row := Call{Attempt: a.N, Kind: string(op.Kind), Round: n, SentAt: f.Now()}
 	_, saveErr := f.update(ctx, id, func(s *Session, c *Change) error {
@@ -221,6 +221,7 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 			op.Decline = &providers.Decline{Reason: providers.TryAgainLater}
 			return f.moveOp(s, op, c, OpFailed)
 		}
+		s.Attempt(op.Attempt).note(dialled...)
 		op.Before = Before{standing.Outcome, standing.Held, standing.Captured, standing.Refunded}
 		op.Deadline = f.Now().Add(acc.CallTimeout)
 		row.SentAt = f.Now()
@@ -236,13 +237,13 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 		return
 	}
 	f.At("operation.permitted")
-	call, done := context.WithTimeout(ctx, acc.CallTimeout)
-	start := f.Now()
-	result, callErr := acc.Provider.(providers.Operator).Do(call, f.payment(ctx, s, a), f.op(s, op))
-	done()
-	f.watch(acc, string(op.Kind), start, callErr)
+	var result providers.OpResult
+	dialled, callErr := f.dial(ctx, acc, string(op.Kind), func(call context.Context) (err error) {
+		result, err = acc.Provider.(providers.Operator).Do(call, f.payment(ctx, s, a), f.op(s, op))
+		return err
+	})
 	f.At("operation.answered")
-	f.settleOp(context.WithoutCancel(ctx), id, n, result, callErr, &row)
+	f.settleOp(context.WithoutCancel(ctx), id, n, opAnswer{result, callErr, dialled}, &row)
 }
 
 // stands compares what the gateway says with what the operation was decided on.
@@ -266,13 +267,21 @@ func (f *Flow) op(s *Session, op *Operation) providers.Op {
 	}
 }
 
+// opAnswer is what a call or an inquiry said of an operation.
+type opAnswer struct {
+	providers.OpResult
+	err     error
+	dialled []TimelineEntry
+}
+
 // settleOp stores what a call or an inquiry said of an operation. row is set for the call itself.
-func (f *Flow) settleOp(ctx context.Context, id string, n int, r providers.OpResult, callErr error, row *Call) {
+func (f *Flow) settleOp(ctx context.Context, id string, n int, r opAnswer, row *Call) {
 	_, err := f.update(ctx, id, func(s *Session, c *Change) error {
 		op := s.Operation(n)
+		s.Attempt(op.Attempt).note(r.dialled...)
 		if row != nil {
 			row.AnsweredAt, row.Result = f.Now(), string(r.State)
-			if callErr != nil {
+			if r.err != nil {
 				row.Result = "error"
 			}
 			c.Answered = append(c.Answered, *row)
@@ -284,7 +293,7 @@ func (f *Flow) settleOp(ctx context.Context, id string, n int, r providers.OpRes
 			op.GatewayID = r.GatewayID
 		}
 		to := OpUnknown
-		if callErr == nil {
+		if r.err == nil {
 			switch r.State {
 			case providers.OpSucceeded:
 				to = OpSucceeded
@@ -294,7 +303,7 @@ func (f *Flow) settleOp(ctx context.Context, id string, n int, r providers.OpRes
 				to = OpPending
 			}
 		} else {
-			f.Log.Warn("an operation has no clear answer", "session", id, "operation", n, "error", callErr)
+			f.Log.Warn("an operation has no clear answer", "session", id, "operation", n, "error", r.err)
 		}
 		return f.moveOp(s, op, c, to)
 	})
@@ -395,11 +404,11 @@ func (f *Flow) operateDue(ctx context.Context, p jobPayload) error {
 	if err != nil {
 		return err
 	}
-	call, done := context.WithTimeout(ctx, acc.CallTimeout)
-	defer done()
-	start := f.Now()
-	result, askErr := acc.Provider.(providers.Operator).Inquire(call, f.payment(ctx, s, s.Attempt(op.Attempt)), f.op(s, op))
-	f.watch(acc, "inquire", start, askErr)
-	f.settleOp(ctx, s.ID, op.N, result, askErr, nil)
+	var result providers.OpResult
+	dialled, askErr := f.dial(ctx, acc, "inquire", func(call context.Context) (err error) {
+		result, err = acc.Provider.(providers.Operator).Inquire(call, f.payment(ctx, s, s.Attempt(op.Attempt)), f.op(s, op))
+		return err
+	})
+	f.settleOp(ctx, s.ID, op.N, opAnswer{result, askErr, dialled}, nil)
 	return nil
 }

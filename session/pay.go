@@ -116,11 +116,11 @@ func (f *Flow) begin(ctx context.Context, s *Session, a *Attempt, in Submission)
 		return
 	}
 	log := f.Log.With("session", s.ID, "attempt", a.N, "account", acc.Name)
-	call, done := context.WithTimeout(ctx, acc.CallTimeout)
-	defer done()
-	start := f.Now()
-	ref, err := register(call, acc, f.payment(ctx, s, a), in)
-	f.watch(acc, "register", start, err)
+	var ref providers.Ref
+	dialled, err := f.dial(ctx, acc, "register", func(call context.Context) (err error) {
+		ref, err = register(call, acc, f.payment(ctx, s, a), in)
+		return err
+	})
 	f.At("register.answered")
 	if err != nil {
 		log.Warn("order was not registered", "error", err)
@@ -129,6 +129,7 @@ func (f *Flow) begin(ctx context.Context, s *Session, a *Attempt, in Submission)
 			if a == nil || a.State != New {
 				return errNothing
 			}
+			a.note(dialled...)
 			a.Decline = &providers.Decline{Reason: providers.TryAgainLater, Code: failureCode(err)}
 			return f.move(s, a, c, Unregistered)
 		})
@@ -139,7 +140,7 @@ func (f *Flow) begin(ctx context.Context, s *Session, a *Attempt, in Submission)
 		return
 	}
 	ref.Reference = a.Ref.Reference
-	f.call(ctx, s.ID, a.N, outgoing{kind: "pay", from: New, prepare: func(a *Attempt) { a.Ref = ref }},
+	f.call(ctx, s.ID, a.N, outgoing{kind: "pay", from: New, prepare: func(a *Attempt) { a.Ref = ref; a.note(dialled...) }},
 		func(ctx context.Context, p providers.Payment) (providers.Step, error) {
 			return pay(ctx, acc, p, in)
 		})
@@ -204,25 +205,26 @@ func (f *Flow) call(ctx context.Context, id string, n int, out outgoing, send fu
 		return
 	}
 	f.At(out.kind + ".permitted")
-	limited, done := context.WithTimeout(ctx, acc.CallTimeout)
-	defer done()
-	start := f.Now()
-	step, err := send(limited, p)
-	f.watch(acc, out.kind, start, err)
+	var step providers.Step
+	dialled, err := f.dial(ctx, acc, out.kind, func(call context.Context) (err error) {
+		step, err = send(call, p)
+		return err
+	})
 	f.At(out.kind + ".answered")
 	if err != nil {
 		f.Log.Warn("a gateway call has no clear answer", "session", id, "attempt", n, "call", out.kind, "error", err)
 	}
-	f.answered(context.WithoutCancel(ctx), id, row, step, err)
+	f.answered(context.WithoutCancel(ctx), id, row, dialled, step, err)
 	f.At(out.kind + ".stored")
 }
 
 // answered stores what a call brought.
-func (f *Flow) answered(ctx context.Context, id string, row Call, step providers.Step, callErr error) {
+func (f *Flow) answered(ctx context.Context, id string, row Call, dialled []TimelineEntry, step providers.Step, callErr error) {
 	news := false
 	s, err := f.update(ctx, id, func(s *Session, c *Change) error {
 		news = false
 		a := s.Attempt(row.Attempt)
+		a.note(dialled...)
 		row.AnsweredAt, row.Result = f.Now(), string(step.Kind)
 		if callErr != nil {
 			row.Result = "error"
@@ -327,6 +329,7 @@ func (f *Flow) ask(s *Session, a *Attempt, c *Change, step providers.Step) error
 		run.ShownAt, run.ReturnedAt, run.Sealed, run.Bare = time.Time{}, time.Time{}, "", false
 	}
 	a.Step = &step
+	a.noteForms(now, step.Forms)
 	a.StepN++
 	a.StepAt = now
 	a.Inquiries = 0

@@ -52,6 +52,7 @@ func (f *Flow) Notified(ctx context.Context, token string, in threeds.Reply) (Pa
 		}
 		run.NotifiedAt = f.Now()
 		run.CompInd = "Y"
+		a.noteNotification(run.NotifiedAt, in)
 		page.Taken = true
 		c.Jobs = append(c.Jobs, f.resumeJob(s, a, f.Now()))
 		return nil
@@ -99,6 +100,7 @@ func (f *Flow) Returned(ctx context.Context, token string, in threeds.Reply) (Pa
 			// The gateway has the answer and sends the shopper back with nothing in hand: the way to the bank is not shown
 			// again before the gateway has said that it still waits.
 			run.ReturnedAt, run.Bare, page.Taken = f.Now(), true, true
+			a.noteReply(run.ReturnedAt, in)
 			if err := f.askSoon(s, a, c); !errors.Is(err, errNothing) {
 				return err
 			}
@@ -116,6 +118,7 @@ func (f *Flow) Returned(ctx context.Context, token string, in threeds.Reply) (Pa
 		}
 		run.Sealed = sealed
 		page.Taken = true
+		a.noteReply(f.Now(), in)
 		if taken {
 			run.Unsent = true
 			if err := f.askSoon(s, a, c); !errors.Is(err, errNothing) {
@@ -371,6 +374,7 @@ func (f *Flow) methodSilent(ctx context.Context, p jobPayload) (*Session, error)
 			c.Jobs = append(c.Jobs, f.resumeJob(s, a, at))
 			return nil
 		}
+		a.note(TimelineEntry{At: f.Now(), Kind: EntryBrowser, Name: "method silent", Run: a.Run().N})
 		a.Run().CompInd = "U"
 		for _, form := range a.Step.Forms {
 			if slices.ContainsFunc(form.Fields, func(f threeds.Field) bool { return f.Name == "threeDSMethodData" }) {
@@ -448,6 +452,7 @@ func (f *Flow) Shown(ctx context.Context, id string, stepN int) (first bool, err
 			run.ShownAt = now
 		}
 		first = true
+		a.note(TimelineEntry{At: now, Kind: EntryBrowser, Name: "shown " + string(a.Step.Kind), Run: run.N})
 		return nil
 	})
 	return first, err

@@ -90,7 +90,7 @@ func (f *Flow) rememberDue(ctx context.Context, p jobPayload) error {
 	if !ok || owner == "" || !a.State.Good() {
 		return nil
 	}
-	standing, err := f.status(ctx, acc, s, a)
+	standing, _, err := f.status(ctx, acc, s, a)
 	if err != nil {
 		return err
 	}

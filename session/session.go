@@ -90,7 +90,8 @@ type Attempt struct {
 	PaidLate   bool                `json:"paid_late,omitempty"` // approved after the session had ended otherwise
 	CreatedAt  time.Time           `json:"created_at"`
 	UpdatedAt  time.Time           `json:"updated_at"`
-	Calls      []Call              `json:"-"` // the call book; rows of their own
+	Trace      []TimelineEntry     `json:"trace,omitempty"` // what Timeline shows beside events and calls
+	Calls      []Call              `json:"-"`               // the call book; rows of their own
 }
 
 // Run is one 3-D Secure authentication of an attempt. Its token is the only thing that a post from the bank needs.

@@ -84,7 +84,7 @@ func (a *App) client(account string) *http.Client {
 	transport.MaxIdleConnsPerHost = 32
 	transport.Proxy = nil
 	return &http.Client{
-		Transport: &breaker{next: transport, gate: gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
+		Transport: &breaker{next: session.Recorded(transport, a.o.Clock.Now), gate: gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 			Name: account, Timeout: 5 * time.Second, MaxRequests: 2,
 			ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= 20 },
 			OnStateChange: func(name string, from, to gobreaker.State) {

@@ -1,0 +1,252 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"tollgate/threeds"
+)
+
+// Kinds of timeline entries.
+const (
+	EntryState   = "state"   // the attempt moved; Name is the event's
+	EntryCall    = "call"    // one permission of the call book: pay, resume, capture, void, refund
+	EntryHTTP    = "http"    // one request to the gateway; Name is its method and path, Result its status
+	EntryMessage = "message" // a 3-D Secure message, decoded; Result says why one could not be
+	EntryBrowser = "browser" // a page was shown, or somebody came back with nothing in hand
+)
+
+// TimelineEntry is one thing that happened to an attempt. No value in it is a card number, a code or anything that opens
+// a door: addresses with a run's token and cryptograms are left out.
+type TimelineEntry struct {
+	At        time.Time         `json:"at"`
+	Kind      string            `json:"kind"`
+	Name      string            `json:"name"`
+	Direction string            `json:"direction,omitempty"` // of a message: sent to the bank, received from it
+	Run       int               `json:"run,omitempty"`
+	Result    string            `json:"result,omitempty"`
+	Took      time.Duration     `json:"took,omitempty"`
+	Times     int               `json:"times,omitempty"` // how often in a row the same happened, where more than once
+	Until     time.Time         `json:"until,omitzero"`  // the last of them
+	Fields    map[string]string `json:"fields,omitempty"`
+}
+
+// Directions of a message.
+const (
+	Sent     = "sent"
+	Received = "received"
+)
+
+// maxTrace bounds what is kept of one attempt.
+const maxTrace = 200
+
+// note keeps entries of an attempt; equal ones in a row are one.
+func (a *Attempt) note(entries ...TimelineEntry) {
+	for _, e := range entries {
+		if n := len(a.Trace); n > 0 && a.Trace[n-1].repeats(e) {
+			last := &a.Trace[n-1]
+			last.Times, last.Until = max(last.Times, 1)+1, e.At
+			continue
+		}
+		if len(a.Trace) < maxTrace {
+			a.Trace = append(a.Trace, e)
+		}
+	}
+}
+
+func (t TimelineEntry) repeats(e TimelineEntry) bool {
+	return t.Kind == e.Kind && t.Name == e.Name && t.Direction == e.Direction && t.Run == e.Run && t.Result == e.Result && maps.Equal(t.Fields, e.Fields)
+}
+
+// Timeline is everything that is known of an attempt, in order of time.
+func (f *Flow) Timeline(ctx context.Context, s *Session, n int) ([]TimelineEntry, error) {
+	a := s.Attempt(n)
+	if a == nil {
+		return nil, ErrNotFound
+	}
+	all := slices.Clone(a.Trace)
+	for _, c := range a.Calls {
+		e := TimelineEntry{At: c.SentAt, Kind: EntryCall, Name: c.Kind, Result: c.Result}
+		if !c.AnsweredAt.IsZero() {
+			e.Took = c.AnsweredAt.Sub(c.SentAt)
+		}
+		all = append(all, e)
+	}
+	const page = 500
+	for after := 0; ; {
+		events, err := f.Store.Events(ctx, s.ID, after, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			var of struct {
+				Attempt int `json:"attempt"`
+			}
+			if err := json.Unmarshal(e.Data, &of); err != nil {
+				return nil, fmt.Errorf("session: event %d cannot be read: %w", e.N, err)
+			}
+			if of.Attempt == n {
+				all = append(all, TimelineEntry{At: e.At, Kind: EntryState, Name: e.Type})
+			}
+			after = e.N
+		}
+		if len(events) < page {
+			break
+		}
+	}
+	slices.SortStableFunc(all, func(x, y TimelineEntry) int { return x.At.Compare(y.At) })
+	return all, nil
+}
+
+// noteForms notes the messages that the browser is given to carry.
+func (a *Attempt) noteForms(at time.Time, forms []threeds.Form) {
+	for _, form := range forms {
+		for _, field := range form.Fields {
+			e := TimelineEntry{At: at, Kind: EntryMessage, Direction: Sent, Run: a.Run().N}
+			switch field.Name {
+			case "threeDSMethodData":
+				data, err := threeds.DecodeMethodData(field.Value)
+				e.decoded("threeDSMethodData", data, err)
+			case "creq":
+				creq, err := threeds.DecodeCReq(field.Value)
+				e.decoded("CReq", creq, err)
+			case "PaReq":
+				pareq, err := threeds.PeekPaReq(field.Value)
+				e.decoded("PaReq", pareq, err)
+			default:
+				continue
+			}
+			if to, _, ok := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(form.Action, "https://"), "http://"), "/"); ok {
+				e.Fields["to"] = to
+			}
+			a.note(e)
+		}
+	}
+}
+
+// noteReply notes what a browser brought from outside, whether or not it is taken.
+func (a *Attempt) noteReply(at time.Time, in threeds.Reply) {
+	e := TimelineEntry{At: at, Kind: EntryMessage, Direction: Received, Run: a.Run().N}
+	switch {
+	case in.CRes != "" || in.Erro != "":
+		cres, erro, err := threeds.PeekCRes(cmp.Or(in.CRes, in.Erro))
+		if erro != nil {
+			e.decoded("Erro", erro, err)
+		} else {
+			e.decoded("CRes", cres, err)
+		}
+	case in.PaRes != "":
+		pares, err := threeds.PeekPaRes(in.PaRes)
+		e.decoded("PaRes", pares, err)
+	default:
+		e.Kind, e.Direction, e.Name = EntryBrowser, "", "returned"
+	}
+	a.note(e)
+}
+
+// noteNotification notes the end of a 3DS Method.
+func (a *Attempt) noteNotification(at time.Time, in threeds.Reply) {
+	id, err := threeds.DecodeMethodNotification(in.MethodData)
+	e := TimelineEntry{At: at, Kind: EntryMessage, Direction: Received, Run: a.Run().N}
+	e.decoded("threeDSMethodData", struct {
+		ThreeDSServerTransID string `json:"threeDSServerTransID,omitempty"`
+	}{id}, err)
+	a.note(e)
+}
+
+// closed are members that are nobody's business: what opens a door, or proves an authentication.
+var closed = []string{"threeDSMethodNotificationURL", "tx.cavv"}
+
+// maxField bounds one value of an entry, in bytes: some come from outside.
+const maxField = 200
+
+// decoded fills in a message's members, flat: purchase.amount.
+func (t *TimelineEntry) decoded(name string, message any, err error) {
+	t.Name, t.Fields = name, map[string]string{}
+	if err != nil {
+		t.Result = threeds.ReasonOf(err)
+		return
+	}
+	raw, err := json.Marshal(message)
+	if err != nil {
+		return
+	}
+	var members map[string]any
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return
+	}
+	flatten(t.Fields, "", members)
+	for _, name := range closed {
+		delete(t.Fields, name)
+	}
+}
+
+func flatten(to map[string]string, prefix string, members map[string]any) {
+	for name, value := range members {
+		switch v := value.(type) {
+		case nil:
+		case map[string]any:
+			flatten(to, prefix+name+".", v)
+		case []any: // message extensions: theirs, and of any size
+			to[prefix+name] = fmt.Sprintf("(%d)", len(v))
+		default:
+			text := fmt.Sprint(v)
+			to[prefix+name] = strings.ToValidUTF8(text[:min(len(text), maxField)], "")
+		}
+	}
+}
+
+// wire collects the HTTP requests of one provider call.
+type wire struct {
+	mu      sync.Mutex
+	entries []TimelineEntry
+}
+
+func (w *wire) take() []TimelineEntry {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.entries)
+}
+
+type wireKey struct{}
+
+// recording is a context whose requests to the gateway are noted.
+func recording(ctx context.Context) (context.Context, *wire) {
+	w := &wire{}
+	return context.WithValue(ctx, wireKey{}, w), w
+}
+
+// Recorded makes a gateway client's requests appear in timelines: method, path without query, status and time.
+func Recorded(next http.RoundTripper, now func() time.Time) http.RoundTripper {
+	return recorder{next, now}
+}
+
+type recorder struct {
+	next http.RoundTripper
+	now  func() time.Time
+}
+
+func (r recorder) RoundTrip(q *http.Request) (*http.Response, error) {
+	w, ok := q.Context().Value(wireKey{}).(*wire)
+	if !ok {
+		return r.next.RoundTrip(q)
+	}
+	e := TimelineEntry{At: r.now(), Kind: EntryHTTP, Name: q.Method + " " + q.URL.Path, Result: "no answer"}
+	answer, err := r.next.RoundTrip(q)
+	if err == nil {
+		e.Result = fmt.Sprint(answer.StatusCode)
+	}
+	e.Took = r.now().Sub(e.At)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.entries = append(w.entries, e)
+	return answer, err
+}
