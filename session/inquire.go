@@ -530,6 +530,11 @@ func (f *Flow) Callback(ctx context.Context, account string, r *http.Request) er
 			a.Ref.OrderID = notice.OrderID
 		}
 		c.Jobs = append(c.Jobs, f.lookJob(s, a, f.Now()))
+		for _, op := range s.Operations { // it may be one of them that the gateway speaks of
+			if op.Attempt == n && (op.State == OpPending || op.State == OpUnknown) {
+				c.Jobs = append(c.Jobs, f.operateJob(s, op, f.Now()))
+			}
+		}
 		return nil
 	})
 	return err

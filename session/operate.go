@@ -234,6 +234,7 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 		if saveErr != nil && !errors.Is(saveErr, ErrCallExists) {
 			f.Log.Error("cannot write down an operation", "session", id, "operation", n, "error", saveErr)
 		}
+		f.At("operation.stored")
 		return
 	}
 	f.At("operation.permitted")
@@ -244,6 +245,7 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 	})
 	f.At("operation.answered")
 	f.settleOp(context.WithoutCancel(ctx), id, n, opAnswer{result, callErr, dialled}, &row)
+	f.At("operation.stored")
 }
 
 // stands compares what the gateway says with what the operation was decided on.
@@ -327,10 +329,12 @@ func (f *Flow) moveOp(s *Session, op *Operation, c *Change, to OpState) error {
 		a := s.Attempt(op.Attempt)
 		if to == OpSucceeded {
 			switch op.Kind {
-			case providers.Capture:
-				a.Captured += op.Amount
-				if err := f.move(s, a, c, Pay); err != nil {
-					return err
+			case providers.Capture: // an inquiry about the payment may have seen it first
+				a.Captured = max(a.Captured, op.Amount)
+				if a.State == Authorized {
+					if err := f.move(s, a, c, Pay); err != nil {
+						return err
+					}
 				}
 			case providers.Void:
 				a.Voided = true
@@ -383,6 +387,10 @@ func (f *Flow) operateDue(ctx context.Context, p jobPayload) error {
 	if op.State == OpNew || op.State == OpCalling {
 		if left := op.Deadline.Sub(now); left > 0 {
 			_, err := f.update(ctx, s.ID, func(s *Session, c *Change) error {
+				op := s.Operation(p.Operation)
+				if op.State != OpNew && op.State != OpCalling {
+					return errNothing // the answer is here, and has queued its own inquiry
+				}
 				c.Jobs = append(c.Jobs, f.operateJob(s, op, op.Deadline.Add(time.Second)))
 				return nil
 			})

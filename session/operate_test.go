@@ -1,0 +1,235 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"tollgate/providers"
+	"tollgate/session"
+)
+
+// office is a gateway that captures, voids and refunds. Without a script it does so at once.
+type office struct {
+	*gateway
+	do      func(op providers.Op) (providers.OpResult, error)
+	inquire func(op providers.Op) (providers.OpResult, error)
+	done    []providers.Op // what reached it
+}
+
+func (g *office) Kinds() []providers.OpLimits {
+	return []providers.OpLimits{{Kind: providers.Capture, Partial: true, Once: true}, {Kind: providers.Void, Once: true}, {Kind: providers.Refund, Partial: true}}
+}
+
+func (g *office) Do(_ context.Context, _ providers.Payment, op providers.Op) (providers.OpResult, error) {
+	g.mu.Lock()
+	g.done = append(g.done, op)
+	g.mu.Unlock()
+	if g.do != nil {
+		return g.do(op)
+	}
+	return providers.OpResult{State: providers.OpSucceeded}, nil
+}
+
+func (g *office) Inquire(_ context.Context, _ providers.Payment, op providers.Op) (providers.OpResult, error) {
+	if g.inquire != nil {
+		return g.inquire(op)
+	}
+	return providers.OpResult{State: providers.OpSucceeded}, nil
+}
+
+func pending(providers.Op) (providers.OpResult, error) {
+	return providers.OpResult{State: providers.OpPending}, nil
+}
+
+func cut(providers.Op) (providers.OpResult, error) { return providers.OpResult{}, errCut }
+
+// atTheOffice is a house whose payment the gateway says to be of that outcome.
+func atTheOffice(t *testing.T, outcome providers.Outcome) (*house, *office) {
+	t.Helper()
+	g := &office{}
+	h := newHouse(t, func(h *house) {
+		g.gateway = h.gw
+		h.acc.Provider = g
+	})
+	h.says(outcome)
+	h.submit()
+	h.forward(time.Second)
+	return h, g
+}
+
+// says makes inquiries about the payment answer so.
+func (h *house) says(outcome providers.Outcome) {
+	h.gw.mu.Lock()
+	defer h.gw.mu.Unlock()
+	h.gw.status = func(_ context.Context, p providers.Payment, _ *order) (providers.Standing, error) {
+		st := providers.Standing{Outcome: outcome, Ref: p.Ref, Amount: p.Amount, Held: p.Amount.Minor}
+		if outcome == providers.Paid {
+			st.Captured = p.Amount.Minor
+		}
+		return st, nil
+	}
+}
+
+// operate asks for an operation and returns once the gateway's answer is stored, or the process died.
+func (h *house) operate(kind providers.OpKind, amount int64) error {
+	h.t.Helper()
+	before := h.count("operation.stored")
+	err := h.do(func() error { _, _, err := h.flow.Operate(context.Background(), h.id, kind, amount); return err })
+	if err == nil {
+		h.await(before, "operation.stored")
+	}
+	return err
+}
+
+func (h *house) op(t *testing.T, n int, want session.OpState) *session.Operation {
+	t.Helper()
+	op := h.session().Operation(n)
+	if op == nil || op.State != want {
+		t.Fatalf("operation %d is %+v, want %s; events %v", n, op, want, h.events())
+	}
+	return op
+}
+
+func TestAHoldIsCapturedOnce(t *testing.T) {
+	h, g := atTheOffice(t, providers.Authorized)
+	if err := h.operate(providers.Capture, 100_000); err != nil {
+		t.Fatal(err)
+	}
+	h.op(t, 1, session.OpSucceeded)
+	if a := h.is(session.Paid); a.Captured != 100_000 || h.session().Status() != session.StatusPaid {
+		t.Errorf("captured %d, %s", a.Captured, h.session().Status())
+	}
+	for _, kind := range []providers.OpKind{providers.Capture, providers.Void} {
+		if err := h.operate(kind, 0); !errors.Is(err, session.ErrDone) {
+			t.Errorf("%s after the capture: %v", kind, err)
+		}
+	}
+	if len(g.done) != 1 {
+		t.Errorf("%d calls", len(g.done))
+	}
+}
+
+// The callback of a capture that is under way makes us ask about the payment, and that says paid first.
+func TestACaptureThatAnInquirySawFirstStillEndsAndCountsOnce(t *testing.T) {
+	h, g := atTheOffice(t, providers.Authorized)
+	g.do, g.inquire = pending, pending
+	if err := h.operate(providers.Capture, 0); err != nil {
+		t.Fatal(err)
+	}
+	h.op(t, 1, session.OpPending)
+	h.says(providers.Paid)
+	if err := h.callback("order-1", "good"); err != nil {
+		t.Fatal(err)
+	}
+	h.forward(time.Second)
+	h.is(session.Paid)
+	g.inquire = nil
+	h.forward(time.Minute)
+	h.op(t, 1, session.OpSucceeded)
+	if a := h.is(session.Paid); a.Captured != 123_450 || h.told("payment.paid") != 1 {
+		t.Errorf("captured %d; %v", a.Captured, h.events())
+	}
+}
+
+func TestACallbackSettlesAnOperationAtOnce(t *testing.T) {
+	h, g := atTheOffice(t, providers.Paid)
+	g.do, g.inquire = pending, pending
+	if err := h.operate(providers.Refund, 5_000); err != nil {
+		t.Fatal(err)
+	}
+	h.forward(20 * time.Minute) // the schedule is slow by now
+	h.op(t, 1, session.OpPending)
+	g.inquire = nil
+	if err := h.callback("order-1", "good"); err != nil {
+		t.Fatal(err)
+	}
+	h.forward(0)
+	h.op(t, 1, session.OpSucceeded)
+}
+
+func TestAnOperationWithoutAnAnswerIsUnknownAndNeverSentAgain(t *testing.T) {
+	h, g := atTheOffice(t, providers.Paid)
+	g.do, g.inquire = cut, cut
+	if err := h.operate(providers.Refund, 0); err != nil {
+		t.Fatal(err)
+	}
+	h.forward(time.Hour)
+	h.op(t, 1, session.OpUnknown)
+	if h.session().OutcomeKnown() {
+		t.Error("the session's outcome is called known")
+	}
+	if err := h.operate(providers.Refund, 1); !errors.Is(err, session.ErrUnsettled) {
+		t.Errorf("another refund meanwhile: %v", err)
+	}
+	g.inquire = nil
+	h.forward(2 * time.Hour)
+	h.op(t, 1, session.OpSucceeded)
+	if s := h.session(); len(g.done) != 1 || s.Status() != session.StatusRefunded || s.Last().Refunded != 123_450 {
+		t.Errorf("%d calls; %s, refunded %d", len(g.done), s.Status(), s.Last().Refunded)
+	}
+}
+
+func TestARefusedOperationChangesNothingAndMayBeTriedAgain(t *testing.T) {
+	h, g := atTheOffice(t, providers.Paid)
+	g.do = func(providers.Op) (providers.OpResult, error) { return providers.OpResult{State: providers.OpFailed}, nil }
+	if err := h.operate(providers.Refund, 5_000); err != nil {
+		t.Fatal(err)
+	}
+	h.op(t, 1, session.OpFailed)
+	g.do = nil
+	for i, amount := range []int64{5_000, 0} {
+		if err := h.operate(providers.Refund, amount); err != nil {
+			t.Fatal(err)
+		}
+		h.op(t, i+2, session.OpSucceeded)
+	}
+	if a := h.last(); a.Refunded != 123_450 {
+		t.Errorf("refunded %d", a.Refunded)
+	}
+	if err := h.operate(providers.Refund, 1); !errors.Is(err, session.ErrAmount) {
+		t.Errorf("more than there was: %v", err)
+	}
+}
+
+// Before it sends, Flow asks where the payment stands: somebody may have been at the gateway's own office.
+func TestWhatTheGatewayContradictsIsNotSent(t *testing.T) {
+	h, g := atTheOffice(t, providers.Authorized)
+	h.says(providers.Voided)
+	if err := h.operate(providers.Capture, 0); err != nil {
+		t.Fatal(err)
+	}
+	h.op(t, 1, session.OpFailed)
+	if len(g.done) != 0 {
+		t.Errorf("%d calls", len(g.done))
+	}
+}
+
+// kill -9 anywhere in an operation: it is sent at most once, and in the end everybody knows what became of it.
+func TestAnOperationSurvivesDeathAtEveryPlace(t *testing.T) {
+	for _, place := range []string{"operation.written", "status.answered", "operation.permitted", "operation.answered", "operation.stored"} {
+		t.Run(place, func(t *testing.T) {
+			h, g := atTheOffice(t, providers.Paid)
+			g.inquire = func(op providers.Op) (providers.OpResult, error) {
+				if len(g.done) == 0 {
+					return providers.OpResult{State: providers.OpFailed}, nil
+				}
+				return providers.OpResult{State: providers.OpSucceeded}, nil
+			}
+			h.dieNext(place)
+			if err := h.operate(providers.Refund, 0); err != nil {
+				t.Fatal(err)
+			}
+			h.restart()
+			h.forward(time.Hour)
+			op := h.session().Operation(1)
+			if sent := len(g.done); sent > 1 || (op.State == session.OpSucceeded) != (sent == 1) || op.State.Open() {
+				t.Errorf("sent %d times, the operation is %s", sent, op.State)
+			}
+			if refunded := h.last().Refunded; (refunded == 123_450) != (len(g.done) == 1) {
+				t.Errorf("refunded %d", refunded)
+			}
+		})
+	}
+}
