@@ -13,12 +13,12 @@ run: ## start the sandbox: a payment in a minute
 setup: ## install what the tests need from Debian: Chromium and PostgreSQL
 	@scripts/setup
 
-generate: ## make the generated files anew: pages, diagram, API client
+generate: ## make the generated files anew: pages, diagram, API server and client
 	go generate ./...
 	go tool templ generate -path templates -log-level error
 
 drift: generate ## fail where a generated file is not as its source says
-	@test -z "$$(git status --porcelain -- '*_templ.go' docs/transitions.md docs/gateways/README.md client/api.gen.go)" || { git --no-pager diff -- '*_templ.go' docs/transitions.md docs/gateways/README.md client/api.gen.go; echo 'generated files differ: run make generate and commit'; exit 1; }
+	@test -z "$$(git status --porcelain -- '*_templ.go' docs/transitions.md docs/gateways/README.md handlers/contract.gen.go client/api.gen.go)" || { git --no-pager diff -- '*_templ.go' docs/transitions.md docs/gateways/README.md handlers/contract.gen.go client/api.gen.go; echo 'generated files differ: run make generate and commit'; exit 1; }
 
 check: ## format, vet, staticcheck
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'not formatted'; exit 1; }

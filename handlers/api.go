@@ -2,20 +2,20 @@ package handlers
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/mail"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"tollgate/internal/card"
 	"tollgate/internal/merchant"
 	"tollgate/internal/money"
 	"tollgate/internal/webhook"
@@ -23,55 +23,83 @@ import (
 	"tollgate/session"
 )
 
-// api is the merchant's side.
+// api is the merchant's side: the operations of the contract. Refusals are errors, which errors.go tells.
 type api struct{ Options }
 
-const merchantKey = "merchant"
+var _ StrictServerInterface = api{}
+
+type (
+	merchantKey struct{}
+	sessionKey  struct{}
+)
 
 func (a api) authenticated(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		m, key, err := a.Merchants.ByKey(c.Request().Header.Get(echo.HeaderAuthorization), a.Now())
+		r := c.Request()
+		m, key, err := a.Merchants.ByKey(r.Header.Get(echo.HeaderAuthorization), a.Now())
 		if err != nil {
 			return err
 		}
-		c.Set(merchantKey, m)
+		c.SetRequest(r.WithContext(context.WithValue(r.Context(), merchantKey{}, m)))
 		c.Set(keyKey, key)
 		return next(c)
 	}
 }
 
-func merchantOf(c echo.Context) merchant.Merchant { return c.Get(merchantKey).(merchant.Merchant) }
-
-// mine loads a session of the caller's; of another merchant it is as if it did not exist.
-func (a api) mine(c echo.Context) (*session.Session, error) {
-	s, err := a.Store.Load(c.Request().Context(), c.Param("session"))
-	if err == nil && s.Merchant != merchantOf(c).ID {
-		err = session.ErrNotFound
-	}
-	return s, err
+func merchantOf(ctx context.Context) merchant.Merchant {
+	return ctx.Value(merchantKey{}).(merchant.Merchant)
 }
 
-// newSession is the body of POST /v1/sessions.
-type newSession struct {
-	Account     string             `json:"account"`
-	Amount      *int64             `json:"amount"`
-	Currency    string             `json:"currency"`
-	OrderID     string             `json:"order_id"`
-	SuccessURL  string             `json:"success_url"`
-	CancelURL   string             `json:"cancel_url"`
-	Kind        string             `json:"kind"`
-	Method      string             `json:"payment_method"`
-	Capture     string             `json:"capture"`
-	Fee         int64              `json:"fee"`
-	Description string             `json:"description"`
-	Locale      string             `json:"locale"`
-	Customer    providers.Customer `json:"customer"`
-	Billing     providers.Billing  `json:"billing"`
-	SaveCard    bool               `json:"save_card"`
-	SavedCard   string             `json:"saved_card"`
-	ExpiresIn   *int64             `json:"expires_in"`
-	Metadata    map[string]string  `json:"metadata"`
-	WebhookURL  string             `json:"webhook_url"`
+// owned refuses what is another merchant's, as if it did not exist, before anything is said of the body. The session that
+// a path names is loaded here; sessionOf has it.
+func (a api) owned(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		m := merchantOf(r.Context()).ID
+		if id := c.Param("session"); id != "" {
+			s, err := a.Store.Load(r.Context(), id)
+			if err != nil {
+				return err
+			}
+			if s.Merchant != m {
+				return session.ErrNotFound
+			}
+			c.SetRequest(r.WithContext(context.WithValue(r.Context(), sessionKey{}, s)))
+		}
+		if id := c.Param("endpoint"); id != "" {
+			if _, err := a.Webhooks.Read(r.Context(), m, id); err != nil {
+				return err
+			}
+		}
+		return next(c)
+	}
+}
+
+// sessionOf is the session that the request's path names, the caller's own.
+func sessionOf(ctx context.Context) *session.Session {
+	return ctx.Value(sessionKey{}).(*session.Session)
+}
+
+// under registers the contract's routes, whose paths are whole, in the group of their common prefix.
+type under struct {
+	*echo.Group
+	prefix string
+}
+
+func (u under) GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
+	return u.Group.GET(strings.TrimPrefix(path, u.prefix), h, m...)
+}
+
+func (u under) POST(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
+	return u.Group.POST(strings.TrimPrefix(path, u.prefix), h, m...)
+}
+
+func (u under) PATCH(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
+	return u.Group.PATCH(strings.TrimPrefix(path, u.prefix), h, m...)
+}
+
+func (u under) DELETE(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
+	return u.Group.DELETE(strings.TrimPrefix(path, u.prefix), h, m...)
 }
 
 var (
@@ -83,29 +111,36 @@ var (
 // MaxAmount is the largest amount of a session in minor units: twelve digits, as 3-D Secure writes them.
 const MaxAmount = 999_999_999_999
 
-func (a api) create(c echo.Context) error {
-	var in newSession
-	if err := readJSON(c, &in); err != nil {
-		return err
+// CreateSession is POST /v1/sessions.
+func (a api) CreateSession(ctx context.Context, r CreateSessionRequestObject) (CreateSessionResponseObject, error) {
+	s, err := a.created(ctx)
+	if s == nil && err == nil {
+		if s, err = a.session(merchantOf(ctx), *r.Body); err == nil {
+			err = a.Flow.Create(ctx, s)
+		}
 	}
-	s, err := a.session(merchantOf(c), in)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := a.Flow.Create(c.Request().Context(), s); err != nil {
-		return err
-	}
-	return a.created(c, s)
+	return CreateSession201JSONResponse{Body: a.object(s), Headers: CreateSession201ResponseHeaders{Location: a.BaseURL + "/v1/sessions/" + s.ID}}, nil
 }
 
-func (a api) created(c echo.Context, s *session.Session) error {
-	c.Response().Header().Set(echo.HeaderLocation, a.BaseURL+"/v1/sessions/"+s.ID)
-	return c.JSON(http.StatusCreated, a.object(s))
+// created is the session that an earlier run of the same idempotent request made before its process died, or nil.
+func (a api) created(ctx context.Context) (*session.Session, error) {
+	claim, ok := merchant.ClaimOf(ctx)
+	if !ok || claim.Effect.Session == "" {
+		return nil, nil
+	}
+	return a.Store.Load(ctx, claim.Effect.Session)
 }
 
-// readJSON reads one JSON object; unknown members are refused, so that a misspelt one is not silently lost. So is the
-// character NUL, wherever it stands: PostgreSQL stores no text with it.
-func readJSON[T any](c echo.Context, v *T) error {
+// strictJSON reads one JSON object; unknown members are refused, so that a misspelt one is not silently lost. So is the
+// character NUL, wherever it stands: PostgreSQL stores no text with it. No body at all is io.EOF as well, for operations
+// that can do without.
+type strictJSON struct{}
+
+// Bind is errBadJSON, or *invalid where a member is at fault.
+func (strictJSON) Bind(v any, c echo.Context) error {
 	body, err := io.ReadAll(c.Request().Body)
 	var he *echo.HTTPError
 	if errors.As(err, &he) { // too large
@@ -113,6 +148,9 @@ func readJSON[T any](c echo.Context, v *T) error {
 	}
 	if err != nil || holdsNUL(body) {
 		return errBadJSON
+	}
+	if len(body) == 0 {
+		return fmt.Errorf("%w: %w", errBadJSON, io.EOF)
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
@@ -130,12 +168,33 @@ func readJSON[T any](c echo.Context, v *T) error {
 	}
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) && wrong.Field != "" {
-		return &invalid{[]fieldError{{"/" + strings.ReplaceAll(wrong.Field, ".", "/"), "is not of the type that is expected"}}}
+		return faulty(strings.ReplaceAll(wrong.Field, ".", "/"), "is not of the type that is expected")
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return &invalid{[]fieldError{{"/" + strings.Trim(name, `"`), "is not known"}}}
+		return faulty(strings.Trim(name, `"`), "is not known")
 	}
 	return errBadJSON
+}
+
+// pointed says of a parameter that cannot be read what is said of any field; generated code knows it as a 400. A number in
+// the path that is none finds nothing.
+func pointed(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		err := next(c)
+		he, ok := errors.AsType[*echo.HTTPError](err)
+		if !ok {
+			return err
+		}
+		name, ok := strings.CutPrefix(fmt.Sprint(he.Message), "Invalid format for parameter ")
+		if !ok {
+			return err
+		}
+		name, _, _ = strings.Cut(name, ":")
+		if slices.Contains(c.ParamNames(), name) {
+			return session.ErrNotFound
+		}
+		return faulty(name, "is not of the type that is expected")
+	}
 }
 
 func holdsNUL(body []byte) bool {
@@ -154,13 +213,14 @@ func holdsNUL(body []byte) bool {
 }
 
 // session checks everything that is Tollgate's to check, all faults at once.
-func (a api) session(m merchant.Merchant, in newSession) (*session.Session, error) {
-	var bad []fieldError
-	fault := func(field, detail string) { bad = append(bad, fieldError{"/" + field, detail}) }
+func (a api) session(m merchant.Merchant, in NewSession) (*session.Session, error) {
+	var bad []FieldError
+	fault := func(field, detail string) { bad = append(bad, FieldError{Pointer: "/" + field, Detail: detail}) }
 	now := a.Now()
 	s := &session.Session{
-		Merchant: m.ID, Account: in.Account, OrderID: in.OrderID, Kind: in.Kind, Method: in.Method, Fee: in.Fee,
-		Hold: in.Capture == "manual", Description: in.Description, Locale: in.Locale, Customer: in.Customer, Billing: in.Billing,
+		Merchant: m.ID, Account: in.Account, OrderID: in.OrderID, Fee: in.Fee,
+		Hold: in.Capture == CaptureModeManual, Description: in.Description, Locale: string(in.Locale),
+		Customer: providers.Customer{ID: in.Customer.ID, Email: in.Customer.Email, Phone: in.Customer.Phone}, Billing: billing(in.Billing),
 		SaveCard: in.SaveCard, SavedCard: in.SavedCard, SuccessURL: in.SuccessURL, CancelURL: in.CancelURL,
 		WebhookURL: in.WebhookURL, Metadata: in.Metadata, CreatedAt: now, ExpiresAt: now.Add(30 * time.Minute),
 	}
@@ -171,13 +231,10 @@ func (a api) session(m merchant.Merchant, in newSession) (*session.Session, erro
 	if err != nil {
 		fault("currency", "must be three capital letters of ISO 4217")
 	}
-	switch {
-	case in.Amount == nil:
-		fault("amount", "is required: an integer of minor units")
-	case *in.Amount <= 0 || *in.Amount > MaxAmount:
+	if in.Amount <= 0 || in.Amount > MaxAmount {
 		fault("amount", fmt.Sprintf("must be from 1 to %d minor units", int64(MaxAmount)))
-	default:
-		s.Amount = money.Amount{Minor: *in.Amount, Currency: currency}
+	} else {
+		s.Amount = money.Amount{Minor: in.Amount, Currency: currency}
 	}
 	if in.Fee < 0 || in.Fee > MaxAmount {
 		fault("fee", "must not be negative")
@@ -205,15 +262,17 @@ func (a api) session(m merchant.Merchant, in newSession) (*session.Session, erro
 		}
 		return value
 	}
-	s.Kind = oneOf("kind", in.Kind, "payment")
+	s.Kind = oneOf("kind", string(in.Kind), "payment")
 	methods := []string{"card"}
 	if acc, ok := a.Flow.Accounts[in.Account]; ok {
 		methods = providers.Instruments(acc.Provider)
 	}
-	s.Method = oneOf("payment_method", in.Method, methods[0], methods[1:]...)
-	oneOf("capture", in.Capture, "automatic", "manual")
-	if in.Locale != "" {
-		oneOf("locale", in.Locale, "en", "ru", "kk")
+	s.Method = oneOf("payment_method", string(in.PaymentMethod), methods[0], methods[1:]...)
+	if in.Capture != "" && !in.Capture.Valid() {
+		fault("capture", "must be one of automatic, manual")
+	}
+	if in.Locale != "" && !in.Locale.Valid() {
+		fault("locale", "must be one of en, ru, kk")
 	}
 	if in.ExpiresIn != nil {
 		if *in.ExpiresIn < 60 || *in.ExpiresIn > 86400 {
@@ -256,224 +315,150 @@ func (a api) session(m merchant.Merchant, in newSession) (*session.Session, erro
 		}
 	}
 	if len(bad) > 0 {
-		slices.SortFunc(bad, func(x, y fieldError) int { return strings.Compare(x.Pointer, y.Pointer) })
+		slices.SortFunc(bad, func(x, y FieldError) int { return strings.Compare(x.Pointer, y.Pointer) })
 		return nil, &invalid{bad}
 	}
 	return s, nil
 }
 
-// sessionObject is a session as merchants see it.
-type sessionObject struct {
-	ID           string            `json:"id"`
-	URL          string            `json:"url"`
-	Kind         string            `json:"kind"`
-	Status       session.Status    `json:"status"`
-	OutcomeKnown bool              `json:"outcome_known"`
-	Account      string            `json:"account"`
-	Amount       int64             `json:"amount"`
-	Currency     string            `json:"currency"`
-	Fee          int64             `json:"fee,omitempty"`
-	OrderID      string            `json:"order_id"`
-	Method       string            `json:"payment_method"`
-	Capture      string            `json:"capture"`
-	Description  string            `json:"description,omitempty"`
-	SuccessURL   string            `json:"success_url"`
-	CancelURL    string            `json:"cancel_url"`
-	Metadata     map[string]string `json:"metadata,omitempty"`
-	CreatedAt    string            `json:"created_at"`
-	ExpiresAt    string            `json:"expires_at"`
-	Attempts     []attemptObject   `json:"attempts"`
-	Payment      *paymentObject    `json:"payment,omitempty"`
-	Operations   []operationObject `json:"operations,omitempty"`
-}
-
-type attemptObject struct {
-	N          int                `json:"n"`
-	State      session.State      `json:"state"`
-	Reference  string             `json:"reference"`
-	Instrument string             `json:"instrument"`
-	Card       *cardObject        `json:"card,omitempty"`
-	Runs       []runObject        `json:"runs"`
-	Decline    *providers.Decline `json:"decline,omitempty"`
-	PaidLate   bool               `json:"paid_late,omitempty"`
-	CreatedAt  string             `json:"created_at"`
-}
-
-type cardObject struct {
-	Brand  string `json:"brand,omitempty"`
-	First6 string `json:"first6"`
-	Last4  string `json:"last4"`
-}
-
-type runObject struct {
-	N             int    `json:"n"`
-	ServerTransID string `json:"three_ds_server_trans_id,omitempty"`
-	CompInd       string `json:"comp_ind,omitempty"`
-	MethodAt      string `json:"method_at,omitempty"`
-	NotifiedAt    string `json:"notified_at,omitempty"`
-	ShownAt       string `json:"shown_at,omitempty"`
-	ReturnedAt    string `json:"returned_at,omitempty"`
-}
-
-type paymentObject struct {
-	AmountAuthorized int64              `json:"amount_authorized"`
-	AmountCaptured   int64              `json:"amount_captured"`
-	AmountRefunded   int64              `json:"amount_refunded"`
-	GatewayOrderID   string             `json:"gateway_order_id,omitempty"`
-	ThreeDS          *providers.ThreeDS `json:"three_ds,omitempty"`
-}
-
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return ""
+func billing(b Billing) providers.Billing {
+	return providers.Billing{
+		FirstName: b.FirstName, LastName: b.LastName, Address: b.Address, City: b.City, State: b.State, Zip: b.Zip, Country: b.Country,
+		Phone: b.Phone, Email: b.Email,
 	}
-	return t.UTC().Format(time.RFC3339Nano)
 }
 
-func (a api) object(s *session.Session) sessionObject {
-	o := sessionObject{
-		ID: s.ID, URL: a.BaseURL + payPath(s.ID), Kind: s.Kind, Status: s.Status(), OutcomeKnown: s.OutcomeKnown(), Account: s.Account,
-		Amount: s.Amount.Minor, Currency: s.Amount.Currency.Code, Fee: s.Fee, OrderID: s.OrderID, Method: s.Method, Capture: "automatic",
-		Description: s.Description, SuccessURL: s.SuccessURL, CancelURL: s.CancelURL, Metadata: s.Metadata,
-		CreatedAt: stamp(s.CreatedAt), ExpiresAt: stamp(s.ExpiresAt), Attempts: []attemptObject{},
+func masked(c card.Masked) *MaskedCard {
+	if c.Last4 == "" {
+		return nil
+	}
+	return &MaskedCard{Brand: c.Brand, First6: c.First6, Last4: c.Last4}
+}
+
+func declineOf(d *providers.Decline) *Decline {
+	if d == nil {
+		return nil
+	}
+	return &Decline{Reason: DeclineReason(d.Reason), Code: d.Code, Message: d.Message}
+}
+
+func (a api) object(s *session.Session) Session {
+	o := Session{
+		ID: s.ID, URL: a.BaseURL + payPath(s.ID), Kind: SessionKind(s.Kind), Status: SessionStatus(s.Status()), OutcomeKnown: s.OutcomeKnown(),
+		Account: s.Account, Amount: s.Amount.Minor, Currency: s.Amount.Currency.Code, Fee: s.Fee, OrderID: s.OrderID,
+		PaymentMethod: Instrument(s.Method), Capture: CaptureModeAutomatic, Description: s.Description, SuccessURL: s.SuccessURL,
+		CancelURL: s.CancelURL, Metadata: s.Metadata, CreatedAt: s.CreatedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(), Attempts: []Attempt{},
 	}
 	if s.Hold {
-		o.Capture = "manual"
+		o.Capture = CaptureModeManual
 	}
 	for _, op := range s.Operations {
 		o.Operations = append(o.Operations, operationOf(s, op))
 	}
 	for _, at := range s.Attempts {
-		view := attemptObject{N: at.N, State: at.State, Reference: at.Ref.Reference, Instrument: at.Instrument, Decline: at.Decline,
-			PaidLate: at.PaidLate, CreatedAt: stamp(at.CreatedAt), Runs: []runObject{}}
-		if at.Card.Last4 != "" {
-			view.Card = &cardObject{at.Card.Brand, at.Card.First6, at.Card.Last4}
+		view := Attempt{
+			N: at.N, State: AttemptState(at.State), Reference: at.Ref.Reference, Instrument: Instrument(at.Instrument), Card: masked(at.Card),
+			Decline: declineOf(at.Decline), PaidLate: at.PaidLate, CreatedAt: at.CreatedAt.UTC(), Runs: []Run{},
 		}
 		for _, r := range at.Runs {
-			view.Runs = append(view.Runs, runObject{r.N, r.IDs.ThreeDSServerTransID, r.CompInd, stamp(r.MethodAt), stamp(r.NotifiedAt), stamp(r.ShownAt), stamp(r.ReturnedAt)})
+			view.Runs = append(view.Runs, Run{
+				N: r.N, ThreeDsServerTransID: r.IDs.ThreeDSServerTransID, CompInd: RunCompInd(r.CompInd), MethodAt: r.MethodAt.UTC(),
+				NotifiedAt: r.NotifiedAt.UTC(), ShownAt: r.ShownAt.UTC(), ReturnedAt: r.ReturnedAt.UTC(),
+			})
 		}
 		o.Attempts = append(o.Attempts, view)
 		if at.State.Good() {
-			o.Payment = &paymentObject{at.Held, at.Captured, at.Refunded, at.Ref.OrderID, nil}
-			if at.ThreeDS != (providers.ThreeDS{}) {
-				o.Payment.ThreeDS = &at.ThreeDS
+			o.Payment = &Payment{AmountAuthorized: at.Held, AmountCaptured: at.Captured, AmountRefunded: at.Refunded, GatewayOrderID: at.Ref.OrderID}
+			if t := at.ThreeDS; t != (providers.ThreeDS{}) {
+				o.Payment.ThreeDs = &ThreeDS{Version: t.Version, TransStatus: t.TransStatus, Eci: t.ECI}
 			}
 		}
 	}
 	return o
 }
 
-func (a api) read(c echo.Context) error {
-	s, err := a.mine(c)
+// GetSession is GET /v1/sessions/{session}.
+func (a api) GetSession(ctx context.Context, _ GetSessionRequestObject) (GetSessionResponseObject, error) {
+	return GetSession200JSONResponse(a.object(sessionOf(ctx))), nil
+}
+
+// limit is how long a page may be.
+func limit(asked *int, usual int) (int, error) {
+	if asked == nil {
+		return usual, nil
+	}
+	if *asked < 1 || *asked > 100 {
+		return 0, faulty("limit", "must be from 1 to 100")
+	}
+	return *asked, nil
+}
+
+// ListSessions is GET /v1/sessions.
+func (a api) ListSessions(ctx context.Context, r ListSessionsRequestObject) (ListSessionsResponseObject, error) {
+	most, err := limit(r.Params.Limit, 20)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return c.JSON(http.StatusOK, a.object(s))
-}
-
-type page[T any] struct {
-	Data    []T  `json:"data"`
-	HasMore bool `json:"has_more"`
-}
-
-// statuses are those a list can be asked for: a misspelt one must not look as if there were no such sessions.
-var statuses = []session.Status{
-	session.StatusOpen, session.StatusActionRequired, session.StatusProcessing, session.StatusAuthorized, session.StatusPaid,
-	session.StatusPartiallyRefunded, session.StatusRefunded, session.StatusVoided, session.StatusDeclined, session.StatusExpired, session.StatusCancelled,
-}
-
-func (a api) list(c echo.Context) error {
-	limit := 20
-	if v := c.QueryParam("limit"); v != "" {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 1 || n > 100 {
-			return &invalid{[]fieldError{{"/limit", "must be from 1 to 100"}}}
-		}
-		limit = n
+	// A misspelt status must not look as if there were no such sessions.
+	if status := r.Params.Status; status != "" && !status.Valid() {
+		return nil, faulty("status", "must be one of the statuses of a session")
 	}
-	status := session.Status(c.QueryParam("status"))
-	if status != "" && !slices.Contains(statuses, status) {
-		return &invalid{[]fieldError{{"/status", "must be one of the statuses of a session"}}}
-	}
-	found, err := a.Store.List(c.Request().Context(), session.Filter{
-		Merchant: merchantOf(c).ID, Account: c.QueryParam("account"), OrderID: c.QueryParam("order_id"),
-		Status: status, Before: c.QueryParam("before"), Limit: limit,
+	found, err := a.Store.List(ctx, session.Filter{
+		Merchant: merchantOf(ctx).ID, Account: r.Params.Account, OrderID: r.Params.OrderID,
+		Status: session.Status(r.Params.Status), Before: r.Params.Before, Limit: most,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out := page[sessionObject]{Data: []sessionObject{}, HasMore: len(found) == limit}
+	out := ListSessions200JSONResponse{Data: []Session{}, HasMore: len(found) == most}
 	for _, s := range found {
 		out.Data = append(out.Data, a.object(s))
 	}
-	return c.JSON(http.StatusOK, out)
+	return out, nil
 }
 
-func (a api) cancel(c echo.Context) error {
-	s, err := a.mine(c)
-	if err == nil {
-		s, err = a.Flow.Cancel(c.Request().Context(), s.ID)
-	}
+// CancelSession is POST /v1/sessions/{session}/cancel.
+func (a api) CancelSession(ctx context.Context, r CancelSessionRequestObject) (CancelSessionResponseObject, error) {
+	s, err := a.Flow.Cancel(ctx, r.Session)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return c.JSON(http.StatusOK, a.object(s))
+	return CancelSession200JSONResponse{SessionNowJSONResponse(a.object(s))}, nil
 }
 
-func (a api) inquire(c echo.Context) error {
-	s, err := a.mine(c)
-	if err == nil {
-		s, err = a.Flow.Inquire(c.Request().Context(), s.ID)
-	}
+// InquireSession is POST /v1/sessions/{session}/inquire.
+func (a api) InquireSession(ctx context.Context, r InquireSessionRequestObject) (InquireSessionResponseObject, error) {
+	s, err := a.Flow.Inquire(ctx, r.Session)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return c.JSON(http.StatusOK, a.object(s))
+	return InquireSession200JSONResponse{SessionNowJSONResponse(a.object(s))}, nil
 }
 
-type eventObject struct {
-	N    int             `json:"n"`
-	Type string          `json:"type"`
-	At   string          `json:"at"`
-	Data json.RawMessage `json:"data"`
-}
-
-func (a api) events(c echo.Context) error {
-	s, err := a.mine(c)
-	if err != nil {
-		return err
-	}
-	after, err := strconv.Atoi(c.QueryParam("after"))
-	if c.QueryParam("after") == "" {
-		after = 0
-	} else if err != nil || after < 0 {
-		return &invalid{[]fieldError{{"/after", "must be the number of an event"}}}
+// ListSessionEvents is GET /v1/sessions/{session}/events.
+func (a api) ListSessionEvents(ctx context.Context, r ListSessionEventsRequestObject) (ListSessionEventsResponseObject, error) {
+	if r.Params.After < 0 {
+		return nil, faulty("after", "must be the number of an event")
 	}
 	const most = 100
-	found, err := a.Store.Events(c.Request().Context(), s.ID, after, most)
+	found, err := a.Store.Events(ctx, r.Session, r.Params.After, most)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out := page[eventObject]{Data: []eventObject{}, HasMore: len(found) == most}
+	out := ListSessionEvents200JSONResponse{Data: []SessionEvent{}, HasMore: len(found) == most}
 	for _, e := range found {
-		out.Data = append(out.Data, eventObject{e.N, e.Type, stamp(e.At), e.Data})
+		out.Data = append(out.Data, SessionEvent{N: e.N, Type: e.Type, At: e.At.UTC(), Data: e.Data})
 	}
-	return c.JSON(http.StatusOK, out)
+	return out, nil
 }
 
-type accountObject struct {
-	Name         string   `json:"name"`
-	Gateway      string   `json:"gateway"`
-	Capabilities []string `json:"capabilities"`
-}
-
-func (a api) accounts(c echo.Context) error {
-	m := merchantOf(c)
-	out := page[accountObject]{Data: []accountObject{}}
-	for _, name := range m.Accounts {
+// ListAccounts is GET /v1/accounts.
+func (a api) ListAccounts(ctx context.Context, _ ListAccountsRequestObject) (ListAccountsResponseObject, error) {
+	out := ListAccounts200JSONResponse{Data: []Account{}}
+	for _, name := range merchantOf(ctx).Accounts {
 		if acc, ok := a.Flow.Accounts[name]; ok {
-			out.Data = append(out.Data, accountObject{acc.Name, acc.Gateway, providers.Capabilities(acc.Provider)})
+			out.Data = append(out.Data, Account{Name: acc.Name, Gateway: acc.Gateway, Capabilities: providers.Capabilities(acc.Provider)})
 		}
 	}
-	return c.JSON(http.StatusOK, out)
+	return out, nil
 }

@@ -708,6 +708,37 @@ func TestNULIsNowhereTaken(t *testing.T) {
 	m.call(http.MethodPost, "/v1/sessions", strings.Replace(order("one"), "{", "{"+backslash+",", 1)).is(http.StatusCreated, "")
 }
 
+func TestAParameterThatCannotBeReadIsNamedByItsPointer(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
+	id := m.paid("one")
+	for path, pointer := range map[string]string{
+		"/v1/sessions?limit=x": "/limit", "/v1/events?limit=1.5": "/limit", "/v1/sessions/" + id + "/events?after=x": "/after",
+		"/v1/accounts/acc/history?from=2026-11-20": "/from",
+	} {
+		got := m.call(http.MethodGet, path, "")
+		got.is(http.StatusUnprocessableEntity, "invalid")
+		if !strings.Contains(got.Body.String(), `"pointer":"`+pointer+`"`) {
+			t.Errorf("%s: %s", path, got.Body)
+		}
+	}
+	m.call(http.MethodGet, "/v1/sessions/"+id+"/operations/x", "").is(http.StatusNotFound, "not-found")
+	m.call(http.MethodGet, "/v1/sessions?limit=&status=", "").is(http.StatusOK, "")
+	m.call(http.MethodGet, "/v1/sessions?limit=1&limit=x", "").is(http.StatusOK, "")
+}
+
+func TestANameInThePathMayHoldAnything(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
+	for _, customer := range []string{"a/b", "a b", "50%", "Айгерім"} {
+		saved := &session.SavedCard{ID: "sc_" + customer, Merchant: "shop", Account: "acc", Customer: customer, GatewayID: "b-1", CreatedAt: m.clock.Now()}
+		if err := m.store.SaveCard(t.Context(), saved); err != nil {
+			t.Fatal(err)
+		}
+		if got := m.call(http.MethodGet, "/v1/customers/"+url.PathEscape(customer)+"/cards", ""); !strings.Contains(got.Body.String(), `"customer":"`+customer+`"`) {
+			t.Errorf("%s: %s", customer, got.Body)
+		}
+	}
+}
+
 func TestTheContractIsServedWithAPageToReadIt(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	doc := m.call(http.MethodGet, "/openapi.yaml", "")

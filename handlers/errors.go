@@ -98,49 +98,37 @@ func statusName(code int) string {
 	return "bad-request"
 }
 
-// fieldError is one input that is not valid, by JSON pointer.
-type fieldError struct {
-	Pointer string `json:"pointer"`
-	Detail  string `json:"detail"`
-}
-
 // invalid is errInvalid with its fields.
-type invalid struct{ fields []fieldError }
+type invalid struct{ fields []FieldError }
 
 func (*invalid) Error() string        { return errInvalid.Error() }
 func (*invalid) Is(target error) bool { return target == errInvalid }
 
-// problem is an RFC 9457 answer.
-type problem struct {
-	Type      string       `json:"type"`
-	Title     string       `json:"title"`
-	Status    int          `json:"status"`
-	Detail    string       `json:"detail,omitempty"`
-	Errors    []fieldError `json:"errors,omitempty"`
-	SessionID string       `json:"session,omitempty"`
-	RequestID string       `json:"request_id,omitempty"`
+// faulty is errInvalid of one field, by JSON pointer without its first slash.
+func faulty(field, detail string) error {
+	return &invalid{[]FieldError{{Pointer: "/" + field, Detail: detail}}}
 }
 
 // problemTypes is the prefix of every problem's type; it is a name, not an address that must answer.
 const problemTypes = "urn:tollgate:problem:"
 
 func writeProblem(c echo.Context, k kind, err error) error {
-	p := problem{Type: problemTypes + k.name, Title: k.title, Status: k.status, RequestID: c.Response().Header().Get(echo.HeaderXRequestID)}
+	p := Problem{Type: ProblemType(problemTypes + k.name), Title: k.title, Status: k.status, RequestID: c.Response().Header().Get(echo.HeaderXRequestID)}
 	var bad *invalid
 	if errors.As(err, &bad) {
 		p.Errors = bad.fields
 	}
 	var refusal *providers.Refusal
 	if errors.As(err, &refusal) {
-		p.Errors = []fieldError{{"/" + refusal.Field, refusal.Text}}
+		p.Errors = []FieldError{{Pointer: "/" + refusal.Field, Detail: refusal.Text}}
 	}
 	var fault *webhook.Fault
 	if errors.As(err, &fault) {
-		p.Errors = []fieldError{{"/" + fault.Field, fault.Text}}
+		p.Errors = []FieldError{{Pointer: "/" + fault.Field, Detail: fault.Text}}
 	}
 	var taken *session.OrderTaken
 	if errors.As(err, &taken) {
-		p.SessionID = taken.SessionID
+		p.Session = taken.SessionID
 	}
 	switch k.status {
 	case http.StatusUnauthorized:

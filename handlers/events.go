@@ -2,12 +2,7 @@ package handlers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"net/http"
-	"strconv"
-
-	"github.com/labstack/echo/v4"
 
 	"tollgate/internal/webhook"
 	"tollgate/session"
@@ -24,45 +19,32 @@ type History interface {
 // latest in place of a cursor means the end: what is told from now on.
 const latest = "latest"
 
-type eventPage struct {
-	Data    []json.RawMessage `json:"data"` // each as webhooks post it, byte for byte
-	HasMore bool              `json:"has_more"`
-	Next    string            `json:"next"` // the cursor for the next page, also where that is empty as yet
-}
-
-// allEvents is GET /v1/events: everything after a cursor. Who keeps Next and asks with it again misses nothing.
-func (a api) allEvents(c echo.Context) error {
-	limit := 100
-	if v := c.QueryParam("limit"); v != "" {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 1 || n > 100 {
-			return &invalid{[]fieldError{{"/limit", "must be from 1 to 100"}}}
-		}
-		limit = n
+// ListEvents is GET /v1/events: everything after a cursor. Who keeps Next and asks with it again misses nothing.
+func (a api) ListEvents(ctx context.Context, r ListEventsRequestObject) (ListEventsResponseObject, error) {
+	most, err := limit(r.Params.Limit, 100)
+	if err != nil {
+		return nil, err
 	}
-	ctx, m := c.Request().Context(), merchantOf(c).ID
-	out := eventPage{Data: []json.RawMessage{}, Next: c.QueryParam("after")}
+	m := merchantOf(ctx).ID
+	out := ListEvents200JSONResponse{Data: []Event{}, Next: r.Params.After}
 	if out.Next == latest {
-		var err error
-		if out.Next, err = a.History.LatestEvent(ctx, m); err != nil {
-			return err
-		}
-		return c.JSON(http.StatusOK, out)
+		out.Next, err = a.History.LatestEvent(ctx, m)
+		return out, err
 	}
-	found, err := a.History.EventsAfter(ctx, m, out.Next, limit)
+	found, err := a.History.EventsAfter(ctx, m, out.Next, most)
 	if errors.Is(err, session.ErrNotFound) {
-		return &invalid{[]fieldError{{"/after", "must be the id of an event, or latest"}}}
+		return nil, faulty("after", "must be the id of an event, or latest")
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, e := range found {
 		body, err := e.Body()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		out.Data, out.Next = append(out.Data, body), e.ID()
 	}
-	out.HasMore = len(found) == limit
-	return c.JSON(http.StatusOK, out)
+	out.HasMore = len(found) == most
+	return out, nil
 }

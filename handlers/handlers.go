@@ -14,11 +14,12 @@ import (
 	"tollgate/internal/i18n"
 	"tollgate/internal/merchant"
 	"tollgate/internal/webhook"
-	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/session/browser"
 	"tollgate/static"
 )
+
+//go:generate go tool -modfile=../tools/go.mod oapi-codegen -config oapi-codegen.yaml openapi.yaml
 
 // Options is what the front needs.
 type Options struct {
@@ -44,7 +45,7 @@ type Options struct {
 // MaxBody caps what a browser or a merchant may post, in bytes; PaRes and CRes have caps of their own below it.
 const MaxBody = 512 << 10
 
-// New builds the front. Every route stands here.
+// New builds the front. Every route stands here, but for those of the merchant's API: they stand in the contract.
 func New(o Options) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
@@ -53,6 +54,7 @@ func New(o Options) *echo.Echo {
 		e.IPExtractor = echo.ExtractIPDirect()
 	}
 	e.HTTPErrorHandler = errorPage{o}.handle
+	e.Binder = strictJSON{}
 	e.Use(
 		middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: requestID(o.Rand)}),
 		recovered(o.Log),
@@ -100,40 +102,8 @@ func New(o Options) *echo.Echo {
 
 	// The merchant's API.
 	a := api{o}
-	v1 := e.Group("/v1", a.authenticated, scoped(), legibleQuery, a.idempotent)
-	v1.POST("/sessions", a.create)
-	v1.GET("/sessions", a.list)
-	v1.GET("/sessions/:session", a.read)
-	v1.POST("/sessions/:session/cancel", a.cancel)
-	v1.POST("/sessions/:session/inquire", a.inquire)
-	v1.GET("/sessions/:session/events", a.events)
-	v1.POST("/sessions/:session/capture", a.operate(providers.Capture))
-	v1.POST("/sessions/:session/void", a.operate(providers.Void))
-	v1.POST("/sessions/:session/refunds", a.operate(providers.Refund))
-	v1.GET("/sessions/:session/operations", a.operations)
-	v1.GET("/sessions/:session/operations/:n", a.operation)
-	v1.GET("/events", a.allEvents)
-	v1.POST("/charges", a.charge)
-	v1.POST("/payouts", a.payout)
-	v1.GET("/customers/:customer/cards", a.savedCards)
-	v1.PATCH("/cards/:card", a.renameCard)
-	v1.DELETE("/cards/:card", a.forgetCard)
-	v1.GET("/accounts", a.accounts)
-	v1.GET("/accounts/:account/banks", a.banks)
-	v1.GET("/accounts/:account/history", a.history)
-	v1.POST("/webhook_endpoints", a.createEndpoint)
-	v1.GET("/webhook_endpoints", a.endpoints)
-	v1.GET("/webhook_endpoints/:endpoint", a.endpoint)
-	v1.PATCH("/webhook_endpoints/:endpoint", a.changeEndpoint)
-	v1.DELETE("/webhook_endpoints/:endpoint", a.deleteEndpoint)
-	v1.POST("/webhook_endpoints/:endpoint/rotate", a.rotateEndpoint)
-	v1.POST("/webhook_endpoints/:endpoint/resend", a.resendRange)
-	v1.GET("/webhook_keys", a.defaultKeys)
-	v1.POST("/webhook_keys/rotate", a.rotateDefault)
-	v1.GET("/webhook_deliveries", a.deliveries)
-	v1.GET("/webhook_deliveries/:delivery", a.delivery)
-	v1.POST("/webhook_deliveries/:delivery/resend", a.resend)
-	v1.POST("/webhook_deliveries/:delivery/cancel", a.cancelDelivery)
+	v1 := e.Group("/v1", a.authenticated, scoped(), legibleQuery, a.idempotent, pointed, a.owned)
+	RegisterHandlers(under{v1, "/v1"}, NewStrictHandler(a, nil))
 	return e
 }
 

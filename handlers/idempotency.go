@@ -11,7 +11,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate/internal/merchant"
-	"tollgate/session"
 )
 
 // Headers of idempotent requests.
@@ -24,10 +23,11 @@ const (
 const workLimit = merchant.ClaimLease - 5*time.Second
 
 // idempotent lets a POST with an Idempotency-Key happen once. The same request, byte for byte, is answered as the first
-// time for 48 hours; see merchant.Once for what happens in between, and merchant.Final for which answers are kept.
+// time for 48 hours; see merchant.Once for what happens in between, and merchant.Final for which answers are kept. A
+// request whose process died runs again: one that changes a session looks first for what its claim says was done, any other
+// must do no more in two runs than in one.
 func (a api) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 	once := merchant.Once{Book: a.Idempotency, Now: a.Now, Rand: a.Rand, Sealer: a.Flow.Sealer}
-	recover := a.recoveries()
 	return func(c echo.Context) error {
 		r := c.Request()
 		keys := r.Header.Values(headerIdempotencyKey)
@@ -46,7 +46,7 @@ func (a api) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		// Neither method nor target can hold a line's end.
 		request := append([]byte(r.Method+" "+r.URL.RequestURI()+"\n"), body...)
-		claim, replay, err := once.Begin(r.Context(), merchantOf(c).ID, keys[0], request)
+		claim, replay, err := once.Begin(r.Context(), merchantOf(r.Context()).ID, keys[0], request)
 		switch {
 		case errors.Is(err, merchant.ErrInFlight):
 			c.Response().Header().Set("Retry-After", "1")
@@ -71,11 +71,7 @@ func (a api) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 				a.freed(once.Book.Release(context.WithoutCancel(r.Context()), *claim))
 			}
 		}()
-		do := next
-		if again := recover[c.Path()]; again != nil && claim.Effect != (merchant.Effect{}) {
-			do = func(c echo.Context) error { return again(c, claim.Effect) }
-		}
-		if err := do(c); err != nil {
+		if err := next(c); err != nil {
 			if errors.Is(err, merchant.ErrClaimLost) {
 				c.Response().Header().Set("Retry-After", "1")
 			}
@@ -132,27 +128,4 @@ func (a *answer) send() error {
 	a.to.WriteHeader(a.status)
 	_, err := a.to.Write(a.body.Bytes())
 	return err
-}
-
-// recoveries answer, by route, a request whose process died after it had done what was asked and before it had answered.
-// A route without one runs again, which must do no more than one run did.
-func (a api) recoveries() map[string]func(echo.Context, merchant.Effect) error {
-	operated := func(c echo.Context, did merchant.Effect) error {
-		if did.Session != c.Param("session") || did.Operation == 0 {
-			return session.ErrNotFound
-		}
-		return a.operated(c, did.Session, did.Operation)
-	}
-	return map[string]func(echo.Context, merchant.Effect) error{
-		"/v1/sessions": func(c echo.Context, did merchant.Effect) error {
-			s, err := a.Store.Load(c.Request().Context(), did.Session)
-			if err != nil {
-				return err
-			}
-			return a.created(c, s)
-		},
-		"/v1/sessions/:session/capture": operated,
-		"/v1/sessions/:session/void":    operated,
-		"/v1/sessions/:session/refunds": operated,
-	}
 }

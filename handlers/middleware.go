@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -86,30 +87,38 @@ func hardened(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // legible replaces what no name of ours holds, NUL and bytes that are not UTF-8, in the values of the path: PostgreSQL
-// refuses to look for them. So they find nothing, as any other unknown name.
+// refuses to look for them. So they find nothing, as any other unknown name. Of a path with escapes of its own, which Echo
+// leaves as they are, it makes plain values.
 func legible(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		values := c.ParamValues()
+		values, u := c.ParamValues(), c.Request().URL
 		for i, v := range values {
+			if plain, err := url.PathUnescape(v); err == nil && u.RawPath != "" {
+				v = plain
+			}
 			values[i] = legibleText(v)
 		}
+		u.RawPath = ""
 		c.SetParamValues(values...)
 		return next(c)
 	}
 }
 
-// legibleQuery does so in the query. Not for what comes from a bank: that is forwarded byte for byte.
+// legibleQuery does so in the query, where an empty value is as if it were left out, and of several the first counts. Not
+// for what comes from a bank: that is forwarded byte for byte.
 func legibleQuery(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u := c.Request().URL
-		if query := u.Query(); u.RawQuery != "" {
-			for _, all := range query {
-				for i, v := range all {
-					all[i] = legibleText(v)
-				}
-			}
-			u.RawQuery = query.Encode()
+		if u.RawQuery == "" {
+			return next(c)
 		}
+		query := url.Values{}
+		for name, all := range u.Query() {
+			if all[0] != "" {
+				query.Set(name, legibleText(all[0]))
+			}
+		}
+		u.RawQuery = query.Encode()
 		return next(c)
 	}
 }

@@ -2,12 +2,9 @@ package handlers
 
 import (
 	"context"
-	"net/http"
-	"strconv"
 	"time"
 
-	"github.com/labstack/echo/v4"
-
+	"tollgate/internal/merchant"
 	"tollgate/providers"
 	"tollgate/session"
 )
@@ -15,89 +12,84 @@ import (
 // operationWait is how long a POST of an operation waits for its end; after that the answer says how far it is.
 const operationWait = 8 * time.Second
 
-type newOperation struct {
-	Amount *int64 `json:"amount"` // minor units; absent: all that is left
-}
-
-type operationObject struct {
-	N         int                `json:"n"`
-	Kind      providers.OpKind   `json:"kind"`
-	State     session.OpState    `json:"state"`
-	Attempt   int                `json:"attempt"`
-	Amount    int64              `json:"amount"`
-	Currency  string             `json:"currency"`
-	Reference string             `json:"reference"`
-	Decline   *providers.Decline `json:"decline,omitempty"`
-	CreatedAt string             `json:"created_at"`
-	UpdatedAt string             `json:"updated_at"`
-}
-
-func operationOf(s *session.Session, op *session.Operation) operationObject {
-	return operationObject{op.N, op.Kind, op.State, op.Attempt, op.Amount, s.Amount.Currency.Code, op.Reference, op.Decline, stamp(op.CreatedAt), stamp(op.UpdatedAt)}
-}
-
-// operate starts an operation of one kind and waits a while for its end.
-func (a api) operate(kind providers.OpKind) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		s, err := a.mine(c)
-		if err != nil {
-			return err
-		}
-		var in newOperation
-		if c.Request().ContentLength != 0 {
-			if err := readJSON(c, &in); err != nil {
-				return err
-			}
-		}
-		amount := int64(0)
-		if in.Amount != nil {
-			if *in.Amount <= 0 {
-				return &invalid{[]fieldError{{"/amount", "must be positive; leave it out for all that is left"}}}
-			}
-			amount = *in.Amount
-		}
-		_, n, err := a.Flow.Operate(c.Request().Context(), s.ID, kind, amount)
-		if err != nil {
-			return err
-		}
-		return a.operated(c, s.ID, n)
+func operationOf(s *session.Session, op *session.Operation) Operation {
+	return Operation{
+		N: op.N, Kind: OperationKind(op.Kind), State: OperationState(op.State), Attempt: op.Attempt, Amount: op.Amount,
+		Currency: s.Amount.Currency.Code, Reference: op.Reference, Decline: declineOf(op.Decline),
+		CreatedAt: op.CreatedAt.UTC(), UpdatedAt: op.UpdatedAt.UTC(),
 	}
 }
 
+// operate starts an operation of one kind, unless an earlier run of the same idempotent request did, and waits a while for
+// its end.
+func (a api) operate(ctx context.Context, kind providers.OpKind, in *NewOperation) (OperationNowJSONResponse, error) {
+	var none OperationNowJSONResponse
+	id := sessionOf(ctx).ID
+	if claim, ok := merchant.ClaimOf(ctx); ok && claim.Effect.Session == id && claim.Effect.Operation != 0 {
+		return a.operated(ctx, id, claim.Effect.Operation)
+	}
+	amount := int64(0)
+	if in != nil && in.Amount != nil {
+		if *in.Amount <= 0 {
+			return none, faulty("amount", "must be positive; leave it out for all that is left")
+		}
+		amount = *in.Amount
+	}
+	_, n, err := a.Flow.Operate(ctx, id, kind, amount)
+	if err != nil {
+		return none, err
+	}
+	return a.operated(ctx, id, n)
+}
+
 // operated waits a while for an operation's end and answers with it.
-func (a api) operated(c echo.Context, id string, n int) error {
-	limited, done := context.WithTimeout(c.Request().Context(), operationWait)
+func (a api) operated(ctx context.Context, id string, n int) (OperationNowJSONResponse, error) {
+	limited, done := context.WithTimeout(ctx, operationWait)
 	defer done()
 	s, err := a.Flow.Wait(limited, id, func(s *session.Session) bool {
 		state := s.Operation(n).State
 		return state != session.OpNew && state != session.OpCalling
 	})
 	if err != nil {
-		return err
+		return OperationNowJSONResponse{}, err
 	}
-	return c.JSON(http.StatusCreated, operationOf(s, s.Operation(n)))
+	return OperationNowJSONResponse(operationOf(s, s.Operation(n))), nil
 }
 
-func (a api) operations(c echo.Context) error {
-	s, err := a.mine(c)
-	if err != nil {
-		return err
-	}
-	out := page[operationObject]{Data: []operationObject{}}
+// CapturePayment is POST /v1/sessions/{session}/capture.
+func (a api) CapturePayment(ctx context.Context, r CapturePaymentRequestObject) (CapturePaymentResponseObject, error) {
+	op, err := a.operate(ctx, providers.Capture, r.Body)
+	return CapturePayment201JSONResponse{op}, err
+}
+
+// VoidPayment is POST /v1/sessions/{session}/void.
+func (a api) VoidPayment(ctx context.Context, r VoidPaymentRequestObject) (VoidPaymentResponseObject, error) {
+	op, err := a.operate(ctx, providers.Void, r.Body)
+	return VoidPayment201JSONResponse{op}, err
+}
+
+// RefundPayment is POST /v1/sessions/{session}/refunds.
+func (a api) RefundPayment(ctx context.Context, r RefundPaymentRequestObject) (RefundPaymentResponseObject, error) {
+	op, err := a.operate(ctx, providers.Refund, r.Body)
+	return RefundPayment201JSONResponse{op}, err
+}
+
+// ListOperations is GET /v1/sessions/{session}/operations.
+func (a api) ListOperations(ctx context.Context, _ ListOperationsRequestObject) (ListOperationsResponseObject, error) {
+	s := sessionOf(ctx)
+	out := ListOperations200JSONResponse{Data: []Operation{}}
 	for _, op := range s.Operations {
 		out.Data = append(out.Data, operationOf(s, op))
 	}
-	return c.JSON(http.StatusOK, out)
+	return out, nil
 }
 
-func (a api) operation(c echo.Context) error {
-	s, err := a.mine(c)
-	if err != nil {
-		return err
+// GetOperation is GET /v1/sessions/{session}/operations/{n}.
+func (a api) GetOperation(ctx context.Context, r GetOperationRequestObject) (GetOperationResponseObject, error) {
+	s := sessionOf(ctx)
+	op := s.Operation(r.N)
+	if op == nil {
+		return nil, session.ErrNotFound
 	}
-	n, err := strconv.Atoi(c.Param("n"))
-	if err != nil || s.Operation(n) == nil {
-		return session.ErrNotFound
-	}
-	return c.JSON(http.StatusOK, operationOf(s, s.Operation(n)))
+	return GetOperation200JSONResponse(operationOf(s, op)), nil
 }
