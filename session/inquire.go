@@ -210,6 +210,10 @@ func orOther(d *providers.Decline) *providers.Decline {
 
 // mismatch names in what a standing is not of our payment; "" where it is, as far as it says.
 func (f *Flow) mismatch(s *Session, a *Attempt, st providers.Standing) string {
+	whole := s.Amount.Minor
+	if a.State == Paid {
+		whole = a.Captured // of a hold perhaps a part
+	}
 	switch {
 	case st.Reference != "" && st.Reference != a.Ref.Reference:
 		return "reference"
@@ -221,7 +225,7 @@ func (f *Flow) mismatch(s *Session, a *Attempt, st providers.Standing) string {
 		return "amount"
 	case st.Outcome == providers.Authorized && st.Held != 0 && st.Held != s.Amount.Minor:
 		return "amount authorized"
-	case st.Outcome == providers.Paid && a.State != Authorized && st.Captured != 0 && st.Captured != s.Amount.Minor && st.Captured+st.Refunded != s.Amount.Minor:
+	case st.Outcome == providers.Paid && a.State != Authorized && st.Captured != 0 && st.Captured != whole && st.Captured+st.Refunded != whole:
 		return "amount captured"
 	}
 	return ""
@@ -246,6 +250,10 @@ func (f *Flow) hold(s *Session, a *Attempt, c *Change, what string) error {
 
 // good is money held or taken.
 func (f *Flow) good(s *Session, a *Attempt, c *Change, st providers.Standing) error {
+	if op := s.openOn(a); op != nil { // what it moves is counted when it ends
+		c.Jobs = append(c.Jobs, f.operateJob(s, op, f.Now()))
+		return nil
+	}
 	held, captured := st.Held, st.Captured
 	if held == 0 {
 		held = s.Amount.Minor
@@ -531,6 +539,9 @@ func (f *Flow) Callback(ctx context.Context, account string, r *http.Request) er
 			a.Ref.OrderID = notice.OrderID
 		}
 		c.Jobs = append(c.Jobs, f.lookJob(s, a, f.Now()))
+		if op := s.openOn(a); op != nil { // perhaps it speaks of that
+			c.Jobs = append(c.Jobs, f.operateJob(s, op, f.Now()))
+		}
 		return nil
 	})
 	return err

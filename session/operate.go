@@ -94,6 +94,16 @@ func (s *Session) Operation(n int) *Operation {
 	return nil
 }
 
+// openOn is the operation on an attempt that may still move money, or nil.
+func (s *Session) openOn(a *Attempt) *Operation {
+	for _, op := range s.Operations {
+		if op.Attempt == a.N && op.State.Open() {
+			return op
+		}
+	}
+	return nil
+}
+
 // Operate asks the gateway to capture, void or refund. Amount 0 means all that is left. It returns once the operation is
 // written down; Wait for its state. Errors say why it was refused before any call.
 func (f *Flow) Operate(ctx context.Context, id string, kind providers.OpKind, amount int64) (*Session, int, error) {
@@ -243,6 +253,7 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 	f.watch(acc, string(op.Kind), start, callErr)
 	f.At("operation.answered")
 	f.settleOp(context.WithoutCancel(ctx), id, n, result, callErr, &row)
+	f.At("operation.stored")
 }
 
 // stands compares what the gateway says with what the operation was decided on.
@@ -324,7 +335,11 @@ func (f *Flow) moveOp(s *Session, op *Operation, c *Change, to OpState) error {
 					return err
 				}
 			case providers.Void:
-				a.Voided = true
+				if op.Amount < a.Held {
+					a.Held -= op.Amount // the rest may still be captured
+				} else {
+					a.Voided = true
+				}
 			case providers.Refund:
 				a.Refunded += op.Amount
 			}
