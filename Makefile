@@ -10,7 +10,7 @@ help: ## what there is
 run: ## start the sandbox: a payment in a minute
 	go run .
 
-setup: ## install what the tests need from Debian: Chromium and PostgreSQL
+setup: ## install what the tests need from Debian: Chromium, PostgreSQL, Node
 	@scripts/setup
 
 generate: ## make the generated files anew: pages, diagram, API server and client

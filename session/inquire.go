@@ -136,6 +136,10 @@ func (f *Flow) judge(s *Session, a *Attempt, c *Change, acc Account, st provider
 	if st.ThreeDS != (providers.ThreeDS{}) {
 		a.ThreeDS = st.ThreeDS
 	}
+	if op := s.openOn(a); op != nil { // what it moves is judged when it ends
+		c.Jobs = append(c.Jobs, f.operateJob(s, op, f.Now()))
+		return nil
+	}
 	other := f.mismatch(s, a, st)
 	switch st.Outcome {
 	case providers.Paid, providers.Authorized:
@@ -209,6 +213,13 @@ func orOther(d *providers.Decline) *providers.Decline {
 
 // mismatch names in what a standing is not of our payment; "" where it is, as far as it says.
 func (f *Flow) mismatch(s *Session, a *Attempt, st providers.Standing) string {
+	held, captured := s.Amount.Minor, s.Amount.Minor
+	switch a.State {
+	case Authorized:
+		held = a.Held // of which a part may have been voided
+	case Paid:
+		held, captured = a.Held, a.Captured // of a hold perhaps a part
+	}
 	switch {
 	case st.Reference != "" && st.Reference != a.Ref.Reference:
 		return "reference"
@@ -218,9 +229,9 @@ func (f *Flow) mismatch(s *Session, a *Attempt, st providers.Standing) string {
 		return "currency"
 	case st.Amount.Currency.Code != "" && st.Amount.Minor != s.Amount.Minor:
 		return "amount"
-	case st.Outcome == providers.Authorized && st.Held != 0 && st.Held != s.Amount.Minor:
+	case st.Outcome == providers.Authorized && st.Held != 0 && st.Held != held:
 		return "amount authorized"
-	case st.Outcome == providers.Paid && a.State != Authorized && st.Captured != 0 && st.Captured != s.Amount.Minor && st.Captured+st.Refunded != s.Amount.Minor:
+	case st.Outcome == providers.Paid && a.State != Authorized && st.Captured != 0 && st.Captured != captured && st.Captured+st.Refunded != captured:
 		return "amount captured"
 	}
 	return ""
@@ -530,10 +541,8 @@ func (f *Flow) Callback(ctx context.Context, account string, r *http.Request) er
 			a.Ref.OrderID = notice.OrderID
 		}
 		c.Jobs = append(c.Jobs, f.lookJob(s, a, f.Now()))
-		for _, op := range s.Operations { // it may be one of them that the gateway speaks of
-			if op.Attempt == n && (op.State == OpPending || op.State == OpUnknown) {
-				c.Jobs = append(c.Jobs, f.operateJob(s, op, f.Now()))
-			}
+		if op := s.openOn(a); op != nil { // perhaps it speaks of that
+			c.Jobs = append(c.Jobs, f.operateJob(s, op, f.Now()))
 		}
 		return nil
 	})

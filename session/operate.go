@@ -94,6 +94,16 @@ func (s *Session) Operation(n int) *Operation {
 	return nil
 }
 
+// openOn is the operation on an attempt that may still move money, or nil.
+func (s *Session) openOn(a *Attempt) *Operation {
+	for _, op := range s.Operations {
+		if op.Attempt == a.N && op.State.Open() {
+			return op
+		}
+	}
+	return nil
+}
+
 // Operate asks the gateway to capture, void or refund. Amount 0 means all that is left. It returns once the operation is
 // written down; Wait for its state. Errors say why it was refused before any call.
 func (f *Flow) Operate(ctx context.Context, id string, kind providers.OpKind, amount int64) (*Session, int, error) {
@@ -329,15 +339,17 @@ func (f *Flow) moveOp(s *Session, op *Operation, c *Change, to OpState) error {
 		a := s.Attempt(op.Attempt)
 		if to == OpSucceeded {
 			switch op.Kind {
-			case providers.Capture: // an inquiry about the payment may have seen it first
-				a.Captured = max(a.Captured, op.Amount)
-				if a.State == Authorized {
-					if err := f.move(s, a, c, Pay); err != nil {
-						return err
-					}
+			case providers.Capture:
+				a.Captured += op.Amount
+				if err := f.move(s, a, c, Pay); err != nil {
+					return err
 				}
 			case providers.Void:
-				a.Voided = true
+				if op.Amount < a.Held {
+					a.Held -= op.Amount // the rest may still be captured
+				} else {
+					a.Voided = true
+				}
 			case providers.Refund:
 				a.Refunded += op.Amount
 			}

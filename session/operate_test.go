@@ -19,7 +19,7 @@ type office struct {
 }
 
 func (g *office) Kinds() []providers.OpLimits {
-	return []providers.OpLimits{{Kind: providers.Capture, Partial: true, Once: true}, {Kind: providers.Void, Once: true}, {Kind: providers.Refund, Partial: true}}
+	return []providers.OpLimits{{Kind: providers.Capture, Partial: true, Once: true}, {Kind: providers.Void, Partial: true, Once: true}, {Kind: providers.Refund, Partial: true}}
 }
 
 func (g *office) Do(_ context.Context, _ providers.Payment, op providers.Op) (providers.OpResult, error) {
@@ -72,6 +72,15 @@ func (h *house) says(outcome providers.Outcome) {
 	}
 }
 
+// holds makes inquiries say that so much is held.
+func (h *house) holds(minor int64) {
+	h.gw.mu.Lock()
+	defer h.gw.mu.Unlock()
+	h.gw.status = func(_ context.Context, p providers.Payment, _ *order) (providers.Standing, error) {
+		return providers.Standing{Outcome: providers.Authorized, Ref: p.Ref, Amount: p.Amount, Held: minor}, nil
+	}
+}
+
 // operate asks for an operation and returns once the gateway's answer is stored, or the process died.
 func (h *house) operate(kind providers.OpKind, amount int64) error {
 	h.t.Helper()
@@ -111,8 +120,8 @@ func TestAHoldIsCapturedOnce(t *testing.T) {
 	}
 }
 
-// The callback of a capture that is under way makes us ask about the payment, and that says paid first.
-func TestACaptureThatAnInquirySawFirstStillEndsAndCountsOnce(t *testing.T) {
+// The gateway tells of the money before it is asked about the operation that took it.
+func TestAnInquiryDuringACaptureDoesNotCountItTwice(t *testing.T) {
 	h, g := atTheOffice(t, providers.Authorized)
 	g.do, g.inquire = pending, pending
 	if err := h.operate(providers.Capture, 0); err != nil {
@@ -124,7 +133,7 @@ func TestACaptureThatAnInquirySawFirstStillEndsAndCountsOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.forward(time.Second)
-	h.is(session.Paid)
+	h.is(session.Authorized)
 	g.inquire = nil
 	h.forward(time.Minute)
 	h.op(t, 1, session.OpSucceeded)
@@ -173,7 +182,9 @@ func TestAnOperationWithoutAnAnswerIsUnknownAndNeverSentAgain(t *testing.T) {
 
 func TestARefusedOperationChangesNothingAndMayBeTriedAgain(t *testing.T) {
 	h, g := atTheOffice(t, providers.Paid)
-	g.do = func(providers.Op) (providers.OpResult, error) { return providers.OpResult{State: providers.OpFailed}, nil }
+	g.do = func(providers.Op) (providers.OpResult, error) {
+		return providers.OpResult{State: providers.OpFailed}, nil
+	}
 	if err := h.operate(providers.Refund, 5_000); err != nil {
 		t.Fatal(err)
 	}
@@ -190,6 +201,41 @@ func TestARefusedOperationChangesNothingAndMayBeTriedAgain(t *testing.T) {
 	}
 	if err := h.operate(providers.Refund, 1); !errors.Is(err, session.ErrAmount) {
 		t.Errorf("more than there was: %v", err)
+	}
+}
+
+func TestAfterAPartOfAHoldIsVoidedTheRestCanBeCaptured(t *testing.T) {
+	h, _ := atTheOffice(t, providers.Authorized)
+	if err := h.operate(providers.Void, 23_450); err != nil {
+		t.Fatal(err)
+	}
+	if a := h.is(session.Authorized); a.Held != 100_000 || a.Voided {
+		t.Errorf("held %d, voided %v", a.Held, a.Voided)
+	}
+	h.holds(100_000)
+	if err := h.operate(providers.Capture, 0); err != nil {
+		t.Fatal(err)
+	}
+	h.op(t, 2, session.OpSucceeded)
+	if a := h.is(session.Paid); a.Captured != 100_000 {
+		t.Errorf("captured %d", a.Captured)
+	}
+}
+
+func TestWhatWasCapturedInPartCanBeRefunded(t *testing.T) {
+	h, _ := atTheOffice(t, providers.Authorized)
+	if err := h.operate(providers.Capture, 50_000); err != nil {
+		t.Fatal(err)
+	}
+	h.gw.status = func(_ context.Context, p providers.Payment, _ *order) (providers.Standing, error) {
+		return providers.Standing{Outcome: providers.Paid, Ref: p.Ref, Amount: p.Amount, Held: p.Amount.Minor, Captured: 50_000}, nil
+	}
+	if err := h.operate(providers.Refund, 0); err != nil {
+		t.Fatal(err)
+	}
+	h.op(t, 2, session.OpSucceeded)
+	if a := h.last(); a.Refunded != 50_000 || h.session().Status() != session.StatusRefunded {
+		t.Errorf("refunded %d, %s", a.Refunded, h.session().Status())
 	}
 }
 

@@ -215,6 +215,17 @@ func TestOrdersAreRefusedForWhatTheGatewayCannotTake(t *testing.T) {
 	if len(w.env.Ledger.All()) != 0 {
 		t.Error("orders came of it")
 	}
+	for path, body := range map[string]string{"refund": `{"amount":1}`, "qrcData": "", "sberPay": `{"phoneNumber":"+79876543210"}`,
+		"payout/ips": `{"accountNumber":"79011234567","bankId":"100000000001","firstName":"A","lastName":"B","middleName":"C"}`, "payout/card": `{"pan":"4000019900050008"}`} {
+		if a := w.call(404, "POST", "/order/"+path+"/999999", body); a.at("success") != "false" || a.at("description") == "" {
+			t.Errorf("%s of no order: %v", path, a)
+		}
+	}
+	for _, call := range []string{"charge", "void"} {
+		if a := w.call(200, "POST", "/payments/"+call, `{"OrderId":"none"}`); a.at("Response.Success") != "false" || a.at("Response.ErrCode") != "ORDER_NOT_FOUND" {
+			t.Errorf("%s of no order: %v", call, a)
+		}
+	}
 	w.call(404, "GET", "/order/999999", "")
 	w.call(400, "GET", "/order/x", "")
 	id := w.order("no-form", "")
