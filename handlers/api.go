@@ -69,9 +69,15 @@ type newSession struct {
 	Billing     providers.Billing  `json:"billing"`
 	SaveCard    bool               `json:"save_card"`
 	SavedCard   string             `json:"saved_card"`
+	Transfer    *newTransfer       `json:"transfer"`
 	ExpiresIn   *int64             `json:"expires_in"`
 	Metadata    map[string]string  `json:"metadata"`
 	WebhookURL  string             `json:"webhook_url"`
+}
+
+// newTransfer is where a transfer goes.
+type newTransfer struct {
+	SavedCard string `json:"saved_card"`
 }
 
 var (
@@ -205,7 +211,10 @@ func (a api) session(m merchant.Merchant, in newSession) (*session.Session, erro
 		}
 		return value
 	}
-	s.Kind = oneOf("kind", in.Kind, "payment")
+	s.Kind = oneOf("kind", in.Kind, "payment", session.KindTransfer)
+	if in.Transfer != nil {
+		s.Target = &session.Target{Saved: in.Transfer.SavedCard}
+	}
 	methods := []string{"card"}
 	if acc, ok := a.Flow.Accounts[in.Account]; ok {
 		methods = providers.Instruments(acc.Provider)
@@ -293,6 +302,7 @@ type attemptObject struct {
 	Reference  string             `json:"reference"`
 	Instrument string             `json:"instrument"`
 	Card       *cardObject        `json:"card,omitempty"`
+	To         *cardObject        `json:"to,omitempty"` // of a transfer
 	Runs       []runObject        `json:"runs"`
 	Decline    *providers.Decline `json:"decline,omitempty"`
 	PaidLate   bool               `json:"paid_late,omitempty"`
@@ -348,6 +358,9 @@ func (a api) object(s *session.Session) sessionObject {
 			PaidLate: at.PaidLate, CreatedAt: stamp(at.CreatedAt), Runs: []runObject{}}
 		if at.Card.Last4 != "" {
 			view.Card = &cardObject{at.Card.Brand, at.Card.First6, at.Card.Last4}
+		}
+		if at.To.Last4 != "" {
+			view.To = &cardObject{at.To.Brand, at.To.First6, at.To.Last4}
 		}
 		for _, r := range at.Runs {
 			view.Runs = append(view.Runs, runObject{r.N, r.IDs.ThreeDSServerTransID, r.CompInd, stamp(r.MethodAt), stamp(r.NotifiedAt), stamp(r.ShownAt), stamp(r.ReturnedAt)})
