@@ -53,14 +53,14 @@ func atTheOffice(t *testing.T, outcome providers.Outcome) (*house, *office) {
 		g.gateway = h.gw
 		h.acc.Provider = g
 	})
-	h.says(outcome)
+	h.finds(outcome)
 	h.submit()
 	h.forward(time.Second)
 	return h, g
 }
 
-// says makes inquiries about the payment answer so.
-func (h *house) says(outcome providers.Outcome) {
+// finds makes inquiries about the payment answer so.
+func (h *house) finds(outcome providers.Outcome) {
 	h.gw.mu.Lock()
 	defer h.gw.mu.Unlock()
 	h.gw.status = func(_ context.Context, p providers.Payment, _ *order) (providers.Standing, error) {
@@ -128,7 +128,7 @@ func TestAnInquiryDuringACaptureDoesNotCountItTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.op(t, 1, session.OpPending)
-	h.says(providers.Paid)
+	h.finds(providers.Paid)
 	if err := h.callback("order-1", "good"); err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +242,7 @@ func TestWhatWasCapturedInPartCanBeRefunded(t *testing.T) {
 // Before it sends, Flow asks where the payment stands: somebody may have been at the gateway's own office.
 func TestWhatTheGatewayContradictsIsNotSent(t *testing.T) {
 	h, g := atTheOffice(t, providers.Authorized)
-	h.says(providers.Voided)
+	h.finds(providers.Voided)
 	if err := h.operate(providers.Capture, 0); err != nil {
 		t.Fatal(err)
 	}
