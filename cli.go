@@ -44,6 +44,7 @@ func commands() []command {
 		{"doctor", "", "check configuration, database, clocks, keys, gateways and the public address", doctorHelp, doctor},
 		{"keys new", "", "make an API key", keysNewHelp, keysNew},
 		{"keys hash", "", "hash an API key for the configuration file", keysHashHelp, keysHash},
+		{"keys revoke", "HASH", "revoke an API key at once", keysRevokeHelp, keysRevoke},
 		{"sessions create", "", "create a checkout session", sessionsCreateHelp, sessionsCreate},
 		{"sessions show", "SESSION", "show a session", sessionsShowHelp, sessionsShow},
 		{"sessions list", "", "list sessions, newest first", sessionsListHelp, sessionsList},

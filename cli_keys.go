@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
 	"strings"
 
 	"tollgate/internal/config"
@@ -17,12 +19,17 @@ const keysNewHelp = `Prints a new API key and its hash. The merchant's server ge
   hash = "…"
 
 To rotate, add the new key beside the old one, give the old one an "expires", and take it out afterwards. To revoke a key
-at once, take it out and restart.`
+at once: tollgate keys revoke.`
 
 const keysHashHelp = `Reads an API key from standard input and prints its SHA-256 as the configuration file wants it. The key is not an argument:
 those stand in the shell's history.
 
   tollgate keys hash < shop.key`
+
+const keysRevokeHelp = `Revokes an API key by its hash, on every machine and for good: from now on it opens nothing. Take it out of the
+configuration when you can. The key in TOLLGATE_API_KEY may revoke itself; one without a list of scopes any of its merchant's.
+
+  tollgate keys revoke $(tollgate keys hash < leaked.key)`
 
 func keysNew(_ context.Context, p process, set *flag.FlagSet) int {
 	if code, ok := p.parse(set, 0); !ok {
@@ -34,6 +41,22 @@ func keysNew(_ context.Context, p process, set *flag.FlagSet) int {
 		return exitFailed
 	}
 	fmt.Fprintf(p.out, "key   %s\nhash  %s\n", key, hash)
+	return exitDone
+}
+
+func keysRevoke(ctx context.Context, p process, set *flag.FlagSet) int {
+	if code, ok := p.parse(set, 1); !ok {
+		return code
+	}
+	api, err := dial(p.environ)
+	if err != nil {
+		fmt.Fprintln(p.err, err)
+		return exitAsked
+	}
+	if _, err := api.call(ctx, http.MethodDelete, "/v1/api_keys/"+url.PathEscape(set.Arg(0)), nil, nil); err != nil {
+		return p.fail(set.Name(), err)
+	}
+	fmt.Fprintln(p.out, "revoked")
 	return exitDone
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -133,6 +134,20 @@ func TestKeys(t *testing.T) {
 	}
 	if code, out, errs := tollgate(t, nil, "short", "keys", "hash"); code != 2 || out != "" || strings.Contains(errs, "short\n") {
 		t.Errorf("%d %q %q", code, out, errs)
+	}
+}
+
+func TestARevokedKeyIsRefusedFromThenOn(t *testing.T) {
+	env := served(t)
+	hash := fmt.Sprintf("%x", sha256.Sum256([]byte("sk_sandbox_demo"))) // too short for keys hash
+	if code, out, errs := tollgate(t, env, "", "keys", "revoke", strings.Repeat("0", 64)); code != 1 || out != "" || !strings.Contains(errs, "not-found") {
+		t.Errorf("nobody's key: %d %q %q", code, out, errs)
+	}
+	if code, out, errs := tollgate(t, env, "", "keys", "revoke", hash); code != 0 || out != "revoked\n" {
+		t.Errorf("%d %q %q", code, out, errs)
+	}
+	if code, _, errs := tollgate(t, env, "", "sessions", "list"); code != 1 || !strings.Contains(errs, "unauthorized") {
+		t.Errorf("a revoked key: %d %q", code, errs)
 	}
 }
 

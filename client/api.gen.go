@@ -1921,6 +1921,14 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/accounts/{account}/history (the `ListHistory` operationId).
 	ListHistory(ctx context.Context, account AccountName, params *ListHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RevokeAPIKey Revoke an API key
+	//
+	// From now on it opens nothing, on every machine and for good; take it out of the configuration when you can. A key can revoke
+	// itself; one without a list of scopes any of the merchant's.
+	//
+	// Corresponds with DELETE /v1/api_keys/{key} (the `RevokeAPIKey` operationId).
+	RevokeAPIKey(ctx context.Context, key string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DeleteSavedCard Forget a saved card
 	//
 	// Deletes it at the gateway and here. It cannot be charged any more.
@@ -2345,6 +2353,24 @@ func (c *Client) ListBanks(ctx context.Context, account AccountName, reqEditors 
 // Corresponds with GET /v1/accounts/{account}/history (the `ListHistory` operationId).
 func (c *Client) ListHistory(ctx context.Context, account AccountName, params *ListHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListHistoryRequest(c.Server, account, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeAPIKey Revoke an API key
+//
+// From now on it opens nothing, on every machine and for good; take it out of the configuration when you can. A key can revoke
+// itself; one without a list of scopes any of the merchant's.
+//
+// Corresponds with DELETE /v1/api_keys/{key} (the `RevokeAPIKey` operationId).
+func (c *Client) RevokeAPIKey(ctx context.Context, key string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeAPIKeyRequest(c.Server, key)
 	if err != nil {
 		return nil, err
 	}
@@ -3307,6 +3333,40 @@ func NewListHistoryRequest(server string, account AccountName, params *ListHisto
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRevokeAPIKeyRequest constructs an http.Request for the RevokeAPIKey method
+func NewRevokeAPIKeyRequest(server string, key string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "key", key, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/api_keys/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -4979,6 +5039,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/accounts/{account}/history (the `ListHistory` operationId).
 	ListHistoryWithResponse(ctx context.Context, account AccountName, params *ListHistoryParams, reqEditors ...RequestEditorFn) (*ListHistoryResponse, error)
 
+	// RevokeAPIKeyWithResponse Revoke an API key
+	//
+	// From now on it opens nothing, on every machine and for good; take it out of the configuration when you can. A key can revoke
+	// itself; one without a list of scopes any of the merchant's.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/api_keys/{key} (the `RevokeAPIKey` operationId).
+	RevokeAPIKeyWithResponse(ctx context.Context, key string, reqEditors ...RequestEditorFn) (*RevokeAPIKeyResponse, error)
+
 	// DeleteSavedCardWithResponse Forget a saved card
 	//
 	// Deletes it at the gateway and here. It cannot be charged any more.
@@ -5514,6 +5584,40 @@ func (r ListHistoryResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListHistoryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RevokeAPIKeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeAPIKeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeAPIKeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeAPIKeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeAPIKeyResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -6782,6 +6886,22 @@ func (c *ClientWithResponses) ListHistoryWithResponse(ctx context.Context, accou
 	return ParseListHistoryResponse(rsp)
 }
 
+// RevokeAPIKeyWithResponse Revoke an API key
+//
+// From now on it opens nothing, on every machine and for good; take it out of the configuration when you can. A key can revoke
+// itself; one without a list of scopes any of the merchant's.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/api_keys/{key} (the `RevokeAPIKey` operationId).
+func (c *ClientWithResponses) RevokeAPIKeyWithResponse(ctx context.Context, key string, reqEditors ...RequestEditorFn) (*RevokeAPIKeyResponse, error) {
+	rsp, err := c.RevokeAPIKey(ctx, key, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeAPIKeyResponse(rsp)
+}
+
 // DeleteSavedCardWithResponse Forget a saved card
 //
 // Deletes it at the gateway and here. It cannot be charged any more.
@@ -7524,6 +7644,22 @@ func ParseListHistoryResponse(rsp *http.Response) (*ListHistoryResponse, error) 
 		}
 		response.JSON200 = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseRevokeAPIKeyResponse parses an HTTP response from a RevokeAPIKeyWithResponse call
+func ParseRevokeAPIKeyResponse(rsp *http.Response) (*RevokeAPIKeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeAPIKeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
 	}
 
 	return response, nil

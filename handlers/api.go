@@ -30,6 +30,7 @@ var _ StrictServerInterface = api{}
 
 type (
 	merchantKey struct{}
+	callerKey   struct{}
 	sessionKey  struct{}
 )
 
@@ -40,14 +41,26 @@ func (a api) authenticated(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		c.SetRequest(r.WithContext(context.WithValue(r.Context(), merchantKey{}, m)))
-		c.Set(keyKey, key)
+		revoked, err := a.Revocations.Revoked(r.Context(), key.Hash)
+		if err != nil {
+			return err
+		}
+		if revoked {
+			return merchant.ErrKey
+		}
+		ctx := context.WithValue(r.Context(), merchantKey{}, m)
+		c.SetRequest(r.WithContext(context.WithValue(ctx, callerKey{}, key)))
 		return next(c)
 	}
 }
 
 func merchantOf(ctx context.Context) merchant.Merchant {
 	return ctx.Value(merchantKey{}).(merchant.Merchant)
+}
+
+// keyOf is the key that the caller showed.
+func keyOf(ctx context.Context) merchant.Key {
+	return ctx.Value(callerKey{}).(merchant.Key)
 }
 
 // owned refuses what is another merchant's, as if it did not exist, before anything is said of the body. The session that

@@ -1626,6 +1626,9 @@ type ServerInterface interface {
 	// ListHistory Read the gateway's own list of transactions
 	// (GET /v1/accounts/{account}/history)
 	ListHistory(ctx echo.Context, account AccountName, params ListHistoryParams) error
+	// RevokeAPIKey Revoke an API key
+	// (DELETE /v1/api_keys/{key})
+	RevokeAPIKey(ctx echo.Context, key string) error
 	// DeleteSavedCard Forget a saved card
 	// (DELETE /v1/cards/{card})
 	DeleteSavedCard(ctx echo.Context, card string) error
@@ -1791,6 +1794,22 @@ func (w *ServerInterfaceWrapper) ListHistory(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListHistory(ctx, account, params)
+	return err
+}
+
+// RevokeAPIKey converts echo context to params.
+func (w *ServerInterfaceWrapper) RevokeAPIKey(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "key" -------------
+	var key string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key", ctx.Param("key"), &key, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter key: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RevokeAPIKey(ctx, key)
 	return err
 }
 
@@ -2379,6 +2398,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/accounts", wrapper.ListAccounts, options.OperationMiddlewares["listAccounts"]...)
 	router.GET(options.BaseURL+"/v1/accounts/:account/banks", wrapper.ListBanks, options.OperationMiddlewares["listBanks"]...)
 	router.GET(options.BaseURL+"/v1/accounts/:account/history", wrapper.ListHistory, options.OperationMiddlewares["listHistory"]...)
+	router.DELETE(options.BaseURL+"/v1/api_keys/:key", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeAPIKey"]...)
 	router.DELETE(options.BaseURL+"/v1/cards/:card", wrapper.DeleteSavedCard, options.OperationMiddlewares["deleteSavedCard"]...)
 	router.PATCH(options.BaseURL+"/v1/cards/:card", wrapper.RenameSavedCard, options.OperationMiddlewares["renameSavedCard"]...)
 	router.POST(options.BaseURL+"/v1/charges", wrapper.CreateCharge, options.OperationMiddlewares["createCharge"]...)
@@ -2480,6 +2500,22 @@ func (response ListHistory200JSONResponse) VisitListHistoryResponse(w http.Respo
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type RevokeAPIKeyRequestObject struct {
+	Key string `json:"key"`
+}
+
+type RevokeAPIKeyResponseObject interface {
+	VisitRevokeAPIKeyResponse(w http.ResponseWriter) error
+}
+
+type RevokeAPIKey204Response struct {
+}
+
+func (response RevokeAPIKey204Response) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
 }
 
 type DeleteSavedCardRequestObject struct {
@@ -3166,6 +3202,9 @@ type StrictServerInterface interface {
 	// ListHistory Read the gateway's own list of transactions
 	// (GET /v1/accounts/{account}/history)
 	ListHistory(ctx context.Context, request ListHistoryRequestObject) (ListHistoryResponseObject, error)
+	// RevokeAPIKey Revoke an API key
+	// (DELETE /v1/api_keys/{key})
+	RevokeAPIKey(ctx context.Context, request RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error)
 	// DeleteSavedCard Forget a saved card
 	// (DELETE /v1/cards/{card})
 	DeleteSavedCard(ctx context.Context, request DeleteSavedCardRequestObject) (DeleteSavedCardResponseObject, error)
@@ -3338,6 +3377,31 @@ func (sh *strictHandler) ListHistory(ctx echo.Context, account AccountName, para
 		return err
 	} else if validResponse, ok := response.(ListHistoryResponseObject); ok {
 		return validResponse.VisitListHistoryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokeAPIKey operation middleware
+func (sh *strictHandler) RevokeAPIKey(ctx echo.Context, key string) error {
+	var request RevokeAPIKeyRequestObject
+
+	request.Key = key
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeAPIKey(ctx.Request().Context(), request.(RevokeAPIKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeAPIKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeAPIKeyResponseObject); ok {
+		return validResponse.VisitRevokeAPIKeyResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

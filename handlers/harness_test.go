@@ -77,6 +77,7 @@ func (g *gateway) Inquire(context.Context, providers.Payment, providers.Op) (pro
 const (
 	shopKey  = "sk_test_shop_00000000000000000"
 	otherKey = "sk_test_other_0000000000000000"
+	spareKey = "sk_test_spare_000000000000000000"
 )
 
 // machine is a front over a store, with everything a test may reach into.
@@ -137,7 +138,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 	}
 	if with.merchants == nil {
 		with.merchants = []merchant.Merchant{
-			{ID: "shop", Name: "Shop", Keys: []merchant.Key{{Hash: merchant.HashKey(shopKey)}}, Accounts: []string{"acc"}},
+			{ID: "shop", Name: "Shop", Keys: []merchant.Key{{Hash: merchant.HashKey(shopKey)}, {Hash: merchant.HashKey(spareKey)}}, Accounts: []string{"acc"}},
 			{ID: "other", Name: "Other", Keys: []merchant.Key{{Hash: merchant.HashKey(otherKey)}}, Accounts: []string{"acc"}},
 		}
 	}
@@ -146,7 +147,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 		Sealer: keys, Hub: hub, Now: clock.Now, BaseURL: "https://pay.example", Log: log,
 	})
 	m.Echo = handlers.New(handlers.Options{
-		Flow: m.flow, Store: store, Customers: st, Merchants: merchant.NewDirectory(with.merchants...), Idempotency: book, History: st,
+		Flow: m.flow, Store: store, Customers: st, Merchants: merchant.NewDirectory(with.merchants...), Revocations: st, Idempotency: book, History: st,
 		Browsers: browser.New(st.Browser(), true, rand.Reader, log), Texts: texts, Now: clock.Now, Rand: rand.Reader,
 		Webhooks: webhook.New(webhook.Options{
 			Store: st.Webhooks(), Sealer: keys, Now: clock.Now, Log: log,

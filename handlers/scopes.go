@@ -6,8 +6,6 @@ import (
 	"tollgate/internal/merchant"
 )
 
-const keyKey = "key"
-
 // scopes says which keys a call of the API takes: those with one of its scopes. Every route under /v1 has its line; one
 // that is missing here would be for keys without a list of scopes only.
 func scopes() map[string][]merchant.Scope {
@@ -21,6 +19,8 @@ func scopes() map[string][]merchant.Scope {
 		"GET /v1/accounts":                  {sessions, refunds, payouts, read},
 		"GET /v1/accounts/:account/banks":   {sessions, payouts, read},
 		"GET /v1/accounts/:account/history": {read},
+
+		"DELETE /v1/api_keys/:key": {sessions, refunds, payouts},
 
 		"GET /v1/events": {sessions, read},
 
@@ -66,7 +66,7 @@ func scoped() echo.MiddlewareFunc {
 		return func(c echo.Context) error {
 			// A path without a route is answered 404 by next, whatever the key.
 			need, known := table[c.Request().Method+" "+c.Path()]
-			if key := c.Get(keyKey).(merchant.Key); !key.May(need...) && (known || routed(c)) {
+			if key := keyOf(c.Request().Context()); !key.May(need...) && (known || routed(c)) {
 				return merchant.ErrScope
 			}
 			return next(c)

@@ -98,6 +98,25 @@ func TestKeysRotateWithOverlap(t *testing.T) {
 	m.call(http.MethodGet, "/v1/accounts", "").is(http.StatusUnauthorized, "unauthorized")
 }
 
+func TestARevokedKeyOpensNothingEverAgain(t *testing.T) {
+	at := sqlstore.Options{Dir: t.TempDir()}
+	lesser := merchant.Key{Hash: merchant.HashKey(scopedKey), Scopes: []merchant.Scope{merchant.Refunds}}
+	keys := shop(merchant.Key{Hash: merchant.HashKey(shopKey)}, lesser)
+	m := boot(t, &clock.Clock{}, at, keys)
+	m.key = scopedKey
+	m.call(http.MethodDelete, "/v1/api_keys/"+merchant.HashKey(shopKey), "").is(http.StatusForbidden, "scope")
+	m.call(http.MethodDelete, "/v1/api_keys/"+merchant.HashKey("nobody's"), "").is(http.StatusNotFound, "not-found")
+	m.call(http.MethodDelete, "/v1/api_keys/"+lesser.Hash, "").is(http.StatusNoContent, "")
+	m.call(http.MethodGet, "/v1/accounts", "").is(http.StatusUnauthorized, "unauthorized")
+	m.key = shopKey
+	m.call(http.MethodDelete, "/v1/api_keys/"+lesser.Hash, "").is(http.StatusNoContent, "")
+	m.call(http.MethodGet, "/v1/accounts", "").is(http.StatusOK, "")
+	m.stop()
+	m = boot(t, &clock.Clock{}, at, keys)
+	m.key = scopedKey
+	m.call(http.MethodGet, "/v1/accounts", "").is(http.StatusUnauthorized, "unauthorized")
+}
+
 // CHECKS T46, over every route that Echo knows: one that is added without a thought of other merchants fails here.
 func TestAMerchantSeesNothingOfAnother(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{merchants: []merchant.Merchant{
@@ -113,6 +132,7 @@ func TestAMerchantSeesNothingOfAnother(t *testing.T) {
 	endpoint, delivery := m.delivered()
 	theirs := map[string]string{
 		":session": id, ":n": "1", ":card": saved.ID, ":customer": saved.Customer, ":account": "acc", ":endpoint": endpoint, ":delivery": delivery,
+		":key": merchant.HashKey(shopKey),
 	}
 	bodies := map[string]string{"PATCH /v1/cards/:card": `{"name":"x"}`}
 	m.key = otherKey

@@ -1,0 +1,20 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+
+	"tollgate/internal/merchant"
+	"tollgate/session"
+)
+
+// RevokeAPIKey is DELETE /v1/api_keys/{key}.
+func (a api) RevokeAPIKey(ctx context.Context, r RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error) {
+	switch err := merchantOf(ctx).MayRevoke(keyOf(ctx), r.Key); {
+	case errors.Is(err, merchant.ErrKey):
+		return nil, session.ErrNotFound
+	case err != nil:
+		return nil, err
+	}
+	return RevokeAPIKey204Response{}, a.Revocations.Revoke(ctx, r.Key, a.Now())
+}
