@@ -663,6 +663,9 @@ func bombard(t *testing.T, m *machine, n int, seed uint64) {
 				learn("endpoint", made.field("id"))
 			}
 			make("/v1/sessions", order(fmt.Sprint("told-", i)))
+			if held := m.call(http.MethodPost, "/v1/charges", fmt.Sprintf(`{"saved_card":"sc_one","amount":1200,"currency":"KZT","reference":"held-%d","capture":"manual"}`, i)); held.Code == http.StatusCreated {
+				learn("session", held.field("id"))
+			}
 			tell()
 		}
 		c.known["order_id"] = []string{fmt.Sprint("o-", i)}
