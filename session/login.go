@@ -156,7 +156,7 @@ func (f *Flow) LoginCode(ctx context.Context, id, browser, code string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.Customers.SaveCredential(ctx, s.Account, s.Login.Customer, sealed, credential.ExpiresAt); err != nil {
+	if err := f.Customers.SaveCredential(ctx, s.Merchant, s.Account, s.Login.Customer, sealed, credential.ExpiresAt); err != nil {
 		return err
 	}
 	_, err = f.update(ctx, id, func(s *Session, c *Change) error {
