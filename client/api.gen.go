@@ -901,6 +901,9 @@ type EventData struct {
 	Attempt  int    `json:"attempt,omitempty"`
 	Currency string `json:"currency,omitempty"`
 
+	// Customer The gateway's id of the customer who logged in.
+	Customer string `json:"customer,omitempty"`
+
 	// Decline Why it was refused.
 	Decline *Decline `json:"decline,omitempty"`
 
@@ -1357,7 +1360,7 @@ type NewTransfer struct {
 type NewVirtualCard struct {
 	Account string `json:"account"`
 
-	// Customer The customer's id; with gateways that have logins, the gateway's.
+	// Customer The customer's id; with gateways that have logins, the gateway's, as the event `session.customer_verified` tells it.
 	Customer string `json:"customer"`
 
 	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.

@@ -1259,7 +1259,7 @@ type NewTransfer struct {
 type NewVirtualCard struct {
 	Account string `json:"account"`
 
-	// Customer The customer's id; with gateways that have logins, the gateway's.
+	// Customer The customer's id; with gateways that have logins, the gateway's, as the event `session.customer_verified` tells it.
 	Customer string `json:"customer"`
 
 	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.

@@ -164,7 +164,7 @@ func (f *Flow) LoginCode(ctx context.Context, id, browser, code string) error {
 			return ErrStale
 		}
 		s.Login.Done, s.Login.Challenge = true, ""
-		f.event(s, c, "session.customer_verified", nil)
+		f.event(s, c, "session.customer_verified", map[string]any{"customer": s.Login.Customer})
 		return nil
 	})
 	return err
