@@ -176,6 +176,33 @@ func (e Instrument) Valid() bool {
 	}
 }
 
+// Defines values for InvoiceStatus.
+const (
+	InvoiceStatusClosed  InvoiceStatus = "closed"
+	InvoiceStatusFailed  InvoiceStatus = "failed"
+	InvoiceStatusOpen    InvoiceStatus = "open"
+	InvoiceStatusPaid    InvoiceStatus = "paid"
+	InvoiceStatusUnknown InvoiceStatus = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the InvoiceStatus enum.
+func (e InvoiceStatus) Valid() bool {
+	switch e {
+	case InvoiceStatusClosed:
+		return true
+	case InvoiceStatusFailed:
+		return true
+	case InvoiceStatusOpen:
+		return true
+	case InvoiceStatusPaid:
+		return true
+	case InvoiceStatusUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for NewSessionKind.
 const (
 	NewSessionKindPayment  NewSessionKind = "payment"
@@ -265,9 +292,7 @@ func (e OperationKind) Valid() bool {
 
 // Defines values for OperationState.
 const (
-	OperationStateCalling   OperationState = "calling"
 	OperationStateFailed    OperationState = "failed"
-	OperationStateNew       OperationState = "new"
 	OperationStatePending   OperationState = "pending"
 	OperationStateSucceeded OperationState = "succeeded"
 	OperationStateUnknown   OperationState = "unknown"
@@ -276,11 +301,7 @@ const (
 // Valid indicates whether the value is a known member of the OperationState enum.
 func (e OperationState) Valid() bool {
 	switch e {
-	case OperationStateCalling:
-		return true
 	case OperationStateFailed:
-		return true
-	case OperationStateNew:
 		return true
 	case OperationStatePending:
 		return true
@@ -307,12 +328,15 @@ const (
 	ProblemTypeIdempotencyKeyReused ProblemType = "urn:tollgate:problem:idempotency-key-reused"
 	ProblemTypeInternal             ProblemType = "urn:tollgate:problem:internal"
 	ProblemTypeInvalid              ProblemType = "urn:tollgate:problem:invalid"
+	ProblemTypeLoginNeeded          ProblemType = "urn:tollgate:problem:login-needed"
 	ProblemTypeMethodNotAllowed     ProblemType = "urn:tollgate:problem:method-not-allowed"
 	ProblemTypeNoPayment            ProblemType = "urn:tollgate:problem:no-payment"
 	ProblemTypeNotFound             ProblemType = "urn:tollgate:problem:not-found"
 	ProblemTypeOperationUnderWay    ProblemType = "urn:tollgate:problem:operation-under-way"
 	ProblemTypeOrderInUse           ProblemType = "urn:tollgate:problem:order-in-use"
 	ProblemTypeOutcomeUnknown       ProblemType = "urn:tollgate:problem:outcome-unknown"
+	ProblemTypeReferenceInUse       ProblemType = "urn:tollgate:problem:reference-in-use"
+	ProblemTypeRefused              ProblemType = "urn:tollgate:problem:refused"
 	ProblemTypeRequestInFlight      ProblemType = "urn:tollgate:problem:request-in-flight"
 	ProblemTypeScope                ProblemType = "urn:tollgate:problem:scope"
 	ProblemTypeSessionEnded         ProblemType = "urn:tollgate:problem:session-ended"
@@ -353,6 +377,8 @@ func (e ProblemType) Valid() bool {
 		return true
 	case ProblemTypeInvalid:
 		return true
+	case ProblemTypeLoginNeeded:
+		return true
 	case ProblemTypeMethodNotAllowed:
 		return true
 	case ProblemTypeNoPayment:
@@ -364,6 +390,10 @@ func (e ProblemType) Valid() bool {
 	case ProblemTypeOrderInUse:
 		return true
 	case ProblemTypeOutcomeUnknown:
+		return true
+	case ProblemTypeReferenceInUse:
+		return true
+	case ProblemTypeRefused:
 		return true
 	case ProblemTypeRequestInFlight:
 		return true
@@ -473,6 +503,51 @@ func (e SessionStatus) Valid() bool {
 	case SessionStatusRefunded:
 		return true
 	case SessionStatusVoided:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TimelineEntryDirection.
+const (
+	TimelineEntryDirectionReceived TimelineEntryDirection = "received"
+	TimelineEntryDirectionSent     TimelineEntryDirection = "sent"
+)
+
+// Valid indicates whether the value is a known member of the TimelineEntryDirection enum.
+func (e TimelineEntryDirection) Valid() bool {
+	switch e {
+	case TimelineEntryDirectionReceived:
+		return true
+	case TimelineEntryDirectionSent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TimelineEntryKind.
+const (
+	TimelineEntryKindBrowser TimelineEntryKind = "browser"
+	TimelineEntryKindCall    TimelineEntryKind = "call"
+	TimelineEntryKindHTTP    TimelineEntryKind = "http"
+	TimelineEntryKindMessage TimelineEntryKind = "message"
+	TimelineEntryKindState   TimelineEntryKind = "state"
+)
+
+// Valid indicates whether the value is a known member of the TimelineEntryKind enum.
+func (e TimelineEntryKind) Valid() bool {
+	switch e {
+	case TimelineEntryKindBrowser:
+		return true
+	case TimelineEntryKindCall:
+		return true
+	case TimelineEntryKindHTTP:
+		return true
+	case TimelineEntryKindMessage:
+		return true
+	case TimelineEntryKindState:
 		return true
 	default:
 		return false
@@ -826,6 +901,9 @@ type EventData struct {
 	Attempt  int    `json:"attempt,omitempty"`
 	Currency string `json:"currency,omitempty"`
 
+	// Customer The gateway's id of the customer who logged in.
+	Customer string `json:"customer,omitempty"`
+
 	// Decline Why it was refused.
 	Decline *Decline `json:"decline,omitempty"`
 
@@ -936,6 +1014,65 @@ type HistoryPage struct {
 // Instrument What is paid with. `payout` is for sessions of that kind.
 type Instrument string
 
+// Invoice A bill with a page of the gateway's own.
+type Invoice struct {
+	Account string `json:"account"`
+
+	// Amount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	Amount PayableAmount `json:"amount"`
+
+	// CheckedAt When the gateway last said how it stands.
+	CheckedAt time.Time `json:"checked_at,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// Currency ISO 4217.
+	//
+	// Example: KZT
+	Currency Currency `json:"currency"`
+
+	// Customer Your customer.
+	Customer         *Customer `json:"customer,omitempty"`
+	Description      string    `json:"description,omitempty"`
+	GatewayInvoiceID string    `json:"gateway_invoice_id,omitempty"`
+	ID               string    `json:"id"`
+
+	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
+	//
+	// Example: {"basket":"88"}
+	Metadata Metadata `json:"metadata,omitempty"`
+
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	//
+	// Example: order-1001
+	Reference Reference `json:"reference"`
+
+	// Status - `unknown`: the gateway gave no clear answer; it may have the invoice or not
+	// - `open`: it can be paid
+	// - `paid`: final. Ship
+	// - `closed`: expired or cancelled; it can be renewed
+	// - `failed`: the gateway does not have it; it can be made by renewing it
+	Status     InvoiceStatus `json:"status"`
+	SuccessURL string        `json:"success_url"`
+
+	// URL Where to send the customer.
+	URL string `json:"url,omitempty"`
+}
+
+// InvoicePage defines model for InvoicePage.
+type InvoicePage struct {
+	Data    []Invoice `json:"data"`
+	HasMore bool      `json:"has_more"`
+}
+
+// InvoiceStatus - `unknown`: the gateway gave no clear answer; it may have the invoice or not
+// - `open`: it can be paid
+// - `paid`: final. Ship
+// - `closed`: expired or cancelled; it can be renewed
+// - `failed`: the gateway does not have it; it can be made by renewing it
+type InvoiceStatus string
+
 // KeyRotation defines model for KeyRotation.
 type KeyRotation struct {
 	// Asymmetric Sign with an Ed25519 key (`v1a`) as well; receivers then need only its public part.
@@ -964,6 +1101,40 @@ type MaskedCard struct {
 //
 // Example: {"basket":"88"}
 type Metadata map[string]string
+
+// NewCard defines model for NewCard.
+type NewCard struct {
+	Account string `json:"account"`
+	Card    struct {
+		// Cvc Where the gateway wants it.
+		//
+		// Example: 123
+		Cvc string `json:"cvc,omitempty"`
+
+		// Expiry MM/YY.
+		//
+		// Example: 12/30
+		Expiry string `json:"expiry"`
+
+		// Name As printed on the card.
+		//
+		// Example: AIGERIM TEST
+		Name string `json:"name"`
+
+		// Number Digits; blanks are let pass.
+		//
+		// Example: 4000019900050008
+		Number string `json:"number"`
+	} `json:"card"`
+
+	// Email The customer's e-mail address, where the gateway wants it.
+	Email string `json:"email,omitempty"`
+
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	//
+	// Example: order-1001
+	Reference Reference `json:"reference"`
+}
 
 // NewCharge defines model for NewCharge.
 type NewCharge struct {
@@ -1011,6 +1182,42 @@ type NewCharge struct {
 	//
 	// Example: https://shop.example/hooks/tollgate
 	WebhookURL WebhookURL `json:"webhook_url,omitempty"`
+}
+
+// NewInvoice defines model for NewInvoice.
+type NewInvoice struct {
+	Account string `json:"account"`
+
+	// Amount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	Amount PayableAmount `json:"amount"`
+
+	// Currency ISO 4217.
+	//
+	// Example: KZT
+	Currency Currency `json:"currency"`
+
+	// Customer Your customer.
+	Customer *Customer `json:"customer,omitempty"`
+
+	// Description What the customer reads on the gateway's page. No control characters but tab and line feed.
+	Description string `json:"description,omitempty"`
+
+	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
+	//
+	// Example: {"basket":"88"}
+	Metadata Metadata `json:"metadata,omitempty"`
+
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	//
+	// Example: order-1001
+	Reference Reference `json:"reference"`
+
+	// SuccessURL Absolute `https` (in the sandbox also `http` on this machine), without user info, fragment or dot segments; of one of your return origins, if a list of them is configured.
+	//
+	// Example: https://shop.example/thanks
+	SuccessURL ReturnURL `json:"success_url"`
 }
 
 // NewOperation defines model for NewOperation.
@@ -1149,6 +1356,19 @@ type NewTransfer struct {
 	SavedCard string `json:"saved_card"`
 }
 
+// NewVirtualCard defines model for NewVirtualCard.
+type NewVirtualCard struct {
+	Account string `json:"account"`
+
+	// Customer The customer's id; with gateways that have logins, the gateway's, as the event `session.customer_verified` tells it.
+	Customer string `json:"customer"`
+
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	//
+	// Example: order-1001
+	Reference Reference `json:"reference"`
+}
+
 // NewWebhookEndpoint defines model for NewWebhookEndpoint.
 type NewWebhookEndpoint struct {
 	// Asymmetric Sign with an Ed25519 key (`v1a`) as well; receivers then need only its public part.
@@ -1194,8 +1414,7 @@ type Operation struct {
 	// Reference What the gateway knows it by.
 	Reference string `json:"reference"`
 
-	// State - `new`, `calling`: on its way to the gateway
-	// - `pending`: the gateway took it and is working
+	// State - `pending`: on its way to the gateway, or the gateway took it and is working
 	// - `unknown`: an answer is overdue; it is being asked, nothing is sent twice
 	// - `succeeded`, `failed`: over
 	State     OperationState `json:"state"`
@@ -1211,8 +1430,7 @@ type OperationPage struct {
 	HasMore bool        `json:"has_more"`
 }
 
-// OperationState - `new`, `calling`: on its way to the gateway
-// - `pending`: the gateway took it and is working
+// OperationState - `pending`: on its way to the gateway, or the gateway took it and is working
 // - `unknown`: an answer is overdue; it is being asked, nothing is sent twice
 // - `succeeded`, `failed`: over
 type OperationState string
@@ -1480,6 +1698,50 @@ type ThreeDS struct {
 	Version string `json:"version,omitempty"`
 }
 
+// TimelineEntry One thing that happened to an attempt.
+type TimelineEntry struct {
+	At time.Time `json:"at"`
+
+	// Direction Of a message: to the bank or from it.
+	Direction TimelineEntryDirection `json:"direction,omitempty"`
+	Fields    map[string]string      `json:"fields,omitempty"`
+
+	// Kind - `state`: the attempt changed; `name` is the event's type
+	// - `call`: one call of the attempt's that may move money; `result` is what it came to, absent while it is out
+	// - `http`: one request to the gateway; `result` is its status
+	// - `message`: a 3-D Secure message, its members in `fields`; `result` says why one could not be read
+	// - `browser`: a page was shown, or the shopper came back with nothing in hand
+	Kind   TimelineEntryKind `json:"kind"`
+	Name   string            `json:"name"`
+	Result string            `json:"result,omitempty"`
+
+	// Run The 3-D Secure authentication it belongs to.
+	Run int `json:"run,omitempty"`
+
+	// Times How often in a row the same happened.
+	Times  int   `json:"times,omitempty"`
+	TookMs int64 `json:"took_ms,omitempty"`
+
+	// Until The last of them.
+	Until time.Time `json:"until,omitempty"`
+}
+
+// TimelineEntryDirection Of a message: to the bank or from it.
+type TimelineEntryDirection string
+
+// TimelineEntryKind - `state`: the attempt changed; `name` is the event's type
+// - `call`: one call of the attempt's that may move money; `result` is what it came to, absent while it is out
+// - `http`: one request to the gateway; `result` is its status
+// - `message`: a 3-D Secure message, its members in `fields`; `result` says why one could not be read
+// - `browser`: a page was shown, or the shopper came back with nothing in hand
+type TimelineEntryKind string
+
+// TimelinePage defines model for TimelinePage.
+type TimelinePage struct {
+	Data    []TimelineEntry `json:"data"`
+	HasMore bool            `json:"has_more"`
+}
+
 // WebhookEndpoint An address your events are posted to.
 type WebhookEndpoint struct {
 	CreatedAt   time.Time `json:"created_at"`
@@ -1575,8 +1837,14 @@ type EndpointID = string
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
+// InvoiceID defines model for InvoiceID.
+type InvoiceID = string
+
 // Limit defines model for Limit.
 type Limit = int
+
+// OperationN defines model for OperationN.
+type OperationN = int
 
 // SessionID defines model for SessionID.
 type SessionID = string
@@ -1625,6 +1893,14 @@ type ListSavedCardsParams struct {
 	Account *string `form:"account,omitempty" json:"account,omitempty"`
 }
 
+// RegisterCardParams defines parameters for RegisterCard.
+type RegisterCardParams struct {
+	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
+	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// one whose first is still being worked on is a 409 `request-in-flight`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
 	// After Cursor: `next` of the page before, or any event's `id`. Absent: from the very first. `latest`: nothing, but `next` is the end as of now.
@@ -1632,6 +1908,40 @@ type ListEventsParams struct {
 
 	// Limit How many at most.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListInvoicesParams defines parameters for ListInvoices.
+type ListInvoicesParams struct {
+	// Account Only those of this account.
+	Account *string `form:"account,omitempty" json:"account,omitempty"`
+
+	// Reference Only that of this reference.
+	Reference *string `form:"reference,omitempty" json:"reference,omitempty"`
+
+	// Status Only those that stood so.
+	Status *InvoiceStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Before Cursor: the `id` of an invoice; the page begins with the one after it.
+	Before *string `form:"before,omitempty" json:"before,omitempty"`
+
+	// Limit How many at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// CreateInvoiceParams defines parameters for CreateInvoice.
+type CreateInvoiceParams struct {
+	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
+	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// one whose first is still being worked on is a 409 `request-in-flight`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RenewInvoiceParams defines parameters for RenewInvoice.
+type RenewInvoiceParams struct {
+	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
+	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// one whose first is still being worked on is a 409 `request-in-flight`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CreatePayoutParams defines parameters for CreatePayout.
@@ -1652,6 +1962,12 @@ type ListSessionsParams struct {
 
 	// Status Only those that stand so now.
 	Status *SessionStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// CreatedAfter Only those created then or later.
+	CreatedAfter *time.Time `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Only those created before then.
+	CreatedBefore *time.Time `form:"created_before,omitempty" json:"created_before,omitempty"`
 
 	// Before Cursor: the `id` of a session; the page begins with the one after it.
 	Before *string `form:"before,omitempty" json:"before,omitempty"`
@@ -1708,6 +2024,14 @@ type RefundPaymentParams struct {
 
 // VoidPaymentParams defines parameters for VoidPayment.
 type VoidPaymentParams struct {
+	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
+	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// one whose first is still being worked on is a 409 `request-in-flight`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// IssueVirtualCardParams defines parameters for IssueVirtualCard.
+type IssueVirtualCardParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
 	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
@@ -1795,6 +2119,12 @@ type RenameSavedCardJSONRequestBody RenameSavedCardJSONBody
 // CreateChargeJSONRequestBody defines body for CreateCharge for application/json ContentType.
 type CreateChargeJSONRequestBody = NewCharge
 
+// RegisterCardJSONRequestBody defines body for RegisterCard for application/json ContentType.
+type RegisterCardJSONRequestBody = NewCard
+
+// CreateInvoiceJSONRequestBody defines body for CreateInvoice for application/json ContentType.
+type CreateInvoiceJSONRequestBody = NewInvoice
+
 // CreatePayoutJSONRequestBody defines body for CreatePayout for application/json ContentType.
 type CreatePayoutJSONRequestBody = NewPayout
 
@@ -1809,6 +2139,9 @@ type RefundPaymentJSONRequestBody = NewOperation
 
 // VoidPaymentJSONRequestBody defines body for VoidPayment for application/json ContentType.
 type VoidPaymentJSONRequestBody = NewOperation
+
+// IssueVirtualCardJSONRequestBody defines body for IssueVirtualCard for application/json ContentType.
+type IssueVirtualCardJSONRequestBody = NewVirtualCard
 
 // CreateWebhookEndpointJSONRequestBody defines body for CreateWebhookEndpoint for application/json ContentType.
 type CreateWebhookEndpointJSONRequestBody = NewWebhookEndpoint
@@ -1991,6 +2324,36 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/customers/{customer}/cards (the `ListSavedCards` operationId).
 	ListSavedCards(ctx context.Context, customer string, params *ListSavedCardsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RegisterCardWithBody Save a card without a payment
+	//
+	// Has the account's gateway keep a card that your server has (`register_card` among its capabilities; else a 422 `unsupported`).
+	// That makes your server one that handles card numbers; a session with `save_card` does not. Number and code are held in memory
+	// only and are part of no stored request; of the number the first six and last four digits are kept.
+	//
+	// `reference` is unique in the account for ever, and nothing is registered twice under one: repeated with its reference, the call
+	// answers with the same card. While it is not known what came of an earlier call that is a 409 `outcome-unknown`; then see
+	// whether the customer's list has the card, or take another reference. What the gateway refuses is a 422 `refused`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/customers/{customer}/cards (the `RegisterCard` operationId).
+	RegisterCardWithBody(ctx context.Context, customer string, params *RegisterCardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RegisterCard Save a card without a payment
+	//
+	// Has the account's gateway keep a card that your server has (`register_card` among its capabilities; else a 422 `unsupported`).
+	// That makes your server one that handles card numbers; a session with `save_card` does not. Number and code are held in memory
+	// only and are part of no stored request; of the number the first six and last four digits are kept.
+	//
+	// `reference` is unique in the account for ever, and nothing is registered twice under one: repeated with its reference, the call
+	// answers with the same card. While it is not known what came of an earlier call that is a 409 `outcome-unknown`; then see
+	// whether the customer's list has the card, or take another reference. What the gateway refuses is a 422 `refused`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/customers/{customer}/cards (the `RegisterCard` operationId).
+	RegisterCard(ctx context.Context, customer string, params *RegisterCardParams, body RegisterCardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListEvents Read all your events after a cursor
 	//
 	// Of all your sessions and webhook endpoints, in one order that never changes; each item is, byte for byte, what webhooks post.
@@ -1999,6 +2362,58 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/events (the `ListEvents` operationId).
 	ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListInvoices List invoices
+	//
+	// The newest first, as they stood when the gateway was last asked. For the next page set `before` to the `id` of the last one you
+	// have.
+	//
+	// Corresponds with GET /v1/invoices (the `ListInvoices` operationId).
+	ListInvoices(ctx context.Context, params *ListInvoicesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateInvoiceWithBody Create an invoice
+	//
+	// Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
+	// `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
+	// it, or repeat the call.
+	//
+	// `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
+	// once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/invoices (the `CreateInvoice` operationId).
+	CreateInvoiceWithBody(ctx context.Context, params *CreateInvoiceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateInvoice Create an invoice
+	//
+	// Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
+	// `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
+	// it, or repeat the call.
+	//
+	// `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
+	// once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/invoices (the `CreateInvoice` operationId).
+	CreateInvoice(ctx context.Context, params *CreateInvoiceParams, body CreateInvoiceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetInvoice Read an invoice
+	//
+	// Asks the gateway, unless the invoice is paid. Where the gateway gives no clear answer the invoice is as it stood at `checked_at`.
+	// Ship when `status` is `paid`.
+	//
+	// Corresponds with GET /v1/invoices/{invoice} (the `GetInvoice` operationId).
+	GetInvoice(ctx context.Context, invoice InvoiceID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RenewInvoice Give an invoice a new address
+	//
+	// For one that expired, or whose `url` was lost; the old address dies. What the gateway does not have is made. A paid one is a 409
+	// `already-done`.
+	//
+	// Corresponds with POST /v1/invoices/{invoice}/renew (the `RenewInvoice` operationId).
+	RenewInvoice(ctx context.Context, invoice InvoiceID, params *RenewInvoiceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreatePayoutWithBody Send money out
 	//
@@ -2064,6 +2479,15 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/sessions/{session} (the `GetSession` operationId).
 	GetSession(ctx context.Context, session SessionID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetTimeline Read what happened to an attempt
+	//
+	// Every call to the gateway, every 3-D Secure message with its members, every page, and every change of state, in order; all at
+	// once, `has_more` is always false. For people who look into one payment: decide by the attempt's `state`. No card number, code
+	// or cryptogram is in it.
+	//
+	// Corresponds with GET /v1/sessions/{session}/attempts/{n}/timeline (the `GetTimeline` operationId).
+	GetTimeline(ctx context.Context, session SessionID, n int, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CancelSession Cancel a session
 	//
 	// Ends a session that nobody is paying; cancelling twice is no error. While an attempt is under way it is a 409
@@ -2118,7 +2542,14 @@ type ClientInterface interface {
 	// GetOperation Read an operation
 	//
 	// Corresponds with GET /v1/sessions/{session}/operations/{n} (the `GetOperation` operationId).
-	GetOperation(ctx context.Context, session SessionID, n int, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetOperation(ctx context.Context, session SessionID, n OperationN, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListRefunds List a session's refunds
+	//
+	// All of them, the oldest first; `has_more` is always false.
+	//
+	// Corresponds with GET /v1/sessions/{session}/refunds (the `ListRefunds` operationId).
+	ListRefunds(ctx context.Context, session SessionID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RefundPaymentWithBody Refund a payment
 	//
@@ -2142,6 +2573,13 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/sessions/{session}/refunds (the `RefundPayment` operationId).
 	RefundPayment(ctx context.Context, session SessionID, params *RefundPaymentParams, body RefundPaymentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetRefund Read a refund
+	//
+	// By its number among the session's operations. Another operation's number is a 404.
+	//
+	// Corresponds with GET /v1/sessions/{session}/refunds/{n} (the `GetRefund` operationId).
+	GetRefund(ctx context.Context, session SessionID, n OperationN, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// VoidPaymentWithBody Void a held payment
 	//
 	// Lets a hold go without taking anything. What is captured already has to be refunded instead.
@@ -2159,6 +2597,36 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/sessions/{session}/void (the `VoidPayment` operationId).
 	VoidPayment(ctx context.Context, session SessionID, params *VoidPaymentParams, body VoidPaymentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// IssueVirtualCardWithBody Issue a virtual card
+	//
+	// Has the account's gateway make a card for a customer (`virtual_cards` among its capabilities; else a 422 `unsupported`). It is
+	// empty, is listed with the customer's saved cards and is used as they are. Where the gateway has logins the customer must have
+	// logged in to one of your sessions; else, and when that is over, it is a 409 `login-needed`.
+	//
+	// No money moves, and yet no card is made twice: `reference` is unique in the account for ever, and nothing is sent twice under
+	// one. Repeated with its reference, the call answers with the same card. While it is not known what came of an earlier call that
+	// is a 409 `outcome-unknown`; then see whether the customer's list has the card, or take another reference.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/virtual_cards (the `IssueVirtualCard` operationId).
+	IssueVirtualCardWithBody(ctx context.Context, params *IssueVirtualCardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// IssueVirtualCard Issue a virtual card
+	//
+	// Has the account's gateway make a card for a customer (`virtual_cards` among its capabilities; else a 422 `unsupported`). It is
+	// empty, is listed with the customer's saved cards and is used as they are. Where the gateway has logins the customer must have
+	// logged in to one of your sessions; else, and when that is over, it is a 409 `login-needed`.
+	//
+	// No money moves, and yet no card is made twice: `reference` is unique in the account for ever, and nothing is sent twice under
+	// one. Repeated with its reference, the call answers with the same card. While it is not known what came of an earlier call that
+	// is a 409 `outcome-unknown`; then see whether the customer's list has the card, or take another reference.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/virtual_cards (the `IssueVirtualCard` operationId).
+	IssueVirtualCard(ctx context.Context, params *IssueVirtualCardParams, body IssueVirtualCardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListWebhookDeliveries List deliveries
 	//
@@ -2503,6 +2971,56 @@ func (c *Client) ListSavedCards(ctx context.Context, customer string, params *Li
 	return c.Client.Do(req)
 }
 
+// RegisterCardWithBody Save a card without a payment
+//
+// Has the account's gateway keep a card that your server has (`register_card` among its capabilities; else a 422 `unsupported`).
+// That makes your server one that handles card numbers; a session with `save_card` does not. Number and code are held in memory
+// only and are part of no stored request; of the number the first six and last four digits are kept.
+//
+// `reference` is unique in the account for ever, and nothing is registered twice under one: repeated with its reference, the call
+// answers with the same card. While it is not known what came of an earlier call that is a 409 `outcome-unknown`; then see
+// whether the customer's list has the card, or take another reference. What the gateway refuses is a 422 `refused`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/customers/{customer}/cards (the `RegisterCard` operationId).
+func (c *Client) RegisterCardWithBody(ctx context.Context, customer string, params *RegisterCardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRegisterCardRequestWithBody(c.Server, customer, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RegisterCard Save a card without a payment
+//
+// Has the account's gateway keep a card that your server has (`register_card` among its capabilities; else a 422 `unsupported`).
+// That makes your server one that handles card numbers; a session with `save_card` does not. Number and code are held in memory
+// only and are part of no stored request; of the number the first six and last four digits are kept.
+//
+// `reference` is unique in the account for ever, and nothing is registered twice under one: repeated with its reference, the call
+// answers with the same card. While it is not known what came of an earlier call that is a 409 `outcome-unknown`; then see
+// whether the customer's list has the card, or take another reference. What the gateway refuses is a 422 `refused`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/customers/{customer}/cards (the `RegisterCard` operationId).
+func (c *Client) RegisterCard(ctx context.Context, customer string, params *RegisterCardParams, body RegisterCardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRegisterCardRequest(c.Server, customer, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListEvents Read all your events after a cursor
 //
 // Of all your sessions and webhook endpoints, in one order that never changes; each item is, byte for byte, what webhooks post.
@@ -2512,6 +3030,108 @@ func (c *Client) ListSavedCards(ctx context.Context, customer string, params *Li
 // Corresponds with GET /v1/events (the `ListEvents` operationId).
 func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListEventsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListInvoices List invoices
+//
+// The newest first, as they stood when the gateway was last asked. For the next page set `before` to the `id` of the last one you
+// have.
+//
+// Corresponds with GET /v1/invoices (the `ListInvoices` operationId).
+func (c *Client) ListInvoices(ctx context.Context, params *ListInvoicesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListInvoicesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateInvoiceWithBody Create an invoice
+//
+// Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
+// `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
+// it, or repeat the call.
+//
+// `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
+// once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/invoices (the `CreateInvoice` operationId).
+func (c *Client) CreateInvoiceWithBody(ctx context.Context, params *CreateInvoiceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateInvoiceRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateInvoice Create an invoice
+//
+// Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
+// `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
+// it, or repeat the call.
+//
+// `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
+// once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/invoices (the `CreateInvoice` operationId).
+func (c *Client) CreateInvoice(ctx context.Context, params *CreateInvoiceParams, body CreateInvoiceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateInvoiceRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetInvoice Read an invoice
+//
+// Asks the gateway, unless the invoice is paid. Where the gateway gives no clear answer the invoice is as it stood at `checked_at`.
+// Ship when `status` is `paid`.
+//
+// Corresponds with GET /v1/invoices/{invoice} (the `GetInvoice` operationId).
+func (c *Client) GetInvoice(ctx context.Context, invoice InvoiceID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetInvoiceRequest(c.Server, invoice)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RenewInvoice Give an invoice a new address
+//
+// For one that expired, or whose `url` was lost; the old address dies. What the gateway does not have is made. A paid one is a 409
+// `already-done`.
+//
+// Corresponds with POST /v1/invoices/{invoice}/renew (the `RenewInvoice` operationId).
+func (c *Client) RenewInvoice(ctx context.Context, invoice InvoiceID, params *RenewInvoiceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRenewInvoiceRequest(c.Server, invoice, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2646,6 +3266,25 @@ func (c *Client) GetSession(ctx context.Context, session SessionID, reqEditors .
 	return c.Client.Do(req)
 }
 
+// GetTimeline Read what happened to an attempt
+//
+// Every call to the gateway, every 3-D Secure message with its members, every page, and every change of state, in order; all at
+// once, `has_more` is always false. For people who look into one payment: decide by the attempt's `state`. No card number, code
+// or cryptogram is in it.
+//
+// Corresponds with GET /v1/sessions/{session}/attempts/{n}/timeline (the `GetTimeline` operationId).
+func (c *Client) GetTimeline(ctx context.Context, session SessionID, n int, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetTimelineRequest(c.Server, session, n)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // CancelSession Cancel a session
 //
 // Ends a session that nobody is paying; cancelling twice is no error. While an attempt is under way it is a 409
@@ -2760,8 +3399,25 @@ func (c *Client) ListOperations(ctx context.Context, session SessionID, reqEdito
 // GetOperation Read an operation
 //
 // Corresponds with GET /v1/sessions/{session}/operations/{n} (the `GetOperation` operationId).
-func (c *Client) GetOperation(ctx context.Context, session SessionID, n int, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) GetOperation(ctx context.Context, session SessionID, n OperationN, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetOperationRequest(c.Server, session, n)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListRefunds List a session's refunds
+//
+// All of them, the oldest first; `has_more` is always false.
+//
+// Corresponds with GET /v1/sessions/{session}/refunds (the `ListRefunds` operationId).
+func (c *Client) ListRefunds(ctx context.Context, session SessionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRefundsRequest(c.Server, session)
 	if err != nil {
 		return nil, err
 	}
@@ -2814,6 +3470,23 @@ func (c *Client) RefundPayment(ctx context.Context, session SessionID, params *R
 	return c.Client.Do(req)
 }
 
+// GetRefund Read a refund
+//
+// By its number among the session's operations. Another operation's number is a 404.
+//
+// Corresponds with GET /v1/sessions/{session}/refunds/{n} (the `GetRefund` operationId).
+func (c *Client) GetRefund(ctx context.Context, session SessionID, n OperationN, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRefundRequest(c.Server, session, n)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // VoidPaymentWithBody Void a held payment
 //
 // Lets a hold go without taking anything. What is captured already has to be refunded instead.
@@ -2842,6 +3515,56 @@ func (c *Client) VoidPaymentWithBody(ctx context.Context, session SessionID, par
 // Corresponds with POST /v1/sessions/{session}/void (the `VoidPayment` operationId).
 func (c *Client) VoidPayment(ctx context.Context, session SessionID, params *VoidPaymentParams, body VoidPaymentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewVoidPaymentRequest(c.Server, session, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// IssueVirtualCardWithBody Issue a virtual card
+//
+// Has the account's gateway make a card for a customer (`virtual_cards` among its capabilities; else a 422 `unsupported`). It is
+// empty, is listed with the customer's saved cards and is used as they are. Where the gateway has logins the customer must have
+// logged in to one of your sessions; else, and when that is over, it is a 409 `login-needed`.
+//
+// No money moves, and yet no card is made twice: `reference` is unique in the account for ever, and nothing is sent twice under
+// one. Repeated with its reference, the call answers with the same card. While it is not known what came of an earlier call that
+// is a 409 `outcome-unknown`; then see whether the customer's list has the card, or take another reference.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/virtual_cards (the `IssueVirtualCard` operationId).
+func (c *Client) IssueVirtualCardWithBody(ctx context.Context, params *IssueVirtualCardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewIssueVirtualCardRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// IssueVirtualCard Issue a virtual card
+//
+// Has the account's gateway make a card for a customer (`virtual_cards` among its capabilities; else a 422 `unsupported`). It is
+// empty, is listed with the customer's saved cards and is used as they are. Where the gateway has logins the customer must have
+// logged in to one of your sessions; else, and when that is over, it is a 409 `login-needed`.
+//
+// No money moves, and yet no card is made twice: `reference` is unique in the account for ever, and nothing is sent twice under
+// one. Repeated with its reference, the call answers with the same card. While it is not known what came of an earlier call that
+// is a 409 `outcome-unknown`; then see whether the customer's list has the card, or take another reference.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/virtual_cards (the `IssueVirtualCard` operationId).
+func (c *Client) IssueVirtualCard(ctx context.Context, params *IssueVirtualCardParams, body IssueVirtualCardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewIssueVirtualCardRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3571,6 +4294,68 @@ func NewListSavedCardsRequest(server string, customer string, params *ListSavedC
 	return req, nil
 }
 
+// NewRegisterCardRequest calls the generic RegisterCard builder with application/json body
+func NewRegisterCardRequest(server string, customer string, params *RegisterCardParams, body RegisterCardJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRegisterCardRequestWithBody(server, customer, params, "application/json", bodyReader)
+}
+
+// NewRegisterCardRequestWithBody constructs an http.Request for the RegisterCard method, with any body, and a specified content type
+func NewRegisterCardRequestWithBody(server string, customer string, params *RegisterCardParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "customer", customer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/customers/%s/cards", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListEventsRequest constructs an http.Request for the ListEvents method
 func NewListEventsRequest(server string, params *ListEventsParams) (*http.Request, error) {
 	var err error
@@ -3632,6 +4417,246 @@ func NewListEventsRequest(server string, params *ListEventsParams) (*http.Reques
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListInvoicesRequest constructs an http.Request for the ListInvoices method
+func NewListInvoicesRequest(server string, params *ListInvoicesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/invoices")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Account != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "account", *params.Account, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Reference != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "reference", *params.Reference, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Before != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", *params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateInvoiceRequest calls the generic CreateInvoice builder with application/json body
+func NewCreateInvoiceRequest(server string, params *CreateInvoiceParams, body CreateInvoiceJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateInvoiceRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateInvoiceRequestWithBody constructs an http.Request for the CreateInvoice method, with any body, and a specified content type
+func NewCreateInvoiceRequestWithBody(server string, params *CreateInvoiceParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/invoices")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetInvoiceRequest constructs an http.Request for the GetInvoice method
+func NewGetInvoiceRequest(server string, invoice InvoiceID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "invoice", invoice, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/invoices/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRenewInvoiceRequest constructs an http.Request for the RenewInvoice method
+func NewRenewInvoiceRequest(server string, invoice InvoiceID, params *RenewInvoiceParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "invoice", invoice, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/invoices/%s/renew", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -3756,6 +4781,30 @@ func NewListSessionsRequest(server string, params *ListSessionsParams) (*http.Re
 
 		}
 
+		if params.CreatedAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_after", *params.CreatedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_before", *params.CreatedBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Before != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", *params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -3866,6 +4915,47 @@ func NewGetSessionRequest(server string, session SessionID) (*http.Request, erro
 	}
 
 	operationPath := fmt.Sprintf("/v1/sessions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetTimelineRequest constructs an http.Request for the GetTimeline method
+func NewGetTimelineRequest(server string, session SessionID, n int) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "session", session, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "n", n, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sessions/%s/attempts/%s/timeline", pathParam0, pathParam1)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -4139,7 +5229,7 @@ func NewListOperationsRequest(server string, session SessionID) (*http.Request, 
 }
 
 // NewGetOperationRequest constructs an http.Request for the GetOperation method
-func NewGetOperationRequest(server string, session SessionID, n int) (*http.Request, error) {
+func NewGetOperationRequest(server string, session SessionID, n OperationN) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -4162,6 +5252,40 @@ func NewGetOperationRequest(server string, session SessionID, n int) (*http.Requ
 	}
 
 	operationPath := fmt.Sprintf("/v1/sessions/%s/operations/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListRefundsRequest constructs an http.Request for the ListRefunds method
+func NewListRefundsRequest(server string, session SessionID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "session", session, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sessions/%s/refunds", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -4241,6 +5365,47 @@ func NewRefundPaymentRequestWithBody(server string, session SessionID, params *R
 	return req, nil
 }
 
+// NewGetRefundRequest constructs an http.Request for the GetRefund method
+func NewGetRefundRequest(server string, session SessionID, n OperationN) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "session", session, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "n", n, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sessions/%s/refunds/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewVoidPaymentRequest calls the generic VoidPayment builder with application/json body
 func NewVoidPaymentRequest(server string, session SessionID, params *VoidPaymentParams, body VoidPaymentJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -4269,6 +5434,61 @@ func NewVoidPaymentRequestWithBody(server string, session SessionID, params *Voi
 	}
 
 	operationPath := fmt.Sprintf("/v1/sessions/%s/void", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewIssueVirtualCardRequest calls the generic IssueVirtualCard builder with application/json body
+func NewIssueVirtualCardRequest(server string, params *IssueVirtualCardParams, body IssueVirtualCardJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewIssueVirtualCardRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewIssueVirtualCardRequestWithBody constructs an http.Request for the IssueVirtualCard method, with any body, and a specified content type
+func NewIssueVirtualCardRequestWithBody(server string, params *IssueVirtualCardParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/virtual_cards")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -5115,6 +6335,36 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/customers/{customer}/cards (the `ListSavedCards` operationId).
 	ListSavedCardsWithResponse(ctx context.Context, customer string, params *ListSavedCardsParams, reqEditors ...RequestEditorFn) (*ListSavedCardsResponse, error)
 
+	// RegisterCardWithBodyWithResponse Save a card without a payment
+	//
+	// Has the account's gateway keep a card that your server has (`register_card` among its capabilities; else a 422 `unsupported`).
+	// That makes your server one that handles card numbers; a session with `save_card` does not. Number and code are held in memory
+	// only and are part of no stored request; of the number the first six and last four digits are kept.
+	//
+	// `reference` is unique in the account for ever, and nothing is registered twice under one: repeated with its reference, the call
+	// answers with the same card. While it is not known what came of an earlier call that is a 409 `outcome-unknown`; then see
+	// whether the customer's list has the card, or take another reference. What the gateway refuses is a 422 `refused`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/customers/{customer}/cards (the `RegisterCard` operationId).
+	RegisterCardWithBodyWithResponse(ctx context.Context, customer string, params *RegisterCardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RegisterCardResponse, error)
+
+	// RegisterCardWithResponse Save a card without a payment
+	//
+	// Has the account's gateway keep a card that your server has (`register_card` among its capabilities; else a 422 `unsupported`).
+	// That makes your server one that handles card numbers; a session with `save_card` does not. Number and code are held in memory
+	// only and are part of no stored request; of the number the first six and last four digits are kept.
+	//
+	// `reference` is unique in the account for ever, and nothing is registered twice under one: repeated with its reference, the call
+	// answers with the same card. While it is not known what came of an earlier call that is a 409 `outcome-unknown`; then see
+	// whether the customer's list has the card, or take another reference. What the gateway refuses is a 422 `refused`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/customers/{customer}/cards (the `RegisterCard` operationId).
+	RegisterCardWithResponse(ctx context.Context, customer string, params *RegisterCardParams, body RegisterCardJSONRequestBody, reqEditors ...RequestEditorFn) (*RegisterCardResponse, error)
+
 	// ListEventsWithResponse Read all your events after a cursor
 	//
 	// Of all your sessions and webhook endpoints, in one order that never changes; each item is, byte for byte, what webhooks post.
@@ -5125,6 +6375,64 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/events (the `ListEvents` operationId).
 	ListEventsWithResponse(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*ListEventsResponse, error)
+
+	// ListInvoicesWithResponse List invoices
+	//
+	// The newest first, as they stood when the gateway was last asked. For the next page set `before` to the `id` of the last one you
+	// have.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/invoices (the `ListInvoices` operationId).
+	ListInvoicesWithResponse(ctx context.Context, params *ListInvoicesParams, reqEditors ...RequestEditorFn) (*ListInvoicesResponse, error)
+
+	// CreateInvoiceWithBodyWithResponse Create an invoice
+	//
+	// Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
+	// `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
+	// it, or repeat the call.
+	//
+	// `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
+	// once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/invoices (the `CreateInvoice` operationId).
+	CreateInvoiceWithBodyWithResponse(ctx context.Context, params *CreateInvoiceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInvoiceResponse, error)
+
+	// CreateInvoiceWithResponse Create an invoice
+	//
+	// Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
+	// `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
+	// it, or repeat the call.
+	//
+	// `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
+	// once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/invoices (the `CreateInvoice` operationId).
+	CreateInvoiceWithResponse(ctx context.Context, params *CreateInvoiceParams, body CreateInvoiceJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInvoiceResponse, error)
+
+	// GetInvoiceWithResponse Read an invoice
+	//
+	// Asks the gateway, unless the invoice is paid. Where the gateway gives no clear answer the invoice is as it stood at `checked_at`.
+	// Ship when `status` is `paid`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/invoices/{invoice} (the `GetInvoice` operationId).
+	GetInvoiceWithResponse(ctx context.Context, invoice InvoiceID, reqEditors ...RequestEditorFn) (*GetInvoiceResponse, error)
+
+	// RenewInvoiceWithResponse Give an invoice a new address
+	//
+	// For one that expired, or whose `url` was lost; the old address dies. What the gateway does not have is made. A paid one is a 409
+	// `already-done`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/invoices/{invoice}/renew (the `RenewInvoice` operationId).
+	RenewInvoiceWithResponse(ctx context.Context, invoice InvoiceID, params *RenewInvoiceParams, reqEditors ...RequestEditorFn) (*RenewInvoiceResponse, error)
 
 	// CreatePayoutWithBodyWithResponse Send money out
 	//
@@ -5194,6 +6502,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/sessions/{session} (the `GetSession` operationId).
 	GetSessionWithResponse(ctx context.Context, session SessionID, reqEditors ...RequestEditorFn) (*GetSessionResponse, error)
 
+	// GetTimelineWithResponse Read what happened to an attempt
+	//
+	// Every call to the gateway, every 3-D Secure message with its members, every page, and every change of state, in order; all at
+	// once, `has_more` is always false. For people who look into one payment: decide by the attempt's `state`. No card number, code
+	// or cryptogram is in it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/sessions/{session}/attempts/{n}/timeline (the `GetTimeline` operationId).
+	GetTimelineWithResponse(ctx context.Context, session SessionID, n int, reqEditors ...RequestEditorFn) (*GetTimelineResponse, error)
+
 	// CancelSessionWithResponse Cancel a session
 	//
 	// Ends a session that nobody is paying; cancelling twice is no error. While an attempt is under way it is a 409
@@ -5258,7 +6577,16 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/sessions/{session}/operations/{n} (the `GetOperation` operationId).
-	GetOperationWithResponse(ctx context.Context, session SessionID, n int, reqEditors ...RequestEditorFn) (*GetOperationResponse, error)
+	GetOperationWithResponse(ctx context.Context, session SessionID, n OperationN, reqEditors ...RequestEditorFn) (*GetOperationResponse, error)
+
+	// ListRefundsWithResponse List a session's refunds
+	//
+	// All of them, the oldest first; `has_more` is always false.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/sessions/{session}/refunds (the `ListRefunds` operationId).
+	ListRefundsWithResponse(ctx context.Context, session SessionID, reqEditors ...RequestEditorFn) (*ListRefundsResponse, error)
 
 	// RefundPaymentWithBodyWithResponse Refund a payment
 	//
@@ -5282,6 +6610,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/sessions/{session}/refunds (the `RefundPayment` operationId).
 	RefundPaymentWithResponse(ctx context.Context, session SessionID, params *RefundPaymentParams, body RefundPaymentJSONRequestBody, reqEditors ...RequestEditorFn) (*RefundPaymentResponse, error)
 
+	// GetRefundWithResponse Read a refund
+	//
+	// By its number among the session's operations. Another operation's number is a 404.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/sessions/{session}/refunds/{n} (the `GetRefund` operationId).
+	GetRefundWithResponse(ctx context.Context, session SessionID, n OperationN, reqEditors ...RequestEditorFn) (*GetRefundResponse, error)
+
 	// VoidPaymentWithBodyWithResponse Void a held payment
 	//
 	// Lets a hold go without taking anything. What is captured already has to be refunded instead.
@@ -5299,6 +6636,36 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/sessions/{session}/void (the `VoidPayment` operationId).
 	VoidPaymentWithResponse(ctx context.Context, session SessionID, params *VoidPaymentParams, body VoidPaymentJSONRequestBody, reqEditors ...RequestEditorFn) (*VoidPaymentResponse, error)
+
+	// IssueVirtualCardWithBodyWithResponse Issue a virtual card
+	//
+	// Has the account's gateway make a card for a customer (`virtual_cards` among its capabilities; else a 422 `unsupported`). It is
+	// empty, is listed with the customer's saved cards and is used as they are. Where the gateway has logins the customer must have
+	// logged in to one of your sessions; else, and when that is over, it is a 409 `login-needed`.
+	//
+	// No money moves, and yet no card is made twice: `reference` is unique in the account for ever, and nothing is sent twice under
+	// one. Repeated with its reference, the call answers with the same card. While it is not known what came of an earlier call that
+	// is a 409 `outcome-unknown`; then see whether the customer's list has the card, or take another reference.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/virtual_cards (the `IssueVirtualCard` operationId).
+	IssueVirtualCardWithBodyWithResponse(ctx context.Context, params *IssueVirtualCardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*IssueVirtualCardResponse, error)
+
+	// IssueVirtualCardWithResponse Issue a virtual card
+	//
+	// Has the account's gateway make a card for a customer (`virtual_cards` among its capabilities; else a 422 `unsupported`). It is
+	// empty, is listed with the customer's saved cards and is used as they are. Where the gateway has logins the customer must have
+	// logged in to one of your sessions; else, and when that is over, it is a 409 `login-needed`.
+	//
+	// No money moves, and yet no card is made twice: `reference` is unique in the account for ever, and nothing is sent twice under
+	// one. Repeated with its reference, the call answers with the same card. While it is not known what came of an earlier call that
+	// is a 409 `outcome-unknown`; then see whether the customer's list has the card, or take another reference.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/virtual_cards (the `IssueVirtualCard` operationId).
+	IssueVirtualCardWithResponse(ctx context.Context, params *IssueVirtualCardParams, body IssueVirtualCardJSONRequestBody, reqEditors ...RequestEditorFn) (*IssueVirtualCardResponse, error)
 
 	// ListWebhookDeliveriesWithResponse List deliveries
 	//
@@ -5781,6 +7148,47 @@ func (r ListSavedCardsResponse) ContentType() string {
 	return ""
 }
 
+type RegisterCardResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *SavedCard
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r RegisterCardResponse) GetJSON201() *SavedCard {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r RegisterCardResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RegisterCardResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RegisterCardResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RegisterCardResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListEventsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5816,6 +7224,170 @@ func (r ListEventsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListInvoicesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *InvoicePage
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListInvoicesResponse) GetJSON200() *InvoicePage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListInvoicesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListInvoicesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListInvoicesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListInvoicesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateInvoiceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Invoice
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateInvoiceResponse) GetJSON201() *Invoice {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateInvoiceResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateInvoiceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateInvoiceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateInvoiceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetInvoiceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Invoice
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetInvoiceResponse) GetJSON200() *Invoice {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetInvoiceResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetInvoiceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetInvoiceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetInvoiceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RenewInvoiceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Invoice
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RenewInvoiceResponse) GetJSON200() *Invoice {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r RenewInvoiceResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RenewInvoiceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RenewInvoiceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RenewInvoiceResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -5980,6 +7552,47 @@ func (r GetSessionResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetSessionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetTimelineResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TimelinePage
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetTimelineResponse) GetJSON200() *TimelinePage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetTimelineResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetTimelineResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetTimelineResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetTimelineResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -6232,6 +7845,47 @@ func (r GetOperationResponse) ContentType() string {
 	return ""
 }
 
+type ListRefundsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OperationPage
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListRefundsResponse) GetJSON200() *OperationPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListRefundsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListRefundsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListRefundsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListRefundsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type RefundPaymentResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6273,6 +7927,47 @@ func (r RefundPaymentResponse) ContentType() string {
 	return ""
 }
 
+type GetRefundResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Operation
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetRefundResponse) GetJSON200() *Operation {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetRefundResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetRefundResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetRefundResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetRefundResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type VoidPaymentResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6308,6 +8003,47 @@ func (r VoidPaymentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r VoidPaymentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type IssueVirtualCardResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *SavedCard
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r IssueVirtualCardResponse) GetJSON201() *SavedCard {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r IssueVirtualCardResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r IssueVirtualCardResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r IssueVirtualCardResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r IssueVirtualCardResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -7004,6 +8740,48 @@ func (c *ClientWithResponses) ListSavedCardsWithResponse(ctx context.Context, cu
 	return ParseListSavedCardsResponse(rsp)
 }
 
+// RegisterCardWithBodyWithResponse Save a card without a payment
+//
+// Has the account's gateway keep a card that your server has (`register_card` among its capabilities; else a 422 `unsupported`).
+// That makes your server one that handles card numbers; a session with `save_card` does not. Number and code are held in memory
+// only and are part of no stored request; of the number the first six and last four digits are kept.
+//
+// `reference` is unique in the account for ever, and nothing is registered twice under one: repeated with its reference, the call
+// answers with the same card. While it is not known what came of an earlier call that is a 409 `outcome-unknown`; then see
+// whether the customer's list has the card, or take another reference. What the gateway refuses is a 422 `refused`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/customers/{customer}/cards (the `RegisterCard` operationId).
+func (c *ClientWithResponses) RegisterCardWithBodyWithResponse(ctx context.Context, customer string, params *RegisterCardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RegisterCardResponse, error) {
+	rsp, err := c.RegisterCardWithBody(ctx, customer, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRegisterCardResponse(rsp)
+}
+
+// RegisterCardWithResponse Save a card without a payment
+//
+// Has the account's gateway keep a card that your server has (`register_card` among its capabilities; else a 422 `unsupported`).
+// That makes your server one that handles card numbers; a session with `save_card` does not. Number and code are held in memory
+// only and are part of no stored request; of the number the first six and last four digits are kept.
+//
+// `reference` is unique in the account for ever, and nothing is registered twice under one: repeated with its reference, the call
+// answers with the same card. While it is not known what came of an earlier call that is a 409 `outcome-unknown`; then see
+// whether the customer's list has the card, or take another reference. What the gateway refuses is a 422 `refused`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/customers/{customer}/cards (the `RegisterCard` operationId).
+func (c *ClientWithResponses) RegisterCardWithResponse(ctx context.Context, customer string, params *RegisterCardParams, body RegisterCardJSONRequestBody, reqEditors ...RequestEditorFn) (*RegisterCardResponse, error) {
+	rsp, err := c.RegisterCard(ctx, customer, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRegisterCardResponse(rsp)
+}
+
 // ListEventsWithResponse Read all your events after a cursor
 //
 // Of all your sessions and webhook endpoints, in one order that never changes; each item is, byte for byte, what webhooks post.
@@ -7019,6 +8797,94 @@ func (c *ClientWithResponses) ListEventsWithResponse(ctx context.Context, params
 		return nil, err
 	}
 	return ParseListEventsResponse(rsp)
+}
+
+// ListInvoicesWithResponse List invoices
+//
+// The newest first, as they stood when the gateway was last asked. For the next page set `before` to the `id` of the last one you
+// have.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/invoices (the `ListInvoices` operationId).
+func (c *ClientWithResponses) ListInvoicesWithResponse(ctx context.Context, params *ListInvoicesParams, reqEditors ...RequestEditorFn) (*ListInvoicesResponse, error) {
+	rsp, err := c.ListInvoices(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListInvoicesResponse(rsp)
+}
+
+// CreateInvoiceWithBodyWithResponse Create an invoice
+//
+// Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
+// `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
+// it, or repeat the call.
+//
+// `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
+// once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/invoices (the `CreateInvoice` operationId).
+func (c *ClientWithResponses) CreateInvoiceWithBodyWithResponse(ctx context.Context, params *CreateInvoiceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInvoiceResponse, error) {
+	rsp, err := c.CreateInvoiceWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateInvoiceResponse(rsp)
+}
+
+// CreateInvoiceWithResponse Create an invoice
+//
+// Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
+// `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
+// it, or repeat the call.
+//
+// `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
+// once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/invoices (the `CreateInvoice` operationId).
+func (c *ClientWithResponses) CreateInvoiceWithResponse(ctx context.Context, params *CreateInvoiceParams, body CreateInvoiceJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInvoiceResponse, error) {
+	rsp, err := c.CreateInvoice(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateInvoiceResponse(rsp)
+}
+
+// GetInvoiceWithResponse Read an invoice
+//
+// Asks the gateway, unless the invoice is paid. Where the gateway gives no clear answer the invoice is as it stood at `checked_at`.
+// Ship when `status` is `paid`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/invoices/{invoice} (the `GetInvoice` operationId).
+func (c *ClientWithResponses) GetInvoiceWithResponse(ctx context.Context, invoice InvoiceID, reqEditors ...RequestEditorFn) (*GetInvoiceResponse, error) {
+	rsp, err := c.GetInvoice(ctx, invoice, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetInvoiceResponse(rsp)
+}
+
+// RenewInvoiceWithResponse Give an invoice a new address
+//
+// For one that expired, or whose `url` was lost; the old address dies. What the gateway does not have is made. A paid one is a 409
+// `already-done`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/invoices/{invoice}/renew (the `RenewInvoice` operationId).
+func (c *ClientWithResponses) RenewInvoiceWithResponse(ctx context.Context, invoice InvoiceID, params *RenewInvoiceParams, reqEditors ...RequestEditorFn) (*RenewInvoiceResponse, error) {
+	rsp, err := c.RenewInvoice(ctx, invoice, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRenewInvoiceResponse(rsp)
 }
 
 // CreatePayoutWithBodyWithResponse Send money out
@@ -7125,6 +8991,23 @@ func (c *ClientWithResponses) GetSessionWithResponse(ctx context.Context, sessio
 	return ParseGetSessionResponse(rsp)
 }
 
+// GetTimelineWithResponse Read what happened to an attempt
+//
+// Every call to the gateway, every 3-D Secure message with its members, every page, and every change of state, in order; all at
+// once, `has_more` is always false. For people who look into one payment: decide by the attempt's `state`. No card number, code
+// or cryptogram is in it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/sessions/{session}/attempts/{n}/timeline (the `GetTimeline` operationId).
+func (c *ClientWithResponses) GetTimelineWithResponse(ctx context.Context, session SessionID, n int, reqEditors ...RequestEditorFn) (*GetTimelineResponse, error) {
+	rsp, err := c.GetTimeline(ctx, session, n, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetTimelineResponse(rsp)
+}
+
 // CancelSessionWithResponse Cancel a session
 //
 // Ends a session that nobody is paying; cancelling twice is no error. While an attempt is under way it is a 409
@@ -7225,12 +9108,27 @@ func (c *ClientWithResponses) ListOperationsWithResponse(ctx context.Context, se
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/sessions/{session}/operations/{n} (the `GetOperation` operationId).
-func (c *ClientWithResponses) GetOperationWithResponse(ctx context.Context, session SessionID, n int, reqEditors ...RequestEditorFn) (*GetOperationResponse, error) {
+func (c *ClientWithResponses) GetOperationWithResponse(ctx context.Context, session SessionID, n OperationN, reqEditors ...RequestEditorFn) (*GetOperationResponse, error) {
 	rsp, err := c.GetOperation(ctx, session, n, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
 	return ParseGetOperationResponse(rsp)
+}
+
+// ListRefundsWithResponse List a session's refunds
+//
+// All of them, the oldest first; `has_more` is always false.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/sessions/{session}/refunds (the `ListRefunds` operationId).
+func (c *ClientWithResponses) ListRefundsWithResponse(ctx context.Context, session SessionID, reqEditors ...RequestEditorFn) (*ListRefundsResponse, error) {
+	rsp, err := c.ListRefunds(ctx, session, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListRefundsResponse(rsp)
 }
 
 // RefundPaymentWithBodyWithResponse Refund a payment
@@ -7267,6 +9165,21 @@ func (c *ClientWithResponses) RefundPaymentWithResponse(ctx context.Context, ses
 	return ParseRefundPaymentResponse(rsp)
 }
 
+// GetRefundWithResponse Read a refund
+//
+// By its number among the session's operations. Another operation's number is a 404.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/sessions/{session}/refunds/{n} (the `GetRefund` operationId).
+func (c *ClientWithResponses) GetRefundWithResponse(ctx context.Context, session SessionID, n OperationN, reqEditors ...RequestEditorFn) (*GetRefundResponse, error) {
+	rsp, err := c.GetRefund(ctx, session, n, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetRefundResponse(rsp)
+}
+
 // VoidPaymentWithBodyWithResponse Void a held payment
 //
 // Lets a hold go without taking anything. What is captured already has to be refunded instead.
@@ -7295,6 +9208,48 @@ func (c *ClientWithResponses) VoidPaymentWithResponse(ctx context.Context, sessi
 		return nil, err
 	}
 	return ParseVoidPaymentResponse(rsp)
+}
+
+// IssueVirtualCardWithBodyWithResponse Issue a virtual card
+//
+// Has the account's gateway make a card for a customer (`virtual_cards` among its capabilities; else a 422 `unsupported`). It is
+// empty, is listed with the customer's saved cards and is used as they are. Where the gateway has logins the customer must have
+// logged in to one of your sessions; else, and when that is over, it is a 409 `login-needed`.
+//
+// No money moves, and yet no card is made twice: `reference` is unique in the account for ever, and nothing is sent twice under
+// one. Repeated with its reference, the call answers with the same card. While it is not known what came of an earlier call that
+// is a 409 `outcome-unknown`; then see whether the customer's list has the card, or take another reference.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/virtual_cards (the `IssueVirtualCard` operationId).
+func (c *ClientWithResponses) IssueVirtualCardWithBodyWithResponse(ctx context.Context, params *IssueVirtualCardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*IssueVirtualCardResponse, error) {
+	rsp, err := c.IssueVirtualCardWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseIssueVirtualCardResponse(rsp)
+}
+
+// IssueVirtualCardWithResponse Issue a virtual card
+//
+// Has the account's gateway make a card for a customer (`virtual_cards` among its capabilities; else a 422 `unsupported`). It is
+// empty, is listed with the customer's saved cards and is used as they are. Where the gateway has logins the customer must have
+// logged in to one of your sessions; else, and when that is over, it is a 409 `login-needed`.
+//
+// No money moves, and yet no card is made twice: `reference` is unique in the account for ever, and nothing is sent twice under
+// one. Repeated with its reference, the call answers with the same card. While it is not known what came of an earlier call that
+// is a 409 `outcome-unknown`; then see whether the customer's list has the card, or take another reference.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/virtual_cards (the `IssueVirtualCard` operationId).
+func (c *ClientWithResponses) IssueVirtualCardWithResponse(ctx context.Context, params *IssueVirtualCardParams, body IssueVirtualCardJSONRequestBody, reqEditors ...RequestEditorFn) (*IssueVirtualCardResponse, error) {
+	rsp, err := c.IssueVirtualCard(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseIssueVirtualCardResponse(rsp)
 }
 
 // ListWebhookDeliveriesWithResponse List deliveries
@@ -7759,6 +9714,32 @@ func ParseListSavedCardsResponse(rsp *http.Response) (*ListSavedCardsResponse, e
 	return response, nil
 }
 
+// ParseRegisterCardResponse parses an HTTP response from a RegisterCardWithResponse call
+func ParseRegisterCardResponse(rsp *http.Response) (*RegisterCardResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RegisterCardResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest SavedCard
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListEventsResponse parses an HTTP response from a ListEventsWithResponse call
 func ParseListEventsResponse(rsp *http.Response) (*ListEventsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -7775,6 +9756,110 @@ func ParseListEventsResponse(rsp *http.Response) (*ListEventsResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest EventPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListInvoicesResponse parses an HTTP response from a ListInvoicesWithResponse call
+func ParseListInvoicesResponse(rsp *http.Response) (*ListInvoicesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListInvoicesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest InvoicePage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateInvoiceResponse parses an HTTP response from a CreateInvoiceWithResponse call
+func ParseCreateInvoiceResponse(rsp *http.Response) (*CreateInvoiceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateInvoiceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Invoice
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetInvoiceResponse parses an HTTP response from a GetInvoiceWithResponse call
+func ParseGetInvoiceResponse(rsp *http.Response) (*GetInvoiceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetInvoiceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Invoice
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRenewInvoiceResponse parses an HTTP response from a RenewInvoiceWithResponse call
+func ParseRenewInvoiceResponse(rsp *http.Response) (*RenewInvoiceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RenewInvoiceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Invoice
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -7879,6 +9964,32 @@ func ParseGetSessionResponse(rsp *http.Response) (*GetSessionResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Session
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetTimelineResponse parses an HTTP response from a GetTimelineWithResponse call
+func ParseGetTimelineResponse(rsp *http.Response) (*GetTimelineResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetTimelineResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TimelinePage
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -8045,6 +10156,32 @@ func ParseGetOperationResponse(rsp *http.Response) (*GetOperationResponse, error
 	return response, nil
 }
 
+// ParseListRefundsResponse parses an HTTP response from a ListRefundsWithResponse call
+func ParseListRefundsResponse(rsp *http.Response) (*ListRefundsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListRefundsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OperationPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseRefundPaymentResponse parses an HTTP response from a RefundPaymentWithResponse call
 func ParseRefundPaymentResponse(rsp *http.Response) (*RefundPaymentResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -8071,6 +10208,32 @@ func ParseRefundPaymentResponse(rsp *http.Response) (*RefundPaymentResponse, err
 	return response, nil
 }
 
+// ParseGetRefundResponse parses an HTTP response from a GetRefundWithResponse call
+func ParseGetRefundResponse(rsp *http.Response) (*GetRefundResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetRefundResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Operation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseVoidPaymentResponse parses an HTTP response from a VoidPaymentWithResponse call
 func ParseVoidPaymentResponse(rsp *http.Response) (*VoidPaymentResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -8087,6 +10250,32 @@ func ParseVoidPaymentResponse(rsp *http.Response) (*VoidPaymentResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest OperationNow
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseIssueVirtualCardResponse parses an HTTP response from a IssueVirtualCardWithResponse call
+func ParseIssueVirtualCardResponse(rsp *http.Response) (*IssueVirtualCardResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &IssueVirtualCardResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest SavedCard
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -308,7 +308,7 @@ func (a api) session(m merchant.Merchant, in NewSession) (*session.Session, erro
 	length("description", in.Description, 500)
 	length("customer/id", in.Customer.ID, 128)
 	if in.Customer.Email != "" {
-		if addr, err := mail.ParseAddress(in.Customer.Email); err != nil || addr.Address != in.Customer.Email || len(in.Customer.Email) > 100 {
+		if checkEmail(in.Customer.Email) != nil {
 			fault("customer/email", "must be an e-mail address")
 		}
 	}
@@ -335,6 +335,14 @@ func (a api) session(m merchant.Merchant, in NewSession) (*session.Session, erro
 		return nil, &invalid{bad}
 	}
 	return s, nil
+}
+
+func checkEmail(text string) error {
+	addr, err := mail.ParseAddress(text)
+	if err == nil && (addr.Address != text || len(text) > 100) {
+		err = errInvalid
+	}
+	return err
 }
 
 func billing(b Billing) providers.Billing {
@@ -419,10 +427,21 @@ func (a api) ListSessions(ctx context.Context, r ListSessionsRequestObject) (Lis
 	if status := r.Params.Status; status != "" && !status.Valid() {
 		return nil, faulty("status", "must be one of the statuses of a session")
 	}
-	found, err := a.Store.List(ctx, session.Filter{
+	f := session.Filter{
 		Merchant: merchantOf(ctx).ID, Account: r.Params.Account, OrderID: r.Params.OrderID,
 		Status: session.Status(r.Params.Status), Before: r.Params.Before, Limit: most,
-	})
+	}
+	var bad []FieldError
+	if at := r.Params.CreatedAfter; at != "" {
+		f.Since = instant("created_after", at, &bad)
+	}
+	if at := r.Params.CreatedBefore; at != "" {
+		f.Until = instant("created_before", at, &bad)
+	}
+	if len(bad) > 0 {
+		return nil, &invalid{bad}
+	}
+	found, err := a.Store.List(ctx, f)
 	if err != nil {
 		return nil, err
 	}
@@ -466,6 +485,19 @@ func (a api) ListSessionEvents(ctx context.Context, r ListSessionEventsRequestOb
 		out.Data = append(out.Data, SessionEvent{N: e.N, Type: e.Type, At: e.At.UTC(), Data: e.Data})
 	}
 	return out, nil
+}
+
+// GetTimeline is GET /v1/sessions/{session}/attempts/{n}/timeline.
+func (a api) GetTimeline(ctx context.Context, r GetTimelineRequestObject) (GetTimelineResponseObject, error) {
+	entries, err := a.Flow.Timeline(ctx, sessionOf(ctx), r.N)
+	out := GetTimeline200JSONResponse{Data: []TimelineEntry{}}
+	for _, e := range entries {
+		out.Data = append(out.Data, TimelineEntry{
+			At: e.At.UTC(), Kind: TimelineEntryKind(e.Kind), Name: e.Name, Direction: TimelineEntryDirection(e.Direction), Run: e.Run,
+			TookMs: e.Took.Milliseconds(), Result: e.Result, Times: e.Times, Until: e.Until.UTC(), Fields: e.Fields,
+		})
+	}
+	return out, err
 }
 
 // ListAccounts is GET /v1/accounts.

@@ -176,6 +176,33 @@ func (e Instrument) Valid() bool {
 	}
 }
 
+// Defines values for InvoiceStatus.
+const (
+	InvoiceStatusClosed  InvoiceStatus = "closed"
+	InvoiceStatusFailed  InvoiceStatus = "failed"
+	InvoiceStatusOpen    InvoiceStatus = "open"
+	InvoiceStatusPaid    InvoiceStatus = "paid"
+	InvoiceStatusUnknown InvoiceStatus = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the InvoiceStatus enum.
+func (e InvoiceStatus) Valid() bool {
+	switch e {
+	case InvoiceStatusClosed:
+		return true
+	case InvoiceStatusFailed:
+		return true
+	case InvoiceStatusOpen:
+		return true
+	case InvoiceStatusPaid:
+		return true
+	case InvoiceStatusUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for NewSessionKind.
 const (
 	NewSessionKindPayment  NewSessionKind = "payment"
@@ -265,9 +292,7 @@ func (e OperationKind) Valid() bool {
 
 // Defines values for OperationState.
 const (
-	OperationStateCalling   OperationState = "calling"
 	OperationStateFailed    OperationState = "failed"
-	OperationStateNew       OperationState = "new"
 	OperationStatePending   OperationState = "pending"
 	OperationStateSucceeded OperationState = "succeeded"
 	OperationStateUnknown   OperationState = "unknown"
@@ -276,11 +301,7 @@ const (
 // Valid indicates whether the value is a known member of the OperationState enum.
 func (e OperationState) Valid() bool {
 	switch e {
-	case OperationStateCalling:
-		return true
 	case OperationStateFailed:
-		return true
-	case OperationStateNew:
 		return true
 	case OperationStatePending:
 		return true
@@ -307,12 +328,15 @@ const (
 	ProblemTypeIdempotencyKeyReused ProblemType = "urn:tollgate:problem:idempotency-key-reused"
 	ProblemTypeInternal             ProblemType = "urn:tollgate:problem:internal"
 	ProblemTypeInvalid              ProblemType = "urn:tollgate:problem:invalid"
+	ProblemTypeLoginNeeded          ProblemType = "urn:tollgate:problem:login-needed"
 	ProblemTypeMethodNotAllowed     ProblemType = "urn:tollgate:problem:method-not-allowed"
 	ProblemTypeNoPayment            ProblemType = "urn:tollgate:problem:no-payment"
 	ProblemTypeNotFound             ProblemType = "urn:tollgate:problem:not-found"
 	ProblemTypeOperationUnderWay    ProblemType = "urn:tollgate:problem:operation-under-way"
 	ProblemTypeOrderInUse           ProblemType = "urn:tollgate:problem:order-in-use"
 	ProblemTypeOutcomeUnknown       ProblemType = "urn:tollgate:problem:outcome-unknown"
+	ProblemTypeReferenceInUse       ProblemType = "urn:tollgate:problem:reference-in-use"
+	ProblemTypeRefused              ProblemType = "urn:tollgate:problem:refused"
 	ProblemTypeRequestInFlight      ProblemType = "urn:tollgate:problem:request-in-flight"
 	ProblemTypeScope                ProblemType = "urn:tollgate:problem:scope"
 	ProblemTypeSessionEnded         ProblemType = "urn:tollgate:problem:session-ended"
@@ -353,6 +377,8 @@ func (e ProblemType) Valid() bool {
 		return true
 	case ProblemTypeInvalid:
 		return true
+	case ProblemTypeLoginNeeded:
+		return true
 	case ProblemTypeMethodNotAllowed:
 		return true
 	case ProblemTypeNoPayment:
@@ -364,6 +390,10 @@ func (e ProblemType) Valid() bool {
 	case ProblemTypeOrderInUse:
 		return true
 	case ProblemTypeOutcomeUnknown:
+		return true
+	case ProblemTypeReferenceInUse:
+		return true
+	case ProblemTypeRefused:
 		return true
 	case ProblemTypeRequestInFlight:
 		return true
@@ -473,6 +503,51 @@ func (e SessionStatus) Valid() bool {
 	case SessionStatusRefunded:
 		return true
 	case SessionStatusVoided:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TimelineEntryDirection.
+const (
+	TimelineEntryDirectionReceived TimelineEntryDirection = "received"
+	TimelineEntryDirectionSent     TimelineEntryDirection = "sent"
+)
+
+// Valid indicates whether the value is a known member of the TimelineEntryDirection enum.
+func (e TimelineEntryDirection) Valid() bool {
+	switch e {
+	case TimelineEntryDirectionReceived:
+		return true
+	case TimelineEntryDirectionSent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TimelineEntryKind.
+const (
+	TimelineEntryKindBrowser TimelineEntryKind = "browser"
+	TimelineEntryKindCall    TimelineEntryKind = "call"
+	TimelineEntryKindHTTP    TimelineEntryKind = "http"
+	TimelineEntryKindMessage TimelineEntryKind = "message"
+	TimelineEntryKindState   TimelineEntryKind = "state"
+)
+
+// Valid indicates whether the value is a known member of the TimelineEntryKind enum.
+func (e TimelineEntryKind) Valid() bool {
+	switch e {
+	case TimelineEntryKindBrowser:
+		return true
+	case TimelineEntryKindCall:
+		return true
+	case TimelineEntryKindHTTP:
+		return true
+	case TimelineEntryKindMessage:
+		return true
+	case TimelineEntryKindState:
 		return true
 	default:
 		return false
@@ -838,6 +913,65 @@ type HistoryPage struct {
 // Instrument What is paid with. `payout` is for sessions of that kind.
 type Instrument string
 
+// Invoice A bill with a page of the gateway's own.
+type Invoice struct {
+	Account string `json:"account"`
+
+	// Amount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	Amount PayableAmount `json:"amount"`
+
+	// CheckedAt When the gateway last said how it stands.
+	CheckedAt time.Time `json:"checked_at,omitempty,omitzero"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// Currency ISO 4217.
+	//
+	// Example: KZT
+	Currency Currency `json:"currency"`
+
+	// Customer Your customer.
+	Customer         Customer `json:"customer,omitempty,omitzero"`
+	Description      string   `json:"description,omitempty,omitzero"`
+	GatewayInvoiceID string   `json:"gateway_invoice_id,omitempty,omitzero"`
+	ID               string   `json:"id"`
+
+	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
+	//
+	// Example: {"basket":"88"}
+	Metadata Metadata `json:"metadata,omitempty,omitzero"`
+
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	//
+	// Example: order-1001
+	Reference Reference `json:"reference"`
+
+	// Status - `unknown`: the gateway gave no clear answer; it may have the invoice or not
+	// - `open`: it can be paid
+	// - `paid`: final. Ship
+	// - `closed`: expired or cancelled; it can be renewed
+	// - `failed`: the gateway does not have it; it can be made by renewing it
+	Status     InvoiceStatus `json:"status"`
+	SuccessURL string        `json:"success_url"`
+
+	// URL Where to send the customer.
+	URL string `json:"url,omitempty,omitzero"`
+}
+
+// InvoicePage defines model for InvoicePage.
+type InvoicePage struct {
+	Data    []Invoice `json:"data"`
+	HasMore bool      `json:"has_more"`
+}
+
+// InvoiceStatus - `unknown`: the gateway gave no clear answer; it may have the invoice or not
+// - `open`: it can be paid
+// - `paid`: final. Ship
+// - `closed`: expired or cancelled; it can be renewed
+// - `failed`: the gateway does not have it; it can be made by renewing it
+type InvoiceStatus string
+
 // KeyRotation defines model for KeyRotation.
 type KeyRotation struct {
 	// Asymmetric Sign with an Ed25519 key (`v1a`) as well; receivers then need only its public part.
@@ -866,6 +1000,40 @@ type MaskedCard struct {
 //
 // Example: {"basket":"88"}
 type Metadata map[string]string
+
+// NewCard defines model for NewCard.
+type NewCard struct {
+	Account string `json:"account"`
+	Card    struct {
+		// Cvc Where the gateway wants it.
+		//
+		// Example: 123
+		Cvc string `json:"cvc,omitempty,omitzero"`
+
+		// Expiry MM/YY.
+		//
+		// Example: 12/30
+		Expiry string `json:"expiry"`
+
+		// Name As printed on the card.
+		//
+		// Example: AIGERIM TEST
+		Name string `json:"name"`
+
+		// Number Digits; blanks are let pass.
+		//
+		// Example: 4000019900050008
+		Number string `json:"number"`
+	} `json:"card"`
+
+	// Email The customer's e-mail address, where the gateway wants it.
+	Email string `json:"email,omitempty,omitzero"`
+
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	//
+	// Example: order-1001
+	Reference Reference `json:"reference"`
+}
 
 // NewCharge defines model for NewCharge.
 type NewCharge struct {
@@ -913,6 +1081,42 @@ type NewCharge struct {
 	//
 	// Example: https://shop.example/hooks/tollgate
 	WebhookURL WebhookURL `json:"webhook_url,omitempty,omitzero"`
+}
+
+// NewInvoice defines model for NewInvoice.
+type NewInvoice struct {
+	Account string `json:"account"`
+
+	// Amount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	Amount PayableAmount `json:"amount"`
+
+	// Currency ISO 4217.
+	//
+	// Example: KZT
+	Currency Currency `json:"currency"`
+
+	// Customer Your customer.
+	Customer Customer `json:"customer,omitempty,omitzero"`
+
+	// Description What the customer reads on the gateway's page. No control characters but tab and line feed.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
+	//
+	// Example: {"basket":"88"}
+	Metadata Metadata `json:"metadata,omitempty,omitzero"`
+
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	//
+	// Example: order-1001
+	Reference Reference `json:"reference"`
+
+	// SuccessURL Absolute `https` (in the sandbox also `http` on this machine), without user info, fragment or dot segments; of one of your return origins, if a list of them is configured.
+	//
+	// Example: https://shop.example/thanks
+	SuccessURL ReturnURL `json:"success_url"`
 }
 
 // NewOperation defines model for NewOperation.
@@ -1051,6 +1255,19 @@ type NewTransfer struct {
 	SavedCard string `json:"saved_card"`
 }
 
+// NewVirtualCard defines model for NewVirtualCard.
+type NewVirtualCard struct {
+	Account string `json:"account"`
+
+	// Customer The customer's id; with gateways that have logins, the gateway's, as the event `session.customer_verified` tells it.
+	Customer string `json:"customer"`
+
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	//
+	// Example: order-1001
+	Reference Reference `json:"reference"`
+}
+
 // NewWebhookEndpoint defines model for NewWebhookEndpoint.
 type NewWebhookEndpoint struct {
 	// Asymmetric Sign with an Ed25519 key (`v1a`) as well; receivers then need only its public part.
@@ -1096,8 +1313,7 @@ type Operation struct {
 	// Reference What the gateway knows it by.
 	Reference string `json:"reference"`
 
-	// State - `new`, `calling`: on its way to the gateway
-	// - `pending`: the gateway took it and is working
+	// State - `pending`: on its way to the gateway, or the gateway took it and is working
 	// - `unknown`: an answer is overdue; it is being asked, nothing is sent twice
 	// - `succeeded`, `failed`: over
 	State     OperationState `json:"state"`
@@ -1113,8 +1329,7 @@ type OperationPage struct {
 	HasMore bool        `json:"has_more"`
 }
 
-// OperationState - `new`, `calling`: on its way to the gateway
-// - `pending`: the gateway took it and is working
+// OperationState - `pending`: on its way to the gateway, or the gateway took it and is working
 // - `unknown`: an answer is overdue; it is being asked, nothing is sent twice
 // - `succeeded`, `failed`: over
 type OperationState string
@@ -1382,6 +1597,50 @@ type ThreeDS struct {
 	Version string `json:"version,omitempty,omitzero"`
 }
 
+// TimelineEntry One thing that happened to an attempt.
+type TimelineEntry struct {
+	At time.Time `json:"at"`
+
+	// Direction Of a message: to the bank or from it.
+	Direction TimelineEntryDirection `json:"direction,omitempty,omitzero"`
+	Fields    map[string]string      `json:"fields,omitempty,omitzero"`
+
+	// Kind - `state`: the attempt changed; `name` is the event's type
+	// - `call`: one call of the attempt's that may move money; `result` is what it came to, absent while it is out
+	// - `http`: one request to the gateway; `result` is its status
+	// - `message`: a 3-D Secure message, its members in `fields`; `result` says why one could not be read
+	// - `browser`: a page was shown, or the shopper came back with nothing in hand
+	Kind   TimelineEntryKind `json:"kind"`
+	Name   string            `json:"name"`
+	Result string            `json:"result,omitempty,omitzero"`
+
+	// Run The 3-D Secure authentication it belongs to.
+	Run int `json:"run,omitempty,omitzero"`
+
+	// Times How often in a row the same happened.
+	Times  int   `json:"times,omitempty,omitzero"`
+	TookMs int64 `json:"took_ms,omitempty,omitzero"`
+
+	// Until The last of them.
+	Until time.Time `json:"until,omitempty,omitzero"`
+}
+
+// TimelineEntryDirection Of a message: to the bank or from it.
+type TimelineEntryDirection string
+
+// TimelineEntryKind - `state`: the attempt changed; `name` is the event's type
+// - `call`: one call of the attempt's that may move money; `result` is what it came to, absent while it is out
+// - `http`: one request to the gateway; `result` is its status
+// - `message`: a 3-D Secure message, its members in `fields`; `result` says why one could not be read
+// - `browser`: a page was shown, or the shopper came back with nothing in hand
+type TimelineEntryKind string
+
+// TimelinePage defines model for TimelinePage.
+type TimelinePage struct {
+	Data    []TimelineEntry `json:"data"`
+	HasMore bool            `json:"has_more"`
+}
+
 // WebhookEndpoint An address your events are posted to.
 type WebhookEndpoint struct {
 	CreatedAt   time.Time `json:"created_at"`
@@ -1477,8 +1736,14 @@ type EndpointID = string
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
+// InvoiceID defines model for InvoiceID.
+type InvoiceID = string
+
 // Limit defines model for Limit.
 type Limit = int
+
+// OperationN defines model for OperationN.
+type OperationN = int
 
 // SessionID defines model for SessionID.
 type SessionID = string
@@ -1528,6 +1793,24 @@ type ListEventsParams struct {
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// ListInvoicesParams defines parameters for ListInvoices.
+type ListInvoicesParams struct {
+	// Account Only those of this account.
+	Account string `form:"account,omitempty" json:"account,omitempty,omitzero"`
+
+	// Reference Only that of this reference.
+	Reference string `form:"reference,omitempty" json:"reference,omitempty,omitzero"`
+
+	// Status Only those that stood so.
+	Status InvoiceStatus `form:"status,omitempty" json:"status,omitempty,omitzero"`
+
+	// Before Cursor: the `id` of an invoice; the page begins with the one after it.
+	Before string `form:"before,omitempty" json:"before,omitempty,omitzero"`
+
+	// Limit How many at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
 	// Account Only those of this account.
@@ -1538,6 +1821,12 @@ type ListSessionsParams struct {
 
 	// Status Only those that stand so now.
 	Status SessionStatus `form:"status,omitempty" json:"status,omitempty,omitzero"`
+
+	// CreatedAfter Only those created then or later.
+	CreatedAfter string `form:"created_after,omitempty" json:"created_after,omitempty,omitzero"`
+
+	// CreatedBefore Only those created before then.
+	CreatedBefore string `form:"created_before,omitempty" json:"created_before,omitempty,omitzero"`
 
 	// Before Cursor: the `id` of a session; the page begins with the one after it.
 	Before string `form:"before,omitempty" json:"before,omitempty,omitzero"`
@@ -1585,6 +1874,12 @@ type RenameSavedCardJSONRequestBody RenameSavedCardJSONBody
 // CreateChargeJSONRequestBody defines body for CreateCharge for application/json ContentType.
 type CreateChargeJSONRequestBody = NewCharge
 
+// RegisterCardJSONRequestBody defines body for RegisterCard for application/json ContentType.
+type RegisterCardJSONRequestBody = NewCard
+
+// CreateInvoiceJSONRequestBody defines body for CreateInvoice for application/json ContentType.
+type CreateInvoiceJSONRequestBody = NewInvoice
+
 // CreatePayoutJSONRequestBody defines body for CreatePayout for application/json ContentType.
 type CreatePayoutJSONRequestBody = NewPayout
 
@@ -1599,6 +1894,9 @@ type RefundPaymentJSONRequestBody = NewOperation
 
 // VoidPaymentJSONRequestBody defines body for VoidPayment for application/json ContentType.
 type VoidPaymentJSONRequestBody = NewOperation
+
+// IssueVirtualCardJSONRequestBody defines body for IssueVirtualCard for application/json ContentType.
+type IssueVirtualCardJSONRequestBody = NewVirtualCard
 
 // CreateWebhookEndpointJSONRequestBody defines body for CreateWebhookEndpoint for application/json ContentType.
 type CreateWebhookEndpointJSONRequestBody = NewWebhookEndpoint
@@ -1641,9 +1939,24 @@ type ServerInterface interface {
 	// ListSavedCards List a customer's saved cards
 	// (GET /v1/customers/{customer}/cards)
 	ListSavedCards(ctx echo.Context, customer string, params ListSavedCardsParams) error
+	// RegisterCard Save a card without a payment
+	// (POST /v1/customers/{customer}/cards)
+	RegisterCard(ctx echo.Context, customer string) error
 	// ListEvents Read all your events after a cursor
 	// (GET /v1/events)
 	ListEvents(ctx echo.Context, params ListEventsParams) error
+	// ListInvoices List invoices
+	// (GET /v1/invoices)
+	ListInvoices(ctx echo.Context, params ListInvoicesParams) error
+	// CreateInvoice Create an invoice
+	// (POST /v1/invoices)
+	CreateInvoice(ctx echo.Context) error
+	// GetInvoice Read an invoice
+	// (GET /v1/invoices/{invoice})
+	GetInvoice(ctx echo.Context, invoice InvoiceID) error
+	// RenewInvoice Give an invoice a new address
+	// (POST /v1/invoices/{invoice}/renew)
+	RenewInvoice(ctx echo.Context, invoice InvoiceID) error
 	// CreatePayout Send money out
 	// (POST /v1/payouts)
 	CreatePayout(ctx echo.Context) error
@@ -1656,6 +1969,9 @@ type ServerInterface interface {
 	// GetSession Read a session
 	// (GET /v1/sessions/{session})
 	GetSession(ctx echo.Context, session SessionID) error
+	// GetTimeline Read what happened to an attempt
+	// (GET /v1/sessions/{session}/attempts/{n}/timeline)
+	GetTimeline(ctx echo.Context, session SessionID, n int) error
 	// CancelSession Cancel a session
 	// (POST /v1/sessions/{session}/cancel)
 	CancelSession(ctx echo.Context, session SessionID) error
@@ -1673,13 +1989,22 @@ type ServerInterface interface {
 	ListOperations(ctx echo.Context, session SessionID) error
 	// GetOperation Read an operation
 	// (GET /v1/sessions/{session}/operations/{n})
-	GetOperation(ctx echo.Context, session SessionID, n int) error
+	GetOperation(ctx echo.Context, session SessionID, n OperationN) error
+	// ListRefunds List a session's refunds
+	// (GET /v1/sessions/{session}/refunds)
+	ListRefunds(ctx echo.Context, session SessionID) error
 	// RefundPayment Refund a payment
 	// (POST /v1/sessions/{session}/refunds)
 	RefundPayment(ctx echo.Context, session SessionID) error
+	// GetRefund Read a refund
+	// (GET /v1/sessions/{session}/refunds/{n})
+	GetRefund(ctx echo.Context, session SessionID, n OperationN) error
 	// VoidPayment Void a held payment
 	// (POST /v1/sessions/{session}/void)
 	VoidPayment(ctx echo.Context, session SessionID) error
+	// IssueVirtualCard Issue a virtual card
+	// (POST /v1/virtual_cards)
+	IssueVirtualCard(ctx echo.Context) error
 	// ListWebhookDeliveries List deliveries
 	// (GET /v1/webhook_deliveries)
 	ListWebhookDeliveries(ctx echo.Context, params ListWebhookDeliveriesParams) error
@@ -1879,6 +2204,22 @@ func (w *ServerInterfaceWrapper) ListSavedCards(ctx echo.Context) error {
 	return err
 }
 
+// RegisterCard converts echo context to params.
+func (w *ServerInterfaceWrapper) RegisterCard(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "customer" -------------
+	var customer string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "customer", ctx.Param("customer"), &customer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter customer: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RegisterCard(ctx, customer)
+	return err
+}
+
 // ListEvents converts echo context to params.
 func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
 	var err error
@@ -1901,6 +2242,93 @@ func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListEvents(ctx, params)
+	return err
+}
+
+// ListInvoices converts echo context to params.
+func (w *ServerInterfaceWrapper) ListInvoices(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListInvoicesParams
+	// ------------- Optional query parameter "account" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "account", ctx.QueryParams(), &params.Account, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter account: %s", err))
+	}
+
+	// ------------- Optional query parameter "reference" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reference", ctx.QueryParams(), &params.Reference, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reference: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", ctx.QueryParams(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter before: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListInvoices(ctx, params)
+	return err
+}
+
+// CreateInvoice converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateInvoice(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateInvoice(ctx)
+	return err
+}
+
+// GetInvoice converts echo context to params.
+func (w *ServerInterfaceWrapper) GetInvoice(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "invoice" -------------
+	var invoice InvoiceID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "invoice", ctx.Param("invoice"), &invoice, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter invoice: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetInvoice(ctx, invoice)
+	return err
+}
+
+// RenewInvoice converts echo context to params.
+func (w *ServerInterfaceWrapper) RenewInvoice(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "invoice" -------------
+	var invoice InvoiceID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "invoice", ctx.Param("invoice"), &invoice, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter invoice: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RenewInvoice(ctx, invoice)
 	return err
 }
 
@@ -1938,6 +2366,20 @@ func (w *ServerInterfaceWrapper) ListSessions(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "created_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", ctx.QueryParams(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "created_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", ctx.QueryParams(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_before: %s", err))
 	}
 
 	// ------------- Optional query parameter "before" -------------
@@ -1981,6 +2423,30 @@ func (w *ServerInterfaceWrapper) GetSession(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetSession(ctx, session)
+	return err
+}
+
+// GetTimeline converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTimeline(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "session" -------------
+	var session SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "session", ctx.Param("session"), &session, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter session: %s", err))
+	}
+
+	// ------------- Path parameter "n" -------------
+	var n int
+
+	err = runtime.BindStyledParameterWithOptions("simple", "n", ctx.Param("n"), &n, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter n: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTimeline(ctx, session, n)
 	return err
 }
 
@@ -2085,7 +2551,7 @@ func (w *ServerInterfaceWrapper) GetOperation(ctx echo.Context) error {
 	}
 
 	// ------------- Path parameter "n" -------------
-	var n int
+	var n OperationN
 
 	err = runtime.BindStyledParameterWithOptions("simple", "n", ctx.Param("n"), &n, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -2094,6 +2560,22 @@ func (w *ServerInterfaceWrapper) GetOperation(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetOperation(ctx, session, n)
+	return err
+}
+
+// ListRefunds converts echo context to params.
+func (w *ServerInterfaceWrapper) ListRefunds(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "session" -------------
+	var session SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "session", ctx.Param("session"), &session, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter session: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListRefunds(ctx, session)
 	return err
 }
 
@@ -2113,6 +2595,30 @@ func (w *ServerInterfaceWrapper) RefundPayment(ctx echo.Context) error {
 	return err
 }
 
+// GetRefund converts echo context to params.
+func (w *ServerInterfaceWrapper) GetRefund(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "session" -------------
+	var session SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "session", ctx.Param("session"), &session, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter session: %s", err))
+	}
+
+	// ------------- Path parameter "n" -------------
+	var n OperationN
+
+	err = runtime.BindStyledParameterWithOptions("simple", "n", ctx.Param("n"), &n, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter n: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetRefund(ctx, session, n)
+	return err
+}
+
 // VoidPayment converts echo context to params.
 func (w *ServerInterfaceWrapper) VoidPayment(ctx echo.Context) error {
 	var err error
@@ -2126,6 +2632,15 @@ func (w *ServerInterfaceWrapper) VoidPayment(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.VoidPayment(ctx, session)
+	return err
+}
+
+// IssueVirtualCard converts echo context to params.
+func (w *ServerInterfaceWrapper) IssueVirtualCard(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.IssueVirtualCard(ctx)
 	return err
 }
 
@@ -2403,19 +2918,28 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/v1/cards/:card", wrapper.RenameSavedCard, options.OperationMiddlewares["renameSavedCard"]...)
 	router.POST(options.BaseURL+"/v1/charges", wrapper.CreateCharge, options.OperationMiddlewares["createCharge"]...)
 	router.GET(options.BaseURL+"/v1/customers/:customer/cards", wrapper.ListSavedCards, options.OperationMiddlewares["listSavedCards"]...)
+	router.POST(options.BaseURL+"/v1/customers/:customer/cards", wrapper.RegisterCard, options.OperationMiddlewares["registerCard"]...)
 	router.GET(options.BaseURL+"/v1/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
+	router.GET(options.BaseURL+"/v1/invoices", wrapper.ListInvoices, options.OperationMiddlewares["listInvoices"]...)
+	router.POST(options.BaseURL+"/v1/invoices", wrapper.CreateInvoice, options.OperationMiddlewares["createInvoice"]...)
+	router.GET(options.BaseURL+"/v1/invoices/:invoice", wrapper.GetInvoice, options.OperationMiddlewares["getInvoice"]...)
+	router.POST(options.BaseURL+"/v1/invoices/:invoice/renew", wrapper.RenewInvoice, options.OperationMiddlewares["renewInvoice"]...)
 	router.POST(options.BaseURL+"/v1/payouts", wrapper.CreatePayout, options.OperationMiddlewares["createPayout"]...)
 	router.GET(options.BaseURL+"/v1/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
 	router.POST(options.BaseURL+"/v1/sessions", wrapper.CreateSession, options.OperationMiddlewares["createSession"]...)
 	router.GET(options.BaseURL+"/v1/sessions/:session", wrapper.GetSession, options.OperationMiddlewares["getSession"]...)
+	router.GET(options.BaseURL+"/v1/sessions/:session/attempts/:n/timeline", wrapper.GetTimeline, options.OperationMiddlewares["getTimeline"]...)
 	router.POST(options.BaseURL+"/v1/sessions/:session/cancel", wrapper.CancelSession, options.OperationMiddlewares["cancelSession"]...)
 	router.POST(options.BaseURL+"/v1/sessions/:session/capture", wrapper.CapturePayment, options.OperationMiddlewares["capturePayment"]...)
 	router.GET(options.BaseURL+"/v1/sessions/:session/events", wrapper.ListSessionEvents, options.OperationMiddlewares["listSessionEvents"]...)
 	router.POST(options.BaseURL+"/v1/sessions/:session/inquire", wrapper.InquireSession, options.OperationMiddlewares["inquireSession"]...)
 	router.GET(options.BaseURL+"/v1/sessions/:session/operations", wrapper.ListOperations, options.OperationMiddlewares["listOperations"]...)
 	router.GET(options.BaseURL+"/v1/sessions/:session/operations/:n", wrapper.GetOperation, options.OperationMiddlewares["getOperation"]...)
+	router.GET(options.BaseURL+"/v1/sessions/:session/refunds", wrapper.ListRefunds, options.OperationMiddlewares["listRefunds"]...)
 	router.POST(options.BaseURL+"/v1/sessions/:session/refunds", wrapper.RefundPayment, options.OperationMiddlewares["refundPayment"]...)
+	router.GET(options.BaseURL+"/v1/sessions/:session/refunds/:n", wrapper.GetRefund, options.OperationMiddlewares["getRefund"]...)
 	router.POST(options.BaseURL+"/v1/sessions/:session/void", wrapper.VoidPayment, options.OperationMiddlewares["voidPayment"]...)
+	router.POST(options.BaseURL+"/v1/virtual_cards", wrapper.IssueVirtualCard, options.OperationMiddlewares["issueVirtualCard"]...)
 	router.GET(options.BaseURL+"/v1/webhook_deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["listWebhookDeliveries"]...)
 	router.GET(options.BaseURL+"/v1/webhook_deliveries/:delivery", wrapper.GetWebhookDelivery, options.OperationMiddlewares["getWebhookDelivery"]...)
 	router.POST(options.BaseURL+"/v1/webhook_deliveries/:delivery/cancel", wrapper.CancelWebhookDelivery, options.OperationMiddlewares["cancelWebhookDelivery"]...)
@@ -2602,6 +3126,29 @@ func (response ListSavedCards200JSONResponse) VisitListSavedCardsResponse(w http
 	return err
 }
 
+type RegisterCardRequestObject struct {
+	Customer string `json:"customer"`
+	Body     *RegisterCardJSONRequestBody
+}
+
+type RegisterCardResponseObject interface {
+	VisitRegisterCardResponse(w http.ResponseWriter) error
+}
+
+type RegisterCard201JSONResponse SavedCard
+
+func (response RegisterCard201JSONResponse) VisitRegisterCardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListEventsRequestObject struct {
 	Params ListEventsParams
 }
@@ -2613,6 +3160,102 @@ type ListEventsResponseObject interface {
 type ListEvents200JSONResponse EventPage
 
 func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInvoicesRequestObject struct {
+	Params ListInvoicesParams
+}
+
+type ListInvoicesResponseObject interface {
+	VisitListInvoicesResponse(w http.ResponseWriter) error
+}
+
+type ListInvoices200JSONResponse InvoicePage
+
+func (response ListInvoices200JSONResponse) VisitListInvoicesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInvoiceRequestObject struct {
+	Body *CreateInvoiceJSONRequestBody
+}
+
+type CreateInvoiceResponseObject interface {
+	VisitCreateInvoiceResponse(w http.ResponseWriter) error
+}
+
+type CreateInvoice201ResponseHeaders struct {
+	Location string
+}
+
+type CreateInvoice201JSONResponse struct {
+	Body    Invoice
+	Headers CreateInvoice201ResponseHeaders
+}
+
+func (response CreateInvoice201JSONResponse) VisitCreateInvoiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetInvoiceRequestObject struct {
+	Invoice InvoiceID `json:"invoice"`
+}
+
+type GetInvoiceResponseObject interface {
+	VisitGetInvoiceResponse(w http.ResponseWriter) error
+}
+
+type GetInvoice200JSONResponse Invoice
+
+func (response GetInvoice200JSONResponse) VisitGetInvoiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenewInvoiceRequestObject struct {
+	Invoice InvoiceID `json:"invoice"`
+}
+
+type RenewInvoiceResponseObject interface {
+	VisitRenewInvoiceResponse(w http.ResponseWriter) error
+}
+
+type RenewInvoice200JSONResponse Invoice
+
+func (response RenewInvoice200JSONResponse) VisitRenewInvoiceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -2709,6 +3352,29 @@ type GetSessionResponseObject interface {
 type GetSession200JSONResponse Session
 
 func (response GetSession200JSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimelineRequestObject struct {
+	Session SessionID `json:"session"`
+	N       int       `json:"n"`
+}
+
+type GetTimelineResponseObject interface {
+	VisitGetTimelineResponse(w http.ResponseWriter) error
+}
+
+type GetTimeline200JSONResponse TimelinePage
+
+func (response GetTimeline200JSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -2833,8 +3499,8 @@ func (response ListOperations200JSONResponse) VisitListOperationsResponse(w http
 }
 
 type GetOperationRequestObject struct {
-	Session SessionID `json:"session"`
-	N       int       `json:"n"`
+	Session SessionID  `json:"session"`
+	N       OperationN `json:"n"`
 }
 
 type GetOperationResponseObject interface {
@@ -2844,6 +3510,28 @@ type GetOperationResponseObject interface {
 type GetOperation200JSONResponse Operation
 
 func (response GetOperation200JSONResponse) VisitGetOperationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRefundsRequestObject struct {
+	Session SessionID `json:"session"`
+}
+
+type ListRefundsResponseObject interface {
+	VisitListRefundsResponse(w http.ResponseWriter) error
+}
+
+type ListRefunds200JSONResponse OperationPage
+
+func (response ListRefunds200JSONResponse) VisitListRefundsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -2878,6 +3566,29 @@ func (response RefundPayment201JSONResponse) VisitRefundPaymentResponse(w http.R
 	return err
 }
 
+type GetRefundRequestObject struct {
+	Session SessionID  `json:"session"`
+	N       OperationN `json:"n"`
+}
+
+type GetRefundResponseObject interface {
+	VisitGetRefundResponse(w http.ResponseWriter) error
+}
+
+type GetRefund200JSONResponse Operation
+
+func (response GetRefund200JSONResponse) VisitGetRefundResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type VoidPaymentRequestObject struct {
 	Session SessionID `json:"session"`
 	Body    *VoidPaymentJSONRequestBody
@@ -2890,6 +3601,28 @@ type VoidPaymentResponseObject interface {
 type VoidPayment201JSONResponse struct{ OperationNowJSONResponse }
 
 func (response VoidPayment201JSONResponse) VisitVoidPaymentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueVirtualCardRequestObject struct {
+	Body *IssueVirtualCardJSONRequestBody
+}
+
+type IssueVirtualCardResponseObject interface {
+	VisitIssueVirtualCardResponse(w http.ResponseWriter) error
+}
+
+type IssueVirtualCard201JSONResponse SavedCard
+
+func (response IssueVirtualCard201JSONResponse) VisitIssueVirtualCardResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -3217,9 +3950,24 @@ type StrictServerInterface interface {
 	// ListSavedCards List a customer's saved cards
 	// (GET /v1/customers/{customer}/cards)
 	ListSavedCards(ctx context.Context, request ListSavedCardsRequestObject) (ListSavedCardsResponseObject, error)
+	// RegisterCard Save a card without a payment
+	// (POST /v1/customers/{customer}/cards)
+	RegisterCard(ctx context.Context, request RegisterCardRequestObject) (RegisterCardResponseObject, error)
 	// ListEvents Read all your events after a cursor
 	// (GET /v1/events)
 	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
+	// ListInvoices List invoices
+	// (GET /v1/invoices)
+	ListInvoices(ctx context.Context, request ListInvoicesRequestObject) (ListInvoicesResponseObject, error)
+	// CreateInvoice Create an invoice
+	// (POST /v1/invoices)
+	CreateInvoice(ctx context.Context, request CreateInvoiceRequestObject) (CreateInvoiceResponseObject, error)
+	// GetInvoice Read an invoice
+	// (GET /v1/invoices/{invoice})
+	GetInvoice(ctx context.Context, request GetInvoiceRequestObject) (GetInvoiceResponseObject, error)
+	// RenewInvoice Give an invoice a new address
+	// (POST /v1/invoices/{invoice}/renew)
+	RenewInvoice(ctx context.Context, request RenewInvoiceRequestObject) (RenewInvoiceResponseObject, error)
 	// CreatePayout Send money out
 	// (POST /v1/payouts)
 	CreatePayout(ctx context.Context, request CreatePayoutRequestObject) (CreatePayoutResponseObject, error)
@@ -3232,6 +3980,9 @@ type StrictServerInterface interface {
 	// GetSession Read a session
 	// (GET /v1/sessions/{session})
 	GetSession(ctx context.Context, request GetSessionRequestObject) (GetSessionResponseObject, error)
+	// GetTimeline Read what happened to an attempt
+	// (GET /v1/sessions/{session}/attempts/{n}/timeline)
+	GetTimeline(ctx context.Context, request GetTimelineRequestObject) (GetTimelineResponseObject, error)
 	// CancelSession Cancel a session
 	// (POST /v1/sessions/{session}/cancel)
 	CancelSession(ctx context.Context, request CancelSessionRequestObject) (CancelSessionResponseObject, error)
@@ -3250,12 +4001,21 @@ type StrictServerInterface interface {
 	// GetOperation Read an operation
 	// (GET /v1/sessions/{session}/operations/{n})
 	GetOperation(ctx context.Context, request GetOperationRequestObject) (GetOperationResponseObject, error)
+	// ListRefunds List a session's refunds
+	// (GET /v1/sessions/{session}/refunds)
+	ListRefunds(ctx context.Context, request ListRefundsRequestObject) (ListRefundsResponseObject, error)
 	// RefundPayment Refund a payment
 	// (POST /v1/sessions/{session}/refunds)
 	RefundPayment(ctx context.Context, request RefundPaymentRequestObject) (RefundPaymentResponseObject, error)
+	// GetRefund Read a refund
+	// (GET /v1/sessions/{session}/refunds/{n})
+	GetRefund(ctx context.Context, request GetRefundRequestObject) (GetRefundResponseObject, error)
 	// VoidPayment Void a held payment
 	// (POST /v1/sessions/{session}/void)
 	VoidPayment(ctx context.Context, request VoidPaymentRequestObject) (VoidPaymentResponseObject, error)
+	// IssueVirtualCard Issue a virtual card
+	// (POST /v1/virtual_cards)
+	IssueVirtualCard(ctx context.Context, request IssueVirtualCardRequestObject) (IssueVirtualCardResponseObject, error)
 	// ListWebhookDeliveries List deliveries
 	// (GET /v1/webhook_deliveries)
 	ListWebhookDeliveries(ctx context.Context, request ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error)
@@ -3553,6 +4313,54 @@ func (sh *strictHandler) ListSavedCards(ctx echo.Context, customer string, param
 	return nil
 }
 
+// RegisterCard operation middleware
+func (sh *strictHandler) RegisterCard(ctx echo.Context, customer string) error {
+	var request RegisterCardRequestObject
+
+	request.Customer = customer
+
+	var body RegisterCardJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RegisterCard(ctx.Request().Context(), request.(RegisterCardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RegisterCard")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RegisterCardResponseObject); ok {
+		return validResponse.VisitRegisterCardResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListEvents operation middleware
 func (sh *strictHandler) ListEvents(ctx echo.Context, params ListEventsParams) error {
 	var request ListEventsRequestObject
@@ -3572,6 +4380,127 @@ func (sh *strictHandler) ListEvents(ctx echo.Context, params ListEventsParams) e
 		return err
 	} else if validResponse, ok := response.(ListEventsResponseObject); ok {
 		return validResponse.VisitListEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListInvoices operation middleware
+func (sh *strictHandler) ListInvoices(ctx echo.Context, params ListInvoicesParams) error {
+	var request ListInvoicesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListInvoices(ctx.Request().Context(), request.(ListInvoicesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListInvoices")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListInvoicesResponseObject); ok {
+		return validResponse.VisitListInvoicesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateInvoice operation middleware
+func (sh *strictHandler) CreateInvoice(ctx echo.Context) error {
+	var request CreateInvoiceRequestObject
+
+	var body CreateInvoiceJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateInvoice(ctx.Request().Context(), request.(CreateInvoiceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateInvoice")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateInvoiceResponseObject); ok {
+		return validResponse.VisitCreateInvoiceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetInvoice operation middleware
+func (sh *strictHandler) GetInvoice(ctx echo.Context, invoice InvoiceID) error {
+	var request GetInvoiceRequestObject
+
+	request.Invoice = invoice
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetInvoice(ctx.Request().Context(), request.(GetInvoiceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetInvoice")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetInvoiceResponseObject); ok {
+		return validResponse.VisitGetInvoiceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RenewInvoice operation middleware
+func (sh *strictHandler) RenewInvoice(ctx echo.Context, invoice InvoiceID) error {
+	var request RenewInvoiceRequestObject
+
+	request.Invoice = invoice
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RenewInvoice(ctx.Request().Context(), request.(RenewInvoiceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RenewInvoice")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RenewInvoiceResponseObject); ok {
+		return validResponse.VisitRenewInvoiceResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -3714,6 +4643,32 @@ func (sh *strictHandler) GetSession(ctx echo.Context, session SessionID) error {
 		return err
 	} else if validResponse, ok := response.(GetSessionResponseObject); ok {
 		return validResponse.VisitGetSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTimeline operation middleware
+func (sh *strictHandler) GetTimeline(ctx echo.Context, session SessionID, n int) error {
+	var request GetTimelineRequestObject
+
+	request.Session = session
+	request.N = n
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTimeline(ctx.Request().Context(), request.(GetTimelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTimeline")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTimelineResponseObject); ok {
+		return validResponse.VisitGetTimelineResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -3873,7 +4828,7 @@ func (sh *strictHandler) ListOperations(ctx echo.Context, session SessionID) err
 }
 
 // GetOperation operation middleware
-func (sh *strictHandler) GetOperation(ctx echo.Context, session SessionID, n int) error {
+func (sh *strictHandler) GetOperation(ctx echo.Context, session SessionID, n OperationN) error {
 	var request GetOperationRequestObject
 
 	request.Session = session
@@ -3892,6 +4847,31 @@ func (sh *strictHandler) GetOperation(ctx echo.Context, session SessionID, n int
 		return err
 	} else if validResponse, ok := response.(GetOperationResponseObject); ok {
 		return validResponse.VisitGetOperationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListRefunds operation middleware
+func (sh *strictHandler) ListRefunds(ctx echo.Context, session SessionID) error {
+	var request ListRefundsRequestObject
+
+	request.Session = session
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRefunds(ctx.Request().Context(), request.(ListRefundsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRefunds")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListRefundsResponseObject); ok {
+		return validResponse.VisitListRefundsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -3949,6 +4929,32 @@ func (sh *strictHandler) RefundPayment(ctx echo.Context, session SessionID) erro
 	return nil
 }
 
+// GetRefund operation middleware
+func (sh *strictHandler) GetRefund(ctx echo.Context, session SessionID, n OperationN) error {
+	var request GetRefundRequestObject
+
+	request.Session = session
+	request.N = n
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRefund(ctx.Request().Context(), request.(GetRefundRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRefund")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetRefundResponseObject); ok {
+		return validResponse.VisitGetRefundResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // VoidPayment operation middleware
 func (sh *strictHandler) VoidPayment(ctx echo.Context, session SessionID) error {
 	var request VoidPaymentRequestObject
@@ -3994,6 +5000,52 @@ func (sh *strictHandler) VoidPayment(ctx echo.Context, session SessionID) error 
 		return err
 	} else if validResponse, ok := response.(VoidPaymentResponseObject); ok {
 		return validResponse.VisitVoidPaymentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// IssueVirtualCard operation middleware
+func (sh *strictHandler) IssueVirtualCard(ctx echo.Context) error {
+	var request IssueVirtualCardRequestObject
+
+	var body IssueVirtualCardJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.IssueVirtualCard(ctx.Request().Context(), request.(IssueVirtualCardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "IssueVirtualCard")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(IssueVirtualCardResponseObject); ok {
+		return validResponse.VisitIssueVirtualCardResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

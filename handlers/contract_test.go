@@ -329,8 +329,34 @@ func (able) History(_ context.Context, q providers.HistoryQuery) ([]providers.Hi
 	}, {Kind: "other", Outcome: providers.Unclear, Amount: money.Amount{Minor: -1, Currency: kzt}}}, err
 }
 
+func (able) RegisterCard(_ context.Context, _ providers.Owner, reference string, c card.Card, _ providers.Payment) (providers.SavedCard, error) {
+	return providers.SavedCard{ID: "reg-" + reference, Card: c.Number.Masked(), Expiry: "12/30", Active: true}, nil
+}
+
+func (able) IssueVirtualCard(_ context.Context, _ providers.Owner, reference string) (providers.SavedCard, error) {
+	return providers.SavedCard{ID: "v-" + reference, Card: card.Masked{First6: "220220", Last4: "0011"}, Active: true}, nil
+}
+
+func (able) CreateInvoice(_ context.Context, in providers.Invoice) (providers.Invoice, error) {
+	in.GatewayID, in.URL, in.Status = "i-"+in.Reference, "https://bills.example/"+in.Reference, providers.Waiting
+	return in, nil
+}
+
+func (able) RenewInvoice(_ context.Context, in providers.Invoice) (providers.Invoice, error) {
+	in.URL, in.Status = in.URL+"/again", providers.Waiting
+	return in, nil
+}
+
+func (able) InquireInvoice(_ context.Context, in providers.Invoice) (providers.Invoice, error) {
+	in.Status = providers.Waiting
+	return in, nil
+}
+
 var _ interface {
 	providers.CardKeeper
+	providers.CardRegistrar
+	providers.VirtualCardIssuer
+	providers.Invoicer
 	providers.CardRenamer
 	providers.Payer
 	providers.BankLister
@@ -404,6 +430,13 @@ func TestEveryOperationIsExercised(t *testing.T) {
 	post("/v1/sessions/"+taken.field("id")+"/refunds", `{"amount":200}`, http.StatusCreated)
 	get("/v1/sessions/" + taken.field("id") + "/operations")
 	get("/v1/sessions/" + taken.field("id") + "/operations/1")
+	get("/v1/sessions/" + taken.field("id") + "/refunds")
+	if refund := get("/v1/sessions/" + taken.field("id") + "/refunds/1"); refund.field("kind") != "refund" || refund.field("state") != "succeeded" {
+		t.Errorf("a refund: %s", refund.Body)
+	}
+	if line := get("/v1/sessions/" + taken.field("id") + "/attempts/1/timeline"); !strings.Contains(line.Body.String(), `"name":"payment.paid"`) {
+		t.Errorf("a timeline: %s", line.Body)
+	}
 	for reference, do := range map[string]string{"held-1": "capture", "held-2": "void"} {
 		held := charge(reference, "manual")
 		if held.field("status") != "authorized" {
@@ -418,6 +451,18 @@ func TestEveryOperationIsExercised(t *testing.T) {
 		t.Errorf("a payout: %s", paid.Body)
 	}
 	m.call(http.MethodDelete, "/v1/cards/"+saved, "").is(http.StatusNoContent, "")
+	post("/v1/customers/c-1/cards", `{"account":"acc","reference":"kept","email":"a@shop.example","card":{"number":"4000 0199 0002 0720","expiry":"12/30","cvc":"123","name":"A B"}}`, http.StatusCreated)
+	post("/v1/virtual_cards", `{"account":"acc","customer":"c-1","reference":"empty"}`, http.StatusCreated)
+	bill := post("/v1/invoices", `{"account":"acc","amount":5000,"currency":"KZT","reference":"bill","description":"Сабақ","customer":{"email":"a@shop.example"},
+		"success_url":"https://shop.example/ok","metadata":{"lesson":"7"}}`, http.StatusCreated)
+	if bill.field("status") != "open" || bill.field("url") == "" || bill.Header().Get("Location") != "https://pay.example/v1/invoices/"+bill.field("id") {
+		t.Errorf("an invoice: %s", bill.Body)
+	}
+	get("/v1/invoices?account=acc&reference=bill&status=open&limit=1")
+	get("/v1/invoices/" + bill.field("id"))
+	if renewed := post("/v1/invoices/"+bill.field("id")+"/renew", "", http.StatusOK); renewed.field("url") == bill.field("url") {
+		t.Errorf("renewed: %s", renewed.Body)
+	}
 
 	endpoint, delivery := m.delivered()
 	get("/v1/events?limit=100")
@@ -615,8 +660,8 @@ func bombard(t *testing.T, m *machine, n int, seed uint64) {
 	c := &chance{rand.New(rand.NewPCG(seed, 0)), map[string][]string{
 		"account": {"acc"}, "currency": {"KZT", "KZT", "JPY", "XTS"}, "customer": {"c-1"}, "card": {"sc_one", "sc_two"}, "saved_card": {"sc_one", "sc_two"},
 		"success_url": {"https://shop.example/ok"}, "cancel_url": {"https://shop.example/no"}, "url": {"https://shop.example/hook"}, "payment_method": {"card"},
-		"number": {"4000019900020720", "1"}, "n": {"1", "2"}, "phone": {"+77010000000"}, "email": {"a@shop.example"},
-		"key": {merchant.HashKey(spareKey)},
+		"key":    {merchant.HashKey(spareKey)},
+		"expiry": {"12/30", "12/20"}, "number": {"4000019900020720", "1"}, "n": {"1", "2"}, "phone": {"+77010000000"}, "email": {"a@shop.example"},
 	}, map[string][]string{}}
 	make := func(path, body string) string { return m.call(http.MethodPost, path, body).field("id") }
 	learn := func(name, value string) { // the newest twenty
@@ -684,6 +729,8 @@ func bombard(t *testing.T, m *machine, n int, seed uint64) {
 			learn("session", made)
 		case strings.HasPrefix(made, "we_"):
 			learn("endpoint", made)
+		case strings.HasPrefix(made, "inv_"):
+			learn("invoice", made)
 		}
 	}
 	t.Log("answers by status: ", codes)
@@ -732,6 +779,28 @@ func TestAParameterThatCannotBeReadIsNamedByItsPointer(t *testing.T) {
 	m.call(http.MethodGet, "/v1/sessions/"+id+"/operations/x", "").is(http.StatusNotFound, "not-found")
 	m.call(http.MethodGet, "/v1/sessions?limit=&status=", "").is(http.StatusOK, "")
 	m.call(http.MethodGet, "/v1/sessions?limit=1&limit=x", "").is(http.StatusOK, "")
+}
+
+func TestSessionsAreListedByTheirTime(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
+	var at []string
+	for _, id := range []string{"a", "b", "c"} {
+		at = append(at, url.QueryEscape(m.clock.Now().UTC().Format(time.RFC3339Nano)))
+		m.call(http.MethodPost, "/v1/sessions", order(id)).is(http.StatusCreated, "")
+		m.clock.Advance(time.Minute)
+	}
+	for query, want := range map[string]string{
+		"created_after=" + at[1]: "c b", "created_before=" + at[1]: "a", "created_after=" + at[1] + "&created_before=" + at[2]: "b",
+	} {
+		var got []string
+		for _, one := range m.call(http.MethodGet, "/v1/sessions?"+query, "").list() {
+			got = append(got, one["order_id"].(string))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %v, want %s", query, got, want)
+		}
+	}
+	m.call(http.MethodGet, "/v1/sessions?created_after=yesterday", "").is(http.StatusUnprocessableEntity, "invalid")
 }
 
 func TestANameInThePathMayHoldAnything(t *testing.T) {

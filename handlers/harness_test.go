@@ -143,7 +143,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 		}
 	}
 	m.flow = session.NewFlow(session.Options{
-		Store: store, Customers: st, Accounts: map[string]session.Account{"acc": {Name: "acc", Gateway: "fake", Provider: provider}},
+		Store: store, Customers: st, Invoices: st, Accounts: map[string]session.Account{"acc": {Name: "acc", Gateway: "fake", Provider: provider}},
 		Sealer: keys, Hub: hub, Now: clock.Now, BaseURL: "https://pay.example", Log: log,
 	})
 	m.Echo = handlers.New(handlers.Options{
@@ -195,6 +195,16 @@ func (r reply) field(name string) string {
 	}
 	s, _ := all[name].(string)
 	return s
+}
+
+// list reads the items of a page.
+func (r reply) list() []map[string]any {
+	r.t.Helper()
+	var page struct{ Data []map[string]any }
+	if err := json.Unmarshal(r.Body.Bytes(), &page); err != nil || r.Code != http.StatusOK {
+		r.t.Fatalf("%d %s: %v", r.Code, r.Body, err)
+	}
+	return page.Data
 }
 
 func (r reply) is(code int, problem string) {

@@ -14,10 +14,18 @@ const operationWait = 8 * time.Second
 
 func operationOf(s *session.Session, op *session.Operation) Operation {
 	return Operation{
-		N: op.N, Kind: OperationKind(op.Kind), State: OperationState(op.State), Attempt: op.Attempt, Amount: op.Amount,
+		N: op.N, Kind: OperationKind(op.Kind), State: stateOf(op.State), Attempt: op.Attempt, Amount: op.Amount,
 		Currency: s.Amount.Currency.Code, Reference: op.Reference, Decline: declineOf(op.Decline),
 		CreatedAt: op.CreatedAt.UTC(), UpdatedAt: op.UpdatedAt.UTC(),
 	}
+}
+
+// stateOf does not tell whether a call is out: for merchants that is pending too.
+func stateOf(s session.OpState) OperationState {
+	if s == session.OpNew || s == session.OpCalling {
+		return OperationStatePending
+	}
+	return OperationState(s)
 }
 
 // operate starts an operation of one kind, unless an earlier run of the same idempotent request did, and waits a while for
@@ -76,12 +84,18 @@ func (a api) RefundPayment(ctx context.Context, r RefundPaymentRequestObject) (R
 
 // ListOperations is GET /v1/sessions/{session}/operations.
 func (a api) ListOperations(ctx context.Context, _ ListOperationsRequestObject) (ListOperationsResponseObject, error) {
-	s := sessionOf(ctx)
-	out := ListOperations200JSONResponse{Data: []Operation{}}
+	return ListOperations200JSONResponse(operationsOf(sessionOf(ctx), "")), nil
+}
+
+// operationsOf lists a session's operations of one kind; "" means all.
+func operationsOf(s *session.Session, kind providers.OpKind) OperationPage {
+	out := OperationPage{Data: []Operation{}}
 	for _, op := range s.Operations {
-		out.Data = append(out.Data, operationOf(s, op))
+		if kind == "" || op.Kind == kind {
+			out.Data = append(out.Data, operationOf(s, op))
+		}
 	}
-	return out, nil
+	return out
 }
 
 // GetOperation is GET /v1/sessions/{session}/operations/{n}.
@@ -92,4 +106,19 @@ func (a api) GetOperation(ctx context.Context, r GetOperationRequestObject) (Get
 		return nil, session.ErrNotFound
 	}
 	return GetOperation200JSONResponse(operationOf(s, op)), nil
+}
+
+// ListRefunds is GET /v1/sessions/{session}/refunds.
+func (a api) ListRefunds(ctx context.Context, _ ListRefundsRequestObject) (ListRefundsResponseObject, error) {
+	return ListRefunds200JSONResponse(operationsOf(sessionOf(ctx), providers.Refund)), nil
+}
+
+// GetRefund is GET /v1/sessions/{session}/refunds/{n}.
+func (a api) GetRefund(ctx context.Context, r GetRefundRequestObject) (GetRefundResponseObject, error) {
+	s := sessionOf(ctx)
+	op := s.Operation(r.N)
+	if op == nil || op.Kind != providers.Refund {
+		return nil, session.ErrNotFound
+	}
+	return GetRefund200JSONResponse(operationOf(s, op)), nil
 }

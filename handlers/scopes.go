@@ -24,11 +24,13 @@ func scopes() map[string][]merchant.Scope {
 
 		"GET /v1/events": {sessions, read},
 
-		"POST /v1/charges":                  {sessions},
-		"POST /v1/payouts":                  {payouts},
-		"GET /v1/customers/:customer/cards": {sessions, read},
-		"PATCH /v1/cards/:card":             {sessions},
-		"DELETE /v1/cards/:card":            {sessions},
+		"POST /v1/charges":                   {sessions},
+		"POST /v1/payouts":                   {payouts},
+		"GET /v1/customers/:customer/cards":  {sessions, read},
+		"POST /v1/customers/:customer/cards": {sessions},
+		"POST /v1/virtual_cards":             {sessions},
+		"PATCH /v1/cards/:card":              {sessions},
+		"DELETE /v1/cards/:card":             {sessions},
 
 		"POST /v1/sessions":                  {sessions},
 		"GET /v1/sessions":                   {sessions, refunds, payouts, read},
@@ -36,6 +38,11 @@ func scopes() map[string][]merchant.Scope {
 		"POST /v1/sessions/:session/cancel":  {sessions},
 		"POST /v1/sessions/:session/inquire": {sessions},
 		"GET /v1/sessions/:session/events":   {sessions, refunds, payouts, read},
+
+		"POST /v1/invoices":                {sessions},
+		"GET /v1/invoices":                 {sessions, read},
+		"GET /v1/invoices/:invoice":        {sessions, read},
+		"POST /v1/invoices/:invoice/renew": {sessions},
 
 		"POST /v1/webhook_endpoints":                   {sessions},
 		"GET /v1/webhook_endpoints":                    {sessions, read},
@@ -51,11 +58,14 @@ func scopes() map[string][]merchant.Scope {
 		"POST /v1/webhook_deliveries/:delivery/resend": {sessions},
 		"POST /v1/webhook_deliveries/:delivery/cancel": {sessions},
 
-		"POST /v1/sessions/:session/capture":      {refunds},
-		"POST /v1/sessions/:session/void":         {refunds},
-		"POST /v1/sessions/:session/refunds":      {refunds},
-		"GET /v1/sessions/:session/operations":    {sessions, refunds, payouts, read},
-		"GET /v1/sessions/:session/operations/:n": {sessions, refunds, payouts, read},
+		"POST /v1/sessions/:session/capture":             {refunds},
+		"POST /v1/sessions/:session/void":                {refunds},
+		"POST /v1/sessions/:session/refunds":             {refunds},
+		"GET /v1/sessions/:session/refunds":              {sessions, refunds, payouts, read},
+		"GET /v1/sessions/:session/refunds/:n":           {sessions, refunds, payouts, read},
+		"GET /v1/sessions/:session/attempts/:n/timeline": {sessions, refunds, read},
+		"GET /v1/sessions/:session/operations":           {sessions, refunds, payouts, read},
+		"GET /v1/sessions/:session/operations/:n":        {sessions, refunds, payouts, read},
 	}
 }
 

@@ -117,6 +117,15 @@ func TestARevokedKeyOpensNothingEverAgain(t *testing.T) {
 	m.call(http.MethodGet, "/v1/accounts", "").is(http.StatusUnauthorized, "unauthorized")
 }
 
+// keep is the body that registers a card.
+func keep(account string) string {
+	return `{"account":"` + account + `","reference":"r","card":{"number":"4000019900020720","expiry":"12/30","cvc":"123","name":"A B"}}`
+}
+
+func invoice(account, reference string) string {
+	return `{"account":"` + account + `","amount":5000,"currency":"KZT","reference":"` + reference + `","success_url":"https://shop.example/ok"}`
+}
+
 // CHECKS T46, over every route that Echo knows: one that is added without a thought of other merchants fails here.
 func TestAMerchantSeesNothingOfAnother(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{merchants: []merchant.Merchant{
@@ -129,10 +138,15 @@ func TestAMerchantSeesNothingOfAnother(t *testing.T) {
 	if err := m.store.SaveCard(t.Context(), saved); err != nil {
 		t.Fatal(err)
 	}
+	bill := &session.Invoice{ID: "inv_theirs", Merchant: "shop", Account: "acc", Reference: "bill", Status: session.InvoiceOpen, CreatedAt: m.clock.Now()}
+	if err := m.store.AddInvoice(t.Context(), bill); err != nil {
+		t.Fatal(err)
+	}
 	endpoint, delivery := m.delivered()
 	theirs := map[string]string{
 		":session": id, ":n": "1", ":card": saved.ID, ":customer": saved.Customer, ":account": "acc", ":endpoint": endpoint, ":delivery": delivery,
-		":key": merchant.HashKey(shopKey),
+		":key":     merchant.HashKey(shopKey),
+		":invoice": bill.ID,
 	}
 	bodies := map[string]string{"PATCH /v1/cards/:card": `{"name":"x"}`}
 	m.key = otherKey
@@ -151,6 +165,9 @@ func TestAMerchantSeesNothingOfAnother(t *testing.T) {
 		if path == r[1] {
 			continue
 		}
+		if name == "POST /v1/customers/:customer/cards" { // names no object of theirs but in its body: see below
+			continue
+		}
 		got := m.call(r[0], path, bodies[name])
 		if name == "GET /v1/customers/:customer/cards" { // every merchant may have a customer of that name
 			got.is(http.StatusOK, "")
@@ -164,7 +181,7 @@ func TestAMerchantSeesNothingOfAnother(t *testing.T) {
 		}
 	}
 
-	for name, list := range map[string]string{"sessions": "/v1/sessions?order_id=one", "accounts": "/v1/accounts", "endpoints": "/v1/webhook_endpoints", "deliveries": "/v1/webhook_deliveries?endpoint=" + endpoint} {
+	for name, list := range map[string]string{"sessions": "/v1/sessions?order_id=one", "accounts": "/v1/accounts", "endpoints": "/v1/webhook_endpoints", "deliveries": "/v1/webhook_deliveries?endpoint=" + endpoint, "invoices": "/v1/invoices"} {
 		if got := m.call(http.MethodGet, list, ""); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), `"data":[]`) {
 			t.Errorf("list of %s: %d %s", name, got.Code, got.Body)
 		}
@@ -174,6 +191,9 @@ func TestAMerchantSeesNothingOfAnother(t *testing.T) {
 		{"/v1/sessions", order("x"), strings.Replace(order("x"), `"acc"`, `"never"`, 1)},
 		{"/v1/charges", `{"saved_card":"sc_theirs","amount":1,"currency":"KZT","reference":"r"}`, `{"saved_card":"sc_never","amount":1,"currency":"KZT","reference":"r"}`},
 		{"/v1/payouts", `{"account":"acc","amount":1,"currency":"KZT","reference":"r","to":{"phone":"77010000000"}}`, `{"account":"never","amount":1,"currency":"KZT","reference":"r","to":{"phone":"77010000000"}}`},
+		{"/v1/virtual_cards", `{"account":"acc","customer":"c-1","reference":"r"}`, `{"account":"never","customer":"c-1","reference":"r"}`},
+		{"/v1/customers/c-1/cards", keep("acc"), keep("never")},
+		{"/v1/invoices", invoice("acc", "r"), invoice("never", "r")},
 	} {
 		a, b := m.call(http.MethodPost, pair[0], pair[1]), m.call(http.MethodPost, pair[0], pair[2])
 		a.is(http.StatusUnprocessableEntity, "invalid")

@@ -24,8 +24,10 @@ type SavedCard struct {
 // Customers keeps what outlives a session: credentials of customers, sealed, and names of saved cards. storetest says how
 // it must behave.
 type Customers interface {
-	// SaveCredential keeps the newest sealed credential of a customer in an account.
-	SaveCredential(ctx context.Context, account, customer, sealed string, expires time.Time) error
+	// SaveCredential keeps the newest sealed credential of a customer in an account; the merchant has met the customer.
+	SaveCredential(ctx context.Context, merchant, account, customer, sealed string, expires time.Time) error
+	// Met tells whether a credential of the customer's was ever saved for the merchant.
+	Met(ctx context.Context, merchant, account, customer string) (bool, error)
 	// Credential reads it. ErrNotFound where there is none or its time is over.
 	Credential(ctx context.Context, account, customer string) (sealed string, err error)
 	// DropCredential forgets it, if it is still the same.
@@ -39,4 +41,10 @@ type Customers interface {
 	// RenameSavedCard and DropSavedCard change one. ErrNotFound.
 	RenameSavedCard(ctx context.Context, merchant, id, name string) error
 	DropSavedCard(ctx context.Context, merchant, id string) error
+	// AddCardOrder writes an order without a card, or answers the one that has its account and reference.
+	AddCardOrder(ctx context.Context, o CardOrder) (earlier *CardOrder, err error)
+	// FillCardOrder keeps the card that came of an order, as SaveCard does, and its ID with the order.
+	FillCardOrder(ctx context.Context, o CardOrder, c *SavedCard) error
+	// DropCardOrder forgets an order that no card came of; its reference is free again.
+	DropCardOrder(ctx context.Context, o CardOrder) error
 }

@@ -298,7 +298,7 @@ func (h *house) start() {
 	h.died, h.dieAt = false, ""
 	dead := new(bool)
 	h.flow = session.NewFlow(session.Options{
-		Store: h.store, Customers: h.store, Accounts: map[string]session.Account{shop: h.acc}, Sealer: plainSeal{}, Now: h.now,
+		Store: h.store, Customers: h.store, Invoices: h.store, Accounts: map[string]session.Account{shop: h.acc}, Sealer: plainSeal{}, Now: h.now,
 		BaseURL: "https://pay.example", Log: slog.New(slog.NewTextHandler(lockedWriter{&h.mu, &h.log}, nil)),
 		At: func(place string) {
 			h.mu.Lock()

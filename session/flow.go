@@ -37,6 +37,7 @@ type Sealer interface {
 type Options struct {
 	Store     Store
 	Customers Customers
+	Invoices  Invoices
 	Accounts  map[string]Account
 	Sealer    Sealer
 	Hub       *Hub

@@ -156,7 +156,7 @@ func (f *Flow) LoginCode(ctx context.Context, id, browser, code string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.Customers.SaveCredential(ctx, s.Account, s.Login.Customer, sealed, credential.ExpiresAt); err != nil {
+	if err := f.Customers.SaveCredential(ctx, s.Merchant, s.Account, s.Login.Customer, sealed, credential.ExpiresAt); err != nil {
 		return err
 	}
 	_, err = f.update(ctx, id, func(s *Session, c *Change) error {
@@ -164,7 +164,7 @@ func (f *Flow) LoginCode(ctx context.Context, id, browser, code string) error {
 			return ErrStale
 		}
 		s.Login.Done, s.Login.Challenge = true, ""
-		f.event(s, c, "session.customer_verified", nil)
+		f.event(s, c, "session.customer_verified", map[string]any{"customer": s.Login.Customer})
 		return nil
 	})
 	return err

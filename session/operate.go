@@ -67,7 +67,7 @@ var (
 	ErrAmount    = errors.New("session: the amount is not possible")
 	ErrOpenOp    = errors.New("session: another operation is under way")
 	ErrDone      = errors.New("session: the operation was done already")
-	ErrUnsettled = errors.New("session: the payment's outcome is not known yet")
+	ErrUnsettled = errors.New("session: the outcome is not known yet")
 )
 
 // Good is the attempt that holds the session's money, or nil: the one that counts, else one that came late.

@@ -57,7 +57,8 @@ type Filter struct {
 	Account  string
 	OrderID  string
 	Status   Status
-	Before   string // the id of the last session of the page before; "" for the first page
-	Limit    int    // at most 100
-	Since    time.Time
+	Before   string    // the id of the last session of the page before; "" for the first page
+	Limit    int       // at most 100
+	Since    time.Time // created then or later
+	Until    time.Time // created before then
 }

@@ -189,7 +189,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	host, _ := os.Hostname()
 	a.runner = jobs.New(a.store, jobs.Options{Now: a.o.Clock.Now, Name: host, Workers: jobWorkers, Log: a.log})
 	a.flow = session.NewFlow(session.Options{
-		Store: a.store, Customers: a.store, Accounts: accounts, Sealer: keys, Hub: hub, Now: a.o.Clock.Now, Rand: a.o.Rand,
+		Store: a.store, Customers: a.store, Invoices: a.store, Accounts: accounts, Sealer: keys, Hub: hub, Now: a.o.Clock.Now, Rand: a.o.Rand,
 		BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Calls: a.metrics,
 	})
 	for kind, do := range a.flow.Jobs() {

@@ -12,12 +12,23 @@ import (
 var _ session.Customers = (*Store)(nil)
 
 // SaveCredential keeps the newest sealed credential of a customer in an account.
-func (st *Store) SaveCredential(ctx context.Context, account, customer, sealed string, expires time.Time) error {
+func (st *Store) SaveCredential(ctx context.Context, merchant, account, customer, sealed string, expires time.Time) error {
 	return st.change(ctx, notice{}, func(tx *tx) error {
+		if err := tx.exec(`INSERT INTO met_customer (merchant, account, customer) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+			merchant, account, customer); err != nil {
+			return err
+		}
 		return tx.exec(`INSERT INTO credential (account, customer, sealed, expires_at) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (account, customer) DO UPDATE SET sealed = excluded.sealed, expires_at = excluded.expires_at`,
 			account, customer, sealed, micros(expires))
 	})
+}
+
+// Met tells whether the merchant has met a customer.
+func (st *Store) Met(ctx context.Context, merchant, account, customer string) (met bool, err error) {
+	err = st.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM met_customer WHERE merchant = $1 AND account = $2 AND customer = $3)`,
+		merchant, account, customer).Scan(&met)
+	return met, err
 }
 
 // Credential reads a customer's credential.
@@ -39,14 +50,16 @@ func (st *Store) DropCredential(ctx context.Context, account, customer, sealed s
 
 // SaveCard keeps a saved card and sets its ID to the one it had.
 func (st *Store) SaveCard(ctx context.Context, c *session.SavedCard) error {
-	return st.change(ctx, notice{}, func(tx *tx) error {
-		return tx.QueryRowContext(tx.ctx, `INSERT INTO saved_card (id, merchant, account, customer, gateway_id, brand, first6, last4,
-			expiry, name, series_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-			ON CONFLICT (account, customer, gateway_id) DO UPDATE SET brand = excluded.brand, first6 = excluded.first6,
-			last4 = excluded.last4, expiry = excluded.expiry, series_id = excluded.series_id RETURNING id`,
-			c.ID, c.Merchant, c.Account, c.Customer, c.GatewayID, c.Card.Brand, c.Card.First6, c.Card.Last4,
-			c.Expiry, c.Name, c.SeriesID, micros(c.CreatedAt)).Scan(&c.ID)
-	})
+	return st.change(ctx, notice{}, func(tx *tx) error { return saveCard(tx, c) })
+}
+
+func saveCard(tx *tx, c *session.SavedCard) error {
+	return tx.QueryRowContext(tx.ctx, `INSERT INTO saved_card (id, merchant, account, customer, gateway_id, brand, first6, last4,
+		expiry, name, series_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+		ON CONFLICT (account, customer, gateway_id) DO UPDATE SET brand = excluded.brand, first6 = excluded.first6,
+		last4 = excluded.last4, expiry = excluded.expiry, series_id = excluded.series_id RETURNING id`,
+		c.ID, c.Merchant, c.Account, c.Customer, c.GatewayID, c.Card.Brand, c.Card.First6, c.Card.Last4,
+		c.Expiry, c.Name, c.SeriesID, micros(c.CreatedAt)).Scan(&c.ID)
 }
 
 const savedCardColumns = `id, merchant, account, customer, gateway_id, brand, first6, last4, expiry, name, series_id, created_at`
@@ -95,6 +108,46 @@ func (st *Store) RenameSavedCard(ctx context.Context, merchant, id, name string)
 // DropSavedCard forgets a card.
 func (st *Store) DropSavedCard(ctx context.Context, merchant, id string) error {
 	return st.changeOne(ctx, `DELETE FROM saved_card WHERE merchant = $1 AND id = $2`, merchant, id)
+}
+
+// AddCardOrder writes an order, or answers the one that has its place.
+func (st *Store) AddCardOrder(ctx context.Context, o session.CardOrder) (earlier *session.CardOrder, err error) {
+	err = st.change(ctx, notice{}, func(tx *tx) error {
+		earlier = nil
+		n, err := tx.affected(`INSERT INTO card_order (account, reference, merchant, customer, kind, card, created_at)
+			VALUES ($1, $2, $3, $4, $5, '', $6) ON CONFLICT (account, reference) DO NOTHING`,
+			o.Account, o.Reference, o.Merchant, o.Customer, string(o.Kind), micros(o.CreatedAt))
+		if err != nil || n > 0 {
+			return err
+		}
+		earlier = &session.CardOrder{Account: o.Account, Reference: o.Reference}
+		var at int64
+		err = tx.QueryRowContext(tx.ctx, `SELECT merchant, customer, kind, card, created_at FROM card_order WHERE account = $1 AND reference = $2`,
+			o.Account, o.Reference).Scan(&earlier.Merchant, &earlier.Customer, &earlier.Kind, &earlier.Card, &at)
+		if errors.Is(err, sql.ErrNoRows) { // forgotten this moment
+			return errAgain
+		}
+		earlier.CreatedAt = instant(at)
+		return err
+	})
+	return earlier, err
+}
+
+// FillCardOrder keeps an order's card.
+func (st *Store) FillCardOrder(ctx context.Context, o session.CardOrder, c *session.SavedCard) error {
+	return st.change(ctx, notice{}, func(tx *tx) error {
+		if err := saveCard(tx, c); err != nil {
+			return err
+		}
+		return tx.exec(`UPDATE card_order SET card = $3 WHERE account = $1 AND reference = $2`, o.Account, o.Reference, c.ID)
+	})
+}
+
+// DropCardOrder forgets an order without a card.
+func (st *Store) DropCardOrder(ctx context.Context, o session.CardOrder) error {
+	return st.change(ctx, notice{}, func(tx *tx) error {
+		return tx.exec(`DELETE FROM card_order WHERE account = $1 AND reference = $2 AND card = ''`, o.Account, o.Reference)
+	})
 }
 
 // changeOne changes one row or is session.ErrNotFound.

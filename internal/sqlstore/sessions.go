@@ -257,6 +257,9 @@ func (st *Store) List(ctx context.Context, f session.Filter) ([]*session.Session
 	if !f.Since.IsZero() {
 		and("created_at >= ?", micros(f.Since))
 	}
+	if !f.Until.IsZero() {
+		and("created_at < ?", micros(f.Until))
+	}
 	if f.Before != "" {
 		and(`(created_at, id) < (SELECT created_at, id FROM session WHERE id = ? AND merchant = $1)`, f.Before)
 	}

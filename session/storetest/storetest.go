@@ -25,6 +25,8 @@ import (
 // Store is what the suite needs of a store.
 type Store interface {
 	session.Store
+	session.Customers
+	session.Invoices
 	jobs.Queue
 	// Reopen closes the store and opens it again on the same data.
 	Reopen(t *testing.T) Store
@@ -71,6 +73,13 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"lists are filtered":                                       listFilters,
 		"lists are paged, newest first":                            listPages,
 		"a cancelled context changes nothing":                      cancelled,
+		"an invoice comes back whole":                              invoiceComesBack,
+		"an invoice's reference is an account's only once":         invoiceOnce,
+		"an invoice is saved by compare-and-swap":                  invoiceSwap,
+		"invoices are filtered and paged, newest first":            invoiceLists,
+		"a card order is written once":                             cardOrderOnce,
+		"a card order without a card can be forgotten":             cardOrderDropped,
+		"a customer is met by the merchant they logged in with":    customerMet,
 		"a reopened store has everything":                          reopened,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
@@ -674,6 +683,7 @@ func listFilters(t *testing.T, st Store) {
 		"status as changed": {session.Filter{Status: session.StatusActionRequired}, "1"},
 		"status from start": {session.Filter{Status: session.StatusCancelled}, "2"},
 		"since, inclusive":  {session.Filter{Since: noon.Add(time.Minute)}, "2 1"},
+		"until, exclusive":  {session.Filter{Until: noon.Add(time.Minute)}, "0"},
 		"together":          {session.Filter{Account: "acc", Since: noon.Add(time.Minute), Status: session.StatusCancelled}, "2"},
 		"rival's order id":  {session.Filter{OrderID: "order-3"}, ""},
 		"rival's place":     {session.Filter{Before: "3"}, ""},

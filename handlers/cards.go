@@ -1,0 +1,71 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+
+	"tollgate/internal/card"
+	"tollgate/providers"
+	"tollgate/session"
+)
+
+// cardOrder checks what all orders of cards have in common.
+func (a api) cardOrder(ctx context.Context, account, customer, reference string) (session.CardOrder, []FieldError) {
+	m := merchantOf(ctx)
+	var bad []FieldError
+	if !m.May(account) {
+		bad = append(bad, FieldError{Pointer: "/account", Detail: "is not one of the merchant's accounts"})
+	}
+	if n := len([]rune(customer)); n < 1 || n > 128 {
+		bad = append(bad, FieldError{Pointer: "/customer", Detail: "must be 1 to 128 characters"})
+	}
+	if !orderID.MatchString(reference) {
+		bad = append(bad, FieldError{Pointer: "/reference", Detail: "must be 1 to 32 of A-Z a-z 0-9 . _ -"})
+	}
+	return session.CardOrder{Merchant: m.ID, Account: account, Customer: customer, Reference: reference}, bad
+}
+
+// IssueVirtualCard is POST /v1/virtual_cards.
+func (a api) IssueVirtualCard(ctx context.Context, r IssueVirtualCardRequestObject) (IssueVirtualCardResponseObject, error) {
+	o, bad := a.cardOrder(ctx, r.Body.Account, r.Body.Customer, r.Body.Reference)
+	if len(bad) > 0 {
+		return nil, &invalid{bad}
+	}
+	made, err := a.Flow.IssueVirtualCard(ctx, o)
+	return IssueVirtualCard201JSONResponse(savedCardOf(made)), err
+}
+
+// RegisterCard is POST /v1/customers/{customer}/cards. Number and code are in memory only.
+func (a api) RegisterCard(ctx context.Context, r RegisterCardRequestObject) (RegisterCardResponseObject, error) {
+	in := r.Body
+	o, bad := a.cardOrder(ctx, in.Account, r.Customer, in.Reference)
+	check := func(field, detail string, err error) {
+		if err != nil {
+			bad = append(bad, FieldError{Pointer: "/" + field, Detail: detail})
+		}
+	}
+	c := card.Card{Name: in.Card.Name}
+	var err error
+	c.Number, err = card.ParseNumber(in.Card.Number)
+	check("card/number", "is not a card number", err)
+	c.Month, c.Year, err = card.ParseExpiry(in.Card.Expiry, a.Now())
+	check("card/expiry", "must be MM/YY and not be over", err)
+	if in.Card.Cvc != "" {
+		c.Code, err = card.ParseCode(in.Card.Cvc)
+		check("card/cvc", "must be three or four digits", err)
+	}
+	if n := len([]rune(c.Name)); n < 1 || n > 64 {
+		check("card/name", "must be 1 to 64 characters", errInvalid)
+	}
+	if in.Email != "" {
+		check("email", "must be an e-mail address", checkEmail(in.Email))
+	}
+	if len(bad) > 0 {
+		return nil, &invalid{bad}
+	}
+	made, err := a.Flow.RegisterCard(ctx, o, c, providers.Customer{Email: in.Email})
+	if refusal, ok := errors.AsType[*providers.Refusal](err); ok && refusal.Field == "card" {
+		err = faulty("card/number", refusal.Text)
+	}
+	return RegisterCard201JSONResponse(savedCardOf(made)), err
+}

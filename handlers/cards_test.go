@@ -1,0 +1,242 @@
+package handlers_test
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tollgate/internal/card"
+	"tollgate/internal/clock"
+	"tollgate/internal/sqlstore"
+	"tollgate/providers"
+	"tollgate/session"
+)
+
+// desk is a gateway that makes cards, as a test wants it.
+type desk struct {
+	able
+	err   error
+	calls int
+}
+
+func (d *desk) RegisterCard(ctx context.Context, o providers.Owner, reference string, c card.Card, p providers.Payment) (providers.SavedCard, error) {
+	d.calls++
+	made, _ := d.able.RegisterCard(ctx, o, reference, c, p)
+	return made, d.err
+}
+
+func (d *desk) IssueVirtualCard(ctx context.Context, o providers.Owner, reference string) (providers.SavedCard, error) {
+	d.calls++
+	made, _ := d.able.IssueVirtualCard(ctx, o, reference)
+	return made, d.err
+}
+
+func withDesk(t *testing.T, at sqlstore.Options) (*machine, *desk) {
+	d := &desk{}
+	m := boot(t, &clock.Clock{}, at, tune{provider: func(g *gateway) providers.Provider { d.able = able{g}; return d }})
+	return m, d
+}
+
+func registration(reference, number string) string {
+	return `{"account":"acc","reference":"` + reference + `","card":{"number":"` + number + `","expiry":"12/30","cvc":"739","name":"A B"}}`
+}
+
+func virtual(customer, reference string) string {
+	return `{"account":"acc","customer":"` + customer + `","reference":"` + reference + `"}`
+}
+
+func TestACardIsMadeOnceUnderItsReference(t *testing.T) {
+	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
+		m, d := withDesk(t, at)
+		first := m.call(http.MethodPost, "/v1/customers/c-1/cards", registration("one", "4000019900020720"))
+		first.is(http.StatusCreated, "")
+		m.call(http.MethodPost, "/v1/customers/c-1/cards", registration("one", "4000019900020720")).same(first)
+		made := m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "two"))
+		made.is(http.StatusCreated, "")
+		m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "two")).same(made)
+		for path, body := range map[string]string{
+			"/v1/customers/c-2/cards": registration("one", "4000019900020720"), "/v1/customers/c-1/cards": registration("one", "4000019900050008"),
+			"/v1/virtual_cards": virtual("c-1", "one"),
+		} {
+			m.call(http.MethodPost, path, body).is(http.StatusConflict, "reference-in-use")
+		}
+		if d.calls != 2 {
+			t.Errorf("the gateway was asked %d times for two cards", d.calls)
+		}
+		list := m.call(http.MethodGet, "/v1/customers/c-1/cards", "")
+		for _, id := range []string{first.field("id"), made.field("id")} {
+			if strings.Count(list.Body.String(), id) != 1 {
+				t.Errorf("%s in %s", id, list.Body)
+			}
+		}
+		m.call(http.MethodDelete, "/v1/cards/"+made.field("id"), "").is(http.StatusNoContent, "")
+		m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "two")).is(http.StatusConflict, "reference-in-use")
+	})
+}
+
+func TestWhatIsNotKnownOfACardIsNotAskedAgain(t *testing.T) {
+	m, d := withDesk(t, sqlstore.Options{Dir: t.TempDir()})
+	d.err = &providers.Failure{Op: "vcard/create", Err: context.DeadlineExceeded}
+	m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "one"), keyHeader, "k").is(http.StatusServiceUnavailable, "unavailable")
+	d.err = nil
+	m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "one"), keyHeader, "k").is(http.StatusConflict, "outcome-unknown")
+	if d.calls != 1 {
+		t.Errorf("asked %d times", d.calls)
+	}
+	m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "another"), keyHeader, "k2").is(http.StatusCreated, "")
+}
+
+func TestAProcessThatDiedOverACardLeavesItUnknown(t *testing.T) {
+	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
+		m, d := withDesk(t, at)
+		order := session.CardOrder{Merchant: "shop", Account: "acc", Customer: "c-1", Reference: "one", Kind: session.VirtualCard, CreatedAt: m.clock.Now()}
+		if earlier, err := m.store.AddCardOrder(t.Context(), order); err != nil || earlier != nil {
+			t.Fatal(earlier, err)
+		}
+		m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "one")).is(http.StatusConflict, "outcome-unknown")
+		if d.calls != 0 {
+			t.Error("the gateway was asked")
+		}
+	})
+}
+
+func TestWhereNoCardWasMadeTheReferenceIsFree(t *testing.T) {
+	m, d := withDesk(t, sqlstore.Options{Dir: t.TempDir()})
+	for _, c := range []struct {
+		err     error
+		code    int
+		problem string
+	}{
+		{&providers.Refusal{Field: "card", Text: "not this brand"}, http.StatusUnprocessableEntity, "invalid"},
+		{&providers.Failure{Op: "registrations", Code: "20002", Text: "declined"}, http.StatusUnprocessableEntity, "refused"},
+		{&providers.Failure{Op: "registrations", Err: providers.ErrCredential}, http.StatusConflict, "login-needed"},
+	} {
+		d.err = c.err
+		got := m.call(http.MethodPost, "/v1/customers/c-1/cards", registration("one", "4000019900020720"))
+		got.is(c.code, c.problem)
+		if c.problem == "invalid" && !strings.Contains(got.Body.String(), `"pointer":"/card/number"`) {
+			t.Errorf("%s", got.Body)
+		}
+	}
+	d.err = nil
+	m.call(http.MethodPost, "/v1/customers/c-1/cards", registration("one", "4000019900020720")).is(http.StatusCreated, "")
+}
+
+func TestACardsNumberAndCodeAreStoredNowhere(t *testing.T) {
+	dir := t.TempDir()
+	m, d := withDesk(t, sqlstore.Options{Dir: dir})
+	m.call(http.MethodPost, "/v1/customers/c-1/cards", registration("one", "4000019900020720"), keyHeader, "k1").is(http.StatusCreated, "")
+	d.err = &providers.Failure{Op: "registrations", Err: context.DeadlineExceeded}
+	m.call(http.MethodPost, "/v1/customers/c-1/cards", registration("two", "4000019900020720"), keyHeader, "k2").is(http.StatusServiceUnavailable, "")
+	m.call(http.MethodPost, "/v1/customers/c-1/cards", registration("two", "4000 0199 0002 0721"), keyHeader, "k3").is(http.StatusUnprocessableEntity, "invalid")
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := false
+	for _, f := range files {
+		raw, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = seen || bytes.Contains(raw, []byte("reg-one"))
+		for _, secret := range []string{"4000019900020720", "4000 0199 0002 072", `"739"`} {
+			if bytes.Contains(raw, []byte(secret)) {
+				t.Errorf("%s holds %s", f.Name(), secret)
+			}
+		}
+	}
+	if !seen {
+		t.Error("the card is in no file: this test shows nothing")
+	}
+}
+
+func TestWhatIsWrongWithACardIsNamedByItsPointer(t *testing.T) {
+	m, d := withDesk(t, sqlstore.Options{Dir: t.TempDir()})
+	got := m.call(http.MethodPost, "/v1/customers/c-1/cards", `{"account":"x","reference":"","email":"x","card":{"number":"1","expiry":"13/30","cvc":"x","name":""}}`)
+	got.is(http.StatusUnprocessableEntity, "invalid")
+	for _, pointer := range []string{"/account", "/reference", "/email", "/card/number", "/card/expiry", "/card/cvc", "/card/name"} {
+		if !strings.Contains(got.Body.String(), `"pointer":"`+pointer+`"`) {
+			t.Errorf("%s is not in %s", pointer, got.Body)
+		}
+	}
+	if d.calls != 0 {
+		t.Error("the gateway was asked")
+	}
+	plain := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
+	plain.call(http.MethodPost, "/v1/customers/c-1/cards", registration("one", "4000019900020720")).is(http.StatusUnprocessableEntity, "unsupported")
+	plain.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "one")).is(http.StatusUnprocessableEntity, "unsupported")
+}
+
+// bankDesk is one whose customers log in.
+type bankDesk struct{ *desk }
+
+func (bankDesk) FindCustomer(context.Context, string) (string, error) { return "c-1", nil }
+func (bankDesk) SendCode(context.Context, string) (string, error)     { return "x", nil }
+func (bankDesk) CodeLife() time.Duration                              { return time.Minute }
+
+func (bankDesk) Exchange(context.Context, string, string) (providers.Credential, error) {
+	return providers.Credential{}, providers.ErrWrongCode
+}
+
+func TestAVirtualCardWantsACustomerWhoLoggedInToASessionOfTheMerchants(t *testing.T) {
+	d := &desk{}
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider { d.able = able{g}; return bankDesk{d} }})
+	issue := func() reply { return m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "one")) }
+	issue().is(http.StatusConflict, "login-needed")
+	if err := m.store.SaveCredential(t.Context(), "shop", "acc", "c-1", m.seal("credential", "token"), m.clock.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	m.key = otherKey
+	issue().is(http.StatusConflict, "login-needed")
+	m.key = shopKey
+	issue().is(http.StatusCreated, "")
+	m.clock.Advance(time.Hour)
+	m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "two")).is(http.StatusConflict, "login-needed")
+	if d.calls != 1 {
+		t.Errorf("the gateway was asked %d times", d.calls)
+	}
+}
+
+func (m *machine) seal(name, text string) string {
+	m.t.Helper()
+	sealed, err := m.flow.Sealer.Seal(name, []byte(text))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return sealed
+}
+
+func TestARefundOnItsWayIsPending(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
+	id := m.paid("one")
+	s, err := m.store.Load(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, state := range []session.OpState{session.OpFailed, session.OpNew, session.OpCalling, session.OpPending, session.OpUnknown, session.OpSucceeded} {
+		kind := providers.Refund
+		if i == 0 {
+			kind = providers.Capture
+		}
+		s.Operations = append(s.Operations, &session.Operation{N: i + 1, Kind: kind, State: state, Attempt: 1, Reference: "r", CreatedAt: m.clock.Now(), UpdatedAt: m.clock.Now()})
+	}
+	if err := m.store.Save(t.Context(), s, session.Change{}); err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[string]string{"2": "pending", "3": "pending", "4": "pending", "5": "unknown", "6": "succeeded"} {
+		if got := m.call(http.MethodGet, "/v1/sessions/"+id+"/refunds/"+n, ""); got.field("state") != want {
+			t.Errorf("refund %s: %s", n, got.Body)
+		}
+	}
+	m.call(http.MethodGet, "/v1/sessions/"+id+"/refunds/1", "").is(http.StatusNotFound, "not-found") // a capture
+	m.call(http.MethodGet, "/v1/sessions/"+id+"/refunds/7", "").is(http.StatusNotFound, "not-found")
+	if list := m.call(http.MethodGet, "/v1/sessions/"+id+"/refunds", ""); strings.Count(list.Body.String(), `"kind":"refund"`) != 5 || strings.Contains(list.Body.String(), "capture") {
+		t.Errorf("%s", list.Body)
+	}
+}

@@ -1,0 +1,70 @@
+package handlers
+
+import (
+	"context"
+
+	"tollgate/session"
+)
+
+func invoiceOf(in session.Invoice) Invoice {
+	return Invoice{
+		ID: in.ID, Account: in.Account, Reference: in.Reference, Status: InvoiceStatus(in.Status), Amount: in.Amount.Minor,
+		Currency: in.Amount.Currency.Code, Description: in.Description, SuccessURL: in.ReturnURL, Metadata: in.Metadata, URL: in.URL,
+		Customer:         Customer{ID: in.Customer.ID, Email: in.Customer.Email, Phone: in.Customer.Phone},
+		GatewayInvoiceID: in.GatewayID, CheckedAt: in.AskedAt.UTC(), CreatedAt: in.CreatedAt.UTC(),
+	}
+}
+
+// CreateInvoice is POST /v1/invoices.
+func (a api) CreateInvoice(ctx context.Context, r CreateInvoiceRequestObject) (CreateInvoiceResponseObject, error) {
+	in := r.Body
+	s, err := a.session(merchantOf(ctx), NewSession{ // the same is asked of both
+		Account: in.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference, SuccessURL: in.SuccessURL, CancelURL: a.BaseURL + "/",
+		Description: in.Description, Customer: in.Customer, Metadata: in.Metadata,
+	})
+	if err != nil {
+		return nil, renamed(err, "order_id", "reference")
+	}
+	made, err := a.Flow.Bill(ctx, session.Invoice{
+		Merchant: s.Merchant, Account: s.Account, Reference: s.OrderID, Amount: s.Amount, Description: s.Description, Customer: s.Customer,
+		ReturnURL: s.SuccessURL, Metadata: s.Metadata,
+	})
+	return CreateInvoice201JSONResponse{
+		Body: invoiceOf(made), Headers: CreateInvoice201ResponseHeaders{Location: a.BaseURL + "/v1/invoices/" + made.ID},
+	}, err
+}
+
+// GetInvoice is GET /v1/invoices/{invoice}.
+func (a api) GetInvoice(ctx context.Context, r GetInvoiceRequestObject) (GetInvoiceResponseObject, error) {
+	in, err := a.Flow.InquireInvoice(ctx, merchantOf(ctx).ID, r.Invoice)
+	return GetInvoice200JSONResponse(invoiceOf(in)), err
+}
+
+// RenewInvoice is POST /v1/invoices/{invoice}/renew.
+func (a api) RenewInvoice(ctx context.Context, r RenewInvoiceRequestObject) (RenewInvoiceResponseObject, error) {
+	in, err := a.Flow.RenewInvoice(ctx, merchantOf(ctx).ID, r.Invoice)
+	return RenewInvoice200JSONResponse(invoiceOf(in)), err
+}
+
+// ListInvoices is GET /v1/invoices.
+func (a api) ListInvoices(ctx context.Context, r ListInvoicesRequestObject) (ListInvoicesResponseObject, error) {
+	most, err := limit(r.Params.Limit, 20)
+	if err != nil {
+		return nil, err
+	}
+	if status := r.Params.Status; status != "" && !status.Valid() {
+		return nil, faulty("status", "must be one of the statuses of an invoice")
+	}
+	found, err := a.Flow.Invoices.ListInvoices(ctx, session.InvoiceFilter{
+		Merchant: merchantOf(ctx).ID, Account: r.Params.Account, Reference: r.Params.Reference,
+		Status: session.InvoiceStatus(r.Params.Status), Before: r.Params.Before, Limit: most,
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := ListInvoices200JSONResponse{Data: []Invoice{}, HasMore: len(found) == most}
+	for _, in := range found {
+		out.Data = append(out.Data, invoiceOf(in))
+	}
+	return out, nil
+}

@@ -1,0 +1,122 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"tollgate/session"
+)
+
+var _ session.Invoices = (*Store)(nil)
+
+// AddInvoice writes a new invoice.
+func (st *Store) AddInvoice(ctx context.Context, in *session.Invoice) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	err = st.change(ctx, notice{}, func(tx *tx) error {
+		return tx.exec(`INSERT INTO invoice (id, version, merchant, account, reference, status, created_at, body) VALUES ($1, 1, $2, $3, $4, $5, $6, $7)`,
+			in.ID, in.Merchant, in.Account, in.Reference, string(in.Status), micros(in.CreatedAt), string(body))
+	})
+	if unique(err) {
+		return session.ErrReference
+	}
+	if err == nil {
+		in.Version = 1
+	}
+	return err
+}
+
+// SaveInvoice is compare-and-swap.
+func (st *Store) SaveInvoice(ctx context.Context, in *session.Invoice) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	err = st.change(ctx, notice{}, func(tx *tx) error {
+		n, err := tx.affected(`UPDATE invoice SET version = version + 1, status = $3, body = $4 WHERE id = $1 AND version = $2`,
+			in.ID, in.Version, string(in.Status), string(body))
+		if err == nil && n == 0 {
+			err = session.ErrConflict
+		}
+		return err
+	})
+	if err == nil {
+		in.Version++
+	}
+	return err
+}
+
+// DropInvoice frees a reference.
+func (st *Store) DropInvoice(ctx context.Context, in *session.Invoice) error {
+	return st.changeOne(ctx, `DELETE FROM invoice WHERE id = $1 AND version = $2`, in.ID, in.Version)
+}
+
+// Invoice reads one.
+func (st *Store) Invoice(ctx context.Context, merchant, id string) (session.Invoice, error) {
+	return st.oneInvoice(ctx, `merchant = $1 AND id = $2`, merchant, id)
+}
+
+// InvoiceOf reads the one that has a reference.
+func (st *Store) InvoiceOf(ctx context.Context, account, reference string) (session.Invoice, error) {
+	return st.oneInvoice(ctx, `account = $1 AND reference = $2`, account, reference)
+}
+
+func (st *Store) oneInvoice(ctx context.Context, where string, args ...any) (session.Invoice, error) {
+	in, err := scanInvoice(st.r.QueryRowContext(ctx, `SELECT version, body FROM invoice WHERE `+where, args...))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = session.ErrNotFound
+	}
+	return in, err
+}
+
+func scanInvoice(row interface{ Scan(...any) error }) (in session.Invoice, err error) {
+	var version int64
+	var body string
+	if err := row.Scan(&version, &body); err != nil {
+		return in, err
+	}
+	if err := json.Unmarshal([]byte(body), &in); err != nil {
+		return in, fmt.Errorf("sqlstore: an invoice: %w", err)
+	}
+	in.Version = version
+	return in, nil
+}
+
+// ListInvoices finds a merchant's invoices, newest first.
+func (st *Store) ListInvoices(ctx context.Context, f session.InvoiceFilter) ([]session.Invoice, error) {
+	where, args := []string{"merchant = $1"}, []any{f.Merchant}
+	and := func(clause, value string) {
+		if value != "" {
+			args = append(args, value)
+			where = append(where, strings.ReplaceAll(clause, "?", fmt.Sprintf("$%d", len(args))))
+		}
+	}
+	and("account = ?", f.Account)
+	and("reference = ?", f.Reference)
+	and("status = ?", string(f.Status))
+	and("(created_at, id) < (SELECT created_at, id FROM invoice WHERE id = ? AND merchant = $1)", f.Before)
+	if f.Limit < 1 || f.Limit > maxPage {
+		f.Limit = maxPage
+	}
+	rows, err := st.r.QueryContext(ctx, fmt.Sprintf(`SELECT version, body FROM invoice WHERE %s ORDER BY created_at DESC, id DESC LIMIT %d`,
+		strings.Join(where, " AND "), f.Limit), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []session.Invoice
+	for rows.Next() {
+		in, err := scanInvoice(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, in)
+	}
+	return list, rows.Err()
+}
