@@ -5,6 +5,7 @@ import (
 	"errors"
 	"image/png"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/boombuler/barcode"
@@ -55,11 +56,14 @@ func (p pay) newCard(c echo.Context) error {
 	return p.page(c, s, form{newCard: true})
 }
 
-// mine tells whether this browser is the one that opened the session first.
+// mine tells whether this browser is the customer's: the one that logged in, else the one that opened the session first.
 func (p pay) mine(c echo.Context, s *session.Session) (bool, error) {
 	id, err := p.Browsers.ID(c.Request().Context())
 	if err != nil {
 		return false, err
+	}
+	if s.Login != nil && s.Login.Done {
+		return s.Login.Browser == id, nil
 	}
 	if s.Opener != "" {
 		return s.Opener == id, nil
@@ -81,6 +85,9 @@ func (p pay) savedCards(c echo.Context, s *session.Session) ([]session.SavedCard
 		p.Log.Warn("saved cards cannot be listed", "session", s.ID, "error", err)
 		return nil, nil
 	}
+	if s.Target != nil { // a card cannot pay itself
+		cards = slices.DeleteFunc(cards, func(c session.SavedCard) bool { return c.ID == s.Target.Saved })
+	}
 	if s.SavedCard != "" {
 		for _, one := range cards {
 			if one.ID == s.SavedCard {
@@ -98,12 +105,12 @@ func (p pay) choice(c echo.Context, s *session.Session, cards []session.SavedCar
 	}
 	page := templates.SavedCardsPage{
 		Layout: p.layout(c, s), Action: payPath(s.ID) + "/saved", CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
-		AskCVC: p.Flow.AsksCode(s), Error: f.saved,
+		AskCVC: p.Flow.AsksCode(s), AskTo: s.AsksTarget(), Chosen: f.chosen, Errors: f.errors,
 	}
 	for _, one := range cards {
 		page.Cards = append(page.Cards, templates.SavedCard{ID: one.ID, Brand: one.Card.Brand, Last4: one.Card.Last4, Expiry: one.Expiry})
 	}
-	return render(c, p.Options, codeOf(f.saved != ""), ownPage, "", templates.SavedCards(page))
+	return render(c, p.Options, codeOf(f.errors.Any()), ownPage, "", templates.SavedCards(page))
 }
 
 // codeOf is the status of a form that is shown, or shown again with what is wrong.
@@ -135,17 +142,37 @@ func (p pay) saved(c echo.Context) error {
 		if one.ID != chosen {
 			continue
 		}
-		in := session.Submission{Kind: "saved_card", Saved: &one}
+		in, f := session.Submission{Kind: "saved_card", Saved: &one}, form{chosen: chosen}
 		if p.Flow.AsksCode(s) {
 			in.Card.Code, err = card.ParseCode(cut(c.FormValue("cvc"), 10))
-			if wrong := cardError(err); wrong != "" {
-				return p.choice(c, s, cards, form{saved: wrong})
-			}
+			f.errors.CVC = cardError(err)
+		}
+		f.errors.To = target(c, s, &in)
+		if f.errors.Any() {
+			return p.choice(c, s, cards, f)
 		}
 		p.browser(c, &in)
 		return p.submitted(c, s, p.Flow.Submit(c.Request().Context(), s.ID, in))
 	}
 	return back(c, s.ID)
+}
+
+// target reads the card that a transfer goes to, where the page asks for it.
+func target(c echo.Context, s *session.Session, in *session.Submission) templates.CardError {
+	if !s.AsksTarget() {
+		return ""
+	}
+	number, err := card.ParseNumber(cut(c.FormValue("to_number"), 40))
+	switch {
+	case errors.Is(err, card.ErrNumberMissing):
+		return templates.ToMissing
+	case err != nil:
+		return templates.ToInvalid
+	case number.Reveal() == in.Card.Number.Reveal():
+		return templates.ToSame
+	}
+	in.To = &providers.Destination{Card: &card.Card{Number: number}}
+	return ""
 }
 
 // browser notes what gateways and banks want to know of the shopper's browser.
@@ -219,13 +246,17 @@ func (p pay) login(c echo.Context, s *session.Session, f form) error {
 	if err != nil {
 		return err
 	}
-	mine, err := p.mine(c, s)
+	browser, err := p.Browsers.ID(c.Request().Context())
 	if err != nil {
 		return err
 	}
 	cancel := payPath(s.ID) + "/cancel"
 	asksPhone := f.login == templates.PhoneMissing || f.login == templates.PhoneInvalid || f.login == templates.PhoneUnknown
-	if s.Login == nil || s.Login.Challenge == "" || !mine || asksPhone {
+	if s.Login == nil || s.Login.Challenge == "" || s.Login.Browser != browser || asksPhone {
+		mine, err := p.mine(c, s)
+		if err != nil {
+			return err
+		}
 		phone := f.phone
 		if phone == "" && mine {
 			phone = s.Customer.Phone
@@ -291,7 +322,7 @@ func (p pay) phone(c echo.Context) error {
 	if wrong != "" {
 		return p.page(c, s, form{phone: typed, login: wrong})
 	}
-	return p.sent(c, s, typed, p.Flow.LoginPhone(c.Request().Context(), s.ID, phone))
+	return p.send(c, s, typed, phone)
 }
 
 func (p pay) codeAgain(c echo.Context) error {
@@ -302,11 +333,15 @@ func (p pay) codeAgain(c echo.Context) error {
 	if !p.Flow.NeedsLogin(s) || s.Login == nil || s.Status() != session.StatusOpen {
 		return back(c, s.ID)
 	}
-	return p.sent(c, s, "", p.Flow.LoginPhone(c.Request().Context(), s.ID, s.Login.Phone))
+	return p.send(c, s, "", s.Login.Phone)
 }
 
-// sent answers after a code was sent, or was not. A shopper who has had too many stays at the code form.
-func (p pay) sent(c echo.Context, s *session.Session, typed string, err error) error {
+// send has a code sent to the phone. A shopper who has had too many stays at the code form.
+func (p pay) send(c echo.Context, s *session.Session, typed, phone string) error {
+	browser, err := p.Browsers.ID(c.Request().Context())
+	if err == nil {
+		err = p.Flow.LoginPhone(c.Request().Context(), s.ID, browser, phone)
+	}
 	switch {
 	case errors.Is(err, providers.ErrNoCustomer):
 		return p.page(c, s, form{phone: typed, login: templates.PhoneUnknown})
@@ -328,7 +363,11 @@ func (p pay) code(c echo.Context) error {
 	if code == "" {
 		return p.page(c, s, form{login: templates.CodeMissing})
 	}
-	err = p.Flow.LoginCode(c.Request().Context(), s.ID, code)
+	browser, err := p.Browsers.ID(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	err = p.Flow.LoginCode(c.Request().Context(), s.ID, browser, code)
 	switch {
 	case errors.Is(err, providers.ErrWrongCode):
 		if p.Flow.CodeExpired(s) {

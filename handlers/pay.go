@@ -68,7 +68,7 @@ type form struct {
 	newCard      bool // another card than the saved ones
 	phone        string
 	login        templates.LoginError
-	saved        templates.CardError
+	chosen       string // a saved card
 	expiry, name string
 	errors       templates.CardErrors
 }
@@ -78,8 +78,24 @@ func (p pay) layout(c echo.Context, s *session.Session) templates.Layout {
 	return templates.Layout{
 		T: t, MerchantName: p.Merchants.Name(s.Merchant), OrderText: s.OrderID, Description: s.Description,
 		AmountText:    i18n.FormatAmount(t.Lang(), s.Amount.Minor+s.Fee, s.Amount.Currency.Digits, s.Amount.Currency.Code),
-		SandboxNotice: p.Sandbox, Self: payPath(s.ID),
+		SandboxNotice: p.Sandbox, Self: payPath(s.ID), Transfer: transferOf(t.Lang(), s),
 	}
+}
+
+// transferOf is what the pages of a transfer say of it; nil for a payment.
+func transferOf(lang string, s *session.Session) *templates.Transfer {
+	if s.Kind != session.KindTransfer {
+		return nil
+	}
+	var shown templates.Transfer
+	if s.Fee > 0 {
+		shown.SumText = i18n.FormatAmount(lang, s.Amount.Minor, s.Amount.Currency.Digits, s.Amount.Currency.Code)
+		shown.FeeText = i18n.FormatAmount(lang, s.Fee, s.Amount.Currency.Digits, s.Amount.Currency.Code)
+	}
+	if s.Target != nil {
+		shown.ToLast4 = s.Target.Card.Last4
+	}
+	return &shown
 }
 
 // language is the shopper's choice, then the merchant's, then the browser's.
@@ -160,7 +176,7 @@ func (p pay) card(c echo.Context, s *session.Session, f form, last4 string) erro
 	page := templates.CardPage{
 		Layout: p.layout(c, s), Action: payPath(s.ID) + "/card", CSRF: token,
 		Expiry: f.expiry, Name: f.name, Errors: f.errors, Stale: f.stale, AskLast4: last4,
-		Brands: []string{"visa", "mastercard", "mir", "unionpay", "amex"},
+		Brands: []string{"visa", "mastercard", "mir", "unionpay", "amex"}, AskTo: s.AsksTarget() && last4 == "",
 	}
 	if last4 == "" {
 		page.CancelAction = payPath(s.ID) + "/cancel"
@@ -193,6 +209,9 @@ func (p pay) submit(c echo.Context) error {
 		return back(c, s.ID) // a second click, another tab, Back after the end: the page that is true now
 	}
 	in, f := p.read(c)
+	if !again {
+		f.errors.To = target(c, s, &in)
+	}
 	if f.errors.Any() {
 		return p.page(c, s, f)
 	}

@@ -152,6 +152,12 @@ type BankLister interface {
 	Banks(ctx context.Context) ([]Bank, error)
 }
 
+// Transferrer moves money from the customer's card to another card: Pay with Payment.Transfer set.
+type Transferrer interface {
+	// TransfersTo says what a transfer can go to: card, saved_card (a virtual card is one).
+	TransfersTo() []string
+}
+
 // Destination is where a payout or a transfer goes. Exactly one of Card, Saved and Phone is set.
 type Destination struct {
 	Card                *card.Card // number, and where the gateway wants it the holder; in memory only

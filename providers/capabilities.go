@@ -32,6 +32,9 @@ func Capabilities(p Provider) []string {
 	if _, ok := p.(VirtualCardIssuer); ok {
 		all = append(all, "virtual_cards")
 	}
+	if _, ok := p.(Transferrer); ok {
+		all = append(all, "transfers")
+	}
 	if _, ok := p.(Payer); ok {
 		all = append(all, "payouts")
 	}

@@ -23,10 +23,13 @@ func (f *Flow) Create(ctx context.Context, s *Session) error {
 		}
 		instrument = "" // nobody pays it with anything
 	}
+	if err := f.findTarget(ctx, acc, s); err != nil {
+		return err
+	}
 	if err := acc.Provider.Check(providers.Payment{
 		Ref: providers.Ref{Reference: s.OrderID + "-1"}, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.Hold,
 		Description: s.Description, Locale: s.Locale, Customer: s.Customer, Billing: s.Billing, SaveCard: s.SaveCard,
-		Instrument: instrument, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt,
+		Instrument: instrument, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, Transfer: s.destination(),
 	}); err != nil {
 		return err
 	}

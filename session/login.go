@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -11,7 +12,8 @@ import (
 
 // Login is how far a session's customer is with logging in; it belongs to the session, before any attempt.
 type Login struct {
-	Phone     string    `json:"phone"` // digits, country code first
+	Browser   string    `json:"browser,omitempty"` // that asked for the code: only there is it taken, and are the customer's cards shown
+	Phone     string    `json:"phone"`             // digits, country code first
 	Customer  string    `json:"customer"`
 	Challenge string    `json:"challenge,omitempty"` // sealed
 	SentAt    time.Time `json:"sent_at"`
@@ -45,8 +47,9 @@ func (f *Flow) NeedsLogin(s *Session) bool {
 }
 
 // LoginPhone begins a login: the gateway is asked for the customer and sends a code. providers.ErrNoCustomer where it knows
-// none. It may be repeated, with the same or another phone.
-func (f *Flow) LoginPhone(ctx context.Context, id, phone string) error {
+// none, and where the session's transfer goes to a card of another customer's. It may be repeated, with the same or another
+// phone.
+func (f *Flow) LoginPhone(ctx context.Context, id, browser, phone string) error {
 	s, login, err := f.login(ctx, id)
 	if err != nil {
 		return err
@@ -59,6 +62,9 @@ func (f *Flow) LoginPhone(ctx context.Context, id, phone string) error {
 	customer, err := login.FindCustomer(call, phone)
 	if err != nil {
 		return err
+	}
+	if s.Target != nil && s.Target.Customer != customer {
+		return providers.ErrNoCustomer
 	}
 	challenge, err := login.SendCode(call, customer)
 	if err != nil {
@@ -76,7 +82,7 @@ func (f *Flow) LoginPhone(ctx context.Context, id, phone string) error {
 		if s.Login != nil {
 			sent += s.Login.Sent
 		}
-		s.Login = &Login{Phone: phone, Customer: customer, Challenge: sealed, SentAt: f.Now(), Sent: sent}
+		s.Login = &Login{Browser: browser, Phone: phone, Customer: customer, Challenge: sealed, SentAt: f.Now(), Sent: sent}
 		return nil
 	})
 	return err
@@ -112,19 +118,21 @@ func (f *Flow) CodeExpired(s *Session) bool {
 }
 
 // LoginCode ends a login. providers.ErrWrongCode for a wrong code or one too old; after five of them a new one is needed.
-// The credential is sealed at rest, per account and customer, and replaces the customer's earlier one.
-func (f *Flow) LoginCode(ctx context.Context, id, code string) error {
+// ErrStale where another browser asked for the code, or another code was asked for meanwhile. The credential is sealed at
+// rest, per account and customer, and replaces the customer's earlier one.
+func (f *Flow) LoginCode(ctx context.Context, id, browser, code string) error {
 	s, login, err := f.login(ctx, id)
 	if err != nil {
 		return err
 	}
-	if s.Login == nil || s.Login.Challenge == "" {
+	if s.Login == nil || s.Login.Challenge == "" || s.Login.Browser != browser {
 		return ErrStale
 	}
+	asked := s.Login.Challenge
 	if s.Login.Wrong >= maxWrongCodes || f.CodeExpired(s) {
 		return providers.ErrWrongCode
 	}
-	challenge, err := f.Sealer.Unseal(challengeName, s.Login.Challenge)
+	challenge, err := f.Sealer.Unseal(challengeName, asked)
 	if err != nil {
 		return err
 	}
@@ -133,13 +141,13 @@ func (f *Flow) LoginCode(ctx context.Context, id, code string) error {
 	credential, err := login.Exchange(call, string(challenge), strings.TrimSpace(code))
 	if errors.Is(err, providers.ErrWrongCode) {
 		_, saveErr := f.update(ctx, id, func(s *Session, c *Change) error {
-			if s.Login == nil {
-				return errNothing
+			if s.Login.Challenge != asked {
+				return ErrStale
 			}
 			s.Login.Wrong++
 			return nil
 		})
-		return errors.Join(err, saveErr)
+		return cmp.Or(saveErr, err)
 	}
 	if err != nil {
 		return err
@@ -152,7 +160,7 @@ func (f *Flow) LoginCode(ctx context.Context, id, code string) error {
 		return err
 	}
 	_, err = f.update(ctx, id, func(s *Session, c *Change) error {
-		if s.Login == nil {
+		if s.Login.Challenge != asked { // the code proves the phone it was sent to, and no other
 			return ErrStale
 		}
 		s.Login.Done, s.Login.Challenge = true, ""

@@ -23,7 +23,7 @@ type Submission struct {
 
 	Merchant bool // the merchant pays with a saved card while the customer is away
 
-	To *providers.Destination // of a transfer or a payout; a card of it is in memory only
+	To *providers.Destination // of a payout, or of a transfer that the shopper aims; a card of it is in memory only
 }
 
 func (in Submission) instrument() providers.Instrument {
@@ -55,6 +55,9 @@ func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
 		}
 		if in.Saved != nil {
 			a.Saved, a.Card = in.Saved.ID, in.Saved.Card
+		}
+		if err := aim(s, a, &in); err != nil {
+			return err
 		}
 		if err := f.newRun(a, threeds.IDs{}); err != nil {
 			return err

@@ -12,7 +12,7 @@ const KindPayout = "payout"
 // pay sends what an attempt is about: a payment, a transfer or a payout.
 func pay(ctx context.Context, acc Account, p providers.Payment, in Submission) (providers.Step, error) {
 	if in.Kind != KindPayout {
-		p.Transfer = in.To
+		p.Transfer = in.To // the number is needed by this call alone, and kept nowhere
 		return acc.Provider.Pay(ctx, p, in.instrument(), in.Browser)
 	}
 	payer, ok := acc.Provider.(providers.Payer)

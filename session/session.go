@@ -19,7 +19,7 @@ type Session struct {
 	Version     int64              `json:"-"` // as loaded; 0 means never saved
 	Merchant    string             `json:"merchant"`
 	Account     string             `json:"account"`
-	Kind        string             `json:"kind"` // payment, transfer
+	Kind        string             `json:"kind"` // payment, KindTransfer, KindPayout
 	OrderID     string             `json:"order_id"`
 	Amount      money.Amount       `json:"amount"`
 	Fee         int64              `json:"fee,omitempty"`
@@ -31,6 +31,7 @@ type Session struct {
 	Billing     providers.Billing  `json:"billing,omitzero"`
 	SaveCard    bool               `json:"save_card,omitempty"`
 	SavedCard   string             `json:"saved_card,omitempty"`
+	Target      *Target            `json:"target,omitempty"` // of a transfer, where the merchant named it
 	SuccessURL  string             `json:"success_url"`
 	CancelURL   string             `json:"cancel_url"`
 	WebhookURL  string             `json:"webhook_url,omitempty"`
@@ -68,6 +69,7 @@ type Attempt struct {
 	Merchant   bool                `json:"by_merchant,omitempty"` // the customer is away
 	Saved      string              `json:"saved,omitempty"`       // the saved card it is paid with: ours
 	Card       card.Masked         `json:"card,omitzero"`
+	To         card.Masked         `json:"to,omitzero"` // the card that a transfer goes to
 	Browser    threeds.BrowserData `json:"browser,omitzero"`
 	IP         string              `json:"ip,omitempty"` // the shopper's
 	Step       *providers.Step     `json:"step,omitempty"`

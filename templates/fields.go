@@ -12,11 +12,13 @@ type cardField struct {
 	autocomplete, inputmode, capitals string
 	maxlength                         string
 	err, missing, invalid, past       string
+	optional                          bool // needed with one of the choices only
+	focus                             bool // where there is no list of errors to begin with
 }
 
 func (p CardPage) fields() []cardField {
-	return []cardField{
-		{id: "number", label: "number", autocomplete: "cc-number", inputmode: "numeric", capitals: "off", maxlength: "23",
+	fields := []cardField{
+		{id: "number", label: p.words("number"), autocomplete: "cc-number", inputmode: "numeric", capitals: "off", maxlength: "23",
 			err: cardErrorTexts[p.Errors.Number], missing: "error_number_missing", invalid: "error_number_invalid"},
 		// Seven, so that "12 / 29" and "12/2029", which browsers fill in, are not cut.
 		{id: "expiry", label: "expiry", hint: "expiry_hint", value: p.Expiry, autocomplete: "cc-exp", inputmode: "numeric", capitals: "off", maxlength: "7",
@@ -26,6 +28,30 @@ func (p CardPage) fields() []cardField {
 		{id: "name", label: "name", value: p.Name, autocomplete: "cc-name", inputmode: "text", capitals: "characters", maxlength: "64",
 			err: cardErrorTexts[p.Errors.Name], missing: "error_name_missing", invalid: "error_name_invalid"},
 	}
+	if p.AskTo {
+		fields = append(fields, toField(p.Errors.To, false))
+	}
+	return fields
+}
+
+// toField asks for the card that a transfer goes to. No browser should offer the shopper's own.
+func toField(err CardError, focus bool) cardField {
+	return cardField{id: "to_number", label: "to_number", autocomplete: "off", inputmode: "numeric", capitals: "off", maxlength: "23", focus: focus,
+		err: cardErrorTexts[err], missing: "error_to_missing", invalid: "error_to_invalid"}
+}
+
+func (p SavedCardsPage) cvcField() cardField {
+	return cardField{id: "cvc", label: "cvc", hint: "saved_cvc_hint", autocomplete: "cc-csc", inputmode: "numeric", capitals: "off", maxlength: "4",
+		err: cardErrorTexts[p.Errors.CVC], missing: "error_cvc_missing", invalid: "error_cvc_invalid", optional: true, focus: p.Errors.CVC != ""}
+}
+
+func (p SavedCardsPage) toField() cardField {
+	return toField(p.Errors.To, p.Errors.To != "" && p.Errors.CVC == "")
+}
+
+// chosen tells which choice is made already: the earlier one, else the first.
+func (p SavedCardsPage) chosen(i int) bool {
+	return p.Cards[i].ID == p.Chosen || p.Chosen == "" && i == 0
 }
 
 func (f cardField) describedBy() string { return describedBy(f.id, f.hint) }

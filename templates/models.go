@@ -18,14 +18,22 @@ type Layout struct {
 	OrderText    string // the order's number, as the merchant wrote it
 	Description  string // what is paid for, as the merchant wrote it
 
+	Transfer *Transfer // of a transfer, whose pages have words of their own; nil for a payment
+
 	SandboxNotice bool   // "test mode, no real money"
 	Self          string // the address GET shows this page at; language links lead to it with ?lang=; none are shown when empty
 	Refresh       int    // seconds between reloads where script is off; 0 takes the page's own default
 }
 
+// Transfer is what the pages of a transfer say of it, beside Layout.AmountText, which is all that the card pays.
+type Transfer struct {
+	SumText, FeeText string // what goes to the other card, and the fee on top, formatted alike; empty where there is no fee
+	ToLast4          string // the card it goes to; empty where the shopper says it
+}
+
 // CardPage is the card form. It posts number, expiry (as typed, MM/YY asked for), cvc, name, csrf and the browser data of
 // EMV 3DS: browserJavaEnabled, browserJavascriptEnabled ("false" unless the script ran), browserLanguage,
-// browserColorDepth, browserScreenHeight, browserScreenWidth, browserTZ (empty without script).
+// browserColorDepth, browserScreenHeight, browserScreenWidth, browserTZ (empty without script). With AskTo it posts to_number.
 //
 // CSP: script-src 'self', style-src 'self', img-src 'self' data:, form-action 'self'.
 type CardPage struct {
@@ -34,7 +42,8 @@ type CardPage struct {
 	CancelAction string // where "cancel and go back to the shop" posts, with csrf; not shown when empty
 	CSRF         string
 
-	Expiry, Name string // kept from an earlier try; number and CVC never are
+	AskTo        bool   // asks for the card that a transfer goes to
+	Expiry, Name string // kept from an earlier try; numbers and CVC never are
 	Errors       CardErrors
 
 	Decline      string // the last attempt was declined: a decline reason, see DeclineReasons; unknown ones read as "other"
@@ -62,10 +71,13 @@ const (
 	CVCInvalid        CardError = "cvc_invalid"
 	NameMissing       CardError = "name_missing"
 	NameInvalid       CardError = "name_invalid"
+	ToMissing         CardError = "to_missing" // of the card that a transfer goes to
+	ToInvalid         CardError = "to_invalid"
+	ToSame            CardError = "to_same" // the card that pays
 )
 
 // CardErrors has one error, or none, for each field.
-type CardErrors struct{ Number, Expiry, CVC, Name CardError }
+type CardErrors struct{ Number, Expiry, CVC, Name, To CardError }
 
 // Any reports whether a field is wrong.
 func (e CardErrors) Any() bool { return e != CardErrors{} }
@@ -244,8 +256,10 @@ type SavedCardsPage struct {
 	Layout
 	Action, CancelAction, CSRF string
 	Cards                      []SavedCard
-	AskCVC                     bool // posts cvc too
-	Error                      CardError
+	Chosen                     string     // SavedCard.ID of an earlier try; else the first is chosen
+	AskCVC                     bool       // posts cvc too
+	AskTo                      bool       // posts to_number too, the card that a transfer goes to
+	Errors                     CardErrors // CVC and To
 }
 
 // SavedCard is one line of the choice.

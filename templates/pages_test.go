@@ -92,7 +92,7 @@ func every(t *testing.T, lang, text string) []page {
 	return []page{
 		{name: "card", make: templates.Card(templates.CardPage{
 			Layout: l, Action: "/pay/s1/card", CancelAction: "/pay/s1/cancel", CSRF: text, Expiry: text, Name: text,
-			Errors:  templates.CardErrors{templates.NumberInvalid, templates.ExpiryPast, templates.CVCMissing, templates.NameMissing},
+			Errors:  templates.CardErrors{templates.NumberInvalid, templates.ExpiryPast, templates.CVCMissing, templates.NameMissing, templates.ToInvalid},
 			Decline: text, AttemptsLeft: 3, AskLast4: text, Brands: []string{"visa", text, "mir"},
 		})},
 		{name: "method", make: templates.Method(templates.MethodPage{Layout: l, Frames: []string{"/3ds/r/1", "/3ds/r/2"}, ID: text, EventsURL: "/e", Next: "/pay/s1"})},
@@ -111,7 +111,7 @@ func every(t *testing.T, lang, text string) []page {
 		{name: "problem", make: templates.Problem(templates.ProblemPage{Layout: l, Retry: "/pay/s1", RequestID: text})},
 		{name: "login phone", make: templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/l", CancelAction: "/c", CSRF: text, Phone: text, Error: templates.PhoneInvalid})},
 		{name: "login code", make: templates.LoginCode(templates.LoginCodePage{Layout: l, Action: "/l", CancelAction: "/c", CSRF: text, PhoneText: text, AgainAction: "/a", Error: templates.CodeWrong})},
-		{name: "saved cards", make: templates.SavedCards(templates.SavedCardsPage{Layout: l, Action: "/l", CancelAction: "/c", CSRF: text, AskCVC: true, Error: templates.CVCMissing,
+		{name: "saved cards", make: templates.SavedCards(templates.SavedCardsPage{Layout: l, Action: "/l", CancelAction: "/c", CSRF: text, AskCVC: true, AskTo: true, Errors: templates.CardErrors{CVC: templates.CVCMissing, To: templates.ToMissing},
 			Cards: []templates.SavedCard{{text, text, text, text}, {"2", "visa", "1234", "08/29"}}})},
 		{name: "scan", make: templates.Scan(templates.ScanPage{Layout: l, PNG: []byte(text), Link: "bank100000000111://pay", EventsURL: "/e", Next: "/pay/s1", CancelAction: "/c", CSRF: text})},
 	}
@@ -577,7 +577,7 @@ const budget = 14 << 10
 func TestTheCardPageFitsTheFirstFlightOfPackets(t *testing.T) {
 	for _, lang := range i18n.Languages() {
 		p := cardPage(t, lang)
-		p.Errors = templates.CardErrors{templates.NumberInvalid, templates.ExpiryPast, templates.CVCMissing, templates.NameMissing}
+		p.Errors = templates.CardErrors{templates.NumberInvalid, templates.ExpiryPast, templates.CVCMissing, templates.NameMissing, templates.ToInvalid}
 		p.Decline, p.AttemptsLeft = "do_not_honor", 3
 		var b bytes.Buffer
 		w := gzip.NewWriter(&b)

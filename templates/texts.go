@@ -47,6 +47,9 @@ var cardErrorTexts = map[CardError]string{
 	CVCInvalid:        "error_cvc_invalid",
 	NameMissing:       "error_name_missing",
 	NameInvalid:       "error_name_invalid",
+	ToMissing:         "error_to_missing",
+	ToInvalid:         "error_to_invalid",
+	ToSame:            "error_to_same",
 }
 
 var loginErrorTexts = map[LoginError]string{
@@ -56,6 +59,47 @@ var loginErrorTexts = map[LoginError]string{
 	CodeMissing:  "error_code_missing",
 	CodeWrong:    "error_code_wrong",
 	CodeExpired:  "error_code_expired",
+}
+
+// transferTexts are the texts that a transfer has words of its own for.
+var transferTexts = map[string]string{
+	"card_title":                    "transfer_title",
+	"card_not_charged":              "transfer_not_charged",
+	"number":                        "transfer_number",
+	"pay":                           "transfer",
+	"pay_amount":                    "transfer_amount",
+	"saved_title":                   "transfer_saved_title",
+	"decline_do_not_honor":          "transfer_do_not_honor",
+	"decline_authentication_failed": "transfer_authentication_failed",
+	"decline_limit":                 "transfer_limit",
+	"decline_fraud":                 "transfer_fraud",
+	"decline_card_not_supported":    "transfer_card_not_supported",
+	"decline_other":                 "transfer_other",
+	"bank_title":                    "transfer_bank_title",
+	"bank_text":                     "transfer_bank_text",
+	"wait_processing":               "transfer_processing",
+	"wait_processing_text":          "transfer_processing_text",
+	"wait_checking":                 "transfer_checking",
+	"wait_checking_text":            "transfer_checking_text",
+	"result_paid":                   "transfer_paid",
+	"result_paid_text":              "transfer_paid_text",
+	"result_declined":               "transfer_declined",
+	"result_declined_text":          "transfer_declined_text",
+	"result_cancelled":              "transfer_cancelled",
+	"result_expired":                "transfer_expired",
+	"result_expired_text":           "transfer_expired_text",
+	"result_refunded_text":          "transfer_refunded_text",
+	"result_voided":                 "transfer_voided",
+	"result_voided_text":            "transfer_voided_text",
+	"result_over":                   "transfer_over",
+}
+
+// words is the id of a text as this payment's pages say it.
+func (l Layout) words(id string) string {
+	if own, ok := transferTexts[id]; ok && l.Transfer != nil {
+		return own
+	}
+	return id
 }
 
 type outcomeTexts struct{ title, text, mark string }
@@ -170,7 +214,7 @@ func noticeText(decline string, notCharged bool) string {
 
 // title is what a screen reader says first.
 func title(l Layout, id string) string {
-	t := l.T.T(id)
+	t := l.T.T(l.words(id))
 	if l.MerchantName != "" {
 		t += " · " + l.MerchantName
 	}

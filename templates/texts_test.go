@@ -40,7 +40,7 @@ func literals(t *testing.T) (all, ids map[string]bool) {
 	if err != nil || len(pages) == 0 {
 		t.Fatal("no pages")
 	}
-	quoted, id := regexp.MustCompile(`"(\w+)"`), regexp.MustCompile(`(?:\bT\(|\btitle\(p\.Layout, )"(\w+)"`)
+	quoted, id := regexp.MustCompile(`"(\w+)"`), regexp.MustCompile(`(?:\b(?:T|words)\(|\btitle\(p\.Layout, )"(\w+)"`)
 	for _, p := range pages {
 		b, err := os.ReadFile(p)
 		if err != nil {
@@ -82,7 +82,10 @@ func literals(t *testing.T) (all, ids map[string]bool) {
 		t := ResultPage{Outcome: o}.texts()
 		ids[t.title], ids[t.text] = true, true
 	}
-	for _, f := range (CardPage{}).fields() {
+	for id, own := range transferTexts {
+		ids[id], ids[own] = true, true
+	}
+	for _, f := range append((CardPage{AskTo: true}).fields(), (SavedCardsPage{}).cvcField()) {
 		for _, v := range []string{f.label, f.hint, f.missing, f.invalid, f.past} {
 			ids[v] = v != ""
 		}

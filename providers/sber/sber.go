@@ -31,6 +31,7 @@ var (
 	_ providers.CardKeeper        = (*provider)(nil)
 	_ providers.CardRenamer       = (*provider)(nil)
 	_ providers.VirtualCardIssuer = (*provider)(nil)
+	_ providers.Transferrer       = (*provider)(nil)
 	_ providers.Historian         = (*provider)(nil)
 )
 
@@ -83,6 +84,9 @@ func (g *provider) Check(p providers.Payment) error {
 	}
 	return nil
 }
+
+// TransfersTo a card, a saved card or a virtual one, which is a saved card to the gateway.
+func (g *provider) TransfersTo() []string { return []string{"card", "saved_card"} }
 
 // Register sends nothing: the order is made by start, which needs the card. Without a credential nothing could follow.
 func (g *provider) Register(_ context.Context, p providers.Payment) (providers.Ref, error) {

@@ -2,8 +2,8 @@
 (function () {
   function $(id) { return document.getElementById(id) }
   var form = $("card"), errors = $("errors"), pay = $("pay"), brands = $("brands")
-  var number = $("number"), expiry = $("expiry"), cvc = $("cvc"), name = $("name")
-  var fields = [number, expiry, cvc, name], label = pay.textContent, sent = false, wasExpiry = ""
+  var number = $("number"), expiry = $("expiry"), cvc = $("cvc"), name = $("name"), to = $("to_number")
+  var fields = [number, expiry, cvc, name].concat(to || []), label = pay.textContent, sent = false, wasExpiry = ""
 
   function set(field, value) { form.elements[field].value = value }
   set("browserJavascriptEnabled", true)
@@ -32,18 +32,18 @@
       : /^3[47]/.test(s) ? "amex" : ""
   }
 
-  function formatNumber() {
-    var value = number.value, s = digits(value).slice(0, 19), amex = brandOf(s) === "amex"
+  function formatNumber(f) {
+    var value = f.value, s = digits(value).slice(0, 19), amex = brandOf(s) === "amex"
     var out = s.replace(amex ? /^(.{4})(.{1,6})?(.{1,5})?.*/ : /(.{4})(?=.)/g, amex
       ? function (_, a, b, c) { return [a, b, c].filter(Boolean).join(" ") } : "$1 ")
     if (out !== value) {
       // The caret stays behind the digit it stood behind.
-      var before = digits(value.slice(0, number.selectionStart)).length, at = 0
+      var before = digits(value.slice(0, f.selectionStart)).length, at = 0
       while (before > 0 && at < out.length) if (out[at++] !== " ") before--
-      number.value = out
-      if (document.activeElement === number) number.setSelectionRange(at, at)
+      f.value = out
+      if (document.activeElement === f) f.setSelectionRange(at, at)
     }
-    mark(brandOf(s))
+    if (f === number) mark(brandOf(s))
   }
 
   function mark(brand) {
@@ -71,7 +71,7 @@
   function fault(f) {
     var s = digits(f.value), m
     if (!f.value.trim()) return "missing"
-    if (f === number) return s.length > 11 && (luhn(s) || brandOf(s) === "unionpay") ? "" : "invalid"
+    if (f === number || f === to) return s.length > 11 && (luhn(s) || brandOf(s) === "unionpay") ? "" : "invalid"
     if (f === cvc) return /^\d{3,4}$/.test(f.value.trim()) ? "" : "invalid"
     if (f === expiry) {
       m = /^\s*(0?[1-9]|1[0-2])\s*\D\s*(?:20)?(\d\d)\s*$/.exec(f.value)
@@ -88,7 +88,7 @@
 
   fields.forEach(function (f) {
     f.addEventListener("input", function () {
-      if (f === number) formatNumber()
+      if (f === number || f === to) formatNumber(f)
       if (f === expiry) formatExpiry()
       if (f.hasAttribute("aria-invalid") && !fault(f)) show(f, "")
     })
@@ -131,6 +131,6 @@
     location.replace(form.dataset.self || location.href)
   })
 
-  if (number.value) formatNumber()
+  if (number.value) formatNumber(number)
   if (!errors.hidden) errors.focus()
 })()
