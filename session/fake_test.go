@@ -237,11 +237,13 @@ const shop = "shop-account"
 // newHouse opens a store and one session of 1234.50 on the fake gateway.
 func newHouse(t *testing.T, tune ...func(*house)) *house {
 	t.Helper()
-	st, err := sqlstore.Open(t.Context(), sqlstore.Options{Dir: t.TempDir()})
+	var h *house
+	st, err := sqlstore.Open(t.Context(), sqlstore.Options{Dir: t.TempDir(), Now: func() time.Time { return h.now() }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = st.Close() })
+	tune = append([]func(*house){func(made *house) { h = made }}, tune...)
 	return houseOn(t, st, "order", tune...)
 }
 

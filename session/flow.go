@@ -138,7 +138,7 @@ func (f *Flow) event(s *Session, c *Change, kind string, data map[string]any) {
 		data = map[string]any{}
 	}
 	data["session"] = s.ID
-	data["kind"] = s.Kind
+	data["session_kind"] = s.Kind
 	data["order_id"] = s.OrderID
 	data["status"] = s.Status()
 	data["outcome_known"] = s.OutcomeKnown()
