@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -254,6 +255,7 @@ type crash struct {
 	n     int
 	call  string // or: the gateway has done this call and not answered it
 	kind  string // or: the shopper sees such a page
+	card  string // "" is one whose challenge passes
 }
 
 // crashes are the places of a challenge payment, in their order. first and second are the gateway's calls that go on
@@ -298,7 +300,7 @@ func TestKilledAnywhereInAChallengePaymentNobodyPaysTwiceAndNoOrderIsLost(t *tes
 					}
 					w, f := startFront(t, database)
 					for _, c := range places {
-						t.Run(c.name, func(t *testing.T) { survive(t, w, f, gateway, c) })
+						t.Run(c.name, func(t *testing.T) { survive(t, w, f, gateway, nil, c) })
 					}
 				})
 			})
@@ -315,10 +317,10 @@ func statusCrashes(n int) []crash {
 	}
 }
 
-// survive pays by challenge, is killed at the place, and goes on.
-func survive(t *testing.T, w *world, f *front, gateway string, c crash) {
-	const challengePasses = "4000019900020704"
-	s := w.create(t, gateway, nil)
+// survive pays a session with those fields, is killed at the place, and goes on.
+func survive(t *testing.T, w *world, f *front, gateway string, fields map[string]any, c crash) sessionView {
+	number := cmp.Or(c.card, "4000019900020704")
+	s := w.create(t, gateway, fields)
 	before := f.died()
 	v := newVisitor(t)
 	t.Cleanup(func() {
@@ -359,22 +361,24 @@ func survive(t *testing.T, w *world, f *front, gateway string, c crash) {
 		}
 	}
 	if c.kind != "" {
-		page := reach(t, v, s.URL, challengePasses, c.kind)
+		page := reach(t, v, s.URL, number, c.kind)
 		f.kill()
-		if next, err := v.act(page, challengePasses); err == nil && next != nil && next.Status >= 400 {
+		if next, err := v.act(page, number); err == nil && next != nil && next.Status >= 400 {
 			t.Errorf("the page that was open leads to %d", next.Status)
 		}
 	}
-	end := v.walk(t, s.URL, challengePasses, patience)
+	end := v.walk(t, s.URL, number, patience)
 	if !end.paid() {
 		t.Errorf("the shopper ends on %q", strings.Join(strings.Fields(end.Doc.Find("main").Text()), " "))
 	}
 	until(t, 20*time.Second, "the front was killed", func() bool { return f.died() == before+1 })
-	if got := settled(t, w, s.ID, s.OrderID); got.Status != "paid" {
+	got := settled(t, w, s.ID, s.OrderID)
+	if got.Status != "paid" {
 		t.Errorf("session %s", got.Status)
 	}
 	v.calm(t)
-	t.Logf("clock moved %s, %d attempts", moved, len(w.session(t, s.ID).Attempts))
+	t.Logf("clock moved %s, %d attempts", moved, len(got.Attempts))
+	return got
 }
 
 // hangs tells whether the gateway has the call and holds its answer back.

@@ -127,6 +127,9 @@ var orders atomic.Int64
 // order is an order id nobody else uses.
 func order() string { return fmt.Sprintf("e2e-%d-%d", time.Now().UnixNano()%1e9, orders.Add(1)) }
 
+// maskedView is a card as the API shows it.
+type maskedView struct{ Brand, First6, Last4 string }
+
 // sessionView is a session as the API answers it.
 type sessionView struct {
 	ID           string `json:"id"`
@@ -137,13 +140,12 @@ type sessionView struct {
 	Currency     string `json:"currency"`
 	OrderID      string `json:"order_id"`
 	Attempts     []struct {
-		N         int    `json:"n"`
-		State     string `json:"state"`
-		Reference string `json:"reference"`
-		Card      struct {
-			Brand, First6, Last4 string
-		} `json:"card"`
-		Runs []struct {
+		N         int        `json:"n"`
+		State     string     `json:"state"`
+		Reference string     `json:"reference"`
+		Card      maskedView `json:"card"`
+		To        maskedView `json:"to"`
+		Runs      []struct {
 			N          int    `json:"n"`
 			CompInd    string `json:"comp_ind"`
 			MethodAt   string `json:"method_at"`

@@ -198,7 +198,7 @@ func TestNothingThatIsKeptOrShownHoldsACardNumberOrACode(t *testing.T) {
 func allKindsOfPayments(t *testing.T, w *world) (pans []string, seen []byte) {
 	t.Helper()
 	const html, legacy, funds, honor, refused = "4000019900070006", "4000019900040702", "4000019900050107", "4000019900060700", "4000019900020308"
-	pans = []string{cardPlain, cardFrictionless, cardChallenge, cardSoft, html, legacy, funds, honor, refused}
+	pans = []string{cardPlain, cardFrictionless, cardChallenge, cardSoft, html, legacy, funds, honor, refused, recipient}
 	slices.Sort(pans)
 	type visit struct {
 		account, number string
@@ -229,22 +229,39 @@ func allKindsOfPayments(t *testing.T, w *world) (pans []string, seen []byte) {
 			}})
 		}
 	}
+	visits = append(visits, // to a card that is typed
+		visit{account: "sber", number: legacy},
+		visit{account: "sber", number: legacy, fill: map[string]string{"cvc": oddCode}},
+		visit{account: "sber", number: funds, fill: map[string]string{"expiry": "13/77"}}, // the form comes back
+		visit{account: "sber", number: funds, fault: map[string]any{
+			"gateway": "sber", "call": "transfer/start", "do": "status", "status": 200, "content_type": "application/json",
+			"body": fmt.Sprintf(`{"status":"FAIL","errorCode":"5","errorMessage":"from %s to %s is refused"}`, funds, recipient),
+		}},
+	)
 	got := make([][]byte, len(visits))
 	for i, visit := range visits { // a few at a time would play somebody else's fault
 		if visit.fault != nil {
 			w.fault(t, visit.fault)
 		}
-		s := w.create(t, visit.account, nil)
+		var fields map[string]any
+		if visit.account == "sber" {
+			fields = transfer(nil)
+		}
+		s := w.create(t, visit.account, fields)
 		v := newVisitor(t)
 		page, err := v.get(s.URL)
+		for err == nil && page.kind() == "login" {
+			page, err = v.logIn(page)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		fields := cardFields(visit.number)
+		typed := cardFields(visit.number)
+		typed["to_number"] = recipient // ignored where the page does not ask
 		for k, val := range visit.fill {
-			fields[k] = val
+			typed[k] = val
 		}
-		if page, err = v.submit(page, page.Doc.Find("form#card"), fields); err != nil {
+		if page, err = v.submit(page, page.Doc.Find("form#card"), typed); err != nil {
 			t.Fatal(err)
 		}
 		// On, as far as it goes within a few pages: neither does every visit end in a payment, nor need it.

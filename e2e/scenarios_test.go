@@ -65,7 +65,12 @@ const (
 	saysRefused    = "refused the payment and gave no reason"
 	saysNotCharged = "You were not charged"
 	saysPayByCard  = "Pay by card"
+
+	saysTransferred = "The transfer went through"
 )
+
+// recipient is the card that transfers go to, where the page asks.
+const recipient = "4000019900021009"
 
 // paid is the end of a payment that went through at the first try.
 func paid(runs int, compInd string, how threeDS) ending {
@@ -133,6 +138,9 @@ func withoutMethods(account string) []scenario {
 		rows = append(rows, scenario{name: "held for a later capture", card: "4000019900050008", session: map[string]any{"capture": "manual"},
 			want: ending{page: resultPage, says: saysAuthorized, status: "authorized", state: "authorized", runs: 1, compInd: "-", charges: 1}})
 	}
+	if account == "sber" {
+		rows = append(rows, transfers()...)
+	}
 	for i := range rows {
 		rows[i].name, rows[i].account = account+": "+rows[i].name, account
 		if rows[i].session == nil {
@@ -141,6 +149,34 @@ func withoutMethods(account string) []scenario {
 		for k, v := range session {
 			rows[i].session[k] = v
 		}
+	}
+	return rows
+}
+
+// transfers go from card to card.
+func transfers() []scenario {
+	went := func(compInd string) ending {
+		e := paid(1, compInd, threeDS{})
+		e.says = saysTransferred
+		return e
+	}
+	rows := []scenario{
+		{name: "no 3DS", card: "4000019900050008", want: went("U")},
+		{name: "no 3DS, with a fee", card: "4000019900050008", session: map[string]any{"fee": 5000}, want: went("U")},
+		{name: "challenge card passes", card: "4000019900020704", want: went("-")},
+		{name: "challenge card fails", card: "4000019900020712", want: declined("authentication_failed", saysNotYou, 1, "-")},
+		{name: "challenge by hand", card: "4000019900020720", visit: visit{bank: []string{"1234"}}, want: went("-")},
+		{name: "declined for funds", card: "4000019900050107", want: declined("insufficient_funds", saysNoMoney, 1, "U")},
+		{name: "declined by the bank after authentication", card: "4000019900060700", want: declined("do_not_honor", "refused the transfer and gave no reason", 1, "-")},
+		// Nothing closes an order of this gateway: it ends by itself, twenty minutes after its start.
+		{name: "the bank never returns", card: "4000019900020746", session: map[string]any{"expires_in": 3600}, visit: visit{lost: 20*time.Minute + 30*time.Second},
+			want: declined("other", "The transfer was refused", 1, "-")},
+	}
+	for i := range rows {
+		if rows[i].session == nil {
+			rows[i].session = map[string]any{}
+		}
+		rows[i].name, rows[i].session["kind"] = "transfer, "+rows[i].name, "transfer"
 	}
 	return rows
 }

@@ -21,6 +21,7 @@ import (
 type visitor struct {
 	client *http.Client
 	jar    http.CookieJar
+	phone  string
 	tried  map[string]int // what was posted to banks, so that the same dead end is not entered for ever
 
 	mu       sync.Mutex
@@ -37,7 +38,7 @@ func newVisitor(t testing.TB) *visitor {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 4
 	t.Cleanup(transport.CloseIdleConnections)
-	return &visitor{client: &http.Client{Jar: jar, Transport: transport, Timeout: 40 * time.Second}, jar: jar, tried: map[string]int{}}
+	return &visitor{client: &http.Client{Jar: jar, Transport: transport, Timeout: 40 * time.Second}, jar: jar, phone: newPhone(), tried: map[string]int{}}
 }
 
 // sheet is a page as it came.
@@ -47,11 +48,13 @@ type sheet struct {
 	Doc    *goquery.Document
 }
 
-// kind tells what the page wants: card, method, bank, leave, end, or wait.
+// kind tells what the page wants: login, card, method, bank, leave, end, or wait.
 func (s *sheet) kind() string {
 	switch {
 	case s.Doc.Find("form#card").Length() > 0:
 		return "card"
+	case s.Doc.Find("input[name=phone], input[name=code]").Length() > 0:
+		return "login"
 	case s.Doc.Find("#continue").Length() > 0:
 		return "end"
 	case s.Doc.Find("iframe.unseen").Length() > 0:
@@ -137,7 +140,17 @@ func cardFields(number string) map[string]string {
 
 // pay fills in the card form that is shown.
 func (v *visitor) pay(page *sheet, number string) (*sheet, error) {
-	return v.submit(page, page.Doc.Find("form#card"), cardFields(number))
+	fields := cardFields(number)
+	if page.Doc.Find("[name=to_number]").Length() > 0 {
+		fields["to_number"] = recipient
+	}
+	return v.submit(page, page.Doc.Find("form#card"), fields)
+}
+
+// logIn gives the phone or the code, as the page asks.
+func (v *visitor) logIn(page *sheet) (*sheet, error) {
+	in := page.Doc.Find("input[name=phone], input[name=code]")
+	return v.submit(page, in.Closest("form"), map[string]string{in.AttrOr("name", ""): map[string]string{"phone": v.phone, "code": "111111"}[in.AttrOr("name", "")]})
 }
 
 // frames runs the 3DS Method: each hidden frame posts to its bank, and what the bank sends back posts itself.
@@ -173,6 +186,8 @@ func (v *visitor) bank(page *sheet) (*sheet, error) {
 // act does what the page wants; nil means that it wants nothing, or nothing that could still help.
 func (v *visitor) act(page *sheet, number string) (*sheet, error) {
 	switch page.kind() {
+	case "login":
+		return v.logIn(page)
 	case "card":
 		return v.pay(page, number)
 	case "method":

@@ -28,6 +28,7 @@ type walker struct {
 	w *world
 
 	card  string
+	to    string // the card that a transfer goes to, where it was typed
 	cvc   string
 	order string // of the visit's session, as id is
 	id    string
@@ -230,7 +231,7 @@ func (b *walker) expect(r hop, status int) {
 func (b *walker) tab() *walker {
 	b.t.Helper()
 	other := newWalker(b.t, b.w)
-	other.jar, other.order, other.card, other.cvc, other.modern = b.jar, b.order, b.card, b.cvc, b.modern
+	other.jar, other.order, other.card, other.to, other.cvc, other.modern = b.jar, b.order, b.card, b.to, b.cvc, b.modern
 	return other
 }
 
@@ -242,7 +243,11 @@ func (w *world) visits(t testing.TB, account string, session map[string]any) (*w
 	b.order, b.id = made.OrderID, made.ID
 	b.open(made.URL)
 	b.logIn()
-	if b.kind() != cardForm || !strings.Contains(b.words(), saysPayByCard) {
+	says := saysPayByCard
+	if session["kind"] == "transfer" {
+		says = "Transfer from card to card"
+	}
+	if b.kind() != cardForm || !strings.Contains(b.words(), says) {
 		t.Fatalf("the address does not begin with the card form: %s", b.words())
 	}
 	return b, made
@@ -251,8 +256,19 @@ func (w *world) visits(t testing.TB, account string, session map[string]any) (*w
 // logIn passes the pages before the card, where the account wants the customer first.
 func (b *walker) logIn() {
 	b.t.Helper()
-	// A customer of one's own: a second login of the same one would end the first.
-	phone := fmt.Sprintf("+7 917 %07d", orders.Add(1)*100+1)
+	b.logInAs(newPhone())
+	if choice := b.doc.Find("input[name=card][value=new]"); choice.Length() == 1 { // saved cards are offered
+		r := formOf(b.document, choice.Closest("form"), "card=new")
+		b.goTo(r)
+	}
+}
+
+// newPhone is a customer of one's own: a second login of the same one would end the first.
+func newPhone() string { return fmt.Sprintf("+7 917 %07d", orders.Add(1)*100+1) }
+
+// logInAs gives phone and code where they are asked for.
+func (b *walker) logInAs(phone string) {
+	b.t.Helper()
 	for _, ask := range []struct{ input, answer string }{{"phone", phone}, {"code", "111111"}} {
 		input := b.doc.Find("input[name=" + ask.input + "]")
 		if input.Length() == 0 {
@@ -260,10 +276,6 @@ func (b *walker) logIn() {
 		}
 		r := formOf(b.document, input.Closest("form"), "")
 		r.form.Set(ask.input, ask.answer)
-		b.goTo(r)
-	}
-	if choice := b.doc.Find("input[name=card][value=new]"); choice.Length() == 1 { // saved cards are offered
-		r := formOf(b.document, choice.Closest("form"), "card=new")
 		b.goTo(r)
 	}
 }
@@ -315,6 +327,10 @@ func (b *walker) fill(number, cvc string) hop {
 	r.form.Set("expiry", "12/30")
 	r.form.Set("cvc", cvc)
 	r.form.Set("name", "TEST SHOPPER")
+	if _, asked := r.form["to_number"]; asked {
+		b.to = recipient
+		r.form.Set("to_number", recipient)
+	}
 	return r
 }
 
@@ -510,8 +526,10 @@ func (b *walker) inspect(d *document, status int) {
 	if m := insides.FindString(text); m != "" {
 		b.t.Errorf("%s says %q", name, m)
 	}
-	if b.card != "" && (strings.Contains(d.body, b.card) || strings.Contains(d.body, b.card[:4]+" "+b.card[4:8])) {
-		b.t.Errorf("%s shows the card's number", name)
+	for _, number := range []string{b.card, b.to} {
+		if number != "" && (strings.Contains(d.body, number) || strings.Contains(d.body, number[:4]+" "+number[4:8])) {
+			b.t.Errorf("%s shows the card's number", name)
+		}
 	}
 	if b.order != "" {
 		text = strings.ReplaceAll(text, b.order, "")

@@ -262,7 +262,10 @@ func (a api) session(m merchant.Merchant, in NewSession) (*session.Session, erro
 		}
 		return value
 	}
-	s.Kind = oneOf("kind", string(in.Kind), "payment")
+	s.Kind = oneOf("kind", string(in.Kind), "payment", session.KindTransfer)
+	if in.Transfer != nil {
+		s.Target = &session.Target{Saved: in.Transfer.SavedCard}
+	}
 	methods := []string{"card"}
 	if acc, ok := a.Flow.Accounts[in.Account]; ok {
 		methods = providers.Instruments(acc.Provider)
@@ -357,7 +360,7 @@ func (a api) object(s *session.Session) Session {
 	}
 	for _, at := range s.Attempts {
 		view := Attempt{
-			N: at.N, State: AttemptState(at.State), Reference: at.Ref.Reference, Instrument: Instrument(at.Instrument), Card: masked(at.Card),
+			N: at.N, State: AttemptState(at.State), Reference: at.Ref.Reference, Instrument: Instrument(at.Instrument), Card: masked(at.Card), To: masked(at.To),
 			Decline: declineOf(at.Decline), PaidLate: at.PaidLate, CreatedAt: at.CreatedAt.UTC(), Runs: []Run{},
 		}
 		for _, r := range at.Runs {

@@ -178,13 +178,16 @@ func (e Instrument) Valid() bool {
 
 // Defines values for NewSessionKind.
 const (
-	NewSessionKindPayment NewSessionKind = "payment"
+	NewSessionKindPayment  NewSessionKind = "payment"
+	NewSessionKindTransfer NewSessionKind = "transfer"
 )
 
 // Valid indicates whether the value is a known member of the NewSessionKind enum.
 func (e NewSessionKind) Valid() bool {
 	switch e {
 	case NewSessionKindPayment:
+		return true
+	case NewSessionKindTransfer:
 		return true
 	default:
 		return false
@@ -412,8 +415,9 @@ func (e RunCompInd) Valid() bool {
 
 // Defines values for SessionKind.
 const (
-	SessionKindPayment SessionKind = "payment"
-	SessionKindPayout  SessionKind = "payout"
+	SessionKindPayment  SessionKind = "payment"
+	SessionKindPayout   SessionKind = "payout"
+	SessionKindTransfer SessionKind = "transfer"
 )
 
 // Valid indicates whether the value is a known member of the SessionKind enum.
@@ -422,6 +426,8 @@ func (e SessionKind) Valid() bool {
 	case SessionKindPayment:
 		return true
 	case SessionKindPayout:
+		return true
+	case SessionKindTransfer:
 		return true
 	default:
 		return false
@@ -530,7 +536,7 @@ func (e ListWebhookEndpointsParamsKind) Valid() bool {
 // Account defines model for Account.
 type Account struct {
 	// Capabilities What it can do: `pay_card`, `pay_saved_card`, `pay_qr`, `pay_sberpay`, `pay_hosted`, `close`, `callbacks`, `capture`, `void`,
-	// `refund`, `login`, `saved_cards`, `register_card`, `rename_card`, `virtual_cards`, `payouts`, `invoices`, `history`, `banks`.
+	// `refund`, `login`, `saved_cards`, `register_card`, `rename_card`, `virtual_cards`, `transfers`, `payouts`, `invoices`, `history`, `banks`.
 	Capabilities []string `json:"capabilities"`
 
 	// Gateway Which gateway it is with.
@@ -554,7 +560,7 @@ type Amount = int64
 // Asymmetric Sign with an Ed25519 key (`v1a`) as well; receivers then need only its public part.
 type Asymmetric = bool
 
-// Attempt One try to pay with one instrument.
+// Attempt One try to pay with one instrument, `card`; of a transfer, `to` is the card that the money goes to.
 type Attempt struct {
 	Card      *MaskedCard `json:"card,omitempty"`
 	CreatedAt time.Time   `json:"created_at"`
@@ -588,6 +594,7 @@ type Attempt struct {
 	// - `failed`: proved that nothing was or can be charged
 	// - `abandoned`: the shopper never came back, and the order was closed
 	State AttemptState `json:"state"`
+	To    *MaskedCard  `json:"to,omitempty"`
 }
 
 // AttemptState - `new`: written down, nothing sent
@@ -988,7 +995,7 @@ type NewSession struct {
 	// Fee On top of `amount`, in minor units, where the account's gateway knows fees.
 	Fee int64 `json:"fee,omitempty,omitzero"`
 
-	// Kind What it is.
+	// Kind A `transfer` moves the money to another card, where the account's gateway can (`transfers` among its capabilities).
 	Kind NewSessionKind `json:"kind,omitempty,omitzero"`
 
 	// Locale The page's language; the browser's if absent.
@@ -1018,13 +1025,16 @@ type NewSession struct {
 	// Example: https://shop.example/thanks
 	SuccessURL ReturnURL `json:"success_url"`
 
+	// Transfer Where a session of kind `transfer` sends the money. Without it the shopper types the card's number on the page.
+	Transfer *NewTransfer `json:"transfer,omitempty"`
+
 	// WebhookURL Where this session's events are posted, beside your endpoints.
 	//
 	// Example: https://shop.example/hooks/tollgate
 	WebhookURL WebhookURL `json:"webhook_url,omitempty,omitzero"`
 }
 
-// NewSessionKind What it is.
+// NewSessionKind A `transfer` moves the money to another card, where the account's gateway can (`transfers` among its capabilities).
 type NewSessionKind string
 
 // NewSessionLocale The page's language; the browser's if absent.
@@ -1032,6 +1042,14 @@ type NewSessionLocale string
 
 // NewSessionPaymentMethod What the shopper pays with first; the account's `pay_…` capabilities say which it takes. `hosted` is the gateway's own page.
 type NewSessionPaymentMethod string
+
+// NewTransfer Where a session of kind `transfer` sends the money. Without it the shopper types the card's number on the page.
+type NewTransfer struct {
+	// SavedCard A saved or virtual card of the customer's in the same account; not the one that pays.
+	//
+	// Example: sc_h3Jk2m
+	SavedCard string `json:"saved_card"`
+}
 
 // NewWebhookEndpoint defines model for NewWebhookEndpoint.
 type NewWebhookEndpoint struct {
