@@ -1124,7 +1124,7 @@ type NewSession struct {
 	SuccessURL ReturnURL `json:"success_url"`
 
 	// Transfer Where a session of kind `transfer` sends the money. Without it the shopper types the card's number on the page.
-	Transfer NewTransfer `json:"transfer,omitempty"`
+	Transfer *NewTransfer `json:"transfer,omitempty"`
 
 	// WebhookURL Where this session's events are posted, beside your endpoints.
 	//
