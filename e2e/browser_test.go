@@ -276,7 +276,7 @@ type view struct {
 	Text   string  `json:"text"`
 }
 
-// kindOf tells the kind of a page, and whether it goes on without the shopper: card, again (the same card once more),
+// kindOf tells the kind of a page, and whether it goes on without the shopper: login, choice (of saved cards), card, again (the same card once more),
 // method, wait, bank (the form that posts to the bank), leave, result, other; and of the sandbox acs (the bank asks), bounce
 // (forms that submit themselves), acs-message, basket, shop, console.
 const kindOf = `(function (script) {
@@ -285,6 +285,8 @@ const kindOf = `(function (script) {
 	var v = {doc: performance.timeOrigin, url: location.href, title: document.title, head: text("h1"), mark: "", errors: "", text: text("body").slice(0, 2000), moving: false}
 	var p = location.pathname, ours = location.origin === "FRONT"
 	if (ours && $("#card")) { v.kind = /\d{4}/.test(text("h1 + p")) ? "again" : "card"; v.errors = text("#notice") + text("#errors") }
+	else if (ours && $("#phone, #code")) v.kind = "login"
+	else if (ours && $("input[name=card]")) v.kind = "choice"
 	else if (ours && $("iframe.unseen")) { v.kind = "method"; v.moving = true }
 	else if (ours && $(".spinner")) { v.kind = "wait"; v.moving = true }
 	else if (ours && $("#bank")) { v.kind = "bank"; v.moving = script && !$("script[data-back]") }
@@ -366,6 +368,18 @@ func (b *tab) fill(c typedCard) {
 		}
 		b.do(chromedp.SendKeys(chromedp.ID(f.id), f.keys))
 	}
+}
+
+// logIn opens the session's address and gives a customer's phone and code; what comes after them is shown.
+func (b *tab) logIn(s sessionView) *view {
+	b.Helper()
+	b.goTo(s.URL)
+	b.do(chromedp.SendKeys(chromedp.ID("phone"), newPhone()))
+	b.press("main form button")
+	b.last = b.find(20*time.Second, "the form for the code", func(v *view) bool { return v.Head == "Code from the message" && !v.Moving })
+	b.do(chromedp.SendKeys(chromedp.ID("code"), "111111"))
+	b.press("main form button")
+	return b.rest(20 * time.Second)
 }
 
 // press clicks with the mouse where the element is. The page may be gone before the click is answered.

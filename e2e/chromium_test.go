@@ -472,6 +472,45 @@ func TestTheSameCardIsAskedForAgain(t *testing.T) {
 	}
 }
 
+func TestATransferInChromium(t *testing.T) {
+	t.Parallel()
+	w := together(t)
+	g := &gallery{tab: open(t, w)}
+	g.prefer("light")
+	s := w.create(t, "sber", transfer(map[string]any{"fee": 5000}))
+	if v := g.logIn(s); v.Kind != "card" || v.Head != "Transfer from card to card" {
+		t.Fatalf("after the login stands %s: %s", v.Kind, v.Text)
+	}
+	g.fill(cardNumber(challengeCard))
+	g.do(chromedp.SendKeys(chromedp.ID("to_number"), recipient[:15]+"0"))
+	g.press("#pay")
+	wrong := "Check the recipient's card number"
+	g.find(5*time.Second, wrong, func(v *view) bool { return strings.Contains(v.Text, wrong) })
+	if n := len(w.session(t, s.ID).Attempts); n != 0 {
+		t.Errorf("a form with a mistake in it made %d attempts", n)
+	}
+	g.picture("transfer-slip")
+	g.do(chromedp.SendKeys(chromedp.ID("to_number"), "\b"+recipient[15:]))
+	if got := ask[string](g.tab, "document.getElementById('to_number').value"); got != "4000 0199 0002 1009" {
+		t.Errorf("the recipient's number is shown as %q", got)
+	}
+	g.picture("transfer-filled")
+	g.press("#pay")
+	if v := g.until("bank"); !strings.Contains(v.Text, "Your order is proceeded, redirecting...") {
+		t.Errorf("before the bank stands %s", v.Text)
+	}
+	g.picture("transfer-bank")
+	g.press("#bank button")
+	g.until("acs")
+	g.answerBank("1234")
+	v := g.until("result")
+	g.paidOnce(s, v)
+	if v.Head != "Transferred" {
+		t.Errorf("the end says %q", v.Head)
+	}
+	g.picture("transfer-result")
+}
+
 // What reaches the gateway of the browser is what the browser is.
 func TestTheBrowserIsDescribedTruthfully(t *testing.T) {
 	t.Parallel()

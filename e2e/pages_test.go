@@ -250,6 +250,17 @@ func TestEveryPageForEveryShopper(t *testing.T) {
 	g.forgive("404")
 }
 
+func TestTheLoginAndTheTransferForEveryShopper(t *testing.T) {
+	t.Parallel()
+	w := together(t)
+	g := newGallery(t, w)
+	s := w.create(t, "sber", transfer(map[string]any{"fee": 5000}))
+	g.show("login-phone", s.URL, "login")
+	g.do(chromedp.Navigate(s.URL + "?lang=en"))
+	g.logIn(s)
+	g.show("transfer", s.URL, "card")
+}
+
 // The card page with all that it loads fits the first flight of packets of a new connection, by the bodies as they really
 // come to a browser that takes gzip.
 func TestTheCardPageIsSmallAsServed(t *testing.T) {

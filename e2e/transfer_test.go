@@ -422,7 +422,7 @@ func theShopperWhoIsLostAtTheBankSeesACalmPage(t *testing.T) {
 		b.sees(bankPage, "Confirm the transfer at your bank")
 		w.advance(t, 6*time.Minute)
 	}
-	w.advance(t, 3*time.Minute)
+	w.advance(t, 6*time.Minute) // past the next inquiry, at most four minutes on
 	b.look(made.URL, "the gateway gives up", func() bool { return b.kind() != bankPage && b.kind() != waitPage })
 	b.sees(cardForm, "You were not charged")
 	if n := w.charges(t, made.OrderID); n != 0 {

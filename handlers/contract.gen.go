@@ -635,7 +635,7 @@ type Amount = int64
 // Asymmetric Sign with an Ed25519 key (`v1a`) as well; receivers then need only its public part.
 type Asymmetric = bool
 
-// Attempt One try to pay with one instrument; `to` is the card that a transfer goes to.
+// Attempt One try to pay with one instrument, `card`; of a transfer, `to` is the card that the money goes to.
 type Attempt struct {
 	Card      *MaskedCard `json:"card,omitempty"`
 	CreatedAt time.Time   `json:"created_at"`

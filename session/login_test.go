@@ -72,7 +72,7 @@ func (h *house) asks(browser, phone string) error {
 	return h.flow.LoginPhone(context.Background(), h.id, browser, phone)
 }
 
-func (h *house) says(browser, code string) error {
+func (h *house) enters(browser, code string) error {
 	return h.flow.LoginCode(context.Background(), h.id, browser, code)
 }
 
@@ -82,7 +82,7 @@ func (h *house) logsIn(browser, phone string) {
 	if err := h.asks(browser, phone); err != nil {
 		h.t.Fatalf("%v", err)
 	}
-	if err := h.says(browser, "1234"); err != nil {
+	if err := h.enters(browser, "1234"); err != nil {
 		h.t.Fatalf("%v", err)
 	}
 	if h.flow.NeedsLogin(h.session()) {
@@ -95,16 +95,16 @@ func TestACodeIsTakenInTheBrowserThatAskedForItOnly(t *testing.T) {
 	if err := h.asks("first", phone); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.says("second", "1234"); !errors.Is(err, session.ErrStale) || !h.flow.NeedsLogin(h.session()) {
+	if err := h.enters("second", "1234"); !errors.Is(err, session.ErrStale) || !h.flow.NeedsLogin(h.session()) {
 		t.Errorf("another browser: %v", err)
 	}
 	if err := h.asks("second", stranger); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.says("first", "1234"); !errors.Is(err, session.ErrStale) || !h.flow.NeedsLogin(h.session()) {
+	if err := h.enters("first", "1234"); !errors.Is(err, session.ErrStale) || !h.flow.NeedsLogin(h.session()) {
 		t.Errorf("a browser whose code was followed by another's: %v", err)
 	}
-	if err := h.says("second", "1234"); err != nil || h.session().Login.Browser != "second" {
+	if err := h.enters("second", "1234"); err != nil || h.session().Login.Browser != "second" {
 		t.Errorf("the browser that asked last: %v", err)
 	}
 }
@@ -119,7 +119,7 @@ func TestACodeProvesThePhoneThatItWasSentToAndNoOther(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := h.says("b", "1234"); !errors.Is(err, session.ErrStale) {
+	if err := h.enters("b", "1234"); !errors.Is(err, session.ErrStale) {
 		t.Errorf("%v", err)
 	}
 	if s := h.session(); !h.flow.NeedsLogin(s) {
@@ -140,7 +140,7 @@ func TestACodeEndsAfterSixtySecondsAndAnotherIsAskedFor(t *testing.T) {
 	if !h.flow.CodeExpired(h.session()) {
 		t.Error("still good after 60 s")
 	}
-	if err := h.says("b", "1234"); !errors.Is(err, providers.ErrWrongCode) || at.tokens != 0 {
+	if err := h.enters("b", "1234"); !errors.Is(err, providers.ErrWrongCode) || at.tokens != 0 {
 		t.Errorf("an old code: %v", err)
 	}
 	h.logsIn("b", phone)
@@ -157,11 +157,11 @@ func TestCodesAndTriesAreBounded(t *testing.T) {
 		t.Errorf("a sixth code: %v", err)
 	}
 	for range 5 {
-		if err := h.says("b", "0000"); !errors.Is(err, providers.ErrWrongCode) {
+		if err := h.enters("b", "0000"); !errors.Is(err, providers.ErrWrongCode) {
 			t.Fatal(err)
 		}
 	}
-	if err := h.says("b", "1234"); !errors.Is(err, providers.ErrWrongCode) || at.tokens != 0 {
+	if err := h.enters("b", "1234"); !errors.Is(err, providers.ErrWrongCode) || at.tokens != 0 {
 		t.Errorf("the right code after five wrong ones: %v", err)
 	}
 }

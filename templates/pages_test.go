@@ -88,12 +88,18 @@ type page struct {
 func every(t *testing.T, lang, text string) []page {
 	l := layout(t, lang)
 	l.MerchantName, l.OrderText, l.Description = text, text, text
+	transfer := l
+	transfer.Transfer = &templates.Transfer{SumText: text, FeeText: text, ToLast4: text}
 	fields := []templates.Field{{Name: text, Value: text}}
 	return []page{
 		{name: "card", make: templates.Card(templates.CardPage{
 			Layout: l, Action: "/pay/s1/card", CancelAction: "/pay/s1/cancel", CSRF: text, Expiry: text, Name: text,
 			Errors:  templates.CardErrors{templates.NumberInvalid, templates.ExpiryPast, templates.CVCMissing, templates.NameMissing, templates.ToInvalid},
 			Decline: text, AttemptsLeft: 3, AskLast4: text, Brands: []string{"visa", text, "mir"},
+		})},
+		{name: "transfer", make: templates.Card(templates.CardPage{
+			Layout: transfer, Action: "/pay/s1/card", CancelAction: "/pay/s1/cancel", CSRF: text, Expiry: text, Name: text, AskTo: true,
+			Errors: templates.CardErrors{To: templates.ToSame}, Decline: text, Brands: []string{"visa"},
 		})},
 		{name: "method", make: templates.Method(templates.MethodPage{Layout: l, Frames: []string{"/3ds/r/1", "/3ds/r/2"}, ID: text, EventsURL: "/e", Next: "/pay/s1"})},
 		{name: "method frame", bare: true, inlined: true, make: templates.MethodFrame(templates.MethodFramePage{T: l.T, Nonce: l.Nonce, Action: "https://b.example/m", Fields: fields})},
@@ -282,6 +288,70 @@ func TestTheCardFormHasItsInputs(t *testing.T) {
 	}
 	back := one(t, d, `form[action="/pay/s1/cancel"]`)
 	wantAttr(t, back.Find("[name=csrf]"), "value", "token-1")
+}
+
+func TestATransferSpeaksOfATransferInEveryLanguage(t *testing.T) {
+	payment := map[string]*regexp.Regexp{
+		"en": regexp.MustCompile(`(?i)\bpa(y|id|yment)\b`), "ru": regexp.MustCompile(`(?i)оплат|плат[её]ж|плат[иея]т`), "kk": regexp.MustCompile(`(?i)төле`),
+	}
+	for _, lang := range i18n.Languages() {
+		l := layout(t, lang)
+		l.Transfer = &templates.Transfer{SumText: "1\u00a0000\u00a0₸", FeeText: "50\u00a0₸"}
+		pages := map[string]templ.Component{
+			"card":     templates.Card(templates.CardPage{Layout: l, AskTo: true, NotCharged: true}),
+			"saved":    templates.SavedCards(templates.SavedCardsPage{Layout: l, AskTo: true, Cards: []templates.SavedCard{{ID: "1", Last4: "1234"}}}),
+			"bank":     templates.Challenge(templates.ChallengePage{Layout: l, Action: "https://b.example/a"}),
+			"leave":    templates.Leave(templates.LeavePage{Layout: l, URL: "https://b.example/a"}),
+			"wait":     templates.Wait(templates.WaitPage{Layout: l}),
+			"checking": templates.Wait(templates.WaitPage{Layout: l, Reason: templates.WaitChecking, Long: true}),
+		}
+		for _, o := range []templates.Outcome{templates.OutcomePaid, templates.OutcomeCancelled, templates.OutcomeExpired, templates.OutcomeRefunded, templates.OutcomeVoided, "unheard of"} {
+			pages[string(o)] = templates.Result(templates.ResultPage{Layout: l, Outcome: o})
+		}
+		for _, reason := range templates.DeclineReasons() {
+			pages["declined: "+reason] = templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomeDeclined, Decline: reason})
+		}
+		for name, p := range pages {
+			d := doc(t, p)
+			if text := d.Find("title, body").Text(); payment[lang].MatchString(text) {
+				t.Errorf("%s, %s speaks of a payment: %q", name, lang, payment[lang].FindString(text))
+			}
+			if header := one(t, d, "header").Text(); !strings.Contains(header, "1\u00a0000\u00a0₸") || !strings.Contains(header, "50\u00a0₸") {
+				t.Errorf("%s, %s does not tell amount and fee: %q", name, lang, header)
+			}
+		}
+	}
+}
+
+func TestACardIsAskedForATransfersTarget(t *testing.T) {
+	p := cardPage(t, "en")
+	p.Transfer, p.AskTo, p.Errors = &templates.Transfer{}, true, templates.CardErrors{To: templates.ToInvalid}
+	d := doc(t, templates.Card(p))
+	to := one(t, d, "#card input[name=to_number]")
+	wantAttr(t, to, "autocomplete", "off") // no browser offers the shopper's own card
+	wantAttr(t, to, "inputmode", "numeric")
+	wantAttr(t, to, "value", "")
+	wantAttr(t, to, "aria-invalid", "true")
+	wantAttr(t, to, "aria-describedby", "to_number-error")
+	if got := one(t, d, "label[for=to_number]").Text(); got != "Recipient's card number" {
+		t.Errorf("it is called %q", got)
+	}
+	if got := one(t, d, "label[for=number]").Text(); got != "Your card number" {
+		t.Errorf("the other is called %q", got)
+	}
+	p.Transfer.ToLast4, p.AskTo = "1234", false
+	d = doc(t, templates.Card(p))
+	if d.Find("[name=to_number]").Length() != 0 || !strings.Contains(one(t, d, "header").Text(), "To card •• 1234") {
+		t.Error("a target that is known is asked for, or not said")
+	}
+}
+
+func TestAChoiceOfCardsKeepsWhatWasChosen(t *testing.T) {
+	p := templates.SavedCardsPage{Layout: layout(t, "en"), Cards: []templates.SavedCard{{ID: "1", Last4: "1111"}, {ID: "2", Last4: "2222"}}}
+	for chosen, want := range map[string]string{"": "1", "2": "2"} {
+		p.Chosen = chosen
+		wantAttr(t, one(t, doc(t, templates.SavedCards(p)), "input[checked]"), "value", want)
+	}
 }
 
 func TestWhatIsWrongStandsAtTheTopAndBesideTheField(t *testing.T) {
@@ -579,6 +649,7 @@ func TestTheCardPageFitsTheFirstFlightOfPackets(t *testing.T) {
 		p := cardPage(t, lang)
 		p.Errors = templates.CardErrors{templates.NumberInvalid, templates.ExpiryPast, templates.CVCMissing, templates.NameMissing, templates.ToInvalid}
 		p.Decline, p.AttemptsLeft = "do_not_honor", 3
+		p.AskTo, p.Transfer = true, &templates.Transfer{SumText: "12,345.67\u00a0₸", FeeText: "50.00\u00a0₸"}
 		var b bytes.Buffer
 		w := gzip.NewWriter(&b)
 		raw := render(t, templates.Card(p))

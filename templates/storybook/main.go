@@ -54,6 +54,14 @@ func stories(t *i18n.Localizer) []story {
 	notCharged.NotCharged = true
 	again := card
 	again.AskLast4 = "1234"
+	lt := l
+	lt.Transfer = &templates.Transfer{SumText: i18n.FormatAmount(t.Lang(), 1_200_000, 2, "KZT"), FeeText: i18n.FormatAmount(t.Lang(), 34_567, 2, "KZT")}
+	transfer := card
+	transfer.Layout, transfer.AskTo = lt, true
+	badTarget := transfer
+	badTarget.Expiry, badTarget.Name, badTarget.Errors = "08/29", "AIGERIM SERIK", templates.CardErrors{To: templates.ToSame}
+	named := transfer
+	named.AskTo, named.Transfer = false, &templates.Transfer{SumText: lt.Transfer.SumText, FeeText: lt.Transfer.FeeText, ToLast4: "1234"}
 	shop := "https://shop.example/thanks?session=s1"
 	info := "Подтвердите операцию в приложении банка.\nКод никому не сообщайте."
 	fields := []templates.Field{{Name: "creq", Value: "e30"}}
@@ -66,6 +74,15 @@ func stories(t *i18n.Localizer) []story {
 		{"card-declined", templates.Card(declined)},
 		{"card-not-charged", templates.Card(notCharged)},
 		{"card-again", templates.Card(again)},
+		{"transfer", templates.Card(transfer)},
+		{"transfer-wrong", templates.Card(badTarget)},
+		{"transfer-named", templates.Card(named)},
+		{"transfer-saved", templates.SavedCards(templates.SavedCardsPage{
+			Layout: lt, Action: "/card", CancelAction: "/cancel", AskTo: true, Chosen: "2", Errors: templates.CardErrors{To: templates.ToMissing},
+			Cards: []templates.SavedCard{{ID: "1", Brand: "visa", Last4: "1234", Expiry: "08/29"}, {ID: "2", Brand: "mir", Last4: "0007", Expiry: "01/28"}},
+		})},
+		{"transfer-wait", templates.Wait(templates.WaitPage{Layout: lt, Next: "#", EventsURL: "/pay/s1/events"})},
+		{"transfer-paid", templates.Result(templates.ResultPage{Layout: lt, Outcome: templates.OutcomePaid, ContinueURL: shop})},
 		{"method", templates.Method(templates.MethodPage{Layout: l, Next: "#", Deadline: 3600})},
 		{"challenge", templates.Challenge(templates.ChallengePage{Layout: l, Action: "https://bank.example/acs", Fields: fields})},
 		{"challenge-info", templates.Challenge(templates.ChallengePage{Layout: l, Action: "https://bank.example/acs", Fields: fields, Info: info})},
