@@ -16,15 +16,17 @@ func (f *Flow) Create(ctx context.Context, s *Session) error {
 	if err != nil {
 		return err
 	}
-	if s.Kind == KindPayout {
+	instrument := s.Method
+	if s.Kind == KindPayout { // it is paid with none
 		if _, ok := acc.Provider.(providers.Payer); !ok {
 			return ErrOperation
 		}
+		instrument = ""
 	}
 	if err := acc.Provider.Check(providers.Payment{
 		Ref: providers.Ref{Reference: s.OrderID + "-1"}, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.Hold,
 		Description: s.Description, Locale: s.Locale, Customer: s.Customer, Billing: s.Billing, SaveCard: s.SaveCard,
-		Instrument: s.Method, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt,
+		Instrument: instrument, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt,
 	}); err != nil {
 		return err
 	}
