@@ -168,15 +168,9 @@ func TestAChargeThatNeedsTheCustomerIsActionRequiredWithAnAddress(t *testing.T) 
 	b, first := w.visits(t, "rbs", map[string]any{"save_card": true, "customer": map[string]any{"id": "c-1"}})
 	b.pay(cardChallenge, "123")
 	b.rest(visit{})
-	var cards struct{ Data []struct{ ID string } }
-	until(t, 20*time.Second, "the card is saved", func() bool {
-		w.api(t, "GET", "/v1/customers/c-1/cards", nil, &cards)
-		return len(cards.Data) == 1
-	})
-
 	reference := order()
 	var s sessionView
-	charge := map[string]any{"saved_card": cards.Data[0].ID, "amount": 99900, "currency": first.Currency, "reference": reference}
+	charge := map[string]any{"saved_card": w.savedCard(t, "c-1"), "amount": 99900, "currency": first.Currency, "reference": reference}
 	if code := w.api(t, "POST", "/v1/charges", charge, &s); code != http.StatusCreated || s.Status != "action_required" || s.URL == "" {
 		t.Fatalf("answered %d, %s at %q", code, s.Status, s.URL)
 	}
@@ -194,4 +188,89 @@ func TestAChargeThatNeedsTheCustomerIsActionRequiredWithAnAddress(t *testing.T) 
 	if s = w.session(t, s.ID); s.Status != "paid" || w.charges(t, reference) != 1 {
 		t.Errorf("the session is %s, with %d charges", s.Status, w.charges(t, reference))
 	}
+}
+
+// Where the gateway answers at once, so do we; sums and ledger agree after each.
+func TestOperationsThatAnswerAtOnce(t *testing.T) {
+	t.Parallel()
+	type op struct {
+		name   string
+		amount int64 // 0: all that is left
+	}
+	const whole = 1234500
+	for name, row := range map[string]struct {
+		account, currency, capture   string
+		ops                          []op
+		status                       string
+		authorized, taken, givenBack int64 // in the ledger
+	}{
+		"rbs: a part captured, a part of it refunded, then the rest": {"rbs", "KZT", "manual", []op{{"capture", 50000}, {"refunds", 20000}, {"refunds", 0}}, "refunded", whole, 50000, 50000},
+		"rbs: a void":                            {"rbs", "KZT", "manual", []op{{"void", 0}}, "voided", 0, 0, 0},
+		"rbs: a refund in parts":                 {"rbs", "KZT", "automatic", []op{{"refunds", 1}, {"refunds", 9999}}, "partially_refunded", whole, whole, 10000},
+		"cashier: all captured, a part refunded": {"cashier", "RUB", "manual", []op{{"capture", 0}, {"refunds", 20000}}, "partially_refunded", whole, whole, 20000},
+		"cashier: a void":                        {"cashier", "RUB", "manual", []op{{"void", 0}}, "voided", 0, 0, 0},
+		"transactworld: a part captured, a part of it refunded": {"transactworld", "KZT", "manual", []op{{"capture", 50000}, {"refunds", 20000}}, "partially_refunded", whole, 50000, 20000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := together(t)
+			s := w.paysWithout3DS(t, row.account, map[string]any{"capture": row.capture, "currency": row.currency})
+			for _, o := range row.ops {
+				var body any
+				if o.amount != 0 {
+					body = map[string]any{"amount": o.amount}
+				}
+				var op operationView
+				if code := w.api(t, "POST", "/v1/sessions/"+s.ID+"/"+o.name, body, &op); code != http.StatusCreated || op.State != "succeeded" {
+					t.Fatalf("%s is answered %d, %+v", o.name, code, op)
+				}
+			}
+			got := w.session(t, s.ID)
+			if got.Status != row.status || got.Payment.Captured != row.taken || got.Payment.Refunded != row.givenBack {
+				t.Errorf("the session is %s, %+v", got.Status, got.Payment)
+			}
+			truth := w.ledger(t, s.OrderID)
+			if len(truth) != 1 || truth[0].Authorized != row.authorized || truth[0].Captured != row.taken || truth[0].Refunded != row.givenBack || truth[0].Charges != 1 {
+				t.Errorf("the ledger has %+v", truth)
+			}
+		})
+	}
+}
+
+// A card that was saved with one payment is charged while its customer is away, in each gateway's own way.
+func TestASavedCardIsChargedWhileTheCustomerIsAway(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ account, currency, capture, status string }{
+		{"rbs", "KZT", "automatic", "paid"}, {"payneteasy", "KZT", "automatic", "paid"}, {"payneteasy", "KZT", "manual", "authorized"},
+		{"cashier", "RUB", "automatic", "paid"}, {"transactworld", "KZT", "automatic", "paid"}, {"transactworld", "KZT", "manual", "authorized"},
+	} {
+		t.Run(row.account+" "+row.capture, func(t *testing.T) {
+			t.Parallel()
+			w, customer := together(t), order()
+			w.paysWithout3DS(t, row.account, map[string]any{"save_card": true, "customer": map[string]any{"id": customer}, "currency": row.currency})
+			charge := map[string]any{"saved_card": w.savedCard(t, customer), "amount": 99900, "currency": row.currency, "reference": order(), "capture": row.capture}
+			var s sessionView
+			if code := w.api(t, "POST", "/v1/charges", charge, &s); code != http.StatusCreated || s.Status != row.status {
+				t.Fatalf("answered %d, %s", code, s.Status)
+			}
+			if code := w.api(t, "POST", "/v1/charges", charge, nil); code != http.StatusConflict {
+				t.Errorf("the same reference again is answered %d", code)
+			}
+			truth := w.ledger(t, s.OrderID)
+			if len(truth) != 1 || truth[0].Amount != 99900 || truth[0].Authorized != 99900 || truth[0].Charges != 1 || (truth[0].Captured != 0) != (row.status == "paid") {
+				t.Errorf("the ledger has %+v", truth)
+			}
+		})
+	}
+}
+
+// savedCard is the id of the one card that a customer saved.
+func (w *world) savedCard(t testing.TB, customer string) string {
+	t.Helper()
+	var cards struct{ Data []struct{ ID string } }
+	until(t, 20*time.Second, "the card is saved", func() bool {
+		w.api(t, "GET", "/v1/customers/"+customer+"/cards", nil, &cards)
+		return len(cards.Data) == 1
+	})
+	return cards.Data[0].ID
 }
