@@ -22,8 +22,9 @@ import (
 // tap stands on the wire between the front and the simulators and keeps what the front sends.
 type tap struct {
 	*httptest.Server
-	mu    sync.Mutex
-	calls []sent
+	rewrite func(sent) string // what goes on in place of the body; nil: the body
+	mu      sync.Mutex
+	calls   []sent
 }
 
 // sent is one call as it went over the wire.
@@ -39,10 +40,14 @@ func tapped(t testing.TB) (*tap, func(*app.Options)) {
 		if err != nil {
 			t.Error(err)
 		}
+		call := sent{r.URL.Path, string(body)}
 		s.mu.Lock()
-		s.calls = append(s.calls, sent{r.URL.Path, string(body)})
+		s.calls = append(s.calls, call)
 		s.mu.Unlock()
-		r.Body = io.NopCloser(bytes.NewReader(body))
+		if s.rewrite != nil {
+			body = []byte(s.rewrite(call))
+		}
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		httputil.NewSingleHostReverseProxy(sandbox).ServeHTTP(w, r)
 	}))
 	t.Cleanup(s.Close)

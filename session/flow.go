@@ -210,7 +210,7 @@ func (f *Flow) ended(s *Session, a *Attempt, c *Change, from State) {
 	}
 	switch {
 	case s.End != "":
-	case len(s.Attempts) >= MaxAttempts:
+	case len(s.Attempts) >= MaxAttempts, s.Kind == KindPayout: // a payout has no page to try again on
 		s.End = UsedUp
 		f.event(s, c, "session.declined", nil)
 	case !now.Before(s.ExpiresAt):

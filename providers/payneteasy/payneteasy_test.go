@@ -322,7 +322,8 @@ func TestWhatASaleAnswers(t *testing.T) {
 }
 
 func TestUploadsOnTheWire(t *testing.T) {
-	g := &gateway{answers: []string{accept, accept, accept}}
+	taken := fixture(t, "constructed/upload_async_response.txt")
+	g := &gateway{answers: []string{taken, taken, taken}}
 	p := testProvider(t, g)
 	pay := payment()
 	pay.Ref.OrderID = "6684127"
@@ -571,8 +572,10 @@ func TestStepsOfTheDirectScheme(t *testing.T) {
 	pay := payment()
 	const id = "3d671629-a410-4a5d-9288-b38ceadd41f2"
 	method := "tds-method-url-frame-3ds-server-trans-id=" + id + "\n&tds-method-url-frame-3ds-method-url=https%3A%2F%2Facs.example%2F3ds-method"
-	for _, spelling := range []string{"tds_status", "tds-status"} {
-		s, err := statusOf(t, pay, status("status=processing", spelling+"=MethodUrlFrame", method))
+	for spelling, body := range map[string]string{
+		"tds_status": status("status=processing", "tds_status=MethodUrlFrame", method), "tds-status": fixture(t, "constructed/status_method_url_frame_hyphen.txt"),
+	} {
+		s, err := statusOf(t, pay, body)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -69,6 +69,10 @@ func TestRequestsOfPublicClients(t *testing.T) {
 	if _, err := p.Pay(t.Context(), pay, in, browser()); err != nil {
 		t.Fatal(err)
 	}
+	login := form(t, "requests/auth_token_partner.form.txt") // a partner's; a merchant has a name of another name
+	login.Set("merchant.username", login.Get("partner.userName"))
+	login.Del("partner.userName")
+	alike(t, w.all[0], "/transactionServices/REST/v1/authToken", login)
 	theirs := form(t, "requests/payment_db_card.form.txt")
 	for name := range theirs {
 		switch name {
