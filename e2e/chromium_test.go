@@ -20,11 +20,6 @@ import (
 	"tollgate/internal/config"
 )
 
-const (
-	challengeCard = "4000019900020720" // the bank's own page
-	plainCard     = "4000019900050008" // no 3-D Secure
-)
-
 // inChromium are the rows of the table that Chromium walks: every kind of step once per gateway, every shape in which a
 // bank answers, every page on which a shopper has to act.
 var inChromium = []string{
@@ -212,7 +207,7 @@ func TestBackFromTheBankPostsNoCReqByItself(t *testing.T) {
 			w := together(t)
 			b := open(t, w)
 			s := w.create(t, account, nil)
-			b.pay(s, challengeCard)
+			b.pay(s, cardByHand)
 			b.until("acs")
 			b.back()
 			v := b.until("bank")
@@ -235,7 +230,7 @@ func TestBackAfterSuccessShowsThatItIsPaid(t *testing.T) {
 	w := together(t)
 	b := open(t, w)
 	s := w.create(t, "rbs", nil)
-	b.pay(s, plainCard)
+	b.pay(s, cardPlain)
 	b.until("result")
 	b.until("shop") // the page goes on by itself
 	b.back()
@@ -251,7 +246,7 @@ func TestBackToTheBankAfterSuccessChangesNothing(t *testing.T) {
 	w := together(t)
 	b := open(t, w)
 	s := w.create(t, "rbs", nil)
-	b.pay(s, challengeCard)
+	b.pay(s, cardByHand)
 	b.until("acs")
 	b.answerBank("pass")
 	b.until("result")
@@ -293,7 +288,7 @@ func TestReloadingAnyPage(t *testing.T) {
 	}
 
 	s = w.create(t, "rbs", nil)
-	b.pay(s, challengeCard)
+	b.pay(s, cardByHand)
 	b.until("acs")
 	b.goTo(s.URL)
 	if v := b.reload(); v.Kind != "bank" || b.posts(creqs) != 1 {
@@ -310,7 +305,7 @@ func TestTwoTabsAndAnotherBrowser(t *testing.T) {
 	w := together(t)
 	b := open(t, w)
 	s := w.create(t, "rbs", map[string]any{"customer": map[string]any{"id": "c-1", "email": "aigerim@example.com", "phone": "77011234567"}})
-	b.pay(s, challengeCard)
+	b.pay(s, cardByHand)
 	b.until("acs")
 
 	second, other := b.another(), open(t, w)
@@ -338,7 +333,7 @@ func TestPayPressedInTwoTabs(t *testing.T) {
 	second := first.another()
 	for _, b := range []*tab{first, second} {
 		b.goTo(s.URL)
-		b.fill(cardNumber(plainCard))
+		b.fill(cardNumber(cardPlain))
 	}
 	var both sync.WaitGroup
 	for _, b := range []*tab{first, second} {
@@ -358,7 +353,7 @@ func TestPayPressedTwice(t *testing.T) {
 			b := open(t, w, how)
 			s := w.create(t, "rbs", nil)
 			b.goTo(s.URL)
-			b.fill(cardNumber(plainCard))
+			b.fill(cardNumber(cardPlain))
 			box, err := chromedp.Run(b.ctx, chromedp.Dimensions(chromedp.ID("pay")))
 			if err != nil {
 				t.Fatal(err)
@@ -380,7 +375,7 @@ func TestAWholePaymentWithoutScript(t *testing.T) {
 	w := start(t)
 	b := open(t, w, withoutScript)
 	s := w.create(t, "rbs", nil)
-	b.pay(s, challengeCard)
+	b.pay(s, cardByHand)
 	b.until("method") // nobody presses in a hidden frame: the time goes by
 	w.sandbox(t, "POST", "/clock/advance", map[string]any{"seconds": 11}, nil)
 	b.until("bank")
@@ -408,7 +403,7 @@ func TestTheWaitingPageGoesOnWhenTheStateChanges(t *testing.T) {
 	w.fault(t, map[string]any{"gateway": "rbs", "call": "paymentorder.do", "do": "slow", "when": "before", "hold_ms": 7500})
 	b := open(t, w)
 	s := w.create(t, "rbs", nil)
-	b.pay(s, plainCard)
+	b.pay(s, cardPlain)
 	waiting := b.until("wait")
 	v := b.find(20*time.Second, "another document", func(v *view) bool { return v.Doc != waiting.Doc && !v.Moving })
 	b.paidOnce(s, v)
@@ -456,7 +451,7 @@ func TestTheSameCardIsAskedForAgain(t *testing.T) {
 	if !strings.Contains(v.Text, "0902") || strings.Contains(v.Text, "4000") {
 		t.Errorf("the page asks for the card so: %s", v.Text)
 	}
-	b.fill(cardNumber(plainCard))
+	b.fill(cardNumber(cardPlain))
 	b.press("#pay")
 	if v := b.until("again"); v.Errors == "" || w.charges(t, s.OrderID) != 0 {
 		t.Errorf("another card is answered %s: %s", v.Kind, v.Text)
@@ -481,7 +476,7 @@ func TestATransferInChromium(t *testing.T) {
 	if v := g.logIn(s); v.Kind != "card" || v.Head != "Transfer from card to card" {
 		t.Fatalf("after the login stands %s: %s", v.Kind, v.Text)
 	}
-	g.fill(cardNumber(challengeCard))
+	g.fill(cardNumber(cardByHand))
 	g.do(chromedp.SendKeys(chromedp.ID("to_number"), recipient[:15]+"0"))
 	g.press("#pay")
 	wrong := "Check the recipient's card number"

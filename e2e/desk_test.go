@@ -25,7 +25,7 @@ func TestAnInvoiceIsPaidOnTheGatewaysPage(t *testing.T) {
 		t.Fatalf("renewed: %d %+v", code, bill)
 	}
 	b := newWalker(t, w)
-	b.app(bill.URL, url.Values{"card.number": {plainNumber}, "card.expiryMonth": {"12"}, "card.expiryYear": {"2030"}, "card.cvv": {"123"}})
+	b.app(bill.URL, url.Values{"card.number": {cardPlain}, "card.expiryMonth": {"12"}, "card.expiryYear": {"2030"}, "card.cvv": {"123"}})
 	if code := w.api(t, "GET", "/v1/invoices/"+bill.ID, nil, &bill); code != http.StatusOK || bill.Status != "paid" {
 		t.Fatalf("after it was paid: %d %+v", code, bill)
 	}
@@ -56,7 +56,7 @@ func TestACardRegisteredAloneIsCharged(t *testing.T) {
 	customer := order()
 	body := map[string]any{
 		"account": "transactworld", "reference": order(), "email": "shopper@shop.example",
-		"card": map[string]any{"number": plainNumber, "expiry": "12/30", "cvc": "123", "name": "TEST SHOPPER"},
+		"card": map[string]any{"number": cardPlain, "expiry": "12/30", "cvc": "123", "name": "TEST SHOPPER"},
 	}
 	var saved struct {
 		ID   string

@@ -8,14 +8,6 @@ import (
 	"time"
 )
 
-// operationView is an operation as the API answers it.
-type operationView struct {
-	N      int    `json:"n"`
-	Kind   string `json:"kind"`
-	State  string `json:"state"`
-	Amount int64  `json:"amount"`
-}
-
 // paysWithout3DS is a payment that has come to rest, by a card that asks nothing.
 func (w *world) paysWithout3DS(t testing.TB, account string, fields map[string]any) sessionView {
 	t.Helper()
@@ -190,53 +182,6 @@ func TestAChargeThatNeedsTheCustomerIsActionRequiredWithAnAddress(t *testing.T) 
 	}
 }
 
-// Where the gateway answers at once, so do we; sums and ledger agree after each.
-func TestOperationsThatAnswerAtOnce(t *testing.T) {
-	t.Parallel()
-	type op struct {
-		name   string
-		amount int64 // 0: all that is left
-	}
-	const whole = 1234500
-	for name, row := range map[string]struct {
-		account, currency, capture   string
-		ops                          []op
-		status                       string
-		authorized, taken, givenBack int64 // in the ledger
-	}{
-		"rbs: a part captured, a part of it refunded, then the rest": {"rbs", "KZT", "manual", []op{{"capture", 50000}, {"refunds", 20000}, {"refunds", 0}}, "refunded", whole, 50000, 50000},
-		"rbs: a void":                            {"rbs", "KZT", "manual", []op{{"void", 0}}, "voided", 0, 0, 0},
-		"rbs: a refund in parts":                 {"rbs", "KZT", "automatic", []op{{"refunds", 1}, {"refunds", 9999}}, "partially_refunded", whole, whole, 10000},
-		"cashier: all captured, a part refunded": {"cashier", "RUB", "manual", []op{{"capture", 0}, {"refunds", 20000}}, "partially_refunded", whole, whole, 20000},
-		"cashier: a void":                        {"cashier", "RUB", "manual", []op{{"void", 0}}, "voided", 0, 0, 0},
-		"transactworld: a part captured, a part of it refunded": {"transactworld", "KZT", "manual", []op{{"capture", 50000}, {"refunds", 20000}}, "partially_refunded", whole, 50000, 20000},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := together(t)
-			s := w.paysWithout3DS(t, row.account, map[string]any{"capture": row.capture, "currency": row.currency})
-			for _, o := range row.ops {
-				var body any
-				if o.amount != 0 {
-					body = map[string]any{"amount": o.amount}
-				}
-				var op operationView
-				if code := w.api(t, "POST", "/v1/sessions/"+s.ID+"/"+o.name, body, &op); code != http.StatusCreated || op.State != "succeeded" {
-					t.Fatalf("%s is answered %d, %+v", o.name, code, op)
-				}
-			}
-			got := w.session(t, s.ID)
-			if got.Status != row.status || got.Payment.Captured != row.taken || got.Payment.Refunded != row.givenBack {
-				t.Errorf("the session is %s, %+v", got.Status, got.Payment)
-			}
-			truth := w.ledger(t, s.OrderID)
-			if len(truth) != 1 || truth[0].Authorized != row.authorized || truth[0].Captured != row.taken || truth[0].Refunded != row.givenBack || truth[0].Charges != 1 {
-				t.Errorf("the ledger has %+v", truth)
-			}
-		})
-	}
-}
-
 // A card that was saved with one payment is charged while its customer is away, in each gateway's own way.
 func TestASavedCardIsChargedWhileTheCustomerIsAway(t *testing.T) {
 	t.Parallel()
@@ -267,10 +212,6 @@ func TestASavedCardIsChargedWhileTheCustomerIsAway(t *testing.T) {
 // savedCard is the id of the one card that a customer saved.
 func (w *world) savedCard(t testing.TB, customer string) string {
 	t.Helper()
-	var cards struct{ Data []struct{ ID string } }
-	until(t, 20*time.Second, "the card is saved", func() bool {
-		w.api(t, "GET", "/v1/customers/"+customer+"/cards", nil, &cards)
-		return len(cards.Data) == 1
-	})
-	return cards.Data[0].ID
+	until(t, 20*time.Second, "the card is saved", func() bool { return len(w.savedCards(t, "", customer)) == 1 })
+	return w.savedCards(t, "", customer)[0].ID
 }

@@ -186,20 +186,20 @@ func TestEveryPageForEveryShopper(t *testing.T) {
 
 	w.fault(t, map[string]any{"gateway": "rbs", "call": "paymentorder.do", "do": "hang", "when": "before", "hold_ms": 12000})
 	s = fresh("rbs", nil)
-	drive.pay(s, plainCard)
+	drive.pay(s, cardPlain)
 	drive.until("wait")
 	g.show("wait", s.URL, "wait")
 
 	w.fault(t, map[string]any{"gateway": "rbs", "call": "paymentorder.do", "do": "status", "when": "after", "status": 500})
 	w.fault(t, map[string]any{"gateway": "rbs", "call": "getOrderStatusExtended.do", "do": "status", "status": 500, "times": -1})
 	s = fresh("rbs", nil)
-	drive.pay(s, plainCard)
+	drive.pay(s, cardPlain)
 	drive.until("wait")
 	g.show("wait-checking", s.URL, "wait")
 	w.sandbox(t, "DELETE", "/faults", nil, nil)
 
 	s = fresh("rbs", nil)
-	drive.pay(s, challengeCard)
+	drive.pay(s, cardByHand)
 	drive.until("acs")
 	g.show("bank", s.URL, "bank")
 	g.do(chromedp.Navigate(s.URL + "?lang=en"))
@@ -226,7 +226,7 @@ func TestEveryPageForEveryShopper(t *testing.T) {
 	g.show("leave", s.URL, "leave")
 
 	s = fresh("rbs", map[string]any{"capture": "manual"})
-	drive.pay(s, plainCard)
+	drive.pay(s, cardPlain)
 	drive.until("result")
 	g.show("result-authorized", s.URL, "result")
 
@@ -322,7 +322,7 @@ func TestTheDemoShop(t *testing.T) {
 	if v := g.until("card"); !strings.Contains(v.Text, "T-shirt") {
 		t.Errorf("the card page does not say what is bought: %s", v.Text)
 	}
-	g.fill(cardNumber(challengeCard))
+	g.fill(cardNumber(cardByHand))
 	g.picture("demo-card")
 	g.press("#pay")
 	g.until("acs")

@@ -22,6 +22,7 @@ const (
 	cardPlain        = "4000019900050008" // no 3-D Secure
 	cardFrictionless = "4000019900020001"
 	cardChallenge    = "4000019900020704" // passes by itself
+	cardByHand       = "4000019900020720" // the bank's own page
 	cardSoft         = "4000019900020902" // soft decline, then challenge
 )
 
