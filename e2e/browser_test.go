@@ -276,8 +276,8 @@ type view struct {
 	Text   string  `json:"text"`
 }
 
-// kindOf tells the kind of a page, and whether it goes on without the shopper: login, choice (of saved cards), card, again (the same card once more),
-// method, wait, bank (the form that posts to the bank), leave, result, other; and of the sandbox acs (the bank asks), bounce
+// kindOf tells the kind of a page, and whether it goes on without the shopper: login, choice (of saved cards), start, scan,
+// card, again (the same card once more), method, wait, bank (the form that posts to the bank), leave, result, other; and of the sandbox acs (the bank asks), bounce
 // (forms that submit themselves), acs-message, basket, shop, console.
 const kindOf = `(function (script) {
 	function $(s) { return document.querySelector(s) }
@@ -285,6 +285,8 @@ const kindOf = `(function (script) {
 	var v = {doc: performance.timeOrigin, url: location.href, title: document.title, head: text("h1"), mark: "", errors: "", text: text("body").slice(0, 2000), moving: false}
 	var p = location.pathname, ours = location.origin === "FRONT"
 	if (ours && $("#card")) { v.kind = /\d{4}/.test(text("h1 + p")) ? "again" : "card"; v.errors = text("#notice") + text("#errors") }
+	else if (ours && $("form[action$='/start']")) v.kind = "start"
+	else if (ours && $("img.qr")) v.kind = "scan"
 	else if (ours && $("#phone, #code")) v.kind = "login"
 	else if (ours && $("input[name=card]")) v.kind = "choice"
 	else if (ours && $("iframe.unseen")) { v.kind = "method"; v.moving = true }

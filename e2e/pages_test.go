@@ -119,7 +119,8 @@ func (g *gallery) show(name, address, kind string) {
 	g.Helper()
 	for _, lang := range languages {
 		g.do(chromedp.Navigate(address + "?lang=" + lang))
-		v := g.find(20*time.Second, "the page "+name, func(v *view) bool { return v.Kind == kind && v.Doc > 0 && strings.HasPrefix(v.URL, address) })
+		v := g.find(20*time.Second, "the page "+name, func(v *view) bool { return v.Kind == kind && v.Doc > 0 && strings.HasPrefix(v.URL, address) && (g.last == nil || v.Doc != g.last.Doc) })
+		g.last = v
 		if got := ask[string](g.tab, "document.documentElement.lang"); got != lang {
 			g.Errorf("%s is in %q, asked for %q", name, got, lang)
 		}
@@ -256,9 +257,54 @@ func TestTheLoginAndTheTransferForEveryShopper(t *testing.T) {
 	g := newGallery(t, w)
 	s := w.create(t, "sber", transfer(map[string]any{"fee": 5000}))
 	g.show("login-phone", s.URL, "login")
+	g.do(chromedp.Navigate(s.URL + "?lang=ru"))
+	g.until("login")
+	g.do(chromedp.SendKeys(chromedp.ID("phone"), "+7 917 000-00-00")) // nobody's
+	g.press("main form button")
+	g.until("login")
+	g.here("login-unknown.ru")
+	g.do(chromedp.Navigate(s.URL + "?lang=en"))
+	g.until("login")
+	g.do(chromedp.SendKeys(chromedp.ID("phone"), phoneOf()))
+	g.press("main form button")
+	g.until("login")
+	g.show("login-code", s.URL, "login")
+	g.do(chromedp.SendKeys(chromedp.ID("code"), "000000"))
+	g.press("main form button")
+	g.until("login")
+	g.here("login-wrong-code.kk")
+	g.forgive("422") // what answers a slip
+	s = w.create(t, "sber", transfer(map[string]any{"fee": 5000}))
 	g.do(chromedp.Navigate(s.URL + "?lang=en"))
 	g.logIn(s)
 	g.show("transfer", s.URL, "card")
+}
+
+// Nothing is typed here: the shopper goes to the bank's app or to the gateway, or takes a card that is saved.
+func TestTheWaysBesideTheCardFormForEveryShopper(t *testing.T) {
+	t.Parallel()
+	w := together(t)
+	g := newGallery(t, w)
+	for _, way := range []string{"qr", "sberpay", "hosted"} {
+		s := w.create(t, "cashier", map[string]any{"currency": "RUB", "payment_method": way, "description": "Абай жолы, I–II"})
+		g.show("start-"+way, s.URL, "start")
+		if way == "hosted" {
+			continue
+		}
+		if way == "sberpay" {
+			g.do(chromedp.SendKeys(chromedp.ID("phone"), "+7 917 123-45-67"))
+		}
+		g.press("main form button")
+		g.until("scan")
+		g.show("scan-"+way, s.URL, "scan")
+	}
+	for _, a := range []abilities{{account: "rbs", currency: "KZT"}, {account: "payneteasy", currency: "KZT"}} {
+		customer := map[string]any{"id": order()}
+		a.pays(t, w, map[string]any{"customer": customer, "save_card": true})
+		w.savedCard(t, customer["id"].(string))
+		s := w.create(t, a.account, map[string]any{"customer": customer, "payment_method": "saved_card"})
+		g.show("saved-"+a.account, s.URL, "choice")
+	}
 }
 
 // The card page with all that it loads fits the first flight of packets of a new connection, by the bodies as they really
