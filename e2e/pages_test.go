@@ -119,7 +119,9 @@ func (g *gallery) show(name, address, kind string) {
 	g.Helper()
 	for _, lang := range languages {
 		g.do(chromedp.Navigate(address + "?lang=" + lang))
-		v := g.find(20*time.Second, "the page "+name, func(v *view) bool { return v.Kind == kind && v.Doc > 0 && strings.HasPrefix(v.URL, address) && (g.last == nil || v.Doc != g.last.Doc) })
+		v := g.find(20*time.Second, "the page "+name, func(v *view) bool {
+			return v.Kind == kind && v.Doc > 0 && strings.HasPrefix(v.URL, address) && (g.last == nil || v.Doc != g.last.Doc)
+		})
 		g.last = v
 		if got := ask[string](g.tab, "document.documentElement.lang"); got != lang {
 			g.Errorf("%s is in %q, asked for %q", name, got, lang)
@@ -278,6 +280,22 @@ func TestTheLoginAndTheTransferForEveryShopper(t *testing.T) {
 	g.do(chromedp.Navigate(s.URL + "?lang=en"))
 	g.logIn(s)
 	g.show("transfer", s.URL, "card")
+}
+
+func TestTheClockBesideTheCodeRunsOut(t *testing.T) {
+	t.Parallel()
+	w := together(t)
+	b := open(t, w)
+	b.goTo(w.create(t, "sber", nil).URL)
+	b.do(chromedp.SendKeys(chromedp.ID("phone"), phoneOf()))
+	b.press("main form button")
+	if v := b.until("login"); !strings.Contains(v.Text, "The code is good for") {
+		t.Fatalf("the page says: %s", v.Text)
+	}
+	b.do(chromedp.Evaluate[chromedp.Void](`Date.now = (function (now) { return function () { return now() + 61000 } })(Date.now)`))
+	b.find(10*time.Second, "the code is said to be too old", func(v *view) bool {
+		return strings.Contains(v.Text, "This code is too old") && !strings.Contains(v.Text, "The code is good for")
+	})
 }
 
 // Nothing is typed here: the shopper goes to the bank's app or to the gateway, or takes a card that is saved.

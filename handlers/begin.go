@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/boombuler/barcode"
 	"github.com/boombuler/barcode/qr"
@@ -267,7 +268,7 @@ func (p pay) login(c echo.Context, s *session.Session, f form) error {
 	}
 	page := templates.LoginCodePage{
 		Layout: p.layout(c, s), Action: payPath(s.ID) + "/code", AgainAction: payPath(s.ID) + "/code/again", CancelAction: cancel, CSRF: token,
-		PhoneText: maskPhone(s.Login.Phone), Error: f.login,
+		PhoneText: maskPhone(s.Login.Phone), Left: int(p.Flow.CodeLeft(s).Round(time.Second) / time.Second), Error: f.login,
 	}
 	if f.login == "" && p.Flow.CodeExpired(s) {
 		page.Error = templates.CodeExpired

@@ -107,15 +107,21 @@ func (f *Flow) login(ctx context.Context, id string) (*Session, providers.Login,
 	return s, login, nil
 }
 
-// CodeExpired tells whether the code that was sent is too old by our clock.
-func (f *Flow) CodeExpired(s *Session) bool {
+// CodeLeft is how long the code that was sent is still good by our clock; not below zero.
+func (f *Flow) CodeLeft(s *Session) time.Duration {
 	acc, err := f.account(s)
 	if err != nil || s.Login == nil {
-		return false
+		return 0
 	}
 	login, ok := acc.Provider.(providers.Login)
-	return ok && !f.Now().Before(s.Login.SentAt.Add(login.CodeLife()))
+	if !ok {
+		return 0
+	}
+	return max(0, s.Login.SentAt.Add(login.CodeLife()).Sub(f.Now()))
 }
+
+// CodeExpired tells whether the code that was sent is too old by our clock.
+func (f *Flow) CodeExpired(s *Session) bool { return f.CodeLeft(s) == 0 }
 
 // LoginCode ends a login. providers.ErrWrongCode for a wrong code or one too old; after five of them a new one is needed.
 // ErrStale where another browser asked for the code, or another code was asked for meanwhile. The credential is sealed at

@@ -221,6 +221,7 @@ type LoginCodePage struct {
 	Layout
 	Action, CancelAction, CSRF string
 	PhoneText                  string // where the code went, masked as it should be shown
+	Left                       int    // seconds that the code is still good; not shown when 0
 	AgainAction                string // posts csrf to send another code; not shown when empty
 	Error                      LoginError
 }
