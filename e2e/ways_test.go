@@ -137,19 +137,11 @@ func TestASavedCardFromItsFirstPaymentToItsEnd(t *testing.T) {
 	}
 }
 
-// phoneOf is a customer's own: a second login of the same one would end the first.
-func phoneOf() string { return fmt.Sprintf("+7 917 %07d", orders.Add(1)*100+1) }
-
 // At Sber a customer logs in by phone and code before anything is offered, and pays with a binding of theirs.
 func TestTheBindingsOfACustomerWhoLoggedIn(t *testing.T) {
 	w := together(t)
-	phone := phoneOf()
-	logIn := func(b *walker) {
-		b.press("input[name=phone]", url.Values{"phone": {phone}})
-		b.press("input[name=code]", url.Values{"code": {"111111"}})
-	}
-	b, s := w.begins(t, "sber", map[string]any{"save_card": true, "fee": 5000})
-	logIn(b)
+	phone := newPhone()
+	b, s := w.loggedIn(t, phone, map[string]any{"save_card": true, "fee": 5000})
 	if b.kind() != cardForm {
 		b.press("input[name=card][value=new]", url.Values{"card": {"new"}})
 	}
@@ -161,7 +153,7 @@ func TestTheBindingsOfACustomerWhoLoggedIn(t *testing.T) {
 	if again.doc.Find("input[name=card]").Length() > 0 {
 		t.Error("cards are offered before the login")
 	}
-	logIn(again)
+	again.logInAs(phone)
 	offered := again.doc.Find("input[name=card]").First().AttrOr("value", "")
 	if offered == "" || offered == "new" {
 		t.Fatalf("no binding is offered: %s", again.words())
