@@ -368,7 +368,7 @@ func accountsSayWhichCanAndTheOthersRefuse(t *testing.T) {
 // Nothing closes an order of this gateway. Until it ends by itself, after twenty minutes, the way to the bank stays open.
 func theShopperWhoIsLostAtTheBankSeesACalmPage(t *testing.T) {
 	w := start(t)
-	b, made := w.visits(t, "sber", transfer(map[string]any{"expires_in": 3600}))
+	b, made := w.visits(t, "sber", transfer(map[string]any{"expires_in": 86400}))
 	b.pay("4000019900020746", "123")
 	b.rest(visit{})
 	for range 3 {
@@ -376,8 +376,10 @@ func theShopperWhoIsLostAtTheBankSeesACalmPage(t *testing.T) {
 		b.sees(bankPage, "Confirm the transfer at your bank")
 		w.advance(t, 6*time.Minute)
 	}
-	w.advance(t, 6*time.Minute) // past the next inquiry, at most four minutes on
-	b.look(made.URL, "the gateway gives up", func() bool { return b.kind() != bankPage && b.kind() != waitPage })
+	b.look(made.URL, "the gateway gives up", func() bool {
+		w.advance(t, time.Minute)
+		return b.kind() != bankPage && b.kind() != waitPage
+	})
 	b.sees(cardForm, "You were not charged")
 	if n := w.charges(t, made.OrderID); n != 0 {
 		t.Errorf("%d charges", n)
