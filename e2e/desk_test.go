@@ -92,7 +92,7 @@ func (w *world) customer(t *testing.T, s sessionView) string {
 
 func TestAVirtualCardOfACustomerWhoLoggedIn(t *testing.T) {
 	w := together(t)
-	_, s := w.loggedIn(t, newPhone(), nil)
+	_, s := w.loggedIn(t, phoneOf(), nil)
 	customer := w.customer(t, s)
 	var made, again struct{ ID string }
 	body := map[string]any{"account": "sber", "customer": customer, "reference": order()}

@@ -115,7 +115,7 @@ func (w *world) saves(t *testing.T, phone, number string) sessionView {
 
 func fromACardAndASavedCardToAVirtualCard(t *testing.T) {
 	w := together(t)
-	phone := newPhone()
+	phone := phoneOf()
 	customer := w.customer(t, w.saves(t, phone, oldThreeDS))
 	var virtual savedCardView
 	if code := w.api(t, "POST", "/v1/virtual_cards", map[string]any{"account": "sber", "customer": customer, "reference": order()}, &virtual); code != http.StatusCreated {
@@ -165,7 +165,7 @@ func fromACardAndASavedCardToAVirtualCard(t *testing.T) {
 		made := w.create(t, "sber", target)
 		b := newWalker(t, w)
 		b.open(made.URL)
-		r := formOf(b.document, b.doc.Find("input[name=phone]").Closest("form"), "phone="+newPhone())
+		r := formOf(b.document, b.doc.Find("input[name=phone]").Closest("form"), "phone="+phoneOf())
 		b.expect(r, http.StatusUnprocessableEntity)
 		if !strings.Contains(b.words(), "no customer with this number") {
 			t.Errorf("the page says %s", b.words())
@@ -175,7 +175,7 @@ func fromACardAndASavedCardToAVirtualCard(t *testing.T) {
 
 func fromASavedCardToACardThatIsTyped(t *testing.T) {
 	w := together(t)
-	phone := newPhone()
+	phone := phoneOf()
 	w.saves(t, phone, noThreeDS)
 	w.saves(t, phone, oldThreeDS)
 	b, made := w.loggedIn(t, phone, transfer(nil))
@@ -264,7 +264,7 @@ func twoTabsMakeOneTransfer(t *testing.T) {
 
 func aSecondBrowserHasTheSavedCardsOnlyAfterALoginOfItsOwn(t *testing.T) {
 	w := together(t)
-	phone := newPhone()
+	phone := phoneOf()
 	w.saves(t, phone, oldThreeDS)
 	b, made := w.loggedIn(t, phone, transfer(nil))
 	saved := b.savedCards()["0702"]
