@@ -376,7 +376,7 @@ func (b *tab) fill(c typedCard) {
 func (b *tab) logIn(s sessionView) *view {
 	b.Helper()
 	b.goTo(s.URL)
-	b.do(chromedp.SendKeys(chromedp.ID("phone"), newPhone()))
+	b.do(chromedp.SendKeys(chromedp.ID("phone"), phoneOf()))
 	b.press("main form button")
 	b.last = b.find(20*time.Second, "the form for the code", func(v *view) bool { return v.Head == "Code from the message" && !v.Moving })
 	b.do(chromedp.SendKeys(chromedp.ID("code"), "111111"))

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -73,24 +74,26 @@ func TestACardRegisteredAloneIsCharged(t *testing.T) {
 	until(t, 30*time.Second, "the charge ends", func() bool { return w.session(t, s.ID).Status == "paid" })
 }
 
+// customer is how the gateway calls who has logged in to a session.
+func (w *world) customer(t *testing.T, s sessionView) string {
+	t.Helper()
+	customer := ""
+	for _, e := range w.events(t, s.ID) {
+		var data struct{ Customer string }
+		if err := json.Unmarshal(e.Data, &data); err != nil {
+			t.Fatal(err)
+		}
+		if e.Type == "session.customer_verified" {
+			customer = data.Customer
+		}
+	}
+	return customer
+}
+
 func TestAVirtualCardOfACustomerWhoLoggedIn(t *testing.T) {
 	w := together(t)
-	b, s := w.begins(t, "sber", nil)
-	b.press("input[name=phone]", url.Values{"phone": {phoneOf()}})
-	b.press("input[name=code]", url.Values{"code": {"111111"}})
-	var events struct {
-		Data []struct {
-			Type string
-			Data struct{ Customer string }
-		}
-	}
-	w.api(t, "GET", "/v1/sessions/"+s.ID+"/events", nil, &events)
-	customer := ""
-	for _, e := range events.Data {
-		if e.Type == "session.customer_verified" {
-			customer = e.Data.Customer
-		}
-	}
+	_, s := w.loggedIn(t, phoneOf(), nil)
+	customer := w.customer(t, s)
 	var made, again struct{ ID string }
 	body := map[string]any{"account": "sber", "customer": customer, "reference": order()}
 	if code := w.api(t, "POST", "/v1/virtual_cards", body, &made); code != http.StatusCreated {

@@ -38,7 +38,7 @@ func newVisitor(t testing.TB) *visitor {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 4
 	t.Cleanup(transport.CloseIdleConnections)
-	return &visitor{client: &http.Client{Jar: jar, Transport: transport, Timeout: 40 * time.Second}, jar: jar, phone: newPhone(), tried: map[string]int{}}
+	return &visitor{client: &http.Client{Jar: jar, Transport: transport, Timeout: 40 * time.Second}, jar: jar, phone: phoneOf(), tried: map[string]int{}}
 }
 
 // sheet is a page as it came.

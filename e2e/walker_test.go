@@ -256,15 +256,12 @@ func (w *world) visits(t testing.TB, account string, session map[string]any) (*w
 // logIn passes the pages before the card, where the account wants the customer first.
 func (b *walker) logIn() {
 	b.t.Helper()
-	b.logInAs(newPhone())
+	b.logInAs(phoneOf())
 	if choice := b.doc.Find("input[name=card][value=new]"); choice.Length() == 1 { // saved cards are offered
 		r := formOf(b.document, choice.Closest("form"), "card=new")
 		b.goTo(r)
 	}
 }
-
-// newPhone is a customer of one's own: a second login of the same one would end the first.
-func newPhone() string { return fmt.Sprintf("+7 917 %07d", orders.Add(1)*100+1) }
 
 // logInAs gives phone and code where they are asked for.
 func (b *walker) logInAs(phone string) {

@@ -144,12 +144,7 @@ func phoneOf() string { return fmt.Sprintf("+7 917 %07d", orders.Add(1)*100+1) }
 func TestTheBindingsOfACustomerWhoLoggedIn(t *testing.T) {
 	w := together(t)
 	phone := phoneOf()
-	logIn := func(b *walker) {
-		b.press("input[name=phone]", url.Values{"phone": {phone}})
-		b.press("input[name=code]", url.Values{"code": {"111111"}})
-	}
-	b, s := w.begins(t, "sber", map[string]any{"save_card": true, "fee": 5000})
-	logIn(b)
+	b, s := w.loggedIn(t, phone, map[string]any{"save_card": true, "fee": 5000})
 	if b.kind() != cardForm {
 		b.press("input[name=card][value=new]", url.Values{"card": {"new"}})
 	}
@@ -161,7 +156,7 @@ func TestTheBindingsOfACustomerWhoLoggedIn(t *testing.T) {
 	if again.doc.Find("input[name=card]").Length() > 0 {
 		t.Error("cards are offered before the login")
 	}
-	logIn(again)
+	again.logInAs(phone)
 	offered := again.doc.Find("input[name=card]").First().AttrOr("value", "")
 	if offered == "" || offered == "new" {
 		t.Fatalf("no binding is offered: %s", again.words())

@@ -189,7 +189,7 @@ func TestAVirtualCardWantsACustomerWhoLoggedInToASessionOfTheMerchants(t *testin
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider { d.able = able{g}; return bankDesk{d} }})
 	issue := func() reply { return m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "one")) }
 	issue().is(http.StatusConflict, "login-needed")
-	if err := m.store.SaveCredential(t.Context(), "shop", "acc", "c-1", m.seal("credential", "token"), m.clock.Now().Add(time.Hour)); err != nil {
+	if err := m.store.SaveCredential(t.Context(), "shop", "acc", "c-1", m.seal("credential", "token"), m.clock.Now(), m.clock.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	m.key = otherKey

@@ -24,14 +24,13 @@ type SavedCard struct {
 // Customers keeps what outlives a session: credentials of customers, sealed, and names of saved cards. storetest says how
 // it must behave.
 type Customers interface {
-	// SaveCredential keeps the newest sealed credential of a customer in an account; the merchant has met the customer.
-	SaveCredential(ctx context.Context, merchant, account, customer, sealed string, expires time.Time) error
+	// SaveCredential keeps the newest sealed credential of a customer in an account (one that was issued before the one that is
+	// kept changes nothing); the merchant has met the customer.
+	SaveCredential(ctx context.Context, merchant, account, customer, sealed string, issued, expires time.Time) error
 	// Met tells whether a credential of the customer's was ever saved for the merchant.
 	Met(ctx context.Context, merchant, account, customer string) (bool, error)
 	// Credential reads it. ErrNotFound where there is none or its time is over.
 	Credential(ctx context.Context, account, customer string) (sealed string, err error)
-	// DropCredential forgets it, if it is still the same.
-	DropCredential(ctx context.Context, account, customer, sealed string) error
 	// SaveCard keeps a saved card. A known gateway id of the same account and customer is replaced and keeps its ID.
 	SaveCard(ctx context.Context, c *SavedCard) error
 	// SavedCards lists a customer's cards in an account, newest first; account "" means all of the merchant's.

@@ -144,6 +144,7 @@ func (f *Flow) LoginCode(ctx context.Context, id, browser, code string) error {
 	}
 	call, done := context.WithTimeout(ctx, loginTimeout)
 	defer done()
+	issued := f.Now()
 	credential, err := login.Exchange(call, string(challenge), strings.TrimSpace(code))
 	if errors.Is(err, providers.ErrWrongCode) {
 		_, saveErr := f.update(ctx, id, func(s *Session, c *Change) error {
@@ -162,7 +163,7 @@ func (f *Flow) LoginCode(ctx context.Context, id, browser, code string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.Customers.SaveCredential(ctx, s.Merchant, s.Account, s.Login.Customer, sealed, credential.ExpiresAt); err != nil {
+	if err := f.Customers.SaveCredential(ctx, s.Merchant, s.Account, s.Login.Customer, sealed, issued, credential.ExpiresAt); err != nil {
 		return err
 	}
 	_, err = f.update(ctx, id, func(s *Session, c *Change) error {

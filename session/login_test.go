@@ -214,7 +214,7 @@ func (h *house) another(orderID string) string {
 	return s.ID
 }
 
-func TestACredentialIsSealedAndOneForEachCustomer(t *testing.T) {
+func TestACredentialIsSealedOneForEachCustomerAndGoneAfterThirtyDays(t *testing.T) {
 	h, _ := newCounter(t)
 	h.logsIn("b", phone)
 	before, err := h.store.Credential(t.Context(), shop, "of-"+phone)
@@ -225,6 +225,10 @@ func TestACredentialIsSealedAndOneForEachCustomer(t *testing.T) {
 	h.logsIn("b", phone)
 	if after, err := h.store.Credential(t.Context(), shop, "of-"+phone); err != nil || after == before {
 		t.Errorf("the earlier one is still there: %v", err)
+	}
+	h.forward(30 * 24 * time.Hour)
+	if _, err := h.store.Credential(t.Context(), shop, "of-"+phone); !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("after thirty days: %v", err)
 	}
 	if _, err := h.store.Credential(t.Context(), shop, "of-"+stranger); !errors.Is(err, session.ErrNotFound) {
 		t.Errorf("somebody else's: %v", err)

@@ -12,15 +12,16 @@ import (
 var _ session.Customers = (*Store)(nil)
 
 // SaveCredential keeps the newest sealed credential of a customer in an account.
-func (st *Store) SaveCredential(ctx context.Context, merchant, account, customer, sealed string, expires time.Time) error {
+func (st *Store) SaveCredential(ctx context.Context, merchant, account, customer, sealed string, issued, expires time.Time) error {
 	return st.change(ctx, notice{}, func(tx *tx) error {
 		if err := tx.exec(`INSERT INTO met_customer (merchant, account, customer) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 			merchant, account, customer); err != nil {
 			return err
 		}
-		return tx.exec(`INSERT INTO credential (account, customer, sealed, expires_at) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (account, customer) DO UPDATE SET sealed = excluded.sealed, expires_at = excluded.expires_at`,
-			account, customer, sealed, micros(expires))
+		return tx.exec(`INSERT INTO credential (account, customer, sealed, issued_at, expires_at) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (account, customer) DO UPDATE SET sealed = excluded.sealed, issued_at = excluded.issued_at, expires_at = excluded.expires_at
+			WHERE excluded.issued_at >= credential.issued_at`,
+			account, customer, sealed, micros(issued), micros(expires))
 	})
 }
 
@@ -39,13 +40,6 @@ func (st *Store) Credential(ctx context.Context, account, customer string) (seal
 		err = session.ErrNotFound
 	}
 	return sealed, err
-}
-
-// DropCredential forgets a credential, if it is still the same.
-func (st *Store) DropCredential(ctx context.Context, account, customer, sealed string) error {
-	return st.change(ctx, notice{}, func(tx *tx) error {
-		return tx.exec(`DELETE FROM credential WHERE account = $1 AND customer = $2 AND sealed = $3`, account, customer, sealed)
-	})
 }
 
 // SaveCard keeps a saved card and sets its ID to the one it had.

@@ -163,8 +163,8 @@ func cardOrderDropped(t *testing.T, st Store) {
 }
 
 func customerMet(t *testing.T, st Store) {
-	must(t, st.SaveCredential(t.Context(), "shop", "acc", "c-1", "sealed", noon))
-	must(t, st.SaveCredential(t.Context(), "shop", "acc", "c-1", "newer", noon))
+	must(t, st.SaveCredential(t.Context(), "shop", "acc", "c-1", "sealed", noon, noon))
+	must(t, st.SaveCredential(t.Context(), "shop", "acc", "c-1", "newer", noon, noon))
 	for _, c := range []struct {
 		merchant, account, customer string
 		want                        bool
