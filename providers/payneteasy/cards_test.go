@@ -82,13 +82,17 @@ func TestARebillIsSignedOverReferenceAmountAndCurrency(t *testing.T) {
 }
 
 func TestTheGatewaysOwnPageIsARedirect(t *testing.T) {
-	g := &gateway{answers: []string{"type=async-form-response\n&serial-number=sn\n&merchant-order-id=902B4FF5\n&paynet-order-id=6684127\n&redirect-url=https%3A%2F%2Fgate.example%2Fform%2F1\n"}}
-	step, err := testProvider(t, g).Pay(t.Context(), payment(), providers.Instrument{Kind: "hosted"}, browser())
-	if err != nil || step.Kind != providers.Redirect || step.Link != "https://gate.example/form/1" || step.Ref.OrderID != "6684127" {
-		t.Errorf("%+v, %v", step, err)
-	}
-	if g.sent[0].path != "POST https://gate.example/paynet/api/v2/sale-form/789" || g.sent[0].form.Has("credit_card_number") {
-		t.Errorf("%+v", g.sent[0])
+	for command, hold := range map[string]bool{"sale-form": false, "preauth-form": true} {
+		g := &gateway{answers: []string{"type=async-form-response\n&serial-number=sn\n&merchant-order-id=902B4FF5\n&paynet-order-id=6684127\n&redirect-url=https%3A%2F%2Fgate.example%2Fform%2F1\n"}}
+		pay := payment()
+		pay.Hold = hold
+		step, err := testProvider(t, g).Pay(t.Context(), pay, providers.Instrument{Kind: "hosted"}, browser())
+		if err != nil || step.Kind != providers.Redirect || step.Link != "https://gate.example/form/1" || step.Ref.OrderID != "6684127" {
+			t.Errorf("%s: %+v, %v", command, step, err)
+		}
+		if g.sent[0].path != "POST https://gate.example/paynet/api/v2/"+command+"/789" || g.sent[0].form.Has("credit_card_number") {
+			t.Errorf("%s: %+v", command, g.sent[0])
+		}
 	}
 }
 
