@@ -2381,7 +2381,7 @@ type ClientInterface interface {
 	//
 	// Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
 	// `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
-	// it, or repeat the call.
+	// it, or repeat the call under another `Idempotency-Key`.
 	//
 	// `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
 	// once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
@@ -2395,7 +2395,7 @@ type ClientInterface interface {
 	//
 	// Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
 	// `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
-	// it, or repeat the call.
+	// it, or repeat the call under another `Idempotency-Key`.
 	//
 	// `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
 	// once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
@@ -3068,7 +3068,7 @@ func (c *Client) ListInvoices(ctx context.Context, params *ListInvoicesParams, r
 //
 // Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
 // `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
-// it, or repeat the call.
+// it, or repeat the call under another `Idempotency-Key`.
 //
 // `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
 // once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
@@ -3092,7 +3092,7 @@ func (c *Client) CreateInvoiceWithBody(ctx context.Context, params *CreateInvoic
 //
 // Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
 // `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
-// it, or repeat the call.
+// it, or repeat the call under another `Idempotency-Key`.
 //
 // `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
 // once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
@@ -6420,7 +6420,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
 	// `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
-	// it, or repeat the call.
+	// it, or repeat the call under another `Idempotency-Key`.
 	//
 	// `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
 	// once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
@@ -6434,7 +6434,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
 	// `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
-	// it, or repeat the call.
+	// it, or repeat the call under another `Idempotency-Key`.
 	//
 	// `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
 	// once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
@@ -8849,7 +8849,7 @@ func (c *ClientWithResponses) ListInvoicesWithResponse(ctx context.Context, para
 //
 // Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
 // `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
-// it, or repeat the call.
+// it, or repeat the call under another `Idempotency-Key`.
 //
 // `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
 // once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
@@ -8869,7 +8869,7 @@ func (c *ClientWithResponses) CreateInvoiceWithBodyWithResponse(ctx context.Cont
 //
 // Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
 // `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
-// it, or repeat the call.
+// it, or repeat the call under another `Idempotency-Key`.
 //
 // `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
 // once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.

@@ -709,6 +709,7 @@ func bombard(t *testing.T, m *machine, n int, seed uint64) {
 				learn("endpoint", made.field("id"))
 			}
 			make("/v1/sessions", order(fmt.Sprint("told-", i)))
+			learn("session", make("/v1/charges", fmt.Sprintf(`{"saved_card":"sc_one","amount":1200,"currency":"KZT","reference":"held-%d","capture":"manual"}`, i)))
 			if held := m.call(http.MethodPost, "/v1/charges", fmt.Sprintf(`{"saved_card":"sc_one","amount":1200,"currency":"KZT","reference":"held-%d","capture":"manual"}`, i)); held.Code == http.StatusCreated {
 				learn("session", held.field("id"))
 			}
@@ -778,6 +779,8 @@ func TestAParameterThatCannotBeReadIsNamedByItsPointer(t *testing.T) {
 		}
 	}
 	m.call(http.MethodGet, "/v1/sessions/"+id+"/operations/x", "").is(http.StatusNotFound, "not-found")
+	m.call(http.MethodGet, "/v1/sessions/"+id+"/attempts/x/timeline", "").is(http.StatusNotFound, "not-found")
+	m.call(http.MethodGet, "/v1/sessions/"+id+"/attempts/2/timeline", "").is(http.StatusNotFound, "not-found")
 	m.call(http.MethodGet, "/v1/sessions?limit=&status=", "").is(http.StatusOK, "")
 	m.call(http.MethodGet, "/v1/sessions?limit=1&limit=x", "").is(http.StatusOK, "")
 }
