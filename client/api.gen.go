@@ -1869,6 +1869,12 @@ type ListHistoryParams struct {
 	// Status Only lines in this status, in the gateway's own word.
 	Status *string `form:"status,omitempty" json:"status,omitempty"`
 
+	// Limit How many lines at most.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset How many lines to pass over.
+	Offset *int `form:"offset,omitempty" json:"offset,omitempty"`
+
 	// Customer Whose list, where the gateway keeps one for each customer.
 	Customer *string `form:"customer,omitempty" json:"customer,omitempty"`
 }
@@ -2248,7 +2254,7 @@ type ClientInterface interface {
 
 	// ListHistory Read the gateway's own list of transactions
 	//
-	// What the gateway remembers, at most thirty lines: for reconciliation. Where the gateway knows customers by login, it is one
+	// What the gateway remembers: for reconciliation. Where the gateway knows customers by login, it is one
 	// customer's list, and `customer` must name one who has saved a card with you.
 	//
 	// Corresponds with GET /v1/accounts/{account}/history (the `ListHistory` operationId).
@@ -2375,7 +2381,7 @@ type ClientInterface interface {
 	//
 	// Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
 	// `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
-	// it, or repeat the call.
+	// it, or repeat the call under another `Idempotency-Key`.
 	//
 	// `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
 	// once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
@@ -2389,7 +2395,7 @@ type ClientInterface interface {
 	//
 	// Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
 	// `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
-	// it, or repeat the call.
+	// it, or repeat the call under another `Idempotency-Key`.
 	//
 	// `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
 	// once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
@@ -2815,7 +2821,7 @@ func (c *Client) ListBanks(ctx context.Context, account AccountName, reqEditors 
 
 // ListHistory Read the gateway's own list of transactions
 //
-// What the gateway remembers, at most thirty lines: for reconciliation. Where the gateway knows customers by login, it is one
+// What the gateway remembers: for reconciliation. Where the gateway knows customers by login, it is one
 // customer's list, and `customer` must name one who has saved a card with you.
 //
 // Corresponds with GET /v1/accounts/{account}/history (the `ListHistory` operationId).
@@ -3062,7 +3068,7 @@ func (c *Client) ListInvoices(ctx context.Context, params *ListInvoicesParams, r
 //
 // Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
 // `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
-// it, or repeat the call.
+// it, or repeat the call under another `Idempotency-Key`.
 //
 // `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
 // once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
@@ -3086,7 +3092,7 @@ func (c *Client) CreateInvoiceWithBody(ctx context.Context, params *CreateInvoic
 //
 // Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
 // `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
-// it, or repeat the call.
+// it, or repeat the call under another `Idempotency-Key`.
 //
 // `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
 // once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
@@ -4028,6 +4034,30 @@ func NewListHistoryRequest(server string, account AccountName, params *ListHisto
 		if params.Status != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Offset != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "offset", *params.Offset, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -6251,7 +6281,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListHistoryWithResponse Read the gateway's own list of transactions
 	//
-	// What the gateway remembers, at most thirty lines: for reconciliation. Where the gateway knows customers by login, it is one
+	// What the gateway remembers: for reconciliation. Where the gateway knows customers by login, it is one
 	// customer's list, and `customer` must name one who has saved a card with you.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -6390,7 +6420,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
 	// `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
-	// it, or repeat the call.
+	// it, or repeat the call under another `Idempotency-Key`.
 	//
 	// `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
 	// once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
@@ -6404,7 +6434,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
 	// `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
-	// it, or repeat the call.
+	// it, or repeat the call under another `Idempotency-Key`.
 	//
 	// `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
 	// once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
@@ -8608,7 +8638,7 @@ func (c *ClientWithResponses) ListBanksWithResponse(ctx context.Context, account
 
 // ListHistoryWithResponse Read the gateway's own list of transactions
 //
-// What the gateway remembers, at most thirty lines: for reconciliation. Where the gateway knows customers by login, it is one
+// What the gateway remembers: for reconciliation. Where the gateway knows customers by login, it is one
 // customer's list, and `customer` must name one who has saved a card with you.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -8819,7 +8849,7 @@ func (c *ClientWithResponses) ListInvoicesWithResponse(ctx context.Context, para
 //
 // Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
 // `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
-// it, or repeat the call.
+// it, or repeat the call under another `Idempotency-Key`.
 //
 // `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
 // once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.
@@ -8839,7 +8869,7 @@ func (c *ClientWithResponses) CreateInvoiceWithBodyWithResponse(ctx context.Cont
 //
 // Bills through the account's gateway (`invoices` among its capabilities; else a 422 `unsupported`). Send the customer to the
 // `url` of the answer. Without a clear answer of the gateway `status` is `unknown` and there is no `url`: read the invoice, renew
-// it, or repeat the call.
+// it, or repeat the call under another `Idempotency-Key`.
 //
 // `reference` is unique in the account for ever. Repeated with the same terms, the call finds that invoice, and makes it again only
 // once the gateway has said that it does not have it; with other terms it is a 409 `reference-in-use`.

@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"tollgate/internal/card"
 	"tollgate/internal/clock"
+	"tollgate/internal/merchant"
 	"tollgate/internal/sqlstore"
 	"tollgate/providers"
 	"tollgate/session"
@@ -101,6 +103,38 @@ func TestAProcessThatDiedOverACardLeavesItUnknown(t *testing.T) {
 		m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "one")).is(http.StatusConflict, "outcome-unknown")
 		if d.calls != 0 {
 			t.Error("the gateway was asked")
+		}
+	})
+}
+
+func TestACrashBeforeTheAnswerWasStoredMakesNoSecondCardOrInvoice(t *testing.T) {
+	scenario(t, func(t *testing.T, at sqlstore.Options, many bool) {
+		c, d := &clock.Clock{}, &desk{}
+		gate := func(g *gateway) providers.Provider { d.able = able{g}; return d }
+		dies := (&killed{}).tune()
+		dies.provider = gate
+		dying := boot(t, c, at, dies)
+		calls := [][2]string{
+			{"/v1/customers/c-1/cards", registration("one", "4000019900020720")}, {"/v1/virtual_cards", virtual("c-1", "two")}, {"/v1/invoices", invoice("acc", "three")},
+		}
+		made := map[string]string{}
+		for i, call := range calls {
+			made[call[0]] = dying.call(http.MethodPost, call[0], call[1], keyHeader, fmt.Sprint("k", i)).field("id")
+		}
+		if !many {
+			dying.stop()
+		}
+		next := boot(t, c, at, tune{provider: gate})
+		c.Advance(merchant.ClaimLease + time.Second)
+		for i, call := range calls {
+			r := next.call(http.MethodPost, call[0], call[1], keyHeader, fmt.Sprint("k", i))
+			r.is(http.StatusCreated, "")
+			if r.field("id") != made[call[0]] {
+				t.Errorf("%s: %s, and %s before the crash", call[0], r.field("id"), made[call[0]])
+			}
+		}
+		if d.calls != 2 {
+			t.Errorf("the gateway was asked %d times for two cards", d.calls)
 		}
 	})
 }

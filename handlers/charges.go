@@ -219,7 +219,14 @@ func (a api) ListHistory(ctx context.Context, r ListHistoryRequestObject) (ListH
 	if !m.May(r.Account) {
 		return nil, session.ErrNoAccount
 	}
-	q := providers.HistoryQuery{To: a.Now(), Limit: 30, Status: r.Params.Status}
+	most, err := limit(r.Params.Limit, 30)
+	if err != nil {
+		return nil, err
+	}
+	if r.Params.Offset < 0 || r.Params.Offset > 100_000 {
+		return nil, faulty("offset", "must be from 0 to 100000")
+	}
+	q := providers.HistoryQuery{To: a.Now(), Limit: most, Offset: r.Params.Offset, Status: r.Params.Status}
 	q.From = q.To.Add(-24 * time.Hour)
 	var bad []FieldError
 	if r.Params.From != "" {

@@ -1768,6 +1768,12 @@ type ListHistoryParams struct {
 	// Status Only lines in this status, in the gateway's own word.
 	Status string `form:"status,omitempty" json:"status,omitempty,omitzero"`
 
+	// Limit How many lines at most.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset How many lines to pass over.
+	Offset int `form:"offset,omitempty" json:"offset,omitempty,omitzero"`
+
 	// Customer Whose list, where the gateway keeps one for each customer.
 	Customer string `form:"customer,omitempty" json:"customer,omitempty,omitzero"`
 }
@@ -2108,6 +2114,20 @@ func (w *ServerInterfaceWrapper) ListHistory(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
 	}
 
 	// ------------- Optional query parameter "customer" -------------

@@ -61,7 +61,7 @@ func (b *biller) InquireInvoice(_ context.Context, in providers.Invoice) (provid
 	known, ok := b.bills[in.Reference]
 	in.Status = providers.NotFound
 	if ok {
-		in.GatewayID, in.Status = known.GatewayID, known.Status // the page's address is not told again
+		in.GatewayID, in.Status, in.Amount = known.GatewayID, known.Status, known.Amount // the page's address is not told again
 	}
 	return in, nil
 }
@@ -119,6 +119,10 @@ func TestAnInvoiceWhoseAnswerWasLostIsFoundAgain(t *testing.T) {
 		if found := m.call(http.MethodGet, path, ""); found.field("status") != "open" || found.field("gateway_invoice_id") != "i-one" {
 			t.Errorf("%s", found.Body)
 		}
+		m.clock.Advance(time.Minute)
+		if again := m.bill("one"); again.field("id") != made.field("id") || again.field("url") != "https://bills.example/renewed" {
+			t.Errorf("repeated: %s", again.Body)
+		}
 		if renewed := m.call(http.MethodPost, path+"/renew", ""); renewed.field("url") != "https://bills.example/renewed" {
 			t.Errorf("%s", renewed.Body)
 		}
@@ -162,7 +166,9 @@ func TestAPaidInvoiceStaysPaid(t *testing.T) {
 		{providers.Processing, "open"}, {providers.Closed, "closed"}, {providers.Unclear, "unknown"}, {providers.NotFound, "unknown"},
 		{providers.Waiting, "open"}, {providers.Paid, "paid"}, {providers.Waiting, "paid"},
 	} {
-		b.bills["one"] = providers.Invoice{GatewayID: "i-one", Status: said.outcome}
+		bill := b.bills["one"]
+		bill.Status = said.outcome
+		b.bills["one"] = bill
 		if got := m.call(http.MethodGet, path, ""); got.field("status") != said.status {
 			t.Errorf("%s: %s", said.outcome, got.Body)
 		}
@@ -171,6 +177,17 @@ func TestAPaidInvoiceStaysPaid(t *testing.T) {
 	m.call(http.MethodPost, path+"/renew", "").is(http.StatusConflict, "already-done")
 	if b.asks != asks {
 		t.Error("the gateway was asked of what is final")
+	}
+}
+
+func TestAnInvoiceOfAnotherAmountIsNotPaid(t *testing.T) {
+	m, b := withBiller(t, sqlstore.Options{Dir: t.TempDir()})
+	path := "/v1/invoices/" + m.bill("one").field("id")
+	bill := b.bills["one"]
+	bill.Status, bill.Amount.Minor = providers.Paid, 1
+	b.bills["one"] = bill
+	if got := m.call(http.MethodGet, path, ""); got.field("status") != "unknown" {
+		t.Errorf("%s", got.Body)
 	}
 }
 

@@ -25,7 +25,7 @@ type Invoice struct {
 	Status      InvoiceStatus      `json:"status"`
 	GatewayID   string             `json:"gateway_id,omitempty"`
 	URL         string             `json:"url,omitempty"`     // where it is paid
-	Deadline    time.Time          `json:"deadline,omitzero"` // of the call that makes it; before that nobody makes it again
+	Deadline    time.Time          `json:"deadline,omitzero"` // when the call that makes it is over for sure; before that nobody makes it again
 	CreatedAt   time.Time          `json:"created_at"`
 	AskedAt     time.Time          `json:"asked_at,omitzero"` // when the gateway last said how it stands
 }
@@ -94,8 +94,8 @@ func (f *Flow) Bill(ctx context.Context, in Invoice) (Invoice, error) {
 	if err != nil {
 		return in, err
 	}
-	in.ID, in.Status, in.CreatedAt = "inv_"+token, InvoiceUnknown, f.Now()
-	in.Deadline = in.CreatedAt.Add(acc.CallTimeout)
+	in.ID, in.CreatedAt = "inv_"+token, f.Now()
+	in.permit(acc, in.CreatedAt)
 	err = f.Invoices.AddInvoice(ctx, &in)
 	if err == nil {
 		return f.makeInvoice(ctx, in)
@@ -111,10 +111,20 @@ func (f *Flow) Bill(ctx context.Context, in Invoice) (Invoice, error) {
 		earlier.Customer != in.Customer || earlier.ReturnURL != in.ReturnURL {
 		return in, ErrReference
 	}
-	if earlier.GatewayID != "" {
-		return earlier, nil
+	if earlier.GatewayID == "" {
+		if earlier, err = f.recoverInvoice(ctx, earlier); err != nil {
+			return earlier, err
+		}
 	}
-	return f.recoverInvoice(ctx, earlier)
+	if earlier.Status == InvoiceOpen && earlier.URL == "" && !f.Now().Before(earlier.Deadline) { // the answer with its address was lost
+		return f.renewInvoice(ctx, earlier)
+	}
+	return earlier, nil
+}
+
+// permit lets one call make the invoice: it begins within one timeout of now, and is over within the next.
+func (in *Invoice) permit(acc Account, now time.Time) {
+	in.Status, in.Deadline = InvoiceUnknown, now.Add(2*acc.CallTimeout)
 }
 
 // InquireInvoice asks the gateway how an invoice stands, unless that cannot change any more. Without a clear answer it
@@ -140,6 +150,10 @@ func (f *Flow) RenewInvoice(ctx context.Context, merchant, id string) (Invoice, 
 	if in.GatewayID == "" {
 		return f.recoverInvoice(ctx, in)
 	}
+	return f.renewInvoice(ctx, in)
+}
+
+func (f *Flow) renewInvoice(ctx context.Context, in Invoice) (Invoice, error) {
 	said, err := f.dialInvoice(ctx, in, "invoice", providers.Invoicer.RenewInvoice)
 	if err != nil {
 		return in, err
@@ -158,15 +172,18 @@ func (f *Flow) recoverInvoice(ctx context.Context, in Invoice) (Invoice, error) 
 	if err != nil {
 		return in, err
 	}
-	in.Status, in.Deadline = InvoiceUnknown, f.Now().Add(acc.CallTimeout)
+	in.permit(acc, f.Now())
 	if err := f.Invoices.SaveInvoice(ctx, &in); err != nil { // ErrConflict: somebody else makes it
 		return in, err
 	}
 	return f.makeInvoice(ctx, in)
 }
 
-// makeInvoice sends the call that an invoice's row permits.
+// makeInvoice sends the call that an invoice's row permits, unless it comes too late for that.
 func (f *Flow) makeInvoice(ctx context.Context, in Invoice) (Invoice, error) {
+	if acc, _, err := f.invoicer(in.Account); err != nil || !f.Now().Before(in.Deadline.Add(-acc.CallTimeout)) {
+		return in, err
+	}
 	said, err := f.dialInvoice(ctx, in, "invoice", providers.Invoicer.CreateInvoice)
 	if refusal, ok := errors.AsType[*providers.Refusal](err); ok { // before any call
 		return in, errors.Join(refusal, f.Invoices.DropInvoice(context.WithoutCancel(ctx), &in))
@@ -230,14 +247,16 @@ func (in *Invoice) hear(said providers.Invoice, now time.Time) bool {
 	if in.Status == InvoicePaid || said.Status == providers.NotFound && (in.GatewayID != "" || now.Before(in.Deadline)) {
 		return false
 	}
-	switch said.Status {
-	case providers.NotFound:
+	switch {
+	case said.Amount != in.Amount: // another's bill, or not what was asked for
+		in.Status = InvoiceUnknown
+	case said.Status == providers.NotFound:
 		in.Status = InvoiceFailed
-	case providers.Waiting, providers.Processing:
+	case said.Status == providers.Waiting || said.Status == providers.Processing:
 		in.Status = InvoiceOpen
-	case providers.Paid, providers.Authorized:
+	case said.Status == providers.Paid || said.Status == providers.Authorized:
 		in.Status = InvoicePaid
-	case providers.Closed, providers.Voided, providers.Refused:
+	case said.Status == providers.Closed || said.Status == providers.Voided || said.Status == providers.Refused:
 		in.Status = InvoiceClosed
 	default:
 		in.Status = InvoiceUnknown
