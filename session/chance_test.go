@@ -180,8 +180,9 @@ func TestChanceFindsNoWayToChargeTwiceOrToLoseAPayment(t *testing.T) {
 		defer st.Close()
 		f := &fate{sentAt: map[string]time.Time{}}
 		closes := rapid.Bool().Draw(rt, "the gateway can close orders")
+		alone := rapid.Bool().Draw(rt, "no other process uses the store")
 		h := houseOn(rt, st, "order", func(h *house) {
-			h.acc.OrderLife = time.Hour
+			h.acc.OrderLife, h.alone = time.Hour, alone
 			if closes {
 				h.acc.Provider = closer{h.gw, f.close}
 			}

@@ -213,6 +213,7 @@ type house struct {
 	gw    *gateway
 	acc   session.Account
 	id    string // of the session
+	alone bool   // no other process uses the store
 	log   bytes.Buffer
 
 	mu     sync.Mutex
@@ -299,7 +300,7 @@ func (h *house) start() {
 	dead := new(bool)
 	h.flow = session.NewFlow(session.Options{
 		Store: h.store, Customers: h.store, Invoices: h.store, Accounts: map[string]session.Account{shop: h.acc}, Sealer: plainSeal{}, Now: h.now,
-		BaseURL: "https://pay.example", Log: slog.New(slog.NewTextHandler(lockedWriter{&h.mu, &h.log}, nil)),
+		BaseURL: "https://pay.example", Alone: h.alone, Log: slog.New(slog.NewTextHandler(lockedWriter{&h.mu, &h.log}, nil)),
 		At: func(place string) {
 			h.mu.Lock()
 			h.places[place]++
@@ -321,6 +322,11 @@ func (h *house) restart() {
 	h.t.Helper()
 	if err := h.store.FreeAll(context.Background()); err != nil {
 		h.t.Fatalf("%v", err)
+	}
+	if now := h.now(); h.alone {
+		if err := h.store.Hasten(context.Background(), now, now.Add(time.Minute), session.Hasty()...); err != nil {
+			h.t.Fatalf("%v", err)
+		}
 	}
 	h.start()
 }

@@ -45,6 +45,7 @@ type Options struct {
 	Rand      io.Reader // nil: crypto/rand
 	BaseURL   string    // the front's public address, no slash at the end
 	Log       *slog.Logger
+	Alone     bool               // no other process uses the store
 	At        func(place string) // called at labelled places; crash tests stop the process there. nil: nothing
 	Calls     CallWatcher        // told of every gateway call; nil: nobody
 }
@@ -58,10 +59,11 @@ type CallWatcher interface {
 // once over one store.
 type Flow struct {
 	Options
-	vault vault
-	calls sync.WaitGroup
-	stop  context.Context
-	abort context.CancelFunc
+	vault   vault
+	flights flights
+	calls   sync.WaitGroup
+	stop    context.Context
+	abort   context.CancelFunc
 }
 
 // NewFlow makes a Flow. Register its jobs with Jobs, and end it with Close.
@@ -291,6 +293,10 @@ func (acc Account) withDefaults() Account {
 	}
 	return acc
 }
+
+// Hasty are the kinds of jobs that a dead process's calls left behind to wait for their deadlines. Where Options.Alone
+// holds, a start makes those due at once.
+func Hasty() []string { return []string{jobInquire, jobOperate} }
 
 // Kinds of jobs.
 const (

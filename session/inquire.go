@@ -76,7 +76,7 @@ func (f *Flow) lost(ctx context.Context, s *Session, a *Attempt) error {
 		if a.State != New {
 			return errNothing
 		}
-		if wait := a.Deadline.Sub(f.Now()); wait > 0 {
+		if f.Now().Before(a.Deadline) && !f.orphaned(s) {
 			c.Jobs = append(c.Jobs, f.inquireJob(s, a, a.Deadline.Add(time.Second)))
 			return nil
 		}
@@ -158,7 +158,7 @@ func (f *Flow) judge(s *Session, a *Attempt, c *Change, acc Account, st provider
 	if a.State != seen.state || a.StepN != seen.stepN {
 		return errNothing // the attempt moved on while we asked; its own inquiry is queued
 	}
-	if a.State == Calling && f.Now().Before(a.Deadline) {
+	if a.State == Calling && f.Now().Before(a.Deadline) && !f.orphaned(s) {
 		f.askAtDeadline(s, a, c)
 		return nil
 	}
@@ -390,14 +390,14 @@ func failedInARow(a *Attempt) int {
 	return n
 }
 
-// lastAnswer is when the newest call was answered; when it was sent, where no answer was written down.
+// lastAnswer is when the newest call was answered; its deadline, where no answer was written down.
 func (a *Attempt) lastAnswer() time.Time {
 	if len(a.Calls) == 0 {
 		return time.Time{}
 	}
 	last := a.Calls[len(a.Calls)-1]
 	if last.AnsweredAt.IsZero() {
-		return last.SentAt
+		return a.Deadline
 	}
 	return last.AnsweredAt
 }
@@ -443,7 +443,7 @@ func (f *Flow) askLater(s *Session, a *Attempt, c *Change) error {
 		return f.lookAgain(s, a, c)
 	}
 	if a.State == Calling {
-		if now.Before(a.Deadline) {
+		if now.Before(a.Deadline) && !f.orphaned(s) {
 			f.askAtDeadline(s, a, c)
 			return nil
 		}

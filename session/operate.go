@@ -107,7 +107,7 @@ func (s *Session) openOn(a *Attempt) *Operation {
 // Operate asks the gateway to capture, void or refund. Amount 0 means all that is left. It returns once the operation is
 // written down; Wait for its state. Errors say why it was refused before any call.
 func (f *Flow) Operate(ctx context.Context, id string, kind providers.OpKind, amount int64) (*Session, int, error) {
-	n := 0
+	n, landed := 0, f.flights.take(id)
 	s, err := f.update(ctx, id, func(s *Session, c *Change) error {
 		acc, err := f.account(s)
 		if err != nil {
@@ -136,10 +136,14 @@ func (f *Flow) Operate(ctx context.Context, id string, kind providers.OpKind, am
 		return nil
 	})
 	if err != nil {
+		landed()
 		return s, 0, err
 	}
 	f.At("operation.written")
-	f.background(func(ctx context.Context) { f.operate(ctx, id, n) })
+	f.background(func(ctx context.Context) {
+		defer landed()
+		f.operate(ctx, id, n)
+	})
 	return s, n, nil
 }
 
@@ -395,9 +399,8 @@ func (f *Flow) operateDue(ctx context.Context, p jobPayload) error {
 	if op == nil || !op.State.Open() {
 		return nil
 	}
-	now := f.Now()
 	if op.State == OpNew || op.State == OpCalling {
-		if left := op.Deadline.Sub(now); left > 0 {
+		if f.Now().Before(op.Deadline) && (op.State == OpCalling || !f.orphaned(s)) {
 			_, err := f.update(ctx, s.ID, func(s *Session, c *Change) error {
 				op := s.Operation(p.Operation)
 				if op.State != OpNew && op.State != OpCalling {

@@ -42,6 +42,7 @@ func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
 		in.Kind = "card"
 	}
 	var a *Attempt
+	landed := f.flights.take(id)
 	s, err := f.update(ctx, id, func(s *Session, c *Change) error {
 		if err := f.mayBegin(s); err != nil {
 			return err
@@ -73,13 +74,17 @@ func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
 		return nil
 	})
 	if err != nil {
+		landed()
 		return err
 	}
 	f.At("attempt.written")
 	if in.Kind == "card" {
 		f.vault.put(vaultKey(s, a), in.Card)
 	}
-	f.background(func(ctx context.Context) { f.begin(ctx, s, a, in) })
+	f.background(func(ctx context.Context) {
+		defer landed()
+		f.begin(ctx, s, a, in)
+	})
 	return nil
 }
 
@@ -173,6 +178,7 @@ func (f *Flow) call(ctx context.Context, id string, n int, out outgoing, send fu
 	var acc Account
 	var p providers.Payment
 	sent := false
+	defer f.flights.take(id)()
 	_, err := f.update(ctx, id, func(s *Session, c *Change) error {
 		sent = false
 		a := s.Attempt(n)

@@ -190,8 +190,13 @@ func (a *App) buildFront(ctx context.Context) error {
 	a.runner = jobs.New(a.store, jobs.Options{Now: a.o.Clock.Now, Name: host, Workers: jobWorkers, Log: a.log})
 	a.flow = session.NewFlow(session.Options{
 		Store: a.store, Customers: a.store, Invoices: a.store, Accounts: accounts, Sealer: keys, Hub: hub, Now: a.o.Clock.Now, Rand: a.o.Rand,
-		BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Calls: a.metrics,
+		BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Calls: a.metrics, Alone: a.store.Alone(),
 	})
+	if now := a.o.Clock.Now(); a.store.Alone() { // whoever made the calls that are out is dead: ask now what became of them
+		if err := a.store.Hasten(ctx, now, now.Add(hasten), session.Hasty()...); err != nil {
+			return err
+		}
+	}
 	for kind, do := range a.flow.Jobs() {
 		a.runner.Handle(kind, do)
 	}
@@ -214,6 +219,9 @@ func (a *App) buildFront(ctx context.Context) error {
 
 // jobWorkers is how many inquiries and answers may be out at once.
 const jobWorkers = 64
+
+// hasten reaches the inquiries of calls that a dead process left behind: those of the longest deadline that is usual.
+const hasten = time.Minute
 
 // webhookSenders is how many webhook endpoints are posted to at once.
 const webhookSenders = 256

@@ -130,6 +130,21 @@ func (st *Store) FreeAll(ctx context.Context) error {
 	})
 }
 
+// Hasten makes waiting jobs of the kinds that are due by a time due now.
+func (st *Store) Hasten(ctx context.Context, now, by time.Time, kinds ...string) error {
+	return st.change(ctx, notice{jobs: true}, func(tx *tx) error {
+		for _, kind := range kinds {
+			if err := tx.exec(`UPDATE job SET run_at = $1 WHERE kind = $2 AND run_at > $1 AND run_at <= $3`, micros(now), kind, micros(by)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Alone tells that no other process uses the store.
+func (st *Store) Alone() bool { return !st.pg }
+
 // Backlog counts the jobs, for metrics.
 func (st *Store) Backlog(ctx context.Context) (jobs.Backlog, error) {
 	var b jobs.Backlog

@@ -160,6 +160,26 @@ func TestStartingOnSQLiteFreesLeases(t *testing.T) {
 	}
 }
 
+func TestWhatIsDueSoonIsDueNowAndNothingElse(t *testing.T) {
+	st := open(t, sqlstore.Options{Dir: t.TempDir()})
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	for key, j := range map[string]jobs.Job{
+		"soon": {Kind: "a", RunAt: now.Add(30 * time.Second)}, "later": {Kind: "a", RunAt: now.Add(2 * time.Minute)}, "another": {Kind: "b", RunAt: now.Add(30 * time.Second)},
+	} {
+		j.Key, j.Payload = key, []byte("{}")
+		if err := st.Enqueue(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := st.Hasten(t.Context(), now, now.Add(time.Minute), "a"); err != nil {
+		t.Fatal(err)
+	}
+	due, err := st.Claim(t.Context(), "w", now, time.Second, 10)
+	if err != nil || len(due) != 1 || due[0].Key != "soon" {
+		t.Errorf("due now: %v %v", due, err)
+	}
+}
+
 func TestOtherDatabasesAreRefusedAndPasswordsNotShown(t *testing.T) {
 	for _, url := range []string{"mysql://u:secret@localhost/x", "postgres://u:secret@localhost:port/x", "postgres://u:secret@127.0.0.1:1/x"} {
 		_, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: url})
