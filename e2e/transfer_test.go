@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -283,11 +284,22 @@ func aSecondBrowserHasTheSavedCardsOnlyAfterALoginOfItsOwn(t *testing.T) {
 		t.Fatalf("a second browser began %d transfers from a saved card", n)
 	}
 
-	// Before anybody has logged in, a second browser may: then the cards are shown there, and in the first no more.
+	// Before anybody has logged in, neither card nor saved card is taken. A second browser may log in: then the cards are
+	// shown there, and in the first no more.
 	made = w.create(t, "sber", transfer(nil))
 	b, stranger = newWalker(t, w), newWalker(t, w)
 	b.open(made.URL)
 	stranger.open(made.URL)
+	for _, path := range []string{"/saved", "/card"} {
+		form := url.Values{
+			"csrf": {stranger.doc.Find("[name=csrf]").AttrOr("value", "")}, "card": {saved}, "number": {noThreeDS}, "expiry": {"12/30"}, "cvc": {"123"},
+			"name": {"TEST SHOPPER"}, "to_number": {recipient},
+		}
+		stranger.goTo(hop{method: http.MethodPost, to: made.URL + path, form: form, from: stranger.url})
+		if n := len(w.session(t, made.ID).Attempts); n != 0 {
+			t.Errorf("a post to %s before the login began %d transfers", path, n)
+		}
+	}
 	stranger.logInAs(phone)
 	if stranger.savedCards()["0702"] != saved {
 		t.Errorf("whoever logs in does not see their cards: %s", stranger.words())

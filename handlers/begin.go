@@ -132,7 +132,7 @@ func (p pay) saved(c echo.Context) error {
 	if chosen == "new" {
 		return c.Redirect(http.StatusSeeOther, payPath(s.ID)+"/new")
 	}
-	if s.Live() != nil || s.Status() != session.StatusOpen {
+	if s.Live() != nil || s.Status() != session.StatusOpen || p.Flow.NeedsLogin(s) {
 		return back(c, s.ID)
 	}
 	cards, err := p.savedCards(c, s)
