@@ -329,8 +329,9 @@ func aPhoneThatIsNobodysIsSaidCalmly(t *testing.T) {
 
 func aCodeThatIsTooOldIsSaid(t *testing.T) {
 	w := start(t)
-	b := newWalker(t, w)
-	b.open(w.create(t, "sber", nil).URL)
+	b, stranger := newWalker(t, w), newWalker(t, w)
+	made := w.create(t, "sber", nil)
+	b.open(made.URL)
 	b.goTo(formOf(b.document, b.doc.Find("input[name=phone]").Closest("form"), "phone=+7 917 113 12 31"))
 	code := func(code string) hop {
 		return formOf(b.document, b.doc.Find("input[name=code]").Closest("form"), "code="+code)
@@ -345,6 +346,9 @@ func aCodeThatIsTooOldIsSaid(t *testing.T) {
 		t.Errorf("an old code: %s", b.words())
 	}
 	b.goTo(formOf(b.document, b.doc.Find("form[action$='/code/again']"), ""))
+	stranger.open(made.URL) // and cannot have another sent to a phone that another browser gave: it would end this one
+	csrf := url.Values{"csrf": {stranger.doc.Find("[name=csrf]").AttrOr("value", "")}}
+	stranger.goTo(hop{method: http.MethodPost, to: made.URL + "/code/again", form: csrf, from: stranger.url})
 	b.goTo(code("111111"))
 	b.sees(cardForm, saysPayByCard)
 }

@@ -331,7 +331,11 @@ func (p pay) codeAgain(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !p.Flow.NeedsLogin(s) || s.Login == nil || s.Status() != session.StatusOpen {
+	browser, err := p.Browsers.ID(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	if !p.Flow.NeedsLogin(s) || s.Login == nil || s.Login.Browser != browser || s.Status() != session.StatusOpen {
 		return back(c, s.ID)
 	}
 	return p.send(c, s, "", s.Login.Phone)
