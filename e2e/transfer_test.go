@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -283,11 +284,22 @@ func aSecondBrowserHasTheSavedCardsOnlyAfterALoginOfItsOwn(t *testing.T) {
 		t.Fatalf("a second browser began %d transfers from a saved card", n)
 	}
 
-	// Before anybody has logged in, a second browser may: then the cards are shown there, and in the first no more.
+	// Before anybody has logged in, neither card nor saved card is taken. A second browser may log in: then the cards are
+	// shown there, and in the first no more.
 	made = w.create(t, "sber", transfer(nil))
 	b, stranger = newWalker(t, w), newWalker(t, w)
 	b.open(made.URL)
 	stranger.open(made.URL)
+	for _, path := range []string{"/saved", "/card"} {
+		form := url.Values{
+			"csrf": {stranger.doc.Find("[name=csrf]").AttrOr("value", "")}, "card": {saved}, "number": {noThreeDS}, "expiry": {"12/30"}, "cvc": {"123"},
+			"name": {"TEST SHOPPER"}, "to_number": {recipient},
+		}
+		stranger.goTo(hop{method: http.MethodPost, to: made.URL + path, form: form, from: stranger.url})
+		if n := len(w.session(t, made.ID).Attempts); n != 0 {
+			t.Errorf("a post to %s before the login began %d transfers", path, n)
+		}
+	}
 	stranger.logInAs(phone)
 	if stranger.savedCards()["0702"] != saved {
 		t.Errorf("whoever logs in does not see their cards: %s", stranger.words())
@@ -317,8 +329,9 @@ func aPhoneThatIsNobodysIsSaidCalmly(t *testing.T) {
 
 func aCodeThatIsTooOldIsSaid(t *testing.T) {
 	w := start(t)
-	b := newWalker(t, w)
-	b.open(w.create(t, "sber", nil).URL)
+	b, stranger := newWalker(t, w), newWalker(t, w)
+	made := w.create(t, "sber", nil)
+	b.open(made.URL)
 	b.goTo(formOf(b.document, b.doc.Find("input[name=phone]").Closest("form"), "phone=+7 917 113 12 31"))
 	code := func(code string) hop {
 		return formOf(b.document, b.doc.Find("input[name=code]").Closest("form"), "code="+code)
@@ -333,6 +346,9 @@ func aCodeThatIsTooOldIsSaid(t *testing.T) {
 		t.Errorf("an old code: %s", b.words())
 	}
 	b.goTo(formOf(b.document, b.doc.Find("form[action$='/code/again']"), ""))
+	stranger.open(made.URL) // and cannot have another sent to a phone that another browser gave: it would end this one
+	csrf := url.Values{"csrf": {stranger.doc.Find("[name=csrf]").AttrOr("value", "")}}
+	stranger.goTo(hop{method: http.MethodPost, to: made.URL + "/code/again", form: csrf, from: stranger.url})
 	b.goTo(code("111111"))
 	b.sees(cardForm, saysPayByCard)
 }

@@ -132,7 +132,7 @@ func (p pay) saved(c echo.Context) error {
 	if chosen == "new" {
 		return c.Redirect(http.StatusSeeOther, payPath(s.ID)+"/new")
 	}
-	if s.Live() != nil || s.Status() != session.StatusOpen {
+	if s.Live() != nil || s.Status() != session.StatusOpen || p.Flow.NeedsLogin(s) {
 		return back(c, s.ID)
 	}
 	cards, err := p.savedCards(c, s)
@@ -331,7 +331,11 @@ func (p pay) codeAgain(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !p.Flow.NeedsLogin(s) || s.Login == nil || s.Status() != session.StatusOpen {
+	browser, err := p.Browsers.ID(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	if !p.Flow.NeedsLogin(s) || s.Login == nil || s.Login.Browser != browser || s.Status() != session.StatusOpen {
 		return back(c, s.ID)
 	}
 	return p.send(c, s, "", s.Login.Phone)

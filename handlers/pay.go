@@ -205,7 +205,7 @@ func (p pay) submit(c echo.Context) error {
 	}
 	a := s.Live()
 	again := a != nil && a.State == session.Shopper && a.Step != nil && a.Step.Kind == providers.AskCard
-	if a != nil && !again || s.Status() != session.StatusOpen && !again {
+	if !again && (a != nil || s.Status() != session.StatusOpen || p.Flow.NeedsLogin(s)) {
 		return back(c, s.ID) // a second click, another tab, Back after the end: the page that is true now
 	}
 	in, f := p.read(c)
