@@ -33,6 +33,8 @@ type provider struct {
 	languages   []string
 	secret      providers.Secret
 	public      *rsa.PublicKey
+
+	recurringFrequency, recurringDays int
 }
 
 var (
@@ -123,6 +125,9 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 	set(form, "email", email(p))
 	if p.SaveCard || p.Instrument == "saved_card" {
 		set(form, "clientId", p.Customer.ID)
+	}
+	if p.SaveCard && g.recurringDays > 0 {
+		form.Set("jsonParams", fmt.Sprintf(`{"recurringFrequency":"%d","recurringExpiry":"%s"}`, g.recurringFrequency, g.now().AddDate(0, 0, g.recurringDays).Format("20060102")))
 	}
 	if secs := g.lifetime(p); secs > 0 {
 		form.Set("sessionTimeoutSecs", strconv.Itoa(secs))
