@@ -149,6 +149,9 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 	if ref.OrderID = answers.ID(o.text("orderId")); ref.OrderID == "" {
 		return providers.Ref{}, providers.Unreadable(op, 200, errShape)
 	}
+	if p.Instrument == byHosted {
+		ref = ref.With(moreForm, o.text("formUrl"))
+	}
 	return ref, nil
 }
 
@@ -191,14 +194,16 @@ func email(p providers.Payment) string {
 	return e
 }
 
-// Pay sends the card.
+// Pay sends the card, or the shopper to the gateway's page.
 func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
 	switch in.Kind {
 	case "card":
 	case "saved_card":
 		return g.payBinding(ctx, p, in.Saved, in.Code, b, "")
+	case byHosted:
+		return g.hosted(p.Ref)
 	default:
-		return providers.Step{}, refuse("payment_method", "this gateway account takes cards only")
+		return providers.Step{}, refuse("payment_method", "this gateway takes cards, saved cards and its own page")
 	}
 	return g.payOrder(ctx, p, in.Card, b, "")
 }
@@ -241,6 +246,8 @@ var (
 func (g *provider) Resume(ctx context.Context, p providers.Payment, a providers.Answer) (providers.Step, error) {
 	expect, soft := p.Ref.More[moreExpect], p.Ref.More[moreRun] == softDecline
 	switch {
+	case a.Kind == providers.Returned && p.Ref.More[moreForm] != "":
+		return g.leftPage(ctx, p)
 	case a.Kind == providers.MethodDone && expect == "" && !soft:
 		return g.after(ctx, p, opContinue, url.Values{"mdOrder": {p.Ref.OrderID}})
 	case (a.Kind == providers.MethodDone || a.Kind == providers.CardAgain) && expect == "" && soft:
@@ -459,6 +466,13 @@ func (g *provider) Status(ctx context.Context, p providers.Payment) (providers.S
 	st, err := standing(p, o)
 	if err != nil {
 		return providers.Standing{}, providers.Unreadable(opStatus, 200, err)
+	}
+	if st.Outcome == providers.Waiting && p.Ref.More[moreForm] != "" {
+		next, err := g.hosted(st.Ref)
+		if err != nil {
+			return providers.Standing{}, err
+		}
+		st.LastTry, st.Next = nil, &next // the page takes another try
 	}
 	return st, nil
 }
