@@ -67,6 +67,11 @@ type Config struct {
 	Features       []string `toml:"features"`
 	// Languages the gateway knows, two letters each; a shopper's language that is not among them becomes the first.
 	Languages []string `toml:"languages"`
+
+	// RecurringFrequency and RecurringDays tell the card's bank, with a payment that saves the card, of the charges that
+	// follow: so many days lie between them at least, and so many after the payment is the last. Both or neither.
+	RecurringFrequency int `toml:"recurring_frequency"`
+	RecurringDays      int `toml:"recurring_days"`
 }
 
 var _ providers.Config = (*Config)(nil)
@@ -121,6 +126,9 @@ func (c *Config) Faults() []string {
 			fault("languages", "%q is not two small letters", l)
 		}
 	}
+	if c.RecurringFrequency < 0 || c.RecurringDays < 0 || (c.RecurringFrequency == 0) != (c.RecurringDays == 0) {
+		fault("recurring_frequency", "and recurring_days must both be set, in days, or neither")
+	}
 	return faults
 }
 
@@ -136,7 +144,7 @@ func (c *Config) Open(env providers.Env) (providers.Provider, error) {
 		notify: c.MethodNotification == nil || *c.MethodNotification, browser: c.BrowserInfo == nil || *c.BrowserInfo,
 		acsRedirect: acsRedirect(c.BaseURL),
 		timeout:     c.SessionTimeout, features: slices.Clone(c.Features), languages: slices.Clone(c.Languages),
-		secret: c.CallbackSecret, bindingCode: c.BindingCode,
+		secret: c.CallbackSecret, bindingCode: c.BindingCode, recurringFrequency: c.RecurringFrequency, recurringDays: c.RecurringDays,
 	}
 	if p.timeout == 0 {
 		p.timeout = maxSessionTimeout

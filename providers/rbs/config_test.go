@@ -41,6 +41,8 @@ func TestConfigFaults(t *testing.T) {
 		{"three_ds2", func(c *rbs.Config) { c.ThreeDS2 = "own" }},
 		{"session_timeout", func(c *rbs.Config) { c.SessionTimeout = 30 }},
 		{"features", func(c *rbs.Config) { c.Features = []string{"AUTO_PAYMENT"} }},
+		{"recurring_frequency", func(c *rbs.Config) { c.RecurringFrequency = 28 }},
+		{"recurring_frequency", func(c *rbs.Config) { c.RecurringFrequency, c.RecurringDays = -1, 365 }},
 		{"languages", func(c *rbs.Config) { c.Languages = []string{"rus"} }},
 	} {
 		c := good

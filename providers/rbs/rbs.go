@@ -33,6 +33,8 @@ type provider struct {
 	languages   []string
 	secret      providers.Secret
 	public      *rsa.PublicKey
+
+	recurringFrequency, recurringDays int
 }
 
 var (
@@ -124,6 +126,9 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 	if p.SaveCard || p.Instrument == "saved_card" {
 		set(form, "clientId", p.Customer.ID)
 	}
+	if p.SaveCard && g.recurringDays > 0 {
+		form.Set("jsonParams", fmt.Sprintf(`{"recurringFrequency":"%d","recurringExpiry":"%s"}`, g.recurringFrequency, g.now().AddDate(0, 0, g.recurringDays).Format("20060102")))
+	}
 	if secs := g.lifetime(p); secs > 0 {
 		form.Set("sessionTimeoutSecs", strconv.Itoa(secs))
 	}
@@ -143,6 +148,9 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 	ref := p.Ref
 	if ref.OrderID = answers.ID(o.text("orderId")); ref.OrderID == "" {
 		return providers.Ref{}, providers.Unreadable(op, 200, errShape)
+	}
+	if p.Instrument == byHosted {
+		ref = ref.With(moreForm, o.text("formUrl"))
 	}
 	return ref, nil
 }
@@ -186,14 +194,16 @@ func email(p providers.Payment) string {
 	return e
 }
 
-// Pay sends the card.
+// Pay sends the card, or the shopper to the gateway's page.
 func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
 	switch in.Kind {
 	case "card":
 	case "saved_card":
 		return g.payBinding(ctx, p, in.Saved, in.Code, b, "")
+	case byHosted:
+		return g.hosted(p.Ref)
 	default:
-		return providers.Step{}, refuse("payment_method", "this gateway account takes cards only")
+		return providers.Step{}, refuse("payment_method", "this gateway takes cards, saved cards and its own page")
 	}
 	return g.payOrder(ctx, p, in.Card, b, "")
 }
@@ -236,6 +246,8 @@ var (
 func (g *provider) Resume(ctx context.Context, p providers.Payment, a providers.Answer) (providers.Step, error) {
 	expect, soft := p.Ref.More[moreExpect], p.Ref.More[moreRun] == softDecline
 	switch {
+	case a.Kind == providers.Returned && p.Ref.More[moreForm] != "":
+		return g.leftPage(ctx, p)
 	case a.Kind == providers.MethodDone && expect == "" && !soft:
 		return g.after(ctx, p, opContinue, url.Values{"mdOrder": {p.Ref.OrderID}})
 	case (a.Kind == providers.MethodDone || a.Kind == providers.CardAgain) && expect == "" && soft:
@@ -454,6 +466,13 @@ func (g *provider) Status(ctx context.Context, p providers.Payment) (providers.S
 	st, err := standing(p, o)
 	if err != nil {
 		return providers.Standing{}, providers.Unreadable(opStatus, 200, err)
+	}
+	if st.Outcome == providers.Waiting && p.Ref.More[moreForm] != "" {
+		next, err := g.hosted(st.Ref)
+		if err != nil {
+			return providers.Standing{}, err
+		}
+		st.LastTry, st.Next = nil, &next // the page takes another try
 	}
 	return st, nil
 }

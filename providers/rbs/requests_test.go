@@ -97,6 +97,7 @@ func TestRequests(t *testing.T) {
 		{"register_pre_auth", "registerPreAuth.do", ok, nil, hold, register},
 		{"register_saving_card", "register.do", ok, func(c *rbs.Config) { c.Features = []string{"FORCE_TDS", "FORCE_CREATE_BINDING"} },
 			func(p *providers.Payment) { p.SaveCard = true }, register},
+		{"register_for_later_charges", "register.do", ok, func(c *rbs.Config) { c.RecurringFrequency, c.RecurringDays = 5, 365 }, func(p *providers.Payment) { p.SaveCard = true }, register},
 		{"register_by_token", "register.do", ok, func(c *rbs.Config) {
 			c.UserName, c.Password, c.Token = "", providers.Secret{}, providers.NewSecret("tok-en-1")
 		}, nil, register},

@@ -1,0 +1,44 @@
+package rbs
+
+import (
+	"context"
+
+	"tollgate/providers"
+	"tollgate/threeds"
+)
+
+var _ providers.InstrumentLister = (*provider)(nil)
+
+const (
+	byHosted = "hosted"
+	moreForm = "formUrl" // the gateway's page, of an order that is paid there
+)
+
+// Instruments beyond cards: the gateway's own page, which every order has.
+func (g *provider) Instruments() []string { return []string{byHosted} }
+
+// hosted sends the shopper to the order's page at the gateway, which runs 3-D Secure itself.
+func (g *provider) hosted(ref providers.Ref) (providers.Step, error) {
+	s := step(providers.Redirect, ref)
+	var err error
+	if s.Link, err = threeds.CheckURL(ref.More[moreForm], g.loopback); err != nil {
+		return providers.Step{}, providers.Unreadable(opRegister, 200, err)
+	}
+	return s, nil
+}
+
+// leftPage is a shopper back from the gateway's page. An order on which nothing was tried, or in vain, is closed: its page
+// would go on taking cards, beside whatever they pay with next. One that the bank still works on is left alone.
+func (g *provider) leftPage(ctx context.Context, p providers.Payment) (providers.Step, error) {
+	o, err := g.inquire(ctx, p)
+	if err != nil {
+		return providers.Step{}, err
+	}
+	action := o.text("actionCode")
+	if o.text("orderStatus") == "0" && (action == "" || action == actionNoTry || tryIsOver(action, false)) {
+		if err := g.Close(ctx, p); err != nil {
+			return providers.Step{}, err
+		}
+	}
+	return step(providers.Finished, p.Ref), nil
+}
