@@ -282,6 +282,18 @@ func TestTheLoginAndTheTransferForEveryShopper(t *testing.T) {
 	g.show("transfer", s.URL, "card")
 }
 
+// The message beside the field that is left moves everything below it; the press that left it still counts.
+func TestAPressOnPayCountsThoughAFieldComplains(t *testing.T) {
+	t.Parallel()
+	w := together(t)
+	b := open(t, w)
+	b.goTo(w.create(t, "rbs", nil).URL)
+	b.do(chromedp.SendKeys(chromedp.ID("number"), "4000019900020002"))
+	top := ask[struct{ X, Y float64 }](b, `(function (r) { return {X: r.x + r.width / 2, Y: r.y + 3} })(document.getElementById("pay").getBoundingClientRect())`)
+	b.do(chromedp.MouseClickXY(top.X, top.Y))
+	b.find(5*time.Second, "what is wrong is listed", func(*view) bool { return ask[bool](b, `!document.getElementById("errors").hidden`) })
+}
+
 func TestTheClockBesideTheCodeRunsOut(t *testing.T) {
 	t.Parallel()
 	w := together(t)

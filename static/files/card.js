@@ -3,7 +3,7 @@
   function $(id) { return document.getElementById(id) }
   var form = $("card"), errors = $("errors"), pay = $("pay"), brands = $("brands")
   var number = $("number"), expiry = $("expiry"), cvc = $("cvc"), name = $("name"), to = $("to_number")
-  var fields = [number, expiry, cvc, name].concat(to || []), label = pay.textContent, sent = false, wasExpiry = ""
+  var fields = [number, expiry, cvc, name].concat(to || []), label = pay.textContent, sent = false, wasExpiry = "", down = false, held = []
 
   function set(field, value) { form.elements[field].value = value }
   set("browserJavascriptEnabled", true)
@@ -93,9 +93,17 @@
       if (f.hasAttribute("aria-invalid") && !fault(f)) show(f, "")
     })
     f.addEventListener("change", function () {
-      if (f.value) show(f, f.dataset[fault(f)] || "")
+      function tell() { if (f.value) show(f, f.dataset[fault(f)] || "") }
+      down ? held.push(tell) : tell()
     })
   })
+
+  // A message that appears while the mouse is down moves the button away from under it.
+  addEventListener("mousedown", function () { down = true }, true)
+  addEventListener("mouseup", function () {
+    down = false
+    setTimeout(function () { held.splice(0).forEach(function (tell) { tell() }) })
+  }, true)
 
   form.addEventListener("submit", function (e) {
     if (sent) return e.preventDefault()
