@@ -124,8 +124,16 @@ var shared struct {
 
 var orders atomic.Int64
 
-// order is an order id nobody else uses.
-func order() string { return fmt.Sprintf("e2e-%d-%d", time.Now().UnixNano()%1e9, orders.Add(1)) }
+// order is an order id nobody else uses. It has no digits, which could look like a part of a card's number or its code.
+func order() string {
+	id := fmt.Sprintf("order-%d-%d", time.Now().UnixNano()%1e9, orders.Add(1))
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			r += 'a' - '0'
+		}
+		return r
+	}, id)
+}
 
 // maskedView is a card as the API shows it.
 type maskedView struct{ Brand, First6, Last4 string }

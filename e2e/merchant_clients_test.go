@@ -120,7 +120,7 @@ func TestAPayoutInProcessIsNeitherPaidNorDeclined(t *testing.T) {
 			for _, call := range []string{row.call, "read"} {
 				w.fault(t, map[string]any{"gateway": "cashier", "call": call, "do": "set", "set": map[string]string{"order.status": row.word}, "times": -1})
 			}
-			reference := strings.ReplaceAll(order(), "e2e", "out")
+			reference := strings.ReplaceAll(order(), "order", "out")
 			var s sessionView
 			code := w.api(t, "POST", "/v1/payouts", map[string]any{"account": "cashier", "amount": 77700, "currency": "RUB", "reference": reference, "to": row.to}, &s)
 			if code != http.StatusCreated || s.Status != "processing" {
