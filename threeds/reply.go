@@ -116,7 +116,7 @@ func (r Reply) summary() string {
 }
 
 // Format prints names and lengths under every verb.
-func (r Reply) Format(s fmt.State, _ rune) { io.WriteString(s, r.summary()) }
+func (r Reply) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, r.summary()) }
 
 // LogValue logs names and lengths.
 func (r Reply) LogValue() slog.Value { return slog.StringValue(r.summary()) }

@@ -119,7 +119,7 @@ func (w *walk) pay(c Card) End {
 		if step.NewRun {
 			w.newRun()
 		}
-		came := true
+		var came bool
 		if answer, came = w.site.play(w.t, c, w.p, step); !came {
 			_, end := w.inquire(&step, false)
 			if end == "" || end == Unknown {
@@ -129,7 +129,7 @@ func (w *walk) pay(c Card) End {
 		}
 		answer.Browser = browserData()
 		answer.Card = &in.Card
-		asked, repeats = &step, 0
+		repeats = 0
 		done := step
 		asked = &done
 		step, err = w.probe.Resume(w.t.Context(), w.p, answer)

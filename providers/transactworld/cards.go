@@ -11,7 +11,7 @@ import (
 	"tollgate/threeds"
 )
 
-// Cards: the platform's call that lists tokens has no public path; we keep the list.
+// Cards answers errors.ErrUnsupported: the platform's call that lists tokens has no public path; we keep the list.
 func (p *Provider) Cards(context.Context, providers.Owner) ([]providers.SavedCard, error) {
 	return nil, errors.ErrUnsupported
 }

@@ -11,10 +11,10 @@ import (
 // cardInput is a card as a request or the invoice page brings it. It lives for the length of the call.
 type cardInput struct{ pan, month, year, cvv string }
 
-func (c params) card() (cardInput, *fault) {
-	in := cardInput{c.get("card.number"), c.get("card.expiryMonth"), c.get("card.expiryYear"), c.get("card.cvv")}
+func (p params) card() (cardInput, *fault) {
+	in := cardInput{p.get("card.number"), p.get("card.expiryMonth"), p.get("card.expiryYear"), p.get("card.cvv")}
 	for _, name := range []string{"card.number", "card.expiryMonth", "card.expiryYear", "card.cvv"} {
-		if c.get(name) == "" {
+		if p.get(name) == "" {
 			return in, missing(name)
 		}
 	}
