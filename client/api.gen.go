@@ -2425,7 +2425,7 @@ type ClientInterface interface {
 	//
 	// Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 	// gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-	// `status` ends as `paid`. `reference` is unique in the account for ever.
+	// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
 	//
 	// A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 	//
@@ -2438,7 +2438,7 @@ type ClientInterface interface {
 	//
 	// Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 	// gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-	// `status` ends as `paid`. `reference` is unique in the account for ever.
+	// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
 	//
 	// A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 	//
@@ -3152,7 +3152,7 @@ func (c *Client) RenewInvoice(ctx context.Context, invoice InvoiceID, params *Re
 //
 // Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 // gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-// `status` ends as `paid`. `reference` is unique in the account for ever.
+// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
 //
 // A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 //
@@ -3175,7 +3175,7 @@ func (c *Client) CreatePayoutWithBody(ctx context.Context, params *CreatePayoutP
 //
 // Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 // gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-// `status` ends as `paid`. `reference` is unique in the account for ever.
+// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
 //
 // A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 //
@@ -6468,7 +6468,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 	// gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-	// `status` ends as `paid`. `reference` is unique in the account for ever.
+	// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
 	//
 	// A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 	//
@@ -6481,7 +6481,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 	// gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-	// `status` ends as `paid`. `reference` is unique in the account for ever.
+	// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
 	//
 	// A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 	//
@@ -8921,7 +8921,7 @@ func (c *ClientWithResponses) RenewInvoiceWithResponse(ctx context.Context, invo
 //
 // Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 // gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-// `status` ends as `paid`. `reference` is unique in the account for ever.
+// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
 //
 // A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 //
@@ -8940,7 +8940,7 @@ func (c *ClientWithResponses) CreatePayoutWithBodyWithResponse(ctx context.Conte
 //
 // Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 // gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-// `status` ends as `paid`. `reference` is unique in the account for ever.
+// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
 //
 // A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 //

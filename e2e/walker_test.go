@@ -238,10 +238,7 @@ func (b *walker) tab() *walker {
 // visits begins a visit of a new session: its card form is shown.
 func (w *world) visits(t testing.TB, account string, session map[string]any) (*walker, sessionView) {
 	t.Helper()
-	made := w.create(t, account, session)
-	b := newWalker(t, w)
-	b.order, b.id = made.OrderID, made.ID
-	b.open(made.URL)
+	b, made := w.begins(t, account, session)
 	b.logIn()
 	says := saysPayByCard
 	if session["kind"] == "transfer" {

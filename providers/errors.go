@@ -5,6 +5,9 @@ import (
 	"fmt"
 )
 
+// ErrUnsent says that a request never left: the breaker of a gateway that is down refused it.
+var ErrUnsent = errors.New("providers: not sent")
+
 // ErrForged says that a callback's signature does not fit. It changes nothing and costs no inquiry.
 var ErrForged = errors.New("providers: callback not proved")
 

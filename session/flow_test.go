@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -952,5 +953,29 @@ func TestAPanicInAGatewayCallIsACallWithoutAnAnswerAndSaysNothingOfTheCard(t *te
 	h.is(session.Paid)
 	if log := h.log.String(); !strings.Contains(log, "panic") || strings.Contains(log, theCard.Number.Reveal()) || strings.Contains(log, "cannot charge") {
 		t.Errorf("the log: %s", log)
+	}
+}
+
+// The breaker of a gateway that is down lets nothing out: that is proof, and the shopper need not wait for more of it.
+func TestACallThatProvablyNeverLeftFailsAtOnce(t *testing.T) {
+	for name, row := range map[string]struct {
+		dials int
+		want  session.State
+	}{
+		"nothing left":                {0, session.Failed},
+		"an earlier request had left": {1, session.Unknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.gw.pay = func(ctx context.Context, p providers.Payment, o *order) (providers.Step, error) {
+				delete(h.gw.orders, p.Ref.Reference)
+				for range row.dials {
+					h.gets(ctx, 200, "https://gateway.example/sale")
+				}
+				return providers.Step{}, &providers.Failure{Op: "sale", Err: fmt.Errorf("%w: breaker", providers.ErrUnsent)}
+			}
+			h.submit()
+			h.is(row.want)
+		})
 	}
 }

@@ -148,7 +148,7 @@ func (f *Flow) begin(ctx context.Context, s *Session, a *Attempt, in Submission)
 		return
 	}
 	ref.Reference = a.Ref.Reference
-	f.call(ctx, s.ID, a.N, outgoing{kind: "pay", from: New, prepare: func(a *Attempt) { a.Ref = ref; a.note(dialled...) }},
+	f.call(ctx, s.ID, a.N, outgoing{kind: callPay, from: New, prepare: func(a *Attempt) { a.Ref = ref; a.note(dialled...) }},
 		func(ctx context.Context, p providers.Payment) (providers.Step, error) {
 			return pay(ctx, acc, p, in)
 		})
@@ -161,6 +161,12 @@ func failureCode(err error) string {
 	}
 	return ""
 }
+
+// Kinds of calls in the call book, beside those of operations.
+const (
+	callPay    = "pay"
+	callResume = "resume"
+)
 
 // outgoing describes a call that can move money.
 type outgoing struct {
@@ -248,10 +254,12 @@ func (f *Flow) answered(ctx context.Context, id string, row Call, dialled []Time
 			return nil // an inquiry was faster: only the call book learns of it
 		}
 		var refusal *providers.Refusal
-		if (errors.Is(callErr, providers.ErrCredential) || errors.As(callErr, &refusal)) && a.State == Calling {
-			// Nothing was taken: the customer has to log in again, or the provider saw before it sent anything that the
-			// gateway cannot express this.
-			if refusal == nil {
+		loggedOut := errors.Is(callErr, providers.ErrCredential)
+		unsent := row.Kind == callPay && errors.Is(callErr, providers.ErrUnsent) && len(dialled) == 0
+		if (loggedOut || unsent || errors.As(callErr, &refusal)) && a.State == Calling {
+			// Nothing was taken: the customer has to log in again, no request left at all, or the provider saw before it sent
+			// anything that the gateway cannot express this.
+			if loggedOut {
 				f.refused(s)
 			}
 			a.Decline = &providers.Decline{Reason: providers.TryAgainLater}
@@ -391,7 +399,7 @@ func (f *Flow) sendAnswer(s *Session, a *Attempt, answer providers.Answer) {
 
 // resume sends what the browser brought, if the step is still the one it was brought for.
 func (f *Flow) resume(ctx context.Context, id string, n, stepN int, from State, answer providers.Answer) {
-	f.call(ctx, id, n, outgoing{kind: "resume", from: from, stepN: stepN},
+	f.call(ctx, id, n, outgoing{kind: callResume, from: from, stepN: stepN},
 		func(ctx context.Context, p providers.Payment) (providers.Step, error) {
 			s, err := f.Store.Load(ctx, id)
 			if err != nil {

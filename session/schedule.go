@@ -47,11 +47,20 @@ func inquiryAfter(n int, unclear bool) (time.Duration, bool) {
 // come back.
 var shopperSchedule = []time.Duration{15 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute}
 
+const (
+	shopperThen  = time.Minute     // after the schedule, until lostAfter inquiries were made
+	lostAfter    = 30              // then whoever is at the bank is lost
+	shopperAtEnd = 5 * time.Minute // until the order is closed or outlived
+)
+
 func shopperAfter(n int) time.Duration {
-	if n < len(shopperSchedule) {
+	switch {
+	case n < len(shopperSchedule):
 		return shopperSchedule[n]
+	case n < lostAfter:
+		return shopperThen
 	}
-	return time.Minute
+	return shopperAtEnd
 }
 
 // After a failure without the gateway's own word we look again, in case it speaks up late.

@@ -106,7 +106,7 @@ var errDown = errors.New("HTTP 5xx")
 func (b *breaker) RoundTrip(r *http.Request) (*http.Response, error) {
 	done, err := b.gate.Allow()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", providers.ErrUnsent, err)
 	}
 	res, err := b.next.RoundTrip(r)
 	switch {

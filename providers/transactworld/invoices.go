@@ -1,10 +1,12 @@
 package transactworld
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"strings"
 
+	"tollgate/internal/money"
 	"tollgate/providers"
 	"tollgate/threeds"
 )
@@ -50,6 +52,15 @@ var billed = map[string]providers.Outcome{
 	"processed": providers.Paid, "capturesuccess": providers.Paid, "expired": providers.Closed, "cancelled": providers.Closed, "canceled": providers.Closed,
 }
 
+// told reads an amount as answers write it.
+func told(sum, code string) (money.Amount, error) {
+	currency, err := money.ParseCurrency(code)
+	if err != nil {
+		return money.Amount{}, err
+	}
+	return money.ParseDecimal(sum, currency)
+}
+
 func (p *Provider) invoice(ctx context.Context, op string, in providers.Invoice, form url.Values) (providers.Invoice, error) {
 	a, err := p.client.call(ctx, op, invoicePath+op, form)
 	if err != nil {
@@ -80,6 +91,12 @@ func (p *Provider) invoice(ctx context.Context, op string, in providers.Invoice,
 		}
 	} else if op != "inquiry" {
 		return providers.Invoice{}, &providers.Failure{Op: op, Text: "no transactionUrl"}
+	}
+	if sum := said("amount"); sum != "" { // where the platform says it; what it is compared with is the caller's
+		in.Amount, err = told(sum, cmp.Or(said("currency"), in.Amount.Currency.Code))
+		if err != nil {
+			return providers.Invoice{}, &providers.Failure{Op: op, Err: err}
+		}
 	}
 	word := strings.ToLower(said("status"))
 	known := false
