@@ -23,7 +23,7 @@ var arrows = map[string][]string{
 	"providers":         {"threeds", "internal/money", "internal/card"},
 	"threeds":           {},
 	"client":            {},
-	"e2e":               {"internal/app", "internal/config", "internal/clock", "internal/pgtest"},
+	"e2e":               {"internal/app", "internal/config", "internal/clock", "internal/pgtest", "client"},
 	"internal/app":      {"*"},
 	"internal/config":   {"internal/merchant"},
 	"internal/merchant": {},

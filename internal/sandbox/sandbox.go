@@ -82,7 +82,10 @@ func New(o Options) (*Sandbox, error) {
 	safe("POST /console/advance", s.consoleAdvance)
 	safe("POST /console/reset", s.consoleReset)
 	if len(s.o.Accounts) > 0 {
-		demo := shop.New(shop.Options{BaseURL: e.BaseURL, FrontURL: o.FrontURL, APIKey: o.APIKey, Accounts: s.o.Accounts, Client: o.Client, Ledger: e.Ledger, Now: e.Now, Rand: e.Rand})
+		demo, err := shop.New(shop.Options{BaseURL: e.BaseURL, FrontURL: o.FrontURL, APIKey: o.APIKey, Accounts: s.o.Accounts, Client: o.Client, Ledger: e.Ledger, Now: e.Now, Rand: e.Rand})
+		if err != nil {
+			return nil, err
+		}
 		mux.Handle("/shop", own.Handler(demo.Handler()))
 		mux.Handle("/shop/", own.Handler(demo.Handler()))
 	}

@@ -67,6 +67,13 @@ type town struct {
 	read     func(id string) (int, string) // answer to GET /v1/sessions/{id}
 }
 
+// created answers as the merchant API does.
+func created(w http.ResponseWriter, body string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusCreated)
+	fmt.Fprint(w, body)
+}
+
 func newTown(t *testing.T) *town {
 	t.Helper()
 	c := &town{t: t, now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
@@ -80,6 +87,7 @@ func newTown(t *testing.T) *town {
 	})
 	front.HandleFunc("GET /v1/sessions/{id}", func(w http.ResponseWriter, r *http.Request) {
 		status, body := c.read(r.PathValue("id"))
+		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
 		fmt.Fprint(w, body)
 	})
@@ -316,10 +324,7 @@ func TestRunStopsWhenItIsTold(t *testing.T) {
 
 func TestTheShopSellsThroughTheMerchantAPI(t *testing.T) {
 	c := newTown(t)
-	c.create = func(w http.ResponseWriter) {
-		w.WriteHeader(http.StatusCreated)
-		fmt.Fprint(w, `{"id":"cs_1","url":"http://127.0.0.1:8080/pay/cs_1"}`)
-	}
+	c.create = func(w http.ResponseWriter) { created(w, `{"id":"cs_1","url":"http://127.0.0.1:8080/pay/cs_1"}`) }
 	doc := c.page("/shop")
 	values := url.Values{"do": {"pay"}}
 	doc.Find("#basket input, #basket select").Each(func(_ int, in *goquery.Selection) {
@@ -391,19 +396,19 @@ func TestTheShopShowsWhyTollgateRefused(t *testing.T) {
 	c.create = func(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(422)
-		fmt.Fprint(w, `{"type":"https://tollgate.example/problems/currency","title":"Currency not supported","detail":"toy takes no <JPY>","status":422,"errors":[{"field":"currency"}]}`)
+		fmt.Fprint(w, `{"type":"https://tollgate.example/problems/currency","title":"Currency not supported","detail":"toy takes no <JPY>","status":422,"errors":[{"pointer":"/currency","detail":"no"}]}`)
 	}
 	res, body := c.form("/shop", url.Values{"do": {"pay"}, "mug": {"1"}})
 	doc, _ := goquery.NewDocumentFromReader(strings.NewReader(body))
 	alert := doc.Find("[role=alert]").Text()
-	if res.StatusCode != 502 || !strings.Contains(alert, "Currency not supported") || !strings.Contains(alert, "toy takes no <JPY>") || !strings.Contains(alert, `"field": "currency"`) {
+	if res.StatusCode != 502 || !strings.Contains(alert, "Currency not supported") || !strings.Contains(alert, "toy takes no <JPY>") || !strings.Contains(alert, `"pointer": "/currency"`) {
 		t.Errorf("%s %s", res.Status, alert)
 	}
 	if doc.Find("#mug").AttrOr("value", "") != "1" {
 		t.Error("the basket was emptied")
 	}
 	for _, answer := range []string{`{"url":"javascript:alert(1)"}`, `not json`} {
-		c.create = func(w http.ResponseWriter) { fmt.Fprint(w, answer) }
+		c.create = func(w http.ResponseWriter) { created(w, answer) }
 		if res, _ := c.form("/shop", url.Values{"do": {"pay"}, "mug": {"1"}}); res.StatusCode != 502 {
 			t.Errorf("%s: %s", answer, res.Status)
 		}

@@ -3,7 +3,6 @@
 package shop
 
 import (
-	"bytes"
 	"context"
 	"embed"
 	"encoding/base32"
@@ -13,7 +12,6 @@ import (
 	"html/template"
 	"io"
 	"math"
-	"mime"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -23,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"tollgate/client"
 	"tollgate/internal/sandbox/amount"
 	"tollgate/internal/sandbox/issuer"
 	"tollgate/internal/sandbox/ledger"
@@ -48,12 +47,16 @@ type Options struct {
 
 // Shop serves /shop and /shop/done.
 type Shop struct {
-	o  Options
-	mu sync.Mutex // guards Rand
+	o        Options
+	tollgate *client.ClientWithResponses
+	mu       sync.Mutex // guards Rand
 }
 
 // New makes a shop.
-func New(o Options) *Shop { return &Shop{o: o} }
+func New(o Options) (*Shop, error) {
+	tollgate, err := client.New(o.FrontURL, o.APIKey, client.WithHTTPClient(o.Client))
+	return &Shop{o: o, tollgate: tollgate}, err
+}
 
 // Handler expects the full path.
 func (s *Shop) Handler() http.Handler {
@@ -190,16 +193,22 @@ func origin(address string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// problem is an answer of the merchant API that says no (RFC 9457), or what kept it from answering.
-type problem struct {
-	Title  string `json:"title"`
-	Detail string `json:"detail"`
-	Type   string `json:"type"`
-	Status int    `json:"status"`
-	Raw    string `json:"-"`
-}
+// problem is what the shop says where the merchant API did not do as asked.
+type problem struct{ Title, Detail, Raw string }
 
-func (p *problem) Error() string { return p.Title }
+// problemOf words a refusal of the merchant API (RFC 9457), or what kept it from answering.
+func problemOf(err error) *problem {
+	refusal, ok := errors.AsType[*client.Error](err)
+	if !ok {
+		return &problem{Title: "Tollgate does not answer", Detail: err.Error()}
+	}
+	p := &problem{Title: refusal.Problem.Title, Detail: refusal.Problem.Detail}
+	if refusal.Problem.Type != "" {
+		raw, _ := json.MarshalIndent(refusal.Problem, "", "  ")
+		p.Raw = string(raw)
+	}
+	return p
+}
 
 func (s *Shop) buy(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<16)
@@ -219,9 +228,7 @@ func (s *Shop) buy(w http.ResponseWriter, r *http.Request) {
 	}
 	address, err := s.create(r.Context(), v)
 	if err != nil {
-		if !errors.As(err, &v.Error) {
-			v.Error = &problem{Title: "Tollgate does not answer", Detail: err.Error()}
-		}
+		v.Error = problemOf(err)
 		s.render(w, http.StatusBadGateway, v)
 		return
 	}
@@ -250,92 +257,32 @@ func (s *Shop) create(ctx context.Context, v *basketView) (string, error) {
 			names = append(names, fmt.Sprintf("%s x %d", l.Name, l.Quantity))
 		}
 	}
-	body, _ := json.Marshal(map[string]any{
-		"account": v.Account, "amount": v.Total, "currency": v.Currency, "order_id": order, "capture": v.Capture, "locale": v.Language,
-		"description": strings.Join(names, ", "),
-		"success_url": s.o.BaseURL + "/shop/done", "cancel_url": s.o.BaseURL + "/shop/done?cancelled=1",
+	made, err := s.tollgate.CreateSessionWithResponse(ctx, &client.CreateSessionParams{IdempotencyKey: &order}, client.NewSession{
+		Account: v.Account, Amount: v.Total, Currency: v.Currency, OrderID: order, Capture: client.CaptureMode(v.Capture), Locale: client.NewSessionLocale(v.Language),
+		Description: strings.Join(names, ", "),
+		SuccessURL:  s.o.BaseURL + "/shop/done", CancelURL: s.o.BaseURL + "/shop/done?cancelled=1",
 	})
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.o.FrontURL+"/v1/sessions", bytes.NewReader(body))
 	if err != nil {
 		return "", err
 	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Idempotency-Key", order)
-	var out struct {
-		URL string `json:"url"`
+	if made.JSON201 == nil {
+		return "", errors.New("the answer is not a session")
 	}
-	if err := s.call(req, &out); err != nil {
-		return "", err
-	}
-	if u, err := url.Parse(out.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" {
+	if u, err := url.Parse(made.JSON201.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" {
 		return "", errors.New("the session has no usable url")
 	}
-	return out.URL, nil
-}
-
-func (s *Shop) call(req *http.Request, out any) error {
-	req.Header.Set("Authorization", "Bearer "+s.o.APIKey)
-	req.Header.Set("Accept", "application/json")
-	res, err := s.o.Client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
-	if err != nil {
-		return err
-	}
-	if res.StatusCode/100 == 2 {
-		return json.Unmarshal(raw, out)
-	}
-	p := &problem{Status: res.StatusCode}
-	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
-	var pretty bytes.Buffer
-	if strings.HasSuffix(kind, "json") && json.Unmarshal(raw, p) == nil && json.Indent(&pretty, raw, "", "  ") == nil {
-		p.Raw = pretty.String()
-	}
-	p.Status = res.StatusCode
-	if p.Title == "" {
-		p.Title = http.StatusText(res.StatusCode)
-	}
-	return p
-}
-
-// session is as much of a checkout session as the shop shows.
-type session struct {
-	ID           string `json:"id"`
-	Status       string `json:"status"`
-	Amount       int64  `json:"amount"`
-	Currency     string `json:"currency"`
-	OrderID      string `json:"order_id"`
-	OutcomeKnown *bool  `json:"outcome_known"`
-	Attempts     []struct {
-		N          int    `json:"n"`
-		State      string `json:"state"`
-		Reference  string `json:"reference"`
-		Instrument string `json:"instrument"`
-		Card       *struct {
-			Brand  string `json:"brand"`
-			First6 string `json:"first6"`
-			Last4  string `json:"last4"`
-		} `json:"card"`
-		Decline json.RawMessage `json:"decline"`
-	} `json:"attempts"`
-	Payment *struct {
-		Authorized int64 `json:"amount_authorized"`
-		Captured   int64 `json:"amount_captured"`
-		Refunded   int64 `json:"amount_refunded"`
-	} `json:"payment"`
+	return made.JSON201.URL, nil
 }
 
 type attemptRow struct {
-	N                                           int
-	State, Tone, Reference, Instrument, Decline string
+	N                                    int
+	State                                client.AttemptState
+	Tone, Reference, Instrument, Decline string
 }
 
 type doneView struct {
 	page.Frame
-	Session        *session
+	Session        *client.Session
 	Tone, Headline string
 	Attempts       []attemptRow
 	Entries        []ledger.Entry
@@ -347,15 +294,15 @@ type doneView struct {
 var sessionID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // headlines say how a session ended; what is missing here is still under way.
-var headlines = map[string][2]string{
-	"paid":               {"good", "Paid. Thank you!"},
-	"authorized":         {"good", "Reserved. The shop takes the money when it ships."},
-	"refunded":           {"waiting", "Refunded"},
-	"partially_refunded": {"waiting", "Partly refunded"},
-	"voided":             {"waiting", "The reservation was released"},
-	"declined":           {"bad", "Not paid: the card was declined"},
-	"expired":            {"bad", "Not paid: the checkout expired"},
-	"cancelled":          {"bad", "Not paid: the checkout was cancelled"},
+var headlines = map[client.SessionStatus][2]string{
+	client.SessionStatusPaid:              {"good", "Paid. Thank you!"},
+	client.SessionStatusAuthorized:        {"good", "Reserved. The shop takes the money when it ships."},
+	client.SessionStatusRefunded:          {"waiting", "Refunded"},
+	client.SessionStatusPartiallyRefunded: {"waiting", "Partly refunded"},
+	client.SessionStatusVoided:            {"waiting", "The reservation was released"},
+	client.SessionStatusDeclined:          {"bad", "Not paid: the card was declined"},
+	client.SessionStatusExpired:           {"bad", "Not paid: the checkout expired"},
+	client.SessionStatusCancelled:         {"bad", "Not paid: the checkout was cancelled"},
 }
 
 // done shows how the payment ended, as the merchant API says, beside what the gateway's ledger says. What the browser brings
@@ -368,42 +315,42 @@ func (s *Shop) done(w http.ResponseWriter, r *http.Request) {
 		page.Render(w, http.StatusNotFound, pages, "done.html", v)
 		return
 	}
-	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, s.o.FrontURL+"/v1/sessions/"+id, nil)
-	var got session
-	if err == nil {
-		err = s.call(req, &got)
+	got, err := s.tollgate.GetSessionWithResponse(r.Context(), id)
+	if err == nil && got.JSON200 == nil {
+		err = errors.New("the answer is not a session")
 	}
 	if err != nil {
-		if !errors.As(err, &v.Error) {
-			v.Error = &problem{Title: "Tollgate does not answer", Detail: err.Error()}
-		}
+		v.Error = problemOf(err)
 		page.Render(w, http.StatusBadGateway, pages, "done.html", v)
 		return
 	}
-	s.fill(v, &got)
+	s.fill(v, got.JSON200)
 	page.Render(w, http.StatusOK, pages, "done.html", v)
 }
 
-func (s *Shop) fill(v *doneView, got *session) {
+func (s *Shop) fill(v *doneView, got *client.Session) {
 	v.Session = got
 	end, ended := headlines[got.Status]
 	if !ended {
 		end = [2]string{"waiting", "We are waiting for the payment"}
-		if got.Status == "open" {
+		if got.Status == client.SessionStatusOpen {
 			end[1] = "Not paid yet"
 		}
 	}
 	v.Tone, v.Headline = end[0], end[1]
-	if !ended || got.OutcomeKnown != nil && !*got.OutcomeKnown {
+	if !ended || !got.OutcomeKnown {
 		v.Refresh = 3
 	}
 	for _, a := range got.Attempts {
-		row := attemptRow{N: a.N, State: a.State, Reference: a.Reference, Instrument: a.Instrument, Decline: plain(a.Decline), Tone: "waiting"}
+		row := attemptRow{N: a.N, State: a.State, Reference: a.Reference, Instrument: string(a.Instrument), Tone: "waiting"}
 		switch a.State {
-		case "paid", "authorized":
+		case client.AttemptStatePaid, client.AttemptStateAuthorized:
 			row.Tone = "good"
-		case "declined", "failed", "abandoned":
+		case client.AttemptStateDeclined, client.AttemptStateFailed, client.AttemptStateAbandoned:
 			row.Tone = "bad"
+		}
+		if a.Decline != nil {
+			row.Decline = strings.ReplaceAll(string(a.Decline.Reason), "_", " ")
 		}
 		if a.Card != nil {
 			row.Instrument = strings.TrimSpace(a.Card.Brand + " " + a.Card.First6 + "••••••" + a.Card.Last4)
@@ -424,12 +371,10 @@ func (s *Shop) fill(v *doneView, got *session) {
 	}
 	agrees := charges == 0
 	switch got.Status {
-	case "paid":
-		agrees = charges == 1 && captured == got.Amount && refunded == 0
-	case "authorized":
+	case client.SessionStatusAuthorized:
 		agrees = charges == 1 && authorized == got.Amount
-	case "refunded", "partially_refunded", "voided":
-		agrees = got.Payment != nil && charges == 1 && captured == got.Payment.Captured && refunded == got.Payment.Refunded
+	case client.SessionStatusPaid, client.SessionStatusRefunded, client.SessionStatusPartiallyRefunded, client.SessionStatusVoided:
+		agrees = got.Payment != nil && charges == 1 && captured == got.Payment.AmountCaptured && refunded == got.Payment.AmountRefunded
 	}
 	switch {
 	case agrees:
@@ -442,22 +387,3 @@ func (s *Shop) fill(v *doneView, got *session) {
 }
 
 var number = regexp.MustCompile(`^[0-9]+$`)
-
-// plain turns a decline, text or object, into words.
-func plain(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		return strings.ReplaceAll(s, "_", " ")
-	}
-	var o struct {
-		Reason string `json:"reason"`
-		Code   string `json:"code"`
-	}
-	if json.Unmarshal(raw, &o) != nil {
-		return ""
-	}
-	if o.Reason == "" {
-		o.Reason = o.Code
-	}
-	return strings.ReplaceAll(o.Reason, "_", " ")
-}
