@@ -22,7 +22,8 @@ func (f *Flow) Banks(ctx context.Context, account string) ([]providers.Bank, err
 }
 
 // History is the gateway's own list of transactions; with gateways that have logins it is one customer's, who has logged in
-// to one of the merchant's sessions. ErrOperation where the gateway has no list.
+// to one of the merchant's sessions: ErrNotFound for one the merchant never met, ErrLogin where the login is over.
+// ErrOperation where the gateway has no list.
 func (f *Flow) History(ctx context.Context, merchant, account, customer string, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
 	acc, ok := f.Accounts[account]
 	if !ok {
@@ -33,14 +34,16 @@ func (f *Flow) History(ctx context.Context, merchant, account, customer string, 
 		return nil, ErrOperation
 	}
 	if _, logs := acc.Provider.(providers.Login); logs {
-		cards, err := f.Customers.SavedCards(ctx, merchant, account, customer)
+		known, err := f.Customers.Met(ctx, merchant, account, customer)
 		if err != nil {
 			return nil, err
 		}
-		if len(cards) == 0 { // nobody this merchant has met
+		if !known {
 			return nil, ErrNotFound
 		}
-		q.Owner = f.ownerOf(ctx, cards[0])
+		if q.Owner = f.ownerOf(ctx, SavedCard{Account: account, Customer: customer}); q.Owner.Credential.Empty() {
+			return nil, ErrLogin
+		}
 	}
 	call, done := context.WithTimeout(ctx, acc.withDefaults().CallTimeout)
 	defer done()

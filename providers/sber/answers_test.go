@@ -290,7 +290,7 @@ func TestCardsAndListsReadTheVendorsAnswers(t *testing.T) {
 	}
 	query := providers.HistoryQuery{From: now().AddDate(0, -1, 0), To: now(), Owner: owner()}
 	list, err := open(t, &canned{answer: fixture(t, "vendor/transactions_ok.json")}).(providers.Historian).History(t.Context(), query)
-	want := providers.HistoryLine{Reference: "7654321DS", OrderID: mdOrder, At: time.Date(2017, 9, 7, 14, 43, 57, 768e6, time.UTC), Kind: "payment", Amount: amountOf(t, 6100, "RUB")}
+	want := providers.HistoryLine{Reference: "7654321DS", OrderID: mdOrder, At: time.Date(2017, 9, 7, 14, 43, 57, 768e6, time.UTC), Kind: "payment", Outcome: providers.Unclear, Amount: amountOf(t, 6100, "RUB")}
 	if err != nil || len(list) != 1 || list[0] != want {
 		t.Errorf("%+v %v", list, err)
 	}

@@ -15,7 +15,7 @@ const (
 )
 
 // History lists what the customer did with this merchant. The gateway's list says nothing of the outcome, so that
-// HistoryLine.Outcome stays empty; it has neither pages nor a filter by status: Limit and Offset are applied here.
+// HistoryLine.Outcome is Unclear; it has neither pages nor a filter by status: Limit and Offset are applied here.
 func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
 	switch {
 	case q.Status != "":
@@ -55,7 +55,9 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 }
 
 func historyLine(t object) (providers.HistoryLine, error) {
-	line := providers.HistoryLine{Reference: cut(t.text("transactionNumber"), 64), OrderID: answers.ID(t.text("mdOrder")), Kind: kindOf(t.text("transactionType"))}
+	line := providers.HistoryLine{
+		Reference: cut(t.text("transactionNumber"), 64), OrderID: answers.ID(t.text("mdOrder")), Kind: kindOf(t.text("transactionType")), Outcome: providers.Unclear,
+	}
 	at, err := time.ParseInLocation(stamp, t.text("transactionDate"), moscow)
 	if err != nil {
 		return line, errShape
