@@ -359,6 +359,13 @@ func masked(c card.Masked) *MaskedCard {
 	return &MaskedCard{Brand: c.Brand, First6: c.First6, Last4: c.Last4}
 }
 
+func targetOf(a *session.Attempt) *Target {
+	if a.To.Last4 == "" {
+		return nil
+	}
+	return &Target{Brand: a.To.Brand, First6: a.To.First6, Last4: a.To.Last4, Fingerprint: a.ToPrint}
+}
+
 func declineOf(d *providers.Decline) *Decline {
 	if d == nil {
 		return nil
@@ -381,7 +388,7 @@ func (a api) object(s *session.Session) Session {
 	}
 	for _, at := range s.Attempts {
 		view := Attempt{
-			N: at.N, State: AttemptState(at.State), Reference: at.Ref.Reference, Instrument: Instrument(at.Instrument), Card: masked(at.Card), To: masked(at.To),
+			N: at.N, State: AttemptState(at.State), Reference: at.Ref.Reference, Instrument: Instrument(at.Instrument), Card: masked(at.Card), To: targetOf(at),
 			Decline: declineOf(at.Decline), PaidLate: at.PaidLate, CreatedAt: at.CreatedAt.UTC(), Runs: []Run{},
 		}
 		for _, r := range at.Runs {

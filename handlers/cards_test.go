@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -159,6 +160,32 @@ func TestWhereNoCardWasMadeTheReferenceIsFree(t *testing.T) {
 	}
 	d.err = nil
 	m.call(http.MethodPost, "/v1/customers/c-1/cards", registration("one", "4000019900020720")).is(http.StatusCreated, "")
+}
+
+// The number that money is sent to is kept as a mask and a fingerprint: enough to see that two payouts went to one card.
+func TestAPayoutsTargetIsKnownByItsFingerprint(t *testing.T) {
+	m := complete(t, sqlstore.Options{Dir: t.TempDir()})
+	to := func(reference, number string) (last4, fingerprint string) {
+		r := m.call(http.MethodPost, "/v1/payouts", `{"account":"acc","amount":700,"currency":"KZT","reference":"`+reference+`","to":{"card":{"number":"`+number+`"}}}`)
+		r.is(http.StatusCreated, "")
+		var s struct {
+			Attempts []struct {
+				Card any
+				To   struct{ Last4, Fingerprint string }
+			}
+		}
+		if err := json.Unmarshal(r.Body.Bytes(), &s); err != nil || len(s.Attempts) != 1 || s.Attempts[0].Card != nil {
+			t.Fatalf("%v %s", err, r.Body)
+		}
+		return s.Attempts[0].To.Last4, s.Attempts[0].To.Fingerprint
+	}
+	last4, first := to("one", "4000 0199 0002 0720")
+	if _, second := to("two", "4000019900020720"); last4 != "0720" || first == "" || second != first {
+		t.Errorf("to %s: %q, then %q", last4, first, second)
+	}
+	if _, other := to("three", "4000019900020704"); other == first {
+		t.Error("another card has the same fingerprint")
+	}
 }
 
 func TestACardsNumberAndCodeAreStoredNowhere(t *testing.T) {

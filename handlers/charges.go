@@ -104,44 +104,42 @@ func (a api) CreatePayout(ctx context.Context, r CreatePayoutRequestObject) (Cre
 	if err != nil {
 		return nil, renamed(err, "order_id", "reference")
 	}
-	to, shown, err := a.destination(ctx, m.ID, in)
+	to, err := a.destination(ctx, m.ID, in)
 	if err != nil {
 		return nil, err
 	}
 	s.Kind, s.Method = session.KindPayout, session.KindPayout
-	now, err := a.send(ctx, s, session.Submission{Kind: session.KindPayout, To: to, Card: shown})
+	now, err := a.send(ctx, s, session.Submission{Kind: session.KindPayout, To: to})
 	return CreatePayout201JSONResponse{now}, err
 }
 
-func (a api) destination(ctx context.Context, owner string, in *NewPayout) (*providers.Destination, card.Card, error) {
+func (a api) destination(ctx context.Context, owner string, in *NewPayout) (*providers.Destination, error) {
 	to := &providers.Destination{BankID: in.To.BankID, First: in.To.FirstName, Middle: in.To.MiddleName, Last: in.To.LastName}
 	bad := func(field, detail string) error { return faulty("to"+field, detail) }
-	var shown card.Card
 	ways := 0
 	if in.To.Card != nil {
 		ways++
 		number, err := card.ParseNumber(in.To.Card.Number)
 		if err != nil {
-			return nil, shown, bad("/card/number", "is not a card number")
+			return nil, bad("/card/number", "is not a card number")
 		}
-		shown = card.Card{Number: number, Name: in.To.Card.Holder}
-		to.Card = &shown
+		to.Card = &card.Card{Number: number, Name: in.To.Card.Holder}
 	}
 	if in.To.SavedCard != "" {
 		ways++
 		saved, err := a.Customers.SavedCard(ctx, owner, in.To.SavedCard)
 		if err != nil && !errors.Is(err, session.ErrNotFound) {
-			return nil, shown, err
+			return nil, err
 		}
 		if err != nil || saved.Account != in.Account {
-			return nil, shown, bad("/saved_card", "is not one of the merchant's saved cards in this account")
+			return nil, bad("/saved_card", "is not one of the merchant's saved cards in this account")
 		}
 		to.Saved = saved.GatewayID
 	}
 	if in.To.Phone != "" {
 		ways++
 		if !phone.MatchString(in.To.Phone) {
-			return nil, shown, bad("/phone", "must be digits with an optional + in front")
+			return nil, bad("/phone", "must be digits with an optional + in front")
 		}
 		to.Phone = digitsOf(in.To.Phone)
 	}
@@ -149,17 +147,17 @@ func (a api) destination(ctx context.Context, owner string, in *NewPayout) (*pro
 		ways++
 		paid, err := a.Store.Load(ctx, in.To.Payment)
 		if err != nil && !errors.Is(err, session.ErrNotFound) {
-			return nil, shown, err
+			return nil, err
 		}
 		if err != nil || paid.Merchant != owner || paid.Account != in.Account || paid.Good() == nil {
-			return nil, shown, bad("/payment", "is not a payment of this account")
+			return nil, bad("/payment", "is not a payment of this account")
 		}
 		to.PaymentID = paid.Good().Ref.OrderID
 	}
 	if ways != 1 {
-		return nil, shown, bad("", "must name exactly one of card, saved_card, phone and payment")
+		return nil, bad("", "must name exactly one of card, saved_card, phone and payment")
 	}
-	return to, shown, nil
+	return to, nil
 }
 
 func savedCardOf(c session.SavedCard) SavedCard {

@@ -635,7 +635,7 @@ type Amount = int64
 // Asymmetric Sign with an Ed25519 key (`v1a`) as well; receivers then need only its public part.
 type Asymmetric = bool
 
-// Attempt One try to pay with one instrument, `card`; of a transfer, `to` is the card that the money goes to.
+// Attempt One try to pay with one instrument, `card`; of a transfer or payout, `to` is the card that the money goes to.
 type Attempt struct {
 	Card      *MaskedCard `json:"card,omitempty"`
 	CreatedAt time.Time   `json:"created_at"`
@@ -669,7 +669,9 @@ type Attempt struct {
 	// - `failed`: proved that nothing was or can be charged
 	// - `abandoned`: the shopper never came back, and the order was closed
 	State AttemptState `json:"state"`
-	To    *MaskedCard  `json:"to,omitempty"`
+
+	// To The card that a transfer or a payout goes to.
+	To *Target `json:"to,omitempty"`
 }
 
 // AttemptState - `new`: written down, nothing sent
@@ -1584,6 +1586,16 @@ type SessionStatus string
 
 // SharedSecret A secret you bring: `whsec_` and the base64 of 24 to 64 bytes. Absent: one is made.
 type SharedSecret = string
+
+// Target The card that a transfer or a payout goes to.
+type Target struct {
+	Brand string `json:"brand,omitempty,omitzero"`
+
+	// Fingerprint Of a number that was typed. The same for the same number, also in another payment, and no way back to it.
+	Fingerprint string `json:"fingerprint,omitempty,omitzero"`
+	First6      string `json:"first6"`
+	Last4       string `json:"last4"`
+}
 
 // ThreeDS How the card holder was authenticated, as the gateway tells it.
 type ThreeDS struct {

@@ -3,6 +3,7 @@ package session_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -196,6 +197,8 @@ type plainSeal struct{}
 func (plainSeal) Seal(name string, v []byte) (string, error) {
 	return name + "." + base64.RawURLEncoding.EncodeToString(v), nil
 }
+
+func (plainSeal) Fingerprint(v []byte) string { return fmt.Sprintf("%x", sha256.Sum256(v)) }
 
 func (plainSeal) Unseal(name, sealed string) ([]byte, error) {
 	raw, ok := strings.CutPrefix(sealed, name+".")

@@ -31,6 +31,8 @@ type Account struct {
 type Sealer interface {
 	Seal(name string, v []byte) (string, error)
 	Unseal(name, sealed string) ([]byte, error)
+	// Fingerprint is the same for equal values, and nothing that they could be found from without the keys.
+	Fingerprint(v []byte) string
 }
 
 // Options is what a Flow needs.

@@ -57,7 +57,7 @@ func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
 		if in.Saved != nil {
 			a.Saved, a.Card = in.Saved.ID, in.Saved.Card
 		}
-		if err := aim(s, a, &in); err != nil {
+		if err := f.aim(s, a, &in); err != nil {
 			return err
 		}
 		if err := f.newRun(a, threeds.IDs{}); err != nil {

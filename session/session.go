@@ -69,7 +69,8 @@ type Attempt struct {
 	Merchant   bool                `json:"by_merchant,omitempty"` // the customer is away
 	Saved      string              `json:"saved,omitempty"`       // the saved card it is paid with: ours
 	Card       card.Masked         `json:"card,omitzero"`
-	To         card.Masked         `json:"to,omitzero"` // the card that a transfer goes to
+	To         card.Masked         `json:"to,omitzero"`        // the card that a transfer or payout goes to
+	ToPrint    string              `json:"to_print,omitempty"` // keyed fingerprint of its number, where that was typed
 	Browser    threeds.BrowserData `json:"browser,omitzero"`
 	IP         string              `json:"ip,omitempty"` // the shopper's
 	Step       *providers.Step     `json:"step,omitempty"`

@@ -71,16 +71,19 @@ func (f *Flow) findTarget(ctx context.Context, acc Account, s *Session) error {
 // errNoTarget is a mistake of the caller's: a transfer must never go out as a payment.
 var errNoTarget = errors.New("session: a transfer to nowhere")
 
-// aim sets where an attempt's money goes.
-func aim(s *Session, a *Attempt, in *Submission) error {
-	switch {
-	case s.Kind != KindTransfer:
-	case s.Target != nil:
+// aim sets where an attempt's money goes. Of a card number that was typed, what is kept is its mask and its fingerprint.
+func (f *Flow) aim(s *Session, a *Attempt, in *Submission) error {
+	if s.Target != nil {
 		in.To, a.To = s.destination(), s.Target.Card
-	case in.To == nil || in.To.Card == nil:
-		return errNoTarget
-	default:
-		a.To = in.To.Card.Number.Masked()
+		return nil
 	}
+	if in.To == nil || in.To.Card == nil {
+		if s.Kind == KindTransfer {
+			return errNoTarget
+		}
+		return nil
+	}
+	number := in.To.Card.Number
+	a.To, a.ToPrint = number.Masked(), f.Sealer.Fingerprint([]byte(number.Reveal()))
 	return nil
 }

@@ -4,7 +4,10 @@ package browser
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,7 +17,10 @@ import (
 
 // Keys seal values that leave the house and must come back unread and unchanged. The newest key seals, all open: that
 // is the rotation.
-type Keys struct{ codecs []securecookie.Codec }
+type Keys struct {
+	codecs []securecookie.Codec
+	prints []byte
+}
 
 // KeySize is the length of one key in bytes: half of it signs, half encrypts.
 const KeySize = 64
@@ -36,8 +42,20 @@ func NewKeys(keys ...[]byte) (*Keys, error) {
 		codec := securecookie.New(key[:KeySize/2], key[KeySize/2:]).MaxAge(0).MaxLength(0).SetSerializer(securecookie.NopEncoder{})
 		k.codecs = append(k.codecs, codec)
 	}
+	// Of the oldest key, so that a rotation changes no fingerprint before that key is taken out.
+	k.prints = hashed(keys[len(keys)-1], []byte("fingerprint"))
 	return k, nil
 }
+
+func hashed(key, v []byte) []byte {
+	m := hmac.New(sha256.New, key)
+	m.Write(v)
+	return m.Sum(nil)
+}
+
+// Fingerprint is the same for equal values, 32 hex digits; without the keys nobody can find the value by trying, however
+// few there are of its kind.
+func (k *Keys) Fingerprint(v []byte) string { return hex.EncodeToString(hashed(k.prints, v)[:16]) }
 
 // Seal encrypts and signs v under a name; the result is base64url without padding, about 100 bytes longer by a third.
 func (k *Keys) Seal(name string, v []byte) (string, error) {

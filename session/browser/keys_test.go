@@ -2,6 +2,8 @@ package browser_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"strings"
 	"testing"
@@ -97,5 +99,19 @@ func TestKeysOfAnotherLengthAreRefused(t *testing.T) {
 		if _, err := browser.NewKeys(all...); err == nil {
 			t.Errorf("%d keys were taken", len(all))
 		}
+	}
+}
+
+func TestAFingerprintStaysThroughARotationAndIsNoPlainHash(t *testing.T) {
+	value := []byte("4000019900020720")
+	first := keys(t, key(1)).Fingerprint(value)
+	if keys(t, key(2), key(1)).Fingerprint(value) != first {
+		t.Error("a new key in front changes it")
+	}
+	if keys(t, key(2)).Fingerprint(value) == first || keys(t, key(1)).Fingerprint([]byte("4000019900020738")) == first {
+		t.Error("another key or another value has the same")
+	}
+	if plain := sha256.Sum256(value); len(first) != 32 || strings.HasPrefix(hex.EncodeToString(plain[:]), first) {
+		t.Errorf("it is %s", first)
 	}
 }
