@@ -62,7 +62,7 @@ func (i *Issuer) render(w http.ResponseWriter, status int, page string, v view) 
 	}
 	h := w.Header()
 	// No form-action: it would also be applied to the redirects that follow the post. No frame-ancestors: an ACS must allow framing.
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'nonce-"+v.Nonce+"'; connect-src 'self'; frame-src http: https:; base-uri 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src data:; script-src 'nonce-"+v.Nonce+"'; connect-src 'self'; frame-src http: https:; base-uri 'none'")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
