@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/mail"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -179,12 +180,8 @@ func (strictJSON) Bind(v any, c echo.Context) error {
 	if err == nil {
 		return nil
 	}
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) && wrong.Field != "" {
-		return faulty(strings.ReplaceAll(wrong.Field, ".", "/"), "is not of the type that is expected")
-	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return faulty(strings.Trim(name, `"`), "is not known")
+	if bad := misfits(body, reflect.TypeOf(v)); len(bad) > 0 {
+		return &invalid{bad}
 	}
 	return errBadJSON
 }
@@ -206,7 +203,7 @@ func pointed(next echo.HandlerFunc) echo.HandlerFunc {
 		if slices.Contains(c.ParamNames(), name) {
 			return session.ErrNotFound
 		}
-		return faulty(name, "is not of the type that is expected")
+		return faulty(name, "must be a whole number") // all others are text
 	}
 }
 
@@ -327,7 +324,7 @@ func (a api) session(m merchant.Merchant, in NewSession) (*session.Session, erro
 	}
 	for k, v := range in.Metadata {
 		if len(k) > 40 || len(v) > 500 {
-			fault("metadata/"+k, "names are at most 40, values at most 500 bytes long")
+			fault("metadata/"+pointerName(k), "names are at most 40, values at most 500 bytes long")
 		}
 	}
 	if len(bad) > 0 {
@@ -366,12 +363,20 @@ func declineOf(d *providers.Decline) *Decline {
 	return &Decline{Reason: DeclineReason(d.Reason), Code: d.Code, Message: d.Message}
 }
 
+func customerOf(c providers.Customer) Customer {
+	return Customer{ID: c.ID, Email: c.Email, Phone: c.Phone}
+}
+
 func (a api) object(s *session.Session) Session {
 	o := Session{
 		ID: s.ID, URL: a.BaseURL + payPath(s.ID), Kind: SessionKind(s.Kind), Status: SessionStatus(s.Status()), OutcomeKnown: s.OutcomeKnown(),
 		Account: s.Account, Amount: s.Amount.Minor, Currency: s.Amount.Currency.Code, Fee: s.Fee, OrderID: s.OrderID,
 		PaymentMethod: Instrument(s.Method), Capture: CaptureModeAutomatic, Description: s.Description, SuccessURL: s.SuccessURL,
-		CancelURL: s.CancelURL, Metadata: s.Metadata, CreatedAt: s.CreatedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(), Attempts: []Attempt{},
+		CancelURL: s.CancelURL, Locale: Locale(s.Locale), Customer: customerOf(s.Customer), SaveCard: s.SaveCard, SavedCard: s.SavedCard,
+		WebhookURL: s.WebhookURL, Metadata: s.Metadata, CreatedAt: s.CreatedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(), Attempts: []Attempt{},
+	}
+	if s.Target != nil && s.Target.Saved != "" {
+		o.Transfer = &NewTransfer{SavedCard: s.Target.Saved}
 	}
 	if s.Hold {
 		o.Capture = CaptureModeManual
@@ -440,6 +445,15 @@ func (a api) ListSessions(ctx context.Context, r ListSessionsRequestObject) (Lis
 	}
 	if len(bad) > 0 {
 		return nil, &invalid{bad}
+	}
+	if f.Before != "" {
+		last, err := a.Store.Load(ctx, f.Before)
+		if errors.Is(err, session.ErrNotFound) || err == nil && last.Merchant != f.Merchant {
+			return nil, faulty("before", "must be the id of a session")
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	found, err := a.Store.List(ctx, f)
 	if err != nil {
