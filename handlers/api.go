@@ -130,6 +130,9 @@ func (a api) CreateSession(ctx context.Context, r CreateSessionRequestObject) (C
 	s, err := a.created(ctx)
 	if s == nil && err == nil {
 		if s, err = a.session(merchantOf(ctx), *r.Body); err == nil {
+			err = a.beginsWith(ctx, s)
+		}
+		if err == nil {
 			err = a.Flow.Create(ctx, s)
 		}
 	}
@@ -137,6 +140,22 @@ func (a api) CreateSession(ctx context.Context, r CreateSessionRequestObject) (C
 		return nil, err
 	}
 	return CreateSession201JSONResponse{Body: a.object(s), Headers: CreateSession201ResponseHeaders{Location: a.BaseURL + "/v1/sessions/" + s.ID}}, nil
+}
+
+// beginsWith checks the saved card that a new session names. Where customers log in, whose it is turns out then.
+func (a api) beginsWith(ctx context.Context, s *session.Session) error {
+	if s.SavedCard == "" {
+		return nil
+	}
+	saved, err := a.Customers.SavedCard(ctx, s.Merchant, s.SavedCard)
+	if err != nil && !errors.Is(err, session.ErrNotFound) {
+		return err
+	}
+	_, logsIn := a.Flow.Accounts[s.Account].Provider.(providers.Login)
+	if err != nil || saved.Account != s.Account || !logsIn && saved.Customer != s.Customer.ID {
+		return faulty("saved_card", "is not one of the customer's saved cards in this account")
+	}
+	return nil
 }
 
 // created is the session that an earlier run of the same idempotent request made before its process died, or nil.
@@ -239,7 +258,7 @@ func (a api) session(m merchant.Merchant, in NewSession) (*session.Session, erro
 	}
 	currency, err := money.ParseCurrency(in.Currency)
 	if err != nil {
-		fault("currency", "must be three capital letters of ISO 4217")
+		fault("currency", "must be a currency of ISO 4217, such as KZT")
 	}
 	if in.Amount <= 0 || in.Amount > MaxAmount {
 		fault("amount", fmt.Sprintf("must be from 1 to %d minor units", int64(MaxAmount)))

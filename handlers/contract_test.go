@@ -803,6 +803,40 @@ func TestEverythingThatABodyHasNoPlaceForIsNamedByItsPointer(t *testing.T) {
 	}
 }
 
+// particular is a gateway that cannot express a payment.
+type particular struct{ *gateway }
+
+func (particular) Check(providers.Payment) error {
+	return &providers.Refusal{Field: "billing.zip", Text: "at most 10 characters"}
+}
+
+func TestWhatTheGatewayCannotExpressIsNamedByItsPointer(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider { return particular{g} }})
+	got := m.call(http.MethodPost, "/v1/sessions", order("one"))
+	got.is(http.StatusUnprocessableEntity, "invalid")
+	if told := got.faults(); !slices.Equal(told, [][2]string{{"/billing/zip", "at most 10 characters"}}) {
+		t.Errorf("told: %v", told)
+	}
+}
+
+func TestASessionBeginsWithACardOfItsCustomerOnly(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
+	mine := m.savedCard("sc_one") // of c-1
+	begun := func(id, card, customer string) reply {
+		return m.call(http.MethodPost, "/v1/sessions", strings.Replace(order(id), "{", `{"saved_card":"`+card+`","customer":{"id":"`+customer+`"},`, 1))
+	}
+	for _, wrong := range [][2]string{{mine, "c-2"}, {mine, ""}, {"sc_unknown", "c-1"}} {
+		got := begun("one", wrong[0], wrong[1])
+		got.is(http.StatusUnprocessableEntity, "invalid")
+		if told := got.faults(); len(told) != 1 || told[0][0] != "/saved_card" {
+			t.Errorf("%v: %v", wrong, told)
+		}
+	}
+	if right := begun("one", mine, "c-1"); right.field("saved_card") != mine {
+		t.Errorf("%s", right.Body)
+	}
+}
+
 func TestASessionTellsWhatItWasMadeOf(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	made := m.call(http.MethodPost, "/v1/sessions", strings.Replace(order("one"), "{", `{"locale":"kk","customer":{"id":"c-1","email":"a@shop.example","phone":"+77010000000"},

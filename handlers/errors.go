@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -123,7 +124,7 @@ func writeProblem(c echo.Context, k kind, err error) error {
 	}
 	var refusal *providers.Refusal
 	if errors.As(err, &refusal) {
-		p.Errors = []FieldError{{Pointer: "/" + refusal.Field, Detail: refusal.Text}}
+		p.Errors = []FieldError{{Pointer: "/" + strings.ReplaceAll(refusal.Field, ".", "/"), Detail: refusal.Text}}
 	}
 	var fault *webhook.Fault
 	if errors.As(err, &fault) {
