@@ -69,7 +69,12 @@ func keysHash(_ context.Context, p process, set *flag.FlagSet) int {
 		fmt.Fprintln(p.err, "tollgate keys hash:", err)
 		return exitFailed
 	}
-	hash, err := config.HashKey(strings.TrimSpace(string(raw)))
+	key := strings.TrimSpace(string(raw))
+	if key == "" {
+		fmt.Fprintln(p.err, "tollgate keys hash: standard input has no key")
+		return exitAsked
+	}
+	hash, err := config.HashKey(key)
 	if err != nil {
 		fmt.Fprintln(p.err, "tollgate keys hash:", err)
 		return exitAsked

@@ -99,11 +99,12 @@ func greet(w io.Writer, a *app.App, sandbox bool, parts app.Parts) {
 	}
 	fmt.Fprintf(w, `Demo shop:       %s/shop     pay here
 Sandbox console: %s/
+API, described:  %s/docs
 
 API key:         Authorization: Bearer %s
 Test card:       4000 0199 0002 0720, any future expiry, CVC 123 (asks for a code: 1234)
 
-`, a.SandboxURL, a.SandboxURL, app.DemoKey)
+`, a.SandboxURL, a.SandboxURL, a.FrontURL, app.DemoKey)
 	credentials(w, a)
 }
 

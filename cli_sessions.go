@@ -41,14 +41,18 @@ func sessionsCreate(ctx context.Context, p process, set *flag.FlagSet) int {
 		set.Func(name, usage, func(s string) error { body[field] = s; return nil })
 	}
 	body["amount"] = int64(150000)
-	set.Func("amount", "`MINOR` units: 150000 is 1500.00 (default 150000)", func(s string) error {
-		n, err := strconv.ParseInt(s, 10, 64)
-		body["amount"] = n
-		if err != nil {
-			return errors.New("must be a whole number of minor units")
-		}
-		return nil
-	})
+	number := func(name, field, usage, must string) {
+		set.Func(name, usage, func(s string) error {
+			n, err := strconv.ParseInt(s, 10, 64)
+			body[field] = n
+			if err != nil {
+				return errors.New(must)
+			}
+			return nil
+		})
+	}
+	number("amount", "amount", "`MINOR` units: 150000 is 1500.00 (default 150000)", "must be a whole number of minor units")
+	number("expires-in", "expires_in", "`SECONDS` until it expires, 60 to 86400", "must be a whole number of seconds")
 	text("account", "account", "rbs", "`NAME` of the account to be paid on (default rbs)")
 	text("currency", "currency", "KZT", "`CODE` of ISO 4217 (default KZT)")
 	text("order", "order_id", "cli-"+strings.ToLower(rand.Text()[:10]), "the shop's order `NUMBER` (default: a new one)")
@@ -62,11 +66,6 @@ func sessionsCreate(ctx context.Context, p process, set *flag.FlagSet) int {
 	set.Func("customer", "the shop's `ID` of the customer", func(s string) error {
 		body["customer"] = map[string]string{"id": s}
 		return nil
-	})
-	set.Func("expires-in", "`SECONDS` until it expires, 60 to 86400", func(s string) error {
-		n, err := strconv.ParseInt(s, 10, 64)
-		body["expires_in"] = n
-		return err
 	})
 	raw := set.Bool("json", false, "print the answer as it came")
 	if code, ok := p.parse(set, 0); !ok {

@@ -110,11 +110,11 @@ func TestHelpNamesEveryCommandAndEveryCommandHelps(t *testing.T) {
 func TestWhoAsksWronglyIsToldWithCode2(t *testing.T) {
 	for _, args := range [][]string{
 		{"bogus"}, {"sessions"}, {"sessions", "bogus"}, {"sessions", "show"}, {"sessions", "show", "a", "b"}, {"serve", "more"}, {"-bogus"},
-		{"sessions", "create", "-amount", "1.50"}, {"help", "bogus"}, {"keys"}, {"events", "tail", "-forward-to", "ftp://x"},
+		{"sessions", "create", "-amount", "1.50"}, {"sessions", "create", "-expires-in", "soon"}, {"help", "bogus"}, {"keys"}, {"events", "tail", "-forward-to", "ftp://x"},
 		{"events", "tail", "-forward-to", "http://shop.example/hooks"}, {"-config", "/no/such/file"}, {"-listen", "nowhere"},
 	} {
 		code, out, errs := tollgate(t, nil, "", args...)
-		if code != 2 || out != "" || errs == "" {
+		if code != 2 || out != "" || errs == "" || strings.Contains(errs, "strconv") {
 			t.Errorf("%v: code %d, output %q, errors %q", args, code, out, errs)
 		}
 	}
@@ -131,6 +131,9 @@ func TestKeys(t *testing.T) {
 	}
 	if code, hash, _ := tollgate(t, nil, m[1]+"\n", "keys", "hash"); code != 0 || hash != m[2]+"\n" {
 		t.Errorf("%d %q, want %s", code, hash, m[2])
+	}
+	if code, out, errs := tollgate(t, nil, "\n", "keys", "hash"); code != 2 || out != "" || !strings.Contains(errs, "standard input") {
+		t.Errorf("%d %q %q", code, out, errs)
 	}
 	if code, out, errs := tollgate(t, nil, "short", "keys", "hash"); code != 2 || out != "" || strings.Contains(errs, "short\n") {
 		t.Errorf("%d %q %q", code, out, errs)

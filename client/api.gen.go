@@ -203,6 +203,27 @@ func (e InvoiceStatus) Valid() bool {
 	}
 }
 
+// Defines values for Locale.
+const (
+	LocaleEn Locale = "en"
+	LocaleKk Locale = "kk"
+	LocaleRu Locale = "ru"
+)
+
+// Valid indicates whether the value is a known member of the Locale enum.
+func (e Locale) Valid() bool {
+	switch e {
+	case LocaleEn:
+		return true
+	case LocaleKk:
+		return true
+	case LocaleRu:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for NewSessionKind.
 const (
 	NewSessionKindPayment  NewSessionKind = "payment"
@@ -215,27 +236,6 @@ func (e NewSessionKind) Valid() bool {
 	case NewSessionKindPayment:
 		return true
 	case NewSessionKindTransfer:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for NewSessionLocale.
-const (
-	NewSessionLocaleEn NewSessionLocale = "en"
-	NewSessionLocaleKk NewSessionLocale = "kk"
-	NewSessionLocaleRu NewSessionLocale = "ru"
-)
-
-// Valid indicates whether the value is a known member of the NewSessionLocale enum.
-func (e NewSessionLocale) Valid() bool {
-	switch e {
-	case NewSessionLocaleEn:
-		return true
-	case NewSessionLocaleKk:
-		return true
-	case NewSessionLocaleRu:
 		return true
 	default:
 		return false
@@ -1009,8 +1009,10 @@ type HistoryLine struct {
 
 // HistoryPage defines model for HistoryPage.
 type HistoryPage struct {
-	Data    []HistoryLine `json:"data"`
-	HasMore bool          `json:"has_more"`
+	Data []HistoryLine `json:"data"`
+
+	// HasMore There may be another page.
+	HasMore bool `json:"has_more"`
 }
 
 // Instrument What is paid with. `payout` is for sessions of that kind.
@@ -1086,6 +1088,9 @@ type KeyRotation struct {
 	// Secret A secret you bring: `whsec_` and the base64 of 24 to 64 bytes. Absent: one is made.
 	Secret SharedSecret `json:"secret,omitempty"`
 }
+
+// Locale The page's language; the browser's if absent.
+type Locale string
 
 // MaskedCard defines model for MaskedCard.
 type MaskedCard struct {
@@ -1306,7 +1311,7 @@ type NewSession struct {
 	Kind NewSessionKind `json:"kind,omitempty"`
 
 	// Locale The page's language; the browser's if absent.
-	Locale NewSessionLocale `json:"locale,omitempty"`
+	Locale Locale `json:"locale,omitempty"`
 
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
@@ -1343,9 +1348,6 @@ type NewSession struct {
 
 // NewSessionKind A `transfer` moves the money to another card, where the account's gateway can (`transfers` among its capabilities).
 type NewSessionKind string
-
-// NewSessionLocale The page's language; the browser's if absent.
-type NewSessionLocale string
 
 // NewSessionPaymentMethod What the shopper pays with first; the account's `pay_…` capabilities say which it takes. `hosted` is the gateway's own page.
 type NewSessionPaymentMethod string
@@ -1580,8 +1582,11 @@ type Session struct {
 	// Currency ISO 4217.
 	//
 	// Example: KZT
-	Currency    Currency `json:"currency"`
-	Description string   `json:"description,omitempty"`
+	Currency Currency `json:"currency"`
+
+	// Customer Your customer.
+	Customer    *Customer `json:"customer,omitempty"`
+	Description string    `json:"description,omitempty"`
 
 	// ExpiresAt From then on no further attempt begins; one under way goes on.
 	ExpiresAt time.Time `json:"expires_at"`
@@ -1594,6 +1599,9 @@ type Session struct {
 
 	// Kind What it is.
 	Kind SessionKind `json:"kind"`
+
+	// Locale The page's language; the browser's if absent.
+	Locale Locale `json:"locale,omitempty"`
 
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
@@ -1618,6 +1626,12 @@ type Session struct {
 	// PaymentMethod What is paid with. `payout` is for sessions of that kind.
 	PaymentMethod Instrument `json:"payment_method"`
 
+	// SaveCard The card is kept when it is paid.
+	SaveCard bool `json:"save_card,omitempty"`
+
+	// SavedCard The one that it begins with.
+	SavedCard string `json:"saved_card,omitempty"`
+
 	// Status - `open`: nobody is paying; the shopper may
 	// - `action_required`: the shopper has something to do on the page, such as the bank's check
 	// - `processing`: the gateway or the bank is working, or the outcome is not known yet (see `outcome_known`)
@@ -1631,8 +1645,16 @@ type Session struct {
 	Status     SessionStatus `json:"status"`
 	SuccessURL string        `json:"success_url"`
 
+	// Transfer Where a session of kind `transfer` sends the money. Without it the shopper types the card's number on the page.
+	Transfer *NewTransfer `json:"transfer,omitempty"`
+
 	// URL Where to send the shopper. Whoever has it can pay; it shows nothing of the customer to a second browser.
 	URL string `json:"url"`
+
+	// WebhookURL Where this session's events are posted, beside your endpoints.
+	//
+	// Example: https://shop.example/hooks/tollgate
+	WebhookURL WebhookURL `json:"webhook_url,omitempty"`
 }
 
 // SessionEvent defines model for SessionEvent.
@@ -2266,8 +2288,8 @@ type ClientInterface interface {
 
 	// ListHistory Read the gateway's own list of transactions
 	//
-	// What the gateway remembers: for reconciliation. Where the gateway knows customers by login, it is one
-	// customer's list, and `customer` must name one who has saved a card with you.
+	// What the gateway remembers: for reconciliation. For the next page add to `offset` how many lines you have. Where the gateway
+	// knows customers by login, it is one customer's list, and `customer` must name one who has logged in to a session of yours.
 	//
 	// Corresponds with GET /v1/accounts/{account}/history (the `ListHistory` operationId).
 	ListHistory(ctx context.Context, account AccountName, params *ListHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2833,8 +2855,8 @@ func (c *Client) ListBanks(ctx context.Context, account AccountName, reqEditors 
 
 // ListHistory Read the gateway's own list of transactions
 //
-// What the gateway remembers: for reconciliation. Where the gateway knows customers by login, it is one
-// customer's list, and `customer` must name one who has saved a card with you.
+// What the gateway remembers: for reconciliation. For the next page add to `offset` how many lines you have. Where the gateway
+// knows customers by login, it is one customer's list, and `customer` must name one who has logged in to a session of yours.
 //
 // Corresponds with GET /v1/accounts/{account}/history (the `ListHistory` operationId).
 func (c *Client) ListHistory(ctx context.Context, account AccountName, params *ListHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6293,8 +6315,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListHistoryWithResponse Read the gateway's own list of transactions
 	//
-	// What the gateway remembers: for reconciliation. Where the gateway knows customers by login, it is one
-	// customer's list, and `customer` must name one who has saved a card with you.
+	// What the gateway remembers: for reconciliation. For the next page add to `offset` how many lines you have. Where the gateway
+	// knows customers by login, it is one customer's list, and `customer` must name one who has logged in to a session of yours.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8650,8 +8672,8 @@ func (c *ClientWithResponses) ListBanksWithResponse(ctx context.Context, account
 
 // ListHistoryWithResponse Read the gateway's own list of transactions
 //
-// What the gateway remembers: for reconciliation. Where the gateway knows customers by login, it is one
-// customer's list, and `customer` must name one who has saved a card with you.
+// What the gateway remembers: for reconciliation. For the next page add to `offset` how many lines you have. Where the gateway
+// knows customers by login, it is one customer's list, and `customer` must name one who has logged in to a session of yours.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/mail"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -129,6 +130,9 @@ func (a api) CreateSession(ctx context.Context, r CreateSessionRequestObject) (C
 	s, err := a.created(ctx)
 	if s == nil && err == nil {
 		if s, err = a.session(merchantOf(ctx), *r.Body); err == nil {
+			err = a.beginsWith(ctx, s)
+		}
+		if err == nil {
 			err = a.Flow.Create(ctx, s)
 		}
 	}
@@ -136,6 +140,22 @@ func (a api) CreateSession(ctx context.Context, r CreateSessionRequestObject) (C
 		return nil, err
 	}
 	return CreateSession201JSONResponse{Body: a.object(s), Headers: CreateSession201ResponseHeaders{Location: a.BaseURL + "/v1/sessions/" + s.ID}}, nil
+}
+
+// beginsWith checks the saved card that a new session names. Where customers log in, whose it is turns out then.
+func (a api) beginsWith(ctx context.Context, s *session.Session) error {
+	if s.SavedCard == "" {
+		return nil
+	}
+	saved, err := a.Customers.SavedCard(ctx, s.Merchant, s.SavedCard)
+	if err != nil && !errors.Is(err, session.ErrNotFound) {
+		return err
+	}
+	_, logsIn := a.Flow.Accounts[s.Account].Provider.(providers.Login)
+	if err != nil || saved.Account != s.Account || !logsIn && saved.Customer != s.Customer.ID {
+		return faulty("saved_card", "is not one of the customer's saved cards in this account")
+	}
+	return nil
 }
 
 // created is the session that an earlier run of the same idempotent request made before its process died, or nil.
@@ -179,12 +199,8 @@ func (strictJSON) Bind(v any, c echo.Context) error {
 	if err == nil {
 		return nil
 	}
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) && wrong.Field != "" {
-		return faulty(strings.ReplaceAll(wrong.Field, ".", "/"), "is not of the type that is expected")
-	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return faulty(strings.Trim(name, `"`), "is not known")
+	if bad := misfits(body, reflect.TypeOf(v)); len(bad) > 0 {
+		return &invalid{bad}
 	}
 	return errBadJSON
 }
@@ -206,7 +222,7 @@ func pointed(next echo.HandlerFunc) echo.HandlerFunc {
 		if slices.Contains(c.ParamNames(), name) {
 			return session.ErrNotFound
 		}
-		return faulty(name, "is not of the type that is expected")
+		return faulty(name, "must be a whole number") // all others are text
 	}
 }
 
@@ -242,7 +258,7 @@ func (a api) session(m merchant.Merchant, in NewSession) (*session.Session, erro
 	}
 	currency, err := money.ParseCurrency(in.Currency)
 	if err != nil {
-		fault("currency", "must be three capital letters of ISO 4217")
+		fault("currency", "must be a currency of ISO 4217, such as KZT")
 	}
 	if in.Amount <= 0 || in.Amount > MaxAmount {
 		fault("amount", fmt.Sprintf("must be from 1 to %d minor units", int64(MaxAmount)))
@@ -327,7 +343,7 @@ func (a api) session(m merchant.Merchant, in NewSession) (*session.Session, erro
 	}
 	for k, v := range in.Metadata {
 		if len(k) > 40 || len(v) > 500 {
-			fault("metadata/"+k, "names are at most 40, values at most 500 bytes long")
+			fault("metadata/"+pointerName(k), "names are at most 40, values at most 500 bytes long")
 		}
 	}
 	if len(bad) > 0 {
@@ -373,12 +389,20 @@ func declineOf(d *providers.Decline) *Decline {
 	return &Decline{Reason: DeclineReason(d.Reason), Code: d.Code, Message: d.Message}
 }
 
+func customerOf(c providers.Customer) Customer {
+	return Customer{ID: c.ID, Email: c.Email, Phone: c.Phone}
+}
+
 func (a api) object(s *session.Session) Session {
 	o := Session{
 		ID: s.ID, URL: a.BaseURL + payPath(s.ID), Kind: SessionKind(s.Kind), Status: SessionStatus(s.Status()), OutcomeKnown: s.OutcomeKnown(),
 		Account: s.Account, Amount: s.Amount.Minor, Currency: s.Amount.Currency.Code, Fee: s.Fee, OrderID: s.OrderID,
 		PaymentMethod: Instrument(s.Method), Capture: CaptureModeAutomatic, Description: s.Description, SuccessURL: s.SuccessURL,
-		CancelURL: s.CancelURL, Metadata: s.Metadata, CreatedAt: s.CreatedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(), Attempts: []Attempt{},
+		CancelURL: s.CancelURL, Locale: Locale(s.Locale), Customer: customerOf(s.Customer), SaveCard: s.SaveCard, SavedCard: s.SavedCard,
+		WebhookURL: s.WebhookURL, Metadata: s.Metadata, CreatedAt: s.CreatedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(), Attempts: []Attempt{},
+	}
+	if s.Target != nil && s.Target.Saved != "" {
+		o.Transfer = &NewTransfer{SavedCard: s.Target.Saved}
 	}
 	if s.Hold {
 		o.Capture = CaptureModeManual
@@ -447,6 +471,15 @@ func (a api) ListSessions(ctx context.Context, r ListSessionsRequestObject) (Lis
 	}
 	if len(bad) > 0 {
 		return nil, &invalid{bad}
+	}
+	if f.Before != "" {
+		last, err := a.Store.Load(ctx, f.Before)
+		if errors.Is(err, session.ErrNotFound) || err == nil && last.Merchant != f.Merchant {
+			return nil, faulty("before", "must be the id of a session")
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	found, err := a.Store.List(ctx, f)
 	if err != nil {

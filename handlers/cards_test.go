@@ -264,6 +264,18 @@ func TestAVirtualCardWantsACustomerWhoLoggedInToASessionOfTheMerchants(t *testin
 	}
 }
 
+func TestACustomersListWantsACustomerOfTheMerchants(t *testing.T) {
+	d := &desk{}
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider { d.able = able{g}; return bankDesk{d} }})
+	for _, query := range []string{"", "?customer=nobody"} {
+		got := m.call(http.MethodGet, "/v1/accounts/acc/history"+query, "")
+		got.is(http.StatusUnprocessableEntity, "invalid")
+		if told := got.faults(); len(told) != 1 || told[0][0] != "/customer" {
+			t.Errorf("%q: %v", query, told)
+		}
+	}
+}
+
 func (m *machine) seal(name, text string) string {
 	m.t.Helper()
 	sealed, err := m.flow.Sealer.Seal(name, []byte(text))

@@ -237,10 +237,13 @@ func (a api) ListHistory(ctx context.Context, r ListHistoryRequestObject) (ListH
 		return nil, &invalid{bad}
 	}
 	lines, err := a.Flow.History(ctx, m.ID, r.Account, r.Params.Customer, q)
+	if errors.Is(err, session.ErrNotFound) {
+		return nil, faulty("customer", "must be one who has logged in to a session of yours")
+	}
 	if err != nil {
 		return nil, err
 	}
-	out := ListHistory200JSONResponse{Data: []HistoryLine{}}
+	out := ListHistory200JSONResponse{Data: []HistoryLine{}, HasMore: len(lines) == most}
 	for _, l := range lines {
 		out.Data = append(out.Data, HistoryLine{
 			Reference: l.Reference, GatewayOrderID: l.OrderID, At: l.At.UTC(), Kind: l.Kind, Outcome: string(l.Outcome),

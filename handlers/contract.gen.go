@@ -203,6 +203,27 @@ func (e InvoiceStatus) Valid() bool {
 	}
 }
 
+// Defines values for Locale.
+const (
+	LocaleEn Locale = "en"
+	LocaleKk Locale = "kk"
+	LocaleRu Locale = "ru"
+)
+
+// Valid indicates whether the value is a known member of the Locale enum.
+func (e Locale) Valid() bool {
+	switch e {
+	case LocaleEn:
+		return true
+	case LocaleKk:
+		return true
+	case LocaleRu:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for NewSessionKind.
 const (
 	NewSessionKindPayment  NewSessionKind = "payment"
@@ -215,27 +236,6 @@ func (e NewSessionKind) Valid() bool {
 	case NewSessionKindPayment:
 		return true
 	case NewSessionKindTransfer:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for NewSessionLocale.
-const (
-	NewSessionLocaleEn NewSessionLocale = "en"
-	NewSessionLocaleKk NewSessionLocale = "kk"
-	NewSessionLocaleRu NewSessionLocale = "ru"
-)
-
-// Valid indicates whether the value is a known member of the NewSessionLocale enum.
-func (e NewSessionLocale) Valid() bool {
-	switch e {
-	case NewSessionLocaleEn:
-		return true
-	case NewSessionLocaleKk:
-		return true
-	case NewSessionLocaleRu:
 		return true
 	default:
 		return false
@@ -908,8 +908,10 @@ type HistoryLine struct {
 
 // HistoryPage defines model for HistoryPage.
 type HistoryPage struct {
-	Data    []HistoryLine `json:"data"`
-	HasMore bool          `json:"has_more"`
+	Data []HistoryLine `json:"data"`
+
+	// HasMore There may be another page.
+	HasMore bool `json:"has_more"`
 }
 
 // Instrument What is paid with. `payout` is for sessions of that kind.
@@ -985,6 +987,9 @@ type KeyRotation struct {
 	// Secret A secret you bring: `whsec_` and the base64 of 24 to 64 bytes. Absent: one is made.
 	Secret SharedSecret `json:"secret,omitempty,omitzero"`
 }
+
+// Locale The page's language; the browser's if absent.
+type Locale string
 
 // MaskedCard defines model for MaskedCard.
 type MaskedCard struct {
@@ -1205,7 +1210,7 @@ type NewSession struct {
 	Kind NewSessionKind `json:"kind,omitempty,omitzero"`
 
 	// Locale The page's language; the browser's if absent.
-	Locale NewSessionLocale `json:"locale,omitempty,omitzero"`
+	Locale Locale `json:"locale,omitempty,omitzero"`
 
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
@@ -1242,9 +1247,6 @@ type NewSession struct {
 
 // NewSessionKind A `transfer` moves the money to another card, where the account's gateway can (`transfers` among its capabilities).
 type NewSessionKind string
-
-// NewSessionLocale The page's language; the browser's if absent.
-type NewSessionLocale string
 
 // NewSessionPaymentMethod What the shopper pays with first; the account's `pay_…` capabilities say which it takes. `hosted` is the gateway's own page.
 type NewSessionPaymentMethod string
@@ -1479,7 +1481,10 @@ type Session struct {
 	// Currency ISO 4217.
 	//
 	// Example: KZT
-	Currency    Currency `json:"currency"`
+	Currency Currency `json:"currency"`
+
+	// Customer Your customer.
+	Customer    Customer `json:"customer,omitempty,omitzero"`
 	Description string   `json:"description,omitempty,omitzero"`
 
 	// ExpiresAt From then on no further attempt begins; one under way goes on.
@@ -1493,6 +1498,9 @@ type Session struct {
 
 	// Kind What it is.
 	Kind SessionKind `json:"kind"`
+
+	// Locale The page's language; the browser's if absent.
+	Locale Locale `json:"locale,omitempty,omitzero"`
 
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
@@ -1517,6 +1525,12 @@ type Session struct {
 	// PaymentMethod What is paid with. `payout` is for sessions of that kind.
 	PaymentMethod Instrument `json:"payment_method"`
 
+	// SaveCard The card is kept when it is paid.
+	SaveCard bool `json:"save_card,omitempty,omitzero"`
+
+	// SavedCard The one that it begins with.
+	SavedCard string `json:"saved_card,omitempty,omitzero"`
+
 	// Status - `open`: nobody is paying; the shopper may
 	// - `action_required`: the shopper has something to do on the page, such as the bank's check
 	// - `processing`: the gateway or the bank is working, or the outcome is not known yet (see `outcome_known`)
@@ -1530,8 +1544,16 @@ type Session struct {
 	Status     SessionStatus `json:"status"`
 	SuccessURL string        `json:"success_url"`
 
+	// Transfer Where a session of kind `transfer` sends the money. Without it the shopper types the card's number on the page.
+	Transfer *NewTransfer `json:"transfer,omitempty"`
+
 	// URL Where to send the shopper. Whoever has it can pay; it shows nothing of the customer to a second browser.
 	URL string `json:"url"`
+
+	// WebhookURL Where this session's events are posted, beside your endpoints.
+	//
+	// Example: https://shop.example/hooks/tollgate
+	WebhookURL WebhookURL `json:"webhook_url,omitempty,omitzero"`
 }
 
 // SessionEvent defines model for SessionEvent.

@@ -785,6 +785,96 @@ func TestAParameterThatCannotBeReadIsNamedByItsPointer(t *testing.T) {
 	m.call(http.MethodGet, "/v1/sessions?limit=1&limit=x", "").is(http.StatusOK, "")
 }
 
+func TestEverythingThatABodyHasNoPlaceForIsNamedByItsPointer(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
+	got := m.call(http.MethodPost, "/v1/sessions", `{"account":7,"amount":"1500","fee":1.5,"save_card":"yes","customer":{"name":"A","id":null},"billing":[],
+		"metadata":{"a/b":1},"amout":1500}`)
+	got.is(http.StatusUnprocessableEntity, "invalid")
+	want := [][2]string{
+		{"/account", "must be text"}, {"/amount", "must be a whole number"}, {"/amout", "is not known"}, {"/billing", "must be an object"},
+		{"/customer/name", "is not known"}, {"/fee", "must be a whole number"}, {"/metadata/a~1b", "must be text"}, {"/save_card", "must be true or false"},
+	}
+	if told := got.faults(); !slices.Equal(told, want) {
+		t.Errorf("told:\n%v, want\n%v", told, want)
+	}
+	got = m.call(http.MethodPost, "/v1/webhook_endpoints", `{"url":"https://shop.example/hook","events":["payment.*",1]}`)
+	if told := got.faults(); !slices.Equal(told, [][2]string{{"/events/1", "must be text"}}) {
+		t.Errorf("told: %v", told)
+	}
+}
+
+// particular is a gateway that cannot express a payment.
+type particular struct{ *gateway }
+
+func (particular) Check(providers.Payment) error {
+	return &providers.Refusal{Field: "billing.zip", Text: "at most 10 characters"}
+}
+
+func TestWhatTheGatewayCannotExpressIsNamedByItsPointer(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider { return particular{g} }})
+	got := m.call(http.MethodPost, "/v1/sessions", order("one"))
+	got.is(http.StatusUnprocessableEntity, "invalid")
+	if told := got.faults(); !slices.Equal(told, [][2]string{{"/billing/zip", "at most 10 characters"}}) {
+		t.Errorf("told: %v", told)
+	}
+}
+
+func TestASessionBeginsWithACardOfItsCustomerOnly(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
+	mine := m.savedCard("sc_one") // of c-1
+	begun := func(id, card, customer string) reply {
+		return m.call(http.MethodPost, "/v1/sessions", strings.Replace(order(id), "{", `{"saved_card":"`+card+`","customer":{"id":"`+customer+`"},`, 1))
+	}
+	for _, wrong := range [][2]string{{mine, "c-2"}, {mine, ""}, {"sc_unknown", "c-1"}} {
+		got := begun("one", wrong[0], wrong[1])
+		got.is(http.StatusUnprocessableEntity, "invalid")
+		if told := got.faults(); len(told) != 1 || told[0][0] != "/saved_card" {
+			t.Errorf("%v: %v", wrong, told)
+		}
+	}
+	if right := begun("one", mine, "c-1"); right.field("saved_card") != mine {
+		t.Errorf("%s", right.Body)
+	}
+}
+
+func TestASessionTellsWhatItWasMadeOf(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
+	made := m.call(http.MethodPost, "/v1/sessions", strings.Replace(order("one"), "{", `{"locale":"kk","customer":{"id":"c-1","email":"a@shop.example","phone":"+77010000000"},
+		"save_card":true,"webhook_url":"https://shop.example/hook",`, 1))
+	made.is(http.StatusCreated, "")
+	for _, member := range []string{
+		`"locale":"kk"`, `"customer":{"email":"a@shop.example","id":"c-1","phone":"+77010000000"}`, `"save_card":true`, `"webhook_url":"https://shop.example/hook"`,
+	} {
+		if !strings.Contains(made.Body.String(), member) {
+			t.Errorf("%s is not in %s", member, made.Body)
+		}
+	}
+}
+
+// A cursor with a fault must not look as if the list were at its end.
+func TestACursorThatNamesNothingOfTheMerchantsIsRefused(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
+	m.key = otherKey
+	strange := m.call(http.MethodPost, "/v1/sessions", order("one")).field("id")
+	m.key = shopKey
+	for _, path := range []string{"/v1/sessions?before=" + strange, "/v1/sessions?before=cs_x", "/v1/invoices?before=inv_x", "/v1/webhook_deliveries?before=wd_x"} {
+		got := m.call(http.MethodGet, path, "")
+		got.is(http.StatusUnprocessableEntity, "invalid")
+		if told := got.faults(); len(told) != 1 || told[0][0] != "/before" {
+			t.Errorf("%s: %v", path, told)
+		}
+	}
+}
+
+func TestAGatewaysListMayGoOn(t *testing.T) {
+	m := complete(t, sqlstore.Options{Dir: t.TempDir()})
+	for limit, more := range map[string]string{"2": "true", "3": "false"} { // it has two lines
+		if got := m.call(http.MethodGet, "/v1/accounts/acc/history?limit="+limit, ""); !strings.Contains(got.Body.String(), `"has_more":`+more) {
+			t.Errorf("of %s: %s", limit, got.Body)
+		}
+	}
+}
+
 func TestSessionsAreListedByTheirTime(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	var at []string

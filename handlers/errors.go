@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -26,7 +27,7 @@ var kinds = []struct {
 	kind kind
 }{
 	{session.ErrNotFound, kind{http.StatusNotFound, "not-found", "There is no such object."}},
-	{session.ErrOrderTaken, kind{http.StatusConflict, "order-in-use", "A session with this order_id is alive, paid or unknown."}},
+	{session.ErrOrderTaken, kind{http.StatusConflict, "order-in-use", "Another session has this order_id or reference."}},
 	{session.ErrBusy, kind{http.StatusConflict, "attempt-under-way", "An attempt to pay is under way."}},
 	{session.ErrEnded, kind{http.StatusConflict, "session-ended", "The session has ended."}},
 	{session.ErrStale, kind{http.StatusConflict, "step-over", "That step is over."}},
@@ -34,7 +35,7 @@ var kinds = []struct {
 	{session.ErrNoAccount, kind{http.StatusNotFound, "unknown-account", "There is no such account."}},
 	{session.ErrOperation, kind{http.StatusUnprocessableEntity, "unsupported", "The account's gateway cannot do this."}},
 	{session.ErrAmount, kind{http.StatusUnprocessableEntity, "amount", "The amount is more than is left, or a part where only the whole is possible."}},
-	{session.ErrNoPayment, kind{http.StatusConflict, "no-payment", "There is no payment to operate on."}},
+	{session.ErrNoPayment, kind{http.StatusConflict, "no-payment", "There is no money for this: a capture or void wants a hold, a refund a payment that was taken."}},
 	{session.ErrOpenOp, kind{http.StatusConflict, "operation-under-way", "Another operation on this payment is under way."}},
 	{session.ErrDone, kind{http.StatusConflict, "already-done", "The payment was captured, voided or refunded already."}},
 	{session.ErrUnsettled, kind{http.StatusConflict, "outcome-unknown", "The outcome is not known yet."}},
@@ -123,7 +124,7 @@ func writeProblem(c echo.Context, k kind, err error) error {
 	}
 	var refusal *providers.Refusal
 	if errors.As(err, &refusal) {
-		p.Errors = []FieldError{{Pointer: "/" + refusal.Field, Detail: refusal.Text}}
+		p.Errors = []FieldError{{Pointer: "/" + strings.ReplaceAll(refusal.Field, ".", "/"), Detail: refusal.Text}}
 	}
 	var fault *webhook.Fault
 	if errors.As(err, &fault) {

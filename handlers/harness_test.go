@@ -207,6 +207,21 @@ func (r reply) list() []map[string]any {
 	return page.Data
 }
 
+// faults reads what a problem says of fields: pointer and detail.
+func (r reply) faults() (told [][2]string) {
+	r.t.Helper()
+	var problem struct {
+		Errors []struct{ Pointer, Detail string }
+	}
+	if err := json.Unmarshal(r.Body.Bytes(), &problem); err != nil {
+		r.t.Fatalf("%d %s: %v", r.Code, r.Body, err)
+	}
+	for _, e := range problem.Errors {
+		told = append(told, [2]string{e.Pointer, e.Detail})
+	}
+	return told
+}
+
 func (r reply) is(code int, problem string) {
 	r.t.Helper()
 	if r.Code != code {

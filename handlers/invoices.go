@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"errors"
 
 	"tollgate/session"
 )
@@ -10,8 +11,7 @@ func invoiceOf(in session.Invoice) Invoice {
 	return Invoice{
 		ID: in.ID, Account: in.Account, Reference: in.Reference, Status: InvoiceStatus(in.Status), Amount: in.Amount.Minor,
 		Currency: in.Amount.Currency.Code, Description: in.Description, SuccessURL: in.ReturnURL, Metadata: in.Metadata, URL: in.URL,
-		Customer:         Customer{ID: in.Customer.ID, Email: in.Customer.Email, Phone: in.Customer.Phone},
-		GatewayInvoiceID: in.GatewayID, CheckedAt: in.AskedAt.UTC(), CreatedAt: in.CreatedAt.UTC(),
+		Customer: customerOf(in.Customer), GatewayInvoiceID: in.GatewayID, CheckedAt: in.AskedAt.UTC(), CreatedAt: in.CreatedAt.UTC(),
 	}
 }
 
@@ -55,8 +55,18 @@ func (a api) ListInvoices(ctx context.Context, r ListInvoicesRequestObject) (Lis
 	if status := r.Params.Status; status != "" && !status.Valid() {
 		return nil, faulty("status", "must be one of the statuses of an invoice")
 	}
+	m := merchantOf(ctx).ID
+	if r.Params.Before != "" {
+		_, err := a.Flow.Invoices.Invoice(ctx, m, r.Params.Before)
+		if errors.Is(err, session.ErrNotFound) {
+			return nil, faulty("before", "must be the id of an invoice")
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	found, err := a.Flow.Invoices.ListInvoices(ctx, session.InvoiceFilter{
-		Merchant: merchantOf(ctx).ID, Account: r.Params.Account, Reference: r.Params.Reference,
+		Merchant: m, Account: r.Params.Account, Reference: r.Params.Reference,
 		Status: session.InvoiceStatus(r.Params.Status), Before: r.Params.Before, Limit: most,
 	})
 	if err != nil {

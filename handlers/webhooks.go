@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -157,8 +158,18 @@ func (a api) ListWebhookDeliveries(ctx context.Context, r ListWebhookDeliveriesR
 	if state := r.Params.State; state != "" && !state.Valid() {
 		return nil, faulty("state", "must be pending, delivered, given_up or cancelled")
 	}
+	m := merchantOf(ctx).ID
+	if r.Params.Before != "" {
+		_, _, err := a.Webhooks.Delivery(ctx, m, r.Params.Before)
+		if errors.Is(err, webhook.ErrNotFound) {
+			return nil, faulty("before", "must be the id of a delivery")
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	found, err := a.Webhooks.Deliveries(ctx, webhook.Filter{
-		Merchant: merchantOf(ctx).ID, Endpoint: r.Params.Endpoint, Event: r.Params.Event, State: webhook.State(r.Params.State),
+		Merchant: m, Endpoint: r.Params.Endpoint, Event: r.Params.Event, State: webhook.State(r.Params.State),
 		Before: r.Params.Before, Limit: most,
 	})
 	if err != nil {

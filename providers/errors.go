@@ -11,8 +11,8 @@ var ErrUnsent = errors.New("providers: not sent")
 // ErrForged says that a callback's signature does not fit. It changes nothing and costs no inquiry.
 var ErrForged = errors.New("providers: callback not proved")
 
-// Refusal is a payment that the gateway cannot express. Field is the merchant's name of the input, Text may be shown to
-// the merchant.
+// Refusal is a payment that the gateway cannot express. Field is the merchant's name of the input, such as billing.zip,
+// Text may be shown to the merchant.
 type Refusal struct{ Field, Text string }
 
 func (r *Refusal) Error() string { return fmt.Sprintf("providers: %s: %s", r.Field, r.Text) }

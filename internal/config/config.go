@@ -448,5 +448,8 @@ func (a Account) Into(v any) error {
 		}
 		return Unknown(names)
 	}
+	if bad, ok := errors.AsType[*toml.DecodeError](err); ok { // its own words are Go's
+		return fmt.Errorf("%s: is not of the type that is wanted", strings.Join(bad.Key(), "."))
+	}
 	return err
 }

@@ -177,6 +177,10 @@ phone = "env:PHONE"
 		t.Errorf("%+v, %s", got, c.DatabaseURL)
 	}
 	var less struct{ Password string }
+	var other struct{ Token int }
+	if err := c.Accounts["a"].Into(&other); err == nil || !strings.HasPrefix(err.Error(), "token: ") || strings.Contains(err.Error(), "struct") {
+		t.Errorf("a setting of another type: %v", err)
+	}
 	if err := c.Accounts["a"].Into(&less); err == nil || !strings.Contains(err.Error(), "token") || strings.Contains(err.Error(), "from the environment") {
 		t.Errorf("unknown settings are named, their values are not: %v", err)
 	}

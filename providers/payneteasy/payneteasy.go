@@ -43,6 +43,9 @@ func (p *Provider) Check(pay providers.Payment) error {
 	if _, err := amount(pay.Amount); err != nil {
 		return err
 	}
+	if pay.Fee != 0 {
+		return &providers.Refusal{Field: "fee", Text: "this gateway has no fee"}
+	}
 	for _, f := range p.billing(pay).fields() {
 		switch {
 		case f.value == "" && f.needed:

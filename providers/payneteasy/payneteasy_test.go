@@ -757,3 +757,17 @@ func TestFaultsOfTheSettingsAreNamedAllAtOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestAFeeIsRefused(t *testing.T) {
+	pay := payment()
+	pay.Fee = 1
+	g := &gateway{answers: []string{accept}}
+	p := testProvider(t, g)
+	var r *providers.Refusal
+	if err := p.Check(pay); !errors.As(err, &r) || r.Field != "fee" {
+		t.Errorf("%v, want a refusal of the fee", err)
+	}
+	if _, err := p.Pay(t.Context(), pay, providers.Instrument{Kind: "card", Card: testCard(t)}, browser()); err == nil || len(g.sent) != 0 {
+		t.Error("a sale that leaves the fee out was sent")
+	}
+}

@@ -258,7 +258,7 @@ func (s *Shop) create(ctx context.Context, v *basketView) (string, error) {
 		}
 	}
 	made, err := s.tollgate.CreateSessionWithResponse(ctx, &client.CreateSessionParams{IdempotencyKey: &order}, client.NewSession{
-		Account: v.Account, Amount: v.Total, Currency: v.Currency, OrderID: order, Capture: client.CaptureMode(v.Capture), Locale: client.NewSessionLocale(v.Language),
+		Account: v.Account, Amount: v.Total, Currency: v.Currency, OrderID: order, Capture: client.CaptureMode(v.Capture), Locale: client.Locale(v.Language),
 		Description: strings.Join(names, ", "),
 		SuccessURL:  s.o.BaseURL + "/shop/done", CancelURL: s.o.BaseURL + "/shop/done?cancelled=1",
 	})

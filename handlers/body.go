@@ -1,0 +1,84 @@
+package handlers
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// misfits tells everything in a body that its type has no place for; nothing where it is no JSON.
+func misfits(body []byte, t reflect.Type) []FieldError {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	var value any
+	if d.Decode(&value) != nil {
+		return nil
+	}
+	if _, object := value.(map[string]any); !object {
+		return nil
+	}
+	return misfitsAt("", value, t)
+}
+
+func misfitsAt(at string, value any, t reflect.Type) (bad []FieldError) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	fits, must := value == nil, "" // null is as if it were left out
+	switch t.Kind() {
+	case reflect.Struct, reflect.Map:
+		members, object := value.(map[string]any)
+		fits, must = fits || object, "must be an object"
+		for _, name := range slices.Sorted(maps.Keys(members)) {
+			pointer := at + "/" + pointerName(name)
+			if of := memberType(t, name); of != nil {
+				bad = append(bad, misfitsAt(pointer, members[name], of)...)
+			} else {
+				bad = append(bad, FieldError{Pointer: pointer, Detail: "is not known"})
+			}
+		}
+	case reflect.Slice:
+		items, list := value.([]any)
+		fits, must = fits || list, "must be a list"
+		for i, item := range items {
+			bad = append(bad, misfitsAt(at+"/"+strconv.Itoa(i), item, t.Elem())...)
+		}
+	case reflect.String:
+		_, text := value.(string)
+		fits, must = fits || text, "must be text"
+	case reflect.Bool:
+		_, truth := value.(bool)
+		fits, must = fits || truth, "must be true or false"
+	default:
+		number, _ := value.(json.Number)
+		_, err := strconv.ParseInt(number.String(), 10, 64)
+		fits, must = fits || err == nil, "must be a whole number"
+	}
+	if !fits {
+		bad = append(bad, FieldError{Pointer: at, Detail: must})
+	}
+	return bad
+}
+
+// memberType is the type of an object's member, or nil where it has none of that name. Package json takes names in
+// capitals as well.
+func memberType(t reflect.Type, name string) reflect.Type {
+	if t.Kind() == reflect.Map {
+		return t.Elem()
+	}
+	for i := range t.NumField() {
+		if tag, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); strings.EqualFold(tag, name) {
+			return t.Field(i).Type
+		}
+	}
+	return nil
+}
+
+// pointerName is a member's name as it stands in a JSON pointer.
+func pointerName(name string) string {
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}
