@@ -290,7 +290,7 @@ func TestPayouts(t *testing.T) {
 			if r, err := d.p.Payout(t.Context(), p, providers.Destination{Card: &poor}); err != nil || r.State != providers.OpFailed || r.Decline == nil {
 				t.Errorf("%+v %v", r, err)
 			}
-			if r, err := d.p.InquirePayout(t.Context(), d.payment(900), providers.OpResult{}); err == nil {
+			if r, err := d.p.InquirePayout(t.Context(), d.payment(900), providers.OpResult{}); err != nil || r.State != providers.OpMissing {
 				t.Errorf("one that nobody sent: %+v", r)
 			}
 			var refusal *providers.Refusal
