@@ -289,7 +289,24 @@ func TestKilledAnywhereInAChallengePaymentNobodyPaysTwiceAndNoOrderIsLost(t *tes
 		"rbs":        append(crashes("paymentorder.do", "continue.do", "finish3dsVer2Payment.do"), statusCrashes(1)...),
 		"payneteasy": append(crashes("sale", "upload-method-url-result", "upload-cres-result"), statusCrashes(3)...),
 	}
+	onSQLite := map[string][]crash{
+		"sber":          append(startAndFinish("payment"), statusCrashes(1)...),
+		"cashier":       atTheirs("authorize"),
+		"transactworld": atTheirs("payments"),
+	}
 	var all sync.WaitGroup // they wait more than they work: all at once, however few the cores
+	for gateway, places := range onSQLite {
+		all.Go(func() {
+			// An order of Mobile Cashier cannot be closed: until it has expired nobody may pay again.
+			fields := map[string]any{"expires_in": 86400, "currency": operators[slices.IndexFunc(operators, func(a abilities) bool { return a.account == gateway })].currency}
+			t.Run(gateway+" on SQLite", func(t *testing.T) {
+				w, f := startFront(t, "")
+				for _, c := range places {
+					t.Run(c.name, func(t *testing.T) { survive(t, w, f, gateway, fields, c) })
+				}
+			})
+		})
+	}
 	for gateway, places := range gateways {
 		for _, engine := range []string{"SQLite", "PostgreSQL"} {
 			all.Go(func() {
@@ -307,6 +324,26 @@ func TestKilledAnywhereInAChallengePaymentNobodyPaysTwiceAndNoOrderIsLost(t *tes
 		}
 	}
 	all.Wait()
+}
+
+// atTheirs are the places of a payment with 3-D Secure that the gateway itself takes from the bank, and of one without.
+func atTheirs(pay string) []crash {
+	places := []crash{
+		{name: "the attempt is written, nothing is sent", place: "attempt.written", n: 1},
+		{name: "the order is registered, the card not sent", place: "register.answered", n: 1},
+		{name: "the payment is permitted and not sent", place: "pay.permitted", n: 1},
+		{name: "the gateway has the card and did not answer", call: pay},
+		{name: "the payment is answered, the answer not stored", place: "pay.answered", n: 1},
+		{name: "the answer to the payment is stored", place: "pay.stored", n: 1},
+		{name: "the shopper is at the challenge", kind: "bank"},
+		{name: "the shopper's return is stored", place: "returned.stored", n: 1},
+	}
+	places = append(places, statusCrashes(1)...)
+	for _, c := range append(places[2:6:6], statusCrashes(1)...) {
+		c.name, c.card = "no 3DS: "+c.name, cardPlain
+		places = append(places, c)
+	}
+	return places
 }
 
 // statusCrashes die around the n-th inquiry, the one that learns of the money.
@@ -349,7 +386,7 @@ func survive(t *testing.T, w *world, f *front, gateway string, fields map[string
 		f.dieAt(c.place, c.n)
 	case c.call != "":
 		w.fault(t, map[string]any{"gateway": gateway, "call": c.call, "do": "hang", "when": "after", "hold_ms": 60_000})
-		w.fault(t, map[string]any{"gateway": gateway, "call": "callback", "do": "drop"})
+		w.fault(t, map[string]any{"gateway": gateway, "call": "callback", "do": "drop", "times": 3}) // as many as tell of one payment
 		// Looked at whenever the shopper waits in front of a spinner: the gateway has the call and is silent.
 		move := patience
 		patience = func() {

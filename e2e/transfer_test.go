@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -402,30 +403,32 @@ func theShopperWhoIsLostAtTheBankSeesACalmPage(t *testing.T) {
 	}
 }
 
-// killedTransfers are the places of a transfer with 3-D Secure and of one without, in their order.
-var killedTransfers = []crash{
-	{name: "3DS: the attempt is written, nothing is sent", place: "attempt.written", n: 1},
-	{name: "3DS: start is permitted and not sent", place: "pay.permitted", n: 1},
-	{name: "3DS: the gateway has started and did not answer", call: "transfer/start"},
-	{name: "3DS: start is answered, the answer not stored", place: "pay.answered", n: 1},
-	{name: "3DS: the way to the bank is stored", place: "pay.stored", n: 1},
-	{name: "3DS: the shopper is at the bank", kind: "bank"},
-	{name: "3DS: the shopper's return is stored", place: "returned.stored", n: 1},
-	{name: "3DS: finish is permitted and not sent", place: "resume.permitted", n: 1},
-	{name: "3DS: the gateway takes the money and did not answer", call: "transfer/finish"},
-	{name: "3DS: finish is answered, the answer not stored", place: "resume.answered", n: 1},
-	{name: "3DS: the inquiry says paid, which is not stored", place: "status.answered", n: 1},
-	{name: "no 3DS: start is answered, the answer not stored", place: "pay.answered", n: 1, card: noThreeDS},
-	{name: "no 3DS: the answer to start is stored", place: "pay.stored", n: 1, card: noThreeDS},
-	{name: "no 3DS: finish is permitted and not sent", place: "resume.permitted", n: 1, card: noThreeDS},
-	{name: "no 3DS: the gateway takes the money and did not answer", call: "transfer/finish", card: noThreeDS},
+// startAndFinish are the places of a payment or a transfer at Sber, with 3-D Secure and without, in their order.
+func startAndFinish(kind string) []crash {
+	return []crash{
+		{name: "3DS: the attempt is written, nothing is sent", place: "attempt.written", n: 1},
+		{name: "3DS: start is permitted and not sent", place: "pay.permitted", n: 1},
+		{name: "3DS: the gateway has started and did not answer", call: kind + "/start"},
+		{name: "3DS: start is answered, the answer not stored", place: "pay.answered", n: 1},
+		{name: "3DS: the way to the bank is stored", place: "pay.stored", n: 1},
+		{name: "3DS: the shopper is at the bank", kind: "bank"},
+		{name: "3DS: the shopper's return is stored", place: "returned.stored", n: 1},
+		{name: "3DS: finish is permitted and not sent", place: "resume.permitted", n: 1},
+		{name: "3DS: the gateway takes the money and did not answer", call: kind + "/finish"},
+		{name: "3DS: finish is answered, the answer not stored", place: "resume.answered", n: 1},
+		{name: "3DS: the inquiry says paid, which is not stored", place: "status.answered", n: 1},
+		{name: "no 3DS: start is answered, the answer not stored", place: "pay.answered", n: 1, card: noThreeDS},
+		{name: "no 3DS: the answer to start is stored", place: "pay.stored", n: 1, card: noThreeDS},
+		{name: "no 3DS: finish is permitted and not sent", place: "resume.permitted", n: 1, card: noThreeDS},
+		{name: "no 3DS: the gateway takes the money and did not answer", call: kind + "/finish", card: noThreeDS},
+	}
 }
 
 // The target is known to the process that was killed alone. Start is not sent again, and finish needs no target.
 func TestKilledAnywhereInATransferNobodyPaysTwice(t *testing.T) {
 	t.Parallel()
 	var all sync.WaitGroup
-	for _, c := range [][]crash{killedTransfers[:6], killedTransfers[6:]} {
+	for _, c := range slices.Collect(slices.Chunk(startAndFinish("transfer"), 8)) {
 		all.Go(func() {
 			w, f := startFront(t, "")
 			for _, c := range c {

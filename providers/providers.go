@@ -95,6 +95,7 @@ const (
 	OpPending   OpState = "pending"
 	OpSucceeded OpState = "succeeded"
 	OpFailed    OpState = "failed"
+	OpMissing   OpState = "missing" // only to an inquiry: the payment stands as before; not done, or still under way
 )
 
 // OpResult is what became of an operation. An error beside it means unknown.
@@ -276,6 +277,12 @@ type Standing struct {
 	Card    card.Masked
 	ThreeDS ThreeDS
 	Next    *Step // what the gateway still waits for, where it can repeat it
+}
+
+// Unmoved tells whether the same money stands as before.
+func (s Standing) Unmoved(before Standing) bool {
+	return (s.Outcome == Authorized || s.Outcome == Paid) && s.Outcome == before.Outcome &&
+		s.Held == before.Held && s.Captured == before.Captured && s.Refunded == before.Refunded
 }
 
 // ThreeDS is how the cardholder was authenticated, as the gateway tells it; for the merchant's records.

@@ -47,6 +47,7 @@ type Operation struct {
 	Before    Before             `json:"before"`
 	Deadline  time.Time          `json:"deadline"`
 	Inquiries int                `json:"inquiries"`
+	Missing   time.Time          `json:"missing,omitzero"` // since when the gateway shows no sign of it
 	NeedsEyes bool               `json:"needs_review,omitempty"`
 	CreatedAt time.Time          `json:"created_at"`
 	UpdatedAt time.Time          `json:"updated_at"`
@@ -317,7 +318,15 @@ func (f *Flow) settleOp(ctx context.Context, id string, n int, r opAnswer, row *
 				to, op.Decline = OpFailed, orOther(r.Decline)
 			case providers.OpPending:
 				to = OpPending
+			case providers.OpMissing:
+				acc, err := f.account(s)
+				if err != nil {
+					return err
+				}
+				to = f.missing(op, acc)
 			}
+		} else if row != nil && neverLeft(r) {
+			to, op.Decline = OpFailed, &providers.Decline{Reason: providers.TryAgainLater}
 		} else {
 			f.Log.Warn("an operation has no clear answer", "session", id, "operation", n, "error", r.err)
 		}
@@ -326,6 +335,29 @@ func (f *Flow) settleOp(ctx context.Context, id string, n int, r opAnswer, row *
 	if err != nil {
 		f.Log.Error("cannot store an operation's result; the inquiry will ask again", "session", id, "operation", n, "error", err)
 	}
+}
+
+// neverLeft tells that a call's error proves that no request was made.
+func neverLeft(r opAnswer) bool {
+	var refusal *providers.Refusal
+	return len(r.dialled) == 0 && (errors.As(r.err, &refusal) || errors.Is(r.err, providers.ErrUnsent))
+}
+
+// missing is an operation of which the gateway shows no sign. That is proof as "not found" is: seen again after the call's
+// deadline and settle_after, and only where the gateway never said that it had taken it.
+func (f *Flow) missing(op *Operation, acc Account) OpState {
+	now := f.Now()
+	switch {
+	case op.State == OpPending:
+		return OpPending
+	case op.Missing.IsZero():
+		op.Missing = now
+		return OpUnknown
+	case !now.After(op.Missing), now.Before(op.Deadline.Add(acc.SettleAfter)):
+		return OpUnknown
+	}
+	op.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+	return OpFailed
 }
 
 // moveOp takes an operation through its table, moves the payment's sums with it, and queues the next inquiry.

@@ -180,6 +180,47 @@ func TestAnOperationWithoutAnAnswerIsUnknownAndNeverSentAgain(t *testing.T) {
 	}
 }
 
+// As with an order that is not found: seen twice, past the call's deadline and settle_after. What the gateway said to have
+// taken is waited for however long nothing shows.
+func TestAnOperationTheGatewayShowsNoSignOfHasFailedInTheEnd(t *testing.T) {
+	missing := func(providers.Op) (providers.OpResult, error) {
+		return providers.OpResult{State: providers.OpMissing}, nil
+	}
+	for name, c := range map[string]struct {
+		do          func(providers.Op) (providers.OpResult, error)
+		soon, later session.OpState
+	}{
+		"the call had no answer": {cut, session.OpUnknown, session.OpFailed},
+		"the gateway took it":    {pending, session.OpPending, session.OpPending},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, g := atTheOffice(t, providers.Paid)
+			g.do, g.inquire = c.do, missing
+			if err := h.operate(providers.Refund, 5_000); err != nil {
+				t.Fatal(err)
+			}
+			h.forward(session.CallTimeout + session.SettleAfter - time.Second)
+			h.op(t, 1, c.soon)
+			h.forward(time.Minute)
+			h.op(t, 1, c.later)
+			if n := len(g.done); n != 1 || h.last().Refunded != 0 {
+				t.Errorf("sent %d times, refunded %d", n, h.last().Refunded)
+			}
+		})
+	}
+}
+
+func TestAnOperationThatProvablyNeverLeftHasFailedAtOnce(t *testing.T) {
+	for _, never := range []error{&providers.Refusal{Field: "amount", Text: "too small"}, &providers.Failure{Op: "refund", Err: providers.ErrUnsent}} {
+		h, g := atTheOffice(t, providers.Paid)
+		g.do = func(providers.Op) (providers.OpResult, error) { return providers.OpResult{}, never }
+		if err := h.operate(providers.Refund, 0); err != nil {
+			t.Fatal(err)
+		}
+		h.op(t, 1, session.OpFailed)
+	}
+}
+
 func TestARefusedOperationChangesNothingAndMayBeTriedAgain(t *testing.T) {
 	h, g := atTheOffice(t, providers.Paid)
 	g.do = func(providers.Op) (providers.OpResult, error) {

@@ -23,15 +23,13 @@ func pay(ctx context.Context, acc Account, p providers.Payment, in Submission) (
 	if err != nil {
 		return providers.Step{}, err
 	}
-	step := providers.Step{V: providers.StepVersion, Kind: providers.Wait, Ref: p.Ref.With(payoutID, r.GatewayID)}
+	step := providers.Step{V: providers.StepVersion, Kind: providers.Wait, Ref: p.Ref}
+	step.Ref.OrderID = r.GatewayID
 	if r.State == providers.OpFailed {
 		step.Kind, step.Decline = providers.Declined, orOther(r.Decline)
 	}
 	return step, nil
 }
-
-// payoutID is where an attempt's Ref keeps the gateway's id of a payout.
-const payoutID = "payout"
 
 // register makes an order known; a payout has none.
 func register(ctx context.Context, acc Account, p providers.Payment, in Submission) (providers.Ref, error) {
@@ -50,11 +48,14 @@ func ask(ctx context.Context, acc Account, s *Session, p providers.Payment) (pro
 	if !ok {
 		return providers.Standing{Outcome: providers.Unclear}, nil
 	}
-	r, err := payer.InquirePayout(ctx, p, providers.OpResult{State: providers.OpPending, GatewayID: p.Ref.More[payoutID]})
+	r, err := payer.InquirePayout(ctx, p, providers.OpResult{State: providers.OpPending, GatewayID: p.Ref.OrderID})
 	if err != nil {
 		return providers.Standing{}, err
 	}
 	st := providers.Standing{Ref: p.Ref, Amount: s.Amount}
+	if r.GatewayID != "" {
+		st.Ref.OrderID = r.GatewayID // the answer to the call may be lost, and with it the id
+	}
 	switch r.State {
 	case providers.OpSucceeded:
 		st.Outcome, st.Captured = providers.Paid, s.Amount.Minor
@@ -62,6 +63,8 @@ func ask(ctx context.Context, acc Account, s *Session, p providers.Payment) (pro
 		st.Outcome, st.Decline = providers.Refused, r.Decline
 	case providers.OpPending:
 		st.Outcome = providers.Processing
+	case providers.OpMissing:
+		st.Outcome = providers.NotFound
 	default:
 		st.Outcome = providers.Unclear
 	}

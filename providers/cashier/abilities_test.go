@@ -289,7 +289,7 @@ func TestOperationsWhoseAnswerWasLost(t *testing.T) {
 			if r, err := s.p.Do(t.Context(), p, op); err == nil {
 				t.Fatalf("%s: %+v", c.call, r)
 			}
-			want := providers.OpPending // perhaps it is still under way
+			want := providers.OpMissing // perhaps it is still under way
 			if taken {
 				want = providers.OpSucceeded
 			}

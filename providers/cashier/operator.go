@@ -159,5 +159,8 @@ func (g *Provider) Inquire(ctx context.Context, p providers.Payment, op provider
 	default:
 		return providers.OpResult{}, refuse("operation", "this gateway has no such operation")
 	}
+	if now.Unmoved(op.Standing) {
+		return providers.OpResult{State: providers.OpMissing}, nil
+	}
 	return providers.OpResult{State: providers.OpPending}, nil
 }

@@ -60,7 +60,7 @@ func (p *Provider) Do(ctx context.Context, pay providers.Payment, op providers.O
 }
 
 // Inquire asks status for the one request, by its serial number. Without one (the answer to Do was lost) it compares the
-// order with what it was before; where that cannot decide, the operation stays unknown.
+// order with what it was before; where nothing moved, the operation is missing.
 func (p *Provider) Inquire(ctx context.Context, pay providers.Payment, op providers.Op) (providers.OpResult, error) {
 	a, err := p.client.status(ctx, pay.Ref.Reference, pay.Ref.OrderID, op.GatewayID)
 	if err != nil {
@@ -99,6 +99,8 @@ func (p *Provider) Inquire(ctx context.Context, pay providers.Payment, op provid
 		return providers.OpResult{State: providers.OpSucceeded, GatewayID: op.GatewayID}, nil
 	case a["status"] == "processing":
 		return providers.OpResult{State: providers.OpPending, GatewayID: op.GatewayID}, nil
+	case op.GatewayID == "" && s.Unmoved(op.Standing):
+		return providers.OpResult{State: providers.OpMissing}, nil
 	}
 	return providers.OpResult{}, &providers.Failure{Op: "status", Text: "no sign of the " + string(op.Kind)}
 }

@@ -58,8 +58,8 @@ func (g *provider) Do(ctx context.Context, p providers.Payment, op providers.Op)
 	return providers.OpResult{State: providers.OpSucceeded}, nil
 }
 
-// Inquire tells from the order whether the operation was done. As long as nothing moved it is pending: the call may
-// still be under way.
+// Inquire tells from the order whether the operation was done. As long as nothing moved it is missing: the call may still
+// be under way.
 func (g *provider) Inquire(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
 	o, err := g.inquire(ctx, p)
 	if err != nil {
@@ -70,6 +70,9 @@ func (g *provider) Inquire(ctx context.Context, p providers.Payment, op provider
 		return providers.OpResult{}, providers.Unreadable(opStatus, 200, err)
 	}
 	state := providers.OpPending
+	if now.Unmoved(op.Standing) {
+		state = providers.OpMissing
+	}
 	switch op.Kind {
 	case providers.Capture:
 		switch {

@@ -56,7 +56,7 @@ func TestOperationsRefused(t *testing.T) {
 	}
 }
 
-// The inquiry about an operation reads the order; as long as nothing moved the operation is pending.
+// The inquiry about an operation reads the order; as long as nothing moved the operation is missing.
 func TestOperationInquired(t *testing.T) {
 	const order = `{"errorCode":"0","orderNumber":"A-17-1","amount":2000,"currency":"978","orderStatus":`
 	held := order + `1,"paymentAmountInfo":{"approvedAmount":2000,"depositedAmount":0,"refundedAmount":0}}`
@@ -65,19 +65,20 @@ func TestOperationInquired(t *testing.T) {
 	listed := order + `4,"refunds":[{"externalRefundId":"other"},{"externalRefundId":"r-2","amount":500}]}`
 	reversed := answer(t, "constructed_status_3_reversed.json")
 	before := providers.Standing{Outcome: providers.Authorized, Held: 2000}
-	paid := providers.Standing{Outcome: providers.Paid, Captured: 1500}
+	paid := providers.Standing{Outcome: providers.Paid, Held: 2000, Captured: 1500}
 	for _, tt := range []struct {
 		name, body string
 		op         providers.Op
 		want       providers.OpState
 	}{
-		{"capture, still held", held, providers.Op{Kind: providers.Capture, Standing: before}, providers.OpPending},
+		{"capture, still held", held, providers.Op{Kind: providers.Capture, Standing: before}, providers.OpMissing},
 		{"capture, done", captured, providers.Op{Kind: providers.Capture, Standing: before}, providers.OpSucceeded},
 		{"capture, reversed meanwhile", reversed, providers.Op{Kind: providers.Capture, Standing: before}, providers.OpFailed},
-		{"void, still held", held, providers.Op{Kind: providers.Void, Standing: before}, providers.OpPending},
+		{"void, still held", held, providers.Op{Kind: providers.Void, Standing: before}, providers.OpMissing},
 		{"void, done", reversed, providers.Op{Kind: providers.Void, Standing: before}, providers.OpSucceeded},
 		{"void, captured meanwhile", captured, providers.Op{Kind: providers.Void, Standing: before}, providers.OpFailed},
-		{"refund, nothing moved", captured, providers.Op{Kind: providers.Refund, Reference: "r-2", Amount: amount(t, 500, "EUR"), Standing: paid}, providers.OpPending},
+		{"refund, nothing moved", captured, providers.Op{Kind: providers.Refund, Reference: "r-2", Amount: amount(t, 500, "EUR"), Standing: paid}, providers.OpMissing},
+		{"refund, another one moved it", refunded, providers.Op{Kind: providers.Refund, Reference: "r-2", Amount: amount(t, 900, "EUR"), Standing: paid}, providers.OpPending},
 		{"refund, done", refunded, providers.Op{Kind: providers.Refund, Reference: "r-2", Amount: amount(t, 500, "EUR"), Standing: paid}, providers.OpSucceeded},
 		{"refund, listed by our id", listed, providers.Op{Kind: providers.Refund, Reference: "r-2", Amount: amount(t, 9000, "EUR"), Standing: paid}, providers.OpSucceeded},
 	} {

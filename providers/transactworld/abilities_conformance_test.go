@@ -174,6 +174,16 @@ func TestOperationsInTheDark(t *testing.T) {
 			t.Errorf("%s that nobody asked for: %+v", kind, r)
 		}
 	}
+	for _, op := range []struct {
+		kind  providers.OpKind
+		minor int64
+		want  providers.OpState
+	}{{providers.Capture, 2000, providers.OpMissing}, {providers.Void, 5000, providers.OpMissing}, {providers.Void, 2000, ""}} { // a part need not show
+		r, err := d.p.Inquire(t.Context(), p, providers.Op{Kind: op.kind, Amount: money.Amount{Minor: op.minor, Currency: p.Amount.Currency}, Standing: d.status(p)})
+		if r.State != op.want || (err == nil) != (op.want != "") {
+			t.Errorf("%s of %d, never sent: %+v %v", op.kind, op.minor, r, err)
+		}
+	}
 	if r, err := d.do(p, providers.Refund, 100); err != nil || r.State != providers.OpFailed || r.Decline.Code != "20004" {
 		t.Errorf("a refund of a hold: %+v %v", r, err)
 	}
@@ -280,7 +290,7 @@ func TestPayouts(t *testing.T) {
 			if r, err := d.p.Payout(t.Context(), p, providers.Destination{Card: &poor}); err != nil || r.State != providers.OpFailed || r.Decline == nil {
 				t.Errorf("%+v %v", r, err)
 			}
-			if r, err := d.p.InquirePayout(t.Context(), d.payment(900), providers.OpResult{}); err == nil {
+			if r, err := d.p.InquirePayout(t.Context(), d.payment(900), providers.OpResult{}); err != nil || r.State != providers.OpMissing {
 				t.Errorf("one that nobody sent: %+v", r)
 			}
 			var refusal *providers.Refusal

@@ -121,8 +121,8 @@ func done(word string, a answer) (providers.OpResult, error) {
 	return providers.OpResult{}, a.failure(word)
 }
 
-// Inquire reads the operation off the payment's status. Where that shows no sign of it (the answer to Do was lost) it stays
-// unknown: an operation that was not done looks like one that is late.
+// Inquire reads the operation off the payment's status. Where nothing moved (the answer to Do was lost) it is
+// missing. Part of a hold given back need not show, so that stays unknown.
 func (p *Provider) Inquire(ctx context.Context, pay providers.Payment, op providers.Op) (providers.OpResult, error) {
 	word := map[providers.OpKind]string{providers.Capture: "CP", providers.Void: "RV", providers.Refund: "RF"}[op.Kind]
 	if word == "" {
@@ -141,7 +141,11 @@ func (p *Provider) Inquire(ctx context.Context, pay providers.Payment, op provid
 	if word == "CP" && (long == reversed || long == "markedforreversal" || long == "chargeback") {
 		state = providers.OpSucceeded // it was captured, and given back since
 	}
-	if s.Outcome == providers.Unclear || state == "" {
+	part := word == "RV" && op.Amount.Minor < op.Standing.Held
+	switch {
+	case state == "" && !part && s.Unmoved(op.Standing):
+		return providers.OpResult{State: providers.OpMissing}, nil
+	case s.Outcome == providers.Unclear, state == "":
 		return providers.OpResult{}, &providers.Failure{Op: "IN", Text: "no sign of the " + string(op.Kind)}
 	}
 	r := providers.OpResult{State: state, GatewayID: s.Ref.OrderID}

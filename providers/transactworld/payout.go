@@ -60,7 +60,7 @@ func (p *Provider) Payout(ctx context.Context, pay providers.Payment, to provide
 	return done(op, a)
 }
 
-// InquirePayout asks for the payout as for a payment. One that is not found stays unknown: its call may be under way.
+// InquirePayout asks for the payout as for a payment. One that is not found is missing: its call may be under way.
 func (p *Provider) InquirePayout(ctx context.Context, pay providers.Payment, r providers.OpResult) (providers.OpResult, error) {
 	const op = "IN"
 	a, err := p.client.inquire(ctx, r.GatewayID, pay.Ref.Reference)
@@ -70,6 +70,8 @@ func (p *Provider) InquirePayout(ctx context.Context, pay providers.Payment, r p
 	short, long := a.said()
 	state, known := progress["PO"][long]
 	switch {
+	case short == "" && long == "" && a.code() == codeNotFound && r.GatewayID == "" && a.paymentID() == "":
+		return providers.OpResult{State: providers.OpMissing}, nil
 	case a.text("merchantTransactionId") != pay.Ref.Reference:
 		return providers.OpResult{}, a.failure(op)
 	case !known, state == providers.OpSucceeded && short == "N", state == providers.OpFailed && short == "Y":

@@ -1,0 +1,65 @@
+package session_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"tollgate/providers"
+	"tollgate/session"
+)
+
+// payer is a gateway that pays out, and loses the answer; inquire tells of the payout by the id it was asked with.
+type payer struct {
+	*gateway
+	inquire func(id string) providers.OpResult
+}
+
+func (payer) Payout(context.Context, providers.Payment, providers.Destination) (providers.OpResult, error) {
+	return providers.OpResult{}, errCut
+}
+
+func (p payer) InquirePayout(_ context.Context, _ providers.Payment, r providers.OpResult) (providers.OpResult, error) {
+	return p.inquire(r.GatewayID), nil
+}
+
+// paysOut is a house in which a payout was sent and not answered.
+func paysOut(t *testing.T, inquire func(id string) providers.OpResult) *house {
+	t.Helper()
+	h := newHouse(t, func(h *house) { h.acc.Provider = payer{h.gw, inquire} })
+	s := h.wish()
+	s.Kind, s.Method = session.KindPayout, session.KindPayout
+	if err := h.flow.Create(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	h.id = s.ID
+	before := h.count("pay.stored")
+	if err := h.do(func() error {
+		return h.flow.Submit(context.Background(), h.id, session.Submission{Kind: session.KindPayout, To: &providers.Destination{Phone: "77010000000"}})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	h.await(before, "pay.stored")
+	return h
+}
+
+func TestAPayoutWhoseAnswerWasLostIsAskedForByTheIDThatTheInquiryFound(t *testing.T) {
+	h := paysOut(t, func(id string) providers.OpResult {
+		if id == "77" {
+			return providers.OpResult{State: providers.OpSucceeded, GatewayID: id}
+		}
+		return providers.OpResult{State: providers.OpPending, GatewayID: "77"}
+	})
+	h.forward(time.Minute)
+	if a := h.is(session.Paid); a.Ref.OrderID != "77" {
+		t.Errorf("the gateway's id is %q", a.Ref.OrderID)
+	}
+}
+
+func TestAPayoutThatTheGatewayDoesNotFindHasFailedInTheEnd(t *testing.T) {
+	h := paysOut(t, func(string) providers.OpResult { return providers.OpResult{State: providers.OpMissing} })
+	h.forward(session.CallTimeout)
+	h.is(session.Unknown)
+	h.forward(session.SettleAfter + time.Minute)
+	h.is(session.Failed)
+}
