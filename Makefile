@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
+GENERATED := '*_templ.go' docs/transitions.md docs/gateways/README.md README.md handlers/contract.gen.go client/api.gen.go
+
 .PHONY: help run setup generate drift check lint test fuzz bench
 
 help: ## what there is
@@ -18,7 +20,7 @@ generate: ## make the generated files anew: pages, diagram, API server and clien
 	go tool templ generate -path templates -log-level error
 
 drift: generate ## fail where a generated file is not as its source says
-	@test -z "$$(git status --porcelain -- '*_templ.go' docs/transitions.md docs/gateways/README.md handlers/contract.gen.go client/api.gen.go)" || { git --no-pager diff -- '*_templ.go' docs/transitions.md docs/gateways/README.md handlers/contract.gen.go client/api.gen.go; echo 'generated files differ: run make generate and commit'; exit 1; }
+	@test -z "$$(git status --porcelain -- $(GENERATED))" || { git --no-pager diff -- $(GENERATED); echo 'generated files differ: run make generate and commit'; exit 1; }
 
 check: ## format, vet, staticcheck
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'not formatted'; exit 1; }
@@ -31,6 +33,9 @@ lint: ## golangci-lint, with more opinions than check
 test: setup drift check ## everything: what CI runs
 	go test -count=1 -timeout 20m $$(go list ./... | grep -v '/e2e$$')
 	go test -count=1 -timeout 20m ./e2e
+
+bench: ## figures of payments, storage and webhooks, by themselves
+	go test -run '^$$' -bench . ./internal/sqlstore ./internal/webhook ./e2e
 
 fuzz: ## every fuzz target for FUZZTIME (default 1m)
 	@scripts/fuzz $(or $(FUZZTIME),1m)

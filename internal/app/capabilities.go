@@ -13,17 +13,37 @@ import (
 	"tollgate/providers"
 )
 
-//go:generate go run ./capabilities ../../docs/gateways/README.md
+//go:generate go run ./capabilities ../../docs/gateways/README.md ../../README.md
 
-// WriteCapabilities prints what each gateway offers, as its provider's interfaces say it, for docs/gateways/README.md. The
-// accounts are the sandbox's; an account's own options may narrow what it offers.
+// WriteCapabilities prints docs/gateways/README.md.
 func WriteCapabilities(w io.Writer) error {
+	table, err := CapabilityTable()
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	b.WriteString("# What each gateway offers\n\nGenerated from the code by `go generate ./...`; `GET /v1/accounts` answers the same. Do not edit.\n\n" + table)
+	b.WriteString("\nSettings, call order, mapping tables and assumptions:")
+	for i, name := range slices.Sorted(maps.Keys(gateways())) {
+		if i > 0 {
+			b.WriteString(",")
+		}
+		fmt.Fprintf(&b, " [%s](%s.md)", name, name)
+	}
+	b.WriteString(".\n")
+	_, err = io.WriteString(w, b.String())
+	return err
+}
+
+// CapabilityTable is what each gateway offers, as its provider's interfaces say it, in Markdown. The accounts are the
+// sandbox's; an account's own options may narrow what it offers.
+func CapabilityTable() (string, error) {
 	a := &App{o: Options{Clock: &clock.Clock{}}, log: slog.New(slog.DiscardHandler), SandboxURL: "http://localhost:8081"}
 	c := config.Config{Sandbox: true}
 	a.demo(&c)
 	accounts, err := a.accounts(c)
 	if err != nil {
-		return err
+		return "", err
 	}
 	names := slices.Sorted(maps.Keys(gateways()))
 	offers := map[string][]string{}
@@ -38,7 +58,6 @@ func WriteCapabilities(w io.Writer) error {
 	}
 	slices.Sort(rows)
 	var b strings.Builder
-	b.WriteString("# What each gateway offers\n\nGenerated from the code by `go generate ./...`; `GET /v1/accounts` answers the same. Do not edit.\n\n")
 	fmt.Fprintf(&b, "| | %s |\n|---|%s\n", strings.Join(names, " | "), strings.Repeat("---|", len(names)))
 	for _, row := range rows {
 		b.WriteString("| " + strings.ReplaceAll(row, "_", " "))
@@ -51,16 +70,7 @@ func WriteCapabilities(w io.Writer) error {
 		}
 		b.WriteString(" |\n")
 	}
-	b.WriteString("\nSettings, call order, mapping tables and assumptions:")
-	for i, name := range names {
-		if i > 0 {
-			b.WriteString(",")
-		}
-		fmt.Fprintf(&b, " [%s](%s.md)", name, name)
-	}
-	b.WriteString(".\n")
-	_, err = io.WriteString(w, b.String())
-	return err
+	return b.String(), nil
 }
 
 func limits(p providers.Provider, kind providers.OpKind) string {
