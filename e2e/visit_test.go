@@ -233,8 +233,8 @@ func reloadingThePostAtEveryStepPaysOnce(t *testing.T) {
 
 func backAfterSuccessAndPayAgain(t *testing.T) {
 	w := together(t)
-	alongside(t, bothGateways, itself, func(t *testing.T, account string) {
-		b, made := w.visits(t, account, nil)
+	alongside(t, operators, func(a abilities) string { return a.account }, func(t *testing.T, a abilities) {
+		b, made := w.visits(t, a.account, map[string]any{"currency": a.currency})
 		page := b.document
 		b.pay(challenged, "123")
 		b.rest(visit{})
