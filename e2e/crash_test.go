@@ -298,7 +298,7 @@ func TestKilledAnywhereInAChallengePaymentNobodyPaysTwiceAndNoOrderIsLost(t *tes
 	for gateway, places := range onSQLite {
 		all.Go(func() {
 			// An order of Mobile Cashier cannot be closed: until it has expired nobody may pay again.
-			fields := map[string]any{"expires_in": 86400, "currency": operators[slices.IndexFunc(operators, func(a abilities) bool { return a.account == gateway })].currency}
+			fields := map[string]any{"expires_in": 86400, "currency": operatorOf(gateway).currency}
 			t.Run(gateway+" on SQLite", func(t *testing.T) {
 				w, f := startFront(t, "")
 				for _, c := range places {

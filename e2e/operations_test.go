@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 )
@@ -23,6 +24,11 @@ var operators = []abilities{
 	{account: "cashier", currency: "RUB", capture: true, refund: true, refundPart: true},
 	{account: "transactworld", currency: "KZT", capture: true, inPart: true, refund: true, refundPart: true, refundOnce: true},
 	{account: "sber", currency: "KZT"},
+}
+
+// operatorOf is an account's abilities.
+func operatorOf(account string) abilities {
+	return operators[slices.IndexFunc(operators, func(a abilities) bool { return a.account == account })]
 }
 
 // operationView is an operation as the API answers it.
@@ -194,4 +200,83 @@ func TestTheOperationsAreThoseTheAccountsPromise(t *testing.T) {
 			}
 		}
 	}
+}
+
+// An operation without an answer is never sent again; the inquiry tells whether it was done.
+func TestAnOperationWhoseAnswerOrRequestIsLost(t *testing.T) {
+	t.Parallel()
+	each(t, operating(), func(t *testing.T, account string) {
+		w := start(t, impatient)
+		for _, row := range []struct {
+			name, state string
+			fault       map[string]any
+		}{
+			{"the gateway does it and hangs", "succeeded", map[string]any{"do": "hang", "when": "after", "hold_ms": 60_000}},
+			{"it never arrives", "failed", map[string]any{"do": "close", "when": "before"}},
+		} {
+			for path, call := range ops[account] {
+				t.Run(path+": "+row.name, func(t *testing.T) {
+					s := operable(t, w, operatorOf(account), path)
+					row.fault["gateway"], row.fault["call"], row.fault["skip"] = account, call, asksFirst(call)
+					w.fault(t, row.fault)
+					var op, other operationView
+					if code := w.api(t, "POST", "/v1/sessions/"+s.ID+"/"+path, nil, &op); code != http.StatusCreated {
+						t.Fatalf("answered %d", code)
+					}
+					if code := w.api(t, "POST", "/v1/sessions/"+s.ID+"/"+path, nil, &other); code != http.StatusConflict || other.Type != "urn:tollgate:problem:outcome-unknown" {
+						t.Errorf("another one while the first is in doubt is answered %d %s", code, other.Type)
+					}
+					if op = w.finishes(t, s.ID, op.N, func() { w.Clock.Advance(2 * time.Second) }); op.State != row.state {
+						t.Errorf("it %s", op.State)
+					}
+					w.didOnce(t, s, operatorOf(account), path, op)
+				})
+			}
+		}
+	})
+}
+
+// operating are the accounts that capture, void and refund.
+func operating() (accounts []string) {
+	for _, a := range operators {
+		if a.capture {
+			accounts = append(accounts, a.account)
+		}
+	}
+	return accounts
+}
+
+// Of two requests at once one is done. The other is refused: because of the first, or because too little is left.
+func TestTwoOperationsAtOnceAreOne(t *testing.T) {
+	w := together(t)
+	each(t, operating(), func(t *testing.T, account string) {
+		for _, path := range []string{"refunds", "capture"} {
+			a := operatorOf(account)
+			capture, body := "automatic", map[string]any{}
+			if a.refundPart && path == "refunds" {
+				body["amount"] = 1234500 * 6 / 10
+			}
+			if path == "capture" {
+				capture = "manual"
+			}
+			s := a.pays(t, w, map[string]any{"capture": capture})
+			var codes [2]int
+			var views [2]operationView
+			var both sync.WaitGroup
+			for i := range codes {
+				both.Go(func() { codes[i] = w.api(t, "POST", "/v1/sessions/"+s.ID+"/"+path, body, &views[i]) })
+			}
+			both.Wait()
+			slices.Sort(codes[:])
+			if codes[0] != http.StatusCreated || codes[1] != http.StatusConflict && codes[1] != http.StatusUnprocessableEntity {
+				t.Errorf("two at once of %s: %v", path, codes)
+			}
+			w.finishes(t, s.ID, 1, func() {})
+			if path == "capture" {
+				w.stands(t, s, "paid", s.Amount, 0)
+			} else {
+				w.stands(t, s, "partially_refunded", s.Amount, s.Amount*6/10)
+			}
+		}
+	})
 }

@@ -233,8 +233,8 @@ func reloadingThePostAtEveryStepPaysOnce(t *testing.T) {
 
 func backAfterSuccessAndPayAgain(t *testing.T) {
 	w := together(t)
-	alongside(t, bothGateways, itself, func(t *testing.T, account string) {
-		b, made := w.visits(t, account, nil)
+	alongside(t, operators, func(a abilities) string { return a.account }, func(t *testing.T, a abilities) {
+		b, made := w.visits(t, a.account, map[string]any{"currency": a.currency})
 		page := b.document
 		b.pay(challenged, "123")
 		b.rest(visit{})
@@ -736,13 +736,19 @@ func aLateApprovalIsReportedAsPaidLate(t *testing.T) {
 		"payneteasy, expired": {account: "payneteasy", expire: true,
 			charge: map[string]any{"gateway": "payneteasy", "call": "sale", "do": "close", "when": "after"},
 			denial: map[string]any{"gateway": "payneteasy", "call": "status", "do": "body", "times": -1, "content_type": "text/html", "body": "type=validation-error\n&serial-number=1\n&error-code=4\n&error-message=Order+is+not+found\n"}},
+		"transactworld, cancelled": {account: "transactworld",
+			charge: map[string]any{"gateway": "transactworld", "call": "payments", "do": "close", "when": "after"},
+			denial: map[string]any{"gateway": "transactworld", "call": "inquiry", "do": "body", "times": -1, "content_type": "application/json", "body": `{"result":{"code":"10009","description":"Record not found"}}`}},
+		"cashier, cancelled": {account: "cashier",
+			charge: map[string]any{"gateway": "cashier", "call": "authorize", "do": "close", "when": "after"},
+			denial: map[string]any{"gateway": "cashier", "call": "read", "do": "set", "times": -1, "set": map[string]string{"order.status": "EXPIRED"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := start(t)
 			w.fault(t, map[string]any{"gateway": c.account, "call": "callback", "do": "drop", "times": -1})
 			w.fault(t, c.charge)
 			w.fault(t, c.denial)
-			b, made := w.visits(t, c.account, map[string]any{"expires_in": 1800})
+			b, made := w.visits(t, c.account, map[string]any{"expires_in": 1800, "currency": operatorOf(c.account).currency})
 			b.pay(noThreeDS, "123")
 			until(t, 20*time.Second, "the attempt has failed", func() bool {
 				w.advance(t, 20*time.Second)
