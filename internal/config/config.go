@@ -148,13 +148,26 @@ func Load(flags Flags, environ []string) (Config, error) {
 		c.KeysFile = filepath.Join(c.Data, "keys")
 	}
 	if readable { // else every setting behind the fault would seem to be missing
-		faults = append(faults, c.secrets()...)
-		faults = append(faults, c.check()...)
+		told := faults
+		for _, f := range append(c.secrets(), c.check()...) {
+			if !slices.ContainsFunc(told, func(t string) bool { return samePlace(t, f) }) { // what could not be read seems to be missing
+				faults = append(faults, f)
+			}
+		}
 	}
 	if len(faults) > 0 {
 		return c, faults
 	}
 	return c, nil
+}
+
+// samePlace tells whether two faults begin with the same file and line.
+func samePlace(a, b string) bool {
+	place := func(fault string) string {
+		parts := strings.SplitN(fault, ":", 3)
+		return strings.Join(parts[:min(2, len(parts))], ":")
+	}
+	return place(a) == place(b)
 }
 
 // file reads the TOML file strictly; a misspelt key is named with its line. readable tells whether all else was read.
@@ -164,23 +177,43 @@ func (c *Config) file(name string) (faults Faults, readable bool) {
 		return Faults{err.Error()}, false
 	}
 	c.src = read(name, doc)
-	err = toml.NewDecoder(bytes.NewReader(doc)).DisallowUnknownFields().Decode(c)
-	var strict *toml.StrictMissingError
-	var bad *toml.DecodeError
-	switch {
-	case errors.As(err, &strict):
-		for i := range strict.Errors {
-			row, _ := strict.Errors[i].Position()
-			faults = append(faults, fmt.Sprintf("%s:%d: %s is not a setting", name, row, strings.Join(strict.Errors[i].Key(), ".")))
+	lines := bytes.Split(doc, []byte("\n"))
+	for {
+		next := *c
+		err := toml.NewDecoder(bytes.NewReader(bytes.Join(lines, []byte("\n")))).DisallowUnknownFields().Decode(&next)
+		strict, misspelt := errors.AsType[*toml.StrictMissingError](err) // holds a DecodeError for each
+		if bad, ok := errors.AsType[*toml.DecodeError](err); ok && !misspelt {
+			row, col := bad.Position()
+			if len(bad.Key()) == 0 || len(lines[row-1]) == 0 { // no TOML
+				return append(faults, fmt.Sprintf("%s:%d:%d: %s", name, row, col, bad.Error())), false
+			}
+			// A value of the wrong type: read on without its line.
+			faults = append(faults, fmt.Sprintf("%s:%d: %s %s", name, row, strings.Join(bad.Key(), "."), misfit(bad)))
+			lines[row-1] = nil
+			continue
+		}
+		*c = next
+		if misspelt {
+			for i := range strict.Errors {
+				row, _ := strict.Errors[i].Position()
+				faults = append(faults, fmt.Sprintf("%s:%d: %s is not a setting", name, row, strings.Join(strict.Errors[i].Key(), ".")))
+			}
+			err = nil
+		}
+		if err != nil {
+			return append(faults, fmt.Sprintf("%s: %v", name, err)), false
 		}
 		return faults, true
-	case errors.As(err, &bad):
-		row, col := bad.Position()
-		return Faults{fmt.Sprintf("%s:%d:%d: %s", name, row, col, bad.Error())}, false
-	case err != nil:
-		return Faults{fmt.Sprintf("%s: %v", name, err)}, false
 	}
-	return nil, true
+}
+
+// misfit says what is wrong with a value, without Go's words for its type.
+func misfit(bad *toml.DecodeError) string {
+	text := strings.TrimPrefix(bad.Error(), "toml: ")
+	if strings.Contains(text, "cannot ") || strings.Contains(text, "incompatible") {
+		return "is not of the type that is wanted"
+	}
+	return "is not valid: " + text
 }
 
 // secrets puts what "file:NAME" and "env:NAME" stand for in their place, in the database's address and in the settings of
@@ -448,8 +481,8 @@ func (a Account) Into(v any) error {
 		}
 		return Unknown(names)
 	}
-	if bad, ok := errors.AsType[*toml.DecodeError](err); ok { // its own words are Go's
-		return fmt.Errorf("%s: is not of the type that is wanted", strings.Join(bad.Key(), "."))
+	if bad, ok := errors.AsType[*toml.DecodeError](err); ok {
+		return fmt.Errorf("%s: %s", strings.Join(bad.Key(), "."), misfit(bad))
 	}
 	return err
 }
