@@ -27,7 +27,8 @@ those stand in the shell's history.
   tollgate keys hash < shop.key`
 
 const keysRevokeHelp = `Revokes an API key by its hash, on every machine and for good: from now on it opens nothing. Take it out of the
-configuration when you can. The key in TOLLGATE_API_KEY may revoke itself; one without a list of scopes any of its merchant's.
+configuration when you can. The key in TOLLGATE_API_KEY may revoke itself, unless it may only read; one without a list of scopes
+may revoke any of its merchant's.
 
   tollgate keys revoke $(tollgate keys hash < leaked.key)`
 

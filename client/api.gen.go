@@ -2297,7 +2297,7 @@ type ClientInterface interface {
 	// RevokeAPIKey Revoke an API key
 	//
 	// From now on it opens nothing, on every machine and for good; take it out of the configuration when you can. A key can revoke
-	// itself; one without a list of scopes any of the merchant's.
+	// itself, unless it may only read; one without a list of scopes any of the merchant's.
 	//
 	// Corresponds with DELETE /v1/api_keys/{key} (the `RevokeAPIKey` operationId).
 	RevokeAPIKey(ctx context.Context, key string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2874,7 +2874,7 @@ func (c *Client) ListHistory(ctx context.Context, account AccountName, params *L
 // RevokeAPIKey Revoke an API key
 //
 // From now on it opens nothing, on every machine and for good; take it out of the configuration when you can. A key can revoke
-// itself; one without a list of scopes any of the merchant's.
+// itself, unless it may only read; one without a list of scopes any of the merchant's.
 //
 // Corresponds with DELETE /v1/api_keys/{key} (the `RevokeAPIKey` operationId).
 func (c *Client) RevokeAPIKey(ctx context.Context, key string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6326,7 +6326,7 @@ type ClientWithResponsesInterface interface {
 	// RevokeAPIKeyWithResponse Revoke an API key
 	//
 	// From now on it opens nothing, on every machine and for good; take it out of the configuration when you can. A key can revoke
-	// itself; one without a list of scopes any of the merchant's.
+	// itself, unless it may only read; one without a list of scopes any of the merchant's.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8689,7 +8689,7 @@ func (c *ClientWithResponses) ListHistoryWithResponse(ctx context.Context, accou
 // RevokeAPIKeyWithResponse Revoke an API key
 //
 // From now on it opens nothing, on every machine and for good; take it out of the configuration when you can. A key can revoke
-// itself; one without a list of scopes any of the merchant's.
+// itself, unless it may only read; one without a list of scopes any of the merchant's.
 //
 // Returns a wrapper object for the known response body format(s).
 //
