@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -38,6 +39,19 @@ func dial(environ []string) (*merchantAPI, error) {
 		return nil, fmt.Errorf("TOLLGATE_URL: %q is not an http(s) address", a.base)
 	}
 	return a, nil
+}
+
+// connect is parse for a command that speaks to Tollgate.
+func (p process) connect(set *flag.FlagSet, arguments int) (api *merchantAPI, code int, ok bool) {
+	if code, ok = p.parse(set, arguments); !ok {
+		return nil, code, false
+	}
+	api, err := dial(p.environ)
+	if err != nil {
+		fmt.Fprintln(p.err, err)
+		return nil, exitAsked, false
+	}
+	return api, 0, true
 }
 
 // refusal is an answer that is a problem (RFC 9457).

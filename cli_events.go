@@ -48,13 +48,9 @@ func eventsTail(ctx context.Context, p process, set *flag.FlagSet) int {
 	after := set.String("after", "latest", "begin after the event of this `ID`; \"\" begins with the very first")
 	raw := set.Bool("json", false, "print each event as it is, one JSON object a line")
 	once := set.Bool("once", false, "end when there are no more, instead of waiting for the next")
-	if code, ok := p.parse(set, 0); !ok {
+	api, code, ok := p.connect(set, 0)
+	if !ok {
 		return code
-	}
-	api, err := dial(p.environ)
-	if err != nil {
-		fmt.Fprintln(p.err, err)
-		return exitAsked
 	}
 	f := &forwarder{to: *to, out: p.err, client: &http.Client{Timeout: forwardLimit, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	if *to != "" {
@@ -215,13 +211,9 @@ func (f *forwarder) post(ctx context.Context, body []byte) error {
 }
 
 func eventsResend(ctx context.Context, p process, set *flag.FlagSet) int {
-	if code, ok := p.parse(set, 1); !ok {
+	api, code, ok := p.connect(set, 1)
+	if !ok {
 		return code
-	}
-	api, err := dial(p.environ)
-	if err != nil {
-		fmt.Fprintln(p.err, err)
-		return exitAsked
 	}
 	header := http.Header{"Idempotency-Key": {"cli-" + rand.Text()}}
 	answer, err := api.call(ctx, http.MethodPost, "/v1/webhook_deliveries/"+url.PathEscape(set.Arg(0))+"/resend", header, nil)

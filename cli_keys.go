@@ -46,13 +46,9 @@ func keysNew(_ context.Context, p process, set *flag.FlagSet) int {
 }
 
 func keysRevoke(ctx context.Context, p process, set *flag.FlagSet) int {
-	if code, ok := p.parse(set, 1); !ok {
+	api, code, ok := p.connect(set, 1)
+	if !ok {
 		return code
-	}
-	api, err := dial(p.environ)
-	if err != nil {
-		fmt.Fprintln(p.err, err)
-		return exitAsked
 	}
 	if _, err := api.call(ctx, http.MethodDelete, "/v1/api_keys/"+url.PathEscape(set.Arg(0)), nil, nil); err != nil {
 		return p.fail(set.Name(), err)

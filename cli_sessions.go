@@ -68,13 +68,9 @@ func sessionsCreate(ctx context.Context, p process, set *flag.FlagSet) int {
 		return nil
 	})
 	raw := set.Bool("json", false, "print the answer as it came")
-	if code, ok := p.parse(set, 0); !ok {
+	api, code, ok := p.connect(set, 0)
+	if !ok {
 		return code
-	}
-	api, err := dial(p.environ)
-	if err != nil {
-		fmt.Fprintln(p.err, err)
-		return exitAsked
 	}
 	sent, err := json.Marshal(body)
 	if err != nil {
@@ -96,13 +92,9 @@ func sessionsCreate(ctx context.Context, p process, set *flag.FlagSet) int {
 
 func sessionsShow(ctx context.Context, p process, set *flag.FlagSet) int {
 	raw := set.Bool("json", false, "print the answer as it came")
-	if code, ok := p.parse(set, 1); !ok {
+	api, code, ok := p.connect(set, 1)
+	if !ok {
 		return code
-	}
-	api, err := dial(p.environ)
-	if err != nil {
-		fmt.Fprintln(p.err, err)
-		return exitAsked
 	}
 	answer, err := api.call(ctx, http.MethodGet, "/v1/sessions/"+url.PathEscape(set.Arg(0)), nil, nil)
 	if err != nil {
@@ -121,13 +113,9 @@ func sessionsList(ctx context.Context, p process, set *flag.FlagSet) int {
 		set.Func(f[0], f[2], func(s string) error { query.Set(f[1], s); return nil })
 	}
 	raw := set.Bool("json", false, "print the answer as it came")
-	if code, ok := p.parse(set, 0); !ok {
+	api, code, ok := p.connect(set, 0)
+	if !ok {
 		return code
-	}
-	api, err := dial(p.environ)
-	if err != nil {
-		fmt.Fprintln(p.err, err)
-		return exitAsked
 	}
 	answer, err := api.call(ctx, http.MethodGet, "/v1/sessions?"+query.Encode(), nil, nil)
 	if err != nil {

@@ -42,13 +42,26 @@ func (b *buffer) String() string {
 func (b *buffer) find(t *testing.T, pattern string) string {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		if m := re.FindStringSubmatch(b.String()); m != nil {
-			return m[len(m)-1]
+	var m []string
+	if !holds(20*time.Second, func() bool { m = re.FindStringSubmatch(b.String()); return m != nil }) {
+		t.Fatalf("nothing like %s in:\n%s", pattern, b.String())
+	}
+	return m[len(m)-1]
+}
+
+// holds asks until cond holds, at most so long: what runs in the background tells nobody when it is ready.
+func holds(limit time.Duration, cond func() bool) bool {
+	end, tick := time.NewTimer(limit), time.NewTicker(10*time.Millisecond)
+	defer end.Stop()
+	defer tick.Stop()
+	for !cond() {
+		select {
+		case <-end.C:
+			return false
+		case <-tick.C:
 		}
 	}
-	t.Fatalf("nothing like %s in:\n%s", pattern, b.String())
-	return ""
+	return true
 }
 
 // tollgate runs a command to its end.
@@ -260,14 +273,11 @@ func TestEventsAreForwardedOnceEachInOrderAndSigned(t *testing.T) {
 		out.find(t, regexp.QuoteMeta(want[len(want)-1]))
 	}
 	out.find(t, "(session.created)")
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	holds(10*time.Second, func() bool { // if not, the comparison below says so
 		receiver.mu.Lock()
-		n := len(receiver.ids)
-		receiver.mu.Unlock()
-		if n >= 3 {
-			break
-		}
-	}
+		defer receiver.mu.Unlock()
+		return len(receiver.ids) >= 3
+	})
 	if code := stop(); code != 0 {
 		t.Errorf("interrupted, it exits with %d: %s", code, errs)
 	}

@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -337,16 +336,7 @@ func TestTheGatewaysOwnList(t *testing.T) {
 		t.Run(a.account, func(t *testing.T) {
 			t.Parallel()
 			s := a.pays(t, w, nil)
-			reference, customer := w.session(t, s.ID).Attempts[0].Reference, ""
-			for _, e := range w.events(t, s.ID) {
-				var data struct{ Customer string }
-				if err := json.Unmarshal(e.Data, &data); err != nil {
-					t.Fatal(err)
-				}
-				if e.Type == "session.customer_verified" {
-					customer = data.Customer
-				}
-			}
+			reference, customer := w.session(t, s.ID).Attempts[0].Reference, w.customer(t, s)
 			if (customer != "") != (a.account == "sber") {
 				t.Fatalf("the customer is %q", customer)
 			}

@@ -70,9 +70,15 @@ func (f *Flow) RegisterCard(ctx context.Context, o CardOrder, c card.Card, of pr
 
 // order writes an order down and asks for its card, once. shown is what is known of the card before.
 func (f *Flow) order(ctx context.Context, o CardOrder, shown card.Masked, ask func(context.Context, providers.Owner) (providers.SavedCard, error)) (SavedCard, error) {
-	owner, err := f.met(ctx, o)
-	if err != nil {
-		return SavedCard{}, err
+	owner := providers.Owner{CustomerID: o.Customer}
+	if _, logs := f.Accounts[o.Account].Provider.(providers.Login); logs { // the gateway has customers of its own
+		var err error
+		if owner, err = f.met(ctx, o.Merchant, o.Account, o.Customer); errors.Is(err, ErrNotFound) {
+			err = ErrLogin
+		}
+		if err != nil {
+			return SavedCard{}, err
+		}
 	}
 	o.CreatedAt = f.Now()
 	earlier, err := f.Customers.AddCardOrder(ctx, o)
@@ -116,17 +122,18 @@ func unhurried(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 }
 
-// met is the owner of the card to be, who must be the merchant's customer where the gateway has customers of its own.
-func (f *Flow) met(ctx context.Context, o CardOrder) (providers.Owner, error) {
-	if _, logs := f.Accounts[o.Account].Provider.(providers.Login); !logs {
-		return providers.Owner{CustomerID: o.Customer}, nil
-	}
-	known, err := f.Customers.Met(ctx, o.Merchant, o.Account, o.Customer)
+// met is a customer who has logged in to one of the merchant's sessions, with the credential: ErrNotFound for one the
+// merchant never met, ErrLogin where the login is over.
+func (f *Flow) met(ctx context.Context, merchant, account, customer string) (providers.Owner, error) {
+	known, err := f.Customers.Met(ctx, merchant, account, customer)
 	if err != nil {
 		return providers.Owner{}, err
 	}
-	owner := f.ownerOf(ctx, SavedCard{Account: o.Account, Customer: o.Customer})
-	if !known || owner.Credential.Empty() {
+	if !known {
+		return providers.Owner{}, ErrNotFound
+	}
+	owner := f.ownerOf(ctx, SavedCard{Account: account, Customer: customer})
+	if owner.Credential.Empty() {
 		return owner, ErrLogin
 	}
 	return owner, nil

@@ -34,15 +34,9 @@ func (f *Flow) History(ctx context.Context, merchant, account, customer string, 
 		return nil, ErrOperation
 	}
 	if _, logs := acc.Provider.(providers.Login); logs {
-		known, err := f.Customers.Met(ctx, merchant, account, customer)
-		if err != nil {
+		var err error
+		if q.Owner, err = f.met(ctx, merchant, account, customer); err != nil {
 			return nil, err
-		}
-		if !known {
-			return nil, ErrNotFound
-		}
-		if q.Owner = f.ownerOf(ctx, SavedCard{Account: account, Customer: customer}); q.Owner.Credential.Empty() {
-			return nil, ErrLogin
 		}
 	}
 	call, done := context.WithTimeout(ctx, acc.withDefaults().CallTimeout)
