@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -216,6 +219,7 @@ type house struct {
 	gw    *gateway
 	acc   session.Account
 	id    string // of the session
+	dir   string // of the database
 	alone bool   // no other process uses the store
 	log   bytes.Buffer
 
@@ -242,13 +246,77 @@ const shop = "shop-account"
 func newHouse(t *testing.T, tune ...func(*house)) *house {
 	t.Helper()
 	var h *house
-	st, err := sqlstore.Open(t.Context(), sqlstore.Options{Dir: t.TempDir(), Now: func() time.Time { return h.now() }})
+	dir := t.TempDir()
+	st, err := sqlstore.Open(t.Context(), sqlstore.Options{Dir: dir, Now: func() time.Time { return h.now() }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = st.Close() })
-	tune = append([]func(*house){func(made *house) { h = made }}, tune...)
+	t.Cleanup(func() { _ = h.store.Close() })
+	tune = append([]func(*house){func(made *house) { h = made; h.dir = dir }}, tune...)
 	return houseOn(t, st, "order", tune...)
+}
+
+// snapshot copies the database as it is now; the process goes on.
+func (h *house) snapshot(t *testing.T) (copied string) {
+	t.Helper()
+	copied = filepath.Join(t.TempDir(), "copy.db")
+	db, err := sql.Open("sqlite", filepath.Join(h.dir, "tollgate.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), `VACUUM INTO ?`, copied); err != nil {
+		t.Fatal(err)
+	}
+	return copied
+}
+
+// forget puts the tables of the copy in the place of the present ones, under the running process.
+func (h *house) forget(t *testing.T, copied string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(h.dir, "tollgate.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, q := range []string{
+		`ATTACH '` + copied + `' AS old`, `PRAGMA busy_timeout = 5000`, `BEGIN IMMEDIATE`,
+		`DELETE FROM gateway_call`, `DELETE FROM job`, `DELETE FROM event`,
+		`REPLACE INTO session SELECT * FROM old.session`, `REPLACE INTO attempt SELECT * FROM old.attempt`,
+		`INSERT INTO gateway_call SELECT * FROM old.gateway_call`, `INSERT INTO job SELECT * FROM old.job`,
+		`INSERT INTO event SELECT * FROM old.event`, `COMMIT`,
+	} {
+		db.SetMaxOpenConns(1)
+		if _, err := db.ExecContext(t.Context(), q); err != nil {
+			t.Fatalf("%s: %v", q, err)
+		}
+	}
+}
+
+// restore ends the process, puts the copy in the database's place and starts anew: all that was committed since the copy
+// was made is lost, as after a failover to a standby that had not seen it.
+func (h *house) restore(t *testing.T, copied string) {
+	t.Helper()
+	if err := h.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(copied)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(h.dir, "tollgate.db")
+	for _, old := range []string{file + "-wal", file + "-shm"} {
+		if err := os.RemoveAll(old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if h.store, err = sqlstore.Open(t.Context(), sqlstore.Options{Dir: h.dir, Now: h.now}); err != nil {
+		t.Fatal(err)
+	}
+	h.restart()
 }
 
 func houseOn(t checker, st *sqlstore.Store, orderID string, tune ...func(*house)) *house {

@@ -185,7 +185,7 @@ func (f *Flow) move(s *Session, a *Attempt, c *Change, t Trigger) error {
 	}
 	if !to.Live() {
 		f.vault.forget(vaultKey(s, a))
-		f.ended(s, a, c, from)
+		f.ended(s, a, c)
 	}
 	return nil
 }
@@ -206,7 +206,7 @@ func (f *Flow) told(s *Session, a *Attempt, c *Change, kind string) {
 }
 
 // ended looks after what follows the end of an attempt: the session's own end, and a second look later on.
-func (f *Flow) ended(s *Session, a *Attempt, c *Change, from State) {
+func (f *Flow) ended(s *Session, a *Attempt, c *Change) {
 	a.Step = nil
 	now := f.Now()
 	if a.State.Good() {
@@ -221,8 +221,8 @@ func (f *Flow) ended(s *Session, a *Attempt, c *Change, from State) {
 		s.End = Expired
 		f.event(s, c, "session.expired", nil)
 	}
-	if a.State != Declined && from != New {
-		a.Inquiries = 0
+	if a.State != Declined {
+		a.NewsAt = now
 		c.Jobs = append(c.Jobs, f.lookJob(s, a, now.Add(afterwards[0])))
 	}
 }

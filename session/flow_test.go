@@ -789,6 +789,8 @@ func TestACardThatDiedWithItsProcessBeforeAnythingWasSentIsAFailure(t *testing.T
 			h.forward(session.CallTimeout - time.Second)
 			h.is(session.New)
 			h.forward(5 * time.Second)
+			h.is(session.Unknown) // that no permission is in the book is not proof: the gateway is asked
+			h.forward(session.CallTimeout + session.SettleAfter)
 			h.is(session.Failed)
 			if h.sent("order-1", "pay") != 0 {
 				t.Error("sent")

@@ -39,12 +39,9 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 	if err != nil {
 		return err
 	}
-	if a.State == New {
-		return f.lost(ctx, s, a)
-	}
 	seen := view{a.State, a.StepN}
 	standing, dialled, askErr := f.status(ctx, acc, s, a)
-	if askErr == nil && f.lostStep(a, acc) && standing.Outcome == providers.Waiting {
+	if askErr == nil && f.lostStep(s, a, acc) && standing.Outcome == providers.Waiting {
 		var more []TimelineEntry
 		standing, more, askErr = f.closeOrder(ctx, acc, s, a, standing)
 		dialled = append(dialled, more...)
@@ -69,22 +66,6 @@ type view struct {
 	stepN int
 }
 
-// lost ends an attempt whose card died with the process before the order was known: nothing was ever sent.
-func (f *Flow) lost(ctx context.Context, s *Session, a *Attempt) error {
-	_, err := f.update(ctx, s.ID, func(s *Session, c *Change) error {
-		a := s.Attempt(a.N)
-		if a.State != New {
-			return errNothing
-		}
-		if f.Now().Before(a.Deadline) && !f.orphaned(s) {
-			c.Jobs = append(c.Jobs, f.inquireJob(s, a, a.Deadline.Add(time.Second)))
-			return nil
-		}
-		return f.move(s, a, c, Lost)
-	})
-	return err
-}
-
 func (f *Flow) status(ctx context.Context, acc Account, s *Session, a *Attempt) (standing providers.Standing, dialled []TimelineEntry, err error) {
 	dialled, err = f.dial(ctx, acc, "status", func(call context.Context) (err error) {
 		standing, err = ask(call, acc, s, f.payment(ctx, s, a))
@@ -94,15 +75,16 @@ func (f *Flow) status(ctx context.Context, acc Account, s *Session, a *Attempt) 
 	return standing, dialled, err
 }
 
-// lostStep tells whether what the gateway waits for can no longer come: the shopper's time is over, or the call that
-// would have brought it has no answer and the time for a late one is over too.
-func (f *Flow) lostStep(a *Attempt, acc Account) bool {
+// lostStep tells whether what the gateway waits for can no longer come, or must not: the shopper's time is over, money
+// stands for the session already, or the call that would have brought it has no answer and the time for a late one is
+// over too.
+func (f *Flow) lostStep(s *Session, a *Attempt, acc Account) bool {
 	now := f.Now()
 	switch a.State {
 	case Shopper:
-		return !now.Before(a.StepAt.Add(ChallengeWait))
+		return !now.Before(a.StepAt.Add(ChallengeWait)) || s.otherMoney(a) != nil
 	case Unknown, Gateway:
-		return !now.Before(a.Deadline.Add(acc.SettleAfter)) && !now.Before(a.UpdatedAt.Add(acc.SettleAfter))
+		return a.settled(now, acc) && !now.Before(a.UpdatedAt.Add(acc.SettleAfter))
 	}
 	return false
 }
@@ -111,7 +93,7 @@ func (f *Flow) lostStep(a *Attempt, acc Account) bool {
 func (f *Flow) closeOrder(ctx context.Context, acc Account, s *Session, a *Attempt, before providers.Standing) (providers.Standing, []TimelineEntry, error) {
 	closer, can := acc.Provider.(providers.Closer)
 	if !can {
-		if !f.Now().Before(a.CreatedAt.Add(acc.OrderLife)) {
+		if !f.Now().Before(a.CreatedAt.Add(acc.OrderLife)) || a.untouched(before) {
 			before.Outcome = providers.Closed
 		}
 		return before, nil, nil
@@ -123,6 +105,14 @@ func (f *Flow) closeOrder(ctx context.Context, acc Account, s *Session, a *Attem
 	}
 	after, more, err := f.status(ctx, acc, s, a)
 	return after, append(dialled, more...), err
+}
+
+// untouched tells that the gateway knows an order and nothing of a card, long after any call that may have been sent: no
+// call is in the book, so this attempt's caller died between registering the order and its permission. Ways to pay that
+// need no call of ours once their page was shown (a QR code) are not told apart so.
+func (a *Attempt) untouched(st providers.Standing) bool {
+	byCard := a.Instrument == "card" || a.Instrument == "saved_card"
+	return len(a.Calls) == 0 && byCard && st.Outcome == providers.Waiting && st.Next == nil && st.LastTry == nil
 }
 
 // judge applies a gateway's standing to an attempt. Only here do attempts become authorized or paid.
@@ -158,7 +148,7 @@ func (f *Flow) judge(s *Session, a *Attempt, c *Change, acc Account, st provider
 	if a.State != seen.state || a.StepN != seen.stepN {
 		return errNothing // the attempt moved on while we asked; its own inquiry is queued
 	}
-	if a.State == Calling && f.Now().Before(a.Deadline) && !f.orphaned(s) {
+	if f.underWay(s, a) {
 		f.askAtDeadline(s, a, c)
 		return nil
 	}
@@ -167,6 +157,9 @@ func (f *Flow) judge(s *Session, a *Attempt, c *Change, acc Account, st provider
 		a.Decline = orOther(st.Decline)
 		return f.endCalling(s, a, c, Decline)
 	case providers.Closed, providers.Voided:
+		if a.unanswered() && !a.settled(f.Now(), acc) { // its call may still arrive, or be another process's to finish
+			return f.askLater(s, a, c)
+		}
 		if st.Decline != nil {
 			a.Decline = st.Decline
 		}
@@ -186,9 +179,19 @@ func (f *Flow) judge(s *Session, a *Attempt, c *Change, acc Account, st provider
 	return f.askLater(s, a, c)
 }
 
+// underWay tells that whoever makes the attempt's call, or is about to, may be alive: there is a deadline to wait for.
+func (f *Flow) underWay(s *Session, a *Attempt) bool {
+	return (a.State == New || a.State == Calling) && f.Now().Before(a.Deadline) && !f.orphaned(s)
+}
+
+// unanswered tells that the newest call has no answer in the book, or that there is no call at all.
+func (a *Attempt) unanswered() bool {
+	return len(a.Calls) == 0 || a.Calls[len(a.Calls)-1].AnsweredAt.IsZero()
+}
+
 // endCalling ends an attempt whose call is past its deadline: the table knows no short way from calling to an end.
 func (f *Flow) endCalling(s *Session, a *Attempt, c *Change, t Trigger) error {
-	if t != Decline {
+	if t != Decline || a.State == New {
 		if err := f.doubt(s, a, c); err != nil {
 			return err
 		}
@@ -196,12 +199,25 @@ func (f *Flow) endCalling(s *Session, a *Attempt, c *Change, t Trigger) error {
 	return f.move(s, a, c, t)
 }
 
-// doubt is a call that is still out past its deadline; an attempt that is not calling stays as it is.
+// doubt is a call that is still out past its deadline, or an attempt whose caller is gone: that its call is not in the
+// book proves nothing, because the database may be older than the truth (restored, failed over). Any other attempt
+// stays as it is.
 func (f *Flow) doubt(s *Session, a *Attempt, c *Change) error {
-	if a.State != Calling {
+	if a.State != Calling && a.State != New {
 		return nil
 	}
 	return f.move(s, a, c, Overdue)
+}
+
+// settled tells that a call of the attempt's that has not reached the gateway by now never will: its deadline and the
+// account's settle_after are over. Where no call is in the book, one may have been sent all the same (doubt), after the
+// order was registered.
+func (a *Attempt) settled(now time.Time, acc Account) bool {
+	deadline := a.Deadline
+	if len(a.Calls) == 0 {
+		deadline = a.CreatedAt.Add(2 * acc.CallTimeout)
+	}
+	return !now.Before(deadline.Add(acc.SettleAfter))
 }
 
 func orOther(d *providers.Decline) *providers.Decline {
@@ -229,6 +245,8 @@ func (f *Flow) mismatch(s *Session, a *Attempt, st providers.Standing) string {
 		return "currency"
 	case st.Amount.Currency.Code != "" && st.Amount.Minor != s.Amount.Minor:
 		return "amount"
+	case !possible(s, a, st):
+		return "sums"
 	case st.Outcome == providers.Authorized && st.Held != 0 && st.Held != held:
 		return "amount authorized"
 	case st.Outcome == providers.Paid && a.State != Authorized && st.Captured != 0 && st.Captured != captured && st.Captured+st.Refunded != captured:
@@ -237,10 +255,31 @@ func (f *Flow) mismatch(s *Session, a *Attempt, st providers.Standing) string {
 	return ""
 }
 
+// possible tells whether the sums of a standing can be: nothing negative, no more held than was asked for, no more taken
+// than was held (after a part of it was voided, than what was left), no more given back than was taken. A sum of 0 may
+// not have been stated.
+func possible(s *Session, a *Attempt, st providers.Standing) bool {
+	most := s.Amount.Minor
+	if a.State == Authorized {
+		most = a.Held
+	}
+	if st.Held != 0 {
+		most = min(most, st.Held)
+	}
+	taken := st.Captured
+	if taken == 0 && st.Outcome == providers.Paid {
+		taken = most
+	}
+	return min(st.Held, st.Captured, st.Refunded) >= 0 && st.Held <= s.Amount.Minor && st.Captured <= most && st.Refunded <= taken
+}
+
 // hold is money for something else than we asked: a person has to look.
 func (f *Flow) hold(s *Session, a *Attempt, c *Change, what string) error {
 	f.Log.Error("the gateway approved something else than we asked", "session", s.ID, "attempt", a.N, "what", what)
-	if !a.State.Live() || a.State == New {
+	if err := f.doubt(s, a, c); err != nil {
+		return err
+	}
+	if !a.State.Live() {
 		if a.NeedsEyes {
 			return errNothing
 		}
@@ -267,10 +306,13 @@ func (f *Flow) good(s *Session, a *Attempt, c *Change, st providers.Standing) er
 			captured = s.Amount.Minor
 		}
 	}
-	if !a.State.Live() && a.State != Authorized { // too late
-		a.PaidLate = s.End != "" || slices.ContainsFunc(s.Attempts, func(o *Attempt) bool { return o != a && (o.State.Live() || o.State.Good()) })
-	} else if s.End != "" && a.State != Authorized {
-		a.PaidLate = true
+	if a.State != Authorized { // the money counts, unless the session has ended or was paid otherwise
+		a.PaidLate = s.End != "" || s.otherMoney(a) != nil
+	}
+	if a.State == New {
+		if err := f.doubt(s, a, c); err != nil {
+			return err
+		}
 	}
 	if _, err := next(a.State, t); err != nil {
 		return f.askLater(s, a, c) // authorized, seen again: nothing new
@@ -282,6 +324,9 @@ func (f *Flow) good(s *Session, a *Attempt, c *Change, st providers.Standing) er
 	}
 	if a.PaidLate {
 		f.told(s, a, c, "payment.paid_late")
+	}
+	if live := s.Live(); live != nil { // its order is closed now, where the gateway can
+		c.Jobs = append(c.Jobs, f.inquireJob(s, live, f.Now()))
 	}
 	if s.SaveCard && a.Saved == "" {
 		c.Jobs = append(c.Jobs, f.rememberJob(s, a, f.Now()))
@@ -299,7 +344,7 @@ func (f *Flow) notFound(s *Session, a *Attempt, c *Change, acc Account) error {
 		a.Missing = now
 		return f.askLater(s, a, c)
 	}
-	if now.Before(a.Deadline.Add(acc.SettleAfter)) || !now.After(a.Missing) {
+	if !a.settled(now, acc) || !now.After(a.Missing) {
 		return f.askLater(s, a, c)
 	}
 	a.Decline = &providers.Decline{Reason: providers.TryAgainLater}
@@ -317,7 +362,7 @@ func (f *Flow) waiting(s *Session, a *Attempt, c *Change, st providers.Standing)
 	}
 	if st.LastTry != nil && st.Next == nil {
 		a.Decline = st.LastTry
-		return f.move(s, a, c, Decline)
+		return f.endCalling(s, a, c, Decline)
 	}
 	if run := a.Run(); a.State != Shopper && a.Step != nil && (st.Next == nil || sameStep(*a.Step, *st.Next)) {
 		failed := failedInARow(a)
@@ -442,14 +487,12 @@ func (f *Flow) askLater(s *Session, a *Attempt, c *Change) error {
 	if !a.State.Live() {
 		return f.lookAgain(s, a, c)
 	}
-	if a.State == Calling {
-		if now.Before(a.Deadline) && !f.orphaned(s) {
-			f.askAtDeadline(s, a, c)
-			return nil
-		}
-		if err := f.move(s, a, c, Overdue); err != nil {
-			return err
-		}
+	if f.underWay(s, a) {
+		f.askAtDeadline(s, a, c)
+		return nil
+	}
+	if err := f.doubt(s, a, c); err != nil {
+		return err
 	}
 	if a.State == Gateway && a.Unclear {
 		if err := f.move(s, a, c, Overdue); err != nil {
@@ -458,15 +501,17 @@ func (f *Flow) askLater(s *Session, a *Attempt, c *Change) error {
 	}
 	var wait time.Duration
 	if run := a.Run(); a.State == Shopper && run != nil && run.Bare {
-		wait, _ = inquiryAfter(a.Inquiries, false)
+		if wait, _ = inquiryAfter(now.Sub(run.ReturnedAt), false); wait == 0 {
+			wait = hourly
+		}
 	} else if a.State == Shopper {
-		wait = shopperAfter(a.Inquiries)
+		wait = shopperAfter(now.Sub(a.StepAt))
 		if left := a.StepAt.Add(ChallengeWait).Sub(now); left > 0 && left < wait {
 			wait = left
 		}
 	} else {
 		var more bool
-		if wait, more = inquiryAfter(a.Inquiries, a.Unclear || a.State == Held); !more {
+		if wait, more = inquiryAfter(now.Sub(a.newsAt()), a.Unclear || a.State == Held); !more {
 			if a.NeedsEyes {
 				return errNothing
 			}
@@ -475,7 +520,6 @@ func (f *Flow) askLater(s *Session, a *Attempt, c *Change) error {
 			return nil
 		}
 	}
-	a.Inquiries++
 	c.Jobs = append(c.Jobs, f.inquireJob(s, a, now.Add(wait)))
 	return nil
 }
@@ -491,12 +535,20 @@ func (f *Flow) lookAgain(s *Session, a *Attempt, c *Change) error {
 	if a.State.Good() || a.State == Declined {
 		return errNothing
 	}
-	a.Inquiries++
-	if a.Inquiries >= len(afterwards) {
+	wait, more := lookAfter(f.Now().Sub(a.newsAt()))
+	if !more {
 		return errNothing
 	}
-	c.Jobs = append(c.Jobs, f.lookJob(s, a, f.Now().Add(afterwards[a.Inquiries])))
+	c.Jobs = append(c.Jobs, f.lookJob(s, a, f.Now().Add(wait)))
 	return nil
+}
+
+// newsAt is when the attempt had its last news. Attempts that an older version wrote have no such mark.
+func (a *Attempt) newsAt() time.Time {
+	if a.NewsAt.IsZero() {
+		return a.UpdatedAt
+	}
+	return a.NewsAt
 }
 
 // Inquire asks the gateways about a session's newest attempt now, as a merchant may.
@@ -505,7 +557,7 @@ func (f *Flow) Inquire(ctx context.Context, id string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a := s.Last(); a != nil && a.State != New {
+	if a := s.Last(); a != nil {
 		if err := f.inquire(ctx, id, a.N); err != nil {
 			return nil, err
 		}

@@ -46,7 +46,6 @@ type Operation struct {
 	Decline   *providers.Decline `json:"decline,omitempty"`
 	Before    Before             `json:"before"`
 	Deadline  time.Time          `json:"deadline"`
-	Inquiries int                `json:"inquiries"`
 	Missing   time.Time          `json:"missing,omitzero"` // since when the gateway shows no sign of it
 	NeedsEyes bool               `json:"needs_review,omitempty"`
 	CreatedAt time.Time          `json:"created_at"`
@@ -83,6 +82,16 @@ func (s *Session) Good() *Attempt {
 		}
 	}
 	return late
+}
+
+// otherMoney is another attempt than this one by which money is held or taken for the session, or nil.
+func (s *Session) otherMoney(a *Attempt) *Attempt {
+	for _, o := range s.Attempts {
+		if o != a && o.State.Good() {
+			return o
+		}
+	}
+	return nil
 }
 
 // Operation finds an operation by number, or nil.
@@ -395,7 +404,7 @@ func (f *Flow) moveOp(s *Session, op *Operation, c *Change, to OpState) error {
 	if !op.State.Open() || op.State == OpNew || op.State == OpCalling {
 		return nil
 	}
-	wait, more := inquiryAfter(op.Inquiries, false)
+	wait, more := inquiryAfter(f.Now().Sub(op.CreatedAt), false)
 	if !more {
 		if !op.NeedsEyes {
 			op.NeedsEyes = true
@@ -403,7 +412,6 @@ func (f *Flow) moveOp(s *Session, op *Operation, c *Change, to OpState) error {
 		}
 		return nil
 	}
-	op.Inquiries++
 	c.Jobs = append(c.Jobs, f.operateJob(s, op, f.Now().Add(wait)))
 	return nil
 }

@@ -36,12 +36,14 @@ func TestAfterAStartOnAStoreOfItsOwnNobodyWaitsForADeadCallsDeadline(t *testing.
 	}
 }
 
-func TestAnAttemptWhoseProcessDiedBeforeItsCallFailsAtTheStart(t *testing.T) {
+func TestAnAttemptWhoseProcessDiedBeforeItsCallIsAskedAboutAtTheStartAndFailsInTheEnd(t *testing.T) {
 	h := newHouse(t, alone)
 	h.dieNext("attempt.written")
 	h.submitOnly()
 	h.restart()
 	h.forward(time.Second)
+	h.is(session.Unknown)
+	h.forward(2*session.CallTimeout + session.SettleAfter + fast)
 	h.is(session.Failed)
 	h.submit()
 	h.forward(time.Second)

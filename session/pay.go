@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"tollgate/internal/card"
@@ -93,7 +94,7 @@ func (f *Flow) mayBegin(s *Session) error {
 	switch {
 	case s.Live() != nil:
 		return ErrBusy
-	case s.Status() != StatusOpen, len(s.Attempts) >= MaxAttempts:
+	case s.Status() != StatusOpen, len(s.Attempts) >= MaxAttempts, s.Good() != nil:
 		return ErrEnded
 	case !f.Now().Before(s.ExpiresAt):
 		return ErrEnded
@@ -188,7 +189,7 @@ func (f *Flow) call(ctx context.Context, id string, n int, out outgoing, send fu
 	_, err := f.update(ctx, id, func(s *Session, c *Change) error {
 		sent = false
 		a := s.Attempt(n)
-		if a == nil || a.State != out.from || a.StepN != out.stepN {
+		if a == nil || a.State != out.from || a.StepN != out.stepN || s.otherMoney(a) != nil {
 			return errNothing
 		}
 		var err error
@@ -203,7 +204,7 @@ func (f *Flow) call(ctx context.Context, id string, n int, out outgoing, send fu
 			return err
 		}
 		a.Deadline = f.Now().Add(acc.CallTimeout)
-		a.Inquiries = 0
+		a.NewsAt = f.Now()
 		c.Calls = append(c.Calls, row)
 		c.Jobs = append(c.Jobs, f.inquireJob(s, a, a.Deadline.Add(time.Second)))
 		p = f.payment(ctx, s, a)
@@ -239,17 +240,27 @@ func (f *Flow) answered(ctx context.Context, id string, row Call, dialled []Time
 	s, err := f.update(ctx, id, func(s *Session, c *Change) error {
 		news = false
 		a := s.Attempt(row.Attempt)
+		if a == nil {
+			return fmt.Errorf("the database has forgotten attempt %d", row.Attempt)
+		}
 		a.note(dialled...)
 		row.AnsweredAt, row.Result = f.Now(), string(step.Kind)
 		if callErr != nil {
 			row.Result = "error"
 		}
-		c.Answered = append(c.Answered, row)
-		for i := range a.Calls {
-			if a.Calls[i].Kind == row.Kind && a.Calls[i].Round == row.Round {
-				a.Calls[i] = row
+		if i := slices.IndexFunc(a.Calls, row.is); i >= 0 {
+			a.Calls[i] = row
+		} else { // the commit of the permission was lost with a failover; the call was made all the same
+			f.Log.Error("the call book has forgotten a call that was made", "session", id, "attempt", row.Attempt, "call", row.Kind)
+			a.Calls = append(a.Calls, row)
+			c.Calls = append(c.Calls, row)
+			if a.State == New {
+				if err := f.doubt(s, a, c); err != nil {
+					return err
+				}
 			}
 		}
+		c.Answered = append(c.Answered, row)
 		if a.State != Calling && a.State != Unknown && a.State != Gateway {
 			return nil // an inquiry was faster: only the call book learns of it
 		}
@@ -287,7 +298,7 @@ func (f *Flow) answered(ctx context.Context, id string, row Call, dialled []Time
 
 // unclear is an attempt whose call has no clear answer: nobody sends again, somebody asks.
 func (f *Flow) unclear(s *Session, a *Attempt, c *Change) error {
-	a.Inquiries = 0
+	a.NewsAt = f.Now()
 	c.Jobs = append(c.Jobs, f.inquireJob(s, a, f.Now().Add(fastFirst)))
 	return f.move(s, a, c, Overdue)
 }
@@ -311,7 +322,7 @@ func (f *Flow) take(s *Session, a *Attempt, c *Change, step providers.Step) (ask
 		return false, f.ask(s, a, c, step)
 	}
 	// Wait, Finished, and whatever we do not know: the inquiry decides.
-	a.Inquiries = 0
+	a.NewsAt = f.Now()
 	c.Jobs = append(c.Jobs, f.inquireJob(s, a, now.Add(fastFirst)))
 	return true, f.move(s, a, c, Work)
 }
@@ -349,7 +360,7 @@ func (f *Flow) ask(s *Session, a *Attempt, c *Change, step providers.Step) error
 	a.noteForms(now, step.Forms)
 	a.StepN++
 	a.StepAt = now
-	a.Inquiries = 0
+	a.NewsAt = f.Now()
 	a.Unclear = false
 	if noBrowser(step) {
 		// Nothing for the browser to do: the gateway only wants to be told so.

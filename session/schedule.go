@@ -18,29 +18,35 @@ const (
 	reviewAfter = 7 * 24 * time.Hour
 )
 
-// fastCount is how many inquiries the fast loop has.
-var fastCount = int(fastTurn/fastFirst) + int((fastFor-fastTurn)/fastLater)
+// The place in a schedule is the time since the last news, never a count: whoever else asks (a merchant, a callback, a
+// visitor of the return address) uses nothing of it up.
 
-// inquiryAfter tells how long after inquiry n (0 is the one at once) the next is due, and false when the schedule has
+// inquiryAfter tells in how long the next inquiry is due, so long after the last news, and false when the schedule has
 // ended and a person has to look. unclear skips the fast loop.
-func inquiryAfter(n int, unclear bool) (time.Duration, bool) {
-	if unclear && n < fastCount {
-		return slow[0], true
-	}
+func inquiryAfter(since time.Duration, unclear bool) (time.Duration, bool) {
 	switch {
-	case n < int(fastTurn/fastFirst):
+	case since < fastFor && unclear:
+		return slow[0], true
+	case since < fastTurn:
 		return fastFirst, true
-	case n < fastCount:
+	case since < fastFor:
 		return fastLater, true
-	}
-	n -= fastCount
-	if n < len(slow) {
-		return slow[n], true
-	}
-	if time.Duration(n-len(slow))*hourly >= reviewAfter {
+	case since >= reviewAfter:
 		return 0, false
 	}
-	return hourly, true
+	return nextOf(slow, hourly, since-fastFor), true
+}
+
+// nextOf is how long it is from a moment to the next of a row of moments that follow each other at those distances, then
+// at the last one for ever.
+func nextOf(distances []time.Duration, then, since time.Duration) time.Duration {
+	at := time.Duration(0)
+	for _, d := range distances {
+		if at += d; at > since {
+			return at - since
+		}
+	}
+	return then - (since-at)%then
 }
 
 // While the browser has something to do the gateway is asked now and then: the shopper may have finished and never
@@ -48,23 +54,32 @@ func inquiryAfter(n int, unclear bool) (time.Duration, bool) {
 var shopperSchedule = []time.Duration{15 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute}
 
 const (
-	shopperThen  = time.Minute     // after the schedule, until lostAfter inquiries were made
-	lostAfter    = 30              // then whoever is at the bank is lost
-	shopperAtEnd = 5 * time.Minute // until the order is closed or outlived
+	shopperThen  = time.Minute      // after the schedule, until lostAfter
+	lostAfter    = 30 * time.Minute // then whoever is at the bank is lost
+	shopperAtEnd = 5 * time.Minute  // until the order is closed or outlived
 )
 
-func shopperAfter(n int) time.Duration {
-	switch {
-	case n < len(shopperSchedule):
-		return shopperSchedule[n]
-	case n < lostAfter:
-		return shopperThen
+// shopperAfter tells in how long the next inquiry is due, so long after the step was stored.
+func shopperAfter(since time.Duration) time.Duration {
+	if since >= lostAfter {
+		return shopperAtEnd
 	}
-	return shopperAtEnd
+	return nextOf(shopperSchedule, shopperThen, since)
 }
 
 // After a failure without the gateway's own word we look again, in case it speaks up late.
 var afterwards = []time.Duration{10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
+
+// lookAfter tells in how long an attempt that ended so long ago is looked at again, and false where no more.
+func lookAfter(since time.Duration) (time.Duration, bool) {
+	at := time.Duration(0)
+	for _, d := range afterwards {
+		if at += d; at > since {
+			return at - since, true
+		}
+	}
+	return 0, false
+}
 
 // againAfter is how long to wait before an answer is sent once more that failed n times: 3 s, 6 s, 12 s … 1 min.
 func againAfter(n int) time.Duration {

@@ -78,7 +78,7 @@ type Attempt struct {
 	StepAt     time.Time           `json:"step_at,omitzero"`
 	Runs       []*Run              `json:"runs,omitempty"`
 	Deadline   time.Time           `json:"deadline,omitzero"` // of the call that is out
-	Inquiries  int                 `json:"inquiries"`         // made since the last news; the place in the schedule
+	NewsAt     time.Time           `json:"news_at,omitzero"`  // of the last news; the place in the schedule is the time since then
 	AskedAt    time.Time           `json:"asked_at,omitzero"` // the newest inquiry's answer
 	NextAsk    time.Time           `json:"next_ask,omitzero"` // an inquiry that was moved forward to this time
 	Unclear    bool                `json:"unclear,omitempty"` // the gateway itself does not know: slow schedule
@@ -121,6 +121,11 @@ type Call struct {
 	SentAt     time.Time `json:"sent_at"`
 	AnsweredAt time.Time `json:"answered_at,omitzero"`
 	Result     string    `json:"result,omitempty"` // the step kind, or "error"
+}
+
+// is tells whether two are the same line of the book.
+func (l Call) is(o Call) bool {
+	return l.Attempt == o.Attempt && l.Kind == o.Kind && l.Round == o.Round
 }
 
 // Event is one line of a session's history; numbered 1, 2, 3 … per session, never rewritten.

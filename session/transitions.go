@@ -10,11 +10,10 @@ type Trigger string
 // Triggers. Each is a piece of certain news, never a guess.
 const (
 	Unregistered Trigger = "unregistered" // the order was never made known, so the card was never sent
-	Lost         Trigger = "lost"         // the process died before anything was sent
 	Send         Trigger = "send"         // a row of the call book was written: one call may go out
 	Ask          Trigger = "ask"          // the gateway wants the browser
 	Work         Trigger = "work"         // the gateway is working
-	Overdue      Trigger = "overdue"      // an answer is late, or cannot be read
+	Overdue      Trigger = "overdue"      // an answer is late or cannot be read, or whoever was to make the call is gone
 	Mismatch     Trigger = "mismatch"     // approved, but for another amount, currency or order
 	Authorize    Trigger = "authorize"    // money is held, for the right amount
 	Pay          Trigger = "pay"          // money is taken, the right amount
@@ -23,14 +22,14 @@ const (
 	Abandon      Trigger = "abandon"      // the shopper's step was never finished and the order was closed or outlived
 )
 
-var triggers = []Trigger{Unregistered, Lost, Send, Ask, Work, Overdue, Mismatch, Authorize, Pay, Decline, Disprove, Abandon}
+var triggers = []Trigger{Unregistered, Send, Ask, Work, Overdue, Mismatch, Authorize, Pay, Decline, Disprove, Abandon}
 
 // transitions is the one table: state, trigger, next state. What is not here is a conflict.
 var transitions = map[State]map[Trigger]State{
 	New: {
 		Unregistered: Failed,
-		Lost:         Failed,
 		Send:         Calling,
+		Overdue:      Unknown,
 	},
 	Calling: {
 		Ask:       Shopper,

@@ -103,9 +103,8 @@ func TestTheDiagramIsTheTable(t *testing.T) {
 func TestTheInquiryScheduleIsFastForFiveMinutesAndEndsAfterSevenDays(t *testing.T) {
 	var at time.Duration
 	longest := time.Duration(0)
-	n := 0
-	for ; ; n++ {
-		wait, more := inquiryAfter(n, false)
+	for {
+		wait, more := inquiryAfter(at, false)
 		if !more {
 			break
 		}

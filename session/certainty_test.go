@@ -1,0 +1,298 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"tollgate/providers"
+	"tollgate/session"
+)
+
+// lateMoney is a house whose first attempt was proved to have failed, and was taken by the gateway after all, while the
+// second is at the bank.
+func lateMoney(t *testing.T, tune ...func(*house)) *house {
+	t.Helper()
+	h := newHouse(t, tune...)
+	h.gw.pay = never(h)
+	h.submit()
+	h.forward(2 * time.Minute)
+	h.is(session.Failed)
+	h.gw.pay = challenged
+	h.submit()
+	h.is(session.Shopper)
+	h.charge("order-1")
+	if err := h.callback("order-1", "good"); err != nil {
+		t.Fatal(err)
+	}
+	h.forward(time.Second)
+	return h
+}
+
+func TestLateMoneyBesideALiveAttemptPaysTheOrderAndNoFurtherAttemptBegins(t *testing.T) {
+	h := lateMoney(t)
+	if s := h.session(); s.Status() != session.StatusPaid {
+		t.Errorf("the order is paid, the session %s", s.Status())
+	}
+	h.gw.mu.Lock()
+	h.gw.order("order-2").outcome = providers.Refused // the bank says no
+	h.gw.mu.Unlock()
+	h.forward(time.Minute)
+	h.is(session.Declined)
+	if s := h.session(); s.Status() != session.StatusPaid {
+		t.Errorf("after the other attempt's end the session is %s", s.Status())
+	}
+	err := h.flow.Submit(t.Context(), h.id, session.Submission{Card: theCard})
+	if !errors.Is(err, session.ErrEnded) {
+		t.Errorf("a third card is answered with %v", err)
+	}
+	if h.charges() != 1 {
+		t.Errorf("charged %d times", h.charges())
+	}
+}
+
+func TestNothingMoreIsSentForAnAttemptOnceAnotherHasPaid(t *testing.T) {
+	h := lateMoney(t)
+	if _, err := h.returned(h.token(), cres(trans1)); err != nil {
+		t.Fatal(err)
+	}
+	h.forward(30 * time.Hour)
+	h.is(session.Abandoned)
+	if n := h.sent("order-2", "cres "+cres(trans1).CRes); n != 0 || h.charges() != 1 {
+		t.Errorf("the bank's answer was sent %d times, charged %d times", n, h.charges())
+	}
+}
+
+func TestAnAttemptThatIsNotWantedAnyMoreIsClosedAtOnceWhereTheGatewayCan(t *testing.T) {
+	h := lateMoney(t, withCloser)
+	h.forward(2 * time.Second)
+	h.is(session.Abandoned)
+	if s := h.session(); s.Status() != session.StatusPaid || h.told("payment.paid_late") != 0 {
+		t.Errorf("session %s, events %v", s.Status(), h.events())
+	}
+}
+
+// The database may be older than the truth, after a failover or a restore: a call that is not in the book may have been made.
+func TestACallWhosePermissionWasForgottenIsAskedAboutAndNeverAssumedUnsent(t *testing.T) {
+	for name, alone := range map[string]bool{"one machine": true, "several": false} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, func(h *house) { h.alone = alone })
+			var copied string
+			h.gw.register = func() error { // the attempt is written, its permission is not
+				copied = h.snapshot(t)
+				return nil
+			}
+			h.submit()
+			h.is(session.Paid)
+			h.restore(t, copied)
+			h.is(session.New)
+			h.forward(session.CallTimeout + 2*time.Second)
+			h.is(session.Paid)
+			if h.charges() != 1 || h.told("payment.failed") != 0 {
+				t.Errorf("charged %d times, events %v", h.charges(), h.events())
+			}
+		})
+	}
+}
+
+func TestAfterAForgottenPermissionTheShopperGoesOnAtTheBank(t *testing.T) {
+	h := newHouse(t)
+	var copied string
+	h.gw.register = func() error { copied = h.snapshot(t); return nil }
+	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
+		step := challenge(p, trans1)
+		o.next = &step
+		return step, nil
+	}
+	h.submit()
+	h.restore(t, copied)
+	h.forward(session.CallTimeout + 2*time.Second)
+	h.is(session.Shopper)
+	if _, err := h.returned(h.token(), cres(trans1)); err != nil {
+		t.Fatal(err)
+	}
+	h.forward(time.Second)
+	h.is(session.Paid)
+	if h.charges() != 1 {
+		t.Errorf("charged %d times", h.charges())
+	}
+}
+
+func TestAForgottenCallThatTheGatewayIsSlowToShowIsNotAFailure(t *testing.T) {
+	h := newHouse(t, alone)
+	var copied string
+	h.gw.register = func() error { copied = h.snapshot(t); return nil }
+	h.submit()
+	h.restore(t, copied)
+	shows := h.now().Add(session.CallTimeout + session.SettleAfter)
+	h.gw.status = func(_ context.Context, p providers.Payment, o *order) (providers.Standing, error) {
+		if h.now().Before(shows) {
+			return providers.Standing{Outcome: providers.NotFound, Ref: p.Ref}, nil
+		}
+		return h.gw.truth(p, o), nil
+	}
+	h.forward(time.Hour)
+	h.is(session.Paid)
+	if h.told("payment.failed") != 0 {
+		t.Errorf("events %v", h.events())
+	}
+}
+
+func TestAProvedCallbackOfAnAttemptWithoutAPermissionIsListenedTo(t *testing.T) {
+	h := newHouse(t)
+	var copied string
+	h.gw.register = func() error { copied = h.snapshot(t); return nil }
+	h.submit()
+	h.restore(t, copied)
+	if err := h.callback("order-1", "good"); err != nil {
+		t.Fatal(err)
+	}
+	h.forward(time.Second)
+	h.is(session.Paid)
+}
+
+func TestTheAnswerOfACallThatTheBookHasForgottenIsWrittenDown(t *testing.T) {
+	h := newHouse(t)
+	var copied string
+	h.gw.register = func() error { copied = h.snapshot(t); return nil }
+	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
+		h.forget(t, copied) // the standby took over while the call was out
+		return h.gw.take(p, o), nil
+	}
+	h.submit()
+	h.forward(time.Second)
+	h.is(session.Paid)
+	if calls := h.last().Calls; len(calls) != 1 || calls[0].AnsweredAt.IsZero() {
+		t.Errorf("the call book: %+v", calls)
+	}
+}
+
+// A crash between registering the order and the permission is no restore, and nobody is kept for the order's whole life.
+func TestAnOrderThatNoCardReachedIsLetGoOnceNoCallCanBeUnderWay(t *testing.T) {
+	h := newHouse(t, alone)
+	h.gw.status = func(_ context.Context, p providers.Payment, _ *order) (providers.Standing, error) {
+		return providers.Standing{Outcome: providers.Waiting, Ref: p.Ref, Amount: p.Amount}, nil
+	}
+	h.dieNext("register.answered")
+	h.submit()
+	h.restart()
+	h.forward(time.Second)
+	h.is(session.Unknown)
+	h.forward(2*session.CallTimeout + session.SettleAfter + 2*fast)
+	h.is(session.Failed)
+	asked := len(h.gw.asked)
+	if h.forward(15 * time.Minute); len(h.gw.asked) == asked {
+		t.Error("nobody looked again")
+	}
+}
+
+func TestAClosedOrderIsNoProofWhileACallOfADeadProcessMayArrive(t *testing.T) {
+	h := newHouse(t, alone)
+	h.gw.status = func(_ context.Context, p providers.Payment, _ *order) (providers.Standing, error) {
+		return providers.Standing{Outcome: providers.Closed, Ref: p.Ref, Amount: p.Amount}, nil
+	}
+	h.dieNext("pay.answered")
+	h.submit()
+	h.restart()
+	h.forward(session.CallTimeout)
+	h.is(session.Unknown)
+	h.forward(session.SettleAfter + 2*fast)
+	h.is(session.Failed)
+}
+
+func TestOtherPeoplesQuestionsUseNothingOfTheScheduleUp(t *testing.T) {
+	for name, ask := range map[string]func(t *testing.T, h *house){
+		"the merchant": func(t *testing.T, h *house) {
+			if _, err := h.flow.Inquire(t.Context(), h.id); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"callbacks": func(t *testing.T, h *house) {
+			if err := h.callback("order-1", "good"); err != nil {
+				t.Fatal(err)
+			}
+			h.forward(time.Millisecond)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
+				o.outcome = providers.Processing
+				return said(providers.Wait, p), nil
+			}
+			h.submit()
+			for range 300 {
+				ask(t, h)
+			}
+			h.forward(3 * 24 * time.Hour)
+			h.charge("order-1")
+			h.forward(2 * time.Hour)
+			h.is(session.Paid)
+		})
+	}
+}
+
+func TestVisitsOfTheReturnAddressUseNothingOfTheScheduleUp(t *testing.T) {
+	h := newHouse(t)
+	h.gw.pay = challenged
+	h.gw.resume = func(_ context.Context, p providers.Payment, _ providers.Answer, o *order) (providers.Step, error) {
+		o.outcome = providers.Processing
+		return said(providers.Wait, p), nil
+	}
+	h.submit()
+	if _, err := h.returned(h.token(), cres(trans1)); err != nil {
+		t.Fatal(err)
+	}
+	for range 300 {
+		if _, err := h.returned(h.token(), cres(trans1)); err != nil {
+			t.Fatal(err)
+		}
+		h.forward(4 * time.Second)
+	}
+	h.forward(24 * time.Hour)
+	h.charge("order-1")
+	h.forward(2 * time.Hour)
+	h.is(session.Paid)
+}
+
+func TestMoreCapturedThanWasHeldIsNotBelieved(t *testing.T) {
+	for name, st := range map[string]struct {
+		outcome                  providers.Outcome
+		held, captured, refunded int64
+	}{
+		"more captured than held":    {providers.Paid, 123_450, 617_250, 0},
+		"more held than asked":       {providers.Paid, 617_250, 123_450, 0},
+		"more refunded than taken":   {providers.Paid, 123_450, 123_450, 123_451},
+		"a negative sum":             {providers.Paid, 123_450, -123_450, 0},
+		"more refunded than is held": {providers.Authorized, 123_450, 0, 1},
+	} {
+		for _, from := range []string{"from the call", "from authorized"} {
+			t.Run(name+" "+from, func(t *testing.T) {
+				h := newHouse(t)
+				if from == "from authorized" {
+					h.holds(123_450)
+					h.submit()
+					h.forward(time.Second)
+					h.is(session.Authorized)
+				}
+				h.gw.mu.Lock()
+				h.gw.status = func(_ context.Context, p providers.Payment, _ *order) (providers.Standing, error) {
+					return providers.Standing{Outcome: st.outcome, Ref: p.Ref, Amount: p.Amount, Held: st.held, Captured: st.captured, Refunded: st.refunded}, nil
+				}
+				h.gw.mu.Unlock()
+				if from == "from authorized" {
+					if err := h.callback("order-1", "good"); err != nil {
+						t.Fatal(err)
+					}
+				} else {
+					h.submit()
+				}
+				h.forward(time.Minute)
+				if a := h.last(); a.State == session.Paid || a.Captured > a.Held || from == "from authorized" && !a.NeedsEyes {
+					t.Errorf("%s, held %d, captured %d, refunded %d, needs review %v", a.State, a.Held, a.Captured, a.Refunded, a.NeedsEyes)
+				}
+			})
+		}
+	}
+}
