@@ -296,3 +296,82 @@ func TestMoreCapturedThanWasHeldIsNotBelieved(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOperationWhosePermissionWasForgottenIsAskedAboutAndNotSentAgain(t *testing.T) {
+	h, g := atTheOffice(t, providers.Paid)
+	var copied string
+	status := h.gw.status
+	h.gw.status = func(ctx context.Context, p providers.Payment, o *order) (providers.Standing, error) {
+		copied = h.snapshot(t) // the operation is written, its permission is not
+		return status(ctx, p, o)
+	}
+	if err := h.operate(providers.Refund, 1000); err != nil {
+		t.Fatal(err)
+	}
+	h.gw.status = status
+	h.restore(t, copied)
+	var asked providers.Op
+	g.inquire = func(op providers.Op) (providers.OpResult, error) {
+		asked = op
+		return providers.OpResult{State: providers.OpSucceeded}, nil
+	}
+	h.forward(session.CallTimeout + 2*time.Second)
+	h.op(t, 1, session.OpSucceeded)
+	if len(g.done) != 1 || h.last().Refunded != 1000 {
+		t.Errorf("sent %d times, refunded %d", len(g.done), h.last().Refunded)
+	}
+	if before := asked.Standing; before.Outcome != providers.Paid || before.Captured != 123_450 || before.Refunded != 0 {
+		t.Errorf("compared with %+v", before)
+	}
+}
+
+func TestTheAnswerOfAForgottenOperationIsWrittenDown(t *testing.T) {
+	h, g := atTheOffice(t, providers.Paid)
+	var copied string
+	status := h.gw.status
+	h.gw.status = func(ctx context.Context, p providers.Payment, o *order) (providers.Standing, error) {
+		copied = h.snapshot(t)
+		return status(ctx, p, o)
+	}
+	g.do = func(providers.Op) (providers.OpResult, error) {
+		h.forget(t, copied)
+		return providers.OpResult{State: providers.OpSucceeded}, nil
+	}
+	if err := h.operate(providers.Refund, 1000); err != nil {
+		t.Fatal(err)
+	}
+	h.op(t, 1, session.OpSucceeded)
+}
+
+// Of two operations "of all that is left" the slower one takes what the faster one left, or nothing.
+func TestAllThatIsLeftIsReckonedAnewWhenAnotherMachineWasFaster(t *testing.T) {
+	h, _ := atTheOffice(t, providers.Paid)
+	h.flow.Store = &conflicting{Store: h.flow.Store, before: func() {
+		s := h.session()
+		s.Last().Refunded = 100_000
+		if err := h.store.Save(t.Context(), s, session.Change{}); err != nil {
+			t.Fatal(err)
+		}
+	}}
+	_, n, err := h.flow.Operate(t.Context(), h.id, providers.Refund, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if op := h.session().Operation(n); op.Amount != 23_450 {
+		t.Errorf("refunds %d", op.Amount)
+	}
+}
+
+// conflicting is a store in which somebody else is faster, once.
+type conflicting struct {
+	session.Store
+	before func()
+}
+
+func (c *conflicting) Save(ctx context.Context, s *session.Session, change session.Change) error {
+	if first := c.before; first != nil {
+		c.before = nil
+		first()
+	}
+	return c.Store.Save(ctx, s, change)
+}

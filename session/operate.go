@@ -28,7 +28,7 @@ func (s OpState) Open() bool { return s != OpSucceeded && s != OpFailed }
 
 // opTransitions is the table of operations: state, next states.
 var opTransitions = map[OpState][]OpState{
-	OpNew:     {OpCalling, OpFailed},
+	OpNew:     {OpCalling, OpUnknown, OpFailed},
 	OpCalling: {OpPending, OpUnknown, OpSucceeded, OpFailed},
 	OpPending: {OpUnknown, OpSucceeded, OpFailed},
 	OpUnknown: {OpPending, OpSucceeded, OpFailed},
@@ -124,14 +124,15 @@ func (f *Flow) Operate(ctx context.Context, id string, kind providers.OpKind, am
 			return err
 		}
 		a := s.Good()
-		if amount, err = f.mayOperate(s, a, acc, kind, amount); err != nil {
+		amount, err := f.mayOperate(s, a, acc, kind, amount)
+		if err != nil {
 			return err
 		}
 		now := f.Now()
 		n = len(s.Operations) + 1
 		op := &Operation{
 			N: n, Kind: kind, State: OpNew, Attempt: a.N, Amount: amount, Reference: fmt.Sprintf("%s-%s%d", a.Ref.Reference, kind[:1], n),
-			Deadline: now.Add(acc.CallTimeout), CreatedAt: now, UpdatedAt: now,
+			Before: books(a), Deadline: now.Add(acc.CallTimeout), CreatedAt: now, UpdatedAt: now,
 		}
 		if len(op.Reference) > 32 { // the gateways' limit for an operation's mark
 			token, err := f.token()
@@ -155,6 +156,15 @@ func (f *Flow) Operate(ctx context.Context, id string, kind providers.OpKind, am
 		f.operate(ctx, id, n)
 	})
 	return s, n, nil
+}
+
+// books is where the payment stands as we know it.
+func books(a *Attempt) Before {
+	b := Before{Outcome: providers.Paid, Held: a.Held, Captured: a.Captured, Refunded: a.Refunded}
+	if a.State == Authorized {
+		b.Outcome = providers.Authorized
+	}
+	return b
 }
 
 // mayOperate checks what can be checked without the gateway, and fills in the amount.
@@ -304,16 +314,24 @@ type opAnswer struct {
 func (f *Flow) settleOp(ctx context.Context, id string, n int, r opAnswer, row *Call) {
 	_, err := f.update(ctx, id, func(s *Session, c *Change) error {
 		op := s.Operation(n)
+		if op == nil {
+			return fmt.Errorf("the database has forgotten operation %d", n)
+		}
 		s.Attempt(op.Attempt).note(r.dialled...)
 		if row != nil {
 			row.AnsweredAt, row.Result = f.Now(), string(r.State)
 			if r.err != nil {
 				row.Result = "error"
 			}
-			c.Answered = append(c.Answered, *row)
+			f.bookAnswer(s, s.Attempt(op.Attempt), c, *row)
 		}
 		if !op.State.Open() {
 			return nil
+		}
+		if op.State == OpNew { // see bookAnswer
+			if err := f.moveOp(s, op, c, OpUnknown); err != nil {
+				return err
+			}
 		}
 		if r.GatewayID != "" {
 			op.GatewayID = r.GatewayID
@@ -452,16 +470,17 @@ func (f *Flow) operateDue(ctx context.Context, p jobPayload) error {
 			return err
 		}
 	}
-	if op.State == OpNew { // the process died before the permission: nothing was sent
-		_, err := f.update(ctx, s.ID, func(s *Session, c *Change) error {
+	if op.State == OpNew { // the process died before the permission, or the database has forgotten it: the gateway is asked
+		if s, err = f.update(ctx, s.ID, func(s *Session, c *Change) error {
 			op := s.Operation(p.Operation)
 			if op.State != OpNew {
 				return errNothing
 			}
-			op.Decline = &providers.Decline{Reason: providers.TryAgainLater}
-			return f.moveOp(s, op, c, OpFailed)
-		})
-		return err
+			return f.moveOp(s, op, c, OpUnknown)
+		}); err != nil {
+			return err
+		}
+		op = s.Operation(p.Operation)
 	}
 	acc, err := f.account(s)
 	if err != nil {

@@ -248,19 +248,12 @@ func (f *Flow) answered(ctx context.Context, id string, row Call, dialled []Time
 		if callErr != nil {
 			row.Result = "error"
 		}
-		if i := slices.IndexFunc(a.Calls, row.is); i >= 0 {
-			a.Calls[i] = row
-		} else { // the commit of the permission was lost with a failover; the call was made all the same
-			f.Log.Error("the call book has forgotten a call that was made", "session", id, "attempt", row.Attempt, "call", row.Kind)
-			a.Calls = append(a.Calls, row)
-			c.Calls = append(c.Calls, row)
-			if a.State == New {
-				if err := f.doubt(s, a, c); err != nil {
-					return err
-				}
+		f.bookAnswer(s, a, c, row)
+		if a.State == New {
+			if err := f.doubt(s, a, c); err != nil {
+				return err
 			}
 		}
-		c.Answered = append(c.Answered, row)
 		if a.State != Calling && a.State != Unknown && a.State != Gateway {
 			return nil // an inquiry was faster: only the call book learns of it
 		}
@@ -294,6 +287,19 @@ func (f *Flow) answered(ctx context.Context, id string, row Call, dialled []Time
 			f.Log.Warn("the first inquiry failed", "session", id, "attempt", row.Attempt, "error", err)
 		}
 	}
+}
+
+// bookAnswer writes the answer of a call into the call book. A database that took over without having seen the last
+// commits has forgotten the permission; the call was made all the same, and its line is written again.
+func (f *Flow) bookAnswer(s *Session, a *Attempt, c *Change, row Call) {
+	if i := slices.IndexFunc(a.Calls, row.is); i >= 0 {
+		a.Calls[i] = row
+	} else {
+		f.Log.Error("the call book has forgotten a call that was made", "session", s.ID, "attempt", a.N, "call", row.Kind)
+		a.Calls = append(a.Calls, row)
+		c.Calls = append(c.Calls, row)
+	}
+	c.Answered = append(c.Answered, row)
 }
 
 // unclear is an attempt whose call has no clear answer: nobody sends again, somebody asks.
