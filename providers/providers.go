@@ -278,6 +278,8 @@ type Standing struct {
 	// Stated: the gateway itself told Held, Captured and Refunded, by sums or by a state that leaves no doubt. Otherwise some
 	// of them are our supposition (all or nothing), which proves neither that an operation was done nor that it was not.
 	Stated bool
+	// Unproven: money stands under our number, and nothing proves that the order is ours. A person has to look.
+	Unproven bool
 	// VoidRefused: the release of the hold was refused; the hold still stands.
 	VoidRefused bool
 	Decline     *Decline

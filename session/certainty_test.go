@@ -375,3 +375,181 @@ func (c *conflicting) Save(ctx context.Context, s *session.Session, change sessi
 	}
 	return c.Store.Save(ctx, s, change)
 }
+
+// money makes inquiries about a reference answer that our sum was taken, by an order that the gateway knows by that id.
+func (h *house) money(reference string) {
+	h.gw.mu.Lock()
+	defer h.gw.mu.Unlock()
+	h.gw.order(reference).charges++
+}
+
+func TestANumberWithMoneyOfOursUnderItIsPaidByItAndNotPaidAgain(t *testing.T) {
+	h := newHouse(t)
+	h.money("order-1") // by an attempt that the database has forgotten
+	h.gw.taken = map[string]error{"order-1": &providers.AlreadyPaid{Ref: providers.Ref{Reference: "order-1", OrderID: "g-order-1"}, Ours: true}}
+	h.submit()
+	h.forward(time.Second)
+	h.is(session.Paid)
+	if h.charges() != 1 || h.sent("order-1", "pay") != 0 {
+		t.Errorf("charged %d times", h.charges())
+	}
+}
+
+func TestMoneyUnderANumberThatNothingProvesToBeOursIsNeitherOursNorPaidAgain(t *testing.T) {
+	h := newHouse(t)
+	h.money("order-1")
+	h.gw.taken = map[string]error{"order-1": &providers.AlreadyPaid{Ref: providers.Ref{Reference: "order-1", OrderID: "g-order-1"}}}
+	h.submit()
+	h.forward(10 * 24 * time.Hour)
+	a := h.is(session.Held)
+	if h.told("payment.needs_review") != 1 || !a.NeedsEyes || a.HeldFor == "" || h.session().OutcomeKnown() {
+		t.Errorf("needs review %v, held for %q, events %v", a.NeedsEyes, a.HeldFor, h.events())
+	}
+	if err := h.flow.Submit(t.Context(), h.id, session.Submission{Card: theCard}); !errors.Is(err, session.ErrBusy) && !errors.Is(err, session.ErrEnded) {
+		t.Errorf("another card is answered with %v", err)
+	}
+	if h.sent("order-1", "pay") != 0 || h.charges() != 1 {
+		t.Error("paid again")
+	}
+}
+
+func TestMoneyThatTheGatewayShowsWithoutProofThatItIsOursWaitsForAPerson(t *testing.T) {
+	h := newHouse(t)
+	h.gw.status = func(_ context.Context, p providers.Payment, _ *order) (providers.Standing, error) {
+		return providers.Standing{Outcome: providers.Paid, Ref: p.Ref, Amount: p.Amount, Held: p.Amount.Minor, Captured: p.Amount.Minor, Unproven: true}, nil
+	}
+	h.submit()
+	h.forward(time.Minute)
+	h.is(session.Held)
+	if h.told("payment.needs_review") != 1 {
+		t.Errorf("events %v", h.events())
+	}
+}
+
+func TestNumbersThatAnotherSystemUsedArePassedOverWithoutLosingATry(t *testing.T) {
+	h := newHouse(t)
+	h.gw.taken = map[string]error{"order-1": providers.ErrReferenceTaken, "order-2": providers.ErrReferenceTaken}
+	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
+		if p.Ref.Reference == "order-3" {
+			o.outcome = providers.Refused
+			step := said(providers.Declined, p)
+			return step, nil
+		}
+		return h.gw.take(p, o), nil
+	}
+	h.submit()
+	if a := h.is(session.Declined); a.N != 1 || a.Ref.Reference != "order-3" {
+		t.Errorf("attempt %d is %s", a.N, a.Ref.Reference)
+	}
+	h.submit()
+	h.forward(time.Second)
+	if a := h.is(session.Paid); a.N != 2 || a.Ref.Reference != "order-4" {
+		t.Errorf("attempt %d is %s", a.N, a.Ref.Reference)
+	}
+}
+
+// debitRefused is a gateway whose one-stage payment left a hold behind.
+func debitRefused(t *testing.T) (*house, *office) {
+	t.Helper()
+	g := &office{}
+	h := newHouse(t, func(h *house) {
+		g.gateway = h.gw
+		h.acc.Provider = g
+	})
+	return h, g
+}
+
+func (h *house) leaves(st providers.Standing) {
+	h.gw.mu.Lock()
+	defer h.gw.mu.Unlock()
+	h.gw.status = func(_ context.Context, p providers.Payment, _ *order) (providers.Standing, error) {
+		st.Ref, st.Amount = p.Ref, p.Amount
+		return st, nil
+	}
+}
+
+func TestAHoldWhoseDebitWasRefusedIsReleasedOnceAndTheShopperMayTryAgain(t *testing.T) {
+	h, g := debitRefused(t)
+	funds := &providers.Decline{Reason: providers.InsufficientFunds}
+	h.leaves(providers.Standing{Outcome: providers.HoldLeft, Held: 123_450, Decline: funds})
+	g.do = func(op providers.Op) (providers.OpResult, error) {
+		if op.Kind != providers.Void || op.Amount.Minor != 123_450 {
+			t.Errorf("%s of %d", op.Kind, op.Amount.Minor)
+		}
+		h.leaves(providers.Standing{Outcome: providers.Voided})
+		return providers.OpResult{State: providers.OpSucceeded}, nil
+	}
+	h.submit()
+	h.forward(10 * time.Second)
+	if a := h.is(session.Declined); a.Decline == nil || a.Decline.Reason != providers.InsufficientFunds || len(g.done) != 1 {
+		t.Errorf("decline %+v, released %d times", a.Decline, len(g.done))
+	}
+	for _, e := range h.events() {
+		if e == "payment.authorized" || e == "payment.paid" {
+			t.Error("it was told as a success")
+		}
+	}
+	if h.session().Status() != session.StatusOpen {
+		t.Errorf("the session is %s", h.session().Status())
+	}
+}
+
+func TestAHoldWhoseReleaseIsRefusedWaitsForAPersonAndNoOtherCardBegins(t *testing.T) {
+	for name, refuse := range map[string]func(h *house, g *office){
+		"by the operation": func(_ *house, g *office) {
+			g.do = func(providers.Op) (providers.OpResult, error) {
+				return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: providers.OtherReason}}, nil
+			}
+		},
+		"by a later status": func(h *house, g *office) {
+			g.do = func(providers.Op) (providers.OpResult, error) {
+				h.leaves(providers.Standing{Outcome: providers.HoldLeft, Held: 123_450, VoidRefused: true})
+				return providers.OpResult{State: providers.OpPending}, nil
+			}
+			g.inquire = func(providers.Op) (providers.OpResult, error) {
+				return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: providers.OtherReason}}, nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, g := debitRefused(t)
+			h.leaves(providers.Standing{Outcome: providers.HoldLeft, Held: 123_450})
+			refuse(h, g)
+			h.submit()
+			h.forward(time.Hour)
+			if a := h.last(); !a.State.Live() || !a.NeedsEyes || len(g.done) != 1 || h.told("payment.needs_review") != 1 {
+				t.Errorf("%s, needs review %v, released %d times; events %v", a.State, a.NeedsEyes, len(g.done), h.events())
+			}
+			h.leaves(providers.Standing{Outcome: providers.Voided})
+			h.forward(2 * time.Hour)
+			if a := h.last(); a.State.Live() || a.State.Good() {
+				t.Errorf("once the hold is gone the attempt is %s", a.State)
+			}
+		})
+	}
+}
+
+func TestAReleaseSurvivesDeathAtEveryPlace(t *testing.T) {
+	for _, place := range []string{"status.stored", "operation.permitted", "operation.answered", "operation.stored"} {
+		t.Run(place, func(t *testing.T) {
+			h, g := debitRefused(t)
+			h.leaves(providers.Standing{Outcome: providers.HoldLeft, Held: 123_450})
+			g.do = func(providers.Op) (providers.OpResult, error) {
+				h.leaves(providers.Standing{Outcome: providers.Voided})
+				return providers.OpResult{State: providers.OpSucceeded}, nil
+			}
+			g.inquire = func(providers.Op) (providers.OpResult, error) {
+				if len(g.done) > 0 {
+					return providers.OpResult{State: providers.OpSucceeded}, nil
+				}
+				return providers.OpResult{State: providers.OpMissing}, nil
+			}
+			h.dieNext(place)
+			h.submit()
+			h.forward(time.Hour)
+			if h.is(session.Declined); len(g.done) != 1 {
+				t.Errorf("released %d times", len(g.done))
+			}
+		})
+	}
+}

@@ -48,6 +48,7 @@ type gateway struct {
 	now      func() time.Time
 	amount   money.Amount // what a Standing speaks of; zero: what was asked
 	register func() error
+	taken    map[string]error // what a registration of that number answers
 	pay      func(ctx context.Context, p providers.Payment, o *order) (providers.Step, error)
 	resume   func(ctx context.Context, p providers.Payment, a providers.Answer, o *order) (providers.Step, error)
 	status   func(ctx context.Context, p providers.Payment, o *order) (providers.Standing, error)
@@ -67,6 +68,9 @@ func (g *gateway) Check(providers.Payment) error { return nil }
 func (g *gateway) Register(_ context.Context, p providers.Payment) (providers.Ref, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if err := g.taken[p.Ref.Reference]; err != nil {
+		return providers.Ref{}, err
+	}
 	if g.register != nil {
 		if err := g.register(); err != nil {
 			return providers.Ref{}, err

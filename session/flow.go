@@ -3,7 +3,9 @@ package session
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -199,6 +201,9 @@ func (f *Flow) told(s *Session, a *Attempt, c *Change, kind string) {
 	if a.Decline != nil && (a.State == Declined || a.State == Failed) {
 		data["decline"] = a.Decline
 	}
+	if a.HeldFor != "" {
+		data["held_for"] = a.HeldFor
+	}
 	if a.State.Good() {
 		data["amount_authorized"], data["amount_captured"], data["amount_refunded"] = a.Held, a.Captured, a.Refunded
 	}
@@ -237,6 +242,7 @@ func (f *Flow) payment(ctx context.Context, s *Session, a *Attempt) providers.Pa
 		Instrument: a.Instrument, Merchant: a.Merchant, CreatedAt: a.CreatedAt, ExpiresAt: s.ExpiresAt,
 		CallbackURL: f.BaseURL + "/callbacks/" + s.Account,
 		Credential:  f.credential(ctx, s),
+		Mark:        s.mark(),
 	}
 	p.Customer.IP = a.IP
 	if r := a.Run(); r != nil {
@@ -248,6 +254,12 @@ func (f *Flow) payment(ctx context.Context, s *Session, a *Attempt) providers.Pa
 		}
 	}
 	return p
+}
+
+// mark proves an order at the gateway to be this session's, and opens nothing: 128 bits of a digest of the session's id.
+func (s *Session) mark() string {
+	sum := sha256.Sum256([]byte("mark " + s.ID))
+	return hex.EncodeToString(sum[:16])
 }
 
 // Names that bind sealed values to their use: a value of one cannot pass as another.

@@ -46,7 +46,10 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 		standing, more, askErr = f.closeOrder(ctx, acc, s, a, standing)
 		dialled = append(dialled, more...)
 	}
-	_, err = f.update(ctx, id, func(s *Session, c *Change) error {
+	if standing.Outcome == providers.HoldLeft {
+		defer f.flights.take(id)()
+	}
+	s, err = f.update(ctx, id, func(s *Session, c *Change) error {
 		a := s.Attempt(n)
 		a.AskedAt, a.NextAsk = f.Now(), time.Time{}
 		a.note(dialled...)
@@ -57,7 +60,13 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 		return f.judge(s, a, c, acc, standing, seen)
 	})
 	f.At("status.stored")
-	return err
+	if err != nil {
+		return err
+	}
+	if op := s.openOn(s.Attempt(n)); op != nil && op.Release && op.State == OpNew && standing.Outcome == providers.HoldLeft {
+		f.operate(ctx, id, op.N)
+	}
+	return nil
 }
 
 // view is what an inquiry saw of the attempt before it asked: news that is older than the attempt's own is dropped.
@@ -133,6 +142,10 @@ func (f *Flow) judge(s *Session, a *Attempt, c *Change, acc Account, st provider
 	other := f.mismatch(s, a, st)
 	switch st.Outcome {
 	case providers.Paid, providers.Authorized:
+		if other == "" && (st.Unproven || a.Unproven) && a.State != Authorized {
+			a.Unproven = true
+			other = notOurs
+		}
 		if other != "" {
 			return f.hold(s, a, c, other)
 		}
@@ -163,10 +176,15 @@ func (f *Flow) judge(s *Session, a *Attempt, c *Change, acc Account, st provider
 		if st.Decline != nil {
 			a.Decline = st.Decline
 		}
-		if a.State == Shopper {
+		switch {
+		case s.released(a):
+			return f.endCalling(s, a, c, Decline)
+		case a.State == Shopper:
 			return f.move(s, a, c, Abandon)
 		}
 		return f.endCalling(s, a, c, Disprove)
+	case providers.HoldLeft:
+		return f.holdLeft(s, a, c, st)
 	case providers.NotFound:
 		return f.notFound(s, a, c, acc)
 	case providers.Waiting:
@@ -273,8 +291,20 @@ func possible(s *Session, a *Attempt, st providers.Standing) bool {
 	return min(st.Held, st.Captured, st.Refunded) >= 0 && st.Held <= s.Amount.Minor && st.Captured <= most && st.Refunded <= taken
 }
 
+// notOurs is said of money under our number that nothing proves to be ours.
+const notOurs = "order that nothing proves to be ours"
+
+// needsReview asks for a person, once.
+func (f *Flow) needsReview(s *Session, a *Attempt, c *Change) {
+	if !a.NeedsEyes {
+		a.NeedsEyes = true
+		f.told(s, a, c, "payment.needs_review")
+	}
+}
+
 // hold is money for something else than we asked: a person has to look.
 func (f *Flow) hold(s *Session, a *Attempt, c *Change, what string) error {
+	a.HeldFor = what
 	f.Log.Error("the gateway approved something else than we asked", "session", s.ID, "attempt", a.N, "what", what)
 	if err := f.doubt(s, a, c); err != nil {
 		return err
@@ -283,12 +313,14 @@ func (f *Flow) hold(s *Session, a *Attempt, c *Change, what string) error {
 		if a.NeedsEyes {
 			return errNothing
 		}
-		a.NeedsEyes = true
-		f.told(s, a, c, "payment.needs_review")
+		f.needsReview(s, a, c)
 		return nil
 	}
 	if err := f.move(s, a, c, Mismatch); err != nil {
 		return err
+	}
+	if a.Unproven { // no later inquiry will say more
+		f.needsReview(s, a, c)
 	}
 	return f.askLater(s, a, c)
 }
@@ -318,7 +350,7 @@ func (f *Flow) good(s *Session, a *Attempt, c *Change, st providers.Standing) er
 		return f.askLater(s, a, c) // authorized, seen again: nothing new
 	}
 	a.Held, a.Captured, a.Refunded = held, captured, st.Refunded
-	a.Decline = nil
+	a.Decline, a.HeldFor = nil, ""
 	if err := f.move(s, a, c, t); err != nil {
 		return err
 	}
@@ -512,11 +544,7 @@ func (f *Flow) askLater(s *Session, a *Attempt, c *Change) error {
 	} else {
 		var more bool
 		if wait, more = inquiryAfter(now.Sub(a.newsAt()), a.Unclear || a.State == Held); !more {
-			if a.NeedsEyes {
-				return errNothing
-			}
-			a.NeedsEyes = true
-			f.told(s, a, c, "payment.needs_review")
+			f.needsReview(s, a, c)
 			return nil
 		}
 	}

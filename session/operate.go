@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tollgate/internal/money"
@@ -44,6 +45,7 @@ type Operation struct {
 	Reference string             `json:"reference"`
 	GatewayID string             `json:"gateway_id,omitempty"`
 	Decline   *providers.Decline `json:"decline,omitempty"`
+	Release   bool               `json:"release,omitempty"` // by us: gives back a hold whose debit was refused
 	Before    Before             `json:"before"`
 	Deadline  time.Time          `json:"deadline"`
 	Missing   time.Time          `json:"missing,omitzero"` // since when the gateway shows no sign of it
@@ -131,19 +133,13 @@ func (f *Flow) Operate(ctx context.Context, id string, kind providers.OpKind, am
 		now := f.Now()
 		n = len(s.Operations) + 1
 		op := &Operation{
-			N: n, Kind: kind, State: OpNew, Attempt: a.N, Amount: amount, Reference: fmt.Sprintf("%s-%s%d", a.Ref.Reference, kind[:1], n),
+			N: n, Kind: kind, State: OpNew, Attempt: a.N, Amount: amount,
 			Before: books(a), Deadline: now.Add(acc.CallTimeout), CreatedAt: now, UpdatedAt: now,
 		}
-		if len(op.Reference) > 32 { // the gateways' limit for an operation's mark
-			token, err := f.token()
-			if err != nil {
-				return err
-			}
-			op.Reference = token
+		if op.Reference, err = f.opReference(a, op); err != nil {
+			return err
 		}
-		s.Operations = append(s.Operations, op)
-		f.toldOp(s, op, c)
-		c.Jobs = append(c.Jobs, f.operateJob(s, op, op.Deadline.Add(time.Second)))
+		f.begun(s, op, c)
 		return nil
 	})
 	if err != nil {
@@ -156,6 +152,71 @@ func (f *Flow) Operate(ctx context.Context, id string, kind providers.OpKind, am
 		f.operate(ctx, id, n)
 	})
 	return s, n, nil
+}
+
+// opReference is an operation's mark at the gateway: at most 32 characters, the gateways' limit.
+func (f *Flow) opReference(a *Attempt, op *Operation) (string, error) {
+	if mark := fmt.Sprintf("%s-%s%d", a.Ref.Reference, op.Kind[:1], op.N); len(mark) <= 32 {
+		return mark, nil
+	}
+	return f.token()
+}
+
+// begun writes down a new operation, with the job that looks after it if its process dies.
+func (f *Flow) begun(s *Session, op *Operation, c *Change) {
+	s.Operations = append(s.Operations, op)
+	f.toldOp(s, op, c)
+	c.Jobs = append(c.Jobs, f.operateJob(s, op, op.Deadline.Add(time.Second)))
+}
+
+// maxReleases bounds how often a hold is tried to be released whose release never reached the gateway.
+const maxReleases = 5
+
+// holdLeft is a payment whose debit was refused while its hold stands. The hold is released as an operation under the call
+// book; only the gateway's word that it is gone ends the attempt, and until then no other begins.
+func (f *Flow) holdLeft(s *Session, a *Attempt, c *Change, st providers.Standing) error {
+	a.Decline = orOther(st.Decline)
+	if err := f.doubt(s, a, c); err != nil {
+		return err
+	}
+	tries, sent := 0, false
+	for _, op := range s.Operations {
+		if op.Attempt == a.N && op.Release {
+			tries++
+			sent = sent || op.State == OpSucceeded || op.Decline == nil || op.Decline.Reason != providers.TryAgainLater
+		}
+	}
+	if st.VoidRefused || sent || tries >= maxReleases {
+		a.Unclear = true
+		if st.VoidRefused || !s.released(a) {
+			f.needsReview(s, a, c)
+		}
+		return f.askLater(s, a, c)
+	}
+	now := f.Now()
+	acc, err := f.account(s)
+	if err != nil {
+		return err
+	}
+	op := &Operation{
+		N: len(s.Operations) + 1, Kind: providers.Void, State: OpNew, Attempt: a.N, Amount: st.Held, Release: true,
+		Before: Before{st.Outcome, st.Held, st.Captured, st.Refunded}, Deadline: now.Add(acc.CallTimeout), CreatedAt: now, UpdatedAt: now,
+	}
+	if op.Amount == 0 {
+		op.Amount = s.Amount.Minor
+	}
+	if op.Reference, err = f.opReference(a, op); err != nil {
+		return err
+	}
+	f.begun(s, op, c)
+	return f.askLater(s, a, c)
+}
+
+// released tells whether the gateway took the release of an attempt's hold.
+func (s *Session) released(a *Attempt) bool {
+	return slices.ContainsFunc(s.Operations, func(op *Operation) bool {
+		return op.Attempt == a.N && op.Release && op.State == OpSucceeded
+	})
 }
 
 // books is where the payment stands as we know it.
@@ -289,6 +350,9 @@ func (f *Flow) stands(s *Session, a *Attempt, op *Operation, st providers.Standi
 	}
 	switch op.Kind {
 	case providers.Capture, providers.Void:
+		if op.Release {
+			return st.Outcome == providers.HoldLeft && !st.VoidRefused
+		}
 		return st.Outcome == providers.Authorized
 	case providers.Refund:
 		return st.Outcome == providers.Paid
@@ -400,7 +464,10 @@ func (f *Flow) moveOp(s *Session, op *Operation, c *Change, to OpState) error {
 		op.State = to
 		op.UpdatedAt = f.Now()
 		a := s.Attempt(op.Attempt)
-		if to == OpSucceeded {
+		switch {
+		case op.Release && !to.Open():
+			c.Jobs = append(c.Jobs, f.inquireJob(s, a, f.Now()))
+		case to == OpSucceeded:
 			switch op.Kind {
 			case providers.Capture:
 				a.Captured += op.Amount

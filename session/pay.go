@@ -52,7 +52,7 @@ func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
 		n := len(s.Attempts) + 1
 		a = &Attempt{
 			N: n, State: New, Instrument: in.Kind, Card: in.Card.Number.Masked(), Browser: in.Browser, IP: in.IP, Merchant: in.Merchant,
-			Ref:       providers.Ref{Reference: fmt.Sprintf("%s-%d", s.OrderID, s.RefBase+n)},
+			Ref:       providers.Ref{Reference: s.reference(n)},
 			CreatedAt: now, UpdatedAt: now,
 		}
 		if in.Saved != nil {
@@ -126,11 +126,28 @@ func (f *Flow) begin(ctx context.Context, s *Session, a *Attempt, in Submission)
 	}
 	log := f.Log.With("session", s.ID, "attempt", a.N, "account", acc.Name)
 	var ref providers.Ref
-	dialled, err := f.dial(ctx, acc, "register", func(call context.Context) (err error) {
-		ref, err = register(call, acc, f.payment(ctx, s, a), in)
-		return err
-	})
+	var dialled []TimelineEntry
+	for skipped := 0; ; skipped++ {
+		var more []TimelineEntry
+		more, err = f.dial(ctx, acc, "register", func(call context.Context) (err error) {
+			ref, err = register(call, acc, f.payment(ctx, s, a), in)
+			return err
+		})
+		dialled = append(dialled, more...)
+		if !errors.Is(err, providers.ErrReferenceTaken) || skipped == maxSkips {
+			break
+		}
+		if s, a, err = f.nextReference(ctx, s.ID, a.N); err != nil {
+			log.Error("cannot write down another reference", "error", err)
+			return
+		}
+	}
 	f.At("register.answered")
+	if taken, ok := errors.AsType[*providers.AlreadyPaid](err); ok {
+		f.alreadyPaid(ctx, s.ID, a.N, taken, dialled)
+		f.At("register.stored")
+		return
+	}
 	if err != nil {
 		log.Warn("order was not registered", "error", err)
 		_, err = f.update(ctx, s.ID, func(s *Session, c *Change) error {
@@ -153,6 +170,58 @@ func (f *Flow) begin(ctx context.Context, s *Session, a *Attempt, in Submission)
 		func(ctx context.Context, p providers.Payment) (providers.Step, error) {
 			return pay(ctx, acc, p, in)
 		})
+}
+
+// maxSkips bounds how many numbers that another system used before are passed over in one try.
+const maxSkips = 50
+
+// reference is what the gateway is to know an attempt by.
+func (s *Session) reference(n int) string { return fmt.Sprintf("%s-%d", s.OrderID, s.RefBase+n) }
+
+// nextReference gives an attempt that was not sent yet the next number: the one it had belongs to somebody else's order.
+// Later attempts count on from there.
+func (f *Flow) nextReference(ctx context.Context, id string, n int) (s *Session, a *Attempt, err error) {
+	for ahead := 1; ahead <= maxSkips; ahead++ {
+		s, err = f.update(ctx, id, func(s *Session, c *Change) error {
+			if a = s.Attempt(n); a == nil || a.State != New {
+				return ErrStale
+			}
+			s.RefBase += ahead
+			a.Ref = providers.Ref{Reference: s.reference(n)}
+			return nil
+		})
+		if !errors.Is(err, ErrConflict) { // the number is one of ours already
+			break
+		}
+	}
+	return s, a, err
+}
+
+// alreadyPaid is an order under our number that has money, made by a call that the database has forgotten, or by another
+// system. It is not paid again: ours, the inquiry tells; else a person has to look, and no attempt begins before.
+func (f *Flow) alreadyPaid(ctx context.Context, id string, n int, taken *providers.AlreadyPaid, dialled []TimelineEntry) {
+	_, err := f.update(ctx, id, func(s *Session, c *Change) error {
+		a := s.Attempt(n)
+		if a == nil || a.State != New {
+			return errNothing
+		}
+		a.note(dialled...)
+		a.NewsAt = f.Now()
+		if !taken.Ours {
+			a.Unproven = true
+			return f.hold(s, a, c, notOurs)
+		}
+		a.learn(taken.Ref)
+		c.Jobs = append(c.Jobs, f.inquireJob(s, a, f.Now()))
+		return f.doubt(s, a, c)
+	})
+	if err != nil {
+		f.Log.Error("cannot write that an order has money already", "session", id, "attempt", n, "error", err)
+		return
+	}
+	if err := f.inquire(ctx, id, n); err != nil {
+		f.Log.Warn("the first inquiry failed", "session", id, "attempt", n, "error", err)
+	}
 }
 
 func failureCode(err error) string {

@@ -84,6 +84,8 @@ type Attempt struct {
 	Unclear    bool                `json:"unclear,omitempty"` // the gateway itself does not know: slow schedule
 	Missing    time.Time           `json:"missing,omitzero"`  // when an inquiry first said "not found" after the deadline
 	NeedsEyes  bool                `json:"needs_review,omitempty"`
+	HeldFor    string              `json:"held_for,omitempty"` // in what the gateway's word is not of our payment
+	Unproven   bool                `json:"unproven,omitempty"` // money stands under its number, and no mark of ours: no inquiry makes it ours
 	Decline    *providers.Decline  `json:"decline,omitempty"`
 	ThreeDS    providers.ThreeDS   `json:"three_ds,omitzero"`
 	Held       int64               `json:"held"` // minor units, as the gateway said
