@@ -62,6 +62,16 @@ type Before struct {
 	Refunded int64             `json:"refunded"`
 }
 
+func beforeOf(st providers.Standing) Before {
+	return Before{st.Outcome, st.Held, st.Captured, st.Refunded}
+}
+
+// agrees tells whether a standing has the same sums, as far as it says any.
+func (b Before) agrees(st providers.Standing) bool {
+	same := func(ours, theirs int64) bool { return theirs == 0 || ours == theirs }
+	return b.Outcome == st.Outcome && same(b.Held, st.Held) && same(b.Captured, st.Captured) && b.Refunded == st.Refunded
+}
+
 // What an operation can be refused for, before any call.
 var (
 	ErrOperation = errors.New("session: the gateway cannot do this operation")
@@ -200,7 +210,7 @@ func (f *Flow) holdLeft(s *Session, a *Attempt, c *Change, st providers.Standing
 	}
 	op := &Operation{
 		N: len(s.Operations) + 1, Kind: providers.Void, State: OpNew, Attempt: a.N, Amount: st.Held, Release: true,
-		Before: Before{st.Outcome, st.Held, st.Captured, st.Refunded}, Deadline: now.Add(acc.CallTimeout), CreatedAt: now, UpdatedAt: now,
+		Before: beforeOf(st), Deadline: now.Add(acc.CallTimeout), CreatedAt: now, UpdatedAt: now,
 	}
 	if op.Amount == 0 {
 		op.Amount = s.Amount.Minor
@@ -317,7 +327,7 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 			return f.moveOp(s, op, c, OpFailed)
 		}
 		s.Attempt(op.Attempt).note(dialled...)
-		op.Before = Before{standing.Outcome, standing.Held, standing.Captured, standing.Refunded}
+		op.Before = beforeOf(standing)
 		op.Deadline = f.Now().Add(acc.CallTimeout)
 		row.SentAt = f.Now()
 		c.Calls = append(c.Calls, row)
@@ -524,6 +534,10 @@ func (f *Flow) operateDue(ctx context.Context, p jobPayload) error {
 	if op == nil || !op.State.Open() {
 		return nil
 	}
+	acc, err := f.account(s)
+	if err != nil {
+		return err
+	}
 	if op.State == OpNew || op.State == OpCalling {
 		if f.Now().Before(op.Deadline) && (op.State == OpCalling || !f.orphaned(s)) {
 			_, err := f.update(ctx, s.ID, func(s *Session, c *Change) error {
@@ -538,20 +552,21 @@ func (f *Flow) operateDue(ctx context.Context, p jobPayload) error {
 		}
 	}
 	if op.State == OpNew { // the process died before the permission, or the database has forgotten it: the gateway is asked
+		standing, dialled, askErr := f.status(ctx, acc, s, s.Attempt(op.Attempt))
 		if s, err = f.update(ctx, s.ID, func(s *Session, c *Change) error {
-			op := s.Operation(p.Operation)
+			op, a := s.Operation(p.Operation), s.Attempt(op.Attempt)
 			if op.State != OpNew {
 				return errNothing
+			}
+			a.note(dialled...)
+			if askErr == nil && f.stands(s, a, op, standing) && op.Before.agrees(standing) {
+				op.Before = beforeOf(standing) // as the gateway words it: not moved so far
 			}
 			return f.moveOp(s, op, c, OpUnknown)
 		}); err != nil {
 			return err
 		}
 		op = s.Operation(p.Operation)
-	}
-	acc, err := f.account(s)
-	if err != nil {
-		return err
 	}
 	var result providers.OpResult
 	dialled, askErr := f.dial(ctx, acc, "inquire", func(call context.Context) (err error) {
