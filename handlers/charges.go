@@ -24,7 +24,7 @@ func (a api) CreateCharge(ctx context.Context, r CreateChargeRequestObject) (Cre
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.session(m, NewSession{
+	s, err := a.session(ctx, NewSession{
 		Account: saved.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference, SuccessURL: orShop(in.SuccessURL, a.BaseURL),
 		CancelURL: orShop(in.CancelURL, a.BaseURL), PaymentMethod: NewSessionPaymentMethodSavedCard, Capture: in.Capture, Description: in.Description,
 		Customer: Customer{ID: saved.Customer}, Billing: in.Billing, Metadata: in.Metadata, WebhookURL: in.WebhookURL, SavedCard: saved.ID,
@@ -97,7 +97,7 @@ func (a api) send(ctx context.Context, s *session.Session, in session.Submission
 // CreatePayout is POST /v1/payouts: it sends money out. The card number of a destination is in memory only.
 func (a api) CreatePayout(ctx context.Context, r CreatePayoutRequestObject) (CreatePayoutResponseObject, error) {
 	in, m := r.Body, merchantOf(ctx)
-	s, err := a.session(m, NewSession{
+	s, err := a.session(ctx, NewSession{
 		Account: in.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference, SuccessURL: a.BaseURL + "/", CancelURL: a.BaseURL + "/",
 		Description: in.Description, Metadata: in.Metadata, WebhookURL: in.WebhookURL,
 	})
@@ -245,12 +245,38 @@ func (a api) ListHistory(ctx context.Context, r ListHistoryRequestObject) (ListH
 	}
 	out := ListHistory200JSONResponse{Data: []HistoryLine{}, HasMore: len(lines) == most}
 	for _, l := range lines {
+		if mine, err := a.mayShow(ctx, m.ID, r.Account, l.Reference); err != nil {
+			return nil, err
+		} else if !mine {
+			continue
+		}
 		out.Data = append(out.Data, HistoryLine{
 			Reference: l.Reference, GatewayOrderID: l.OrderID, At: l.At.UTC(), Kind: l.Kind, Outcome: string(l.Outcome),
 			Amount: l.Amount.Minor, Currency: l.Amount.Currency.Code, Card: masked(l.Card),
 		})
 	}
 	return out, nil
+}
+
+// mayShow tells whether a line of a gateway's list is the merchant's to see: in an account that others use too only what
+// the merchant's own sessions and invoices are about.
+func (a api) mayShow(ctx context.Context, owner, account, reference string) (bool, error) {
+	if !a.Merchants.Shared(account) {
+		return true, nil
+	}
+	id, _, err := a.Store.FindReference(ctx, account, reference)
+	if err == nil {
+		s, err := a.Store.Load(ctx, id)
+		return err == nil && s.Merchant == owner, err
+	}
+	if !errors.Is(err, session.ErrNotFound) {
+		return false, err
+	}
+	in, err := a.Flow.Invoices.InvoiceOf(ctx, account, reference)
+	if errors.Is(err, session.ErrNotFound) {
+		return false, nil
+	}
+	return in.Merchant == owner, err
 }
 
 // instant reads a time of RFC 3339, or adds to what is bad.

@@ -51,7 +51,7 @@ func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
 		n := len(s.Attempts) + 1
 		a = &Attempt{
 			N: n, State: New, Instrument: in.Kind, Card: in.Card.Number.Masked(), Browser: in.Browser, IP: in.IP, Merchant: in.Merchant,
-			Ref:       providers.Ref{Reference: fmt.Sprintf("%s-%d", s.OrderID, s.RefBase+n)},
+			Ref:       providers.Ref{Reference: s.Reference(n)},
 			CreatedAt: now, UpdatedAt: now,
 		}
 		if in.Saved != nil {
