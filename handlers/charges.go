@@ -236,20 +236,15 @@ func (a api) ListHistory(ctx context.Context, r ListHistoryRequestObject) (ListH
 	if len(bad) > 0 {
 		return nil, &invalid{bad}
 	}
-	lines, err := a.Flow.History(ctx, m.ID, r.Account, r.Params.Customer, q)
+	lines, more, err := a.history(ctx, r.Account, r.Params.Customer, q)
 	if errors.Is(err, session.ErrNotFound) {
 		return nil, faulty("customer", "must be one who has logged in to a session of yours")
 	}
 	if err != nil {
 		return nil, err
 	}
-	out := ListHistory200JSONResponse{Data: []HistoryLine{}, HasMore: len(lines) == most}
+	out := ListHistory200JSONResponse{Data: []HistoryLine{}, HasMore: more}
 	for _, l := range lines {
-		if mine, err := a.mayShow(ctx, m.ID, r.Account, l.Reference); err != nil {
-			return nil, err
-		} else if !mine {
-			continue
-		}
 		out.Data = append(out.Data, HistoryLine{
 			Reference: l.Reference, GatewayOrderID: l.OrderID, At: l.At.UTC(), Kind: l.Kind, Outcome: string(l.Outcome),
 			Amount: l.Amount.Minor, Currency: l.Amount.Currency.Code, Card: masked(l.Card),
@@ -258,11 +253,53 @@ func (a api) ListHistory(ctx context.Context, r ListHistoryRequestObject) (ListH
 	return out, nil
 }
 
-// mayShow tells whether a line of a gateway's list is the merchant's to see: in an account that others use too only what
-// the merchant's own sessions and invoices are about.
-func (a api) mayShow(ctx context.Context, owner, account, reference string) (bool, error) {
+// Bounds of a search in the list of an account that several merchants use.
+const (
+	sharedPage  = 100
+	sharedPages = 20
+)
+
+// history is a part of the gateway's list, and whether there is more of it. Of an account that other merchants use too it
+// is the list of the caller's own lines: what sessions and invoices of the caller's are about.
+func (a api) history(ctx context.Context, account, customer string, q providers.HistoryQuery) (lines []providers.HistoryLine, more bool, err error) {
+	m := merchantOf(ctx).ID
 	if !a.Merchants.Shared(account) {
-		return true, nil
+		lines, err = a.Flow.History(ctx, m, account, customer, q)
+		return lines, len(lines) == q.Limit, err
+	}
+	skip, page := q.Offset, q
+	page.Limit, page.Offset = sharedPage, 0
+	for range sharedPages {
+		found, err := a.Flow.History(ctx, m, account, customer, page)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, l := range found {
+			mine, err := a.isOf(ctx, m, account, l.Reference)
+			switch {
+			case err != nil:
+				return nil, false, err
+			case !mine:
+			case skip > 0:
+				skip--
+			case len(lines) == q.Limit:
+				return lines, true, nil
+			default:
+				lines = append(lines, l)
+			}
+		}
+		if len(found) < sharedPage {
+			return lines, false, nil
+		}
+		page.Offset += len(found)
+	}
+	return lines, len(lines) == q.Limit, nil
+}
+
+// isOf tells whether a reference in an account is of the merchant's.
+func (a api) isOf(ctx context.Context, owner, account, reference string) (bool, error) {
+	if reference == "" {
+		return false, nil
 	}
 	id, _, err := a.Store.FindReference(ctx, account, reference)
 	if err == nil {
