@@ -1047,7 +1047,9 @@ type Invoice struct {
 	// Example: {"basket":"88"}
 	Metadata Metadata `json:"metadata,omitempty"`
 
-	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
+	// gateway knows your orders by four more characters in front, always the same.
+	//
 	//
 	// Example: order-1001
 	Reference Reference `json:"reference"`
@@ -1137,7 +1139,9 @@ type NewCard struct {
 	// Email The customer's e-mail address, where the gateway wants it.
 	Email string `json:"email,omitempty"`
 
-	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
+	// gateway knows your orders by four more characters in front, always the same.
+	//
 	//
 	// Example: order-1001
 	Reference Reference `json:"reference"`
@@ -1172,7 +1176,9 @@ type NewCharge struct {
 	// Example: {"basket":"88"}
 	Metadata Metadata `json:"metadata,omitempty"`
 
-	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
+	// gateway knows your orders by four more characters in front, always the same.
+	//
 	//
 	// Example: order-1001
 	Reference Reference `json:"reference"`
@@ -1216,7 +1222,9 @@ type NewInvoice struct {
 	// Example: {"basket":"88"}
 	Metadata Metadata `json:"metadata,omitempty"`
 
-	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
+	// gateway knows your orders by four more characters in front, always the same.
+	//
 	//
 	// Example: order-1001
 	Reference Reference `json:"reference"`
@@ -1253,7 +1261,9 @@ type NewPayout struct {
 	// Example: {"basket":"88"}
 	Metadata Metadata `json:"metadata,omitempty"`
 
-	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
+	// gateway knows your orders by four more characters in front, always the same.
+	//
 	//
 	// Example: order-1001
 	Reference Reference `json:"reference"`
@@ -1318,7 +1328,9 @@ type NewSession struct {
 	// Example: {"basket":"88"}
 	Metadata Metadata `json:"metadata,omitempty"`
 
-	// OrderID Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	// OrderID Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
+	// gateway knows your orders by four more characters in front, always the same.
+	//
 	//
 	// Example: order-1001
 	OrderID Reference `json:"order_id"`
@@ -1367,7 +1379,9 @@ type NewVirtualCard struct {
 	// Customer The customer's id; with gateways that have logins, the gateway's, as the event `session.customer_verified` tells it.
 	Customer string `json:"customer"`
 
-	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
+	// gateway knows your orders by four more characters in front, always the same.
+	//
 	//
 	// Example: order-1001
 	Reference Reference `json:"reference"`
@@ -1486,7 +1500,8 @@ type Problem struct {
 // ProblemType Stable; decide by it. Each begins with `urn:tollgate:problem:`.
 type ProblemType string
 
-// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
+// gateway knows your orders by four more characters in front, always the same.
 //
 // Example: order-1001
 type Reference = string
@@ -1611,7 +1626,9 @@ type Session struct {
 	// Operations Captures, voids and refunds, the oldest first.
 	Operations []Operation `json:"operations,omitempty"`
 
-	// OrderID Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	// OrderID Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
+	// gateway knows your orders by four more characters in front, always the same.
+	//
 	//
 	// Example: order-1001
 	OrderID Reference `json:"order_id"`
@@ -2290,6 +2307,7 @@ type ClientInterface interface {
 	//
 	// What the gateway remembers: for reconciliation. For the next page add to `offset` how many lines you have. Where the gateway
 	// knows customers by login, it is one customer's list, and `customer` must name one who has logged in to a session of yours.
+	// Of an account that you share with other merchants it holds only the lines of your sessions and invoices.
 	//
 	// Corresponds with GET /v1/accounts/{account}/history (the `ListHistory` operationId).
 	ListHistory(ctx context.Context, account AccountName, params *ListHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2492,8 +2510,8 @@ type ClientInterface interface {
 	//
 	// Makes one thing to be paid. Send the shopper to the `url` of the answer; no money moves before they have typed a card.
 	//
-	// An `order_id` is refused while another session of the account with it is alive, paid or unknown: the answer is a 409
-	// `order-in-use` whose `session` names that one.
+	// An `order_id` is refused while another session of yours in the account with it is alive, paid or unknown: the answer is a 409
+	// `order-in-use` whose `session` names that one. What other merchants do in an account that you share changes nothing.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2504,8 +2522,8 @@ type ClientInterface interface {
 	//
 	// Makes one thing to be paid. Send the shopper to the `url` of the answer; no money moves before they have typed a card.
 	//
-	// An `order_id` is refused while another session of the account with it is alive, paid or unknown: the answer is a 409
-	// `order-in-use` whose `session` names that one.
+	// An `order_id` is refused while another session of yours in the account with it is alive, paid or unknown: the answer is a 409
+	// `order-in-use` whose `session` names that one. What other merchants do in an account that you share changes nothing.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2857,6 +2875,7 @@ func (c *Client) ListBanks(ctx context.Context, account AccountName, reqEditors 
 //
 // What the gateway remembers: for reconciliation. For the next page add to `offset` how many lines you have. Where the gateway
 // knows customers by login, it is one customer's list, and `customer` must name one who has logged in to a session of yours.
+// Of an account that you share with other merchants it holds only the lines of your sessions and invoices.
 //
 // Corresponds with GET /v1/accounts/{account}/history (the `ListHistory` operationId).
 func (c *Client) ListHistory(ctx context.Context, account AccountName, params *ListHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3249,8 +3268,8 @@ func (c *Client) ListSessions(ctx context.Context, params *ListSessionsParams, r
 //
 // Makes one thing to be paid. Send the shopper to the `url` of the answer; no money moves before they have typed a card.
 //
-// An `order_id` is refused while another session of the account with it is alive, paid or unknown: the answer is a 409
-// `order-in-use` whose `session` names that one.
+// An `order_id` is refused while another session of yours in the account with it is alive, paid or unknown: the answer is a 409
+// `order-in-use` whose `session` names that one. What other merchants do in an account that you share changes nothing.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3271,8 +3290,8 @@ func (c *Client) CreateSessionWithBody(ctx context.Context, params *CreateSessio
 //
 // Makes one thing to be paid. Send the shopper to the `url` of the answer; no money moves before they have typed a card.
 //
-// An `order_id` is refused while another session of the account with it is alive, paid or unknown: the answer is a 409
-// `order-in-use` whose `session` names that one.
+// An `order_id` is refused while another session of yours in the account with it is alive, paid or unknown: the answer is a 409
+// `order-in-use` whose `session` names that one. What other merchants do in an account that you share changes nothing.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6317,6 +6336,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// What the gateway remembers: for reconciliation. For the next page add to `offset` how many lines you have. Where the gateway
 	// knows customers by login, it is one customer's list, and `customer` must name one who has logged in to a session of yours.
+	// Of an account that you share with other merchants it holds only the lines of your sessions and invoices.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -6537,8 +6557,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Makes one thing to be paid. Send the shopper to the `url` of the answer; no money moves before they have typed a card.
 	//
-	// An `order_id` is refused while another session of the account with it is alive, paid or unknown: the answer is a 409
-	// `order-in-use` whose `session` names that one.
+	// An `order_id` is refused while another session of yours in the account with it is alive, paid or unknown: the answer is a 409
+	// `order-in-use` whose `session` names that one. What other merchants do in an account that you share changes nothing.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6549,8 +6569,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Makes one thing to be paid. Send the shopper to the `url` of the answer; no money moves before they have typed a card.
 	//
-	// An `order_id` is refused while another session of the account with it is alive, paid or unknown: the answer is a 409
-	// `order-in-use` whose `session` names that one.
+	// An `order_id` is refused while another session of yours in the account with it is alive, paid or unknown: the answer is a 409
+	// `order-in-use` whose `session` names that one. What other merchants do in an account that you share changes nothing.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8674,6 +8694,7 @@ func (c *ClientWithResponses) ListBanksWithResponse(ctx context.Context, account
 //
 // What the gateway remembers: for reconciliation. For the next page add to `offset` how many lines you have. Where the gateway
 // knows customers by login, it is one customer's list, and `customer` must name one who has logged in to a session of yours.
+// Of an account that you share with other merchants it holds only the lines of your sessions and invoices.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -9008,8 +9029,8 @@ func (c *ClientWithResponses) ListSessionsWithResponse(ctx context.Context, para
 //
 // Makes one thing to be paid. Send the shopper to the `url` of the answer; no money moves before they have typed a card.
 //
-// An `order_id` is refused while another session of the account with it is alive, paid or unknown: the answer is a 409
-// `order-in-use` whose `session` names that one.
+// An `order_id` is refused while another session of yours in the account with it is alive, paid or unknown: the answer is a 409
+// `order-in-use` whose `session` names that one. What other merchants do in an account that you share changes nothing.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9026,8 +9047,8 @@ func (c *ClientWithResponses) CreateSessionWithBodyWithResponse(ctx context.Cont
 //
 // Makes one thing to be paid. Send the shopper to the `url` of the answer; no money moves before they have typed a card.
 //
-// An `order_id` is refused while another session of the account with it is alive, paid or unknown: the answer is a 409
-// `order-in-use` whose `session` names that one.
+// An `order_id` is refused while another session of yours in the account with it is alive, paid or unknown: the answer is a 409
+// `order-in-use` whose `session` names that one. What other merchants do in an account that you share changes nothing.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -117,10 +117,14 @@ func (u under) DELETE(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc)
 }
 
 var (
-	orderID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,32}$`)
+	orderID = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 	phone   = regexp.MustCompile(`^\+?[0-9]{5,15}$`)
 	country = regexp.MustCompile(`^[A-Z]{2}$`)
 )
+
+// maxOrderID is the length of an order id: with a hyphen and three digits a reference is 36 characters, which every gateway
+// takes.
+const maxOrderID = 32
 
 // MaxAmount is the largest amount of a session in minor units: twelve digits, as 3-D Secure writes them.
 const MaxAmount = 999_999_999_999
@@ -129,7 +133,7 @@ const MaxAmount = 999_999_999_999
 func (a api) CreateSession(ctx context.Context, r CreateSessionRequestObject) (CreateSessionResponseObject, error) {
 	s, err := a.created(ctx)
 	if s == nil && err == nil {
-		if s, err = a.session(merchantOf(ctx), *r.Body); err == nil {
+		if s, err = a.session(ctx, *r.Body); err == nil {
 			err = a.beginsWith(ctx, s)
 		}
 		if err == nil {
@@ -242,7 +246,8 @@ func holdsNUL(body []byte) bool {
 }
 
 // session checks everything that is Tollgate's to check, all faults at once.
-func (a api) session(m merchant.Merchant, in NewSession) (*session.Session, error) {
+func (a api) session(ctx context.Context, in NewSession) (*session.Session, error) {
+	m := merchantOf(ctx)
 	var bad []FieldError
 	fault := func(field, detail string) { bad = append(bad, FieldError{Pointer: "/" + field, Detail: detail}) }
 	now := a.Now()
@@ -268,8 +273,8 @@ func (a api) session(m merchant.Merchant, in NewSession) (*session.Session, erro
 	if in.Fee < 0 || in.Fee > MaxAmount {
 		fault("fee", "must not be negative")
 	}
-	if !orderID.MatchString(in.OrderID) {
-		fault("order_id", "must be 1 to 32 of A-Z a-z 0-9 . _ -")
+	if wrong := a.checkReference(in.Account, in.OrderID); wrong != "" {
+		fault("order_id", wrong)
 	}
 	for _, u := range []struct{ field, value string }{{"success_url", in.SuccessURL}, {"cancel_url", in.CancelURL}} {
 		if err := merchant.CheckReturnURL(u.value, m.ReturnOrigins, a.Sandbox); err != nil {
@@ -350,7 +355,29 @@ func (a api) session(m merchant.Merchant, in NewSession) (*session.Session, erro
 		slices.SortFunc(bad, func(x, y FieldError) int { return strings.Compare(x.Pointer, y.Pointer) })
 		return nil, &invalid{bad}
 	}
-	return s, nil
+	s.RefTag, err = a.tag(ctx, in.Account)
+	return s, err
+}
+
+// checkReference says what is wrong with an order id or a reference; "" nothing. Where a tag stands in front of it there is
+// room for less.
+func (a api) checkReference(account, reference string) string {
+	most := maxOrderID
+	if a.Merchants.Shared(account) {
+		most -= merchant.TagLength
+	}
+	if !orderID.MatchString(reference) || len(reference) > most {
+		return fmt.Sprintf("must be 1 to %d of A-Z a-z 0-9 . _ -", most)
+	}
+	return ""
+}
+
+// tag stands in front of the caller's references in an account that other merchants use too; "" elsewhere.
+func (a api) tag(ctx context.Context, account string) (string, error) {
+	if !a.Merchants.Shared(account) {
+		return "", nil
+	}
+	return a.Tags.Tag(ctx, merchantOf(ctx).ID)
 }
 
 func checkEmail(text string) error {

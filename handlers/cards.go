@@ -10,7 +10,7 @@ import (
 )
 
 // cardOrder checks what all orders of cards have in common.
-func (a api) cardOrder(ctx context.Context, account, customer, reference string) (session.CardOrder, []FieldError) {
+func (a api) cardOrder(ctx context.Context, account, customer, reference string) (session.CardOrder, []FieldError, error) {
 	m := merchantOf(ctx)
 	var bad []FieldError
 	if !m.May(account) {
@@ -19,15 +19,19 @@ func (a api) cardOrder(ctx context.Context, account, customer, reference string)
 	if n := len([]rune(customer)); n < 1 || n > 128 {
 		bad = append(bad, FieldError{Pointer: "/customer", Detail: "must be 1 to 128 characters"})
 	}
-	if !orderID.MatchString(reference) {
-		bad = append(bad, FieldError{Pointer: "/reference", Detail: "must be 1 to 32 of A-Z a-z 0-9 . _ -"})
+	if wrong := a.checkReference(account, reference); wrong != "" {
+		bad = append(bad, FieldError{Pointer: "/reference", Detail: wrong})
 	}
-	return session.CardOrder{Merchant: m.ID, Account: account, Customer: customer, Reference: reference}, bad
+	tag, err := a.tag(ctx, account)
+	return session.CardOrder{Merchant: m.ID, Account: account, Customer: customer, Reference: tag + reference, RefTag: tag}, bad, err
 }
 
 // IssueVirtualCard is POST /v1/virtual_cards.
 func (a api) IssueVirtualCard(ctx context.Context, r IssueVirtualCardRequestObject) (IssueVirtualCardResponseObject, error) {
-	o, bad := a.cardOrder(ctx, r.Body.Account, r.Body.Customer, r.Body.Reference)
+	o, bad, err := a.cardOrder(ctx, r.Body.Account, r.Body.Customer, r.Body.Reference)
+	if err != nil {
+		return nil, err
+	}
 	if len(bad) > 0 {
 		return nil, &invalid{bad}
 	}
@@ -38,14 +42,16 @@ func (a api) IssueVirtualCard(ctx context.Context, r IssueVirtualCardRequestObje
 // RegisterCard is POST /v1/customers/{customer}/cards. Number and code are in memory only.
 func (a api) RegisterCard(ctx context.Context, r RegisterCardRequestObject) (RegisterCardResponseObject, error) {
 	in := r.Body
-	o, bad := a.cardOrder(ctx, in.Account, r.Customer, in.Reference)
+	o, bad, err := a.cardOrder(ctx, in.Account, r.Customer, in.Reference)
+	if err != nil {
+		return nil, err
+	}
 	check := func(field, detail string, err error) {
 		if err != nil {
 			bad = append(bad, FieldError{Pointer: "/" + field, Detail: detail})
 		}
 	}
 	c := card.Card{Name: in.Card.Name}
-	var err error
 	c.Number, err = card.ParseNumber(in.Card.Number)
 	check("card/number", "is not a card number", err)
 	c.Month, c.Year, err = card.ParseExpiry(in.Card.Expiry, a.Now())

@@ -205,7 +205,7 @@ func TestACardsNumberAndCodeAreStoredNowhere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen = seen || bytes.Contains(raw, []byte("reg-one"))
+		seen = seen || bytes.Contains(raw, []byte("reg-"))
 		for _, secret := range []string{"4000019900020720", "4000 0199 0002 072", `"739"`} {
 			if bytes.Contains(raw, []byte(secret)) {
 				t.Errorf("%s holds %s", f.Name(), secret)

@@ -24,7 +24,7 @@ func (a api) CreateCharge(ctx context.Context, r CreateChargeRequestObject) (Cre
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.session(m, NewSession{
+	s, err := a.session(ctx, NewSession{
 		Account: saved.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference, SuccessURL: orShop(in.SuccessURL, a.BaseURL),
 		CancelURL: orShop(in.CancelURL, a.BaseURL), PaymentMethod: NewSessionPaymentMethodSavedCard, Capture: in.Capture, Description: in.Description,
 		Customer: Customer{ID: saved.Customer}, Billing: in.Billing, Metadata: in.Metadata, WebhookURL: in.WebhookURL, SavedCard: saved.ID,
@@ -97,7 +97,7 @@ func (a api) send(ctx context.Context, s *session.Session, in session.Submission
 // CreatePayout is POST /v1/payouts: it sends money out. The card number of a destination is in memory only.
 func (a api) CreatePayout(ctx context.Context, r CreatePayoutRequestObject) (CreatePayoutResponseObject, error) {
 	in, m := r.Body, merchantOf(ctx)
-	s, err := a.session(m, NewSession{
+	s, err := a.session(ctx, NewSession{
 		Account: in.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference, SuccessURL: a.BaseURL + "/", CancelURL: a.BaseURL + "/",
 		Description: in.Description, Metadata: in.Metadata, WebhookURL: in.WebhookURL,
 	})
@@ -236,14 +236,14 @@ func (a api) ListHistory(ctx context.Context, r ListHistoryRequestObject) (ListH
 	if len(bad) > 0 {
 		return nil, &invalid{bad}
 	}
-	lines, err := a.Flow.History(ctx, m.ID, r.Account, r.Params.Customer, q)
+	lines, more, err := a.history(ctx, r.Account, r.Params.Customer, q)
 	if errors.Is(err, session.ErrNotFound) {
 		return nil, faulty("customer", "must be one who has logged in to a session of yours")
 	}
 	if err != nil {
 		return nil, err
 	}
-	out := ListHistory200JSONResponse{Data: []HistoryLine{}, HasMore: len(lines) == most}
+	out := ListHistory200JSONResponse{Data: []HistoryLine{}, HasMore: more}
 	for _, l := range lines {
 		out.Data = append(out.Data, HistoryLine{
 			Reference: l.Reference, GatewayOrderID: l.OrderID, At: l.At.UTC(), Kind: l.Kind, Outcome: string(l.Outcome),
@@ -251,6 +251,69 @@ func (a api) ListHistory(ctx context.Context, r ListHistoryRequestObject) (ListH
 		})
 	}
 	return out, nil
+}
+
+// Bounds of a search in the list of an account that several merchants use.
+const (
+	sharedPage  = 100
+	sharedPages = 20
+)
+
+// history is a part of the gateway's list, and whether there is more of it. Of an account that other merchants use too it
+// is the list of the caller's own lines: what sessions and invoices of the caller's are about.
+func (a api) history(ctx context.Context, account, customer string, q providers.HistoryQuery) (lines []providers.HistoryLine, more bool, err error) {
+	m := merchantOf(ctx).ID
+	if !a.Merchants.Shared(account) {
+		lines, err = a.Flow.History(ctx, m, account, customer, q)
+		return lines, len(lines) == q.Limit, err
+	}
+	skip, page := q.Offset, q
+	page.Limit, page.Offset = sharedPage, 0
+	for range sharedPages {
+		found, err := a.Flow.History(ctx, m, account, customer, page)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, l := range found {
+			mine, err := a.isOf(ctx, m, account, l.Reference)
+			switch {
+			case err != nil:
+				return nil, false, err
+			case !mine:
+			case skip > 0:
+				skip--
+			case len(lines) == q.Limit:
+				return lines, true, nil
+			default:
+				lines = append(lines, l)
+			}
+		}
+		if len(found) < sharedPage {
+			return lines, false, nil
+		}
+		page.Offset += len(found)
+	}
+	return lines, len(lines) == q.Limit, nil
+}
+
+// isOf tells whether a reference in an account is of the merchant's.
+func (a api) isOf(ctx context.Context, owner, account, reference string) (bool, error) {
+	if reference == "" {
+		return false, nil
+	}
+	id, _, err := a.Store.FindReference(ctx, account, reference)
+	if err == nil {
+		s, err := a.Store.Load(ctx, id)
+		return err == nil && s.Merchant == owner, err
+	}
+	if !errors.Is(err, session.ErrNotFound) {
+		return false, err
+	}
+	in, err := a.Flow.Invoices.InvoiceOf(ctx, account, reference)
+	if errors.Is(err, session.ErrNotFound) {
+		return false, nil
+	}
+	return in.Merchant == owner, err
 }
 
 // instant reads a time of RFC 3339, or adds to what is bad.

@@ -946,7 +946,9 @@ type Invoice struct {
 	// Example: {"basket":"88"}
 	Metadata Metadata `json:"metadata,omitempty,omitzero"`
 
-	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
+	// gateway knows your orders by four more characters in front, always the same.
+	//
 	//
 	// Example: order-1001
 	Reference Reference `json:"reference"`
@@ -1036,7 +1038,9 @@ type NewCard struct {
 	// Email The customer's e-mail address, where the gateway wants it.
 	Email string `json:"email,omitempty,omitzero"`
 
-	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
+	// gateway knows your orders by four more characters in front, always the same.
+	//
 	//
 	// Example: order-1001
 	Reference Reference `json:"reference"`
@@ -1071,7 +1075,9 @@ type NewCharge struct {
 	// Example: {"basket":"88"}
 	Metadata Metadata `json:"metadata,omitempty,omitzero"`
 
-	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
+	// gateway knows your orders by four more characters in front, always the same.
+	//
 	//
 	// Example: order-1001
 	Reference Reference `json:"reference"`
@@ -1115,7 +1121,9 @@ type NewInvoice struct {
 	// Example: {"basket":"88"}
 	Metadata Metadata `json:"metadata,omitempty,omitzero"`
 
-	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
+	// gateway knows your orders by four more characters in front, always the same.
+	//
 	//
 	// Example: order-1001
 	Reference Reference `json:"reference"`
@@ -1152,7 +1160,9 @@ type NewPayout struct {
 	// Example: {"basket":"88"}
 	Metadata Metadata `json:"metadata,omitempty,omitzero"`
 
-	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
+	// gateway knows your orders by four more characters in front, always the same.
+	//
 	//
 	// Example: order-1001
 	Reference Reference `json:"reference"`
@@ -1217,7 +1227,9 @@ type NewSession struct {
 	// Example: {"basket":"88"}
 	Metadata Metadata `json:"metadata,omitempty,omitzero"`
 
-	// OrderID Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	// OrderID Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
+	// gateway knows your orders by four more characters in front, always the same.
+	//
 	//
 	// Example: order-1001
 	OrderID Reference `json:"order_id"`
@@ -1266,7 +1278,9 @@ type NewVirtualCard struct {
 	// Customer The customer's id; with gateways that have logins, the gateway's, as the event `session.customer_verified` tells it.
 	Customer string `json:"customer"`
 
-	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
+	// gateway knows your orders by four more characters in front, always the same.
+	//
 	//
 	// Example: order-1001
 	Reference Reference `json:"reference"`
@@ -1385,7 +1399,8 @@ type Problem struct {
 // ProblemType Stable; decide by it. Each begins with `urn:tollgate:problem:`.
 type ProblemType string
 
-// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
+// gateway knows your orders by four more characters in front, always the same.
 //
 // Example: order-1001
 type Reference = string
@@ -1510,7 +1525,9 @@ type Session struct {
 	// Operations Captures, voids and refunds, the oldest first.
 	Operations []Operation `json:"operations,omitempty,omitzero"`
 
-	// OrderID Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`.
+	// OrderID Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
+	// gateway knows your orders by four more characters in front, always the same.
+	//
 	//
 	// Example: order-1001
 	OrderID Reference `json:"order_id"`

@@ -867,7 +867,9 @@ func TestACursorThatNamesNothingOfTheMerchantsIsRefused(t *testing.T) {
 }
 
 func TestAGatewaysListMayGoOn(t *testing.T) {
-	m := complete(t, sqlstore.Options{Dir: t.TempDir()})
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{
+		provider: func(g *gateway) providers.Provider { return able{g} }, merchants: []merchant.Merchant{theShop},
+	})
 	for limit, more := range map[string]string{"2": "true", "3": "false"} { // it has two lines
 		if got := m.call(http.MethodGet, "/v1/accounts/acc/history?limit="+limit, ""); !strings.Contains(got.Body.String(), `"has_more":`+more) {
 			t.Errorf("of %s: %s", limit, got.Body)

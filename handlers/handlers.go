@@ -27,6 +27,7 @@ type Options struct {
 	Store       session.Store
 	Customers   session.Customers
 	Merchants   *merchant.Directory
+	Tags        merchant.Tags
 	Revocations merchant.Revocations
 	Idempotency merchant.Book
 	Webhooks    *webhook.Service

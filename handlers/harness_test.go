@@ -80,6 +80,11 @@ const (
 	spareKey = "sk_test_spare_000000000000000000"
 )
 
+// theShop is the merchant that tests ask for, where nothing else is said beside one who shares its account.
+var theShop = merchant.Merchant{
+	ID: "shop", Name: "Shop", Keys: []merchant.Key{{Hash: merchant.HashKey(shopKey)}, {Hash: merchant.HashKey(spareKey)}}, Accounts: []string{"acc"},
+}
+
 // machine is a front over a store, with everything a test may reach into.
 type machine struct {
 	*echo.Echo
@@ -138,7 +143,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 	}
 	if with.merchants == nil {
 		with.merchants = []merchant.Merchant{
-			{ID: "shop", Name: "Shop", Keys: []merchant.Key{{Hash: merchant.HashKey(shopKey)}, {Hash: merchant.HashKey(spareKey)}}, Accounts: []string{"acc"}},
+			theShop,
 			{ID: "other", Name: "Other", Keys: []merchant.Key{{Hash: merchant.HashKey(otherKey)}}, Accounts: []string{"acc"}},
 		}
 	}
@@ -147,7 +152,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 		Sealer: keys, Hub: hub, Now: clock.Now, BaseURL: "https://pay.example", Log: log,
 	})
 	m.Echo = handlers.New(handlers.Options{
-		Flow: m.flow, Store: store, Customers: st, Merchants: merchant.NewDirectory(with.merchants...), Revocations: st, Idempotency: book, History: st,
+		Flow: m.flow, Store: store, Customers: st, Merchants: merchant.NewDirectory(with.merchants...), Tags: st, Revocations: st, Idempotency: book, History: st,
 		Browsers: browser.New(st.Browser(), true, rand.Reader, log), Texts: texts, Now: clock.Now, Rand: rand.Reader,
 		Webhooks: webhook.New(webhook.Options{
 			Store: st.Webhooks(), Sealer: keys, Now: clock.Now, Log: log,

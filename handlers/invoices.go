@@ -3,13 +3,14 @@ package handlers
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"tollgate/session"
 )
 
 func invoiceOf(in session.Invoice) Invoice {
 	return Invoice{
-		ID: in.ID, Account: in.Account, Reference: in.Reference, Status: InvoiceStatus(in.Status), Amount: in.Amount.Minor,
+		ID: in.ID, Account: in.Account, Reference: strings.TrimPrefix(in.Reference, in.RefTag), Status: InvoiceStatus(in.Status), Amount: in.Amount.Minor,
 		Currency: in.Amount.Currency.Code, Description: in.Description, SuccessURL: in.ReturnURL, Metadata: in.Metadata, URL: in.URL,
 		Customer: customerOf(in.Customer), GatewayInvoiceID: in.GatewayID, CheckedAt: in.AskedAt.UTC(), CreatedAt: in.CreatedAt.UTC(),
 	}
@@ -18,15 +19,24 @@ func invoiceOf(in session.Invoice) Invoice {
 // CreateInvoice is POST /v1/invoices.
 func (a api) CreateInvoice(ctx context.Context, r CreateInvoiceRequestObject) (CreateInvoiceResponseObject, error) {
 	in := r.Body
-	s, err := a.session(merchantOf(ctx), NewSession{ // the same is asked of both
+	s, err := a.session(ctx, NewSession{ // the same is asked of both
 		Account: in.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference, SuccessURL: in.SuccessURL, CancelURL: a.BaseURL + "/",
 		Description: in.Description, Customer: in.Customer, Metadata: in.Metadata,
 	})
 	if err != nil {
 		return nil, renamed(err, "order_id", "reference")
 	}
+	if s.RefTag != "" { // one from before the account was shared has none
+		earlier, err := a.Flow.Invoices.InvoiceOf(ctx, s.Account, s.OrderID)
+		if err != nil && !errors.Is(err, session.ErrNotFound) {
+			return nil, err
+		}
+		if err == nil && earlier.Merchant == s.Merchant {
+			s.RefTag = ""
+		}
+	}
 	made, err := a.Flow.Bill(ctx, session.Invoice{
-		Merchant: s.Merchant, Account: s.Account, Reference: s.OrderID, Amount: s.Amount, Description: s.Description, Customer: s.Customer,
+		Merchant: s.Merchant, Account: s.Account, Reference: s.RefTag + s.OrderID, RefTag: s.RefTag, Amount: s.Amount, Description: s.Description, Customer: s.Customer,
 		ReturnURL: s.SuccessURL, Metadata: s.Metadata,
 	})
 	return CreateInvoice201JSONResponse{

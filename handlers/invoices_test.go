@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tollgate/internal/clock"
+	"tollgate/internal/merchant"
 	"tollgate/internal/sqlstore"
 	"tollgate/providers"
 )
@@ -68,7 +69,9 @@ func (b *biller) InquireInvoice(_ context.Context, in providers.Invoice) (provid
 
 func withBiller(t *testing.T, at sqlstore.Options) (*machine, *biller) {
 	b := &biller{bills: map[string]providers.Invoice{}}
-	m := boot(t, &clock.Clock{}, at, tune{provider: func(g *gateway) providers.Provider { b.able = able{g}; return b }})
+	m := boot(t, &clock.Clock{}, at, tune{
+		provider: func(g *gateway) providers.Provider { b.able = able{g}; return b }, merchants: []merchant.Merchant{theShop},
+	})
 	return m, b
 }
 

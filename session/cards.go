@@ -14,7 +14,8 @@ import (
 type CardOrder struct {
 	Merchant  string
 	Account   string
-	Reference string // the account's only once, for ever
+	Reference string // the account's only once, for ever; RefTag stands in front of what the merchant gave
+	RefTag    string // the merchant's, in an account that others use too; not kept
 	Customer  string
 	Kind      CardOrderKind
 	Card      string // the saved card that came of it: ours; "" while that is not known

@@ -27,7 +27,7 @@ func (f *Flow) Create(ctx context.Context, s *Session) error {
 		return err
 	}
 	if err := acc.Provider.Check(providers.Payment{
-		Ref: providers.Ref{Reference: s.OrderID + "-1"}, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.Hold,
+		Ref: providers.Ref{Reference: s.Reference(1)}, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.Hold,
 		Description: s.Description, Locale: s.Locale, Customer: s.Customer, Billing: s.Billing, SaveCard: s.SaveCard,
 		Instrument: instrument, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, Transfer: s.destination(),
 	}); err != nil {

@@ -16,7 +16,8 @@ type Invoice struct {
 	Version     int64              `json:"-"`  // as loaded
 	Merchant    string             `json:"merchant"`
 	Account     string             `json:"account"`
-	Reference   string             `json:"reference"` // the account's only once, for ever; the gateway knows it
+	Reference   string             `json:"reference"` // the account's only once, for ever; the gateway knows it; RefTag stands in front of what the merchant gave
+	RefTag      string             `json:"ref_tag,omitempty"`
 	Amount      money.Amount       `json:"amount"`
 	Description string             `json:"description,omitempty"`
 	Customer    providers.Customer `json:"customer,omitzero"`
@@ -64,7 +65,7 @@ type Invoices interface {
 type InvoiceFilter struct {
 	Merchant  string // always set
 	Account   string
-	Reference string
+	Reference string // as the merchant gave it, or with the merchant's tag
 	Status    InvoiceStatus
 	Before    string // the id of the last invoice of the page before; "" for the first page
 	Limit     int    // at most 100

@@ -52,7 +52,7 @@ func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
 		n := len(s.Attempts) + 1
 		a = &Attempt{
 			N: n, State: New, Instrument: in.Kind, Card: in.Card.Number.Masked(), Browser: in.Browser, IP: in.IP, Merchant: in.Merchant,
-			Ref:       providers.Ref{Reference: s.reference(n)},
+			Ref:       providers.Ref{Reference: s.Reference(n)},
 			CreatedAt: now, UpdatedAt: now,
 		}
 		if in.Saved != nil {
@@ -175,9 +175,6 @@ func (f *Flow) begin(ctx context.Context, s *Session, a *Attempt, in Submission)
 // maxSkips bounds how many numbers that another system used before are passed over in one try.
 const maxSkips = 50
 
-// reference is what the gateway is to know an attempt by.
-func (s *Session) reference(n int) string { return fmt.Sprintf("%s-%d", s.OrderID, s.RefBase+n) }
-
 // nextReference gives an attempt that was not sent yet the next number: the one it had belongs to somebody else's order.
 // Later attempts count on from there.
 func (f *Flow) nextReference(ctx context.Context, id string, n int) (s *Session, a *Attempt, err error) {
@@ -187,7 +184,7 @@ func (f *Flow) nextReference(ctx context.Context, id string, n int) (s *Session,
 				return ErrStale
 			}
 			s.RefBase += ahead
-			a.Ref = providers.Ref{Reference: s.reference(n)}
+			a.Ref = providers.Ref{Reference: s.Reference(n)}
 			return nil
 		})
 		if !errors.Is(err, ErrConflict) { // the number is one of ours already

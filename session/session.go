@@ -4,6 +4,7 @@ package session
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"tollgate/internal/card"
@@ -38,9 +39,10 @@ type Session struct {
 	Metadata    map[string]string  `json:"metadata,omitempty"`
 	CreatedAt   time.Time          `json:"created_at"`
 	ExpiresAt   time.Time          `json:"expires_at"`
-	End         End                `json:"end,omitempty"` // why no further attempt may begin
-	RefBase     int                `json:"ref_base"`      // attempts of earlier sessions with the same account and order id
-	LastEvent   int                `json:"last_event"`    // number of the newest event
+	End         End                `json:"end,omitempty"`     // why no further attempt may begin
+	RefBase     int                `json:"ref_base"`          // attempts of the merchant's earlier sessions with the same account and order id, or more
+	RefTag      string             `json:"ref_tag,omitempty"` // the merchant's, in front of references in an account that others use too
+	LastEvent   int                `json:"last_event"`        // number of the newest event
 	Operations  []*Operation       `json:"operations,omitempty"`
 	Opener      string             `json:"opener,omitempty"` // the browser that opened it first: the customer's
 	Login       *Login             `json:"login,omitempty"`  // where the account wants the customer before the card
@@ -136,6 +138,11 @@ type Event struct {
 	Type string          `json:"type"`
 	At   time.Time       `json:"at"`
 	Data json.RawMessage `json:"data"`
+}
+
+// Reference is what the gateway knows attempt n by. An attempt keeps the one it was given.
+func (s *Session) Reference(n int) string {
+	return fmt.Sprintf("%s%s-%d", s.RefTag, s.OrderID, s.RefBase+n)
 }
 
 // Live is the attempt that may still end in a payment, or nil.

@@ -33,7 +33,8 @@ type Change struct {
 // Store keeps sessions. storetest.Run says how one must behave; no transaction of it spans a gateway call.
 type Store interface {
 	// Create saves a new session (Version 0) and sets its Version and RefBase: how many attempts earlier sessions of
-	// the same account and order id had. *OrderTaken where another session of that account claims the order id.
+	// the same merchant, account and order id had, or more where a reference that would follow is taken in the account.
+	// *OrderTaken where another session of that merchant and account claims the order id: nobody learns of a neighbour's.
 	Create(ctx context.Context, s *Session, c Change) error
 	// Load reads a session with attempts and call book, in order. ErrNotFound.
 	Load(ctx context.Context, id string) (*Session, error)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"time"
 
 	"tollgate/session"
@@ -50,7 +51,7 @@ func (st *Store) SaveCard(ctx context.Context, c *session.SavedCard) error {
 func saveCard(tx *tx, c *session.SavedCard) error {
 	return tx.QueryRowContext(tx.ctx, `INSERT INTO saved_card (id, merchant, account, customer, gateway_id, brand, first6, last4,
 		expiry, name, series_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-		ON CONFLICT (account, customer, gateway_id) DO UPDATE SET brand = excluded.brand, first6 = excluded.first6,
+		ON CONFLICT (merchant, account, customer, gateway_id) DO UPDATE SET brand = excluded.brand, first6 = excluded.first6,
 		last4 = excluded.last4, expiry = excluded.expiry, series_id = excluded.series_id RETURNING id`,
 		c.ID, c.Merchant, c.Account, c.Customer, c.GatewayID, c.Card.Brand, c.Card.First6, c.Card.Last4,
 		c.Expiry, c.Name, c.SeriesID, micros(c.CreatedAt)).Scan(&c.ID)
@@ -108,23 +109,37 @@ func (st *Store) DropSavedCard(ctx context.Context, merchant, id string) error {
 func (st *Store) AddCardOrder(ctx context.Context, o session.CardOrder) (earlier *session.CardOrder, err error) {
 	err = st.change(ctx, notice{}, func(tx *tx) error {
 		earlier = nil
+		if o.RefTag != "" { // one from before the account was shared
+			switch err := readCardOrder(tx, o, strings.TrimPrefix(o.Reference, o.RefTag), &earlier); {
+			case err == nil && earlier.Merchant == o.Merchant:
+				return nil
+			case err != nil && !errors.Is(err, sql.ErrNoRows):
+				return err
+			}
+			earlier = nil
+		}
 		n, err := tx.affected(`INSERT INTO card_order (account, reference, merchant, customer, kind, card, created_at)
 			VALUES ($1, $2, $3, $4, $5, '', $6) ON CONFLICT (account, reference) DO NOTHING`,
 			o.Account, o.Reference, o.Merchant, o.Customer, string(o.Kind), micros(o.CreatedAt))
 		if err != nil || n > 0 {
 			return err
 		}
-		earlier = &session.CardOrder{Account: o.Account, Reference: o.Reference}
-		var at int64
-		err = tx.QueryRowContext(tx.ctx, `SELECT merchant, customer, kind, card, created_at FROM card_order WHERE account = $1 AND reference = $2`,
-			o.Account, o.Reference).Scan(&earlier.Merchant, &earlier.Customer, &earlier.Kind, &earlier.Card, &at)
-		if errors.Is(err, sql.ErrNoRows) { // forgotten this moment
+		if err = readCardOrder(tx, o, o.Reference, &earlier); errors.Is(err, sql.ErrNoRows) { // forgotten this moment
 			return errAgain
 		}
-		earlier.CreatedAt = instant(at)
 		return err
 	})
 	return earlier, err
+}
+
+func readCardOrder(tx *tx, o session.CardOrder, reference string, into **session.CardOrder) error {
+	earlier := &session.CardOrder{Account: o.Account, Reference: reference}
+	var at int64
+	err := tx.QueryRowContext(tx.ctx, `SELECT merchant, customer, kind, card, created_at FROM card_order WHERE account = $1 AND reference = $2`,
+		o.Account, reference).Scan(&earlier.Merchant, &earlier.Customer, &earlier.Kind, &earlier.Card, &at)
+	earlier.CreatedAt = instant(at)
+	*into = earlier
+	return err
 }
 
 // FillCardOrder keeps an order's card.

@@ -98,7 +98,7 @@ func (st *Store) ListInvoices(ctx context.Context, f session.InvoiceFilter) ([]s
 		}
 	}
 	and("account = ?", f.Account)
-	and("reference = ?", f.Reference)
+	and("reference IN (?, COALESCE((SELECT tag FROM merchant_tag WHERE merchant = $1), '') || ?)", f.Reference)
 	and("status = ?", string(f.Status))
 	and("(created_at, id) < (SELECT created_at, id FROM invoice WHERE id = ? AND merchant = $1)", f.Before)
 	if f.Limit < 1 || f.Limit > maxPage {

@@ -16,18 +16,20 @@ import (
 func (st *Store) Create(ctx context.Context, s *session.Session, c session.Change) error {
 	base, collisions := 0, 0
 	err := st.change(ctx, notice{s.ID, len(c.Jobs) > 0}, func(tx *tx) error {
-		// order_disputed too: money came for that order, whoever's it is.
+		// order_disputed too: money came for that order. Two look-ups, since one OR could use neither partial index.
 		var owner string
-		switch err := tx.QueryRowContext(tx.ctx, `SELECT id FROM session
-			WHERE account = $1 AND order_id = $2 AND (claims_order OR order_disputed) ORDER BY created_at LIMIT 1`,
-			s.Account, s.OrderID).Scan(&owner); {
+		switch err := tx.QueryRowContext(tx.ctx, `SELECT id, created_at FROM session
+			WHERE merchant = $1 AND account = $2 AND order_id = $3 AND claims_order
+			UNION ALL SELECT id, created_at FROM session
+			WHERE merchant = $1 AND account = $2 AND order_id = $3 AND order_disputed
+			ORDER BY 2 LIMIT 1`, s.Merchant, s.Account, s.OrderID).Scan(&owner, new(int64)); {
 		case err == nil && s.ClaimsOrder():
 			return &session.OrderTaken{SessionID: owner}
 		case err != nil && !errors.Is(err, sql.ErrNoRows):
 			return err
 		}
-		if err := tx.QueryRowContext(tx.ctx, `SELECT COUNT(*) FROM attempt WHERE account = $1 AND order_id = $2`,
-			s.Account, s.OrderID).Scan(&base); err != nil {
+		var err error
+		if base, err = referenceBase(tx, s); err != nil {
 			return err
 		}
 		stored := *s
@@ -58,6 +60,38 @@ func (st *Store) Create(ctx context.Context, s *session.Session, c session.Chang
 	return err
 }
 
+// referenceBase counts the attempts that earlier sessions of the merchant's order had, and goes on to where none of the
+// references that this session may give is taken: one of the same text may be another order's, or another merchant's who
+// used the account before.
+func referenceBase(tx *tx, s *session.Session) (base int, err error) {
+	if err := tx.QueryRowContext(tx.ctx, `SELECT COUNT(*) FROM attempt a JOIN session s ON s.id = a.session
+		WHERE a.account = $1 AND a.order_id = $2 AND s.merchant = $3`, s.Account, s.OrderID, s.Merchant).Scan(&base); err != nil {
+		return 0, err
+	}
+	try := *s
+	for {
+		try.RefBase = base
+		args, place := []any{s.Account}, map[string]int{}
+		for n := 1; n <= session.MaxAttempts; n++ {
+			args = append(args, try.Reference(n))
+			place[try.Reference(n)] = n
+		}
+		rows, err := tx.QueryContext(tx.ctx, `SELECT reference FROM attempt WHERE account = $1 AND reference IN `+list(2, session.MaxAttempts), args...)
+		if err != nil {
+			return 0, err
+		}
+		taken, err := scanAll(rows, func() (n int, err error) {
+			var reference string
+			err = rows.Scan(&reference)
+			return place[reference], err
+		})
+		if err != nil || len(taken) == 0 {
+			return base, err
+		}
+		base += slices.Max(taken)
+	}
+}
+
 // Save is compare-and-swap on the session's version, with everything that belongs to the change.
 //
 // Money beats the index: where an approval comes so late that another session has the order id by then, claims_order
@@ -72,9 +106,11 @@ func (st *Store) Save(ctx context.Context, s *session.Session, c session.Change)
 	err = st.change(ctx, notice{s.ID, len(c.Jobs) > 0}, func(tx *tx) error {
 		err := tx.QueryRowContext(tx.ctx, `UPDATE session SET version = version + 1, status = $3, expires_at = $4, body = $5,
 			claims_order = CAST($6 AS BOOLEAN) AND (claims_order OR NOT EXISTS (SELECT 1 FROM session AS other
-				WHERE other.account = session.account AND other.order_id = session.order_id AND other.claims_order)),
+				WHERE other.merchant = session.merchant AND other.account = session.account AND other.order_id = session.order_id
+				AND other.claims_order)),
 			order_disputed = CAST($6 AS BOOLEAN) AND NOT claims_order AND EXISTS (SELECT 1 FROM session AS other
-				WHERE other.account = session.account AND other.order_id = session.order_id AND other.claims_order)
+				WHERE other.merchant = session.merchant AND other.account = session.account AND other.order_id = session.order_id
+				AND other.claims_order)
 			WHERE id = $1 AND version = $2 RETURNING order_disputed`,
 			s.ID, s.Version, string(s.Status()), micros(s.ExpiresAt), string(body), s.ClaimsOrder()).Scan(&disputed)
 		switch {
@@ -114,9 +150,9 @@ func (st *Store) attach(tx *tx, s *session.Session, c session.Change) error {
 	if len(c.Events) > 0 {
 		var args []any
 		for _, e := range c.Events {
-			args = append(args, s.ID, e.N, e.Type, micros(e.At), string(e.Data))
+			args = append(args, s.ID, e.N, e.Type, micros(e.At), string(e.Data), s.Merchant)
 		}
-		err := tx.exec(`INSERT INTO event (session, n, type, at, data) VALUES `+values(len(c.Events), 5), args...)
+		err := tx.exec(`INSERT INTO event (session, n, type, at, data, merchant) VALUES `+values(len(c.Events), 6), args...)
 		if err := conflict(err); err != nil {
 			return err
 		}
@@ -260,8 +296,17 @@ func (st *Store) List(ctx context.Context, f session.Filter) ([]*session.Session
 	if !f.Until.IsZero() {
 		and("created_at < ?", micros(f.Until))
 	}
-	if f.Before != "" {
-		and(`(created_at, id) < (SELECT created_at, id FROM session WHERE id = ? AND merchant = $1)`, f.Before)
+	if f.Before != "" { // looked up first: its place never changes, and the page is then a plain range of an index
+		var at int64
+		err := st.r.QueryRowContext(ctx, `SELECT created_at FROM session WHERE id = $1 AND merchant = $2`, f.Before, f.Merchant).Scan(&at)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, at, f.Before)
+		where = append(where, fmt.Sprintf("(created_at, id) < ($%d, $%d)", len(args)-1, len(args)))
 	}
 	if f.Limit < 1 || f.Limit > maxPage {
 		f.Limit = maxPage

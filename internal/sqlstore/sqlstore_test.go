@@ -493,3 +493,43 @@ func TestALateApprovalIsSavedWhileTheOrderIDIsBeingClaimed(t *testing.T) {
 		wg.Wait()
 	}
 }
+
+func TestAMerchantHasOneTagForEverWhoeverAsksFirst(t *testing.T) {
+	engines(t, func(t *testing.T, o sqlstore.Options) {
+		st := open(t, o)
+		tags := map[string]string{}
+		for i := range 20 {
+			owner := "m" + strconv.Itoa(i)
+			var mu sync.Mutex
+			var wg sync.WaitGroup
+			got := map[string]bool{}
+			for range 4 {
+				wg.Go(func() {
+					tag, err := st.Tag(t.Context(), owner)
+					mu.Lock()
+					defer mu.Unlock()
+					if got[tag] = true; err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			if len(got) != 1 {
+				t.Fatalf("%s has %v", owner, got)
+			}
+			for tag := range got {
+				if len(tag) != 4 || strings.Trim(tag, "0123456789abcdefghijklmnopqrstuvwxyz") != "" || tags[tag] != "" {
+					t.Errorf("%s has %q, which is %q's", owner, tag, tags[tag])
+				}
+				tags[tag] = owner
+			}
+		}
+		st.Close()
+		again := open(t, o)
+		for tag, owner := range tags {
+			if got, err := again.Tag(t.Context(), owner); err != nil || got != tag {
+				t.Errorf("%s has %q now, had %q: %v", owner, got, tag, err)
+			}
+		}
+	})
+}

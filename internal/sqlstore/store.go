@@ -346,6 +346,15 @@ func instant(micros int64) time.Time {
 	return time.UnixMicro(micros).UTC()
 }
 
+// list writes "($3, $4, $5)": so many parameters from that one on.
+func list(from, n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, ", $%d", from+i)
+	}
+	return "(" + strings.TrimPrefix(b.String(), ", ") + ")"
+}
+
 // values writes "($1, $2), ($3, $4)" for rows of so many columns.
 func values(rows, columns int) string {
 	var b strings.Builder

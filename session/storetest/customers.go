@@ -38,6 +38,27 @@ func credentialEnds(t *testing.T, st Store) {
 	}
 }
 
+func savedCardPerMerchant(t *testing.T, st Store) {
+	for id, owner := range map[string]string{"sc_1": "shop", "sc_2": "rival"} {
+		c := session.SavedCard{ID: id, Merchant: owner, Account: "acc", Customer: "c-1", GatewayID: "binding", Expiry: "12/30", Name: owner, CreatedAt: noon}
+		must(t, st.SaveCard(t.Context(), &c))
+		if c.ID != id {
+			t.Errorf("%s was told of %s", owner, c.ID)
+		}
+	}
+	for id, owner := range map[string]string{"sc_1": "shop", "sc_2": "rival"} {
+		found, err := st.SavedCards(t.Context(), owner, "acc", "c-1")
+		must(t, err)
+		if len(found) != 1 || found[0].ID != id || found[0].Name != owner {
+			t.Errorf("%s has %+v", owner, found)
+		}
+	}
+	must(t, st.DropSavedCard(t.Context(), "rival", "sc_2"))
+	if _, err := st.SavedCard(t.Context(), "shop", "sc_1"); err != nil {
+		t.Errorf("the shop's: %v", err)
+	}
+}
+
 func savedCards(t *testing.T, st Store) {
 	keep := func(id, account, customer, gatewayID string, at time.Duration) session.SavedCard {
 		t.Helper()

@@ -105,6 +105,23 @@ func invoiceLists(t *testing.T, st Store) {
 	}
 }
 
+// cardOrderBeforeSharing: a card that was ordered before others used the account too is not ordered again.
+func cardOrderBeforeSharing(t *testing.T, st Store) {
+	_, err := st.AddCardOrder(t.Context(), order)
+	must(t, err)
+	tagged := order
+	tagged.RefTag, tagged.Reference = "ab1c", "ab1c"+order.Reference
+	earlier, err := st.AddCardOrder(t.Context(), tagged)
+	must(t, err)
+	if earlier == nil || earlier.Reference != order.Reference || earlier.Merchant != "shop" {
+		t.Errorf("of the shop: %+v", earlier)
+	}
+	tagged.Merchant, tagged.RefTag, tagged.Reference = "rival", "zz9z", "zz9z"+order.Reference
+	if earlier, err = st.AddCardOrder(t.Context(), tagged); err != nil || earlier != nil {
+		t.Errorf("a neighbour is told of %+v, %v", earlier, err)
+	}
+}
+
 var order = session.CardOrder{Merchant: "shop", Account: "acc", Reference: "one", Customer: "c-1", Kind: session.VirtualCard, CreatedAt: noon}
 
 func cardOrderOnce(t *testing.T, st Store) {

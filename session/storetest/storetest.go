@@ -49,11 +49,15 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"an answer belongs to a call in the book":                  answerNeedsACall,
 		"an order id belongs to one session":                       orderTaken,
 		"an order id belongs to an account":                        orderPerAccount,
+		"an order id belongs to a merchant":                        orderPerMerchant,
+		"an order that was paid late is its merchant's alone":      disputePerMerchant,
 		"of creates at once with one order id one wins":            orderRace,
 		"an order id is free when its session ended unpaid":        orderReleased,
 		"a late approval is saved though the order id is taken":    lateApproval,
 		"references are counted on from earlier sessions":          referenceBase,
 		"a reference is an account's only once":                    referenceOnce,
+		"attempts are counted for each merchant":                   referencePerMerchant,
+		"references that are taken are passed over":                referenceTaken,
 		"runs are found by their token":                            findRun,
 		"a run's token never leads elsewhere":                      runTokenStays,
 		"events are numbered without gap under writers at once":    eventsWithoutGap,
@@ -75,6 +79,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"a customer has one credential, the newest":                newestCredential,
 		"a credential ends with its time":                          credentialEnds,
 		"a saved card is one customer's and keeps its id":          savedCards,
+		"a gateway's card has an id of each merchant's own":        savedCardPerMerchant,
 		"a cancelled context changes nothing":                      cancelled,
 		"an invoice comes back whole":                              invoiceComesBack,
 		"an invoice's reference is an account's only once":         invoiceOnce,
@@ -82,6 +87,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"invoices are filtered and paged, newest first":            invoiceLists,
 		"a card order is written once":                             cardOrderOnce,
 		"a card order without a card can be forgotten":             cardOrderDropped,
+		"a card ordered before an account was shared is found":     cardOrderBeforeSharing,
 		"a customer is met by the merchant they logged in with":    customerMet,
 		"a reopened store has everything":                          reopened,
 	} {
@@ -106,7 +112,7 @@ func newSession(id string) *session.Session {
 func newAttempt(s *session.Session, state session.State) *session.Attempt {
 	n := len(s.Attempts) + 1
 	a := &session.Attempt{
-		N: n, State: state, Ref: providers.Ref{Reference: fmt.Sprintf("%s-%d", s.OrderID, s.RefBase+n)},
+		N: n, State: state, Ref: providers.Ref{Reference: s.Reference(n)},
 		CreatedAt: noon, UpdatedAt: noon,
 	}
 	s.Attempts = append(s.Attempts, a)
@@ -419,6 +425,48 @@ func orderPerAccount(t *testing.T, st Store) {
 	create(t, st, second)
 }
 
+func orderPerMerchant(t *testing.T, st Store) {
+	create(t, st, newSession("first"))
+	theirs := newSession("theirs")
+	theirs.OrderID, theirs.Merchant = "order-first", "rival"
+	create(t, st, theirs)
+	for owner, want := range map[string]string{"shop": "first", "rival": "theirs"} {
+		again := newSession("again")
+		again.OrderID, again.Merchant = "order-first", owner
+		var taken *session.OrderTaken
+		if err := st.Create(t.Context(), again, session.Change{}); !errors.As(err, &taken) || taken.SessionID != want {
+			t.Errorf("%s is told of %v, want %s", owner, err, want)
+		}
+	}
+	theirs.End = session.Cancelled
+	save(t, st, theirs)
+	if got := load(t, st, "first"); got.Status() != session.StatusOpen {
+		t.Errorf("the shop's session became %s", got.Status())
+	}
+}
+
+// disputePerMerchant: a late approval of one merchant's finds a neighbour's session with the same order id, which is no
+// dispute, and does not keep the neighbour from the id.
+func disputePerMerchant(t *testing.T, st Store) {
+	late := create(t, st, newSession("late"))
+	newAttempt(late, session.Abandoned)
+	late.End = session.Expired
+	save(t, st, late)
+	theirs := newSession("theirs")
+	theirs.OrderID, theirs.Merchant = late.OrderID, "rival"
+	create(t, st, theirs)
+	late.Attempts[0].State, late.Attempts[0].PaidLate = session.Paid, true
+	save(t, st, late)
+	theirs.End = session.Cancelled
+	save(t, st, theirs)
+	next := newSession("next")
+	next.OrderID, next.Merchant = late.OrderID, "rival"
+	create(t, st, next)
+	again := newSession("again")
+	again.OrderID = late.OrderID
+	wantErr(t, st.Create(t.Context(), again, session.Change{}), session.ErrOrderTaken)
+}
+
 func orderRace(t *testing.T, st Store) {
 	for round := range 5 {
 		order := fmt.Sprintf("order-%d", round)
@@ -532,6 +580,46 @@ func referenceOnce(t *testing.T, st Store) {
 	must(t, err)
 	if id != "other" {
 		t.Errorf("found %s", id)
+	}
+}
+
+func referencePerMerchant(t *testing.T, st Store) {
+	for _, m := range []struct{ merchant, tag string }{{"shop", "ab1c"}, {"rival", "zz9z"}} {
+		s := newSession("of-" + m.merchant)
+		s.Merchant, s.RefTag, s.OrderID = m.merchant, m.tag, "order"
+		if create(t, st, s); s.RefBase != 0 {
+			t.Errorf("%s begins at %d", m.merchant, s.RefBase)
+		}
+		newAttempt(s, session.Calling)
+		save(t, st, s)
+		id, n, err := st.FindReference(t.Context(), "acc", m.tag+"order-1")
+		must(t, err)
+		if id != s.ID || n != 1 {
+			t.Errorf("%sorder-1 is %s, attempt %d", m.tag, id, n)
+		}
+	}
+}
+
+func referenceTaken(t *testing.T, st Store) {
+	earlier := newSession("earlier") // another merchant's who used the account before
+	earlier.Merchant, earlier.OrderID = "rival", "ab1corder"
+	create(t, st, earlier)
+	newAttempt(earlier, session.Declined)
+	newAttempt(earlier, session.Declined)
+	newAttempt(earlier, session.Failed).Ref.Reference = "ab1corder-8"
+	earlier.End = session.Expired
+	save(t, st, earlier)
+	s := newSession("s")
+	s.RefTag, s.OrderID = "ab1c", "order"
+	if create(t, st, s); s.RefBase != 2 {
+		t.Errorf("begins after %d", s.RefBase)
+	}
+	newAttempt(s, session.Calling)
+	save(t, st, s)
+	again := newSession("again")
+	again.Merchant, again.OrderID = "rival", "ab1corder"
+	if create(t, st, again); again.RefBase != 8 { // three of its own, and the fifth after them is taken
+		t.Errorf("begins after %d", again.RefBase)
 	}
 }
 

@@ -1,0 +1,208 @@
+package handlers_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"tollgate/internal/clock"
+	"tollgate/internal/merchant"
+	"tollgate/internal/sqlstore"
+	"tollgate/providers"
+	"tollgate/session"
+)
+
+// as sends a request of another merchant's.
+func (m *machine) as(key, method, path, body string) reply {
+	m.key = key
+	defer func() { m.key = shopKey }()
+	return m.call(method, path, body)
+}
+
+func TestNoAnswerNamesASessionOfAnotherMerchantOfTheAccount(t *testing.T) {
+	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
+		m := complete(t, at)
+		mine := m.call(http.MethodPost, "/v1/sessions", order("order-1"))
+		mine.is(http.StatusCreated, "")
+		theirs := m.as(otherKey, http.MethodPost, "/v1/sessions", order("order-1"))
+		theirs.is(http.StatusCreated, "")
+		for key, want := range map[string]string{shopKey: mine.field("id"), otherKey: theirs.field("id")} {
+			again := m.as(key, http.MethodPost, "/v1/sessions", order("order-1"))
+			again.is(http.StatusConflict, "order-in-use")
+			if again.field("session") != want {
+				t.Errorf("told of %s, want its own %s", again.field("session"), want)
+			}
+		}
+		for _, path := range []string{"", "/cancel", "/inquire"} {
+			method := http.MethodPost
+			if path == "" {
+				method = http.MethodGet
+			}
+			m.as(otherKey, method, "/v1/sessions/"+mine.field("id")+path, "").is(http.StatusNotFound, "not-found")
+		}
+	})
+}
+
+func TestMerchantsOfOneAccountHaveReferencesThatNeverMeet(t *testing.T) {
+	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
+		m := complete(t, at)
+		seen := map[string]string{}
+		for _, key := range []string{shopKey, otherKey} {
+			for _, id := range []string{"order-1", "order-2"} {
+				made := m.as(key, http.MethodPost, "/v1/sessions", order(id)).field("id")
+				if err := m.flow.Submit(t.Context(), made, session.Submission{}); err != nil {
+					t.Fatal(err)
+				}
+				s, err := m.flow.Wait(t.Context(), made, func(s *session.Session) bool { return s.Last() != nil })
+				if err != nil {
+					t.Fatal(err)
+				}
+				reference := s.Last().Ref.Reference
+				if !regexp.MustCompile(`^[0-9a-z]{4}`+id+`-1$`).MatchString(reference) || seen[reference] != "" {
+					t.Errorf("reference %s, which is %q's", reference, seen[reference])
+				}
+				seen[reference] = made
+				if found, _, err := m.store.FindReference(t.Context(), "acc", reference); err != nil || found != made {
+					t.Errorf("%s leads to %s, %v", reference, found, err)
+				}
+				if got := m.as(key, http.MethodGet, "/v1/sessions/"+made, ""); !strings.Contains(got.Body.String(), `"reference":"`+reference+`"`) || got.field("order_id") != id {
+					t.Errorf("shown %s", got.Body)
+				}
+			}
+		}
+	})
+}
+
+func TestInASharedAccountReferencesHaveTwentyEightCharacters(t *testing.T) {
+	shared := complete(t, sqlstore.Options{Dir: t.TempDir()})
+	alone := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{
+		provider: func(g *gateway) providers.Provider { return able{g} }, merchants: []merchant.Merchant{theShop},
+	})
+	for path, body := range map[string]func(string) string{
+		"/v1/sessions": order,
+		"/v1/invoices": func(s string) string { return invoice("acc", s) },
+		"/v1/payouts": func(s string) string {
+			return `{"account":"acc","amount":1500,"currency":"KZT","reference":"` + s + `","to":{"phone":"79010000000"}}`
+		},
+		"/v1/charges": func(s string) string {
+			return `{"saved_card":"sc_1","amount":1500,"currency":"KZT","reference":"` + s + `"}`
+		},
+		"/v1/virtual_cards":       func(s string) string { return virtual("c-1", s) },
+		"/v1/customers/c-1/cards": func(s string) string { return registration(s, "4000019900020720") },
+	} {
+		long := (strings.NewReplacer("/", "_").Replace(path) + strings.Repeat("x", 29))[:29] // of a charge, another than of a payout
+		shared.savedCard("sc_1")
+		alone.savedCard("sc_1")
+		got := shared.call(http.MethodPost, path, body(long))
+		got.is(http.StatusUnprocessableEntity, "invalid")
+		if told := got.faults(); len(told) != 1 || !strings.Contains(told[0][0], "order_id") && told[0][0] != "/reference" || !strings.Contains(told[0][1], "28") {
+			t.Errorf("%s: %v", path, told)
+		}
+		shared.call(http.MethodPost, path, body(long[:28])).is(http.StatusCreated, "")
+		alone.call(http.MethodPost, path, body(long+"yyy")).is(http.StatusCreated, "")
+		alone.call(http.MethodPost, path, body(long+"yyyy")).is(http.StatusUnprocessableEntity, "invalid")
+	}
+}
+
+func TestAReferenceOfANeighboursIsFreeForEverybodyElse(t *testing.T) {
+	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
+		m := complete(t, at)
+		for path, body := range map[string]string{
+			"/v1/sessions": order("one"), "/v1/invoices": invoice("acc", "two"), "/v1/virtual_cards": virtual("c-1", "three"),
+			"/v1/customers/c-1/cards": registration("four", "4000019900020720"),
+			"/v1/payouts":             `{"account":"acc","amount":1500,"currency":"KZT","reference":"five","to":{"phone":"79010000000"}}`,
+		} {
+			theirs := m.as(otherKey, http.MethodPost, path, body)
+			theirs.is(http.StatusCreated, "")
+			mine := m.call(http.MethodPost, path, body)
+			mine.is(http.StatusCreated, "")
+			if theirs.field("id") == mine.field("id") {
+				t.Errorf("%s: both have %s", path, mine.field("id"))
+			}
+		}
+		bill := m.call(http.MethodPost, "/v1/invoices", invoice("acc", "two")) // repeated it is the same
+		if bill.field("reference") != "two" || len(m.call(http.MethodGet, "/v1/invoices?reference=two", "").list()) != 1 {
+			t.Errorf("an invoice is shown as %s", bill.Body)
+		}
+	})
+}
+
+// What was made before an account was shared keeps its reference, and is not made again under another.
+func TestAnAccountMayComeToBeShared(t *testing.T) {
+	dir := t.TempDir()
+	with := tune{provider: func(g *gateway) providers.Provider { return able{g} }, merchants: []merchant.Merchant{theShop}}
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: dir}, with)
+	before := m.call(http.MethodPost, "/v1/sessions", order("one")).field("id")
+	bill := m.call(http.MethodPost, "/v1/invoices", invoice("acc", "two")).field("id")
+	card := m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "three")).field("id")
+	m.stop()
+	m = complete(t, sqlstore.Options{Dir: dir})
+	again := m.call(http.MethodPost, "/v1/sessions", order("one"))
+	again.is(http.StatusConflict, "order-in-use")
+	if again.field("session") != before {
+		t.Errorf("told of %s", again.Body)
+	}
+	if err := m.flow.Submit(t.Context(), before, session.Submission{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := m.store.FindReference(t.Context(), "acc", "one-1"); err != nil {
+		t.Errorf("the session's reference changed: %v", err)
+	}
+	if got := m.call(http.MethodPost, "/v1/invoices", invoice("acc", "two")); got.field("id") != bill {
+		t.Errorf("billed again: %s", got.Body)
+	}
+	if got := m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "three")); got.field("id") != card {
+		t.Errorf("ordered again: %s", got.Body)
+	}
+	if got := m.as(otherKey, http.MethodPost, "/v1/invoices", invoice("acc", "two")); got.Code != http.StatusCreated || got.field("id") == bill {
+		t.Errorf("a neighbour is answered %s", got.Body)
+	}
+}
+
+// ledger is a gateway whose list holds the given references.
+type ledger struct {
+	able
+	references []string
+}
+
+func (l *ledger) History(_ context.Context, q providers.HistoryQuery) (lines []providers.HistoryLine, err error) {
+	for _, reference := range l.references[min(q.Offset, len(l.references)):min(q.Offset+q.Limit, len(l.references))] {
+		lines = append(lines, providers.HistoryLine{Reference: reference, Kind: "payment", Outcome: providers.Paid, At: time.Now()})
+	}
+	return lines, nil
+}
+
+func TestTheListOfASharedAccountShowsTheMerchantsOwnLines(t *testing.T) {
+	l := &ledger{}
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider { l.able = able{g}; return l }})
+	var mine []string
+	for i := range 130 {
+		m.paid(fmt.Sprint("order-", i))
+		if i%13 > 0 {
+			l.references = append(l.references, fmt.Sprint("a-neighbours-", i), "")
+			continue
+		}
+		mine = append(mine, fmt.Sprint("order-", i, "-1"))
+		l.references = append(l.references, mine[len(mine)-1])
+	}
+	var got []string
+	for {
+		page := m.call(http.MethodGet, fmt.Sprint("/v1/accounts/acc/history?limit=3&offset=", len(got)), "")
+		for _, line := range page.list() {
+			got = append(got, line["reference"].(string))
+		}
+		if strings.Contains(page.Body.String(), `"has_more":false`) {
+			break
+		}
+	}
+	if fmt.Sprint(got) != fmt.Sprint(mine) {
+		t.Errorf("the shop reads %v, want %v", got, mine)
+	}
+	if theirs := m.as(otherKey, http.MethodGet, "/v1/accounts/acc/history", "").list(); len(theirs) != 0 {
+		t.Errorf("its neighbour reads %v", theirs)
+	}
+}
