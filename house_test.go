@@ -40,7 +40,7 @@ var arrows = map[string][]string{
 
 // testArrows are what tests may import beyond the arrows of their room.
 var testArrows = map[string][]string{
-	"session":           {"internal/sqlstore", "internal/clock"},
+	"session":           {"internal/sqlstore", "internal/clock", "internal/pgtest"},
 	"providers":         {"internal/sandbox", "internal/clock"},
 	"internal/sqlstore": {"session/storetest", "internal/pgtest"},
 	"internal/webhook":  {"internal/sqlstore", "session"},

@@ -98,6 +98,7 @@ func (f *Flow) order(ctx context.Context, o CardOrder, shown card.Masked, ask fu
 		return err
 	})
 	if err != nil {
+		f.needsLogin(ctx, o.Account, owner, err) //nolint:errcheck // unmade says so too
 		if proved := unmade(err); proved != nil {
 			return SavedCard{}, errors.Join(proved, f.Customers.DropCardOrder(ctx, o))
 		}

@@ -31,6 +31,8 @@ type Customers interface {
 	Met(ctx context.Context, merchant, account, customer string) (bool, error)
 	// Credential reads it. ErrNotFound where there is none or its time is over.
 	Credential(ctx context.Context, account, customer string) (sealed string, err error)
+	// DropCredential forgets it, if it is still the given one; else nothing happens.
+	DropCredential(ctx context.Context, account, customer, sealed string) error
 	// SaveCard keeps a saved card. A known gateway id of the same account and customer is replaced and keeps its ID.
 	SaveCard(ctx context.Context, c *SavedCard) error
 	// SavedCards lists a customer's cards in an account, newest first; account "" means all of the merchant's.

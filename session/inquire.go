@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -39,7 +40,7 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 	if err != nil {
 		return err
 	}
-	seen := view{a.State, a.StepN}
+	seen, credential := view{a.State, a.StepN}, f.credential(ctx, s)
 	standing, dialled, askErr := f.status(ctx, acc, s, a)
 	if askErr == nil && f.lostStep(s, a, acc) && standing.Outcome == providers.Waiting {
 		var more []TimelineEntry
@@ -55,6 +56,14 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 		a.note(dialled...)
 		if askErr != nil {
 			f.Log.Warn("inquiry without an answer", "session", id, "attempt", n, "error", askErr)
+			if errors.Is(askErr, providers.ErrCredential) {
+				f.loggedOut(ctx, s, credential)
+				if a.State == Gateway { // nobody can say how it ends until the customer logs in again
+					if err := f.move(s, a, c, Overdue); err != nil {
+						return err
+					}
+				}
+			}
 			return f.askLater(s, a, c)
 		}
 		return f.judge(s, a, c, acc, standing, seen)

@@ -41,5 +41,6 @@ func (f *Flow) History(ctx context.Context, merchant, account, customer string, 
 	}
 	call, done := context.WithTimeout(ctx, acc.withDefaults().CallTimeout)
 	defer done()
-	return historian.History(call, q)
+	lines, err := historian.History(call, q)
+	return lines, f.needsLogin(ctx, account, q.Owner, err)
 }

@@ -126,6 +126,7 @@ func (f *Flow) begin(ctx context.Context, s *Session, a *Attempt, in Submission)
 	}
 	log := f.Log.With("session", s.ID, "attempt", a.N, "account", acc.Name)
 	var ref providers.Ref
+	credential := f.credential(ctx, s)
 	var dialled []TimelineEntry
 	for skipped := 0; ; skipped++ {
 		var more []TimelineEntry
@@ -156,6 +157,9 @@ func (f *Flow) begin(ctx context.Context, s *Session, a *Attempt, in Submission)
 				return errNothing
 			}
 			a.note(dialled...)
+			if errors.Is(err, providers.ErrCredential) {
+				f.loggedOut(ctx, s, credential)
+			}
 			a.Decline = &providers.Decline{Reason: providers.TryAgainLater, Code: failureCode(err)}
 			return f.move(s, a, c, Unregistered)
 		})
@@ -296,12 +300,12 @@ func (f *Flow) call(ctx context.Context, id string, n int, out outgoing, send fu
 	if err != nil {
 		f.Log.Warn("a gateway call has no clear answer", "session", id, "attempt", n, "call", out.kind, "error", err)
 	}
-	f.answered(context.WithoutCancel(ctx), id, row, dialled, step, err)
+	f.answered(context.WithoutCancel(ctx), id, row, p.Credential, dialled, step, err)
 	f.At(out.kind + ".stored")
 }
 
-// answered stores what a call brought.
-func (f *Flow) answered(ctx context.Context, id string, row Call, dialled []TimelineEntry, step providers.Step, callErr error) {
+// answered stores what a call brought, which was made with a customer's credential where the gateway has logins.
+func (f *Flow) answered(ctx context.Context, id string, row Call, credential providers.Secret, dialled []TimelineEntry, step providers.Step, callErr error) {
 	news := false
 	s, err := f.update(ctx, id, func(s *Session, c *Change) error {
 		news = false
@@ -320,18 +324,19 @@ func (f *Flow) answered(ctx context.Context, id string, row Call, dialled []Time
 				return err
 			}
 		}
+		loggedOut := errors.Is(callErr, providers.ErrCredential)
+		if loggedOut {
+			f.loggedOut(ctx, s, credential)
+		}
 		if a.State != Calling && a.State != Unknown && a.State != Gateway {
 			return nil // an inquiry was faster: only the call book learns of it
 		}
 		var refusal *providers.Refusal
-		loggedOut := errors.Is(callErr, providers.ErrCredential)
+		refused := loggedOut && a.allAnswered(row) // this call took nothing; one before it may have
 		unsent := row.Kind == callPay && errors.Is(callErr, providers.ErrUnsent) && len(dialled) == 0
-		if (loggedOut || unsent || errors.As(callErr, &refusal)) && a.State == Calling {
+		if (refused || unsent || errors.As(callErr, &refusal)) && a.State == Calling {
 			// Nothing was taken: the customer has to log in again, no request left at all, or the provider saw before it sent
 			// anything that the gateway cannot express this.
-			if loggedOut {
-				f.refused(s)
-			}
 			a.Decline = &providers.Decline{Reason: providers.TryAgainLater}
 			return f.move(s, a, c, Disprove)
 		}
@@ -366,6 +371,13 @@ func (f *Flow) bookAnswer(s *Session, a *Attempt, c *Change, row Call) {
 		c.Calls = append(c.Calls, row)
 	}
 	c.Answered = append(c.Answered, row)
+}
+
+// allAnswered tells whether every call but the given one got a clear answer.
+func (a *Attempt) allAnswered(but Call) bool {
+	return !slices.ContainsFunc(a.Calls, func(c Call) bool {
+		return (c.Kind != but.Kind || c.Round != but.Round) && (c.AnsweredAt.IsZero() || c.Result == "error")
+	})
 }
 
 // unclear is an attempt whose call has no clear answer: nobody sends again, somebody asks.

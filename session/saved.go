@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ func (s *Session) owner() string {
 }
 
 // SavedCards lists what a session's customer may choose from. The caller has to know that this browser is the customer's.
+// ErrLogin where the gateway refuses the customer's credential: the session's login is then forgotten.
 func (f *Flow) SavedCards(ctx context.Context, s *Session) ([]SavedCard, error) {
 	acc, err := f.account(s)
 	if err != nil {
@@ -33,8 +35,15 @@ func (f *Flow) SavedCards(ctx context.Context, s *Session) ([]SavedCard, error) 
 	if _, logs := acc.Provider.(providers.Login); logs { // the gateway's own list is the truth: it knows cards we never saw
 		call, done := context.WithTimeout(ctx, loginTimeout)
 		defer done()
-		found, err := keeper.Cards(call, providers.Owner{CustomerID: s.Customer.ID, Credential: f.credential(ctx, s)})
+		credential := f.credential(ctx, s)
+		found, err := keeper.Cards(call, providers.Owner{CustomerID: s.Customer.ID, Credential: credential})
 		switch {
+		case errors.Is(err, providers.ErrCredential):
+			_, saveErr := f.update(ctx, s.ID, func(s *Session, c *Change) error {
+				f.loggedOut(ctx, s, credential)
+				return nil
+			})
+			return nil, cmp.Or(saveErr, errors.Join(ErrLogin, err))
 		case errors.Is(err, errors.ErrUnsupported):
 		case err != nil:
 			return nil, err
@@ -116,7 +125,7 @@ func (f *Flow) rememberDue(ctx context.Context, p jobPayload) error {
 	return err
 }
 
-// ForgetCard deletes a saved card at the gateway and here.
+// ForgetCard deletes a saved card at the gateway and here. ErrLogin where the customer has to log in first.
 func (f *Flow) ForgetCard(ctx context.Context, merchant, id string) error {
 	c, keeper, acc, err := f.keeper(ctx, merchant, id)
 	if err != nil {
@@ -124,13 +133,14 @@ func (f *Flow) ForgetCard(ctx context.Context, merchant, id string) error {
 	}
 	call, done := context.WithTimeout(ctx, acc.CallTimeout)
 	defer done()
-	if err := keeper.Forget(call, f.ownerOf(ctx, c), "forget-"+id[max(0, len(id)-20):], c.GatewayID); err != nil {
-		return err
+	owner := f.ownerOf(ctx, c)
+	if err := keeper.Forget(call, owner, "forget-"+id[max(0, len(id)-20):], c.GatewayID); err != nil {
+		return f.needsLogin(ctx, c.Account, owner, err)
 	}
 	return f.Customers.DropSavedCard(ctx, merchant, id)
 }
 
-// RenameCard gives a saved card a name, at the gateway too where it knows names.
+// RenameCard gives a saved card a name, at the gateway too where it knows names. ErrLogin as ForgetCard.
 func (f *Flow) RenameCard(ctx context.Context, merchant, id, name string) error {
 	c, keeper, acc, err := f.keeper(ctx, merchant, id)
 	if err != nil {
@@ -139,8 +149,9 @@ func (f *Flow) RenameCard(ctx context.Context, merchant, id, name string) error 
 	if renamer, ok := keeper.(providers.CardRenamer); ok {
 		call, done := context.WithTimeout(ctx, acc.CallTimeout)
 		defer done()
-		if err := renamer.RenameCard(call, f.ownerOf(ctx, c), fmt.Sprintf("rename-%d", f.Now().UnixMicro()), c.GatewayID, name); err != nil {
-			return err
+		owner := f.ownerOf(ctx, c)
+		if err := renamer.RenameCard(call, owner, fmt.Sprintf("rename-%d", f.Now().UnixMicro()), c.GatewayID, name); err != nil {
+			return f.needsLogin(ctx, c.Account, owner, err)
 		}
 	}
 	return f.Customers.RenameSavedCard(ctx, merchant, id, name)

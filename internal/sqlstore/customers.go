@@ -43,6 +43,13 @@ func (st *Store) Credential(ctx context.Context, account, customer string) (seal
 	return sealed, err
 }
 
+// DropCredential forgets a customer's credential, if it is still that one.
+func (st *Store) DropCredential(ctx context.Context, account, customer, sealed string) error {
+	return st.change(ctx, notice{}, func(tx *tx) error {
+		return tx.exec(`DELETE FROM credential WHERE account = $1 AND customer = $2 AND sealed = $3`, account, customer, sealed)
+	})
+}
+
 // SaveCard keeps a saved card and sets its ID to the one it had.
 func (st *Store) SaveCard(ctx context.Context, c *session.SavedCard) error {
 	return st.change(ctx, notice{}, func(tx *tx) error { return saveCard(tx, c) })

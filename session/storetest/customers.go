@@ -59,6 +59,26 @@ func savedCardPerMerchant(t *testing.T, st Store) {
 	}
 }
 
+func credentialDropped(t *testing.T, st Store) {
+	now := time.Now()
+	must(t, st.SaveCredential(t.Context(), "shop", "acc", "c-1", "newer", now, now.Add(time.Hour)))
+	must(t, st.SaveCredential(t.Context(), "shop", "acc", "c-2", "older", now, now.Add(time.Hour)))
+	must(t, st.DropCredential(t.Context(), "acc", "c-1", "older"))
+	if got, err := st.Credential(t.Context(), "acc", "c-1"); err != nil || got != "newer" {
+		t.Errorf("after the drop of another it is %q %v", got, err)
+	}
+	must(t, st.DropCredential(t.Context(), "acc", "c-1", "newer"))
+	if got, err := st.Credential(t.Context(), "acc", "c-1"); !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("after its drop it is %q %v", got, err)
+	}
+	if met, err := st.Met(t.Context(), "shop", "acc", "c-1"); err != nil || !met {
+		t.Errorf("the customer is forgotten too: %v", err)
+	}
+	if got, err := st.Credential(t.Context(), "acc", "c-2"); err != nil || got != "older" {
+		t.Errorf("another customer's is %q %v", got, err)
+	}
+}
+
 func savedCards(t *testing.T, st Store) {
 	keep := func(id, account, customer, gatewayID string, at time.Duration) session.SavedCard {
 		t.Helper()

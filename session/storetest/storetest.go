@@ -78,6 +78,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"lists are paged, newest first":                            listPages,
 		"a customer has one credential, the newest":                newestCredential,
 		"a credential ends with its time":                          credentialEnds,
+		"a credential is dropped if it is still that one":          credentialDropped,
 		"a saved card is one customer's and keeps its id":          savedCards,
 		"a gateway's card has an id of each merchant's own":        savedCardPerMerchant,
 		"a cancelled context changes nothing":                      cancelled,
