@@ -57,7 +57,7 @@ func New(o Options) *echo.Echo {
 	e.HTTPErrorHandler = errorPage{o}.handle
 	e.Binder = strictJSON{}
 	e.Use(
-		middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: requestID(o.Rand)}),
+		identified(o.Rand),
 		recovered(o.Log),
 		logged(o.Log, o.Observe),
 		hardened,

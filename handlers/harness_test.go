@@ -104,6 +104,8 @@ type tune struct {
 	book      func(merchant.Book) merchant.Book
 	provider  func(*gateway) providers.Provider
 	merchants []merchant.Merchant
+	log       *slog.Logger
+	observe   func(route, method string, code int, took time.Duration)
 }
 
 func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *machine {
@@ -122,7 +124,10 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
+	log := with.log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	m := &machine{t: t, clock: clock, store: st, gateway: &gateway{}, key: shopKey}
 	var store session.Store = st
 	if with.store != nil {
@@ -153,7 +158,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 			Store: st.Webhooks(), Sealer: keys, Now: clock.Now, Log: log,
 			Guard: &webhook.Guard{Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no names here") }},
 		}),
-		BaseURL: "https://pay.example", Ready: st.Health, Log: log,
+		BaseURL: "https://pay.example", Ready: st.Health, Log: log, Observe: with.observe,
 	})
 	t.Cleanup(m.stop)
 	return m

@@ -268,10 +268,10 @@ func (p pay) read(c echo.Context) (session.Submission, form) {
 	}
 	p.browser(c, &in)
 	// A number typed into the wrong field is not shown again.
-	if len(digitsOf(f.name)) > 6 {
+	if digitCount(f.name) > 6 {
 		f.name = ""
 	}
-	if len(digitsOf(f.expiry)) > 6 {
+	if digitCount(f.expiry) > 6 {
 		f.expiry = ""
 	}
 	return in, f

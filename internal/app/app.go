@@ -81,6 +81,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.Log = slog.New(boundedLog{o.Log.Handler()})
 	a = &App{o: o, log: o.Log}
 	defer func() {
 		if err != nil {
