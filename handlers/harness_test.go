@@ -153,7 +153,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 	})
 	m.Echo = handlers.New(handlers.Options{
 		Flow: m.flow, Store: store, Customers: st, Merchants: merchant.NewDirectory(with.merchants...), Revocations: st, Idempotency: book, History: st,
-		Browsers: browser.New(st.Browser(), true, rand.Reader, log), Texts: texts, Now: clock.Now, Rand: rand.Reader,
+		Browsers: browser.New(st.Browser(), true, clock.Now, rand.Reader, log), Texts: texts, Now: clock.Now, Rand: rand.Reader,
 		Webhooks: webhook.New(webhook.Options{
 			Store: st.Webhooks(), Sealer: keys, Now: clock.Now, Log: log,
 			Guard: &webhook.Guard{Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no names here") }},

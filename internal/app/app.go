@@ -210,7 +210,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	a.webhooks.Store(hooks)
 	e := handlers.New(handlers.Options{
 		Flow: a.flow, Store: a.store, Customers: a.store, Merchants: merchants, Revocations: a.store, Idempotency: a.store.Idempotency(), Webhooks: hooks, History: a.store, Texts: texts, Now: a.o.Clock.Now, Rand: a.o.Rand,
-		Browsers: browser.New(a.store.Browser(), strings.HasPrefix(a.FrontURL, "https://"), a.o.Rand, a.log),
+		Browsers: browser.New(a.store.Browser(), strings.HasPrefix(a.FrontURL, "https://"), a.o.Clock.Now, a.o.Rand, a.log),
 		BaseURL:  a.FrontURL, Sandbox: c.Sandbox, Ready: a.store.Health, Log: a.log, Observe: a.metrics.observe, IP: clientIP(c.TrustedProxies),
 	})
 	a.metrics.watch(a.store, a.flow, a.runner)
