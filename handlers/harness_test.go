@@ -105,6 +105,7 @@ type tune struct {
 	provider  func(*gateway) providers.Provider
 	merchants []merchant.Merchant
 	log       *slog.Logger
+	streams   int
 	observe   func(route, method string, code int, took time.Duration)
 }
 
@@ -158,7 +159,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 			Store: st.Webhooks(), Sealer: keys, Now: clock.Now, Log: log,
 			Guard: &webhook.Guard{Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no names here") }},
 		}),
-		BaseURL: "https://pay.example", Ready: st.Health, Log: log, Observe: with.observe,
+		BaseURL: "https://pay.example", Ready: st.Health, Log: log, Observe: with.observe, MaxStreams: with.streams,
 	})
 	t.Cleanup(m.stop)
 	return m
