@@ -1485,6 +1485,9 @@ type Problem struct {
 	Detail string       `json:"detail,omitempty"`
 	Errors []FieldError `json:"errors,omitempty"`
 
+	// ErrorsLeft How many more there are than `errors` lists.
+	ErrorsLeft int `json:"errors_left,omitempty"`
+
 	// RequestID Name it when you ask us.
 	RequestID string `json:"request_id,omitempty"`
 

@@ -219,7 +219,7 @@ func (p pay) start(c echo.Context) error {
 	if s.Method == "sberpay" && in.Phone == "" {
 		phone, wrong := readPhone(c.FormValue("phone"))
 		if wrong != "" {
-			return p.page(c, s, form{phone: cut(c.FormValue("phone"), 24), login: wrong})
+			return p.page(c, s, form{phone: shownAgain(c.FormValue("phone"), 24), login: wrong})
 		}
 		in.Phone = phone
 	}
@@ -292,12 +292,16 @@ func digitsOf(s string) string {
 	}, s)
 }
 
-// readPhone takes a phone as people write it; 8 in front of ten digits is how 7 is dialled at home.
+// readPhone takes a phone as people write it; 8 in front of ten digits is how 7 is dialled at home. A card number is none,
+// also where its digits would do: the phone is stored.
 func readPhone(s string) (phone string, wrong templates.LoginError) {
 	if strings.TrimSpace(s) == "" {
 		return "", templates.PhoneMissing
 	}
-	d := digitsOf(cut(s, 40))
+	d := digitsOf(s)
+	if _, err := card.ParseNumber(d); err == nil && len(d) > 12 {
+		return "", templates.PhoneInvalid
+	}
 	if len(d) == 11 && d[0] == '8' && !strings.Contains(s, "+") {
 		d = "7" + d[1:]
 	}
@@ -318,8 +322,8 @@ func (p pay) phone(c echo.Context) error {
 	if !p.Flow.NeedsLogin(s) || s.Status() != session.StatusOpen {
 		return back(c, s.ID)
 	}
-	typed := cut(c.FormValue("phone"), 24)
-	phone, wrong := readPhone(typed)
+	typed := shownAgain(c.FormValue("phone"), 24)
+	phone, wrong := readPhone(c.FormValue("phone"))
 	if wrong != "" {
 		return p.page(c, s, form{phone: typed, login: wrong})
 	}

@@ -1384,6 +1384,9 @@ type Problem struct {
 	Detail string       `json:"detail,omitempty,omitzero"`
 	Errors []FieldError `json:"errors,omitempty,omitzero"`
 
+	// ErrorsLeft How many more there are than `errors` lists.
+	ErrorsLeft int `json:"errors_left,omitempty,omitzero"`
+
 	// RequestID Name it when you ask us.
 	RequestID string `json:"request_id,omitempty,omitzero"`
 

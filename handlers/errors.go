@@ -130,6 +130,7 @@ func writeProblem(c echo.Context, k kind, err error) error {
 	if errors.As(err, &fault) {
 		p.Errors = []FieldError{{Pointer: "/" + fault.Field, Detail: fault.Text}}
 	}
+	p.Errors, p.ErrorsLeft = repeatable(p.Errors)
 	var taken *session.OrderTaken
 	if errors.As(err, &taken) {
 		p.Session = taken.SessionID

@@ -41,6 +41,7 @@ type Options struct {
 	Ready       func(context.Context) error
 	Log         *slog.Logger
 	Observe     func(route, method string, code int, took time.Duration) // metrics; nil: nobody counts
+	MaxStreams  int                                                      // live waits open at once; 0: usualStreams
 	IP          echo.IPExtractor                                         // nil: the peer's address
 }
 
@@ -58,7 +59,7 @@ func New(o Options) *echo.Echo {
 	e.HTTPErrorHandler = errorPage{o}.handle
 	e.Binder = strictJSON{}
 	e.Use(
-		middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: requestID(o.Rand)}),
+		identified(o.Rand),
 		recovered(o.Log),
 		logged(o.Log, o.Observe),
 		hardened,
@@ -77,7 +78,7 @@ func New(o Options) *echo.Echo {
 	e.GET("/docs/:file", d.file)
 
 	// The shopper's pages. Only these have a browser session.
-	p := pay{o}
+	p := pay{o, newStreams(o.MaxStreams)}
 	pages := e.Group("/pay/:session", echo.WrapMiddleware(o.Browsers.LoadAndSave), answeredInside, p.sameSite)
 	pages.GET("", p.show)
 	pages.POST("", p.submit) // a form without its action, reloaded or kept by a browser extension

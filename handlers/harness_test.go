@@ -109,6 +109,9 @@ type tune struct {
 	book      func(merchant.Book) merchant.Book
 	provider  func(*gateway) providers.Provider
 	merchants []merchant.Merchant
+	log       *slog.Logger
+	streams   int
+	observe   func(route, method string, code int, took time.Duration)
 }
 
 func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *machine {
@@ -127,7 +130,10 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
+	log := with.log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	m := &machine{t: t, clock: clock, store: st, gateway: &gateway{}, key: shopKey}
 	var store session.Store = st
 	if with.store != nil {
@@ -153,12 +159,12 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 	})
 	m.Echo = handlers.New(handlers.Options{
 		Flow: m.flow, Store: store, Customers: st, Merchants: merchant.NewDirectory(with.merchants...), Tags: st, Revocations: st, Idempotency: book, History: st,
-		Browsers: browser.New(st.Browser(), true, rand.Reader, log), Texts: texts, Now: clock.Now, Rand: rand.Reader,
+		Browsers: browser.New(st.Browser(), true, clock.Now, rand.Reader, log), Texts: texts, Now: clock.Now, Rand: rand.Reader,
 		Webhooks: webhook.New(webhook.Options{
 			Store: st.Webhooks(), Sealer: keys, Now: clock.Now, Log: log,
 			Guard: &webhook.Guard{Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no names here") }},
 		}),
-		BaseURL: "https://pay.example", Ready: st.Health, Log: log,
+		BaseURL: "https://pay.example", Ready: st.Health, Log: log, Observe: with.observe, MaxStreams: with.streams,
 	})
 	t.Cleanup(m.stop)
 	return m

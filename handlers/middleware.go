@@ -14,16 +14,27 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// requestID is 64 random bits; a client's own X-Request-Id is not trusted into our logs unread: Echo keeps one that
-// comes, so it is cut to what an id may look like by logged.
-func requestID(random io.Reader) func() string {
-	return func() string {
-		var b [8]byte
-		if _, err := io.ReadFull(random, b[:]); err != nil {
-			return "none"
+// identified gives every request an id, which stands in its answer, its problem and its log lines: the caller's own where
+// that is safe to repeat, else 64 random bits.
+func identified(random io.Reader) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			id := c.Request().Header.Get(echo.HeaderXRequestID)
+			if !safeRequestID(id) {
+				id = newRequestID(random)
+			}
+			c.Response().Header().Set(echo.HeaderXRequestID, id)
+			return next(c)
 		}
-		return hex.EncodeToString(b[:])
 	}
+}
+
+func newRequestID(random io.Reader) string {
+	var b [8]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return "none"
+	}
+	return hex.EncodeToString(b[:])
 }
 
 // recovered turns a panic into a plain failure. The value of the panic is not logged: it may hold what was typed.
@@ -59,10 +70,11 @@ func logged(log *slog.Logger, observe func(route, method string, code int, took 
 			if c.Response().Status >= 500 {
 				level = slog.LevelError
 			}
-			log.Log(c.Request().Context(), level, "request", "method", c.Request().Method, "route", c.Path(), "status", c.Response().Status,
+			method := methodName(c.Request().Method)
+			log.Log(c.Request().Context(), level, "request", "method", method, "route", c.Path(), "status", c.Response().Status,
 				"took", took, "request_id", c.Response().Header().Get(echo.HeaderXRequestID))
 			if observe != nil {
-				observe(c.Path(), c.Request().Method, c.Response().Status, took)
+				observe(c.Path(), method, c.Response().Status, took)
 			}
 			return nil
 		}

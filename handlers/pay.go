@@ -21,7 +21,10 @@ import (
 )
 
 // pay is the shopper's visit. It has one address; what GET shows there is a function of the stored state.
-type pay struct{ Options }
+type pay struct {
+	Options
+	streams *streams
+}
 
 func payPath(id string) string { return "/pay/" + id }
 
@@ -268,10 +271,10 @@ func (p pay) read(c echo.Context) (session.Submission, form) {
 	}
 	p.browser(c, &in)
 	// A number typed into the wrong field is not shown again.
-	if len(digitsOf(f.name)) > 6 {
+	if digitCount(f.name) > 6 {
 		f.name = ""
 	}
-	if len(digitsOf(f.expiry)) > 6 {
+	if digitCount(f.expiry) > 6 {
 		f.expiry = ""
 	}
 	return in, f
@@ -446,19 +449,26 @@ func continueURL(shop, id string) string {
 	return u.String()
 }
 
-// events is the live wait: one event "change" when the page the browser shows is not the true one any more.
+// events is the live wait: one event "change" when the page the browser shows is not the true one any more. 204 where there
+// is no place: the browser then does not connect again, and the page asks by reloading.
 func (p pay) events(c echo.Context) error {
 	s, err := p.load(c)
 	if err != nil {
 		return err
 	}
+	leave, ok := p.streams.enter(s.ID)
+	if !ok {
+		return c.NoContent(http.StatusNoContent)
+	}
+	defer leave()
 	w := c.Response()
 	w.Header().Set(echo.HeaderContentType, "text/event-stream")
+	w.Header().Set(echo.HeaderConnection, "close") // the connection ends with the stream
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 	w.Flush()
 	shown := c.QueryParam("view")
-	ctx, done := context.WithTimeout(c.Request().Context(), 10*time.Minute)
+	ctx, done := context.WithTimeout(c.Request().Context(), streamLife)
 	defer done()
 	for {
 		turn, stop := context.WithTimeout(ctx, 15*time.Second)

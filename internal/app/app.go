@@ -81,6 +81,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.Log = slog.New(boundedLog{o.Log.Handler()})
 	a = &App{o: o, log: o.Log}
 	defer func() {
 		if err != nil {
@@ -209,8 +210,8 @@ func (a *App) buildFront(ctx context.Context) error {
 	a.webhooks.Store(hooks)
 	e := handlers.New(handlers.Options{
 		Flow: a.flow, Store: a.store, Customers: a.store, Merchants: merchants, Tags: a.store, Revocations: a.store, Idempotency: a.store.Idempotency(), Webhooks: hooks, History: a.store, Texts: texts, Now: a.o.Clock.Now, Rand: a.o.Rand,
-		Browsers: browser.New(a.store.Browser(), strings.HasPrefix(a.FrontURL, "https://"), a.o.Rand, a.log),
-		BaseURL:  a.FrontURL, Sandbox: c.Sandbox, Ready: a.store.Health, Log: a.log, Observe: a.metrics.observe, IP: clientIP(c.TrustedProxies),
+		Browsers: browser.New(a.store.Browser(), strings.HasPrefix(a.FrontURL, "https://"), a.o.Clock.Now, a.o.Rand, a.log),
+		BaseURL:  a.FrontURL, Sandbox: c.Sandbox, Ready: a.store.Health, Log: a.log, Observe: a.metrics.observe, MaxStreams: c.MaxStreams, IP: clientIP(c.TrustedProxies),
 	})
 	a.metrics.watch(a.store, a.flow, a.runner)
 	a.front = server(e, a.log)
@@ -244,14 +245,6 @@ func clientIP(proxies []string) echo.IPExtractor {
 		}
 	}
 	return echo.ExtractIPFromXFFHeader(trust...)
-}
-
-// server bounds what a slow or greedy client can hold. There is no write timeout: waiting pages stream.
-func server(h http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
 }
 
 // Grace is how long a stopping process lets requests and gateway calls end.

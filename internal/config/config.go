@@ -33,6 +33,7 @@ type Config struct {
 	Metrics       string `toml:"metrics_listen" env:"METRICS_LISTEN"` // address of /metrics; "": none
 	KeysFile      string `toml:"keys_file" env:"KEYS_FILE"`           // sealing keys, newest first; "": Data/keys, made at the first start
 	LogLevel      string `toml:"log_level" env:"LOG_LEVEL"`           // debug, info, warn, error
+	MaxStreams    int    `toml:"max_streams" env:"MAX_STREAMS"`       // live waits of browsers open at once
 	// TrustedProxies are the networks (CIDR) whose X-Forwarded-For is believed.
 	TrustedProxies []string `toml:"trusted_proxies" env:"TRUSTED_PROXIES"`
 
@@ -119,7 +120,7 @@ const EnvPrefix = "TOLLGATE_"
 
 // Load reads file, environment and flags. The error is Faults; the Config is then as far as it could be read.
 func Load(flags Flags, environ []string) (Config, error) {
-	c := Config{Listen: "127.0.0.1:8080", SandboxListen: "localhost:8081", Data: "./data", LogLevel: "info", env: env.ToMap(environ)}
+	c := Config{Listen: "127.0.0.1:8080", SandboxListen: "localhost:8081", Data: "./data", LogLevel: "info", MaxStreams: 2000, env: env.ToMap(environ)}
 	name := flags.Config
 	if name == "" {
 		name = c.env[EnvPrefix+"CONFIG"]
@@ -279,6 +280,9 @@ func (c *Config) check() Faults {
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
 		fault("log_level", "must be debug, info, warn or error")
+	}
+	if c.MaxStreams < 1 {
+		fault("max_streams", "must be at least 1")
 	}
 	for _, p := range c.TrustedProxies {
 		if _, _, err := net.ParseCIDR(p); err != nil {

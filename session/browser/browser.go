@@ -16,6 +16,7 @@ import (
 // which checkout sessions this browser opened; nothing that a payment needs.
 type Browsers struct {
 	*scs.SessionManager
+	now  func() time.Time
 	rand io.Reader
 }
 
@@ -28,9 +29,9 @@ const (
 // Lifetime is how long a browser session lasts.
 const Lifetime = 24 * time.Hour
 
-// New makes the browser sessions. secure is false only in the sandbox, which runs without TLS: the cookie then lacks
+// New makes the browser sessions, whose store judges by the clock now when they are over. secure is false only in the sandbox, which runs without TLS: the cookie then lacks
 // the __Host- prefix too, since browsers refuse that without Secure.
-func New(store scs.CtxStore, secure bool, random io.Reader, log *slog.Logger) *Browsers {
+func New(store scs.CtxStore, secure bool, now func() time.Time, random io.Reader, log *slog.Logger) *Browsers {
 	m := scs.New()
 	m.Store = store
 	m.Lifetime = Lifetime
@@ -49,7 +50,7 @@ func New(store scs.CtxStore, secure bool, random io.Reader, log *slog.Logger) *B
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "Temporarily unavailable.", http.StatusServiceUnavailable)
 	}
-	return &Browsers{m, random}
+	return &Browsers{m, now, random}
 }
 
 // CSRF is the secret of this browser session, made at first use. The form carries it as a hidden input.
@@ -67,8 +68,17 @@ func (b *Browsers) random(ctx context.Context, key string) (string, error) {
 		return "", err
 	}
 	v := base64.RawURLEncoding.EncodeToString(raw[:])
-	b.Put(ctx, key, v)
+	b.put(ctx, key, v)
 	return v, nil
+}
+
+// put writes a value. A session's first one sets until when it lasts: the library would take the machine's clock for that,
+// and the store judges by ours.
+func (b *Browsers) put(ctx context.Context, key, v string) {
+	if b.Token(ctx) == "" {
+		b.SetDeadline(ctx, b.now().Add(Lifetime))
+	}
+	b.Put(ctx, key, v)
 }
 
 // Proves tells whether a posted token is this browser's: another site can make a browser post, but cannot read the page.
@@ -87,4 +97,4 @@ func (b *Browsers) ID(ctx context.Context) (string, error) {
 func (b *Browsers) Language(ctx context.Context) string { return b.GetString(ctx, keyLanguage) }
 
 // Choose remembers a language.
-func (b *Browsers) Choose(ctx context.Context, lang string) { b.Put(ctx, keyLanguage, lang) }
+func (b *Browsers) Choose(ctx context.Context, lang string) { b.put(ctx, keyLanguage, lang) }

@@ -1,0 +1,114 @@
+package handlers
+
+import (
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"tollgate/internal/card"
+)
+
+// What a stranger chooses is repeated (in an answer, a log line, a metric) only where it is short, of a known form, and no
+// card number.
+
+// methods are the request methods that are told apart; any other token is legal HTTP, and as long as headers may be.
+var methods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace,
+}
+
+// methodName is the method as logs and metrics know it: one of methods, or "other".
+func methodName(method string) string {
+	if slices.Contains(methods, method) {
+		return method
+	}
+	return "other"
+}
+
+var (
+	callersID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+	digitRun  = regexp.MustCompile(`[0-9]{12,}`)
+)
+
+// safeRequestID tells whether a caller's own X-Request-Id may stand in answers and logs.
+func safeRequestID(id string) bool {
+	return callersID.MatchString(id) && !slices.ContainsFunc(digitRun.FindAllString(id, -1), func(run string) bool {
+		_, err := card.ParseNumber(run)
+		return err == nil
+	})
+}
+
+// digitCount counts digits of any script: a number typed in full-width digits is a number.
+func digitCount(s string) (n int) {
+	for _, r := range s {
+		if unicode.IsDigit(r) {
+			n++
+		}
+	}
+	return n
+}
+
+// mayBeCard tells whether a typed text may be a card number, whole or with a digit missing. Telephone numbers have 12
+// digits at most where Tollgate is used.
+func mayBeCard(s string) bool {
+	if _, err := card.ParseNumber(s); err == nil {
+		return true
+	}
+	return digitCount(s) > 12
+}
+
+// shownAgain is what was typed, cut for its field: never what may be a card number.
+func shownAgain(typed string, most int) string {
+	if mayBeCard(typed) {
+		return ""
+	}
+	return cut(typed, most)
+}
+
+// maskNumbers hides the digits of every number that is long enough to be a card's, written with separators or without.
+func maskNumbers(s string) string {
+	runes := []rune(s)
+	for start := 0; start < len(runes); {
+		end, digits := start, 0
+		for end < len(runes) && (unicode.IsDigit(runes[end]) || strings.ContainsRune(" \u00a0\u202f\t-./_", runes[end])) {
+			if unicode.IsDigit(runes[end]) {
+				digits++
+			}
+			end++
+		}
+		if digits > 12 {
+			for i := start; i < end; i++ {
+				if unicode.IsDigit(runes[i]) {
+					runes[i] = '*'
+				}
+			}
+		}
+		start = end + 1
+	}
+	return string(runes)
+}
+
+// Bounds of what an error says of a request: every name in it may be the caller's own.
+const (
+	maxProblems = 20
+	maxPointer  = 200 // characters
+	maxDetail   = 500
+)
+
+// repeatable bounds what an error lists; left is how many more there are.
+func repeatable(all []FieldError) (told []FieldError, left int) {
+	left = max(0, len(all)-maxProblems)
+	for _, f := range all[:len(all)-left] {
+		told = append(told, FieldError{Pointer: shorten(maskNumbers(f.Pointer), maxPointer), Detail: shorten(maskNumbers(f.Detail), maxDetail)})
+	}
+	return told, left
+}
+
+// shorten cuts a text and marks that it was cut.
+func shorten(s string, most int) string {
+	if short := cut(s, most); len(short) < len(s) {
+		return short + "…"
+	}
+	return s
+}
