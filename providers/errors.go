@@ -11,6 +11,28 @@ var ErrUnsent = errors.New("providers: not sent")
 // ErrForged says that a callback's signature does not fit. It changes nothing and costs no inquiry.
 var ErrForged = errors.New("providers: callback not proved")
 
+// ErrReferenceTaken says that our number belongs to another order, or to one that can no longer be paid: nothing was taken
+// for us under it, and the next number may be used.
+var ErrReferenceTaken = errors.New("providers: the number belongs to another order")
+
+// ErrAlreadyPaid is what every AlreadyPaid is.
+var ErrAlreadyPaid = errors.New("providers: the order under our number has money, or had")
+
+// AlreadyPaid answers a Register whose number has an order of our amount and currency that money stands with, did, or may
+// (it is being worked on). It is neither to be paid again nor to be passed over.
+type AlreadyPaid struct {
+	Ref      Ref
+	Ours     bool // Payment.Mark is on it
+	Standing Standing
+}
+
+func (a *AlreadyPaid) Error() string {
+	return fmt.Sprintf("%v: %s", ErrAlreadyPaid, a.Standing.Outcome)
+}
+
+// Is makes every AlreadyPaid ErrAlreadyPaid.
+func (a *AlreadyPaid) Is(target error) bool { return target == ErrAlreadyPaid }
+
 // Refusal is a payment that the gateway cannot express. Field is the merchant's name of the input, such as billing.zip,
 // Text may be shown to the merchant.
 type Refusal struct{ Field, Text string }

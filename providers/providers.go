@@ -143,6 +143,7 @@ type Payment struct {
 	CallbackURL string       // /callbacks/{account}: gateway to server
 	Credential  Secret       // the customer's, where the gateway has logins
 	Transfer    *Destination // kind transfer: where the money goes; nil for a payment
+	Mark        string       // ours alone; goes into the order where the gateway keeps such a thing, and proves the order ours
 }
 
 // Run holds the addresses of one 3-D Secure authentication; both carry its unguessable token in the path and no query.
@@ -260,6 +261,9 @@ const (
 	Voided     Outcome = "voided"     // was authorized, is no more
 	Closed     Outcome = "closed"     // unpaid and unpayable: expired, cancelled
 	Unclear    Outcome = "unclear"    // the gateway itself does not know: leave the fast loop, stay unknown
+	// HoldLeft: the money was to be taken at once, the debit was refused and its hold still stands. The try is refused and
+	// Decline says why; Held is what whoever reads this has to release.
+	HoldLeft Outcome = "hold_left"
 )
 
 // Standing is the gateway's answer to an inquiry.
@@ -271,7 +275,12 @@ type Standing struct {
 	Held      int64        // authorized, minor units
 	Captured  int64
 	Refunded  int64
-	Decline   *Decline
+	// Stated: the gateway itself told Held, Captured and Refunded, by sums or by a state that leaves no doubt. Otherwise some
+	// of them are our supposition (all or nothing), which proves neither that an operation was done nor that it was not.
+	Stated bool
+	// VoidRefused: the release of the hold was refused; the hold still stands.
+	VoidRefused bool
+	Decline     *Decline
 	// Declined try inside an order that may still be paid (RBS keeps it open): the try is over, the order is not.
 	LastTry *Decline
 	Card    card.Masked
@@ -279,10 +288,37 @@ type Standing struct {
 	Next    *Step // what the gateway still waits for, where it can repeat it
 }
 
-// Unmoved tells whether the same money stands as before.
+// Unmoved tells whether the same money stands as before, as far as the sums go: whether they prove anything, Stated says.
 func (s Standing) Unmoved(before Standing) bool {
-	return (s.Outcome == Authorized || s.Outcome == Paid) && s.Outcome == before.Outcome &&
+	return (s.Outcome == Authorized || s.Outcome == Paid || s.Outcome == HoldLeft) && s.Outcome == before.Outcome &&
 		s.Held == before.Held && s.Captured == before.Captured && s.Refunded == before.Refunded
+}
+
+// RefundSeen tells from the sums alone what became of a refund: OpSucceeded where as much as it asked for has gone since,
+// OpMissing where nothing has, OpPending where they prove neither. Only sums that the gateway stated count.
+func (s Standing) RefundSeen(op Op) OpState {
+	left, before := s.Captured-s.Refunded, op.Standing.Captured-op.Standing.Refunded
+	switch {
+	case s.Outcome != Paid, !s.Stated, op.Amount.Minor <= 0:
+	case before < op.Amount.Minor: // the refund would not have been sent: what we held to be the sums then was supposed
+	case left <= before-op.Amount.Minor:
+		return OpSucceeded
+	case left == before && s.Unmoved(op.Standing):
+		return OpMissing
+	}
+	return OpPending
+}
+
+// CaptureSeen does the same for a capture. That something was captured is a state, of which the gateway's word is enough
+// where the whole hold was asked for; of a part the sum has to be stated.
+func (s Standing) CaptureSeen(op Op) OpState {
+	switch {
+	case s.Outcome == Paid && op.Standing.Captured == 0 && (s.Stated || op.Amount.Minor >= op.Standing.Held) && s.Captured >= op.Amount.Minor:
+		return OpSucceeded
+	case s.Outcome != Paid && s.Unmoved(op.Standing):
+		return OpMissing
+	}
+	return OpPending
 }
 
 // ThreeDS is how the cardholder was authenticated, as the gateway tells it; for the merchant's records.
