@@ -39,7 +39,7 @@ func (g *provider) payBinding(ctx context.Context, p providers.Payment, binding 
 	set(form, "email", email(p))
 	if !p.Merchant {
 		if g.browser {
-			set(form, "clientBrowserInfo", browserInfo(b))
+			set(form, "clientBrowserInfo", browserInfo(p, b))
 		}
 		if g.notify {
 			set(form, "threeDSMethodNotificationUrl", p.Run.NotifyURL)

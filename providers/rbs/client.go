@@ -270,10 +270,11 @@ func cardForm(form url.Values, c card.Card) (hide []string) {
 }
 
 // browserInfo is clientBrowserInfo; "" where nothing is known of the browser.
-func browserInfo(b threeds.BrowserData) string {
+func browserInfo(p providers.Payment, b threeds.BrowserData) string {
 	if b.UserAgent == "" && b.AcceptHeader == "" && b.Language == "" {
 		return ""
 	}
+	b = providers.Browser(p, b)
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)
 	e.SetEscapeHTML(false)

@@ -218,7 +218,7 @@ func (g *provider) payOrder(ctx context.Context, p providers.Payment, c card.Car
 	set(form, "ip", address(b.IP, p.Customer.IP))
 	set(form, "email", email(p))
 	if g.browser {
-		set(form, "clientBrowserInfo", browserInfo(b))
+		set(form, "clientBrowserInfo", browserInfo(p, b))
 	}
 	if g.notify {
 		set(form, "threeDSMethodNotificationUrl", p.Run.NotifyURL)

@@ -145,6 +145,9 @@ func (p *Provider) form(pay providers.Payment, b threeds.BrowserData) url.Values
 	if ip == "" {
 		ip = b.IP
 	}
+	if providers.BrowserKnown(b) {
+		b = providers.Browser(pay, b)
+	}
 	language := b.Language
 	if len(language) > 5 {
 		language, _, _ = strings.Cut(language, "-") // the gateway takes five characters
