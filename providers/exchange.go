@@ -16,19 +16,25 @@ var ErrTooLarge = errors.New("providers: answer too large")
 // Exchange sends one request, once, and reads the whole answer. Every error is a *Failure: the request may have been
 // taken. op is the gateway's name of the call. The status code is the caller's to judge.
 func Exchange(c *http.Client, op string, req *http.Request) (status int, body []byte, err error) {
+	status, body, _, err = ExchangeWhole(c, op, req)
+	return status, body, err
+}
+
+// ExchangeWhole is Exchange that also tells whether the answer is proved to be whole: it announced its length and kept it.
+func ExchangeWhole(c *http.Client, op string, req *http.Request) (status int, body []byte, whole bool, err error) {
 	res, err := c.Do(req)
 	if err != nil {
-		return 0, nil, &Failure{Op: op, Err: err}
+		return 0, nil, false, &Failure{Op: op, Err: err}
 	}
 	defer res.Body.Close()
 	body, err = io.ReadAll(io.LimitReader(res.Body, MaxAnswer+1))
 	switch {
 	case err != nil:
-		return res.StatusCode, nil, &Failure{Op: op, Err: err}
+		return res.StatusCode, nil, false, &Failure{Op: op, Err: err}
 	case len(body) > MaxAnswer:
-		return res.StatusCode, nil, &Failure{Op: op, Err: ErrTooLarge}
+		return res.StatusCode, nil, false, &Failure{Op: op, Err: ErrTooLarge}
 	}
-	return res.StatusCode, body, nil
+	return res.StatusCode, body, res.ContentLength == int64(len(body)), nil
 }
 
 // Unreadable is the Failure for an answer that is not in the gateway's language. The body is not kept: it may hold anything.

@@ -334,10 +334,84 @@ func TestSlowAndRefusedOperations(t *testing.T) {
 			t.Errorf("after a refused %s the hold is still there: %+v", kind, st)
 		}
 	}
-	// The same in one stage: the money is held, nobody took it.
+}
+
+// In one stage: the debit was refused, and the hold that nobody asked for stands until it is released.
+func TestADebitThatWasRefusedLeavesAHoldToRelease(t *testing.T) {
+	refusing := sandbox.DemoAccount()
+	refusing.DeclineCharge = true
+	s := newShop(t, refusing, nil, nil)
 	p, _ := s.pay(s.registered(), s.card("4000019900050008"))
-	if st := s.status(p, providers.Authorized); st.Held != 123456 || st.Captured != 0 {
+	st := s.status(p, providers.HoldLeft)
+	if st.Held != 123456 || st.Captured != 0 || st.Decline == nil || st.Decline.Code != "CHARGE_FAILED" || st.VoidRefused {
+		t.Fatalf("%+v", st)
+	}
+	op := providers.Op{Kind: providers.Void, Reference: "op", Amount: p.Amount, Standing: st}
+	if r, err := s.p.Inquire(t.Context(), p, op); err != nil || r.State != providers.OpMissing {
+		t.Errorf("not sent yet: %+v %v", r, err)
+	}
+	if r, err := s.p.Do(t.Context(), p, op); err != nil || r.State != providers.OpSucceeded {
+		t.Fatalf("%+v %v", r, err)
+	}
+	if st := s.status(p, providers.Voided); st.Held != 0 {
 		t.Errorf("%+v", st)
+	}
+
+	refusing.DeclineVoid = true
+	s = newShop(t, refusing, nil, nil)
+	p, _ = s.pay(s.registered(), s.card("4000019900050008"))
+	op.Standing = s.status(p, providers.HoldLeft)
+	if r, err := s.p.Do(t.Context(), p, op); err != nil || r.State != providers.OpFailed {
+		t.Fatalf("%+v %v", r, err)
+	}
+	if st := s.status(p, providers.HoldLeft); st.Held != 123456 || !st.VoidRefused {
+		t.Errorf("%+v", st)
+	}
+}
+
+// Partly refunded, and no word of how much: neither this refund nor its absence.
+func TestARefundWithoutTheGatewaysSumIsUnknown(t *testing.T) {
+	paid := providers.Standing{Outcome: providers.Paid, Held: 100, Captured: 100}
+	earlier := providers.Standing{Outcome: providers.Paid, Held: 100, Captured: 100, Refunded: 40}
+	for _, c := range []struct {
+		status   string
+		refunded any
+		before   providers.Standing
+		want     providers.OpState // "" is unknown
+	}{
+		{"CHARGED", nil, paid, providers.OpMissing},
+		{"PARTIALLY_REFUNDED", nil, paid, ""},
+		{"PARTIALLY_REFUNDED", nil, earlier, ""},
+		{"PARTIALLY_REFUNDED", 40, earlier, providers.OpMissing},
+		{"PARTIALLY_REFUNDED", 45, earlier, providers.OpPending},
+		{"PARTIALLY_REFUNDED", 50, earlier, providers.OpSucceeded},
+		{"REFUNDED", nil, earlier, providers.OpSucceeded},
+	} {
+		f := newFake(map[string][]said{"read": {{0, orderAnswer(t, "status", c.status, "refundedAmount", c.refunded)}}})
+		op := providers.Op{Kind: providers.Refund, Amount: money.Amount{Minor: 10, Currency: currency(t, "RUB")}, Standing: c.before}
+		r, err := f.open(t, nil).Inquire(t.Context(), payment(t, true), op)
+		if r.State != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%s %v: %+v %v", c.status, c.refunded, r, err)
+		}
+	}
+}
+
+// Whatever is no answer to the call leaves an operation unknown.
+func TestAnOperationWithoutTheGatewaysWordIsUnknown(t *testing.T) {
+	for _, body := range []string{
+		``, `{}`, `[]`, `<html><form action="/login"></form></html>`, `{"status":"maintenance","retryAfter":60}`, `{"errorCode":"0"}`, `{"success":true}`,
+		`{"Response":{"Success":true}}`, `{"success":true,"accessToken":"x","refreshToken":"y"}`, `{"success":true,"orders":[]}`,
+		`{"Response":{"Success":true},"Order":{"OrderId":"00000000-ffff-4fff-8fff-ffffffffffff","Status":"CHARGED"}}`,
+	} {
+		f := newFake(map[string][]said{"charge": {{0, body}}, "void": {{0, body}}, "refund": {{0, body}}})
+		g := f.open(t, nil)
+		for _, kind := range []providers.OpKind{providers.Capture, providers.Void, providers.Refund} {
+			pay := payment(t, true)
+			r, err := g.Do(t.Context(), pay, providers.Op{Kind: kind, Reference: "r", Amount: pay.Amount})
+			if err == nil || r.State != "" {
+				t.Errorf("%s, %s: %+v %v", kind, body, r, err)
+			}
+		}
 	}
 }
 

@@ -30,7 +30,7 @@ func TestEveryStatusOfTheDocument(t *testing.T) {
 		{"AUTHORIZED", providers.Processing, providers.Authorized, 100, 0, 0, ""},
 		{"CHARGE_IN_PROGRESS", providers.Processing, providers.Processing, 100, 0, 0, ""},
 		{"VOID_IN_PROGRESS", providers.Processing, providers.Processing, 100, 0, 0, ""},
-		{"VOID_DECLINED", providers.Authorized, providers.Authorized, 100, 0, 0, ""},
+		{"VOID_DECLINED", providers.HoldLeft, providers.Authorized, 100, 0, 0, ""},
 		{"VOIDED", providers.Voided, providers.Voided, 0, 0, 0, ""},
 		{"IPS_ACCEPTED", providers.Paid, providers.Paid, 100, 100, 0, ""},
 		{"SBP_ACCEPTED", providers.Paid, providers.Paid, 100, 100, 0, ""},
@@ -51,7 +51,7 @@ func TestEveryStatusOfTheDocument(t *testing.T) {
 			if c.next == "" && s.Next != nil || c.next != "" && (s.Next == nil || s.Next.Kind != c.next) {
 				t.Errorf("%s: next %+v", c.status, s.Next)
 			}
-			if (s.Decline != nil) != (c.status == "DECLINED") {
+			if (s.Decline != nil) != (c.status == "DECLINED" || hold == providers.HoldLeft) {
 				t.Errorf("%s: %+v", c.status, s.Decline)
 			}
 		}
@@ -63,7 +63,7 @@ func TestEveryStatusOfTheDocument(t *testing.T) {
 		held, captured, refunded int64
 	}{
 		{"CHARGED", nil, providers.Paid, 100, 100, 0},
-		{"CHARGE_DECLINED", nil, providers.Authorized, 100, 0, 0}, // the hold is still there
+		{"CHARGE_DECLINED", nil, providers.HoldLeft, 100, 0, 0}, // the hold is still there, and nobody asked for one
 		{"REFUNDED", nil, providers.Paid, 100, 100, 100},
 		{"PARTIALLY_REFUNDED", 40, providers.Paid, 100, 100, 40},
 		{"PARTIALLY_REFUNDED", nil, providers.Paid, 100, 100, 0}, // the gateway does not say how much

@@ -392,13 +392,20 @@ func (g *Provider) standing(p providers.Payment, o order) providers.Standing {
 		if !p.Hold { // in one stage the charge follows by itself
 			s.Outcome = providers.Processing
 		}
-		s.Held = total
-	case "CHARGE_DECLINED", "VOID_DECLINED", "CHARGE_IN_PROGRESS", "VOID_IN_PROGRESS":
+		s.Held, s.Stated = total, true // no other part of a hold is known here than all
+	case "CHARGE_DECLINED", "VOID_DECLINED":
+		s.Held, s.Stated, s.VoidRefused = total, true, o.status == "VOID_DECLINED"
+		if !p.Hold { // nobody asked for a hold: what was to be taken was refused
+			s.Outcome, s.Decline = providers.HoldLeft, decline(o)
+		}
+	case "CHARGE_IN_PROGRESS", "VOID_IN_PROGRESS":
 		s.Held = total
 	case "REFUNDED":
-		s.Refunded = total
+		s.Refunded, s.Stated = total, true
 	case "PARTIALLY_REFUNDED":
-		s.Refunded = g.refunded(o)
+		s.Refunded, s.Stated = g.refunded(o)
+	case "CHARGED", "IPS_ACCEPTED", "SBP_ACCEPTED":
+		s.Stated = true // a refund would have changed the status
 	case "DECLINED":
 		s.Decline = decline(o)
 	}
@@ -411,19 +418,19 @@ func (g *Provider) standing(p providers.Payment, o order) providers.Standing {
 	return s
 }
 
-// refunded is what was given back, in the unit of the field that was sent; 0 where the gateway does not say.
-func (g *Provider) refunded(o order) int64 {
+// refunded is what was given back, in the unit of the field that was sent; said is false where the gateway does not say.
+func (g *Provider) refunded(o order) (minor int64, said bool) {
 	switch {
-	case o.refunded == nil:
-		return 0
+	case o.refunded == nil || *o.refunded <= 0:
+		return 0, false
 	case !g.byOrder:
-		return *o.refunded
+		return *o.refunded, true
 	case o.orderAmount == nil || o.paymentAmount == nil || *o.refunded < 0 || *o.orderAmount < 0 || *o.refunded > *o.paymentAmount || *o.paymentAmount <= 0:
-		return 0
+		return 0, false
 	}
 	hi, lo := bits.Mul64(uint64(*o.refunded), uint64(*o.orderAmount))
 	sum, _ := bits.Div64(hi, lo, uint64(*o.paymentAmount)) // no more than the order amount, as refunded is no more than was paid
-	return int64(sum)
+	return int64(sum), true
 }
 
 // next is the step that an unpaid order waits for, where it can be repeated.

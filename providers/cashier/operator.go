@@ -117,7 +117,11 @@ func (g *Provider) refund(ctx context.Context, p providers.Payment, op providers
 	case o.id != p.Ref.OrderID:
 		return providers.OpResult{}, &providers.Failure{Op: opRefund, Text: "answer of another order"}
 	case o.status == "REFUNDED" || o.status == "PARTIALLY_REFUNDED":
-		return providers.OpResult{State: providers.OpSucceeded}, nil
+		// The state is this refund's where there was none before, or where the sum has grown by it.
+		if now := g.standing(p, o); op.Standing.Refunded == 0 && !now.Stated || now.RefundSeen(op) == providers.OpSucceeded ||
+			now.Stated && now.Refunded >= op.Standing.Refunded+op.Amount.Minor {
+			return providers.OpResult{State: providers.OpSucceeded}, nil
+		}
 	}
 	return providers.OpResult{State: providers.OpPending}, nil
 }
@@ -149,12 +153,14 @@ func (g *Provider) Inquire(ctx context.Context, p providers.Payment, op provider
 			return providers.OpResult{State: providers.OpSucceeded}, nil
 		}
 	case providers.Refund:
+		seen := now.RefundSeen(op)
 		switch {
-		case o.status == "REFUNDED", now.Refunded >= op.Standing.Refunded+op.Amount.Minor:
+		case now.Stated && now.Refunded >= op.Standing.Refunded+op.Amount.Minor, seen == providers.OpSucceeded:
 			return providers.OpResult{State: providers.OpSucceeded}, nil
-		case o.status == "PARTIALLY_REFUNDED" && o.refunded == nil && op.Standing.Refunded == 0:
-			// Ours, or an earlier one: the gateway tells no sums.
+		case o.status == "PARTIALLY_REFUNDED" && !now.Stated: // by ours, or by an earlier one
 			return providers.OpResult{}, &providers.Failure{Op: opRead, Text: "partly refunded, the gateway does not say how much"}
+		case now.Outcome == providers.Paid && seen != providers.OpMissing:
+			return providers.OpResult{State: providers.OpPending}, nil
 		}
 	default:
 		return providers.OpResult{}, refuse("operation", "this gateway has no such operation")

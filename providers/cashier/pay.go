@@ -69,7 +69,7 @@ func (g *Provider) authorize(ctx context.Context, p providers.Payment, in provid
 		body.PaymentType = "DMS"
 	}
 	if !in.Merchant {
-		body.ThreeDS = b
+		body.ThreeDS = providers.Browser(p, b)
 	}
 	var err error
 	if body.Card, err = g.cardOf(in, p.SaveCard); err != nil {

@@ -80,6 +80,9 @@ func (p *Provider) rebill(ctx context.Context, pay providers.Payment, in provide
 	}
 	p.callback(form, pay)
 	if !in.Merchant {
+		if providers.BrowserKnown(b) {
+			b = providers.Browser(pay, b)
+		}
 		for _, f := range saleBrowser(b) {
 			form.Set(f[0], f[1])
 		}

@@ -103,11 +103,11 @@ func (c *client) post(ctx context.Context, op, path string, form url.Values) (an
 	if c.json {
 		req.Header.Set("Accept", "application/vnd.pay+json")
 	}
-	status, body, err := providers.Exchange(c.http, op, req)
+	status, body, whole, err := providers.ExchangeWhole(c.http, op, req)
 	if err != nil {
 		return nil, err
 	}
-	a, err := decode(status, body)
+	a, err := decode(status, body, whole)
 	if err != nil {
 		return nil, providers.Unreadable(op, status, err)
 	}
@@ -139,7 +139,10 @@ var errAnswer = errors.New("not in the gateway's language")
 
 // decode reads an answer in either dialect, told apart by the first byte: white labels answer forms to callers that
 // asked for JSON. Form answers come with 200 only; JSON rejections with 4xx too. Everything else proves nothing.
-func decode(status int, body []byte) (answer, error) {
+//
+// whole says that HTTP proved the answer to be all there; otherwise the line feeds have to (see decodeForm).
+func decode(status int, body []byte, whole bool) (answer, error) {
+	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	text := bytes.TrimSpace(body)
 	isJSON := len(text) > 0 && text[0] == '{'
 	switch {
@@ -152,11 +155,13 @@ func decode(status int, body []byte) (answer, error) {
 	default:
 		return nil, fmt.Errorf("%w: HTTP status", errAnswer)
 	}
-	read := decodeForm
+	var a answer
+	var err error
 	if isJSON {
-		read = decodeJSON
+		a, err = decodeJSON(body)
+	} else {
+		a, err = decodeForm(body, whole)
 	}
-	a, err := read(body)
 	if err != nil {
 		return nil, err
 	}
@@ -175,8 +180,8 @@ func decode(status int, body []byte) (answer, error) {
 
 // decodeForm reads url-encoded pairs whose values end with a line feed. A status or an acceptance whose values have line
 // feeds except the last was cut on the way: "amount=1" may have been 10.42, an order id may lack digits. (A recorded
-// async-form-response does end like that.)
-func decodeForm(body []byte) (answer, error) {
+// async-form-response does end like that.) Unless the answer had as many bytes as it announced: then it is whole.
+func decodeForm(body []byte, whole bool) (answer, error) {
 	text := string(body)
 	a := answer{}
 	for pair := range strings.SplitSeq(text, "&") {
@@ -200,7 +205,7 @@ func decodeForm(body []byte) (answer, error) {
 			return nil, err
 		}
 	}
-	if t := a["type"]; (t == typeStatus || t == typeAsync) && strings.Contains(text, "\n&") && !strings.HasSuffix(text, "\n") {
+	if t := a["type"]; (t == typeStatus || t == typeAsync) && !whole && strings.Contains(text, "\n&") && !strings.HasSuffix(text, "\n") {
 		return nil, fmt.Errorf("%w: cut short", errAnswer)
 	}
 	return a, nil

@@ -60,7 +60,8 @@ func (p *Provider) Do(ctx context.Context, pay providers.Payment, op providers.O
 }
 
 // Inquire asks status for the one request, by its serial number. Without one (the answer to Do was lost) it compares the
-// order with what it was before; where nothing moved, the operation is missing.
+// order with what it was before; where nothing moved, the operation is missing. A reversal whose sum the gateway does not
+// state proves nothing of the one that is asked about.
 func (p *Provider) Inquire(ctx context.Context, pay providers.Payment, op providers.Op) (providers.OpResult, error) {
 	a, err := p.client.status(ctx, pay.Ref.Reference, pay.Ref.OrderID, op.GatewayID)
 	if err != nil {
@@ -85,21 +86,26 @@ func (p *Provider) Inquire(ctx context.Context, pay providers.Payment, op provid
 		}
 		return providers.OpResult{}, &providers.Failure{Op: "status", Text: "the gateway does not know: " + a["status"]}
 	}
-	done := false
+	seen := providers.OpPending
 	switch op.Kind {
 	case providers.Capture:
-		done = s.Captured > op.Standing.Captured
+		seen = s.CaptureSeen(op)
 	case providers.Void:
-		done = s.Outcome == providers.Voided
+		switch {
+		case s.Outcome == providers.Voided:
+			seen = providers.OpSucceeded
+		case s.Outcome != providers.Paid && s.Unmoved(op.Standing):
+			seen = providers.OpMissing
+		}
 	case providers.Refund:
-		done = s.Refunded >= op.Standing.Refunded+op.Amount.Minor
+		seen = s.RefundSeen(op)
 	}
 	switch {
-	case done:
+	case seen == providers.OpSucceeded:
 		return providers.OpResult{State: providers.OpSucceeded, GatewayID: op.GatewayID}, nil
 	case a["status"] == "processing":
 		return providers.OpResult{State: providers.OpPending, GatewayID: op.GatewayID}, nil
-	case op.GatewayID == "" && s.Unmoved(op.Standing):
+	case op.GatewayID == "" && seen == providers.OpMissing:
 		return providers.OpResult{State: providers.OpMissing}, nil
 	}
 	return providers.OpResult{}, &providers.Failure{Op: "status", Text: "no sign of the " + string(op.Kind)}

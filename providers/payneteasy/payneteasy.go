@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -126,6 +127,9 @@ func (p *Provider) order(pay providers.Payment, b threeds.BrowserData) (url.Valu
 		form.Set("site_url", p.site)
 	}
 	p.callback(form, pay)
+	if providers.BrowserKnown(b) {
+		b = providers.Browser(pay, b)
+	}
 	for _, f := range saleBrowser(b) {
 		form.Set(f[0], f[1])
 	}
@@ -176,7 +180,7 @@ func (p *Provider) Resume(ctx context.Context, pay providers.Payment, ans provid
 			{"threeDSServerTransID", ref.More[transID]},
 			{"threeDSCompInd", ans.CompInd},
 			{"notificationURL", pay.Run.ReturnURL},
-		}, methodBrowser(ans.Browser)...)
+		}, methodBrowser(providers.Browser(pay, ans.Browser))...)
 	case providers.Challenged:
 		command, fields = "upload-cres-result", [][2]string{{"cres", ans.CRes}}
 	case providers.PayerAuth:
@@ -191,10 +195,61 @@ func (p *Provider) Resume(ctx context.Context, pay providers.Payment, ans provid
 	if err != nil {
 		return providers.Step{}, err
 	}
+	if name := a.refusesField(pay); ans.Kind == providers.MethodDone && name != "" {
+		// Nothing was taken: once more, with the plainest legal value instead of what the browser told. What is refused even
+		// then would be refused as long as the order lives.
+		if plain := plainly(pay, fields, name); plain != nil {
+			if a, err = p.client.upload(ctx, command, ref.Reference, ref.OrderID, plain); err != nil {
+				return providers.Step{}, err
+			}
+		}
+		if a.refusesField(pay) != "" {
+			d := a.scrubbed(card.Card{}).decline()
+			d.Reason = providers.AuthenticationFailed
+			return providers.Step{V: providers.StepVersion, Kind: providers.Declined, Ref: ref, Decline: d}, nil
+		}
+	}
 	if a.rejected() {
 		return providers.Step{}, a.scrubbed(card.Card{}).failure(command)
 	}
 	return accepted(command, ref, a)
+}
+
+// refusesField names the field about the browser that the answer to an upload refuses; "" where it does not say so in so many words. A
+// validation error about a field is about the request alone: the order was not touched.
+func (a answer) refusesField(pay providers.Payment) string {
+	ref := pay.Ref
+	if a["type"] != typeInvalid || a["status"] != "" || a["paynet-order-id"] != "" && a["paynet-order-id"] != ref.OrderID ||
+		a["merchant-order-id"] != "" && a["merchant-order-id"] != ref.Reference {
+		return ""
+	}
+	for _, word := range strings.FieldsFunc(a["error-message"], func(r rune) bool { return (r|0x20 < 'a' || r|0x20 > 'z') && r != '_' }) {
+		for _, f := range plainBrowser(pay) {
+			if strings.EqualFold(word, f[0]) {
+				return f[0]
+			}
+		}
+	}
+	return ""
+}
+
+// plainly are the fields with a plain value for the one that was refused; nil where it was plain already.
+func plainly(pay providers.Payment, fields [][2]string, name string) [][2]string {
+	if name == "browserJavascriptEnabled" { // the truth, whatever the gateway makes of it
+		return nil
+	}
+	for _, plain := range plainBrowser(pay) {
+		if plain[0] != name || slices.Contains(fields, plain) {
+			continue
+		}
+		out := slices.DeleteFunc(slices.Clone(fields), func(f [2]string) bool { return f[0] == name })
+		return append(out, plain)
+	}
+	return nil
+}
+
+func plainBrowser(pay providers.Payment) [][2]string {
+	return methodBrowser(providers.Browser(pay, threeds.BrowserData{JavascriptEnabled: true}))
 }
 
 // accepted reads an async-response: the gateway has taken the request and works. Whatever status it may carry is left to
@@ -203,6 +258,8 @@ func accepted(command string, ref providers.Ref, a answer) (providers.Step, erro
 	switch t := a["type"]; {
 	case t != typeAsync && t != typeNameless:
 		return providers.Step{}, &providers.Failure{Op: command, Text: "unexpected type " + t}
+	case a["paynet-order-id"] == "" && (t == typeNameless || a["merchant-order-id"] == ""): // not even the gateway's form
+		return providers.Step{}, &providers.Failure{Op: command, Text: "names no order"}
 	case a["merchant-order-id"] != "" && a["merchant-order-id"] != ref.Reference:
 		return providers.Step{}, &providers.Failure{Op: command, Text: "answer of another order"}
 	case ref.OrderID == "" && a["paynet-order-id"] == "":
@@ -271,6 +328,9 @@ func (p *Provider) standing(pay providers.Payment, a answer) (providers.Standing
 	if s.Outcome == providers.Processing {
 		next, err := p.next(pay, s.Ref, a)
 		switch {
+		case errors.Is(err, errNoWay):
+			s.Outcome = providers.Waiting
+			s.LastTry = &providers.Decline{Reason: providers.AuthenticationFailed, Message: err.Error()}
 		case err != nil:
 			return providers.Standing{}, &providers.Failure{Op: "status", Err: err}
 		case next != nil:
@@ -332,6 +392,8 @@ func (a answer) judge(s *providers.Standing, pay providers.Payment, now, first m
 		return m.Minor
 	}
 	good := a["status"] == "approved"
+	declined := a["status"] == "declined" || a["status"] == "filtered" || a["status"] == "error"
+	s.Stated = now.Currency.Code != ""
 	switch a["status"] {
 	case "approved":
 	case "declined", "filtered", "error":
@@ -353,34 +415,45 @@ func (a answer) judge(s *providers.Standing, pay providers.Payment, now, first m
 		s.Outcome, s.Captured = providers.Paid, said(now)
 	case "preauth":
 		s.Outcome, s.Held = providers.Authorized, said(now)
+		if !pay.Hold { // to be taken at once: the capture is still to come
+			s.Outcome = providers.Processing
+		}
 	case "capture":
 		s.Amount = first
-		if good {
-			s.Outcome, s.Held, s.Captured = providers.Paid, said(first), said(now)
-		} else {
+		switch {
+		case good:
+			s.Outcome, s.Held, s.Captured, s.Stated = providers.Paid, said(first), said(now), a["amount"] != ""
+		case pay.Hold:
 			s.Outcome, s.Held = providers.Authorized, said(first)
+		case declined:
+			s.Outcome, s.Held, s.Decline = providers.HoldLeft, said(first), a.decline()
+		default:
+			s.Outcome, s.Held = providers.Processing, said(first)
 		}
 	case "cancel", "void":
 		s.Amount = first
-		if good {
+		switch {
+		case good:
 			s.Outcome = providers.Voided
-		} else {
-			s.Outcome = providers.Unclear
+		case declined && !pay.Hold:
+			s.Outcome, s.Held, s.VoidRefused, s.Decline = providers.HoldLeft, said(first), true, a.decline()
+		default:
+			s.Outcome, s.VoidRefused = providers.Unclear, declined
 		}
 	case "reversal", "refund":
 		s.Amount = first
 		switch {
-		case good:
+		case good: // how much was given back is said only where amount is smaller than it was
 			s.Outcome, s.Captured, s.Refunded = providers.Paid, said(first), said(first)
-			if now.Minor > 0 && now.Minor < said(first) {
-				s.Refunded = said(first) - now.Minor
+			if s.Stated = a["amount"] != "" && a["initial-amount"] != "" && now.Minor < first.Minor; s.Stated {
+				s.Refunded = first.Minor - now.Minor
 			}
 		default:
 			s.Outcome = providers.Unclear
 		}
 	case "chargeback":
 		s.Amount = first
-		s.Outcome, s.Captured = providers.Paid, said(first)
+		s.Outcome, s.Captured, s.Stated = providers.Paid, said(first), false
 	default:
 		s.Outcome = providers.Unclear
 	}
@@ -401,6 +474,10 @@ func (a answer) stageKind(hold bool) string {
 	}
 	return stage
 }
+
+// errNoWay ends a try: the gateway waits for the shopper at an address that a browser must not open. Nobody ever gets there,
+// and without what would come back from there, which only we could upload, no money moves.
+var errNoWay = errors.New("the page of the bank has an address that cannot be opened")
 
 // next is what the gateway waits for. tds_status is spelt with an underscore in the documentation, unlike all its
 // neighbours, so both spellings are read.
@@ -426,8 +503,8 @@ func (p *Provider) next(pay providers.Payment, ref providers.Ref, a answer) (*pr
 			return &step, nil // no frame: threeDSCompInd=U at once
 		}
 		to, err := threeds.CheckURL(a["tds-method-url-frame-3ds-method-url"], p.loopback)
-		if err != nil {
-			return nil, err
+		if err != nil { // an address that a browser must not open costs the frame, not the payment: the Method is optional
+			return &step, nil
 		}
 		data, err := threeds.EncodeMethodData(threeds.MethodData{
 			ThreeDSServerTransID: id, ThreeDSMethodNotificationURL: pay.Run.NotifyURL,
@@ -442,7 +519,7 @@ func (p *Provider) next(pay providers.Payment, ref providers.Ref, a answer) (*pr
 		}
 		to, err := threeds.CheckURL(a["tds-creq-form-acs-url"], p.loopback)
 		if err != nil {
-			return nil, err
+			return nil, errNoWay
 		}
 		step.Kind = providers.Challenge
 		step.ThreeDS.ThreeDSServerTransID = ref.More[transID]
@@ -458,7 +535,7 @@ func (p *Provider) next(pay providers.Payment, ref providers.Ref, a answer) (*pr
 		}
 		to, err := threeds.CheckURL(a["tds-pareq-form-acs-url"], p.loopback)
 		if err != nil {
-			return nil, err
+			return nil, errNoWay
 		}
 		step.Kind = providers.PayerPage
 		step.Forms = []threeds.Form{threeds.PayerAuthForm(to, a["tds-pareq-form-pareq"], pay.Run.ReturnURL, pay.Run.SessionData)}
@@ -466,10 +543,10 @@ func (p *Provider) next(pay providers.Payment, ref providers.Ref, a answer) (*pr
 		link := ""
 		if a["redirect-to"] != "" {
 			to, err := threeds.CheckURL(a["redirect-to"], p.loopback)
-			if err != nil {
-				return nil, err
+			if err != nil && a["html"] == "" {
+				return nil, errNoWay
 			}
-			link = to
+			link = to // of an unusable one nothing: the html leads there without it
 		}
 		switch {
 		case a["html"] != "": // with redirect-to beside it, which leads to the same page

@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -452,15 +454,18 @@ func TestWhatAStatusMeans(t *testing.T) {
 	}{
 		{name: "a sale", answer: with("status=approved", "transaction-type=sale"), want: providers.Paid, taken: 1042},
 		{name: "a hold", answer: with("status=approved", "transaction-type=preauth"), hold: true, want: providers.Authorized, held: 1042},
-		{name: "a hold nobody asked for", answer: with("status=approved", "transaction-type=preauth"), want: providers.Authorized, held: 1042},
+		{name: "a hold before the money is taken", answer: with("status=approved", "transaction-type=preauth"), want: providers.Processing, held: 1042},
 		{name: "a sale by its stage alone", answer: with("status=approved", "order-stage=sale_approved"), want: providers.Paid, taken: 1042},
-		{name: "a hold by its stage alone", answer: with("status=approved", "order-stage=auth_approved"), want: providers.Authorized, held: 1042},
+		{name: "a hold by its stage alone", answer: with("status=approved", "order-stage=auth_approved"), hold: true, want: providers.Authorized, held: 1042},
 		{name: "approved and no word of what", answer: with("status=approved"), want: providers.Paid, taken: 1042},
 		{name: "approved hold and no word of what", answer: with("status=approved"), hold: true, want: providers.Authorized, held: 1042},
 		{name: "a capture", answer: with("status=approved", "transaction-type=capture"), want: providers.Paid, held: 1042, taken: 1042},
 		{name: "a smaller capture", answer: status("status=approved", "transaction-type=capture", "amount=4.00", "initial-amount=10.42", "currency=EUR"), want: providers.Paid, held: 1042, taken: 400},
-		{name: "a capture at work", answer: with("status=processing", "transaction-type=capture"), want: providers.Authorized, held: 1042},
-		{name: "a declined capture leaves the hold", answer: with("status=declined", "transaction-type=capture"), want: providers.Authorized, held: 1042},
+		{name: "a capture at work", answer: with("status=processing", "transaction-type=capture"), hold: true, want: providers.Authorized, held: 1042},
+		{name: "a declined capture leaves the hold", answer: with("status=declined", "transaction-type=capture"), hold: true, want: providers.Authorized, held: 1042},
+		{name: "a capture at work, to be taken at once", answer: with("status=processing", "transaction-type=capture"), want: providers.Processing, held: 1042},
+		{name: "a declined capture, to be taken at once", answer: with("status=declined", "transaction-type=capture"), want: providers.HoldLeft, held: 1042},
+		{name: "its cancel refused", answer: with("status=declined", "transaction-type=cancel"), want: providers.HoldLeft, held: 1042},
 		{name: "a cancel", answer: with("status=approved", "transaction-type=cancel"), want: providers.Voided},
 		{name: "a cancel by its stage", answer: with("status=approved", "order-stage=cancel_approved"), want: providers.Voided},
 		{name: "a whole reversal", answer: with("status=approved", "transaction-type=reversal"), want: providers.Paid, taken: 1042, back: 1042},
@@ -489,7 +494,7 @@ func TestWhatAStatusMeans(t *testing.T) {
 			if s.Outcome != c.want || s.Held != c.held || s.Captured != c.taken || s.Refunded != c.back {
 				t.Errorf("%s held %d captured %d refunded %d", s.Outcome, s.Held, s.Captured, s.Refunded)
 			}
-			if (s.Outcome == providers.Refused) != (s.Decline != nil) {
+			if (s.Outcome == providers.Refused || s.Outcome == providers.HoldLeft) != (s.Decline != nil) {
 				t.Errorf("decline %v", s.Decline)
 			}
 			if s.Next != nil {
@@ -526,9 +531,6 @@ func TestAStatusThatCannotBeBelieved(t *testing.T) {
 		"a step not known":                     {known, status("status=processing", "tds_status=SpcForm")},
 		"a Method without an id":               {known, status("status=processing", "tds_status=MethodUrlFrame")},
 		"a challenge without a CReq":           {known, status("status=processing", "tds_status=CReqForm", "tds-creq-form-acs-url=https%3A%2F%2Facs.example")},
-		"a challenge at javascript:":           {known, status("status=processing", "tds_status=CReqForm", "tds-creq-form-creq=e30", "tds-creq-form-acs-url=javascript%3Aalert(1)")},
-		"a challenge on loopback":              {known, status("status=processing", "tds_status=CReqForm", "tds-creq-form-creq=e30", "tds-creq-form-acs-url=http%3A%2F%2F127.0.0.1%2Fa")},
-		"a redirect to a data: page":           {known, status("status=processing", "redirect-to=data%3Atext%2Fhtml,x")},
 		"a payer authentication without PaReq": {known, status("status=processing", "tds_status=PaReqForm", "tds-pareq-form-acs-url=https%3A%2F%2Facs.example")},
 	} {
 		if s, err := statusOf(t, c.pay, c.answer); err == nil {
@@ -769,5 +771,156 @@ func TestAFeeIsRefused(t *testing.T) {
 	}
 	if _, err := p.Pay(t.Context(), pay, providers.Instrument{Kind: "card", Card: testCard(t)}, browser()); err == nil || len(g.sent) != 0 {
 		t.Error("a sale that leaves the fee out was sent")
+	}
+}
+
+// An address that a browser must not open: the optional Method goes without its frame, html does without redirect-to, and a
+// try whose page cannot be reached is over, for no money moves without what would come back from there.
+func TestAddressesThatMayNotBeOpened(t *testing.T) {
+	s, err := statusOf(t, payment(), status("status=processing", "tds_status=MethodUrlFrame", "tds-method-url-frame-3ds-server-trans-id=3d671629-a410-4a5d-9288-b38ceadd41f2",
+		"tds-method-url-frame-3ds-method-url=http%3A%2F%2Facs.example%2Fm"))
+	if err != nil || s.Outcome != providers.Waiting || s.Next == nil || s.Next.Kind != providers.Method || len(s.Next.Forms) != 0 {
+		t.Errorf("Method: %+v %v", s, err)
+	}
+	s, err = statusOf(t, payment(), status("status=processing", "html=%3Cp%3E", "redirect-to=http%3A%2F%2Facs.example%2F"))
+	if err != nil || s.Next == nil || s.Next.Kind != providers.Page || s.Next.HTML != "<p>" || s.Next.Link != "" {
+		t.Errorf("html: %+v %v", s, err)
+	}
+	for _, step := range [][]string{
+		{"tds_status=CReqForm", "tds-creq-form-creq=e30", "tds-creq-form-acs-url=javascript%3Aalert(1)"},
+		{"tds_status=CReqForm", "tds-creq-form-creq=e30", "tds-creq-form-acs-url=http%3A%2F%2F127.0.0.1%2Fa"},
+		{"tds_status=PaReqForm", "tds-pareq-form-pareq=eJx", "tds-pareq-form-acs-url=http%3A%2F%2Facs.example%2Fa"},
+		{"redirect-to=data%3Atext%2Fhtml,x"},
+	} {
+		s, err := statusOf(t, payment(), status(append(step, "status=processing")...))
+		if err != nil || s.Outcome != providers.Waiting || s.LastTry == nil || s.Next != nil {
+			t.Errorf("%s: %+v %v", step, s, err)
+		}
+	}
+}
+
+// A browser that keeps things to itself: what EMV 3DS requires is sent in its plainest legal form.
+func TestAnUploadOfABrowserThatTellsNothing(t *testing.T) {
+	g := &gateway{answers: []string{accept}}
+	pay := payment()
+	pay.Locale, pay.Customer.IP, pay.Ref.OrderID = "", "192.0.2.7", "6684127"
+	pay.Ref = pay.Ref.With(transID, "3d671629-a410-4a5d-9288-b38ceadd41f2")
+	step, err := testProvider(t, g).Resume(t.Context(), pay, providers.Answer{Kind: providers.MethodDone, CompInd: "U", Browser: threeds.BrowserData{JavascriptEnabled: true}})
+	if err != nil || step.Kind != providers.Wait {
+		t.Fatalf("%+v %v", step, err)
+	}
+	for name, want := range map[string]string{"browserLanguage": "en", "browserColorDepth": "24", "browserScreenHeight": "0", "browserScreenWidth": "0", "browserTZ": "0",
+		"browserAcceptHeader": "*/*", "browserUserAgent": "unknown", "browserIP": "192.0.2.7", "browserJavascriptEnabled": "true", "browserJavaEnabled": "false"} {
+		if got := g.sent[0].form.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// A field that the gateway refuses is sent once more in its plainest form; what is refused again ends the try.
+func TestAnUploadRefusedForWhatItSays(t *testing.T) {
+	refusal := "type=validation-error\n&error-message=Parameter+browserLanguage+is+malformed\n&error-code=1\n"
+	pay := payment()
+	pay.Locale, pay.Ref.OrderID = "ru", "6684127"
+	pay.Ref = pay.Ref.With(transID, "3d671629-a410-4a5d-9288-b38ceadd41f2")
+	done := providers.Answer{Kind: providers.MethodDone, CompInd: "N", Browser: browser()}
+	for _, c := range []struct {
+		name    string
+		answers []string
+		want    providers.Kind // "" is unknown
+		sent    int
+	}{
+		{"mended", []string{refusal, accept}, providers.Wait, 2},
+		{"refused again", []string{refusal, refusal}, providers.Declined, 2},
+		{"mended, and no answer", []string{refusal}, "", 2},
+		{"for something else", []string{"type=validation-error\n&error-message=Parameter+threeDSCompInd+is+malformed\n&error-code=1\n"}, "", 1},
+		{"no validation error", []string{"type=error\n&error-message=browserLanguage\n&error-code=1\n"}, "", 1},
+	} {
+		g := &gateway{answers: c.answers}
+		step, err := testProvider(t, g).Resume(t.Context(), pay, done)
+		if step.Kind != c.want || (err == nil) != (c.want != "") || len(g.sent) != c.sent {
+			t.Errorf("%s: %+v %v, %d sent", c.name, step, err, len(g.sent))
+		}
+		if c.want == providers.Declined && !strings.Contains(step.Decline.Message, "browserLanguage") {
+			t.Errorf("%+v", step.Decline)
+		}
+		if c.sent == 2 && (g.sent[0].form.Get("browserLanguage") != "kk-KZ" || g.sent[1].form.Get("browserLanguage") != "ru" || g.sent[1].form.Get("browserTZ") != "-300") {
+			t.Errorf("%s: %v", c.name, flat(g.sent[1].form))
+		}
+	}
+}
+
+// From the second refund on "as before" proves nothing where the gateway does not say how much a reversal was of.
+func TestARefundWithoutTheGatewaysSumIsUnknown(t *testing.T) {
+	sale := []string{"status=approved", "transaction-type=sale", "amount=10.42", "initial-amount=10.42", "currency=EUR"}
+	silent := []string{"status=approved", "transaction-type=reversal", "amount=10.42", "initial-amount=10.42", "currency=EUR"}
+	mute := []string{"status=approved", "transaction-type=reversal"}
+	left := func(sum string) []string {
+		return []string{"status=approved", "transaction-type=reversal", "amount=" + sum, "initial-amount=10.42", "currency=EUR"}
+	}
+	before := providers.Standing{Outcome: providers.Paid, Captured: 1042}
+	supposed := providers.Standing{Outcome: providers.Paid, Captured: 1042, Refunded: 1042}
+	part := providers.Standing{Outcome: providers.Paid, Captured: 1042, Refunded: 600}
+	for _, c := range []struct {
+		name   string
+		answer []string
+		before providers.Standing
+		want   providers.OpState // "" is unknown
+	}{
+		{"the first: nothing moved", sale, before, providers.OpMissing},
+		{"the first: a reversal of who knows how much", silent, before, ""},
+		{"the first: not even sums", mute, before, ""},
+		{"the second: as before, which was supposed", silent, supposed, ""},
+		{"the second: the sum is told now", left("3.42"), supposed, ""},
+		{"the second: nothing left", left("0.00"), supposed, ""},
+		{"the second: what was left is left", left("4.42"), part, providers.OpMissing},
+		{"the second: less is left", left("3.42"), part, providers.OpSucceeded},
+		{"the second: a little less is left", left("4.00"), part, ""},
+	} {
+		pay := payment()
+		pay.Ref.OrderID = "6684127"
+		r, err := testProvider(t, &gateway{answers: []string{status(c.answer...)}}).Inquire(t.Context(), pay, providers.Op{Kind: providers.Refund, Amount: eur(100), Standing: c.before})
+		if r.State != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%s: %+v %v", c.name, r, err)
+		}
+	}
+}
+
+// Any answer that is not the gateway's acceptance leaves an operation unknown.
+func TestAnOperationWithoutTheGatewaysWordIsUnknown(t *testing.T) {
+	pay := payment()
+	pay.Ref.OrderID = "6684127"
+	for _, body := range []string{
+		"", "{}", "[]", "<html><form action=login></form></html>", `{"status":"maintenance","retryAfter":60}`, `{"errorCode":"0"}`, `{"success":true}`,
+		"type=async-response\n&serial-number=x\n", status("status=approved"), "type=async-form-response\n&paynet-order-id=6684127\n&merchant-order-id=902B4FF5\n&redirect-url=https%3A%2F%2Fx.example\n",
+		"type=async-response\n&merchant-order-id=902B4FF5\n&paynet-order-id=7\n",
+	} {
+		for _, kind := range []providers.OpKind{providers.Capture, providers.Void, providers.Refund} {
+			r, err := testProvider(t, &gateway{answers: []string{body}}).Do(t.Context(), pay, providers.Op{Kind: kind, Amount: eur(100)})
+			if err == nil || r.State != "" {
+				t.Errorf("%s, %s: %+v %v", kind, body, r, err)
+			}
+		}
+	}
+}
+
+// A byte order mark before the first pair, and a last value without its line feed in an answer that is as long as announced.
+func TestAnswersThatAreWholeAllTheSame(t *testing.T) {
+	for name, body := range map[string]string{
+		"a byte order mark":           "\ufeff" + status("status=approved", "transaction-type=sale"),
+		"one in JSON":                 "\ufeff" + `{"type":"status-response","status":"approved","merchant-order-id":"902B4FF5","paynet-order-id":"6684127"}`,
+		"the last line feed left out": strings.TrimSuffix(status("status=approved", "transaction-type=sale"), "\n"),
+	} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+			_, _ = w.Write([]byte(body))
+		}))
+		p := testProvider(t, nil)
+		p.client.http, p.client.base = srv.Client(), srv.URL
+		s, err := p.Status(t.Context(), payment())
+		srv.Close()
+		if err != nil || s.Outcome != providers.Paid {
+			t.Errorf("%s: %+v %v", name, s, err)
+		}
 	}
 }

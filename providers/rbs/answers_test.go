@@ -140,6 +140,8 @@ func TestFinishedStep(t *testing.T) {
 		answer(t, "seed_paymentOrderBinding_ok.json"),
 		`{"redirect":"https://shop.example/","errorCode":0,"errorMessage":"Success","processingErrorType":"NO_ERROR"}`,
 		`{"redirect":"https://shop.example/","success":true,"errorCode":"0"}`,
+		`{"redirect":"https://shop.example/","errorCode":"0","error":"Success"}`, // words for success, in the place of those for a refusal
+		answer(t, "ecom_paymentOrderBinding_200_finished.json"),
 	} {
 		f := newFake(t).on("paymentorder.do", body)
 		s, err := pay(t, f.open(), registered(t))

@@ -39,7 +39,7 @@ func (g *provider) payBinding(ctx context.Context, p providers.Payment, binding 
 	set(form, "email", email(p))
 	if !p.Merchant {
 		if g.browser {
-			set(form, "clientBrowserInfo", browserInfo(b))
+			set(form, "clientBrowserInfo", browserInfo(p, b))
 		}
 		if g.notify {
 			set(form, "threeDSMethodNotificationUrl", p.Run.NotifyURL)
@@ -68,6 +68,9 @@ func (g *provider) Cards(ctx context.Context, o providers.Owner) ([]providers.Sa
 	}
 	if err != nil {
 		return nil, err
+	}
+	if _, there := answer.members["bindings"]; !there && answer.text("errorCode") == "" {
+		return nil, providers.Unreadable(opBindings, 200, errShape)
 	}
 	var list []providers.SavedCard
 	for _, b := range answer.list("bindings") {
@@ -103,7 +106,7 @@ func (g *provider) Remember(ctx context.Context, p providers.Payment, _ provider
 
 // Forget switches a binding off. One that is off already (error 2) is forgotten too.
 func (g *provider) Forget(ctx context.Context, _ providers.Owner, _, bindingID string) error {
-	_, err := g.call(ctx, opUnbind, url.Values{"bindingId": {bindingID}})
+	err := g.carryOut(ctx, opUnbind, url.Values{"bindingId": {bindingID}})
 	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Code == "2" {
 		return nil
 	}

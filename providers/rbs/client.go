@@ -46,6 +46,19 @@ type client struct {
 // call posts one form and returns the answer's object, provided that the gateway says that it handled the request.
 // Every error is a *providers.Failure; none of its texts holds the credentials, a card number or one of hide.
 func (c *client) call(ctx context.Context, op string, form url.Values, hide ...string) (object, error) {
+	o, err := c.ask(ctx, op, form, hide...)
+	if err != nil {
+		return object{}, err
+	}
+	if code, ok := o.refused(); ok {
+		text := or(o.words("errorMessage", "error", "displayErrorMessage"), o.child("error").words("message", "description"))
+		return object{}, &providers.Failure{Op: op, Code: code, Text: text}
+	}
+	return o, nil
+}
+
+// ask is call without the judgement.
+func (c *client) ask(ctx context.Context, op string, form url.Values, hide ...string) (object, error) {
 	if c.token.Empty() {
 		form.Set("userName", c.user)
 		form.Set("password", c.password.Reveal())
@@ -73,11 +86,7 @@ func (c *client) call(ctx context.Context, op string, form url.Values, hide ...s
 	if err != nil {
 		return object{}, providers.Unreadable(op, status, err)
 	}
-	o := object{members, hide}
-	if code, ok := o.refused(); ok {
-		return object{}, &providers.Failure{Op: op, Code: code, Text: or(o.words("errorMessage", "error", "displayErrorMessage"), o.child("error").words("message", "description"))}
-	}
-	return o, nil
+	return object{members, hide}, nil
 }
 
 // quiet is an error whose text was scrubbed: net/http quotes the first bytes of an answer that is not HTTP.
@@ -184,6 +193,40 @@ func (o object) refused() (code string, refused bool) {
 	return "", false
 }
 
+// elsewhere are members that the answers of other calls have.
+var elsewhere = []string{"formUrl", "redirect", "acsUrl", "paReq", "packedCReq", "orderStatus", "OrderStatus", "bindings", "bindingId", "userMessage"}
+
+// done tells that the answer is the one of deposit.do, reverse.do, refund.do, decline.do or unBindCard.do to a request that
+// was carried out: an errorCode, which is 0 (all documented and recorded answers have it), and nothing of another call.
+func (o object) done(orderID string) bool {
+	code := o.text("errorCode")
+	if code == "" || strings.Trim(code, "0") != "" || o.members["success"] != nil && o.text("success") != "true" {
+		return false
+	}
+	for _, name := range elsewhere {
+		if o.members[name] != nil {
+			return false
+		}
+	}
+	said := o.text("orderId")
+	return said == "" || orderID == "" || said == orderID
+}
+
+// carryOut is one of those calls: done, refused by an errorCode, or unreadable.
+func (c *client) carryOut(ctx context.Context, op string, form url.Values) error {
+	o, err := c.ask(ctx, op, form)
+	switch {
+	case err != nil:
+		return err
+	case o.done(form.Get("orderId")):
+		return nil
+	}
+	if code := o.text("errorCode"); code != "" && strings.Trim(code, "0") != "" && o.members["success"] == nil {
+		return &providers.Failure{Op: op, Code: short(code, o.hide), Text: o.words("errorMessage", "error", "displayErrorMessage")}
+	}
+	return providers.Unreadable(op, http.StatusOK, errShape)
+}
+
 func short(s string, hide []string) string {
 	if s = answers.Scrub(s, hide); len(s) > 16 {
 		return "?"
@@ -227,10 +270,11 @@ func cardForm(form url.Values, c card.Card) (hide []string) {
 }
 
 // browserInfo is clientBrowserInfo; "" where nothing is known of the browser.
-func browserInfo(b threeds.BrowserData) string {
+func browserInfo(p providers.Payment, b threeds.BrowserData) string {
 	if b.UserAgent == "" && b.AcceptHeader == "" && b.Language == "" {
 		return ""
 	}
+	b = providers.Browser(p, b)
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)
 	e.SetEscapeHTML(false)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"tollgate/providers"
 )
@@ -48,7 +49,7 @@ func (g *provider) Do(ctx context.Context, p providers.Payment, op providers.Op)
 	default:
 		return providers.OpResult{}, refuse("operation", "this gateway has no such operation")
 	}
-	_, err := g.call(ctx, call, form)
+	err := g.carryOut(ctx, call, form)
 	if f, ok := errors.AsType[*providers.Failure](err); ok && slices.Contains(refusedForSure, f.Code) {
 		return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: providers.OtherReason, Code: f.Code, Message: f.Text}}, nil
 	}
@@ -59,7 +60,7 @@ func (g *provider) Do(ctx context.Context, p providers.Payment, op providers.Op)
 }
 
 // Inquire tells from the order whether the operation was done. As long as nothing moved it is missing: the call may still
-// be under way.
+// be under way. An account that sees no sums learns of a refund by the list of refunds alone.
 func (g *provider) Inquire(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
 	o, err := g.inquire(ctx, p)
 	if err != nil {
@@ -70,18 +71,16 @@ func (g *provider) Inquire(ctx context.Context, p providers.Payment, op provider
 		return providers.OpResult{}, providers.Unreadable(opStatus, 200, err)
 	}
 	state := providers.OpPending
-	if now.Unmoved(op.Standing) {
-		state = providers.OpMissing
-	}
 	switch op.Kind {
 	case providers.Capture:
-		switch {
-		case now.Outcome == providers.Paid && now.Captured > op.Standing.Captured:
-			state = providers.OpSucceeded
-		case now.Outcome == providers.Voided || now.Outcome == providers.Refused || now.Outcome == providers.Closed:
+		state = now.CaptureSeen(op)
+		if now.Outcome == providers.Voided || now.Outcome == providers.Refused || now.Outcome == providers.Closed {
 			state = providers.OpFailed
 		}
 	case providers.Void:
+		if now.Outcome != providers.Paid && now.Unmoved(op.Standing) {
+			state = providers.OpMissing
+		}
 		switch now.Outcome {
 		case providers.Voided:
 			state = providers.OpSucceeded
@@ -91,11 +90,16 @@ func (g *provider) Inquire(ctx context.Context, p providers.Payment, op provider
 			}
 		}
 	case providers.Refund:
-		if now.Refunded >= op.Standing.Refunded+op.Amount.Minor {
+		state = now.RefundSeen(op)
+		if now.Stated && now.Refunded >= op.Standing.Refunded+op.Amount.Minor {
 			state = providers.OpSucceeded
 		}
-		for _, r := range o.list("refunds") {
-			if op.Reference != "" && r.text("externalRefundId") == op.Reference {
+		for _, r := range o.list("refunds") { // by our own name for it, which is more than the sums
+			if op.Reference == "" || r.text("externalRefundId") != op.Reference {
+				continue
+			}
+			state = providers.OpPending
+			if strings.Trim(r.text("actionCode"), "0") == "" {
 				state = providers.OpSucceeded
 			}
 		}

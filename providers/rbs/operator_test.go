@@ -7,8 +7,8 @@ import (
 	"tollgate/providers"
 )
 
-// What the gateway answers to an operation: done, refused for sure, or unknown.
-func TestOperations(t *testing.T) {
+// What the gateway answers to an operation: done, refused for sure, or unknown. Only an errorCode is an answer.
+func TestAnOperationWithoutTheGatewaysWordIsUnknown(t *testing.T) {
 	for _, tt := range []struct {
 		name, body string
 		want       providers.OpState // "" is unknown
@@ -20,6 +20,16 @@ func TestOperations(t *testing.T) {
 		{"system error", `{"errorCode":7,"errorMessage":"System error"}`, ""},
 		{"a code nobody lists", `{"errorCode":"42"}`, ""},
 		{"html", "<html>", ""},
+		{"maintenance", `{"status":"maintenance","retryAfter":60}`, ""},
+		{"an empty object", `{}`, ""},
+		{"a list", `[]`, ""},
+		{"another dialect's success", `{"success":true}`, ""},
+		{"another dialect's refusal", `{"success":false,"error":{"code":"5","message":"no"}}`, ""},
+		{"an empty errorCode", `{"errorCode":null}`, ""},
+		{"the answer of register.do", answer(t, "bpc_register_ok.json"), ""},
+		{"the answer of the inquiry", answer(t, "seed_status_1_held_binding.json"), ""},
+		{"of a finished payment", `{"redirect":"https://shop.example/","errorCode":0}`, ""},
+		{"of another order", `{"errorCode":0,"orderId":"00000000-8f96-7fbe-bc2b-4b7e00a7d8c0"}`, ""},
 		{"nothing", "", ""},
 	} {
 		f := newFake(t).on("deposit.do", tt.body).on("reverse.do", tt.body).on("refund.do", tt.body)
@@ -63,6 +73,9 @@ func TestOperationInquired(t *testing.T) {
 	captured := order + `2,"paymentAmountInfo":{"approvedAmount":2000,"depositedAmount":1500,"refundedAmount":0}}`
 	refunded := order + `2,"paymentAmountInfo":{"approvedAmount":2000,"depositedAmount":1000,"refundedAmount":500}}`
 	listed := order + `4,"refunds":[{"externalRefundId":"other"},{"externalRefundId":"r-2","amount":500}]}`
+	const tacit = order + `2}`
+	const whole = order + `4}`
+	failed := order + `2,"refunds":[{"externalRefundId":"r-2","amount":500,"actionCode":"5"}]}`
 	reversed := answer(t, "constructed_status_3_reversed.json")
 	before := providers.Standing{Outcome: providers.Authorized, Held: 2000}
 	paid := providers.Standing{Outcome: providers.Paid, Held: 2000, Captured: 1500}
@@ -80,12 +93,41 @@ func TestOperationInquired(t *testing.T) {
 		{"refund, nothing moved", captured, providers.Op{Kind: providers.Refund, Reference: "r-2", Amount: amount(t, 500, "EUR"), Standing: paid}, providers.OpMissing},
 		{"refund, another one moved it", refunded, providers.Op{Kind: providers.Refund, Reference: "r-2", Amount: amount(t, 900, "EUR"), Standing: paid}, providers.OpPending},
 		{"refund, done", refunded, providers.Op{Kind: providers.Refund, Reference: "r-2", Amount: amount(t, 500, "EUR"), Standing: paid}, providers.OpSucceeded},
+		{"refund, no sums: neither made", tacit, providers.Op{Kind: providers.Refund, Reference: "r-2", Amount: amount(t, 500, "EUR"), Standing: providers.Standing{Outcome: providers.Paid, Held: 2000, Captured: 2000}}, providers.OpPending},
+		{"refund, no sums: nor of which size", whole, providers.Op{Kind: providers.Refund, Reference: "r-2", Amount: amount(t, 500, "EUR"), Standing: paid}, providers.OpPending},
+		{"refund, listed as refused", failed, providers.Op{Kind: providers.Refund, Reference: "r-2", Amount: amount(t, 500, "EUR"), Standing: paid}, providers.OpPending},
+		{"capture of a part, no sums", tacit, providers.Op{Kind: providers.Capture, Amount: amount(t, 500, "EUR"), Standing: before}, providers.OpPending},
+		{"capture of the whole, no sums", tacit, providers.Op{Kind: providers.Capture, Amount: amount(t, 2000, "EUR"), Standing: before}, providers.OpSucceeded},
 		{"refund, listed by our id", listed, providers.Op{Kind: providers.Refund, Reference: "r-2", Amount: amount(t, 9000, "EUR"), Standing: paid}, providers.OpSucceeded},
 	} {
 		f := newFake(t).on("getOrderStatusExtended.do", tt.body)
-		res, err := f.open().(providers.Operator).Inquire(t.Context(), registered(t), tt.op)
+		p := registered(t)
+		p.Hold = true
+		res, err := f.open().(providers.Operator).Inquire(t.Context(), p, tt.op)
 		if err != nil || res.State != tt.want {
 			t.Errorf("%s: %+v, %v; want %s", tt.name, res, err, tt.want)
 		}
+	}
+}
+
+// decline.do answers like an operation: an order is not closed by an answer that says nothing.
+func TestAnOrderIsNotClosedWithoutTheGatewaysWord(t *testing.T) {
+	for body, closed := range map[string]bool{
+		answer(t, "bpc_decline_ok.json"): true, `{"errorCode":"0"}`: true,
+		`{}`: false, `[]`: false, ``: false, `{"status":"maintenance","retryAfter":60}`: false, `{"success":true}`: false, `{"errorCode":5}`: false,
+	} {
+		err := newFake(t).on("decline.do", body).open().(providers.Closer).Close(t.Context(), registered(t))
+		if (err == nil) != closed {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
+// One-stage: a hold that stands is on its way to being taken, and no payment that was to be held.
+func TestAHoldOfAPaymentToBeTakenAtOnceIsStillUnderWay(t *testing.T) {
+	p := registered(t)
+	st, err := status(t, `{"errorCode":"0","orderNumber":"A-17-1","amount":2000,"currency":"978","orderStatus":1}`, p)
+	if err != nil || st.Outcome != providers.Processing || st.Held != 2000 {
+		t.Errorf("%+v %v", st, err)
 	}
 }

@@ -218,7 +218,7 @@ func (g *provider) payOrder(ctx context.Context, p providers.Payment, c card.Car
 	set(form, "ip", address(b.IP, p.Customer.IP))
 	set(form, "email", email(p))
 	if g.browser {
-		set(form, "clientBrowserInfo", browserInfo(b))
+		set(form, "clientBrowserInfo", browserInfo(p, b))
 	}
 	if g.notify {
 		set(form, "threeDSMethodNotificationUrl", p.Run.NotifyURL)
@@ -310,7 +310,7 @@ func (g *provider) step(ctx context.Context, p providers.Payment, op string, o o
 	case refusal(o):
 		return g.declined(ctx, p, o), nil
 	}
-	// Also where errorMessage stands alone: it says "Success" as often as anything else. The inquiry knows.
+	// Also where error or errorMessage stand alone: dialects write words for success there. The inquiry knows.
 	return step(providers.Finished, p.Ref), nil
 }
 
@@ -319,10 +319,10 @@ func transID(o object) string {
 	return answers.ID(o.text("threeDSServerTransId", "threeDSServerTransID"))
 }
 
-// refusal recognises "declined although errorCode is 0".
+// refusal recognises "declined although errorCode is 0". The words in error and errorMessage do not count: see step.
 func refusal(o object) bool {
 	kind := o.text("processingErrorType")
-	return o.text("error") != "" || o.text("errorTypeName") != "" || kind != "" && kind != "NO_ERROR"
+	return o.text("errorTypeName") != "" || kind != "" && kind != "NO_ERROR"
 }
 
 // payerAuth is 3-D Secure 1.0.2, run as the account has it.
@@ -439,8 +439,7 @@ func (g *provider) declined(ctx context.Context, p providers.Payment, o object) 
 
 // Close makes the unpaid order unpayable.
 func (g *provider) Close(ctx context.Context, p providers.Payment) error {
-	_, err := g.call(ctx, opDecline, g.order(p))
-	return err
+	return g.carryOut(ctx, opDecline, g.order(p))
 }
 
 // order names an order: by the gateway's id, or by our number where the id is not known.
@@ -529,7 +528,7 @@ func standing(p providers.Payment, o object) (providers.Standing, error) {
 			st.LastTry = decline(o, action)
 		}
 	case 1:
-		st.Outcome, st.Held = providers.Authorized, whole
+		st.Outcome, st.Held, st.Stated = providers.Authorized, whole, sums.has["approvedAmount"]
 		if sums.known {
 			st.Held = sums.approved
 		}
@@ -538,12 +537,13 @@ func standing(p providers.Payment, o object) (providers.Standing, error) {
 		if status == 4 {
 			st.Refunded = whole
 		}
+		st.Stated = sums.has["depositedAmount"] && sums.has["refundedAmount"]
 		if sums.known {
 			st.Captured, st.Refunded = sums.captured(), sums.refunded
 			st.Held = max(sums.approved, st.Captured)
 		}
 	case 3:
-		st.Outcome = providers.Voided
+		st.Outcome, st.Stated = providers.Voided, true
 	case 6:
 		switch {
 		case action == actionMaybePaid:
@@ -557,6 +557,9 @@ func standing(p providers.Payment, o object) (providers.Standing, error) {
 	}
 	if contradictory(st.Outcome, sums, st) {
 		st.Outcome, st.Decline, st.LastTry = providers.Unclear, nil, nil
+	}
+	if st.Outcome == providers.Authorized && !p.Hold { // to be taken at once: the deposit follows by itself
+		st.Outcome = providers.Processing
 	}
 	return st, nil
 }
@@ -594,12 +597,14 @@ func amount(p providers.Payment, o object) (money.Amount, error) {
 
 // sums is paymentAmountInfo, in minor units.
 type sums struct {
-	known                         bool
+	known                         bool // any of them
+	has                           map[string]bool
 	approved, deposited, refunded int64
 }
 
 func paymentAmounts(o object) (s sums, err error) {
 	info := o.child("paymentAmountInfo")
+	s.has = map[string]bool{}
 	for _, part := range []struct {
 		name string
 		to   *int64
@@ -609,7 +614,7 @@ func paymentAmounts(o object) (s sums, err error) {
 			return s, fmt.Errorf("paymentAmountInfo: %w", err)
 		}
 		*part.to = n
-		s.known = s.known || found
+		s.known, s.has[part.name] = s.known || found, found
 	}
 	return s, nil
 }

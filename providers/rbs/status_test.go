@@ -34,11 +34,13 @@ func TestStatusFixtures(t *testing.T) {
 			Ref: providers.Ref{Reference: "A-17-1", OrderID: "9d5ec036-b573-7aa3-9d54-27a501fa9b92"}}},
 		{"rec_status_not_found.json", "R: the gateway does not know the order", unasked, providers.Standing{
 			Outcome: providers.NotFound, Ref: providers.Ref{Reference: "A-17-1"}}},
-		{"seed_status_1_held_binding.json", "D: held", known("017908cc-57c6-739a-ad25-df0d00a7d8c0"), providers.Standing{
+		{"seed_status_1_held_binding.json", "D: held", held(known("017908cc-57c6-739a-ad25-df0d00a7d8c0")), providers.Standing{
+			Stated:  true,
 			Outcome: providers.Authorized, Reference: "11044", Amount: amount(t, 2000, "EUR"), Held: 2000,
 			Ref:  providers.Ref{Reference: "A-17-1", OrderID: "017908cc-57c6-739a-ad25-df0d00a7d8c0"},
 			Card: card.Masked{Brand: "visa", First6: "401200", Last4: "6662"}}},
 		{"seed_status_2_deposited_binding.json", "D: paid with a saved card", unasked, providers.Standing{
+			Stated:  true,
 			Outcome: providers.Paid, Reference: "11045", Amount: amount(t, 2000, "EUR"), Held: 2000, Captured: 2000,
 			Ref:  providers.Ref{Reference: "A-17-1", OrderID: "01791274-d9ca-7103-b148-7dc000a7d8c0"},
 			Card: card.Masked{Brand: "mastercard", First6: "555555", Last4: "5599"}}},
@@ -47,12 +49,15 @@ func TestStatusFixtures(t *testing.T) {
 		{"mock_laravel_status_2.json", "M: paid, amount without currency is held against ours", unasked, providers.Standing{
 			Outcome: providers.Paid, Amount: amount(t, 5000, "EUR"), Held: 5000, Captured: 5000, Ref: providers.Ref{Reference: "A-17-1"}}},
 		{"mock_alewon_status_2_partial_refund.json", "M: paid, 500 given back, roubles as 810, actionCode as text", unasked, providers.Standing{
+			Stated:  true,
 			Outcome: providers.Paid, Reference: "7005", Amount: amount(t, 2000, "RUB"), Held: 2000, Captured: 2000, Refunded: 500,
 			Ref: providers.Ref{Reference: "A-17-1"}, Card: visa, ThreeDS: providers.ThreeDS{Version: "2.2.0", TransStatus: "Y", ECI: "05"}}},
 		{"constructed_status_3_reversed.json", "C: reversed", unasked, providers.Standing{
+			Stated:  true,
 			Outcome: providers.Voided, Reference: "7005", Amount: amount(t, 2000, "EUR"), Card: visa,
 			Ref: providers.Ref{Reference: "A-17-1", OrderID: "01491d0b-c848-7dd6-a20d-e96900a7d8c0"}}},
 		{"constructed_status_4_refunded_with_refunds.json", "C: paid and wholly refunded", unasked, providers.Standing{
+			Stated:  true,
 			Outcome: providers.Paid, Reference: "7005", Amount: amount(t, 2000, "EUR"), Card: visa, Held: 2000, Captured: 2000, Refunded: 2000,
 			Ref: providers.Ref{Reference: "A-17-1", OrderID: "01491d0b-c848-7dd6-a20d-e96900a7d8c0"}}},
 		{"constructed_status_5_acs.json", "C: the shopper is at the bank (not errorCode 5)", unasked, providers.Standing{
@@ -130,7 +135,7 @@ func TestOutcomes(t *testing.T) {
 		{"2", "0", `,"paymentAmountInfo":{"approvedAmount":2000,"depositedAmount":100,"refundedAmount":2000}`, providers.Unclear, ""},
 	} {
 		body := fmt.Sprintf(`{"errorCode":"0","orderNumber":"A-17-1","amount":2000,"currency":"978","orderStatus":%s,"actionCode":%s%s}`, tt.status, tt.action, tt.rest)
-		st, err := status(t, body, registered(t))
+		st, err := status(t, body, held(registered(t)))
 		if err != nil {
 			t.Errorf("%s/%s: %v", tt.status, tt.action, err)
 			continue
@@ -224,4 +229,9 @@ func TestNotFoundIsNotGuessed(t *testing.T) {
 			t.Errorf("%s: %q, %v", tt.name, st.Outcome, err)
 		}
 	}
+}
+
+func held(p providers.Payment) providers.Payment {
+	p.Hold = true
+	return p
 }

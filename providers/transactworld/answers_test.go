@@ -164,14 +164,14 @@ func TestStatuses(t *testing.T) {
 	for _, r := range []row{
 		{"begun", "P", providers.Waiting, providers.Waiting},
 		{"authstarted", "P", providers.Processing, providers.Processing},
-		{"authsuccessful", "Y", providers.Authorized, providers.Authorized},
+		{"authsuccessful", "Y", providers.Processing, providers.Authorized},
 		{"authfailed", "N", providers.Refused, providers.Refused},
 		{"authcancelled", "C", providers.Refused, providers.Voided},
 		{"cancelstarted", "P", providers.Processing, providers.Authorized},
 		{"cancelled", "C", providers.Refused, providers.Voided},
 		{"capturestarted", "P", providers.Processing, providers.Authorized},
 		{"capturesuccess", "Y", providers.Paid, providers.Paid},
-		{"capturefailed", "N", providers.Unclear, providers.Authorized},
+		{"capturefailed", "N", providers.HoldLeft, providers.Authorized},
 		{"settled", "Y", providers.Paid, providers.Paid},
 		{"markedforreversal", "Y", providers.Paid, providers.Paid},
 		{"reversed", "Y", providers.Paid, providers.Paid},
@@ -423,7 +423,7 @@ func TestForgedNotifications(t *testing.T) {
 	}
 }
 
-func TestAnswersToOperations(t *testing.T) {
+func TestAnOperationWithoutTheGatewaysWordIsUnknown(t *testing.T) {
 	for name, c := range map[string]struct {
 		kind providers.OpKind
 		body string
@@ -431,19 +431,30 @@ func TestAnswersToOperations(t *testing.T) {
 	}{
 		"captured, as clients saw it":  {providers.Capture, `{"result":{"code":"00004","description":"Transaction captured"}}`, providers.OpSucceeded},
 		"captured":                     {providers.Capture, `{"paymentId":"54289","status":"capturesuccess","transactionStatus":"Y","result":{"code":"00004"}}`, providers.OpSucceeded},
-		"capture under way":            {providers.Capture, `{"status":"capturestarted","transactionStatus":"P","result":{"code":"00004"}}`, providers.OpPending},
+		"capture under way":            {providers.Capture, `{"paymentId":"54289","status":"capturestarted","transactionStatus":"P","result":{"code":"00004"}}`, providers.OpPending},
 		"capture failed":               {providers.Capture, `{"status":"capturefailed","transactionStatus":"N","result":{"code":"10001"}}`, providers.OpFailed},
-		"refund asked for":             {providers.Refund, `{"status":"markedforreversal","transactionStatus":"P","result":{"code":"00007"}}`, providers.OpPending},
-		"refunded":                     {providers.Refund, `{"status":"reversed","transactionStatus":"Y","result":{"code":"00006"}}`, providers.OpSucceeded},
-		"cancelled":                    {providers.Void, `{"status":"cancelled","transactionStatus":"C","result":{"code":"00005"}}`, providers.OpSucceeded},
+		"refund asked for":             {providers.Refund, `{"paymentId":"54289","status":"markedforreversal","transactionStatus":"P","result":{"code":"00007"}}`, providers.OpPending},
+		"refunded":                     {providers.Refund, `{"paymentId":"54289","status":"reversed","transactionStatus":"Y","result":{"code":"00006"}}`, providers.OpSucceeded},
+		"cancelled":                    {providers.Void, `{"paymentId":"54289","status":"cancelled","transactionStatus":"C","result":{"code":"00005"}}`, providers.OpSucceeded},
 		"refused":                      {providers.Refund, `{"paymentId":"-","transactionStatus":"N","status":"failed","result":{"code":"20005","description":"Amount exceeds the amount available"}}`, providers.OpFailed},
 		"refused in few words":         {providers.Refund, `{"result":{"code":"10001","description":"Transaction failed"}}`, providers.OpFailed},
 		"done before":                  {providers.Refund, `{"transactionStatus":"N","result":{"code":"20004","description":"Transaction already refunded"}}`, ""},
 		"a fault of its own":           {providers.Refund, `{"result":{"code":"30000","description":"Internal error"}}`, ""},
-		"success with a failure code":  {providers.Refund, `{"status":"reversed","transactionStatus":"Y","result":{"code":"10001"}}`, ""},
-		"success and N at once":        {providers.Refund, `{"status":"reversed","transactionStatus":"N","result":{"code":"00006"}}`, ""},
+		"success with a failure code":  {providers.Refund, `{"paymentId":"54289","status":"reversed","transactionStatus":"Y","result":{"code":"10001"}}`, ""},
+		"success and N at once":        {providers.Refund, `{"paymentId":"54289","status":"reversed","transactionStatus":"N","result":{"code":"00006"}}`, ""},
 		"failure with a success code":  {providers.Capture, `{"status":"capturefailed","transactionStatus":"N","result":{"code":"00004"}}`, ""},
 		"a status of something else":   {providers.Refund, `{"status":"capturesuccess","transactionStatus":"N","result":{"code":"10001"}}`, ""},
+		"captured, 00001 and unnamed":  {providers.Capture, `{"result":{"code":"00001","description":"Transaction succeeded"}}`, ""},
+		"refunded, unnamed":            {providers.Refund, `{"status":"reversed","transactionStatus":"Y","result":{"code":"00006"}}`, ""},
+		"a refund found, unnamed":      {providers.Refund, `{"result":{"code":"00026","description":"Record found"}}`, ""},
+		"a void found, unnamed":        {providers.Void, `{"result":{"code":"00026","description":"Record found"}}`, ""},
+		"a capture found, unnamed":     {providers.Capture, `{"result":{"code":"00026","description":"Record found"}}`, ""},
+		"found and Y":                  {providers.Refund, `{"paymentId":"54289","transactionStatus":"Y","result":{"code":"00026"}}`, ""},
+		"found as it was":              {providers.Refund, `{"paymentId":"54289","status":"capturesuccess","transactionStatus":"Y","result":{"code":"00026"}}`, ""},
+		"found still held":             {providers.Capture, `{"paymentId":"54289","status":"authsuccessful","transactionStatus":"Y","result":{"code":"00026"}}`, ""},
+		"captured bare, asked to void": {providers.Void, `{"result":{"code":"00004","description":"Transaction captured"}}`, ""},
+		"a token was made":             {providers.Refund, `{"AuthToken":"x","memberId":"1","result":{"code":"200","description":"Token generated successfully"}}`, ""},
+		"maintenance":                  {providers.Refund, `{"status":"maintenance","retryAfter":60}`, ""},
 		"an answer of another payment": {providers.Refund, `{"paymentId":"7","status":"reversed","transactionStatus":"Y","result":{"code":"00006"}}`, ""},
 		"an answer of another number":  {providers.Refund, `{"merchantTransactionId":"7","status":"reversed","transactionStatus":"Y","result":{"code":"00006"}}`, ""},
 	} {
@@ -480,7 +491,7 @@ func TestOperationsRefusedUnsent(t *testing.T) {
 		t.Errorf("%+v", k)
 	}
 	part := testProvider(t, w, func(c *Config) { c.PartialVoid = true })
-	w.answer = says(200, `{"status":"authsuccessful","transactionStatus":"Y","result":{"code":"00005"}}`)
+	w.answer = says(200, `{"paymentId":"54289","status":"authsuccessful","transactionStatus":"Y","result":{"code":"00005"}}`)
 	r, err := part.Do(t.Context(), known(payment(t), "54289"), providers.Op{Kind: providers.Void, Amount: eur(t, 100), Standing: providers.Standing{Held: 5000}})
 	if err != nil || r.State != providers.OpSucceeded || !part.Kinds()[1].Partial || w.last().form.Get("amount") != "1.00" || w.last().form.Get("authentication.checksum") != p.client.signID("54289") {
 		t.Errorf("%+v %v %s", r, err, w.last().body)

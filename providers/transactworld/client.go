@@ -42,6 +42,8 @@ const (
 	codeToken       = "200"   // of authToken: a token was made
 	codeUnauthented = "401"   // the token, or the credentials, are refused
 	codeNotFound    = "10009" // record not found
+	codeFound       = "00026" // of an inquiry: record found
+	codeCaptured    = "00004" // of a capture
 )
 
 // sum is the gateway's checksum: lower-case hex MD5 over the values joined with a bar.

@@ -83,6 +83,7 @@ func TestRequestsOfPublicClients(t *testing.T) {
 			}
 		}
 	}
+	w.answer = says(200, `{"paymentId":"54289","status":"reversed","transactionStatus":"Y","result":{"code":"00001"}}`)
 	if _, err := p.Do(t.Context(), known(pay, "54289"), providers.Op{Kind: providers.Refund, Amount: eur(t, 5000)}); err != nil {
 		t.Fatal(err)
 	}

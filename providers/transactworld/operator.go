@@ -84,7 +84,21 @@ func (p *Provider) Do(ctx context.Context, pay providers.Payment, op providers.O
 	if said := a.text("merchantTransactionId"); said != "" && said != pay.Ref.Reference {
 		return providers.OpResult{}, &providers.Failure{Op: word, Text: "answer of another payment"}
 	}
-	return done(word, a)
+	if word == "RV" && total != "" && a.names(id, pay.Ref.Reference) && a.code() != codeFound && strings.HasPrefix(a.code(), "0") {
+		if short, long := a.said(); short == "Y" && long == "authsuccessful" { // the rest of the hold stands on
+			return providers.OpResult{State: providers.OpSucceeded, GatewayID: a.paymentID()}, nil
+		}
+	}
+	return done(word, a, id, pay.Ref.Reference)
+}
+
+// names tells whether the answer says which payment it speaks of, and that it is this one; id may not be known yet.
+func (a answer) names(id, reference string) bool {
+	said, number := a.paymentID(), a.text("merchantTransactionId")
+	if said != "" && id != "" && said != id || number != "" && number != reference {
+		return false
+	}
+	return said != "" && said == id || number != ""
 }
 
 // progress is how far each operation is by the payment's long status.
@@ -95,13 +109,17 @@ var progress = map[string]map[string]providers.OpState{
 	"PO": {"payoutsuccessful": providers.OpSucceeded, "payoutstarted": providers.OpPending, "payoutfailed": providers.OpFailed},
 }
 
-// done reads the answer to an operation. Samples have a bare result beside those with statuses: 0… is success then.
-func done(word string, a answer) (providers.OpResult, error) {
+// done reads the answer to an operation. It was carried out where the answer names the payment and has the operation's long
+// status, or the short one alone; 00026 is what an inquiry is answered, and so says nothing without the long one. A recorded
+// answer to a capture has nothing but 00004, which says "captured" by itself.
+func done(word string, a answer, id, reference string) (providers.OpResult, error) {
 	short, long := a.said()
 	code := a.code()
+	named := a.names(id, reference)
 	if state, ok := progress[word][long]; ok {
 		switch {
 		case state == providers.OpSucceeded && (short == "N" || !strings.HasPrefix(code, "0")):
+		case state != providers.OpFailed && !named:
 		case state == providers.OpFailed && (short == "Y" || strings.HasPrefix(code, "0")):
 		case state == providers.OpFailed:
 			return providers.OpResult{State: state, GatewayID: a.paymentID(), Decline: a.decline(card.Code{})}, nil
@@ -111,18 +129,25 @@ func done(word string, a answer) (providers.OpResult, error) {
 		return providers.OpResult{}, a.failure(word)
 	}
 	switch {
-	case strings.HasPrefix(code, "0") && short == "P":
-		return providers.OpResult{State: providers.OpPending, GatewayID: a.paymentID()}, nil
-	case strings.HasPrefix(code, "0") && (short == "Y" || short == "C" && word == "RV" || short == "" && long == "") && word != "PO":
+	case word == "CP" && code == codeCaptured && short == "" && long == "":
 		return providers.OpResult{State: providers.OpSucceeded, GatewayID: a.paymentID()}, nil
-	case (strings.HasPrefix(code, "1") || strings.HasPrefix(code, "2")) && (short == "N" || short == "") && (long == "" || long == "failed") && !speaksOfAnother(a):
+	case !strings.HasPrefix(code, "0"):
+	case !named || code == codeFound || long != "":
+	case short == "P":
+		return providers.OpResult{State: providers.OpPending, GatewayID: a.paymentID()}, nil
+	case (short == "Y" || short == "C" && word == "RV") && word != "PO":
+		return providers.OpResult{State: providers.OpSucceeded, GatewayID: a.paymentID()}, nil
+	}
+	// 10009 is an inquiry's, and of a payment that the gateway named not believable.
+	if len(code) == 5 && code != codeNotFound && (code[0] == '1' || code[0] == '2') && (short == "N" || short == "") && (long == "" || long == "failed") && !speaksOfAnother(a) {
 		return providers.OpResult{State: providers.OpFailed, GatewayID: a.paymentID(), Decline: a.decline(card.Code{})}, nil
 	}
 	return providers.OpResult{}, a.failure(word)
 }
 
 // Inquire reads the operation off the payment's status. Where nothing moved (the answer to Do was lost) it is
-// missing. Part of a hold given back need not show, so that stays unknown.
+// missing. Part of a hold given back need not show, so that stays unknown; and a part taken or given back shows only where
+// the gateway states its sum.
 func (p *Provider) Inquire(ctx context.Context, pay providers.Payment, op providers.Op) (providers.OpResult, error) {
 	word := map[providers.OpKind]string{providers.Capture: "CP", providers.Void: "RV", providers.Refund: "RF"}[op.Kind]
 	if word == "" {
@@ -141,9 +166,22 @@ func (p *Provider) Inquire(ctx context.Context, pay providers.Payment, op provid
 	if word == "CP" && (long == reversed || long == "markedforreversal" || long == "chargeback") {
 		state = providers.OpSucceeded // it was captured, and given back since
 	}
+	proved := true
+	switch {
+	case word == "CP":
+		proved = s.Captured == op.Amount.Minor || op.Amount.Minor >= op.Standing.Held
+	case word == "RF" && s.Stated:
+		proved = s.Refunded >= op.Standing.Refunded+op.Amount.Minor
+	case word == "RF":
+		proved = op.Amount.Minor >= op.Standing.Captured-op.Standing.Refunded
+	}
+	if state == providers.OpSucceeded && !proved {
+		return providers.OpResult{}, &providers.Failure{Op: "IN", Text: "no sum that proves the " + string(op.Kind)}
+	}
+	plain := word != "RF" || s.Stated || long == "capturesuccess" || long == "settled"
 	part := word == "RV" && op.Amount.Minor < op.Standing.Held
 	switch {
-	case state == "" && !part && s.Unmoved(op.Standing):
+	case state == "" && !part && plain && s.Unmoved(op.Standing):
 		return providers.OpResult{State: providers.OpMissing}, nil
 	case s.Outcome == providers.Unclear, state == "":
 		return providers.OpResult{}, &providers.Failure{Op: "IN", Text: "no sign of the " + string(op.Kind)}

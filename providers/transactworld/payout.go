@@ -57,7 +57,7 @@ func (p *Provider) Payout(ctx context.Context, pay providers.Payment, to provide
 	if said := a.text("merchantTransactionId"); said != "" && said != pay.Ref.Reference {
 		return providers.OpResult{}, &providers.Failure{Op: op, Text: "answer of another payment"}
 	}
-	return done(op, a)
+	return done(op, a, "", pay.Ref.Reference)
 }
 
 // InquirePayout asks for the payout as for a payment. One that is not found is missing: its call may be under way.

@@ -145,6 +145,9 @@ func (p *Provider) form(pay providers.Payment, b threeds.BrowserData) url.Values
 	if ip == "" {
 		ip = b.IP
 	}
+	if providers.BrowserKnown(b) {
+		b = providers.Browser(pay, b)
+	}
 	language := b.Language
 	if len(language) > 5 {
 		language, _, _ = strings.Cut(language, "-") // the gateway takes five characters
@@ -212,7 +215,7 @@ func (p *Provider) step(op string, ref providers.Ref, a answer, code card.Code) 
 		ref = ref.With(keyRegistration, token)
 	}
 	step := providers.Step{V: providers.StepVersion, Kind: providers.Wait, Ref: ref}
-	switch v := verdict(a); {
+	switch v := verdict(a, op == "PA"); {
 	case v == fine:
 		if id == "" {
 			return providers.Step{}, &providers.Failure{Op: op, Text: "success without a paymentId"}
@@ -368,12 +371,17 @@ func (p *Provider) standing(pay providers.Payment, a answer) (providers.Standing
 	s.Outcome = outcome(a, pay.Hold, ref.More[keyRedirected] != "")
 	switch s.Outcome {
 	case providers.Authorized:
-		s.Held = total.Minor
+		s.Held, s.Stated = total.Minor, s.Amount.Currency.Code != ""
+	case providers.HoldLeft:
+		s.Held, s.Decline = total.Minor, a.decline(card.Code{})
 	case providers.Paid:
 		s.Captured = said(captured, total)
 		if pay.Hold {
 			s.Held = total.Minor
 		}
+		// Neither a capture nor a settlement leaves a refund unsaid.
+		s.Stated = (captured.Currency.Code != "" || !pay.Hold && s.Amount.Currency.Code != "") &&
+			(refunded.Currency.Code != "" || long == "capturesuccess" || long == "settled")
 		if s.Refunded = refunded.Minor; long == reversed && refunded.Minor == 0 {
 			s.Refunded = s.Captured
 		}

@@ -22,14 +22,14 @@ var longStatus = map[string]meaning{
 	"begun":             {providers.Waiting, providers.Waiting, "P 3D"},
 	"authstarted":       {providers.Processing, providers.Processing, "P 3D"},
 	"3dauthstarted":     {providers.Waiting, providers.Waiting, "P 3D"},
-	"authsuccessful":    {providers.Authorized, providers.Authorized, "Y"},
+	"authsuccessful":    {providers.Processing, providers.Authorized, "Y"}, // a debit's capture is still to come
 	"authfailed":        {providers.Refused, providers.Refused, "N"},
 	"authcancelled":     {providers.Refused, providers.Voided, ""},
 	"cancelstarted":     {providers.Processing, providers.Authorized, ""},
 	"cancelled":         {providers.Refused, providers.Voided, ""},
 	"capturestarted":    {providers.Processing, providers.Authorized, "P Y"},
 	"capturesuccess":    {providers.Paid, providers.Paid, "Y"},
-	"capturefailed":     {providers.Unclear, providers.Authorized, "N"}, // a hold may stand
+	"capturefailed":     {providers.HoldLeft, providers.Authorized, "N"},
 	"settled":           {providers.Paid, providers.Paid, "Y"},
 	"markedforreversal": {providers.Paid, providers.Paid, ""},
 	reversed:            {providers.Paid, providers.Paid, ""},
@@ -88,9 +88,9 @@ const (
 )
 
 // verdict is what the answer to a payment says of it.
-func verdict(a answer) word {
+func verdict(a answer, hold bool) word {
 	short, _ := a.said()
-	switch outcome(a, false, false) {
+	switch outcome(a, hold, false) {
 	case providers.Paid, providers.Authorized:
 		return fine
 	case providers.Refused:

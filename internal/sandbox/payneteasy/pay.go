@@ -234,6 +234,8 @@ func (g *Gateway) Resolve(clientOrderID string, approve bool) error {
 // approvedAmount is what a status shows as the amount: what was captured or is still held, otherwise what was asked for.
 func (o *order) approvedAmount() int64 {
 	switch {
+	case o.Refunded > 0:
+		return o.Captured - o.Refunded
 	case o.Type == "preauth" && o.Captured > 0:
 		return o.Captured
 	case o.Type == "preauth" && o.Held > 0:
