@@ -38,7 +38,8 @@ var (
 // What is remembered in Ref.More between the calls.
 //
 // moreFinish is set by the answer to start and by nothing else, and finish is sent only where it is set. So an order
-// without it was never finished by us; and since only finish moves money and nobody else sends it, it never will be.
+// without it was never finished by us, unless the database has forgotten it; and since only finish moves money and nobody
+// else sends it, it never will be.
 const (
 	moreFinish = "finish" // the call that ends it: payment/finish or transfer/finish
 	moreACS    = "acs"    // 3-D Secure: redirectUrl,
@@ -321,14 +322,16 @@ func (g *provider) standing(p providers.Payment, o object) (providers.Standing, 
 		}
 	case word == statusDeclined:
 		st.Outcome, st.Decline = providers.Refused, &providers.Decline{Reason: providers.OtherReason, Code: statusDeclined}
-	case word == statusDeposited && started:
-		st.Outcome, st.Held, st.Captured = providers.Paid, whole, whole
+	case word == statusDeposited:
+		// Money that moved though we know of no finish: somebody else's order under our number, or the database has
+		// forgotten it.
+		st.Outcome, st.Held, st.Captured, st.Unproven = providers.Paid, whole, whole, !started
 	case word == statusRefunded && started:
 		st.Outcome, st.Held, st.Captured, st.Refunded = providers.Paid, whole, whole, whole
 	case word == statusReversed && started:
 		st.Outcome = providers.Voided
-	case word == "", word == statusDeposited, word == statusRefunded, word == statusReversed:
-		// Money that moved though we never finished: somebody else's order under our number. A person has to look.
+	case word == "", word == statusRefunded, word == statusReversed:
+		// Money that moved though we know of no finish, and is back.
 	default: // APPROVED, and what nobody documented
 		st.Outcome = providers.Processing
 	}
