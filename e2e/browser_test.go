@@ -276,7 +276,7 @@ type view struct {
 	Text   string  `json:"text"`
 }
 
-// kindOf tells the kind of a page, and whether it goes on without the shopper: login, choice (of saved cards), start, scan,
+// kindOf tells the kind of a page, and whether it goes on without the shopper: login, offer (of saved cards), choice, start, scan,
 // card, again (the same card once more), method, wait, bank (the form that posts to the bank), leave, result, other; and of the sandbox acs (the bank asks), bounce
 // (forms that submit themselves), acs-message, basket, shop, console.
 const kindOf = `(function (script) {
@@ -289,6 +289,7 @@ const kindOf = `(function (script) {
 	else if (ours && $("img.qr")) v.kind = "scan"
 	else if (ours && $("#phone, #code")) v.kind = "login"
 	else if (ours && $("input[name=card]")) v.kind = "choice"
+	else if (ours && $("form#saved")) v.kind = "offer"
 	else if (ours && $("iframe.unseen")) { v.kind = "method"; v.moving = true }
 	else if (ours && $(".spinner")) { v.kind = "wait"; v.moving = true }
 	else if (ours && $("#bank")) { v.kind = "bank"; v.moving = script && !$("script[data-back]") }

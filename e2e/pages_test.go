@@ -333,6 +333,9 @@ func TestTheWaysBesideTheCardFormForEveryShopper(t *testing.T) {
 		a.pays(t, w, map[string]any{"customer": customer, "save_card": true})
 		w.savedCard(t, customer["id"].(string))
 		s := w.create(t, a.account, map[string]any{"customer": customer, "payment_method": "saved_card"})
+		g.show("saved-offer-"+a.account, s.URL, "offer")
+		g.press("form#saved button")
+		g.until("choice")
 		g.show("saved-"+a.account, s.URL, "choice")
 	}
 }

@@ -93,11 +93,22 @@ func TestASavedCardFromItsFirstPaymentToItsEnd(t *testing.T) {
 			}
 
 			b, s := w.begins(t, a.account, with(map[string]any{"payment_method": "saved_card"}))
+			robot := newWalker(t, w)
+			robot.open(s.URL)
+			for _, first := range []*walker{robot, b} {
+				if first.doc.Find("input[name=card]").Length() > 0 || strings.Contains(first.body, "0008") {
+					t.Error("the customer's cards are shown to a browser in which nobody asked for them")
+				}
+			}
+			b.press("form#saved", nil)
 			if offered := b.doc.Find("input[name=card]"); offered.Length() != 2 || offered.First().AttrOr("value", "") != saved.ID {
 				t.Fatalf("offered are %d cards: %s", offered.Length(), b.words())
 			}
 			other := newWalker(t, w)
 			other.open(s.URL)
+			if other.doc.Find("form#saved").Length() > 0 {
+				t.Error("a second browser is offered the customer's cards")
+			}
 			if other.doc.Find("input[name=card]").Length() > 0 || strings.Contains(other.body, "0008") {
 				t.Error("a second browser with the link sees the customer's cards")
 			}

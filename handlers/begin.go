@@ -41,6 +41,13 @@ func (p pay) begin(c echo.Context, s *session.Session, f form) error {
 		if len(cards) > 0 {
 			return p.choice(c, s, cards, f)
 		}
+		if s.Method == "saved_card" {
+			if offers, err := p.offersSaved(c, s); err != nil {
+				return err
+			} else if offers {
+				return p.offer(c, s)
+			}
+		}
 	}
 	return p.card(c, s, f, "")
 }
@@ -57,29 +64,69 @@ func (p pay) newCard(c echo.Context) error {
 	return p.page(c, s, form{newCard: true})
 }
 
-// mine tells whether this browser is the customer's: the one that logged in, else the one that opened the session first.
-func (p pay) mine(c echo.Context, s *session.Session) (bool, error) {
-	id, err := p.Browsers.ID(c.Request().Context())
-	if err != nil {
-		return false, err
-	}
+// mine tells whether this browser is the customer's: the one that logged in, else the first that asked for what is theirs.
+// Looking at a page makes no browser so.
+func (p pay) mine(c echo.Context, s *session.Session) bool {
+	id := p.Browsers.Known(c.Request().Context())
 	if s.Login != nil && s.Login.Done {
-		return s.Login.Browser == id, nil
+		return id != "" && s.Login.Browser == id
 	}
-	if s.Opener != "" {
-		return s.Opener == id, nil
+	return id != "" && s.Opener == id
+}
+
+// free tells whether this browser may still become the customer's.
+func free(s *session.Session) bool {
+	return s.Opener == "" && s.Login == nil && s.Live() == nil && s.Status() == session.StatusOpen
+}
+
+// customer makes this browser the customer's, if none is. The page's token has to prove the press: a browser that shows none
+// would not be known again.
+func (p pay) customer(c echo.Context) error {
+	s, err := p.load(c)
+	if err != nil {
+		return err
 	}
-	return p.Flow.Open(c.Request().Context(), s.ID, id)
+	if !free(s) {
+		return back(c, s.ID)
+	}
+	ctx := c.Request().Context()
+	if !p.Browsers.Proves(ctx, c.FormValue("csrf")) {
+		if p.Flow.NeedsLogin(s) {
+			return back(c, s.ID)
+		}
+		return p.page(c, s, form{stale: true, newCard: true})
+	}
+	id, err := p.Browsers.ID(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := p.Flow.Open(ctx, s.ID, id); err != nil {
+		return err
+	}
+	return back(c, s.ID)
+}
+
+// offersSaved tells whether there are saved cards that the first browser to ask for them may see.
+func (p pay) offersSaved(c echo.Context, s *session.Session) (bool, error) {
+	if !free(s) || s.Customer.ID == "" || p.Flow.NeedsLogin(s) {
+		return false, nil
+	}
+	cards, err := p.customersCards(c, s)
+	return len(cards) > 0, err
 }
 
 // savedCards are the customer's, for the customer's browser only.
 func (p pay) savedCards(c echo.Context, s *session.Session) ([]session.SavedCard, error) {
-	if s.Customer.ID == "" && s.Login == nil {
+	if !p.mine(c, s) {
 		return nil, nil
 	}
-	mine, err := p.mine(c, s)
-	if err != nil || !mine {
-		return nil, err
+	return p.customersCards(c, s)
+}
+
+// customersCards are the customer's, whoever looks.
+func (p pay) customersCards(c echo.Context, s *session.Session) ([]session.SavedCard, error) {
+	if s.Customer.ID == "" && s.Login == nil {
+		return nil, nil
 	}
 	cards, err := p.Flow.SavedCards(c.Request().Context(), s)
 	if err != nil { // a gateway that cannot list them just now costs the choice, not the payment
@@ -112,6 +159,17 @@ func (p pay) choice(c echo.Context, s *session.Session, cards []session.SavedCar
 		page.Cards = append(page.Cards, templates.SavedCard{ID: one.ID, Brand: one.Card.Brand, Last4: one.Card.Last4, Expiry: one.Expiry})
 	}
 	return render(c, p.Options, codeOf(f.errors.Any()), ownPage, "", templates.SavedCards(page))
+}
+
+// offer is the button in place of the choice, until somebody has asked for the saved cards.
+func (p pay) offer(c echo.Context, s *session.Session) error {
+	token, err := p.Browsers.CSRF(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return render(c, p.Options, http.StatusOK, ownPage, "", templates.SavedOffer(templates.SavedOfferPage{
+		Layout: p.layout(c, s), Action: payPath(s.ID) + "/customer", NewCard: payPath(s.ID) + "/new", CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
+	}))
 }
 
 // codeOf is the status of a form that is shown, or shown again with what is wrong.
@@ -247,24 +305,21 @@ func (p pay) login(c echo.Context, s *session.Session, f form) error {
 	if err != nil {
 		return err
 	}
-	browser, err := p.Browsers.ID(c.Request().Context())
-	if err != nil {
-		return err
-	}
+	browser := p.Browsers.Known(c.Request().Context())
 	cancel := payPath(s.ID) + "/cancel"
 	asksPhone := f.login == templates.PhoneMissing || f.login == templates.PhoneInvalid || f.login == templates.PhoneUnknown
-	if s.Login == nil || s.Login.Challenge == "" || s.Login.Browser != browser || asksPhone {
-		mine, err := p.mine(c, s)
-		if err != nil {
-			return err
+	if s.Login == nil || s.Login.Challenge == "" || browser == "" || s.Login.Browser != browser || asksPhone {
+		page := templates.LoginPhonePage{
+			Layout: p.layout(c, s), Action: payPath(s.ID) + "/phone", CancelAction: cancel, CSRF: token, Phone: f.phone, Error: f.login,
 		}
-		phone := f.phone
-		if phone == "" && mine {
-			phone = s.Customer.Phone
+		switch {
+		case s.Customer.Phone == "":
+		case page.Phone == "" && p.mine(c, s):
+			page.Phone = s.Customer.Phone
+		case free(s):
+			page.KnownAction = payPath(s.ID) + "/customer"
 		}
-		return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.LoginPhone(templates.LoginPhonePage{
-			Layout: p.layout(c, s), Action: payPath(s.ID) + "/phone", CancelAction: cancel, CSRF: token, Phone: phone, Error: f.login,
-		}))
+		return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.LoginPhone(page))
 	}
 	page := templates.LoginCodePage{
 		Layout: p.layout(c, s), Action: payPath(s.ID) + "/code", AgainAction: payPath(s.ID) + "/code/again", CancelAction: cancel, CSRF: token,

@@ -86,6 +86,7 @@ func New(o Options) *echo.Echo {
 	pages.POST("/cancel", p.cancel)
 	pages.POST("/start", p.start)
 	pages.POST("/saved", p.saved)
+	pages.POST("/customer", p.customer)
 	pages.POST("/phone", p.phone)
 	pages.POST("/code", p.code)
 	pages.POST("/code/again", p.codeAgain)

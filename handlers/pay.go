@@ -81,12 +81,13 @@ func (p pay) layout(c echo.Context, s *session.Session) templates.Layout {
 	return templates.Layout{
 		T: t, MerchantName: p.Merchants.Name(s.Merchant), OrderText: s.OrderID, Description: s.Description,
 		AmountText:    i18n.FormatAmount(t.Lang(), s.Amount.Minor+s.Fee, s.Amount.Currency.Digits, s.Amount.Currency.Code),
-		SandboxNotice: p.Sandbox, Self: payPath(s.ID), Transfer: transferOf(t.Lang(), s),
+		SandboxNotice: p.Sandbox, Self: payPath(s.ID), Transfer: transferOf(t.Lang(), s, p.mine(c, s)),
 	}
 }
 
-// transferOf is what the pages of a transfer say of it; nil for a payment.
-func transferOf(lang string, s *session.Session) *templates.Transfer {
+// transferOf is what the pages of a transfer say of it; nil for a payment. The card that the merchant named is a saved one of
+// the customer's, and shown to nobody else.
+func transferOf(lang string, s *session.Session, mine bool) *templates.Transfer {
 	if s.Kind != session.KindTransfer {
 		return nil
 	}
@@ -95,7 +96,7 @@ func transferOf(lang string, s *session.Session) *templates.Transfer {
 		shown.SumText = i18n.FormatAmount(lang, s.Amount.Minor, s.Amount.Currency.Digits, s.Amount.Currency.Code)
 		shown.FeeText = i18n.FormatAmount(lang, s.Fee, s.Amount.Currency.Digits, s.Amount.Currency.Code)
 	}
-	if s.Target != nil {
+	if s.Target != nil && mine {
 		shown.ToLast4 = s.Target.Card.Last4
 	}
 	return &shown
@@ -183,6 +184,11 @@ func (p pay) card(c echo.Context, s *session.Session, f form, last4 string) erro
 	}
 	if last4 == "" {
 		page.CancelAction = payPath(s.ID) + "/cancel"
+		if offers, err := p.offersSaved(c, s); err != nil {
+			return err
+		} else if offers && !f.newCard {
+			page.SavedAction = payPath(s.ID) + "/customer"
+		}
 		if a := s.Last(); a != nil && !f.errors.Any() && !f.stale {
 			switch {
 			case a.State == session.Declined && a.Decline != nil:

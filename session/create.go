@@ -82,8 +82,9 @@ func (f *Flow) Cancel(ctx context.Context, id string) (*Session, error) {
 	})
 }
 
-// Open marks the first browser that opens a session, and tells whether this is it. Only that one sees what belongs to the
-// customer: a link that was passed on may pay, and shows nothing.
+// Open makes a browser the customer's, and tells whether it is: the first in which somebody asked for what is the customer's
+// (a press that another site cannot cause, never a mere look). Only that one sees it: a link that was passed on may pay, and
+// shows nothing.
 func (f *Flow) Open(ctx context.Context, id, browser string) (first bool, err error) {
 	s, err := f.update(ctx, id, func(s *Session, c *Change) error {
 		if s.Opener != "" {

@@ -44,7 +44,7 @@ type Session struct {
 	RefTag      string             `json:"ref_tag,omitempty"` // the merchant's, in front of references in an account that others use too
 	LastEvent   int                `json:"last_event"`        // number of the newest event
 	Operations  []*Operation       `json:"operations,omitempty"`
-	Opener      string             `json:"opener,omitempty"` // the browser that opened it first: the customer's
+	Opener      string             `json:"opener,omitempty"` // the browser that asked first for what is the customer's
 	Login       *Login             `json:"login,omitempty"`  // where the account wants the customer before the card
 	Attempts    []*Attempt         `json:"-"`                // in order of N; stored in rows of their own
 }

@@ -42,6 +42,7 @@ type CardPage struct {
 	CancelAction string // where "cancel and go back to the shop" posts, with csrf; not shown when empty
 	CSRF         string
 
+	SavedAction  string // "use a saved card" posts csrf there; not shown when empty
 	AskTo        bool   // asks for the card that a transfer goes to
 	Expiry, Name string // kept from an earlier try; numbers and CVC never are
 	Errors       CardErrors
@@ -213,6 +214,7 @@ type LoginPhonePage struct {
 	Layout
 	Action, CancelAction, CSRF string
 	Phone                      string     // kept from an earlier try
+	KnownAction                string     // "fill in the number the shop has" posts csrf there; not shown when empty
 	Error                      LoginError // beside the field
 }
 
@@ -250,6 +252,13 @@ type ScanPage struct {
 	Next         string
 	CancelAction string
 	CSRF         string
+}
+
+// SavedOfferPage stands before SavedCardsPage, for everybody: it shows nothing of the customer's. It posts csrf.
+type SavedOfferPage struct {
+	Layout
+	Action, CancelAction, CSRF string
+	NewCard                    string // the address of the card form
 }
 
 // SavedCardsPage lets the shopper choose a saved card or a new one. It posts card (SavedCard.ID, or "new") and csrf.

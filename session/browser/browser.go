@@ -87,11 +87,14 @@ func (b *Browsers) Proves(ctx context.Context, posted string) bool {
 	return v != "" && subtle.ConstantTimeCompare([]byte(v), []byte(posted)) == 1
 }
 
-// ID names this browser to a checkout session, so that only the browser that opened one sees what belongs to its
-// customer. It is not the cookie and opens nothing.
+// ID names this browser to a checkout session, so that only the customer's browser sees what is the customer's. It is not the
+// cookie and opens nothing.
 func (b *Browsers) ID(ctx context.Context) (string, error) {
 	return b.random(ctx, keyID)
 }
+
+// Known is the ID of a browser that has one; "" else. Unlike ID it stores nothing.
+func (b *Browsers) Known(ctx context.Context) string { return b.GetString(ctx, keyID) }
 
 // Language is what the shopper chose; "" before that.
 func (b *Browsers) Language(ctx context.Context) string { return b.GetString(ctx, keyLanguage) }

@@ -42,7 +42,9 @@ func (s *shelf) DeleteCtx(_ context.Context, token string) error {
 	return nil
 }
 
-func (s *shelf) Find(token string) ([]byte, bool, error) { return s.FindCtx(context.Background(), token) }
+func (s *shelf) Find(token string) ([]byte, bool, error) {
+	return s.FindCtx(context.Background(), token)
+}
 func (s *shelf) Commit(token string, data []byte, until time.Time) error {
 	return s.CommitCtx(context.Background(), token, data, until)
 }

@@ -103,6 +103,7 @@ func stories(t *i18n.Localizer) []story {
 		{"start-app", templates.Start(templates.StartPage{Layout: l, Action: "/pay/s1/start", CancelAction: "/pay/s1/cancel", CSRF: "token", AskPhone: true})},
 		{"login-phone", templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/login", CancelAction: "/cancel", Phone: "+7 701", Error: templates.PhoneInvalid})},
 		{"login-code", templates.LoginCode(templates.LoginCodePage{Layout: l, Action: "/code", CancelAction: "/cancel", AgainAction: "/again", PhoneText: "+7 701 ••• •• 67"})},
+		{"saved-offer", templates.SavedOffer(templates.SavedOfferPage{Layout: l, Action: "/pay/s1/customer", NewCard: "/pay/s1/new", CancelAction: "/cancel"})},
 		{"saved-cards", templates.SavedCards(templates.SavedCardsPage{
 			Layout: l, Action: "/card", CancelAction: "/cancel", AskCVC: true,
 			Cards: []templates.SavedCard{{ID: "1", Brand: "visa", Last4: "1234", Expiry: "08/29"}, {ID: "2", Brand: "mir", Last4: "0007", Expiry: "01/28"}},
