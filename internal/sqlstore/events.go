@@ -32,7 +32,7 @@ func (st *Store) EventsAfter(ctx context.Context, merchant, after string, limit 
 			return nil, err
 		}
 	}
-	found, err := fedEvents(ctx, st.r, `pos > $1 AND s.merchant = $2`, pos, merchant, max(limit, 0))
+	found, err := fedEvents(ctx, st.r, `pos > $1`, merchant, pos, max(limit, 0))
 	list := make([]webhook.Event, len(found))
 	for i, f := range found {
 		list[i] = f.Event
@@ -47,8 +47,11 @@ func (st *Store) LatestEvent(ctx context.Context, merchant string) (string, erro
 	}
 	var subject string
 	var n int
-	err := st.r.QueryRowContext(ctx, `SELECT e.pos, e.session, e.n FROM event e JOIN session s ON s.id = e.session WHERE s.merchant = $1
-		UNION ALL SELECT pos, subject, n FROM account_event WHERE merchant = $1 ORDER BY 1 DESC LIMIT 1`, merchant).Scan(new(int64), &subject, &n)
+	err := st.r.QueryRowContext(ctx, `SELECT pos, session, n FROM event WHERE merchant = $1 AND pos > 0
+		UNION ALL
+		SELECT e.pos, e.session, e.n FROM event e CROSS JOIN session s WHERE s.id = e.session AND e.merchant IS NULL AND e.pos > 0 AND s.merchant = $1
+		UNION ALL
+		SELECT pos, subject, n FROM account_event WHERE merchant = $1 AND pos > 0 ORDER BY 1 DESC LIMIT 1`, merchant).Scan(new(int64), &subject, &n)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}

@@ -29,27 +29,34 @@ func (st *Store) History(ctx context.Context, merchant string, after int64, limi
 	if err := st.place(ctx); err != nil {
 		return nil, err
 	}
-	rows, err := st.r.QueryContext(ctx, `SELECT e.pos AS pos, e.session, e.session, e.n, e.type, e.at, e.data
-		FROM event e JOIN session s ON s.id = e.session WHERE e.pos > $1 AND s.merchant = $2
-		UNION ALL
-		SELECT pos, '', subject, n, type, at, data FROM account_event WHERE pos > $1 AND merchant = $2
-		ORDER BY 1 LIMIT $3`, after, merchant, max(limit, 0))
-	if err != nil {
-		return nil, err
+	found, err := fedEvents(ctx, st.r, `pos > $1`, merchant, after, max(limit, 0))
+	list := make([]Placed, len(found))
+	for i, f := range found {
+		list[i] = Placed{session.Event{N: f.N, Type: f.Type, At: f.At, Data: f.Data}, f.Session, f.Subject, f.Pos}
 	}
-	defer rows.Close()
-	var list []Placed
-	for rows.Next() {
-		var p Placed
-		var at int64
-		var data string
-		if err := rows.Scan(&p.Pos, &p.SessionID, &p.Subject, &p.N, &p.Type, &at, &data); err != nil {
-			return nil, err
+	return list, err
+}
+
+// Own fills in whose event is whose where the writer did not say: an earlier version of Tollgate. It takes at most limit of
+// them, a small part of a big table at a time, and tells how many there were. Readers find those left over more slowly.
+func (w *Webhooks) Own(ctx context.Context, limit int) (count int, err error) {
+	st := w.st
+	const unowned = `merchant IS NULL AND pos > 0` // the others get it with their place
+	var some bool
+	if err := st.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM event WHERE `+unowned+`)`).Scan(&some); err != nil || !some {
+		return 0, err
+	}
+	err = st.change(ctx, notice{}, func(tx *tx) error {
+		// One at a time, as the placing of events, which changes the same rows.
+		if err := tx.exec(`UPDATE event_place SET last = last WHERE one = 1`); err != nil {
+			return err
 		}
-		p.At, p.Data = instant(at), raw(data)
-		list = append(list, p)
-	}
-	return list, rows.Err()
+		n, err := tx.affected(`UPDATE event SET merchant = (SELECT merchant FROM session WHERE session.id = event.session)
+			WHERE pos IN (SELECT pos FROM event WHERE `+unowned+` ORDER BY pos LIMIT $1)`, limit)
+		count = int(n)
+		return err
+	})
+	return count, err
 }
 
 // place gives every event that has none its place.
@@ -66,7 +73,8 @@ func (st *Store) place(ctx context.Context) error {
 			if err := tx.QueryRowContext(tx.ctx, `UPDATE event_place SET last = last WHERE one = 1 RETURNING last`).Scan(&last); err != nil {
 				return err
 			}
-			n, err := tx.affected(`UPDATE event SET pos = $1 + fresh.place
+			n, err := tx.affected(`UPDATE event SET pos = $1 + fresh.place,
+				merchant = COALESCE(event.merchant, (SELECT s.merchant FROM session s WHERE s.id = event.session))
 				FROM (SELECT session, n, ROW_NUMBER() OVER (ORDER BY since, session, n) AS place
 					FROM (SELECT session, n, MAX(at) OVER (PARTITION BY session ORDER BY n) AS since FROM event WHERE pos IS NULL) AS waiting
 					ORDER BY since, session, n LIMIT $2) AS fresh

@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"encoding/binary"
 	"encoding/hex"
@@ -48,6 +49,8 @@ type Options struct {
 	// OnJobs is called after jobs were enqueued, here or elsewhere. It must not block.
 	OnJobs func()
 	Log    *slog.Logger
+
+	wrap func(driver.Connector) driver.Connector // of tests that read every statement
 }
 
 // Limits of one call. A change once begun is carried through, or rolled back, whatever becomes of the caller.
@@ -133,9 +136,13 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 		q := url.Values{"_pragma": append([]string{
 			"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)",
 		}, more...), "_txlock": {"immediate"}}
-		db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String())
+		name := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+		db, err := sql.Open("sqlite", name)
 		if err != nil {
 			return nil, err
+		}
+		if st.o.wrap != nil {
+			db = sql.OpenDB(st.o.wrap(connector{name, db.Driver()}))
 		}
 		db.SetMaxOpenConns(conns)
 		db.SetMaxIdleConns(conns)
@@ -153,6 +160,15 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 	return errors.Join(st.FreeAll(ctx), st.Webhooks().FreeAll(ctx))
 }
 
+// connector opens connections of a driver that has none of its own.
+type connector struct {
+	name   string
+	driver driver.Driver
+}
+
+func (c connector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.name) }
+func (c connector) Driver() driver.Driver                        { return c.driver }
+
 func (st *Store) openPostgres(ctx context.Context) error {
 	st.pg = true
 	config, err := pgx.ParseConfig(st.o.URL)
@@ -160,6 +176,9 @@ func (st *Store) openPostgres(ctx context.Context) error {
 		return errors.New("the database URL cannot be read") // the parser's words may hold the password
 	}
 	st.w = stdlib.OpenDB(*config)
+	if st.o.wrap != nil {
+		st.w = sql.OpenDB(st.o.wrap(stdlib.GetConnector(*config)))
+	}
 	st.w.SetMaxOpenConns(pgConns)
 	st.w.SetMaxIdleConns(pgConns)
 	st.w.SetConnMaxIdleTime(5 * time.Minute)

@@ -117,12 +117,12 @@ func (w *Webhooks) Endpoint(ctx context.Context, merchant, id string) (webhook.E
 
 // Endpoints lists the merchant's own, oldest first, or those that sessions named, newest first.
 func (w *Webhooks) Endpoints(ctx context.Context, merchant string, sessionURLs bool) ([]webhook.Endpoint, error) {
-	order := "created_at, num"
+	which := "NOT session_url AND deleted_at = 0 ORDER BY created_at, num" // word for word as their indexes
 	if sessionURLs {
-		order = "created_at DESC, num DESC"
+		which = "session_url AND deleted_at = 0 ORDER BY created_at DESC, num DESC"
 	}
 	rows, err := w.st.r.QueryContext(ctx, `SELECT `+endpointColumns+` FROM webhook_endpoint
-		WHERE merchant = $1 AND session_url = $2 AND deleted_at = 0 ORDER BY `+order+` LIMIT 100`, merchant, sessionURLs)
+		WHERE merchant = $1 AND `+which+` LIMIT 100`, merchant)
 	if err != nil {
 		return nil, err
 	}
@@ -254,15 +254,25 @@ type fed struct {
 	url string
 }
 
-// fedEvents reads events, in order. The condition may speak of pos, at and s.merchant; the last parameter is the limit.
+// fedEvents reads events in order: a merchant's, or with "" everybody's. The condition may speak of pos and at; the last
+// parameter is the limit.
+//
+// A merchant's are read from an index of the merchant's own. An event without a merchant, which an earlier version wrote
+// (see Own), is looked for beside them, through the same index.
 func fedEvents(ctx context.Context, q interface {
 	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
-}, where string, args ...any) ([]fed, error) {
-	rows, err := q.QueryContext(ctx, fmt.Sprintf(`SELECT pos, e.session, e.session, s.merchant, n, type, at, data, s.body
-		FROM event e JOIN session s ON s.id = e.session WHERE `+where+`
-		UNION ALL
-		SELECT pos, '', subject, merchant, n, type, at, data, '' FROM account_event s WHERE `+where+`
-		ORDER BY 1 LIMIT $%d`, len(args)), args...)
+}, where, merchant string, args ...any) ([]fed, error) {
+	const ofSessions = `SELECT pos, e.session, e.session, s.merchant, n, type, at, data, s.body
+		FROM event e CROSS JOIN session s WHERE s.id = e.session AND ` // CROSS: SQLite begins with the events
+	const ofAccount = ` UNION ALL SELECT pos, '', subject, merchant, n, type, at, data, '' FROM account_event WHERE `
+	order := fmt.Sprintf(" ORDER BY 1 LIMIT $%d", len(args))
+	query := ofSessions + where + ofAccount + where + order
+	if merchant != "" {
+		args = append(args, merchant)
+		own := fmt.Sprintf("merchant = $%d AND ", len(args))
+		query = ofSessions + "e." + own + where + ` UNION ALL ` + ofSessions + "e.merchant IS NULL AND s." + own + where + ofAccount + own + where + order
+	}
+	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -308,7 +318,7 @@ func (w *Webhooks) Feed(ctx context.Context, now time.Time, limit int) (count in
 		if err := tx.QueryRowContext(tx.ctx, `UPDATE webhook_feed SET pos = pos WHERE one = 1 RETURNING pos`).Scan(&pos); err != nil {
 			return err
 		}
-		events, err := fedEvents(tx.ctx, tx, `pos > $1`, pos, limit)
+		events, err := fedEvents(tx.ctx, tx, `pos > $1`, "", pos, limit)
 		if err != nil || len(events) == 0 {
 			return err
 		}
@@ -358,19 +368,9 @@ func (w *Webhooks) route(tx *tx, events []fed, now time.Time) (map[string][]webh
 		name := [2]string{e.Merchant, e.url}
 		id, known := named[name]
 		if !known {
-			err := w.insertEndpoint(tx, webhook.Endpoint{
-				ID: newID("we_"), Merchant: e.Merchant, URL: e.url, SessionURL: true, Enabled: true, CreatedAt: now, UpdatedAt: now,
-			})
-			if err != nil {
+			var err error
+			if id, err = w.named(tx, e.Merchant, e.url, now); err != nil {
 				return nil, err
-			}
-			var enabled bool
-			if err := tx.QueryRowContext(tx.ctx, `SELECT id, enabled FROM webhook_endpoint WHERE merchant = $1 AND url = $2 AND session_url`,
-				e.Merchant, e.url).Scan(&id, &enabled); err != nil {
-				return nil, err
-			}
-			if !enabled {
-				id = ""
 			}
 			named[name] = id
 		}
@@ -381,21 +381,52 @@ func (w *Webhooks) route(tx *tx, events []fed, now time.Time) (map[string][]webh
 	return lines, nil
 }
 
-// append puts events at the end of an endpoint's line. A line at rest becomes due; one that waits for a retry waits on,
-// unless the events are sent again by wish. An endpoint that is gone or disabled gets nothing.
+// named finds the endpoint that stands for an address that sessions name, and makes it when it is first needed; "" where
+// the merchant disabled it.
+func (w *Webhooks) named(tx *tx, merchant, url string, now time.Time) (id string, err error) {
+	var enabled bool
+	find := func() error {
+		return tx.QueryRowContext(tx.ctx, `SELECT id, enabled FROM webhook_endpoint WHERE merchant = $1 AND url = $2 AND session_url`,
+			merchant, url).Scan(&id, &enabled)
+	}
+	if err = find(); errors.Is(err, sql.ErrNoRows) {
+		err = w.insertEndpoint(tx, webhook.Endpoint{
+			ID: newID("we_"), Merchant: merchant, URL: url, SessionURL: true, Enabled: true, CreatedAt: now, UpdatedAt: now,
+		})
+		if err == nil {
+			err = find()
+		}
+	}
+	if err != nil || !enabled {
+		return "", err
+	}
+	return id, nil
+}
+
+// append puts events at the end of an endpoint's line. A line at rest becomes due; one that waits for a retry is tried
+// webhook.Line.Probe after its last try at the latest, or now if the events are sent again by wish. An endpoint that is gone
+// or disabled gets nothing.
 func (w *Webhooks) append(tx *tx, endpoint string, events []webhook.Event, resend bool, now time.Time) error {
 	if len(events) == 0 {
 		return nil
 	}
-	var seq int64
-	err := tx.QueryRowContext(tx.ctx, `UPDATE webhook_endpoint SET last_seq = last_seq + $2,
-		due_at = CASE WHEN due_at = 0 OR CAST($4 AS BOOLEAN) THEN CAST($3 AS BIGINT) ELSE due_at END
-		WHERE id = $1 AND enabled AND deleted_at = 0 RETURNING last_seq`, endpoint, len(events), micros(now), resend).Scan(&seq)
-	if errors.Is(err, sql.ErrNoRows) {
+	var seq, tried int64
+	e, err := scanEndpoint(tx.QueryRowContext(tx.ctx, `UPDATE webhook_endpoint SET last_seq = last_seq + $2
+		WHERE id = $1 AND enabled AND deleted_at = 0 RETURNING `+endpointColumns+`, last_seq, tried_at`, endpoint, len(events)), &seq, &tried)
+	if errors.Is(err, webhook.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
+	}
+	due := now
+	if e.Failures > 0 && !resend {
+		due = later(now, instant(tried).Add(e.Probe(now)))
+	}
+	if e.NextTry.IsZero() || resend || due.Before(e.NextTry) {
+		if err := tx.exec(`UPDATE webhook_endpoint SET due_at = $2 WHERE id = $1`, endpoint, micros(due)); err != nil {
+			return err
+		}
 	}
 	seq -= int64(len(events))
 	for chunk := range slices.Chunk(events, maxRows) {
@@ -419,6 +450,13 @@ func (w *Webhooks) append(tx *tx, endpoint string, events []webhook.Event, resen
 		}
 	}
 	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // heldBy is the fence of a line.
@@ -471,6 +509,16 @@ func (w *Webhooks) Record(ctx context.Context, job jobs.Job, delivery string, t 
 		if waiting && e.Enabled {
 			due = now.Add(wait)
 		}
+		if !due.IsZero() && !t.OK() { // what came during the try is news as well
+			var newest int64
+			if err := tx.QueryRowContext(tx.ctx, `SELECT created_at FROM webhook_delivery
+				WHERE endpoint = $1 AND state = 'pending' ORDER BY seq DESC LIMIT 1`, e.ID).Scan(&newest); err != nil {
+				return err
+			}
+			if probe := now.Add(line.Probe(now)); instant(newest).After(t.At) && probe.Before(due) {
+				due = probe
+			}
+		}
 		if event != "" {
 			n++
 			data, err := json.Marshal(map[string]any{
@@ -484,8 +532,8 @@ func (w *Webhooks) Record(ctx context.Context, job jobs.Job, delivery string, t 
 				return err
 			}
 		}
-		return tx.exec(`UPDATE webhook_endpoint SET failures = $2, failing_since = $3, failing = $4, due_at = $5, last_event = $6 WHERE id = $1`,
-			e.ID, line.Failures, micros(line.FailingSince), line.Failing, micros(due), n)
+		return tx.exec(`UPDATE webhook_endpoint SET failures = $2, failing_since = $3, failing = $4, due_at = $5, last_event = $6, tried_at = $7
+			WHERE id = $1`, e.ID, line.Failures, micros(line.FailingSince), line.Failing, micros(due), n, micros(now))
 	})
 }
 
@@ -516,7 +564,13 @@ func recordTry(tx *tx, endpoint, delivery string, t webhook.Try, now time.Time) 
 	if err != nil {
 		return err
 	}
-	return tx.exec(`INSERT INTO webhook_try (delivery, n, body) VALUES ($1, $2, $3)`, delivery, t.N, string(body))
+	if err := tx.exec(`INSERT INTO webhook_try (delivery, n, body) VALUES ($1, $2, $3)`, delivery, t.N, string(body)); err != nil {
+		return err
+	}
+	if t.N <= webhook.KeepTries {
+		return nil
+	}
+	return tx.exec(`DELETE FROM webhook_try WHERE delivery = $1 AND n = $2`, delivery, t.N-webhook.KeepTries+webhook.KeepFirst)
 }
 
 const deliveryColumns = `id, endpoint, merchant, event, session, n, type, body, state, resend, tries, created_at, ended_at`
@@ -541,15 +595,22 @@ func (w *Webhooks) Deliveries(ctx context.Context, f webhook.Filter) ([]webhook.
 			where = append(where, strings.ReplaceAll(condition, "?", fmt.Sprintf("$%d", len(args))))
 		}
 	}
+	place := "num"
+	if f.Endpoint != "" { // its line has an index, in the same order
+		place = "seq"
+	}
 	and("endpoint = ?", f.Endpoint)
 	and("event = ?", f.Event)
+	if f.State != "" && f.State != webhook.Delivered { // word for word as the index of those
+		where = append(where, "state <> 'delivered'")
+	}
 	and("state = ?", string(f.State))
-	and("num < (SELECT num FROM webhook_delivery WHERE id = ? AND merchant = $1)", f.Before)
+	and(place+" < (SELECT "+place+" FROM webhook_delivery WHERE id = ? AND merchant = $1)", f.Before)
 	if f.Limit < 1 || f.Limit > maxPage {
 		f.Limit = maxPage
 	}
-	rows, err := w.st.r.QueryContext(ctx, fmt.Sprintf(`SELECT %s FROM webhook_delivery WHERE %s ORDER BY num DESC LIMIT %d`,
-		deliveryColumns, strings.Join(where, " AND "), f.Limit), args...)
+	rows, err := w.st.r.QueryContext(ctx, fmt.Sprintf(`SELECT %s FROM webhook_delivery WHERE %s ORDER BY %s DESC LIMIT %d`,
+		deliveryColumns, strings.Join(where, " AND "), place, f.Limit), args...)
 	if err != nil {
 		return nil, err
 	}
@@ -629,8 +690,8 @@ func (w *Webhooks) ResendRange(ctx context.Context, merchant, endpoint string, f
 		if !e.Enabled {
 			return webhook.ErrDisabled
 		}
-		events, err := fedEvents(tx.ctx, tx, `at >= $1 AND at < $2 AND s.merchant = $3 AND pos <= (SELECT pos FROM webhook_feed)`,
-			micros(from), micros(to), merchant, webhook.MaxResend+1)
+		events, err := fedEvents(tx.ctx, tx, `at >= $1 AND at < $2 AND pos <= (SELECT pos FROM webhook_feed)`, merchant,
+			micros(from), micros(to), webhook.MaxResend+1)
 		if err != nil {
 			return err
 		}
@@ -710,8 +771,12 @@ func (w *Webhooks) Sweep(ctx context.Context, before time.Time, limit int) (coun
 			}
 			return tx.exec(`DELETE FROM webhook_delivery WHERE id`+in, ids...)
 		}
-		return tx.exec(`DELETE FROM webhook_endpoint WHERE (session_url OR deleted_at > 0) AND updated_at < $1 AND due_at = 0 AND holder = ''
-			AND NOT EXISTS (SELECT 1 FROM webhook_delivery WHERE webhook_delivery.endpoint = webhook_endpoint.id)`, micros(before))
+		n, err := tx.affected(`DELETE FROM webhook_endpoint WHERE id IN (SELECT id FROM webhook_endpoint
+			WHERE (session_url OR deleted_at > 0) AND updated_at < $1 AND due_at = 0 AND holder = ''
+			AND NOT EXISTS (SELECT 1 FROM webhook_delivery WHERE webhook_delivery.endpoint = webhook_endpoint.id)
+			ORDER BY updated_at LIMIT $2)`, micros(before), limit)
+		count = int(n)
+		return err
 	})
 	return count, err
 }

@@ -2,7 +2,9 @@ package sqlstore_test
 
 import (
 	"errors"
+	"strconv"
 	"testing"
+	"time"
 
 	"tollgate/internal/pgtest"
 	"tollgate/internal/sqlstore"
@@ -79,4 +81,97 @@ func history(t *testing.T, st *sqlstore.Store, merchant string, after int64) []s
 		t.Fatal(err)
 	}
 	return list
+}
+
+// Rows that an earlier version wrote say nothing of their merchant. They are read as the others, and come to say it.
+func TestEventsOfAnEarlierVersionAreReadAndGivenTheirMerchant(t *testing.T) {
+	engines(t, func(t *testing.T, o sqlstore.Options) {
+		st := open(t, o)
+		read := func() string {
+			t.Helper()
+			all := ""
+			for _, owner := range []string{"shop", "rival"} {
+				list, err := st.EventsAfter(t.Context(), owner, "", 100)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range list {
+					all += e.ID() + " "
+				}
+				latest, err := st.LatestEvent(t.Context(), owner)
+				if err != nil || latest != list[len(list)-1].ID() {
+					t.Errorf("the latest of %s is %s, %v, not the last of %v", owner, latest, err, list)
+				}
+			}
+			return all
+		}
+		unowned := func() (n int) {
+			t.Helper()
+			if err := st.DB().QueryRow(`SELECT COUNT(*) FROM event WHERE merchant IS NULL`).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		for i := range 3 {
+			for _, owner := range []string{"shop", "rival"} {
+				happen(t, st, webhooktest.Session{ID: owner + strconv.Itoa(i), Merchant: owner}, "x", "y")
+			}
+			read()
+		}
+		webhooktest.MakeFail(t, webhooks(st), "shop", "e", "s")
+		want := read()
+		st.Exec(t, `UPDATE event SET merchant = NULL WHERE session = 'shop1' OR session = 'rival2'`) // placed by an earlier version
+		if got := read(); got != want {
+			t.Errorf("with some of an earlier version\n%s, want\n%s", got, want)
+		}
+		st.Exec(t, `UPDATE event SET merchant = NULL`)
+		if got := read(); got != want {
+			t.Errorf("with all of an earlier version\n%s, want\n%s", got, want)
+		}
+		all := unowned()
+		for left := all; left > 0; left -= 5 {
+			if n, err := st.Webhooks().Own(t.Context(), 5); err != nil || n != min(left, 5) || unowned() != left-n {
+				t.Fatalf("%d of %d were given their merchant, %v", n, left, err)
+			}
+			if got := read(); got != want {
+				t.Errorf("half way\n%s, want\n%s", got, want)
+			}
+		}
+		if n, err := st.Webhooks().Own(t.Context(), 5); err != nil || n != 0 {
+			t.Errorf("of none left: %d, %v", n, err)
+		}
+		happen(t, st, webhooktest.Session{ID: "shop1", Merchant: "shop"}, "z") // written by an earlier version, placed by this one
+		st.Exec(t, `UPDATE event SET merchant = NULL WHERE pos IS NULL`)
+		if read(); unowned() != 0 {
+			t.Error("an event was given its place and not its merchant")
+		}
+	})
+}
+
+// A merchant whose sessions each name an address of their own has as many endpoints, and the feed reads those of the events
+// at hand.
+func TestAddressesThatSessionsNameAreSweptWithTheirDeliveries(t *testing.T) {
+	engines(t, func(t *testing.T, o sqlstore.Options) {
+		st := open(t, o)
+		w := st.Webhooks()
+		for i := range 30 {
+			happen(t, st, webhooktest.Session{ID: "s" + strconv.Itoa(i), Merchant: "shop", WebhookURL: "https://shop.example/" + strconv.Itoa(i)}, "x")
+		}
+		if n, err := w.Feed(t.Context(), noon, 100); err != nil || n != 30 {
+			t.Fatal(n, err)
+		}
+		st.Exec(t, `UPDATE webhook_delivery SET state = 'delivered', ended_at = 1`)
+		st.Exec(t, `UPDATE webhook_endpoint SET due_at = 0`)
+		swept := 0
+		for n := 7; n > 0; swept += n {
+			var err error
+			if n, err = w.Sweep(t.Context(), noon.Add(time.Hour), 7); err != nil || n > 7 {
+				t.Fatal(n, err)
+			}
+		}
+		var left int
+		if err := st.DB().QueryRow(`SELECT COUNT(*) FROM webhook_endpoint`).Scan(&left); err != nil || left != 0 || swept != 60 {
+			t.Errorf("%d endpoints are left, %v; swept %d deliveries and endpoints", left, err, swept)
+		}
+	})
 }

@@ -34,11 +34,11 @@ type Store interface {
 	PutKeys(ctx context.Context, signer string, keys []Key, version int64) error
 
 	// Feed turns at most limit events into deliveries, in the order of all events, each event once, and tells how many
-	// events there were.
+	// events there were. A line that fails is tried with them, though not sooner after its last try than Line.Probe.
 	Feed(ctx context.Context, now time.Time, limit int) (int, error)
 	// Next is the head of the line that the job holds, if its time has come; nil if not. ErrLost.
 	Next(ctx context.Context, job jobs.Job, now time.Time) (*Delivery, Endpoint, error)
-	// Record stores a try of the line's head, ends the delivery if it went well, gives up what is older than
+	// Record stores a try of the line's head, of which KeepTries are kept, ends the delivery if it went well, gives up what is older than
 	// GiveUpAfter if not, moves the line on, and writes the event about the endpoint where there is one. ErrLost, and
 	// nothing stored.
 	Record(ctx context.Context, job jobs.Job, delivery string, t Try, now time.Time) error
@@ -54,9 +54,11 @@ type Store interface {
 	ResendRange(ctx context.Context, merchant, endpoint string, from, to, now time.Time) (int, error)
 	// Cancel ends a pending delivery, so that those behind it go on. ErrDone.
 	Cancel(ctx context.Context, merchant, id string, now time.Time) (Delivery, error)
-	// Sweep removes at most limit deliveries that ended before then, with their tries, and endpoints that sessions
-	// named and that have no delivery left.
+	// Sweep removes at most limit deliveries that ended before then, with their tries; where there are none, at most limit
+	// endpoints that sessions named, or that were deleted, and that have no delivery left. It tells how many.
 	Sweep(ctx context.Context, before time.Time, limit int) (int, error)
+	// Own says of at most limit events that an earlier version wrote whose they are, and tells how many those were.
+	Own(ctx context.Context, limit int) (int, error)
 }
 
 // Filter chooses deliveries.

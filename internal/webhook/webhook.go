@@ -150,18 +150,28 @@ type Try struct {
 // OK tells whether the receiver has the event.
 func (t Try) OK() bool { return t.Status >= 200 && t.Status < 300 }
 
-// retries is how long after the first, second … failure in a row the line is tried again; lastRetry after all others.
+// retries is how long after its first failure in a row a line is tried again; lastRetry after the last of them, and so on.
+// The places stand fixed from the first failure: tries between them, which new events cause, move none of them.
 var retries = [...]time.Duration{
-	5 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute,
-	time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour,
+	5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute, 90 * time.Second, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute,
+	10 * time.Minute, 20 * time.Minute, 40 * time.Minute, 80 * time.Minute, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour,
 }
 
 const (
-	lastRetry = 12 * time.Hour
+	firstRetry = 5 * time.Second // no retry follows a failure sooner
+	lastRetry  = 12 * time.Hour
 	// GiveUpAfter is how long an event is tried.
 	GiveUpAfter = 30 * 24 * time.Hour
-	// FailingAfter is the failure in a row that raises the alert: about 21 minutes after the first.
-	FailingAfter = 5
+	// FailingAfter is how long after the first failure in a row the next one raises the alert.
+	FailingAfter = 20 * time.Minute
+
+	probe       = 10 * time.Second
+	probeSlowly = time.Minute
+	slowAfter   = time.Hour
+
+	// KeepTries is how many tries of a delivery are kept: the first few, KeepFirst, and the newest.
+	KeepTries = 100
+	KeepFirst = 10
 )
 
 // Types of the events about endpoints.
@@ -190,13 +200,26 @@ func (l Line) Tried(ok bool, now time.Time) (next Line, wait time.Duration, even
 		l.FailingSince = now
 	}
 	l.Failures++
+	down := now.Sub(l.FailingSince)
 	wait = lastRetry
-	if l.Failures <= len(retries) {
-		wait = retries[l.Failures-1]
+	for _, at := range retries {
+		if at >= down+firstRetry {
+			wait = at - down
+			break
+		}
 	}
-	if l.Failures >= FailingAfter && !l.Failing {
+	if down >= FailingAfter && !l.Failing {
 		l.Failing = true
 		event = FailingEvent
 	}
 	return l, wait, event
+}
+
+// Probe is how soon after a failure a new event has the line tried again, whatever the schedule says: an endpoint that is up
+// again learns of what it missed with the first event after that.
+func (l Line) Probe(now time.Time) time.Duration {
+	if now.Sub(l.FailingSince) < slowAfter {
+		return probe
+	}
+	return probeSlowly
 }

@@ -32,6 +32,8 @@ const (
 	turn       = 500              // deliveries of one endpoint before others get their turn
 	sweepEvery = 10 * time.Minute // by the wall
 	sweepLimit = 500
+	ownEvery   = 250 * time.Millisecond // by the wall, while there are any
+	ownLimit   = 500
 	// KeepFor is how long deliveries can be read after their end.
 	KeepFor = 90 * 24 * time.Hour
 )
@@ -63,6 +65,7 @@ func (s *Service) Run(ctx context.Context) error {
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
 	tasks.Go(func() { s.sweep(ctx) })
+	tasks.Go(func() { s.own(ctx) })
 	tasks.Go(func() {
 		poll := time.NewTicker(feedPoll)
 		defer poll.Stop()
@@ -113,6 +116,29 @@ func (s *Service) sweep(ctx context.Context) {
 	}
 }
 
+// own gives the events of an earlier version their merchant, a few at a time. While machines of that version run beside this
+// one they write more.
+func (s *Service) own(ctx context.Context) {
+	timer := time.NewTimer(ownEvery)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		n, err := s.Store.Own(ctx, ownLimit)
+		if err != nil && ctx.Err() == nil {
+			s.Log.Warn("events of an earlier version have no merchant yet", "err", err)
+		}
+		if n == ownLimit {
+			timer.Reset(ownEvery)
+		} else {
+			timer.Reset(sweepEvery)
+		}
+	}
+}
+
 // Stopping tells whether Run's context has ended: a line with much to send is put down then.
 func (s *Service) Stopping() bool {
 	s.mu.Lock()
@@ -148,7 +174,8 @@ func (s *Service) deliver(ctx context.Context, job jobs.Job) error {
 		if err != nil {
 			return err
 		}
-		err = s.Store.Record(ctx, job, d.ID, t, s.Now())
+		now := s.Now()
+		err = s.Store.Record(ctx, job, d.ID, t, now)
 		if errors.Is(err, ErrLost) {
 			return nil
 		}
@@ -157,10 +184,8 @@ func (s *Service) deliver(ctx context.Context, job jobs.Job) error {
 		}
 		if !t.OK() {
 			s.Log.Info("webhook not taken", "endpoint", e.ID, "delivery", d.ID, "status", t.Status, "error", t.Error)
-			if e.Failures+1 == FailingAfter {
-				s.Wake() // an event about it was written
-			}
-		} else if e.Failing {
+		}
+		if _, _, event := e.Tried(t.OK(), now); event != "" { // it was written
 			s.Wake()
 		}
 	}

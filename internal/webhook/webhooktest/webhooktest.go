@@ -27,36 +27,38 @@ type Session struct{ ID, Merchant, WebhookURL string }
 // Run runs the suite. open gives an empty store.
 func Run(t *testing.T, open func(t *testing.T) Store) {
 	for name, test := range map[string]func(*testing.T, Store){
-		"an event is delivered once to each endpoint that wants it":              eachEndpoint,
-		"an event is fed once, whoever feeds":                                    fedOnce,
-		"a line has the order of the events":                                     inOrder,
-		"a batch of events goes on where the last one ended":                     inBatches,
-		"events before an endpoint was made are not its":                         notBefore,
-		"a session's own address has a line, one for each address":               sessionURL,
-		"an address is not told twice of one event":                              notTwice,
-		"a line is in one pair of hands":                                         oneHolder,
-		"who lost the line records nothing":                                      fenced,
-		"a line given back is tried when it is due":                              givenBack,
-		"all leases can be freed":                                                freed,
-		"a failure makes all behind it wait, by the schedule":                    waits,
-		"a new event does not bring a retry forward":                             notForward,
-		"one failing endpoint does not hold up another":                          noHoldUp,
-		"endpoints that fail are claimed last, and leave hands free":             failingLast,
-		"the fifth failure in a row raises one alert, and the end of it another": alert,
-		"an event is given up after thirty days":                                 givenUp,
-		"every try is kept":                                                      triesKept,
-		"a disabled endpoint is passed by, and goes on where it stood":           disabled,
-		"another address begins afresh":                                          otherAddress,
-		"a deleted endpoint gets nothing more":                                   deleted,
-		"a merchant has at most so many endpoints":                               tooMany,
-		"keys are replaced by whoever read the newest":                           keys,
-		"a delivery is sent again under its event's id":                          resend,
-		"what waits is not sent again beside itself":                             resendWaiting,
-		"a span of events is sent again in order":                                resendRange,
-		"a cancelled delivery lets those behind it go":                           cancel,
-		"nothing of another merchant can be seen or touched":                     tenants,
-		"deliveries are listed newest first, filtered and paged":                 lists,
-		"what ended long ago is swept":                                           sweep,
+		"an event is delivered once to each endpoint that wants it":             eachEndpoint,
+		"an event is fed once, whoever feeds":                                   fedOnce,
+		"a line has the order of the events":                                    inOrder,
+		"a batch of events goes on where the last one ended":                    inBatches,
+		"events before an endpoint was made are not its":                        notBefore,
+		"a session's own address has a line, one for each address":              sessionURL,
+		"an address is not told twice of one event":                             notTwice,
+		"a line is in one pair of hands":                                        oneHolder,
+		"who lost the line records nothing":                                     fenced,
+		"a line given back is tried when it is due":                             givenBack,
+		"all leases can be freed":                                               freed,
+		"a failure makes all behind it wait, by the schedule":                   waits,
+		"a new event has a line that fails tried soon":                          probed,
+		"an event that comes during a try that fails has it tried soon":         probedDuring,
+		"the first tries and the newest are kept":                               triesBounded,
+		"one failing endpoint does not hold up another":                         noHoldUp,
+		"endpoints that fail are claimed last, and leave hands free":            failingLast,
+		"twenty minutes of failures raise one alert, and the end of it another": alert,
+		"an event is given up after thirty days":                                givenUp,
+		"every try is kept":                                                     triesKept,
+		"a disabled endpoint is passed by, and goes on where it stood":          disabled,
+		"another address begins afresh":                                         otherAddress,
+		"a deleted endpoint gets nothing more":                                  deleted,
+		"a merchant has at most so many endpoints":                              tooMany,
+		"keys are replaced by whoever read the newest":                          keys,
+		"a delivery is sent again under its event's id":                         resend,
+		"what waits is not sent again beside itself":                            resendWaiting,
+		"a span of events is sent again in order":                               resendRange,
+		"a cancelled delivery lets those behind it go":                          cancel,
+		"nothing of another merchant can be seen or touched":                    tenants,
+		"deliveries are listed newest first, filtered and paged":                lists,
+		"what ended long ago is swept":                                          sweep,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -372,8 +374,9 @@ func waits(t *testing.T, st Store) {
 	feed(t, st)
 	now := noon
 	for i, wait := range []time.Duration{
-		5 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute,
-		time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour, 12 * time.Hour, 12 * time.Hour,
+		5 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second, time.Minute,
+		2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, 100 * time.Minute, 3 * time.Hour,
+		6 * time.Hour, 12 * time.Hour, 12 * time.Hour,
 	} {
 		if d := try(t, st, now, 503); d.Event != "evt_s_1" || d.Tries != i {
 			t.Fatalf("tried %+v", d)
@@ -393,17 +396,108 @@ func waits(t *testing.T, st Store) {
 	}
 }
 
-func notForward(t *testing.T, st Store) {
+func feedAt(t *testing.T, st Store, now time.Time) {
+	t.Helper()
+	_, err := st.Feed(t.Context(), now, 1000)
+	must(t, err)
+}
+
+func probed(t *testing.T, st Store) {
+	endpoint(t, st, "shop", "e", "x", "y")
+	s := Session{ID: "s", Merchant: "shop"}
+	st.Happen(t, s, "x")
+	feed(t, st)
+	fail := func(after time.Duration) webhook.Endpoint {
+		t.Helper()
+		if d := try(t, st, noon.Add(after), 500); d.Event != "evt_s_1" {
+			t.Errorf("tried %+v", d)
+		}
+		e, err := st.Endpoint(t.Context(), "shop", "e")
+		must(t, err)
+		return e
+	}
+	news := func(after time.Duration) {
+		t.Helper()
+		st.Happen(t, s, "y")
+		feedAt(t, st, noon.Add(after))
+	}
+	fail(0)
+	news(time.Second)
+	wantNone(t, st, noon.Add(4*time.Second)) // the schedule was sooner
+	for _, at := range []int{5, 15, 30, 60, 90, 120, 180, 300} {
+		fail(time.Duration(at) * time.Second)
+	}
+	news(304 * time.Second) // at most once in ten seconds
+	wantNone(t, st, noon.Add(310*time.Second-time.Microsecond))
+	fail(310 * time.Second)
+	wantNone(t, st, noon.Add(330*time.Second)) // nothing new: the schedule again
+	news(350 * time.Second)                    // at once
+	if e := fail(350 * time.Second); !e.NextTry.Equal(noon.Add(10 * time.Minute)) {
+		t.Errorf("the tries in between moved the schedule to %v", e.NextTry)
+	}
+	fail(10 * time.Minute)
+	fail(20 * time.Minute)
+	fail(40 * time.Minute)
+	news(59 * time.Minute)
+	fail(59 * time.Minute)
+	fail(80 * time.Minute)
+	news(80*time.Minute + time.Second) // after an hour once in a minute
+	wantNone(t, st, noon.Add(81*time.Minute-time.Microsecond))
+	if d := try(t, st, noon.Add(81*time.Minute), 200); d.Event != "evt_s_1" {
+		t.Errorf("tried %+v", d)
+	}
+	for n := range 5 { // and all that waited, in order, at once
+		if d := try(t, st, noon.Add(81*time.Minute), 200); d.N != n+2 {
+			t.Errorf("then %+v", d)
+		}
+	}
+}
+
+func probedDuring(t *testing.T, st Store) {
 	endpoint(t, st, "shop", "e")
 	s := Session{ID: "s", Merchant: "shop"}
 	st.Happen(t, s, "x")
 	feed(t, st)
-	try(t, st, noon, 500)
+	var now time.Time
+	for _, at := range []int{0, 5, 15, 30, 60, 90, 120, 180} {
+		now = noon.Add(time.Duration(at) * time.Second)
+		try(t, st, now, 500)
+	}
+	now = noon.Add(5 * time.Minute)
+	j := claimOne(t, st, "w", now)
+	d, _, err := st.Next(t.Context(), j, now)
+	must(t, err)
 	st.Happen(t, s, "y")
+	feedAt(t, st, now.Add(time.Second))
+	wantNone(t, st, now.Add(2*time.Second)) // it is in hand
+	must(t, st.Record(t.Context(), j, d.ID, webhook.Try{At: now}, now.Add(5*time.Second)))
+	must(t, st.Done(t.Context(), j))
+	wantNone(t, st, now.Add(15*time.Second-time.Microsecond))
+	try(t, st, now.Add(15*time.Second), 200)
+}
+
+func triesBounded(t *testing.T, st Store) {
+	endpoint(t, st, "shop", "e")
+	s := Session{ID: "s", Merchant: "shop"}
+	st.Happen(t, s, "x")
 	feed(t, st)
-	wantNone(t, st, noon.Add(4*time.Second))
-	if d := try(t, st, noon.Add(5*time.Second), 200); d.Event != "evt_s_1" {
-		t.Errorf("tried %+v", d)
+	id := ""
+	for i := range webhook.KeepTries + 20 {
+		now := noon.Add(time.Duration(i) * 10 * time.Second)
+		if i > 0 {
+			st.Happen(t, s, "y")
+			feedAt(t, st, now)
+		}
+		for _, j := range claim(t, st, "w", now, 1) {
+			id = record(t, st, j, now, 500).ID
+			must(t, st.Done(t.Context(), j))
+		}
+	}
+	d, tries, err := st.Delivery(t.Context(), "shop", id)
+	must(t, err)
+	if d.Tries <= webhook.KeepTries || len(tries) != webhook.KeepTries || tries[webhook.KeepFirst-1].N != webhook.KeepFirst ||
+		tries[len(tries)-1].N != d.Tries || tries[webhook.KeepFirst].N != d.Tries-webhook.KeepTries+webhook.KeepFirst+1 {
+		t.Errorf("of %d tries %d are kept: %d … %d", d.Tries, len(tries), tries[0].N, tries[len(tries)-1].N)
 	}
 }
 
@@ -489,14 +583,17 @@ func alert(t *testing.T, st Store) {
 		}
 		now = e.NextTry
 	}
-	for range 4 {
+	failures := 0
+	for now.Before(noon.Add(webhook.FailingAfter)) {
 		fail()
+		failures++
 	}
 	if feed(t, st) != 0 {
-		t.Error("an alert after four failures")
+		t.Errorf("an alert after %d failures", failures)
 	}
 	fail()
-	if e, err := st.Endpoint(t.Context(), "shop", "down"); err != nil || !e.Failing || e.Failures != 5 {
+	failures++
+	if e, err := st.Endpoint(t.Context(), "shop", "down"); err != nil || !e.Failing || e.Failures != failures {
 		t.Errorf("%+v, %v", e, err)
 	}
 	feed(t, st)
@@ -504,7 +601,7 @@ func alert(t *testing.T, st Store) {
 	found, err := st.Deliveries(t.Context(), webhook.Filter{Merchant: "shop", Endpoint: "ears"})
 	must(t, err)
 	if d := found[0]; d.Type != webhook.FailingEvent || d.Session != "" || strings.Contains(string(d.Body), `"session"`) ||
-		!strings.Contains(string(d.Body), `"endpoint":"down"`) || !strings.Contains(string(d.Body), `"failures":5`) {
+		!strings.Contains(string(d.Body), `"endpoint":"down"`) || !strings.Contains(string(d.Body), fmt.Sprintf(`"failures":%d`, failures)) {
 		t.Errorf("alert %+v: %s", d, d.Body)
 	}
 	if d := try(t, st, noon.Add(22*time.Minute), 200); d.Endpoint != "ears" {
@@ -519,7 +616,7 @@ func alert(t *testing.T, st Store) {
 	wantLine(t, st, "shop", "ears", "down_2")
 	found, err = st.Deliveries(t.Context(), webhook.Filter{Merchant: "shop", Endpoint: "ears", State: webhook.Pending})
 	must(t, err)
-	if found[0].Type != webhook.RecoveredEvent || !strings.Contains(string(found[0].Body), `"failures":6`) {
+	if found[0].Type != webhook.RecoveredEvent || !strings.Contains(string(found[0].Body), fmt.Sprintf(`"failures":%d`, failures+1)) {
 		t.Errorf("%+v: %s", found[0], found[0].Body)
 	}
 }
@@ -630,7 +727,7 @@ func otherAddress(t *testing.T, st Store) {
 		now = e.NextTry
 	}
 	e := change(t, st, "e", noon, func(e *webhook.Endpoint) { e.Description = "does not count" })
-	if e.Failures != 6 || !e.NextTry.After(noon.Add(time.Hour)) {
+	if e.Failures != 6 || !e.NextTry.After(noon.Add(time.Minute)) {
 		t.Errorf("%+v", e)
 	}
 	e = change(t, st, "e", noon.Add(time.Hour), func(e *webhook.Endpoint) { e.URL = "https://new.example/" })
@@ -975,10 +1072,12 @@ func MakeFail(t *testing.T, st Store, merchant, id, session string) {
 	endpoint(t, st, merchant, id)
 	st.Happen(t, Session{ID: session, Merchant: merchant}, "x")
 	feed(t, st)
-	for now, i := noon, 0; i < webhook.FailingAfter; i++ {
+	for now := noon; ; {
 		try(t, st, now, 500)
 		e, err := st.Endpoint(t.Context(), merchant, id)
 		must(t, err)
-		now = e.NextTry
+		if now = e.NextTry; e.Failing {
+			return
+		}
 	}
 }

@@ -1,0 +1,75 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"testing"
+)
+
+// Statement is one that a store sent, with the parameters of the first time.
+type Statement struct {
+	SQL  string
+	Args []any
+}
+
+// Listen has every statement of a store that is opened with these options told, from the migrations on.
+func (o *Options) Listen(hear func(Statement)) {
+	o.wrap = func(c driver.Connector) driver.Connector { return heardConnector{c, hear} }
+}
+
+// DB is the store's database, for tests that look behind it.
+func (st *Store) DB() *sql.DB { return st.w }
+
+// Exec runs a statement behind the store's back.
+func (st *Store) Exec(t testing.TB, query string, args ...any) {
+	t.Helper()
+	if _, err := st.w.ExecContext(t.Context(), query, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type heardConnector struct {
+	driver.Connector
+	hear func(Statement)
+}
+
+func (h heardConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	c, err := h.Connector.Connect(ctx)
+	return heardConn{c, h.hear}, err
+}
+
+// heardConn passes on what database/sql may ask of both drivers.
+type heardConn struct {
+	driver.Conn
+	hear func(Statement)
+}
+
+func (h heardConn) tell(query string, args []driver.NamedValue) {
+	s := Statement{SQL: query}
+	for _, a := range args {
+		s.Args = append(s.Args, a.Value)
+	}
+	h.hear(s)
+}
+
+func (h heardConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	h.tell(query, args)
+	return h.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+}
+
+func (h heardConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	h.tell(query, args)
+	return h.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
+}
+
+func (h heardConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	return h.Conn.(driver.ConnBeginTx).BeginTx(ctx, o)
+}
+
+func (h heardConn) CheckNamedValue(v *driver.NamedValue) error {
+	if c, ok := h.Conn.(driver.NamedValueChecker); ok {
+		return c.CheckNamedValue(v)
+	}
+	return driver.ErrSkip
+}
