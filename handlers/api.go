@@ -406,7 +406,7 @@ func targetOf(a *session.Attempt) *Target {
 	if a.To.Last4 == "" {
 		return nil
 	}
-	return &Target{Brand: a.To.Brand, First6: a.To.First6, Last4: a.To.Last4, Fingerprint: a.ToPrint}
+	return &Target{Brand: a.To.Brand, First6: a.To.First6, Last4: a.To.Last4, Fingerprint: a.ToFingerprint}
 }
 
 func declineOf(d *providers.Decline) *Decline {
@@ -549,7 +549,7 @@ func (a api) ListSessionEvents(ctx context.Context, r ListSessionEventsRequestOb
 	}
 	out := ListSessionEvents200JSONResponse{Data: []SessionEvent{}, HasMore: len(found) == most}
 	for _, e := range found {
-		out.Data = append(out.Data, SessionEvent{N: e.N, Type: e.Type, At: e.At.UTC(), Data: e.Data})
+		out.Data = append(out.Data, SessionEvent{N: e.N, Type: string(e.Type), At: e.At.UTC(), Data: e.Data})
 	}
 	return out, nil
 }

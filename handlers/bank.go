@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate/session"
+	"tollgate/session/flow"
 	"tollgate/templates"
 	"tollgate/threeds"
 )
@@ -90,7 +91,7 @@ func (b bank) returned(c echo.Context) error {
 }
 
 // settle waits a moment for what comes of a return.
-func (b bank) settle(ctx context.Context, page session.Page) error {
+func (b bank) settle(ctx context.Context, page flow.Page) error {
 	s, err := b.Store.Load(ctx, page.Session)
 	if err != nil {
 		return err

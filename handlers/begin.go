@@ -16,6 +16,7 @@ import (
 	"tollgate/internal/card"
 	"tollgate/providers"
 	"tollgate/session"
+	"tollgate/session/flow"
 	"tollgate/templates"
 	"tollgate/threeds"
 )
@@ -71,12 +72,12 @@ func (p pay) mine(c echo.Context, s *session.Session) bool {
 	if s.Login != nil && s.Login.Done {
 		return id != "" && s.Login.Browser == id
 	}
-	return id != "" && s.Opener == id
+	return id != "" && s.FirstBrowser == id
 }
 
 // free tells whether this browser may still become the customer's.
 func free(s *session.Session) bool {
-	return s.Opener == "" && s.Login == nil && s.Live() == nil && s.Status() == session.StatusOpen
+	return s.FirstBrowser == "" && s.Login == nil && s.Live() == nil && s.Status() == session.StatusOpen
 }
 
 // customer makes this browser the customer's, if none is. The page's token has to prove the press: a browser that shows none
@@ -116,7 +117,7 @@ func (p pay) offersSaved(c echo.Context, s *session.Session) (bool, error) {
 }
 
 // savedCards are the customer's, for the customer's browser only.
-func (p pay) savedCards(c echo.Context, s *session.Session) ([]session.SavedCard, error) {
+func (p pay) savedCards(c echo.Context, s *session.Session) ([]flow.SavedCard, error) {
 	if !p.mine(c, s) {
 		return nil, nil
 	}
@@ -124,7 +125,7 @@ func (p pay) savedCards(c echo.Context, s *session.Session) ([]session.SavedCard
 }
 
 // customersCards are the customer's, whoever looks.
-func (p pay) customersCards(c echo.Context, s *session.Session) ([]session.SavedCard, error) {
+func (p pay) customersCards(c echo.Context, s *session.Session) ([]flow.SavedCard, error) {
 	if s.Customer.ID == "" && s.Login == nil {
 		return nil, nil
 	}
@@ -134,19 +135,19 @@ func (p pay) customersCards(c echo.Context, s *session.Session) ([]session.Saved
 		return nil, nil
 	}
 	if s.Target != nil { // a card cannot pay itself
-		cards = slices.DeleteFunc(cards, func(c session.SavedCard) bool { return c.ID == s.Target.Saved })
+		cards = slices.DeleteFunc(cards, func(c flow.SavedCard) bool { return c.ID == s.Target.Saved })
 	}
 	if s.SavedCard != "" {
 		for _, one := range cards {
 			if one.ID == s.SavedCard {
-				return []session.SavedCard{one}, nil
+				return []flow.SavedCard{one}, nil
 			}
 		}
 	}
 	return cards, nil
 }
 
-func (p pay) choice(c echo.Context, s *session.Session, cards []session.SavedCard, f form) error {
+func (p pay) choice(c echo.Context, s *session.Session, cards []flow.SavedCard, f form) error {
 	token, err := p.Browsers.CSRF(c.Request().Context())
 	if err != nil {
 		return err
@@ -201,7 +202,7 @@ func (p pay) saved(c echo.Context) error {
 		if one.ID != chosen {
 			continue
 		}
-		in, f := session.Submission{Kind: "saved_card", Saved: &one}, form{chosen: chosen}
+		in, f := flow.Submission{Kind: "saved_card", Saved: &one}, form{chosen: chosen}
 		if p.Flow.AsksCode(s) {
 			in.Card.Code, err = card.ParseCode(cut(c.FormValue("cvc"), 10))
 			f.errors.CVC = cardError(err)
@@ -217,7 +218,7 @@ func (p pay) saved(c echo.Context) error {
 }
 
 // target reads the card that a transfer goes to, where the page asks for it.
-func target(c echo.Context, s *session.Session, in *session.Submission) templates.CardError {
+func target(c echo.Context, s *session.Session, in *flow.Submission) templates.CardError {
 	if !s.AsksTarget() {
 		return ""
 	}
@@ -235,7 +236,7 @@ func target(c echo.Context, s *session.Session, in *session.Submission) template
 }
 
 // browser notes what gateways and banks want to know of the shopper's browser.
-func (p pay) browser(c echo.Context, in *session.Submission) {
+func (p pay) browser(c echo.Context, in *flow.Submission) {
 	in.IP = c.RealIP()
 	in.Browser = threeds.ReadBrowserData(c.Request().Header, in.IP, c.Request().PostForm)
 	if in.Browser.AcceptHeader == "" {
@@ -273,7 +274,7 @@ func (p pay) start(c echo.Context) error {
 	if s.Live() != nil || s.Status() != session.StatusOpen || p.Flow.NeedsLogin(s) || s.Method == "card" || s.Method == "saved_card" {
 		return back(c, s.ID)
 	}
-	in := session.Submission{Kind: s.Method, Phone: digitsOf(s.Customer.Phone)}
+	in := flow.Submission{Kind: s.Method, Phone: digitsOf(s.Customer.Phone)}
 	if s.Method == "sberpay" && in.Phone == "" {
 		phone, wrong := readPhone(c.FormValue("phone"))
 		if wrong != "" {

@@ -6,11 +6,11 @@ import (
 
 	"tollgate/internal/card"
 	"tollgate/providers"
-	"tollgate/session"
+	"tollgate/session/flow"
 )
 
 // cardOrder checks what all orders of cards have in common.
-func (a api) cardOrder(ctx context.Context, account, customer, reference string) (session.CardOrder, []FieldError, error) {
+func (a api) cardOrder(ctx context.Context, account, customer, reference string) (flow.CardOrder, []FieldError, error) {
 	m := merchantOf(ctx)
 	var bad []FieldError
 	if !m.May(account) {
@@ -23,7 +23,7 @@ func (a api) cardOrder(ctx context.Context, account, customer, reference string)
 		bad = append(bad, FieldError{Pointer: "/reference", Detail: wrong})
 	}
 	tag, err := a.tag(ctx, account)
-	return session.CardOrder{Merchant: m.ID, Account: account, Customer: customer, Reference: tag + reference, RefTag: tag}, bad, err
+	return flow.CardOrder{Merchant: m.ID, Account: account, Customer: customer, Reference: tag + reference, RefTag: tag}, bad, err
 }
 
 // IssueVirtualCard is POST /v1/virtual_cards.

@@ -8,6 +8,7 @@ import (
 	"tollgate/internal/card"
 	"tollgate/providers"
 	"tollgate/session"
+	"tollgate/session/flow"
 )
 
 // chargeWait is how long a charge or payout waits for its end; after that the answer says how far it is.
@@ -32,7 +33,7 @@ func (a api) CreateCharge(ctx context.Context, r CreateChargeRequestObject) (Cre
 	if err != nil {
 		return nil, renamed(err, "order_id", "reference")
 	}
-	now, err := a.send(ctx, s, session.Submission{Kind: "saved_card", Saved: &saved, Merchant: true})
+	now, err := a.send(ctx, s, flow.Submission{Kind: "saved_card", Saved: &saved, MerchantInitiated: true})
 	return CreateCharge201JSONResponse{now}, err
 }
 
@@ -58,7 +59,7 @@ func renamed(err error, from, to string) error {
 
 // send creates a session whose order id was never used, pays it without a page, and waits a while for its end. Where an
 // earlier run of the same idempotent request created it, that one is paid, unless it was already.
-func (a api) send(ctx context.Context, s *session.Session, in session.Submission) (SessionNowJSONResponse, error) {
+func (a api) send(ctx context.Context, s *session.Session, in flow.Submission) (SessionNowJSONResponse, error) {
 	var none SessionNowJSONResponse
 	earlier, err := a.created(ctx)
 	if err != nil {
@@ -109,7 +110,7 @@ func (a api) CreatePayout(ctx context.Context, r CreatePayoutRequestObject) (Cre
 		return nil, err
 	}
 	s.Kind, s.Method = session.KindPayout, session.KindPayout
-	now, err := a.send(ctx, s, session.Submission{Kind: session.KindPayout, To: to})
+	now, err := a.send(ctx, s, flow.Submission{Kind: session.KindPayout, To: to})
 	return CreatePayout201JSONResponse{now}, err
 }
 
@@ -160,7 +161,7 @@ func (a api) destination(ctx context.Context, owner string, in *NewPayout) (*pro
 	return to, nil
 }
 
-func savedCardOf(c session.SavedCard) SavedCard {
+func savedCardOf(c flow.SavedCard) SavedCard {
 	return SavedCard{ID: c.ID, Account: c.Account, Customer: c.Customer, Card: masked(c.Card), Expiry: c.Expiry, Name: c.Name, CreatedAt: c.CreatedAt.UTC()}
 }
 
@@ -198,7 +199,7 @@ func (a api) DeleteSavedCard(ctx context.Context, r DeleteSavedCardRequestObject
 // ListBanks is GET /v1/accounts/{account}/banks.
 func (a api) ListBanks(ctx context.Context, r ListBanksRequestObject) (ListBanksResponseObject, error) {
 	if !merchantOf(ctx).May(r.Account) {
-		return nil, session.ErrNoAccount
+		return nil, flow.ErrNoAccount
 	}
 	banks, err := a.Flow.Banks(ctx, r.Account)
 	if err != nil {
@@ -215,7 +216,7 @@ func (a api) ListBanks(ctx context.Context, r ListBanksRequestObject) (ListBanks
 func (a api) ListHistory(ctx context.Context, r ListHistoryRequestObject) (ListHistoryResponseObject, error) {
 	m := merchantOf(ctx)
 	if !m.May(r.Account) {
-		return nil, session.ErrNoAccount
+		return nil, flow.ErrNoAccount
 	}
 	most, err := limit(r.Params.Limit, 30)
 	if err != nil {

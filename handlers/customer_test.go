@@ -175,7 +175,7 @@ func TestAPressThatIsNotProvedMakesNobodyTheCustomer(t *testing.T) {
 			if tells(answer.Body.String()) {
 				t.Errorf("%s is answered %s", what, answer.Body)
 			}
-			if s, err := m.store.Load(t.Context(), strings.TrimPrefix(path, "/pay/")); err != nil || s.Opener != "" {
+			if s, err := m.store.Load(t.Context(), strings.TrimPrefix(path, "/pay/")); err != nil || s.FirstBrowser != "" {
 				t.Errorf("%s makes a browser the customer's: %v", what, err)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"tollgate/internal/webhook"
 	"tollgate/providers"
 	"tollgate/session"
+	"tollgate/session/flow"
 )
 
 // kind is what the outside learns of an error: a stable type, a status and public words.
@@ -32,16 +33,16 @@ var kinds = []struct {
 	{session.ErrEnded, kind{http.StatusConflict, "session-ended", "The session has ended."}},
 	{session.ErrStale, kind{http.StatusConflict, "step-over", "That step is over."}},
 	{session.ErrConflict, kind{http.StatusConflict, "conflict", "The session was changed by somebody else."}},
-	{session.ErrNoAccount, kind{http.StatusNotFound, "unknown-account", "There is no such account."}},
+	{flow.ErrNoAccount, kind{http.StatusNotFound, "unknown-account", "There is no such account."}},
 	{session.ErrOperation, kind{http.StatusUnprocessableEntity, "unsupported", "The account's gateway cannot do this."}},
 	{session.ErrAmount, kind{http.StatusUnprocessableEntity, "amount", "The amount is more than is left, or a part where only the whole is possible."}},
 	{session.ErrNoPayment, kind{http.StatusConflict, "no-payment", "There is no money for this: a capture or void wants a hold, a refund a payment that was taken."}},
 	{session.ErrOpenOp, kind{http.StatusConflict, "operation-under-way", "Another operation on this payment is under way."}},
 	{session.ErrDone, kind{http.StatusConflict, "already-done", "The payment was captured, voided or refunded already."}},
 	{session.ErrUnsettled, kind{http.StatusConflict, "outcome-unknown", "The outcome is not known yet."}},
-	{session.ErrReference, kind{http.StatusConflict, "reference-in-use", "The reference was used for something else."}},
-	{session.ErrLogin, kind{http.StatusConflict, "login-needed", "The customer has to log in to a session first."}},
-	{session.ErrRefused, kind{http.StatusUnprocessableEntity, "refused", "The gateway refused."}},
+	{flow.ErrReference, kind{http.StatusConflict, "reference-in-use", "The reference was used for something else."}},
+	{flow.ErrLogin, kind{http.StatusConflict, "login-needed", "The customer has to log in to a session first."}},
+	{flow.ErrRefused, kind{http.StatusUnprocessableEntity, "refused", "The gateway refused."}},
 	{session.ErrContradicts, kind{http.StatusBadRequest, "contradiction", "The answer is of another authentication."}},
 	{webhook.ErrNotFound, kind{http.StatusNotFound, "not-found", "There is no such object."}},
 	{webhook.ErrTooMany, kind{http.StatusConflict, "too-many-endpoints", "The merchant has as many webhook endpoints as it may."}},

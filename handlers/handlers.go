@@ -14,8 +14,8 @@ import (
 	"tollgate/internal/i18n"
 	"tollgate/internal/merchant"
 	"tollgate/internal/webhook"
-	"tollgate/session"
 	"tollgate/session/browser"
+	"tollgate/session/flow"
 	"tollgate/static"
 )
 
@@ -23,9 +23,9 @@ import (
 
 // Options is what the front needs.
 type Options struct {
-	Flow        *session.Flow
-	Store       session.Store
-	Customers   session.Customers
+	Flow        *flow.Flow
+	Store       flow.Store
+	Customers   flow.Customers
 	Merchants   *merchant.Directory
 	Tags        merchant.Tags
 	Revocations merchant.Revocations

@@ -28,6 +28,7 @@ import (
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/session/browser"
+	"tollgate/session/flow"
 	"tollgate/threeds"
 )
 
@@ -92,7 +93,7 @@ type machine struct {
 	clock   *clock.Clock
 	store   *sqlstore.Store
 	gateway *gateway
-	flow    *session.Flow
+	flow    *flow.Flow
 	key     string
 	judged  func(operation, int) // hears of every call that the contract describes
 }
@@ -105,7 +106,7 @@ var sealing = sync.OnceValue(func() []byte {
 })
 
 type tune struct {
-	store     func(session.Store) session.Store
+	store     func(flow.Store) flow.Store
 	book      func(merchant.Book) merchant.Book
 	provider  func(*gateway) providers.Provider
 	merchants []merchant.Merchant
@@ -116,7 +117,7 @@ type tune struct {
 
 func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *machine {
 	t.Helper()
-	hub := &session.Hub{}
+	hub := &flow.Hub{}
 	where.Now, where.OnSession = clock.Now, hub.Changed
 	st, err := sqlstore.Open(t.Context(), where)
 	if err != nil {
@@ -135,7 +136,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 		log = slog.New(slog.DiscardHandler)
 	}
 	m := &machine{t: t, clock: clock, store: st, gateway: &gateway{}, key: shopKey}
-	var store session.Store = st
+	var store flow.Store = st
 	if with.store != nil {
 		store = with.store(st)
 	}
@@ -153,8 +154,8 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 			{ID: "other", Name: "Other", Keys: []merchant.Key{{Hash: merchant.HashKey(otherKey)}}, Accounts: []string{"acc"}},
 		}
 	}
-	m.flow = session.NewFlow(session.Options{
-		Store: store, Customers: st, Invoices: st, Accounts: map[string]session.Account{"acc": {Name: "acc", Gateway: "fake", Provider: provider}},
+	m.flow = flow.New(flow.Options{
+		Store: store, Customers: st, Invoices: st, Accounts: map[string]flow.Account{"acc": {Name: "acc", Gateway: "fake", Provider: provider}},
 		Sealer: keys, Hub: hub, Now: clock.Now, BaseURL: "https://pay.example", Log: log,
 	})
 	m.Echo = handlers.New(handlers.Options{

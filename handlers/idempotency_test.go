@@ -18,6 +18,7 @@ import (
 	"tollgate/internal/pgtest"
 	"tollgate/internal/sqlstore"
 	"tollgate/session"
+	"tollgate/session/flow"
 )
 
 func postgres(t *testing.T) string { return pgtest.Start(t) }
@@ -148,7 +149,7 @@ func TestARefusalIsRepeatedAndNotNowIsNot(t *testing.T) {
 
 // killed is a store or a book whose process dies at a place: from then on nothing of it reaches the database.
 type killed struct {
-	session.Store
+	flow.Store
 	merchant.Book
 	before bool // dies before the session is created; else after it
 }
@@ -164,7 +165,7 @@ func (k killedStore) Create(ctx context.Context, s *session.Session, c session.C
 	return k.Store.Create(ctx, s, c)
 }
 
-// The session.Store of killedStore and the merchant.Book of killedBook share no method names.
+// The flow.Store of killedStore and the merchant.Book of killedBook share no method names.
 type killedBook struct{ *killed }
 
 func (killedBook) Answer(context.Context, merchant.Entry, merchant.Answer) error { return errKilled }
@@ -172,7 +173,7 @@ func (killedBook) Release(context.Context, merchant.Entry) error                
 
 func (k *killed) tune() tune {
 	return tune{
-		store: func(s session.Store) session.Store { k.Store = s; return killedStore{k} },
+		store: func(s flow.Store) flow.Store { k.Store = s; return killedStore{k} },
 		book:  func(b merchant.Book) merchant.Book { k.Book = b; return killedBook{k} },
 	}
 }

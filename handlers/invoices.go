@@ -6,9 +6,10 @@ import (
 	"strings"
 
 	"tollgate/session"
+	"tollgate/session/flow"
 )
 
-func invoiceOf(in session.Invoice) Invoice {
+func invoiceOf(in flow.Invoice) Invoice {
 	return Invoice{
 		ID: in.ID, Account: in.Account, Reference: strings.TrimPrefix(in.Reference, in.RefTag), Status: InvoiceStatus(in.Status), Amount: in.Amount.Minor,
 		Currency: in.Amount.Currency.Code, Description: in.Description, SuccessURL: in.ReturnURL, Metadata: in.Metadata, URL: in.URL,
@@ -35,7 +36,7 @@ func (a api) CreateInvoice(ctx context.Context, r CreateInvoiceRequestObject) (C
 			s.RefTag = ""
 		}
 	}
-	made, err := a.Flow.Bill(ctx, session.Invoice{
+	made, err := a.Flow.Bill(ctx, flow.Invoice{
 		Merchant: s.Merchant, Account: s.Account, Reference: s.RefTag + s.OrderID, RefTag: s.RefTag, Amount: s.Amount, Description: s.Description, Customer: s.Customer,
 		ReturnURL: s.SuccessURL, Metadata: s.Metadata,
 	})
@@ -75,9 +76,9 @@ func (a api) ListInvoices(ctx context.Context, r ListInvoicesRequestObject) (Lis
 			return nil, err
 		}
 	}
-	found, err := a.Flow.Invoices.ListInvoices(ctx, session.InvoiceFilter{
+	found, err := a.Flow.Invoices.ListInvoices(ctx, flow.InvoiceFilter{
 		Merchant: m, Account: r.Params.Account, Reference: r.Params.Reference,
-		Status: session.InvoiceStatus(r.Params.Status), Before: r.Params.Before, Limit: most,
+		Status: flow.InvoiceStatus(r.Params.Status), Before: r.Params.Before, Limit: most,
 	})
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"tollgate/internal/sqlstore"
 	"tollgate/providers"
 	"tollgate/session"
+	"tollgate/session/flow"
 )
 
 // as sends a request of another merchant's.
@@ -54,7 +55,7 @@ func TestMerchantsOfOneAccountHaveReferencesThatNeverMeet(t *testing.T) {
 		for _, key := range []string{shopKey, otherKey} {
 			for _, id := range []string{"order-1", "order-2"} {
 				made := m.as(key, http.MethodPost, "/v1/sessions", order(id)).field("id")
-				if err := m.flow.Submit(t.Context(), made, session.Submission{}); err != nil {
+				if err := m.flow.Submit(t.Context(), made, flow.Submission{}); err != nil {
 					t.Fatal(err)
 				}
 				s, err := m.flow.Wait(t.Context(), made, func(s *session.Session) bool { return s.Last() != nil })
@@ -146,7 +147,7 @@ func TestAnAccountMayComeToBeShared(t *testing.T) {
 	if again.field("session") != before {
 		t.Errorf("told of %s", again.Body)
 	}
-	if err := m.flow.Submit(t.Context(), before, session.Submission{}); err != nil {
+	if err := m.flow.Submit(t.Context(), before, flow.Submission{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := m.store.FindReference(t.Context(), "acc", "one-1"); err != nil {

@@ -16,6 +16,7 @@ import (
 	"tollgate/internal/i18n"
 	"tollgate/providers"
 	"tollgate/session"
+	"tollgate/session/flow"
 	"tollgate/templates"
 	"tollgate/threeds"
 )
@@ -258,9 +259,9 @@ func (p pay) submitted(c echo.Context, s *session.Session, err error) error {
 }
 
 // read checks the card form. All faults are found at once.
-func (p pay) read(c echo.Context) (session.Submission, form) {
+func (p pay) read(c echo.Context) (flow.Submission, form) {
 	f := form{expiry: cut(c.FormValue("expiry"), 10), name: cut(strings.TrimSpace(c.FormValue("name")), 64)}
-	var in session.Submission
+	var in flow.Submission
 	var err error
 	in.Card.Number, err = card.ParseNumber(cut(c.FormValue("number"), 40))
 	f.errors.Number = cardError(err)

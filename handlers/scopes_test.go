@@ -10,7 +10,7 @@ import (
 	"tollgate/internal/clock"
 	"tollgate/internal/merchant"
 	"tollgate/internal/sqlstore"
-	"tollgate/session"
+	"tollgate/session/flow"
 )
 
 const scopedKey = "sk_test_scoped_00000000000000000"
@@ -134,11 +134,11 @@ func TestAMerchantSeesNothingOfAnother(t *testing.T) {
 	}})
 	id := m.paid("one")
 	m.call(http.MethodPost, "/v1/sessions/"+id+"/refunds", `{"amount":1}`).is(http.StatusCreated, "")
-	saved := &session.SavedCard{ID: "sc_theirs", Merchant: "shop", Account: "acc", Customer: "c-1", GatewayID: "b-1", Card: card.Masked{First6: "400001", Last4: "0720"}, CreatedAt: m.clock.Now()}
+	saved := &flow.SavedCard{ID: "sc_theirs", Merchant: "shop", Account: "acc", Customer: "c-1", GatewayID: "b-1", Card: card.Masked{First6: "400001", Last4: "0720"}, CreatedAt: m.clock.Now()}
 	if err := m.store.SaveCard(t.Context(), saved); err != nil {
 		t.Fatal(err)
 	}
-	bill := &session.Invoice{ID: "inv_theirs", Merchant: "shop", Account: "acc", Reference: "bill", Status: session.InvoiceOpen, CreatedAt: m.clock.Now()}
+	bill := &flow.Invoice{ID: "inv_theirs", Merchant: "shop", Account: "acc", Reference: "bill", Status: flow.InvoiceOpen, CreatedAt: m.clock.Now()}
 	if err := m.store.AddInvoice(t.Context(), bill); err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,6 @@
-// Package session is what Tollgate is about: sessions, attempts, the one transition table, and Flow, the only thing
-// that changes an attempt and the only caller of a provider.
+// Package session decides what may happen to a session: its data, the one transition table, the inquiry schedule, and Turn,
+// one change of one session at one moment. It does nothing: no clock, no randomness, no storage, no network and no
+// goroutine. Package session/flow loads, lets a Turn decide, saves, and calls the gateway.
 package session
 
 import (
@@ -16,37 +17,37 @@ import (
 // Session is one thing to be paid. It is an aggregate: it is loaded whole, changed in memory through the transition
 // table, and saved by compare-and-swap on Version.
 type Session struct {
-	ID          string             `json:"id"`
-	Version     int64              `json:"-"` // as loaded; 0 means never saved
-	Merchant    string             `json:"merchant"`
-	Account     string             `json:"account"`
-	Kind        string             `json:"kind"` // payment, KindTransfer, KindPayout
-	OrderID     string             `json:"order_id"`
-	Amount      money.Amount       `json:"amount"`
-	Fee         int64              `json:"fee,omitempty"`
-	Method      string             `json:"payment_method"` // card, saved_card, qr, sberpay, hosted
-	Hold        bool               `json:"hold,omitempty"` // capture: manual
-	Description string             `json:"description,omitempty"`
-	Locale      string             `json:"locale,omitempty"`
-	Customer    providers.Customer `json:"customer,omitzero"`
-	Billing     providers.Billing  `json:"billing,omitzero"`
-	SaveCard    bool               `json:"save_card,omitempty"`
-	SavedCard   string             `json:"saved_card,omitempty"`
-	Target      *Target            `json:"target,omitempty"` // of a transfer, where the merchant named it
-	SuccessURL  string             `json:"success_url"`
-	CancelURL   string             `json:"cancel_url"`
-	WebhookURL  string             `json:"webhook_url,omitempty"`
-	Metadata    map[string]string  `json:"metadata,omitempty"`
-	CreatedAt   time.Time          `json:"created_at"`
-	ExpiresAt   time.Time          `json:"expires_at"`
-	End         End                `json:"end,omitempty"`     // why no further attempt may begin
-	RefBase     int                `json:"ref_base"`          // attempts of the merchant's earlier sessions with the same account and order id, or more
-	RefTag      string             `json:"ref_tag,omitempty"` // the merchant's, in front of references in an account that others use too
-	LastEvent   int                `json:"last_event"`        // number of the newest event
-	Operations  []*Operation       `json:"operations,omitempty"`
-	Opener      string             `json:"opener,omitempty"` // the browser that asked first for what is the customer's
-	Login       *Login             `json:"login,omitempty"`  // where the account wants the customer before the card
-	Attempts    []*Attempt         `json:"-"`                // in order of N; stored in rows of their own
+	ID           string             `json:"id"`
+	Version      int64              `json:"-"` // as loaded; 0 means never saved
+	Merchant     string             `json:"merchant"`
+	Account      string             `json:"account"`
+	Kind         string             `json:"kind"` // payment, KindTransfer, KindPayout
+	OrderID      string             `json:"order_id"`
+	Amount       money.Amount       `json:"amount"`
+	Fee          int64              `json:"fee,omitempty"`
+	Method       string             `json:"payment_method"` // card, saved_card, qr, sberpay, hosted
+	Hold         bool               `json:"hold,omitempty"` // capture: manual
+	Description  string             `json:"description,omitempty"`
+	Locale       string             `json:"locale,omitempty"`
+	Customer     providers.Customer `json:"customer,omitzero"`
+	Billing      providers.Billing  `json:"billing,omitzero"`
+	SaveCard     bool               `json:"save_card,omitempty"`
+	SavedCard    string             `json:"saved_card,omitempty"`
+	Target       *Target            `json:"target,omitempty"` // of a transfer, where the merchant named it
+	SuccessURL   string             `json:"success_url"`
+	CancelURL    string             `json:"cancel_url"`
+	WebhookURL   string             `json:"webhook_url,omitempty"`
+	Metadata     map[string]string  `json:"metadata,omitempty"`
+	CreatedAt    time.Time          `json:"created_at"`
+	ExpiresAt    time.Time          `json:"expires_at"`
+	End          End                `json:"end,omitempty"`     // why no further attempt may begin
+	RefBase      int                `json:"ref_base"`          // attempts of the merchant's earlier sessions with the same account and order id, or more
+	RefTag       string             `json:"ref_tag,omitempty"` // the merchant's, in front of references in an account that others use too
+	LastEvent    int                `json:"last_event"`        // number of the newest event
+	Operations   []*Operation       `json:"operations,omitempty"`
+	FirstBrowser string             `json:"opener,omitempty"` // the browser that asked first for what is the customer's
+	Login        *Login             `json:"login,omitempty"`  // where the account wants the customer before the card
+	Attempts     []*Attempt         `json:"-"`                // in order of N; stored in rows of their own
 }
 
 // End says why a session takes no further attempt.
@@ -64,57 +65,57 @@ const MaxAttempts = 5
 
 // Attempt is one try to pay a session with one instrument; at most one of a session's attempts is live.
 type Attempt struct {
-	N          int                 `json:"n"`
-	State      State               `json:"state"`
-	Ref        providers.Ref       `json:"ref"`
-	Instrument string              `json:"instrument"`
-	Merchant   bool                `json:"by_merchant,omitempty"` // the customer is away
-	Saved      string              `json:"saved,omitempty"`       // the saved card it is paid with: ours
-	Card       card.Masked         `json:"card,omitzero"`
-	To         card.Masked         `json:"to,omitzero"`        // the card that a transfer or payout goes to
-	ToPrint    string              `json:"to_print,omitempty"` // keyed fingerprint of its number, where that was typed
-	Browser    threeds.BrowserData `json:"browser,omitzero"`
-	IP         string              `json:"ip,omitempty"` // the shopper's
-	Step       *providers.Step     `json:"step,omitempty"`
-	StepN      int                 `json:"step_n"` // counts the steps stored; a resume belongs to one of them
-	StepAt     time.Time           `json:"step_at,omitzero"`
-	Runs       []*Run              `json:"runs,omitempty"`
-	Deadline   time.Time           `json:"deadline,omitzero"` // of the call that is out
-	NewsAt     time.Time           `json:"news_at,omitzero"`  // of the last news; the place in the schedule is the time since then
-	AskedAt    time.Time           `json:"asked_at,omitzero"` // the newest inquiry's answer
-	NextAsk    time.Time           `json:"next_ask,omitzero"` // an inquiry that was moved forward to this time
-	Unclear    bool                `json:"unclear,omitempty"` // the gateway itself does not know: slow schedule
-	Missing    time.Time           `json:"missing,omitzero"`  // when an inquiry first said "not found" after the deadline
-	NeedsEyes  bool                `json:"needs_review,omitempty"`
-	HeldFor    string              `json:"held_for,omitempty"` // in what the gateway's word is not of our payment
-	Unproven   bool                `json:"unproven,omitempty"` // money stands under its number, and no mark of ours: no inquiry makes it ours
-	Decline    *providers.Decline  `json:"decline,omitempty"`
-	ThreeDS    providers.ThreeDS   `json:"three_ds,omitzero"`
-	Held       int64               `json:"held"` // minor units, as the gateway said
-	Captured   int64               `json:"captured"`
-	Refunded   int64               `json:"refunded"`
-	Voided     bool                `json:"voided,omitempty"`
-	PaidLate   bool                `json:"paid_late,omitempty"` // approved after the session had ended otherwise
-	CreatedAt  time.Time           `json:"created_at"`
-	UpdatedAt  time.Time           `json:"updated_at"`
-	Trace      []TimelineEntry     `json:"trace,omitempty"` // what Timeline shows beside events and calls
-	Calls      []Call              `json:"-"`               // the call book; rows of their own
+	N                 int                 `json:"n"`
+	State             State               `json:"state"`
+	Ref               providers.Ref       `json:"ref"`
+	Instrument        string              `json:"instrument"`
+	MerchantInitiated bool                `json:"by_merchant,omitempty"` // the customer is away
+	Saved             string              `json:"saved,omitempty"`       // the saved card it is paid with: ours
+	Card              card.Masked         `json:"card,omitzero"`
+	To                card.Masked         `json:"to,omitzero"`        // the card that a transfer or payout goes to
+	ToFingerprint     string              `json:"to_print,omitempty"` // keyed fingerprint of its number, where that was typed
+	Browser           threeds.BrowserData `json:"browser,omitzero"`
+	IP                string              `json:"ip,omitempty"` // the shopper's
+	Step              *providers.Step     `json:"step,omitempty"`
+	StepN             int                 `json:"step_n"` // counts the steps stored; a resume belongs to one of them
+	StepAt            time.Time           `json:"step_at,omitzero"`
+	Runs              []*Run              `json:"runs,omitempty"`
+	Deadline          time.Time           `json:"deadline,omitzero"` // of the call that is out
+	NewsAt            time.Time           `json:"news_at,omitzero"`  // of the last news; the place in the schedule is the time since then
+	AskedAt           time.Time           `json:"asked_at,omitzero"` // the newest inquiry's answer
+	NextAsk           time.Time           `json:"next_ask,omitzero"` // an inquiry that was moved forward to this time
+	Unclear           bool                `json:"unclear,omitempty"` // the gateway itself does not know: slow schedule
+	NotFoundSince     time.Time           `json:"missing,omitzero"`  // when an inquiry first said "not found" after the deadline
+	NeedsReview       bool                `json:"needs_review,omitempty"`
+	HeldFor           string              `json:"held_for,omitempty"` // in what the gateway's word is not of our payment
+	Unproven          bool                `json:"unproven,omitempty"` // money stands under its number, and no mark of ours: no inquiry makes it ours
+	Decline           *providers.Decline  `json:"decline,omitempty"`
+	ThreeDS           providers.ThreeDS   `json:"three_ds,omitzero"`
+	Held              int64               `json:"held"` // minor units, as the gateway said
+	Captured          int64               `json:"captured"`
+	Refunded          int64               `json:"refunded"`
+	Voided            bool                `json:"voided,omitempty"`
+	PaidLate          bool                `json:"paid_late,omitempty"` // approved after the session had ended otherwise
+	CreatedAt         time.Time           `json:"created_at"`
+	UpdatedAt         time.Time           `json:"updated_at"`
+	Trace             []TimelineEntry     `json:"trace,omitempty"` // what Timeline shows beside events and calls
+	Calls             []Call              `json:"-"`               // the call book; rows of their own
 }
 
 // Run is one 3-D Secure authentication of an attempt. Its token is the only thing that a post from the bank needs.
 type Run struct {
-	N          int         `json:"n"`
-	Token      string      `json:"token"` // 128 bits or more, base64url; in the paths /3ds/{token}/…
-	IDs        threeds.IDs `json:"ids,omitzero"`
-	CompInd    string      `json:"comp_ind,omitempty"`
-	MethodAt   time.Time   `json:"method_at,omitzero"`   // Method frames first shown
-	ShownAt    time.Time   `json:"shown_at,omitzero"`    // challenge (or page, redirect) first shown
-	NotifiedAt time.Time   `json:"notified_at,omitzero"` // Method notification
-	ReturnedAt time.Time   `json:"returned_at,omitzero"` // CRes, PaRes or gateway redirect
-	Sealed     string      `json:"sealed,omitempty"`     // what the browser brought, as it is or was forwarded
-	Weak       bool        `json:"weak,omitempty"`       // what was forwarded could not be read as what the step waits for
-	Bare       bool        `json:"bare,omitempty"`       // somebody came back with nothing in hand; the gateway is being asked
-	Unsent     bool        `json:"unsent,omitempty"`     // Sealed came after what was forwarded, and differs
+	N                int         `json:"n"`
+	Token            string      `json:"token"` // 128 bits or more, base64url; in the paths /3ds/{token}/…
+	IDs              threeds.IDs `json:"ids,omitzero"`
+	CompInd          string      `json:"comp_ind,omitempty"`
+	MethodAt         time.Time   `json:"method_at,omitzero"`   // Method frames first shown
+	ShownAt          time.Time   `json:"shown_at,omitzero"`    // challenge (or page, redirect) first shown
+	NotifiedAt       time.Time   `json:"notified_at,omitzero"` // Method notification
+	ReturnedAt       time.Time   `json:"returned_at,omitzero"` // CRes, PaRes or gateway redirect
+	Sealed           string      `json:"sealed,omitempty"`     // what the browser brought, as it is or was forwarded
+	UnreadableAnswer bool        `json:"weak,omitempty"`       // what was forwarded could not be read as what the step waits for
+	EmptyReturn      bool        `json:"bare,omitempty"`       // somebody came back with nothing in hand; the gateway is being asked
+	LaterAnswer      bool        `json:"unsent,omitempty"`     // Sealed came after what was forwarded, and differs
 }
 
 // Call is one line of the call book: the permission to send one call that can move money.
@@ -135,7 +136,7 @@ func (l Call) is(o Call) bool {
 // Event is one line of a session's history; numbered 1, 2, 3 … per session, never rewritten.
 type Event struct {
 	N    int             `json:"n"`
-	Type string          `json:"type"`
+	Type EventType       `json:"type"`
 	At   time.Time       `json:"at"`
 	Data json.RawMessage `json:"data"`
 }

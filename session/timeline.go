@@ -2,14 +2,10 @@ package session
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"tollgate/threeds"
@@ -48,8 +44,8 @@ const (
 // maxTrace bounds what is kept of one attempt.
 const maxTrace = 200
 
-// note keeps entries of an attempt; equal ones in a row are one.
-func (a *Attempt) note(entries ...TimelineEntry) {
+// Note keeps entries of an attempt; equal ones in a row are one.
+func (a *Attempt) Note(entries ...TimelineEntry) {
 	for _, e := range entries {
 		if n := len(a.Trace); n > 0 && a.Trace[n-1].repeats(e) {
 			last := &a.Trace[n-1]
@@ -64,46 +60,6 @@ func (a *Attempt) note(entries ...TimelineEntry) {
 
 func (t TimelineEntry) repeats(e TimelineEntry) bool {
 	return t.Kind == e.Kind && t.Name == e.Name && t.Direction == e.Direction && t.Run == e.Run && t.Result == e.Result && maps.Equal(t.Fields, e.Fields)
-}
-
-// Timeline is everything that is known of an attempt, in order of time.
-func (f *Flow) Timeline(ctx context.Context, s *Session, n int) ([]TimelineEntry, error) {
-	a := s.Attempt(n)
-	if a == nil {
-		return nil, ErrNotFound
-	}
-	all := slices.Clone(a.Trace)
-	for _, c := range a.Calls {
-		e := TimelineEntry{At: c.SentAt, Kind: EntryCall, Name: c.Kind, Result: c.Result}
-		if !c.AnsweredAt.IsZero() {
-			e.Took = c.AnsweredAt.Sub(c.SentAt)
-		}
-		all = append(all, e)
-	}
-	const page = 500
-	for after := 0; ; {
-		events, err := f.Store.Events(ctx, s.ID, after, page)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range events {
-			var of struct {
-				Attempt int `json:"attempt"`
-			}
-			if err := json.Unmarshal(e.Data, &of); err != nil {
-				return nil, fmt.Errorf("session: event %d cannot be read: %w", e.N, err)
-			}
-			if of.Attempt == n {
-				all = append(all, TimelineEntry{At: e.At, Kind: EntryState, Name: e.Type})
-			}
-			after = e.N
-		}
-		if len(events) < page {
-			break
-		}
-	}
-	slices.SortStableFunc(all, func(x, y TimelineEntry) int { return x.At.Compare(y.At) })
-	return all, nil
 }
 
 // noteForms notes the messages that the browser is given to carry.
@@ -127,7 +83,7 @@ func (a *Attempt) noteForms(at time.Time, forms []threeds.Form) {
 			if to, _, ok := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(form.Action, "https://"), "http://"), "/"); ok {
 				e.Fields["to"] = to
 			}
-			a.note(e)
+			a.Note(e)
 		}
 	}
 }
@@ -149,7 +105,7 @@ func (a *Attempt) noteReply(at time.Time, in threeds.Reply) {
 	default:
 		e.Kind, e.Direction, e.Name = EntryBrowser, "", "returned"
 	}
-	a.note(e)
+	a.Note(e)
 }
 
 // noteNotification notes the end of a 3DS Method.
@@ -159,7 +115,7 @@ func (a *Attempt) noteNotification(at time.Time, in threeds.Reply) {
 	e.decoded("threeDSMethodData", struct {
 		ThreeDSServerTransID string `json:"threeDSServerTransID,omitempty"`
 	}{id}, err)
-	a.note(e)
+	a.Note(e)
 }
 
 // closed are members that are nobody's business: what opens a door, or proves an authentication.
@@ -202,51 +158,4 @@ func flatten(to map[string]string, prefix string, members map[string]any) {
 			to[prefix+name] = strings.ToValidUTF8(text[:min(len(text), maxField)], "")
 		}
 	}
-}
-
-// wire collects the HTTP requests of one provider call.
-type wire struct {
-	mu      sync.Mutex
-	entries []TimelineEntry
-}
-
-func (w *wire) take() []TimelineEntry {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.entries)
-}
-
-type wireKey struct{}
-
-// recording is a context whose requests to the gateway are noted.
-func recording(ctx context.Context) (context.Context, *wire) {
-	w := &wire{}
-	return context.WithValue(ctx, wireKey{}, w), w
-}
-
-// Recorded makes a gateway client's requests appear in timelines: method, path without query, status and time.
-func Recorded(next http.RoundTripper, now func() time.Time) http.RoundTripper {
-	return recorder{next, now}
-}
-
-type recorder struct {
-	next http.RoundTripper
-	now  func() time.Time
-}
-
-func (r recorder) RoundTrip(q *http.Request) (*http.Response, error) {
-	w, ok := q.Context().Value(wireKey{}).(*wire)
-	if !ok {
-		return r.next.RoundTrip(q)
-	}
-	e := TimelineEntry{At: r.now(), Kind: EntryHTTP, Name: q.Method + " " + q.URL.Path, Result: "no answer"}
-	answer, err := r.next.RoundTrip(q)
-	if err == nil {
-		e.Result = fmt.Sprint(answer.StatusCode)
-	}
-	e.Took = r.now().Sub(e.At)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.entries = append(w.entries, e)
-	return answer, err
 }

@@ -27,6 +27,7 @@ import (
 	"tollgate/internal/webhook"
 	"tollgate/session"
 	"tollgate/session/browser"
+	"tollgate/session/flow"
 )
 
 // Parts chooses what of Tollgate a process is.
@@ -49,7 +50,7 @@ type Options struct {
 	FrontListener   net.Listener         // in place of Config.Listen
 	SandboxListener net.Listener         // in place of Config.SandboxListen
 	SandboxURL      string               // Front only: where the sandbox is
-	At              func(place string)   // see session.Options
+	At              func(place string)   // see flow.Options
 	Tune            func(*config.Config) // the last word on what the sandbox would configure, for tests
 }
 
@@ -58,7 +59,7 @@ type App struct {
 	o          Options
 	log        *slog.Logger
 	store      *sqlstore.Store
-	flow       *session.Flow
+	flow       *flow.Flow
 	runner     *jobs.Runner
 	webhooks   atomic.Pointer[webhook.Service] // the store, opened first, tells it of changes
 	front      *http.Server
@@ -171,7 +172,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	hub := &session.Hub{}
+	hub := &flow.Hub{}
 	a.store, err = sqlstore.Open(ctx, sqlstore.Options{
 		URL: c.DatabaseURL, Dir: c.Data, Now: a.o.Clock.Now, Log: a.log,
 		OnSession: func(id string) {
@@ -189,12 +190,12 @@ func (a *App) buildFront(ctx context.Context) error {
 	}
 	host, _ := os.Hostname()
 	a.runner = jobs.New(a.store, jobs.Options{Now: a.o.Clock.Now, Name: host, Workers: jobWorkers, Log: a.log})
-	a.flow = session.NewFlow(session.Options{
+	a.flow = flow.New(flow.Options{
 		Store: a.store, Customers: a.store, Invoices: a.store, Accounts: accounts, Sealer: keys, Hub: hub, Now: a.o.Clock.Now, Rand: a.o.Rand,
 		BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Calls: a.metrics, Alone: a.store.Alone(),
 	})
 	if now := a.o.Clock.Now(); a.store.Alone() { // whoever made the calls that are out is dead: ask now what became of them
-		if err := a.store.Hasten(ctx, now, now.Add(hasten), session.Hasty()...); err != nil {
+		if err := a.store.Hasten(ctx, now, now.Add(hasten), session.JobsDueAfterCrash()...); err != nil {
 			return err
 		}
 	}

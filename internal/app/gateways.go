@@ -17,7 +17,7 @@ import (
 	"tollgate/providers/rbs"
 	"tollgate/providers/sber"
 	"tollgate/providers/transactworld"
-	"tollgate/session"
+	"tollgate/session/flow"
 )
 
 // gateways is the one place that knows which providers there are.
@@ -32,9 +32,9 @@ func gateways() map[string]func() providers.Config {
 }
 
 // accounts opens every configured account. All faults come at once.
-func (a *App) accounts(c config.Config) (map[string]session.Account, error) {
+func (a *App) accounts(c config.Config) (map[string]flow.Account, error) {
 	known := gateways()
-	opened := map[string]session.Account{}
+	opened := map[string]flow.Account{}
 	var faults config.Faults
 	for _, name := range slices.Sorted(maps.Keys(c.Accounts)) {
 		acc := c.Accounts[name]
@@ -66,7 +66,7 @@ func (a *App) accounts(c config.Config) (map[string]session.Account, error) {
 			fault(err.Error())
 			continue
 		}
-		opened[name] = session.Account{
+		opened[name] = flow.Account{
 			Name: name, Gateway: acc.Gateway, Provider: provider, SettleAfter: time.Duration(acc.SettleAfter),
 			CallTimeout: time.Duration(acc.CallTimeout), OrderLife: time.Duration(acc.OrderLife),
 		}
@@ -84,7 +84,7 @@ func (a *App) client(account string) *http.Client {
 	transport.MaxIdleConnsPerHost = 32
 	transport.Proxy = nil
 	return &http.Client{
-		Transport: &breaker{next: session.Recorded(transport, a.o.Clock.Now), gate: gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
+		Transport: &breaker{next: flow.Recorded(transport, a.o.Clock.Now), gate: gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 			Name: account, Timeout: 5 * time.Second, MaxRequests: 2,
 			ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= 20 },
 			OnStateChange: func(name string, from, to gobreaker.State) {

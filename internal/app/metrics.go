@@ -12,7 +12,7 @@ import (
 
 	"tollgate/internal/jobs"
 	"tollgate/internal/sqlstore"
-	"tollgate/session"
+	"tollgate/session/flow"
 )
 
 // metrics are numbers only: no label comes from outside.
@@ -44,13 +44,13 @@ func (m *metrics) observe(route, method string, code int, took time.Duration) {
 	m.requests.WithLabelValues(route, method, strconv.Itoa(code)).Observe(took.Seconds())
 }
 
-// Called is session.CallWatcher.
+// Called is flow.CallWatcher.
 func (m *metrics) Called(gateway, call, result string, took time.Duration) {
 	m.calls.WithLabelValues(gateway, call, result).Observe(took.Seconds())
 }
 
 // watch adds what is read at each scrape.
-func (m *metrics) watch(store *sqlstore.Store, flow *session.Flow, runner *jobs.Runner) {
+func (m *metrics) watch(store *sqlstore.Store, flow *flow.Flow, runner *jobs.Runner) {
 	gauge := func(name, help string, read func() float64) {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
 	}

@@ -39,7 +39,7 @@ func BenchmarkSave(b *testing.B) {
 						if err := st.Save(b.Context(), s, session.Change{
 							Events: []session.Event{{N: s.LastEvent, Type: "payment.submitted", At: noon, Data: json.RawMessage(`{"status":"processing"}`)}},
 							Calls:  []session.Call{{Attempt: 1, Kind: "resume", Round: s.LastEvent, SentAt: noon}},
-							Jobs:   []jobs.Job{{Kind: "inquire", Key: s.ID, Payload: json.RawMessage(`{}`), RunAt: noon}},
+							Jobs:   []session.Job{{Kind: "inquire", Key: s.ID, Payload: json.RawMessage(`{}`), RunAt: noon}},
 						}); err != nil {
 							b.Error(err)
 							return

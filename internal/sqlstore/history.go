@@ -32,7 +32,7 @@ func (st *Store) History(ctx context.Context, merchant string, after int64, limi
 	found, err := fedEvents(ctx, st.r, `pos > $1`, merchant, after, max(limit, 0))
 	list := make([]Placed, len(found))
 	for i, f := range found {
-		list[i] = Placed{session.Event{N: f.N, Type: f.Type, At: f.At, Data: f.Data}, f.Session, f.Subject, f.Pos}
+		list[i] = Placed{session.Event{N: f.N, Type: session.EventType(f.Type), At: f.At, Data: f.Data}, f.Session, f.Subject, f.Pos}
 	}
 	return list, err
 }

@@ -9,12 +9,13 @@ import (
 	"strings"
 
 	"tollgate/session"
+	"tollgate/session/flow"
 )
 
-var _ session.Invoices = (*Store)(nil)
+var _ flow.Invoices = (*Store)(nil)
 
 // AddInvoice writes a new invoice.
-func (st *Store) AddInvoice(ctx context.Context, in *session.Invoice) error {
+func (st *Store) AddInvoice(ctx context.Context, in *flow.Invoice) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
@@ -24,7 +25,7 @@ func (st *Store) AddInvoice(ctx context.Context, in *session.Invoice) error {
 			in.ID, in.Merchant, in.Account, in.Reference, string(in.Status), micros(in.CreatedAt), string(body))
 	})
 	if unique(err) {
-		return session.ErrReference
+		return flow.ErrReference
 	}
 	if err == nil {
 		in.Version = 1
@@ -33,7 +34,7 @@ func (st *Store) AddInvoice(ctx context.Context, in *session.Invoice) error {
 }
 
 // SaveInvoice is compare-and-swap.
-func (st *Store) SaveInvoice(ctx context.Context, in *session.Invoice) error {
+func (st *Store) SaveInvoice(ctx context.Context, in *flow.Invoice) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
@@ -53,21 +54,21 @@ func (st *Store) SaveInvoice(ctx context.Context, in *session.Invoice) error {
 }
 
 // DropInvoice frees a reference.
-func (st *Store) DropInvoice(ctx context.Context, in *session.Invoice) error {
+func (st *Store) DropInvoice(ctx context.Context, in *flow.Invoice) error {
 	return st.changeOne(ctx, `DELETE FROM invoice WHERE id = $1 AND version = $2`, in.ID, in.Version)
 }
 
 // Invoice reads one.
-func (st *Store) Invoice(ctx context.Context, merchant, id string) (session.Invoice, error) {
+func (st *Store) Invoice(ctx context.Context, merchant, id string) (flow.Invoice, error) {
 	return st.oneInvoice(ctx, `merchant = $1 AND id = $2`, merchant, id)
 }
 
 // InvoiceOf reads the one that has a reference.
-func (st *Store) InvoiceOf(ctx context.Context, account, reference string) (session.Invoice, error) {
+func (st *Store) InvoiceOf(ctx context.Context, account, reference string) (flow.Invoice, error) {
 	return st.oneInvoice(ctx, `account = $1 AND reference = $2`, account, reference)
 }
 
-func (st *Store) oneInvoice(ctx context.Context, where string, args ...any) (session.Invoice, error) {
+func (st *Store) oneInvoice(ctx context.Context, where string, args ...any) (flow.Invoice, error) {
 	in, err := scanInvoice(st.r.QueryRowContext(ctx, `SELECT version, body FROM invoice WHERE `+where, args...))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = session.ErrNotFound
@@ -75,7 +76,7 @@ func (st *Store) oneInvoice(ctx context.Context, where string, args ...any) (ses
 	return in, err
 }
 
-func scanInvoice(row interface{ Scan(...any) error }) (in session.Invoice, err error) {
+func scanInvoice(row interface{ Scan(...any) error }) (in flow.Invoice, err error) {
 	var version int64
 	var body string
 	if err := row.Scan(&version, &body); err != nil {
@@ -89,7 +90,7 @@ func scanInvoice(row interface{ Scan(...any) error }) (in session.Invoice, err e
 }
 
 // ListInvoices finds a merchant's invoices, newest first.
-func (st *Store) ListInvoices(ctx context.Context, f session.InvoiceFilter) ([]session.Invoice, error) {
+func (st *Store) ListInvoices(ctx context.Context, f flow.InvoiceFilter) ([]flow.Invoice, error) {
 	where, args := []string{"merchant = $1"}, []any{f.Merchant}
 	and := func(clause, value string) {
 		if value != "" {
@@ -110,7 +111,7 @@ func (st *Store) ListInvoices(ctx context.Context, f session.InvoiceFilter) ([]s
 		return nil, err
 	}
 	defer rows.Close()
-	var list []session.Invoice
+	var list []flow.Invoice
 	for rows.Next() {
 		in, err := scanInvoice(rows)
 		if err != nil {

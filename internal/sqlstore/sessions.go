@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"tollgate/internal/jobs"
 	"tollgate/session"
 )
 
@@ -150,14 +151,18 @@ func (st *Store) attach(tx *tx, s *session.Session, c session.Change) error {
 	if len(c.Events) > 0 {
 		var args []any
 		for _, e := range c.Events {
-			args = append(args, s.ID, e.N, e.Type, micros(e.At), string(e.Data), s.Merchant)
+			args = append(args, s.ID, e.N, string(e.Type), micros(e.At), string(e.Data), s.Merchant)
 		}
 		err := tx.exec(`INSERT INTO event (session, n, type, at, data, merchant) VALUES `+values(len(c.Events), 6), args...)
 		if err := conflict(err); err != nil {
 			return err
 		}
 	}
-	return st.enqueue(tx, c.Jobs)
+	queued := make([]jobs.Job, len(c.Jobs))
+	for i, j := range c.Jobs {
+		queued[i] = jobs.Job{Kind: j.Kind, Key: j.Key, Payload: j.Payload, RunAt: j.RunAt}
+	}
+	return st.enqueue(tx, queued)
 }
 
 // attachAttempts writes the attempts that differ from their rows, those that are not live first: of two attempts that

@@ -33,7 +33,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"tollgate/internal/jobs"
-	"tollgate/session"
+	"tollgate/session/flow"
 )
 
 // Options say where the data is and who wants to know of changes.
@@ -81,8 +81,8 @@ type Store struct {
 }
 
 var (
-	_ session.Store = (*Store)(nil)
-	_ jobs.Queue    = (*Store)(nil)
+	_ flow.Store = (*Store)(nil)
+	_ jobs.Queue = (*Store)(nil)
 )
 
 //go:embed migrations/*.sql

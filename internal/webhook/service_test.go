@@ -145,7 +145,7 @@ func (h *house) happen(id, merchant, url string, types ...string) {
 	}
 	for _, kind := range types {
 		s.LastEvent++
-		e := session.Event{N: s.LastEvent, Type: kind, At: h.clock.Now(), Data: json.RawMessage(`{"status":"paid","amount":12345}`)}
+		e := session.Event{N: s.LastEvent, Type: session.EventType(kind), At: h.clock.Now(), Data: json.RawMessage(`{"status":"paid","amount":12345}`)}
 		if err := h.db.Save(ctx, s, session.Change{Events: []session.Event{e}}); err != nil {
 			h.t.Fatal(err)
 		}

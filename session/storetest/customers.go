@@ -7,6 +7,7 @@ import (
 
 	"tollgate/internal/card"
 	"tollgate/session"
+	"tollgate/session/flow"
 )
 
 // Two logins at once may store what they got in the other order, and only the later is any good.
@@ -40,7 +41,7 @@ func credentialEnds(t *testing.T, st Store) {
 
 func savedCardPerMerchant(t *testing.T, st Store) {
 	for id, owner := range map[string]string{"sc_1": "shop", "sc_2": "rival"} {
-		c := session.SavedCard{ID: id, Merchant: owner, Account: "acc", Customer: "c-1", GatewayID: "binding", Expiry: "12/30", Name: owner, CreatedAt: noon}
+		c := flow.SavedCard{ID: id, Merchant: owner, Account: "acc", Customer: "c-1", GatewayID: "binding", Expiry: "12/30", Name: owner, CreatedAt: noon}
 		must(t, st.SaveCard(t.Context(), &c))
 		if c.ID != id {
 			t.Errorf("%s was told of %s", owner, c.ID)
@@ -80,9 +81,9 @@ func credentialDropped(t *testing.T, st Store) {
 }
 
 func savedCards(t *testing.T, st Store) {
-	keep := func(id, account, customer, gatewayID string, at time.Duration) session.SavedCard {
+	keep := func(id, account, customer, gatewayID string, at time.Duration) flow.SavedCard {
 		t.Helper()
-		c := session.SavedCard{
+		c := flow.SavedCard{
 			ID: id, Merchant: "shop", Account: account, Customer: customer, GatewayID: gatewayID, Expiry: "12/30", CreatedAt: noon.Add(at),
 			Card: card.Masked{Brand: "visa", First6: "400001", Last4: "0008"},
 		}

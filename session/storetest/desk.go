@@ -11,23 +11,24 @@ import (
 	"tollgate/internal/card"
 	"tollgate/internal/money"
 	"tollgate/session"
+	"tollgate/session/flow"
 )
 
-func newInvoice(reference string) *session.Invoice {
-	return &session.Invoice{
-		ID: "inv_" + reference, Merchant: "shop", Account: "acc", Reference: reference, Status: session.InvoiceUnknown,
+func newInvoice(reference string) *flow.Invoice {
+	return &flow.Invoice{
+		ID: "inv_" + reference, Merchant: "shop", Account: "acc", Reference: reference, Status: flow.InvoiceUnknown,
 		Amount: money.Amount{Minor: 5000, Currency: money.Currency{Code: "EUR", Numeric: "978", Digits: 2}}, CreatedAt: noon,
 	}
 }
 
-func add(t *testing.T, st Store, in *session.Invoice) *session.Invoice {
+func add(t *testing.T, st Store, in *flow.Invoice) *flow.Invoice {
 	t.Helper()
 	must(t, st.AddInvoice(t.Context(), in))
 	return in
 }
 
 func invoiceComesBack(t *testing.T, st Store) {
-	want := &session.Invoice{}
+	want := &flow.Invoice{}
 	fill(t, want)
 	want.Customer.IP, want.Version = "", 0 // is not kept; is the store's
 	add(t, st, want)
@@ -35,7 +36,7 @@ func invoiceComesBack(t *testing.T, st Store) {
 	must(t, err)
 	byReference, err := st.InvoiceOf(t.Context(), want.Account, want.Reference)
 	must(t, err)
-	listed, err := st.ListInvoices(t.Context(), session.InvoiceFilter{Merchant: want.Merchant})
+	listed, err := st.ListInvoices(t.Context(), flow.InvoiceFilter{Merchant: want.Merchant})
 	must(t, err)
 	for _, got := range append(listed, byID, byReference) {
 		if diff := cmp.Diff(*want, got); diff != "" {
@@ -52,7 +53,7 @@ func invoiceOnce(t *testing.T, st Store) {
 	add(t, st, newInvoice("one"))
 	again := newInvoice("one")
 	again.ID, again.Merchant = "inv_again", "another"
-	wantErr(t, st.AddInvoice(t.Context(), again), session.ErrReference)
+	wantErr(t, st.AddInvoice(t.Context(), again), flow.ErrReference)
 	again.Account = "acc-2"
 	add(t, st, again)
 }
@@ -60,7 +61,7 @@ func invoiceOnce(t *testing.T, st Store) {
 func invoiceSwap(t *testing.T, st Store) {
 	mine := add(t, st, newInvoice("one"))
 	theirs := *mine
-	mine.Status = session.InvoiceOpen
+	mine.Status = flow.InvoiceOpen
 	must(t, st.SaveInvoice(t.Context(), mine))
 	wantErr(t, st.SaveInvoice(t.Context(), &theirs), session.ErrConflict)
 	wantErr(t, st.DropInvoice(t.Context(), &theirs), session.ErrNotFound)
@@ -78,16 +79,16 @@ func invoiceLists(t *testing.T, st Store) {
 		in := newInvoice(reference)
 		in.CreatedAt = noon.Add(time.Duration(i/2) * time.Minute) // two at the same moment
 		if reference == "c" {
-			in.Account, in.Status = "acc-2", session.InvoicePaid
+			in.Account, in.Status = "acc-2", flow.InvoicePaid
 		}
 		add(t, st, in)
 	}
 	theirs := newInvoice("e")
 	theirs.Merchant = "another"
 	add(t, st, theirs)
-	for want, f := range map[string]session.InvoiceFilter{
+	for want, f := range map[string]flow.InvoiceFilter{
 		"d c b a": {}, "d c": {Limit: 2}, "b a": {Before: "inv_c"}, "c": {Account: "acc-2"}, "b": {Reference: "b"},
-		"d b a": {Status: session.InvoiceUnknown}, "": {Before: "inv_e"},
+		"d b a": {Status: flow.InvoiceUnknown}, "": {Before: "inv_e"},
 	} {
 		f.Merchant = "shop"
 		list, err := st.ListInvoices(t.Context(), f)
@@ -122,7 +123,7 @@ func cardOrderBeforeSharing(t *testing.T, st Store) {
 	}
 }
 
-var order = session.CardOrder{Merchant: "shop", Account: "acc", Reference: "one", Customer: "c-1", Kind: session.VirtualCard, CreatedAt: noon}
+var order = flow.CardOrder{Merchant: "shop", Account: "acc", Reference: "one", Customer: "c-1", Kind: flow.VirtualCard, CreatedAt: noon}
 
 func cardOrderOnce(t *testing.T, st Store) {
 	var all sync.WaitGroup
@@ -141,14 +142,14 @@ func cardOrderOnce(t *testing.T, st Store) {
 	if written.Load() != 1 {
 		t.Errorf("written %d times", written.Load())
 	}
-	made := session.SavedCard{
+	made := flow.SavedCard{
 		ID: "sc_1", Merchant: "shop", Account: "acc", Customer: "c-1", GatewayID: "g", Card: card.Masked{Brand: "visa", First6: "400001", Last4: "0720"},
 		Expiry: "12/30", Name: "n", CreatedAt: noon,
 	}
 	must(t, st.FillCardOrder(t.Context(), order, &made))
 	want := order
 	want.Card = made.ID
-	earlier, err := st.AddCardOrder(t.Context(), session.CardOrder{Merchant: "another", Account: "acc", Reference: "one", Kind: session.Registered})
+	earlier, err := st.AddCardOrder(t.Context(), flow.CardOrder{Merchant: "another", Account: "acc", Reference: "one", Kind: flow.Registered})
 	must(t, err)
 	if diff := cmp.Diff(&want, earlier); diff != "" {
 		t.Error(diff)
@@ -172,7 +173,7 @@ func cardOrderDropped(t *testing.T, st Store) {
 	if taken() {
 		t.Error("forgotten, and still there")
 	}
-	must(t, st.FillCardOrder(t.Context(), order, &session.SavedCard{ID: "sc_1", Merchant: "shop", Account: "acc", Customer: "c-1", GatewayID: "g", CreatedAt: noon}))
+	must(t, st.FillCardOrder(t.Context(), order, &flow.SavedCard{ID: "sc_1", Merchant: "shop", Account: "acc", Customer: "c-1", GatewayID: "g", CreatedAt: noon}))
 	must(t, st.DropCardOrder(t.Context(), order))
 	if !taken() {
 		t.Error("an order with a card was forgotten")

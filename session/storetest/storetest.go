@@ -1,4 +1,4 @@
-// Package storetest says how a session.Store and jobs.Queue must behave, whatever is underneath.
+// Package storetest says how a flow.Store and jobs.Queue must behave, whatever is underneath.
 package storetest
 
 import (
@@ -18,15 +18,16 @@ import (
 	"tollgate/internal/money"
 	"tollgate/providers"
 	"tollgate/session"
+	"tollgate/session/flow"
 
 	"tollgate/internal/jobs"
 )
 
 // Store is what the suite needs of a store.
 type Store interface {
-	session.Store
-	session.Customers
-	session.Invoices
+	flow.Store
+	flow.Customers
+	flow.Invoices
 	jobs.Queue
 	// Reopen closes the store and opens it again on the same data.
 	Reopen(t *testing.T) Store
@@ -208,7 +209,7 @@ func timesToTheMicrosecond(t *testing.T, st Store) {
 	must(t, st.Create(t.Context(), s, session.Change{
 		Calls:  []session.Call{call},
 		Events: []session.Event{{N: 1, Type: "x", At: at}},
-		Jobs:   []jobs.Job{{Kind: "k", Key: "a", RunAt: at}},
+		Jobs:   []session.Job{{Kind: "k", Key: "a", RunAt: at}},
 	}))
 	got := load(t, st, "a")
 	if !got.CreatedAt.Equal(at) || !got.ExpiresAt.Equal(at.Add(time.Microsecond)) || !got.Attempts[0].Calls[0].SentAt.Equal(at) {
@@ -240,7 +241,7 @@ func largeAndOddTexts(t *testing.T, st Store) {
 	data := json.RawMessage(`{"b": 1.50,  "a": "ё"}`) // as it came: spaces, order, digits
 	must(t, st.Save(t.Context(), s, session.Change{
 		Events: []session.Event{{N: 1, Type: "x", At: noon, Data: data}},
-		Jobs:   []jobs.Job{{Kind: "k", Key: "қ", Payload: data, RunAt: noon}},
+		Jobs:   []session.Job{{Kind: "k", Key: "қ", Payload: data, RunAt: noon}},
 	}))
 	if diff := cmp.Diff(s, load(t, st, "a"), asStored); diff != "" {
 		t.Error(diff)
@@ -359,7 +360,7 @@ func callOnce(t *testing.T, st Store) {
 	again := session.Change{
 		Calls:  []session.Call{call},
 		Events: []session.Event{{N: 1, Type: "x", At: noon}},
-		Jobs:   []jobs.Job{{Kind: "k", Key: "a", RunAt: noon}},
+		Jobs:   []session.Job{{Kind: "k", Key: "a", RunAt: noon}},
 	}
 	wantErr(t, st.Save(t.Context(), s, again), session.ErrCallExists)
 	if got := load(t, st, "a"); got.Version != version || s.Version != version {
@@ -723,7 +724,7 @@ func failedSaveLeavesNothing(t *testing.T, st Store) {
 	change := session.Change{
 		Events: []session.Event{{N: 1, Type: "x", At: noon}},
 		Calls:  []session.Call{{Attempt: 1, Kind: "pay", SentAt: noon}},
-		Jobs:   []jobs.Job{{Kind: "k", Key: "a", RunAt: noon}},
+		Jobs:   []session.Job{{Kind: "k", Key: "a", RunAt: noon}},
 	}
 	wantErr(t, st.Save(t.Context(), &old, change), session.ErrConflict)
 	// The same with the fault in the last part but one.
@@ -835,7 +836,7 @@ func cancelled(t *testing.T, st Store) {
 	s := create(t, st, newSession("a"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	wantErr(t, st.Save(ctx, s, session.Change{Jobs: []jobs.Job{{Kind: "k", Key: "a", RunAt: noon}}}), context.Canceled)
+	wantErr(t, st.Save(ctx, s, session.Change{Jobs: []session.Job{{Kind: "k", Key: "a", RunAt: noon}}}), context.Canceled)
 	wantErr(t, st.Create(ctx, newSession("b"), session.Change{}), context.Canceled)
 	wantErr(t, st.Enqueue(ctx, jobs.Job{Kind: "k", Key: "b", RunAt: noon}), context.Canceled)
 	_, err := st.Load(ctx, "a")
@@ -852,7 +853,7 @@ func reopened(t *testing.T, st Store) {
 	must(t, st.Save(t.Context(), s, session.Change{
 		Events: []session.Event{{N: 1, Type: "x", At: noon, Data: json.RawMessage(`{}`)}},
 		Calls:  []session.Call{{Attempt: 1, Kind: "pay", SentAt: noon}},
-		Jobs:   []jobs.Job{{Kind: "k", Key: "a", RunAt: noon}},
+		Jobs:   []session.Job{{Kind: "k", Key: "a", RunAt: noon}},
 	}))
 	want := load(t, st, "a")
 	st = st.Reopen(t)

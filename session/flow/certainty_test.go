@@ -1,4 +1,4 @@
-package session_test
+package flow_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"tollgate/providers"
 	"tollgate/session"
+	"tollgate/session/flow"
 )
 
 // lateMoney is a house whose first attempt was proved to have failed, and was taken by the gateway after all, while the
@@ -43,7 +44,7 @@ func TestLateMoneyBesideALiveAttemptPaysTheOrderAndNoFurtherAttemptBegins(t *tes
 	if s := h.session(); s.Status() != session.StatusPaid {
 		t.Errorf("after the other attempt's end the session is %s", s.Status())
 	}
-	err := h.flow.Submit(t.Context(), h.id, session.Submission{Card: theCard})
+	err := h.flow.Submit(t.Context(), h.id, flow.Submission{Card: theCard})
 	if !errors.Is(err, session.ErrEnded) {
 		t.Errorf("a third card is answered with %v", err)
 	}
@@ -289,8 +290,8 @@ func TestMoreCapturedThanWasHeldIsNotBelieved(t *testing.T) {
 					h.submit()
 				}
 				h.forward(time.Minute)
-				if a := h.last(); a.State == session.Paid || a.Captured > a.Held || from == "from authorized" && !a.NeedsEyes {
-					t.Errorf("%s, held %d, captured %d, refunded %d, needs review %v", a.State, a.Held, a.Captured, a.Refunded, a.NeedsEyes)
+				if a := h.last(); a.State == session.Paid || a.Captured > a.Held || from == "from authorized" && !a.NeedsReview {
+					t.Errorf("%s, held %d, captured %d, refunded %d, needs review %v", a.State, a.Held, a.Captured, a.Refunded, a.NeedsReview)
 				}
 			})
 		}
@@ -364,7 +365,7 @@ func TestAllThatIsLeftIsReckonedAnewWhenAnotherMachineWasFaster(t *testing.T) {
 
 // conflicting is a store in which somebody else is faster, once.
 type conflicting struct {
-	session.Store
+	flow.Store
 	before func()
 }
 
@@ -402,10 +403,10 @@ func TestMoneyUnderANumberThatNothingProvesToBeOursIsNeitherOursNorPaidAgain(t *
 	h.submit()
 	h.forward(10 * 24 * time.Hour)
 	a := h.is(session.Held)
-	if h.told("payment.needs_review") != 1 || !a.NeedsEyes || a.HeldFor == "" || h.session().OutcomeKnown() {
-		t.Errorf("needs review %v, held for %q, events %v", a.NeedsEyes, a.HeldFor, h.events())
+	if h.told("payment.needs_review") != 1 || !a.NeedsReview || a.HeldFor == "" || h.session().OutcomeKnown() {
+		t.Errorf("needs review %v, held for %q, events %v", a.NeedsReview, a.HeldFor, h.events())
 	}
-	if err := h.flow.Submit(t.Context(), h.id, session.Submission{Card: theCard}); !errors.Is(err, session.ErrBusy) && !errors.Is(err, session.ErrEnded) {
+	if err := h.flow.Submit(t.Context(), h.id, flow.Submission{Card: theCard}); !errors.Is(err, session.ErrBusy) && !errors.Is(err, session.ErrEnded) {
 		t.Errorf("another card is answered with %v", err)
 	}
 	if h.sent("order-1", "pay") != 0 || h.charges() != 1 {
@@ -517,8 +518,8 @@ func TestAHoldWhoseReleaseIsRefusedWaitsForAPersonAndNoOtherCardBegins(t *testin
 			refuse(h, g)
 			h.submit()
 			h.forward(time.Hour)
-			if a := h.last(); !a.State.Live() || !a.NeedsEyes || len(g.done) != 1 || h.told("payment.needs_review") != 1 {
-				t.Errorf("%s, needs review %v, released %d times; events %v", a.State, a.NeedsEyes, len(g.done), h.events())
+			if a := h.last(); !a.State.Live() || !a.NeedsReview || len(g.done) != 1 || h.told("payment.needs_review") != 1 {
+				t.Errorf("%s, needs review %v, released %d times; events %v", a.State, a.NeedsReview, len(g.done), h.events())
 			}
 			h.leaves(providers.Standing{Outcome: providers.Voided})
 			h.forward(2 * time.Hour)

@@ -1,4 +1,4 @@
-package session
+package flow
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"tollgate/internal/card"
 	"tollgate/providers"
+	"tollgate/session"
 )
 
 // CardOrder is a card that a merchant asks of a gateway outside any payment. Its row is the only permission to ask: what is
@@ -41,12 +42,12 @@ var (
 
 // IssueVirtualCard has the gateway make a virtual card of a customer's, who has logged in to a session of the merchant's
 // where the gateway has logins (ErrLogin). Repeated with its reference it answers with the same card; while it is not known
-// what came of the first call that is ErrUnsettled. A reference of something else is ErrReference.
+// what came of the first call that is session.ErrUnsettled. A reference of something else is ErrReference.
 func (f *Flow) IssueVirtualCard(ctx context.Context, o CardOrder) (SavedCard, error) {
 	o.Kind = VirtualCard
 	issuer, ok := f.Accounts[o.Account].Provider.(providers.VirtualCardIssuer)
 	if !ok {
-		return SavedCard{}, ErrOperation
+		return SavedCard{}, session.ErrOperation
 	}
 	return f.order(ctx, o, card.Masked{}, func(ctx context.Context, owner providers.Owner) (providers.SavedCard, error) {
 		return issuer.IssueVirtualCard(ctx, owner, o.Reference)
@@ -59,12 +60,12 @@ func (f *Flow) RegisterCard(ctx context.Context, o CardOrder, c card.Card, of pr
 	o.Kind, of.ID = Registered, o.Customer
 	registrar, ok := f.Accounts[o.Account].Provider.(providers.CardRegistrar)
 	if !ok {
-		return SavedCard{}, ErrOperation
+		return SavedCard{}, session.ErrOperation
 	}
 	return f.order(ctx, o, c.Number.Masked(), func(ctx context.Context, owner providers.Owner) (providers.SavedCard, error) {
 		now := f.Now()
 		return registrar.RegisterCard(ctx, owner, o.Reference, c, providers.Payment{
-			Ref: providers.Ref{Reference: o.Reference}, OrderID: o.Reference, Customer: of, CreatedAt: now, ExpiresAt: now.Add(CallTimeout),
+			Ref: providers.Ref{Reference: o.Reference}, OrderID: o.Reference, Customer: of, CreatedAt: now, ExpiresAt: now.Add(session.CallTimeout),
 		})
 	})
 }
@@ -74,7 +75,7 @@ func (f *Flow) order(ctx context.Context, o CardOrder, shown card.Masked, ask fu
 	owner := providers.Owner{CustomerID: o.Customer}
 	if _, logs := f.Accounts[o.Account].Provider.(providers.Login); logs { // the gateway has customers of its own
 		var err error
-		if owner, err = f.met(ctx, o.Merchant, o.Account, o.Customer); errors.Is(err, ErrNotFound) {
+		if owner, err = f.met(ctx, o.Merchant, o.Account, o.Customer); errors.Is(err, session.ErrNotFound) {
 			err = ErrLogin
 		}
 		if err != nil {
@@ -124,7 +125,7 @@ func unhurried(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 }
 
-// met is a customer who has logged in to one of the merchant's sessions, with the credential: ErrNotFound for one the
+// met is a customer who has logged in to one of the merchant's sessions, with the credential: session.ErrNotFound for one the
 // merchant never met, ErrLogin where the login is over.
 func (f *Flow) met(ctx context.Context, merchant, account, customer string) (providers.Owner, error) {
 	known, err := f.Customers.Met(ctx, merchant, account, customer)
@@ -132,7 +133,7 @@ func (f *Flow) met(ctx context.Context, merchant, account, customer string) (pro
 		return providers.Owner{}, err
 	}
 	if !known {
-		return providers.Owner{}, ErrNotFound
+		return providers.Owner{}, session.ErrNotFound
 	}
 	owner := f.ownerOf(ctx, SavedCard{Account: account, Customer: customer})
 	if owner.Credential.Empty() {
@@ -147,10 +148,10 @@ func (f *Flow) ordered(ctx context.Context, o, earlier CardOrder, shown card.Mas
 		return SavedCard{}, ErrReference
 	}
 	if earlier.Card == "" {
-		return SavedCard{}, ErrUnsettled
+		return SavedCard{}, session.ErrUnsettled
 	}
 	made, err := f.Customers.SavedCard(ctx, o.Merchant, earlier.Card)
-	if errors.Is(err, ErrNotFound) || err == nil && shown != (card.Masked{}) && (made.Card.First6 != shown.First6 || made.Card.Last4 != shown.Last4) {
+	if errors.Is(err, session.ErrNotFound) || err == nil && shown != (card.Masked{}) && (made.Card.First6 != shown.First6 || made.Card.Last4 != shown.Last4) {
 		return SavedCard{}, ErrReference // of a card that was forgotten since, or of another
 	}
 	return made, err

@@ -1,4 +1,4 @@
-package session_test
+package flow_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"tollgate/internal/card"
 	"tollgate/providers"
 	"tollgate/session"
+	"tollgate/session/flow"
 )
 
 // transferrer is a gateway that moves money from card to card.
@@ -70,7 +71,7 @@ func (h *house) wish() *session.Session {
 
 func (h *house) saveCard(id, account, merchant, customer string) {
 	h.t.Helper()
-	c := session.SavedCard{ID: id, Account: account, Merchant: merchant, Customer: customer, GatewayID: "binding-" + id, Card: otherCard.Number.Masked(), CreatedAt: h.now()}
+	c := flow.SavedCard{ID: id, Account: account, Merchant: merchant, Customer: customer, GatewayID: "binding-" + id, Card: otherCard.Number.Masked(), CreatedAt: h.now()}
 	if err := h.store.SaveCard(context.Background(), &c); err != nil {
 		h.t.Fatalf("%v", err)
 	}
@@ -84,11 +85,11 @@ var otherCard = func() card.Card {
 	return card.Card{Number: n}
 }()
 
-func typedTo(c card.Card) session.Submission {
-	return session.Submission{Card: theCard, To: &providers.Destination{Card: &c}}
+func typedTo(c card.Card) flow.Submission {
+	return flow.Submission{Card: theCard, To: &providers.Destination{Card: &c}}
 }
 
-func (h *house) transfers(in session.Submission) {
+func (h *house) transfers(in flow.Submission) {
 	h.t.Helper()
 	before := h.count("pay.stored")
 	if err := h.flow.Submit(context.Background(), h.id, in); err != nil {
@@ -145,7 +146,7 @@ func TestATransferGoesToTheCardThatTheMerchantNamedWhateverABrowserSends(t *test
 
 func TestATransferToNowhereIsNotSent(t *testing.T) {
 	h, aims := newTransfer(t, nil)
-	if err := h.flow.Submit(t.Context(), h.id, session.Submission{Card: theCard}); err == nil {
+	if err := h.flow.Submit(t.Context(), h.id, flow.Submission{Card: theCard}); err == nil {
 		t.Error("it was taken")
 	}
 	if len(h.session().Attempts) != 0 || len(aims()) != 0 {
@@ -163,7 +164,7 @@ func TestASecondTryIsAimedAnew(t *testing.T) {
 	}
 	h.transfers(typedTo(otherCard))
 	h.is(session.Declined)
-	if err := h.flow.Submit(t.Context(), h.id, session.Submission{Card: theCard}); err == nil {
+	if err := h.flow.Submit(t.Context(), h.id, flow.Submission{Card: theCard}); err == nil {
 		t.Error("the first try's target was still known")
 	}
 	h.gw.pay = take

@@ -1,4 +1,4 @@
-package session_test
+package flow_test
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"tollgate/internal/jobs"
 	"tollgate/providers"
 	"tollgate/session"
+	"tollgate/session/flow"
 	"tollgate/threeds"
 )
 
@@ -400,7 +401,7 @@ func TestTwoTabsOneAttempt(t *testing.T) {
 	taken, busy := 0, 0
 	for range 10 {
 		all.Go(func() {
-			err := h.flow.Submit(context.Background(), h.id, session.Submission{Card: theCard, IP: "192.0.2.1"})
+			err := h.flow.Submit(context.Background(), h.id, flow.Submission{Card: theCard, IP: "192.0.2.1"})
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -596,19 +597,19 @@ func TestACardThatNobodyRemembersIsAskedForAndNoOtherIsTaken(t *testing.T) {
 	if other.Number, err = card.ParseNumber("4000019900050008"); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.flow.CardAgain(t.Context(), h.id, session.Submission{Card: other}); !errors.Is(err, session.ErrOtherCard) {
+	if err := h.flow.CardAgain(t.Context(), h.id, flow.Submission{Card: other}); !errors.Is(err, session.ErrOtherCard) {
 		t.Errorf("another card: %v", err)
 	}
 	if h.flow.CardsHeld() != 0 {
 		t.Error("the other card is kept")
 	}
 	before := h.count("resume.stored")
-	if err := h.flow.CardAgain(t.Context(), h.id, session.Submission{Card: theCard}); err != nil {
+	if err := h.flow.CardAgain(t.Context(), h.id, flow.Submission{Card: theCard}); err != nil {
 		t.Fatal(err)
 	}
 	h.await(before, "resume.stored")
 	h.is(session.Paid)
-	if err := h.flow.CardAgain(t.Context(), h.id, session.Submission{Card: theCard}); !errors.Is(err, session.ErrStale) {
+	if err := h.flow.CardAgain(t.Context(), h.id, flow.Submission{Card: theCard}); !errors.Is(err, session.ErrStale) {
 		t.Errorf("once more: %v", err)
 	}
 	if h.charges() != 1 || h.flow.CardsHeld() != 0 {
@@ -623,7 +624,7 @@ func TestTheCardIsForgottenAtTheEndAndAfterFifteenMinutes(t *testing.T) {
 	if h.flow.CardsHeld() != 1 {
 		t.Fatalf("%d cards held", h.flow.CardsHeld())
 	}
-	h.forward(session.VaultKeeps)
+	h.forward(flow.VaultKeeps)
 	if h.flow.CardsHeld() != 0 {
 		t.Error("kept too long")
 	}
@@ -661,7 +662,7 @@ func TestASessionThatNobodyPaysExpiresOnceAndTakesNoCard(t *testing.T) {
 	if h.session().Status() != session.StatusExpired || h.told("session.expired") != 1 {
 		t.Errorf("session %s, events %v", h.session().Status(), h.events())
 	}
-	if err := h.flow.Submit(t.Context(), h.id, session.Submission{Card: theCard}); !errors.Is(err, session.ErrEnded) {
+	if err := h.flow.Submit(t.Context(), h.id, flow.Submission{Card: theCard}); !errors.Is(err, session.ErrEnded) {
 		t.Errorf("submit: %v", err)
 	}
 }
@@ -678,7 +679,7 @@ func TestFiveTriesAndNoMore(t *testing.T) {
 		h.submit()
 		h.is(session.Declined)
 	}
-	if err := h.flow.Submit(t.Context(), h.id, session.Submission{Card: theCard}); !errors.Is(err, session.ErrEnded) {
+	if err := h.flow.Submit(t.Context(), h.id, flow.Submission{Card: theCard}); !errors.Is(err, session.ErrEnded) {
 		t.Errorf("a sixth: %v", err)
 	}
 	if h.session().Status() != session.StatusDeclined || h.told("session.declined") != 1 {

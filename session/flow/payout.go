@@ -1,23 +1,21 @@
-package session
+package flow
 
 import (
 	"context"
 
 	"tollgate/providers"
+	"tollgate/session"
 )
-
-// KindPayout is a session that sends money out. It has no page: it is paid by a call, under the same rules of certainty.
-const KindPayout = "payout"
 
 // pay sends what an attempt is about: a payment, a transfer or a payout.
 func pay(ctx context.Context, acc Account, p providers.Payment, in Submission) (providers.Step, error) {
-	if in.Kind != KindPayout {
+	if in.Kind != session.KindPayout {
 		p.Transfer = in.To // the number is needed by this call alone, and kept nowhere
 		return acc.Provider.Pay(ctx, p, in.instrument(), in.Browser)
 	}
 	payer, ok := acc.Provider.(providers.Payer)
 	if !ok {
-		return providers.Step{V: providers.StepVersion, Kind: providers.Declined, Ref: p.Ref, Decline: orOther(nil)}, nil
+		return providers.Step{V: providers.StepVersion, Kind: providers.Declined, Ref: p.Ref, Decline: &providers.Decline{Reason: providers.OtherReason}}, nil
 	}
 	r, err := payer.Payout(ctx, p, *in.To)
 	if err != nil {
@@ -26,22 +24,22 @@ func pay(ctx context.Context, acc Account, p providers.Payment, in Submission) (
 	step := providers.Step{V: providers.StepVersion, Kind: providers.Wait, Ref: p.Ref}
 	step.Ref.OrderID = r.GatewayID
 	if r.State == providers.OpFailed {
-		step.Kind, step.Decline = providers.Declined, orOther(r.Decline)
+		step.Kind, step.Decline = providers.Declined, r.Decline
 	}
 	return step, nil
 }
 
 // register makes an order known; a payout has none.
 func register(ctx context.Context, acc Account, p providers.Payment, in Submission) (providers.Ref, error) {
-	if in.Kind == KindPayout {
+	if in.Kind == session.KindPayout {
 		return p.Ref, nil
 	}
 	return acc.Provider.Register(ctx, p)
 }
 
 // ask is the inquiry, by the call that fits the kind.
-func ask(ctx context.Context, acc Account, s *Session, p providers.Payment) (providers.Standing, error) {
-	if s.Kind != KindPayout {
+func ask(ctx context.Context, acc Account, s *session.Session, p providers.Payment) (providers.Standing, error) {
+	if s.Kind != session.KindPayout {
 		return acc.Provider.Status(ctx, p)
 	}
 	payer, ok := acc.Provider.(providers.Payer)

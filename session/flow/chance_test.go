@@ -1,4 +1,4 @@
-package session_test
+package flow_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"tollgate/internal/sqlstore"
 	"tollgate/providers"
 	"tollgate/session"
+	"tollgate/session/flow"
 	"tollgate/threeds"
 )
 
@@ -234,7 +235,7 @@ func TestChanceFindsNoWayToChargeTwiceOrToLoseAPayment(t *testing.T) {
 		submit := func(rt *rapid.T) {
 			before := h.count("pay.stored") + h.count("register.stored")
 			err := h.do(func() error {
-				return h.flow.Submit(context.Background(), h.id, session.Submission{Card: theCard, IP: "192.0.2.1"})
+				return h.flow.Submit(context.Background(), h.id, flow.Submission{Card: theCard, IP: "192.0.2.1"})
 			})
 			may(rt, err, session.ErrBusy, session.ErrEnded)
 			if err == nil {
@@ -243,7 +244,7 @@ func TestChanceFindsNoWayToChargeTwiceOrToLoseAPayment(t *testing.T) {
 		}
 		again := func(rt *rapid.T) {
 			before := h.count("resume.stored")
-			err := h.do(func() error { return h.flow.CardAgain(context.Background(), h.id, session.Submission{Card: theCard}) })
+			err := h.do(func() error { return h.flow.CardAgain(context.Background(), h.id, flow.Submission{Card: theCard}) })
 			may(rt, err, session.ErrStale)
 			if err == nil {
 				h.await(before, "resume.stored")

@@ -1,12 +1,13 @@
-package session
+package flow
 
 import (
 	"context"
 
 	"tollgate/providers"
+	"tollgate/session"
 )
 
-// Banks lists where an account's fast payouts can go. ErrOperation where the gateway has no such list.
+// Banks lists where an account's fast payouts can go. session.ErrOperation where the gateway has no such list.
 func (f *Flow) Banks(ctx context.Context, account string) ([]providers.Bank, error) {
 	acc, ok := f.Accounts[account]
 	if !ok {
@@ -14,16 +15,19 @@ func (f *Flow) Banks(ctx context.Context, account string) ([]providers.Bank, err
 	}
 	lister, ok := acc.Provider.(providers.BankLister)
 	if !ok {
-		return nil, ErrOperation
+		return nil, session.ErrOperation
 	}
-	call, done := context.WithTimeout(ctx, acc.withDefaults().CallTimeout)
-	defer done()
-	return lister.Banks(call)
+	var banks []providers.Bank
+	_, err := f.dial(ctx, acc.withDefaults(), "banks", func(call context.Context) (err error) {
+		banks, err = lister.Banks(call)
+		return err
+	})
+	return banks, err
 }
 
 // History is the gateway's own list of transactions; with gateways that have logins it is one customer's, who has logged in
-// to one of the merchant's sessions: ErrNotFound for one the merchant never met, ErrLogin where the login is over.
-// ErrOperation where the gateway has no list.
+// to one of the merchant's sessions: session.ErrNotFound for one the merchant never met, ErrLogin where the login is over.
+// session.ErrOperation where the gateway has no list.
 func (f *Flow) History(ctx context.Context, merchant, account, customer string, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
 	acc, ok := f.Accounts[account]
 	if !ok {
@@ -31,7 +35,7 @@ func (f *Flow) History(ctx context.Context, merchant, account, customer string, 
 	}
 	historian, ok := acc.Provider.(providers.Historian)
 	if !ok {
-		return nil, ErrOperation
+		return nil, session.ErrOperation
 	}
 	if _, logs := acc.Provider.(providers.Login); logs {
 		var err error
@@ -39,8 +43,10 @@ func (f *Flow) History(ctx context.Context, merchant, account, customer string, 
 			return nil, err
 		}
 	}
-	call, done := context.WithTimeout(ctx, acc.withDefaults().CallTimeout)
-	defer done()
-	lines, err := historian.History(call, q)
+	var lines []providers.HistoryLine
+	_, err := f.dial(ctx, acc.withDefaults(), "history", func(call context.Context) (err error) {
+		lines, err = historian.History(call, q)
+		return err
+	})
 	return lines, f.needsLogin(ctx, account, q.Owner, err)
 }

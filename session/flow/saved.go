@@ -1,48 +1,43 @@
-package session
+package flow
 
 import (
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"tollgate/internal/card"
-	"tollgate/internal/jobs"
 	"tollgate/providers"
+	"tollgate/session"
 )
-
-// owner is whose saved cards a session may use: the customer the merchant named, or the one who logged in.
-func (s *Session) owner() string {
-	if s.Login != nil && s.Login.Done {
-		return s.Login.Customer
-	}
-	return s.Customer.ID
-}
 
 // SavedCards lists what a session's customer may choose from. The caller has to know that this browser is the customer's.
 // ErrLogin where the gateway refuses the customer's credential: the session's login is then forgotten.
-func (f *Flow) SavedCards(ctx context.Context, s *Session) ([]SavedCard, error) {
+func (f *Flow) SavedCards(ctx context.Context, s *session.Session) ([]SavedCard, error) {
 	acc, err := f.account(s)
 	if err != nil {
 		return nil, err
 	}
 	keeper, ok := acc.Provider.(providers.CardKeeper)
-	owner := s.owner()
+	owner := s.Owner()
 	if !ok || owner == "" {
 		return nil, nil
 	}
 	if _, logs := acc.Provider.(providers.Login); logs { // the gateway's own list is the truth: it knows cards we never saw
-		call, done := context.WithTimeout(ctx, loginTimeout)
-		defer done()
 		credential := f.credential(ctx, s)
-		found, err := keeper.Cards(call, providers.Owner{CustomerID: s.Customer.ID, Credential: credential})
+		limited, done := context.WithTimeout(ctx, session.LoginTimeout)
+		defer done()
+		var found []providers.SavedCard
+		_, err := f.dial(limited, acc, "cards", func(call context.Context) (err error) {
+			found, err = keeper.Cards(call, providers.Owner{CustomerID: s.Customer.ID, Credential: credential})
+			return err
+		})
 		switch {
 		case errors.Is(err, providers.ErrCredential):
-			_, saveErr := f.update(ctx, s.ID, func(s *Session, c *Change) error {
-				f.loggedOut(ctx, s, credential)
-				return nil
-			})
+			var saveErr error
+			if _, lost := f.loginRefused(ctx, s, credential, err); lost {
+				_, saveErr = f.update(ctx, s.ID, (*session.Turn).DropLogin)
+			}
 			return nil, cmp.Or(saveErr, errors.Join(ErrLogin, err))
 		case errors.Is(err, errors.ErrUnsupported):
 		case err != nil:
@@ -59,7 +54,7 @@ func (f *Flow) SavedCards(ctx context.Context, s *Session) ([]SavedCard, error) 
 }
 
 // AsksCode tells whether paying with a saved card needs the CVC in this session's account.
-func (f *Flow) AsksCode(s *Session) bool {
+func (f *Flow) AsksCode(s *session.Session) bool {
 	acc, err := f.account(s)
 	if err != nil {
 		return false
@@ -68,7 +63,7 @@ func (f *Flow) AsksCode(s *Session) bool {
 	return ok && keeper.AsksCode()
 }
 
-func (f *Flow) keepCard(ctx context.Context, s *Session, owner string, c providers.SavedCard) error {
+func (f *Flow) keepCard(ctx context.Context, s *session.Session, owner string, c providers.SavedCard) error {
 	token, err := f.token()
 	if err != nil {
 		return err
@@ -79,23 +74,19 @@ func (f *Flow) keepCard(ctx context.Context, s *Session, owner string, c provide
 	})
 }
 
-func (f *Flow) rememberJob(s *Session, a *Attempt, at time.Time) jobs.Job {
-	return job(jobRemember, vaultKey(s, a), jobPayload{Session: s.ID, Attempt: a.N}, at)
-}
-
 // rememberDue asks the gateway for the name of the card that a good payment saved.
-func (f *Flow) rememberDue(ctx context.Context, p jobPayload) error {
-	s, err := f.Store.Load(ctx, p.Session)
+func (f *Flow) rememberDue(ctx context.Context, task session.Task) error {
+	s, err := f.Store.Load(ctx, task.Session)
 	if err != nil {
 		return err
 	}
-	a := s.Attempt(p.Attempt)
+	a := s.Attempt(task.Attempt)
 	acc, err := f.account(s)
 	if err != nil {
 		return err
 	}
 	keeper, ok := acc.Provider.(providers.CardKeeper)
-	owner := s.owner()
+	owner := s.Owner()
 	if !ok || owner == "" || !a.State.Good() {
 		return nil
 	}
@@ -103,10 +94,11 @@ func (f *Flow) rememberDue(ctx context.Context, p jobPayload) error {
 	if err != nil {
 		return err
 	}
-	call, done := context.WithTimeout(ctx, acc.CallTimeout)
-	defer done()
-	saved, err := keeper.Remember(call, f.payment(ctx, s, a), standing)
-	if err != nil {
+	var saved providers.SavedCard
+	if _, err = f.dial(ctx, acc, "remember", func(call context.Context) (err error) {
+		saved, err = keeper.Remember(call, f.payment(ctx, s, a), standing)
+		return err
+	}); err != nil {
 		return err
 	}
 	if saved.ID == "" { // the gateway saved none after all
@@ -118,8 +110,8 @@ func (f *Flow) rememberDue(ctx context.Context, p jobPayload) error {
 	if err := f.keepCard(ctx, s, owner, saved); err != nil {
 		return err
 	}
-	_, err = f.update(ctx, s.ID, func(s *Session, c *Change) error {
-		f.event(s, c, "card.saved", map[string]any{"attempt": a.N, "last4": saved.Card.Last4})
+	_, err = f.update(ctx, s.ID, func(t *session.Turn) error {
+		t.CardSaved(a.N, saved.Card.Last4)
 		return nil
 	})
 	return err
@@ -131,10 +123,10 @@ func (f *Flow) ForgetCard(ctx context.Context, merchant, id string) error {
 	if err != nil {
 		return err
 	}
-	call, done := context.WithTimeout(ctx, acc.CallTimeout)
-	defer done()
 	owner := f.ownerOf(ctx, c)
-	if err := keeper.Forget(call, owner, "forget-"+id[max(0, len(id)-20):], c.GatewayID); err != nil {
+	if _, err := f.dial(ctx, acc, "forget", func(call context.Context) error {
+		return keeper.Forget(call, owner, "forget-"+id[max(0, len(id)-20):], c.GatewayID)
+	}); err != nil {
 		return f.needsLogin(ctx, c.Account, owner, err)
 	}
 	return f.Customers.DropSavedCard(ctx, merchant, id)
@@ -147,10 +139,10 @@ func (f *Flow) RenameCard(ctx context.Context, merchant, id, name string) error 
 		return err
 	}
 	if renamer, ok := keeper.(providers.CardRenamer); ok {
-		call, done := context.WithTimeout(ctx, acc.CallTimeout)
-		defer done()
 		owner := f.ownerOf(ctx, c)
-		if err := renamer.RenameCard(call, owner, fmt.Sprintf("rename-%d", f.Now().UnixMicro()), c.GatewayID, name); err != nil {
+		if _, err := f.dial(ctx, acc, "rename", func(call context.Context) error {
+			return renamer.RenameCard(call, owner, fmt.Sprintf("rename-%d", f.Now().UnixMicro()), c.GatewayID, name)
+		}); err != nil {
 			return f.needsLogin(ctx, c.Account, owner, err)
 		}
 	}
@@ -168,7 +160,7 @@ func (f *Flow) keeper(ctx context.Context, merchant, id string) (SavedCard, prov
 	}
 	keeper, ok := acc.Provider.(providers.CardKeeper)
 	if !ok {
-		return c, nil, acc, ErrOperation
+		return c, nil, acc, session.ErrOperation
 	}
 	return c, keeper, acc.withDefaults(), nil
 }
@@ -176,7 +168,7 @@ func (f *Flow) keeper(ctx context.Context, merchant, id string) (SavedCard, prov
 func (f *Flow) ownerOf(ctx context.Context, c SavedCard) providers.Owner {
 	o := providers.Owner{CustomerID: c.Customer}
 	if f.Accounts[c.Account].Provider != nil {
-		o.Credential = f.credential(ctx, &Session{Account: c.Account, Login: &Login{Customer: c.Customer}})
+		o.Credential = f.credential(ctx, &session.Session{Account: c.Account, Login: &session.Login{Customer: c.Customer}})
 	}
 	return o
 }

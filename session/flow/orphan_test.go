@@ -1,4 +1,4 @@
-package session_test
+package flow_test
 
 import (
 	"context"

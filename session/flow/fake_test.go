@@ -1,4 +1,4 @@
-package session_test
+package flow_test
 
 import (
 	"bytes"
@@ -25,6 +25,7 @@ import (
 	"tollgate/internal/sqlstore"
 	"tollgate/providers"
 	"tollgate/session"
+	"tollgate/session/flow"
 	"tollgate/threeds"
 )
 
@@ -221,7 +222,7 @@ type house struct {
 	t     checker
 	store *sqlstore.Store
 	gw    *gateway
-	acc   session.Account
+	acc   flow.Account
 	id    string // of the session
 	dir   string // of the database
 	alone bool   // no other process uses the store
@@ -229,7 +230,7 @@ type house struct {
 
 	mu     sync.Mutex
 	time   time.Time
-	flow   *session.Flow
+	flow   *flow.Flow
 	places map[string]int
 	passed *sync.Cond
 	dieAt  string
@@ -328,7 +329,7 @@ func houseOn(t checker, st *sqlstore.Store, orderID string, tune ...func(*house)
 	h := &house{t: t, store: st, time: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), places: map[string]int{}}
 	h.passed = sync.NewCond(&h.mu)
 	h.gw = &gateway{orders: map[string]*order{}, now: h.now}
-	h.acc = session.Account{Name: shop, Gateway: "fake", Provider: h.gw}
+	h.acc = flow.Account{Name: shop, Gateway: "fake", Provider: h.gw}
 	for _, f := range tune {
 		f(h)
 	}
@@ -373,8 +374,8 @@ func (h *house) start() {
 	defer h.mu.Unlock()
 	h.died, h.dieAt = false, ""
 	dead := new(bool)
-	h.flow = session.NewFlow(session.Options{
-		Store: h.store, Customers: h.store, Invoices: h.store, Accounts: map[string]session.Account{shop: h.acc}, Sealer: plainSeal{}, Now: h.now,
+	h.flow = flow.New(flow.Options{
+		Store: h.store, Customers: h.store, Invoices: h.store, Accounts: map[string]flow.Account{shop: h.acc}, Sealer: plainSeal{}, Now: h.now,
 		BaseURL: "https://pay.example", Alone: h.alone, Log: slog.New(slog.NewTextHandler(lockedWriter{&h.mu, &h.log}, nil)),
 		At: func(place string) {
 			h.mu.Lock()
@@ -399,7 +400,7 @@ func (h *house) restart() {
 		h.t.Fatalf("%v", err)
 	}
 	if now := h.now(); h.alone {
-		if err := h.store.Hasten(context.Background(), now, now.Add(time.Minute), session.Hasty()...); err != nil {
+		if err := h.store.Hasten(context.Background(), now, now.Add(time.Minute), session.JobsDueAfterCrash()...); err != nil {
 			h.t.Fatalf("%v", err)
 		}
 	}
@@ -470,7 +471,7 @@ func (h *house) submit() {
 func (h *house) submitOnly() {
 	h.t.Helper()
 	err := h.do(func() error {
-		return h.flow.Submit(context.Background(), h.id, session.Submission{Card: theCard, IP: "192.0.2.1"})
+		return h.flow.Submit(context.Background(), h.id, flow.Submission{Card: theCard, IP: "192.0.2.1"})
 	})
 	if err != nil {
 		h.t.Fatalf("submit: %v", err)
@@ -489,12 +490,12 @@ func (h *house) do(f func() error) error {
 }
 
 // returned and notified are posts from the bank.
-func (h *house) returned(token string, in threeds.Reply) (page session.Page, err error) {
+func (h *house) returned(token string, in threeds.Reply) (page flow.Page, err error) {
 	err = h.do(func() (e error) { page, e = h.flow.Returned(context.Background(), token, in); return e })
 	return page, err
 }
 
-func (h *house) notified(token string) (page session.Page, err error) {
+func (h *house) notified(token string) (page flow.Page, err error) {
 	err = h.do(func() (e error) {
 		page, e = h.flow.Notified(context.Background(), token, threeds.Reply{Method: "POST"})
 		return e
@@ -608,7 +609,7 @@ func (h *house) events() []string {
 		if e.N != i+1 {
 			h.t.Fatalf("event %d has number %d", i+1, e.N)
 		}
-		types = append(types, e.Type)
+		types = append(types, string(e.Type))
 	}
 	return types
 }

@@ -1,4 +1,4 @@
-package session_test
+package flow_test
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"tollgate/providers"
 	"tollgate/session"
+	"tollgate/session/flow"
 )
 
 // payer is a gateway that pays out, and loses the answer; inquire tells of the payout by the id it was asked with.
@@ -35,7 +36,7 @@ func paysOut(t *testing.T, inquire func(id string) providers.OpResult) *house {
 	h.id = s.ID
 	before := h.count("pay.stored")
 	if err := h.do(func() error {
-		return h.flow.Submit(context.Background(), h.id, session.Submission{Kind: session.KindPayout, To: &providers.Destination{Phone: "77010000000"}})
+		return h.flow.Submit(context.Background(), h.id, flow.Submission{Kind: session.KindPayout, To: &providers.Destination{Phone: "77010000000"}})
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package session_test
+package flow_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"tollgate/internal/sqlstore"
 	"tollgate/providers"
 	"tollgate/session"
+	"tollgate/session/flow"
 )
 
 // counter is a gateway that wants the customer before the card: the customer of a phone is called as the phone, and the
@@ -301,7 +302,7 @@ func TestATransferToASavedCardIsLoggedInToByItsOwnerOnly(t *testing.T) {
 }
 
 // onBoth runs a test on both engines, with two machines over one store on PostgreSQL. A machine hears of changes.
-func onBoth(t *testing.T, test func(t *testing.T, h *house, at *counterState, machines []*session.Flow)) {
+func onBoth(t *testing.T, test func(t *testing.T, h *house, at *counterState, machines []*flow.Flow)) {
 	for name, options := range map[string]func(t *testing.T) sqlstore.Options{
 		"SQLite":     func(t *testing.T) sqlstore.Options { return sqlstore.Options{Dir: t.TempDir()} },
 		"PostgreSQL": func(t *testing.T) sqlstore.Options { return sqlstore.Options{URL: pgtest.Start(t)} },
@@ -317,7 +318,7 @@ func onBoth(t *testing.T, test func(t *testing.T, h *house, at *counterState, ma
 			}
 			t.Cleanup(func() { _ = st.Close() })
 			houseOn(t, st, "order", func(made *house) { h = made }, withLogin(at))
-			machines := []*session.Flow{h.flow, h.flow}
+			machines := []*flow.Flow{h.flow, h.flow}
 			if o.URL != "" {
 				h.start()
 				machines[1] = h.flow
@@ -343,7 +344,7 @@ func atOnce(do func(i int) error) []error {
 }
 
 func TestOfSixtyCodesAtOnceFiveReachTheGateway(t *testing.T) {
-	onBoth(t, func(t *testing.T, h *house, at *counterState, machines []*session.Flow) {
+	onBoth(t, func(t *testing.T, h *house, at *counterState, machines []*flow.Flow) {
 		if err := h.asks("b", phone); err != nil {
 			t.Fatal(err)
 		}
@@ -362,7 +363,7 @@ func TestOfSixtyCodesAtOnceFiveReachTheGateway(t *testing.T) {
 }
 
 func TestOfSixtyPressesAtOnceOneCodeIsSent(t *testing.T) {
-	onBoth(t, func(t *testing.T, h *house, at *counterState, machines []*session.Flow) {
+	onBoth(t, func(t *testing.T, h *house, at *counterState, machines []*flow.Flow) {
 		for _, err := range atOnce(func(i int) error { return machines[i%2].LoginPhone(t.Context(), h.id, "b", phone) }) {
 			if err != nil {
 				t.Errorf("%v", err)
@@ -378,7 +379,7 @@ func TestOfSixtyPressesAtOnceOneCodeIsSent(t *testing.T) {
 }
 
 func TestOfSixtyBrowsersAndPhonesAtOnceFiveCodesAreSent(t *testing.T) {
-	onBoth(t, func(t *testing.T, h *house, at *counterState, machines []*session.Flow) {
+	onBoth(t, func(t *testing.T, h *house, at *counterState, machines []*flow.Flow) {
 		atOnce(func(i int) error {
 			return machines[i%2].LoginPhone(t.Context(), h.id, fmt.Sprint("browser ", i), fmt.Sprintf("7917113%02d11", i))
 		})
@@ -389,7 +390,7 @@ func TestOfSixtyBrowsersAndPhonesAtOnceFiveCodesAreSent(t *testing.T) {
 }
 
 func TestOfPhonesThatAreNobodysTenAreLookedUpInASession(t *testing.T) {
-	onBoth(t, func(t *testing.T, h *house, at *counterState, machines []*session.Flow) {
+	onBoth(t, func(t *testing.T, h *house, at *counterState, machines []*flow.Flow) {
 		unknown, tooMany := 0, 0
 		for _, err := range atOnce(func(i int) error {
 			return machines[i%2].LoginPhone(t.Context(), h.id, "b", fmt.Sprintf("7917113%02d00", i))

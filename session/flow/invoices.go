@@ -1,4 +1,4 @@
-package session
+package flow
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"tollgate/internal/money"
 	"tollgate/providers"
+	"tollgate/session"
 )
 
 // Invoice is a bill with a page of the gateway's own. It is not a session: nobody pays it with us, and the gateway alone
@@ -50,11 +51,11 @@ var ErrReference = errors.New("session: the reference is in use")
 type Invoices interface {
 	// AddInvoice writes a new one. ErrReference where the account has one with that reference.
 	AddInvoice(ctx context.Context, in *Invoice) error
-	// SaveInvoice is compare-and-swap on Version, and sets the new one. ErrConflict.
+	// SaveInvoice is compare-and-swap on Version, and sets the new one. session.ErrConflict.
 	SaveInvoice(ctx context.Context, in *Invoice) error
-	// DropInvoice forgets one that was not changed since. ErrNotFound.
+	// DropInvoice forgets one that was not changed since. session.ErrNotFound.
 	DropInvoice(ctx context.Context, in *Invoice) error
-	// Invoice and InvoiceOf read one. ErrNotFound.
+	// Invoice and InvoiceOf read one. session.ErrNotFound.
 	Invoice(ctx context.Context, merchant, id string) (Invoice, error)
 	InvoiceOf(ctx context.Context, account, reference string) (Invoice, error)
 	// ListInvoices finds a merchant's, newest first.
@@ -78,7 +79,7 @@ func (f *Flow) invoicer(account string) (Account, providers.Invoicer, error) {
 	}
 	invoicer, ok := acc.Provider.(providers.Invoicer)
 	if !ok {
-		return acc, nil, ErrOperation
+		return acc, nil, session.ErrOperation
 	}
 	return acc.withDefaults(), invoicer, nil
 }
@@ -138,7 +139,7 @@ func (f *Flow) InquireInvoice(ctx context.Context, merchant, id string) (Invoice
 	return f.askInvoice(ctx, in)
 }
 
-// RenewInvoice gives an invoice a new address, where it is not paid; the old one dies. ErrDone for one that is paid. What
+// RenewInvoice gives an invoice a new address, where it is not paid; the old one dies. session.ErrDone for one that is paid. What
 // the gateway does not have is made.
 func (f *Flow) RenewInvoice(ctx context.Context, merchant, id string) (Invoice, error) {
 	in, err := f.InquireInvoice(ctx, merchant, id)
@@ -146,7 +147,7 @@ func (f *Flow) RenewInvoice(ctx context.Context, merchant, id string) (Invoice, 
 		return in, err
 	}
 	if in.Status == InvoicePaid {
-		return in, ErrDone
+		return in, session.ErrDone
 	}
 	if in.GatewayID == "" {
 		return f.recoverInvoice(ctx, in)
@@ -174,7 +175,7 @@ func (f *Flow) recoverInvoice(ctx context.Context, in Invoice) (Invoice, error) 
 		return in, err
 	}
 	in.permit(acc, f.Now())
-	if err := f.Invoices.SaveInvoice(ctx, &in); err != nil { // ErrConflict: somebody else makes it
+	if err := f.Invoices.SaveInvoice(ctx, &in); err != nil { // session.ErrConflict: somebody else makes it
 		return in, err
 	}
 	return f.makeInvoice(ctx, in)
@@ -233,7 +234,7 @@ func (f *Flow) toldInvoice(ctx context.Context, in Invoice, said providers.Invoi
 			return in, nil
 		}
 		err := f.Invoices.SaveInvoice(ctx, &in)
-		if !errors.Is(err, ErrConflict) {
+		if !errors.Is(err, session.ErrConflict) {
 			return in, err
 		}
 		if in, err = f.Invoices.Invoice(ctx, in.Merchant, in.ID); err != nil {

@@ -1,4 +1,4 @@
-package session_test
+package flow_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"tollgate/providers"
 	"tollgate/session"
+	"tollgate/session/flow"
 	"tollgate/threeds"
 )
 
@@ -42,7 +43,7 @@ func (h *house) gets(ctx context.Context, answer answering, url string) {
 	if err != nil {
 		h.t.Fatalf("%v", err)
 	}
-	if res, err := session.Recorded(answer, h.now).RoundTrip(q); err == nil {
+	if res, err := flow.Recorded(answer, h.now).RoundTrip(q); err == nil {
 		_ = res.Body.Close()
 	}
 }

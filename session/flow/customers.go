@@ -1,4 +1,4 @@
-package session
+package flow
 
 import (
 	"context"
@@ -29,7 +29,7 @@ type Customers interface {
 	SaveCredential(ctx context.Context, merchant, account, customer, sealed string, issued, expires time.Time) error
 	// Met tells whether a credential of the customer's was ever saved for the merchant.
 	Met(ctx context.Context, merchant, account, customer string) (bool, error)
-	// Credential reads it. ErrNotFound where there is none or its time is over.
+	// Credential reads it. session.ErrNotFound where there is none or its time is over.
 	Credential(ctx context.Context, account, customer string) (sealed string, err error)
 	// DropCredential forgets it, if it is still the given one; else nothing happens.
 	DropCredential(ctx context.Context, account, customer, sealed string) error
@@ -37,9 +37,9 @@ type Customers interface {
 	SaveCard(ctx context.Context, c *SavedCard) error
 	// SavedCards lists a customer's cards in an account, newest first; account "" means all of the merchant's.
 	SavedCards(ctx context.Context, merchant, account, customer string) ([]SavedCard, error)
-	// SavedCard reads one. ErrNotFound.
+	// SavedCard reads one. session.ErrNotFound.
 	SavedCard(ctx context.Context, merchant, id string) (SavedCard, error)
-	// RenameSavedCard and DropSavedCard change one. ErrNotFound.
+	// RenameSavedCard and DropSavedCard change one. session.ErrNotFound.
 	RenameSavedCard(ctx context.Context, merchant, id, name string) error
 	DropSavedCard(ctx context.Context, merchant, id string) error
 	// AddCardOrder writes an order without a card, or answers the one that has its account and reference.

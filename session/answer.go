@@ -1,0 +1,388 @@
+package session
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tollgate/providers"
+	"tollgate/threeds"
+)
+
+// Names that bind sealed values to their use: a value of one cannot pass as another.
+const (
+	SealedSessionData = "threeds" // threeDSSessionData and MD, where we choose them: a run's token
+	SealedAnswer      = "answer"  // what a browser brought
+)
+
+// BrowserAnswer is what a browser brought from the bank, sealed into the run until it is forwarded.
+type BrowserAnswer struct {
+	Kind   providers.AnswerKind `json:"kind"` // "": nothing came
+	CRes   string               `json:"cres,omitempty"`
+	PaRes  string               `json:"pares,omitempty"`
+	MD     string               `json:"md,omitempty"`
+	Fields map[string]string    `json:"fields,omitempty"`
+}
+
+// ReadAnswer sorts what came to a run's return address.
+func ReadAnswer(in threeds.Reply) BrowserAnswer {
+	b := BrowserAnswer{MD: in.MD}
+	switch {
+	case in.CRes != "":
+		b.Kind, b.CRes = providers.Challenged, in.CRes
+	case in.Erro != "":
+		b.Kind, b.CRes = providers.Challenged, in.Erro
+	case in.PaRes != "":
+		b.Kind, b.PaRes = providers.PayerAuth, in.PaRes
+	case in.Method == "POST" || len(in.Extra) > 0:
+		b.Kind, b.Fields = providers.Returned, in.Extra
+	}
+	return b
+}
+
+// Arrival is what became of a post from outside.
+type Arrival struct {
+	Taken bool // false: late, repeated or contradicting; it changed nothing
+	Asked bool // nothing was taken, but the gateway is being asked at this moment
+}
+
+// Notified takes what came to a run's notification address: the end of a 3DS Method. It carries no secret, anybody can post
+// it, and all it can do is to turn this one run's completion indicator from waiting to Y (EMV 3DS 2.2 §5.8.1,
+// docs/threeds.md). ErrContradicts for another run's id, ErrStale for an earlier run's address without an id.
+func (t *Turn) Notified(n int, token string, in threeds.Reply) (Arrival, error) {
+	// An unreadable body still arrived at an address that only this run's ACS was told: the arrival is the signal.
+	said, _ := threeds.DecodeMethodNotification(in.MethodData)
+	a := t.S.Attempt(n)
+	run := a.Run()
+	if err := runSpokenOf(a, token, said); err != nil {
+		return Arrival{}, err
+	}
+	if a.State != Shopper || a.Step == nil || a.Step.Kind != providers.Method || !run.NotifiedAt.IsZero() || run.CompInd != "" {
+		return Arrival{}, ErrNothing
+	}
+	run.NotifiedAt = t.Now
+	run.CompInd = "Y"
+	a.noteNotification(run.NotifiedAt, in)
+	t.resume(a, t.Now)
+	return Arrival{Taken: true}, nil
+}
+
+// runSpokenOf tells whether a post to a run's token is about the attempt's present run. An earlier run's address may
+// still be the one the gateway was given: then the id inside decides.
+func runSpokenOf(a *Attempt, token, transID string) error {
+	run := a.Run()
+	known := run.IDs.ThreeDSServerTransID
+	switch {
+	case transID != "" && known != "" && !sameID(transID, known):
+		return ErrContradicts
+	case run.Token != token && (transID == "" || known == ""):
+		return ErrStale
+	}
+	return nil
+}
+
+// Returned takes what came to a run's return address: CRes, Erro, PaRes, or the shopper coming back from a gateway's page.
+// It is stored, sealed by the caller, with the job that acts on it; nothing of it is believed. An empty one (a reopened
+// address, a link scanner) only makes us ask the gateway.
+func (t *Turn) Returned(n int, token string, in threeds.Reply, sealed string) (Arrival, error) {
+	a := t.S.Attempt(n)
+	run := a.Run()
+	err := t.contradiction(a, run, token, in)
+	if err != nil && !errors.Is(err, ErrStale) {
+		return Arrival{}, err
+	}
+	if !a.State.Live() {
+		return Arrival{}, ErrNothing
+	}
+	b, taken := ReadAnswer(in), !run.ReturnedAt.IsZero()
+	if err == nil && b.Kind == "" && a.State == Shopper && !taken && t.cameBack(a.Step) {
+		// The gateway has the answer and sends the shopper back with nothing in hand: the way to the bank is not shown
+		// again before the gateway has said that it still waits.
+		run.ReturnedAt, run.EmptyReturn = t.Now, true
+		a.noteReply(t.Now, in)
+		t.inquireSoon(a)
+		return Arrival{Taken: true}, nil
+	}
+	if err != nil || a.Step == nil || b.Kind == "" || !fits(a.Step.Kind, b.Kind) || !taken && a.State != Shopper || taken && !t.better(a, run, b) {
+		// Nothing to take, but somebody came back: the gateway may know more than we do.
+		if !t.inquireSoon(a) {
+			return Arrival{}, ErrNothing
+		}
+		return Arrival{Asked: !a.NextAsk.After(t.Now)}, nil
+	}
+	run.Sealed = sealed
+	a.noteReply(t.Now, in)
+	if taken {
+		run.LaterAnswer = true
+		t.inquireSoon(a)
+		return Arrival{Taken: true}, nil
+	}
+	run.ReturnedAt = t.Now
+	run.UnreadableAnswer = t.unreadable(a.Step, b)
+	t.resume(a, t.Now)
+	return Arrival{Taken: true}, nil
+}
+
+// inquireSoon moves the next inquiry forward, but not closer than the fast loop to the one before: anybody who has a run's
+// address can make us do this. It tells whether that changed anything.
+func (t *Turn) inquireSoon(a *Attempt) bool {
+	if a.State != Shopper && a.State != Gateway && a.State != Unknown {
+		return false
+	}
+	at := a.AskedAt.Add(fastFirst)
+	if at.Before(t.Now) {
+		at = t.Now
+	}
+	if !a.NextAsk.IsZero() && !a.NextAsk.After(at) && a.NextAsk.After(t.Now) {
+		return false
+	}
+	a.NextAsk = at
+	t.inquire(a, at)
+	return true
+}
+
+// fits tells whether an answer of that kind can end a step of that kind.
+func fits(step providers.Kind, answer providers.AnswerKind) bool {
+	switch step {
+	case providers.Challenge:
+		return answer == providers.Challenged || answer == providers.Returned
+	case providers.PayerPage:
+		return answer == providers.PayerAuth || answer == providers.Returned
+	case providers.Page, providers.Redirect, providers.Scan:
+		return true
+	}
+	return false
+}
+
+// cameBack tells whether somebody at the return address without anything in hand may be the shopper coming back from a step
+// that ends at the gateway.
+func (t *Turn) cameBack(step *providers.Step) bool {
+	return step != nil && fits(step.Kind, providers.Returned) && !t.answerIsOurs(step)
+}
+
+// answerIsOurs tells whether the bank's answer to a step comes to us, and not to the gateway, which then only sends the
+// shopper back.
+func (t *Turn) answerIsOurs(step *providers.Step) bool {
+	for _, form := range step.Forms {
+		for _, field := range form.Fields {
+			switch {
+			case step.Kind == providers.Challenge && field.Name == "threeDSSessionData",
+				step.Kind == providers.PayerPage && field.Name == "TermUrl" && strings.HasPrefix(field.Value, t.Rules.OwnURL+"/"):
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// unreadable tells that what came cannot be read as the answer that the bank owes us: an empty post, a reopened address,
+// garbage. It is forwarded, because the gateway may know more, but it does not stand in the true answer's way.
+func (t *Turn) unreadable(step *providers.Step, b BrowserAnswer) bool {
+	if !t.answerIsOurs(step) {
+		return false
+	}
+	var err error
+	switch b.Kind {
+	case providers.Challenged:
+		_, _, err = threeds.PeekCRes(b.CRes)
+	case providers.PayerAuth:
+		_, err = threeds.PeekPaRes(b.PaRes)
+	default:
+		return true
+	}
+	return err != nil
+}
+
+// better tells whether a later answer is kept in place of the one that was forwarded: it can be read, and says something
+// else. It goes out only if the gateway, asked, still waits.
+func (t *Turn) better(a *Attempt, run *Run, b BrowserAnswer) bool {
+	if !t.answerIsOurs(a.Step) || t.unreadable(a.Step, b) || len(a.Calls) >= maxCalls {
+		return false
+	}
+	before, err := t.opened(run)
+	return err != nil || b.Kind != before.Kind || b.CRes != before.CRes || b.PaRes != before.PaRes
+}
+
+// maxCalls bounds what can be provoked with answers that are none.
+const maxCalls = 12
+
+// contradiction refuses ids that are not this run's; absent ones pass, and so do values that cannot be read: the
+// gateway will judge those.
+func (t *Turn) contradiction(a *Attempt, run *Run, token string, in threeds.Reply) error {
+	said := ""
+	for _, value := range []string{in.CRes, in.Erro} {
+		if value == "" {
+			continue
+		}
+		cres, erro, err := threeds.PeekCRes(value)
+		switch {
+		case err != nil:
+			if threeds.ReasonOf(err) == threeds.ReasonIDMismatch {
+				return ErrContradicts
+			}
+		case cres != nil:
+			said = cres.ThreeDSServerTransID
+			if contradicts(cres.ThreeDSServerTransID, run.IDs.ThreeDSServerTransID) || contradicts(cres.ACSTransID, run.IDs.ACSTransID) {
+				return ErrContradicts
+			}
+		case erro != nil:
+			said = erro.ThreeDSServerTransID
+			if contradicts(erro.ThreeDSServerTransID, run.IDs.ThreeDSServerTransID) || contradicts(erro.ACSTransID, run.IDs.ACSTransID) {
+				return ErrContradicts
+			}
+		}
+	}
+	for _, sealed := range []string{in.SessionData, in.MD} {
+		if raw, ok := t.ownData(sealed); ok && raw != token && raw != run.Token {
+			return ErrContradicts
+		}
+	}
+	md := formMD(a.Step)
+	if _, own := t.ownData(md); in.MD != "" && md != "" && !own && in.MD != md {
+		return ErrContradicts // a prescribed MD (RBS: mdOrder) that names another order
+	}
+	return runSpokenOf(a, token, said)
+}
+
+func contradicts(said, known string) bool { return said != "" && known != "" && !sameID(said, known) }
+
+// sameID compares two UUIDs; their letters may come in either case.
+func sameID(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		x, y := a[i], b[i]
+		if x|0x20 != y|0x20 || (x != y && (x|0x20 < 'a' || x|0x20 > 'z')) {
+			return false
+		}
+	}
+	return true
+}
+
+// formMD is the MD of the form that the browser was given.
+func formMD(step *providers.Step) string {
+	if step == nil {
+		return ""
+	}
+	for _, form := range step.Forms {
+		for _, field := range form.Fields {
+			if field.Name == "MD" {
+				return field.Value
+			}
+		}
+	}
+	return ""
+}
+
+// ownData is the run's token inside session data that we sealed.
+func (t *Turn) ownData(sealed string) (token string, ok bool) {
+	if sealed == "" {
+		return "", false
+	}
+	raw, err := t.Open(SealedSessionData, sealed)
+	return string(raw), err == nil
+}
+
+// opened is what a run has sealed.
+func (t *Turn) opened(run *Run) (b BrowserAnswer, err error) {
+	raw, err := t.Open(SealedAnswer, run.Sealed)
+	if err != nil {
+		return b, fmt.Errorf("session: a stored answer cannot be opened: %w", err)
+	}
+	if err := json.Unmarshal(raw, &b); err != nil {
+		return b, fmt.Errorf("session: a stored answer cannot be read: %w", err)
+	}
+	return b, nil
+}
+
+// waitsAt tells whether the attempt is at that step and its answer may go out.
+func (a *Attempt) waitsAt(stepN int) bool {
+	return a.Step != nil && a.StepN == stepN && (a.State == Shopper || a.State == Gateway && noBrowser(*a.Step))
+}
+
+// Forward prepares what the browser brought for its step, or its silence, to be sent: what has to be written down before it
+// goes out, is. ready is false where that step is over, or its time has not come; then nothing is sent.
+func (t *Turn) Forward(n, stepN int) (ready bool, err error) {
+	a := t.S.Attempt(n)
+	if a == nil || !a.waitsAt(stepN) {
+		return false, ErrNothing
+	}
+	run := a.Run()
+	switch {
+	case a.Step.Kind == providers.Method && run.CompInd == "":
+		return t.methodSilent(a)
+	case run.LaterAnswer:
+		// The newest answer is the one that goes out now. An unreadable one never takes another's place.
+		run.LaterAnswer, run.UnreadableAnswer = false, false
+		return true, nil
+	}
+	return true, ErrNothing
+}
+
+// methodSilent writes down that nobody reported the Method's end, before the gateway is told: a notification that comes
+// from now on is late. N, or U where the bank has no Method and only the gateway's own frame ran.
+func (t *Turn) methodSilent(a *Attempt) (over bool, err error) {
+	if a.State != Shopper {
+		return false, ErrNothing
+	}
+	if at := a.MethodDeadline(); t.Now.Before(at) { // the frames were shown only just now
+		t.resume(a, at)
+		return false, nil
+	}
+	run := a.Run()
+	a.Note(TimelineEntry{At: t.Now, Kind: EntryBrowser, Name: "method silent", Run: run.N})
+	run.CompInd = "U"
+	for _, form := range a.Step.Forms {
+		if slices.ContainsFunc(form.Fields, func(f threeds.Field) bool { return f.Name == "threeDSMethodData" }) {
+			run.CompInd = "N"
+		}
+	}
+	return true, nil
+}
+
+// ToForward is what goes to the gateway for the attempt's present step.
+func (t *Turn) ToForward(a *Attempt) (providers.Answer, error) {
+	run := a.Run()
+	answer := providers.Answer{Browser: a.Browser, CompInd: run.CompInd}
+	switch {
+	case a.Step.Kind == providers.Method:
+		answer.Kind = providers.MethodDone
+		return answer, nil
+	case run.Sealed == "":
+		answer.Kind = providers.Returned
+		return answer, nil
+	}
+	b, err := t.opened(run)
+	if err != nil {
+		return answer, err
+	}
+	answer.Kind, answer.CRes, answer.PaRes, answer.MD, answer.Fields = b.Kind, b.CRes, b.PaRes, b.MD, b.Fields
+	return answer, nil
+}
+
+// Shown marks that a page was shown. ErrNothing where it was shown before, or is not the page any more: only the first page
+// posts by itself. For a 3DS Method it starts the ten seconds.
+func (t *Turn) Shown(stepN int) error {
+	a := t.S.Live()
+	if a == nil || a.State != Shopper || a.Step == nil || a.StepN != stepN {
+		return ErrNothing
+	}
+	run := a.Run()
+	if a.Step.Kind == providers.Method {
+		if !run.MethodAt.IsZero() || !run.NotifiedAt.IsZero() {
+			return ErrNothing
+		}
+		run.MethodAt = t.Now
+		t.resume(a, a.MethodDeadline())
+	} else {
+		if !run.ShownAt.IsZero() {
+			return ErrNothing
+		}
+		run.ShownAt = t.Now
+	}
+	a.Note(TimelineEntry{At: t.Now, Kind: EntryBrowser, Name: "shown " + string(a.Step.Kind), Run: run.N})
+	return nil
+}

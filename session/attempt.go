@@ -1,0 +1,233 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"tollgate/internal/card"
+	"tollgate/providers"
+	"tollgate/threeds"
+)
+
+// What a caller can have done wrong, or too late. Each leaves the session as it is.
+var (
+	ErrBusy        = errors.New("session: another attempt is under way")
+	ErrEnded       = errors.New("session: takes no further attempt")
+	ErrStale       = errors.New("session: that step is over")
+	ErrOtherCard   = errors.New("session: not the card of this attempt")
+	ErrContradicts = errors.New("session: the answer is of another authentication")
+)
+
+// Kinds of calls in the call book, beside those of operations.
+const (
+	CallPay    = "pay"
+	CallResume = "resume"
+)
+
+// resultError is the result of a call without a clear answer.
+const resultError = "error"
+
+// NewAttempt is what an attempt begins with. Nothing of it opens a card: masks and fingerprints only.
+type NewAttempt struct {
+	Instrument        string // card, saved_card, qr, sberpay, hosted, payout
+	Saved             string // the saved card it is paid with: ours
+	Card              card.Masked
+	To                card.Masked // where a transfer or payout goes
+	ToFingerprint     string
+	Browser           threeds.BrowserData
+	IP                string
+	MerchantInitiated bool
+}
+
+// MayBegin tells whether a new attempt is allowed: ErrBusy where one lives, ErrEnded where none may begin any more.
+func (t *Turn) MayBegin() error {
+	s := t.S
+	switch {
+	case s.Live() != nil:
+		return ErrBusy
+	case s.Status() != StatusOpen, len(s.Attempts) >= MaxAttempts, s.Good() != nil:
+		return ErrEnded
+	case !t.Now.Before(s.ExpiresAt):
+		return ErrEnded
+	}
+	return nil
+}
+
+// Begin writes an attempt down. Nothing is sent for it without a permission (Permit). The errors are those of MayBegin.
+func (t *Turn) Begin(in NewAttempt) (*Attempt, error) {
+	if err := t.MayBegin(); err != nil {
+		return nil, err
+	}
+	s, n := t.S, len(t.S.Attempts)+1
+	a := &Attempt{
+		N: n, State: New, Instrument: in.Instrument, Saved: in.Saved, Card: in.Card, To: in.To, ToFingerprint: in.ToFingerprint,
+		Browser: in.Browser, IP: in.IP, MerchantInitiated: in.MerchantInitiated,
+		Ref:       providers.Ref{Reference: s.Reference(n)},
+		CreatedAt: t.Now, UpdatedAt: t.Now, Deadline: t.Now.Add(t.Rules.CallTimeout),
+	}
+	if err := t.newRun(a, threeds.IDs{}); err != nil {
+		return nil, err
+	}
+	s.Attempts = append(s.Attempts, a)
+	t.recordAttempt(a, eventOf[New])
+	t.inquireAtDeadline(a)
+	return a, nil
+}
+
+// unsent is attempt n while nothing was sent for it; nil where it has moved on.
+func (t *Turn) unsent(n int) *Attempt {
+	if a := t.S.Attempt(n); a != nil && a.State == New {
+		return a
+	}
+	return nil
+}
+
+// NotRegistered ends an attempt whose order was never made known, so that its card was never sent. code is the gateway's.
+func (t *Turn) NotRegistered(n int, code string, loginLost bool, wire []TimelineEntry) error {
+	a := t.unsent(n)
+	if a == nil {
+		return ErrNothing
+	}
+	a.Note(wire...)
+	if loginLost {
+		t.S.dropLogin()
+	}
+	a.Decline = &providers.Decline{Reason: providers.TryAgainLater, Code: code}
+	return t.move(a, Unregistered)
+}
+
+// NextReference gives an attempt that was not sent yet another number, so many ahead: the one it had belongs to somebody
+// else's order. Later attempts count on from there. ErrStale where the attempt has moved on.
+func (t *Turn) NextReference(n, ahead int) error {
+	a := t.unsent(n)
+	if a == nil {
+		return ErrStale
+	}
+	t.S.RefBase += ahead
+	a.Ref = providers.Ref{Reference: t.S.Reference(n)}
+	return nil
+}
+
+// AlreadyPaid is an order under the attempt's number that has money, made by a call that the database has forgotten, or by
+// another system. It is not paid again: ours, the inquiry tells; else a person has to look, and no attempt begins before.
+func (t *Turn) AlreadyPaid(n int, taken *providers.AlreadyPaid, wire []TimelineEntry) error {
+	a := t.unsent(n)
+	if a == nil {
+		return ErrNothing
+	}
+	a.Note(wire...)
+	a.NewsAt = t.Now
+	if !taken.Ours {
+		a.Unproven = true
+		return t.onMismatch(a, notOurs)
+	}
+	a.rememberRef(taken.Ref)
+	t.inquire(a, t.Now)
+	return t.markOverdue(a)
+}
+
+// Outgoing describes a call that can move money.
+type Outgoing struct {
+	Kind  string // CallPay or CallResume
+	From  State  // where the attempt has to be
+	StepN int    // CallResume only: the step it answers
+
+	Ref  *providers.Ref  // CallPay only: what the gateway calls the order, as its registration told
+	Wire []TimelineEntry // requests made before it
+}
+
+// Permit writes down the permission to send one call that can move money; the row in the call book is the only permission
+// there is. ErrNothing where the attempt is elsewhere by now, or where money stands for the session already.
+func (t *Turn) Permit(n int, out Outgoing) (Call, error) {
+	a := t.S.Attempt(n)
+	if a == nil || a.State != out.From || a.StepN != out.StepN || t.S.otherMoney(a) != nil {
+		return Call{}, ErrNothing
+	}
+	if out.Ref != nil {
+		a.Ref = *out.Ref
+	}
+	a.Note(out.Wire...)
+	row := Call{Attempt: n, Kind: out.Kind, Round: a.StepN + 1, SentAt: t.Now}
+	if err := t.move(a, Send); err != nil {
+		return Call{}, err
+	}
+	a.Deadline = t.Now.Add(t.Rules.CallTimeout)
+	a.NewsAt = t.Now
+	t.Change.Calls = append(t.Change.Calls, row)
+	t.inquireAtDeadline(a)
+	return row, nil
+}
+
+// CallAnswer is what a permitted call brought.
+type CallAnswer struct {
+	Step providers.Step
+	Err  error // no clear answer; Untaken and LoginRefused say what it proves
+	Wire []TimelineEntry
+
+	Untaken      bool // no request left at all, or the provider saw before it sent anything that the gateway cannot express this
+	LoginRefused bool // the gateway refused the customer's credential: this call took nothing
+	LoginLost    bool // and the customer has no newer one
+}
+
+// Answered applies what a call brought, and tells whether the gateway is to be asked at once.
+func (t *Turn) Answered(row Call, in CallAnswer) (ask bool, err error) {
+	a := t.S.Attempt(row.Attempt)
+	if a == nil {
+		return false, fmt.Errorf("the database has forgotten attempt %d", row.Attempt)
+	}
+	a.Note(in.Wire...)
+	row.AnsweredAt, row.Result = t.Now, string(in.Step.Kind)
+	if in.Err != nil {
+		row.Result = resultError
+	}
+	t.bookAnswer(a, row)
+	if a.State == New {
+		if err := t.markOverdue(a); err != nil {
+			return false, err
+		}
+	}
+	if in.LoginLost {
+		t.S.dropLogin()
+	}
+	switch {
+	case a.State != Calling && a.State != Unknown && a.State != Gateway:
+		return false, nil // an inquiry was faster: only the call book learns of it
+	case a.State == Calling && (in.Untaken || in.LoginRefused && a.allAnswered(row)):
+		a.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+		return false, t.move(a, Disprove)
+	case in.Err != nil: // nobody sends again, somebody asks
+		a.NewsAt = t.Now
+		t.inquire(a, t.Now.Add(fastFirst))
+		return true, t.move(a, Overdue)
+	}
+	return t.applyStep(a, in.Step)
+}
+
+// bookAnswer writes the answer of a call into the call book. A database that took over without having seen the last
+// commits has forgotten the permission; the call was made all the same, and its line is written again.
+func (t *Turn) bookAnswer(a *Attempt, row Call) {
+	if i := slices.IndexFunc(a.Calls, row.is); i >= 0 {
+		a.Calls[i] = row
+	} else {
+		t.alarm("the call book has forgotten a call that was made", "attempt", a.N, "call", row.Kind)
+		a.Calls = append(a.Calls, row)
+		t.Change.Calls = append(t.Change.Calls, row)
+	}
+	t.Change.Answered = append(t.Change.Answered, row)
+}
+
+// allAnswered tells whether every call but the given one got a clear answer.
+func (a *Attempt) allAnswered(but Call) bool {
+	return !slices.ContainsFunc(a.Calls, func(c Call) bool {
+		return !c.is(but) && (c.AnsweredAt.IsZero() || c.Result == resultError)
+	})
+}
+
+// NeedsCardAgain is the live attempt that waits for its card to be typed once more, or nil.
+func (s *Session) NeedsCardAgain() *Attempt {
+	if a := s.Live(); a != nil && a.State == Shopper && a.Step != nil && a.Step.Kind == providers.AskCard {
+		return a
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package flow
+
+import (
+	"context"
+
+	"tollgate/providers"
+	"tollgate/session"
+)
+
+// Create writes a new session. The caller has checked the inputs that are Tollgate's own (URLs, lengths); what the
+// gateway cannot express is refused here as a *providers.Refusal, a used order id as *session.OrderTaken.
+func (f *Flow) Create(ctx context.Context, s *session.Session) error {
+	acc, err := f.account(s)
+	if err != nil {
+		return err
+	}
+	instrument := s.Method
+	if s.Kind == session.KindPayout {
+		if _, ok := acc.Provider.(providers.Payer); !ok {
+			return session.ErrOperation
+		}
+		instrument = "" // nobody pays it with anything
+	}
+	if err := f.findTarget(ctx, acc, s); err != nil {
+		return err
+	}
+	if err := acc.Provider.Check(providers.Payment{
+		Ref: providers.Ref{Reference: s.Reference(1)}, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.Hold,
+		Description: s.Description, Locale: s.Locale, Customer: s.Customer, Billing: s.Billing, SaveCard: s.SaveCard,
+		Instrument: instrument, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, Transfer: s.Destination(),
+	}); err != nil {
+		return err
+	}
+	token, err := f.token()
+	if err != nil {
+		return err
+	}
+	s.ID = "cs_" + token
+	t := f.newTurn(s)
+	t.Created()
+	return f.Store.Create(ctx, s, t.Change)
+}
+
+// expireDue is the job that ends a session whose time is over.
+func (f *Flow) expireDue(ctx context.Context, task session.Task) error {
+	_, err := f.update(ctx, task.Session, (*session.Turn).Expire)
+	return err
+}
+
+// Cancel ends a session that nobody is paying. While an attempt lives it is session.ErrBusy, after any end ErrEnded; a
+// repeated cancel is neither.
+func (f *Flow) Cancel(ctx context.Context, id string) (*session.Session, error) {
+	return f.update(ctx, id, (*session.Turn).Cancel)
+}
+
+// Open makes a browser the customer's, and tells whether it is: the first in which somebody asked for what is the customer's
+// (a press that another site cannot cause, never a mere look). Only that one sees it: a link that was passed on may pay, and
+// shows nothing.
+func (f *Flow) Open(ctx context.Context, id, browser string) (first bool, err error) {
+	s, err := f.update(ctx, id, func(t *session.Turn) error { return t.OpenIn(browser) })
+	if err != nil {
+		return false, err
+	}
+	return s.FirstBrowser == browser, nil
+}

@@ -1,0 +1,129 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"tollgate/providers"
+	"tollgate/session"
+)
+
+// inquireDue is the inquiry job.
+func (f *Flow) inquireDue(ctx context.Context, task session.Task) error {
+	if !task.Look {
+		s, err := f.Store.Load(ctx, task.Session)
+		if err != nil {
+			return err
+		}
+		if a := s.Attempt(task.Attempt); a == nil || !a.State.Live() {
+			return nil // the end came by another way
+		}
+	}
+	return f.inquire(ctx, task.Session, task.Attempt)
+}
+
+// inquire asks the gateway what became of an attempt and believes the answer. It never charges.
+func (f *Flow) inquire(ctx context.Context, id string, n int) error {
+	s, err := f.Store.Load(ctx, id)
+	if err != nil {
+		return err
+	}
+	a := s.Attempt(n)
+	if a == nil || a.State == session.Paid {
+		return nil
+	}
+	acc, err := f.account(s)
+	if err != nil {
+		return err
+	}
+	in, credential := session.InquiryAnswer{Seen: a.Seen()}, f.credential(ctx, s)
+	in.Standing, in.Wire, in.Err = f.status(ctx, acc, s, a)
+	if in.Err == nil && in.Standing.Outcome == providers.Waiting && f.newTurn(s).LostStep(a) {
+		var more []session.TimelineEntry
+		in.Standing, more, in.Err = f.closeOrder(ctx, acc, s, a, in.Standing)
+		in.Wire = append(in.Wire, more...)
+	}
+	in.LoginRefused, in.LoginLost = f.loginRefused(ctx, s, credential, in.Err)
+	if in.Standing.Outcome == providers.HoldLeft {
+		defer f.inFlight.take(id)()
+	}
+	_, effects, err := f.turn(ctx, id, func(t *session.Turn) error { return t.Inquired(n, in) })
+	f.At("status.stored")
+	if err != nil {
+		return err
+	}
+	for _, e := range effects {
+		if release, ok := e.(session.Release); ok {
+			f.operate(ctx, id, release.Operation)
+		}
+	}
+	return nil
+}
+
+func (f *Flow) status(ctx context.Context, acc Account, s *session.Session, a *session.Attempt) (standing providers.Standing, wire []session.TimelineEntry, err error) {
+	wire, err = f.dial(ctx, acc, "status", func(call context.Context) (err error) {
+		standing, err = ask(call, acc, s, f.payment(ctx, s, a))
+		return err
+	})
+	f.At("status.answered")
+	return standing, wire, err
+}
+
+// closeOrder makes an order unpayable where the gateway can, and asks again. Where it cannot, the order is outlived.
+func (f *Flow) closeOrder(ctx context.Context, acc Account, s *session.Session, a *session.Attempt, before providers.Standing) (providers.Standing, []session.TimelineEntry, error) {
+	closer, can := acc.Provider.(providers.Closer)
+	if !can {
+		if f.newTurn(s).Outlived(a, before) {
+			before.Outcome = providers.Closed
+		}
+		return before, nil, nil
+	}
+	wire, err := f.dial(ctx, acc, "close", func(call context.Context) error { return closer.Close(call, f.payment(ctx, s, a)) })
+	f.At("close.answered")
+	if err != nil {
+		f.Log.Warn("order could not be closed", "session", s.ID, "attempt", a.N, "error", err)
+	}
+	after, more, err := f.status(ctx, acc, s, a)
+	return after, append(wire, more...), err
+}
+
+// Inquire asks the gateways about a session's newest attempt now, as a merchant may.
+func (f *Flow) Inquire(ctx context.Context, id string) (*session.Session, error) {
+	s, err := f.Store.Load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if a := s.Last(); a != nil {
+		if err := f.inquire(ctx, id, a.N); err != nil {
+			return nil, err
+		}
+	}
+	return f.Store.Load(ctx, id)
+}
+
+// Callback takes a gateway's callback for an account: proved, it queues an inquiry and is stored before it is answered;
+// forged, it changes nothing (providers.ErrForged). What it says is a hint only.
+func (f *Flow) Callback(ctx context.Context, account string, r *http.Request) error {
+	acc, ok := f.Accounts[account]
+	if !ok {
+		return fmt.Errorf("%w: %s", ErrNoAccount, account)
+	}
+	notifier, ok := acc.Provider.(providers.Notifier)
+	if !ok {
+		return fmt.Errorf("%w: %s takes no callbacks", ErrNoAccount, account)
+	}
+	notice, err := notifier.Notified(r)
+	if err != nil {
+		return err
+	}
+	if notice.Reference == "" {
+		return nil
+	}
+	id, n, err := f.Store.FindReference(ctx, account, notice.Reference)
+	if err != nil {
+		return err
+	}
+	_, err = f.update(ctx, id, func(t *session.Turn) error { return t.CalledBack(n, notice.OrderID) })
+	return err
+}

@@ -1,0 +1,114 @@
+package flow
+
+import (
+	"context"
+	"errors"
+
+	"tollgate/providers"
+	"tollgate/session"
+)
+
+// Operate asks the gateway to capture, void or refund. Amount 0 means all that is left. It returns once the operation is
+// written down; Wait for its state. Errors say why it was refused before any call.
+func (f *Flow) Operate(ctx context.Context, id string, kind providers.OpKind, amount int64) (*session.Session, int, error) {
+	n, done := 0, f.inFlight.take(id)
+	s, err := f.update(ctx, id, func(t *session.Turn) error {
+		if _, err := f.account(t.S); err != nil {
+			return err
+		}
+		op, err := t.Operate(kind, amount)
+		if err != nil {
+			return err
+		}
+		n = op.N
+		return nil
+	})
+	if err != nil {
+		done()
+		return s, 0, err
+	}
+	f.At("operation.written")
+	f.background(func(ctx context.Context) {
+		defer done()
+		f.operate(ctx, id, n)
+	})
+	return s, n, nil
+}
+
+// operate asks first where the payment stands, then takes the permission, then sends, once.
+func (f *Flow) operate(ctx context.Context, id string, n int) {
+	s, err := f.Store.Load(ctx, id)
+	if err != nil {
+		f.Log.Error("operation lost sight of its session", "session", id, "error", err)
+		return
+	}
+	acc, err := f.account(s)
+	if err != nil {
+		f.Log.Error("operation without an account", "session", id, "error", err)
+		return
+	}
+	standing, wire, askErr := f.status(ctx, acc, s, s.Attempt(s.Operation(n).Attempt))
+	var row session.Call
+	permitted := false
+	s, err = f.update(ctx, id, func(t *session.Turn) (err error) {
+		row, permitted, err = t.PermitOperation(n, standing, askErr, wire)
+		return err
+	})
+	if err != nil || !permitted {
+		if err != nil && !errors.Is(err, session.ErrCallExists) {
+			f.Log.Error("cannot write down an operation", "session", id, "operation", n, "error", err)
+		}
+		f.At("operation.stored")
+		return
+	}
+	f.At("operation.permitted")
+	op := s.Operation(n)
+	in := session.OperationAnswer{}
+	in.Wire, in.Err = f.dial(ctx, acc, string(op.Kind), func(call context.Context) (err error) {
+		in.OpResult, err = acc.Provider.(providers.Operator).Do(call, f.payment(ctx, s, s.Attempt(op.Attempt)), s.AtProvider(op))
+		return err
+	})
+	f.At("operation.answered")
+	var refusal *providers.Refusal
+	in.Untaken = len(in.Wire) == 0 && (errors.As(in.Err, &refusal) || errors.Is(in.Err, providers.ErrUnsent))
+	f.operationAnswered(context.WithoutCancel(ctx), id, n, in, &row)
+	f.At("operation.stored")
+}
+
+// operationAnswered stores what a call or an inquiry said of an operation. row is set for the call itself.
+func (f *Flow) operationAnswered(ctx context.Context, id string, n int, in session.OperationAnswer, row *session.Call) {
+	_, err := f.update(ctx, id, func(t *session.Turn) error { return t.OperationAnswered(n, in, row) })
+	if err != nil {
+		f.Log.Error("cannot store an operation's result; the inquiry will ask again", "session", id, "operation", n, "error", err)
+	}
+}
+
+// operateDue is the job that asks what became of an operation.
+func (f *Flow) operateDue(ctx context.Context, task session.Task) error {
+	n, due := task.Operation, false
+	s, err := f.update(ctx, task.Session, func(t *session.Turn) (err error) {
+		due, err = t.OperationDue(n)
+		return err
+	})
+	if err != nil || !due {
+		return err
+	}
+	acc, err := f.account(s)
+	if err != nil {
+		return err
+	}
+	if op := s.Operation(n); op.State == session.OpNew {
+		standing, wire, askErr := f.status(ctx, acc, s, s.Attempt(op.Attempt))
+		if s, err = f.update(ctx, s.ID, func(t *session.Turn) error { return t.OperationOrphaned(n, standing, askErr, wire) }); err != nil {
+			return err
+		}
+	}
+	op := s.Operation(n)
+	in := session.OperationAnswer{}
+	in.Wire, in.Err = f.dial(ctx, acc, "inquire", func(call context.Context) (err error) {
+		in.OpResult, err = acc.Provider.(providers.Operator).Inquire(call, f.payment(ctx, s, s.Attempt(op.Attempt)), s.AtProvider(op))
+		return err
+	})
+	f.operationAnswered(ctx, s.ID, n, in, nil)
+	return nil
+}

@@ -1,0 +1,97 @@
+package flow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"tollgate/session"
+	"tollgate/threeds"
+)
+
+// Page is what a post from outside needs to know to answer: where the shopper belongs.
+type Page struct {
+	Session string
+	session.Arrival
+}
+
+// Notified takes what came to /3ds/{run}/notify: the end of a 3DS Method (session.Turn.Notified). session.ErrNotFound for an
+// unknown token, ErrContradicts for another run's id.
+func (f *Flow) Notified(ctx context.Context, token string, in threeds.Reply) (Page, error) {
+	page, err := f.arrived(ctx, token, func(t *session.Turn, n int) (session.Arrival, error) { return t.Notified(n, token, in) })
+	f.At("notified.stored")
+	return page, err
+}
+
+// Returned takes what came to /3ds/{run}/return: CRes, Erro, PaRes, or the shopper coming back from a gateway's page
+// (session.Turn.Returned).
+func (f *Flow) Returned(ctx context.Context, token string, in threeds.Reply) (Page, error) {
+	sealed, err := f.seal(session.ReadAnswer(in))
+	if err != nil {
+		return Page{}, err
+	}
+	page, err := f.arrived(ctx, token, func(t *session.Turn, n int) (session.Arrival, error) { return t.Returned(n, token, in, sealed) })
+	f.At("returned.stored")
+	return page, err
+}
+
+// arrived finds the run of a token and lets its session decide about a post from outside.
+func (f *Flow) arrived(ctx context.Context, token string, decide func(t *session.Turn, n int) (session.Arrival, error)) (Page, error) {
+	id, n, err := f.Store.FindRun(ctx, token)
+	if err != nil {
+		return Page{}, err
+	}
+	page := Page{Session: id}
+	_, err = f.update(ctx, id, func(t *session.Turn) (err error) {
+		page.Arrival, err = decide(t, n)
+		return err
+	})
+	return page, err
+}
+
+func (f *Flow) seal(b session.BrowserAnswer) (string, error) {
+	raw, err := json.Marshal(b)
+	if err != nil {
+		return "", err
+	}
+	sealed, err := f.Sealer.Seal(session.SealedAnswer, raw)
+	if err != nil {
+		return "", fmt.Errorf("session: cannot seal an answer: %w", err)
+	}
+	return sealed, nil
+}
+
+// resumeDue is the job that forwards what the browser brought, or its silence.
+func (f *Flow) resumeDue(ctx context.Context, task session.Task) error {
+	ready := false
+	s, err := f.update(ctx, task.Session, func(t *session.Turn) (err error) {
+		ready, err = t.Forward(task.Attempt, task.StepN)
+		return err
+	})
+	if err != nil || !ready {
+		return err
+	}
+	acc, err := f.account(s)
+	if err != nil {
+		return err
+	}
+	a := s.Attempt(task.Attempt)
+	answer, err := f.newTurn(s).ToForward(a)
+	if err != nil {
+		return err
+	}
+	answer.Card = f.vault.get(vaultKey(s.ID, a.N))
+	f.resume(ctx, acc, s, a, answer)
+	return nil
+}
+
+// Shown marks that a page was shown, and tells whether this was the first time: only the first page posts by itself.
+func (f *Flow) Shown(ctx context.Context, id string, stepN int) (first bool, err error) {
+	_, err = f.update(ctx, id, func(t *session.Turn) error {
+		err := t.Shown(stepN)
+		first = !errors.Is(err, session.ErrNothing)
+		return err
+	})
+	return first && err == nil, err
+}

@@ -1,0 +1,29 @@
+package flow
+
+import (
+	"context"
+
+	"tollgate/session"
+)
+
+// Store keeps sessions. storetest.Run says how one must behave; no transaction of it spans a gateway call.
+type Store interface {
+	// Create saves a new session (Version 0) and sets its Version and RefBase: how many attempts earlier sessions of
+	// the same merchant, account and order id had, or more where a reference that would follow is taken in the account.
+	// *OrderTaken where another session of that merchant and account claims the order id: nobody learns of a neighbour's.
+	Create(ctx context.Context, s *session.Session, c session.Change) error
+	// Load reads a session with attempts and call book, in order. ErrNotFound.
+	Load(ctx context.Context, id string) (*session.Session, error)
+	// Save is compare-and-swap on Version, first thing in the transaction, and sets the new Version: ErrConflict where
+	// the version is another, where two attempts would be live, or where an event number is taken; ErrCallExists where
+	// a call of Change.Calls was permitted before. After any error nothing was written.
+	Save(ctx context.Context, s *session.Session, c session.Change) error
+	// FindRun names the session and attempt of a run's token. ErrNotFound.
+	FindRun(ctx context.Context, token string) (sessionID string, attempt int, err error)
+	// FindReference names the session and attempt of a reference in an account. ErrNotFound.
+	FindReference(ctx context.Context, account, reference string) (sessionID string, attempt int, err error)
+	// Events lists a session's events after the given number, at most limit.
+	Events(ctx context.Context, sessionID string, after, limit int) ([]session.Event, error)
+	// List finds a merchant's sessions, newest first.
+	List(ctx context.Context, f session.Filter) ([]*session.Session, error)
+}

@@ -1,0 +1,260 @@
+package flow
+
+import (
+	"context"
+	"errors"
+
+	"tollgate/internal/card"
+	"tollgate/providers"
+	"tollgate/session"
+	"tollgate/threeds"
+)
+
+// Submission is a filled card form, or the choice of another way to pay.
+type Submission struct {
+	Kind    string // "" is "card"; else saved_card, qr, sberpay, hosted
+	Card    card.Card
+	Saved   *SavedCard // saved_card; its CVC, where the gateway asks, is in Card.Code
+	Phone   string     // sberpay
+	Browser threeds.BrowserData
+	IP      string
+
+	MerchantInitiated bool // the merchant pays with a saved card while the customer is away
+
+	To *providers.Destination // of a payout, or of a transfer that the shopper aims; a card of it is in memory only
+}
+
+func (in Submission) instrument() providers.Instrument {
+	i := providers.Instrument{Kind: in.Kind, Card: in.Card, Phone: in.Phone, Merchant: in.MerchantInitiated}
+	if in.Saved != nil {
+		i.Card = card.Card{}
+		i.Saved, i.Code, i.First = in.Saved.GatewayID, in.Card.Code, in.Saved.SeriesID
+	}
+	return i
+}
+
+// Submit begins an attempt and returns once it is written down; the gateway is called in the background.
+// session.ErrBusy where an attempt lives (a second click, another tab), ErrEnded where none may begin any more.
+func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
+	if in.Kind == "" {
+		in.Kind = "card"
+	}
+	var a *session.Attempt
+	done := f.inFlight.take(id)
+	s, err := f.update(ctx, id, func(t *session.Turn) error {
+		if err := t.MayBegin(); err != nil {
+			return err
+		}
+		begin := session.NewAttempt{
+			Instrument: in.Kind, Card: in.Card.Number.Masked(), Browser: in.Browser, IP: in.IP, MerchantInitiated: in.MerchantInitiated,
+		}
+		if in.Saved != nil {
+			begin.Saved, begin.Card = in.Saved.ID, in.Saved.Card
+		}
+		if err := f.setDestination(t.S, &begin, &in); err != nil {
+			return err
+		}
+		if _, err := f.account(t.S); err != nil {
+			return err
+		}
+		var err error
+		a, err = t.Begin(begin)
+		return err
+	})
+	if err != nil {
+		done()
+		return err
+	}
+	f.At("attempt.written")
+	if in.Kind == "card" {
+		f.vault.put(vaultKey(s.ID, a.N), in.Card)
+	}
+	f.background(func(ctx context.Context) {
+		defer done()
+		f.begin(ctx, s, a, in)
+	})
+	return nil
+}
+
+// maxSkips bounds how many numbers that another system used before are passed over in one try.
+const maxSkips = 50
+
+// begin registers the order and pays. It is never repeated: the card is in memory only.
+func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt, in Submission) {
+	acc, err := f.account(s)
+	if err != nil {
+		f.Log.Error("attempt without an account", "session", s.ID, "error", err)
+		return
+	}
+	log := f.Log.With("session", s.ID, "attempt", a.N, "account", acc.Name)
+	credential := f.credential(ctx, s)
+	var ref providers.Ref
+	var wire []session.TimelineEntry
+	for skipped := 0; ; skipped++ {
+		var more []session.TimelineEntry
+		more, err = f.dial(ctx, acc, "register", func(call context.Context) (err error) {
+			ref, err = register(call, acc, f.payment(ctx, s, a), in)
+			return err
+		})
+		wire = append(wire, more...)
+		if !errors.Is(err, providers.ErrReferenceTaken) || skipped == maxSkips {
+			break
+		}
+		if s, a, err = f.nextReference(ctx, s.ID, a.N); err != nil {
+			log.Error("cannot write down another reference", "error", err)
+			return
+		}
+	}
+	f.At("register.answered")
+	if err != nil {
+		defer f.At("register.stored")
+		if taken, ok := errors.AsType[*providers.AlreadyPaid](err); ok {
+			f.alreadyPaid(ctx, s.ID, a.N, taken, wire)
+			return
+		}
+		log.Warn("order was not registered", "error", err)
+		_, loginLost := f.loginRefused(ctx, s, credential, err)
+		if _, err = f.update(ctx, s.ID, func(t *session.Turn) error {
+			return t.NotRegistered(a.N, failureCode(err), loginLost, wire)
+		}); err != nil {
+			log.Error("cannot write that the order was not registered", "error", err)
+		}
+		return
+	}
+	ref.Reference = a.Ref.Reference
+	out := session.Outgoing{Kind: session.CallPay, From: session.New, Ref: &ref, Wire: wire}
+	f.call(ctx, s.ID, a.N, out, func(ctx context.Context, p providers.Payment) (providers.Step, error) {
+		return pay(ctx, acc, p, in)
+	})
+}
+
+// nextReference gives an attempt that was not sent yet the next number that is free among our own.
+func (f *Flow) nextReference(ctx context.Context, id string, n int) (s *session.Session, a *session.Attempt, err error) {
+	for ahead := 1; ahead <= maxSkips; ahead++ {
+		s, err = f.update(ctx, id, func(t *session.Turn) error {
+			a = t.S.Attempt(n)
+			return t.NextReference(n, ahead)
+		})
+		if !errors.Is(err, session.ErrConflict) { // the number is one of ours already
+			break
+		}
+	}
+	return s, a, err
+}
+
+// alreadyPaid writes down that the order has money already, and asks about it.
+func (f *Flow) alreadyPaid(ctx context.Context, id string, n int, taken *providers.AlreadyPaid, wire []session.TimelineEntry) {
+	_, err := f.update(ctx, id, func(t *session.Turn) error { return t.AlreadyPaid(n, taken, wire) })
+	if err != nil {
+		f.Log.Error("cannot write that an order has money already", "session", id, "attempt", n, "error", err)
+		return
+	}
+	if err := f.inquire(ctx, id, n); err != nil {
+		f.Log.Warn("the first inquiry failed", "session", id, "attempt", n, "error", err)
+	}
+}
+
+func failureCode(err error) string {
+	var failure *providers.Failure
+	if errors.As(err, &failure) {
+		return failure.Code
+	}
+	return ""
+}
+
+// call is the only way a call that can move money leaves: its row in the call book, the new state and the inquiry that
+// looks after it are committed first, and inserting the row is the permission. Somebody else's permission, or a step
+// that is over, sends nothing.
+func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing, send func(context.Context, providers.Payment) (providers.Step, error)) {
+	var row session.Call
+	var acc Account
+	permitted := false
+	defer f.inFlight.take(id)()
+	s, err := f.update(ctx, id, func(t *session.Turn) (err error) {
+		permitted = false
+		if acc, err = f.account(t.S); err != nil {
+			return err
+		}
+		row, err = t.Permit(n, out)
+		permitted = err == nil
+		return err
+	})
+	switch {
+	case errors.Is(err, session.ErrCallExists):
+		return // whoever has the permission sends it; the inquiry looks after it
+	case err != nil:
+		f.Log.Error("cannot write down a call", "session", id, "attempt", n, "call", out.Kind, "error", err)
+		return
+	case !permitted:
+		return
+	}
+	f.At(out.Kind + ".permitted")
+	p := f.payment(ctx, s, s.Attempt(n))
+	var in session.CallAnswer
+	in.Wire, in.Err = f.dial(ctx, acc, out.Kind, func(call context.Context) (err error) {
+		in.Step, err = send(call, p)
+		return err
+	})
+	f.At(out.Kind + ".answered")
+	ctx = context.WithoutCancel(ctx)
+	if in.Err != nil {
+		f.Log.Warn("a gateway call has no clear answer", "session", id, "attempt", n, "call", out.Kind, "error", in.Err)
+		var refusal *providers.Refusal
+		in.Untaken = errors.As(in.Err, &refusal) || out.Kind == session.CallPay && errors.Is(in.Err, providers.ErrUnsent) && len(in.Wire) == 0
+		in.LoginRefused, in.LoginLost = f.loginRefused(ctx, s, p.Credential, in.Err)
+	}
+	f.answered(ctx, id, row, in)
+	f.At(out.Kind + ".stored")
+}
+
+// answered stores what a call brought.
+func (f *Flow) answered(ctx context.Context, id string, row session.Call, in session.CallAnswer) {
+	ask := false
+	s, err := f.update(ctx, id, func(t *session.Turn) (err error) {
+		ask, err = t.Answered(row, in)
+		return err
+	})
+	if err != nil {
+		f.Log.Error("cannot store a gateway's answer; the inquiry will ask again", "session", id, "attempt", row.Attempt, "error", err)
+		return
+	}
+	// The gateway is asked at once, without a turn through the queue; the queued inquiry is the net below.
+	if a := s.Attempt(row.Attempt); ask && a != nil && (a.State == session.Gateway || a.State == session.Unknown) {
+		if err := f.inquire(ctx, id, row.Attempt); err != nil {
+			f.Log.Warn("the first inquiry failed", "session", id, "attempt", row.Attempt, "error", err)
+		}
+	}
+}
+
+// CardAgain is the same card, typed once more because nobody remembers it. session.ErrOtherCard where first six or last four
+// differ; ErrStale where the step is over.
+func (f *Flow) CardAgain(ctx context.Context, id string, in Submission) error {
+	s, err := f.Store.Load(ctx, id)
+	if err != nil {
+		return err
+	}
+	a := s.NeedsCardAgain()
+	if a == nil {
+		return session.ErrStale
+	}
+	if !a.Card.Same(in.Card.Number) {
+		return session.ErrOtherCard
+	}
+	f.vault.put(vaultKey(s.ID, a.N), in.Card)
+	acc, err := f.account(s)
+	if err != nil {
+		return err
+	}
+	answer := providers.Answer{Kind: providers.CardAgain, Browser: a.Browser, Card: &in.Card, CompInd: a.Run().CompInd}
+	f.background(func(ctx context.Context) { f.resume(ctx, acc, s, a, answer) })
+	return nil
+}
+
+// resume sends what the browser brought, if the attempt is still where it was loaded. Nothing is read between the permission
+// and the call: what failed there would use the permission up.
+func (f *Flow) resume(ctx context.Context, acc Account, s *session.Session, a *session.Attempt, answer providers.Answer) {
+	f.call(ctx, s.ID, a.N, session.Outgoing{Kind: session.CallResume, From: a.State, StepN: a.StepN},
+		func(ctx context.Context, p providers.Payment) (providers.Step, error) {
+			return acc.Provider.Resume(ctx, p, answer)
+		})
+}

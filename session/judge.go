@@ -1,0 +1,506 @@
+package session
+
+import (
+	"time"
+
+	"tollgate/providers"
+)
+
+// Seen is what an inquiry saw of an attempt before it asked: news that is older than the attempt's own is dropped.
+type Seen struct {
+	State State
+	StepN int
+}
+
+// Seen is the attempt as an inquiry sees it now.
+func (a *Attempt) Seen() Seen { return Seen{a.State, a.StepN} }
+
+// InquiryAnswer is what an inquiry about an attempt brought.
+type InquiryAnswer struct {
+	Seen     Seen // the attempt as it was when the gateway was asked
+	Standing providers.Standing
+	Err      error // no news
+	Wire     []TimelineEntry
+
+	LoginRefused bool // the gateway refused the customer's credential
+	LoginLost    bool // and the customer has no newer one
+}
+
+// Inquired applies what an inquiry about attempt n brought.
+func (t *Turn) Inquired(n int, in InquiryAnswer) error {
+	a := t.S.Attempt(n)
+	a.AskedAt, a.NextAsk = t.Now, time.Time{}
+	a.Note(in.Wire...)
+	if in.Err == nil {
+		return t.applyStanding(a, in.Seen, in.Standing)
+	}
+	t.warn("inquiry without an answer", "attempt", n, "error", in.Err)
+	if in.LoginLost {
+		t.S.dropLogin()
+	}
+	if in.LoginRefused && a.State == Gateway { // nobody can say how it ends until the customer logs in again
+		if err := t.move(a, Overdue); err != nil {
+			return err
+		}
+	}
+	return t.inquireLater(a)
+}
+
+// applyStanding applies a gateway's standing to an attempt. Only here do attempts become authorized or paid.
+func (t *Turn) applyStanding(a *Attempt, seen Seen, st providers.Standing) error {
+	if st.Ref.OrderID != "" && a.Ref.OrderID == "" {
+		a.Ref.OrderID = st.Ref.OrderID
+	}
+	if a.Card.Last4 == "" {
+		a.Card = st.Card
+	}
+	if st.ThreeDS != (providers.ThreeDS{}) {
+		a.ThreeDS = st.ThreeDS
+	}
+	if op := t.S.openOn(a); op != nil { // what it moves is judged when it ends
+		t.inquireOperation(op, t.Now)
+		return nil
+	}
+	other := mismatch(t.S, a, st)
+	switch st.Outcome {
+	case providers.Paid, providers.Authorized:
+		if other == "" && (st.Unproven || a.Unproven) && a.State != Authorized {
+			a.Unproven = true
+			other = notOurs
+		}
+		if other != "" {
+			return t.onMismatch(a, other)
+		}
+		return t.onMoney(a, st)
+	}
+	if other != "" { // whatever it says, it is of something else
+		t.warn("inquiry answered for something else", "attempt", a.N, "what", other)
+		return t.inquireLater(a)
+	}
+	if !a.State.Live() { // a second look at a final state: only money would have changed it
+		return t.recheckLater(a)
+	}
+	if a.Seen() != seen {
+		return ErrNothing // the attempt moved on while we asked; its own inquiry is queued
+	}
+	if t.underWay(a) {
+		t.inquireAtDeadline(a)
+		return nil
+	}
+	switch st.Outcome {
+	case providers.Refused:
+		a.Decline = orOther(st.Decline)
+		return t.endCalling(a, Decline)
+	case providers.Closed, providers.Voided:
+		if a.unanswered() && !t.settled(a) { // its call may still arrive, or be another process's to finish
+			return t.inquireLater(a)
+		}
+		if st.Decline != nil {
+			a.Decline = st.Decline
+		}
+		switch {
+		case t.S.released(a):
+			return t.endCalling(a, Decline)
+		case a.State == Shopper:
+			return t.move(a, Abandon)
+		}
+		return t.endCalling(a, Disprove)
+	case providers.HoldLeft:
+		return t.onHoldLeft(a, st)
+	case providers.NotFound:
+		return t.notSeen(a)
+	case providers.Waiting:
+		return t.onWaiting(a, st)
+	case providers.Processing:
+		return t.onProcessing(a)
+	case providers.Unclear:
+		a.Unclear = true
+	}
+	return t.inquireLater(a)
+}
+
+// underWay tells that whoever makes the attempt's call, or is about to, may be alive: there is a deadline to wait for.
+func (t *Turn) underWay(a *Attempt) bool {
+	return (a.State == New || a.State == Calling) && t.Now.Before(a.Deadline) && !t.CallerDied
+}
+
+// unanswered tells that the newest call has no answer in the book, or that there is no call at all.
+func (a *Attempt) unanswered() bool {
+	return len(a.Calls) == 0 || a.Calls[len(a.Calls)-1].AnsweredAt.IsZero()
+}
+
+// endCalling ends an attempt whose call is past its deadline: calling must pass through unknown before it may fail.
+func (t *Turn) endCalling(a *Attempt, trigger Trigger) error {
+	if trigger != Decline || a.State == New {
+		if err := t.markOverdue(a); err != nil {
+			return err
+		}
+	}
+	return t.move(a, trigger)
+}
+
+// markOverdue is a call that is still out past its deadline, or an attempt whose caller is gone: that its call is not in
+// the book proves nothing, because the database may be older than the truth (restored, failed over). Any other attempt
+// stays as it is.
+func (t *Turn) markOverdue(a *Attempt) error {
+	if a.State != Calling && a.State != New {
+		return nil
+	}
+	return t.move(a, Overdue)
+}
+
+// settled tells that a call of the attempt's that has not reached the gateway by now never will: its deadline and the
+// account's settle_after are over. Where no call is in the book, one may have been sent all the same (markOverdue), after
+// the order was registered.
+func (t *Turn) settled(a *Attempt) bool {
+	deadline := a.Deadline
+	if len(a.Calls) == 0 {
+		deadline = a.CreatedAt.Add(2 * t.Rules.CallTimeout)
+	}
+	return !t.Now.Before(deadline.Add(t.Rules.SettleAfter))
+}
+
+// LostStep tells whether what the gateway waits for can no longer come, or must not: the shopper's time is over, money
+// stands for the session already, or the call that would have brought it has no answer and the time for a late one is
+// over too. Then the order is to be closed.
+func (t *Turn) LostStep(a *Attempt) bool {
+	switch a.State {
+	case Shopper:
+		return !t.Now.Before(a.StepAt.Add(ChallengeWait)) || t.S.otherMoney(a) != nil
+	case Unknown, Gateway:
+		return t.settled(a) && !t.Now.Before(a.UpdatedAt.Add(t.Rules.SettleAfter))
+	}
+	return false
+}
+
+// Outlived tells whether an order that waits and that the gateway cannot close is over all the same: its life is, or the
+// gateway knows an order and nothing of a card long after any call that may have been sent. In the second case no call is
+// in the book, so this attempt's caller died between registering the order and its permission; ways to pay that need no
+// call of ours once their page was shown (a QR code) are not told apart so.
+func (t *Turn) Outlived(a *Attempt, st providers.Standing) bool {
+	byCard := a.Instrument == "card" || a.Instrument == "saved_card"
+	untouched := len(a.Calls) == 0 && byCard && st.Outcome == providers.Waiting && st.Next == nil && st.LastTry == nil
+	return untouched || !t.Now.Before(a.CreatedAt.Add(t.Rules.OrderLife))
+}
+
+// mismatch names in what a standing is not of our payment; "" where it is, as far as it says.
+func mismatch(s *Session, a *Attempt, st providers.Standing) string {
+	held, captured := s.Amount.Minor, s.Amount.Minor
+	switch a.State {
+	case Authorized:
+		held = a.Held // of which a part may have been voided
+	case Paid:
+		held, captured = a.Held, a.Captured // of a hold perhaps a part
+	}
+	switch {
+	case st.Reference != "" && st.Reference != a.Ref.Reference:
+		return "reference"
+	case st.Ref.OrderID != "" && a.Ref.OrderID != "" && st.Ref.OrderID != a.Ref.OrderID:
+		return "gateway order"
+	case st.Amount.Currency.Code != "" && st.Amount.Currency.Code != s.Amount.Currency.Code:
+		return "currency"
+	case st.Amount.Currency.Code != "" && st.Amount.Minor != s.Amount.Minor:
+		return "amount"
+	case !possible(s, a, st):
+		return "sums"
+	case st.Outcome == providers.Authorized && st.Held != 0 && st.Held != held:
+		return "amount authorized"
+	case st.Outcome == providers.Paid && a.State != Authorized && st.Captured != 0 && st.Captured != captured && st.Captured+st.Refunded != captured:
+		return "amount captured"
+	}
+	return ""
+}
+
+// possible tells whether the sums of a standing can be: nothing negative, no more held than was asked for, no more taken
+// than was held (after a part of it was voided, than what was left), no more given back than was taken. A sum of 0 may
+// not have been stated.
+func possible(s *Session, a *Attempt, st providers.Standing) bool {
+	most := s.Amount.Minor
+	if a.State == Authorized {
+		most = a.Held
+	}
+	if st.Held != 0 {
+		most = min(most, st.Held)
+	}
+	taken := st.Captured
+	if taken == 0 && st.Outcome == providers.Paid {
+		taken = most
+	}
+	return min(st.Held, st.Captured, st.Refunded) >= 0 && st.Held <= s.Amount.Minor && st.Captured <= most && st.Refunded <= taken
+}
+
+// notOurs is said of money under our number that nothing proves to be ours.
+const notOurs = "order that nothing proves to be ours"
+
+// needsReview asks for a person, once.
+func (t *Turn) needsReview(a *Attempt) {
+	if !a.NeedsReview {
+		a.NeedsReview = true
+		t.recordAttempt(a, EventPaymentNeedsReview)
+	}
+}
+
+// onMismatch: the gateway approved another amount, currency or order than ours; it needs review.
+func (t *Turn) onMismatch(a *Attempt, what string) error {
+	a.HeldFor = what
+	t.alarm("the gateway approved something else than we asked", "attempt", a.N, "what", what)
+	if err := t.markOverdue(a); err != nil {
+		return err
+	}
+	if !a.State.Live() {
+		if a.NeedsReview {
+			return ErrNothing
+		}
+		t.needsReview(a)
+		return nil
+	}
+	if err := t.move(a, Mismatch); err != nil {
+		return err
+	}
+	if a.Unproven { // no later inquiry will say more
+		t.needsReview(a)
+	}
+	return t.inquireLater(a)
+}
+
+// onMoney is money held or taken, the right amount.
+func (t *Turn) onMoney(a *Attempt, st providers.Standing) error {
+	s := t.S
+	held, captured := st.Held, st.Captured
+	if held == 0 {
+		held = s.Amount.Minor
+	}
+	trigger := Authorize
+	if st.Outcome == providers.Paid {
+		trigger = Pay
+		if captured == 0 {
+			captured = s.Amount.Minor
+		}
+	}
+	if a.State != Authorized { // the money counts, unless the session has ended or was paid otherwise
+		a.PaidLate = s.End != "" || s.otherMoney(a) != nil
+	}
+	if a.State == New {
+		if err := t.markOverdue(a); err != nil {
+			return err
+		}
+	}
+	if _, err := next(a.State, trigger); err != nil {
+		return t.inquireLater(a) // authorized, seen again: nothing new
+	}
+	a.Held, a.Captured, a.Refunded = held, captured, st.Refunded
+	a.Decline, a.HeldFor = nil, ""
+	if err := t.move(a, trigger); err != nil {
+		return err
+	}
+	if a.PaidLate {
+		t.recordAttempt(a, EventPaymentPaidLate)
+	}
+	if live := s.Live(); live != nil { // its order is closed now, where the gateway can
+		t.inquire(live, t.Now)
+	}
+	if s.SaveCard && a.Saved == "" {
+		t.remember(a, t.Now)
+	}
+	return nil
+}
+
+// notSeen is not yet proof: the call may still be under way.
+func (t *Turn) notSeen(a *Attempt) error {
+	switch {
+	case t.Now.Before(a.Deadline):
+		return t.inquireLater(a)
+	case a.NotFoundSince.IsZero():
+		a.NotFoundSince = t.Now
+		return t.inquireLater(a)
+	case !t.settled(a), !t.Now.After(a.NotFoundSince):
+		return t.inquireLater(a)
+	}
+	a.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+	if a.State == Shopper { // an order that vanished while the shopper was at the bank
+		return t.move(a, Abandon)
+	}
+	return t.endCalling(a, Disprove)
+}
+
+// onWaiting is an order that is known and unpaid.
+func (t *Turn) onWaiting(a *Attempt, st providers.Standing) error {
+	a.NotFoundSince = time.Time{}
+	run := a.Run()
+	if run != nil && run.EmptyReturn && a.State == Shopper { // nobody has been at the bank yet: the way there again
+		run.EmptyReturn, run.ReturnedAt = false, time.Time{}
+	}
+	if st.LastTry != nil && st.Next == nil {
+		a.Decline = st.LastTry
+		return t.endCalling(a, Decline)
+	}
+	failed := failedInARow(a)
+	rested := failed == 0 || !t.Now.Before(a.lastAnswer().Add(againAfter(failed)))
+	if a.State != Shopper && a.Step != nil && (st.Next == nil || sameStep(*a.Step, *st.Next)) {
+		switch {
+		case run.LaterAnswer && (failed > 0 || run.UnreadableAnswer) && rested:
+			return t.resendAnswer(a) // what was forwarded was not it; this may be
+		case run.UnreadableAnswer && !run.LaterAnswer && len(a.Calls) < maxCalls:
+			return t.backToBank(a)
+		}
+	}
+	switch {
+	case st.Next == nil:
+		return t.inquireLater(a)
+	case a.Step == nil || !sameStep(*a.Step, *st.Next):
+		if err := t.markOverdue(a); err != nil {
+			return err
+		}
+		return t.giveStep(a, *st.Next)
+	case a.State == Shopper, failed == 0, !rested: // it waits for the shopper; it has our answer and is slow; or it is too soon
+		return t.inquireLater(a)
+	}
+	return t.resendAnswer(a)
+}
+
+// resendAnswer repeats a step whose answer was lost on the way to the gateway: the inquiry says that the gateway still
+// waits for it. What the browser brought is still there.
+func (t *Turn) resendAnswer(a *Attempt) error {
+	run := a.Run()
+	kept := *run
+	step := *a.Step
+	step.NewRun = false
+	if err := t.markOverdue(a); err != nil {
+		return err
+	}
+	if err := t.giveStep(a, step); err != nil {
+		return err
+	}
+	run.CompInd, run.NotifiedAt, run.MethodAt = kept.CompInd, kept.NotifiedAt, kept.MethodAt
+	run.ShownAt, run.ReturnedAt, run.Sealed = kept.ShownAt, kept.ReturnedAt, kept.Sealed
+	t.resume(a, t.Now)
+	return nil
+}
+
+// backToBank shows the way to the bank once more: what came back was no answer, and the gateway still waits for one. The
+// page does not post by itself again, and the shopper's time runs on.
+func (t *Turn) backToBank(a *Attempt) error {
+	run, at := a.Run(), a.StepAt
+	shown, step := run.ShownAt, *a.Step
+	step.NewRun = false
+	if err := t.markOverdue(a); err != nil {
+		return err
+	}
+	if err := t.giveStep(a, step); err != nil {
+		return err
+	}
+	run.ShownAt, run.UnreadableAnswer, a.StepAt = shown, false, at
+	return nil
+}
+
+// failedInARow counts the newest calls that got no clear answer, or none was written down before a crash.
+func failedInARow(a *Attempt) int {
+	n := 0
+	for i := len(a.Calls) - 1; i >= 0 && (a.Calls[i].AnsweredAt.IsZero() || a.Calls[i].Result == resultError); i-- {
+		n++
+	}
+	return n
+}
+
+// lastAnswer is when the newest call was answered; its deadline, where no answer was written down.
+func (a *Attempt) lastAnswer() time.Time {
+	if len(a.Calls) == 0 {
+		return time.Time{}
+	}
+	last := a.Calls[len(a.Calls)-1]
+	if last.AnsweredAt.IsZero() {
+		return a.Deadline
+	}
+	return last.AnsweredAt
+}
+
+func (t *Turn) onProcessing(a *Attempt) error {
+	a.NotFoundSince = time.Time{}
+	a.Unclear = false
+	if a.State == Calling || a.State == Unknown {
+		if err := t.move(a, Work); err != nil {
+			return err
+		}
+	}
+	return t.inquireLater(a)
+}
+
+// inquireLater queues the next inquiry by the schedule.
+func (t *Turn) inquireLater(a *Attempt) error {
+	if !a.State.Live() {
+		return t.recheckLater(a)
+	}
+	if t.underWay(a) {
+		t.inquireAtDeadline(a)
+		return nil
+	}
+	if err := t.markOverdue(a); err != nil {
+		return err
+	}
+	if a.State == Gateway && a.Unclear {
+		if err := t.move(a, Overdue); err != nil {
+			return err
+		}
+	}
+	var wait time.Duration
+	switch run := a.Run(); {
+	case a.State == Shopper && run != nil && run.EmptyReturn:
+		if wait, _ = inquiryAfter(t.Now.Sub(run.ReturnedAt), false); wait == 0 {
+			wait = hourly
+		}
+	case a.State == Shopper:
+		wait = shopperAfter(t.Now.Sub(a.StepAt))
+		if left := a.StepAt.Add(ChallengeWait).Sub(t.Now); left > 0 && left < wait {
+			wait = left
+		}
+	default:
+		var more bool
+		if wait, more = inquiryAfter(t.Now.Sub(a.newsAt()), a.Unclear || a.State == Held); !more {
+			t.needsReview(a)
+			return nil
+		}
+	}
+	t.inquire(a, t.Now.Add(wait))
+	return nil
+}
+
+// inquireAtDeadline waits for the answer of the call that is out. The inquiry of its deadline is queued anew: a callback's,
+// which has the same key, took its place, and the process that waits for the answer may die.
+func (t *Turn) inquireAtDeadline(a *Attempt) {
+	t.inquire(a, a.Deadline.Add(time.Second))
+}
+
+// recheckLater follows a final state that was proved without the gateway's own final word.
+func (t *Turn) recheckLater(a *Attempt) error {
+	if a.State.Good() || a.State == Declined {
+		return ErrNothing
+	}
+	wait, more := lookAfter(t.Now.Sub(a.newsAt()))
+	if !more {
+		return ErrNothing
+	}
+	t.look(a, t.Now.Add(wait))
+	return nil
+}
+
+// newsAt is when the attempt had its last news. Attempts that an older version wrote have no such mark.
+func (a *Attempt) newsAt() time.Time {
+	if a.NewsAt.IsZero() {
+		return a.UpdatedAt
+	}
+	return a.NewsAt
+}
+
+// CalledBack takes a proved callback about attempt n: it queues an inquiry and may supply the gateway's id. What it says
+// is a hint only.
+func (t *Turn) CalledBack(n int, gatewayOrder string) error {
+	a := t.S.Attempt(n)
+	if a.Ref.OrderID == "" && gatewayOrder != "" && a.State != New {
+		a.Ref.OrderID = gatewayOrder
+	}
+	t.look(a, t.Now)
+	if op := t.S.openOn(a); op != nil { // perhaps it speaks of that
+		t.inquireOperation(op, t.Now)
+	}
+	return nil
+}

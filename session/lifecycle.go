@@ -1,0 +1,68 @@
+package session
+
+import "time"
+
+// Created begins the history of a new session.
+func (t *Turn) Created() {
+	t.record(EventSessionCreated, nil)
+	t.expireAt(t.S.ExpiresAt)
+}
+
+func (t *Turn) expireAt(at time.Time) { t.enqueue(JobExpire, "", Task{}, at) }
+
+// Expire ends a session whose time is over and which nobody is paying. A live attempt keeps it until that ends.
+func (t *Turn) Expire() error {
+	if t.Now.Before(t.S.ExpiresAt) {
+		t.expireAt(t.S.ExpiresAt)
+		return nil
+	}
+	if t.S.Status() != StatusOpen {
+		return ErrNothing
+	}
+	t.S.End = Expired
+	t.record(EventSessionExpired, nil)
+	return nil
+}
+
+// Cancel ends a session that nobody is paying. While an attempt lives it is ErrBusy, after any end ErrEnded; a repeated
+// cancel is neither.
+func (t *Turn) Cancel() error {
+	switch t.S.Status() {
+	case StatusCancelled:
+		return ErrNothing
+	case StatusOpen:
+		t.S.End = Cancelled
+		t.record(EventSessionCancelled, nil)
+		return nil
+	case StatusActionRequired, StatusProcessing:
+		return ErrBusy
+	}
+	return ErrEnded
+}
+
+// OpenIn makes a browser the customer's, if none is yet.
+func (t *Turn) OpenIn(browser string) error {
+	if t.S.FirstBrowser != "" {
+		return ErrNothing
+	}
+	t.S.FirstBrowser = browser
+	return nil
+}
+
+// CardSaved records that the gateway saved the card of a payment.
+func (t *Turn) CardSaved(n int, last4 string) {
+	t.record(EventCardSaved, map[string]any{"attempt": n, "last4": last4})
+}
+
+// Remaining is how long the session may still begin an attempt; not below zero.
+func (s *Session) Remaining(now time.Time) time.Duration {
+	return max(0, s.ExpiresAt.Sub(now))
+}
+
+// Owner is whose saved cards a session may use: the customer the merchant named, or the one who logged in.
+func (s *Session) Owner() string {
+	if s.Login != nil && s.Login.Done {
+		return s.Login.Customer
+	}
+	return s.Customer.ID
+}

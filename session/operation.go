@@ -1,0 +1,472 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"tollgate/internal/money"
+	"tollgate/providers"
+)
+
+// OpState is how far an operation is.
+type OpState string
+
+// Operation states. Calling and unknown differ as they do for attempts: nobody sends again, somebody asks.
+const (
+	OpNew       OpState = "new"
+	OpCalling   OpState = "calling"
+	OpPending   OpState = "pending" // the gateway took it and is working
+	OpUnknown   OpState = "unknown"
+	OpSucceeded OpState = "succeeded"
+	OpFailed    OpState = "failed"
+)
+
+// Open tells whether the operation may still move money; a payment has at most one such.
+func (s OpState) Open() bool { return s != OpSucceeded && s != OpFailed }
+
+// opTransitions is the table of operations: state, next states.
+var opTransitions = map[OpState][]OpState{
+	OpNew:     {OpCalling, OpUnknown, OpFailed},
+	OpCalling: {OpPending, OpUnknown, OpSucceeded, OpFailed},
+	OpPending: {OpUnknown, OpSucceeded, OpFailed},
+	OpUnknown: {OpPending, OpSucceeded, OpFailed},
+}
+
+// Operation is money moved without a browser, on a payment.
+type Operation struct {
+	N             int                `json:"n"`
+	Kind          providers.OpKind   `json:"kind"`
+	State         OpState            `json:"state"`
+	Attempt       int                `json:"attempt"`
+	Amount        int64              `json:"amount"` // minor units
+	Reference     string             `json:"reference"`
+	GatewayID     string             `json:"gateway_id,omitempty"`
+	Decline       *providers.Decline `json:"decline,omitempty"`
+	Release       bool               `json:"release,omitempty"` // by us: gives back a hold whose debit was refused
+	Baseline      Baseline           `json:"before"`
+	Deadline      time.Time          `json:"deadline"`
+	NotFoundSince time.Time          `json:"missing,omitzero"` // since when the gateway shows no sign of it
+	NeedsReview   bool               `json:"needs_review,omitempty"`
+	CreatedAt     time.Time          `json:"created_at"`
+	UpdatedAt     time.Time          `json:"updated_at"`
+}
+
+// Baseline is where the payment stood when the operation was sent: the guard against doing it twice.
+type Baseline struct {
+	Outcome  providers.Outcome `json:"outcome,omitempty"`
+	Held     int64             `json:"held"`
+	Captured int64             `json:"captured"`
+	Refunded int64             `json:"refunded"`
+}
+
+func baselineOf(st providers.Standing) Baseline {
+	return Baseline{st.Outcome, st.Held, st.Captured, st.Refunded}
+}
+
+// agrees tells whether a standing has the same sums, as far as it says any.
+func (b Baseline) agrees(st providers.Standing) bool {
+	same := func(ours, theirs int64) bool { return theirs == 0 || ours == theirs }
+	return b.Outcome == st.Outcome && same(b.Held, st.Held) && same(b.Captured, st.Captured) && b.Refunded == st.Refunded
+}
+
+// books is where the payment stands as we know it.
+func books(a *Attempt) Baseline {
+	b := Baseline{Outcome: providers.Paid, Held: a.Held, Captured: a.Captured, Refunded: a.Refunded}
+	if a.State == Authorized {
+		b.Outcome = providers.Authorized
+	}
+	return b
+}
+
+// What an operation can be refused for, before any call.
+var (
+	ErrOperation = errors.New("session: the gateway cannot do this operation")
+	ErrNoPayment = errors.New("session: there is no payment to operate on")
+	ErrAmount    = errors.New("session: the amount is not possible")
+	ErrOpenOp    = errors.New("session: another operation is under way")
+	ErrDone      = errors.New("session: the operation was done already")
+	ErrUnsettled = errors.New("session: the outcome is not known yet")
+)
+
+// Good is the attempt that holds the session's money, or nil: the one that counts, else one that came late.
+func (s *Session) Good() *Attempt {
+	var late *Attempt
+	for _, a := range s.Attempts {
+		if a.State.Good() && !a.PaidLate {
+			return a
+		}
+		if a.State.Good() {
+			late = a
+		}
+	}
+	return late
+}
+
+// otherMoney is another attempt than this one by which money is held or taken for the session, or nil.
+func (s *Session) otherMoney(a *Attempt) *Attempt {
+	for _, o := range s.Attempts {
+		if o != a && o.State.Good() {
+			return o
+		}
+	}
+	return nil
+}
+
+// Operation finds an operation by number, or nil.
+func (s *Session) Operation(n int) *Operation {
+	for _, op := range s.Operations {
+		if op.N == n {
+			return op
+		}
+	}
+	return nil
+}
+
+// openOn is the operation on an attempt that may still move money, or nil.
+func (s *Session) openOn(a *Attempt) *Operation {
+	for _, op := range s.Operations {
+		if op.Attempt == a.N && op.State.Open() {
+			return op
+		}
+	}
+	return nil
+}
+
+// Operate writes down an operation on the session's payment. Amount 0 means all that is left. The errors say why it is
+// refused before any call.
+func (t *Turn) Operate(kind providers.OpKind, amount int64) (*Operation, error) {
+	a := t.S.Good()
+	amount, err := t.mayOperate(a, kind, amount)
+	if err != nil {
+		return nil, err
+	}
+	return t.beginOperation(&Operation{Kind: kind, Attempt: a.N, Amount: amount, Baseline: books(a)})
+}
+
+// beginOperation writes a new operation down, with the job that looks after it if its process dies.
+func (t *Turn) beginOperation(op *Operation) (*Operation, error) {
+	s := t.S
+	op.N, op.State = len(s.Operations)+1, OpNew
+	op.Deadline, op.CreatedAt, op.UpdatedAt = t.Now.Add(t.Rules.CallTimeout), t.Now, t.Now
+	op.Reference = fmt.Sprintf("%s-%s%d", s.Attempt(op.Attempt).Ref.Reference, op.Kind[:1], op.N)
+	if len(op.Reference) > 32 { // the gateways' limit for an operation's mark
+		var err error
+		if op.Reference, err = t.Token(); err != nil {
+			return nil, err
+		}
+	}
+	s.Operations = append(s.Operations, op)
+	t.recordOperation(op)
+	t.inquireOperation(op, op.Deadline.Add(time.Second))
+	return op, nil
+}
+
+// mayOperate checks what can be checked without the gateway, and fills in the amount.
+func (t *Turn) mayOperate(a *Attempt, kind providers.OpKind, amount int64) (int64, error) {
+	s := t.S
+	if !s.OutcomeKnown() {
+		return 0, ErrUnsettled
+	}
+	if a == nil {
+		return 0, ErrNoPayment
+	}
+	at := slices.IndexFunc(t.Rules.Operations, func(l providers.OpLimits) bool { return l.Kind == kind })
+	if at < 0 {
+		return 0, ErrOperation
+	}
+	limits := t.Rules.Operations[at]
+	for _, op := range s.Operations {
+		switch {
+		case op.State.Open():
+			return 0, ErrOpenOp
+		case limits.Once && op.Kind == kind && op.State == OpSucceeded:
+			return 0, ErrDone
+		}
+	}
+	left := int64(0)
+	switch kind {
+	case providers.Capture:
+		if a.State != Authorized || a.Voided {
+			return 0, ErrDone
+		}
+		left = a.Held - a.Captured
+	case providers.Void:
+		if a.State != Authorized || a.Voided {
+			return 0, ErrDone
+		}
+		if left = a.Held; amount != 0 && amount != left && !limits.Partial {
+			return 0, ErrAmount
+		}
+	case providers.Refund:
+		if a.State != Paid {
+			return 0, ErrNoPayment
+		}
+		left = a.Captured - a.Refunded
+	default:
+		return 0, ErrOperation
+	}
+	if amount == 0 {
+		amount = left
+	}
+	if amount < 0 || amount > left || left == 0 || (amount != left && !limits.Partial) {
+		return 0, ErrAmount
+	}
+	return amount, nil
+}
+
+// maxReleases bounds how often a hold is tried to be released whose release never reached the gateway.
+const maxReleases = 5
+
+// onHoldLeft is a payment whose debit was refused while its hold stands. The hold is released as an operation under the call
+// book; only the gateway's word that it is gone ends the attempt, and until then no other begins.
+func (t *Turn) onHoldLeft(a *Attempt, st providers.Standing) error {
+	a.Decline = orOther(st.Decline)
+	if err := t.markOverdue(a); err != nil {
+		return err
+	}
+	tries, sent := 0, false
+	for _, op := range t.S.Operations {
+		if op.Attempt == a.N && op.Release {
+			tries++
+			sent = sent || op.State == OpSucceeded || op.Decline == nil || op.Decline.Reason != providers.TryAgainLater
+		}
+	}
+	if st.VoidRefused || sent || tries >= maxReleases {
+		a.Unclear = true
+		if st.VoidRefused || !t.S.released(a) {
+			t.needsReview(a)
+		}
+		return t.inquireLater(a)
+	}
+	amount := st.Held
+	if amount == 0 {
+		amount = t.S.Amount.Minor
+	}
+	op, err := t.beginOperation(&Operation{Kind: providers.Void, Attempt: a.N, Amount: amount, Release: true, Baseline: baselineOf(st)})
+	if err != nil {
+		return err
+	}
+	t.After = append(t.After, Release{op.N})
+	return t.inquireLater(a)
+}
+
+// released tells whether the gateway took the release of an attempt's hold.
+func (s *Session) released(a *Attempt) bool {
+	return slices.ContainsFunc(s.Operations, func(op *Operation) bool {
+		return op.Attempt == a.N && op.Release && op.State == OpSucceeded
+	})
+}
+
+// PermitOperation writes down the permission to send operation n, if the payment stands as the operation was decided on:
+// what the gateway says of it was asked just before. Where it does not, or could not be asked (err), the operation has
+// failed: nothing was sent, and the merchant may ask again. ErrNothing where it has moved on.
+func (t *Turn) PermitOperation(n int, st providers.Standing, err error, wire []TimelineEntry) (row Call, permitted bool, _ error) {
+	op := t.S.Operation(n)
+	if op.State != OpNew {
+		return row, false, ErrNothing
+	}
+	a := t.S.Attempt(op.Attempt)
+	if err != nil || !stillValid(t.S, a, op, st) {
+		op.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+		return row, false, t.moveOperation(op, OpFailed)
+	}
+	a.Note(wire...)
+	op.Baseline = baselineOf(st)
+	op.Deadline = t.Now.Add(t.Rules.CallTimeout)
+	row = Call{Attempt: a.N, Kind: string(op.Kind), Round: n, SentAt: t.Now}
+	t.Change.Calls = append(t.Change.Calls, row)
+	t.inquireOperation(op, op.Deadline.Add(time.Second))
+	return row, true, t.moveOperation(op, OpCalling)
+}
+
+// stillValid compares what the gateway says with what the operation was decided on.
+func stillValid(s *Session, a *Attempt, op *Operation, st providers.Standing) bool {
+	if mismatch(s, a, st) != "" {
+		return false
+	}
+	switch op.Kind {
+	case providers.Capture, providers.Void:
+		if op.Release {
+			return st.Outcome == providers.HoldLeft && !st.VoidRefused
+		}
+		return st.Outcome == providers.Authorized
+	case providers.Refund:
+		return st.Outcome == providers.Paid
+	}
+	return false
+}
+
+// AtProvider is the operation as a provider sees it.
+func (s *Session) AtProvider(op *Operation) providers.Op {
+	return providers.Op{
+		Kind: op.Kind, Reference: op.Reference, GatewayID: op.GatewayID, Amount: money.Amount{Minor: op.Amount, Currency: s.Amount.Currency},
+		Standing: providers.Standing{Outcome: op.Baseline.Outcome, Held: op.Baseline.Held, Captured: op.Baseline.Captured, Refunded: op.Baseline.Refunded},
+	}
+}
+
+// OperationAnswer is what a call or an inquiry said of an operation.
+type OperationAnswer struct {
+	providers.OpResult
+	Err     error
+	Untaken bool // the error proves that no request was made
+	Wire    []TimelineEntry
+}
+
+// OperationAnswered applies what a call or an inquiry said of operation n. row is set for the call itself.
+func (t *Turn) OperationAnswered(n int, in OperationAnswer, row *Call) error {
+	op := t.S.Operation(n)
+	if op == nil {
+		return fmt.Errorf("the database has forgotten operation %d", n)
+	}
+	a := t.S.Attempt(op.Attempt)
+	a.Note(in.Wire...)
+	if row != nil {
+		answered := *row
+		answered.AnsweredAt, answered.Result = t.Now, string(in.State)
+		if in.Err != nil {
+			answered.Result = resultError
+		}
+		t.bookAnswer(a, answered)
+	}
+	if !op.State.Open() {
+		return nil
+	}
+	if op.State == OpNew { // see bookAnswer
+		if err := t.moveOperation(op, OpUnknown); err != nil {
+			return err
+		}
+	}
+	if in.GatewayID != "" {
+		op.GatewayID = in.GatewayID
+	}
+	to := OpUnknown
+	switch {
+	case in.Err != nil && row != nil && in.Untaken:
+		to, op.Decline = OpFailed, &providers.Decline{Reason: providers.TryAgainLater}
+	case in.Err != nil:
+		t.warn("an operation has no clear answer", "operation", n, "error", in.Err)
+	case in.State == providers.OpSucceeded:
+		to = OpSucceeded
+	case in.State == providers.OpFailed:
+		to, op.Decline = OpFailed, orOther(in.Decline)
+	case in.State == providers.OpPending:
+		to = OpPending
+	case in.State == providers.OpMissing:
+		to = t.operationNotSeen(op)
+	}
+	return t.moveOperation(op, to)
+}
+
+// operationNotSeen is an operation of which the gateway shows no sign. That is proof as "not found" is: seen again after the
+// call's deadline and settle_after, and only where the gateway never said that it had taken it.
+func (t *Turn) operationNotSeen(op *Operation) OpState {
+	switch {
+	case op.State == OpPending:
+		return OpPending
+	case op.NotFoundSince.IsZero():
+		op.NotFoundSince = t.Now
+		return OpUnknown
+	case !t.Now.After(op.NotFoundSince), t.Now.Before(op.Deadline.Add(t.Rules.SettleAfter)):
+		return OpUnknown
+	}
+	op.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+	return OpFailed
+}
+
+// moveOperation takes an operation through its table, moves the payment's sums with it, and queues the next inquiry.
+func (t *Turn) moveOperation(op *Operation, to OpState) error {
+	if op.State != to {
+		if !slices.Contains(opTransitions[op.State], to) {
+			return fmt.Errorf("session: an operation cannot go from %s to %s", op.State, to)
+		}
+		op.State = to
+		op.UpdatedAt = t.Now
+		a := t.S.Attempt(op.Attempt)
+		switch {
+		case op.Release && !to.Open():
+			t.inquire(a, t.Now)
+		case to == OpSucceeded:
+			if err := t.moveSums(a, op); err != nil {
+				return err
+			}
+		}
+		t.recordOperation(op)
+	}
+	if !op.State.Open() || op.State == OpNew || op.State == OpCalling {
+		return nil
+	}
+	wait, more := inquiryAfter(t.Now.Sub(op.CreatedAt), false)
+	if !more {
+		if !op.NeedsReview {
+			op.NeedsReview = true
+			t.record(EventOperationNeedsReview, map[string]any{"operation": op.N, "kind": op.Kind})
+		}
+		return nil
+	}
+	t.inquireOperation(op, t.Now.Add(wait))
+	return nil
+}
+
+// moveSums takes an operation that was done into the payment's books.
+func (t *Turn) moveSums(a *Attempt, op *Operation) error {
+	switch op.Kind {
+	case providers.Capture:
+		a.Captured += op.Amount
+		return t.move(a, Pay)
+	case providers.Void:
+		if op.Amount < a.Held {
+			a.Held -= op.Amount // the rest may still be captured
+		} else {
+			a.Voided = true
+		}
+	case providers.Refund:
+		a.Refunded += op.Amount
+	}
+	return nil
+}
+
+// recordOperation writes the event of an operation's new state: refund.succeeded, capture.pending, …
+func (t *Turn) recordOperation(op *Operation) {
+	data := map[string]any{"operation": op.N, "kind": op.Kind, "operation_amount": op.Amount, "attempt": op.Attempt}
+	if op.Decline != nil {
+		data["decline"] = op.Decline
+	}
+	name := string(op.State)
+	if op.State == OpNew {
+		name = "started"
+	}
+	t.record(EventType(string(op.Kind)+"."+name), data)
+}
+
+// OperationDue is the moment when an operation's inquiry is due. While its call may be under way the inquiry waits for the
+// call's deadline; due is false then.
+func (t *Turn) OperationDue(n int) (due bool, err error) {
+	op := t.S.Operation(n)
+	switch {
+	case op == nil, !op.State.Open():
+		return false, ErrNothing
+	case op.State != OpNew && op.State != OpCalling:
+		return true, ErrNothing
+	case t.Now.Before(op.Deadline) && (op.State == OpCalling || !t.CallerDied):
+		t.inquireOperation(op, op.Deadline.Add(time.Second))
+		return false, nil
+	}
+	return true, ErrNothing
+}
+
+// OperationOrphaned is an operation whose process died before its permission, or whose permission the database has
+// forgotten: the gateway was asked how the payment stands, and is asked about the operation next.
+func (t *Turn) OperationOrphaned(n int, st providers.Standing, err error, wire []TimelineEntry) error {
+	op := t.S.Operation(n)
+	if op.State != OpNew {
+		return ErrNothing
+	}
+	a := t.S.Attempt(op.Attempt)
+	a.Note(wire...)
+	if err == nil && stillValid(t.S, a, op, st) && op.Baseline.agrees(st) {
+		op.Baseline = baselineOf(st) // as the gateway words it: not moved so far
+	}
+	return t.moveOperation(op, OpUnknown)
+}

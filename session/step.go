@@ -1,0 +1,122 @@
+package session
+
+import (
+	"slices"
+	"time"
+
+	"tollgate/providers"
+	"tollgate/threeds"
+)
+
+// applyStep stores what a gateway's answer says comes next. ask tells that the gateway should be asked now.
+func (t *Turn) applyStep(a *Attempt, step providers.Step) (ask bool, err error) {
+	a.rememberRef(step.Ref)
+	kind := step.Kind
+	if step.V != providers.StepVersion {
+		kind = "" // a step of a newer Tollgate
+	}
+	switch kind {
+	case providers.Declined:
+		a.Decline = orOther(step.Decline)
+		return false, t.move(a, Decline)
+	case providers.Method, providers.Challenge, providers.PayerPage, providers.Page, providers.Redirect, providers.Scan, providers.AskCard:
+		return false, t.giveStep(a, step)
+	}
+	// Wait, Finished, and whatever we do not know: the inquiry decides.
+	a.NewsAt = t.Now
+	t.inquire(a, t.Now.Add(fastFirst))
+	return true, t.move(a, Work)
+}
+
+// rememberRef keeps what the gateway calls the attempt. Our own reference stays ours, whatever the gateway makes of it.
+func (a *Attempt) rememberRef(ref providers.Ref) {
+	if ref.Reference == "" {
+		return
+	}
+	ref.Reference = a.Ref.Reference
+	a.Ref = ref
+}
+
+// giveStep stores a step for the browser.
+func (t *Turn) giveStep(a *Attempt, step providers.Step) error {
+	a.rememberRef(step.Ref)
+	if step.NewRun {
+		if err := t.newRun(a, step.ThreeDS); err != nil {
+			return err
+		}
+	}
+	run := a.Run()
+	if step.ThreeDS != (threeds.IDs{}) {
+		run.IDs = step.ThreeDS
+	}
+	switch step.Kind {
+	case providers.Method:
+		run.CompInd, run.NotifiedAt, run.MethodAt = "", time.Time{}, time.Time{}
+	case providers.AskCard:
+	default:
+		run.ShownAt, run.ReturnedAt, run.Sealed, run.EmptyReturn = time.Time{}, time.Time{}, "", false
+	}
+	a.Step = &step
+	a.noteForms(t.Now, step.Forms)
+	a.StepN++
+	a.StepAt = t.Now
+	a.NewsAt = t.Now
+	a.Unclear = false
+	if noBrowser(step) {
+		// Nothing for the browser to do: the gateway only wants to be told so.
+		run.CompInd = "U"
+		t.resume(a, t.Now)
+		t.inquire(a, t.Now.Add(fastFirst))
+		return t.move(a, Work)
+	}
+	if err := t.move(a, Ask); err != nil {
+		return err
+	}
+	if step.Kind == providers.Method {
+		t.resume(a, a.MethodDeadline())
+	}
+	t.inquire(a, t.Now.Add(shopperAfter(0)))
+	return nil
+}
+
+// noBrowser is a 3DS Method without frames: there is no Method URL, and the next call is ours (completion indicator U).
+func noBrowser(step providers.Step) bool {
+	return step.Kind == providers.Method && len(step.Forms) == 0
+}
+
+// MethodDeadline is when a 3DS Method counts as silent.
+func (a *Attempt) MethodDeadline() time.Time {
+	wait := MethodWait
+	if d := a.Step.Deadline; d > 0 && d+methodLoads < MethodWait { // nobody would report its end
+		wait = d + methodLoads
+	}
+	if at := a.Run().MethodAt; !at.IsZero() {
+		return at.Add(wait)
+	}
+	return a.StepAt.Add(wait)
+}
+
+// sameStep compares what the gateway asks for. What we put into the forms ourselves is new at each inquiry.
+func sameStep(a, b providers.Step) bool {
+	if a.Kind != b.Kind || a.HTML != b.HTML || a.Link != b.Link || len(a.Forms) != len(b.Forms) {
+		return false
+	}
+	if a.ThreeDS != b.ThreeDS {
+		return false
+	}
+	return slices.EqualFunc(a.Forms, b.Forms, func(x, y threeds.Form) bool {
+		return x.Action == y.Action && slices.EqualFunc(x.Fields, y.Fields, func(p, q threeds.Field) bool {
+			return p.Name == q.Name && (p.Value == q.Value || slices.Contains(ownFields, p.Name))
+		})
+	})
+}
+
+// ownFields hold addresses and tokens of ours.
+var ownFields = []string{"threeDSSessionData", "MD", "TermUrl", "threeDSMethodData"}
+
+func orOther(d *providers.Decline) *providers.Decline {
+	if d == nil {
+		return &providers.Decline{Reason: providers.OtherReason}
+	}
+	return d
+}

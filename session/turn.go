@@ -1,0 +1,235 @@
+package session
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"tollgate/providers"
+	"tollgate/threeds"
+)
+
+// ErrNothing says that a decision changes nothing: there is nothing to save, and nothing is wrong.
+var ErrNothing = errors.New("session: nothing to change")
+
+// Turn is one change of one session: decided in memory, at one moment, and saved by whoever made it. The same turn on the
+// same session decides the same again, so that a save that lost against another machine is simply decided anew on the
+// session as it is by then; nothing outside has been touched before the save succeeded.
+type Turn struct {
+	S     *Session
+	Now   time.Time
+	Rules Rules
+
+	// CallerDied tells that whoever made the session's newest call, or was about to, is dead: there is no deadline to wait for.
+	CallerDied bool
+	// Token makes unguessable tokens, base64url.
+	Token func() (string, error)
+	// Open opens what was sealed under a name; an error says that it was not sealed by us for that use.
+	Open func(name, sealed string) ([]byte, error)
+
+	Change Change   // what is saved with the session
+	After  []Effect // what is done once the save has succeeded
+	Notes  []Note   // what is logged, saved or not
+}
+
+// Rules are what a decision has to know of the session's account.
+type Rules struct {
+	CallTimeout time.Duration        // bounds one call to the gateway
+	SettleAfter time.Duration        // after a call's deadline: "not found" becomes proof
+	OrderLife   time.Duration        // how long an order that cannot be closed may still be paid
+	Operations  []providers.OpLimits // what the gateway can do to a payment
+	OwnURL      string               // the front's public address, without a slash at the end
+}
+
+// Change is what goes into the store together with a changed session, in one transaction.
+type Change struct {
+	Events   []Event // numbered from Session.LastEvent
+	Calls    []Call  // new permissions to send
+	Answered []Call  // calls that got their answer (by Attempt, Kind, Round)
+	Jobs     []Job   // to be enqueued; one waiting job for each kind and key, the newer replaces the older
+}
+
+// Job is work that must survive a crash.
+type Job struct {
+	Kind    string
+	Key     string
+	Payload json.RawMessage
+	RunAt   time.Time
+}
+
+// Effect is something to do after a turn was saved.
+type Effect interface{ effect() }
+
+type (
+	// ForgetCard drops the card of an attempt from memory.
+	ForgetCard struct{ Attempt int }
+	// Release sends a hold back: the operation is written down and waits for whoever made this turn.
+	Release struct{ Operation int }
+)
+
+func (ForgetCard) effect() {}
+func (Release) effect()    {}
+
+// Note is a line for the log. Error tells that somebody has to look; otherwise it is a warning.
+type Note struct {
+	Error bool
+	Text  string
+	Args  []any // name, value, …
+}
+
+func (t *Turn) warn(text string, args ...any) {
+	t.Notes = append(t.Notes, Note{Text: text, Args: args})
+}
+
+func (t *Turn) alarm(text string, args ...any) {
+	t.Notes = append(t.Notes, Note{Error: true, Text: text, Args: args})
+}
+
+// record writes one line of history.
+func (t *Turn) record(kind EventType, data map[string]any) {
+	s := t.S
+	s.LastEvent++
+	if data == nil {
+		data = map[string]any{}
+	}
+	data["session"] = s.ID
+	data["session_kind"] = s.Kind
+	data["order_id"] = s.OrderID
+	data["status"] = s.Status()
+	data["outcome_known"] = s.OutcomeKnown()
+	data["amount"] = s.Amount.Minor
+	data["currency"] = s.Amount.Currency.Code
+	raw, err := json.Marshal(data)
+	if err != nil { // only strings, numbers and bools are put in
+		panic(err)
+	}
+	t.Change.Events = append(t.Change.Events, Event{N: s.LastEvent, Type: kind, At: t.Now, Data: raw})
+}
+
+// recordAttempt writes an event about an attempt.
+func (t *Turn) recordAttempt(a *Attempt, kind EventType) {
+	data := map[string]any{"attempt": a.N, "reference": a.Ref.Reference}
+	if a.Ref.OrderID != "" {
+		data["gateway_order_id"] = a.Ref.OrderID
+	}
+	if a.Decline != nil && (a.State == Declined || a.State == Failed) {
+		data["decline"] = a.Decline
+	}
+	if a.HeldFor != "" {
+		data["held_for"] = a.HeldFor
+	}
+	if a.State.Good() {
+		data["amount_authorized"], data["amount_captured"], data["amount_refunded"] = a.Held, a.Captured, a.Refunded
+	}
+	t.record(kind, data)
+}
+
+// move takes an attempt through the table and records the event. Nothing else sets Attempt.State.
+func (t *Turn) move(a *Attempt, trigger Trigger) error {
+	to, err := next(a.State, trigger)
+	if err != nil {
+		return err
+	}
+	from := a.State
+	a.State = to
+	a.UpdatedAt = t.Now
+	if from != to {
+		t.recordAttempt(a, eventOf[to])
+	}
+	if !to.Live() {
+		t.After = append(t.After, ForgetCard{a.N})
+		t.afterEnd(a)
+	}
+	return nil
+}
+
+// afterEnd looks after what follows the end of an attempt: the session's own end, and a second look later on.
+func (t *Turn) afterEnd(a *Attempt) {
+	s := t.S
+	a.Step = nil
+	if a.State.Good() {
+		return
+	}
+	switch {
+	case s.End != "":
+	case len(s.Attempts) >= MaxAttempts, s.Kind == KindPayout: // a payout has no page to try again on
+		s.End = UsedUp
+		t.record(EventSessionDeclined, nil)
+	case !t.Now.Before(s.ExpiresAt):
+		s.End = Expired
+		t.record(EventSessionExpired, nil)
+	}
+	if a.State != Declined {
+		a.NewsAt = t.Now
+		t.look(a, t.Now.Add(afterwards[0]))
+	}
+}
+
+// newRun starts an authentication.
+func (t *Turn) newRun(a *Attempt, ids threeds.IDs) error {
+	token, err := t.Token()
+	if err != nil {
+		return err
+	}
+	a.Runs = append(a.Runs, &Run{N: len(a.Runs) + 1, Token: token, IDs: ids})
+	return nil
+}
+
+// Kinds of jobs.
+const (
+	JobInquire  = "session.inquire"
+	JobResume   = "session.resume"
+	JobExpire   = "session.expire"
+	JobOperate  = "session.operate"
+	JobRemember = "session.remember"
+)
+
+// JobsDueAfterCrash lists job kinds that wait for a call's deadline. In a store of one process they run at start: whoever
+// made the call is dead.
+func JobsDueAfterCrash() []string { return []string{JobInquire, JobOperate} }
+
+// Task is what a job's payload says.
+type Task struct {
+	Session string `json:"session"`
+	Attempt int    `json:"attempt,omitempty"`
+	StepN   int    `json:"step_n,omitempty"`
+	Look    bool   `json:"look,omitempty"` // ask although the attempt has ended
+
+	Operation int `json:"operation,omitempty"`
+}
+
+func (t *Turn) enqueue(kind, key string, task Task, at time.Time) {
+	task.Session = t.S.ID
+	raw, err := json.Marshal(task)
+	if err != nil { // strings and ints
+		panic(err)
+	}
+	t.Change.Jobs = append(t.Change.Jobs, Job{Kind: kind, Key: t.S.ID + key, Payload: raw, RunAt: at})
+}
+
+// inquire queues an inquiry about a live attempt.
+func (t *Turn) inquire(a *Attempt, at time.Time) {
+	t.enqueue(JobInquire, fmt.Sprintf("/%d", a.N), Task{Attempt: a.N}, at)
+}
+
+// look queues an inquiry that is made even of an attempt that has ended: a callback came, or nobody but us said that it
+// ended.
+func (t *Turn) look(a *Attempt, at time.Time) {
+	t.enqueue(JobInquire, fmt.Sprintf("/%d", a.N), Task{Attempt: a.N, Look: true}, at)
+}
+
+// inquireOperation queues an inquiry about an operation.
+func (t *Turn) inquireOperation(op *Operation, at time.Time) {
+	t.enqueue(JobOperate, fmt.Sprintf("/op%d", op.N), Task{Operation: op.N}, at)
+}
+
+// resume queues the forwarding of what the browser brought for the attempt's present step.
+func (t *Turn) resume(a *Attempt, at time.Time) {
+	t.enqueue(JobResume, fmt.Sprintf("/%d/%d", a.N, a.StepN), Task{Attempt: a.N, StepN: a.StepN}, at)
+}
+
+// remember queues the question which card a good payment saved.
+func (t *Turn) remember(a *Attempt, at time.Time) {
+	t.enqueue(JobRemember, fmt.Sprintf("/%d", a.N), Task{Attempt: a.N}, at)
+}
