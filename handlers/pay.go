@@ -462,14 +462,14 @@ func (p pay) events(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	w := c.Response()
+	w.Header().Set(echo.HeaderConnection, "close") // the connection ends with the stream, or without one
 	leave, ok := p.streams.enter(s.ID)
 	if !ok {
 		return c.NoContent(http.StatusNoContent)
 	}
 	defer leave()
-	w := c.Response()
 	w.Header().Set(echo.HeaderContentType, "text/event-stream")
-	w.Header().Set(echo.HeaderConnection, "close") // the connection ends with the stream
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 	w.Flush()

@@ -23,6 +23,9 @@ func (l listener) listen(session string) (status int, end func()) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	if !res.Close {
+		l.t.Error("the connection outlives the stream")
+	}
 	return res.StatusCode, func() { res.Body.Close() }
 }
 
