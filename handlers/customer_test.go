@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -11,6 +12,7 @@ import (
 	"tollgate/internal/clock"
 	"tollgate/internal/sqlstore"
 	"tollgate/providers"
+	"tollgate/threeds"
 )
 
 // shopper is a browser without Sec-Fetch headers: an old phone, or a messenger's robot.
@@ -208,5 +210,29 @@ func TestNothingIsOfferedWhereThereIsNothingSaved(t *testing.T) {
 	path := "/pay/" + made.field("id")
 	if page := (&shopper{m: m}).see(path); !strings.Contains(page, cardInput) || strings.Contains(page, path+"/customer") {
 		t.Errorf("the page is %s", page)
+	}
+}
+
+// forgetful is a gateway that wants the card once more.
+type forgetful struct{ able }
+
+func (forgetful) Pay(_ context.Context, p providers.Payment, _ providers.Instrument, _ threeds.BrowserData) (providers.Step, error) {
+	return providers.Step{V: providers.StepVersion, Kind: providers.AskCard, Ref: p.Ref}, nil
+}
+
+func TestWhichCardIsAskedForAgainIsSaidToTheBrowserThatTypedIt(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider { return forgetful{able{g}} }})
+	path := m.opens("g", "")
+	payer, second := &shopper{m: m}, &shopper{m: m}
+	second.see(path)
+	typed := url.Values{"number": {"4000 0199 0002 0720"}, "expiry": {"12/30"}, "cvc": {"123"}, "name": {"A B"}}
+	payer.press(payer.see(path), path+"/card", typed).is(http.StatusSeeOther, "")
+	if page := payer.see(path); !strings.Contains(page, "ending in 0720") {
+		t.Errorf("the payer sees %s", page)
+	}
+	for _, b := range []*shopper{second, {m: m}, {m: m, robot: true}} {
+		if page := b.see(path); tells(page) || !strings.Contains(page, "Enter the same card again") {
+			t.Errorf("another browser sees %s", page)
+		}
 	}
 }
