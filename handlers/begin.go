@@ -168,7 +168,8 @@ func (p pay) offer(c echo.Context, s *session.Session) error {
 		return err
 	}
 	return render(c, p.Options, http.StatusOK, ownPage, "", templates.SavedOffer(templates.SavedOfferPage{
-		Layout: p.layout(c, s), Action: payPath(s.ID) + "/customer", NewCard: payPath(s.ID) + "/new", CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
+		Layout: p.layout(c, s), Action: payPath(s.ID) + "/customer", NewCard: payPath(s.ID) + "/new",
+		CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
 	}))
 }
 

@@ -53,7 +53,8 @@ func TestABrowserSessionLastsADayByTheOneClock(t *testing.T) {
 	for _, moved := range []time.Duration{0, 25 * time.Hour, 400 * 24 * time.Hour, -25 * time.Hour} {
 		offset := moved
 		now := func() time.Time { return time.Now().Add(offset) }
-		b := browser.New(&shelf{now: now, data: map[string][]byte{}, until: map[string]time.Time{}}, true, now, rand.Reader, slog.New(slog.DiscardHandler))
+		store := &shelf{now: now, data: map[string][]byte{}, until: map[string]time.Time{}}
+		b := browser.New(store, true, now, rand.Reader, slog.New(slog.DiscardHandler))
 		var token, csrf string
 		visit := func(choose bool) (proved bool) {
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
