@@ -21,6 +21,7 @@ type Submission struct {
 	Phone   string     // sberpay
 	Browser threeds.BrowserData
 	IP      string
+	By      string // the browser's ID, or ""
 
 	Merchant bool // the merchant pays with a saved card while the customer is away
 
@@ -51,7 +52,7 @@ func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
 		now := f.Now()
 		n := len(s.Attempts) + 1
 		a = &Attempt{
-			N: n, State: New, Instrument: in.Kind, Card: in.Card.Number.Masked(), Browser: in.Browser, IP: in.IP, Merchant: in.Merchant,
+			N: n, State: New, Instrument: in.Kind, Card: in.Card.Number.Masked(), Browser: in.Browser, IP: in.IP, By: in.By, Merchant: in.Merchant,
 			Ref:       providers.Ref{Reference: s.Reference(n)},
 			CreatedAt: now, UpdatedAt: now,
 		}
