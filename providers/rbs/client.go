@@ -50,6 +50,11 @@ func (c *client) call(ctx context.Context, op string, form url.Values, hide ...s
 	if err != nil {
 		return object{}, err
 	}
+	return judge(op, o)
+}
+
+// judge turns an answer that refuses the call into a Failure.
+func judge(op string, o object) (object, error) {
 	if code, ok := o.refused(); ok {
 		text := or(o.words("errorMessage", "error", "displayErrorMessage"), o.child("error").words("message", "description"))
 		return object{}, &providers.Failure{Op: op, Code: code, Text: text}

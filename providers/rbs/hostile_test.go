@@ -122,7 +122,7 @@ func TestHostileOrderID(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ref, err := newFake(t).on("register.do", string(b)).open().Register(t.Context(), payment(t)); err == nil {
+		if ref, err := newFake(t).on("register.do", string(b)).on("getOrderStatusExtended.do", `{"errorCode":"6"}`).open().Register(t.Context(), payment(t)); err == nil {
 			t.Errorf("orderId %q was taken: %+v", id, ref)
 		}
 	}
