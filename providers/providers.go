@@ -312,8 +312,9 @@ func (s Standing) RefundSeen(op Op) OpState {
 // CaptureSeen does the same for a capture. That something was captured is a state, of which the gateway's word is enough
 // where the whole hold was asked for; of a part the sum has to be stated.
 func (s Standing) CaptureSeen(op Op) OpState {
+	proved := s.Captured >= op.Amount.Minor && (s.Stated || op.Amount.Minor >= op.Standing.Held)
 	switch {
-	case s.Outcome == Paid && op.Standing.Captured == 0 && (s.Stated || op.Amount.Minor >= op.Standing.Held) && s.Captured >= op.Amount.Minor:
+	case s.Outcome == Paid && op.Standing.Captured == 0 && proved:
 		return OpSucceeded
 	case s.Outcome != Paid && s.Unmoved(op.Standing):
 		return OpMissing

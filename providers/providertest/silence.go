@@ -34,7 +34,8 @@ func silences(h Harness) []fault {
 	for _, body := range Silences {
 		if !slices.Contains(h.Words, body) {
 			name := "200 saying " + strings.ReplaceAll(body[:min(len(body), 40)], "\n", " ")
-			list = append(list, fault{name: name, do: rewrite, status: 200, after: true, edit: func([]byte) []byte { return []byte(body) }})
+			say := func([]byte) []byte { return []byte(body) }
+			list = append(list, fault{name: name, do: rewrite, status: 200, after: true, edit: say})
 		}
 	}
 	return list

@@ -199,7 +199,7 @@ func (o object) refused() (code string, refused bool) {
 }
 
 // elsewhere are members that the answers of other calls have.
-var elsewhere = []string{"formUrl", "redirect", "acsUrl", "paReq", "packedCReq", "orderStatus", "OrderStatus", "bindings", "bindingId", "userMessage"}
+var elsewhere = []string{"formUrl", "redirect", "acsUrl", "paReq", "packedCReq", "orderStatus", "OrderStatus", "bindings", "bindingId"}
 
 // done tells that the answer is the one of deposit.do, reverse.do, refund.do, decline.do or unBindCard.do to a request that
 // was carried out: an errorCode, which is 0 (all documented and recorded answers have it), and nothing of another call.

@@ -141,7 +141,8 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 		form.Add("features", featureAuto)
 	}
 	ref, err := g.register(ctx, p, op, form)
-	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Code == "" && ctx.Err() == nil && !errors.Is(err, providers.ErrUnsent) {
+	f, failed := errors.AsType[*providers.Failure](err)
+	if failed && f.Code == "" && ctx.Err() == nil && !errors.Is(err, providers.ErrUnsent) {
 		found, there, askErr := g.underOurNumber(ctx, p)
 		switch {
 		case askErr != nil: // nothing was learnt; repeated with the same number, Register goes on from here
@@ -341,6 +342,7 @@ var (
 	errNoOrder    = errors.New("the order is not known by the gateway's id")
 	errNoTrans    = errors.New("no threeDSServerTransId is known to finish with")
 	errSameMethod = errors.New("the gateway asks for a 3DS Method that was done")
+	errNoWay      = errors.New("the bank's page has an address that cannot be opened")
 	errAnswer     = errors.New("an answer that this gateway has no use for")
 )
 
@@ -401,9 +403,9 @@ func (g *provider) step(ctx context.Context, p providers.Payment, op string, o o
 	paReq, packedCReq := o.text("paReq"), o.text("packedCReq")
 	switch {
 	case acsURL != "" && paReq != "":
-		return g.payerAuth(p, op, acsURL, paReq, o.text("termUrl"))
+		return g.payerAuth(ctx, p, op, acsURL, paReq, o.text("termUrl"))
 	case acsURL != "" && packedCReq != "":
-		return g.challenge(p, op, acsURL, packedCReq, o)
+		return g.challenge(ctx, p, op, acsURL, packedCReq, o)
 	case acsURL != "":
 		return providers.Step{}, providers.Unreadable(op, 200, errShape)
 	case methodServer(o) != "", o.text("is3DSVer2") == "true" && transID(o) != "" && o.text("redirect") == "":
@@ -429,7 +431,9 @@ func refusal(o object) bool {
 }
 
 // payerAuth is 3-D Secure 1.0.2, run as the account has it.
-func (g *provider) payerAuth(p providers.Payment, op, acsURL, paReq, termURL string) (providers.Step, error) {
+func (g *provider) payerAuth(
+	ctx context.Context, p providers.Payment, op, acsURL, paReq, termURL string,
+) (providers.Step, error) {
 	if g.threeDS1 == ThreeDS1Redirect {
 		s := step(providers.Redirect, p.Ref.With(moreExpect, expectNothing))
 		s.Link = g.acsRedirect + "?orderId=" + url.QueryEscape(p.Ref.OrderID)
@@ -437,7 +441,7 @@ func (g *provider) payerAuth(p providers.Payment, op, acsURL, paReq, termURL str
 	}
 	acsURL, err := threeds.CheckURL(acsURL, g.loopback)
 	if err != nil {
-		return providers.Step{}, providers.Unreadable(op, 200, err)
+		return g.giveUp(ctx, p, op, errNoWay)
 	}
 	if g.threeDS1 == ThreeDS1Own {
 		s := step(providers.PayerPage, p.Ref.With(moreExpect, expectPaRes))
@@ -445,7 +449,7 @@ func (g *provider) payerAuth(p providers.Payment, op, acsURL, paReq, termURL str
 		return s, nil
 	}
 	if termURL, err = threeds.CheckURL(termURL, g.loopback); err != nil {
-		return providers.Step{}, providers.Unreadable(op, 200, err)
+		return g.giveUp(ctx, p, op, errNoWay)
 	}
 	s := step(providers.PayerPage, p.Ref.With(moreExpect, expectNothing))
 	s.Forms = []threeds.Form{threeds.PayerAuthForm(acsURL, paReq, termURL, p.Ref.OrderID)}
@@ -453,10 +457,12 @@ func (g *provider) payerAuth(p providers.Payment, op, acsURL, paReq, termURL str
 }
 
 // challenge posts the packed CReq as it came. threeDSSessionData is ours only where the CRes comes to us.
-func (g *provider) challenge(p providers.Payment, op, acsURL, packedCReq string, o object) (providers.Step, error) {
+func (g *provider) challenge(
+	ctx context.Context, p providers.Payment, op, acsURL, packedCReq string, o object,
+) (providers.Step, error) {
 	acsURL, err := threeds.CheckURL(acsURL, g.loopback)
 	if err != nil {
-		return providers.Step{}, providers.Unreadable(op, 200, err)
+		return g.giveUp(ctx, p, op, errNoWay)
 	}
 	ref := p.Ref
 	if t := transID(o); t != "" {
@@ -498,7 +504,7 @@ func (g *provider) method(ctx context.Context, p providers.Payment, op string, o
 		again = true
 		ref = ref.With(moreAgain, "1")
 	default:
-		return g.giveUp(ctx, p, op)
+		return g.giveUp(ctx, p, op, errSameMethod)
 	}
 	if trans != "" {
 		ref = ref.With(moreTransID, trans)
@@ -519,11 +525,11 @@ func (g *provider) method(ctx context.Context, p providers.Payment, op string, o
 	return s, nil
 }
 
-// giveUp ends an authentication that goes in circles. The order is made unpayable first, and asked: a call may have moved
+// giveUp ends an authentication that cannot go on. The order is made unpayable first, and asked: a call may have moved
 // money all the same.
-func (g *provider) giveUp(ctx context.Context, p providers.Payment, op string) (providers.Step, error) {
+func (g *provider) giveUp(ctx context.Context, p providers.Payment, op string, why error) (providers.Step, error) {
 	if err := g.Close(ctx, p); err != nil {
-		return providers.Step{}, &providers.Failure{Op: op, Err: errSameMethod}
+		return providers.Step{}, &providers.Failure{Op: op, Err: why}
 	}
 	st, err := g.Status(ctx, p)
 	if err != nil || st.Outcome != providers.Refused && st.Outcome != providers.Closed {
@@ -531,7 +537,7 @@ func (g *provider) giveUp(ctx context.Context, p providers.Payment, op string) (
 	}
 	s := step(providers.Declined, p.Ref)
 	if s.Decline = st.Decline; s.Decline == nil {
-		s.Decline = &providers.Decline{Reason: providers.AuthenticationFailed, Message: errSameMethod.Error()}
+		s.Decline = &providers.Decline{Reason: providers.AuthenticationFailed, Message: why.Error()}
 	}
 	return s, nil
 }
@@ -616,7 +622,9 @@ func (g *provider) inquire(ctx context.Context, p providers.Payment) (object, er
 // modern gives an answer with the capitals of the old getOrderStatus.do today's names: some banks' answers have them.
 func modern(o object) (object, error) {
 	out := maps.Clone(o.members)
-	for old, name := range map[string]string{"ErrorCode": "errorCode", "ErrorMessage": "errorMessage", "OrderStatus": "orderStatus", "OrderNumber": "orderNumber", "Amount": "amount"} {
+	for old, name := range map[string]string{
+		"ErrorCode": "errorCode", "ErrorMessage": "errorMessage", "OrderStatus": "orderStatus", "OrderNumber": "orderNumber", "Amount": "amount",
+	} {
 		v, there := o.members[old]
 		if !there {
 			continue
