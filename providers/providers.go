@@ -23,7 +23,8 @@ type Provider interface {
 	// It dials nobody. The error is a *Refusal.
 	Check(p Payment) error
 	// Register makes the order known where the gateway has such a call; it moves no money. Repeated with our reference
-	// it recovers the same order, or says so with an error. A gateway without orders answers Ref{Reference} at once.
+	// it recovers the same order, or says so with an error: ErrReferenceTaken, or an *AlreadyPaid where money is on it. A
+	// gateway without orders answers Ref{Reference} at once.
 	Register(ctx context.Context, p Payment) (Ref, error)
 	// Pay may move money.
 	Pay(ctx context.Context, p Payment, in Instrument, b threeds.BrowserData) (Step, error)
