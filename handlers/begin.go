@@ -25,7 +25,7 @@ import (
 // button where no card is needed here, or the card form.
 func (p pay) begin(c echo.Context, s *session.Session, f form) error {
 	if f.errors.Any() || f.stale {
-		return p.card(c, s, f, "")
+		return p.card(c, s, f)
 	}
 	if p.Flow.NeedsLogin(s) {
 		return p.login(c, s, f)
@@ -50,7 +50,7 @@ func (p pay) begin(c echo.Context, s *session.Session, f form) error {
 			}
 		}
 	}
-	return p.card(c, s, f, "")
+	return p.card(c, s, f)
 }
 
 // newCard is the card form for a shopper who has saved cards and wants another.
@@ -169,7 +169,8 @@ func (p pay) offer(c echo.Context, s *session.Session) error {
 		return err
 	}
 	return render(c, p.Options, http.StatusOK, ownPage, "", templates.SavedOffer(templates.SavedOfferPage{
-		Layout: p.layout(c, s), Action: payPath(s.ID) + "/customer", NewCard: payPath(s.ID) + "/new", CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
+		Layout: p.layout(c, s), Action: payPath(s.ID) + "/customer", NewCard: payPath(s.ID) + "/new",
+		CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
 	}))
 }
 
@@ -237,7 +238,7 @@ func target(c echo.Context, s *session.Session, in *flow.Submission) templates.C
 
 // browser notes what gateways and banks want to know of the shopper's browser.
 func (p pay) browser(c echo.Context, in *flow.Submission) {
-	in.IP = c.RealIP()
+	in.IP, in.BrowserID = c.RealIP(), p.Browsers.Known(c.Request().Context())
 	in.Browser = threeds.ReadBrowserData(c.Request().Header, in.IP, c.Request().PostForm)
 	if in.Browser.AcceptHeader == "" {
 		in.Browser.AcceptHeader = "*/*" // what its absence means (RFC 9110 §12.5.1); gateways insist on one

@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -11,6 +12,7 @@ import (
 	"tollgate/internal/clock"
 	"tollgate/internal/sqlstore"
 	"tollgate/providers"
+	"tollgate/threeds"
 )
 
 // shopper is a browser without Sec-Fetch headers: an old phone, or a messenger's robot.
@@ -61,7 +63,8 @@ func keeping(t *testing.T, at sqlstore.Options) *machine {
 // opens makes a session of the customer's, with more members, and gives its path.
 func (m *machine) opens(id, more string) string {
 	m.t.Helper()
-	made := m.call(http.MethodPost, "/v1/sessions", strings.TrimSuffix(order(id), "}")+`,"customer":{"id":"c-1","email":"c@mail.example","phone":"+77011234567"}`+more+"}")
+	customer := `,"customer":{"id":"c-1","email":"c@mail.example","phone":"+77011234567"}`
+	made := m.call(http.MethodPost, "/v1/sessions", strings.TrimSuffix(order(id), "}")+customer+more+"}")
 	made.is(http.StatusCreated, "")
 	return "/pay/" + made.field("id")
 }
@@ -121,8 +124,8 @@ func TestTheFirstBrowserThatAsksIsTheCustomersAndOthersPayByCard(t *testing.T) {
 			t.Fatal("the first browser is offered no card")
 		}
 		second.press(early, path+"/customer", url.Values{"card": {saved[1]}})
-		answer := second.send(http.MethodPost, path+"/saved", url.Values{"csrf": {csrfInput.FindStringSubmatch(second.see(path))[1]}, "card": {saved[1]}}.Encode(),
-			"Content-Type", "application/x-www-form-urlencoded")
+		form := url.Values{"csrf": {csrfInput.FindStringSubmatch(second.see(path))[1]}, "card": {saved[1]}}
+		answer := second.send(http.MethodPost, path+"/saved", form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
 		answer.is(http.StatusSeeOther, "")
 		if s, err := m.store.Load(t.Context(), strings.TrimPrefix(path, "/pay/")); err != nil || len(s.Attempts) != 0 {
 			t.Errorf("the second browser paid with the customer's card: %v", err)
@@ -164,13 +167,14 @@ func TestAPressThatIsNotProvedMakesNobodyTheCustomer(t *testing.T) {
 		b := &shopper{m: m}
 		b.see(path)
 		form := []string{"Content-Type", "application/x-www-form-urlencoded"}
+		sameOrigin, otherSite := append([]string{"Sec-Fetch-Site", "same-origin"}, form...), append([]string{"Sec-Fetch-Site", "cross-site"}, form...)
 		for what, answer := range map[string]reply{
 			"no token":                    b.send(http.MethodPost, path+"/customer", "", form...),
 			"a wrong token":               b.send(http.MethodPost, path+"/customer", "csrf=x", form...),
-			"the same origin, no token":   b.send(http.MethodPost, path+"/customer", "", append(form, "Sec-Fetch-Site", "same-origin")...),
-			"the same origin, no cookies": m.call(http.MethodPost, path+"/customer", "csrf=x", append(form, "Sec-Fetch-Site", "same-origin")...),
-			"another site":                b.send(http.MethodPost, path+"/customer", "csrf=x", append(form, "Sec-Fetch-Site", "cross-site")...),
-			"a saved card, unasked":       b.send(http.MethodPost, path+"/saved", "card=sc_x", append(form, "Sec-Fetch-Site", "same-origin")...),
+			"the same origin, no token":   b.send(http.MethodPost, path+"/customer", "", sameOrigin...),
+			"the same origin, no cookies": m.call(http.MethodPost, path+"/customer", "csrf=x", sameOrigin...),
+			"another site":                b.send(http.MethodPost, path+"/customer", "csrf=x", otherSite...),
+			"a saved card, unasked":       b.send(http.MethodPost, path+"/saved", "card=sc_x", sameOrigin...),
 		} {
 			if tells(answer.Body.String()) {
 				t.Errorf("%s is answered %s", what, answer.Body)
@@ -183,7 +187,8 @@ func TestAPressThatIsNotProvedMakesNobodyTheCustomer(t *testing.T) {
 }
 
 func TestACustomersPhoneIsFilledInOnlyWhereSomebodyAskedForIt(t *testing.T) {
-	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider { return banker{g} }})
+	logsIn := func(g *gateway) providers.Provider { return banker{g} }
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: logsIn})
 	path := m.opens("e", "")
 	(&shopper{m: m, robot: true}).see(path)
 	b, other := &shopper{m: m}, &shopper{m: m}
@@ -208,5 +213,30 @@ func TestNothingIsOfferedWhereThereIsNothingSaved(t *testing.T) {
 	path := "/pay/" + made.field("id")
 	if page := (&shopper{m: m}).see(path); !strings.Contains(page, cardInput) || strings.Contains(page, path+"/customer") {
 		t.Errorf("the page is %s", page)
+	}
+}
+
+// forgetful is a gateway that wants the card once more.
+type forgetful struct{ able }
+
+func (forgetful) Pay(_ context.Context, p providers.Payment, _ providers.Instrument, _ threeds.BrowserData) (providers.Step, error) {
+	return providers.Step{V: providers.StepVersion, Kind: providers.AskCard, Ref: p.Ref}, nil
+}
+
+func TestWhichCardIsAskedForAgainIsSaidToTheBrowserThatTypedIt(t *testing.T) {
+	asksAgain := func(g *gateway) providers.Provider { return forgetful{able{g}} }
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: asksAgain})
+	path := m.opens("g", "")
+	payer, second := &shopper{m: m}, &shopper{m: m}
+	second.see(path)
+	typed := url.Values{"number": {"4000 0199 0002 0720"}, "expiry": {"12/30"}, "cvc": {"123"}, "name": {"A B"}}
+	payer.press(payer.see(path), path+"/card", typed).is(http.StatusSeeOther, "")
+	if page := payer.see(path); !strings.Contains(page, "ending in 0720") {
+		t.Errorf("the payer sees %s", page)
+	}
+	for _, b := range []*shopper{second, {m: m}, {m: m, robot: true}} {
+		if page := b.see(path); tells(page) || !strings.Contains(page, "Enter the same card again") {
+			t.Errorf("another browser sees %s", page)
+		}
 	}
 }

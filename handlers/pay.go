@@ -172,18 +172,29 @@ func eventsURL(s *session.Session) string {
 	return payPath(s.ID) + "/events?view=" + url.QueryEscape(view(s))
 }
 
-// card shows the card form; last4 asks for the same card once more.
-func (p pay) card(c echo.Context, s *session.Session, f form, last4 string) error {
+// sameCard asks for an attempt's card once more. Which one it was is said to the browser that typed it only.
+func (p pay) sameCard(c echo.Context, s *session.Session, a *session.Attempt, f form) error {
+	page := templates.CardPage{AskAgain: true}
+	if id := p.Browsers.Known(c.Request().Context()); id != "" && id == a.BrowserID {
+		page.AskLast4 = a.Card.Last4
+	}
+	return p.cardPage(c, s, f, page)
+}
+
+// card shows the card form.
+func (p pay) card(c echo.Context, s *session.Session, f form) error {
+	return p.cardPage(c, s, f, templates.CardPage{})
+}
+
+func (p pay) cardPage(c echo.Context, s *session.Session, f form, page templates.CardPage) error {
 	token, err := p.Browsers.CSRF(c.Request().Context())
 	if err != nil {
 		return err
 	}
-	page := templates.CardPage{
-		Layout: p.layout(c, s), Action: payPath(s.ID) + "/card", CSRF: token,
-		Expiry: f.expiry, Name: f.name, Errors: f.errors, Stale: f.stale, AskLast4: last4,
-		Brands: []string{"visa", "mastercard", "mir", "unionpay", "amex"}, AskTo: s.AsksTarget() && last4 == "",
-	}
-	if last4 == "" {
+	page.Layout, page.Action, page.CSRF = p.layout(c, s), payPath(s.ID)+"/card", token
+	page.Expiry, page.Name, page.Errors, page.Stale = f.expiry, f.name, f.errors, f.stale
+	page.Brands, page.AskTo = []string{"visa", "mastercard", "mir", "unionpay", "amex"}, s.AsksTarget() && !page.AskAgain
+	if !page.AskAgain {
 		page.CancelAction = payPath(s.ID) + "/cancel"
 		if offers, err := p.offersSaved(c, s); err != nil {
 			return err
@@ -321,7 +332,7 @@ func (p pay) cancel(c echo.Context) error {
 // step shows what the browser has to do.
 func (p pay) step(c echo.Context, s *session.Session, a *session.Attempt, f form) error {
 	if a.Step.Kind == providers.AskCard {
-		return p.card(c, s, f, a.Card.Last4)
+		return p.sameCard(c, s, a, f)
 	}
 	n, err := nonce(p.Rand)
 	if err != nil {
@@ -463,14 +474,14 @@ func (p pay) events(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	w := c.Response()
+	w.Header().Set(echo.HeaderConnection, "close") // the connection ends with the stream, or without one
 	leave, ok := p.streams.enter(s.ID)
 	if !ok {
 		return c.NoContent(http.StatusNoContent)
 	}
 	defer leave()
-	w := c.Response()
 	w.Header().Set(echo.HeaderContentType, "text/event-stream")
-	w.Header().Set(echo.HeaderConnection, "close") // the connection ends with the stream
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 	w.Flush()

@@ -15,7 +15,8 @@ import (
 
 // methods are the request methods that are told apart; any other token is legal HTTP, and as long as headers may be.
 var methods = []string{
-	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace,
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+	http.MethodConnect, http.MethodOptions, http.MethodTrace,
 }
 
 // methodName is the method as logs and metrics know it: one of methods, or "other".
@@ -100,7 +101,9 @@ const (
 func repeatable(all []FieldError) (told []FieldError, left int) {
 	left = max(0, len(all)-maxProblems)
 	for _, f := range all[:len(all)-left] {
-		told = append(told, FieldError{Pointer: shorten(maskNumbers(f.Pointer), maxPointer), Detail: shorten(maskNumbers(f.Detail), maxDetail)})
+		told = append(told, FieldError{
+			Pointer: shorten(maskNumbers(f.Pointer), maxPointer), Detail: shorten(maskNumbers(f.Detail), maxDetail),
+		})
 	}
 	return told, left
 }

@@ -45,7 +45,8 @@ func TestMetricsAndLogsNameOnlyMethodsThatAreKnown(t *testing.T) {
 	})
 	for i := range 200 {
 		method := fmt.Sprintf("X%d%s", i, strings.Repeat("M", 1000))
-		for _, path := range []string{"/healthz", "/nowhere-" + method, "/pay/" + method, "/v1/" + method, "/callbacks/" + method, "/3ds/x/return"} {
+		for _, path := range []string{"/healthz", "/nowhere-" + method, "/pay/" + method, "/v1/" + method, "/callbacks/" + method,
+			"/3ds/x/return"} {
 			r := httptest.NewRequest(method, path, nil)
 			r.Header.Set("User-Agent", method)
 			r.Host = method + ".example"
@@ -71,11 +72,13 @@ func TestOnlyAShortPlainRequestIDIsRepeated(t *testing.T) {
 		log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	for _, id := range []string{"a", "req-1.2_X", "550e8400-e29b-41d4-a716-446655440000", strings.Repeat("a", 64)} {
-		if got := m.call(http.MethodGet, "/v1/sessions/none", "", "X-Request-Id", id); got.Header().Get("X-Request-Id") != id || got.field("request_id") != id {
+		got := m.call(http.MethodGet, "/v1/sessions/none", "", "X-Request-Id", id)
+		if got.Header().Get("X-Request-Id") != id || got.field("request_id") != id {
 			t.Errorf("%q comes back as %q", id, got.Header().Get("X-Request-Id"))
 		}
 	}
-	for _, id := range []string{strings.Repeat("a", 65), strings.Repeat("x", 30<<10), "a b", "a\tb", "<b>", "ы", "a\"b", "4000019900050107", "card-4000019900050107"} {
+	for _, id := range []string{strings.Repeat("a", 65), strings.Repeat("x", 30<<10), "a b", "a\tb", "<b>", "ы", "a\"b",
+		"4000019900050107", "card-4000019900050107"} {
 		got := m.call(http.MethodGet, "/v1/sessions/none", "", "X-Request-Id", id)
 		own := got.Header().Get("X-Request-Id")
 		if own == id || own != got.field("request_id") || len(own) != 16 {
@@ -128,8 +131,8 @@ func TestAnErrorListsTwentyProblemsAndSaysHowManyMore(t *testing.T) {
 func TestNoErrorOfTheAPIRepeatsACardNumber(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	for _, number := range []string{"4000019900050107", "4000 0199 0005 0107", "4000-0199-0005-0107", "400001990005010"} {
-		for _, member := range []string{`"` + number + `":1`, `"card ` + number + `":{}`, `"metadata":{"` + number + strings.Repeat("n", 50) + `":"x"}`, `"customer":{"` + number + `":1}`,
-			`"capture":"` + number + `"`, `"customer":{"phone":"` + number + `x"}`} {
+		for _, member := range []string{`"` + number + `":1`, `"card ` + number + `":{}`, `"customer":{"` + number + `":1}`,
+			`"metadata":{"` + number + strings.Repeat("n", 50) + `":"x"}`, `"capture":"` + number + `"`, `"customer":{"phone":"` + number + `x"}`} {
 			answer := m.call(http.MethodPost, "/v1/sessions", strings.TrimSuffix(order("a"), "}")+","+member+"}")
 			answer.is(http.StatusUnprocessableEntity, "invalid")
 			if strings.Contains(answer.Body.String(), number) {
@@ -137,7 +140,8 @@ func TestNoErrorOfTheAPIRepeatsACardNumber(t *testing.T) {
 			}
 		}
 	}
-	for _, query := range []string{"?limit=4000019900050107x", "?status=4000019900050107", "?created_after=4000019900050107", "?before=4000019900050107"} {
+	for _, query := range []string{"limit", "status", "created_after", "before"} {
+		query = "?" + query + "=4000019900050107"
 		if answer := m.call(http.MethodGet, "/v1/sessions"+query, ""); strings.Contains(answer.Body.String(), "4000019900050107") {
 			t.Errorf("%s is answered %s", query, answer.Body)
 		}
@@ -146,7 +150,8 @@ func TestNoErrorOfTheAPIRepeatsACardNumber(t *testing.T) {
 
 func TestWhatMayBeACardNumberIsNotShownAgain(t *testing.T) {
 	numbers := []string{
-		"4000019900050107", "4000 0199 0005 0107", "4000-0199-0005-0107", "+4000019900050107", "378282246310005", "4000.0199.0005.0107", "30569309025904", "400001990005010",
+		"4000019900050107", "4000 0199 0005 0107", "4000-0199-0005-0107", "+4000019900050107", "378282246310005",
+		"4000.0199.0005.0107", "30569309025904", "400001990005010",
 		"4 0 0 0 0 1 9 9 0 0 0 5 0 1 0 7", "4000  0199  0005  0107  and more", "４０００ ０１９９ ０００５ ０１０７",
 	}
 	none := func(t *testing.T, answer reply, number string) {
@@ -157,7 +162,8 @@ func TestWhatMayBeACardNumberIsNotShownAgain(t *testing.T) {
 		}
 	}
 	t.Run("as a phone", func(t *testing.T) {
-		m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider { return banker{g} }})
+		logsIn := func(g *gateway) providers.Provider { return banker{g} }
+		m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: logsIn})
 		path := "/pay/" + m.call(http.MethodPost, "/v1/sessions", order("a")).field("id") + "/phone"
 		for _, number := range numbers {
 			none(t, m.post(path, url.Values{"phone": {number}}), number)

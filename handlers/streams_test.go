@@ -23,6 +23,9 @@ func (l listener) listen(session string) (status int, end func()) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	if !res.Close {
+		l.t.Error("the connection outlives the stream")
+	}
 	return res.StatusCode, func() { res.Body.Close() }
 }
 
@@ -30,7 +33,8 @@ func TestASessionHasEightLiveWaitsAndTheProcessAsManyAsItIsToldTo(t *testing.T) 
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{streams: 12})
 	l := listener{t, httptest.NewServer(m)}
 	defer l.Close()
-	one, two := m.call(http.MethodPost, "/v1/sessions", order("a")).field("id"), m.call(http.MethodPost, "/v1/sessions", order("b")).field("id")
+	one := m.call(http.MethodPost, "/v1/sessions", order("a")).field("id")
+	two := m.call(http.MethodPost, "/v1/sessions", order("b")).field("id")
 	var ends []func()
 	defer func() {
 		for _, end := range ends {

@@ -49,6 +49,8 @@ type Failure struct {
 
 func (f *Failure) Error() string {
 	switch {
+	case f.Err != nil && f.Code != "":
+		return fmt.Sprintf("providers: %s: %s %s: %v", f.Op, f.Code, f.Text, f.Err)
 	case f.Err != nil:
 		return fmt.Sprintf("providers: %s: %v", f.Op, f.Err)
 	default:

@@ -23,7 +23,8 @@ type Provider interface {
 	// It dials nobody. The error is a *Refusal.
 	Check(p Payment) error
 	// Register makes the order known where the gateway has such a call; it moves no money. Repeated with our reference
-	// it recovers the same order, or says so with an error. A gateway without orders answers Ref{Reference} at once.
+	// it recovers the same order, or says so with an error: ErrReferenceTaken, or an *AlreadyPaid where money is on it. A
+	// gateway without orders answers Ref{Reference} at once.
 	Register(ctx context.Context, p Payment) (Ref, error)
 	// Pay may move money.
 	Pay(ctx context.Context, p Payment, in Instrument, b threeds.BrowserData) (Step, error)
@@ -314,8 +315,9 @@ func (s Standing) RefundSeen(op Op) OpState {
 // CaptureSeen does the same for a capture. That something was captured is a state, of which the gateway's word is enough
 // where the whole hold was asked for; of a part the sum has to be stated.
 func (s Standing) CaptureSeen(op Op) OpState {
+	proved := s.Captured >= op.Amount.Minor && (s.Stated || op.Amount.Minor >= op.Standing.Held)
 	switch {
-	case s.Outcome == Paid && op.Standing.Captured == 0 && (s.Stated || op.Amount.Minor >= op.Standing.Held) && s.Captured >= op.Amount.Minor:
+	case s.Outcome == Paid && op.Standing.Captured == 0 && proved:
 		return OpSucceeded
 	case s.Outcome != Paid && s.Unmoved(op.Standing):
 		return OpMissing

@@ -36,6 +36,7 @@ type NewAttempt struct {
 	To                card.Masked // where a transfer or payout goes
 	ToFingerprint     string
 	Browser           threeds.BrowserData
+	BrowserID         string
 	IP                string
 	MerchantInitiated bool
 }
@@ -62,9 +63,10 @@ func (t *Turn) Begin(in NewAttempt) (*Attempt, error) {
 	s, n := t.S, len(t.S.Attempts)+1
 	a := &Attempt{
 		N: n, State: New, Instrument: in.Instrument, Saved: in.Saved, Card: in.Card, To: in.To, ToFingerprint: in.ToFingerprint,
-		Browser: in.Browser, IP: in.IP, MerchantInitiated: in.MerchantInitiated,
-		Ref:       providers.Ref{Reference: s.Reference(n)},
-		CreatedAt: t.Now, UpdatedAt: t.Now, Deadline: t.Now.Add(t.Rules.CallTimeout),
+		Browser: in.Browser, BrowserID: in.BrowserID, IP: in.IP,
+		MerchantInitiated: in.MerchantInitiated,
+		Ref:               providers.Ref{Reference: s.Reference(n)},
+		CreatedAt:         t.Now, UpdatedAt: t.Now, Deadline: t.Now.Add(t.Rules.CallTimeout),
 	}
 	if err := t.newRun(a, threeds.IDs{}); err != nil {
 		return nil, err

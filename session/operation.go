@@ -59,10 +59,11 @@ type Baseline struct {
 	Held     int64             `json:"held"`
 	Captured int64             `json:"captured"`
 	Refunded int64             `json:"refunded"`
+	Stated   bool              `json:"stated,omitempty"` // the gateway itself told the sums
 }
 
 func baselineOf(st providers.Standing) Baseline {
-	return Baseline{st.Outcome, st.Held, st.Captured, st.Refunded}
+	return Baseline{st.Outcome, st.Held, st.Captured, st.Refunded, st.Stated}
 }
 
 // agrees tells whether a standing has the same sums, as far as it says any.
@@ -222,7 +223,9 @@ const maxReleases = 5
 // onHoldLeft is a payment whose debit was refused while its hold stands. The hold is released as an operation under the call
 // book; only the gateway's word that it is gone ends the attempt, and until then no other begins.
 func (t *Turn) onHoldLeft(a *Attempt, st providers.Standing) error {
-	a.Decline = orOther(st.Decline)
+	if a.Decline == nil || !st.VoidRefused { // what refuses the void says nothing of the debit
+		a.Decline = orOther(st.Decline)
+	}
 	if err := t.markOverdue(a); err != nil {
 		return err
 	}
@@ -302,7 +305,9 @@ func stillValid(s *Session, a *Attempt, op *Operation, st providers.Standing) bo
 func (s *Session) AtProvider(op *Operation) providers.Op {
 	return providers.Op{
 		Kind: op.Kind, Reference: op.Reference, GatewayID: op.GatewayID, Amount: money.Amount{Minor: op.Amount, Currency: s.Amount.Currency},
-		Standing: providers.Standing{Outcome: op.Baseline.Outcome, Held: op.Baseline.Held, Captured: op.Baseline.Captured, Refunded: op.Baseline.Refunded},
+		Standing: providers.Standing{
+			Outcome: op.Baseline.Outcome, Held: op.Baseline.Held, Captured: op.Baseline.Captured, Refunded: op.Baseline.Refunded, Stated: op.Baseline.Stated,
+		},
 	}
 }
 

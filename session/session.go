@@ -75,7 +75,8 @@ type Attempt struct {
 	To                card.Masked         `json:"to,omitzero"`        // the card that a transfer or payout goes to
 	ToFingerprint     string              `json:"to_print,omitempty"` // keyed fingerprint of its number, where that was typed
 	Browser           threeds.BrowserData `json:"browser,omitzero"`
-	IP                string              `json:"ip,omitempty"` // the shopper's
+	IP                string              `json:"ip,omitempty"`         // the shopper's
+	BrowserID         string              `json:"by_browser,omitempty"` // the browser that began it, where it has an ID
 	Step              *providers.Step     `json:"step,omitempty"`
 	StepN             int                 `json:"step_n"` // counts the steps stored; a resume belongs to one of them
 	StepAt            time.Time           `json:"step_at,omitzero"`

@@ -59,7 +59,7 @@ func (f cardField) describedBy() string { return describedBy(f.id, f.hint) }
 // title tells a screen reader first of all that something is to be put right.
 func (p CardPage) title() string {
 	id := "card_title"
-	if p.AskLast4 != "" {
+	if p.again() {
 		id = "card_again_title"
 	}
 	t := title(p.Layout, id)
@@ -150,3 +150,6 @@ func (p ResultPage) head() templ.Component {
 	}
 	return reload(p.Delay, p.ContinueURL)
 }
+
+// again tells whether the card of an earlier page is asked for.
+func (p CardPage) again() bool { return p.AskAgain || p.AskLast4 != "" }

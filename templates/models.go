@@ -52,7 +52,8 @@ type CardPage struct {
 	Stale        bool   // the form was too old or already used: "enter the card again"
 	AttemptsLeft int    // shown after a first attempt, when above 0
 
-	AskLast4 string   // not empty: the same card is needed again, the one ending so
+	AskAgain bool     // the same card is needed again
+	AskLast4 string   // the one ending so; not empty is AskAgain too
 	Brands   []string // accepted: visa, mastercard, mir, unionpay, amex; others are ignored
 }
 

@@ -97,6 +97,7 @@ func every(t *testing.T, lang, text string) []page {
 			Errors:  templates.CardErrors{templates.NumberInvalid, templates.ExpiryPast, templates.CVCMissing, templates.NameMissing, templates.ToInvalid},
 			Decline: text, AttemptsLeft: 3, AskLast4: text, Brands: []string{"visa", text, "mir"},
 		})},
+		{name: "card again", make: templates.Card(templates.CardPage{Layout: l, Action: "/pay/s1/card", CSRF: text, AskAgain: true, Brands: []string{"visa"}})},
 		{name: "transfer", make: templates.Card(templates.CardPage{
 			Layout: transfer, Action: "/pay/s1/card", CancelAction: "/pay/s1/cancel", CSRF: text, Expiry: text, Name: text, AskTo: true, SavedAction: "/pay/s1/customer",
 			Errors: templates.CardErrors{To: templates.ToSame}, Decline: text, Brands: []string{"visa"},

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"context"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 )
@@ -23,8 +25,17 @@ const (
 func server(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: paced{h}, ReadHeaderTimeout: headerWait, ReadTimeout: bodyWait, WriteTimeout: pieceWait, IdleTimeout: idleWait,
-		MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		MaxHeaderBytes: headerBytes, ConnContext: shallow, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+}
+
+// shallow keeps what the kernel takes for a client that does not read to a piece: it would take megabytes, and a file that
+// nobody reads would count as sent.
+func shallow(ctx context.Context, c net.Conn) context.Context {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(pieceSize)
+	}
+	return ctx
 }
 
 // paced makes the server's deadlines fit answers that take long to be worked out, or that never end:

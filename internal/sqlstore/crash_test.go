@@ -105,7 +105,7 @@ func saveUntilKilled(t *testing.T, dir string) {
 				err = st.Save(t.Context(), s, session.Change{
 					Events: []session.Event{{N: s.LastEvent, Type: "x", At: noon}},
 					Calls:  []session.Call{{Attempt: 1, Kind: "resume", Round: s.LastEvent, SentAt: noon}},
-					Jobs:   []jobs.Job{{Kind: "k", Key: id, RunAt: noon}},
+					Jobs:   []session.Job{{Kind: "k", Key: id, RunAt: noon}},
 				})
 			}
 			say <- "error: " + err.Error()

@@ -244,7 +244,7 @@ func TestWhoCommitsIsToldAtOnceAndNobodyIsToldOfAFailure(t *testing.T) {
 		}
 		s := create(t, st, "a")
 		old := *s
-		if err := st.Save(t.Context(), s, session.Change{Jobs: []jobs.Job{{Kind: "k", Key: "a", RunAt: noon}}}); err != nil {
+		if err := st.Save(t.Context(), s, session.Change{Jobs: []session.Job{{Kind: "k", Key: "a", RunAt: noon}}}); err != nil {
 			t.Fatal(err)
 		}
 		h.mu.Lock()

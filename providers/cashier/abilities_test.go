@@ -568,21 +568,37 @@ func TestHistoryListsWhatTheGatewayRemembers(t *testing.T) {
 	}
 }
 
-// Within the hour the x-req-id recovers the order; after it the list does, so that there is never a second one.
+// Within the hour the x-req-id recovers the order; after it the list does, so that there is never a second one. An order that
+// ended is passed over, and one with money on it is neither that nor paid again.
 func TestRegisterRecoversTheOrderAfterTheHourToo(t *testing.T) {
 	s := newShop(t, sandbox.DemoAccount(), nil, nil)
 	p := s.registered()
 	first := p.Ref
 	p.Ref = providers.Ref{Reference: first.Reference}
-	for _, wait := range []time.Duration{0, 49 * time.Minute, 2 * time.Minute, 24 * time.Hour} {
+	for _, wait := range []time.Duration{0, 49 * time.Minute} {
 		s.g.advance(wait)
 		ref, err := s.p.Register(t.Context(), p)
 		if err != nil || ref.OrderID != first.OrderID {
 			t.Fatalf("after %s: %+v %v", wait, ref, err)
 		}
 	}
+	s.g.advance(24 * time.Hour)
+	if ref, err := s.p.Register(t.Context(), p); !errors.Is(err, providers.ErrReferenceTaken) {
+		t.Fatalf("ended: %+v %v", ref, err)
+	}
 	s.charges(p, 0)
 	if s.status(p, providers.Closed).Ref.OrderID != first.OrderID {
 		t.Error("not found by our reference")
 	}
+
+	paid, _ := s.pay(s.registered(), s.card("4000019900050008"))
+	s.status(paid, providers.Paid)
+	s.g.advance(2 * time.Hour)
+	again := paid
+	again.Ref = providers.Ref{Reference: paid.Ref.Reference}
+	var already *providers.AlreadyPaid
+	if _, err := s.p.Register(t.Context(), again); !errors.As(err, &already) || already.Ref.OrderID != paid.Ref.OrderID || already.Standing.Outcome != providers.Paid {
+		t.Errorf("paid: %v", err)
+	}
+	s.charges(paid, 1)
 }

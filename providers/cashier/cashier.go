@@ -131,6 +131,9 @@ func (g *Provider) Register(ctx context.Context, p providers.Payment) (providers
 		return providers.Ref{}, err
 	}
 	ref := providers.Ref{Reference: p.Ref.Reference, OrderID: o.id, More: p.Ref.More}
+	if err := g.usable(p, o); err != nil {
+		return providers.Ref{}, err
+	}
 	if g.tspCode == "" || p.Instrument == "qr" || p.Instrument == "sberpay" {
 		return ref, nil
 	}
@@ -146,6 +149,21 @@ func (g *Provider) Register(ctx context.Context, p providers.Payment) (providers
 		return providers.Ref{}, r.failure(opForm, r.status)
 	}
 	return ref.With(moreExternal, external), nil
+}
+
+// usable looks at an order that was found again: one that money stands with, did or may is neither paid again nor passed over,
+// one that can no longer be paid is passed over. Nothing in an order proves that it is this session's.
+func (g *Provider) usable(p providers.Payment, o order) error {
+	s := g.standing(p, o)
+	switch {
+	case s.Amount.Currency.Code != "" && s.Amount != p.Amount:
+		return &providers.Failure{Op: opOrder, Err: fmt.Errorf("%w: it has another amount", providers.ErrReferenceTaken)}
+	case s.Outcome == providers.Refused, s.Outcome == providers.Closed:
+		return &providers.Failure{Op: opOrder, Err: fmt.Errorf("%w: %s", providers.ErrReferenceTaken, o.status)}
+	case s.Outcome == providers.Paid, s.Outcome == providers.Authorized, s.Outcome == providers.Voided, s.Held != 0:
+		return &providers.AlreadyPaid{Ref: s.Ref, Standing: s}
+	}
+	return nil
 }
 
 // mark is the x-req-id of a call about a payment, or about an operation on it.
@@ -185,8 +203,8 @@ func (g *Provider) newOrder(ctx context.Context, p providers.Payment, kind strin
 	case o.number != "" && o.number != p.Ref.Reference:
 		return order{}, &providers.Failure{Op: opOrder, Text: "answer of another order"}
 	}
-	if sum, said := g.amount(o); said && sum != p.Amount {
-		return order{}, &providers.Failure{Op: opOrder, Text: "the order has another amount"}
+	if sum, said := g.amount(o); said && sum != p.Amount { // recovered by its x-req-id from another request
+		return order{}, &providers.Failure{Op: opOrder, Err: fmt.Errorf("%w: it has another amount", providers.ErrReferenceTaken)}
 	}
 	return o, nil
 }

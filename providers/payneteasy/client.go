@@ -205,7 +205,8 @@ func decodeForm(body []byte, whole bool) (answer, error) {
 			return nil, err
 		}
 	}
-	if t := a["type"]; (t == typeStatus || t == typeAsync) && !whole && strings.Contains(text, "\n&") && !strings.HasSuffix(text, "\n") {
+	cut := strings.Contains(text, "\n&") && !strings.HasSuffix(text, "\n")
+	if t := a["type"]; (t == typeStatus || t == typeAsync) && !whole && cut {
 		return nil, fmt.Errorf("%w: cut short", errAnswer)
 	}
 	return a, nil

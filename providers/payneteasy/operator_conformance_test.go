@@ -118,6 +118,37 @@ func TestACaptureWhoseAnswerWasLost(t *testing.T) {
 	}
 }
 
+// The second of two refunds, whose answer was lost: the order says what is left.
+func TestASecondRefundWhoseAnswerWasLost(t *testing.T) {
+	h := harness(t, payneteasy.Config{}, sandbox.DemoAccount())
+	sum := func(minor int64) money.Amount { return money.Amount{Minor: minor, Currency: h.Payment.Amount.Currency} }
+	for _, c := range []struct {
+		reference string
+		taken     bool
+		want      providers.OpState
+	}{{"second-after", true, providers.OpSucceeded}, {"second-before", false, providers.OpMissing}} {
+		operator, pay, before := paid(t, h, http.DefaultTransport, c.reference, false)
+		first, err := operator.Do(t.Context(), pay, providers.Op{Kind: providers.Refund, Amount: sum(60000), Standing: before})
+		if err != nil || first.State != providers.OpPending {
+			t.Fatalf("%+v %v", first, err)
+		}
+		p, err := h.Open(providers.Env{HTTP: &http.Client{Transport: &loss{call: "/return/", after: c.taken}}, Now: time.Now, Loopback: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before, err = p.Status(t.Context(), pay); err != nil || before.Refunded != 60000 || !before.Stated {
+			t.Fatalf("%+v %v", before, err)
+		}
+		op := providers.Op{Kind: providers.Refund, Amount: sum(10000), Standing: before}
+		if r, err := p.(providers.Operator).Do(t.Context(), pay, op); err == nil {
+			t.Fatalf("%+v", r)
+		}
+		if r, err := p.(providers.Operator).Inquire(t.Context(), pay, op); err != nil || r.State != c.want {
+			t.Errorf("%s: %+v %v", c.reference, r, err)
+		}
+	}
+}
+
 // loss answers one call with a dead connection.
 type loss struct {
 	call  string

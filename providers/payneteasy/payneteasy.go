@@ -215,15 +215,16 @@ func (p *Provider) Resume(ctx context.Context, pay providers.Payment, ans provid
 	return accepted(command, ref, a)
 }
 
-// refusesField names the field about the browser that the answer to an upload refuses; "" where it does not say so in so many words. A
-// validation error about a field is about the request alone: the order was not touched.
+// refusesField names the field about the browser that the answer to an upload refuses; "" where it does not say so in so
+// many words. A validation error about a field is about the request alone: the order was not touched.
 func (a answer) refusesField(pay providers.Payment) string {
 	ref := pay.Ref
 	if a["type"] != typeInvalid || a["status"] != "" || a["paynet-order-id"] != "" && a["paynet-order-id"] != ref.OrderID ||
 		a["merchant-order-id"] != "" && a["merchant-order-id"] != ref.Reference {
 		return ""
 	}
-	for _, word := range strings.FieldsFunc(a["error-message"], func(r rune) bool { return (r|0x20 < 'a' || r|0x20 > 'z') && r != '_' }) {
+	between := func(r rune) bool { return r|0x20 < 'a' || r|0x20 > 'z' }
+	for _, word := range strings.FieldsFunc(a["error-message"], between) {
 		for _, f := range plainBrowser(pay) {
 			if strings.EqualFold(word, f[0]) {
 				return f[0]

@@ -43,8 +43,9 @@ func (p *probe) Register(ctx context.Context, pay providers.Payment) (providers.
 	defer cancel()
 	ref, err := p.p.Register(ctx, pay)
 	p.note(ref, err)
-	if p.broke() && err == nil {
-		p.t.Errorf("a spoilt Register answered %+v", ref)
+	// It may find out by itself what the spoilt answer did not tell; then there is one order, and it has the gateway's name.
+	if n := len(p.h.Ledger(pay.Ref.Reference)); p.broke() && err == nil && (ref.OrderID == "" || n != 1) {
+		p.t.Errorf("a spoilt Register answered %+v with %d orders", ref, n)
 	}
 	if err == nil && ref.Reference != pay.Ref.Reference {
 		p.t.Errorf("Register lost our reference: %+v", ref)

@@ -39,6 +39,8 @@ type Harness struct {
 	Status string
 	// Spoils are lies in the gateway's own language.
 	Spoils []Spoil
+	// Words are those of Silences that are a proper answer in this gateway's language.
+	Words []string
 	// Signed are the parameters of a callback that its signature covers, the signature itself first.
 	Signed []string
 	// Secrets are the account's: nothing may print them.
@@ -114,6 +116,7 @@ func Run(t *testing.T, h Harness) {
 	})
 	t.Run("spoilt", func(t *testing.T) { spoilt(t, h) })
 	t.Run("orders", func(t *testing.T) { orders(t, h) })
+	t.Run("operations", func(t *testing.T) { operations(t, h) })
 	t.Run("callbacks", func(t *testing.T) { callbacks(t, h) })
 	t.Run("secrets", func(t *testing.T) { secrets(t, h) })
 }
@@ -171,12 +174,17 @@ func pick(cards []Card, pans []string) []Card {
 
 // spoilt repeats the journeys with each of their calls spoilt in each way.
 func spoilt(t *testing.T, h Harness) {
+	silenced := map[string]bool{} // once for each call is enough
 	for _, c := range pick(h.Cards, h.Journeys) {
 		clean := begin(t, h, nil)
 		end := clean.pay(c)
 		clean.agree(end)
 		for _, call := range clean.calls() {
-			for _, f := range faults(h, call) {
+			all := faults(h, call)
+			if !silenced[call] {
+				silenced[call], all = true, append(all, silences(h)...)
+			}
+			for _, f := range all {
 				t.Run(c.PAN+" "+call+" "+f.name, func(t *testing.T) {
 					w := begin(t, h, &spoiler{fault: f, call: call})
 					end := w.pay(c)

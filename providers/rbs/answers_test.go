@@ -241,32 +241,108 @@ func TestRegistered(t *testing.T) {
 	}
 }
 
-// A number that is taken is ours if everything fits: the answer to an earlier registration was lost.
-func TestRegisterRecovers(t *testing.T) {
+// A number that is taken: our own order, whose registration was not answered, is used; another's number is passed over; an
+// order with money of our sum on it is neither paid again nor passed over, and our mark tells whose it is.
+func TestANumberThatIsTaken(t *testing.T) {
 	const ours = `{"errorCode":"0","orderNumber":"A-17-1","orderStatus":0,"actionCode":-100,"amount":2000,"currency":"978","attributes":[{"name":"mdOrder","value":"` + mdOrder + `"}]}`
-	for _, tt := range []struct {
-		name, status string
-		ok           bool
-	}{
-		{"our order, untouched", ours, true},
-		{"another amount", strings.Replace(ours, "2000", "2001", 1), false},
-		{"another currency", strings.Replace(ours, "978", "398", 1), false},
-		{"another number", strings.Replace(ours, "A-17-1", "A-17-2", 1), false},
-		{"paid already", strings.Replace(ours, `"orderStatus":0,"actionCode":-100`, `"orderStatus":2,"actionCode":0`, 1), false},
-		{"tried already", strings.Replace(ours, "-100", "116", 1), false},
-		{"no id", strings.Replace(ours, "mdOrder", "other", 1), false},
-		{"unknown", `{"errorCode":"6","errorMessage":"no"}`, false},
-		{"no answer", ``, false},
+	state := func(status, action string) string {
+		return strings.Replace(ours, `"orderStatus":0,"actionCode":-100`, `"orderStatus":`+status+`,"actionCode":`+action, 1)
+	}
+	marked := func(body, mark string) string {
+		return strings.Replace(body, `"attributes"`, `"merchantOrderParams":[{"name":"browser_language_param"},{"name":"tollgate_session","value":"`+mark+`"}],"attributes"`, 1)
+	}
+	const used, next, paid, paidOurs, unknown = "used", "the next number", "money, whose nobody knows", "our money", "unknown"
+	for _, tt := range []struct{ name, status, want string }{
+		{"our order, untouched", ours, used},
+		{"our order, marked", marked(ours, "s_1"), used},
+		{"our order, at the bank", state("5", "-100"), used},
+		{"another session's order", marked(ours, "s_2"), next},
+		{"another amount", strings.Replace(ours, "2000", "2001", 1), next},
+		{"another currency", strings.Replace(ours, "978", "398", 1), next},
+		{"another amount, paid", strings.Replace(state("2", "0"), "2000", "2001", 1), next},
+		{"another amount, paid, yet our mark", marked(strings.Replace(state("2", "0"), "2000", "2001", 1), "s_1"), paidOurs},
+		{"tried already", strings.Replace(ours, "-100", "116", 1), next},
+		{"declined", state("6", "116"), next},
+		{"expired", state("6", "-2007"), next},
+		{"paid", state("2", "0"), paid},
+		{"paid by another session", marked(state("2", "0"), "s_2"), paid},
+		{"paid by us", marked(state("2", "0"), "s_1"), paidOurs},
+		{"given back to us", marked(state("4", "0"), "s_1"), paidOurs},
+		{"held", state("1", "0"), paid},
+		{"held by us", marked(state("1", "0"), "s_1"), paidOurs},
+		{"reversed", state("3", "0"), paid},
+		{"being worked on", state("7", "-30001"), paid},
+		{"a state nobody knows, ours", marked(state("99", "0"), "s_1"), paidOurs},
+		{"another number", strings.Replace(ours, "A-17-1", "A-17-2", 1), unknown},
+		{"no id", strings.Replace(ours, "mdOrder", "other", 1), unknown},
+		{"not there", `{"errorCode":"6","errorMessage":"no"}`, unknown},
+		{"no answer", ``, unknown},
 	} {
 		for _, taken := range []string{"bpc_register_err_duplicate_order_number.json", "alfa_register_err_duplicate.json", "omnipay_AuthorizeRequestError.json"} {
 			f := newFake(t).on("register.do", answer(t, taken)).on("getOrderStatusExtended.do", tt.status)
-			ref, err := f.open().Register(t.Context(), payment(t))
-			if tt.ok && (err != nil || ref.OrderID != mdOrder) || !tt.ok && err == nil {
-				t.Errorf("%s: %+v, %v", tt.name, ref, err)
+			p := payment(t)
+			p.Mark = "s_1"
+			ref, err := f.open().Register(t.Context(), p)
+			got := unknown
+			var already *providers.AlreadyPaid
+			switch {
+			case err == nil && ref.OrderID == mdOrder:
+				got = used
+			case errors.As(err, &already) && already.Ours:
+				got = paidOurs
+			case already != nil:
+				got = paid
+			case errors.Is(err, providers.ErrReferenceTaken):
+				got = next
 			}
-			if form := f.last().form; form.Get("orderNumber") != "A-17-1" || form.Has("orderId") {
-				t.Errorf("%s: asked by %v", tt.name, form)
+			if got != tt.want || err == nil && tt.want != used {
+				t.Errorf("%s: %s, want %s: %+v, %v", tt.name, got, tt.want, ref, err)
 			}
+			if already != nil && (!errors.Is(err, providers.ErrAlreadyPaid) || errors.Is(err, providers.ErrReferenceTaken) || already.Ref.OrderID != mdOrder || already.Standing.Outcome == "") {
+				t.Errorf("%s: %+v", tt.name, already)
+			}
+			if form := f.last().form; form.Get("orderNumber") != "A-17-1" || form.Has("orderId") || f.calls() != "register.do getOrderStatusExtended.do" {
+				t.Errorf("%s: asked by %v, called %s", tt.name, form, f.calls())
+			}
+		}
+	}
+}
+
+// The address of the gateway's page came with an answer that was lost: its order is closed, and the next number is used.
+func TestAnOrderWhosePageIsNotKnownIsClosed(t *testing.T) {
+	const ours = `{"errorCode":"0","orderNumber":"A-17-1","orderStatus":0,"actionCode":-100,"amount":2000,"currency":"978","attributes":[{"name":"mdOrder","value":"` + mdOrder + `"}]}`
+	f := newFake(t).on("register.do", answer(t, "bpc_register_err_duplicate_order_number.json")).on("getOrderStatusExtended.do", ours).on("decline.do", answer(t, "bpc_decline_ok.json"))
+	p := payment(t)
+	p.Instrument = "hosted"
+	if _, err := f.open().Register(t.Context(), p); !errors.Is(err, providers.ErrReferenceTaken) || f.last().form.Get("orderId") != mdOrder {
+		t.Errorf("%v, called %s", err, f.calls())
+	}
+}
+
+// A registration whose answer was lost is looked for by its number, and sent once more where there is none.
+func TestARegistrationWithoutAnAnswerIsLookedFor(t *testing.T) {
+	const ours = `{"errorCode":"0","orderNumber":"A-17-1","orderStatus":0,"actionCode":-100,"amount":2000,"currency":"978","attributes":[{"name":"mdOrder","value":"` + mdOrder + `"}]}`
+	const none = `{"errorCode":"6","errorMessage":"no"}`
+	good := strings.Replace(answer(t, "seed_registerPreAuth_ok.json"), "\n", " ", -1)
+	for _, tt := range []struct {
+		name     string
+		register []string
+		status   []string
+		ok       bool
+		calls    string
+	}{
+		{"it is there", []string{"<html>"}, []string{ours}, true, "register.do getOrderStatusExtended.do"},
+		{"it is not", []string{"<html>", good}, []string{none}, true, "register.do getOrderStatusExtended.do register.do"},
+		{"lost again", []string{"<html>", ""}, []string{none}, false, "register.do getOrderStatusExtended.do register.do"},
+		{"it came late", []string{"", answer(t, "bpc_register_err_duplicate_order_number.json")}, []string{none, ours}, true,
+			"register.do getOrderStatusExtended.do register.do getOrderStatusExtended.do"},
+		{"nobody knows", []string{"<html>"}, []string{"<html>"}, false, "register.do getOrderStatusExtended.do"},
+		{"refused in words", []string{`{"errorCode":"5","errorMessage":"Access denied"}`}, nil, false, "register.do"},
+	} {
+		f := newFake(t).on("register.do", tt.register...).on("getOrderStatusExtended.do", tt.status...)
+		ref, err := f.open().Register(t.Context(), payment(t))
+		if (err == nil) != tt.ok || tt.ok && ref.OrderID == "" || f.calls() != tt.calls {
+			t.Errorf("%s: %+v %v, called %s", tt.name, ref, err, f.calls())
 		}
 	}
 }
@@ -316,19 +392,40 @@ func TestSoftDecline(t *testing.T) {
 	}
 }
 
-// A Method under the id that was done already, and a third one, are nothing we know: ask, do not go round.
+// A Method in answer to 3ds/continue.do without a new id is the same once more, in a run of its own; a third one goes in
+// circles: the order is closed, and the try is over unless the order says otherwise.
 func TestNoEndlessMethods(t *testing.T) {
 	c := testCard(t)
-	body := answer(t, "seed_paymentorder_3ds2_method.json")
-	f := newFake(t).on("3ds/continue.do", body).on("paymentorder.do", body)
-	p := registered(t)
-	p.Ref = p.Ref.With("threeDSServerTransID", transID)
-	if s, err := f.open().Resume(t.Context(), p, providers.Answer{Kind: providers.MethodDone}); err == nil {
-		t.Errorf("the same Method again: %+v", s)
+	same := answer(t, "seed_paymentorder_3ds2_method.json")
+	nameless := strings.Replace(same, `"threeDSServerTransId"`, `"x"`, 1)
+	closed := `{"errorCode":"0","orderNumber":"A-17-1","amount":2000,"currency":"978","orderStatus":6,"actionCode":4005}`
+	paid := `{"errorCode":"0","orderNumber":"A-17-1","amount":2000,"currency":"978","orderStatus":2,"actionCode":0}`
+	for name, body := range map[string]string{"the same id": same, "no id": nameless} {
+		f := newFake(t).on("3ds/continue.do", body).on("decline.do", answer(t, "bpc_decline_ok.json")).on("getOrderStatusExtended.do", closed)
+		p := registered(t)
+		p.Ref = p.Ref.With("threeDSServerTransID", transID)
+		s, err := f.open().Resume(t.Context(), p, providers.Answer{Kind: providers.MethodDone})
+		if err != nil || s.Kind != providers.Method || !s.NewRun || s.Ref.More["threeDSServerTransID"] != transID || f.calls() != "3ds/continue.do" {
+			t.Fatalf("%s: %+v %v, called %s", name, s, err, f.calls())
+		}
+		p.Ref = s.Ref
+		if s, err = f.open().Resume(t.Context(), p, providers.Answer{Kind: providers.MethodDone}); err != nil || s.Kind != providers.Declined || s.Decline == nil {
+			t.Errorf("%s, a third: %+v %v", name, s, err)
+		}
+		if f.calls() != "3ds/continue.do 3ds/continue.do decline.do getOrderStatusExtended.do" {
+			t.Errorf("%s: called %s", name, f.calls())
+		}
 	}
+	p := registered(t)
 	p.Ref = p.Ref.With("threeDSServerTransID", transID2).With("run", "soft_decline")
-	if s, err := f.open().Resume(t.Context(), p, providers.Answer{Kind: providers.MethodDone, Card: &c}); err == nil {
-		t.Errorf("a third Method: %+v", s)
+	again := providers.Answer{Kind: providers.MethodDone, Card: &c}
+	f := newFake(t).on("paymentorder.do", same).on("decline.do", answer(t, "bpc_decline_ok.json")).on("getOrderStatusExtended.do", paid)
+	if s, err := f.open().Resume(t.Context(), p, again); err != nil || s.Kind != providers.Wait {
+		t.Errorf("paid all the same: %+v %v", s, err)
+	}
+	f = newFake(t).on("paymentorder.do", same).on("decline.do", `{"errorCode":"5"}`)
+	if s, err := f.open().Resume(t.Context(), p, again); err == nil {
+		t.Errorf("not closed: %+v", s)
 	}
 }
 

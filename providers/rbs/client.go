@@ -50,6 +50,11 @@ func (c *client) call(ctx context.Context, op string, form url.Values, hide ...s
 	if err != nil {
 		return object{}, err
 	}
+	return judge(op, o)
+}
+
+// judge turns an answer that refuses the call into a Failure.
+func judge(op string, o object) (object, error) {
 	if code, ok := o.refused(); ok {
 		text := or(o.words("errorMessage", "error", "displayErrorMessage"), o.child("error").words("message", "description"))
 		return object{}, &providers.Failure{Op: op, Code: code, Text: text}
@@ -194,7 +199,7 @@ func (o object) refused() (code string, refused bool) {
 }
 
 // elsewhere are members that the answers of other calls have.
-var elsewhere = []string{"formUrl", "redirect", "acsUrl", "paReq", "packedCReq", "orderStatus", "OrderStatus", "bindings", "bindingId", "userMessage"}
+var elsewhere = []string{"formUrl", "redirect", "acsUrl", "paReq", "packedCReq", "orderStatus", "OrderStatus", "bindings", "bindingId"}
 
 // done tells that the answer is the one of deposit.do, reverse.do, refund.do, decline.do or unBindCard.do to a request that
 // was carried out: an errorCode, which is 0 (all documented and recorded answers have it), and nothing of another call.

@@ -110,8 +110,14 @@ func TestHostileAddresses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := pay(t, newFake(t).on("paymentorder.do", string(b)).open(), registered(t))
+			s, err := pay(t, newFake(t).on("paymentorder.do", string(b)).on("decline.do", `{"errorCode":"7"}`).open(), registered(t))
 			noStep(t, url, s, err)
+			// Nobody gets to such a page: the order is closed, and the try over.
+			f := newFake(t).on("paymentorder.do", string(b)).on("decline.do", `{"errorCode":"0"}`).
+				on("getOrderStatusExtended.do", `{"errorCode":"0","orderNumber":"A-17-1","amount":2000,"currency":"978","orderStatus":6,"actionCode":4005}`)
+			if s, err = pay(t, f.open(), registered(t)); err != nil || s.Kind != providers.Declined || len(s.Forms) != 0 || s.Decline == nil {
+				t.Errorf("%s: %+v %v", url, s, err)
+			}
 		}
 	}
 }
@@ -122,7 +128,7 @@ func TestHostileOrderID(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ref, err := newFake(t).on("register.do", string(b)).open().Register(t.Context(), payment(t)); err == nil {
+		if ref, err := newFake(t).on("register.do", string(b)).on("getOrderStatusExtended.do", `{"errorCode":"6"}`).open().Register(t.Context(), payment(t)); err == nil {
 			t.Errorf("orderId %q was taken: %+v", id, ref)
 		}
 	}

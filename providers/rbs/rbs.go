@@ -3,8 +3,10 @@ package rbs
 import (
 	"context"
 	"crypto/rsa"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -48,6 +50,7 @@ var (
 const (
 	moreTransID = "threeDSServerTransID" // as the gateway wants it back
 	moreRun     = "run"                  // softDecline, once the gateway asked for a second authentication
+	moreAgain   = "again"                // set once the gateway asked for the same 3DS Method a second time
 	moreExpect  = "expect"               // what the present page is to bring: one of the following
 
 	softDecline   = "soft_decline"
@@ -102,7 +105,8 @@ func (g *provider) Check(p providers.Payment) error {
 }
 
 // Register makes the order known. A number that is taken already is our own, registered by a call whose answer was
-// lost, if amount, currency and state fit; then that order is used.
+// lost, if amount, currency and state fit; then that order is used. Where the answer is lost the order is looked for by its
+// number at once; register.do moves no money, so that it is sent once more where there is none.
 func (g *provider) Register(ctx context.Context, p providers.Payment) (providers.Ref, error) {
 	if err := g.Check(p); err != nil {
 		return providers.Ref{}, err
@@ -126,9 +130,7 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 	if p.SaveCard || p.Instrument == "saved_card" {
 		set(form, "clientId", p.Customer.ID)
 	}
-	if p.SaveCard && g.recurringDays > 0 {
-		form.Set("jsonParams", fmt.Sprintf(`{"recurringFrequency":"%d","recurringExpiry":"%s"}`, g.recurringFrequency, g.now().AddDate(0, 0, g.recurringDays).Format("20060102")))
-	}
+	set(form, "jsonParams", g.jsonParams(p))
 	if secs := g.lifetime(p); secs > 0 {
 		form.Set("sessionTimeoutSecs", strconv.Itoa(secs))
 	}
@@ -138,10 +140,39 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 	if p.Merchant {
 		form.Add("features", featureAuto)
 	}
-	o, err := g.call(ctx, op, form)
-	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Code == "1" {
-		return g.recover(ctx, p, f)
+	ref, err := g.register(ctx, p, op, form)
+	f, failed := errors.AsType[*providers.Failure](err)
+	if failed && f.Code == "" && ctx.Err() == nil && !errors.Is(err, providers.ErrUnsent) {
+		found, there, askErr := g.underOurNumber(ctx, p)
+		switch {
+		case askErr != nil: // nothing was learnt; repeated with the same number, Register goes on from here
+			return providers.Ref{}, err
+		case there:
+			return g.recover(ctx, p, found, f)
+		}
+		ref, err = g.register(ctx, p, op, form)
 	}
+	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Code == codeTaken {
+		found, there, askErr := g.underOurNumber(ctx, p)
+		switch {
+		case askErr != nil:
+			return providers.Ref{}, askErr
+		case !there:
+			return providers.Ref{}, err
+		}
+		return g.recover(ctx, p, found, f)
+	}
+	return ref, err
+}
+
+// codeNoOrder is the errorCode of an order that the gateway does not know.
+const codeNoOrder = "6"
+
+// codeTaken is the errorCode of a number that is taken already (and of other things).
+const codeTaken = "1"
+
+func (g *provider) register(ctx context.Context, p providers.Payment, op string, form url.Values) (providers.Ref, error) {
+	o, err := g.call(ctx, op, form)
 	if err != nil {
 		return providers.Ref{}, err
 	}
@@ -155,17 +186,90 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 	return ref, nil
 }
 
-// recover finds the order that has our number. One that does not fit is somebody else's: then the refusal stands.
-func (g *provider) recover(ctx context.Context, p providers.Payment, refused *providers.Failure) (providers.Ref, error) {
-	p.Ref.OrderID = ""
-	st, err := g.Status(ctx, p)
-	switch {
-	case err != nil:
-		return providers.Ref{}, err
-	case st.Outcome != providers.Waiting, st.LastTry != nil, st.Reference != p.Ref.Reference, st.Ref.OrderID == "", st.Amount != p.Amount:
-		return providers.Ref{}, refused
+// markName is the member of jsonParams that holds Payment.Mark; the gateway repeats it in merchantOrderParams.
+const markName = "tollgate_session"
+
+// jsonParams are the order's own parameters; "" where it has none.
+func (g *provider) jsonParams(p providers.Payment) string {
+	params := struct {
+		Frequency string `json:"recurringFrequency,omitempty"`
+		Expiry    string `json:"recurringExpiry,omitempty"`
+		Mark      string `json:"tollgate_session,omitempty"` // markName
+	}{Mark: p.Mark}
+	if p.SaveCard && g.recurringDays > 0 {
+		params.Frequency, params.Expiry = strconv.Itoa(g.recurringFrequency), g.now().AddDate(0, 0, g.recurringDays).Format("20060102")
 	}
-	return st.Ref, nil
+	text, err := json.Marshal(params)
+	if err != nil || string(text) == "{}" {
+		return ""
+	}
+	return string(text)
+}
+
+// mark is what an order has of ours.
+func mark(o object) string {
+	for _, list := range []string{"merchantOrderParams", "attributes"} {
+		for _, param := range o.list(list) {
+			if param.text("name") == markName {
+				return param.text("value")
+			}
+		}
+	}
+	return ""
+}
+
+// known is an order as the gateway shows it, and the mark on it.
+type known struct {
+	providers.Standing
+	mark string
+}
+
+// underOurNumber asks for the order by our number alone; there is false where the gateway has none.
+func (g *provider) underOurNumber(ctx context.Context, p providers.Payment) (k known, there bool, err error) {
+	p.Ref = providers.Ref{Reference: p.Ref.Reference}
+	o, err := g.inquire(ctx, p)
+	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Code == codeNoOrder {
+		return known{}, false, nil
+	}
+	if err != nil {
+		return known{}, false, err
+	}
+	st, err := standing(p, o)
+	if err != nil {
+		return known{}, false, providers.Unreadable(opStatus, 200, err)
+	}
+	return known{st, mark(o)}, st.Outcome != providers.NotFound, nil
+}
+
+// recover decides about the order that has our number: ours and unpaid, it is used; another's, or one that can no longer be
+// paid, leaves the next number; with money of our sum on it, or on its way, it is neither paid again nor passed over.
+func (g *provider) recover(ctx context.Context, p providers.Payment, k known, refused *providers.Failure) (providers.Ref, error) {
+	ours := p.Mark != "" && k.mark == p.Mark
+	taken := &providers.Failure{Op: refused.Op, Code: refused.Code, Text: refused.Text, Err: providers.ErrReferenceTaken}
+	switch {
+	case k.Reference != p.Ref.Reference, k.Ref.OrderID == "":
+		return providers.Ref{}, refused // an answer about nothing of ours
+	case k.Amount != p.Amount && !ours:
+		return providers.Ref{}, taken
+	}
+	switch k.Outcome {
+	case providers.Waiting:
+		switch {
+		case k.Amount != p.Amount, k.LastTry != nil, k.mark != "" && p.Mark != "" && !ours:
+			return providers.Ref{}, taken
+		case p.Instrument != byHosted:
+			return k.Ref, nil
+		}
+		// The address of its page came with the answer that was lost, so that nobody can be there.
+		p.Ref = k.Ref
+		if err := g.Close(ctx, p); err != nil {
+			return providers.Ref{}, err
+		}
+		return providers.Ref{}, taken
+	case providers.Closed, providers.Refused:
+		return providers.Ref{}, taken
+	}
+	return providers.Ref{}, &providers.AlreadyPaid{Ref: k.Ref, Ours: ours, Standing: k.Standing}
 }
 
 // lifetime is the order's, in seconds: as long as the session may still be paid and the time a shopper may then take at
@@ -238,6 +342,7 @@ var (
 	errNoOrder    = errors.New("the order is not known by the gateway's id")
 	errNoTrans    = errors.New("no threeDSServerTransId is known to finish with")
 	errSameMethod = errors.New("the gateway asks for a 3DS Method that was done")
+	errNoWay      = errors.New("the bank's page has an address that cannot be opened")
 	errAnswer     = errors.New("an answer that this gateway has no use for")
 )
 
@@ -298,13 +403,13 @@ func (g *provider) step(ctx context.Context, p providers.Payment, op string, o o
 	paReq, packedCReq := o.text("paReq"), o.text("packedCReq")
 	switch {
 	case acsURL != "" && paReq != "":
-		return g.payerAuth(p, op, acsURL, paReq, o.text("termUrl"))
+		return g.payerAuth(ctx, p, op, acsURL, paReq, o.text("termUrl"))
 	case acsURL != "" && packedCReq != "":
-		return g.challenge(p, op, acsURL, packedCReq, o)
+		return g.challenge(ctx, p, op, acsURL, packedCReq, o)
 	case acsURL != "":
 		return providers.Step{}, providers.Unreadable(op, 200, errShape)
 	case methodServer(o) != "", o.text("is3DSVer2") == "true" && transID(o) != "" && o.text("redirect") == "":
-		return g.method(p, op, o)
+		return g.method(ctx, p, op, o)
 	case o.text("redirect") == "":
 		return providers.Step{}, providers.Unreadable(op, 200, errShape)
 	case refusal(o):
@@ -326,7 +431,9 @@ func refusal(o object) bool {
 }
 
 // payerAuth is 3-D Secure 1.0.2, run as the account has it.
-func (g *provider) payerAuth(p providers.Payment, op, acsURL, paReq, termURL string) (providers.Step, error) {
+func (g *provider) payerAuth(
+	ctx context.Context, p providers.Payment, op, acsURL, paReq, termURL string,
+) (providers.Step, error) {
 	if g.threeDS1 == ThreeDS1Redirect {
 		s := step(providers.Redirect, p.Ref.With(moreExpect, expectNothing))
 		s.Link = g.acsRedirect + "?orderId=" + url.QueryEscape(p.Ref.OrderID)
@@ -334,7 +441,7 @@ func (g *provider) payerAuth(p providers.Payment, op, acsURL, paReq, termURL str
 	}
 	acsURL, err := threeds.CheckURL(acsURL, g.loopback)
 	if err != nil {
-		return providers.Step{}, providers.Unreadable(op, 200, err)
+		return g.giveUp(ctx, p, op, errNoWay)
 	}
 	if g.threeDS1 == ThreeDS1Own {
 		s := step(providers.PayerPage, p.Ref.With(moreExpect, expectPaRes))
@@ -342,7 +449,7 @@ func (g *provider) payerAuth(p providers.Payment, op, acsURL, paReq, termURL str
 		return s, nil
 	}
 	if termURL, err = threeds.CheckURL(termURL, g.loopback); err != nil {
-		return providers.Step{}, providers.Unreadable(op, 200, err)
+		return g.giveUp(ctx, p, op, errNoWay)
 	}
 	s := step(providers.PayerPage, p.Ref.With(moreExpect, expectNothing))
 	s.Forms = []threeds.Form{threeds.PayerAuthForm(acsURL, paReq, termURL, p.Ref.OrderID)}
@@ -350,10 +457,12 @@ func (g *provider) payerAuth(p providers.Payment, op, acsURL, paReq, termURL str
 }
 
 // challenge posts the packed CReq as it came. threeDSSessionData is ours only where the CRes comes to us.
-func (g *provider) challenge(p providers.Payment, op, acsURL, packedCReq string, o object) (providers.Step, error) {
+func (g *provider) challenge(
+	ctx context.Context, p providers.Payment, op, acsURL, packedCReq string, o object,
+) (providers.Step, error) {
 	acsURL, err := threeds.CheckURL(acsURL, g.loopback)
 	if err != nil {
-		return providers.Step{}, providers.Unreadable(op, 200, err)
+		return g.giveUp(ctx, p, op, errNoWay)
 	}
 	ref := p.Ref
 	if t := transID(o); t != "" {
@@ -379,17 +488,23 @@ func (g *provider) challenge(p providers.Payment, op, acsURL, packedCReq string,
 
 // method is the 3DS Method: an empty form to the gateway's 3DS Server and, where the bank has a Method of its own, the
 // packed data to it. An address that a browser must not open costs the frame, not the payment: the Method is optional.
-// A second one, under a new id, in answer to 3ds/continue.do is a soft decline and begins a new run.
-func (g *provider) method(p providers.Payment, op string, o object) (providers.Step, error) {
+// A second one, under a new id, in answer to 3ds/continue.do is a soft decline and begins a new run. Under the same id, or
+// under none, it is the same Method again: it gets a run too, for each run's answer is taken once, and is not played a third
+// time.
+func (g *provider) method(ctx context.Context, p providers.Payment, op string, o object) (providers.Step, error) {
 	trans, before := transID(o), p.Ref.More[moreTransID]
 	ref, again := p.Ref, false
 	switch {
 	case op == opPay && before == "":
-	case op == opContinue && before != "" && trans != "" && trans != before:
+	case op == opContinue && before != "" && trans != "" && trans != before && ref.More[moreRun] == "":
 		again = true
 		ref = ref.With(moreRun, softDecline)
+	case op == opContinue && ref.More[moreAgain] == "" && ref.More[moreRun] == "":
+		// No new authentication: the same Method once more, and 3ds/continue.do after it.
+		again = true
+		ref = ref.With(moreAgain, "1")
 	default:
-		return providers.Step{}, &providers.Failure{Op: op, Err: errSameMethod}
+		return g.giveUp(ctx, p, op, errSameMethod)
 	}
 	if trans != "" {
 		ref = ref.With(moreTransID, trans)
@@ -406,6 +521,23 @@ func (g *provider) method(p providers.Payment, op string, o object) (providers.S
 		if d, err := threeds.DecodeMethodData(packed); err == nil { // the notification will carry this one
 			s.ThreeDS.ThreeDSServerTransID = d.ThreeDSServerTransID
 		}
+	}
+	return s, nil
+}
+
+// giveUp ends an authentication that cannot go on. The order is made unpayable first, and asked: a call may have moved
+// money all the same.
+func (g *provider) giveUp(ctx context.Context, p providers.Payment, op string, why error) (providers.Step, error) {
+	if err := g.Close(ctx, p); err != nil {
+		return providers.Step{}, &providers.Failure{Op: op, Err: why}
+	}
+	st, err := g.Status(ctx, p)
+	if err != nil || st.Outcome != providers.Refused && st.Outcome != providers.Closed {
+		return step(providers.Wait, p.Ref), nil
+	}
+	s := step(providers.Declined, p.Ref)
+	if s.Decline = st.Decline; s.Decline == nil {
+		s.Decline = &providers.Decline{Reason: providers.AuthenticationFailed, Message: why.Error()}
 	}
 	return s, nil
 }
@@ -456,7 +588,7 @@ func (g *provider) order(p providers.Payment) url.Values {
 // Status asks what became of the order.
 func (g *provider) Status(ctx context.Context, p providers.Payment) (providers.Standing, error) {
 	o, err := g.inquire(ctx, p)
-	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Code == "6" {
+	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Code == codeNoOrder {
 		return providers.Standing{Outcome: providers.NotFound, Ref: p.Ref}, nil
 	}
 	if err != nil {
@@ -477,7 +609,35 @@ func (g *provider) Status(ctx context.Context, p providers.Payment) (providers.S
 }
 
 func (g *provider) inquire(ctx context.Context, p providers.Payment) (object, error) {
-	return g.call(ctx, opStatus, g.order(p))
+	o, err := g.ask(ctx, opStatus, g.order(p))
+	if err == nil {
+		o, err = modern(o)
+	}
+	if err != nil {
+		return object{}, err
+	}
+	return judge(opStatus, o)
+}
+
+// modern gives an answer with the capitals of the old getOrderStatus.do today's names: some banks' answers have them.
+func modern(o object) (object, error) {
+	out := maps.Clone(o.members)
+	for old, name := range map[string]string{
+		"ErrorCode": "errorCode", "ErrorMessage": "errorMessage", "OrderStatus": "orderStatus", "OrderNumber": "orderNumber", "Amount": "amount",
+	} {
+		v, there := o.members[old]
+		if !there {
+			continue
+		}
+		if _, twice := o.members[name]; twice && o.text(name) != o.text(old) {
+			return object{}, providers.Unreadable(opStatus, 200, errShape)
+		}
+		out[name] = v
+	}
+	if pan := o.text("Pan"); pan != "" && out["cardAuthInfo"] == nil {
+		out["cardAuthInfo"] = map[string]any{"maskedPan": pan}
+	}
+	return object{out, o.hide}, nil
 }
 
 // standing reads an order. Its parts may all be missing: what an account sees of an order is set by the bank.

@@ -100,6 +100,7 @@ func harness(t *testing.T, c rbs.Config) providertest.Harness {
 			{Lie: providertest.NoProof, Call: "continue.do", Edit: refusal},
 			{Lie: providertest.NoProof, Call: "finish3dsVer2Payment.do", Edit: refusal},
 		},
+		Words:    []string{`{"errorCode":"0","errorMessage":"Success"}`, `{"orderStatus":2}`},
 		Signed:   []string{"checksum", "mdOrder", "orderNumber", "operation", "status"},
 		Secrets:  []string{account.Password, account.CallbackKey},
 		Journeys: []string{"4000019900020704", "4000019900020902", "4000019900040702", "4000019900050008", "4000019900050107"},

@@ -74,10 +74,32 @@ func TestStatusFixtures(t *testing.T) {
 	}
 }
 
-// Answers that are no order's: an API error, the old call's capitals, a wrapped order. None of them is an outcome.
+// The capitals of the old call say the same; both spellings at odds say nothing.
+func TestOldCapitalsAreRead(t *testing.T) {
+	unasked := registered(t)
+	unasked.Ref.OrderID = ""
+	st, err := status(t, answer(t, "rec_getOrderStatus_old_caps.json"), unasked)
+	if err != nil || st.Outcome != providers.Paid || st.Reference != "23asdafaf" || st.Amount != amount(t, 789789, "RUB") || st.Card.Last4 != "1111" || st.Stated {
+		t.Errorf("%+v %v", st, err)
+	}
+	if st, err = status(t, answer(t, "omnipay_OrderStatusRequestSuccess.json"), unasked); err != nil || st.Outcome != providers.Paid || st.Reference != "99999" {
+		t.Errorf("%+v %v", st, err)
+	}
+	if st, err = status(t, `{"ErrorCode":"6","ErrorMessage":"no"}`, unasked); err != nil || st.Outcome != providers.NotFound {
+		t.Errorf("%+v %v", st, err)
+	}
+	if st, err = status(t, `{"ErrorCode":"5"}`, unasked); err == nil {
+		t.Errorf("%+v", st)
+	}
+	if st, err = status(t, `{"errorCode":"0","OrderStatus":2,"orderStatus":6}`, unasked); err == nil {
+		t.Errorf("%+v", st)
+	}
+}
+
+// Answers that are no order's: an API error, a wrapped order. None of them is an outcome.
 func TestStatusRefusesOtherAnswers(t *testing.T) {
 	for _, name := range []string{"omnipay_ExtendedOrderStatusRequestError.json", "ecom_getOrderStatusExtended_200_error.json",
-		"rec_getOrderStatus_old_caps.json", "omnipay_OrderStatusRequestSuccess.json", "bpc_tokenized_payment_ok.json", "rec_sdk_finished_info_approved.json"} {
+		"bpc_tokenized_payment_ok.json", "rec_sdk_finished_info_approved.json"} {
 		if st, err := status(t, answer(t, name), registered(t)); err == nil {
 			t.Errorf("%s read as %+v", name, st)
 		}

@@ -70,8 +70,8 @@ func (c *client) call(ctx context.Context, op string, token providers.Secret, in
 	return read(op, status, answer, hide)
 }
 
-// read judges an answer. What a refusal looks like is not published: any status other than SUCCESS is one, its code and
-// text are taken from the names that the vendor's other gateway uses (assumption 1).
+// read judges an answer. What a refusal looks like is not published: any status other than SUCCESS with an errorCode is one,
+// its code and text are taken from the names that the vendor's other gateway uses (assumption 1).
 func read(op string, status int, answer []byte, hide []string) (object, error) {
 	members, err := answers.Object(answer)
 	if err != nil {
@@ -86,6 +86,10 @@ func read(op string, status int, answer []byte, hide []string) (object, error) {
 		return o, nil
 	case word == success, status >= 500:
 		return object{}, &providers.Failure{Op: op, Err: fmt.Errorf("HTTP %d does not fit the answer", status)}
+	}
+	// "maintenance" is a status too, and refuses nothing; only that a client is unknown is said by some word alone.
+	if o.text("errorCode") == "" && status != http.StatusUnauthorized && op != opFindClient {
+		return object{}, providers.Unreadable(op, status, errShape)
 	}
 	f := &providers.Failure{Op: op, Code: or(short(o.text("errorCode"), hide), "?"), Text: o.words("errorMessage", "error")}
 	if status == http.StatusUnauthorized {

@@ -198,6 +198,7 @@ func (w *world) harness() providertest.Harness {
 			{Lie: providertest.NoProof, Edit: edit(func(o map[string]any) bool { delete(o, "amount"); return true })},
 			{Lie: providertest.NoProof, Call: "payment/finish", Edit: refusal},
 		},
+		Words:    []string{`{"status":"SUCCESS","requestId":"1"}`},
 		Secrets:  []string{w.token.Reveal()},
 		Journeys: []string{"4000019900040702", "4000019900050008", "4000019900050107"},
 	}

@@ -139,7 +139,8 @@ func done(word string, a answer, id, reference string) (providers.OpResult, erro
 		return providers.OpResult{State: providers.OpSucceeded, GatewayID: a.paymentID()}, nil
 	}
 	// 10009 is an inquiry's, and of a payment that the gateway named not believable.
-	if len(code) == 5 && code != codeNotFound && (code[0] == '1' || code[0] == '2') && (short == "N" || short == "") && (long == "" || long == "failed") && !speaksOfAnother(a) {
+	refusal := len(code) == 5 && code != codeNotFound && (code[0] == '1' || code[0] == '2')
+	if refusal && (short == "N" || short == "") && (long == "" || long == "failed") && !speaksOfAnother(a) {
 		return providers.OpResult{State: providers.OpFailed, GatewayID: a.paymentID(), Decline: a.decline(card.Code{})}, nil
 	}
 	return providers.OpResult{}, a.failure(word)

@@ -133,6 +133,7 @@ func newHouse(t *testing.T, c transactworld.Config, account sandbox.Account) *ho
 			{Lie: providertest.NoProof, Call: "authToken", Edit: result("401", "Authentication failed")},
 		},
 		Signed:   []string{"checksum", "paymentId", "merchantTransactionId", "amount", "transactionStatus"},
+		Words:    []string{`{"AuthToken":"x","result":{"code":"200","description":"Token generated successfully"}}`},
 		Secrets:  []string{account.SecureKey, "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9"},
 		Journeys: []string{"4000019900020704", "4000019900040702", "4000019900050008", "4000019900070006", "4000019900060700"},
 	}

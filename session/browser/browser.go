@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"io"
@@ -22,7 +23,7 @@ type Browsers struct {
 
 const (
 	keyCSRF     = "csrf"
-	keyID       = "id"
+	keyID       = "id" // of sessions that older versions began
 	keyLanguage = "lang"
 )
 
@@ -55,12 +56,7 @@ func New(store scs.CtxStore, secure bool, now func() time.Time, random io.Reader
 
 // CSRF is the secret of this browser session, made at first use. The form carries it as a hidden input.
 func (b *Browsers) CSRF(ctx context.Context) (string, error) {
-	return b.random(ctx, keyCSRF)
-}
-
-// random is a value of this browser session, made at first use.
-func (b *Browsers) random(ctx context.Context, key string) (string, error) {
-	if v := b.GetString(ctx, key); v != "" {
+	if v := b.GetString(ctx, keyCSRF); v != "" {
 		return v, nil
 	}
 	var raw [24]byte
@@ -68,7 +64,7 @@ func (b *Browsers) random(ctx context.Context, key string) (string, error) {
 		return "", err
 	}
 	v := base64.RawURLEncoding.EncodeToString(raw[:])
-	b.put(ctx, key, v)
+	b.put(ctx, keyCSRF, v)
 	return v, nil
 }
 
@@ -87,14 +83,27 @@ func (b *Browsers) Proves(ctx context.Context, posted string) bool {
 	return v != "" && subtle.ConstantTimeCompare([]byte(v), []byte(posted)) == 1
 }
 
-// ID names this browser to a checkout session, so that only the customer's browser sees what is the customer's. It is not the
-// cookie and opens nothing.
+// ID names this browser to a checkout session, so that only the customer's browser sees what is the customer's. It is neither
+// the cookie nor the form's token, and opens nothing.
 func (b *Browsers) ID(ctx context.Context) (string, error) {
-	return b.random(ctx, keyID)
+	if _, err := b.CSRF(ctx); err != nil {
+		return "", err
+	}
+	return b.Known(ctx), nil
 }
 
-// Known is the ID of a browser that has one; "" else. Unlike ID it stores nothing.
-func (b *Browsers) Known(ctx context.Context) string { return b.GetString(ctx, keyID) }
+// Known is the ID of a browser that was shown a form; "" else. Unlike ID it stores nothing.
+func (b *Browsers) Known(ctx context.Context) string {
+	if v := b.GetString(ctx, keyID); v != "" {
+		return v
+	}
+	secret := b.GetString(ctx, keyCSRF)
+	if secret == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte("browser id " + secret))
+	return base64.RawURLEncoding.EncodeToString(sum[:24])
+}
 
 // Language is what the shopper chose; "" before that.
 func (b *Browsers) Language(ctx context.Context) string { return b.GetString(ctx, keyLanguage) }

@@ -19,7 +19,8 @@ type Submission struct {
 	Browser threeds.BrowserData
 	IP      string
 
-	MerchantInitiated bool // the merchant pays with a saved card while the customer is away
+	BrowserID         string // of the browser that pays; "" where it has none
+	MerchantInitiated bool   // the merchant pays with a saved card while the customer is away
 
 	To *providers.Destination // of a payout, or of a transfer that the shopper aims; a card of it is in memory only
 }
@@ -46,7 +47,8 @@ func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
 			return err
 		}
 		begin := session.NewAttempt{
-			Instrument: in.Kind, Card: in.Card.Number.Masked(), Browser: in.Browser, IP: in.IP, MerchantInitiated: in.MerchantInitiated,
+			Instrument: in.Kind, Card: in.Card.Number.Masked(), Browser: in.Browser, BrowserID: in.BrowserID, IP: in.IP,
+			MerchantInitiated: in.MerchantInitiated,
 		}
 		if in.Saved != nil {
 			begin.Saved, begin.Card = in.Saved.ID, in.Saved.Card
