@@ -1,6 +1,7 @@
 package main
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -14,12 +15,13 @@ import (
 // arrows says which rooms of the house a room may import. A room is the longest of these paths that a package lies in.
 var arrows = map[string][]string{
 	"":                  {"internal/app", "internal/config"},
-	"handlers":          {"session", "session/browser", "threeds", "templates", "static", "providers", "internal/merchant", "internal/webhook", "internal/i18n", "internal/money", "internal/card"},
+	"handlers":          {"session", "session/flow", "session/browser", "threeds", "templates", "static", "providers", "internal/merchant", "internal/webhook", "internal/i18n", "internal/money", "internal/card"},
 	"templates":         {"static", "internal/i18n"},
 	"static":            {},
-	"session":           {"providers", "threeds", "internal/money", "internal/card", "internal/clock", "internal/jobs"},
+	"session":           {"providers", "threeds", "internal/money", "internal/card"},
+	"session/flow":      {"session", "providers", "threeds", "internal/money", "internal/card", "internal/jobs"},
 	"session/browser":   {},
-	"session/storetest": {"session", "providers", "threeds", "internal/money", "internal/card", "internal/jobs"},
+	"session/storetest": {"session", "session/flow", "providers", "threeds", "internal/money", "internal/card", "internal/jobs"},
 	"providers":         {"threeds", "internal/money", "internal/card"},
 	"threeds":           {},
 	"client":            {},
@@ -27,7 +29,7 @@ var arrows = map[string][]string{
 	"internal/app":      {"*"},
 	"internal/config":   {"internal/merchant"},
 	"internal/merchant": {},
-	"internal/sqlstore": {"session", "providers", "threeds", "internal/jobs", "internal/money", "internal/card", "internal/merchant", "internal/webhook"},
+	"internal/sqlstore": {"session", "session/flow", "providers", "threeds", "internal/jobs", "internal/money", "internal/card", "internal/merchant", "internal/webhook"},
 	"internal/jobs":     {},
 	"internal/webhook":  {"internal/jobs"},
 	"internal/money":    {},
@@ -40,7 +42,8 @@ var arrows = map[string][]string{
 
 // testArrows are what tests may import beyond the arrows of their room.
 var testArrows = map[string][]string{
-	"session":           {"internal/sqlstore", "internal/clock", "internal/pgtest"},
+	"session/flow":      {"internal/sqlstore", "internal/clock", "internal/pgtest"},
+	"session/browser":   {"internal/clock"},
 	"providers":         {"internal/sandbox", "internal/clock"},
 	"internal/sqlstore": {"session/storetest", "internal/pgtest"},
 	"internal/webhook":  {"internal/sqlstore", "session"},
@@ -96,6 +99,43 @@ func TestImportsRunOnlyAlongTheArrows(t *testing.T) {
 	}
 	if seen < 50 {
 		t.Errorf("only %d Go files were found: the walk is broken", seen)
+	}
+}
+
+// What package session decides is decided from what it is given: the same turn on the same session decides the same again.
+func TestTheSessionDecidesAndDoesNothing(t *testing.T) {
+	files, err := filepath.Glob("session/*.go")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	forbidden := []string{
+		"context", "net", "net/http", "sync", "sync/atomic", "database/sql", "log", "log/slog", "os", "io", "crypto/rand", "math/rand", "math/rand/v2",
+	}
+	clocks := []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep", "NewTimer", "NewTicker", "Tick"}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") || name == "session/docs.go" { // docs.go writes to the io.Writer it is given
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, imp := range file.Imports {
+			if path, _ := strconv.Unquote(imp.Path.Value); slices.Contains(forbidden, path) {
+				t.Errorf("%s imports %s", name, path)
+			}
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				t.Errorf("%s starts a goroutine", name)
+			case *ast.SelectorExpr:
+				if x, ok := n.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains(clocks, n.Sel.Name) {
+					t.Errorf("%s reads the clock: time.%s", name, n.Sel.Name)
+				}
+			}
+			return true
+		})
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"tollgate/internal/jobs"
 	"tollgate/internal/pgtest"
 	"tollgate/internal/sqlstore"
 	"tollgate/providers"

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"tollgate/internal/jobs"
 	"tollgate/internal/sqlstore"
 	"tollgate/session"
 )

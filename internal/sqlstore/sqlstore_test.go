@@ -274,7 +274,7 @@ func TestProcessesOnPostgreSQLHearEachOther(t *testing.T) {
 
 	s := create(t, other, "a")
 	h.until(t, "the session", func() bool { return slices.Contains(h.sessions, "a") })
-	if err := other.Save(t.Context(), s, session.Change{Jobs: []jobs.Job{{Kind: "k", Key: "a", RunAt: noon}}}); err != nil {
+	if err := other.Save(t.Context(), s, session.Change{Jobs: []session.Job{{Kind: "k", Key: "a", RunAt: noon}}}); err != nil {
 		t.Fatal(err)
 	}
 	h.until(t, "the job", func() bool { return h.jobs > jobsBefore && len(h.sessions) == 2 })

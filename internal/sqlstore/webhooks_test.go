@@ -43,7 +43,7 @@ func happen(t *testing.T, st *sqlstore.Store, s webhooktest.Session, types ...st
 	}
 	for _, kind := range types {
 		stored.LastEvent++
-		e := session.Event{N: stored.LastEvent, Type: kind, At: noon, Data: []byte(`{"status":"open"}`)}
+		e := session.Event{N: stored.LastEvent, Type: session.EventType(kind), At: noon, Data: []byte(`{"status":"open"}`)}
 		if err := st.Save(t.Context(), stored, session.Change{Events: []session.Event{e}}); err != nil {
 			t.Fatal(err)
 		}
