@@ -83,7 +83,7 @@ func TestALoginACodeToScanAndASavedCardThoughAFileOfScriptIsLost(t *testing.T) {
 			g.press("form button")
 			g.until("scan")
 			app := g.another()
-			app.goTo(ask[string](g.tab, `document.querySelector("a.button").href`))
+			app.do(chromedp.Navigate(ask[string](g.tab, `document.querySelector("a.button").href`)))
 			app.press("button")
 			g.paidOnce(s, g.find(30*time.Second, "the result, without a press", func(v *view) bool { return v.Kind == "result" }))
 			g.lost()
