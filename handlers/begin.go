@@ -295,12 +295,14 @@ func (p pay) login(c echo.Context, s *session.Session, f form) error {
 			f.login = templates.PhoneOther
 		}
 		return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.LoginPhone(templates.LoginPhonePage{
-			Layout: p.layout(c, s), Action: payPath(s.ID) + "/phone", CancelAction: cancel, CSRF: token, Phone: phone, Error: f.login, Checking: lost,
+			Layout: p.layout(c, s), Action: payPath(s.ID) + "/phone", CancelAction: cancel, CSRF: token, Phone: phone,
+			Error: f.login, Checking: lost,
 		}))
 	}
 	page := templates.LoginCodePage{
 		Layout: p.layout(c, s), Action: payPath(s.ID) + "/code", CancelAction: cancel, CSRF: token,
-		PhoneText: maskPhone(s.Login.Phone), Left: int(p.Flow.CodeLeft(s).Round(time.Second) / time.Second), Error: f.login, Checking: lost,
+		PhoneText: maskPhone(s.Login.Phone), Left: int(p.Flow.CodeLeft(s).Round(time.Second) / time.Second),
+		Error: f.login, Checking: lost,
 	}
 	if !s.CodesUsedUp() {
 		page.AgainAction = payPath(s.ID) + "/code/again"
@@ -319,7 +321,8 @@ func (p pay) login(c echo.Context, s *session.Session, f form) error {
 
 // phoneErrors are shown at the phone, though a code may be asked for.
 var phoneErrors = []templates.LoginError{
-	templates.PhoneMissing, templates.PhoneInvalid, templates.PhoneUnknown, templates.PhoneOther, templates.PhoneMany, templates.PhoneDown,
+	templates.PhoneMissing, templates.PhoneInvalid, templates.PhoneUnknown,
+	templates.PhoneOther, templates.PhoneMany, templates.PhoneDown,
 }
 
 func maskPhone(phone string) string {

@@ -56,7 +56,8 @@ func (p pay) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
 // home is the front's own address, where no payment is.
 func (p pay) home(c echo.Context) error {
 	t := p.Texts.For(c.Request().Header.Get("Accept-Language"))
-	return render(c, p.Options, http.StatusOK, ownPage, "", templates.Home(templates.HomePage{Layout: templates.Layout{T: t, SandboxNotice: p.Sandbox}}))
+	page := templates.HomePage{Layout: templates.Layout{T: t, SandboxNotice: p.Sandbox}}
+	return render(c, p.Options, http.StatusOK, ownPage, "", templates.Home(page))
 }
 
 func (p pay) show(c echo.Context) error {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -213,15 +214,15 @@ func (l watching) Accept() (net.Conn, error) {
 // net/http ends the context of a request whose read deadline passes, also while it is being answered.
 func TestARequestThatWasReadWholeHasNoDeadline(t *testing.T) {
 	conns := make(chan *watched, 10)
-	var now *watched
+	var now atomic.Pointer[watched]
+	var asked atomic.Int64
 	var h hindered
-	asked := 0
 	h.load = func(context.Context) error {
-		if now == nil {
-			return nil
-		}
-		if asked++; !now.left().IsZero() {
-			t.Errorf("the connection is cut at %v", now.left())
+		if c := now.Load(); c != nil {
+			asked.Add(1)
+			if !c.left().IsZero() {
+				t.Errorf("the connection is cut at %v", c.left())
+			}
 		}
 		return nil
 	}
@@ -245,7 +246,7 @@ func TestARequestThatWasReadWholeHasNoDeadline(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		now = <-conns
+		now.Store(<-conns)
 		if err := r.Write(c); err != nil {
 			t.Fatal(err)
 		}
@@ -257,7 +258,7 @@ func TestARequestThatWasReadWholeHasNoDeadline(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if asked < 2 {
+	if asked.Load() < 2 {
 		t.Error("the store was not asked")
 	}
 }

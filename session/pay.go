@@ -239,7 +239,10 @@ func (f *Flow) call(ctx context.Context, id string, n int, out outgoing, send fu
 }
 
 // answered stores what a call brought, which was made with a customer's credential where the gateway has logins.
-func (f *Flow) answered(ctx context.Context, id string, row Call, credential providers.Secret, dialled []TimelineEntry, step providers.Step, callErr error) {
+func (f *Flow) answered(
+	ctx context.Context, id string, row Call, credential providers.Secret,
+	dialled []TimelineEntry, step providers.Step, callErr error,
+) {
 	news := false
 	s, err := f.update(ctx, id, func(s *Session, c *Change) error {
 		news = false

@@ -24,7 +24,8 @@ func GuardHash() string {
 // guard is that script. It stands before the file that stops it: one that hangs holds up what follows.
 func guard(seconds int, next string) templ.Component {
 	return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
-		_, err := io.WriteString(w, `<script data-after="`+strconv.Itoa(seconds)+`" data-next="`+templ.EscapeString(string(webURL(next)))+`">`+guardScript+`</script>`)
+		to := templ.EscapeString(string(webURL(next)))
+		_, err := io.WriteString(w, `<script data-after="`+strconv.Itoa(seconds)+`" data-next="`+to+`">`+guardScript+`</script>`)
 		return err
 	})
 }
