@@ -2325,7 +2325,8 @@ type ClientInterface interface {
 
 	// DeleteSavedCard Forget a saved card
 	//
-	// Deletes it at the gateway and here. It cannot be charged any more.
+	// Deletes it at the gateway and here. It cannot be charged any more. Where the gateway has logins and the customer's is over, this is
+	// `login-needed`: it is passed on the page of a session.
 	//
 	// Corresponds with DELETE /v1/cards/{card} (the `DeleteSavedCard` operationId).
 	DeleteSavedCard(ctx context.Context, card string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2913,7 +2914,8 @@ func (c *Client) RevokeAPIKey(ctx context.Context, key string, reqEditors ...Req
 
 // DeleteSavedCard Forget a saved card
 //
-// Deletes it at the gateway and here. It cannot be charged any more.
+// Deletes it at the gateway and here. It cannot be charged any more. Where the gateway has logins and the customer's is over, this is
+// `login-needed`: it is passed on the page of a session.
 //
 // Corresponds with DELETE /v1/cards/{card} (the `DeleteSavedCard` operationId).
 func (c *Client) DeleteSavedCard(ctx context.Context, card string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6358,7 +6360,8 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteSavedCardWithResponse Forget a saved card
 	//
-	// Deletes it at the gateway and here. It cannot be charged any more.
+	// Deletes it at the gateway and here. It cannot be charged any more. Where the gateway has logins and the customer's is over, this is
+	// `login-needed`: it is passed on the page of a session.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8728,7 +8731,8 @@ func (c *ClientWithResponses) RevokeAPIKeyWithResponse(ctx context.Context, key 
 
 // DeleteSavedCardWithResponse Forget a saved card
 //
-// Deletes it at the gateway and here. It cannot be charged any more.
+// Deletes it at the gateway and here. It cannot be charged any more. Where the gateway has logins and the customer's is over, this is
+// `login-needed`: it is passed on the page of a session.
 //
 // Returns a wrapper object for the known response body format(s).
 //

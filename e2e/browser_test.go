@@ -66,6 +66,7 @@ type tab struct {
 
 	mu      sync.Mutex
 	trouble []string
+	blocked int // files that the test took away
 	sent    []request
 }
 
@@ -169,6 +170,10 @@ func (b *tab) heard(ev any) {
 		}
 		if ev.Entry.Level == log.EntryLevelError || ev.Entry.Level == log.EntryLevelWarning {
 			b.trouble = append(b.trouble, fmt.Sprintf("%s: %s (%s)", ev.Entry.Source, ev.Entry.Text, ev.Entry.URL))
+		}
+	case *network.EventLoadingFailed:
+		if ev.BlockedReason == network.BlockedReasonInspector {
+			b.blocked++
 		}
 	case *network.EventRequestWillBeSent:
 		r := request{Method: ev.Request.Method, URL: ev.Request.URL, Document: ev.Type == network.ResourceTypeDocument, At: time.Now()}

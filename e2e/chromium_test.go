@@ -93,29 +93,7 @@ func TestScenariosInChromium(t *testing.T) {
 	}
 	inTurn(t, rows, func(row scenario) string { return row.name }, func(t *testing.T, row scenario) {
 		b := open(t, w)
-		s := w.create(t, row.account, row.session)
-		if v := b.goTo(s.URL); v.Kind != "card" {
-			t.Fatalf("the session opens with %s: %s", v.Kind, v.Text)
-		}
-		c := cardNumber(row.card)
-		if row.cvc != "" {
-			c.CVC = row.cvc
-		}
-		b.fill(c)
-		b.press("#pay")
-		v := b.rest(30 * time.Second)
-		for _, what := range row.visit.bank {
-			if v.Kind != "acs" {
-				t.Fatalf("in place of the bank's page stands %s: %s", v.Kind, v.Text)
-			}
-			b.answerBank(what)
-			v = b.rest(30 * time.Second)
-		}
-		if v.Kind == "bank" {
-			// A gateway that finishes by itself sends the shopper back to the address it got when the order was registered,
-			// the first authentication's. That is only a hint, and the page goes on when the gateway has been asked.
-			v = b.rest(20 * time.Second)
-		}
+		s, v := b.walks(row)
 		if strings.HasSuffix(row.name, "posted twice") {
 			// The first copy lands in a frame of the bank's page. Without the shopper's press, the browser does not let it
 			// open the payment in the whole window; the second copy does.
@@ -123,6 +101,35 @@ func TestScenariosInChromium(t *testing.T) {
 		}
 		b.agrees(s, v, row.want)
 	})
+}
+
+// walks pays as a row of the table says, and tells where the browser rests.
+func (b *tab) walks(row scenario) (sessionView, *view) {
+	b.Helper()
+	s := b.w.create(b, row.account, row.session)
+	if v := b.goTo(s.URL); v.Kind != "card" {
+		b.Fatalf("the session opens with %s: %s", v.Kind, v.Text)
+	}
+	c := cardNumber(row.card)
+	if row.cvc != "" {
+		c.CVC = row.cvc
+	}
+	b.fill(c)
+	b.press("#pay")
+	v := b.rest(30 * time.Second)
+	for _, what := range row.visit.bank {
+		if v.Kind != "acs" {
+			b.Fatalf("in place of the bank's page stands %s: %s", v.Kind, v.Text)
+		}
+		b.answerBank(what)
+		v = b.rest(30 * time.Second)
+	}
+	if v.Kind == "bank" {
+		// A gateway that finishes by itself sends the shopper back to the address it got when the order was registered,
+		// the first authentication's. That is only a hint, and the page goes on when the gateway has been asked.
+		v = b.rest(20 * time.Second)
+	}
+	return s, v
 }
 
 // answerBank types a code into the bank's page, or presses one of its buttons.

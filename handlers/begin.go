@@ -36,6 +36,11 @@ func (p pay) begin(c echo.Context, s *session.Session, f form) error {
 	}
 	if !f.newCard {
 		cards, err := p.savedCards(c, s)
+		if errors.Is(err, flow.ErrLogin) {
+			if s, err = p.load(c); err == nil && p.Flow.NeedsLogin(s) {
+				return p.login(c, s, f)
+			}
+		}
 		if err != nil {
 			return err
 		}
@@ -116,7 +121,7 @@ func (p pay) offersSaved(c echo.Context, s *session.Session) (bool, error) {
 	return len(cards) > 0, err
 }
 
-// savedCards are the customer's, for the customer's browser only.
+// savedCards are the customer's, for the customer's browser only. flow.ErrLogin where the customer has to log in again.
 func (p pay) savedCards(c echo.Context, s *session.Session) ([]flow.SavedCard, error) {
 	if !p.mine(c, s) {
 		return nil, nil
@@ -130,6 +135,9 @@ func (p pay) customersCards(c echo.Context, s *session.Session) ([]flow.SavedCar
 		return nil, nil
 	}
 	cards, err := p.Flow.SavedCards(c.Request().Context(), s)
+	if errors.Is(err, flow.ErrLogin) {
+		return nil, err
+	}
 	if err != nil { // a gateway that cannot list them just now costs the choice, not the payment
 		p.Log.Warn("saved cards cannot be listed", "session", s.ID, "error", err)
 		return nil, nil
@@ -196,6 +204,9 @@ func (p pay) saved(c echo.Context) error {
 		return back(c, s.ID)
 	}
 	cards, err := p.savedCards(c, s)
+	if errors.Is(err, flow.ErrLogin) {
+		return back(c, s.ID)
+	}
 	if err != nil {
 		return err
 	}
@@ -301,6 +312,12 @@ func (p pay) scan(c echo.Context, s *session.Session, layout templates.Layout, s
 	return render(c, p.Options, http.StatusOK, ownPage, layout.Nonce, templates.Scan(page))
 }
 
+// logsIn tells whether the shopper has to log in now: before the card, or because the payment that is under way has lost
+// its customer.
+func (p pay) logsIn(s *session.Session) bool {
+	return p.Flow.NeedsLogin(s) && (s.Status() == session.StatusOpen || s.LoginLost())
+}
+
 // login asks for the phone, then for the code.
 func (p pay) login(c echo.Context, s *session.Session, f form) error {
 	token, err := p.Browsers.CSRF(c.Request().Context())
@@ -308,11 +325,27 @@ func (p pay) login(c echo.Context, s *session.Session, f form) error {
 		return err
 	}
 	browser := p.Browsers.Known(c.Request().Context())
-	cancel := payPath(s.ID) + "/cancel"
-	asksPhone := f.login == templates.PhoneMissing || f.login == templates.PhoneInvalid || f.login == templates.PhoneUnknown
-	if s.Login == nil || s.Login.Challenge == "" || browser == "" || s.Login.Browser != browser || asksPhone {
+	lost, cancel := s.LoginLost(), payPath(s.ID)+"/cancel"
+	if lost {
+		cancel = ""
+	}
+	asksCode := s.Login != nil && s.Login.Challenge != "" && browser != "" && s.Login.Browser == browser
+	dead := asksCode && (p.Flow.CodeExpired(s) || s.TriesUsedUp())
+	if (!asksCode || dead) && s.CodesUsedUp() || !asksCode && s.PhonesUsedUp() && s.Login.Customer == "" {
+		if lost {
+			return p.wait(c, s, "checking") // somebody may still log in elsewhere
+		}
+		return render(c, p.Options, http.StatusOK, ownPage, "", templates.LoginOver(templates.LoginOverPage{
+			Layout: p.layout(c, s), CancelAction: cancel, CSRF: token,
+		}))
+	}
+	if !asksCode || slices.Contains(phoneErrors, f.login) {
+		if f.login == templates.PhoneUnknown && lost {
+			f.login = templates.PhoneOther
+		}
 		page := templates.LoginPhonePage{
-			Layout: p.layout(c, s), Action: payPath(s.ID) + "/phone", CancelAction: cancel, CSRF: token, Phone: f.phone, Error: f.login,
+			Layout: p.layout(c, s), Action: payPath(s.ID) + "/phone", CancelAction: cancel, CSRF: token, Phone: f.phone,
+			Error: f.login, Checking: lost,
 		}
 		switch {
 		case s.Customer.Phone == "":
@@ -324,13 +357,29 @@ func (p pay) login(c echo.Context, s *session.Session, f form) error {
 		return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.LoginPhone(page))
 	}
 	page := templates.LoginCodePage{
-		Layout: p.layout(c, s), Action: payPath(s.ID) + "/code", AgainAction: payPath(s.ID) + "/code/again", CancelAction: cancel, CSRF: token,
-		PhoneText: maskPhone(s.Login.Phone), Left: int(p.Flow.CodeLeft(s).Round(time.Second) / time.Second), Error: f.login,
+		Layout: p.layout(c, s), Action: payPath(s.ID) + "/code", CancelAction: cancel, CSRF: token,
+		PhoneText: maskPhone(s.Login.Phone), Left: int(p.Flow.CodeLeft(s).Round(time.Second) / time.Second),
+		Error: f.login, Checking: lost,
 	}
-	if f.login == "" && p.Flow.CodeExpired(s) {
+	if !s.CodesUsedUp() {
+		page.AgainAction = payPath(s.ID) + "/code/again"
+		if !lost {
+			page.OtherAction = payPath(s.ID) + "/phone/other"
+		}
+	}
+	switch {
+	case s.TriesUsedUp():
+		page.Error, page.Left = templates.CodeUsedUp, 0
+	case f.login == "" && p.Flow.CodeExpired(s):
 		page.Error = templates.CodeExpired
 	}
 	return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.LoginCode(page))
+}
+
+// phoneErrors are shown at the phone, though a code may be asked for.
+var phoneErrors = []templates.LoginError{
+	templates.PhoneMissing, templates.PhoneInvalid, templates.PhoneUnknown,
+	templates.PhoneOther, templates.PhoneMany, templates.PhoneDown,
 }
 
 func maskPhone(phone string) string {
@@ -376,7 +425,7 @@ func (p pay) phone(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !p.Flow.NeedsLogin(s) || s.Status() != session.StatusOpen {
+	if !p.logsIn(s) {
 		return back(c, s.ID)
 	}
 	typed := shownAgain(c.FormValue("phone"), 24)
@@ -385,6 +434,18 @@ func (p pay) phone(c echo.Context) error {
 		return p.page(c, s, form{phone: typed, login: wrong})
 	}
 	return p.send(c, s, typed, phone)
+}
+
+// otherPhone takes the shopper from the code back to the phone.
+func (p pay) otherPhone(c echo.Context) error {
+	browser, err := p.Browsers.ID(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	if err := p.Flow.LoginOtherPhone(c.Request().Context(), c.Param("session"), browser); err != nil {
+		return err
+	}
+	return back(c, c.Param("session"))
 }
 
 func (p pay) codeAgain(c echo.Context) error {
@@ -396,25 +457,56 @@ func (p pay) codeAgain(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !p.Flow.NeedsLogin(s) || s.Login == nil || s.Login.Browser != browser || s.Status() != session.StatusOpen {
+	if !p.logsIn(s) || s.Login == nil || s.Login.Challenge == "" || s.Login.Browser != browser {
 		return back(c, s.ID)
 	}
 	return p.send(c, s, "", s.Login.Phone)
 }
 
-// send has a code sent to the phone. A shopper who has had too many stays at the code form.
+// send has a code sent to the phone; typed is as it was typed, "" where another code was asked for.
 func (p pay) send(c echo.Context, s *session.Session, typed, phone string) error {
 	browser, err := p.Browsers.ID(c.Request().Context())
-	if err == nil {
-		err = p.Flow.LoginPhone(c.Request().Context(), s.ID, browser, phone)
+	if err != nil {
+		return err
 	}
-	switch {
-	case errors.Is(err, providers.ErrNoCustomer):
-		return p.page(c, s, form{phone: typed, login: templates.PhoneUnknown})
-	case err == nil, errors.Is(err, session.ErrTooMany), errors.Is(err, session.ErrStale), errors.Is(err, session.ErrEnded):
+	switch err = p.Flow.LoginPhone(c.Request().Context(), s.ID, browser, phone); {
+	case err == nil, errors.Is(err, session.ErrStale), errors.Is(err, session.ErrEnded):
 		return back(c, s.ID)
+	case errors.Is(err, providers.ErrNoCustomer):
+		return p.loginAgain(c, form{phone: typed, login: templates.PhoneUnknown})
+	case errors.Is(err, session.ErrTooMany):
+		s, err := p.load(c)
+		if err != nil {
+			return err
+		}
+		if typed != "" && !s.CodesUsedUp() && s.Login.Customer != "" {
+			return p.page(c, s, form{phone: typed, login: templates.PhoneMany})
+		}
+		return back(c, s.ID) // the page says so
+	case unanswered(err) && typed != "":
+		return p.loginAgain(c, form{phone: typed, login: templates.PhoneDown})
+	case unanswered(err):
+		return p.loginAgain(c, form{login: templates.CodeDown})
 	}
 	return err
+}
+
+// loginAgain shows the login as it is now, with what went wrong.
+func (p pay) loginAgain(c echo.Context, f form) error {
+	s, err := p.load(c)
+	if err != nil {
+		return err
+	}
+	if !p.logsIn(s) {
+		return back(c, s.ID)
+	}
+	return p.page(c, s, f)
+}
+
+// unanswered tells that a gateway gave no clear answer.
+func unanswered(err error) bool {
+	_, is := errors.AsType[*providers.Failure](err)
+	return is
 }
 
 func (p pay) code(c echo.Context) error {
@@ -422,7 +514,7 @@ func (p pay) code(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !p.Flow.NeedsLogin(s) || s.Status() != session.StatusOpen {
+	if !p.logsIn(s) {
 		return back(c, s.ID)
 	}
 	code := digitsOf(cut(c.FormValue("code"), 12))
@@ -435,11 +527,12 @@ func (p pay) code(c echo.Context) error {
 	}
 	err = p.Flow.LoginCode(c.Request().Context(), s.ID, browser, code)
 	switch {
+	case errors.Is(err, providers.ErrWrongCode) && p.Flow.CodeExpired(s):
+		return p.loginAgain(c, form{login: templates.CodeExpired})
 	case errors.Is(err, providers.ErrWrongCode):
-		if p.Flow.CodeExpired(s) {
-			return p.page(c, s, form{login: templates.CodeExpired})
-		}
-		return p.page(c, s, form{login: templates.CodeWrong})
+		return p.loginAgain(c, form{login: templates.CodeWrong})
+	case unanswered(err):
+		return p.loginAgain(c, form{login: templates.CodeDown})
 	case err == nil, errors.Is(err, session.ErrStale):
 		return back(c, s.ID)
 	}

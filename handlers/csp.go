@@ -1,14 +1,20 @@
 package handlers
 
 import (
+	"context"
 	"encoding/base64"
+	"errors"
 	"io"
+	"net"
+	"net/http"
 	"strings"
+	"time"
 
 	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
 
 	"tollgate/internal/i18n"
+	"tollgate/session"
 	"tollgate/templates"
 )
 
@@ -16,7 +22,7 @@ import (
 type policy int
 
 const (
-	// ownPage posts to us only.
+	// ownPage posts to us only. It may wait, as a methodPage does: so the script that looks again stands under its hash.
 	ownPage policy = iota
 	// bankPage posts to a bank. It has no form-action: Chromium and Safari apply that to the redirects that follow,
 	// whose hosts nobody can list.
@@ -29,6 +35,9 @@ const (
 
 func (p policy) header(nonce string, loopback bool) string {
 	script := "script-src 'self'"
+	if p == ownPage || p == methodPage {
+		script += " " + templates.GuardHash()
+	}
 	if nonce != "" {
 		script += " 'nonce-" + nonce + "'"
 	}
@@ -68,7 +77,8 @@ func render(c echo.Context, o Options, code int, p policy, nonce string, page te
 // write writes a page whose Content-Security-Policy is set already.
 func write(c echo.Context, code int, page templ.Component) error {
 	var b strings.Builder
-	if err := page.Render(c.Request().Context(), &b); err != nil {
+	// Whatever became of the request's context, a page that was decided on is written.
+	if err := page.Render(context.WithoutCancel(c.Request().Context()), &b); err != nil {
 		return err
 	}
 	return c.HTML(code, b.String())
@@ -91,12 +101,23 @@ func (p errorPage) handle(err error, c echo.Context) {
 		}
 		return
 	}
-	layout := templates.Layout{T: p.language(c), SandboxNotice: p.Sandbox}
+	s, id := p.session(c)
+	if s != nil && c.Request().Method == http.MethodPost && timedOut(err) {
+		if err := back(c, s.ID); err != nil { // to the page that is true now; what was permitted once is not sent again
+			p.Log.Warn("cannot answer", "error", err)
+		}
+		return
+	}
+	layout := templates.Layout{T: p.language(c, s), SandboxNotice: p.Sandbox}
 	var page templ.Component
 	if k.status == 404 || k.status == 405 {
 		page = templates.NotFound(templates.NotFoundPage{Layout: layout})
 	} else {
-		page = templates.Problem(templates.ProblemPage{Layout: layout, RequestID: c.Response().Header().Get(echo.HeaderXRequestID)})
+		problem := templates.ProblemPage{Layout: layout, RequestID: c.Response().Header().Get(echo.HeaderXRequestID)}
+		if id != "" {
+			problem.Retry = payPath(id)
+		}
+		page = templates.Problem(problem)
 		if k.status == 503 {
 			c.Response().Header().Set("Retry-After", "5")
 		}
@@ -106,6 +127,38 @@ func (p errorPage) handle(err error, c echo.Context) {
 	}
 }
 
-func (p errorPage) language(c echo.Context) *i18n.Localizer {
+// session is whose page failed: by the address of its page, or by that of a return from the bank. Where it cannot be read
+// just now its id is told all the same.
+func (p errorPage) session(c echo.Context) (s *session.Session, id string) {
+	ctx, done := context.WithTimeout(context.WithoutCancel(c.Request().Context()), 2*time.Second)
+	defer done()
+	id = c.Param("session")
+	if run := c.Param("run"); run != "" {
+		id, _, _ = p.Store.FindRun(ctx, run) //nolint:dogsled // a run of nobody's has no session
+	}
+	if id == "" || cleanID(id) != id {
+		return nil, ""
+	}
+	s, err := p.Store.Load(ctx, id)
+	if err != nil {
+		s = nil
+	}
+	if errors.Is(err, session.ErrNotFound) {
+		id = ""
+	}
+	return s, id
+}
+
+// timedOut tells that a request was given up, and not that anything is wrong with it.
+func timedOut(err error) bool {
+	var n net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.As(err, &n) && n.Timeout()
+}
+
+// language is the session's pages' where the session is known; else what was asked for, and then the browser's.
+func (p errorPage) language(c echo.Context, s *session.Session) *i18n.Localizer {
+	if s != nil {
+		return pay{Options: p.Options}.language(c, s)
+	}
 	return p.Texts.For(c.QueryParam("lang"), c.Request().Header.Get("Accept-Language"))
 }

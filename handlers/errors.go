@@ -42,6 +42,7 @@ var kinds = []struct {
 	{session.ErrUnsettled, kind{http.StatusConflict, "outcome-unknown", "The outcome is not known yet."}},
 	{flow.ErrReference, kind{http.StatusConflict, "reference-in-use", "The reference was used for something else."}},
 	{flow.ErrLogin, kind{http.StatusConflict, "login-needed", "The customer has to log in to a session first."}},
+	{providers.ErrCredential, kind{http.StatusConflict, "login-needed", "The customer has to log in to a session first."}},
 	{flow.ErrRefused, kind{http.StatusUnprocessableEntity, "refused", "The gateway refused."}},
 	{session.ErrContradicts, kind{http.StatusBadRequest, "contradiction", "The answer is of another authentication."}},
 	{webhook.ErrNotFound, kind{http.StatusNotFound, "not-found", "There is no such object."}},
@@ -79,7 +80,7 @@ func kindOf(err error) kind {
 		return kind{http.StatusUnprocessableEntity, "invalid", "Some fields are not valid."}
 	}
 	var failure *providers.Failure
-	if errors.As(err, &failure) || errors.Is(err, providers.ErrCredential) {
+	if errors.As(err, &failure) {
 		return kind{http.StatusServiceUnavailable, "unavailable", "The gateway gave no clear answer. Try again later."}
 	}
 	var he *echo.HTTPError

@@ -62,24 +62,31 @@ func New(o Options) *echo.Echo {
 		identified(o.Rand),
 		recovered(o.Log),
 		logged(o.Log, o.Observe),
+		untimed,
+		bodyless,
 		hardened,
 		legible,
 		middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: "512K"}),
 	)
 
-	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
-	e.GET("/readyz", readiness{o.Ready}.get)
-	e.GET(static.Prefix+"*", echo.WrapHandler(static.Handler()))
-
-	// The contract of the merchant's API.
+	// The contract of the merchant's API is among them.
 	d := docs{}
-	e.GET("/openapi.yaml", d.contract)
-	e.GET("/docs", d.page)
-	e.GET("/docs/:file", d.file)
+	for path, get := range map[string]echo.HandlerFunc{
+		"/":                 pay{Options: o}.home,
+		"/healthz":          func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") },
+		"/readyz":           readiness{o.Ready}.get,
+		static.Prefix + "*": echo.WrapHandler(static.Handler()),
+		"/openapi.yaml":     d.contract,
+		"/docs":             d.page,
+		"/docs/:file":       d.file,
+	} {
+		e.GET(path, get)
+		e.HEAD(path, get)
+	}
 
 	// The shopper's pages. Only these have a browser session.
 	p := pay{o, newStreams(o.MaxStreams)}
-	pages := e.Group("/pay/:session", echo.WrapMiddleware(o.Browsers.LoadAndSave), answeredInside, p.sameSite)
+	pages := e.Group("/pay/:session", detached, echo.WrapMiddleware(o.Browsers.LoadAndSave), visits, answeredInside, p.sameSite)
 	pages.GET("", p.show)
 	pages.POST("", p.submit) // a form without its action, reloaded or kept by a browser extension
 	pages.POST("/card", p.submit)
@@ -88,9 +95,13 @@ func New(o Options) *echo.Echo {
 	pages.POST("/saved", p.saved)
 	pages.POST("/customer", p.customer)
 	pages.POST("/phone", p.phone)
+	pages.POST("/phone/other", p.otherPhone)
 	pages.POST("/code", p.code)
 	pages.POST("/code/again", p.codeAgain)
 	pages.GET("/new", p.newCard)
+	pages.GET("/*", p.astray)
+	e.HEAD("/pay/:session", p.head)
+	e.HEAD("/pay/:session/*", p.astray)
 	e.GET("/pay/:session/events", p.events)
 	e.GET("/pay/:session/frame/:step/:n", p.frame)
 	e.GET("/pay/:session/page/:step", p.gatewayPage)
@@ -98,8 +109,8 @@ func New(o Options) *echo.Echo {
 	// The bank's and the gateways' way back. No cookie is read or set; the path token is the key.
 	b := bank{o}
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodHead} {
-		e.Add(method, "/3ds/:run/notify", b.notify)
-		e.Add(method, "/3ds/:run/return", b.returned)
+		e.Add(method, "/3ds/:run/notify", b.notify, detached)
+		e.Add(method, "/3ds/:run/return", b.returned, detached)
 	}
 	e.GET("/callbacks/:account", b.callback)
 	e.POST("/callbacks/:account", b.callback)

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -65,6 +66,10 @@ func logged(log *slog.Logger, observe func(route, method string, code int, took 
 			if err := next(c); err != nil {
 				c.Error(err)
 			}
+			if !c.Response().Committed { // net/http would make an empty 200 of it
+				log.Error("a request without an answer", "route", c.Path())
+				unanswerable(c)
+			}
 			took := time.Since(start)
 			level := slog.LevelDebug
 			if c.Response().Status >= 500 {
@@ -78,6 +83,79 @@ func logged(log *slog.Logger, observe func(route, method string, code int, took 
 			}
 			return nil
 		}
+	}
+}
+
+// unanswerable is the answer where none could be made: a shopper's post goes on to the page that is true now.
+func unanswerable(c echo.Context) {
+	if id := c.Param("session"); id != "" && c.Request().Method == http.MethodPost {
+		back(c, id) //nolint:errcheck // it writes a header
+		return
+	}
+	c.NoContent(http.StatusServiceUnavailable) //nolint:errcheck // likewise
+}
+
+// untimed lifts the connection's read deadline once the request is read whole. It is for slow senders, but net/http lets it
+// run on and then ends the context of a request that is only slow to be answered.
+func untimed(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r, control := c.Request(), http.NewResponseController(c.Response().Writer)
+		lift := func() { control.SetReadDeadline(time.Time{}) } //nolint:errcheck // a writer that has none needs none
+		if r.Body == nil || r.Body == http.NoBody {
+			lift()
+		} else {
+			r.Body = &watchedBody{ReadCloser: r.Body, whole: lift}
+		}
+		return next(c)
+	}
+}
+
+// watchedBody tells when it was read to its end.
+type watchedBody struct {
+	io.ReadCloser
+	whole func()
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF && b.whole != nil {
+		b.whole()
+		b.whole = nil
+	}
+	return n, err
+}
+
+// detached lets a request run to its end although whoever sent it has gone: what a shopper or a bank sent once is taken, and
+// every wait in it is bounded by itself.
+func detached(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.SetRequest(c.Request().WithContext(context.WithoutCancel(c.Request().Context())))
+		return next(c)
+	}
+}
+
+// bodyless answers HEAD with what GET would, without its body.
+func bodyless(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Request().Method == http.MethodHead {
+			c.Response().Writer = headWriter{c.Response().Writer}
+		}
+		return next(c)
+	}
+}
+
+type headWriter struct{ http.ResponseWriter }
+
+func (headWriter) Write(p []byte) (int, error)   { return len(p), nil }
+func (w headWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// visited marks a request that has a browser session.
+const visited = "visited"
+
+func visits(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Set(visited, true)
+		return next(c)
 	}
 }
 

@@ -41,6 +41,11 @@ func back(c echo.Context, id string) error { return c.Redirect(http.StatusSeeOth
 func (p pay) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
+		if r.Method == http.MethodPost {
+			if err := r.ParseForm(); timedOut(err) {
+				return err // half a form is none
+			}
+		}
 		if r.Method != http.MethodPost || r.Header.Get("Sec-Fetch-Site") == "same-origin" || p.Browsers.Proves(r.Context(), c.FormValue("csrf")) {
 			return next(c)
 		}
@@ -52,8 +57,18 @@ func (p pay) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// home is the front's own address, where no payment is.
+func (p pay) home(c echo.Context) error {
+	t := p.Texts.For(c.Request().Header.Get("Accept-Language"))
+	page := templates.HomePage{Layout: templates.Layout{T: t, SandboxNotice: p.Sandbox}}
+	return render(c, p.Options, http.StatusOK, ownPage, "", templates.Home(page))
+}
+
 func (p pay) show(c echo.Context) error {
 	s, err := p.load(c)
+	if errors.Is(err, session.ErrNotFound) {
+		return p.astray(c)
+	}
 	if err != nil {
 		return err
 	}
@@ -64,6 +79,41 @@ func (p pay) show(c echo.Context) error {
 		return back(c, s.ID)
 	}
 	return p.page(c, s, form{})
+}
+
+// head answers a program that only asks whether the page is there. It is nobody's visit: nothing is shown or marked, and no
+// cookie is set.
+func (p pay) head(c echo.Context) error {
+	_, err := p.load(c)
+	if errors.Is(err, session.ErrNotFound) {
+		return p.astray(c)
+	}
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderContentType, echo.MIMETextHTMLCharsetUTF8)
+	return c.NoContent(http.StatusOK)
+}
+
+// astray leads from an address that is no page to the one address: from those that forms post to, when a browser restores
+// them, and from those that a message ends with a full stop or bracket.
+func (p pay) astray(c echo.Context) error {
+	id := cleanID(c.Param("session"))
+	if id == c.Param("session") && c.Path() == "/pay/:session" {
+		return session.ErrNotFound
+	}
+	s, err := p.Store.Load(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	return back(c, s.ID)
+}
+
+// cleanID is a session's id without what cannot be the end of one.
+func cleanID(id string) string {
+	return strings.TrimRightFunc(id, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
+	})
 }
 
 // form is what a refused submission leaves to show again. Number and code never are.
@@ -105,7 +155,11 @@ func transferOf(lang string, s *session.Session, mine bool) *templates.Transfer 
 
 // language is the shopper's choice, then the merchant's, then the browser's.
 func (p pay) language(c echo.Context, s *session.Session) *i18n.Localizer {
-	return p.Texts.For(p.Browsers.Language(c.Request().Context()), s.Locale, c.Request().Header.Get("Accept-Language"))
+	chosen := ""
+	if c.Get(visited) != nil {
+		chosen = p.Browsers.Language(c.Request().Context())
+	}
+	return p.Texts.For(chosen, s.Locale, c.Request().Header.Get("Accept-Language"))
 }
 
 // view is which page a session is at; equal views show the same page.
@@ -113,6 +167,9 @@ func view(s *session.Session) string {
 	a := s.Live()
 	if a == nil {
 		return fmt.Sprintf("end %s %d", s.Status(), len(s.Attempts))
+	}
+	if s.LoginLost() {
+		return "login"
 	}
 	switch a.State {
 	case session.Shopper:
@@ -130,6 +187,8 @@ func view(s *session.Session) string {
 // page shows what is true now.
 func (p pay) page(c echo.Context, s *session.Session, f form) error {
 	switch v := view(s); {
+	case v == "login":
+		return p.login(c, s, f)
 	case v == "working", v == "checking":
 		return p.wait(c, s, v)
 	case strings.HasPrefix(v, "step "):
@@ -412,7 +471,10 @@ func (p pay) frame(c echo.Context) error {
 // gatewayPage is html of the gateway's, in a document of its own with an opaque origin: whatever script it holds reads
 // nothing of ours.
 func (p pay) gatewayPage(c echo.Context) error {
-	_, a, err := p.atStep(c)
+	s, a, err := p.atStep(c)
+	if s != nil && errors.Is(err, session.ErrNotFound) {
+		return back(c, s.ID) // the step is over, and this address is in the whole window
+	}
 	if err != nil {
 		return err
 	}
@@ -423,7 +485,7 @@ func (p pay) gatewayPage(c echo.Context) error {
 	return c.HTML(http.StatusOK, a.Step.HTML)
 }
 
-// atStep finds the live attempt at the step of the address; an older address is not found.
+// atStep finds the live attempt at the step of the address; an older address is not found, though the session is told.
 func (p pay) atStep(c echo.Context) (*session.Session, *session.Attempt, error) {
 	s, err := p.load(c)
 	if err != nil {
@@ -431,7 +493,7 @@ func (p pay) atStep(c echo.Context) (*session.Session, *session.Attempt, error) 
 	}
 	a := s.Live()
 	if a == nil || a.State != session.Shopper || a.Step == nil || strconv.Itoa(a.StepN) != c.Param("step") {
-		return nil, nil, session.ErrNotFound
+		return s, nil, session.ErrNotFound
 	}
 	return s, a, nil
 }

@@ -33,8 +33,9 @@ type front struct {
 const (
 	cardPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; report-uri /csp"
 	bankPolicy = "default-src 'none'; style-src 'self'; script-src 'nonce-nonce-1'; img-src 'self'; base-uri 'none'; frame-ancestors 'self'; report-uri /csp"
-	livePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self' http: https:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; report-uri /csp"
 )
+
+var livePolicy = "default-src 'none'; style-src 'self'; script-src 'self' " + templates.GuardHash() + "; img-src 'self' data:; connect-src 'self'; frame-src 'self' http: https:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; report-uri /csp"
 
 func newFront(t *testing.T) *front {
 	f := &front{mux: http.NewServeMux(), seen: map[string]int{}}
@@ -455,4 +456,49 @@ func TestLeavingLeavesNoTraceInTheHistory(t *testing.T) {
 	waitAt(t, ctx, "/acs")
 	goes(ctx, `history.back()`)
 	waitAt(t, ctx, "/start")
+}
+
+func TestWithoutLiveScriptThePagesThatWaitGoOn(t *testing.T) {
+	wait := templates.WaitPage{Layout: layout(t, "en"), EventsURL: "/no-events", Next: "/next"}
+	wait.Refresh = 1
+	scan := templates.ScanPage{Layout: layout(t, "en"), EventsURL: "/no-events", Next: "/next"}
+	scan.Refresh = 1
+	for name, page := range map[string]templ.Component{
+		"wait":   templates.Wait(wait),
+		"scan":   templates.Scan(scan),
+		"method": templates.Method(templates.MethodPage{Layout: layout(t, "en"), EventsURL: "/no-events", Next: "/next", Deadline: 2}),
+		"paid":   templates.Result(templates.ResultPage{Layout: layout(t, "en"), Outcome: templates.OutcomePaid, ContinueURL: "/next", Delay: 1}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFront(t)
+			f.page("/pay/s1", livePolicy, page)
+			f.mux.Handle(static.URL("live.js"), http.NotFoundHandler())
+			ctx := browser(t)
+			do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
+			waitAt(t, ctx, "/next")
+		})
+	}
+}
+
+// The lines in the page would reload it in the middle of what live.js waits for.
+func TestTheLiveScriptStopsTheLinesThatStandInForIt(t *testing.T) {
+	f := newFront(t)
+	p := templates.WaitPage{Layout: layout(t, "en"), EventsURL: "/events", Next: "/next"}
+	p.Refresh = 1
+	open := make(chan struct{})
+	f.mux.HandleFunc("/events", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.(http.Flusher).Flush()
+		close(open)
+		<-r.Context().Done()
+	})
+	f.page("/pay/s1", livePolicy, templates.Wait(p))
+	ctx := browser(t)
+	do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
+	<-open
+	// A timer that was set later, for longer, is over: so would that of the page be.
+	over, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`new Promise(function (done) { setTimeout(function () { done(true) }, 3500) })`, chromedp.EvalAwaitPromise))
+	if err != nil || !over || f.count("GET /next") != 0 {
+		t.Error("the page was left")
+	}
 }

@@ -2,8 +2,9 @@
 // shown, already as text; which page is due, and what its numbers mean, is decided before. Merchants' and gateways' texts
 // are escaped and kept apart from the page's own text direction.
 //
-// Every page works without script. Scripts are files of package static, except the few lines that submit a form while the
-// page is still loading; all of them carry Layout.Nonce.
+// Every page works without script, and where any one of its files is lost. Scripts are files of package static, except the
+// few lines that submit a form while the page is still loading, which carry Layout.Nonce, and those that look again where
+// live.js is lost, which stand under GuardHash.
 package templates
 
 import "tollgate/internal/i18n"
@@ -87,7 +88,7 @@ func (e CardErrors) Any() bool { return e != CardErrors{} }
 // MethodPage is shown while 3DS Method frames run. It goes to Next when the live connection says so, when a MethodDone page
 // in one of its frames says so, and after the deadline; without script it reloads.
 //
-// CSP: script-src 'self', connect-src 'self', frame-src 'self' https:.
+// CSP: script-src 'self' and GuardHash, connect-src 'self', frame-src 'self' https:.
 type MethodPage struct {
 	Layout
 	Frames    []string // addresses of our own MethodFrame documents, in order
@@ -166,7 +167,7 @@ const (
 // WaitPage is shown while the server works. It is woken by the event "change", by reloading, or by the refresh without
 // script.
 //
-// CSP: script-src 'self', connect-src 'self'.
+// CSP: script-src 'self' and GuardHash, connect-src 'self'.
 type WaitPage struct {
 	Layout
 	Reason    WaitReason // empty reads as processing
@@ -191,7 +192,7 @@ const (
 
 // ResultPage is the end of a payment: how it ended, and <a id="continue"> to the shop.
 //
-// CSP: script-src 'self'.
+// CSP: script-src 'self' and GuardHash.
 type ResultPage struct {
 	Layout
 	Outcome     Outcome
@@ -199,6 +200,9 @@ type ResultPage struct {
 	ContinueURL string // http or https; no link when empty
 	Delay       int    // seconds after which the page goes on by itself, by script or refresh; 0 means never
 }
+
+// HomePage stands at the front's own address, where nobody has anything to do.
+type HomePage struct{ Layout }
 
 // NotFoundPage says that there is no such payment.
 type NotFoundPage struct{ Layout }
@@ -217,6 +221,13 @@ type LoginPhonePage struct {
 	Phone                      string     // kept from an earlier try
 	KnownAction                string     // "fill in the number the shop has" posts csrf there; not shown when empty
 	Error                      LoginError // beside the field
+	Checking                   bool       // a payment is under way, and is checked once the customer is known again
+}
+
+// LoginOverPage says that no further code is sent in this session.
+type LoginOverPage struct {
+	Layout
+	CancelAction, CSRF string
 }
 
 // LoginCodePage asks for the one-time code. It posts code and csrf.
@@ -225,8 +236,10 @@ type LoginCodePage struct {
 	Action, CancelAction, CSRF string
 	PhoneText                  string // where the code went, masked as it should be shown
 	Left                       int    // seconds that the code is still good; not shown when 0
-	AgainAction                string // posts csrf to send another code; not shown when empty
+	AgainAction                string // posts csrf to send another code; where it is empty the page says that no more are sent
+	OtherAction                string // posts csrf to give another phone; not shown when empty
 	Error                      LoginError
+	Checking                   bool // as in LoginPhonePage
 }
 
 // LoginError says what is wrong with the phone or the code.
@@ -237,14 +250,19 @@ const (
 	PhoneMissing LoginError = "phone_missing"
 	PhoneInvalid LoginError = "phone_invalid"
 	PhoneUnknown LoginError = "phone_unknown" // no such customer: another phone may be tried
+	PhoneOther   LoginError = "phone_other"   // not the customer whose payment is under way
+	PhoneMany    LoginError = "phone_many"    // too many phones were tried
+	PhoneDown    LoginError = "phone_down"    // the gateway does not answer
 	CodeMissing  LoginError = "code_missing"
 	CodeWrong    LoginError = "code_wrong"
 	CodeExpired  LoginError = "code_expired"
+	CodeUsedUp   LoginError = "code_used_up" // too many wrong ones: another has to be sent
+	CodeDown     LoginError = "code_down"    // the gateway does not answer
 )
 
 // ScanPage shows a QR picture and a link that opens the bank's app, and waits like WaitPage.
 //
-// CSP: script-src 'self', connect-src 'self', img-src 'self' data:.
+// CSP: script-src 'self' and GuardHash, connect-src 'self', img-src 'self' data:.
 type ScanPage struct {
 	Layout
 	PNG          []byte // the picture; not shown when empty

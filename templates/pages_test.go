@@ -3,6 +3,8 @@ package templates_test
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
 	"net/http/httptest"
 	"regexp"
 	"slices"
@@ -121,6 +123,9 @@ func every(t *testing.T, lang, text string) []page {
 		{name: "saved cards, before they are asked for", make: templates.SavedOffer(templates.SavedOfferPage{Layout: l, Action: "/l", NewCard: "/n", CancelAction: "/c", CSRF: text})},
 		{name: "saved cards", make: templates.SavedCards(templates.SavedCardsPage{Layout: l, Action: "/l", CancelAction: "/c", CSRF: text, AskCVC: true, AskTo: true, Errors: templates.CardErrors{CVC: templates.CVCMissing, To: templates.ToMissing},
 			Cards: []templates.SavedCard{{text, text, text, text}, {"2", "visa", "1234", "08/29"}}})},
+		{name: "login code, the last", make: templates.LoginCode(templates.LoginCodePage{Layout: l, Action: "/l", CSRF: text, PhoneText: text, OtherAction: "/o", Error: templates.CodeUsedUp, Checking: true})},
+		{name: "login over", make: templates.LoginOver(templates.LoginOverPage{Layout: l, CancelAction: "/c", CSRF: text})},
+		{name: "home", make: templates.Home(templates.HomePage{Layout: l})},
 		{name: "scan", make: templates.Scan(templates.ScanPage{Layout: l, PNG: []byte(text), Link: "bank100000000111://pay", EventsURL: "/e", Next: "/pay/s1", CancelAction: "/c", CSRF: text})},
 	}
 }
@@ -143,10 +148,16 @@ func TestEveryPageKeepsTheStrictPolicy(t *testing.T) {
 			if n := d.Find("style, object, embed, base").Length(); n > 0 {
 				t.Errorf("%d elements that the policy forbids", n)
 			}
-			inline := d.Find("script:not([src])")
+			inline := d.Find("script:not([src], [data-after])")
 			if (inline.Length() == 1) != p.inlined || inline.Length() > 1 {
 				t.Errorf("%d inline scripts", inline.Length())
 			}
+			d.Find("script[data-after]").Each(func(_ int, s *goquery.Selection) {
+				sum := sha256.Sum256([]byte(s.Text()))
+				if got := "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"; got != templates.GuardHash() {
+					t.Errorf("a script under %s, and the policy has %s", got, templates.GuardHash())
+				}
+			})
 			inline.Each(func(_ int, s *goquery.Selection) { wantAttr(t, s, "nonce", "nonce-1") })
 		})
 	}
@@ -443,7 +454,7 @@ func TestMethodListensBeforeItsFramesCanSpeak(t *testing.T) {
 	}
 	raw := render(t, templates.Method(p))
 	d := parse(t, raw)
-	script := one(t, d, "script")
+	script := one(t, d, "script[src]")
 	for name, want := range map[string]string{
 		"src": static.URL("live.js"), "data-method": "r", "data-events": "/pay/s1/events", "data-next": "/pay/s1", "data-back": "/pay/s1", "data-delay": "9",
 	} {
@@ -545,7 +556,8 @@ func TestAddressesThatAreNotOfTheWebLeadNowhere(t *testing.T) {
 		wantAttr(t, one(t, doc(t, templates.Leave(templates.LeavePage{Layout: l, URL: bad})), "#leave"), "href", nowhere)
 		d := doc(t, templates.Result(templates.ResultPage{Layout: l, ContinueURL: bad, Delay: 3}))
 		wantAttr(t, one(t, d, "#continue"), "href", nowhere)
-		wantAttr(t, one(t, d, "script"), "data-next", nowhere)
+		wantAttr(t, one(t, d, "script[src]"), "data-next", nowhere)
+		wantAttr(t, one(t, d, "script[data-after]"), "data-next", nowhere)
 		wantAttr(t, one(t, d, "meta[http-equiv=refresh]"), "content", "3;url="+nowhere)
 		if bad == "mailto:a@b" {
 			continue
@@ -568,7 +580,7 @@ func TestWaitingIsLiveAndReloadsWithoutScript(t *testing.T) {
 	p := templates.WaitPage{Layout: layout(t, "en"), EventsURL: "/pay/s1/events", Next: "/pay/s1"}
 	p.Refresh = 5
 	d := doc(t, templates.Wait(p))
-	script := one(t, d, "script")
+	script := one(t, d, "script[src]")
 	wantAttr(t, script, "data-events", "/pay/s1/events")
 	wantAttr(t, script, "data-next", "/pay/s1")
 	wantAttr(t, script, "data-back", "/pay/s1")
@@ -593,7 +605,7 @@ func TestTheEndLeadsToTheShop(t *testing.T) {
 	d := doc(t, templates.Result(p))
 	wantAttr(t, one(t, d, "a#continue"), "href", shop)
 	wantAttr(t, one(t, d, "noscript meta[http-equiv=refresh]"), "content", "3;url="+shop)
-	script := one(t, d, "script")
+	script := one(t, d, "script[src]")
 	wantAttr(t, script, "data-next", shop)
 	wantAttr(t, script, "data-delay", "3")
 	if _, ok := script.Attr("data-back"); ok {
@@ -682,5 +694,35 @@ func TestTheCardPageFitsTheFirstFlightOfPackets(t *testing.T) {
 		if total > budget {
 			t.Errorf("%s: the card page takes %d bytes, more than %d", lang, total, budget)
 		}
+	}
+}
+
+// A page that waits or goes on by itself has the way on beside its script: in the page, and in the lines that live.js stops.
+func TestAPageThatWaitsHasAWayOnBesideItsScript(t *testing.T) {
+	l := layout(t, "en")
+	for name, c := range map[string]struct {
+		page  templ.Component
+		link  string
+		after string
+	}{
+		"wait":   {templates.Wait(templates.WaitPage{Layout: l, EventsURL: "/e", Next: "/pay/s1"}), "#look", "6"},
+		"method": {templates.Method(templates.MethodPage{Layout: l, EventsURL: "/e", Next: "/pay/s1", Deadline: 7}), "#look", "7"},
+		"scan":   {templates.Scan(templates.ScanPage{Layout: l, EventsURL: "/e", Next: "/pay/s1"}), "#look", "8"},
+		"paid":   {templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePaid, ContinueURL: "/pay/s1", Delay: 3}), "#continue", "5"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := doc(t, c.page)
+			link := one(t, d, c.link)
+			wantAttr(t, link, "href", "/pay/s1")
+			if link.Closest("noscript").Length() > 0 {
+				t.Error("the link is for browsers without script only")
+			}
+			guard := one(t, d, "script[data-after]")
+			wantAttr(t, guard, "data-after", c.after)
+			wantAttr(t, guard, "data-next", "/pay/s1")
+			if guard.NextAllFiltered("script[src]").Length() != 1 {
+				t.Error("a live.js that hangs would hold it up")
+			}
+		})
 	}
 }

@@ -56,9 +56,14 @@ var loginErrorTexts = map[LoginError]string{
 	PhoneMissing: "error_phone_missing",
 	PhoneInvalid: "error_phone_invalid",
 	PhoneUnknown: "error_phone_unknown",
+	PhoneOther:   "error_phone_other",
+	PhoneMany:    "error_phone_many",
+	PhoneDown:    "error_login_down",
 	CodeMissing:  "error_code_missing",
 	CodeWrong:    "error_code_wrong",
 	CodeExpired:  "error_code_expired",
+	CodeUsedUp:   "error_code_used_up",
+	CodeDown:     "error_login_down",
 }
 
 // transferTexts are the texts that a transfer has words of its own for.

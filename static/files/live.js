@@ -1,6 +1,7 @@
 // What this page waits for stands on the script's own element, see templates/layout.templ.
 (function () {
   var d = document.currentScript.dataset, going, timer, source
+  clearTimeout(window.guard) // from here on this script waits, see templates/guard.go
 
   function go() {
     if (going) return

@@ -102,7 +102,11 @@ func stories(t *i18n.Localizer) []story {
 		{"start-hosted", templates.Start(templates.StartPage{Layout: l, Action: "/pay/s1/start", CancelAction: "/pay/s1/cancel", CSRF: "token", Hosted: true})},
 		{"start-app", templates.Start(templates.StartPage{Layout: l, Action: "/pay/s1/start", CancelAction: "/pay/s1/cancel", CSRF: "token", AskPhone: true})},
 		{"login-phone", templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/login", CancelAction: "/cancel", Phone: "+7 701", Error: templates.PhoneInvalid})},
-		{"login-code", templates.LoginCode(templates.LoginCodePage{Layout: l, Action: "/code", CancelAction: "/cancel", AgainAction: "/again", PhoneText: "+7 701 ••• •• 67"})},
+		{"login-code", templates.LoginCode(templates.LoginCodePage{Layout: l, Action: "/code", CancelAction: "/cancel", AgainAction: "/again", OtherAction: "/other", PhoneText: "+7 701 ••• •• 67"})},
+		{"login-phone-checking", templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/login", Checking: true, Error: templates.PhoneOther})},
+		{"login-code-last", templates.LoginCode(templates.LoginCodePage{Layout: l, Action: "/code", CancelAction: "/cancel", PhoneText: "+7 701 ••• •• 67", Error: templates.CodeWrong})},
+		{"login-over", templates.LoginOver(templates.LoginOverPage{Layout: l, CancelAction: "/cancel"})},
+		{"home", templates.Home(templates.HomePage{Layout: templates.Layout{T: t}})},
 		{"saved-offer", templates.SavedOffer(templates.SavedOfferPage{Layout: l, Action: "/pay/s1/customer", NewCard: "/pay/s1/new", CancelAction: "/cancel"})},
 		{"saved-cards", templates.SavedCards(templates.SavedCardsPage{
 			Layout: l, Action: "/card", CancelAction: "/cancel", AskCVC: true,
