@@ -276,20 +276,21 @@ func TestNoStatementReadsAGrowingTableWhole(t *testing.T) {
 		read(t, st, o)
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
-		// What is possible, not what is cheapest while the tables are small.
-		never := []string{"enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off"}
 		o := sqlstore.Options{URL: pgtest.Start(t)}
 		st := open(t, o)
 		fill(t, st, 10_000)
-		t.Run("filled", func(t *testing.T) { read(t, st, o, never...) })
+		t.Run("filled", func(t *testing.T) { read(t, st, o) })
 		st.Exec(t, "ANALYZE")
-		t.Run("analyzed", func(t *testing.T) { read(t, st, o, never...) })
-		t.Run("for all parameters", func(t *testing.T) { read(t, st, o, append(never, generic)...) })
+		t.Run("analyzed", func(t *testing.T) { read(t, st, o) })
+		t.Run("for all parameters", func(t *testing.T) { read(t, st, o, generic) })
 	})
 }
 
 // generic has PostgreSQL plan without a look at the parameters.
 const generic = "plan_cache_mode = force_generic_plan"
+
+// narrow is a search of sessions by account or status without the order id.
+var narrow = regexp.MustCompile(`^merchant=\? AND (account|status)=\?( AND (status|created_at).*)?$`)
 
 var sqliteStep = regexp.MustCompile(`^(SCAN|SEARCH) (\w+)(?: USING (?:COVERING )?INDEX (\w+)| USING INTEGER PRIMARY KEY)?(?: \((.*)\))?`)
 
@@ -313,6 +314,8 @@ func sqlitePlan(t *testing.T, conn *sql.Conn, query string, args []any) (text st
 		}
 		if step[1] == "SCAN" {
 			bad = append(bad, "reads all of "+growing[step[2]])
+		} else if growing[step[2]] == "session" && narrow.MatchString(step[4]) && strings.Contains(query, "order_id = ") {
+			bad = append(bad, "reads sessions of other orders")
 		} else if wide(query, step[4] == "merchant=?", growing[step[2]]) {
 			bad = append(bad, "reads all of a merchant's "+growing[step[2]])
 		}

@@ -16,11 +16,12 @@ import (
 func (st *Store) Create(ctx context.Context, s *session.Session, c session.Change) error {
 	base, collisions := 0, 0
 	err := st.change(ctx, notice{s.ID, len(c.Jobs) > 0}, func(tx *tx) error {
-		// order_disputed too: money came for that order. Two look-ups, since one OR could use neither partial index.
+		// order_disputed too: money came for that order. Two look-ups, since one OR could use neither partial index; + 0, since
+		// SQLite would rather use an index that has the order, and read all of the account's.
 		var owner string
-		switch err := tx.QueryRowContext(tx.ctx, `SELECT id, created_at FROM session
+		switch err := tx.QueryRowContext(tx.ctx, `SELECT id, created_at + 0 FROM session
 			WHERE merchant = $1 AND account = $2 AND order_id = $3 AND claims_order
-			UNION ALL SELECT id, created_at FROM session
+			UNION ALL SELECT id, created_at + 0 FROM session
 			WHERE merchant = $1 AND account = $2 AND order_id = $3 AND order_disputed
 			ORDER BY 2 LIMIT 1`, s.Merchant, s.Account, s.OrderID).Scan(&owner, new(int64)); {
 		case err == nil && s.ClaimsOrder():
@@ -281,14 +282,16 @@ func (st *Store) List(ctx context.Context, f session.Filter) ([]*session.Session
 		args = append(args, arg)
 		where = append(where, strings.ReplaceAll(condition, "?", fmt.Sprintf("$%d", len(args))))
 	}
-	if f.Account != "" {
-		and("account = ?", f.Account)
-	}
+	only := "" // an order has few sessions: no other index may look better
 	if f.OrderID != "" {
 		and("order_id = ?", f.OrderID)
+		only = " || ''"
+	}
+	if f.Account != "" {
+		and("account"+only+" = ?", f.Account)
 	}
 	if f.Status != "" {
-		and("status = ?", string(f.Status))
+		and("status"+only+" = ?", string(f.Status))
 	}
 	if !f.Since.IsZero() {
 		and("created_at >= ?", micros(f.Since))
