@@ -47,11 +47,13 @@ func (st *Store) LatestEvent(ctx context.Context, merchant string) (string, erro
 	}
 	var subject string
 	var n int
-	err := st.r.QueryRowContext(ctx, `SELECT pos, session, n FROM event WHERE merchant = $1 AND pos > 0
+	err := st.r.QueryRowContext(ctx, `SELECT * FROM (SELECT pos, session, n FROM event WHERE merchant = $1 AND pos > 0 ORDER BY pos DESC LIMIT 1) AS own
 		UNION ALL
-		SELECT e.pos, e.session, e.n FROM event e CROSS JOIN session s WHERE s.id = e.session AND e.merchant IS NULL AND e.pos > 0 AND s.merchant = $1
+		SELECT * FROM (SELECT pos, session, n FROM event e CROSS JOIN session s
+			WHERE s.id = e.session AND e.merchant IS NULL AND e.pos > 0 AND s.merchant = $1 ORDER BY pos DESC LIMIT 1) AS unowned
 		UNION ALL
-		SELECT pos, subject, n FROM account_event WHERE merchant = $1 AND pos > 0 ORDER BY 1 DESC LIMIT 1`, merchant).Scan(new(int64), &subject, &n)
+		SELECT * FROM (SELECT pos, subject, n FROM account_event WHERE merchant = $1 AND pos > 0 ORDER BY pos DESC LIMIT 1) AS other
+		ORDER BY 1 DESC LIMIT 1`, merchant).Scan(new(int64), &subject, &n)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}

@@ -105,8 +105,12 @@ func (st *Store) ListInvoices(ctx context.Context, f flow.InvoiceFilter) ([]flow
 	if f.Limit < 1 || f.Limit > maxPage {
 		f.Limit = maxPage
 	}
-	rows, err := st.r.QueryContext(ctx, fmt.Sprintf(`SELECT version, body FROM invoice WHERE %s ORDER BY created_at DESC, id DESC LIMIT %d`,
-		strings.Join(where, " AND "), f.Limit), args...)
+	order := "created_at"
+	if f.Reference != "" { // a few: to be found by their index, not by the one that has the order
+		order = "created_at + 0"
+	}
+	rows, err := st.r.QueryContext(ctx, fmt.Sprintf(`SELECT version, body FROM invoice WHERE %s ORDER BY %s DESC, id DESC LIMIT %d`,
+		strings.Join(where, " AND "), order, f.Limit), args...)
 	if err != nil {
 		return nil, err
 	}

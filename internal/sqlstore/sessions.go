@@ -17,11 +17,12 @@ import (
 func (st *Store) Create(ctx context.Context, s *session.Session, c session.Change) error {
 	base, collisions := 0, 0
 	err := st.change(ctx, notice{s.ID, len(c.Jobs) > 0}, func(tx *tx) error {
-		// order_disputed too: money came for that order. Two look-ups, since one OR could use neither partial index.
+		// order_disputed too: money came for that order. Two look-ups, since one OR could use neither partial index; + 0, since
+		// SQLite would rather use an index that has the order, and read all of the account's.
 		var owner string
-		switch err := tx.QueryRowContext(tx.ctx, `SELECT id, created_at FROM session
+		switch err := tx.QueryRowContext(tx.ctx, `SELECT id, created_at + 0 FROM session
 			WHERE merchant = $1 AND account = $2 AND order_id = $3 AND claims_order
-			UNION ALL SELECT id, created_at FROM session
+			UNION ALL SELECT id, created_at + 0 FROM session
 			WHERE merchant = $1 AND account = $2 AND order_id = $3 AND order_disputed
 			ORDER BY 2 LIMIT 1`, s.Merchant, s.Account, s.OrderID).Scan(&owner, new(int64)); {
 		case err == nil && s.ClaimsOrder():
@@ -65,8 +66,8 @@ func (st *Store) Create(ctx context.Context, s *session.Session, c session.Chang
 // references that this session may give is taken: one of the same text may be another order's, or another merchant's who
 // used the account before.
 func referenceBase(tx *tx, s *session.Session) (base int, err error) {
-	if err := tx.QueryRowContext(tx.ctx, `SELECT COUNT(*) FROM attempt a JOIN session s ON s.id = a.session
-		WHERE a.account = $1 AND a.order_id = $2 AND s.merchant = $3`, s.Account, s.OrderID, s.Merchant).Scan(&base); err != nil {
+	if err := tx.QueryRowContext(tx.ctx, `SELECT COUNT(*) FROM attempt
+		WHERE account = $1 AND order_id = $2 AND (SELECT merchant FROM session WHERE id = attempt.session) = $3`, s.Account, s.OrderID, s.Merchant).Scan(&base); err != nil {
 		return 0, err
 	}
 	try := *s
@@ -286,14 +287,16 @@ func (st *Store) List(ctx context.Context, f session.Filter) ([]*session.Session
 		args = append(args, arg)
 		where = append(where, strings.ReplaceAll(condition, "?", fmt.Sprintf("$%d", len(args))))
 	}
-	if f.Account != "" {
-		and("account = ?", f.Account)
-	}
+	only := "" // an order has few sessions: no other index may look better
 	if f.OrderID != "" {
 		and("order_id = ?", f.OrderID)
+		only = " || ''"
+	}
+	if f.Account != "" {
+		and("account"+only+" = ?", f.Account)
 	}
 	if f.Status != "" {
-		and("status = ?", string(f.Status))
+		and("status"+only+" = ?", string(f.Status))
 	}
 	if !f.Since.IsZero() {
 		and("created_at >= ?", micros(f.Since))
@@ -319,14 +322,15 @@ func (st *Store) List(ctx context.Context, f session.Filter) ([]*session.Session
 	return st.sessions(ctx, fmt.Sprintf("%s ORDER BY created_at DESC, id DESC LIMIT %d", strings.Join(where, " AND "), f.Limit), args...)
 }
 
-// sessions reads sessions whole, newest first, in one statement and so as of one moment.
+// sessions reads sessions whole, newest first, in one statement and so as of one moment. SQLite does not change the order of
+// a CROSS JOIN: with another it would read all attempts to join them to the page.
 func (st *Store) sessions(ctx context.Context, where string, args ...any) ([]*session.Session, error) {
 	rows, err := st.r.QueryContext(ctx, `WITH page AS (SELECT id, version, created_at, body FROM session WHERE `+where+`)
 		SELECT 1 AS part, -created_at AS place, id AS session, version AS n, 0 AS round, '' AS kind, body, 0 AS sent_at, 0 AS answered_at FROM page
 		UNION ALL
-		SELECT 2, a.n, a.session, a.n, 0, '', a.body, 0, 0 FROM attempt a JOIN page ON page.id = a.session
+		SELECT 2, a.n, a.session, a.n, 0, '', a.body, 0, 0 FROM page CROSS JOIN attempt a WHERE a.session = page.id
 		UNION ALL
-		SELECT 3, c.version, c.session, c.attempt, c.round, c.kind, c.result, c.sent_at, c.answered_at FROM gateway_call c JOIN page ON page.id = c.session
+		SELECT 3, c.version, c.session, c.attempt, c.round, c.kind, c.result, c.sent_at, c.answered_at FROM page CROSS JOIN gateway_call c WHERE c.session = page.id
 		ORDER BY 1, 2, 3 DESC, 6, 5`, args...)
 	if err != nil {
 		return nil, err

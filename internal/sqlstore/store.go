@@ -175,10 +175,11 @@ func (st *Store) openPostgres(ctx context.Context) error {
 	if err != nil {
 		return errors.New("the database URL cannot be read") // the parser's words may hold the password
 	}
-	st.w = stdlib.OpenDB(*config)
+	connector := stdlib.GetConnector(*config, stdlib.OptionAfterConnect(byIndex))
 	if st.o.wrap != nil {
-		st.w = sql.OpenDB(st.o.wrap(stdlib.GetConnector(*config)))
+		connector = st.o.wrap(connector)
 	}
+	st.w = sql.OpenDB(connector)
 	st.w.SetMaxOpenConns(pgConns)
 	st.w.SetMaxIdleConns(pgConns)
 	st.w.SetConnMaxIdleTime(5 * time.Minute)
@@ -194,6 +195,14 @@ func (st *Store) openPostgres(ctx context.Context) error {
 		st.listener = st.listen(config)
 	}
 	return nil
+}
+
+// byIndex has a connection of PostgreSQL find rows by index, one after the other. Every statement here asks for a few rows that
+// an index leads to; without statistics, or with old ones, the planner would rather read a table whole to join it. jit: a table
+// of one row has no index, counts as very dear so, and would have code compiled for it.
+func byIndex(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off")
+	return err
 }
 
 func (st *Store) migrate(ctx context.Context, d goose.Dialect, more ...goose.ProviderOption) error {

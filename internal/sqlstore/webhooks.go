@@ -254,25 +254,33 @@ type fed struct {
 	url string
 }
 
+// querier is a transaction or the pool of readers.
+type querier interface {
+	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
+}
+
 // fedEvents reads events in order: a merchant's, or with "" everybody's. The condition may speak of pos and at; the last
-// parameter is the limit.
+// parameter is the limit. Each table is read no further than that; by pos, where the condition is a range of it.
 //
 // A merchant's are read from an index of the merchant's own. An event without a merchant, which an earlier version wrote
 // (see Own), is looked for beside them, through the same index.
-func fedEvents(ctx context.Context, q interface {
-	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
-}, where, merchant string, args ...any) ([]fed, error) {
-	const ofSessions = `SELECT pos, e.session, e.session, s.merchant, n, type, at, data, s.body
-		FROM event e CROSS JOIN session s WHERE s.id = e.session AND ` // CROSS: SQLite begins with the events
-	const ofAccount = ` UNION ALL SELECT pos, '', subject, merchant, n, type, at, data, '' FROM account_event WHERE `
-	order := fmt.Sprintf(" ORDER BY 1 LIMIT $%d", len(args))
-	query := ofSessions + where + ofAccount + where + order
+func fedEvents(ctx context.Context, q querier, where, merchant string, args ...any) ([]fed, error) {
+	limit := fmt.Sprintf(" LIMIT $%d", len(args))
+	end := limit
+	if strings.HasPrefix(where, "pos ") {
+		end = " ORDER BY pos" + limit
+	}
+	own, unowned := "", ""
 	if merchant != "" {
 		args = append(args, merchant)
-		own := fmt.Sprintf("merchant = $%d AND ", len(args))
-		query = ofSessions + "e." + own + where + ` UNION ALL ` + ofSessions + "e.merchant IS NULL AND s." + own + where + ofAccount + own + where + order
+		own = fmt.Sprintf("merchant = $%d AND ", len(args))
+		unowned = ` UNION ALL SELECT * FROM (SELECT pos, session, session, s.merchant, n, type, at, data, s.body FROM event e CROSS JOIN session s
+			WHERE s.id = e.session AND e.merchant IS NULL AND s.` + own + where + end + `) AS unowned`
 	}
-	rows, err := q.QueryContext(ctx, query, args...)
+	rows, err := q.QueryContext(ctx, `SELECT pos, session, session, s.merchant, n, type, at, data, s.body
+		FROM (SELECT pos, session, n, type, at, data FROM event WHERE `+own+where+end+`) AS part CROSS JOIN session s WHERE s.id = part.session`+unowned+`
+		UNION ALL SELECT * FROM (SELECT pos, '', subject, merchant, n, type, at, data, '' FROM account_event WHERE `+own+where+end+`) AS other
+		ORDER BY 1`+limit, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -596,10 +604,13 @@ func (w *Webhooks) Deliveries(ctx context.Context, f webhook.Filter) ([]webhook.
 		}
 	}
 	place := "num"
-	if f.Endpoint != "" { // its line has an index, in the same order
+	if f.Endpoint != "" && f.Event == "" && (f.State == "" || f.State == webhook.Delivered) { // its line's own order
 		place = "seq"
+		args = append(args, f.Endpoint)
+		where = []string{"endpoint = (SELECT id FROM webhook_endpoint WHERE id = $2 AND merchant = $1)"}
+	} else {
+		and("endpoint = ?", f.Endpoint)
 	}
-	and("endpoint = ?", f.Endpoint)
 	and("event = ?", f.Event)
 	if f.State != "" && f.State != webhook.Delivered { // word for word as the index of those
 		where = append(where, "state <> 'delivered'")
@@ -690,8 +701,11 @@ func (w *Webhooks) ResendRange(ctx context.Context, merchant, endpoint string, f
 		if !e.Enabled {
 			return webhook.ErrDisabled
 		}
-		events, err := fedEvents(tx.ctx, tx, `at >= $1 AND at < $2 AND pos <= (SELECT pos FROM webhook_feed)`, merchant,
-			micros(from), micros(to), webhook.MaxResend+1)
+		var fedTo int64 // what comes after is fed in its turn
+		if err := tx.QueryRowContext(tx.ctx, `SELECT pos FROM webhook_feed`).Scan(&fedTo); err != nil {
+			return err
+		}
+		events, err := fedEvents(tx.ctx, tx, `at >= $1 AND at < $2 AND pos IS NOT NULL`, merchant, micros(from), micros(to), webhook.MaxResend+1)
 		if err != nil {
 			return err
 		}
@@ -708,7 +722,7 @@ func (w *Webhooks) ResendRange(ctx context.Context, merchant, endpoint string, f
 		}
 		var again []webhook.Event
 		for _, f := range events {
-			if e.Wants(f.Type) && (!e.SessionURL || f.url == e.URL) && !waiting[f.ID()] {
+			if f.Pos <= fedTo && e.Wants(f.Type) && (!e.SessionURL || f.url == e.URL) && !waiting[f.ID()] {
 				again = append(again, f.Event)
 			}
 		}

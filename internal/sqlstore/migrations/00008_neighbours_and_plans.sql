@@ -9,6 +9,7 @@ CREATE INDEX session_order_disputed ON session (merchant, account, order_id) WHE
 CREATE INDEX session_by_order ON session (merchant, order_id, created_at, id);
 CREATE INDEX session_by_status ON session (merchant, status, created_at, id);
 CREATE INDEX session_by_account ON session (merchant, account, created_at, id);
+CREATE INDEX session_by_account_status ON session (merchant, account, status, created_at, id);
 CREATE INDEX invoice_by_reference ON invoice (merchant, reference, created_at, id);
 CREATE INDEX invoice_by_status ON invoice (merchant, status, created_at, id);
 CREATE INDEX invoice_by_account ON invoice (merchant, account, created_at, id);
@@ -45,8 +46,10 @@ CREATE INDEX saved_card_customer ON saved_card (merchant, customer, created_at);
 ALTER TABLE event ADD COLUMN merchant TEXT;
 DROP INDEX event_at;
 CREATE INDEX event_of_merchant ON event (merchant, pos);
+CREATE INDEX event_unowned ON event (pos) WHERE merchant IS NULL;
 CREATE INDEX event_of_merchant_at ON event (merchant, at);
 CREATE INDEX account_event_of_merchant ON account_event (merchant, pos);
+CREATE INDEX account_event_of_merchant_at ON account_event (merchant, at);
 
 -- When a line was last tried: events that come while it fails bring its retry forward, but not at once after a try.
 ALTER TABLE webhook_endpoint ADD COLUMN tried_at BIGINT NOT NULL DEFAULT 0;
@@ -54,16 +57,22 @@ DROP INDEX webhook_endpoint_merchant;
 CREATE INDEX webhook_endpoint_own ON webhook_endpoint (merchant, created_at, num) WHERE NOT session_url AND deleted_at = 0;
 CREATE INDEX webhook_endpoint_named ON webhook_endpoint (merchant, created_at, num) WHERE session_url AND deleted_at = 0;
 CREATE INDEX webhook_endpoint_old ON webhook_endpoint (updated_at) WHERE session_url OR deleted_at > 0;
+DROP INDEX webhook_delivery_event;
+CREATE INDEX webhook_delivery_event ON webhook_delivery (merchant, event, num);
 CREATE INDEX webhook_delivery_troubled ON webhook_delivery (merchant, state, num) WHERE state <> 'delivered';
 
 -- +goose Down
 DROP INDEX webhook_delivery_troubled;
+DROP INDEX webhook_delivery_event;
+CREATE INDEX webhook_delivery_event ON webhook_delivery (event);
 DROP INDEX webhook_endpoint_old;
 DROP INDEX webhook_endpoint_named;
 DROP INDEX webhook_endpoint_own;
 CREATE INDEX webhook_endpoint_merchant ON webhook_endpoint (merchant, created_at, id);
 ALTER TABLE webhook_endpoint DROP COLUMN tried_at;
+DROP INDEX account_event_of_merchant_at;
 DROP INDEX account_event_of_merchant;
+DROP INDEX event_unowned;
 DROP INDEX event_of_merchant_at;
 DROP INDEX event_of_merchant;
 CREATE INDEX event_at ON event (at);
@@ -72,6 +81,7 @@ DROP TABLE merchant_tag;
 DROP INDEX invoice_by_account;
 DROP INDEX invoice_by_status;
 DROP INDEX invoice_by_reference;
+DROP INDEX session_by_account_status;
 DROP INDEX session_by_account;
 DROP INDEX session_by_status;
 DROP INDEX session_by_order;
