@@ -4,7 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"io/fs"
+	"path/filepath"
 	"testing"
+
+	"github.com/pressly/goose/v3"
 )
 
 // Statement is one that a store sent, with the parameters of the first time.
@@ -72,4 +76,31 @@ func (h heardConn) CheckNamedValue(v *driver.NamedValue) error {
 		return c.CheckNamedValue(v)
 	}
 	return driver.ErrSkip
+}
+
+// OpenAt makes a store's tables as they were after so many migrations, lets a test fill them, and lets go of them.
+func OpenAt(t testing.TB, o Options, version int64, fill func(*sql.DB)) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(o.Dir, fileName))
+	dialect := goose.DialectSQLite3
+	if o.URL != "" {
+		db, err = sql.Open("pgx", o.URL)
+		dialect = goose.DialectPostgres
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := goose.NewProvider(dialect, db, files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.UpTo(t.Context(), version); err != nil {
+		t.Fatal(err)
+	}
+	fill(db)
 }

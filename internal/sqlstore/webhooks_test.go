@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"database/sql"
 	"errors"
 	"strconv"
 	"testing"
@@ -172,6 +173,45 @@ func TestAddressesThatSessionsNameAreSweptWithTheirDeliveries(t *testing.T) {
 		var left int
 		if err := st.DB().QueryRow(`SELECT COUNT(*) FROM webhook_endpoint`).Scan(&left); err != nil || left != 0 || swept != 60 {
 			t.Errorf("%d endpoints are left, %v; swept %d deliveries and endpoints", left, err, swept)
+		}
+	})
+}
+
+func TestAStoreOfTheVersionBeforeIsTakenOverWithAllItHolds(t *testing.T) {
+	engines(t, func(t *testing.T, o sqlstore.Options) {
+		sqlstore.OpenAt(t, o, 7, func(db *sql.DB) {
+			for _, statement := range []string{
+				`INSERT INTO session (id, version, merchant, account, order_id, claims_order, order_disputed, status, created_at, expires_at, body)
+					VALUES ('cs_1', 1, 'shop', 'acc', 'one', TRUE, FALSE, 'open', 1, 2, '{"id":"cs_1","merchant":"shop","account":"acc","order_id":"one"}')`,
+				`INSERT INTO attempt (session, n, state, live, account, order_id, reference, body)
+					VALUES ('cs_1', 1, 'declined', FALSE, 'acc', 'one', 'one-1', '{"n":1,"state":"declined","ref":{"Reference":"one-1"}}')`,
+				`INSERT INTO event (session, n, type, at, data, pos) VALUES ('cs_1', 1, 'session.created', 1, '{}', 1)`,
+				`INSERT INTO event (session, n, type, at, data) VALUES ('cs_1', 2, 'payment.declined', 2, '{}')`,
+				`UPDATE event_place SET last = 1`,
+				`INSERT INTO saved_card (id, merchant, account, customer, gateway_id, brand, first6, last4, expiry, name, series_id, created_at)
+					VALUES ('sc_1', 'shop', 'acc', 'c-1', 'binding', 'visa', '400001', '0008', '12/30', 'blue', 'series', 5)`,
+			} {
+				if _, err := db.Exec(statement); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		st := open(t, o)
+		if c, err := st.SavedCard(t.Context(), "shop", "sc_1"); err != nil || c.GatewayID != "binding" || c.Name != "blue" || c.SeriesID != "series" {
+			t.Errorf("the card: %+v, %v", c, err)
+		}
+		list, err := st.EventsAfter(t.Context(), "shop", "", 10)
+		if err != nil || len(list) != 2 || list[0].Type != "session.created" || list[1].Pos != 2 {
+			t.Errorf("the events: %+v, %v", list, err)
+		}
+		var taken *session.OrderTaken
+		err = st.Create(t.Context(), &session.Session{ID: "cs_2", Merchant: "shop", Account: "acc", OrderID: "one"}, session.Change{})
+		if !errors.As(err, &taken) || taken.SessionID != "cs_1" {
+			t.Errorf("the order id: %v", err)
+		}
+		theirs := &session.Session{ID: "cs_3", Merchant: "rival", Account: "acc", OrderID: "one"}
+		if err := st.Create(t.Context(), theirs, session.Change{}); err != nil || theirs.Reference(1) != "one-2" { // one-1 is the shop's
+			t.Errorf("another merchant's reference: %s, %v", theirs.Reference(1), err)
 		}
 	})
 }
