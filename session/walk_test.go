@@ -1,0 +1,608 @@
+package session
+
+import (
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"tollgate/internal/money"
+	"tollgate/providers"
+	"tollgate/threeds"
+)
+
+var walkDepth = flag.Int("walk", 6, "how many things happen in the exhaustive walk")
+
+// The walk visits every order in which a small world can go on, to a depth: one session, up to two attempts, a gateway that
+// takes the card, refuses it or wants a challenge; requests that arrive late or never, answers that are lost, processes that
+// die, a database that forgets its last commits, inquiries that fail or lag behind, callbacks, a merchant who cancels, and a
+// clock that stands or jumps. In each place the rules of certainty are checked.
+//
+// What it takes for granted is what the rules take for granted: a request that has not reached the gateway by its deadline
+// and settle_after never will, an order is paid once at most, and a closed order is not paid.
+type world struct {
+	s      *Session
+	now    time.Duration
+	orders map[string]order // the gateway's, by reference
+	call   *flight          // the call that is out
+	jobs   map[string]time.Duration
+	copied *world // of the database
+	closer bool   // the gateway can close an order
+	alone  bool   // one process on its own store
+	tokens int
+
+	crashes, forgets, failures, submits int // what may still happen
+}
+
+// order is what the gateway has of a reference.
+type order struct {
+	charges           int
+	challenge, closed bool
+	declined          bool
+}
+
+// flight is a permitted call: its request may still arrive, its answer may still come.
+type flight struct {
+	row       Call
+	until     time.Duration // it arrives before that, or never
+	arrived   bool
+	step      providers.Kind
+	dead      bool // whoever made it is gone: nobody hears the answer
+	reference string
+}
+
+var walkStart = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+const walkSettle = CallTimeout + SettleAfter
+
+func newWorld(closer, alone bool) *world {
+	w := &world{
+		s: &Session{
+			ID: "cs_1", Merchant: "shop", Account: "acc", Kind: "payment", OrderID: "o", Method: "card",
+			Amount:    money.Amount{Minor: 1000, Currency: money.Currency{Code: "KZT", Numeric: "398", Digits: 2}},
+			CreatedAt: walkStart, ExpiresAt: walkStart.Add(48 * time.Hour), Version: 1,
+		},
+		orders: map[string]order{}, jobs: map[string]time.Duration{}, closer: closer, alone: alone,
+		crashes: 1, forgets: 1, failures: 1, submits: 2,
+	}
+	return w
+}
+
+func cloneSession(s *Session) *Session {
+	c := *s
+	c.Attempts = make([]*Attempt, len(s.Attempts))
+	for i, a := range s.Attempts {
+		b := *a
+		b.Calls, b.Trace = slices.Clone(a.Calls), nil
+		b.Runs = make([]*Run, len(a.Runs))
+		for j, r := range a.Runs {
+			run := *r
+			b.Runs[j] = &run
+		}
+		c.Attempts[i] = &b
+	}
+	c.Operations = make([]*Operation, len(s.Operations))
+	for i, op := range s.Operations {
+		o := *op
+		c.Operations[i] = &o
+	}
+	return &c
+}
+
+func (w *world) clone() *world {
+	c := *w
+	c.s = cloneSession(w.s)
+	c.orders, c.jobs = make(map[string]order, len(w.orders)), make(map[string]time.Duration, len(w.jobs))
+	for k, v := range w.orders {
+		c.orders[k] = v
+	}
+	for k, v := range w.jobs {
+		c.jobs[k] = v
+	}
+	if w.call != nil {
+		call := *w.call
+		c.call = &call
+	}
+	return &c
+}
+
+func (w *world) turn() *Turn {
+	return &Turn{
+		S: w.s, Now: walkStart.Add(w.now), CallerDied: w.alone && (w.call == nil || w.call.dead),
+		Token: func() (string, error) { w.tokens++; return fmt.Sprintf("t%d", w.tokens), nil },
+		Open:  func(_, sealed string) ([]byte, error) { return []byte(sealed), nil },
+		Rules: Rules{CallTimeout: CallTimeout, SettleAfter: SettleAfter, OrderLife: OrderLifetime, OwnURL: "https://pay.example"},
+	}
+}
+
+// save is what a store does with a turn.
+func (w *world) save(t *Turn) {
+	w.s.Version++
+	for _, j := range t.Change.Jobs {
+		w.jobs[j.Kind+" "+j.Key] = j.RunAt.Sub(walkStart)
+	}
+	for _, c := range t.Change.Calls { // a call is in the book once
+		for i, a := range w.s.Attempts {
+			if a.N == c.Attempt && !slices.ContainsFunc(a.Calls, c.is) {
+				w.s.Attempts[i].Calls = append(a.Calls, c)
+			}
+		}
+	}
+}
+
+// do lets a turn decide and saves what it decided; ok is false where it changed nothing.
+func (w *world) do(decide func(*Turn) error) (ok bool) {
+	t := w.turn()
+	if err := decide(t); err != nil {
+		return false
+	}
+	w.save(t)
+	return true
+}
+
+// What can happen next. Each answers the world after it, or nil where it cannot happen.
+var happenings = []struct {
+	name string
+	do   func(w *world) *world
+}{
+	{"a shopper pays", (*world).pay},
+	{"the request arrives: money", func(w *world) *world { return w.arrives(providers.Finished) }},
+	{"the request arrives: refused", func(w *world) *world { return w.arrives(providers.Declined) }},
+	{"the request arrives: challenge", func(w *world) *world { return w.arrives(providers.Challenge) }},
+	{"the answer is heard", func(w *world) *world { return w.answer(nil) }},
+	{"the connection breaks", func(w *world) *world { return w.answer(errBroken) }},
+	{"the process dies", (*world).crash},
+	{"the database is copied", (*world).copy},
+	{"the copy takes over", (*world).restore},
+	{"the next inquiry, at its time", func(w *world) *world { return w.inquiry(true, false) }},
+	{"the next inquiry has no answer", func(w *world) *world { return w.inquiry(true, true) }},
+	{"a callback", func(w *world) *world { return w.inquiry(false, false) }},
+	{"the shopper comes back from the bank", (*world).back},
+	{"the merchant cancels", func(w *world) *world { return w.after(func(t *Turn) error { return t.Cancel() }) }},
+	{"a deadline and settle_after pass", func(w *world) *world { return w.pass(walkSettle) }},
+	{"a quarter of an hour passes", func(w *world) *world { return w.pass(ChallengeWait) }},
+	{"a day passes", func(w *world) *world { return w.pass(OrderLifetime) }},
+}
+
+var errBroken = fmt.Errorf("connection broken")
+
+func (w *world) after(decide func(*Turn) error) *world {
+	n := w.clone()
+	if !n.do(decide) {
+		return nil
+	}
+	return n
+}
+
+// pay is a shopper's press: the attempt, the order's registration, the permission.
+func (w *world) pay() *world {
+	if w.submits == 0 || w.call != nil && !w.call.dead {
+		return nil
+	}
+	n := w.clone()
+	n.submits--
+	var a *Attempt
+	if !n.do(func(t *Turn) (err error) { a, err = t.Begin(NewAttempt{Instrument: "card"}); return err }) {
+		return nil
+	}
+	a = n.s.Attempt(a.N)
+	ref := a.Ref
+	if o, known := n.orders[ref.Reference]; known {
+		// An attempt that the database has forgotten registered it.
+		if o.charges > 0 {
+			taken := &providers.AlreadyPaid{Ref: ref, Ours: true}
+			n.do(func(t *Turn) error { return t.AlreadyPaid(a.N, taken, nil) })
+			return n
+		}
+		if o.closed || o.declined {
+			n.do(func(t *Turn) error { return t.NotRegistered(a.N, "", false, nil) })
+			return n
+		}
+	}
+	n.orders[ref.Reference] = n.orders[ref.Reference]
+	return n.permit(a.N, Outgoing{Kind: CallPay, From: New, Ref: &ref})
+}
+
+func (n *world) permit(attempt int, out Outgoing) *world {
+	var row Call
+	if !n.do(func(t *Turn) (err error) { row, err = t.Permit(attempt, out); return err }) {
+		return n
+	}
+	n.call = &flight{row: row, until: n.now + walkSettle, reference: n.s.Attempt(attempt).Ref.Reference}
+	return n
+}
+
+// arrives lets the request reach the gateway.
+func (w *world) arrives(with providers.Kind) *world {
+	if w.call == nil || w.call.arrived || w.now > w.call.until {
+		return nil
+	}
+	n := w.clone()
+	o := n.orders[n.call.reference]
+	n.call.arrived, n.call.step = true, with
+	switch {
+	case o.closed || o.declined || o.charges > 0 || n.call.row.Kind == CallPay && o.challenge || n.call.row.Kind == CallResume && !o.challenge:
+		n.call.step = providers.Wait // the order takes nothing any more, or waits for something else
+	case with == providers.Finished:
+		o.charges, o.challenge = 1, false
+	case with == providers.Declined:
+		o.declined, o.challenge = true, false
+	case n.call.row.Kind == CallResume:
+		return nil // one challenge is enough
+	default:
+		o.challenge = true
+	}
+	n.orders[n.call.reference] = o
+	return n
+}
+
+func (w *world) challengeStep(reference string) providers.Step {
+	return providers.Step{
+		V: providers.StepVersion, Kind: providers.Challenge, Ref: providers.Ref{Reference: reference},
+		Forms: []threeds.Form{{Action: "https://bank.example", Fields: []threeds.Field{{Name: "creq", Value: "c"}}}},
+	}
+}
+
+// answer is what whoever made the call hears.
+func (w *world) answer(broken error) *world {
+	if w.call == nil || w.call.dead || broken == nil && !w.call.arrived {
+		return nil
+	}
+	if broken != nil {
+		if w.failures == 0 {
+			return nil
+		}
+	}
+	n := w.clone()
+	in := CallAnswer{Err: broken}
+	if broken != nil {
+		n.failures--
+	} else {
+		in.Step = providers.Step{V: providers.StepVersion, Kind: n.call.step, Ref: providers.Ref{Reference: n.call.reference}}
+		if n.call.step == providers.Challenge {
+			in.Step = n.challengeStep(n.call.reference)
+		}
+	}
+	row, arrived := n.call.row, n.call.arrived
+	if arrived {
+		n.call = nil
+	} else {
+		n.call.dead = true // the request may still be on its way
+	}
+	n.do(func(t *Turn) error { _, err := t.Answered(row, in); return err })
+	return n
+}
+
+func (w *world) crash() *world {
+	if w.crashes == 0 || w.call == nil || w.call.dead {
+		return nil
+	}
+	n := w.clone()
+	n.crashes--
+	n.call.dead = true
+	if n.call.arrived {
+		n.call = nil
+	}
+	return n
+}
+
+func (w *world) copy() *world {
+	if w.forgets == 0 || w.copied != nil {
+		return nil
+	}
+	n := w.clone()
+	n.copied = w.clone()
+	return n
+}
+
+// restore is a failover that loses what was committed since the copy; the old process is fenced.
+func (w *world) restore() *world {
+	if w.forgets == 0 || w.copied == nil {
+		return nil
+	}
+	n := w.clone()
+	n.forgets--
+	n.s, n.jobs = cloneSession(w.copied.s), map[string]time.Duration{}
+	for k, v := range w.copied.jobs {
+		n.jobs[k] = v
+	}
+	if n.copied = nil; n.call != nil {
+		n.call.dead = true
+		if n.call.arrived {
+			n.call = nil
+		}
+	}
+	return n
+}
+
+// truth is an honest gateway's answer to an inquiry.
+func (w *world) truth(a *Attempt) providers.Standing {
+	o, known := w.orders[a.Ref.Reference]
+	st := providers.Standing{Ref: a.Ref, Reference: a.Ref.Reference, Amount: w.s.Amount}
+	switch {
+	case !known:
+		st.Outcome = providers.NotFound
+	case o.charges > 0:
+		st.Outcome, st.Held, st.Captured = providers.Paid, 1000, 1000
+	case o.declined:
+		st.Outcome = providers.Refused
+	case o.closed:
+		st.Outcome = providers.Closed
+	case o.challenge:
+		next := w.challengeStep(a.Ref.Reference)
+		st.Outcome, st.Next = providers.Waiting, &next
+	default:
+		st.Outcome = providers.Waiting
+	}
+	return st
+}
+
+// inquiry asks about an attempt: by the job that is due first, at its time, or now, because of a callback.
+func (w *world) inquiry(due, fails bool) *world {
+	if fails && w.failures == 0 {
+		return nil
+	}
+	var a *Attempt
+	var first time.Duration
+	for _, one := range w.s.Attempts {
+		at, queued := w.jobs[inquiryOf(one.N)]
+		switch {
+		case one.State == Paid:
+		case !due:
+			a = one
+		case queued && (a == nil || at < first):
+			a, first = one, at
+		}
+	}
+	if a == nil {
+		return nil
+	}
+	n := w.clone()
+	if due {
+		n.now = max(n.now, first)
+		delete(n.jobs, inquiryOf(a.N))
+	}
+	a = n.s.Attempt(a.N)
+	in := InquiryAnswer{Seen: a.Seen()}
+	if fails {
+		n.failures--
+		in.Err = errBroken
+	} else if in.Standing = n.truth(a); in.Standing.Outcome == providers.Waiting && n.turn().LostStep(a) {
+		o := n.orders[a.Ref.Reference]
+		switch {
+		case n.closer:
+			o.closed, o.challenge = true, false
+			n.orders[a.Ref.Reference] = o
+			in.Standing = n.truth(a)
+		case n.turn().Outlived(a, in.Standing):
+			o.closed, o.challenge = true, false // its life is over at the gateway as well
+			n.orders[a.Ref.Reference] = o
+			in.Standing.Outcome, in.Standing.Next = providers.Closed, nil
+		}
+	}
+	n.do(func(t *Turn) error { return t.Inquired(a.N, in) })
+	return n
+}
+
+// back is the shopper's return with the bank's answer, and its forwarding.
+func (w *world) back() *world {
+	a := w.s.Live()
+	if a == nil || a.State != Shopper || w.call != nil && !w.call.dead {
+		return nil
+	}
+	n := w.clone()
+	a = n.s.Live()
+	in := threeds.Reply{Method: "POST", CRes: "e30"}
+	if !n.do(func(t *Turn) error { _, err := t.Returned(a.N, a.Run().Token, in, `{"kind":"cres","cres":"e30"}`); return err }) {
+		return nil
+	}
+	a = n.s.Attempt(a.N)
+	ready := false
+	t := n.turn()
+	ready, err := t.Forward(a.N, a.StepN)
+	if err == nil {
+		n.save(t)
+	}
+	if !ready {
+		return n
+	}
+	a = n.s.Attempt(a.N)
+	return n.permit(a.N, Outgoing{Kind: CallResume, From: a.State, StepN: a.StepN})
+}
+
+func (w *world) pass(d time.Duration) *world {
+	if d >= ChallengeWait && w.s.Live() == nil {
+		return nil
+	}
+	n := w.clone()
+	n.now += d
+	return n
+}
+
+// broken names a rule that does not hold here.
+func (w *world) broken() string {
+	charges := 0
+	for _, o := range w.orders {
+		charges += o.charges
+	}
+	live := 0
+	for _, a := range w.s.Attempts {
+		o := w.orders[a.Ref.Reference]
+		if a.State.Live() {
+			live++
+			if _, queued := w.jobs[inquiryOf(a.N)]; !queued && !a.NeedsReview {
+				return "a live attempt that nobody will ask about"
+			}
+		}
+		if a.State.Good() && o.charges == 0 {
+			return "paid without money"
+		}
+		if (a.State == Failed || a.State == Abandoned || a.State == Declined) && w.call != nil && w.call.reference == a.Ref.Reference &&
+			!w.call.arrived && w.now <= w.call.until && !o.closed && !o.declined && o.charges == 0 {
+			return "told not charged while the request may still arrive"
+		}
+		seen := map[string]bool{}
+		for _, c := range a.Calls {
+			key := fmt.Sprint(c.Kind, c.Round)
+			if seen[key] {
+				return "a call stands in the book twice"
+			}
+			seen[key] = true
+		}
+	}
+	switch {
+	case charges > 1:
+		return "charged twice"
+	case live > 1:
+		return "two live attempts"
+	case w.s.Status() == StatusPaid && charges == 0:
+		return "told paid without money"
+	case charges > 0 && w.turn().MayBegin() == nil && !w.forgotten():
+		return "another card may be charged although one was"
+	}
+	return ""
+}
+
+// forgotten tells that the database has lost commits: then the registration of the next attempt is what finds the money.
+func (w *world) forgotten() bool { return w.forgets == 0 }
+
+// key is the same for worlds that go on in the same way: all times are told from now.
+func (w *world) key() [16]byte {
+	h := fnv.New128a()
+	h.Write(w.append(make([]byte, 0, 1024)))
+	return [16]byte(h.Sum(nil))
+}
+
+func (w *world) append(b []byte) []byte {
+	num := func(ns ...int64) {
+		for _, n := range ns {
+			b = append(strconv.AppendInt(b, n, 36), ' ')
+		}
+	}
+	text := func(ss ...string) {
+		for _, s := range ss {
+			b = append(append(b, s...), ' ')
+		}
+	}
+	flag := func(fs ...bool) {
+		for _, f := range fs {
+			b = strconv.AppendBool(b, f)
+		}
+	}
+	at := func(ts ...time.Time) {
+		for _, t := range ts {
+			num(w.rel(t))
+		}
+	}
+	text(string(w.s.End))
+	for _, a := range w.s.Attempts {
+		text(string(a.State), a.Ref.Reference)
+		num(int64(a.StepN))
+		flag(a.Step != nil, a.PaidLate, a.Unclear, a.NeedsReview, a.Decline != nil)
+		at(a.Deadline, a.NewsAt, a.StepAt, a.NotFoundSince, a.UpdatedAt, a.CreatedAt)
+		for _, r := range a.Runs {
+			text(r.Sealed)
+			at(r.ReturnedAt)
+			flag(r.EmptyReturn, r.LaterAnswer, r.UnreadableAnswer)
+		}
+		for _, c := range a.Calls {
+			text(c.Kind, c.Result)
+			num(int64(c.Round))
+			at(c.AnsweredAt)
+		}
+	}
+	for n := 1; n <= 3; n++ {
+		reference := w.s.Reference(n - w.s.RefBase)
+		if o, known := w.orders[reference]; known {
+			num(int64(n), int64(o.charges))
+			flag(o.challenge, o.closed, o.declined)
+		}
+		if due, queued := w.jobs[inquiryOf(n)]; queued {
+			num(int64(n), int64((due - w.now) / time.Millisecond))
+		}
+	}
+	if w.call != nil {
+		text(w.call.row.Kind, string(w.call.step), w.call.reference)
+		flag(w.call.arrived, w.call.dead)
+		num(int64(w.call.row.Round), int64((w.call.until-w.now)/time.Millisecond))
+	}
+	num(int64(w.crashes), int64(w.forgets), int64(w.failures), int64(w.submits))
+	if w.copied != nil {
+		copied := *w.copied
+		copied.now = w.now
+		b = copied.append(append(b, "copy "...))
+	}
+	return b
+}
+
+// rel is a time from now in milliseconds; what is more than two days ago is all the same.
+func (w *world) rel(t time.Time) int64 {
+	if t.IsZero() {
+		return -1 << 50
+	}
+	return max(t.Sub(walkStart.Add(w.now)), -48*time.Hour).Milliseconds()
+}
+
+func inquiryOf(n int) string { return JobInquire + " cs_1/" + strconv.Itoa(n) }
+
+func TestEveryWayASmallWorldCanGoKeepsTheRulesOfCertainty(t *testing.T) {
+	for _, closer := range []bool{true, false} {
+		for _, alone := range []bool{true, false} {
+			t.Run(fmt.Sprintf("the gateway closes orders %v, one process %v", closer, alone), func(t *testing.T) {
+				t.Parallel()
+				walk(t, newWorld(closer, alone), *walkDepth)
+			})
+		}
+	}
+}
+
+// walk goes breadth first, so that the story of a broken rule is as short as it can be.
+func walk(t *testing.T, first *world, depth int) {
+	type place struct {
+		w    *world
+		how  *place
+		what string
+	}
+	start := time.Now()
+	seen := map[[16]byte]bool{first.key(): true}
+	level, steps := []*place{{w: first}}, 0
+	for d := 1; d <= depth && len(level) > 0; d++ {
+		var next []*place
+		for _, p := range level {
+			for _, h := range happenings {
+				w := h.do(p.w)
+				if w == nil {
+					continue
+				}
+				steps++
+				here := &place{w, p, h.name}
+				if rule := w.broken(); rule != "" {
+					var story []string
+					for at := here; at.how != nil; at = at.how {
+						story = append(story, fmt.Sprintf("%s (%s after the start)", at.what, at.w.now))
+					}
+					slices.Reverse(story)
+					t.Fatalf("%s:\n  %s\nattempts %s", rule, strings.Join(story, "\n  "), w.attempts())
+				}
+				if key := w.key(); !seen[key] {
+					seen[key] = true
+					next = append(next, here)
+				}
+			}
+		}
+		level = next
+	}
+	t.Logf("%d worlds, %d steps, depth %d, %s", len(seen), steps, depth, time.Since(start).Round(time.Millisecond))
+}
+
+func (w *world) attempts() string {
+	var all []string
+	for _, a := range w.s.Attempts {
+		all = append(all, fmt.Sprintf("%d %s (%+v at the gateway)", a.N, a.State, w.orders[a.Ref.Reference]))
+	}
+	return strings.Join(all, ", ")
+}
