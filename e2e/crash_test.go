@@ -121,6 +121,7 @@ type front struct {
 	in      io.WriteCloser
 	out     *bufio.Scanner
 	deaths  int
+	between func() error // done once between a death and the next start
 	over    bool
 	stopped chan struct{}
 }
@@ -205,7 +206,15 @@ func (f *front) attend(cmd *exec.Cmd) {
 	if status, ok := state.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
 		f.t.Errorf("the front ended by itself: %v", state)
 	}
-	if err := f.launch(); err != nil {
+	var err error
+	if do := f.between; do != nil {
+		f.between = nil
+		err = do()
+	}
+	if err == nil {
+		err = f.launch()
+	}
+	if err != nil {
 		f.t.Errorf("the front did not start again: %v", err)
 		f.over = true
 		close(f.stopped)

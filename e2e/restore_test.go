@@ -1,0 +1,120 @@
+package e2e_test
+
+import (
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	_ "modernc.org/sqlite" // the database is copied beside the running front
+)
+
+// copyDatabase copies the front's database as it is now; the front goes on.
+func (f *front) copyDatabase(t *testing.T) (copied string) {
+	t.Helper()
+	copied = filepath.Join(t.TempDir(), "copy.db")
+	db, err := sql.Open("sqlite", filepath.Join(f.order.Data, "tollgate.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), `VACUUM INTO ?`, copied); err != nil {
+		t.Fatal(err)
+	}
+	return copied
+}
+
+// restore kills the front, puts the copy in its database's place and lets it start again.
+func (f *front) restore(copied string) {
+	f.mu.Lock()
+	f.between = func() error {
+		file := filepath.Join(f.order.Data, "tollgate.db")
+		raw, err := os.ReadFile(copied)
+		if err != nil {
+			return err
+		}
+		return errors.Join(os.RemoveAll(file+"-wal"), os.RemoveAll(file+"-shm"), os.WriteFile(file, raw, 0o600))
+	}
+	f.mu.Unlock()
+	f.kill()
+}
+
+// A database that is older than the truth proves nothing by what it lacks: who pays again is not charged again.
+func TestAfterARestoreOfAnOlderDatabaseNobodyIsChargedTwice(t *testing.T) {
+	t.Parallel()
+	w, f := startFront(t, "")
+	gateways := []string{"rbs", "payneteasy", "transactworld", "cashier"}
+	cards := map[string]string{"no 3-D Secure": cardPlain, "challenge": cardChallenge}
+	open := map[string]sessionView{}
+	for _, gateway := range gateways {
+		for name := range cards {
+			open[gateway+", "+name] = w.create(t, gateway, map[string]any{"expires_in": 86400, "currency": operatorOf(gateway).currency})
+		}
+	}
+	copied := f.copyDatabase(t)
+	for name, s := range open {
+		_, kind, _ := strings.Cut(name, ", ")
+		if end := newVisitor(t).walk(t, s.URL, cards[kind], func() { f.move(w, 4*time.Second) }); !end.paid() {
+			t.Fatalf("%s: not paid before the restore", name)
+		}
+	}
+	f.restore(copied)
+	for name, s := range open {
+		_, kind, _ := strings.Cut(name, ", ")
+		if got := w.session(t, s.ID); got.Status != "open" {
+			t.Fatalf("%s: after the restore the session is %s", name, got.Status)
+		}
+		v := newVisitor(t)
+		if end := v.walk(t, s.URL, cards[kind], func() { f.move(w, 32*time.Second) }); !end.paid() {
+			t.Errorf("%s: the shopper who pays again ends on %q", name, strings.Join(strings.Fields(end.Doc.Find("main").Text()), " "))
+		}
+		if n := w.charges(t, s.OrderID); n != 1 {
+			t.Errorf("%s: charged %d times", name, n)
+		}
+		if got := settled(t, w, s.ID, s.OrderID); got.Status != "paid" {
+			t.Errorf("%s: session %s", name, got.Status)
+		}
+		v.calm(t)
+	}
+}
+
+// A session that was lost with the restore is made again by the shop under its order id: nothing of the new one proves that
+// the money under the number is its own.
+func TestASessionThatWasLostWithARestoreIsNotPaidAgainUnderItsOrderID(t *testing.T) {
+	t.Parallel()
+	w, f := startFront(t, "")
+	copied := f.copyDatabase(t)
+	lost := w.create(t, "rbs", nil)
+	if end := newVisitor(t).walk(t, lost.URL, cardPlain, func() { f.move(w, 4*time.Second) }); !end.paid() {
+		t.Fatal("not paid before the restore")
+	}
+	f.restore(copied)
+	again := w.create(t, "rbs", map[string]any{"order_id": lost.OrderID, "expires_in": 86400})
+	v := newVisitor(t)
+	page, err := v.get(again.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page, err = v.pay(page, cardPlain); err != nil {
+		t.Fatal(err)
+	}
+	until(t, 20*time.Second, "the session waits for a person", func() bool {
+		f.move(w, 32*time.Second)
+		for _, e := range w.events(t, again.ID) {
+			if e.Type == "payment.needs_review" {
+				return true
+			}
+		}
+		return false
+	})
+	got := w.session(t, again.ID)
+	if got.OutcomeKnown || got.Status == "paid" || len(got.Attempts) != 1 || w.charges(t, lost.OrderID) != 1 {
+		t.Errorf("session %s, outcome known %v, %d attempts, charged %d times", got.Status, got.OutcomeKnown, len(got.Attempts), w.charges(t, lost.OrderID))
+	}
+	if page, err = v.get(again.URL); err != nil || page.kind() == "card" {
+		t.Errorf("the page shown is %s, %v", page.kind(), err)
+	}
+}
