@@ -48,6 +48,18 @@ type Session struct {
 	FirstBrowser string             `json:"opener,omitempty"` // the browser that asked first for what is the customer's
 	Login        *Login             `json:"login,omitempty"`  // where the account wants the customer before the card
 	Attempts     []*Attempt         `json:"-"`                // in order of N; stored in rows of their own
+	BodyVersion  int                `json:"v,omitempty"`      // of the newest version that wrote it, see BodyVersion
+	Newer        *NewerBodies       `json:"-"`                // what that version wrote, where it is newer than this one
+}
+
+// BodyVersion counts the versions of Tollgate that added members to the stored bodies of sessions and attempts. A version
+// that adds one counts it up; older machines then keep what they do not know in what they save.
+const BodyVersion = 1
+
+// NewerBodies are bodies as a newer version of Tollgate wrote them.
+type NewerBodies struct {
+	Session  json.RawMessage
+	Attempts map[int]json.RawMessage
 }
 
 // End says why a session takes no further attempt.

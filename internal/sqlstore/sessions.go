@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -34,6 +35,7 @@ func (st *Store) Create(ctx context.Context, s *session.Session, c session.Chang
 		if base, err = referenceBase(tx, s); err != nil {
 			return err
 		}
+		s.BodyVersion = session.BodyVersion
 		stored := *s
 		stored.RefBase = base
 		body, err := json.Marshal(&stored)
@@ -100,7 +102,11 @@ func referenceBase(tx *tx, s *session.Session) (base int, err error) {
 // cannot become true again, but the approval must be stored. It is, and order_disputed with it: the order id stays
 // refused to new sessions, and becomes this session's when the other lets it go and this one is saved again.
 func (st *Store) Save(ctx context.Context, s *session.Session, c session.Change) error {
+	s.BodyVersion = max(s.BodyVersion, session.BodyVersion)
 	body, err := json.Marshal(s)
+	if err == nil && s.Newer != nil {
+		body, err = keepUnknown(body, s.Newer.Session, reflect.TypeFor[session.Session]())
+	}
 	if err != nil {
 		return err
 	}
@@ -179,6 +185,9 @@ func attachAttempts(tx *tx, s *session.Session) error {
 				continue
 			}
 			body, err := json.Marshal(a)
+			if err == nil && s.Newer != nil && s.Newer.Attempts[a.N] != nil {
+				body, err = keepUnknown(body, s.Newer.Attempts[a.N], reflect.TypeFor[session.Attempt]())
+			}
 			if err != nil {
 				return err
 			}
@@ -351,12 +360,18 @@ func (st *Store) sessions(ctx context.Context, where string, args ...any) ([]*se
 			if err := json.Unmarshal([]byte(body), s); err != nil {
 				return nil, fmt.Errorf("sqlstore: session %s: %w", id, err)
 			}
+			if s.BodyVersion > session.BodyVersion {
+				s.Newer = &session.NewerBodies{Session: json.RawMessage(body), Attempts: map[int]json.RawMessage{}}
+			}
 			byID[id] = s
 			found = append(found, s)
 		case 2:
 			a := new(session.Attempt)
 			if err := json.Unmarshal([]byte(body), a); err != nil {
 				return nil, fmt.Errorf("sqlstore: session %s, attempt %d: %w", id, n, err)
+			}
+			if s.Newer != nil {
+				s.Newer.Attempts[a.N] = json.RawMessage(body)
 			}
 			s.Attempts = append(s.Attempts, a)
 		case 3:
