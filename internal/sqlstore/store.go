@@ -197,6 +197,9 @@ func (st *Store) openPostgres(ctx context.Context) error {
 }
 
 func (st *Store) migrate(ctx context.Context, d goose.Dialect, more ...goose.ProviderOption) error {
+	if err := st.refuseNewer(ctx); err != nil {
+		return err
+	}
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
@@ -208,7 +211,7 @@ func (st *Store) migrate(ctx context.Context, d goose.Dialect, more ...goose.Pro
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
-	return nil
+	return st.refuseNewer(ctx) // another start may have been faster
 }
 
 // Close ends all connections and gives the data folder free. It may be called again.
