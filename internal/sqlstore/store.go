@@ -214,6 +214,9 @@ func (st *Store) migrate(ctx context.Context, d goose.Dialect, more ...goose.Pro
 	return st.refuseNewer(ctx) // another start may have been faster
 }
 
+// Instance names this Store among all that are open.
+func (st *Store) Instance() string { return st.instance }
+
 // Close ends all connections and gives the data folder free. It may be called again.
 func (st *Store) Close() error {
 	st.closing.Do(func() {

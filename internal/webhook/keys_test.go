@@ -203,7 +203,7 @@ func TestShortAndMisspeltSecretsAreRefused(t *testing.T) {
 		}
 	}
 	// A short one that got into the store all the same does not sign.
-	short, err := plain{}.Seal(sealName("e"), []byte("short"))
+	short, err := plain{}.Seal(SealName("e"), []byte("short"))
 	if err != nil {
 		t.Fatal(err)
 	}
