@@ -494,8 +494,8 @@ func (w *Webhooks) Record(ctx context.Context, job jobs.Job, delivery string, t 
 		if err := recordTry(tx, e.ID, delivery, t, now); err != nil {
 			return err
 		}
-		line, wait, event := e.Tried(t.OK(), now)
-		if !t.OK() {
+		line, wait, event := e.After(t, now)
+		if !t.OK() && !t.Unsigned {
 			if err := tx.exec(`UPDATE webhook_delivery SET state = 'given_up', ended_at = $2
 				WHERE endpoint = $1 AND state = 'pending' AND created_at <= $3`, e.ID, micros(now), micros(now.Add(-webhook.GiveUpAfter))); err != nil {
 				return err
@@ -515,7 +515,7 @@ func (w *Webhooks) Record(ctx context.Context, job jobs.Job, delivery string, t 
 				WHERE endpoint = $1 AND state = 'pending' ORDER BY seq DESC LIMIT 1`, e.ID).Scan(&newest); err != nil {
 				return err
 			}
-			if probe := now.Add(line.Probe(now)); instant(newest).After(t.At) && probe.Before(due) {
+			if probe := now.Add(line.Probe(now)); !t.Unsigned && instant(newest).After(t.At) && probe.Before(due) {
 				due = probe
 			}
 		}
