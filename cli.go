@@ -78,15 +78,20 @@ func run(ctx context.Context, p process) int {
 			return c.run(ctx, p)
 		}
 	}
-	if group := under(p.args[0]); len(group) > 0 {
-		if len(p.args) > 1 && slices.Contains([]string{"-h", "-help", "--help"}, p.args[1]) {
+	for words := min(2, len(p.args)); words > 0; words-- {
+		name, rest := strings.Join(p.args[:words], " "), p.args[words:]
+		group := under(name)
+		if len(group) == 0 {
+			continue
+		}
+		if len(rest) > 0 && slices.Contains([]string{"-h", "-help", "--help"}, rest[0]) {
 			list(p.out, group)
 			return exitDone
 		}
-		if len(p.args) == 1 {
-			fmt.Fprintf(p.err, "tollgate %s: what of it?\n\n", p.args[0])
+		if len(rest) == 0 {
+			fmt.Fprintf(p.err, "tollgate %s: what of it?\n\n", name)
 		} else {
-			fmt.Fprintf(p.err, "tollgate %s: there is no %q\n\n", p.args[0], p.args[1])
+			fmt.Fprintf(p.err, "tollgate %s: there is no %q\n\n", name, rest[0])
 		}
 		list(p.err, group)
 		return exitAsked
