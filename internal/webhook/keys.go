@@ -161,6 +161,9 @@ func sign(keys []Key, signer string, seal Sealer, id string, sent time.Time, bod
 			continue
 		}
 		raw, err := seal.Unseal(SealName(signer), k.Sealed)
+		if err != nil && !k.ExpiresAt.IsZero() { // it was replaced, perhaps because its sealing key is lost
+			continue
+		}
 		if err != nil {
 			return "", err
 		}

@@ -246,3 +246,22 @@ func TestASecretDoesNotPrintItself(t *testing.T) {
 		}
 	}
 }
+
+// Where a sealing key is lost for good, a merchant's rotation is the cure: it must not wait for the end of the overlap.
+func TestAReplacedSecretThatCannotBeReadStandsInNobodysWay(t *testing.T) {
+	now := time.Now()
+	lost, _, err := newKey(HMAC, "another", "", plain{}, &counting{}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, _, err := newKey(HMAC, "e", "", plain{}, &counting{}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sign([]Key{lost}, "e", plain{}, "id", now, nil, now); err == nil {
+		t.Error("signed without its secret")
+	}
+	if s, err := sign(rotate([]Key{lost}, fresh, time.Hour, now), "e", plain{}, "id", now, nil, now); err != nil || strings.Count(s, "v1,") != 1 {
+		t.Errorf("%q, %v", s, err)
+	}
+}
