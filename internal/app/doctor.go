@@ -67,6 +67,7 @@ type doctor struct {
 	found []Finding
 
 	noDatabase bool // it cannot be looked at
+	made       bool // there is one
 }
 
 func (d *doctor) ok(format string, args ...any) {
@@ -89,7 +90,7 @@ func (d *doctor) database(ctx context.Context) {
 	if d.c.DatabaseURL == "" {
 		where += " in " + d.c.Data
 	}
-	d.noDatabase = err != nil || x.Newer
+	d.noDatabase, d.made = err != nil || x.Newer, err == nil && !x.Missing
 	switch {
 	case err != nil && d.c.DatabaseURL != "":
 		d.wrong("see that the server runs, that database_url names it, and that its user may connect and create tables", "%s: %v", where, err)
@@ -98,7 +99,7 @@ func (d *doctor) database(ctx context.Context) {
 		d.wrong("see that the data folder belongs to the user that runs Tollgate; restore a damaged file from a backup", "%s: %v", where, err)
 		return
 	case x.Newer:
-		d.wrong("run the newer version, or restore a backup of before it", "%s: a newer version of Tollgate has changed its tables", where)
+		d.wrong("run the newer version, or restore a backup of before it", "%s: it is newer than this program: a newer version of Tollgate has changed its tables", where)
 	case x.Missing:
 		d.note("tollgate migrate makes the tables, and so does the first start", "%s: new", where)
 	case x.Pending > 0:
@@ -147,6 +148,9 @@ func (d *doctor) sealingKeys(ctx context.Context) {
 	}
 	switch {
 	case d.noDatabase: // was told
+	case errors.Is(err, ErrNoDatabase) && errors.Is(readErr, fs.ErrNotExist) && d.made:
+		d.wrong("set keys_file to the key file that belongs to the database: restore it, or take that of a machine that runs",
+			"sealing keys: no file %s, and the database was made with one", name)
 	case errors.Is(err, ErrNoDatabase) && errors.Is(readErr, fs.ErrNotExist):
 		d.note("the first start makes one; copy it to every machine that shares the database", "sealing keys: no file %s", name)
 	case errors.Is(err, ErrNoDatabase): // nothing is sealed yet
