@@ -11,21 +11,24 @@ import (
 	"tollgate/internal/config"
 )
 
-const sealStatusHelp = `Tells of each sealing key whether it seals, on which machines, and how many of the values that the database keeps are sealed
-with it. It changes nothing, and may be asked while Tollgate runs. The exit code is 1 where something cannot be opened, or a
-start with the key file would be refused.`
+const sealStatusHelp = `Tells of each sealing key whether it seals, on which machines, and how many of the values that
+the database keeps are sealed with it. It changes nothing, and may be asked while Tollgate runs. The exit code is 1
+where something cannot be opened, or a start with the key file would be refused.`
 
-const sealAddHelp = `Puts a new key into the key file, in a line that begins with "open:": it opens what others seal with it, and does not seal.
-Copy the file to every machine and restart each; then tollgate keys seal promote. docs/operations.md has the whole rotation.`
+const sealAddHelp = `Puts a new key into the key file, in a line that begins with "open:": it opens what others seal
+with it, and does not seal. Copy the file to every machine and restart each; then tollgate keys seal promote.
+docs/operations.md has the whole rotation.`
 
-const sealPromoteHelp = `Makes a key of the key file the one that seals; the others open only. Every machine must have the key already. Copy the file to
-every machine and restart each; the fronts then seal anew, by themselves, what the database keeps.`
+const sealPromoteHelp = `Makes a key of the key file the one that seals; the others open only. Every machine must have
+the key already. Copy the file to every machine and restart each; the fronts then seal anew, by themselves, what the
+database keeps.`
 
-const sealRetireHelp = `Takes a key out of the key file, if nothing that the database keeps is sealed with it and no machine seals with it. Copy the file
-to every machine and restart each.`
+const sealRetireHelp = `Takes a key out of the key file, if nothing that the database keeps is sealed with it and no
+machine seals with it. Copy the file to every machine and restart each.`
 
-const configAcceptHelp = `Makes the public_url of the configuration the one that every front of this database has to have. Stop every front first: payments
-under way were given addresses that begin with the old one, so let the proxy answer at both for a day.`
+const configAcceptHelp = `Makes the public_url of the configuration the one that every front of this database has to
+have. Stop every front first: payments under way were given addresses that begin with the old one, so let the proxy
+answer at both for a day.`
 
 // sealConfig reads the configuration for a command about sealing keys.
 func sealConfig(p process, set *flag.FlagSet, arguments int) (config.Config, int, bool) {
@@ -102,7 +105,8 @@ func sealAdd(_ context.Context, p process, set *flag.FlagSet) int {
 	if err != nil {
 		return p.failed(set, err)
 	}
-	fmt.Fprintf(p.out, "%s opens now, in %s\nCopy the file to every machine and restart each, then: tollgate keys seal promote %s\n", id, c.KeysFile, id)
+	fmt.Fprintf(p.out, "%s opens now, in %s\n"+
+		"Copy the file to every machine and restart each, then: tollgate keys seal promote %s\n", id, c.KeysFile, id)
 	return exitDone
 }
 
@@ -114,7 +118,8 @@ func sealPromote(_ context.Context, p process, set *flag.FlagSet) int {
 	if err := app.PromoteSealingKey(c, set.Arg(0)); err != nil {
 		return p.failed(set, err)
 	}
-	fmt.Fprintf(p.out, "%s seals now, in %s\nCopy the file to every machine and restart each, then see: tollgate keys seal status\n", set.Arg(0), c.KeysFile)
+	fmt.Fprintf(p.out, "%s seals now, in %s\n"+
+		"Copy the file to every machine and restart each, then see: tollgate keys seal status\n", set.Arg(0), c.KeysFile)
 	return exitDone
 }
 

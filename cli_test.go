@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -123,7 +124,8 @@ func TestHelpNamesEveryCommandAndEveryCommandHelps(t *testing.T) {
 func TestWhoAsksWronglyIsToldWithCode2(t *testing.T) {
 	for _, args := range [][]string{
 		{"bogus"}, {"sessions"}, {"sessions", "bogus"}, {"sessions", "show"}, {"sessions", "show", "a", "b"}, {"serve", "more"}, {"-bogus"},
-		{"sessions", "create", "-amount", "1.50"}, {"sessions", "create", "-expires-in", "soon"}, {"help", "bogus"}, {"keys"}, {"keys", "seal"}, {"keys", "seal", "bogus"}, {"keys", "seal", "promote"}, {"events", "tail", "-forward-to", "ftp://x"},
+		{"sessions", "create", "-amount", "1.50"}, {"sessions", "create", "-expires-in", "soon"}, {"help", "bogus"}, {"keys"}, {"events", "tail", "-forward-to", "ftp://x"},
+		{"keys", "seal"}, {"keys", "seal", "bogus"}, {"keys", "seal", "promote"},
 		{"events", "tail", "-forward-to", "http://shop.example/hooks"}, {"-config", "/no/such/file"}, {"-listen", "nowhere"},
 	} {
 		code, out, errs := tollgate(t, nil, "", args...)
@@ -157,7 +159,7 @@ func TestTheCommandsRotateASealingKeyAndSayWhereItStands(t *testing.T) {
 	data := t.TempDir()
 	do := func(want int, words string, args ...string) string {
 		t.Helper()
-		code, out, errs := tollgate(t, nil, "", append([]string{"keys", "seal"}, append(args[:1:1], append([]string{"-data", data}, args[1:]...)...)...)...)
+		code, out, errs := tollgate(t, nil, "", slices.Concat([]string{"keys", "seal"}, args[:1], []string{"-data", data}, args[1:])...)
 		if code != want || !strings.Contains(out+errs, words) {
 			t.Errorf("%v: code %d, %q %q; want %d and %q", args, code, out, errs, want, words)
 		}
@@ -173,7 +175,8 @@ func TestTheCommandsRotateASealingKeyAndSayWhereItStands(t *testing.T) {
 	do(1, "no such file", "add")
 	log, stop := restart()
 	log.find(t, "(a sealing key was made)")
-	if code, _, errs := tollgate(t, nil, "", "serve", "-listen", "127.0.0.1:0", "-sandbox-listen", "127.0.0.1:0", "-data", data); code != 1 || !strings.Contains(errs, "another Tollgate is using it") {
+	code, _, errs := tollgate(t, nil, "", "serve", "-listen", "127.0.0.1:0", "-sandbox-listen", "127.0.0.1:0", "-data", data)
+	if code != 1 || !strings.Contains(errs, "another Tollgate is using it") {
 		t.Errorf("a second one on the same folder: %d %q", code, errs)
 	}
 	old := regexp.MustCompile(`([a-z2-7]{7}) +seals +1 `).FindStringSubmatch(do(0, "seals on", "status"))

@@ -270,7 +270,8 @@ func rotateUnderLoad(t *testing.T, database string, size int) {
 	}))
 	defer hook.Close()
 	var endpoint struct{ ID, Secret string }
-	if code := f.at[0].api(t, "POST", "/v1/webhook_endpoints", map[string]any{"url": hook.URL}, &endpoint); code != http.StatusCreated {
+	if code := f.at[0].api(t, "POST", "/v1/webhook_endpoints", map[string]any{"url": hook.URL},
+		&endpoint); code != http.StatusCreated {
 		t.Fatalf("the endpoint is not made: %d", code)
 	}
 	hooks.Lock()
@@ -375,7 +376,8 @@ func rotateUnderLoad(t *testing.T, database string, size int) {
 			t.Errorf("a machine's log has errors: %s", firstLine(log, `"level":"ERROR"`))
 		}
 	}
-	t.Logf("%d sessions, %d paid, %d requests, %d failed; %d webhooks wanted, %d came", len(d.all), d.paid, d.n, len(d.bad), len(want), len(told))
+	t.Logf("%d sessions, %d paid, %d requests, %d failed; %d webhooks wanted, %d came", len(d.all), d.paid, d.n, len(d.bad),
+		len(want), len(told))
 }
 
 func read(t *testing.T, name string) string {

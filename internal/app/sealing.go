@@ -28,7 +28,8 @@ type sealer struct {
 	log *slog.Logger
 }
 
-// Unseal opens what Seal made under the same name. What comes from outside is not opened in vain rarely enough to speak of.
+// Unseal opens what Seal made under the same name. A failure is logged, but not of what browsers bring from outside: strangers
+// could fill the log with it.
 func (s sealer) Unseal(name, sealed string) ([]byte, error) {
 	v, err := s.Keys.Unseal(name, sealed)
 	if err != nil && name != "threeds" && !strings.HasPrefix(name, "webhook ") { // of webhooks their worker says more
@@ -49,7 +50,8 @@ func (a *App) openKeys(ctx context.Context) error {
 		if err := makeKeys(name, a.o.Rand); err != nil {
 			return fmt.Errorf("sealing keys: %w", err)
 		}
-		a.log.Info("a sealing key was made: keep a copy of it apart from the database's backups, and give it to every machine that shares the database", "file", name)
+		a.log.Info("a sealing key was made: keep a copy of it apart from the database's backups, "+
+			"and give it to every machine that shares the database", "file", name)
 		lines, err = readKeys(name)
 	}
 	if err != nil {
@@ -142,8 +144,8 @@ func (a *App) agreeOnAddress(ctx context.Context) error {
 	}
 	kept, err := a.store.Agree(ctx, sqlstore.PublicURL, c.PublicURL)
 	if err == nil && kept != c.PublicURL {
-		err = fmt.Errorf("public_url: %s is another address than %s, which this database's fronts hand out; correct the setting, or, if the address has changed, "+
-			"stop every front, run tollgate config accept with the new one, and start them with it", c.PublicURL, kept)
+		err = fmt.Errorf("public_url: %s is another address than %s, which this database's fronts hand out; "+
+			"correct the setting, or, if the address has changed, stop every front, run tollgate config accept with the new one, and start them with it", c.PublicURL, kept)
 	}
 	return err
 }

@@ -156,19 +156,23 @@ func fill(t *testing.T, a *App, mark string, seal func(name string, v []byte) st
 			t.Fatal(err)
 		}
 	}
-	check(a.store.SaveCredential(ctx, "shop", "sber", "customer-"+mark, seal("credential", []byte("token")), now, now.Add(time.Hour)))
+	check(a.store.SaveCredential(ctx, "shop", "sber", "customer-"+mark, seal("credential", []byte("token")), now,
+		now.Add(time.Hour)))
 	key := webhook.Key{Kind: webhook.HMAC, Sealed: seal(webhook.SealName("we_"+mark), bytes.Repeat([]byte("s"), 32)), CreatedAt: now}
 	check(a.store.Webhooks().PutKeys(ctx, "we_"+mark, []webhook.Key{key, key}, 0))
-	entry := merchant.Entry{Merchant: "shop", Key: mark, Token: "t", Salt: seal(merchant.SaltSeal, []byte("salt")), LeaseUntil: now, Until: now.Add(time.Hour)}
+	entry := merchant.Entry{Merchant: "shop", Key: mark, Token: "t", Salt: seal(merchant.SaltSeal, []byte("salt")),
+		LeaseUntil: now, Until: now.Add(time.Hour)}
 	_, err := a.store.Idempotency().Insert(ctx, entry, now)
 	check(err)
-	check(a.store.Idempotency().Answer(ctx, entry, merchant.Answer{Status: 201, Body: []byte(seal(merchant.AnswerSeal, []byte(`{"id":"x"}`)))}))
+	check(a.store.Idempotency().Answer(ctx, entry, merchant.Answer{Status: 201, Body: []byte(seal(merchant.AnswerSeal,
+		[]byte(`{"id":"x"}`)))}))
 	s := &session.Session{
 		ID: "cs_" + mark, Merchant: "shop", Account: "sber", OrderID: mark, CreatedAt: now, ExpiresAt: now.Add(time.Hour),
 		Metadata: map[string]string{"sealed": "no seal", "challenge": `"challenge":"neither"`},
 		Login:    &session.Login{Challenge: seal("login", []byte("challenge")), SentAt: now},
 		Attempts: []*session.Attempt{{N: 1, Ref: providers.Ref{Reference: mark + "-1"}, Runs: []*session.Run{
-			{N: 1, Token: "one-" + mark, Sealed: seal("answer", []byte("{}"))}, {N: 2, Token: "two-" + mark, Sealed: seal("answer", []byte("[]"))},
+			{N: 1, Token: "one-" + mark, Sealed: seal("answer", []byte("{}"))}, {N: 2, Token: "two-" + mark, Sealed: seal("answer",
+				[]byte("[]"))},
 		}}},
 	}
 	check(a.store.Create(ctx, s, session.Change{}))
@@ -221,7 +225,8 @@ func TestADatabaseOfAnEarlierVersionKeepsItsKeysAndRefusesOthers(t *testing.T) {
 		for _, line := range []string{old, older} {
 			fill(t, a, "of-"+idOf(t, line), func(name string, v []byte) string { return plainSeal(t, line, name, v) })
 		}
-		for _, q := range []string{`DELETE FROM sealing_key WHERE id <> ''`, `DELETE FROM installation WHERE name <> 'gate'`, `DELETE FROM front`} {
+		for _, q := range []string{`DELETE FROM sealing_key WHERE id <> ''`, `DELETE FROM installation WHERE name <> 'gate'`,
+			`DELETE FROM front`} {
 			behind(t, s, q)
 		}
 		a.close()
@@ -253,7 +258,8 @@ func TestKeysThatAreNoKeysAreRefused(t *testing.T) {
 		}
 	}
 	other := keyText(t)
-	for _, text := range []string{"open:" + other + "\n" + good, good + " " + "open:" + other, "# a comment\n open: " + other + "\n\n" + good + "\n", good + "\n" + other} {
+	for _, text := range []string{"open:" + other + "\n" + good, good + " " + "open:" + other,
+		"# a comment\n open: " + other + "\n\n" + good + "\n", good + "\n" + other} {
 		lines, err := parseKeys([]byte(text))
 		if err != nil || len(lines) != 2 || lines[0].id() != idOf(t, good) || lines[1].id() != idOf(t, other) {
 			t.Errorf("%q: %v, %v", text, lines, err)
@@ -275,11 +281,13 @@ func TestAFrontWithOtherKeysIsRefusedBeforeItListens(t *testing.T) {
 	defer l.Close()
 	s := &site{t, pgtest.Start(t), t.TempDir(), &clock.Clock{}}
 	s.must(keyText(t))
-	c, err := config.Load(config.Flags{Listen: l.Addr().String(), Data: t.TempDir()}, []string{"TOLLGATE_DATABASE_URL=" + s.database})
+	c, err := config.Load(config.Flags{Listen: l.Addr().String(), Data: t.TempDir()},
+		[]string{"TOLLGATE_DATABASE_URL=" + s.database})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(t.Context(), Options{Config: c, Parts: Front}); err == nil || !strings.Contains(err.Error(), "sealing keys: there is no file") {
+	if _, err := New(t.Context(), Options{Config: c, Parts: Front}); err == nil || !strings.Contains(err.Error(),
+		"sealing keys: there is no file") {
 		t.Errorf("without a key file: %v", err)
 	}
 }
@@ -356,7 +364,8 @@ func TestASealingKeyIsRotatedOnOneMachine(t *testing.T) {
 		t.Errorf("%+v, %v", n, err)
 	}
 	got, err := a.store.Load(t.Context(), "cs_a")
-	if err != nil || got.Metadata["sealed"] != "no seal" || got.Metadata["challenge"] != `"challenge":"neither"` || len(got.Attempts[0].Runs) != 2 {
+	if err != nil || got.Metadata["sealed"] != "no seal" || got.Metadata["challenge"] != `"challenge":"neither"` ||
+		len(got.Attempts[0].Runs) != 2 {
 		t.Errorf("the session changed: %+v, %v", got, err)
 	}
 	a.close()
@@ -412,7 +421,8 @@ func TestASecondFrontWithAnotherPublicAddressIsRefusedUntilItIsAccepted(t *testi
 		}
 		a.close()
 		c.PublicURL = "https://other.example"
-		if _, err := s.open(c); err == nil || !strings.Contains(err.Error(), "https://pay.example") || !strings.Contains(err.Error(), "tollgate config accept") {
+		if _, err := s.open(c); err == nil || !strings.Contains(err.Error(), "https://pay.example") ||
+			!strings.Contains(err.Error(), "tollgate config accept") {
 			t.Errorf("another address: %v", err)
 		}
 		if before, err := AcceptAddress(t.Context(), c); err != nil || before != "https://pay.example" {
@@ -477,7 +487,8 @@ func TestWhatIsKeptForARepeatOpensOnEveryMachine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := once(way[0]).End(t.Context(), *claim, merchant.Answer{Status: http.StatusCreated, Body: json.RawMessage(`{"id":"cs_1"}`)}); err != nil {
+		if err := once(way[0]).End(t.Context(), *claim, merchant.Answer{Status: http.StatusCreated,
+			Body: json.RawMessage(`{"id":"cs_1"}`)}); err != nil {
 			t.Fatal(err)
 		}
 		_, again, err := once(way[1]).Begin(t.Context(), "shop", name, []byte("request"))

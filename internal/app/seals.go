@@ -124,7 +124,8 @@ func LookAtSeals(ctx context.Context, c config.Config) (s Seals, err error) {
 			if left := n.unopened[id] + n.unopened[""]; left > 0 {
 				s.Fault = &sqlstore.KeyFault{
 					What: fmt.Sprintf("key %s is not in the key file, and %d values are still sealed with it", id, left),
-					Do:   `put it back in a line that begins with "open:", and wait until tollgate keys seal status says that nothing is sealed with it`,
+					Do: `put it back in a line that begins with "open:", and wait until ` +
+						"tollgate keys seal status says that nothing is sealed with it",
 				}
 			}
 		}

@@ -70,34 +70,40 @@ func sealedPlaces() []*sealedPlace {
 		}},
 		{table: "idempotency", column: "salt", one: "merchant", two: "key", find: whole(merchant.SaltSeal)},
 		{table: "idempotency", column: "body", one: "merchant", two: "key", bytes: true, find: whole(merchant.AnswerSeal)},
-		{table: "session", column: "body", one: "id", marked: `"challenge":"`, find: func(_ any, text string) (found []Sealed, err error) {
-			var s struct {
-				Login *struct {
-					Challenge string `json:"challenge"`
-				} `json:"login"`
-			}
-			if err := json.Unmarshal([]byte(text), &s); err != nil || s.Login == nil || s.Login.Challenge == "" {
-				return nil, err
-			}
-			return []Sealed{{Name: loginSeal, Value: s.Login.Challenge}}, nil
-		}},
-		{table: "attempt", column: "body", one: "session", two: "n", marked: `"sealed":"`, find: func(_ any, text string) (found []Sealed, err error) {
-			var a struct {
-				Runs []struct {
-					Sealed string `json:"sealed"`
-				} `json:"runs"`
-			}
-			if err := json.Unmarshal([]byte(text), &a); err != nil {
-				return nil, err
-			}
-			for _, r := range a.Runs {
-				if r.Sealed != "" {
-					found = append(found, Sealed{Name: answerSeal, Value: r.Sealed})
-				}
-			}
-			return found, nil
-		}},
+		{table: "session", column: "body", one: "id", marked: `"challenge":"`, find: challenges},
+		{table: "attempt", column: "body", one: "session", two: "n", marked: `"sealed":"`, find: answers},
 	}
+}
+
+// challenges is what a session keeps of a login that waits for its code.
+func challenges(_ any, text string) ([]Sealed, error) {
+	var s struct {
+		Login *struct {
+			Challenge string `json:"challenge"`
+		} `json:"login"`
+	}
+	if err := json.Unmarshal([]byte(text), &s); err != nil || s.Login == nil {
+		return nil, err
+	}
+	return whole(loginSeal)(nil, s.Login.Challenge)
+}
+
+// answers is what an attempt keeps of what browsers brought from the bank.
+func answers(_ any, text string) (found []Sealed, err error) {
+	var a struct {
+		Runs []struct {
+			Sealed string `json:"sealed"`
+		} `json:"runs"`
+	}
+	if err := json.Unmarshal([]byte(text), &a); err != nil {
+		return nil, err
+	}
+	for _, r := range a.Runs {
+		if r.Sealed != "" {
+			found = append(found, Sealed{Name: answerSeal, Value: r.Sealed})
+		}
+	}
+	return found, nil
 }
 
 // sealedPage is how many rows are looked at by one statement.
@@ -146,7 +152,8 @@ func (st *Store) sealedPage(ctx context.Context, p *sealedPlace, one, two *any) 
 	if p.marked != "" {
 		text = "CASE WHEN " + p.column + " LIKE '%" + p.marked + "%' THEN " + p.column + " ELSE '' END"
 	}
-	read, err := st.r.QueryContext(ctx, "SELECT "+p.one+", "+second+", "+text+" FROM "+p.table+where+" ORDER BY "+order+" LIMIT "+strconv.Itoa(sealedPage), args...)
+	query := "SELECT " + p.one + ", " + second + ", " + text + " FROM " + p.table + where + " ORDER BY " + order
+	read, err := st.r.QueryContext(ctx, query+" LIMIT "+strconv.Itoa(sealedPage), args...)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -53,7 +53,8 @@ func (st *Store) SealingKeys(ctx context.Context) ([]SealingKey, error) {
 }
 
 func sealingKeys(ctx context.Context, db querier) ([]SealingKey, error) {
-	rows, err := db.QueryContext(ctx, `SELECT id, added_at, sealing_since, clean_at, leaving_at, retired_at FROM sealing_key ORDER BY added_at, id`)
+	rows, err := db.QueryContext(ctx, `SELECT id, added_at, sealing_since, clean_at, leaving_at, retired_at FROM sealing_key
+		ORDER BY added_at, id`)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +70,8 @@ func sealingKeys(ctx context.Context, db querier) ([]SealingKey, error) {
 func (st *Store) Fronts(ctx context.Context) ([]Front, error) { return fronts(ctx, st.r, st.o.Now()) }
 
 func fronts(ctx context.Context, db querier, now time.Time) ([]Front, error) {
-	rows, err := db.QueryContext(ctx, `SELECT id, name, seals, opens, seen_at FROM front WHERE seen_at > $1 ORDER BY id`, micros(now.Add(-FrontGone)))
+	rows, err := db.QueryContext(ctx, `SELECT id, name, seals, opens, seen_at FROM front WHERE seen_at > $1 ORDER BY id`,
+		micros(now.Add(-FrontGone)))
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +107,8 @@ func admit(me Front, keys []SealingKey, others []Front, now time.Time) (doubtful
 	}
 	if len(inUse) > 0 && !have {
 		return nil, &KeyFault{
-			fmt.Sprintf("this database is sealed with other keys (%s) than those of the key file (%s)", strings.Join(inUse, ", "), strings.Join(me.Opens, ", ")),
+			fmt.Sprintf("this database is sealed with other keys (%s) than those of the key file (%s)", strings.Join(inUse, ", "),
+				strings.Join(me.Opens, ", ")),
 			"restore the key file that belongs to the database, or take that of a machine that runs",
 		}
 	}
@@ -117,7 +120,8 @@ func admit(me Front, keys []SealingKey, others []Front, now time.Time) (doubtful
 			fmt.Sprintf("key %s is in use and is not in the key file", id),
 			"take the key file of a machine that runs; tollgate keys seal status tells when a key may be left out",
 		}
-		if own.SealingSince.IsZero() || known[id].SealingSince.After(own.SealingSince) { // this file is older than the key, or its keys were exchanged
+		// This file is older than the key, or its keys were exchanged all at once.
+		if own.SealingSince.IsZero() || known[id].SealingSince.After(own.SealingSince) {
 			return nil, lacks
 		}
 		for _, f := range others {
@@ -132,8 +136,10 @@ func admit(me Front, keys []SealingKey, others []Front, now time.Time) (doubtful
 		for _, f := range others {
 			if !slices.Contains(f.Opens, me.Seals) {
 				return nil, &KeyFault{
-					fmt.Sprintf("key %s is to seal here, and %s, seen %s ago, cannot open it", me.Seals, f.Name, now.Sub(f.SeenAt).Round(time.Second)),
-					`add it there first in a line that begins with "open:", and restart; a machine that was killed counts for ` + FrontGone.String(),
+					fmt.Sprintf("key %s is to seal here, and %s, seen %s ago, cannot open it", me.Seals, f.Name,
+						now.Sub(f.SeenAt).Round(time.Second)),
+					`add it there first in a line that begins with "open:", and restart; ` +
+						"a machine that was killed counts for " + FrontGone.String(),
 				}
 			}
 		}
@@ -176,7 +182,8 @@ func (st *Store) Join(ctx context.Context, me Front, needed func(context.Context
 		for id, n := range left {
 			return &KeyFault{
 				fmt.Sprintf("key %s is not in the key file, and %d values are still sealed with it", id, n),
-				`put it back in a line that begins with "open:", and wait until tollgate keys seal status says that nothing is sealed with it`,
+				`put it back in a line that begins with "open:", and wait until ` +
+					"tollgate keys seal status says that nothing is sealed with it",
 			}
 		}
 	}
@@ -195,7 +202,8 @@ func (st *Store) enter(ctx context.Context, me Front) (doubtful []string, err er
 		if err := lockGate(tx); err != nil {
 			return err
 		}
-		if err := tx.exec(`DELETE FROM front WHERE id = $1 OR seen_at <= $2 OR $3`, me.ID, micros(now.Add(-FrontGone)), st.Alone()); err != nil {
+		if err := tx.exec(`DELETE FROM front WHERE id = $1 OR seen_at <= $2 OR $3`, me.ID, micros(now.Add(-FrontGone)),
+			st.Alone()); err != nil {
 			return err
 		}
 		keys, err := sealingKeys(tx.ctx, tx)
@@ -210,7 +218,8 @@ func (st *Store) enter(ctx context.Context, me Front) (doubtful []string, err er
 			return err
 		}
 		if len(doubtful) > 0 {
-			return tx.exec(`UPDATE sealing_key SET leaving_at = $1 WHERE id IN `+list(2, len(doubtful)), append([]any{micros(now)}, anys(doubtful)...)...)
+			return tx.exec(`UPDATE sealing_key SET leaving_at = $1 WHERE id IN `+list(2, len(doubtful)), append([]any{micros(now)},
+				anys(doubtful)...)...)
 		}
 		first := !slices.ContainsFunc(keys, func(k SealingKey) bool { return k.ID != "" })
 		for _, id := range me.Opens {
@@ -218,16 +227,19 @@ func (st *Store) enter(ctx context.Context, me Front) (doubtful []string, err er
 			if first || id == me.Seals { // at first nobody knows which of them have sealed before
 				since = micros(now)
 			}
-			if err := tx.exec(`INSERT INTO sealing_key (id, added_at, sealing_since, clean_at, leaving_at, retired_at) VALUES ($1, $2, $3, 0, 0, 0)
+			if err := tx.exec(`INSERT INTO sealing_key (id, added_at, sealing_since, clean_at, leaving_at, retired_at) VALUES ($1, $2,
+				$3, 0, 0, 0)
 				ON CONFLICT (id) DO NOTHING`, id, micros(now), since); err != nil {
 				return err
 			}
 		}
-		if err := tx.exec(`UPDATE sealing_key SET clean_at = 0, sealing_since = CASE WHEN sealing_since = 0 THEN $2 ELSE sealing_since END WHERE id = $1`,
+		if err := tx.exec(`UPDATE sealing_key SET clean_at = 0, sealing_since = CASE WHEN sealing_since = 0 THEN $2 ELSE
+			sealing_since END WHERE id = $1`,
 			me.Seals, micros(now)); err != nil {
 			return err
 		}
-		return tx.exec(`INSERT INTO front (id, name, seals, opens, seen_at) VALUES ($1, $2, $3, $4, $5)`, me.ID, me.Name, me.Seals, string(opens), micros(now))
+		return tx.exec(`INSERT INTO front (id, name, seals, opens, seen_at) VALUES ($1, $2, $3, $4, $5)`, me.ID, me.Name, me.Seals,
+			string(opens), micros(now))
 	})
 	return doubtful, err
 }
@@ -245,7 +257,8 @@ func (st *Store) settleLeaving(ctx context.Context, ids []string, retired bool) 
 		at = micros(st.o.Now())
 	}
 	return st.change(ctx, notice{}, func(tx *tx) error {
-		return tx.exec(`UPDATE sealing_key SET leaving_at = 0, retired_at = $1 WHERE id IN `+list(2, len(ids)), append([]any{at}, anys(ids)...)...)
+		return tx.exec(`UPDATE sealing_key SET leaving_at = 0, retired_at = $1 WHERE id IN `+list(2, len(ids)), append([]any{at},
+			anys(ids)...)...)
 	})
 }
 
@@ -272,7 +285,8 @@ func (st *Store) Clean(ctx context.Context, ids ...string) error {
 		}
 		for _, id := range ids {
 			if err := tx.exec(`UPDATE sealing_key SET clean_at = $2 WHERE id = $1
-				AND NOT EXISTS (SELECT 1 FROM front WHERE seals = $1 AND seen_at > $3)`, id, micros(st.o.Now()), micros(st.o.Now().Add(-FrontGone))); err != nil {
+				AND NOT EXISTS (SELECT 1 FROM front WHERE seals = $1 AND seen_at > $3)`, id, micros(st.o.Now()),
+				micros(st.o.Now().Add(-FrontGone))); err != nil {
 				return err
 			}
 		}
@@ -289,7 +303,8 @@ const (
 // Agree keeps a value under a name if there is none yet, and answers the one that is kept.
 func (st *Store) Agree(ctx context.Context, name, value string) (kept string, err error) {
 	err = st.change(ctx, notice{}, func(tx *tx) error {
-		if err := tx.exec(`INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, name, value); err != nil {
+		if err := tx.exec(`INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, name,
+			value); err != nil {
 			return err
 		}
 		return tx.QueryRowContext(tx.ctx, `SELECT value FROM installation WHERE name = $1`, name).Scan(&kept)
@@ -309,6 +324,7 @@ func (st *Store) Agreed(ctx context.Context, name string) (value string, err err
 // Replace puts another value in place of the one that is kept under a name.
 func (st *Store) Replace(ctx context.Context, name, value string) error {
 	return st.change(ctx, notice{}, func(tx *tx) error {
-		return tx.exec(`INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
+		return tx.exec(`INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value =
+			excluded.value`, name, value)
 	})
 }

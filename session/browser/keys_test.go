@@ -112,7 +112,8 @@ func TestASealedValueSaysWithWhichKeyAndOlderOnesWithoutThatStillOpen(t *testing
 	if err != nil {
 		t.Fatal(err)
 	}
-	if id := browser.SealedWith(sealed); id != browser.KeyID(key(2)) || id != k.ID() || len(id) != 7 || !slices.Equal(k.IDs(), []string{id, browser.KeyID(key(1))}) {
+	if id := browser.SealedWith(sealed); id != browser.KeyID(key(2)) || id != k.ID() || len(id) != 7 || !slices.Equal(k.IDs(),
+		[]string{id, browser.KeyID(key(1))}) {
 		t.Errorf("sealed with %q, the keys are %q", id, k.IDs())
 	}
 	for _, old := range [][]byte{key(1), key(2)} { // as it was sealed before values had the id
