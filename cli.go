@@ -28,7 +28,7 @@ type process struct {
 
 // command is one subcommand. Its flags are declared on the set that do gets, which parses them with p.parse.
 type command struct {
-	name  string // one word or two
+	name  string // up to three words
 	args  string // what follows the flags, for the help
 	short string
 	long  string
@@ -45,6 +45,11 @@ func commands() []command {
 		{"keys new", "", "make an API key", keysNewHelp, keysNew},
 		{"keys hash", "", "hash an API key for the configuration file", keysHashHelp, keysHash},
 		{"keys revoke", "HASH", "revoke an API key at once", keysRevokeHelp, keysRevoke},
+		{"keys seal status", "", "tell which sealing keys are in use, and for how much", sealStatusHelp, sealStatus},
+		{"keys seal add", "", "add a sealing key, which opens only", sealAddHelp, sealAdd},
+		{"keys seal promote", "KEY", "let a sealing key seal", sealPromoteHelp, sealPromote},
+		{"keys seal retire", "KEY", "take out a sealing key that nothing is sealed with", sealRetireHelp, sealRetire},
+		{"config accept", "", "accept another public_url for this database", configAcceptHelp, configAccept},
 		{"sessions create", "", "create a checkout session", sessionsCreateHelp, sessionsCreate},
 		{"sessions show", "SESSION", "show a session", sessionsShowHelp, sessionsShow},
 		{"sessions list", "", "list sessions, newest first", sessionsListHelp, sessionsList},
@@ -67,21 +72,26 @@ func run(ctx context.Context, p process) int {
 	case strings.HasPrefix(first, "-"):
 		return find("serve").run(ctx, p)
 	}
-	for words := min(2, len(p.args)); words > 0; words-- {
+	for words := min(3, len(p.args)); words > 0; words-- {
 		if c := find(strings.Join(p.args[:words], " ")); c != nil {
 			p.args = p.args[words:]
 			return c.run(ctx, p)
 		}
 	}
-	if group := under(p.args[0]); len(group) > 0 {
-		if len(p.args) > 1 && slices.Contains([]string{"-h", "-help", "--help"}, p.args[1]) {
+	for words := min(2, len(p.args)); words > 0; words-- {
+		name, rest := strings.Join(p.args[:words], " "), p.args[words:]
+		group := under(name)
+		if len(group) == 0 {
+			continue
+		}
+		if len(rest) > 0 && slices.Contains([]string{"-h", "-help", "--help"}, rest[0]) {
 			list(p.out, group)
 			return exitDone
 		}
-		if len(p.args) == 1 {
-			fmt.Fprintf(p.err, "tollgate %s: what of it?\n\n", p.args[0])
+		if len(rest) == 0 {
+			fmt.Fprintf(p.err, "tollgate %s: what of it?\n\n", name)
 		} else {
-			fmt.Fprintf(p.err, "tollgate %s: there is no %q\n\n", p.args[0], p.args[1])
+			fmt.Fprintf(p.err, "tollgate %s: there is no %q\n\n", name, rest[0])
 		}
 		list(p.err, group)
 		return exitAsked
@@ -175,7 +185,7 @@ Exit codes: 0 done, 1 failed, 2 asked wrongly.
 
 func list(w io.Writer, commands []command) {
 	for _, c := range commands {
-		fmt.Fprintf(w, "  %-16s %s\n", c.name, c.short)
+		fmt.Fprintf(w, "  %-17s %s\n", c.name, c.short)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -124,6 +125,7 @@ func TestWhoAsksWronglyIsToldWithCode2(t *testing.T) {
 	for _, args := range [][]string{
 		{"bogus"}, {"sessions"}, {"sessions", "bogus"}, {"sessions", "show"}, {"sessions", "show", "a", "b"}, {"serve", "more"}, {"-bogus"},
 		{"sessions", "create", "-amount", "1.50"}, {"sessions", "create", "-expires-in", "soon"}, {"help", "bogus"}, {"keys"}, {"events", "tail", "-forward-to", "ftp://x"},
+		{"keys", "seal"}, {"keys", "seal", "bogus"}, {"keys", "seal", "promote"},
 		{"events", "tail", "-forward-to", "http://shop.example/hooks"}, {"-config", "/no/such/file"}, {"-listen", "nowhere"},
 	} {
 		code, out, errs := tollgate(t, nil, "", args...)
@@ -151,6 +153,59 @@ func TestKeys(t *testing.T) {
 	if code, out, errs := tollgate(t, nil, "short", "keys", "hash"); code != 2 || out != "" || strings.Contains(errs, "short\n") {
 		t.Errorf("%d %q %q", code, out, errs)
 	}
+}
+
+func TestTheCommandsRotateASealingKeyAndSayWhereItStands(t *testing.T) {
+	data := t.TempDir()
+	do := func(want int, words string, args ...string) string {
+		t.Helper()
+		code, out, errs := tollgate(t, nil, "", slices.Concat([]string{"keys", "seal"}, args[:1], []string{"-data", data}, args[1:])...)
+		if code != want || !strings.Contains(out+errs, words) {
+			t.Errorf("%v: code %d, %q %q; want %d and %q", args, code, out, errs, want, words)
+		}
+		return out
+	}
+	restart := func() (log *buffer, stop func() int) {
+		t.Helper()
+		out, log, stop := background(t, nil, "-listen", "127.0.0.1:0", "-sandbox-listen", "127.0.0.1:0", "-data", data)
+		out.find(t, `Tollgate is at +(\S+)`)
+		return log, stop
+	}
+	do(1, "no database", "status")
+	do(1, "no such file", "add")
+	log, stop := restart()
+	log.find(t, "(a sealing key was made)")
+	code, _, errs := tollgate(t, nil, "", "serve", "-listen", "127.0.0.1:0", "-sandbox-listen", "127.0.0.1:0", "-data", data)
+	if code != 1 || !strings.Contains(errs, "another Tollgate is using it") {
+		t.Errorf("a second one on the same folder: %d %q", code, errs)
+	}
+	old := regexp.MustCompile(`([a-z2-7]{7}) +seals +1 `).FindStringSubmatch(do(0, "seals on", "status"))
+	if old == nil {
+		t.Fatal("the status does not tell the key")
+	}
+	fresh := regexp.MustCompile(`([a-z2-7]{7}) opens now`).FindStringSubmatch(do(0, "opens now", "add"))
+	if fresh == nil {
+		t.Fatal("no key was added")
+	}
+	do(1, "has no key 2222222", "promote", "2222222")
+	do(0, "seals now", "promote", fresh[1])
+	do(1, "seals; promote another first", "retire", fresh[1])
+	do(1, "still seals on", "retire", old[1])
+	stop()
+	do(1, "1 values are still sealed with key "+old[1], "retire", old[1])
+	_, stop = restart()
+	if !holds(30*time.Second, func() bool {
+		_, out, _ := tollgate(t, nil, "", "keys", "seal", "status", "-data", data)
+		return strings.Contains(out, "may be taken out: tollgate keys seal retire "+old[1])
+	}) {
+		t.Fatal("the old key is never free")
+	}
+	do(0, "no longer", "retire", old[1])
+	stop()
+	if _, stop = restart(); stop() != 0 {
+		t.Error("it does not run with the new key alone")
+	}
+	do(0, "retired on", "status")
 }
 
 func TestARevokedKeyIsRefusedFromThenOn(t *testing.T) {

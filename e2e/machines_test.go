@@ -23,7 +23,13 @@ type machine struct {
 // join starts one more front on the database; all share the sealing keys.
 func join(t *testing.T, w *world, database, keys string) *machine {
 	t.Helper()
-	c, err := config.Load(config.Flags{Listen: "127.0.0.1:0", Data: t.TempDir()}, nil)
+	return joinFrom(t, w, database, t.TempDir(), keys)
+}
+
+// joinFrom is join with a data folder that is there, perhaps with SQLite's file in it.
+func joinFrom(t *testing.T, w *world, database, data, keys string) *machine {
+	t.Helper()
+	c, err := config.Load(config.Flags{Listen: "127.0.0.1:0", Data: data}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

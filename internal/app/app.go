@@ -60,18 +60,24 @@ type App struct {
 	log        *slog.Logger
 	store      *sqlstore.Store
 	flow       *flow.Flow
-	runner     *jobs.Runner
+	runner     atomic.Pointer[jobs.Runner]     // the same
 	webhooks   atomic.Pointer[webhook.Service] // the store, opened first, tells it of changes
 	front      *http.Server
 	sandbox    *sandboxParts
 	metrics    *metrics
+	keys       *browser.Keys
+	me         sqlstore.Front // as the other fronts know it
+	joined     bool
+	unready    atomic.Pointer[string] // why this front takes no payments now; "" while it does
+	hub        *flow.Hub
 	FrontURL   string
 	SandboxURL string
 
 	frontListener, sandboxListener, metricsListener net.Listener
 }
 
-// New opens the store, the accounts and the listeners. All faults of the configuration come at once, as config.Faults.
+// New opens the store, the listeners and the accounts. What makes the database not ours to work on is found before anything
+// listens. All faults of the configuration come at once, as config.Faults.
 func New(ctx context.Context, o Options) (a *App, err error) {
 	if o.Clock == nil {
 		o.Clock = &clock.Clock{}
@@ -89,6 +95,11 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 			a.close()
 		}
 	}()
+	if o.Parts != Sandbox {
+		if err := a.openStore(ctx); err != nil {
+			return a, err
+		}
+	}
 	if err := a.listen(); err != nil {
 		return a, err
 	}
@@ -149,6 +160,31 @@ func reachable(addr net.Addr, loopbackName string) string {
 	return net.JoinHostPort(host, port)
 }
 
+// openStore opens the database and sees that this front may work on it.
+func (a *App) openStore(ctx context.Context) (err error) {
+	c := a.o.Config
+	a.hub = &flow.Hub{}
+	a.store, err = sqlstore.Open(ctx, sqlstore.Options{
+		URL: c.DatabaseURL, Dir: c.Data, Now: a.o.Clock.Now, Log: a.log,
+		OnSession: func(id string) {
+			a.hub.Changed(id)
+			a.wakeWebhooks()
+		},
+		OnJobs: func() {
+			if r := a.runner.Load(); r != nil {
+				r.Wake()
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.openKeys(ctx); err != nil {
+		return err
+	}
+	return a.agreeOnAddress(ctx)
+}
+
 func (a *App) buildFront(ctx context.Context) error {
 	c := a.o.Config
 	if c.Sandbox {
@@ -164,34 +200,16 @@ func (a *App) buildFront(ctx context.Context) error {
 	if err := errors.Join(accountErr, merchantErr); err != nil {
 		return err
 	}
-	keys, err := loadKeys(c.KeysFile, a.o.Rand)
-	if err != nil {
-		return err
-	}
 	texts, err := i18n.New()
 	if err != nil {
 		return err
 	}
-	hub := &flow.Hub{}
-	a.store, err = sqlstore.Open(ctx, sqlstore.Options{
-		URL: c.DatabaseURL, Dir: c.Data, Now: a.o.Clock.Now, Log: a.log,
-		OnSession: func(id string) {
-			hub.Changed(id)
-			a.wakeWebhooks()
-		},
-		OnJobs: func() {
-			if a.runner != nil {
-				a.runner.Wake()
-			}
-		},
-	})
-	if err != nil {
-		return err
-	}
 	host, _ := os.Hostname()
-	a.runner = jobs.New(a.store, jobs.Options{Now: a.o.Clock.Now, Name: host, Workers: jobWorkers, Log: a.log})
+	runner := jobs.New(a.store, jobs.Options{Now: a.o.Clock.Now, Name: host, Workers: jobWorkers, Log: a.log})
+	a.runner.Store(runner)
+	keys := sealer{a.keys, a.log}
 	a.flow = flow.New(flow.Options{
-		Store: a.store, Customers: a.store, Invoices: a.store, Accounts: accounts, Sealer: keys, Hub: hub, Now: a.o.Clock.Now, Rand: a.o.Rand,
+		Store: a.store, Customers: a.store, Invoices: a.store, Accounts: accounts, Sealer: keys, Hub: a.hub, Now: a.o.Clock.Now, Rand: a.o.Rand,
 		BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Calls: a.metrics, Alone: a.store.Alone(),
 	})
 	if now := a.o.Clock.Now(); a.store.Alone() { // whoever made the calls that are out is dead: ask now what became of them
@@ -200,7 +218,7 @@ func (a *App) buildFront(ctx context.Context) error {
 		}
 	}
 	for kind, do := range a.flow.Jobs() {
-		a.runner.Handle(kind, do)
+		runner.Handle(kind, do)
 	}
 	lines := a.store.Webhooks()
 	lines.SetReserve(webhookSenders / 4)
@@ -212,9 +230,9 @@ func (a *App) buildFront(ctx context.Context) error {
 	e := handlers.New(handlers.Options{
 		Flow: a.flow, Store: a.store, Customers: a.store, Merchants: merchants, Tags: a.store, Revocations: a.store, Idempotency: a.store.Idempotency(), Webhooks: hooks, History: a.store, Texts: texts, Now: a.o.Clock.Now, Rand: a.o.Rand,
 		Browsers: browser.New(a.store.Browser(), strings.HasPrefix(a.FrontURL, "https://"), a.o.Clock.Now, a.o.Rand, a.log),
-		BaseURL:  a.FrontURL, Sandbox: c.Sandbox, Ready: a.store.Health, Log: a.log, Observe: a.metrics.observe, MaxStreams: c.MaxStreams, IP: clientIP(c.TrustedProxies),
+		BaseURL:  a.FrontURL, Sandbox: c.Sandbox, Ready: a.ready, Log: a.log, Observe: a.metrics.observe, MaxStreams: c.MaxStreams, IP: clientIP(c.TrustedProxies),
 	})
-	a.metrics.watch(a.store, a.flow, a.runner)
+	a.metrics.watch(a.store, a.flow, runner)
 	a.front = server(e, a.log)
 	return nil
 }
@@ -268,14 +286,15 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
-	jobsDone, hooksDone := make(chan struct{}), make(chan struct{})
+	jobsDone, hooksDone, watchDone := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	close(jobsDone)
 	close(hooksDone)
+	close(watchDone)
 	if a.front != nil {
 		jobsDone = make(chan struct{})
 		go func() {
 			defer close(jobsDone)
-			if err := a.runner.Run(work); err != nil && !errors.Is(err, context.Canceled) {
+			if err := a.runner.Load().Run(work); err != nil && !errors.Is(err, context.Canceled) {
 				a.log.Error("jobs stopped", "error", err)
 			}
 		}()
@@ -287,6 +306,11 @@ func (a *App) Run(ctx context.Context) error {
 			}
 		}()
 		go a.sweep(work)
+		watchDone = make(chan struct{})
+		go func() {
+			defer close(watchDone)
+			a.watch(work)
+		}()
 		serve(a.front, a.frontListener)
 	}
 	var metricsServer *http.Server
@@ -315,6 +339,7 @@ func (a *App) Run(ctx context.Context) error {
 	stopWork()
 	<-jobsDone
 	<-hooksDone
+	<-watchDone
 	if metricsServer != nil {
 		_ = metricsServer.Close()
 	}
@@ -361,6 +386,13 @@ func (a *App) close() {
 		}
 	}
 	if a.store != nil {
+		if a.joined {
+			ctx, done := context.WithTimeout(context.Background(), 2*time.Second)
+			if err := a.store.Leave(ctx, a.me.ID); err != nil {
+				a.log.Warn("the other fronts take this one for running for a while", "error", err)
+			}
+			done()
+		}
 		if err := a.store.Close(); err != nil {
 			a.log.Error("store", "error", err)
 		}

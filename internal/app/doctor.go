@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -14,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"tollgate/internal/config"
@@ -31,6 +31,7 @@ type Finding struct {
 const (
 	clockApart  = 2 * time.Second     // leases last ten seconds and are judged by every machine's own clock
 	dialLimit   = 5 * time.Second     // for one address
+	lookLimit   = 20 * time.Second    // for all that is sealed
 	certSoon    = 14 * 24 * time.Hour // a certificate that ends within this is worth a word
 	keySoon     = 7 * 24 * time.Hour  // the same for an API key
 	privateMode = fs.FileMode(0o077)  // nobody but the owner
@@ -53,7 +54,7 @@ func Doctor(ctx context.Context, c config.Config, o DoctorOptions) []Finding {
 	}
 	d := doctor{c: c, o: o}
 	d.database(ctx)
-	d.sealingKeys()
+	d.sealingKeys(ctx)
 	d.apiKeys()
 	d.gateways(ctx)
 	d.publicURL(ctx)
@@ -64,6 +65,9 @@ type doctor struct {
 	c     config.Config
 	o     DoctorOptions
 	found []Finding
+
+	noDatabase bool // it cannot be looked at
+	made       bool // there is one
 }
 
 func (d *doctor) ok(format string, args ...any) {
@@ -86,6 +90,7 @@ func (d *doctor) database(ctx context.Context) {
 	if d.c.DatabaseURL == "" {
 		where += " in " + d.c.Data
 	}
+	d.noDatabase, d.made = err != nil || x.Newer, err == nil && !x.Missing
 	switch {
 	case err != nil && d.c.DatabaseURL != "":
 		d.wrong("see that the server runs, that database_url names it, and that its user may connect and create tables", "%s: %v", where, err)
@@ -94,7 +99,7 @@ func (d *doctor) database(ctx context.Context) {
 		d.wrong("see that the data folder belongs to the user that runs Tollgate; restore a damaged file from a backup", "%s: %v", where, err)
 		return
 	case x.Newer:
-		d.wrong("run the newer version, or restore a backup of before it", "%s: a newer version of Tollgate has changed its tables", where)
+		d.wrong("run the newer version, or restore a backup of before it", "%s: it is newer than this program: a newer version of Tollgate has changed its tables", where)
 	case x.Missing:
 		d.note("tollgate migrate makes the tables, and so does the first start", "%s: new", where)
 	case x.Pending > 0:
@@ -118,27 +123,79 @@ func (d *doctor) clock(ahead time.Duration) {
 	}
 }
 
-func (d *doctor) sealingKeys() {
+func (d *doctor) sealingKeys(ctx context.Context) {
 	name := d.c.KeysFile
 	info, err := os.Stat(name)
+	_, readErr := readKeys(name)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && d.c.DatabaseURL != "":
-		d.note("the first start makes one; copy it to every machine that shares the database", "sealing keys: no file %s", name)
-		return
-	case errors.Is(err, fs.ErrNotExist):
-		d.note("the first start makes one", "sealing keys: no file %s", name)
-		return
+	case errors.Is(err, fs.ErrNotExist): // whether that is well the database tells
 	case err != nil:
 		d.wrong("let the user that runs Tollgate read it", "sealing keys: %v", err)
 		return
-	}
-	if info.Mode().Perm()&privateMode != 0 {
+	case info.Mode().Perm()&privateMode != 0:
 		d.wrong("chmod 600 "+name, "sealing keys: others may read %s (mode %04o)", name, info.Mode().Perm())
-	}
-	if _, err := loadKeys(name, rand.Reader); err != nil {
-		d.wrong("one line of base64 for each key of 64 bytes: head -c 64 /dev/urandom | base64 -w0", "%v", err)
-	} else if info.Mode().Perm()&privateMode == 0 {
+	case readErr != nil:
+		d.wrong("one line of base64 for each key of 64 bytes: head -c 64 /dev/urandom | base64 -w0", "%v", readErr)
+	default:
 		d.ok("sealing keys: %s", name)
+	}
+	ctx, done := context.WithTimeout(ctx, lookLimit)
+	defer done()
+	var seals Seals
+	err = ErrNoDatabase
+	if !d.noDatabase {
+		seals, err = LookAtSeals(ctx, d.c)
+	}
+	switch {
+	case d.noDatabase: // was told
+	case errors.Is(err, ErrNoDatabase) && errors.Is(readErr, fs.ErrNotExist) && d.made:
+		d.wrong("set keys_file to the key file that belongs to the database: restore it, or take that of a machine that runs",
+			"sealing keys: no file %s, and the database was made with one", name)
+	case errors.Is(err, ErrNoDatabase) && errors.Is(readErr, fs.ErrNotExist):
+		d.note("the first start makes one; copy it to every machine that shares the database", "sealing keys: no file %s", name)
+	case errors.Is(err, ErrNoDatabase): // nothing is sealed yet
+	case errors.Is(err, context.DeadlineExceeded):
+		d.note("tollgate keys seal status takes its time", "sealing keys: the database keeps more sealed values than could be looked at within %v", lookLimit)
+	case err != nil:
+		d.wrong("see what the database says", "sealing keys: %v", err)
+	default:
+		d.seals(seals, errors.Is(readErr, fs.ErrNotExist), readErr == nil)
+	}
+}
+
+// seals tells how the key file and the database fit together.
+func (d *doctor) seals(s Seals, missing, readable bool) {
+	if missing {
+		if s.Kept == 0 && len(s.InUse()) == 0 {
+			d.note("the next start makes one", "sealing keys: no file %s", d.c.KeysFile)
+		} else {
+			d.wrong("set keys_file to the key file that belongs to the database: restore it, or take that of a machine that runs",
+				"sealing keys: no file %s, and the database is sealed with key %s", d.c.KeysFile, strings.Join(s.InUse(), ", "))
+		}
+		return
+	}
+	if !readable {
+		return // was told
+	}
+	if s.Fault != nil {
+		d.wrong(s.Fault.Do, "sealing keys: %s", s.Fault.What)
+	}
+	if s.Lost > 0 {
+		d.wrong("put the key that sealed them back into the key file, in a line that begins with \"open:\"; where it is lost for good, webhook secrets have to be "+
+			"rotated and customers log in again", "sealing keys: %d of %d values that the database keeps cannot be opened", s.Lost, s.Kept)
+	}
+	for _, k := range s.Keys {
+		switch {
+		case k.Seals || k.Foreign:
+		case k.Values > 0:
+			d.note("keep it until they are sealed anew, which the fronts do once all of them seal with the same key", "sealing keys: %d values are still sealed with key %s", k.Values, k.Name())
+		case k.Here && k.Removable():
+			d.note("tollgate keys seal retire "+k.ID+" takes it out", "sealing keys: nothing is sealed with key %s any more", k.ID)
+		}
+	}
+	if s.Address != "" && s.Address != d.c.PublicURL && !d.c.Sandbox {
+		d.wrong("correct public_url, or, if the address has changed, stop every front and run tollgate config accept",
+			"public_url: %s is another address than %s, which this database's fronts hand out", d.c.PublicURL, s.Address)
 	}
 }
 

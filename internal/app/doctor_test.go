@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/x509"
 	"net"
 	"net/http"
@@ -36,7 +37,7 @@ func newPatient(t *testing.T) *patient {
 	roots.AddCert(front.Certificate()) // the test servers' certificate is for example.com
 	hosts := map[string]string{"example.com:443": front.Listener.Addr().String(), "example.com:8443": gateway.Listener.Addr().String()}
 	keys := filepath.Join(t.TempDir(), "keys")
-	if _, err := makeKeys(keys, strings.NewReader(strings.Repeat("k", 64))); err != nil {
+	if err := makeKeys(keys, rand.Reader); err != nil {
 		t.Fatal(err)
 	}
 	return &patient{

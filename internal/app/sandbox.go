@@ -59,8 +59,8 @@ func (a *App) buildSandbox() (*sandboxParts, error) {
 		Env: env, FrontURL: a.FrontURL, APIKey: DemoKey, Gateways: parts.gateways,
 		Advance: func(d time.Duration) {
 			a.o.Clock.Advance(d)
-			if a.runner != nil {
-				a.runner.Wake()
+			if r := a.runner.Load(); r != nil {
+				r.Wake()
 			}
 			a.wakeWebhooks()
 		},

@@ -31,7 +31,7 @@ type Config struct {
 	DatabaseURL   string `toml:"database_url" env:"DATABASE_URL"`     // "": SQLite in Data; postgres://…: PostgreSQL
 	PublicURL     string `toml:"public_url" env:"PUBLIC_URL"`         // how browsers and gateways reach the front
 	Metrics       string `toml:"metrics_listen" env:"METRICS_LISTEN"` // address of /metrics; "": none
-	KeysFile      string `toml:"keys_file" env:"KEYS_FILE"`           // sealing keys, newest first; "": Data/keys, made at the first start
+	KeysFile      string `toml:"keys_file" env:"KEYS_FILE"`           // sealing keys, the one that seals first; "": Data/keys, made at the first start
 	LogLevel      string `toml:"log_level" env:"LOG_LEVEL"`           // debug, info, warn, error
 	MaxStreams    int    `toml:"max_streams" env:"MAX_STREAMS"`       // live waits of browsers open at once
 	// TrustedProxies are the networks (CIDR) whose X-Forwarded-For is believed.

@@ -83,9 +83,10 @@ type Once struct {
 	Rand   io.Reader // nil: crypto/rand
 }
 
+// The names under which is sealed what a Book keeps.
 const (
-	saltName   = "idempotency"
-	answerName = "idempotency answer"
+	SaltSeal   = "idempotency"
+	AnswerSeal = "idempotency answer"
 )
 
 // Begin claims the key for a request, or answers what the first one was answered. The claim's Effect is what an earlier
@@ -107,7 +108,7 @@ func (o Once) Begin(ctx context.Context, merchant, key string, request []byte) (
 		Merchant: merchant, Key: key, Token: hex.EncodeToString(b[32:]), Print: print(salt, request),
 		LeaseUntil: now.Add(ClaimLease), Until: now.Add(AnswersKept),
 	}
-	if e.Salt, err = o.Sealer.Seal(saltName, salt); err != nil {
+	if e.Salt, err = o.Sealer.Seal(SaltSeal, salt); err != nil {
 		return nil, nil, err
 	}
 	taken, err := o.Book.Insert(ctx, e, now)
@@ -117,14 +118,14 @@ func (o Once) Begin(ctx context.Context, merchant, key string, request []byte) (
 	if taken == nil {
 		return &e, nil, nil
 	}
-	if salt, err = o.Sealer.Unseal(saltName, taken.Salt); err != nil {
+	if salt, err = o.Sealer.Unseal(SaltSeal, taken.Salt); err != nil {
 		return nil, nil, fmt.Errorf("merchant: a stored request cannot be compared, its sealing key is gone: %w", err)
 	}
 	switch {
 	case !hmac.Equal([]byte(print(salt, request)), []byte(taken.Print)):
 		return nil, nil, ErrKeyReused
 	case taken.Answer != nil:
-		if taken.Answer.Body, err = o.Sealer.Unseal(answerName, string(taken.Answer.Body)); err != nil {
+		if taken.Answer.Body, err = o.Sealer.Unseal(AnswerSeal, string(taken.Answer.Body)); err != nil {
 			return nil, nil, fmt.Errorf("merchant: a stored answer cannot be read, its sealing key is gone: %w", err)
 		}
 		return nil, taken.Answer, nil
@@ -148,7 +149,7 @@ func (o Once) End(ctx context.Context, claim Entry, a Answer) error {
 	if !Final(a.Status) {
 		return o.Book.Release(ctx, claim)
 	}
-	sealed, err := o.Sealer.Seal(answerName, a.Body)
+	sealed, err := o.Sealer.Seal(AnswerSeal, a.Body)
 	if err != nil {
 		return err
 	}

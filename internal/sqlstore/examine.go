@@ -8,9 +8,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -99,38 +96,12 @@ func examineSQLite(ctx context.Context, o Options) (x Examined, err error) {
 
 // versions compares the migrations that were run with those that we have.
 func (x *Examined) versions(ctx context.Context, db *sql.DB) error {
-	files, err := fs.Glob(migrations, "migrations/*.sql")
-	if err != nil {
-		return err
-	}
-	var ours []int64
-	for _, f := range files {
-		number, _, _ := strings.Cut(filepath.Base(f), "_")
-		n, err := strconv.ParseInt(number, 10, 64)
-		if err != nil {
-			return err
-		}
-		ours = append(ours, n)
-	}
-	x.Pending = len(ours)
 	if x.Missing {
-		return nil
-	}
-	rows, err := db.QueryContext(ctx, `SELECT version_id FROM goose_db_version WHERE is_applied AND version_id > 0`)
-	if err != nil {
+		ours, err := ourVersions()
+		x.Pending = len(ours)
 		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var n int64
-		if err := rows.Scan(&n); err != nil {
-			return err
-		}
-		if slices.Contains(ours, n) {
-			x.Pending--
-		} else {
-			x.Newer = true
-		}
-	}
-	return rows.Err()
+	var err error
+	x.Pending, x.Newer, err = compareVersions(ctx, db)
+	return err
 }

@@ -206,6 +206,9 @@ func byIndex(ctx context.Context, conn *pgx.Conn) error {
 }
 
 func (st *Store) migrate(ctx context.Context, d goose.Dialect, more ...goose.ProviderOption) error {
+	if err := st.refuseNewer(ctx); err != nil {
+		return err
+	}
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
@@ -217,8 +220,11 @@ func (st *Store) migrate(ctx context.Context, d goose.Dialect, more ...goose.Pro
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
-	return nil
+	return st.refuseNewer(ctx) // another start may have been faster
 }
+
+// Instance names this Store among all that are open.
+func (st *Store) Instance() string { return st.instance }
 
 // Close ends all connections and gives the data folder free. It may be called again.
 func (st *Store) Close() error {

@@ -254,11 +254,6 @@ type fed struct {
 	url string
 }
 
-// querier is a transaction or the pool of readers.
-type querier interface {
-	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
-}
-
 // fedEvents reads events in order: a merchant's, or with "" everybody's. The condition may speak of pos and at; the last
 // parameter is the limit. Each table is read no further than that; by pos, where the condition is a range of it.
 //
@@ -502,8 +497,8 @@ func (w *Webhooks) Record(ctx context.Context, job jobs.Job, delivery string, t 
 		if err := recordTry(tx, e.ID, delivery, t, now); err != nil {
 			return err
 		}
-		line, wait, event := e.Tried(t.OK(), now)
-		if !t.OK() {
+		line, wait, event := e.After(t, now)
+		if !t.OK() && !t.Unsigned {
 			if err := tx.exec(`UPDATE webhook_delivery SET state = 'given_up', ended_at = $2
 				WHERE endpoint = $1 AND state = 'pending' AND created_at <= $3`, e.ID, micros(now), micros(now.Add(-webhook.GiveUpAfter))); err != nil {
 				return err
@@ -523,7 +518,7 @@ func (w *Webhooks) Record(ctx context.Context, job jobs.Job, delivery string, t 
 				WHERE endpoint = $1 AND state = 'pending' ORDER BY seq DESC LIMIT 1`, e.ID).Scan(&newest); err != nil {
 				return err
 			}
-			if probe := now.Add(line.Probe(now)); instant(newest).After(t.At) && probe.Before(due) {
+			if probe := now.Add(line.Probe(now)); !t.Unsigned && instant(newest).After(t.At) && probe.Before(due) {
 				due = probe
 			}
 		}

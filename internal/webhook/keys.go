@@ -74,8 +74,8 @@ type Sealer interface {
 	Unseal(name, sealed string) ([]byte, error)
 }
 
-// sealName binds a sealed secret to its signer: moved to another row it does not open.
-func sealName(signer string) string { return "webhook " + signer }
+// SealName binds a sealed secret to its signer: moved to another row it does not open.
+func SealName(signer string) string { return "webhook " + signer }
 
 // newKey makes a key; given is a shared secret the merchant brings, or "". The Secret is that of an HMAC key.
 func newKey(kind, signer, given string, seal Sealer, random io.Reader, now time.Time) (Key, Secret, error) {
@@ -92,7 +92,7 @@ func newKey(kind, signer, given string, seal Sealer, random io.Reader, now time.
 	} else if _, err := io.ReadFull(random, raw); err != nil {
 		return Key{}, Secret{}, err
 	}
-	sealed, err := seal.Seal(sealName(signer), slices.Clone(raw)) // some seal in place
+	sealed, err := seal.Seal(SealName(signer), slices.Clone(raw)) // some seal in place
 	if err != nil {
 		return Key{}, Secret{}, err
 	}
@@ -107,7 +107,7 @@ func newKey(kind, signer, given string, seal Sealer, random io.Reader, now time.
 
 // reveal opens the shared secret of the key.
 func reveal(k Key, signer string, seal Sealer) (Secret, error) {
-	raw, err := seal.Unseal(sealName(signer), k.Sealed)
+	raw, err := seal.Unseal(SealName(signer), k.Sealed)
 	if err != nil {
 		return Secret{}, err
 	}
@@ -160,7 +160,10 @@ func sign(keys []Key, signer string, seal Sealer, id string, sent time.Time, bod
 		if !k.Live(now) {
 			continue
 		}
-		raw, err := seal.Unseal(sealName(signer), k.Sealed)
+		raw, err := seal.Unseal(SealName(signer), k.Sealed)
+		if err != nil && !k.ExpiresAt.IsZero() { // it was replaced, perhaps because its sealing key is lost
+			continue
+		}
 		if err != nil {
 			return "", err
 		}

@@ -203,7 +203,7 @@ func TestShortAndMisspeltSecretsAreRefused(t *testing.T) {
 		}
 	}
 	// A short one that got into the store all the same does not sign.
-	short, err := plain{}.Seal(sealName("e"), []byte("short"))
+	short, err := plain{}.Seal(SealName("e"), []byte("short"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,5 +244,24 @@ func TestASecretDoesNotPrintItself(t *testing.T) {
 		if strings.Contains(out.String(), leak) {
 			t.Errorf("leaked in %s", out.String())
 		}
+	}
+}
+
+// Where a sealing key is lost for good, a merchant's rotation is the cure: it must not wait for the end of the overlap.
+func TestAReplacedSecretThatCannotBeReadStandsInNobodysWay(t *testing.T) {
+	now := time.Now()
+	lost, _, err := newKey(HMAC, "another", "", plain{}, &counting{}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, _, err := newKey(HMAC, "e", "", plain{}, &counting{}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sign([]Key{lost}, "e", plain{}, "id", now, nil, now); err == nil {
+		t.Error("signed without its secret")
+	}
+	if s, err := sign(rotate([]Key{lost}, fresh, time.Hour, now), "e", plain{}, "id", now, nil, now); err != nil || strings.Count(s, "v1,") != 1 {
+		t.Errorf("%q, %v", s, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -616,5 +617,56 @@ func TestARequestThatRunsAgainMakesNothingMoreAndShowsTheSameSecret(t *testing.T
 	twice, err := h.Rotate(t.Context(), "shop", first.ID, r)
 	if err != nil || twice.Secret.Reveal() != rotated.Secret.Reveal() || len(twice.Keys) != 2 || twice.Keys[0].Mark != "request 1" {
 		t.Errorf("%+v, %v", twice, err)
+	}
+}
+
+// losable is a sealer whose key may be away.
+type losable struct {
+	sealer
+	lost atomic.Bool
+}
+
+func (l *losable) Unseal(name, sealed string) ([]byte, error) {
+	if l.lost.Load() {
+		return nil, errors.New("not sealed by us")
+	}
+	return l.sealer.Unseal(name, sealed)
+}
+
+func TestAnEndpointWhoseSecretCannotBeReadIsFailingAtOnceLosesNothingAndLivesAgainWithTheKey(t *testing.T) {
+	h, r := newHouse(t), newReceiver(t)
+	keys, log := &losable{}, &strings.Builder{}
+	h.Sealer, h.Log = keys, slog.New(slog.NewJSONHandler(log, nil))
+	e := h.create("shop", r.URL)
+	keys.lost.Store(true)
+	h.run()
+	h.happen("cs_1", "shop", "", "payment.paid")
+	shown := func() webhook.Shown {
+		shown, err := h.Read(t.Context(), "shop", e.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return shown
+	}
+	h.until("the alert", func() bool { return shown().Failing })
+	h.clock.Set(h.clock.Now().Add(40 * 24 * time.Hour)) // longer than a receiver's fault is waited for
+	h.Wake()
+	h.until("another try", func() bool { return shown().Failures > 1 })
+	if got := r.messages(); len(got) > 0 {
+		t.Fatalf("%d messages were sent, signed with what?", len(got))
+	}
+	keys.lost.Store(false)
+	h.clock.Set(h.clock.Now().Add(time.Minute))
+	h.Wake()
+	h.until("what was missed, in its order", func() bool { return len(r.messages()) >= 3 }) // paid, failing, recovered
+	if m := r.messages()[0]; m.id() != "evt_cs_1_1" || verifies(t, e.Secret.Reveal(), m) != nil {
+		t.Errorf("the first is %s", m.id())
+	}
+	if shown().Failing {
+		t.Error("still failing")
+	}
+	h.stop()
+	if !strings.Contains(log.String(), `"level":"ERROR","msg":"a webhook cannot be signed`) || strings.Contains(log.String(), `"WARN","msg":"job failed"`) {
+		t.Errorf("the log says: %s", log)
 	}
 }

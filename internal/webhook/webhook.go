@@ -145,6 +145,7 @@ type Try struct {
 	Answer         string            `json:"answer"`
 	Cut            bool              `json:"cut"` // the answer was longer, or did not end in time
 	Error          string            `json:"error"`
+	Unsigned       bool              `json:"-"` // nothing was sent: the signing secret could not be opened here
 }
 
 // OK tells whether the receiver has the event.
@@ -164,6 +165,8 @@ const (
 	GiveUpAfter = 30 * 24 * time.Hour
 	// FailingAfter is how long after the first failure in a row the next one raises the alert.
 	FailingAfter = 20 * time.Minute
+
+	unsignedRetry = time.Minute
 
 	probe       = 10 * time.Second
 	probeSlowly = time.Minute
@@ -213,6 +216,19 @@ func (l Line) Tried(ok bool, now time.Time) (next Line, wait time.Duration, even
 		event = FailingEvent
 	}
 	return l, wait, event
+}
+
+// After is Tried by a try as it went. What could not be signed is our fault and not the receiver's: the alert is raised at
+// once, and the line is tried every minute, since the next start may bring the key back.
+func (l Line) After(t Try, now time.Time) (next Line, wait time.Duration, event string) {
+	next, wait, event = l.Tried(t.OK(), now)
+	if t.Unsigned {
+		wait = unsignedRetry
+		if !next.Failing {
+			next.Failing, event = true, FailingEvent
+		}
+	}
+	return next, wait, event
 }
 
 // Probe is how soon after a failure a new event has the line tried again, whatever the schedule says: an endpoint that is up

@@ -185,20 +185,25 @@ func (s *Service) deliver(ctx context.Context, job jobs.Job) error {
 		if !t.OK() {
 			s.Log.Info("webhook not taken", "endpoint", e.ID, "delivery", d.ID, "status", t.Status, "error", t.Error)
 		}
-		if _, _, event := e.Tried(t.OK(), now); event != "" { // it was written
+		if _, _, event := e.After(t, now); event != "" { // it was written
 			s.Wake()
 		}
 	}
 	return nil
 }
 
-// send makes one request. An error is ours (no key, or the process stops), never the receiver's: it is no try.
+// unsignedText is what the merchant reads of a try that was none.
+const unsignedText = "not sent: the signing secret cannot be read; whoever runs this payment page has to bring its sealing key back"
+
+// send makes one request. An error is ours (the process stops), never the receiver's: it is no try.
 func (s *Service) send(ctx context.Context, d Delivery, e Endpoint, keys []Key) (t Try, err error) {
 	now, sent := s.Now(), s.Sent()
 	t = Try{At: now, URL: e.URL}
 	signature, err := sign(keys, e.Signer(), s.Sealer, d.Event, sent, d.Body, now)
 	if err != nil {
-		return t, err
+		s.Log.Error("a webhook cannot be signed: its sealing key is not here", "endpoint", e.ID, "delivery", d.ID, "error", err)
+		t.Unsigned, t.Error = true, unsignedText
+		return t, nil
 	}
 	t.RequestHeaders = map[string]string{
 		"Content-Type": "application/json",

@@ -3,10 +3,14 @@ package browser_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gorilla/securecookie"
 
 	"tollgate/session/browser"
 )
@@ -94,11 +98,45 @@ func TestChangedAndForeignValuesDoNotOpen(t *testing.T) {
 	}
 }
 
-func TestKeysOfAnotherLengthAreRefused(t *testing.T) {
-	for _, all := range [][][]byte{nil, {key(1)[:32]}, {key(1), nil}} {
+func TestKeysOfAnotherLengthAndKeysOfZerosAreRefused(t *testing.T) {
+	for _, all := range [][][]byte{nil, {key(1)[:32]}, {key(1), nil}, {key(0)}, {key(1), key(0)}} {
 		if _, err := browser.NewKeys(all...); err == nil {
 			t.Errorf("%d keys were taken", len(all))
 		}
+	}
+}
+
+func TestASealedValueSaysWithWhichKeyAndOlderOnesWithoutThatStillOpen(t *testing.T) {
+	k := keys(t, key(2), key(1))
+	sealed, err := k.Seal("n", []byte("v"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id := browser.SealedWith(sealed); id != browser.KeyID(key(2)) || id != k.ID() || len(id) != 7 || !slices.Equal(k.IDs(),
+		[]string{id, browser.KeyID(key(1))}) {
+		t.Errorf("sealed with %q, the keys are %q", id, k.IDs())
+	}
+	for _, old := range [][]byte{key(1), key(2)} { // as it was sealed before values had the id
+		codec := securecookie.New(old[:32], old[32:]).MaxAge(0).MaxLength(0).SetSerializer(securecookie.NopEncoder{})
+		plain, err := codec.Encode("n", []byte("v"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain = strings.TrimRight(plain, "=")
+		if got, err := k.Unseal("n", plain); err != nil || string(got) != "v" || browser.SealedWith(plain) != "" {
+			t.Errorf("%q, %v, sealed with %q", got, err, browser.SealedWith(plain))
+		}
+	}
+	if _, err := base64.RawURLEncoding.DecodeString(sealed); err != nil {
+		t.Errorf("it is not base64url as a whole: %v", err)
+	}
+}
+
+func TestAFingerprintWithAKeyOfItsOwnStaysWhenTheSealingKeyIsDropped(t *testing.T) {
+	before, after := keys(t, key(1)), keys(t, key(2))
+	after.SetPrintKey(before.PrintKey())
+	if after.Fingerprint([]byte("4000019900020720")) != before.Fingerprint([]byte("4000019900020720")) {
+		t.Error("it changed")
 	}
 }
 

@@ -1,0 +1,399 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tollgate/client"
+	"tollgate/internal/app"
+	"tollgate/internal/config"
+	"tollgate/internal/pgtest"
+)
+
+// fleet is machines behind a proxy that takes one out before it is restarted, and lets requests wait while there is none.
+type fleet struct {
+	t        *testing.T
+	w        *world
+	database string
+	data     []string
+	keys     []string // files; the first machine's is the one that is worked on
+	mu       sync.Mutex
+	freed    *sync.Cond
+	at       []*machine // nil while it restarts
+	busy     []int
+}
+
+func newFleet(t *testing.T, database string, size int) *fleet {
+	f := &fleet{t: t, database: database, at: make([]*machine, size), busy: make([]int, size)}
+	f.freed = sync.NewCond(&f.mu)
+	f.w = start(t, func(o *app.Options) {
+		o.FrontListener.Close()
+		o.FrontListener, o.Parts = nil, app.Sandbox
+	})
+	for range size {
+		f.data = append(f.data, t.TempDir())
+		f.keys = append(f.keys, filepath.Join(t.TempDir(), "keys"))
+	}
+	f.at[0] = f.boot(0)
+	f.copyKeys()
+	for i := 1; i < size; i++ {
+		f.at[i] = f.boot(i)
+	}
+	return f
+}
+
+func (f *fleet) boot(i int) *machine { return joinFrom(f.t, f.w, f.database, f.data[i], f.keys[i]) }
+
+// with lends a machine, this one if it runs, else any.
+func (f *fleet) with(wanted int, do func(*machine)) {
+	f.mu.Lock()
+	i := wanted % len(f.at)
+	for f.at[i] == nil {
+		found := false
+		for j := range f.at {
+			if f.at[j] != nil {
+				i, found = j, true
+				break
+			}
+		}
+		if !found {
+			f.freed.Wait()
+		}
+	}
+	m := f.at[i]
+	f.busy[i]++
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		f.busy[i]--
+		f.mu.Unlock()
+		f.freed.Broadcast()
+	}()
+	do(m)
+}
+
+// copyKeys gives every machine the key file of the first.
+func (f *fleet) copyKeys() {
+	raw, err := os.ReadFile(f.keys[0])
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, name := range f.keys[1:] {
+		if err := os.WriteFile(name, raw, 0o600); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+}
+
+// roll gives every machine the key file and restarts one after the other.
+func (f *fleet) roll(step string) {
+	f.t.Helper()
+	f.copyKeys()
+	for i := range f.at {
+		f.mu.Lock()
+		old := f.at[i]
+		f.at[i] = nil
+		for f.busy[i] > 0 {
+			f.freed.Wait()
+		}
+		f.mu.Unlock()
+		old.stop()
+		next := f.boot(i)
+		until(f.t, 20*time.Second, "the machine is ready after "+step, func() bool {
+			res, err := http.Get(next.Front + "/readyz")
+			if err != nil {
+				return false
+			}
+			res.Body.Close()
+			return res.StatusCode == http.StatusOK
+		})
+		f.mu.Lock()
+		f.at[i] = next
+		f.mu.Unlock()
+		f.freed.Broadcast()
+	}
+}
+
+func (f *fleet) config() config.Config {
+	return config.Config{DatabaseURL: f.database, Data: f.data[0], KeysFile: f.keys[0]}
+}
+
+// made is a session that was created under an Idempotency-Key.
+type made struct {
+	key, body string
+	sessionView
+}
+
+// trade is what shops and shoppers do meanwhile.
+type trade struct {
+	f    *fleet
+	mu   sync.Mutex
+	all  []made
+	paid int
+	bad  []string
+	n    int // requests
+}
+
+func (d *trade) failed(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.bad = append(d.bad, fmt.Sprintf(format, args...))
+}
+
+func (d *trade) post(m *machine, key, body string) (s sessionView, err error) {
+	req, err := http.NewRequest(http.MethodPost, m.Front+"/v1/sessions", strings.NewReader(body))
+	if err != nil {
+		return s, err
+	}
+	req.Header.Set("Authorization", "Bearer "+app.DemoKey)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Idempotency-Key", key)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return s, err
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	d.mu.Lock()
+	d.n++
+	d.mu.Unlock()
+	if err == nil && res.StatusCode != http.StatusCreated {
+		err = fmt.Errorf("%d %s", res.StatusCode, raw)
+	}
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(raw, &s)
+}
+
+// repeat makes a request again, which has to be answered as it was.
+func (d *trade) repeat(wanted int, m made) {
+	d.f.with(wanted, func(at *machine) {
+		again, err := d.post(at, m.key, m.body)
+		if err != nil || again.ID != m.ID {
+			d.failed("a repeat of %s: session %q in place of %q, %v", m.key, again.ID, m.ID, err)
+		}
+	})
+}
+
+// round is one session: made, made again elsewhere, paid elsewhere.
+func (d *trade) round(v *visitor, i int) {
+	body, _ := json.Marshal(map[string]any{
+		"account": "rbs", "amount": 1234500, "currency": "KZT", "order_id": order(),
+		"success_url": d.f.w.Sandbox + "/shop/done?from=shop", "cancel_url": d.f.w.Sandbox + "/shop/done",
+	})
+	m := made{key: order(), body: string(body)}
+	d.f.with(i, func(at *machine) {
+		s, err := d.post(at, m.key, m.body)
+		if err != nil {
+			d.failed("a create: %v", err)
+		}
+		m.sessionView = s
+	})
+	if m.ID == "" {
+		return
+	}
+	d.mu.Lock()
+	d.all = append(d.all, m)
+	earlier := d.all[rand.IntN(len(d.all))]
+	d.mu.Unlock()
+	d.repeat(i+1, m)
+	d.repeat(i+2, earlier)
+	d.f.with(i+1, func(at *machine) {
+		page, err := v.get(at.at(d.f.t, m.URL))
+		if err == nil && page.kind() == "card" {
+			page, err = v.pay(page, cardPlain)
+		}
+		if err != nil || page.kind() == "card" {
+			d.failed("a payment: %v", err)
+		}
+	})
+	d.mu.Lock()
+	d.n += 2
+	d.mu.Unlock()
+	for range 200 {
+		paid := false
+		d.f.with(i+2, func(at *machine) {
+			page, err := v.get(at.at(d.f.t, m.URL))
+			if err != nil || page.Status >= 400 {
+				d.failed("a page: %v", err)
+			}
+			paid = err == nil && page.paid()
+		})
+		if d.mu.Lock(); paid {
+			d.paid++
+		}
+		d.n++
+		d.mu.Unlock()
+		if paid {
+			return
+		}
+		pause(50 * time.Millisecond)
+	}
+	d.failed("%s was never paid", m.ID)
+}
+
+// The page "Sealing keys" of docs/operations.md, word for word, while shops and shoppers go on.
+func TestASealingKeyIsRotatedUnderLoadAndNothingFails(t *testing.T) {
+	t.Run("one machine on SQLite", func(t *testing.T) { rotateUnderLoad(t, "", 1) })
+	t.Run("three machines on PostgreSQL", func(t *testing.T) { rotateUnderLoad(t, pgtest.Start(t), 3) })
+}
+
+func rotateUnderLoad(t *testing.T, database string, size int) {
+	f := newFleet(t, database, size)
+	before := strings.TrimSpace(read(t, f.keys[0]))
+
+	var hooks sync.Mutex
+	told, secret := map[string]int{}, ""
+	hook := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		hooks.Lock()
+		defer hooks.Unlock()
+		if _, err := client.VerifyWebhook(body, r.Header, secret); err != nil {
+			t.Errorf("a webhook: %v", err)
+		}
+		told[r.Header.Get("webhook-id")]++
+	}))
+	defer hook.Close()
+	var endpoint struct{ ID, Secret string }
+	if code := f.at[0].api(t, "POST", "/v1/webhook_endpoints", map[string]any{"url": hook.URL},
+		&endpoint); code != http.StatusCreated {
+		t.Fatalf("the endpoint is not made: %d", code)
+	}
+	hooks.Lock()
+	secret = endpoint.Secret
+	hooks.Unlock()
+
+	d := &trade{f: f}
+	over := make(chan struct{})
+	var shoppers sync.WaitGroup
+	for n := range 3 {
+		v := newVisitor(t)
+		shoppers.Go(func() {
+			for i := n; ; i++ {
+				select {
+				case <-over:
+					return
+				default:
+					d.round(v, i)
+				}
+			}
+		})
+	}
+	during := func(what string, rounds int) { // so many payments happen before the next step
+		t.Helper()
+		d.mu.Lock()
+		from := d.paid
+		d.mu.Unlock()
+		until(t, 60*time.Second, what, func() bool {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			return d.paid >= from+rounds
+		})
+	}
+	during("payments before the rotation", 5)
+
+	fresh, err := app.AddSealingKey(f.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.roll("the key is added")
+	during("payments while it opens only", 5)
+	if err := app.PromoteSealingKey(f.config(), fresh); err != nil {
+		t.Fatal(err)
+	}
+	f.roll("the key is promoted")
+	during("payments while it seals", 5)
+	var old string
+	until(t, 60*time.Second, "nothing is sealed with the old key", func() bool {
+		s, err := app.LookAtSeals(t.Context(), f.config())
+		if err != nil || s.Lost > 0 || s.Fault != nil {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		for _, k := range s.Keys {
+			if k.Removable() && k.ID != fresh {
+				old = k.ID
+			}
+		}
+		return old != ""
+	})
+	if err := app.RetireSealingKey(t.Context(), f.config(), old); err != nil {
+		t.Fatal(err)
+	}
+	f.roll("the old key is retired")
+	if text := read(t, f.keys[0]); strings.Contains(text, before) || strings.Count(text, "\n") != 1 {
+		t.Error("the old key is still in the key file")
+	}
+	during("payments with the new key alone", 5)
+	close(over)
+	shoppers.Wait()
+	for i, m := range d.all { // what was answered before the rotation is still answered so
+		d.repeat(i, m)
+	}
+
+	for _, text := range d.bad {
+		t.Error(text)
+	}
+	if d.paid != len(d.all) {
+		t.Errorf("%d sessions, %d paid", len(d.all), d.paid)
+	}
+	want := map[string]bool{}
+	for _, m := range d.all {
+		s := settled(t, f.at[0].world, m.ID, m.OrderID)
+		if s.Status != "paid" {
+			t.Errorf("%s is %s", s.ID, s.Status)
+		}
+		for _, e := range f.at[0].events(t, m.ID) {
+			want[fmt.Sprintf("evt_%s_%d", m.ID, e.N)] = true
+		}
+	}
+	until(t, 30*time.Second, "every webhook", func() bool {
+		hooks.Lock()
+		defer hooks.Unlock()
+		for id := range want {
+			if told[id] == 0 {
+				return false
+			}
+		}
+		return true
+	})
+	for _, m := range f.at {
+		if log := m.Log.String(); strings.Contains(log, `"level":"ERROR"`) {
+			t.Errorf("a machine's log has errors: %s", firstLine(log, `"level":"ERROR"`))
+		}
+	}
+	t.Logf("%d sessions, %d paid, %d requests, %d failed; %d webhooks wanted, %d came", len(d.all), d.paid, d.n, len(d.bad),
+		len(want), len(told))
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+func firstLine(text, with string) string {
+	for line := range bytes.Lines([]byte(text)) {
+		if bytes.Contains(line, []byte(with)) {
+			return string(line)
+		}
+	}
+	return ""
+}
