@@ -1,6 +1,7 @@
 package cashier
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"tollgate/internal/card"
 	"tollgate/internal/money"
 	"tollgate/providers"
+	"tollgate/providers/wire"
 	"tollgate/threeds"
 )
 
@@ -61,23 +63,21 @@ const (
 	repeatable = 50 * time.Minute
 )
 
-func refuse(field, text string) error { return &providers.Refusal{Field: field, Text: text} }
-
 // Check refuses what the gateway has no words for. Amounts are minor units; all its currencies have two digits.
 func (g *Provider) Check(p providers.Payment) error {
 	switch c := p.Amount.Currency.Code; {
 	case !g.byOrder && c != paymentCurrency:
-		return refuse("currency", "this account takes roubles (RUB) only")
+		return providers.Refuse("currency", "this account takes roubles (RUB) only")
 	case g.byOrder && !slices.Contains(orderCurrencies, c):
-		return refuse("currency", "this gateway takes "+strings.Join(orderCurrencies, ", ")+" only")
+		return providers.Refuse("currency", "this gateway takes "+strings.Join(orderCurrencies, ", ")+" only")
 	case p.Amount.Minor <= 0:
-		return refuse("amount", "must be positive")
+		return providers.Refuse("amount", "must be positive")
 	case p.Amount.Minor > maxAmount:
-		return refuse("amount", "has more than twelve digits")
+		return providers.Refuse("amount", "has more than twelve digits")
 	case p.Fee != 0:
-		return refuse("fee", "the gateway adds its own fees")
+		return providers.Refuse("fee", "the gateway adds its own fees")
 	case p.Transfer != nil:
-		return refuse("kind", "this gateway has no transfers")
+		return providers.Refuse("kind", "this gateway has no transfers")
 	}
 	return g.checkInstrument(p.Instrument, p.Hold)
 }
@@ -96,14 +96,14 @@ func (g *Provider) checkInstrument(kind string, hold bool) error {
 	case "":
 	case "card", "saved_card", byHosted:
 		if g.tspCode == "" {
-			return refuse("payment_method", "this account takes qr and sberpay only")
+			return providers.Refuse("payment_method", "this account takes qr and sberpay only")
 		}
 	case "qr", "sberpay":
 	default:
-		return refuse("payment_method", "this gateway has no such way to pay")
+		return providers.Refuse("payment_method", "this gateway has no such way to pay")
 	}
 	if hold && (kind == "qr" || kind == "sberpay" || kind == byHosted) { // assumption 19
-		return refuse("capture", "only cards can be held at this gateway")
+		return providers.Refuse("capture", "only cards can be held at this gateway")
 	}
 	return nil
 }
@@ -180,7 +180,7 @@ func (g *Provider) newOrder(ctx context.Context, p providers.Payment, kind strin
 		}
 	}
 	body := newOrder{
-		MerchantOrderID: p.Ref.Reference, OrderCurrency: g.orderCurrency, TSPID: g.tsp, Description: cut(or(p.Description, p.OrderID), maxText),
+		MerchantOrderID: p.Ref.Reference, OrderCurrency: g.orderCurrency, TSPID: g.tsp, Description: wire.Cut(cmp.Or(p.Description, p.OrderID), maxText),
 		CallbackURL: p.CallbackURL, Type: kind,
 	}
 	if g.byOrder {
@@ -284,9 +284,9 @@ func readOrder(in object) (order, error) {
 	info := in.child("paymentInfo")
 	details, qrc := info.child("paymentDetails"), info.child("qrc")
 	o := order{
-		id: in.text("id"), number: in.text("merchantOrderId"), external: or(in.text("externalOrderId"), details.text("externalId")), status: in.text("status"),
+		id: in.text("id"), number: in.text("merchantOrderId"), external: cmp.Or(in.text("externalOrderId"), details.text("externalId")), status: in.text("status"),
 		orderCurrency: in.text("orderCurrency"), payCurrency: in.text("paymentCurrency"),
-		payload: or(in.text("payload"), qrc.text("payload")), link: in.text("deepLink", "deeplink"),
+		payload: cmp.Or(in.text("payload"), qrc.text("payload")), link: in.text("deepLink", "deeplink"),
 		token: details.text("cardToken"), masked: details.text("maskedPan"), expiry: details.text("expiry"), eci: details.text("eci"),
 		errCode: scrub(details.text("errCode"), in.hide), errText: details.words("errMessage"), kind: in.text("type"), created: in.text("createdAt"),
 	}
@@ -310,7 +310,7 @@ func isID(s string) bool { return s != "" && len(s) <= 64 && strings.Trim(s, pla
 
 // amount is the order's in the field that was sent: the other one is converted and has fees in it or off it.
 func (g *Provider) amount(o order) (money.Amount, bool) {
-	minor, code := o.paymentAmount, or(o.payCurrency, paymentCurrency)
+	minor, code := o.paymentAmount, cmp.Or(o.payCurrency, paymentCurrency)
 	if g.byOrder {
 		minor, code = o.orderAmount, o.orderCurrency
 	}
@@ -470,10 +470,6 @@ func (g *Provider) next(p providers.Payment, o order, ref providers.Ref) *provid
 	return &step
 }
 
-func step(kind providers.Kind, ref providers.Ref) providers.Step {
-	return providers.Step{V: providers.StepVersion, Kind: kind, Ref: ref}
-}
-
 // form sends the shopper to the hosted payment form: with a card already sent, it finishes 3-D Secure (assumption 6). Both
 // ways back are the run's; which of them was taken proves nothing.
 func (g *Provider) form(p providers.Payment) (providers.Step, error) {
@@ -481,7 +477,7 @@ func (g *Provider) form(p providers.Payment) (providers.Step, error) {
 	if external == "" || g.formURL == "" {
 		return providers.Step{}, &providers.Failure{Op: opForm, Err: errNoForm}
 	}
-	s := step(providers.PayerPage, p.Ref)
+	s := providers.NewStep(providers.PayerPage, p.Ref)
 	s.Forms = []threeds.Form{{Action: g.formURL + "/" + url.PathEscape(external), Fields: []threeds.Field{
 		{Name: "successUrl", Value: p.Run.ReturnURL}, {Name: "failUrl", Value: p.Run.ReturnURL},
 	}}}
@@ -499,7 +495,7 @@ func (g *Provider) scan(p providers.Payment, link string) (providers.Step, error
 	if err != nil {
 		return providers.Step{}, err
 	}
-	s := step(providers.Scan, p.Ref)
+	s := providers.NewStep(providers.Scan, p.Ref)
 	s.Link = to
 	return s, nil
 }
@@ -513,7 +509,7 @@ func appLink(link string, loopback bool) (string, error) {
 		return to, nil
 	}
 	u, parseErr := url.Parse(link)
-	plain := len(link) <= threeds.MaxURL && header(link) && !strings.ContainsAny(link, "\"'`<>\\")
+	plain := len(link) <= threeds.MaxURL && wire.HeaderSafe(link) && !strings.ContainsAny(link, "\"'`<>\\")
 	if parseErr == nil && plain && u.Opaque == "" && slices.Contains(appSchemes, u.Scheme) {
 		return link, nil
 	}
@@ -522,17 +518,15 @@ func appLink(link string, loopback bool) (string, error) {
 
 // mask reads 400001******0008; anything else is no card.
 func mask(s string) card.Masked {
-	if len(s) < 12 || !digits(s[:6]) || !digits(s[len(s)-4:]) || strings.Trim(s[6:len(s)-4], "*xX") != "" {
+	if len(s) < 12 || !wire.Digits(s[:6]) || !wire.Digits(s[len(s)-4:]) || strings.Trim(s[6:len(s)-4], "*xX") != "" {
 		return card.Masked{}
 	}
 	return card.Masked{Brand: card.Brand(s[:6]), First6: s[:6], Last4: s[len(s)-4:]}
 }
 
 func eci(s string) string {
-	if len(s) > 2 || !digits(s) {
+	if len(s) > 2 || !wire.Digits(s) {
 		return ""
 	}
 	return s
 }
-
-func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }

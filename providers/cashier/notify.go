@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"tollgate/providers"
+	"tollgate/providers/wire"
 )
 
 // maxCallback is the most that a callback may hold, in bytes.
@@ -46,12 +47,12 @@ func (g *Provider) Notified(r *http.Request) (providers.Notice, error) {
 // we ask by: it is left out.
 func notice(o object) providers.Notice {
 	if in := o.child("order"); len(in.members) > 0 {
-		n := providers.Notice{Reference: cut(in.text("merchantOrderId"), 64), OrderID: in.text("id"), Event: cut(in.text("status"), 64)}
+		n := providers.Notice{Reference: wire.Cut(in.text("merchantOrderId"), 64), OrderID: in.text("id"), Event: wire.Cut(in.text("status"), 64)}
 		if !isID(n.OrderID) {
 			n.OrderID = ""
 		}
 		return n
 	}
 	in := o.child("Order")
-	return providers.Notice{Reference: cut(in.text("MerchantOrderId"), 64), Event: cut(in.text("Status"), 64)}
+	return providers.Notice{Reference: wire.Cut(in.text("MerchantOrderId"), 64), Event: wire.Cut(in.text("Status"), 64)}
 }

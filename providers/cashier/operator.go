@@ -24,12 +24,12 @@ func (g *Provider) Do(ctx context.Context, p providers.Payment, op providers.Op)
 	case p.Ref.OrderID == "":
 		return providers.OpResult{}, &providers.Failure{Op: string(op.Kind), Err: errNoOrder}
 	case op.Kind != providers.Void && op.Amount.Currency.Code != p.Amount.Currency.Code:
-		return providers.OpResult{}, refuse("currency", "must be the payment's")
+		return providers.OpResult{}, providers.Refuse("currency", "must be the payment's")
 	}
 	switch op.Kind {
 	case providers.Capture:
 		if op.Amount.Minor != p.Amount.Minor {
-			return providers.OpResult{}, refuse("amount", "this gateway charges the whole hold only")
+			return providers.OpResult{}, providers.Refuse("amount", "this gateway charges the whole hold only")
 		}
 		return g.onHold(ctx, p, op, opCharge)
 	case providers.Void:
@@ -37,7 +37,7 @@ func (g *Provider) Do(ctx context.Context, p providers.Payment, op providers.Op)
 	case providers.Refund:
 		return g.refund(ctx, p, op)
 	}
-	return providers.OpResult{}, refuse("operation", "this gateway has no such operation")
+	return providers.OpResult{}, providers.Refuse("operation", "this gateway has no such operation")
 }
 
 // onHold is charge or void, which name the order by its external id.
@@ -94,11 +94,11 @@ func (g *Provider) refund(ctx context.Context, p providers.Payment, op providers
 	}
 	switch {
 	case op.Amount.Minor <= 0:
-		return providers.OpResult{}, refuse("amount", "must be positive")
+		return providers.OpResult{}, providers.Refuse("amount", "must be positive")
 	case !g.byOrder:
 		body.Amount = op.Amount.Minor
 	case op.Amount.Minor != p.Amount.Minor || op.Standing.Refunded != 0:
-		return providers.OpResult{}, refuse("amount", "this account can refund the whole payment only")
+		return providers.OpResult{}, providers.Refuse("amount", "this account can refund the whole payment only")
 	}
 	r, err := g.client.call(ctx, request{
 		op: opRefund, method: http.MethodPost, path: "/order/refund/" + url.PathEscape(p.Ref.OrderID), body: body,
@@ -163,7 +163,7 @@ func (g *Provider) Inquire(ctx context.Context, p providers.Payment, op provider
 			return providers.OpResult{State: providers.OpPending}, nil
 		}
 	default:
-		return providers.OpResult{}, refuse("operation", "this gateway has no such operation")
+		return providers.OpResult{}, providers.Refuse("operation", "this gateway has no such operation")
 	}
 	if now.Unmoved(op.Standing) {
 		return providers.OpResult{State: providers.OpMissing}, nil

@@ -1,6 +1,7 @@
 package cashier
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -13,6 +14,7 @@ import (
 	"strings"
 
 	"tollgate/providers"
+	"tollgate/providers/wire"
 	"tollgate/threeds"
 )
 
@@ -62,8 +64,8 @@ func (g *Provider) authorize(ctx context.Context, p providers.Payment, in provid
 		return providers.Step{}, &providers.Failure{Op: opAuthorize, Err: errNoForm}
 	}
 	body := authorization{OrderID: external, PaymentType: "SMS", Metadata: metadata{
-		MerchantOrderID: p.Ref.Reference, Description: cut(p.Description, maxText), CustomerID: p.Customer.ID, Email: or(p.Customer.Email, p.Billing.Email),
-		Phone: or(p.Customer.Phone, p.Billing.Phone), IP: or(b.IP, p.Customer.IP),
+		MerchantOrderID: p.Ref.Reference, Description: wire.Cut(p.Description, maxText), CustomerID: p.Customer.ID, Email: cmp.Or(p.Customer.Email, p.Billing.Email),
+		Phone: cmp.Or(p.Customer.Phone, p.Billing.Phone), IP: cmp.Or(b.IP, p.Customer.IP),
 	}}
 	if p.Hold {
 		body.PaymentType = "DMS"
@@ -96,7 +98,7 @@ func (g *Provider) cardOf(in providers.Instrument, save bool) (any, error) {
 	typed := struct {
 		Pan, ExpMonth, ExpYear, Cvv string
 		Holder                      string `json:",omitempty"`
-	}{in.Card.Number.Reveal(), twoDigits(in.Card.Month), strconv.Itoa(in.Card.Year), in.Card.Code.Reveal(), cut(in.Card.Name, 26)}
+	}{in.Card.Number.Reveal(), wire.TwoDigits(in.Card.Month), strconv.Itoa(in.Card.Year), in.Card.Code.Reveal(), wire.Cut(in.Card.Name, 26)}
 	if g.cardKey == nil {
 		return struct {
 			Pan, ExpMonth, ExpYear, Cvv string
@@ -139,9 +141,9 @@ func (g *Provider) authorized(ctx context.Context, p providers.Payment, r reply)
 		return g.form(p)
 	case status != "":
 		if out := outcome(status); out == providers.Paid || out == providers.Authorized {
-			return step(providers.Finished, p.Ref), nil
+			return providers.NewStep(providers.Finished, p.Ref), nil
 		}
-		return step(providers.Wait, p.Ref), nil
+		return providers.NewStep(providers.Wait, p.Ref), nil
 	case refusedForSure[code] && response.text("Success") == "false":
 		return g.declined(ctx, p, r, "CREATED")
 	}
@@ -153,7 +155,7 @@ func (g *Provider) declined(ctx context.Context, p providers.Payment, r reply, s
 	o, there, err := g.read(ctx, p.Ref.OrderID)
 	if err != nil || !there || o.id != p.Ref.OrderID || o.number != "" && o.number != p.Ref.Reference || o.status != status {
 		if status == "DECLINED" {
-			return step(providers.Wait, p.Ref), nil
+			return providers.NewStep(providers.Wait, p.Ref), nil
 		}
 		return providers.Step{}, r.failure(opAuthorize, r.status)
 	}
@@ -161,7 +163,7 @@ func (g *Provider) declined(ctx context.Context, p providers.Payment, r reply, s
 	if o.errCode == "" && o.errText == "" {
 		o.errCode, o.errText = scrub(response.text("ErrCode", "ErrorCode"), r.hide), response.words("ErrMessage", "Message")
 	}
-	s := step(providers.Declined, p.Ref)
+	s := providers.NewStep(providers.Declined, p.Ref)
 	s.Decline = decline(o)
 	return s, nil
 }
@@ -209,7 +211,7 @@ func (g *Provider) code(p providers.Payment, o order) (providers.Step, error) {
 		}
 		return s, nil
 	}
-	return step(providers.Wait, p.Ref), nil
+	return providers.NewStep(providers.Wait, p.Ref), nil
 }
 
 // sberPay asks the bank's app for the money: by a push to the phone, by a deep link, or both.
@@ -218,7 +220,7 @@ func (g *Provider) sberPay(ctx context.Context, p providers.Payment, in provider
 		BackURL string `json:"BackUrl,omitempty"`
 		Phone   string `json:"phoneNumber,omitempty"`
 	}{BackURL: p.Run.ReturnURL}
-	if phone := phoneDigits(or(in.Phone, p.Customer.Phone)); phone != "" {
+	if phone := phoneDigits(cmp.Or(in.Phone, p.Customer.Phone)); phone != "" {
 		body.Phone = "+" + phone
 	}
 	r, err := g.client.call(ctx, request{
@@ -234,10 +236,10 @@ func (g *Provider) sberPay(ctx context.Context, p providers.Payment, in provider
 		return providers.Step{}, err
 	case o.id != p.Ref.OrderID:
 		return providers.Step{}, &providers.Failure{Op: opSberPay, Text: "answer of another order"}
-	case or(o.link, o.payload) == "":
-		return step(providers.Wait, p.Ref), nil // the push is all there is
+	case cmp.Or(o.link, o.payload) == "":
+		return providers.NewStep(providers.Wait, p.Ref), nil // the push is all there is
 	}
-	s, err := g.scan(p, or(o.link, o.payload))
+	s, err := g.scan(p, cmp.Or(o.link, o.payload))
 	if err != nil {
 		return providers.Step{}, providers.Unreadable(opSberPay, r.status, err)
 	}
@@ -246,29 +248,22 @@ func (g *Provider) sberPay(ctx context.Context, p providers.Payment, in provider
 
 // Resume makes no call: what the browser brings from the form or the app is nothing, and the inquiry knows the rest.
 func (g *Provider) Resume(_ context.Context, p providers.Payment, _ providers.Answer) (providers.Step, error) {
-	return step(providers.Finished, p.Ref), nil
+	return providers.NewStep(providers.Finished, p.Ref), nil
 }
 
 // phoneDigits is a phone in international format without the plus; what has other characters than people type is none.
 func phoneDigits(s string) string {
 	d := strings.NewReplacer(" ", "", "-", "", "(", "", ")", "", "+", "").Replace(s)
-	if !digits(d) || len(d) > 15 {
+	if !wire.Digits(d) || len(d) > 15 {
 		return ""
 	}
 	return d
 }
 
-func twoDigits(n int) string {
-	if n < 10 {
-		return "0" + strconv.Itoa(n)
-	}
-	return strconv.Itoa(n)
-}
-
 // saved is the saved card as the order shows it.
 func (o order) saved() providers.SavedCard {
 	s := providers.SavedCard{ID: o.token, Card: mask(o.masked), Active: o.token != ""}
-	if len(o.expiry) == 6 && digits(o.expiry) {
+	if len(o.expiry) == 6 && wire.Digits(o.expiry) {
 		s.Expiry = o.expiry[4:] + "/" + o.expiry[2:4]
 	}
 	return s

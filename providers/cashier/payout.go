@@ -1,6 +1,7 @@
 package cashier
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"tollgate/providers"
+	"tollgate/providers/wire"
 )
 
 const typePayOut = "PayOut"
@@ -58,14 +60,14 @@ func payoutRequest(to providers.Destination) (request, error) {
 			Pan    string `json:"pan"`
 			Holder string `json:"holder,omitempty"`
 			Phone  string `json:"phone,omitempty"`
-		}{to.Card.Number.Reveal(), cut(or(to.Card.Name, strings.TrimSpace(to.First+" "+to.Last)), maxText), phoneDigits(to.Phone)}}, nil
+		}{to.Card.Number.Reveal(), wire.Cut(cmp.Or(to.Card.Name, strings.TrimSpace(to.First+" "+to.Last)), maxText), phoneDigits(to.Phone)}}, nil
 	case to.Phone != "":
 		phone := phoneDigits(to.Phone)
 		switch {
 		case phone == "":
-			return request{}, refuse("phone", "not a phone number in international format")
-		case !digits(to.BankID):
-			return request{}, refuse("bank_id", "missing or not a number of the bank list")
+			return request{}, providers.Refuse("phone", "not a phone number in international format")
+		case !wire.Digits(to.BankID):
+			return request{}, providers.Refuse("bank_id", "missing or not a number of the bank list")
 		}
 		return request{op: opPayoutIPS, path: "/order/payout/ips/", body: struct {
 			Account string `json:"accountNumber"`
@@ -73,9 +75,9 @@ func payoutRequest(to providers.Destination) (request, error) {
 			First   string `json:"firstName,omitempty"`
 			Last    string `json:"lastName,omitempty"`
 			Middle  string `json:"middleName,omitempty"`
-		}{phone, to.BankID, cut(to.First, maxText), cut(to.Last, maxText), cut(to.Middle, maxText)}}, nil
+		}{phone, to.BankID, wire.Cut(to.First, maxText), wire.Cut(to.Last, maxText), wire.Cut(to.Middle, maxText)}}, nil
 	}
-	return request{}, refuse("destination", "this gateway pays out to a card or a phone")
+	return request{}, providers.Refuse("destination", "this gateway pays out to a card or a phone")
 }
 
 // payoutResult reads a payout order. CREATED means that the payout has not begun; whether it still may, its end tells.
@@ -124,8 +126,8 @@ func (g *Provider) Banks(ctx context.Context) ([]providers.Bank, error) {
 	}
 	banks := []providers.Bank{}
 	for _, b := range list {
-		bank := providers.Bank{ID: b.text("bankId", "id"), Name: cut(b.text("bankName", "name"), maxText)}
-		if digits(bank.ID) {
+		bank := providers.Bank{ID: b.text("bankId", "id"), Name: wire.Cut(b.text("bankName", "name"), maxText)}
+		if wire.Digits(bank.ID) {
 			banks = append(banks, bank)
 		}
 	}

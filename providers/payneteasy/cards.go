@@ -42,7 +42,7 @@ func (p *Provider) hosted(ctx context.Context, pay providers.Payment, b threeds.
 	if a.rejected() || link == "" && a["type"] != typeForm {
 		return started(command, pay, a)
 	}
-	step := providers.Step{V: providers.StepVersion, Kind: providers.Redirect, Ref: pay.Ref}
+	step := providers.NewStep(providers.Redirect, pay.Ref)
 	if id := a["paynet-order-id"]; id != "" {
 		step.Ref.OrderID = id
 	}

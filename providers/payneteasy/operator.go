@@ -27,14 +27,14 @@ func (p *Provider) Do(ctx context.Context, pay providers.Payment, op providers.O
 	case providers.Void, providers.Refund:
 		command = "return"
 	default:
-		return providers.OpResult{}, &providers.Refusal{Field: "kind", Text: "this gateway has no " + string(op.Kind)}
+		return providers.OpResult{}, providers.Refuse("kind", "this gateway has no "+string(op.Kind))
 	}
 	if pay.Ref.OrderID == "" {
 		return providers.OpResult{}, &providers.Failure{Op: command, Err: errors.New("no paynet-order-id")}
 	}
 	if op.Kind != providers.Void {
 		if op.Amount.Currency.Code != pay.Amount.Currency.Code {
-			return providers.OpResult{}, &providers.Refusal{Field: "currency", Text: "must be the payment's"}
+			return providers.OpResult{}, providers.Refuse("currency", "must be the payment's")
 		}
 		var err error
 		if sum, err = amount(op.Amount); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"tollgate/internal/card"
 	"tollgate/providers"
+	"tollgate/providers/wire"
 	"tollgate/threeds"
 )
 
@@ -46,7 +47,7 @@ func (p *Provider) Remember(ctx context.Context, pay providers.Payment, s provid
 // expiry is MM/YY, "" where the answer has none.
 func (a answer) expiry() string {
 	m, y := a.text("card", "expiryMonth"), a.text("card", "expiryYear")
-	if len(m) != 2 || !digits(m) || len(y) != 4 || !digits(y) {
+	if len(m) != 2 || !wire.Digits(m) || len(y) != 4 || !wire.Digits(y) {
 		return ""
 	}
 	return m + "/" + y[2:]
@@ -56,7 +57,7 @@ func (a answer) expiry() string {
 func (p *Provider) Forget(ctx context.Context, _ providers.Owner, _, id string) error {
 	const op = "DL"
 	if !identifier.MatchString(id) {
-		return &providers.Refusal{Field: "saved_card", Text: "not a registration"}
+		return providers.Refuse("saved_card", "not a registration")
 	}
 	form := url.Values{"paymentType": {op}}
 	if p.terminal != "" {
@@ -66,7 +67,7 @@ func (p *Provider) Forget(ctx context.Context, _ providers.Owner, _, id string) 
 	if err != nil {
 		return err
 	}
-	if strings.HasPrefix(a.code(), "0") || a.code() == codeNotFound || contains(strings.ToLower(a.text("result", "description")), "not found") {
+	if strings.HasPrefix(a.code(), "0") || a.code() == codeNotFound || wire.ContainsAny(strings.ToLower(a.text("result", "description")), "not found") {
 		return nil
 	}
 	return a.failure(op)
@@ -80,7 +81,7 @@ func (p *Provider) RegisterCard(ctx context.Context, o providers.Owner, referenc
 	const op = "registrations"
 	brand, ok := p.brands[c.Number.Masked().Brand]
 	if !ok {
-		return providers.SavedCard{}, &providers.Refusal{Field: "card", Text: "this gateway does not take this brand"}
+		return providers.SavedCard{}, providers.Refuse("card", "this gateway does not take this brand")
 	}
 	pay.Customer.ID = o.CustomerID
 	form := p.form(pay, threeds.BrowserData{})
@@ -104,5 +105,5 @@ func (p *Provider) RegisterCard(ctx context.Context, o providers.Owner, referenc
 	if !strings.HasPrefix(a.code(), "0") || !identifier.MatchString(id) {
 		return providers.SavedCard{}, &providers.Failure{Op: op, Code: a.code(), Text: clean(a.text("result", "description"), c.Code)}
 	}
-	return providers.SavedCard{ID: id, Card: c.Number.Masked(), Expiry: twoDigits(c.Month) + "/" + twoDigits(c.Year%100), Active: true}, nil
+	return providers.SavedCard{ID: id, Card: c.Number.Masked(), Expiry: wire.TwoDigits(c.Month) + "/" + wire.TwoDigits(c.Year%100), Active: true}, nil
 }

@@ -35,7 +35,7 @@ func (p *Provider) CreateInvoice(ctx context.Context, in providers.Invoice) (pro
 // RenewInvoice gives an old bill a new address; the old one dies.
 func (p *Provider) RenewInvoice(ctx context.Context, in providers.Invoice) (providers.Invoice, error) {
 	if !identifier.MatchString(in.GatewayID) {
-		return providers.Invoice{}, &providers.Refusal{Field: "invoice", Text: "the gateway's invoice id is missing"}
+		return providers.Invoice{}, providers.Refuse("invoice", "the gateway's invoice id is missing")
 	}
 	form := url.Values{"invoiceId": {in.GatewayID}, "merchantRedirectUrl": {in.ReturnURL}}
 	return p.invoice(ctx, "regenerate", in, p.client.signed(form, p.client.signRenewal(in.GatewayID, in.ReturnURL)))

@@ -12,6 +12,7 @@ import (
 
 	"tollgate/internal/money"
 	"tollgate/providers"
+	"tollgate/providers/wire"
 )
 
 const maxNotice = 64 << 10
@@ -120,7 +121,7 @@ func (p *Provider) proved(given map[string]string) (providers.Notice, bool) {
 	if event == "" || event == short {
 		event = short
 	}
-	return providers.Notice{Reference: reference, OrderID: id, Event: clean(cut(event, 50))}, true
+	return providers.Notice{Reference: reference, OrderID: id, Event: clean(wire.Cut(event, 50))}, true
 }
 
 // twoDecimals writes an amount the way it is signed, where the notification has it as a number (50, 50.5).

@@ -12,6 +12,7 @@ import (
 	"tollgate/internal/card"
 	"tollgate/internal/money"
 	"tollgate/providers"
+	"tollgate/providers/wire"
 	"tollgate/threeds"
 )
 
@@ -56,16 +57,16 @@ func (p *Provider) Check(pay providers.Payment) error {
 	}
 	switch {
 	case pay.Transfer != nil:
-		return &providers.Refusal{Field: "kind", Text: "this gateway has no transfers"}
+		return providers.Refuse("kind", "this gateway has no transfers")
 	case pay.Fee != 0:
-		return &providers.Refusal{Field: "fee", Text: "this gateway has no fee"}
+		return providers.Refuse("fee", "this gateway has no fee")
 	}
 	for _, f := range p.billing(pay).fields() {
 		switch {
 		case f.value == "" && f.needed && p.address:
-			return &providers.Refusal{Field: "billing." + f.name, Text: "this account needs it: " + f.rule}
+			return providers.Refuse("billing."+f.name, "this account needs it: "+f.rule)
 		case f.value != "" && !f.fits():
-			return &providers.Refusal{Field: "billing." + f.name, Text: f.rule}
+			return providers.Refuse("billing."+f.name, f.rule)
 		}
 	}
 	return nil
@@ -113,7 +114,7 @@ func (p *Provider) Pay(ctx context.Context, pay providers.Payment, in providers.
 			form.Set("card.cvv", in.Code.Reveal())
 		}
 	default:
-		return providers.Step{}, &providers.Refusal{Field: "payment_method", Text: "cards and saved cards only"}
+		return providers.Step{}, providers.Refuse("payment_method", "cards and saved cards only")
 	}
 	if in.Merchant && !in.Initial {
 		form.Set("recurringType", "REPEATED")
@@ -176,7 +177,7 @@ func (p *Provider) form(pay providers.Payment, b threeds.BrowserData) url.Values
 
 func cardFields(form url.Values, c card.Card) {
 	form.Set("card.number", c.Number.Reveal())
-	form.Set("card.expiryMonth", twoDigits(c.Month))
+	form.Set("card.expiryMonth", wire.TwoDigits(c.Month))
 	form.Set("card.expiryYear", strconv.Itoa(c.Year))
 	if !c.Code.Zero() {
 		form.Set("card.cvv", c.Code.Reveal())
@@ -185,7 +186,7 @@ func cardFields(form url.Values, c card.Card) {
 
 // names takes the customer's names off the card where nobody told them.
 func names(form url.Values, printed string) {
-	printed = cut(strings.TrimSpace(printed), 50)
+	printed = wire.Cut(strings.TrimSpace(printed), 50)
 	if printed == "" || form.Get("customer.givenName") != "" || form.Get("customer.surname") != "" {
 		return
 	}
@@ -214,7 +215,7 @@ func (p *Provider) step(op string, ref providers.Ref, a answer, code card.Code) 
 	if token := a.registration(); token != "" {
 		ref = ref.With(keyRegistration, token)
 	}
-	step := providers.Step{V: providers.StepVersion, Kind: providers.Wait, Ref: ref}
+	step := providers.NewStep(providers.Wait, ref)
 	switch v := verdict(a, op == "PA"); {
 	case v == fine:
 		if id == "" {
@@ -307,7 +308,7 @@ func (p *Provider) Resume(_ context.Context, pay providers.Payment, ans provider
 	default:
 		return providers.Step{}, &providers.Failure{Op: "resume", Err: errors.New("this gateway takes no answer of kind " + string(ans.Kind))}
 	}
-	return providers.Step{V: providers.StepVersion, Kind: providers.Wait, Ref: ref}, nil
+	return providers.NewStep(providers.Wait, ref), nil
 }
 
 // Status asks for the payment, by the gateway's id once it is known.
@@ -419,7 +420,7 @@ func (a answer) card() card.Masked {
 	if last == "" {
 		last = a.text("card", "lastFourDigits")
 	}
-	if len(first) < 6 || !digits(first) || len(last) != 4 || !digits(last) {
+	if len(first) < 6 || !wire.Digits(first) || len(last) != 4 || !wire.Digits(last) {
 		return card.Masked{}
 	}
 	return card.Masked{Brand: card.Brand(first[:6]), First6: first[:6], Last4: last}
@@ -427,23 +428,9 @@ func (a answer) card() card.Masked {
 
 func description(text, orderID string) string {
 	if d := strings.TrimSpace(text); d != "" {
-		return cut(d, 255)
+		return wire.Cut(d, 255)
 	}
 	return orderID
-}
-
-func twoDigits(n int) string {
-	if n < 10 {
-		return "0" + strconv.Itoa(n)
-	}
-	return strconv.Itoa(n)
-}
-
-func cut(s string, max int) string {
-	if r := []rune(s); len(r) > max {
-		return string(r[:max])
-	}
-	return s
 }
 
 var cardNumber = regexp.MustCompile(`[0-9](?:[ -]?[0-9]){11,}`)
@@ -456,5 +443,5 @@ func clean(s string, codes ...card.Code) string {
 			s = strings.ReplaceAll(s, c.Reveal(), "…")
 		}
 	}
-	return cut(s, 500)
+	return wire.Cut(s, 500)
 }
