@@ -118,7 +118,7 @@ func (c *Config) Open(env providers.Env) (providers.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{
+	p := &provider{
 		client: client{
 			http: env.HTTP, base: strings.TrimRight(c.BaseURL, "/"), bearer: c.Bearer, apiKey: c.APIKey,
 			access: newAccess(env.HTTP, env.Now, strings.TrimRight(c.IdentityURL, "/"), c.Login, c.Password),

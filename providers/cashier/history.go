@@ -12,7 +12,7 @@ import (
 )
 
 // History is the gateway's list of a shop's orders. Status is the gateway's word.
-func (g *Provider) History(ctx context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
+func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
 	limit := q.Limit
 	if limit <= 0 || limit > 100 {
 		limit = 100

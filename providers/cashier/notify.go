@@ -19,7 +19,7 @@ const maxCallback = 64 << 10
 // Notified checks Payment-Sign: RSA PKCS#1 v1.5 with SHA-1 over the body's bytes as they came, in base64. SHA-1 is the
 // gateway's choice; a forger would need a second preimage, and a callback is a hint only. Either layer's body is read. One
 // that is signed but not of an order of ours is a Notice without Reference.
-func (g *Provider) Notified(r *http.Request) (providers.Notice, error) {
+func (g *provider) Notified(r *http.Request) (providers.Notice, error) {
 	signs := r.Header.Values("Payment-Sign")
 	if g.callbackKey == nil || r.Method != http.MethodPost || len(signs) != 1 {
 		return providers.Notice{}, providers.ErrForged

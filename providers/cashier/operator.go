@@ -10,7 +10,7 @@ import (
 
 // Kinds says what can be done with an order's money. charge and void name no amount, so they are for the whole. Refunds
 // are in what the customer paid in: an account that sends orderAmount can say "all" only.
-func (g *Provider) Kinds() []providers.OpLimits {
+func (g *provider) Kinds() []providers.OpLimits {
 	return []providers.OpLimits{
 		{Kind: providers.Capture, Once: true},
 		{Kind: providers.Void, Once: true},
@@ -19,7 +19,7 @@ func (g *Provider) Kinds() []providers.OpLimits {
 }
 
 // Do asks for one operation. Its x-req-id comes from our references of payment and operation.
-func (g *Provider) Do(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
+func (g *provider) Do(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
 	switch {
 	case p.Ref.OrderID == "":
 		return providers.OpResult{}, &providers.Failure{Op: string(op.Kind), Err: errNoOrder}
@@ -41,7 +41,7 @@ func (g *Provider) Do(ctx context.Context, p providers.Payment, op providers.Op)
 }
 
 // onHold is charge or void, which name the order by its external id.
-func (g *Provider) onHold(ctx context.Context, p providers.Payment, op providers.Op, call string) (providers.OpResult, error) {
+func (g *provider) onHold(ctx context.Context, p providers.Payment, op providers.Op, call string) (providers.OpResult, error) {
 	external := p.Ref.More[moreExternal]
 	if external == "" {
 		return providers.OpResult{}, &providers.Failure{Op: call, Err: errNoForm}
@@ -88,7 +88,7 @@ func holdResult(kind providers.OpKind, status string, d *providers.Decline) (r p
 }
 
 // refund gives money back. A part is named in kopecks; all of an order by its own amount is said by naming none.
-func (g *Provider) refund(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
+func (g *provider) refund(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
 	var body struct {
 		Amount int64 `json:"amount,omitempty"`
 	}
@@ -128,7 +128,7 @@ func (g *Provider) refund(ctx context.Context, p providers.Payment, op providers
 
 // Inquire tells from the order whether the operation was done. The call is never repeated: its x-req-id would give the
 // first answer only if there was one, and within the hour.
-func (g *Provider) Inquire(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
+func (g *provider) Inquire(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
 	o, there, err := g.inquire(ctx, p)
 	switch {
 	case err != nil:

@@ -19,7 +19,7 @@ import (
 )
 
 // Pay pays with a card, a saved card, a QR code, SberPay or on the gateway's own form.
-func (g *Provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
 	if err := g.checkInstrument(in.Kind, p.Hold); err != nil {
 		return providers.Step{}, err
 	}
@@ -58,7 +58,7 @@ type metadata struct {
 
 // authorize sends the card: SMS takes the money at once, DMS holds it. A payment that the merchant makes alone carries no
 // 3-D Secure data.
-func (g *Provider) authorize(ctx context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (g *provider) authorize(ctx context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
 	external := p.Ref.More[moreExternal]
 	if external == "" {
 		return providers.Step{}, &providers.Failure{Op: opAuthorize, Err: errNoForm}
@@ -88,7 +88,7 @@ func (g *Provider) authorize(ctx context.Context, p providers.Payment, in provid
 }
 
 // cardOf is the member Card: what was typed, in the open or sealed, or a token.
-func (g *Provider) cardOf(in providers.Instrument, save bool) (any, error) {
+func (g *provider) cardOf(in providers.Instrument, save bool) (any, error) {
 	if in.Kind == "saved_card" {
 		return struct {
 			Token string
@@ -125,7 +125,7 @@ var refusedForSure = map[string]bool{"ACCESS_DENIED": true, "AMOUNT_ERROR": true
 
 // authorized tells the answers of authorize apart by the order's status. A refusal without one proves nothing by itself:
 // it is believed only if the code says that nothing was tried and the order is then found untouched.
-func (g *Provider) authorized(ctx context.Context, p providers.Payment, r reply) (providers.Step, error) {
+func (g *provider) authorized(ctx context.Context, p providers.Payment, r reply) (providers.Step, error) {
 	in, response := r.child("Order"), r.child("Response")
 	id, number, status := in.text("OrderId"), in.text("MerchantOrderId"), in.text("Status")
 	ours := id == p.Ref.More[moreExternal] && (number == "" || number == p.Ref.Reference)
@@ -151,7 +151,7 @@ func (g *Provider) authorized(ctx context.Context, p providers.Payment, r reply)
 }
 
 // declined asks the order once, because a step Declined is believed; one that says otherwise is left to the inquiry.
-func (g *Provider) declined(ctx context.Context, p providers.Payment, r reply, status string) (providers.Step, error) {
+func (g *provider) declined(ctx context.Context, p providers.Payment, r reply, status string) (providers.Step, error) {
 	o, there, err := g.read(ctx, p.Ref.OrderID)
 	if err != nil || !there || o.id != p.Ref.OrderID || o.number != "" && o.number != p.Ref.Reference || o.status != status {
 		if status == "DECLINED" {
@@ -170,7 +170,7 @@ func (g *Provider) declined(ctx context.Context, p providers.Payment, r reply, s
 
 // qr registers a QR code. That moves no money, so what was not answered well is looked up and, if the order has no code,
 // asked for once more under the same x-req-id.
-func (g *Provider) qr(ctx context.Context, p providers.Payment) (providers.Step, error) {
+func (g *provider) qr(ctx context.Context, p providers.Payment) (providers.Step, error) {
 	ask := func() (providers.Step, error) {
 		r, err := g.client.call(ctx, request{
 			op: opQR, method: http.MethodPost, path: "/order/qrcData/" + url.PathEscape(p.Ref.OrderID), body: struct{}{},
@@ -200,7 +200,7 @@ func (g *Provider) qr(ctx context.Context, p providers.Payment) (providers.Step,
 }
 
 // code is the step for an order whose QR code is made, or is being made.
-func (g *Provider) code(p providers.Payment, o order) (providers.Step, error) {
+func (g *provider) code(p providers.Payment, o order) (providers.Step, error) {
 	switch {
 	case o.id != p.Ref.OrderID:
 		return providers.Step{}, &providers.Failure{Op: opQR, Text: "answer of another order"}
@@ -215,7 +215,7 @@ func (g *Provider) code(p providers.Payment, o order) (providers.Step, error) {
 }
 
 // sberPay asks the bank's app for the money: by a push to the phone, by a deep link, or both.
-func (g *Provider) sberPay(ctx context.Context, p providers.Payment, in providers.Instrument) (providers.Step, error) {
+func (g *provider) sberPay(ctx context.Context, p providers.Payment, in providers.Instrument) (providers.Step, error) {
 	body := struct {
 		BackURL string `json:"BackUrl,omitempty"`
 		Phone   string `json:"phoneNumber,omitempty"`
@@ -247,7 +247,7 @@ func (g *Provider) sberPay(ctx context.Context, p providers.Payment, in provider
 }
 
 // Resume makes no call: what the browser brings from the form or the app is nothing, and the inquiry knows the rest.
-func (g *Provider) Resume(_ context.Context, p providers.Payment, _ providers.Answer) (providers.Step, error) {
+func (g *provider) Resume(_ context.Context, p providers.Payment, _ providers.Answer) (providers.Step, error) {
 	return providers.NewStep(providers.Finished, p.Ref), nil
 }
 

@@ -19,7 +19,7 @@ const typePayOut = "PayOut"
 const listed = 15 * time.Minute
 
 // Payout sends money to a card, or to a phone at a bank. The order of type PayOut comes first and moves none.
-func (g *Provider) Payout(ctx context.Context, p providers.Payment, to providers.Destination) (providers.OpResult, error) {
+func (g *provider) Payout(ctx context.Context, p providers.Payment, to providers.Destination) (providers.OpResult, error) {
 	p.Instrument, p.Hold = "", false // those of payments
 	if err := g.Check(p); err != nil {
 		return providers.OpResult{}, err
@@ -93,7 +93,7 @@ func payoutResult(o order) providers.OpResult {
 }
 
 // InquirePayout asks for the payout's order: by its id, or by our reference where the answer that named it was lost.
-func (g *Provider) InquirePayout(ctx context.Context, p providers.Payment, r providers.OpResult) (providers.OpResult, error) {
+func (g *provider) InquirePayout(ctx context.Context, p providers.Payment, r providers.OpResult) (providers.OpResult, error) {
 	if r.GatewayID != "" {
 		p.Ref.OrderID = r.GatewayID
 	}
@@ -115,7 +115,7 @@ func (g *Provider) InquirePayout(ctx context.Context, p providers.Payment, r pro
 }
 
 // Banks lists the banks that payouts by phone can go to (assumption 12).
-func (g *Provider) Banks(ctx context.Context) ([]providers.Bank, error) {
+func (g *provider) Banks(ctx context.Context) ([]providers.Bank, error) {
 	r, err := g.client.call(ctx, request{op: opBanks, method: http.MethodGet, path: "/public/banks"})
 	if err != nil {
 		return nil, err

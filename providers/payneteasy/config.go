@@ -99,7 +99,7 @@ func (c Config) Open(env providers.Env) (providers.Provider, error) {
 	if c.EndpointGroupID != "" {
 		endpoint, path = c.EndpointGroupID, "group/"+c.EndpointGroupID
 	}
-	return &Provider{
+	return &provider{
 		client: client{
 			http: env.HTTP, base: strings.TrimRight(c.BaseURL, "/"), endpoint: endpoint, path: path,
 			login: c.Login, control: c.MerchantControl, json: c.Answers == "json",
@@ -150,7 +150,7 @@ func (b Billing) fields() []billingField {
 }
 
 // billing is what goes to the gateway: the merchant's words, then the customer's, then the account's.
-func (p *Provider) billing(pay providers.Payment) Billing {
+func (p *provider) billing(pay providers.Payment) Billing {
 	first := func(values ...string) string {
 		for _, v := range values {
 			if v = strings.TrimSpace(v); v != "" {

@@ -16,8 +16,8 @@ import (
 	"tollgate/threeds"
 )
 
-// Provider is an opened account. It keeps no state between calls.
-type Provider struct {
+// provider is an opened account. It keeps no state between calls.
+type provider struct {
 	client   client
 	notify   string
 	site     string
@@ -28,9 +28,9 @@ type Provider struct {
 }
 
 var (
-	_ providers.Provider = (*Provider)(nil)
-	_ providers.Notifier = (*Provider)(nil)
-	_ providers.Operator = (*Provider)(nil)
+	_ providers.Provider = (*provider)(nil)
+	_ providers.Notifier = (*provider)(nil)
+	_ providers.Operator = (*provider)(nil)
 )
 
 // methodWait is how long the 3DS Method may take before it counts as not done (EMV 3DS 2.1 and 2.2, requirement 315).
@@ -41,7 +41,7 @@ const transID = "threeDSServerTransID"
 
 // Check refuses what sale and preauth cannot express: amounts over ten characters, currencies without exactly two
 // decimals, and payments for which neither the merchant nor the account gives an address.
-func (p *Provider) Check(pay providers.Payment) error {
+func (p *provider) Check(pay providers.Payment) error {
 	if _, err := amount(pay.Amount); err != nil {
 		return err
 	}
@@ -60,12 +60,12 @@ func (p *Provider) Check(pay providers.Payment) error {
 }
 
 // Register makes no call: the order begins with the sale.
-func (p *Provider) Register(_ context.Context, pay providers.Payment) (providers.Ref, error) {
+func (p *provider) Register(_ context.Context, pay providers.Payment) (providers.Ref, error) {
 	return providers.Ref{Reference: pay.Ref.Reference}, nil
 }
 
 // Pay sends a sale, or a preauth where the amount is to be held.
-func (p *Provider) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
 	if err := p.Check(pay); err != nil {
 		return providers.Step{}, err
 	}
@@ -99,7 +99,7 @@ func (p *Provider) Pay(ctx context.Context, pay providers.Payment, in providers.
 }
 
 // order is what a sale, a preauth and their forms have in common: everything but the card.
-func (p *Provider) order(pay providers.Payment, b threeds.BrowserData) (url.Values, error) {
+func (p *provider) order(pay providers.Payment, b threeds.BrowserData) (url.Values, error) {
 	sum, err := amount(pay.Amount)
 	if err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func (p *Provider) order(pay providers.Payment, b threeds.BrowserData) (url.Valu
 }
 
 // callback names our callback address by the parameter that the account wants.
-func (p *Provider) callback(form url.Values, pay providers.Payment) {
+func (p *provider) callback(form url.Values, pay providers.Payment) {
 	switch {
 	case pay.CallbackURL == "" || p.notify == "none":
 	case p.notify == "":
@@ -161,7 +161,7 @@ func started(command string, pay providers.Payment, a answer) (providers.Step, e
 }
 
 // Resume uploads what the browser brought; the payment goes on by itself then, and status tells how.
-func (p *Provider) Resume(ctx context.Context, pay providers.Payment, ans providers.Answer) (providers.Step, error) {
+func (p *provider) Resume(ctx context.Context, pay providers.Payment, ans providers.Answer) (providers.Step, error) {
 	ref := pay.Ref
 	var command string
 	var fields [][2]string
@@ -276,7 +276,7 @@ func accepted(command string, ref providers.Ref, a answer) (providers.Step, erro
 }
 
 // Status asks for the order and translates the gateway's words; facts and assumptions in docs/gateways/payneteasy.md.
-func (p *Provider) Status(ctx context.Context, pay providers.Payment) (providers.Standing, error) {
+func (p *provider) Status(ctx context.Context, pay providers.Payment) (providers.Standing, error) {
 	a, err := p.client.status(ctx, pay.Ref.Reference, pay.Ref.OrderID, "")
 	if err != nil {
 		return providers.Standing{}, err
@@ -284,7 +284,7 @@ func (p *Provider) Status(ctx context.Context, pay providers.Payment) (providers
 	return p.standing(pay, a.scrubbed(card.Card{}))
 }
 
-func (p *Provider) standing(pay providers.Payment, a answer) (providers.Standing, error) {
+func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing, error) {
 	ref := pay.Ref
 	if a.rejected() {
 		// An order whose number the gateway once gave us cannot be unknown to it.
@@ -479,7 +479,7 @@ var errNoWay = errors.New("the page of the bank has an address that cannot be op
 
 // next is what the gateway waits for. tds_status is spelt with an underscore in the documentation, unlike all its
 // neighbours, so both spellings are read.
-func (p *Provider) next(pay providers.Payment, ref providers.Ref, a answer) (*providers.Step, error) {
+func (p *provider) next(pay providers.Payment, ref providers.Ref, a answer) (*providers.Step, error) {
 	tds := a["tds_status"]
 	if tds == "" {
 		tds = a["tds-status"]

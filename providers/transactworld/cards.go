@@ -13,13 +13,13 @@ import (
 )
 
 // Cards answers errors.ErrUnsupported: the platform's call that lists tokens has no public path; we keep the list.
-func (p *Provider) Cards(context.Context, providers.Owner) ([]providers.SavedCard, error) {
+func (p *provider) Cards(context.Context, providers.Owner) ([]providers.SavedCard, error) {
 	return nil, errors.ErrUnsupported
 }
 
 // Remember names the registration that the payment made. The inquiry is asked for it, and for the card's expiry; without its
 // answer the registration that the payment's own answer brought is enough.
-func (p *Provider) Remember(ctx context.Context, pay providers.Payment, s providers.Standing) (providers.SavedCard, error) {
+func (p *provider) Remember(ctx context.Context, pay providers.Payment, s providers.Standing) (providers.SavedCard, error) {
 	id := s.Ref.More[keyRegistration]
 	if id == "" {
 		id = pay.Ref.More[keyRegistration]
@@ -54,7 +54,7 @@ func (a answer) expiry() string {
 }
 
 // Forget deletes a registration (DL).
-func (p *Provider) Forget(ctx context.Context, _ providers.Owner, _, id string) error {
+func (p *provider) Forget(ctx context.Context, _ providers.Owner, _, id string) error {
 	const op = "DL"
 	if !identifier.MatchString(id) {
 		return providers.Refuse("saved_card", "not a registration")
@@ -74,10 +74,10 @@ func (p *Provider) Forget(ctx context.Context, _ providers.Owner, _, id string) 
 }
 
 // AsksCode tells whether a shopper who pays with a registration types the CVC; an option of the account.
-func (p *Provider) AsksCode() bool { return p.tokenCode }
+func (p *provider) AsksCode() bool { return p.tokenCode }
 
 // RegisterCard stores a card without a payment.
-func (p *Provider) RegisterCard(ctx context.Context, o providers.Owner, reference string, c card.Card, pay providers.Payment) (providers.SavedCard, error) {
+func (p *provider) RegisterCard(ctx context.Context, o providers.Owner, reference string, c card.Card, pay providers.Payment) (providers.SavedCard, error) {
 	const op = "registrations"
 	brand, ok := p.brands[c.Number.Masked().Brand]
 	if !ok {

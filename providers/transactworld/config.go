@@ -131,7 +131,7 @@ func (c Config) Open(env providers.Env) (providers.Provider, error) {
 	if mode == "" {
 		mode = "CC"
 	}
-	return &Provider{
+	return &provider{
 		client: &client{
 			http: env.HTTP, now: env.Now, base: strings.TrimRight(c.BaseURL, "/"), member: c.MemberID, partner: c.PartnerID, username: c.Username, key: c.SecureKey,
 			json: c.Requests == "json", xml: c.Answers == "xml", turn: make(chan struct{}, 1),
@@ -188,7 +188,7 @@ func (b Billing) fields() []billingField {
 }
 
 // billing is what goes to the gateway: the merchant's words, then the customer's, then the account's.
-func (p *Provider) billing(pay providers.Payment) Billing {
+func (p *provider) billing(pay providers.Payment) Billing {
 	first := func(values ...string) string {
 		for _, v := range values {
 			if v = strings.TrimSpace(v); v != "" {

@@ -69,7 +69,7 @@ func says(status int, body string) func(sent) (int, string) {
 	return func(sent) (int, string) { return status, body }
 }
 
-func testProvider(t testing.TB, w *gatewayLine, change ...func(*Config)) *Provider {
+func testProvider(t testing.TB, w *gatewayLine, change ...func(*Config)) *provider {
 	t.Helper()
 	if w == nil {
 		w = &gatewayLine{}
@@ -86,7 +86,7 @@ func testProvider(t testing.TB, w *gatewayLine, change ...func(*Config)) *Provid
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p.(*Provider)
+	return p.(*provider)
 }
 
 func parse(t testing.TB, number, code string, year int) card.Card {

@@ -19,7 +19,7 @@ const maxNotice = 64 << 10
 
 // Notified verifies a notification: a POST whose body is JSON (as documented), XML, or a form (as public clients also take it).
 // The checksum covers paymentId, merchantTransactionId, amount and the short status. A callback is a hint only.
-func (p *Provider) Notified(r *http.Request) (providers.Notice, error) {
+func (p *provider) Notified(r *http.Request) (providers.Notice, error) {
 	if r.Method != http.MethodPost {
 		return providers.Notice{}, providers.ErrForged
 	}
@@ -73,7 +73,7 @@ func readNotice(kind string, body []byte) (map[string]string, bool) {
 
 // proved checks the checksum of a notification or of what the browser brought back. A field that the checksum covers may
 // come under two names, but then both say the same; a bar inside one could move the borders between them.
-func (p *Provider) proved(given map[string]string) (providers.Notice, bool) {
+func (p *provider) proved(given map[string]string) (providers.Notice, bool) {
 	fields := make(map[string]string, len(given))
 	for name, v := range given {
 		name, v = strings.ToLower(name), strings.TrimSpace(v)

@@ -12,7 +12,7 @@ import (
 
 // Kinds are the operations of the back office. The platform refunds a payment once; that a hold is captured or cancelled
 // once is assumed.
-func (p *Provider) Kinds() []providers.OpLimits {
+func (p *provider) Kinds() []providers.OpLimits {
 	return []providers.OpLimits{
 		{Kind: providers.Capture, Partial: true, Once: true},
 		{Kind: providers.Void, Partial: p.partialVoid, Once: true},
@@ -21,7 +21,7 @@ func (p *Provider) Kinds() []providers.OpLimits {
 }
 
 // Do sends CP, RV or RF. What the gateway would refuse is refused before the call: a second refund above all.
-func (p *Provider) Do(ctx context.Context, pay providers.Payment, op providers.Op) (providers.OpResult, error) {
+func (p *provider) Do(ctx context.Context, pay providers.Payment, op providers.Op) (providers.OpResult, error) {
 	id := pay.Ref.OrderID
 	if !identifier.MatchString(id) {
 		return providers.OpResult{}, &providers.Failure{Op: string(op.Kind), Err: errors.New("no paymentId")}
@@ -149,7 +149,7 @@ func done(word string, a answer, id, reference string) (providers.OpResult, erro
 // Inquire reads the operation off the payment's status. Where nothing moved (the answer to Do was lost) it is
 // missing. Part of a hold given back need not show, so that stays unknown; and a part taken or given back shows only where
 // the gateway states its sum.
-func (p *Provider) Inquire(ctx context.Context, pay providers.Payment, op providers.Op) (providers.OpResult, error) {
+func (p *provider) Inquire(ctx context.Context, pay providers.Payment, op providers.Op) (providers.OpResult, error) {
 	word := map[providers.OpKind]string{providers.Capture: "CP", providers.Void: "RV", providers.Refund: "RF"}[op.Kind]
 	if word == "" {
 		return providers.OpResult{}, providers.Refuse("kind", "this gateway has no "+string(op.Kind))

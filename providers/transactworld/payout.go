@@ -13,7 +13,7 @@ import (
 
 // Payout sends money to the card of an earlier payment, or to a card. Repeated with the same reference it is refused by the
 // gateway, which takes a number once.
-func (p *Provider) Payout(ctx context.Context, pay providers.Payment, to providers.Destination) (providers.OpResult, error) {
+func (p *provider) Payout(ctx context.Context, pay providers.Payment, to providers.Destination) (providers.OpResult, error) {
 	const op = "PO"
 	total, err := amount(pay.Amount)
 	if err != nil {
@@ -62,7 +62,7 @@ func (p *Provider) Payout(ctx context.Context, pay providers.Payment, to provide
 }
 
 // InquirePayout asks for the payout as for a payment. One that is not found is missing: its call may be under way.
-func (p *Provider) InquirePayout(ctx context.Context, pay providers.Payment, r providers.OpResult) (providers.OpResult, error) {
+func (p *provider) InquirePayout(ctx context.Context, pay providers.Payment, r providers.OpResult) (providers.OpResult, error) {
 	const op = "IN"
 	a, err := p.client.inquire(ctx, r.GatewayID, pay.Ref.Reference)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"tollgate/threeds"
 )
 
-// Provider is an opened account. Between calls it keeps the AuthToken and nothing else.
-type Provider struct {
+// provider is an opened account. Between calls it keeps the AuthToken and nothing else.
+type provider struct {
 	client      *client
 	terminal    string
 	accountID   string
@@ -33,14 +33,14 @@ type Provider struct {
 }
 
 var (
-	_ providers.Provider      = (*Provider)(nil)
-	_ providers.Notifier      = (*Provider)(nil)
-	_ providers.Operator      = (*Provider)(nil)
-	_ providers.CardKeeper    = (*Provider)(nil)
-	_ providers.CardRegistrar = (*Provider)(nil)
-	_ providers.Payer         = (*Provider)(nil)
-	_ providers.Invoicer      = (*Provider)(nil)
-	_ providers.Historian     = (*Provider)(nil)
+	_ providers.Provider      = (*provider)(nil)
+	_ providers.Notifier      = (*provider)(nil)
+	_ providers.Operator      = (*provider)(nil)
+	_ providers.CardKeeper    = (*provider)(nil)
+	_ providers.CardRegistrar = (*provider)(nil)
+	_ providers.Payer         = (*provider)(nil)
+	_ providers.Invoicer      = (*provider)(nil)
+	_ providers.Historian     = (*provider)(nil)
 )
 
 // Keys of Ref.More.
@@ -51,7 +51,7 @@ const (
 
 // Check refuses what a payment cannot express: amounts that are not two decimals, and, where the account requires them,
 // payments for which neither the merchant nor the account gives an address.
-func (p *Provider) Check(pay providers.Payment) error {
+func (p *provider) Check(pay providers.Payment) error {
 	if _, err := amount(pay.Amount); err != nil {
 		return err
 	}
@@ -73,12 +73,12 @@ func (p *Provider) Check(pay providers.Payment) error {
 }
 
 // Register makes no call: the payment begins with PA or DB.
-func (p *Provider) Register(_ context.Context, pay providers.Payment) (providers.Ref, error) {
+func (p *provider) Register(_ context.Context, pay providers.Payment) (providers.Ref, error) {
 	return providers.Ref{Reference: pay.Ref.Reference}, nil
 }
 
 // Pay sends PA or DB: with the card, with a registration, or as a repeat of the payment that in.First names.
-func (p *Provider) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
 	if err := p.Check(pay); err != nil {
 		return providers.Step{}, err
 	}
@@ -132,7 +132,7 @@ func (p *Provider) Pay(ctx context.Context, pay providers.Payment, in providers.
 }
 
 // form is what all payments say: who, where to, and from which browser.
-func (p *Provider) form(pay providers.Payment, b threeds.BrowserData) url.Values {
+func (p *provider) form(pay providers.Payment, b threeds.BrowserData) url.Values {
 	form := url.Values{
 		"merchantTransactionId": {pay.Ref.Reference},
 		"currency":              {pay.Amount.Currency.Code},
@@ -199,7 +199,7 @@ func names(form url.Values, printed string) {
 }
 
 // step reads the answer to a payment. Only an explicit N that opened no doubt is a decline; success is left to the inquiry.
-func (p *Provider) step(op string, ref providers.Ref, a answer, code card.Code) (providers.Step, error) {
+func (p *provider) step(op string, ref providers.Ref, a answer, code card.Code) (providers.Step, error) {
 	if said := a.text("merchantTransactionId"); said != "" && said != ref.Reference {
 		return providers.Step{}, &providers.Failure{Op: op, Text: "answer of another payment"}
 	}
@@ -240,7 +240,7 @@ const maxParameters = 64
 
 // redirect turns the redirect object into what the browser does: a form to post, with the parameters byte for byte as they
 // are given, or an address to open.
-func (p *Provider) redirect(step *providers.Step, a answer) error {
+func (p *provider) redirect(step *providers.Step, a answer) error {
 	to, err := threeds.CheckURL(a.text("redirect", "url"), p.loopback)
 	if err != nil {
 		return err
@@ -297,7 +297,7 @@ func (p *Provider) redirect(step *providers.Step, a answer) error {
 
 // Resume makes no call: the platform has the bank's answer already, and the shopper only comes back. What they bring is
 // believed as far as a paymentId that its checksum proves; the inquiry tells the rest.
-func (p *Provider) Resume(_ context.Context, pay providers.Payment, ans providers.Answer) (providers.Step, error) {
+func (p *provider) Resume(_ context.Context, pay providers.Payment, ans providers.Answer) (providers.Step, error) {
 	ref := pay.Ref
 	switch ans.Kind {
 	case providers.Returned:
@@ -312,7 +312,7 @@ func (p *Provider) Resume(_ context.Context, pay providers.Payment, ans provider
 }
 
 // Status asks for the payment, by the gateway's id once it is known.
-func (p *Provider) Status(ctx context.Context, pay providers.Payment) (providers.Standing, error) {
+func (p *provider) Status(ctx context.Context, pay providers.Payment) (providers.Standing, error) {
 	a, err := p.client.inquire(ctx, pay.Ref.OrderID, pay.Ref.Reference)
 	if err != nil {
 		return providers.Standing{}, err
@@ -320,7 +320,7 @@ func (p *Provider) Status(ctx context.Context, pay providers.Payment) (providers
 	return p.standing(pay, a)
 }
 
-func (p *Provider) standing(pay providers.Payment, a answer) (providers.Standing, error) {
+func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing, error) {
 	const op = "IN"
 	ref := pay.Ref
 	short, long := a.said()
