@@ -178,29 +178,6 @@ func (g *Gateway) clear() {
 func (g *Gateway) now() time.Time         { return g.env.Now() }
 func (g *Gateway) url(path string) string { return g.env.BaseURL + "/" + gatewayName + path }
 
-func (g *Gateway) random(n int) []byte {
-	b := make([]byte, n)
-	if _, err := io.ReadFull(g.env.Rand, b); err != nil {
-		panic("cashier: no randomness: " + err.Error())
-	}
-	return b
-}
-
-func (g *Gateway) uuid() string {
-	b := g.random(16)
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	h := hex.EncodeToString(b)
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
-}
-
-func (g *Gateway) digits(n int) string {
-	out := g.random(n)
-	for i := range out {
-		out[i] = '0' + out[i]%10
-	}
-	return string(out)
-}
-
 // keep makes o the order's present state, in memory and in the ledger.
 func (g *Gateway) keep(o *order) {
 	if _, known := g.orders[o.ID]; !known {
@@ -489,15 +466,15 @@ func (g *Gateway) login(c *call) (reply, *fault) {
 		if a.Login != c.in.text("login") || a.Password != c.in.text("password") || a.Login == "" {
 			continue
 		}
-		token, fresh := hex.EncodeToString(g.random(24)), hex.EncodeToString(g.random(24))
+		token, fresh := hex.EncodeToString(g.env.Random(24)), hex.EncodeToString(g.env.Random(24))
 		until := g.now().Add(a.TokenLife)
 		g.access[token] = access{a.Login, until}
 		var expires, refresh any = strconv.FormatInt(until.Unix(), 10), strconv.FormatInt(until.Add(24*time.Hour).Unix(), 10)
 		if a.UnixExpiry {
 			expires, refresh = until.Unix(), until.Add(24*time.Hour).Unix()
 		}
-		return ok(body{}.with("success", true).with("description", "login success").with("accessToken", token).with("expiresAccess", expires).
-			with("refreshToken", fresh).with("expiresRefresh", refresh)), nil
+		return ok(body{}.With("success", true).With("description", "login success").With("accessToken", token).With("expiresAccess", expires).
+			With("refreshToken", fresh).With("expiresRefresh", refresh)), nil
 	}
 	return reply{}, errLogin
 }

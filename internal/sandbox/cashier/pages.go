@@ -208,7 +208,7 @@ func (g *Gateway) appPage(w http.ResponseWriter, r *http.Request, find func() in
 		g.decline(o, "DECLINED", "Declined in the bank's app")
 	} else {
 		o.Charges++
-		o.Held, o.Captured, o.RRN = o.Amount, o.Amount, g.digits(12)
+		o.Held, o.Captured, o.RRN = o.Amount, o.Amount, g.env.Digits(12)
 		o.set(to)
 	}
 	if bad := g.save(o); bad != nil {

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"tollgate/internal/sandbox/amount"
 	"tollgate/internal/sandbox/faults"
 	"tollgate/internal/sandbox/issuer"
 	"tollgate/internal/sandbox/ledger"
@@ -147,25 +147,9 @@ func (g *Gateway) url(path string) string {
 	return g.env.BaseURL + "/" + gatewayName + "/paynet" + path
 }
 
-func (g *Gateway) random(n int) []byte {
-	b := make([]byte, n)
-	if _, err := io.ReadFull(g.env.Rand, b); err != nil {
-		panic("payneteasy: no randomness: " + err.Error())
-	}
-	return b
-}
-
-func (g *Gateway) digits(n int) string {
-	out := g.random(n)
-	for i := range out {
-		out[i] = '0' + out[i]%10
-	}
-	return string(out)
-}
-
 // serial is a serial-number as the gateway prints them.
 func (g *Gateway) serial() string {
-	return "00000000-0000-0000-0000-0000" + hex.EncodeToString(g.random(4))
+	return "00000000-0000-0000-0000-0000" + hex.EncodeToString(g.env.Random(4))
 }
 
 func (g *Gateway) keep(o *order) {
@@ -180,7 +164,7 @@ func (g *Gateway) keep(o *order) {
 	}
 	g.env.Ledger.Put(ledger.Entry{
 		Gateway: gatewayName, Reference: o.Client, GatewayOrderID: o.ID, Currency: o.Currency, Charges: o.Charges,
-		Amount: minor(o.Amount, o.Currency), Authorized: minor(o.Held, o.Currency), Captured: minor(o.Captured, o.Currency), Refunded: minor(o.Refunded, o.Currency),
+		Amount: amount.FromHundredths(o.Amount, o.Currency), Authorized: amount.FromHundredths(o.Held, o.Currency), Captured: amount.FromHundredths(o.Captured, o.Currency), Refunded: amount.FromHundredths(o.Refunded, o.Currency),
 	})
 }
 

@@ -4,6 +4,8 @@ import (
 	"strconv"
 
 	"tollgate/internal/sandbox/amount"
+	"tollgate/internal/sandbox/issuer"
+	"tollgate/internal/sandbox/sim"
 )
 
 // optional reads the amount and currency of capture and return, which come both or not at all, and checks the control,
@@ -202,7 +204,7 @@ func (g *Gateway) rebill(c *call, typ string) (*reply, *fault) {
 		return nil, bad
 	}
 	for _, name := range []string{"redirect_url", "server_callback_url", "notify_url"} {
-		if v := c.get(name); v != "" && !webURL(v) {
+		if v := c.get(name); v != "" && !sim.WebURL(v) {
 			return nil, malformed(name)
 		}
 	}
@@ -214,7 +216,7 @@ func (g *Gateway) rebill(c *call, typ string) (*reply, *fault) {
 	if in.cvv == "" {
 		in.cvv = "123" // the bank accepts a saved card without it
 	}
-	card, listed := cardNamed(ref.Card)
+	card, listed := issuer.Named(ref.Card)
 	if listed {
 		in.pan = card.PAN
 	}

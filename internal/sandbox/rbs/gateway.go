@@ -2,10 +2,8 @@ package rbs
 
 import (
 	"crypto/rsa"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -140,30 +138,6 @@ func (g *Gateway) clear() {
 
 func (g *Gateway) now() time.Time         { return g.env.Now() }
 func (g *Gateway) url(path string) string { return g.env.BaseURL + "/" + gatewayName + path }
-
-func (g *Gateway) random(n int) []byte {
-	b := make([]byte, n)
-	if _, err := io.ReadFull(g.env.Rand, b); err != nil {
-		panic("rbs: no randomness: " + err.Error())
-	}
-	return b
-}
-
-// newID makes an mdOrder or bindingId: a UUID, as the gateway's own ids are.
-func (g *Gateway) newID() string {
-	b := g.random(16)
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	h := hex.EncodeToString(b)
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
-}
-
-func (g *Gateway) digits(n int) string {
-	out := g.random(n)
-	for i := range out {
-		out[i] = '0' + out[i]%10
-	}
-	return string(out)
-}
 
 // keep makes o the order's present state, in memory and in the ledger.
 func (g *Gateway) keep(o *order) {
@@ -340,8 +314,8 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, name string, m m
 	}
 	if a, _ := g.account(r.Form); a != nil && a.TextCodes {
 		for i := range answer {
-			if n, ok := answer[i].value.(int); ok && answer[i].name == "errorCode" {
-				answer[i].value = fmt.Sprint(n)
+			if n, ok := answer[i].Value.(int); ok && answer[i].Name == "errorCode" {
+				answer[i].Value = fmt.Sprint(n)
 			}
 		}
 	}
@@ -361,14 +335,14 @@ func (g *Gateway) do(r *http.Request, m method) (body, *fault) {
 func refusal(name string, m method, bad *fault) body {
 	switch {
 	case m.payment:
-		return body{}.with("error", bad.message).with("errorCode", bad.code).with("is3DSVer2", false).with("errorMessage", bad.message)
+		return body{}.With("error", bad.message).With("errorCode", bad.code).With("is3DSVer2", false).With("errorMessage", bad.message)
 	case name == "getOrderStatus.do":
-		return body{}.with("ErrorCode", fmt.Sprint(bad.code)).with("ErrorMessage", bad.message)
+		return body{}.With("ErrorCode", fmt.Sprint(bad.code)).With("ErrorMessage", bad.message)
 	case name == "getOrderStatusExtended.do":
-		return body{}.with("errorCode", fmt.Sprint(bad.code)).with("errorMessage", bad.message).
-			with("merchantOrderParams", []any{}).with("attributes", []any{})
+		return body{}.With("errorCode", fmt.Sprint(bad.code)).With("errorMessage", bad.message).
+			With("merchantOrderParams", []any{}).With("attributes", []any{})
 	}
-	return body{}.with("errorCode", fmt.Sprint(bad.code)).with("errorMessage", bad.message)
+	return body{}.With("errorCode", fmt.Sprint(bad.code)).With("errorMessage", bad.message)
 }
 
 // formValue reads a field that browsers and banks post, whatever the case of its name.

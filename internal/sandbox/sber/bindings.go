@@ -23,11 +23,11 @@ func (b *binding) block() body {
 	if b.Virtual {
 		kind = "VIRTUAL_CARD"
 	}
-	return body{}.with("uuid", b.UUID).with("createdDate", date(b.Created)).with("paymentType", kind).with("paymentSystem", system(b.Masked))
+	return body{}.With("uuid", b.UUID).With("createdDate", date(b.Created)).With("paymentType", kind).With("paymentSystem", system(b.Masked))
 }
 
 func (b *binding) card() body {
-	return body{}.with("maskedPan", b.Masked).opt("expiryDate", b.Expiry).with("extendedInfo", body{})
+	return body{}.With("maskedPan", b.Masked).Opt("expiryDate", b.Expiry).With("extendedInfo", body{})
 }
 
 // bindingOf finds an active card of the customer's.
@@ -67,13 +67,13 @@ func (g *Gateway) vcardCreate(c *call) (body, *fault) {
 		return nil, bad
 	}
 	b := &binding{
-		UUID: g.hex32(), Client: c.client.UUID, Created: g.now(), Masked: "400002" + g.digits(4), Active: true,
+		UUID: g.hex32(), Client: c.client.UUID, Created: g.now(), Masked: "400002" + g.env.Digits(4), Active: true,
 		Expiry: g.now().AddDate(3, 0, 0).Format("2006-01"), Virtual: true, Merchant: c.merchant.MerchantLogin, Number: in.TransactionNumber,
 	}
 	if bad := g.saveBinding(b); bad != nil {
 		return nil, bad
 	}
-	return body{}.with("transactionNumber", in.TransactionNumber).with("binding", b.block()).with("card", b.card()), nil
+	return body{}.With("transactionNumber", in.TransactionNumber).With("binding", b.block()).With("card", b.card()), nil
 }
 
 func (g *Gateway) change(c *call) (body, *fault) {
@@ -100,7 +100,7 @@ func (g *Gateway) change(c *call) (body, *fault) {
 	if bad := g.saveBinding(b); bad != nil {
 		return nil, bad
 	}
-	return body{}.with("transactionNumber", in.TransactionNumber), nil
+	return body{}.With("transactionNumber", in.TransactionNumber), nil
 }
 
 // remove is delete. A customer who is deleted loses cards and tokens; the phone finds a new one.
@@ -141,5 +141,5 @@ func (g *Gateway) remove(c *call) (body, *fault) {
 	default:
 		return nil, malformed("type")
 	}
-	return body{}.opt("transactionNumber", in.TransactionNumber), nil
+	return body{}.Opt("transactionNumber", in.TransactionNumber), nil
 }

@@ -122,32 +122,8 @@ func (g *Gateway) clear() {
 
 func (g *Gateway) now() time.Time { return g.env.Now() }
 
-func (g *Gateway) random(n int) []byte {
-	b := make([]byte, n)
-	if _, err := io.ReadFull(g.env.Rand, b); err != nil {
-		panic("sber: no randomness: " + err.Error())
-	}
-	return b
-}
-
-// uuid is the mdOrder's kind of id.
-func (g *Gateway) uuid() string {
-	b := g.random(16)
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	h := hex.EncodeToString(b)
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
-}
-
 // hex32 is a customer's and a binding's kind of id.
-func (g *Gateway) hex32() string { return strings.ToUpper(hex.EncodeToString(g.random(16))) }
-
-func (g *Gateway) digits(n int) string {
-	out := g.random(n)
-	for i := range out {
-		out[i] = '0' + out[i]%10
-	}
-	return string(out)
-}
+func (g *Gateway) hex32() string { return strings.ToUpper(hex.EncodeToString(g.env.Random(16))) }
 
 // keep makes o the order's present state, in memory and in the ledger.
 func (g *Gateway) keep(o *order) {
@@ -314,9 +290,9 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, m method) {
 	if bad != nil {
 		status, word = bad.http, "ERROR"
 	}
-	answer = answer.with("requestId", g.requestID()).with("status", word)
+	answer = answer.With("requestId", g.requestID()).With("status", word)
 	if bad != nil {
-		answer = answer.with("errorCode", bad.code).with("errorMessage", bad.message)
+		answer = answer.With("errorCode", bad.code).With("errorMessage", bad.message)
 	}
 	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
 	w.Header().Set("Cache-Control", "no-store")
@@ -329,7 +305,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, m method) {
 func (g *Gateway) requestID() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.uuid()
+	return g.env.UUID()
 }
 
 func (g *Gateway) do(w http.ResponseWriter, r *http.Request, m method) (body, *fault) {

@@ -3,13 +3,13 @@ package transactworld
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"tollgate/internal/sandbox/amount"
 	"tollgate/internal/sandbox/faults"
 	"tollgate/internal/sandbox/ledger"
 	"tollgate/internal/sandbox/sim"
@@ -134,10 +134,7 @@ const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789
 
 // random is n characters; the alphabet has 64, so that none is likelier than another but for 0 and 1.
 func (g *Gateway) random(n int) string {
-	b := make([]byte, n)
-	if _, err := io.ReadFull(g.env.Rand, b); err != nil {
-		panic("transactworld: no randomness: " + err.Error())
-	}
+	b := g.env.Random(n)
 	for i := range b {
 		b[i] = alphabet[b[i]%64]
 	}
@@ -158,8 +155,8 @@ func (g *Gateway) keep(p *payment) {
 	}
 	g.env.Ledger.Put(ledger.Entry{
 		Gateway: gatewayName, Reference: p.Reference, GatewayOrderID: p.ID, Currency: p.Currency, Charges: p.Charges,
-		Amount: minor(p.Amount, p.Currency), Authorized: minor(p.Held, p.Currency), Captured: minor(p.Captured, p.Currency),
-		Refunded: minor(p.Refunded+p.PaidOut, p.Currency), // what a payout sent counts as given
+		Amount: amount.FromHundredths(p.Amount, p.Currency), Authorized: amount.FromHundredths(p.Held, p.Currency), Captured: amount.FromHundredths(p.Captured, p.Currency),
+		Refunded: amount.FromHundredths(p.Refunded+p.PaidOut, p.Currency), // what a payout sent counts as given
 	})
 }
 
@@ -258,7 +255,7 @@ func (c *call) signed(values ...string) *fault {
 }
 
 func result(code, text string) object {
-	return object{}.with("code", code).with("description", text)
+	return object{}.With("code", code).With("description", text)
 }
 
 type command func(*Gateway, *call) (object, *fault)
@@ -321,9 +318,9 @@ func (g *Gateway) authToken(w http.ResponseWriter, r *http.Request) {
 		g.mu.Lock()
 		id := g.random(12)
 		g.mu.Unlock()
-		write(w, r, http.StatusOK, object{}.with("partnerId", a.PartnerID).with("memberId", a.MemberID).
-			with("result", result("200", "Token generated successfully")).with("timestamp", g.stamp()).
-			with("LoginName", a.Username).with("AuthToken", token(a, g.now(), id)))
+		write(w, r, http.StatusOK, object{}.With("partnerId", a.PartnerID).With("memberId", a.MemberID).
+			With("result", result("200", "Token generated successfully")).With("timestamp", g.stamp()).
+			With("LoginName", a.Username).With("AuthToken", token(a, g.now(), id)))
 		return
 	}
 	g.refused(w, r, nil, errLogin)
@@ -363,9 +360,9 @@ func (g *Gateway) refused(w http.ResponseWriter, r *http.Request, c *call, bad *
 		if id == "" {
 			id = "-"
 		}
-		o = o.with("paymentId", id).opt("merchantTransactionId", c.get("merchantTransactionId")).with("status", "failed").with("transactionStatus", "N")
+		o = o.With("paymentId", id).Opt("merchantTransactionId", c.get("merchantTransactionId")).With("status", "failed").With("transactionStatus", "N")
 	}
-	o = o.with("result", result(bad.code, bad.text)).with("timestamp", g.stamp())
+	o = o.With("result", result(bad.code, bad.text)).With("timestamp", g.stamp())
 	status := bad.http
 	if status == 0 {
 		status = http.StatusOK

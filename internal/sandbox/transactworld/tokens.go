@@ -45,9 +45,9 @@ func (g *Gateway) register(c *call) (object, *fault) {
 	if bad := g.keepRegistration(reg); bad != nil {
 		return nil, bad
 	}
-	return object{}.with("id", reg.ID).with("registrationId", reg.ID).with("result", result("00030", "Card registered successfully")).
-		with("card", object{}.with("bin", reg.Bin).with("lastFourDigits", reg.Last4).with("last4Digits", reg.Last4).with("expiryMonth", reg.Month).with("expiryYear", reg.Year)).
-		with("customer", object{}.with("email", c.get("customer.email")).with("id", reg.Customer)).with("timestamp", g.stamp()), nil
+	return object{}.With("id", reg.ID).With("registrationId", reg.ID).With("result", result("00030", "Card registered successfully")).
+		With("card", object{}.With("bin", reg.Bin).With("lastFourDigits", reg.Last4).With("last4Digits", reg.Last4).With("expiryMonth", reg.Month).With("expiryYear", reg.Year)).
+		With("customer", object{}.With("email", c.get("customer.email")).With("id", reg.Customer)).With("timestamp", g.stamp()), nil
 }
 
 // unregister is POST /registrations/{id} with paymentType=DL.
@@ -67,5 +67,5 @@ func (g *Gateway) unregister(c *call) (object, *fault) {
 	if bad := g.keepRegistration(reg); bad != nil {
 		return nil, bad
 	}
-	return object{}.with("registrationId", id).with("result", result("00031", "Registration deleted successfully")).with("timestamp", g.stamp()), nil
+	return object{}.With("registrationId", id).With("result", result("00031", "Registration deleted successfully")).With("timestamp", g.stamp()), nil
 }
