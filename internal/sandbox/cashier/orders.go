@@ -130,7 +130,7 @@ func (g *Gateway) list(c *call) (reply, *fault) {
 	}
 	found := []body{}
 	var total int64
-	for _, id := range slices.Backward(g.ids) {
+	for _, id := range slices.Backward(g.orders.IDs()) {
 		o := g.open(id)
 		if o.Account != c.acc.Login || tsp != 0 && o.TSP != tsp || q.Get("status") != "" && q.Get("status") != o.Status ||
 			!from.IsZero() && o.Created.Before(from) || !to.IsZero() && o.Created.After(to) {

@@ -159,7 +159,7 @@ func readCard(in input) (cardInput, *fault) {
 
 // cardOf is the card behind a token, which only the account that got it may use.
 func (g *Gateway) cardOf(o *order, token, cvv string) (cardInput, *fault) {
-	made := g.orders[g.tokens[token]]
+	made := g.orders.Get(g.tokens[token])
 	if made == nil || made.Account != o.Account || made.Token != token {
 		return cardInput{}, errCard
 	}

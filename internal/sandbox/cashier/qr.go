@@ -53,7 +53,7 @@ func (g *Gateway) sberPay(c *call) (reply, *fault) {
 		return reply{}, malformed("phoneNumber")
 	}
 	o.SberToken = hex.EncodeToString(g.env.Random(16))
-	if webAddress(back) {
+	if sim.WebURL(back) {
 		o.BackURL = back
 	}
 	o.set(inProcess)

@@ -114,7 +114,7 @@ func TestRequestsThatPublicClientsReallySend(t *testing.T) {
 			}
 		}
 	}
-	for _, o := range w.g.orders {
+	for o := range w.g.orders.All() {
 		if a := w.mustStatus(o.Client, o.ID, "declined"); o.Client != "CLIENT-112244" || a["error-message"] == "" {
 			t.Errorf("its CVV2 084 is declined: %v", a)
 		}

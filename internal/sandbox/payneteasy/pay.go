@@ -201,11 +201,10 @@ func (g *Gateway) decoupledResult(trans string) {
 func (g *Gateway) Resolve(clientOrderID string, approve bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, known := range g.orders {
-		if known.Client != clientOrderID || known.Status != unknown {
+	for o := range g.orders.All() {
+		if o.Client != clientOrderID || o.Status != unknown {
 			continue
 		}
-		o := known.clone()
 		a := g.accountOf(o)
 		var bad *fault
 		if approve {

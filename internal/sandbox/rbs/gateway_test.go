@@ -334,7 +334,7 @@ func TestWithoutANotificationURLTheGatewayHearsTheMethodItself(t *testing.T) {
 	if b = b.submit(); b.status != 200 || !strings.Contains(b.url.Path, "/3dsserver/api/v1/acs/notification") {
 		t.Fatalf("%d %s", b.status, b.url)
 	}
-	if !w.g.orders[id].Try.MethodDone {
+	if !w.g.orders.Get(id).Try.MethodDone {
 		t.Fatal("the notification was not kept")
 	}
 }

@@ -161,8 +161,7 @@ func (g *Gateway) getBindings(c *call) (body, *fault) {
 		return nil, missing("clientId")
 	}
 	list := []body{}
-	for _, id := range g.bindingOrder {
-		b := g.bindings[id]
+	for b := range g.bindings.All() {
 		if b.Account != c.acc.UserName || b.Client != client || !b.Active {
 			continue
 		}
@@ -190,9 +189,9 @@ func (g *Gateway) setBinding(c *call, active bool) (body, *fault) {
 	if id == "" {
 		return nil, missing("bindingId")
 	}
-	b, ok := g.bindings[id]
+	b := g.bindings.Get(id)
 	switch {
-	case !ok || b.Account != c.acc.UserName:
+	case b == nil || b.Account != c.acc.UserName:
 		return nil, errNoBinding
 	case b.Active == active && active:
 		return nil, refuse(2, "Binding is active")

@@ -117,11 +117,11 @@ func (g *Gateway) paymentOrderBinding(c *call) (body, *fault) {
 	if bad := g.payable(c.acc, o); bad != nil {
 		return nil, bad
 	}
-	b, ok := g.bindings[bindingID]
+	b := g.bindings.Get(bindingID)
 	switch {
 	case o.ClientID == "":
 		return nil, refuse(5, "[clientId] is empty")
-	case !ok || b.Account != c.acc.UserName || !b.Active:
+	case b == nil || b.Account != c.acc.UserName || !b.Active:
 		return nil, errNoBinding
 	case b.Client != o.ClientID, o.BindingID != "" && o.BindingID != bindingID:
 		return nil, refuse(1, "Order cannot be paid by this binding")
@@ -375,14 +375,14 @@ func (g *Gateway) authorize(a *Account, o *order, card issuer.Card) (body, *faul
 }
 
 // bindingFor finds the client's binding of this card; a new one has no ID yet.
-func (g *Gateway) bindingFor(o *order) binding {
+func (g *Gateway) bindingFor(o *order) *binding {
 	t := o.Try
-	for _, b := range g.bindings {
+	for b := range g.bindings.All() {
 		if b.Account == o.Account && b.Client == o.ClientID && b.Card == t.Card && b.Expiry == t.Expiry && b.Active {
 			return b
 		}
 	}
-	return binding{Account: o.Account, Client: o.ClientID, Masked: t.Masked, Expiry: t.Expiry, Holder: t.Holder, System: t.System, Card: t.Card, Active: true}
+	return &binding{Account: o.Account, Client: o.ClientID, Masked: t.Masked, Expiry: t.Expiry, Holder: t.Holder, System: t.System, Card: t.Card, Active: true}
 }
 
 // refused ends the attempt. While attempts remain the order goes back to 0, with the action code set; then it is declined.

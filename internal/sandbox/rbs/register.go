@@ -84,7 +84,7 @@ func (g *Gateway) registerOrder(c *call, preAuth bool) (body, *fault) {
 		return nil, bad
 	}
 	if number == "" {
-		number = strconv.Itoa(11000 + len(g.orders) + 1)
+		number = strconv.Itoa(11000 + g.orders.Len() + 1)
 	}
 	if g.byNumber(c.acc, number) != nil {
 		return nil, refuse(1, "Order number is duplicated, order with given order number is processed already")

@@ -32,18 +32,17 @@ func (b *binding) card() body {
 
 // bindingOf finds an active card of the customer's.
 func (g *Gateway) bindingOf(c *client, id string) *binding {
-	b := g.bindings[id]
+	b := g.bindings.Get(id)
 	if b == nil || b.Client != c.UUID || !b.Active {
 		return nil
 	}
-	copied := *b
-	return &copied
+	return b
 }
 
 // balances are what virtual cards hold, by currency: a sum over the orders, so that it cannot disagree with them.
 func (g *Gateway) balance(id, currency string) int64 {
 	var sum int64
-	for _, o := range g.orders {
+	for o := range g.orders.All() {
 		if o.Currency != currency {
 			continue
 		}
@@ -123,7 +122,7 @@ func (g *Gateway) remove(c *call) (body, *fault) {
 		if in.UUID != c.client.UUID {
 			return nil, errNoClient
 		}
-		for _, id := range g.bindingOrder {
+		for _, id := range g.bindings.IDs() {
 			if b := g.bindingOf(c.client, id); b != nil {
 				b.Active = false
 				if bad := g.saveBinding(b); bad != nil {

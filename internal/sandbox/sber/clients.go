@@ -62,13 +62,13 @@ func hash(accessToken string) string {
 // tokenOf finds whose token it is, and for which merchant. The header holds the token alone, without a scheme.
 func (g *Gateway) tokenOf(header string) (*client, Account, bool) {
 	sum := hash(header)
-	c := g.clients[g.tokens[sum]]
+	c := g.clients.Get(g.tokens[sum])
 	if c == nil {
 		return nil, Account{}, false
 	}
 	for _, t := range c.Tokens {
 		if a, ok := g.merchant(t.Merchant); ok && t.Hash == sum && g.now().Before(t.Expires) {
-			return c.clone(), a, true
+			return c, a, true
 		}
 	}
 	return nil, Account{}, false
@@ -94,7 +94,7 @@ func (g *Gateway) clientsFind(c *call) (body, *fault) {
 		return nil, missing("phone")
 	}
 	if id, ok := g.contacts[k.key()]; ok {
-		return body{}.With("client", g.clients[id].block()), nil
+		return body{}.With("client", g.clients.Get(id).block()), nil
 	}
 	if k.Type == "EMAIL" || !isCustomer(in.Phone) {
 		return body{}, nil
@@ -156,8 +156,8 @@ func (g *Gateway) clientData(c *call) (body, *fault) {
 	}
 	if slices.Contains(parts, "bindings") {
 		list := []body{}
-		for _, id := range g.bindingOrder {
-			if b := g.bindings[id]; b.Client == c.client.UUID && b.Active {
+		for b := range g.bindings.All() {
+			if b.Client == c.client.UUID && b.Active {
 				list = append(list, b.block().Opt("mnemonic", b.Mnemonic).With("card", b.card()))
 			}
 		}
@@ -189,11 +189,10 @@ func (g *Gateway) authOTP(c *call) (body, *fault) {
 	if !ok {
 		return nil, errMerchant
 	}
-	known := g.clients[in.UUID]
-	if known == nil {
+	next := g.clients.Get(in.UUID)
+	if next == nil {
 		return nil, errNoClient
 	}
-	next := known.clone()
 	next.Code = g.newCode(a)
 	if bad := g.saveClient(next); bad != nil {
 		return nil, bad
@@ -212,11 +211,10 @@ func (g *Gateway) authToken(c *call) (body, *fault) {
 	case in.OTP == "":
 		return nil, missing("otp")
 	}
-	known := g.clients[g.codes[in.AccessCode]]
-	if known == nil {
+	next := g.clients.Get(g.codes[in.AccessCode])
+	if next == nil {
 		return nil, errCode
 	}
-	next := known.clone()
 	code := next.Code
 	if in.OTP != DemoCode || !g.now().Before(code.Sent.Add(codeLife)) {
 		if next.Code.Tries++; next.Code.Tries >= codeTries {

@@ -91,8 +91,7 @@ func (g *Gateway) transactions(c *call) (body, *fault) {
 		a, _ := g.merchant(merchant)
 		lines = append(lines, line{at, b.With("partner", body{}.With("merchantLogin", merchant).Opt("merchantInfo", a.Info))})
 	}
-	for _, id := range g.orderIDs {
-		o := g.orders[id]
+	for o := range g.orders.All() {
 		if o.Status != deposited {
 			continue
 		}
@@ -101,8 +100,8 @@ func (g *Gateway) transactions(c *call) (body, *fault) {
 			With("transactionDate", date(o.Created)).With("transactionType", o.Type).With("transactionWay", "Card").
 			With("amount", body{}.With("transactionAmount", o.Amount).With("currency", o.Currency)))
 	}
-	for _, id := range g.bindingOrder {
-		if b := g.bindings[id]; b.Virtual {
+	for b := range g.bindings.All() {
+		if b.Virtual {
 			add("vcard", b.Merchant, b.Client, b.Created, body{}.With("transactionNumber", b.Number).With("transactionDate", date(b.Created)).
 				With("transactionType", "VCARD"))
 		}

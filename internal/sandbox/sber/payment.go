@@ -282,7 +282,7 @@ func (g *Gateway) verdict(o *order) string {
 	if o.Doom != "" {
 		return o.Doom
 	}
-	if b := g.bindings[o.Source.Binding]; b != nil && b.Virtual {
+	if b := g.bindings.Get(o.Source.Binding); b != nil && b.Virtual {
 		if g.balance(b.UUID, o.Currency) < o.Amount {
 			return actionFunds
 		}
@@ -328,10 +328,9 @@ func (g *Gateway) charge(o *order) *fault {
 
 // bindingFor finds the customer's saved card, or makes one.
 func (g *Gateway) bindingFor(o *order, s side) *binding {
-	for _, id := range g.bindingOrder {
-		if b := g.bindings[id]; b.Client == o.Client && b.Active && b.Card == s.Card && b.Expiry == s.Expiry {
-			copied := *b
-			return &copied
+	for b := range g.bindings.All() {
+		if b.Client == o.Client && b.Active && b.Card == s.Card && b.Expiry == s.Expiry {
+			return b
 		}
 	}
 	return &binding{UUID: g.hex32(), Client: o.Client, Created: g.now(), Masked: s.Masked, Expiry: s.Expiry, Card: s.Card, Active: true}
@@ -339,15 +338,14 @@ func (g *Gateway) bindingFor(o *order, s side) *binding {
 
 // orderOf finds an order of this customer and merchant, after what time has done to it.
 func (g *Gateway) orderOf(c *call, id string) *order {
-	known := g.orders[id]
-	if known == nil || known.Client != c.client.UUID || known.Merchant != c.merchant.MerchantLogin {
+	o := g.orders.Get(id)
+	if o == nil || o.Client != c.client.UUID || o.Merchant != c.merchant.MerchantLogin {
 		return nil
 	}
-	o := known.clone()
 	if o.Status == created && !g.now().Before(o.Created.Add(orderLife)) {
 		o.Status, o.Action = declined, actionTimedOut
 		if g.save(o) != nil {
-			return known.clone()
+			return g.orders.Get(id) // as it was
 		}
 	}
 	return o

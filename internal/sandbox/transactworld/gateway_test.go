@@ -412,7 +412,7 @@ func TestAForgedPaRes(t *testing.T) {
 	w := newWorld(t, nil)
 	w.send(rest+"payments", w.payment("F-1", challenge))
 	w.g.mu.Lock()
-	token := w.g.payments[w.g.references[[2]string{w.acc.MemberID, "F-1"}]].Token
+	token := w.g.payments.Get(w.g.references[[2]string{w.acc.MemberID, "F-1"}]).Token
 	w.g.mu.Unlock()
 	w.browse(w.server.URL+"/transactworld/3ds/"+token, url.Values{"PaRes": {"eJxTYGBgAAAABQAB"}, "MD": {"1"}})
 	if got := w.returned(); got.Get("status") != "3D" {

@@ -10,11 +10,9 @@ import (
 )
 
 func (g *Gateway) saveInvoice(v *invoice) *fault {
-	if err := g.env.Journal.Put(invoicesBucket, v.ID, v); err != nil {
-		g.env.Log.Error("invoice not kept", "gateway", gatewayName, "err", err)
+	if g.invoices.Save(v) != nil {
 		return errSystem
 	}
-	g.keepInvoice(v)
 	return nil
 }
 
@@ -64,12 +62,11 @@ func (g *Gateway) regenerate(c *call) (object, *fault) {
 	if bad := c.signed(id, c.a.MemberID, c.a.SecureKey, c.get("merchantRedirectUrl")); bad != nil {
 		return nil, bad
 	}
-	known, ok := g.invoices[id]
-	if !ok || known.Member != c.a.MemberID {
+	v := g.invoices.Get(id)
+	if v == nil || v.Member != c.a.MemberID {
 		return nil, errNone
 	}
-	c.named(known.Reference)
-	v := *known
+	c.named(v.Reference)
 	if p := g.open(v.Payment); p != nil && (p.waiting() || p.Charges > 0) {
 		return nil, errState
 	}
@@ -80,10 +77,10 @@ func (g *Gateway) regenerate(c *call) (object, *fault) {
 		v.RedirectURL = u
 	}
 	v.Token, v.Expires = g.random(32), g.now().Add(invoiceLife)
-	if bad := g.saveInvoice(&v); bad != nil {
+	if bad := g.saveInvoice(v); bad != nil {
 		return nil, bad
 	}
-	return g.bill(c.a, &v, "Invoice regenerated successfully"), nil
+	return g.bill(c.a, v, "Invoice regenerated successfully"), nil
 }
 
 func (g *Gateway) invoiceInquiry(c *call) (object, *fault) {
@@ -92,8 +89,8 @@ func (g *Gateway) invoiceInquiry(c *call) (object, *fault) {
 	if bad := c.signed(c.a.MemberID, c.a.SecureKey, reference); bad != nil {
 		return nil, bad
 	}
-	v, ok := g.invoices[g.bills[[2]string{c.a.MemberID, reference}]]
-	if !ok {
+	v := g.invoices.Get(g.bills[[2]string{c.a.MemberID, reference}])
+	if v == nil {
 		return nil, errNone
 	}
 	return g.bill(c.a, v, "Record found"), nil

@@ -324,7 +324,7 @@ func (g *Gateway) list(c *call) (object, *fault) {
 	}
 	var all []object
 	skip := (page - 1) * records
-	for _, id := range slices.Backward(g.order) {
+	for _, id := range slices.Backward(g.payments.IDs()) {
 		p := g.open(id)
 		day := p.Created.UTC()
 		if p.Member != c.a.MemberID || day.Before(from) || !day.Before(to.AddDate(0, 0, 1)) || c.get("status") != "" && c.get("status") != p.Status {

@@ -129,10 +129,9 @@ func (g *Gateway) invoicePage(w http.ResponseWriter, r *http.Request) {
 
 func (g *Gateway) billPage(r *http.Request) (view, bool) {
 	var bill *invoice
-	for _, known := range g.invoices {
+	for known := range g.invoices.All() {
 		if known.Token == r.PathValue("token") {
-			c := *known
-			bill = &c
+			bill = known
 		}
 	}
 	if bill == nil {

@@ -177,8 +177,8 @@ func (g *Gateway) payWithToken(c *call) (object, *fault) {
 	if bad != nil {
 		return nil, bad
 	}
-	reg, ok := g.registrations[id]
-	if !ok || reg.Deleted || reg.Member != c.a.MemberID {
+	reg := g.registrations.Get(id)
+	if reg == nil || reg.Deleted || reg.Member != c.a.MemberID {
 		return nil, errNoCard
 	}
 	p, bad := g.begin(c, typ)
@@ -318,8 +318,8 @@ func (g *Gateway) authorize(a *Account, p *payment, card issuer.Card) *fault {
 		p.Status, p.Captured = captureSuccess, p.Amount
 	}
 	if p.Register && p.Registration == "" {
-		reg := registration{g.random(32), p.Member, p.Customer, p.Card, p.Bin, p.Last4, p.Month, p.Year, p.Brand, false}
-		if bad := g.keepRegistration(reg); bad != nil {
+		reg := &registration{g.random(32), p.Member, p.Customer, p.Card, p.Bin, p.Last4, p.Month, p.Year, p.Brand, false}
+		if bad := g.saveRegistration(reg); bad != nil {
 			return bad
 		}
 		p.Registration = reg.ID
