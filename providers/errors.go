@@ -37,6 +37,9 @@ func (a *AlreadyPaid) Is(target error) bool { return target == ErrAlreadyPaid }
 // Text may be shown to the merchant.
 type Refusal struct{ Field, Text string }
 
+// Refuse is the Refusal as an error.
+func Refuse(field, text string) error { return &Refusal{Field: field, Text: text} }
+
 func (r *Refusal) Error() string { return fmt.Sprintf("providers: %s: %s", r.Field, r.Text) }
 
 // Failure is an answer, or none, from which the outcome cannot be told.

@@ -41,3 +41,21 @@ func ExchangeWhole(c *http.Client, op string, req *http.Request) (status int, bo
 func Unreadable(op string, status int, err error) error {
 	return &Failure{Op: op, Err: fmt.Errorf("unreadable answer, HTTP %d: %w", status, err)}
 }
+
+// Quiet is the failure of an Exchange with its text put through scrub: net/http quotes the first bytes of an answer that is
+// not HTTP.
+func Quiet(op string, err error, scrub func(string) string) error {
+	if f, ok := errors.AsType[*Failure](err); ok && f.Err != nil {
+		err = f.Err
+	}
+	return &Failure{Op: op, Err: &quiet{scrub(err.Error()), err}}
+}
+
+// quiet is an error whose text was scrubbed.
+type quiet struct {
+	text string
+	err  error
+}
+
+func (q *quiet) Error() string { return q.text }
+func (q *quiet) Unwrap() error { return q.err }

@@ -248,6 +248,9 @@ type Step struct {
 	Decline  *Decline       `json:"decline,omitempty"`  // of Declined
 }
 
+// NewStep is a step of today's version with nothing in it yet.
+func NewStep(kind Kind, ref Ref) Step { return Step{V: StepVersion, Kind: kind, Ref: ref} }
+
 // Outcome is what a gateway says became of an attempt.
 type Outcome string
 

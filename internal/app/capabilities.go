@@ -13,6 +13,9 @@ import (
 	"tollgate/providers"
 )
 
+// Gateways are the names of all gateways, sorted. It is the one list of them: everything else is compared with it by tests.
+func Gateways() []string { return slices.Sorted(maps.Keys(gateways())) }
+
 //go:generate go run ./capabilities ../../docs/gateways/README.md ../../README.md
 
 // WriteCapabilities prints docs/gateways/README.md.
@@ -24,7 +27,7 @@ func WriteCapabilities(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# What each gateway offers\n\nGenerated from the code by `go generate ./...`; `GET /v1/accounts` answers the same. Do not edit.\n\n" + table)
 	b.WriteString("\nSettings, call order, mapping tables and assumptions:")
-	for i, name := range slices.Sorted(maps.Keys(gateways())) {
+	for i, name := range Gateways() {
 		if i > 0 {
 			b.WriteString(",")
 		}
@@ -45,10 +48,13 @@ func CapabilityTable() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	names := slices.Sorted(maps.Keys(gateways()))
+	names := Gateways()
 	offers := map[string][]string{}
 	var rows []string
 	for _, name := range names {
+		if accounts[name].Provider == nil {
+			return "", fmt.Errorf("internal/app/sandbox.go: demo has no account %q", name)
+		}
 		offers[name] = providers.Capabilities(accounts[name].Provider)
 		for _, o := range offers[name] {
 			if !slices.Contains(rows, o) {

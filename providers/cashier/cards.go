@@ -8,12 +8,12 @@ import (
 )
 
 // Cards cannot be listed: the API has no such call, we keep the list.
-func (g *Provider) Cards(context.Context, providers.Owner) ([]providers.SavedCard, error) {
+func (g *provider) Cards(context.Context, providers.Owner) ([]providers.SavedCard, error) {
 	return nil, errors.ErrUnsupported
 }
 
 // Remember reads the token that a payment with SaveCard left at its order (assumption 10).
-func (g *Provider) Remember(ctx context.Context, p providers.Payment, _ providers.Standing) (providers.SavedCard, error) {
+func (g *provider) Remember(ctx context.Context, p providers.Payment, _ providers.Standing) (providers.SavedCard, error) {
 	o, there, err := g.inquire(ctx, p)
 	switch {
 	case err != nil:
@@ -25,7 +25,7 @@ func (g *Provider) Remember(ctx context.Context, p providers.Payment, _ provider
 }
 
 // Forget makes no call: the API cannot delete a token. It is forgotten by whoever keeps the list.
-func (g *Provider) Forget(context.Context, providers.Owner, string, string) error { return nil }
+func (g *provider) Forget(context.Context, providers.Owner, string, string) error { return nil }
 
 // AsksCode tells whether a payment with a saved card needs the CVC.
-func (g *Provider) AsksCode() bool { return g.asksCode }
+func (g *provider) AsksCode() bool { return g.asksCode }

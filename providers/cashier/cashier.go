@@ -1,6 +1,7 @@
 package cashier
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"errors"
@@ -16,11 +17,12 @@ import (
 	"tollgate/internal/card"
 	"tollgate/internal/money"
 	"tollgate/providers"
+	"tollgate/providers/wire"
 	"tollgate/threeds"
 )
 
-// Provider is an opened account. Between calls it keeps the access token alone.
-type Provider struct {
+// provider is an opened account. Between calls it keeps the access token alone.
+type provider struct {
 	client        client
 	now           func() time.Time
 	loopback      bool
@@ -37,14 +39,14 @@ type Provider struct {
 }
 
 var (
-	_ providers.Provider         = (*Provider)(nil)
-	_ providers.InstrumentLister = (*Provider)(nil)
-	_ providers.Notifier         = (*Provider)(nil)
-	_ providers.Operator         = (*Provider)(nil)
-	_ providers.CardKeeper       = (*Provider)(nil)
-	_ providers.Payer            = (*Provider)(nil)
-	_ providers.BankLister       = (*Provider)(nil)
-	_ providers.Historian        = (*Provider)(nil)
+	_ providers.Provider         = (*provider)(nil)
+	_ providers.InstrumentLister = (*provider)(nil)
+	_ providers.Notifier         = (*provider)(nil)
+	_ providers.Operator         = (*provider)(nil)
+	_ providers.CardKeeper       = (*provider)(nil)
+	_ providers.Payer            = (*provider)(nil)
+	_ providers.BankLister       = (*provider)(nil)
+	_ providers.Historian        = (*provider)(nil)
 )
 
 // What is remembered in Ref.More between the calls.
@@ -61,29 +63,27 @@ const (
 	repeatable = 50 * time.Minute
 )
 
-func refuse(field, text string) error { return &providers.Refusal{Field: field, Text: text} }
-
 // Check refuses what the gateway has no words for. Amounts are minor units; all its currencies have two digits.
-func (g *Provider) Check(p providers.Payment) error {
+func (g *provider) Check(p providers.Payment) error {
 	switch c := p.Amount.Currency.Code; {
 	case !g.byOrder && c != paymentCurrency:
-		return refuse("currency", "this account takes roubles (RUB) only")
+		return providers.Refuse("currency", "this account takes roubles (RUB) only")
 	case g.byOrder && !slices.Contains(orderCurrencies, c):
-		return refuse("currency", "this gateway takes "+strings.Join(orderCurrencies, ", ")+" only")
+		return providers.Refuse("currency", "this gateway takes "+strings.Join(orderCurrencies, ", ")+" only")
 	case p.Amount.Minor <= 0:
-		return refuse("amount", "must be positive")
+		return providers.Refuse("amount", "must be positive")
 	case p.Amount.Minor > maxAmount:
-		return refuse("amount", "has more than twelve digits")
+		return providers.Refuse("amount", "has more than twelve digits")
 	case p.Fee != 0:
-		return refuse("fee", "the gateway adds its own fees")
+		return providers.Refuse("fee", "the gateway adds its own fees")
 	case p.Transfer != nil:
-		return refuse("kind", "this gateway has no transfers")
+		return providers.Refuse("kind", "this gateway has no transfers")
 	}
 	return g.checkInstrument(p.Instrument, p.Hold)
 }
 
 // Instruments are the ways to pay beyond cards.
-func (g *Provider) Instruments() []string {
+func (g *provider) Instruments() []string {
 	if g.tspCode == "" {
 		return []string{"qr", "sberpay"}
 	}
@@ -91,19 +91,19 @@ func (g *Provider) Instruments() []string {
 }
 
 // checkInstrument refuses what the account cannot take; "" is not known yet.
-func (g *Provider) checkInstrument(kind string, hold bool) error {
+func (g *provider) checkInstrument(kind string, hold bool) error {
 	switch kind {
 	case "":
 	case "card", "saved_card", byHosted:
 		if g.tspCode == "" {
-			return refuse("payment_method", "this account takes qr and sberpay only")
+			return providers.Refuse("payment_method", "this account takes qr and sberpay only")
 		}
 	case "qr", "sberpay":
 	default:
-		return refuse("payment_method", "this gateway has no such way to pay")
+		return providers.Refuse("payment_method", "this gateway has no such way to pay")
 	}
 	if hold && (kind == "qr" || kind == "sberpay" || kind == byHosted) { // assumption 19
-		return refuse("capture", "only cards can be held at this gateway")
+		return providers.Refuse("capture", "only cards can be held at this gateway")
 	}
 	return nil
 }
@@ -122,7 +122,7 @@ type newOrder struct {
 
 // Register makes the order known, and its form where it will be paid with one. Repeated, it recovers the order: within the
 // hour by its x-req-id, later from the list of orders.
-func (g *Provider) Register(ctx context.Context, p providers.Payment) (providers.Ref, error) {
+func (g *provider) Register(ctx context.Context, p providers.Payment) (providers.Ref, error) {
 	if err := g.Check(p); err != nil {
 		return providers.Ref{}, err
 	}
@@ -153,7 +153,7 @@ func (g *Provider) Register(ctx context.Context, p providers.Payment) (providers
 
 // usable looks at an order that was found again: one that money stands with, did or may is neither paid again nor passed over,
 // one that can no longer be paid is passed over. Nothing in an order proves that it is this session's.
-func (g *Provider) usable(p providers.Payment, o order) error {
+func (g *provider) usable(p providers.Payment, o order) error {
 	s := g.standing(p, o)
 	switch {
 	case s.Amount.Currency.Code != "" && s.Amount != p.Amount:
@@ -167,12 +167,12 @@ func (g *Provider) usable(p providers.Payment, o order) error {
 }
 
 // mark is the x-req-id of a call about a payment, or about an operation on it.
-func (g *Provider) mark(op string, references ...string) string {
+func (g *provider) mark(op string, references ...string) string {
 	return reqID(append([]string{g.client.base, g.login, strconv.FormatInt(g.tsp, 10), op}, references...)...)
 }
 
 // newOrder creates the order, or finds it again. kind is "" for payments, which is PayIn, or PayOut.
-func (g *Provider) newOrder(ctx context.Context, p providers.Payment, kind string) (order, error) {
+func (g *provider) newOrder(ctx context.Context, p providers.Payment, kind string) (order, error) {
 	if !p.CreatedAt.IsZero() && g.now().Sub(p.CreatedAt) > repeatable {
 		known, err := g.find(ctx, p)
 		if err != nil || known != nil {
@@ -180,7 +180,7 @@ func (g *Provider) newOrder(ctx context.Context, p providers.Payment, kind strin
 		}
 	}
 	body := newOrder{
-		MerchantOrderID: p.Ref.Reference, OrderCurrency: g.orderCurrency, TSPID: g.tsp, Description: cut(or(p.Description, p.OrderID), maxText),
+		MerchantOrderID: p.Ref.Reference, OrderCurrency: g.orderCurrency, TSPID: g.tsp, Description: wire.Cut(cmp.Or(p.Description, p.OrderID), maxText),
 		CallbackURL: p.CallbackURL, Type: kind,
 	}
 	if g.byOrder {
@@ -217,7 +217,7 @@ func deref(o *order) order {
 }
 
 // find looks for our reference in the list of orders around the attempt's time; nil where it is not there.
-func (g *Provider) find(ctx context.Context, p providers.Payment) (*order, error) {
+func (g *provider) find(ctx context.Context, p providers.Payment) (*order, error) {
 	var found *order
 	const page, pages = 100, 20
 	for n := range pages {
@@ -267,7 +267,7 @@ type order struct {
 }
 
 // orderIn reads the order out of an answer of the cashier layer.
-func (g *Provider) orderIn(op string, r reply) (order, error) {
+func (g *provider) orderIn(op string, r reply) (order, error) {
 	if r.status != http.StatusOK || !r.success() {
 		return order{}, r.failure(op, r.status)
 	}
@@ -284,9 +284,9 @@ func readOrder(in object) (order, error) {
 	info := in.child("paymentInfo")
 	details, qrc := info.child("paymentDetails"), info.child("qrc")
 	o := order{
-		id: in.text("id"), number: in.text("merchantOrderId"), external: or(in.text("externalOrderId"), details.text("externalId")), status: in.text("status"),
+		id: in.text("id"), number: in.text("merchantOrderId"), external: cmp.Or(in.text("externalOrderId"), details.text("externalId")), status: in.text("status"),
 		orderCurrency: in.text("orderCurrency"), payCurrency: in.text("paymentCurrency"),
-		payload: or(in.text("payload"), qrc.text("payload")), link: in.text("deepLink", "deeplink"),
+		payload: cmp.Or(in.text("payload"), qrc.text("payload")), link: in.text("deepLink", "deeplink"),
 		token: details.text("cardToken"), masked: details.text("maskedPan"), expiry: details.text("expiry"), eci: details.text("eci"),
 		errCode: scrub(details.text("errCode"), in.hide), errText: details.words("errMessage"), kind: in.text("type"), created: in.text("createdAt"),
 	}
@@ -309,8 +309,8 @@ func readOrder(in object) (order, error) {
 func isID(s string) bool { return s != "" && len(s) <= 64 && strings.Trim(s, plainID) == "" }
 
 // amount is the order's in the field that was sent: the other one is converted and has fees in it or off it.
-func (g *Provider) amount(o order) (money.Amount, bool) {
-	minor, code := o.paymentAmount, or(o.payCurrency, paymentCurrency)
+func (g *provider) amount(o order) (money.Amount, bool) {
+	minor, code := o.paymentAmount, cmp.Or(o.payCurrency, paymentCurrency)
 	if g.byOrder {
 		minor, code = o.orderAmount, o.orderCurrency
 	}
@@ -325,7 +325,7 @@ func (g *Provider) amount(o order) (money.Amount, bool) {
 }
 
 // Status asks for the order; if the gateway's login is down, by the call that needs none.
-func (g *Provider) Status(ctx context.Context, p providers.Payment) (providers.Standing, error) {
+func (g *provider) Status(ctx context.Context, p providers.Payment) (providers.Standing, error) {
 	o, there, err := g.inquire(ctx, p)
 	if err != nil {
 		return providers.Standing{}, err
@@ -337,7 +337,7 @@ func (g *Provider) Status(ctx context.Context, p providers.Payment) (providers.S
 }
 
 // inquire finds the order; there is false where the gateway says that it has none.
-func (g *Provider) inquire(ctx context.Context, p providers.Payment) (o order, there bool, err error) {
+func (g *provider) inquire(ctx context.Context, p providers.Payment) (o order, there bool, err error) {
 	if p.Ref.OrderID == "" {
 		known, err := g.find(ctx, p)
 		return deref(known), known != nil, err
@@ -345,7 +345,7 @@ func (g *Provider) inquire(ctx context.Context, p providers.Payment) (o order, t
 	return g.read(ctx, p.Ref.OrderID)
 }
 
-func (g *Provider) read(ctx context.Context, id string) (o order, there bool, err error) {
+func (g *provider) read(ctx context.Context, id string) (o order, there bool, err error) {
 	r, err := g.client.call(ctx, request{op: opRead, method: http.MethodGet, path: "/order/" + url.PathEscape(id), token: needToken})
 	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Op == opLogin && ctx.Err() == nil {
 		r, err = g.client.call(ctx, request{op: opStatus, method: http.MethodGet, path: "/status/" + url.PathEscape(id)})
@@ -394,7 +394,7 @@ func outcome(status string) providers.Outcome {
 }
 
 // standing is the order in our words.
-func (g *Provider) standing(p providers.Payment, o order) providers.Standing {
+func (g *provider) standing(p providers.Payment, o order) providers.Standing {
 	ref := p.Ref
 	ref.OrderID = o.id
 	if o.external != "" && ref.More[moreExternal] == "" {
@@ -437,7 +437,7 @@ func (g *Provider) standing(p providers.Payment, o order) providers.Standing {
 }
 
 // refunded is what was given back, in the unit of the field that was sent; said is false where the gateway does not say.
-func (g *Provider) refunded(o order) (minor int64, said bool) {
+func (g *provider) refunded(o order) (minor int64, said bool) {
 	switch {
 	case o.refunded == nil || *o.refunded <= 0:
 		return 0, false
@@ -452,7 +452,7 @@ func (g *Provider) refunded(o order) (minor int64, said bool) {
 }
 
 // next is the step that an unpaid order waits for, where it can be repeated.
-func (g *Provider) next(p providers.Payment, o order, ref providers.Ref) *providers.Step {
+func (g *provider) next(p providers.Payment, o order, ref providers.Ref) *providers.Step {
 	p.Ref = ref
 	var step providers.Step
 	var err error
@@ -470,18 +470,14 @@ func (g *Provider) next(p providers.Payment, o order, ref providers.Ref) *provid
 	return &step
 }
 
-func step(kind providers.Kind, ref providers.Ref) providers.Step {
-	return providers.Step{V: providers.StepVersion, Kind: kind, Ref: ref}
-}
-
 // form sends the shopper to the hosted payment form: with a card already sent, it finishes 3-D Secure (assumption 6). Both
 // ways back are the run's; which of them was taken proves nothing.
-func (g *Provider) form(p providers.Payment) (providers.Step, error) {
+func (g *provider) form(p providers.Payment) (providers.Step, error) {
 	external := p.Ref.More[moreExternal]
 	if external == "" || g.formURL == "" {
 		return providers.Step{}, &providers.Failure{Op: opForm, Err: errNoForm}
 	}
-	s := step(providers.PayerPage, p.Ref)
+	s := providers.NewStep(providers.PayerPage, p.Ref)
 	s.Forms = []threeds.Form{{Action: g.formURL + "/" + url.PathEscape(external), Fields: []threeds.Field{
 		{Name: "successUrl", Value: p.Run.ReturnURL}, {Name: "failUrl", Value: p.Run.ReturnURL},
 	}}}
@@ -494,12 +490,12 @@ var (
 )
 
 // scan shows a QR code or a deep link. A link is opened by the shopper's browser, so it is checked.
-func (g *Provider) scan(p providers.Payment, link string) (providers.Step, error) {
+func (g *provider) scan(p providers.Payment, link string) (providers.Step, error) {
 	to, err := appLink(link, g.loopback)
 	if err != nil {
 		return providers.Step{}, err
 	}
-	s := step(providers.Scan, p.Ref)
+	s := providers.NewStep(providers.Scan, p.Ref)
 	s.Link = to
 	return s, nil
 }
@@ -513,7 +509,7 @@ func appLink(link string, loopback bool) (string, error) {
 		return to, nil
 	}
 	u, parseErr := url.Parse(link)
-	plain := len(link) <= threeds.MaxURL && header(link) && !strings.ContainsAny(link, "\"'`<>\\")
+	plain := len(link) <= threeds.MaxURL && wire.HeaderSafe(link) && !strings.ContainsAny(link, "\"'`<>\\")
 	if parseErr == nil && plain && u.Opaque == "" && slices.Contains(appSchemes, u.Scheme) {
 		return link, nil
 	}
@@ -522,17 +518,15 @@ func appLink(link string, loopback bool) (string, error) {
 
 // mask reads 400001******0008; anything else is no card.
 func mask(s string) card.Masked {
-	if len(s) < 12 || !digits(s[:6]) || !digits(s[len(s)-4:]) || strings.Trim(s[6:len(s)-4], "*xX") != "" {
+	if len(s) < 12 || !wire.Digits(s[:6]) || !wire.Digits(s[len(s)-4:]) || strings.Trim(s[6:len(s)-4], "*xX") != "" {
 		return card.Masked{}
 	}
 	return card.Masked{Brand: card.Brand(s[:6]), First6: s[:6], Last4: s[len(s)-4:]}
 }
 
 func eci(s string) string {
-	if len(s) > 2 || !digits(s) {
+	if len(s) > 2 || !wire.Digits(s) {
 		return ""
 	}
 	return s
 }
-
-func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }

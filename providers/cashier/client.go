@@ -2,6 +2,7 @@ package cashier
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -16,7 +17,7 @@ import (
 	"unicode"
 
 	"tollgate/providers"
-	"tollgate/providers/answers"
+	"tollgate/providers/wire"
 )
 
 // The gateway's calls. The paths of those marked * are not published.
@@ -129,7 +130,7 @@ func (c *client) send(ctx context.Context, r request, raw []byte, token provider
 	hide := append([]string{token.Reveal(), c.apiKey.Reveal(), c.access.password.Reveal()}, r.hide...)
 	status, body, err := providers.Exchange(c.http, r.op, req)
 	if err != nil {
-		return reply{}, quieted(r.op, err, hide...)
+		return reply{}, providers.Quiet(r.op, err, func(s string) string { return scrub(s, hide) })
 	}
 	o, err := decode(body, hide...)
 	if err != nil {
@@ -147,22 +148,6 @@ func reqID(parts ...string) string {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// quiet is an error whose text was scrubbed: net/http quotes the first bytes of an answer that is not HTTP.
-type quiet struct {
-	text string
-	err  error
-}
-
-func (q *quiet) Error() string { return q.text }
-func (q *quiet) Unwrap() error { return q.err }
-
-func quieted(op string, err error, hide ...string) error {
-	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Err != nil {
-		err = f.Err
-	}
-	return &providers.Failure{Op: op, Err: &quiet{scrub(err.Error(), hide), err}}
-}
-
 var (
 	errAnswer = errors.New("not in the gateway's language")
 	errShape  = errors.New("a needed field is missing or malformed")
@@ -176,7 +161,7 @@ type object struct {
 
 // decode reads the one object of an answer.
 func decode(body []byte, hide ...string) (object, error) {
-	members, err := answers.Object(body)
+	members, err := wire.Decode(body)
 	if err != nil {
 		return object{}, fmt.Errorf("%w: %w", errAnswer, err)
 	}
@@ -248,8 +233,8 @@ func (o object) success() bool {
 func (o object) failure(op string, status int) error {
 	response := o.child("Response")
 	return &providers.Failure{
-		Op: op, Code: or(scrub(response.text("ErrCode", "ErrorCode"), o.hide), fmt.Sprintf("HTTP %d", status)),
-		Text: or(o.words("description", "message"), response.words("ErrMessage", "Message")),
+		Op: op, Code: cmp.Or(scrub(response.text("ErrCode", "ErrorCode"), o.hide), fmt.Sprintf("HTTP %d", status)),
+		Text: cmp.Or(o.words("description", "message"), response.words("ErrMessage", "Message")),
 	}
 }
 
@@ -281,12 +266,5 @@ func scrub(s string, hide []string) string {
 		}
 		return r
 	}, s)
-	return cut(s, 300)
-}
-
-func cut(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n])
-	}
-	return s
+	return wire.Cut(s, 300)
 }

@@ -4,17 +4,16 @@
 package cashier
 
 import (
+	"cmp"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"net/url"
 	"slices"
 	"strings"
 
 	"tollgate/internal/money"
 	"tollgate/providers"
-	"tollgate/threeds"
 )
 
 // Ways to say an amount.
@@ -119,13 +118,13 @@ func (c *Config) Open(env providers.Env) (providers.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{
+	p := &provider{
 		client: client{
 			http: env.HTTP, base: strings.TrimRight(c.BaseURL, "/"), bearer: c.Bearer, apiKey: c.APIKey,
 			access: newAccess(env.HTTP, env.Now, strings.TrimRight(c.IdentityURL, "/"), c.Login, c.Password),
 		},
 		now: env.Now, loopback: env.Loopback, login: c.Login, tsp: c.TSPID, tspCode: c.TSPCode, formURL: strings.TrimRight(c.FormURL, "/"),
-		byOrder: c.AmountMode == ModeOrder, orderCurrency: or(c.OrderCurrency, paymentCurrency), rub: rub,
+		byOrder: c.AmountMode == ModeOrder, orderCurrency: cmp.Or(c.OrderCurrency, paymentCurrency), rub: rub,
 		asksCode: c.SavedCardCode == nil || *c.SavedCardCode,
 	}
 	if c.CallbackPublicKey != "" {
@@ -142,17 +141,11 @@ func (c *Config) Open(env providers.Env) (providers.Provider, error) {
 }
 
 func addressFault(text string) string {
-	u, err := url.Parse(text)
-	switch {
-	case text == "":
+	if text == "" {
 		return "missing"
-	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
-		return "not an http(s) address"
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return "must be scheme, host and path only"
 	}
-	if _, err := threeds.CheckURL(text, true); err != nil {
-		return "must be https (http on loopback only)"
+	if _, faults := providers.ParseAddress(text); len(faults) > 0 {
+		return faults[0]
 	}
 	return ""
 }
@@ -174,10 +167,3 @@ func publicKey(text string) (*rsa.PublicKey, error) {
 }
 
 const plainID = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}

@@ -1,6 +1,7 @@
 package cashier
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -11,12 +12,12 @@ import (
 )
 
 // History is the gateway's list of a shop's orders. Status is the gateway's word.
-func (g *Provider) History(ctx context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
+func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
 	limit := q.Limit
 	if limit <= 0 || limit > 100 {
 		limit = 100
 	}
-	v := url.Values{"tspId": {or(q.AccountID, strconv.FormatInt(g.tsp, 10))}, "limit": {strconv.Itoa(limit)}, "offset": {strconv.Itoa(max(0, q.Offset))}}
+	v := url.Values{"tspId": {cmp.Or(q.AccountID, strconv.FormatInt(g.tsp, 10))}, "limit": {strconv.Itoa(limit)}, "offset": {strconv.Itoa(max(0, q.Offset))}}
 	if !q.From.IsZero() {
 		v.Set("dateFrom", q.From.UTC().Format(time.RFC3339))
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tollgate/providers"
+	"tollgate/providers/wire"
 )
 
 const opLogin = "login"
@@ -62,7 +63,7 @@ func (a *access) get(ctx context.Context, refused providers.Secret) (providers.S
 	req.Header.Set("Accept", "application/json")
 	status, body, err := providers.Exchange(a.http, opLogin, req)
 	if err != nil {
-		return providers.Secret{}, quieted(opLogin, err, a.password.Reveal())
+		return providers.Secret{}, providers.Quiet(opLogin, err, func(s string) string { return scrub(s, []string{a.password.Reveal()}) })
 	}
 	o, err := decode(body, a.password.Reveal())
 	switch {
@@ -72,21 +73,11 @@ func (a *access) get(ctx context.Context, refused providers.Secret) (providers.S
 		return providers.Secret{}, o.failure(opLogin, status)
 	}
 	token := o.text("accessToken")
-	if token == "" || !header(token) {
+	if token == "" || !wire.HeaderSafe(token) {
 		return providers.Secret{}, providers.Unreadable(opLogin, status, errShape)
 	}
 	a.token, a.expires = providers.NewSecret(token), moment(o.text("expiresAccess"))
 	return a.token, nil
-}
-
-// header tells whether a text can be a header's value.
-func header(s string) bool {
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] >= 0x7f {
-			return false
-		}
-	}
-	return true
 }
 
 // moment reads the end of a token's life: Unix seconds, as number or text, or RFC 3339. What it cannot read is no end.

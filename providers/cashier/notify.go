@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"tollgate/providers"
+	"tollgate/providers/wire"
 )
 
 // maxCallback is the most that a callback may hold, in bytes.
@@ -18,7 +19,7 @@ const maxCallback = 64 << 10
 // Notified checks Payment-Sign: RSA PKCS#1 v1.5 with SHA-1 over the body's bytes as they came, in base64. SHA-1 is the
 // gateway's choice; a forger would need a second preimage, and a callback is a hint only. Either layer's body is read. One
 // that is signed but not of an order of ours is a Notice without Reference.
-func (g *Provider) Notified(r *http.Request) (providers.Notice, error) {
+func (g *provider) Notified(r *http.Request) (providers.Notice, error) {
 	signs := r.Header.Values("Payment-Sign")
 	if g.callbackKey == nil || r.Method != http.MethodPost || len(signs) != 1 {
 		return providers.Notice{}, providers.ErrForged
@@ -46,12 +47,12 @@ func (g *Provider) Notified(r *http.Request) (providers.Notice, error) {
 // we ask by: it is left out.
 func notice(o object) providers.Notice {
 	if in := o.child("order"); len(in.members) > 0 {
-		n := providers.Notice{Reference: cut(in.text("merchantOrderId"), 64), OrderID: in.text("id"), Event: cut(in.text("status"), 64)}
+		n := providers.Notice{Reference: wire.Cut(in.text("merchantOrderId"), 64), OrderID: in.text("id"), Event: wire.Cut(in.text("status"), 64)}
 		if !isID(n.OrderID) {
 			n.OrderID = ""
 		}
 		return n
 	}
 	in := o.child("Order")
-	return providers.Notice{Reference: cut(in.text("MerchantOrderId"), 64), Event: cut(in.text("Status"), 64)}
+	return providers.Notice{Reference: wire.Cut(in.text("MerchantOrderId"), 64), Event: wire.Cut(in.text("Status"), 64)}
 }

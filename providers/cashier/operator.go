@@ -10,7 +10,7 @@ import (
 
 // Kinds says what can be done with an order's money. charge and void name no amount, so they are for the whole. Refunds
 // are in what the customer paid in: an account that sends orderAmount can say "all" only.
-func (g *Provider) Kinds() []providers.OpLimits {
+func (g *provider) Kinds() []providers.OpLimits {
 	return []providers.OpLimits{
 		{Kind: providers.Capture, Once: true},
 		{Kind: providers.Void, Once: true},
@@ -19,17 +19,17 @@ func (g *Provider) Kinds() []providers.OpLimits {
 }
 
 // Do asks for one operation. Its x-req-id comes from our references of payment and operation.
-func (g *Provider) Do(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
+func (g *provider) Do(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
 	switch {
 	case p.Ref.OrderID == "":
 		return providers.OpResult{}, &providers.Failure{Op: string(op.Kind), Err: errNoOrder}
 	case op.Kind != providers.Void && op.Amount.Currency.Code != p.Amount.Currency.Code:
-		return providers.OpResult{}, refuse("currency", "must be the payment's")
+		return providers.OpResult{}, providers.Refuse("currency", "must be the payment's")
 	}
 	switch op.Kind {
 	case providers.Capture:
 		if op.Amount.Minor != p.Amount.Minor {
-			return providers.OpResult{}, refuse("amount", "this gateway charges the whole hold only")
+			return providers.OpResult{}, providers.Refuse("amount", "this gateway charges the whole hold only")
 		}
 		return g.onHold(ctx, p, op, opCharge)
 	case providers.Void:
@@ -37,11 +37,11 @@ func (g *Provider) Do(ctx context.Context, p providers.Payment, op providers.Op)
 	case providers.Refund:
 		return g.refund(ctx, p, op)
 	}
-	return providers.OpResult{}, refuse("operation", "this gateway has no such operation")
+	return providers.OpResult{}, providers.Refuse("operation", "this gateway has no such operation")
 }
 
 // onHold is charge or void, which name the order by its external id.
-func (g *Provider) onHold(ctx context.Context, p providers.Payment, op providers.Op, call string) (providers.OpResult, error) {
+func (g *provider) onHold(ctx context.Context, p providers.Payment, op providers.Op, call string) (providers.OpResult, error) {
 	external := p.Ref.More[moreExternal]
 	if external == "" {
 		return providers.OpResult{}, &providers.Failure{Op: call, Err: errNoForm}
@@ -88,17 +88,17 @@ func holdResult(kind providers.OpKind, status string, d *providers.Decline) (r p
 }
 
 // refund gives money back. A part is named in kopecks; all of an order by its own amount is said by naming none.
-func (g *Provider) refund(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
+func (g *provider) refund(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
 	var body struct {
 		Amount int64 `json:"amount,omitempty"`
 	}
 	switch {
 	case op.Amount.Minor <= 0:
-		return providers.OpResult{}, refuse("amount", "must be positive")
+		return providers.OpResult{}, providers.Refuse("amount", "must be positive")
 	case !g.byOrder:
 		body.Amount = op.Amount.Minor
 	case op.Amount.Minor != p.Amount.Minor || op.Standing.Refunded != 0:
-		return providers.OpResult{}, refuse("amount", "this account can refund the whole payment only")
+		return providers.OpResult{}, providers.Refuse("amount", "this account can refund the whole payment only")
 	}
 	r, err := g.client.call(ctx, request{
 		op: opRefund, method: http.MethodPost, path: "/order/refund/" + url.PathEscape(p.Ref.OrderID), body: body,
@@ -128,7 +128,7 @@ func (g *Provider) refund(ctx context.Context, p providers.Payment, op providers
 
 // Inquire tells from the order whether the operation was done. The call is never repeated: its x-req-id would give the
 // first answer only if there was one, and within the hour.
-func (g *Provider) Inquire(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
+func (g *provider) Inquire(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
 	o, there, err := g.inquire(ctx, p)
 	switch {
 	case err != nil:
@@ -163,7 +163,7 @@ func (g *Provider) Inquire(ctx context.Context, p providers.Payment, op provider
 			return providers.OpResult{State: providers.OpPending}, nil
 		}
 	default:
-		return providers.OpResult{}, refuse("operation", "this gateway has no such operation")
+		return providers.OpResult{}, providers.Refuse("operation", "this gateway has no such operation")
 	}
 	if now.Unmoved(op.Standing) {
 		return providers.OpResult{State: providers.OpMissing}, nil

@@ -1,6 +1,7 @@
 package cashier
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -13,11 +14,12 @@ import (
 	"strings"
 
 	"tollgate/providers"
+	"tollgate/providers/wire"
 	"tollgate/threeds"
 )
 
 // Pay pays with a card, a saved card, a QR code, SberPay or on the gateway's own form.
-func (g *Provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
 	if err := g.checkInstrument(in.Kind, p.Hold); err != nil {
 		return providers.Step{}, err
 	}
@@ -56,14 +58,14 @@ type metadata struct {
 
 // authorize sends the card: SMS takes the money at once, DMS holds it. A payment that the merchant makes alone carries no
 // 3-D Secure data.
-func (g *Provider) authorize(ctx context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (g *provider) authorize(ctx context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
 	external := p.Ref.More[moreExternal]
 	if external == "" {
 		return providers.Step{}, &providers.Failure{Op: opAuthorize, Err: errNoForm}
 	}
 	body := authorization{OrderID: external, PaymentType: "SMS", Metadata: metadata{
-		MerchantOrderID: p.Ref.Reference, Description: cut(p.Description, maxText), CustomerID: p.Customer.ID, Email: or(p.Customer.Email, p.Billing.Email),
-		Phone: or(p.Customer.Phone, p.Billing.Phone), IP: or(b.IP, p.Customer.IP),
+		MerchantOrderID: p.Ref.Reference, Description: wire.Cut(p.Description, maxText), CustomerID: p.Customer.ID, Email: cmp.Or(p.Customer.Email, p.Billing.Email),
+		Phone: cmp.Or(p.Customer.Phone, p.Billing.Phone), IP: cmp.Or(b.IP, p.Customer.IP),
 	}}
 	if p.Hold {
 		body.PaymentType = "DMS"
@@ -86,7 +88,7 @@ func (g *Provider) authorize(ctx context.Context, p providers.Payment, in provid
 }
 
 // cardOf is the member Card: what was typed, in the open or sealed, or a token.
-func (g *Provider) cardOf(in providers.Instrument, save bool) (any, error) {
+func (g *provider) cardOf(in providers.Instrument, save bool) (any, error) {
 	if in.Kind == "saved_card" {
 		return struct {
 			Token string
@@ -96,7 +98,7 @@ func (g *Provider) cardOf(in providers.Instrument, save bool) (any, error) {
 	typed := struct {
 		Pan, ExpMonth, ExpYear, Cvv string
 		Holder                      string `json:",omitempty"`
-	}{in.Card.Number.Reveal(), twoDigits(in.Card.Month), strconv.Itoa(in.Card.Year), in.Card.Code.Reveal(), cut(in.Card.Name, 26)}
+	}{in.Card.Number.Reveal(), wire.TwoDigits(in.Card.Month), strconv.Itoa(in.Card.Year), in.Card.Code.Reveal(), wire.Cut(in.Card.Name, 26)}
 	if g.cardKey == nil {
 		return struct {
 			Pan, ExpMonth, ExpYear, Cvv string
@@ -123,7 +125,7 @@ var refusedForSure = map[string]bool{"ACCESS_DENIED": true, "AMOUNT_ERROR": true
 
 // authorized tells the answers of authorize apart by the order's status. A refusal without one proves nothing by itself:
 // it is believed only if the code says that nothing was tried and the order is then found untouched.
-func (g *Provider) authorized(ctx context.Context, p providers.Payment, r reply) (providers.Step, error) {
+func (g *provider) authorized(ctx context.Context, p providers.Payment, r reply) (providers.Step, error) {
 	in, response := r.child("Order"), r.child("Response")
 	id, number, status := in.text("OrderId"), in.text("MerchantOrderId"), in.text("Status")
 	ours := id == p.Ref.More[moreExternal] && (number == "" || number == p.Ref.Reference)
@@ -139,9 +141,9 @@ func (g *Provider) authorized(ctx context.Context, p providers.Payment, r reply)
 		return g.form(p)
 	case status != "":
 		if out := outcome(status); out == providers.Paid || out == providers.Authorized {
-			return step(providers.Finished, p.Ref), nil
+			return providers.NewStep(providers.Finished, p.Ref), nil
 		}
-		return step(providers.Wait, p.Ref), nil
+		return providers.NewStep(providers.Wait, p.Ref), nil
 	case refusedForSure[code] && response.text("Success") == "false":
 		return g.declined(ctx, p, r, "CREATED")
 	}
@@ -149,11 +151,11 @@ func (g *Provider) authorized(ctx context.Context, p providers.Payment, r reply)
 }
 
 // declined asks the order once, because a step Declined is believed; one that says otherwise is left to the inquiry.
-func (g *Provider) declined(ctx context.Context, p providers.Payment, r reply, status string) (providers.Step, error) {
+func (g *provider) declined(ctx context.Context, p providers.Payment, r reply, status string) (providers.Step, error) {
 	o, there, err := g.read(ctx, p.Ref.OrderID)
 	if err != nil || !there || o.id != p.Ref.OrderID || o.number != "" && o.number != p.Ref.Reference || o.status != status {
 		if status == "DECLINED" {
-			return step(providers.Wait, p.Ref), nil
+			return providers.NewStep(providers.Wait, p.Ref), nil
 		}
 		return providers.Step{}, r.failure(opAuthorize, r.status)
 	}
@@ -161,14 +163,14 @@ func (g *Provider) declined(ctx context.Context, p providers.Payment, r reply, s
 	if o.errCode == "" && o.errText == "" {
 		o.errCode, o.errText = scrub(response.text("ErrCode", "ErrorCode"), r.hide), response.words("ErrMessage", "Message")
 	}
-	s := step(providers.Declined, p.Ref)
+	s := providers.NewStep(providers.Declined, p.Ref)
 	s.Decline = decline(o)
 	return s, nil
 }
 
 // qr registers a QR code. That moves no money, so what was not answered well is looked up and, if the order has no code,
 // asked for once more under the same x-req-id.
-func (g *Provider) qr(ctx context.Context, p providers.Payment) (providers.Step, error) {
+func (g *provider) qr(ctx context.Context, p providers.Payment) (providers.Step, error) {
 	ask := func() (providers.Step, error) {
 		r, err := g.client.call(ctx, request{
 			op: opQR, method: http.MethodPost, path: "/order/qrcData/" + url.PathEscape(p.Ref.OrderID), body: struct{}{},
@@ -198,7 +200,7 @@ func (g *Provider) qr(ctx context.Context, p providers.Payment) (providers.Step,
 }
 
 // code is the step for an order whose QR code is made, or is being made.
-func (g *Provider) code(p providers.Payment, o order) (providers.Step, error) {
+func (g *provider) code(p providers.Payment, o order) (providers.Step, error) {
 	switch {
 	case o.id != p.Ref.OrderID:
 		return providers.Step{}, &providers.Failure{Op: opQR, Text: "answer of another order"}
@@ -209,16 +211,16 @@ func (g *Provider) code(p providers.Payment, o order) (providers.Step, error) {
 		}
 		return s, nil
 	}
-	return step(providers.Wait, p.Ref), nil
+	return providers.NewStep(providers.Wait, p.Ref), nil
 }
 
 // sberPay asks the bank's app for the money: by a push to the phone, by a deep link, or both.
-func (g *Provider) sberPay(ctx context.Context, p providers.Payment, in providers.Instrument) (providers.Step, error) {
+func (g *provider) sberPay(ctx context.Context, p providers.Payment, in providers.Instrument) (providers.Step, error) {
 	body := struct {
 		BackURL string `json:"BackUrl,omitempty"`
 		Phone   string `json:"phoneNumber,omitempty"`
 	}{BackURL: p.Run.ReturnURL}
-	if phone := phoneDigits(or(in.Phone, p.Customer.Phone)); phone != "" {
+	if phone := phoneDigits(cmp.Or(in.Phone, p.Customer.Phone)); phone != "" {
 		body.Phone = "+" + phone
 	}
 	r, err := g.client.call(ctx, request{
@@ -234,10 +236,10 @@ func (g *Provider) sberPay(ctx context.Context, p providers.Payment, in provider
 		return providers.Step{}, err
 	case o.id != p.Ref.OrderID:
 		return providers.Step{}, &providers.Failure{Op: opSberPay, Text: "answer of another order"}
-	case or(o.link, o.payload) == "":
-		return step(providers.Wait, p.Ref), nil // the push is all there is
+	case cmp.Or(o.link, o.payload) == "":
+		return providers.NewStep(providers.Wait, p.Ref), nil // the push is all there is
 	}
-	s, err := g.scan(p, or(o.link, o.payload))
+	s, err := g.scan(p, cmp.Or(o.link, o.payload))
 	if err != nil {
 		return providers.Step{}, providers.Unreadable(opSberPay, r.status, err)
 	}
@@ -245,30 +247,23 @@ func (g *Provider) sberPay(ctx context.Context, p providers.Payment, in provider
 }
 
 // Resume makes no call: what the browser brings from the form or the app is nothing, and the inquiry knows the rest.
-func (g *Provider) Resume(_ context.Context, p providers.Payment, _ providers.Answer) (providers.Step, error) {
-	return step(providers.Finished, p.Ref), nil
+func (g *provider) Resume(_ context.Context, p providers.Payment, _ providers.Answer) (providers.Step, error) {
+	return providers.NewStep(providers.Finished, p.Ref), nil
 }
 
 // phoneDigits is a phone in international format without the plus; what has other characters than people type is none.
 func phoneDigits(s string) string {
 	d := strings.NewReplacer(" ", "", "-", "", "(", "", ")", "", "+", "").Replace(s)
-	if !digits(d) || len(d) > 15 {
+	if !wire.Digits(d) || len(d) > 15 {
 		return ""
 	}
 	return d
 }
 
-func twoDigits(n int) string {
-	if n < 10 {
-		return "0" + strconv.Itoa(n)
-	}
-	return strconv.Itoa(n)
-}
-
 // saved is the saved card as the order shows it.
 func (o order) saved() providers.SavedCard {
 	s := providers.SavedCard{ID: o.token, Card: mask(o.masked), Active: o.token != ""}
-	if len(o.expiry) == 6 && digits(o.expiry) {
+	if len(o.expiry) == 6 && wire.Digits(o.expiry) {
 		s.Expiry = o.expiry[4:] + "/" + o.expiry[2:4]
 	}
 	return s

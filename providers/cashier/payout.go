@@ -1,6 +1,7 @@
 package cashier
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"tollgate/providers"
+	"tollgate/providers/wire"
 )
 
 const typePayOut = "PayOut"
@@ -17,7 +19,7 @@ const typePayOut = "PayOut"
 const listed = 15 * time.Minute
 
 // Payout sends money to a card, or to a phone at a bank. The order of type PayOut comes first and moves none.
-func (g *Provider) Payout(ctx context.Context, p providers.Payment, to providers.Destination) (providers.OpResult, error) {
+func (g *provider) Payout(ctx context.Context, p providers.Payment, to providers.Destination) (providers.OpResult, error) {
 	p.Instrument, p.Hold = "", false // those of payments
 	if err := g.Check(p); err != nil {
 		return providers.OpResult{}, err
@@ -58,14 +60,14 @@ func payoutRequest(to providers.Destination) (request, error) {
 			Pan    string `json:"pan"`
 			Holder string `json:"holder,omitempty"`
 			Phone  string `json:"phone,omitempty"`
-		}{to.Card.Number.Reveal(), cut(or(to.Card.Name, strings.TrimSpace(to.First+" "+to.Last)), maxText), phoneDigits(to.Phone)}}, nil
+		}{to.Card.Number.Reveal(), wire.Cut(cmp.Or(to.Card.Name, strings.TrimSpace(to.First+" "+to.Last)), maxText), phoneDigits(to.Phone)}}, nil
 	case to.Phone != "":
 		phone := phoneDigits(to.Phone)
 		switch {
 		case phone == "":
-			return request{}, refuse("phone", "not a phone number in international format")
-		case !digits(to.BankID):
-			return request{}, refuse("bank_id", "missing or not a number of the bank list")
+			return request{}, providers.Refuse("phone", "not a phone number in international format")
+		case !wire.Digits(to.BankID):
+			return request{}, providers.Refuse("bank_id", "missing or not a number of the bank list")
 		}
 		return request{op: opPayoutIPS, path: "/order/payout/ips/", body: struct {
 			Account string `json:"accountNumber"`
@@ -73,9 +75,9 @@ func payoutRequest(to providers.Destination) (request, error) {
 			First   string `json:"firstName,omitempty"`
 			Last    string `json:"lastName,omitempty"`
 			Middle  string `json:"middleName,omitempty"`
-		}{phone, to.BankID, cut(to.First, maxText), cut(to.Last, maxText), cut(to.Middle, maxText)}}, nil
+		}{phone, to.BankID, wire.Cut(to.First, maxText), wire.Cut(to.Last, maxText), wire.Cut(to.Middle, maxText)}}, nil
 	}
-	return request{}, refuse("destination", "this gateway pays out to a card or a phone")
+	return request{}, providers.Refuse("destination", "this gateway pays out to a card or a phone")
 }
 
 // payoutResult reads a payout order. CREATED means that the payout has not begun; whether it still may, its end tells.
@@ -91,7 +93,7 @@ func payoutResult(o order) providers.OpResult {
 }
 
 // InquirePayout asks for the payout's order: by its id, or by our reference where the answer that named it was lost.
-func (g *Provider) InquirePayout(ctx context.Context, p providers.Payment, r providers.OpResult) (providers.OpResult, error) {
+func (g *provider) InquirePayout(ctx context.Context, p providers.Payment, r providers.OpResult) (providers.OpResult, error) {
 	if r.GatewayID != "" {
 		p.Ref.OrderID = r.GatewayID
 	}
@@ -113,7 +115,7 @@ func (g *Provider) InquirePayout(ctx context.Context, p providers.Payment, r pro
 }
 
 // Banks lists the banks that payouts by phone can go to (assumption 12).
-func (g *Provider) Banks(ctx context.Context) ([]providers.Bank, error) {
+func (g *provider) Banks(ctx context.Context) ([]providers.Bank, error) {
 	r, err := g.client.call(ctx, request{op: opBanks, method: http.MethodGet, path: "/public/banks"})
 	if err != nil {
 		return nil, err
@@ -124,8 +126,8 @@ func (g *Provider) Banks(ctx context.Context) ([]providers.Bank, error) {
 	}
 	banks := []providers.Bank{}
 	for _, b := range list {
-		bank := providers.Bank{ID: b.text("bankId", "id"), Name: cut(b.text("bankName", "name"), maxText)}
-		if digits(bank.ID) {
+		bank := providers.Bank{ID: b.text("bankId", "id"), Name: wire.Cut(b.text("bankName", "name"), maxText)}
+		if wire.Digits(bank.ID) {
 			banks = append(banks, bank)
 		}
 	}

@@ -13,15 +13,15 @@ import (
 )
 
 var (
-	_ providers.CardKeeper       = (*Provider)(nil)
-	_ providers.InstrumentLister = (*Provider)(nil)
+	_ providers.CardKeeper       = (*provider)(nil)
+	_ providers.InstrumentLister = (*provider)(nil)
 )
 
 // Instruments beyond cards: the gateway's own page, by sale-form and preauth-form.
-func (p *Provider) Instruments() []string { return []string{"hosted"} }
+func (p *provider) Instruments() []string { return []string{"hosted"} }
 
 // hosted opens the gateway's own card page; the shopper is sent there.
-func (p *Provider) hosted(ctx context.Context, pay providers.Payment, b threeds.BrowserData) (providers.Step, error) {
+func (p *provider) hosted(ctx context.Context, pay providers.Payment, b threeds.BrowserData) (providers.Step, error) {
 	form, err := p.order(pay, b)
 	if err != nil {
 		return providers.Step{}, err
@@ -42,7 +42,7 @@ func (p *Provider) hosted(ctx context.Context, pay providers.Payment, b threeds.
 	if a.rejected() || link == "" && a["type"] != typeForm {
 		return started(command, pay, a)
 	}
-	step := providers.Step{V: providers.StepVersion, Kind: providers.Redirect, Ref: pay.Ref}
+	step := providers.NewStep(providers.Redirect, pay.Ref)
 	if id := a["paynet-order-id"]; id != "" {
 		step.Ref.OrderID = id
 	}
@@ -53,7 +53,7 @@ func (p *Provider) hosted(ctx context.Context, pay providers.Payment, b threeds.
 }
 
 // rebill pays with a card reference; 3-D Secure and CVV are asked for as the gateway's acquirer wants it.
-func (p *Provider) rebill(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (p *provider) rebill(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
 	sum, err := amount(pay.Amount)
 	if err != nil {
 		return providers.Step{}, err
@@ -99,12 +99,12 @@ func (p *Provider) rebill(ctx context.Context, pay providers.Payment, in provide
 }
 
 // Cards cannot be listed: the gateway knows card references, not customers.
-func (p *Provider) Cards(context.Context, providers.Owner) ([]providers.SavedCard, error) {
+func (p *provider) Cards(context.Context, providers.Owner) ([]providers.SavedCard, error) {
 	return nil, fmt.Errorf("payneteasy: no list of card references: %w", errors.ErrUnsupported)
 }
 
 // Remember makes a card reference of a finished payment, and asks what it shows of the card.
-func (p *Provider) Remember(ctx context.Context, pay providers.Payment, s providers.Standing) (providers.SavedCard, error) {
+func (p *provider) Remember(ctx context.Context, pay providers.Payment, s providers.Standing) (providers.SavedCard, error) {
 	const command = "create-card-ref"
 	if pay.Ref.OrderID == "" {
 		pay.Ref.OrderID = s.Ref.OrderID
@@ -134,7 +134,7 @@ func (p *Provider) Remember(ctx context.Context, pay providers.Payment, s provid
 }
 
 // Forget makes no call: the gateway has none for it. A reference that nobody knows is of no use.
-func (p *Provider) Forget(context.Context, providers.Owner, string, string) error { return nil }
+func (p *provider) Forget(context.Context, providers.Owner, string, string) error { return nil }
 
 // AsksCode is the account's setting, as its acquirer wants it.
-func (p *Provider) AsksCode() bool { return p.rebillCV }
+func (p *provider) AsksCode() bool { return p.rebillCV }

@@ -6,12 +6,11 @@ package payneteasy
 import (
 	"cmp"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"tollgate/internal/money"
 	"tollgate/providers"
-	"tollgate/threeds"
+	"tollgate/providers/wire"
 )
 
 // Config is an account at a PaynetEasy gateway.
@@ -56,25 +55,19 @@ func (c Config) Faults() []string {
 	if c.RebillCommand != "" && c.RebillCommand != "make-rebill" && c.RebillCommand != "make-rebill-sale" {
 		fault("rebill_command", "must be make-rebill or make-rebill-sale")
 	}
-	if u, err := url.Parse(c.BaseURL); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-		fault("base_url", "not an http(s) address")
-	} else {
-		if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			fault("base_url", "must be scheme, host and path only")
-		}
-		if _, err := threeds.CheckURL(c.BaseURL, true); err != nil {
-			fault("base_url", "must be https (http on loopback only)")
-		}
-		if strings.Contains(u.Path, "/api/") {
-			fault("base_url", "ends before /api, as in https://gate.example/paynet")
-		}
+	base, wrong := providers.ParseAddress(c.BaseURL)
+	for _, what := range wrong {
+		fault("base_url", what)
+	}
+	if base != nil && strings.Contains(base.Path, "/api/") {
+		fault("base_url", "ends before /api, as in https://gate.example/paynet")
 	}
 	switch {
 	case c.EndpointID == "" && c.EndpointGroupID == "":
 		fault("endpoint_id", "missing (or endpoint_group_id)")
 	case c.EndpointID != "" && c.EndpointGroupID != "":
 		fault("endpoint_id", "and endpoint_group_id exclude each other")
-	case !digits(c.EndpointID + c.EndpointGroupID):
+	case !wire.Digits(c.EndpointID + c.EndpointGroupID):
 		fault("endpoint_id", "digits only")
 	}
 	if c.Login == "" || len(c.Login) > 20 {
@@ -106,7 +99,7 @@ func (c Config) Open(env providers.Env) (providers.Provider, error) {
 	if c.EndpointGroupID != "" {
 		endpoint, path = c.EndpointGroupID, "group/"+c.EndpointGroupID
 	}
-	return &Provider{
+	return &provider{
 		client: client{
 			http: env.HTTP, base: strings.TrimRight(c.BaseURL, "/"), endpoint: endpoint, path: path,
 			login: c.Login, control: c.MerchantControl, json: c.Answers == "json",
@@ -157,7 +150,7 @@ func (b Billing) fields() []billingField {
 }
 
 // billing is what goes to the gateway: the merchant's words, then the customer's, then the account's.
-func (p *Provider) billing(pay providers.Payment) Billing {
+func (p *provider) billing(pay providers.Payment) Billing {
 	first := func(values ...string) string {
 		for _, v := range values {
 			if v = strings.TrimSpace(v); v != "" {
@@ -188,16 +181,14 @@ func (p *Provider) billing(pay providers.Payment) Billing {
 // hold hundredths whatever the currency, so only currencies with two decimals can be said without ambiguity.
 func amount(a money.Amount) (string, error) {
 	if a.Currency.Digits != 2 {
-		return "", &providers.Refusal{Field: "currency", Text: "this gateway takes currencies with two decimals only"}
+		return "", providers.Refuse("currency", "this gateway takes currencies with two decimals only")
 	}
 	if a.Minor <= 0 {
-		return "", &providers.Refusal{Field: "amount", Text: "must be more than zero"}
+		return "", providers.Refuse("amount", "must be more than zero")
 	}
 	s := a.Decimal()
 	if len(s) > 10 {
-		return "", &providers.Refusal{Field: "amount", Text: "this gateway takes at most 9999999.99"}
+		return "", providers.Refuse("amount", "this gateway takes at most 9999999.99")
 	}
 	return s, nil
 }
-
-func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }

@@ -14,7 +14,7 @@ import (
 // Notified verifies a callback: a GET whose query carries status, orderid, client_orderid and their control. White labels
 // that post it as a form are read as well. The control covers a concatenation without separators, so a digit may be
 // moved between orderid and client_orderid without breaking it; a callback is a hint only, and costs an inquiry.
-func (p *Provider) Notified(r *http.Request) (providers.Notice, error) {
+func (p *provider) Notified(r *http.Request) (providers.Notice, error) {
 	query := r.URL.RawQuery
 	if r.Method == http.MethodPost {
 		if err := r.ParseForm(); err != nil {
@@ -50,7 +50,7 @@ func (p *Provider) Notified(r *http.Request) (providers.Notice, error) {
 
 // proved checks the control of a callback or of the final redirect and gives our order number, which both spell
 // client_orderid and merchant_order.
-func (p *Provider) proved(fields map[string]string) (reference string, ok bool) {
+func (p *provider) proved(fields map[string]string) (reference string, ok bool) {
 	reference = fields["client_orderid"]
 	if other := fields["merchant_order"]; reference == "" {
 		reference = other

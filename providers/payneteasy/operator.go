@@ -9,7 +9,7 @@ import (
 )
 
 // Kinds are the operations of the v2 API. return cancels a hold and reverses a sale or a capture.
-func (p *Provider) Kinds() []providers.OpLimits {
+func (p *provider) Kinds() []providers.OpLimits {
 	return []providers.OpLimits{
 		{Kind: providers.Capture, Partial: true, Once: true},
 		{Kind: providers.Void, Once: true},
@@ -19,7 +19,7 @@ func (p *Provider) Kinds() []providers.OpLimits {
 
 // Do sends capture or return. A void of a hold is a return without an amount: the one way of cancelling that is
 // documented. The answer is always pending; its serial number is what Inquire asks by.
-func (p *Provider) Do(ctx context.Context, pay providers.Payment, op providers.Op) (providers.OpResult, error) {
+func (p *provider) Do(ctx context.Context, pay providers.Payment, op providers.Op) (providers.OpResult, error) {
 	var command, sum, currency string
 	switch op.Kind {
 	case providers.Capture:
@@ -27,14 +27,14 @@ func (p *Provider) Do(ctx context.Context, pay providers.Payment, op providers.O
 	case providers.Void, providers.Refund:
 		command = "return"
 	default:
-		return providers.OpResult{}, &providers.Refusal{Field: "kind", Text: "this gateway has no " + string(op.Kind)}
+		return providers.OpResult{}, providers.Refuse("kind", "this gateway has no "+string(op.Kind))
 	}
 	if pay.Ref.OrderID == "" {
 		return providers.OpResult{}, &providers.Failure{Op: command, Err: errors.New("no paynet-order-id")}
 	}
 	if op.Kind != providers.Void {
 		if op.Amount.Currency.Code != pay.Amount.Currency.Code {
-			return providers.OpResult{}, &providers.Refusal{Field: "currency", Text: "must be the payment's"}
+			return providers.OpResult{}, providers.Refuse("currency", "must be the payment's")
 		}
 		var err error
 		if sum, err = amount(op.Amount); err != nil {
@@ -62,7 +62,7 @@ func (p *Provider) Do(ctx context.Context, pay providers.Payment, op providers.O
 // Inquire asks status for the one request, by its serial number. Without one (the answer to Do was lost) it compares the
 // order with what it was before; where nothing moved, the operation is missing. A reversal whose sum the gateway does not
 // state proves nothing of the one that is asked about.
-func (p *Provider) Inquire(ctx context.Context, pay providers.Payment, op providers.Op) (providers.OpResult, error) {
+func (p *provider) Inquire(ctx context.Context, pay providers.Payment, op providers.Op) (providers.OpResult, error) {
 	a, err := p.client.status(ctx, pay.Ref.Reference, pay.Ref.OrderID, op.GatewayID)
 	if err != nil {
 		return providers.OpResult{}, err

@@ -12,11 +12,12 @@ import (
 	"tollgate/internal/card"
 	"tollgate/internal/money"
 	"tollgate/providers"
+	"tollgate/providers/wire"
 	"tollgate/threeds"
 )
 
-// Provider is an opened account. It keeps no state between calls.
-type Provider struct {
+// provider is an opened account. It keeps no state between calls.
+type provider struct {
 	client   client
 	notify   string
 	site     string
@@ -27,9 +28,9 @@ type Provider struct {
 }
 
 var (
-	_ providers.Provider = (*Provider)(nil)
-	_ providers.Notifier = (*Provider)(nil)
-	_ providers.Operator = (*Provider)(nil)
+	_ providers.Provider = (*provider)(nil)
+	_ providers.Notifier = (*provider)(nil)
+	_ providers.Operator = (*provider)(nil)
 )
 
 // methodWait is how long the 3DS Method may take before it counts as not done (EMV 3DS 2.1 and 2.2, requirement 315).
@@ -40,31 +41,31 @@ const transID = "threeDSServerTransID"
 
 // Check refuses what sale and preauth cannot express: amounts over ten characters, currencies without exactly two
 // decimals, and payments for which neither the merchant nor the account gives an address.
-func (p *Provider) Check(pay providers.Payment) error {
+func (p *provider) Check(pay providers.Payment) error {
 	if _, err := amount(pay.Amount); err != nil {
 		return err
 	}
 	if pay.Fee != 0 {
-		return &providers.Refusal{Field: "fee", Text: "this gateway has no fee"}
+		return providers.Refuse("fee", "this gateway has no fee")
 	}
 	for _, f := range p.billing(pay).fields() {
 		switch {
 		case f.value == "" && f.needed:
-			return &providers.Refusal{Field: "billing." + f.name, Text: "this gateway needs it: " + f.rule}
+			return providers.Refuse("billing."+f.name, "this gateway needs it: "+f.rule)
 		case f.value != "" && !f.fits():
-			return &providers.Refusal{Field: "billing." + f.name, Text: f.rule}
+			return providers.Refuse("billing."+f.name, f.rule)
 		}
 	}
 	return nil
 }
 
 // Register makes no call: the order begins with the sale.
-func (p *Provider) Register(_ context.Context, pay providers.Payment) (providers.Ref, error) {
+func (p *provider) Register(_ context.Context, pay providers.Payment) (providers.Ref, error) {
 	return providers.Ref{Reference: pay.Ref.Reference}, nil
 }
 
 // Pay sends a sale, or a preauth where the amount is to be held.
-func (p *Provider) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
 	if err := p.Check(pay); err != nil {
 		return providers.Step{}, err
 	}
@@ -75,15 +76,15 @@ func (p *Provider) Pay(ctx context.Context, pay providers.Payment, in providers.
 	case "hosted":
 		return p.hosted(ctx, pay, b)
 	default:
-		return providers.Step{}, &providers.Refusal{Field: "payment_method", Text: "this gateway takes cards, saved cards and its own page"}
+		return providers.Step{}, providers.Refuse("payment_method", "this gateway takes cards, saved cards and its own page")
 	}
 	form, err := p.order(pay, b)
 	if err != nil {
 		return providers.Step{}, err
 	}
-	form.Set("card_printed_name", cut(holder(pay, in.Card), 128))
+	form.Set("card_printed_name", wire.Cut(holder(pay, in.Card), 128))
 	form.Set("credit_card_number", in.Card.Number.Reveal())
-	form.Set("expire_month", twoDigits(in.Card.Month))
+	form.Set("expire_month", wire.TwoDigits(in.Card.Month))
 	form.Set("expire_year", strconv.Itoa(in.Card.Year))
 	form.Set("cvv2", in.Card.Code.Reveal())
 	command := "sale"
@@ -98,7 +99,7 @@ func (p *Provider) Pay(ctx context.Context, pay providers.Payment, in providers.
 }
 
 // order is what a sale, a preauth and their forms have in common: everything but the card.
-func (p *Provider) order(pay providers.Payment, b threeds.BrowserData) (url.Values, error) {
+func (p *provider) order(pay providers.Payment, b threeds.BrowserData) (url.Values, error) {
 	sum, err := amount(pay.Amount)
 	if err != nil {
 		return nil, err
@@ -108,7 +109,7 @@ func (p *Provider) order(pay providers.Payment, b threeds.BrowserData) (url.Valu
 		ip = b.IP
 	}
 	if ip == "" {
-		return nil, &providers.Refusal{Field: "ip", Text: "this gateway needs the shopper's address"}
+		return nil, providers.Refuse("ip", "this gateway needs the shopper's address")
 	}
 	form := url.Values{
 		"client_orderid": {pay.Ref.Reference},
@@ -137,7 +138,7 @@ func (p *Provider) order(pay providers.Payment, b threeds.BrowserData) (url.Valu
 }
 
 // callback names our callback address by the parameter that the account wants.
-func (p *Provider) callback(form url.Values, pay providers.Payment) {
+func (p *provider) callback(form url.Values, pay providers.Payment) {
 	switch {
 	case pay.CallbackURL == "" || p.notify == "none":
 	case p.notify == "":
@@ -160,7 +161,7 @@ func started(command string, pay providers.Payment, a answer) (providers.Step, e
 }
 
 // Resume uploads what the browser brought; the payment goes on by itself then, and status tells how.
-func (p *Provider) Resume(ctx context.Context, pay providers.Payment, ans providers.Answer) (providers.Step, error) {
+func (p *provider) Resume(ctx context.Context, pay providers.Payment, ans providers.Answer) (providers.Step, error) {
 	ref := pay.Ref
 	var command string
 	var fields [][2]string
@@ -170,7 +171,7 @@ func (p *Provider) Resume(ctx context.Context, pay providers.Payment, ans provid
 		if reference, ok := p.proved(ans.Fields); ok && reference == ref.Reference && ref.OrderID == "" {
 			ref.OrderID = ans.Fields["orderid"]
 		}
-		return wait(ref), nil
+		return providers.NewStep(providers.Wait, ref), nil
 	case providers.MethodDone:
 		command = "upload-method-url-result"
 		if ref.More[transID] == "" {
@@ -271,15 +272,11 @@ func accepted(command string, ref providers.Ref, a answer) (providers.Step, erro
 	if ref.OrderID == "" {
 		ref.OrderID = a["paynet-order-id"]
 	}
-	return wait(ref), nil
-}
-
-func wait(ref providers.Ref) providers.Step {
-	return providers.Step{V: providers.StepVersion, Kind: providers.Wait, Ref: ref}
+	return providers.NewStep(providers.Wait, ref), nil
 }
 
 // Status asks for the order and translates the gateway's words; facts and assumptions in docs/gateways/payneteasy.md.
-func (p *Provider) Status(ctx context.Context, pay providers.Payment) (providers.Standing, error) {
+func (p *provider) Status(ctx context.Context, pay providers.Payment) (providers.Standing, error) {
 	a, err := p.client.status(ctx, pay.Ref.Reference, pay.Ref.OrderID, "")
 	if err != nil {
 		return providers.Standing{}, err
@@ -287,7 +284,7 @@ func (p *Provider) Status(ctx context.Context, pay providers.Payment) (providers
 	return p.standing(pay, a.scrubbed(card.Card{}))
 }
 
-func (p *Provider) standing(pay providers.Payment, a answer) (providers.Standing, error) {
+func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing, error) {
 	ref := pay.Ref
 	if a.rejected() {
 		// An order whose number the gateway once gave us cannot be unknown to it.
@@ -482,7 +479,7 @@ var errNoWay = errors.New("the page of the bank has an address that cannot be op
 
 // next is what the gateway waits for. tds_status is spelt with an underscore in the documentation, unlike all its
 // neighbours, so both spellings are read.
-func (p *Provider) next(pay providers.Payment, ref providers.Ref, a answer) (*providers.Step, error) {
+func (p *provider) next(pay providers.Payment, ref providers.Ref, a answer) (*providers.Step, error) {
 	tds := a["tds_status"]
 	if tds == "" {
 		tds = a["tds-status"]
@@ -565,7 +562,7 @@ func (p *Provider) next(pay providers.Payment, ref providers.Ref, a answer) (*pr
 
 func (a answer) card() card.Masked {
 	first, last := a["bin"], a["last-four-digits"]
-	if len(first) < 6 || !digits(first) || len(last) != 4 || !digits(last) {
+	if len(first) < 6 || !wire.Digits(first) || len(last) != 4 || !wire.Digits(last) {
 		return card.Masked{}
 	}
 	return card.Masked{Brand: card.Brand(first[:6]), First6: first[:6], Last4: last}
@@ -582,16 +579,16 @@ func (a answer) opensNothing(reference string) bool {
 	text := strings.ToLower(a["error-message"])
 	return a["type"] == typeInvalid && a["paynet-order-id"] == "" && a["status"] == "" &&
 		(a["merchant-order-id"] == "" || a["merchant-order-id"] == reference) &&
-		!contains(text, "duplicate", "already", "unique", "exist", "in progress", "processing")
+		!wire.ContainsAny(text, "duplicate", "already", "unique", "exist", "in progress", "processing")
 }
 
 // unknownOrder reads "no such order" off a rejected status. The texts are not documented; words about endpoints and
 // merchants are about our settings, not about the order.
 func (a answer) unknownOrder() bool {
 	text := strings.ToLower(a["error-message"])
-	return contains(text, "not found", "no such", "not exist", "unknown", "cannot find") &&
-		contains(text, "order", "transaction", "payment") &&
-		!contains(text, "endpoint", "end point", "merchant ", "login", "terminal", "currency", "control")
+	return wire.ContainsAny(text, "not found", "no such", "not exist", "unknown", "cannot find") &&
+		wire.ContainsAny(text, "order", "transaction", "payment") &&
+		!wire.ContainsAny(text, "endpoint", "end point", "merchant ", "login", "terminal", "currency", "control")
 }
 
 // decline puts a refusal into our words. Only codes and words that leave no doubt are read; the code list is not public.
@@ -607,7 +604,7 @@ func (a answer) decline() *providers.Decline {
 	}
 	text := strings.ToLower(a["error-message"])
 	for _, w := range declineWords {
-		if contains(text, w.words...) {
+		if wire.ContainsAny(text, w.words...) {
 			d.Reason = w.reason
 			return d
 		}
@@ -654,7 +651,7 @@ func (a answer) scrubbed(c card.Card) answer {
 	for k, v := range a {
 		out[k] = v
 	}
-	out["error-message"] = cut(hideDigits(a["error-message"], c.Code.Reveal()), 500)
+	out["error-message"] = wire.Cut(hideDigits(a["error-message"], c.Code.Reveal()), 500)
 	return out
 }
 
@@ -741,7 +738,7 @@ func told(fields [][2]string) [][2]string {
 
 func description(pay providers.Payment) string {
 	if d := strings.TrimSpace(pay.Description); d != "" {
-		return cut(d, 1024)
+		return wire.Cut(d, 1024)
 	}
 	return pay.OrderID
 }
@@ -755,27 +752,4 @@ func holder(pay providers.Payment, c card.Card) string {
 		return n
 	}
 	return "CARD HOLDER"
-}
-
-func twoDigits(n int) string {
-	if n < 10 {
-		return "0" + strconv.Itoa(n)
-	}
-	return strconv.Itoa(n)
-}
-
-func cut(s string, max int) string {
-	if r := []rune(s); len(r) > max {
-		return string(r[:max])
-	}
-	return s
-}
-
-func contains(s string, words ...string) bool {
-	for _, w := range words {
-		if strings.Contains(s, w) {
-			return true
-		}
-	}
-	return false
 }

@@ -65,7 +65,7 @@ func testConfig() Config {
 	}
 }
 
-func testProvider(t testing.TB, g *gateway, change ...func(*Config)) *Provider {
+func testProvider(t testing.TB, g *gateway, change ...func(*Config)) *provider {
 	t.Helper()
 	c := testConfig()
 	for _, f := range change {
@@ -75,7 +75,7 @@ func testProvider(t testing.TB, g *gateway, change ...func(*Config)) *Provider {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p.(*Provider)
+	return p.(*provider)
 }
 
 func eur(minor int64) money.Amount {

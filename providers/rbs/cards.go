@@ -1,6 +1,7 @@
 package rbs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,7 @@ import (
 
 	"tollgate/internal/card"
 	"tollgate/providers"
-	"tollgate/providers/answers"
+	"tollgate/providers/wire"
 	"tollgate/threeds"
 )
 
@@ -60,7 +61,7 @@ func (g *provider) payBinding(ctx context.Context, p providers.Payment, binding 
 // Cards lists the bindings of the merchant's customer. "Nothing found" is an empty list.
 func (g *provider) Cards(ctx context.Context, o providers.Owner) ([]providers.SavedCard, error) {
 	if o.CustomerID == "" {
-		return nil, refuse("customer.id", "needed to list saved cards")
+		return nil, providers.Refuse("customer.id", "needed to list saved cards")
 	}
 	answer, err := g.call(ctx, opBindings, url.Values{"clientId": {o.CustomerID}})
 	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Code == "2" {
@@ -69,11 +70,11 @@ func (g *provider) Cards(ctx context.Context, o providers.Owner) ([]providers.Sa
 	if err != nil {
 		return nil, err
 	}
-	if _, there := answer.members["bindings"]; !there && answer.text("errorCode") == "" {
+	if _, there := answer.Members["bindings"]; !there && answer.Text("errorCode") == "" {
 		return nil, providers.Unreadable(opBindings, 200, errShape)
 	}
 	var list []providers.SavedCard
-	for _, b := range answer.list("bindings") {
+	for _, b := range answer.List("bindings") {
 		if saved := binding(b); saved.ID != "" {
 			list = append(list, saved)
 		}
@@ -82,8 +83,8 @@ func (g *provider) Cards(ctx context.Context, o providers.Owner) ([]providers.Sa
 }
 
 func binding(b object) providers.SavedCard {
-	s := providers.SavedCard{ID: answers.ID(b.text("bindingId")), Card: mask(b.text("maskedPan")), Active: true}
-	if e := b.plain("0123456789", 6, "expiryDate"); len(e) == 6 { // YYYYMM
+	s := providers.SavedCard{ID: wire.ID(b.Text("bindingId")), Card: mask(b.Text("maskedPan")), Active: true}
+	if e := b.Plain("0123456789", 6, "expiryDate"); len(e) == 6 { // YYYYMM
 		s.Expiry = fmt.Sprintf("%s/%s", e[4:], e[2:4])
 	}
 	return s
@@ -95,10 +96,10 @@ func (g *provider) Remember(ctx context.Context, p providers.Payment, _ provider
 	if err != nil {
 		return providers.SavedCard{}, err
 	}
-	s := providers.SavedCard{ID: answers.ID(o.child("bindingInfo").text("bindingId")), Active: true}
-	info := o.child("cardAuthInfo")
-	s.Card = mask(or(info.text("maskedPan"), info.text("pan")))
-	if e := info.plain("0123456789", 6, "expiration"); len(e) == 6 {
+	s := providers.SavedCard{ID: wire.ID(o.Child("bindingInfo").Text("bindingId")), Active: true}
+	info := o.Child("cardAuthInfo")
+	s.Card = mask(cmp.Or(info.Text("maskedPan"), info.Text("pan")))
+	if e := info.Plain("0123456789", 6, "expiration"); len(e) == 6 {
 		s.Expiry = fmt.Sprintf("%s/%s", e[4:], e[2:4])
 	}
 	return s, nil

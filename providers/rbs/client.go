@@ -2,6 +2,7 @@ package rbs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,13 +10,11 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"tollgate/internal/card"
 	"tollgate/providers"
-	"tollgate/providers/answers"
+	"tollgate/providers/wire"
 	"tollgate/threeds"
 )
 
@@ -55,8 +54,8 @@ func (c *client) call(ctx context.Context, op string, form url.Values, hide ...s
 
 // judge turns an answer that refuses the call into a Failure.
 func judge(op string, o object) (object, error) {
-	if code, ok := o.refused(); ok {
-		text := or(o.words("errorMessage", "error", "displayErrorMessage"), o.child("error").words("message", "description"))
+	if code, ok := refused(o); ok {
+		text := cmp.Or(o.Words("errorMessage", "error", "displayErrorMessage"), o.Child("error").Words("message", "description"))
 		return object{}, &providers.Failure{Op: op, Code: code, Text: text}
 	}
 	return o, nil
@@ -79,121 +78,35 @@ func (c *client) ask(ctx context.Context, op string, form url.Values, hide ...st
 	req.Header.Set("Accept", "application/json")
 	status, body, err := providers.Exchange(c.http, op, req)
 	if err != nil {
-		if f, ok := errors.AsType[*providers.Failure](err); ok && f.Err != nil {
-			err = f.Err
-		}
-		return object{}, &providers.Failure{Op: op, Err: &quiet{answers.Scrub(err.Error(), hide), err}}
+		return object{}, providers.Quiet(op, err, func(s string) string { return wire.Scrub(s, hide) })
 	}
 	if status != http.StatusOK {
 		return object{}, &providers.Failure{Op: op, Err: fmt.Errorf("HTTP %d", status)}
 	}
-	members, err := answers.Object(body)
+	members, err := wire.Decode(body)
 	if err != nil {
 		return object{}, providers.Unreadable(op, status, err)
 	}
-	return object{members, hide}, nil
+	return object{Members: members, Hide: hide}, nil
 }
 
-// quiet is an error whose text was scrubbed: net/http quotes the first bytes of an answer that is not HTTP.
-type quiet struct {
-	text string
-	err  error
-}
-
-func (q *quiet) Error() string { return q.text }
-func (q *quiet) Unwrap() error { return q.err }
-
-// object is an answer. Names are compared exactly; scalars are read whether they came as text or as number.
-type object struct {
-	members map[string]any
-	hide    []string
-}
-
-// text is the first named member that is there and is a scalar, as text.
-func (o object) text(names ...string) string {
-	for _, n := range names {
-		switch v := o.members[n].(type) {
-		case string:
-			return v
-		case json.Number:
-			return v.String()
-		case bool:
-			return strconv.FormatBool(v)
-		}
-	}
-	return ""
-}
-
-// shortNumber is what a CVC looks like.
-var shortNumber = regexp.MustCompile(`\b[0-9]{3,4}\b`)
-
-// words is text for people: scrubbed and cut, fit for a log. A later answer might repeat the CVC of an earlier call, which
-// nobody remembers by then: so every number of three or four digits is hidden.
-func (o object) words(names ...string) string {
-	for _, n := range names {
-		if s := o.text(n); s != "" {
-			return shortNumber.ReplaceAllStringFunc(answers.Scrub(s, o.hide), func(string) string { return "•••" })
-		}
-	}
-	return ""
-}
-
-// plain is a short value of the given characters only, or nothing.
-func (o object) plain(characters string, longest int, names ...string) string {
-	s := o.text(names...)
-	if len(s) > longest || strings.Trim(s, characters) != "" {
-		return ""
-	}
-	return s
-}
-
-// number is an integer of at least 0; found is false where the member is absent or null.
-func (o object) number(name string) (n int64, found bool, err error) {
-	if o.members[name] == nil {
-		return 0, false, nil
-	}
-	s := o.text(name)
-	if s == "" || strings.Trim(s, "0123456789") != "" {
-		return 0, true, fmt.Errorf("%s is not a number", name)
-	}
-	if n, err = strconv.ParseInt(s, 10, 64); err != nil {
-		return 0, true, fmt.Errorf("%s is out of range", name)
-	}
-	return n, true, nil
-}
-
-// child is a member that is an object; an empty one where it is not.
-func (o object) child(name string) object {
-	m, _ := o.members[name].(map[string]any)
-	return object{m, o.hide}
-}
-
-// list are the objects in a member that is an array.
-func (o object) list(name string) []object {
-	a, _ := o.members[name].([]any)
-	var out []object
-	for _, v := range a {
-		if m, ok := v.(map[string]any); ok {
-			out = append(out, object{m, o.hide})
-		}
-	}
-	return out
-}
+// object is an answer, or a part of one.
+type object = wire.Object
 
 // refused applies the gateway's rule: success, where it is there, wins; else an errorCode other than 0 is a refusal.
-func (o object) refused() (code string, refused bool) {
-	if _, there := o.members["success"]; there {
-		if o.text("success") == "true" {
+func refused(o object) (code string, refused bool) {
+	if _, there := o.Members["success"]; there {
+		if o.Text("success") == "true" {
 			return "", false
 		}
-		return or(short(o.child("error").text("code"), o.hide), "?"), true
+		return cmp.Or(wire.Short(o.Child("error").Text("code"), o.Hide), "?"), true
 	}
-	v, there := o.members["errorCode"]
+	v, there := o.Members["errorCode"]
 	if !there || v == nil {
 		return "", false
 	}
-	if s := o.text("errorCode"); s == "" || strings.Trim(s, "0") != "" {
-		return or(short(s, o.hide), "?"), true
+	if s := o.Text("errorCode"); s == "" || strings.Trim(s, "0") != "" {
+		return cmp.Or(wire.Short(s, o.Hide), "?"), true
 	}
 	return "", false
 }
@@ -203,17 +116,17 @@ var elsewhere = []string{"formUrl", "redirect", "acsUrl", "paReq", "packedCReq",
 
 // done tells that the answer is the one of deposit.do, reverse.do, refund.do, decline.do or unBindCard.do to a request that
 // was carried out: an errorCode, which is 0 (all documented and recorded answers have it), and nothing of another call.
-func (o object) done(orderID string) bool {
-	code := o.text("errorCode")
-	if code == "" || strings.Trim(code, "0") != "" || o.members["success"] != nil && o.text("success") != "true" {
+func done(o object, orderID string) bool {
+	code := o.Text("errorCode")
+	if code == "" || strings.Trim(code, "0") != "" || o.Members["success"] != nil && o.Text("success") != "true" {
 		return false
 	}
 	for _, name := range elsewhere {
-		if o.members[name] != nil {
+		if o.Members[name] != nil {
 			return false
 		}
 	}
-	said := o.text("orderId")
+	said := o.Text("orderId")
 	return said == "" || orderID == "" || said == orderID
 }
 
@@ -223,38 +136,17 @@ func (c *client) carryOut(ctx context.Context, op string, form url.Values) error
 	switch {
 	case err != nil:
 		return err
-	case o.done(form.Get("orderId")):
+	case done(o, form.Get("orderId")):
 		return nil
 	}
-	if code := o.text("errorCode"); code != "" && strings.Trim(code, "0") != "" && o.members["success"] == nil {
-		return &providers.Failure{Op: op, Code: short(code, o.hide), Text: o.words("errorMessage", "error", "displayErrorMessage")}
+	if code := o.Text("errorCode"); code != "" && strings.Trim(code, "0") != "" && o.Members["success"] == nil {
+		return &providers.Failure{Op: op, Code: wire.Short(code, o.Hide), Text: o.Words("errorMessage", "error", "displayErrorMessage")}
 	}
 	return providers.Unreadable(op, http.StatusOK, errShape)
 }
 
-func short(s string, hide []string) string {
-	if s = answers.Scrub(s, hide); len(s) > 16 {
-		return "?"
-	}
-	return s
-}
-
 // errShape quotes nothing of the answer.
 var errShape = errors.New("none of the documented shapes")
-
-// mask reads the first six and last four digits out of whatever the gateway calls a masked number: 411111**1111,
-// 555555XXXXXX5599, 5555555****5599, or the whole number.
-func mask(s string) card.Masked {
-	if len(s) > 32 {
-		return card.Masked{}
-	}
-	head := len(s) - len(strings.TrimLeft(s, "0123456789"))
-	tail := len(s) - len(strings.TrimRight(s, "0123456789"))
-	if head < 6 || tail < 4 || head == len(s) && head < 12 {
-		return card.Masked{}
-	}
-	return card.Masked{Brand: card.Brand(s[:6]), First6: s[:6], Last4: s[len(s)-4:]}
-}
 
 // set puts a value into the form unless it is empty.
 func set(form url.Values, name, value string) {
@@ -270,7 +162,7 @@ func cardForm(form url.Values, c card.Card) (hide []string) {
 	set(form, "$CVC", code)
 	form.Set("YYYY", fmt.Sprintf("%04d", c.Year))
 	form.Set("MM", fmt.Sprintf("%02d", c.Month))
-	form.Set("TEXT", or(cut(c.Name, 512), "CARDHOLDER"))
+	form.Set("TEXT", cmp.Or(wire.Line(c.Name, 512), "CARDHOLDER"))
 	return []string{number, code}
 }
 
@@ -311,11 +203,11 @@ func address(texts ...string) string {
 	return ""
 }
 
-// cut is at most n characters of s on one line.
-func cut(s string, n int) string {
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " ")
-	if r := []rune(s); len(r) > n {
-		s = strings.TrimSpace(string(r[:n]))
+// mask reads a masked number; the gateway may write the whole one.
+func mask(s string) card.Masked {
+	first6, last4 := wire.CardEnds(s, 12)
+	if first6 == "" {
+		return card.Masked{}
 	}
-	return s
+	return card.Masked{Brand: card.Brand(first6), First6: first6, Last4: last4}
 }

@@ -4,18 +4,17 @@
 package rbs
 
 import (
+	"cmp"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 
 	"tollgate/providers"
+	"tollgate/providers/wire"
 )
 
 // Ways to run 3-D Secure 1.0.2.
@@ -82,7 +81,7 @@ func (c *Config) Faults() []string {
 	fault := func(key, format string, args ...any) {
 		faults = append(faults, key+": "+fmt.Sprintf(format, args...))
 	}
-	if what := baseFault(c.BaseURL); what != "" {
+	if what := cmp.Or(wire.NoAddress(c.BaseURL), wire.OpenAddress(c.BaseURL)); what != "" {
 		fault("base_url", "%s", what)
 	} else if c.ThreeDS1 == ThreeDS1Redirect && acsRedirect(c.BaseURL) == "" {
 		fault("base_url", "does not end in /rest/, so that acsRedirect.do cannot be found (three_ds1 = %q)", c.ThreeDS1)
@@ -140,7 +139,7 @@ func (c *Config) Open(env providers.Env) (providers.Provider, error) {
 	p := &provider{
 		client: client{http: env.HTTP, base: withSlash(c.BaseURL), user: c.UserName, password: c.Password, token: c.Token},
 		now:    env.Now, loopback: env.Loopback,
-		threeDS1: or(c.ThreeDS1, ThreeDS1Gateway), threeDS2: or(c.ThreeDS2, ThreeDS2Finish),
+		threeDS1: cmp.Or(c.ThreeDS1, ThreeDS1Gateway), threeDS2: cmp.Or(c.ThreeDS2, ThreeDS2Finish),
 		notify: c.MethodNotification == nil || *c.MethodNotification, browser: c.BrowserInfo == nil || *c.BrowserInfo,
 		acsRedirect: acsRedirect(c.BaseURL),
 		timeout:     c.SessionTimeout, features: slices.Clone(c.Features), languages: slices.Clone(c.Languages),
@@ -162,13 +161,6 @@ func (c *Config) Open(env providers.Env) (providers.Provider, error) {
 	return p, nil
 }
 
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
-
 func withSlash(base string) string { return strings.TrimSuffix(base, "/") + "/" }
 
 // acsRedirect is the browser's address beside the API: /payment/acsRedirect.do next to /payment/rest/.
@@ -178,31 +170,6 @@ func acsRedirect(base string) string {
 		return ""
 	}
 	return root + "/acsRedirect.do"
-}
-
-func baseFault(base string) string {
-	u, err := url.Parse(base)
-	switch {
-	case base == "":
-		return "missing"
-	case err != nil || u.Host == "" || u.Opaque != "":
-		return "not an absolute address"
-	case u.User != nil:
-		return "credentials do not belong into the address"
-	case u.RawQuery != "" || u.Fragment != "":
-		return "must have neither query nor fragment"
-	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
-		return ""
-	}
-	return "must be https (plain http only on loopback)"
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil && net.IP(ip.AsSlice()).IsLoopback()
 }
 
 func publicKey(text string) (*rsa.PublicKey, error) {

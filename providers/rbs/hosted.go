@@ -19,7 +19,7 @@ func (g *provider) Instruments() []string { return []string{byHosted} }
 
 // hosted sends the shopper to the order's page at the gateway, which runs 3-D Secure itself.
 func (g *provider) hosted(ref providers.Ref) (providers.Step, error) {
-	s := step(providers.Redirect, ref)
+	s := providers.NewStep(providers.Redirect, ref)
 	var err error
 	if s.Link, err = threeds.CheckURL(ref.More[moreForm], g.loopback); err != nil {
 		return providers.Step{}, providers.Unreadable(opRegister, 200, err)
@@ -34,11 +34,11 @@ func (g *provider) leftPage(ctx context.Context, p providers.Payment) (providers
 	if err != nil {
 		return providers.Step{}, err
 	}
-	action := o.text("actionCode")
-	if o.text("orderStatus") == "0" && (action == "" || action == actionNoTry || tryIsOver(action, false)) {
+	action := o.Text("actionCode")
+	if o.Text("orderStatus") == "0" && (action == "" || action == actionNoTry || tryIsOver(action, false)) {
 		if err := g.Close(ctx, p); err != nil {
 			return providers.Step{}, err
 		}
 	}
-	return step(providers.Finished, p.Ref), nil
+	return providers.NewStep(providers.Finished, p.Ref), nil
 }

@@ -16,7 +16,7 @@ import (
 
 	"tollgate/internal/money"
 	"tollgate/providers"
-	"tollgate/providers/answers"
+	"tollgate/providers/wire"
 )
 
 // Checksum signs a callback as a gateway does: written apart from the code that checks it.
@@ -60,24 +60,24 @@ func FuzzAnswer(f *testing.F) {
 	g := &provider{threeDS1: ThreeDS1Gateway, threeDS2: ThreeDS2Finish, languages: []string{"en"}}
 	p := providers.Payment{Ref: providers.Ref{Reference: "A-1", OrderID: "o-1"}, Amount: money.Amount{Minor: 2000, Currency: eur}}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		members, err := answers.Object(body)
+		members, err := wire.Decode(body)
 		if err != nil {
 			return
 		}
-		o := object{members, []string{"4000001111111118"}}
-		if code, refused := o.refused(); refused && (code == "" || len(code) > 16) {
+		o := object{Members: members, Hide: []string{"4000001111111118"}}
+		if code, refused := refused(o); refused && (code == "" || len(code) > 16) {
 			t.Fatalf("refused with code %q", code)
 		}
 		st, err := standing(p, o)
 		if err == nil {
 			switch st.Outcome {
 			case providers.Paid, providers.Authorized:
-				if s := o.text("orderStatus"); strings.Trim(s, "0124") != "" {
+				if s := o.Text("orderStatus"); strings.Trim(s, "0124") != "" {
 					t.Fatalf("orderStatus %q is %s", s, st.Outcome)
 				}
 			case providers.Refused:
-				if strings.TrimLeft(o.text("orderStatus"), "0") != "6" || st.Decline == nil {
-					t.Fatalf("orderStatus %q is %s %v", o.text("orderStatus"), st.Outcome, st.Decline)
+				if strings.TrimLeft(o.Text("orderStatus"), "0") != "6" || st.Decline == nil {
+					t.Fatalf("orderStatus %q is %s %v", o.Text("orderStatus"), st.Outcome, st.Decline)
 				}
 			case "":
 				t.Fatal("no outcome")
@@ -86,7 +86,7 @@ func FuzzAnswer(f *testing.F) {
 				t.Fatalf("negative sums: %+v", st)
 			}
 		}
-		if refusal(o) && o.text("acsUrl", "acsURL") == "" && methodServer(o) == "" {
+		if refusal(o) && o.Text("acsUrl", "acsURL") == "" && methodServer(o) == "" {
 			return // would ask the gateway
 		}
 		s, err := g.step(t.Context(), p, opPay, o)
@@ -101,7 +101,7 @@ func FuzzAnswer(f *testing.F) {
 		if !slices.Contains([]providers.Kind{providers.Method, providers.Challenge, providers.PayerPage, providers.Finished}, s.Kind) {
 			t.Fatalf("step %s", s.Kind)
 		}
-		if w := o.words("errorMessage"); !utf8.ValidString(w) || len([]rune(w)) > 5*answers.MaxWords || strings.Contains(w, "4000001111111118") {
+		if w := o.Words("errorMessage"); !utf8.ValidString(w) || len([]rune(w)) > 5*wire.MaxWords || strings.Contains(w, "4000001111111118") {
 			t.Fatalf("words %q", w)
 		}
 	})
@@ -223,12 +223,12 @@ func TestEveryKnownAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
-		members, err := answers.Object(b)
+		members, err := wire.Decode(b)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		code, refused := object{members, nil}.refused()
+		code, refused := refused(object{Members: members})
 		if !refused {
 			code = "ok"
 		}

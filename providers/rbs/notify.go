@@ -1,6 +1,7 @@
 package rbs
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/hmac"
 	"crypto/rsa"
@@ -15,7 +16,7 @@ import (
 	"strings"
 
 	"tollgate/providers"
-	"tollgate/providers/answers"
+	"tollgate/providers/wire"
 )
 
 // Bounds of a callback; the longest documented one has about sixty parameters.
@@ -33,9 +34,9 @@ func (g *provider) Notified(r *http.Request) (providers.Notice, error) {
 		return providers.Notice{}, providers.ErrForged
 	}
 	n := providers.Notice{
-		Reference: cut(params["orderNumber"], 64),
-		OrderID:   answers.ID(or(params["mdOrder"], params["mdorder"])),
-		Event:     cut(params["operation"], 64),
+		Reference: wire.Line(params["orderNumber"], 64),
+		OrderID:   wire.ID(cmp.Or(params["mdOrder"], params["mdorder"])),
+		Event:     wire.Line(params["operation"], 64),
 	}
 	if params["status"] == "0" {
 		n.Event += " failed"

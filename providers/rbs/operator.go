@@ -31,7 +31,7 @@ func (g *provider) Do(ctx context.Context, p providers.Payment, op providers.Op)
 		return providers.OpResult{}, &providers.Failure{Op: string(op.Kind), Err: errNoOrder}
 	}
 	if op.Kind != providers.Void && op.Amount.Minor <= 0 {
-		return providers.OpResult{}, refuse("amount", "must be positive")
+		return providers.OpResult{}, providers.Refuse("amount", "must be positive")
 	}
 	form := url.Values{"orderId": {p.Ref.OrderID}, "language": {g.language(p)}}
 	call := ""
@@ -47,7 +47,7 @@ func (g *provider) Do(ctx context.Context, p providers.Payment, op providers.Op)
 		form.Set("externalRefundId", op.Reference)
 		form.Set("expectedDepositedAmount", strconv.FormatInt(op.Standing.Captured-op.Standing.Refunded, 10))
 	default:
-		return providers.OpResult{}, refuse("operation", "this gateway has no such operation")
+		return providers.OpResult{}, providers.Refuse("operation", "this gateway has no such operation")
 	}
 	err := g.carryOut(ctx, call, form)
 	if f, ok := errors.AsType[*providers.Failure](err); ok && slices.Contains(refusedForSure, f.Code) {
@@ -94,17 +94,17 @@ func (g *provider) Inquire(ctx context.Context, p providers.Payment, op provider
 		if now.Stated && now.Refunded >= op.Standing.Refunded+op.Amount.Minor {
 			state = providers.OpSucceeded
 		}
-		for _, r := range o.list("refunds") { // by our own name for it, which is more than the sums
-			if op.Reference == "" || r.text("externalRefundId") != op.Reference {
+		for _, r := range o.List("refunds") { // by our own name for it, which is more than the sums
+			if op.Reference == "" || r.Text("externalRefundId") != op.Reference {
 				continue
 			}
 			state = providers.OpPending
-			if strings.Trim(r.text("actionCode"), "0") == "" {
+			if strings.Trim(r.Text("actionCode"), "0") == "" {
 				state = providers.OpSucceeded
 			}
 		}
 	default:
-		return providers.OpResult{}, refuse("operation", "this gateway has no such operation")
+		return providers.OpResult{}, providers.Refuse("operation", "this gateway has no such operation")
 	}
 	return providers.OpResult{State: state}, nil
 }

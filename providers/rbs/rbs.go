@@ -1,6 +1,7 @@
 package rbs
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"encoding/json"
@@ -16,7 +17,7 @@ import (
 	"tollgate/internal/card"
 	"tollgate/internal/money"
 	"tollgate/providers"
-	"tollgate/providers/answers"
+	"tollgate/providers/wire"
 	"tollgate/threeds"
 )
 
@@ -79,27 +80,25 @@ const (
 	maxEmail     = 40
 )
 
-func refuse(field, text string) error { return &providers.Refusal{Field: field, Text: text} }
-
 // Check refuses what the gateway has no words for. Amounts are minor units of any ISO 4217 currency.
 func (g *provider) Check(p providers.Payment) error {
 	switch {
 	case len(p.Amount.Currency.Numeric) != 3:
-		return refuse("currency", "the gateway wants an ISO 4217 number, and this currency has none")
+		return providers.Refuse("currency", "the gateway wants an ISO 4217 number, and this currency has none")
 	case p.Amount.Minor <= 0:
-		return refuse("amount", "must be positive")
+		return providers.Refuse("amount", "must be positive")
 	case p.Amount.Minor > maxAmount:
-		return refuse("amount", "has more than twelve digits")
+		return providers.Refuse("amount", "has more than twelve digits")
 	case p.Fee != 0:
-		return refuse("fee", "the gateway adds no fee to a card payment")
+		return providers.Refuse("fee", "the gateway adds no fee to a card payment")
 	case len(p.Ref.Reference) > maxReference:
-		return refuse("order_id", "too long: the gateway's orderNumber has at most 36 characters")
+		return providers.Refuse("order_id", "too long: the gateway's orderNumber has at most 36 characters")
 	case p.SaveCard && p.Customer.ID == "":
-		return refuse("customer.id", "needed to save a card")
+		return providers.Refuse("customer.id", "needed to save a card")
 	case len([]rune(p.Customer.ID)) > maxClientID:
-		return refuse("customer.id", "longer than 255 characters")
+		return providers.Refuse("customer.id", "longer than 255 characters")
 	case len(p.Run.ReturnURL) > maxURL || len(p.CallbackURL) > maxURL:
-		return refuse("account", "Tollgate's own address is too long for this gateway")
+		return providers.Refuse("account", "Tollgate's own address is too long for this gateway")
 	}
 	return nil
 }
@@ -124,7 +123,7 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 		"language":    {g.language(p)},
 	}
 	set(form, "dynamicCallbackUrl", p.CallbackURL)
-	set(form, "description", cut(p.Description, maxText))
+	set(form, "description", wire.Line(p.Description, maxText))
 	set(form, "ip", address(p.Customer.IP))
 	set(form, "email", email(p))
 	if p.SaveCard || p.Instrument == "saved_card" {
@@ -177,11 +176,11 @@ func (g *provider) register(ctx context.Context, p providers.Payment, op string,
 		return providers.Ref{}, err
 	}
 	ref := p.Ref
-	if ref.OrderID = answers.ID(o.text("orderId")); ref.OrderID == "" {
+	if ref.OrderID = wire.ID(o.Text("orderId")); ref.OrderID == "" {
 		return providers.Ref{}, providers.Unreadable(op, 200, errShape)
 	}
 	if p.Instrument == byHosted {
-		ref = ref.With(moreForm, o.text("formUrl"))
+		ref = ref.With(moreForm, o.Text("formUrl"))
 	}
 	return ref, nil
 }
@@ -209,9 +208,9 @@ func (g *provider) jsonParams(p providers.Payment) string {
 // mark is what an order has of ours.
 func mark(o object) string {
 	for _, list := range []string{"merchantOrderParams", "attributes"} {
-		for _, param := range o.list(list) {
-			if param.text("name") == markName {
-				return param.text("value")
+		for _, param := range o.List(list) {
+			if param.Text("name") == markName {
+				return param.Text("value")
 			}
 		}
 	}
@@ -291,7 +290,7 @@ func (g *provider) language(p providers.Payment) string {
 
 // email is left out where it is longer than the gateway takes; cut, it would be somebody else's.
 func email(p providers.Payment) string {
-	e := or(p.Customer.Email, p.Billing.Email)
+	e := cmp.Or(p.Customer.Email, p.Billing.Email)
 	if len(e) > maxEmail {
 		return ""
 	}
@@ -307,7 +306,7 @@ func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.In
 	case byHosted:
 		return g.hosted(p.Ref)
 	default:
-		return providers.Step{}, refuse("payment_method", "this gateway takes cards, saved cards and its own page")
+		return providers.Step{}, providers.Refuse("payment_method", "this gateway takes cards, saved cards and its own page")
 	}
 	return g.payOrder(ctx, p, in.Card, b, "")
 }
@@ -360,7 +359,7 @@ func (g *provider) Resume(ctx context.Context, p providers.Payment, a providers.
 			return g.payBinding(ctx, p, saved, card.Code{}, a.Browser, p.Ref.More[moreTransID])
 		}
 		if a.Card == nil {
-			return step(providers.AskCard, p.Ref), nil
+			return providers.NewStep(providers.AskCard, p.Ref), nil
 		}
 		return g.payOrder(ctx, p, *a.Card, a.Browser, p.Ref.More[moreTransID])
 	case a.Kind == providers.CardAgain:
@@ -376,9 +375,9 @@ func (g *provider) Resume(ctx context.Context, p providers.Payment, a providers.
 	case a.Kind == providers.PayerAuth && expect == expectPaRes && a.PaRes != "":
 		return g.after(ctx, p, opFinish1, url.Values{"mdOrder": {p.Ref.OrderID}, "paRes": {a.PaRes}})
 	case a.Kind == providers.Returned && expect != expectPaRes:
-		return step(providers.Finished, p.Ref), nil
+		return providers.NewStep(providers.Finished, p.Ref), nil
 	}
-	return step(providers.Wait, p.Ref), nil
+	return providers.NewStep(providers.Wait, p.Ref), nil
 }
 
 func (g *provider) after(ctx context.Context, p providers.Payment, op string, form url.Values) (providers.Step, error) {
@@ -392,42 +391,38 @@ func (g *provider) after(ctx context.Context, p providers.Payment, op string, fo
 	return g.step(ctx, p, op, o)
 }
 
-func step(kind providers.Kind, ref providers.Ref) providers.Step {
-	return providers.Step{V: providers.StepVersion, Kind: kind, Ref: ref}
-}
-
 // step tells the shapes of a payment call's answer apart, in the documented order. The errorCode was looked at before.
 // info is left alone: it is "Your order is proceeded, redirecting..." even where there is nothing to redirect to.
 func (g *provider) step(ctx context.Context, p providers.Payment, op string, o object) (providers.Step, error) {
-	acsURL := o.text("acsUrl", "acsURL")
-	paReq, packedCReq := o.text("paReq"), o.text("packedCReq")
+	acsURL := o.Text("acsUrl", "acsURL")
+	paReq, packedCReq := o.Text("paReq"), o.Text("packedCReq")
 	switch {
 	case acsURL != "" && paReq != "":
-		return g.payerAuth(ctx, p, op, acsURL, paReq, o.text("termUrl"))
+		return g.payerAuth(ctx, p, op, acsURL, paReq, o.Text("termUrl"))
 	case acsURL != "" && packedCReq != "":
 		return g.challenge(ctx, p, op, acsURL, packedCReq, o)
 	case acsURL != "":
 		return providers.Step{}, providers.Unreadable(op, 200, errShape)
-	case methodServer(o) != "", o.text("is3DSVer2") == "true" && transID(o) != "" && o.text("redirect") == "":
+	case methodServer(o) != "", o.Text("is3DSVer2") == "true" && transID(o) != "" && o.Text("redirect") == "":
 		return g.method(ctx, p, op, o)
-	case o.text("redirect") == "":
+	case o.Text("redirect") == "":
 		return providers.Step{}, providers.Unreadable(op, 200, errShape)
 	case refusal(o):
 		return g.declined(ctx, p, o), nil
 	}
 	// Also where error or errorMessage stand alone: dialects write words for success there. The inquiry knows.
-	return step(providers.Finished, p.Ref), nil
+	return providers.NewStep(providers.Finished, p.Ref), nil
 }
 
-func methodServer(o object) string { return o.text("threeDSMethodURLServer", "threeDSMethodUrlServer") }
+func methodServer(o object) string { return o.Text("threeDSMethodURLServer", "threeDSMethodUrlServer") }
 func transID(o object) string {
-	return answers.ID(o.text("threeDSServerTransId", "threeDSServerTransID"))
+	return wire.ID(o.Text("threeDSServerTransId", "threeDSServerTransID"))
 }
 
 // refusal recognises "declined although errorCode is 0". The words in error and errorMessage do not count: see step.
 func refusal(o object) bool {
-	kind := o.text("processingErrorType")
-	return o.text("errorTypeName") != "" || kind != "" && kind != "NO_ERROR"
+	kind := o.Text("processingErrorType")
+	return o.Text("errorTypeName") != "" || kind != "" && kind != "NO_ERROR"
 }
 
 // payerAuth is 3-D Secure 1.0.2, run as the account has it.
@@ -435,7 +430,7 @@ func (g *provider) payerAuth(
 	ctx context.Context, p providers.Payment, op, acsURL, paReq, termURL string,
 ) (providers.Step, error) {
 	if g.threeDS1 == ThreeDS1Redirect {
-		s := step(providers.Redirect, p.Ref.With(moreExpect, expectNothing))
+		s := providers.NewStep(providers.Redirect, p.Ref.With(moreExpect, expectNothing))
 		s.Link = g.acsRedirect + "?orderId=" + url.QueryEscape(p.Ref.OrderID)
 		return s, nil
 	}
@@ -444,14 +439,14 @@ func (g *provider) payerAuth(
 		return g.giveUp(ctx, p, op, errNoWay)
 	}
 	if g.threeDS1 == ThreeDS1Own {
-		s := step(providers.PayerPage, p.Ref.With(moreExpect, expectPaRes))
+		s := providers.NewStep(providers.PayerPage, p.Ref.With(moreExpect, expectPaRes))
 		s.Forms = []threeds.Form{threeds.PayerAuthForm(acsURL, paReq, p.Run.ReturnURL, p.Run.SessionData)}
 		return s, nil
 	}
 	if termURL, err = threeds.CheckURL(termURL, g.loopback); err != nil {
 		return g.giveUp(ctx, p, op, errNoWay)
 	}
-	s := step(providers.PayerPage, p.Ref.With(moreExpect, expectNothing))
+	s := providers.NewStep(providers.PayerPage, p.Ref.With(moreExpect, expectNothing))
 	s.Forms = []threeds.Form{threeds.PayerAuthForm(acsURL, paReq, termURL, p.Ref.OrderID)}
 	return s, nil
 }
@@ -480,7 +475,7 @@ func (g *provider) challenge(
 	if g.threeDS2 == ThreeDS2Finish {
 		expect, session = expectCRes, p.Run.SessionData
 	}
-	s := step(providers.Challenge, ref.With(moreExpect, expect))
+	s := providers.NewStep(providers.Challenge, ref.With(moreExpect, expect))
 	s.Forms = []threeds.Form{threeds.ChallengeForm(acsURL, packedCReq, session)}
 	s.ThreeDS = ids
 	return s, nil
@@ -509,14 +504,14 @@ func (g *provider) method(ctx context.Context, p providers.Payment, op string, o
 	if trans != "" {
 		ref = ref.With(moreTransID, trans)
 	}
-	s := step(providers.Method, ref)
+	s := providers.NewStep(providers.Method, ref)
 	s.NewRun = again
 	s.ThreeDS = threeds.IDs{ThreeDSServerTransID: trans}
 	if server, err := threeds.CheckURL(methodServer(o), g.loopback); err == nil {
 		s.Forms, s.Deadline = append(s.Forms, threeds.MethodForm(server, "")), serverWait
 	}
-	packed := o.text("threeDSMethodDataPacked")
-	if acs, err := threeds.CheckURL(o.text("threeDSMethodURL", "threeDSMethodUrl"), g.loopback); err == nil && packed != "" {
+	packed := o.Text("threeDSMethodDataPacked")
+	if acs, err := threeds.CheckURL(o.Text("threeDSMethodURL", "threeDSMethodUrl"), g.loopback); err == nil && packed != "" {
 		s.Forms, s.Deadline = append(s.Forms, threeds.MethodForm(acs, packed)), methodWait
 		if d, err := threeds.DecodeMethodData(packed); err == nil { // the notification will carry this one
 			s.ThreeDS.ThreeDSServerTransID = d.ThreeDSServerTransID
@@ -533,9 +528,9 @@ func (g *provider) giveUp(ctx context.Context, p providers.Payment, op string, w
 	}
 	st, err := g.Status(ctx, p)
 	if err != nil || st.Outcome != providers.Refused && st.Outcome != providers.Closed {
-		return step(providers.Wait, p.Ref), nil
+		return providers.NewStep(providers.Wait, p.Ref), nil
 	}
-	s := step(providers.Declined, p.Ref)
+	s := providers.NewStep(providers.Declined, p.Ref)
 	if s.Decline = st.Decline; s.Decline == nil {
 		s.Decline = &providers.Decline{Reason: providers.AuthenticationFailed, Message: why.Error()}
 	}
@@ -547,8 +542,8 @@ const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 // declined is a refusal that the answer states. The order is asked once: for the bank's code, and because a step
 // Declined is believed; an order that says otherwise is left to the inquiry.
 func (g *provider) declined(ctx context.Context, p providers.Payment, o object) providers.Step {
-	d := &providers.Decline{Reason: providers.OtherReason, Code: o.plain(letters, 64, "errorTypeName", "processingErrorType"), Message: o.words("errorMessage", "error")}
-	if strings.HasPrefix(d.Code, "TDS_") || o.text("processingErrorType") == "MANDATORY_3DSECURE" {
+	d := &providers.Decline{Reason: providers.OtherReason, Code: o.Plain(letters, 64, "errorTypeName", "processingErrorType"), Message: o.Words("errorMessage", "error")}
+	if strings.HasPrefix(d.Code, "TDS_") || o.Text("processingErrorType") == "MANDATORY_3DSECURE" {
 		d.Reason = providers.AuthenticationFailed
 	}
 	st, err := g.Status(ctx, p)
@@ -562,9 +557,9 @@ func (g *provider) declined(ctx context.Context, p providers.Payment, o object) 
 		}
 	case st.Outcome == providers.Closed:
 	default:
-		return step(providers.Wait, p.Ref)
+		return providers.NewStep(providers.Wait, p.Ref)
 	}
-	s := step(providers.Declined, p.Ref)
+	s := providers.NewStep(providers.Declined, p.Ref)
 	s.Decline = d
 	return s
 }
@@ -621,51 +616,51 @@ func (g *provider) inquire(ctx context.Context, p providers.Payment) (object, er
 
 // modern gives an answer with the capitals of the old getOrderStatus.do today's names: some banks' answers have them.
 func modern(o object) (object, error) {
-	out := maps.Clone(o.members)
+	out := maps.Clone(o.Members)
 	for old, name := range map[string]string{
 		"ErrorCode": "errorCode", "ErrorMessage": "errorMessage", "OrderStatus": "orderStatus", "OrderNumber": "orderNumber", "Amount": "amount",
 	} {
-		v, there := o.members[old]
+		v, there := o.Members[old]
 		if !there {
 			continue
 		}
-		if _, twice := o.members[name]; twice && o.text(name) != o.text(old) {
+		if _, twice := o.Members[name]; twice && o.Text(name) != o.Text(old) {
 			return object{}, providers.Unreadable(opStatus, 200, errShape)
 		}
 		out[name] = v
 	}
-	if pan := o.text("Pan"); pan != "" && out["cardAuthInfo"] == nil {
+	if pan := o.Text("Pan"); pan != "" && out["cardAuthInfo"] == nil {
 		out["cardAuthInfo"] = map[string]any{"maskedPan": pan}
 	}
-	return object{out, o.hide}, nil
+	return object{Members: out, Hide: o.Hide}, nil
 }
 
 // standing reads an order. Its parts may all be missing: what an account sees of an order is set by the bank.
 func standing(p providers.Payment, o object) (providers.Standing, error) {
-	st := providers.Standing{Ref: p.Ref, Reference: cut(o.text("orderNumber"), 64), Outcome: providers.Unclear}
+	st := providers.Standing{Ref: p.Ref, Reference: wire.Line(o.Text("orderNumber"), 64), Outcome: providers.Unclear}
 	var err error
 	if st.Amount, err = amount(p, o); err != nil {
 		return st, err
 	}
 	mdOrder := ""
-	for _, a := range o.list("attributes") {
-		if a.text("name") == "mdOrder" {
-			mdOrder = answers.ID(a.text("value"))
+	for _, a := range o.List("attributes") {
+		if a.Text("name") == "mdOrder" {
+			mdOrder = wire.ID(a.Text("value"))
 		}
 	}
 	if mdOrder != "" {
 		st.Ref.OrderID = mdOrder // the caller compares it with the one it knows
 	}
-	status, found, err := o.number("orderStatus")
+	status, found, err := o.Number("orderStatus")
 	if err != nil {
 		return st, err
 	}
 	if !found {
-		if o.text("errorCode") == "" {
+		if o.Text("errorCode") == "" {
 			return st, errShape // an empty object is no answer
 		}
 		// Documented: no orderStatus, no such order. Of an order whose id the gateway gave us that is not believable.
-		if p.Ref.OrderID == "" && st.Reference == "" && mdOrder == "" && o.members["amount"] == nil {
+		if p.Ref.OrderID == "" && st.Reference == "" && mdOrder == "" && o.Members["amount"] == nil {
 			st.Outcome = providers.NotFound
 		}
 		return st, nil
@@ -674,9 +669,9 @@ func standing(p providers.Payment, o object) (providers.Standing, error) {
 	if err != nil {
 		return st, err
 	}
-	st.Card = mask(or(o.child("cardAuthInfo").text("maskedPan"), o.child("cardAuthInfo").text("pan")))
-	st.ThreeDS = authentication(o.child("cardAuthInfo").child("secureAuthInfo"))
-	action := o.text("actionCode")
+	st.Card = mask(cmp.Or(o.Child("cardAuthInfo").Text("maskedPan"), o.Child("cardAuthInfo").Text("pan")))
+	st.ThreeDS = authentication(o.Child("cardAuthInfo").Child("secureAuthInfo"))
+	action := o.Text("actionCode")
 	whole := st.Amount.Minor
 	if whole == 0 {
 		whole = p.Amount.Minor
@@ -739,17 +734,17 @@ func contradictory(outcome providers.Outcome, s sums, st providers.Standing) boo
 
 // amount is the order's. Where the gateway names no currency, the number is compared under ours all the same.
 func amount(p providers.Payment, o object) (money.Amount, error) {
-	minor, found, err := o.number("amount")
+	minor, found, err := o.Number("amount")
 	if err != nil || !found {
 		return money.Amount{}, err
 	}
 	a := money.Amount{Minor: minor, Currency: p.Amount.Currency}
-	if number := o.text("currency"); number != "" {
+	if number := o.Text("currency"); number != "" {
 		if a.Currency, err = money.ParseNumeric(number); err != nil {
 			// A currency nobody knows is another currency than ours, and not a broken answer.
-			a.Currency = money.Currency{Code: "?" + cut(number, 8), Numeric: cut(number, 8)}
+			a.Currency = money.Currency{Code: "?" + wire.Line(number, 8), Numeric: wire.Line(number, 8)}
 		}
-	} else if o.members["currency"] != nil {
+	} else if o.Members["currency"] != nil {
 		return money.Amount{}, errors.New("currency is not a number")
 	}
 	return a, nil
@@ -763,13 +758,13 @@ type sums struct {
 }
 
 func paymentAmounts(o object) (s sums, err error) {
-	info := o.child("paymentAmountInfo")
+	info := o.Child("paymentAmountInfo")
 	s.has = map[string]bool{}
 	for _, part := range []struct {
 		name string
 		to   *int64
 	}{{"approvedAmount", &s.approved}, {"depositedAmount", &s.deposited}, {"refundedAmount", &s.refunded}} {
-		n, found, err := info.number(part.name)
+		n, found, err := info.Number(part.name)
 		if err != nil {
 			return s, fmt.Errorf("paymentAmountInfo: %w", err)
 		}
@@ -791,9 +786,9 @@ func (s sums) captured() int64 {
 // authentication reads secureAuthInfo; eci comes as 5 or as "05".
 func authentication(o object) providers.ThreeDS {
 	t := providers.ThreeDS{
-		Version:     o.plain("0123456789.", 8, "threeDSProtocolVersion"),
-		TransStatus: o.plain("YNUACDRIS", 1, "rreqTransStatus", "aresTransStatus", "paResStatus"),
-		ECI:         o.plain("0123456789", 2, "eci"),
+		Version:     o.Plain("0123456789.", 8, "threeDSProtocolVersion"),
+		TransStatus: o.Plain("YNUACDRIS", 1, "rreqTransStatus", "aresTransStatus", "paResStatus"),
+		ECI:         o.Plain("0123456789", 2, "eci"),
 	}
 	if len(t.ECI) == 1 {
 		t.ECI = "0" + t.ECI
@@ -802,5 +797,5 @@ func authentication(o object) providers.ThreeDS {
 }
 
 func decline(o object, action string) *providers.Decline {
-	return &providers.Decline{Reason: reason(action), Code: short(action, o.hide), Message: o.words("actionCodeDescription")}
+	return &providers.Decline{Reason: reason(action), Code: wire.Short(action, o.Hide), Message: o.Words("actionCodeDescription")}
 }

@@ -1,6 +1,7 @@
 package sber
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,7 @@ import (
 	"time"
 
 	"tollgate/providers"
-	"tollgate/providers/answers"
+	"tollgate/providers/wire"
 )
 
 // AsksCode is false: a payment by binding has no place for a CVC.
@@ -26,16 +27,16 @@ func (g *provider) Cards(ctx context.Context, o providers.Owner) ([]providers.Sa
 	if err != nil {
 		return nil, err
 	}
-	list, found := a.list("bindings")
-	if !found {
-		list, found = a.child("client").list("bindings")
+	list := a.List("bindings")
+	if list == nil {
+		list = a.Child("client").List("bindings")
 	}
-	if !found {
+	if list == nil {
 		return nil, providers.Unreadable(opClient, 200, errShape)
 	}
 	var cards []providers.SavedCard
 	for _, b := range list {
-		if c := saved(b, b.child("card")); c.ID != "" {
+		if c := saved(b, b.Child("card")); c.ID != "" {
 			cards = append(cards, c)
 		}
 	}
@@ -45,10 +46,10 @@ func (g *provider) Cards(ctx context.Context, o providers.Owner) ([]providers.Sa
 // saved reads a binding and its card.
 func saved(binding, c object) providers.SavedCard {
 	s := providers.SavedCard{
-		ID: answers.ID(binding.text("uuid")), Name: cut(binding.text("mnemonic"), maxName), Active: true,
-		Card: mask(or(c.text("maskedPan"), binding.text("maskedPan"))),
+		ID: wire.ID(binding.Text("uuid")), Name: wire.Line(binding.Text("mnemonic"), maxName), Active: true,
+		Card: mask(cmp.Or(c.Text("maskedPan"), binding.Text("maskedPan"))),
 	}
-	if t, err := time.Parse("2006-01", or(c.text("expiryDate"), binding.text("expiryDate"))); err == nil {
+	if t, err := time.Parse("2006-01", cmp.Or(c.Text("expiryDate"), binding.Text("expiryDate"))); err == nil {
 		s.Expiry = t.Format("01/06")
 	}
 	return s
@@ -70,7 +71,7 @@ func (g *provider) Remember(ctx context.Context, p providers.Payment, _ provider
 		return providers.SavedCard{}, err
 	}
 	s := sourceOf(o)
-	if s.binding == "" || o.text("transactionNumber") != p.Ref.Reference {
+	if s.binding == "" || o.Text("transactionNumber") != p.Ref.Reference {
 		return providers.SavedCard{}, &providers.Failure{Op: g.find, Err: errNoBinding}
 	}
 	return providers.SavedCard{ID: s.binding, Card: s.card, Active: true}, nil
@@ -96,7 +97,7 @@ func (g *provider) Forget(ctx context.Context, o providers.Owner, reference, id 
 // RenameCard changes the name that the customer sees.
 func (g *provider) RenameCard(ctx context.Context, o providers.Owner, reference, id, name string) error {
 	if len([]rune(name)) > maxName {
-		return refuse("name", fmt.Sprintf("longer than %d characters", maxName))
+		return providers.Refuse("name", fmt.Sprintf("longer than %d characters", maxName))
 	}
 	type binding struct {
 		UUID     string `json:"uuid"`
@@ -117,8 +118,8 @@ func (g *provider) IssueVirtualCard(ctx context.Context, o providers.Owner, refe
 	if err != nil {
 		return providers.SavedCard{}, err
 	}
-	c := saved(a.child("binding"), a.child("card"))
-	if number := a.text("transactionNumber"); c.ID == "" || number != "" && number != reference {
+	c := saved(a.Child("binding"), a.Child("card"))
+	if number := a.Text("transactionNumber"); c.ID == "" || number != "" && number != reference {
 		return providers.SavedCard{}, providers.Unreadable(opVirtualCard, 200, errShape)
 	}
 	return c, nil

@@ -2,19 +2,18 @@ package sber
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
 	"tollgate/internal/card"
 	"tollgate/providers"
-	"tollgate/providers/answers"
+	"tollgate/providers/wire"
 )
 
 // The gateway's calls, by their paths under /api/. The inquiry's path is the account's.
@@ -62,10 +61,7 @@ func (c *client) call(ctx context.Context, op string, token providers.Secret, in
 	}
 	status, answer, err := providers.Exchange(c.http, op, req)
 	if err != nil {
-		if f, ok := errors.AsType[*providers.Failure](err); ok && f.Err != nil {
-			err = f.Err
-		}
-		return object{}, &providers.Failure{Op: op, Err: &quiet{answers.Scrub(err.Error(), hide), err}}
+		return object{}, providers.Quiet(op, err, func(s string) string { return wire.Scrub(s, hide) })
 	}
 	return read(op, status, answer, hide)
 }
@@ -73,25 +69,25 @@ func (c *client) call(ctx context.Context, op string, token providers.Secret, in
 // read judges an answer. What a refusal looks like is not published: any status other than SUCCESS with an errorCode is one,
 // its code and text are taken from the names that the vendor's other gateway uses (assumption 1).
 func read(op string, status int, answer []byte, hide []string) (object, error) {
-	members, err := answers.Object(answer)
+	members, err := wire.Decode(answer)
 	if err != nil {
 		return object{}, providers.Unreadable(op, status, err)
 	}
-	o := object{members, hide}
-	word := o.text("status")
+	o := object{Members: members, Hide: hide}
+	word := o.Text("status")
 	switch {
 	case word == "":
 		return object{}, providers.Unreadable(op, status, errShape)
-	case word == success && status == http.StatusOK && strings.Trim(o.text("errorCode"), "0") == "":
+	case word == success && status == http.StatusOK && strings.Trim(o.Text("errorCode"), "0") == "":
 		return o, nil
 	case word == success, status >= 500:
 		return object{}, &providers.Failure{Op: op, Err: fmt.Errorf("HTTP %d does not fit the answer", status)}
 	}
 	// "maintenance" is a status too, and refuses nothing; only that a client is unknown is said by some word alone.
-	if o.text("errorCode") == "" && status != http.StatusUnauthorized && op != opFindClient {
+	if o.Text("errorCode") == "" && status != http.StatusUnauthorized && op != opFindClient {
 		return object{}, providers.Unreadable(op, status, errShape)
 	}
-	f := &providers.Failure{Op: op, Code: or(short(o.text("errorCode"), hide), "?"), Text: o.words("errorMessage", "error")}
+	f := &providers.Failure{Op: op, Code: cmp.Or(wire.Short(o.Text("errorCode"), hide), "?"), Text: o.Words("errorMessage", "error")}
 	if status == http.StatusUnauthorized {
 		f.Err = providers.ErrCredential
 	}
@@ -104,119 +100,14 @@ func refused(err error) (*providers.Failure, bool) {
 	return f, ok && f.Code != "" && f.Err == nil
 }
 
-// quiet is an error whose text was scrubbed: net/http quotes the first bytes of an answer that is not HTTP.
-type quiet struct {
-	text string
-	err  error
-}
-
-func (q *quiet) Error() string { return q.text }
-func (q *quiet) Unwrap() error { return q.err }
-
-// object is an answer. Names are compared exactly; scalars are read whether they came as text or as number.
-type object struct {
-	members map[string]any
-	hide    []string
-}
-
-// text is the first named member that is there and is a scalar, as text.
-func (o object) text(names ...string) string {
-	for _, n := range names {
-		switch v := o.members[n].(type) {
-		case string:
-			return v
-		case json.Number:
-			return v.String()
-		case bool:
-			return strconv.FormatBool(v)
-		}
-	}
-	return ""
-}
-
-// shortNumber is what a CVC looks like.
-var shortNumber = regexp.MustCompile(`\b[0-9]{3,4}\b`)
-
-// words is text for people: scrubbed and cut, fit for a log. An answer might repeat the CVC or one-time code of an earlier
-// call, which nobody remembers by then: so every number of three or four digits is hidden.
-func (o object) words(names ...string) string {
-	for _, n := range names {
-		if s := o.text(n); s != "" {
-			return shortNumber.ReplaceAllStringFunc(answers.Scrub(s, o.hide), func(string) string { return "•••" })
-		}
-	}
-	return ""
-}
-
-// number is an integer of at least 0; found is false where the member is absent or null.
-func (o object) number(name string) (n int64, found bool, err error) {
-	if o.members[name] == nil {
-		return 0, false, nil
-	}
-	s := o.text(name)
-	if s == "" || strings.Trim(s, "0123456789") != "" {
-		return 0, true, fmt.Errorf("%s is not a number", name)
-	}
-	if n, err = strconv.ParseInt(s, 10, 64); err != nil {
-		return 0, true, fmt.Errorf("%s is out of range", name)
-	}
-	return n, true, nil
-}
-
-// child is a member that is an object; an empty one where it is not.
-func (o object) child(names ...string) object {
-	for _, n := range names {
-		m, _ := o.members[n].(map[string]any)
-		o = object{m, o.hide}
-	}
-	return o
-}
-
-// list are the objects in a member that is an array; found is false where it is none.
-func (o object) list(name string) (out []object, found bool) {
-	a, found := o.members[name].([]any)
-	for _, v := range a {
-		if m, ok := v.(map[string]any); ok {
-			out = append(out, object{m, o.hide})
-		}
-	}
-	return out, found
-}
-
-func short(s string, hide []string) string {
-	if s = answers.Scrub(s, hide); len(s) > 16 {
-		return "?"
-	}
-	return s
-}
+// object is an answer, or a part of one.
+type object = wire.Object
 
 // Reasons why a call cannot be made or an answer cannot be used. They quote nothing of it.
 var (
 	errRequest = errors.New("request cannot be written")
 	errShape   = errors.New("none of the documented shapes")
 )
-
-// mask reads the first six and last four digits out of a maskedPan: 4111111199 as documented, or with stars between.
-func mask(s string) card.Masked {
-	if len(s) > 32 {
-		return card.Masked{}
-	}
-	head := len(s) - len(strings.TrimLeft(s, "0123456789"))
-	tail := len(s) - len(strings.TrimRight(s, "0123456789"))
-	if head < 6 || tail < 4 || head == len(s) && head < 10 {
-		return card.Masked{}
-	}
-	return card.Masked{Brand: card.Brand(s[:6]), First6: s[:6], Last4: s[len(s)-4:]}
-}
-
-// cut is at most n characters of s on one line.
-func cut(s string, n int) string {
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " ")
-	if r := []rune(s); len(r) > n {
-		s = strings.TrimSpace(string(r[:n]))
-	}
-	return s
-}
 
 // What start sends, in the documents' order.
 type startRequest struct {
@@ -278,3 +169,12 @@ type findRequest struct {
 var moscow = time.FixedZone("MSK", 3*60*60)
 
 const stamp = "02.01.2006 15:04:05.000"
+
+// mask reads a maskedPan: 4111111199 as documented, or with stars between.
+func mask(s string) card.Masked {
+	first6, last4 := wire.CardEnds(s, 10)
+	if first6 == "" {
+		return card.Masked{}
+	}
+	return card.Masked{Brand: card.Brand(first6), First6: first6, Last4: last4}
+}

@@ -4,10 +4,9 @@
 package sber
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"tollgate/internal/money"
 	"tollgate/providers"
+	"tollgate/providers/wire"
 )
 
 // Where the list of a customer's saved cards comes from.
@@ -55,7 +55,7 @@ func (c *Config) Faults() []string {
 	fault := func(key, format string, args ...any) {
 		faults = append(faults, key+": "+fmt.Sprintf(format, args...))
 	}
-	if what := baseFault(c.BaseURL); what != "" {
+	if what := cmp.Or(wire.NoAddress(c.BaseURL), endsInAPI(c.BaseURL), wire.OpenAddress(c.BaseURL)); what != "" {
 		fault("base_url", "%s", what)
 	}
 	switch {
@@ -90,7 +90,7 @@ func (c *Config) Open(env providers.Env) (providers.Provider, error) {
 		client:   client{http: env.HTTP, base: strings.TrimRight(c.BaseURL, "/") + "/api/"},
 		now:      env.Now,
 		loopback: env.Loopback,
-		merchant: c.MerchantLogin, find: or(c.FindPath, FindNested), ownCards: c.SavedCards == CardsOwn,
+		merchant: c.MerchantLogin, find: cmp.Or(c.FindPath, FindNested), ownCards: c.SavedCards == CardsOwn,
 		tokenLife: tokenLife, currencies: slices.Clone(c.Currencies),
 	}
 	if c.TokenLife != 0 {
@@ -99,36 +99,9 @@ func (c *Config) Open(env providers.Env) (providers.Provider, error) {
 	return g, nil
 }
 
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
-
-func baseFault(base string) string {
-	u, err := url.Parse(base)
-	switch {
-	case base == "":
-		return "missing"
-	case err != nil || u.Host == "" || u.Opaque != "":
-		return "not an absolute address"
-	case u.User != nil:
-		return "credentials do not belong into the address"
-	case u.RawQuery != "" || u.Fragment != "":
-		return "must have neither query nor fragment"
-	case strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/api"):
+func endsInAPI(base string) string {
+	if u, err := url.Parse(base); err == nil && strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/api") {
 		return "ends before /api, as in https://securepayments.sberbank.ru/sbersafe"
-	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
-		return ""
 	}
-	return "must be https (plain http only on loopback)"
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil && net.IP(ip.AsSlice()).IsLoopback()
+	return ""
 }

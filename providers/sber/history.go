@@ -6,7 +6,7 @@ import (
 
 	"tollgate/internal/money"
 	"tollgate/providers"
-	"tollgate/providers/answers"
+	"tollgate/providers/wire"
 )
 
 const (
@@ -19,9 +19,9 @@ const (
 func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
 	switch {
 	case q.Status != "":
-		return nil, refuse("status", "this gateway's list has no status")
+		return nil, providers.Refuse("status", "this gateway's list has no status")
 	case q.From.IsZero() || q.To.IsZero() || q.To.Before(q.From):
-		return nil, refuse("from", "the list needs a time to begin and a later one to end")
+		return nil, providers.Refuse("from", "the list needs a time to begin and a later one to end")
 	}
 	a, err := g.asked(ctx, opTransactions, q.Owner, struct {
 		DateFrom     string `json:"dateFrom"`
@@ -32,8 +32,8 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 	if err != nil {
 		return nil, err
 	}
-	list, found := a.list("transactions")
-	if !found {
+	list := a.List("transactions")
+	if list == nil {
 		return nil, providers.Unreadable(opTransactions, 200, errShape)
 	}
 	limit := q.Limit
@@ -56,19 +56,19 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 
 func historyLine(t object) (providers.HistoryLine, error) {
 	line := providers.HistoryLine{
-		Reference: cut(t.text("transactionNumber"), 64), OrderID: answers.ID(t.text("mdOrder")), Kind: kindOf(t.text("transactionType")), Outcome: providers.Unclear,
+		Reference: wire.Line(t.Text("transactionNumber"), 64), OrderID: wire.ID(t.Text("mdOrder")), Kind: kindOf(t.Text("transactionType")), Outcome: providers.Unclear,
 	}
-	at, err := time.ParseInLocation(stamp, t.text("transactionDate"), moscow)
+	at, err := time.ParseInLocation(stamp, t.Text("transactionDate"), moscow)
 	if err != nil {
 		return line, errShape
 	}
 	line.At = at.UTC()
-	minor, found, err := t.child("amount").number("transactionAmount")
+	minor, found, err := t.Child("amount").Number("transactionAmount")
 	if err != nil {
 		return line, err
 	}
 	if found {
-		currency, err := money.ParseNumeric(t.child("amount").text("currency"))
+		currency, err := money.ParseNumeric(t.Child("amount").Text("currency"))
 		if err != nil {
 			return line, errShape
 		}

@@ -130,7 +130,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte, status int) {
 		o, err := read("find", status, raw, nil)
 		if err != nil {
-			if o.members != nil {
+			if o.Members != nil {
 				t.Error("an error beside an answer")
 			}
 			return
@@ -149,16 +149,14 @@ func FuzzAnswer(f *testing.F) {
 			if (st.Outcome == providers.Paid || st.Captured != 0) && (st.Unproven == started || st.Reference == "" || st.Amount.Currency.Code == "" || st.Captured != st.Amount.Minor) {
 				t.Errorf("%+v", st)
 			}
-			if st.Outcome == providers.NotFound && (started || len(o.text("mdOrder")) > 0) {
+			if st.Outcome == providers.NotFound && (started || len(o.Text("mdOrder")) > 0) {
 				t.Errorf("%+v", st)
 			}
 		}
 		sourceOf(o)
-		saved(o.child("binding"), o.child("card"))
-		if list, ok := o.list("transactions"); ok {
-			for _, l := range list {
-				_, _ = historyLine(l)
-			}
+		saved(o.Child("binding"), o.Child("card"))
+		for _, l := range o.List("transactions") {
+			_, _ = historyLine(l)
 		}
 	})
 }

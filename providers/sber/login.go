@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"tollgate/providers"
-	"tollgate/providers/answers"
+	"tollgate/providers/wire"
 )
 
 // codeLife is how long a one-time code is good.
@@ -29,10 +29,10 @@ func (g *provider) FindCustomer(ctx context.Context, phone string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	if _, there := o.members["client"]; !there || o.members["client"] == nil {
+	if _, there := o.Members["client"]; !there || o.Members["client"] == nil {
 		return "", providers.ErrNoCustomer
 	}
-	uuid := answers.ID(o.child("client").text("uuid"))
+	uuid := wire.ID(o.Child("client").Text("uuid"))
 	if uuid == "" {
 		return "", providers.Unreadable(opFindClient, 200, errShape)
 	}
@@ -56,7 +56,7 @@ func (g *provider) SendCode(ctx context.Context, customer string) (string, error
 	if err != nil {
 		return "", err
 	}
-	challenge := answers.ID(o.text("accessCode"))
+	challenge := wire.ID(o.Text("accessCode"))
 	if challenge == "" {
 		return "", providers.Unreadable(opOTP, 200, errShape)
 	}
@@ -77,19 +77,9 @@ func (g *provider) Exchange(ctx context.Context, challenge, code string) (provid
 	if err != nil {
 		return providers.Credential{}, err
 	}
-	token := o.text("accessToken")
-	if token == "" || len(token) > 4096 || !headerSafe(token) {
+	token := o.Text("accessToken")
+	if token == "" || len(token) > 4096 || !wire.HeaderSafe(token) {
 		return providers.Credential{}, providers.Unreadable(opToken, 200, errShape)
 	}
 	return providers.Credential{Token: providers.NewSecret(token), ExpiresAt: asked.Add(g.tokenLife)}, nil
-}
-
-// headerSafe tells whether a token can stand in a header as it is.
-func headerSafe(s string) bool {
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
 }

@@ -1,6 +1,7 @@
 package sber
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,7 @@ import (
 	"tollgate/internal/card"
 	"tollgate/internal/money"
 	"tollgate/providers"
-	"tollgate/providers/answers"
+	"tollgate/providers/wire"
 	"tollgate/threeds"
 )
 
@@ -54,33 +55,31 @@ const (
 	maxName      = 64
 )
 
-func refuse(field, text string) error { return &providers.Refusal{Field: field, Text: text} }
-
 // Check refuses what the gateway has no words for. Amounts are minor units of any ISO 4217 currency. Where a transfer
 // goes may be typed later.
 func (g *provider) Check(p providers.Payment) error {
 	switch {
 	case len(p.Amount.Currency.Numeric) != 3:
-		return refuse("currency", "the gateway wants an ISO 4217 number, and this currency has none")
+		return providers.Refuse("currency", "the gateway wants an ISO 4217 number, and this currency has none")
 	case len(g.currencies) > 0 && !slices.Contains(g.currencies, p.Amount.Currency.Code):
-		return refuse("currency", "not among the currencies of this account")
+		return providers.Refuse("currency", "not among the currencies of this account")
 	case p.Amount.Minor <= 0:
-		return refuse("amount", "must be positive")
+		return providers.Refuse("amount", "must be positive")
 	case p.Amount.Minor > maxAmount:
-		return refuse("amount", "has more than twelve digits")
+		return providers.Refuse("amount", "has more than twelve digits")
 	case p.Fee < 0 || p.Fee > maxAmount:
-		return refuse("fee", "must be at least 0 and have at most twelve digits")
+		return providers.Refuse("fee", "must be at least 0 and have at most twelve digits")
 	case p.Hold:
-		return refuse("capture", "this gateway takes the money at once")
+		return providers.Refuse("capture", "this gateway takes the money at once")
 	case len(p.Ref.Reference) > maxReference:
-		return refuse("order_id", "too long: at most 36 characters with the number of the attempt")
+		return providers.Refuse("order_id", "too long: at most 36 characters with the number of the attempt")
 	}
 	if to := p.Transfer; to != nil {
 		switch {
 		case to.Phone != "" || to.BankID != "" || to.PaymentID != "":
-			return refuse("transfer", "this gateway transfers to a card, a saved card or a virtual card")
+			return providers.Refuse("transfer", "this gateway transfers to a card, a saved card or a virtual card")
 		case to.Card != nil && to.Saved != "":
-			return refuse("transfer", "a card or a saved card, not both")
+			return providers.Refuse("transfer", "a card or a saved card, not both")
 		}
 	}
 	return nil
@@ -124,8 +123,8 @@ func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.In
 	if err != nil {
 		return providers.Step{}, err
 	}
-	mdOrder, acs, paReq := answers.ID(o.text("mdOrder")), o.text("redirectUrl"), o.text("paReq")
-	number := o.text("transactionNumber")
+	mdOrder, acs, paReq := wire.ID(o.Text("mdOrder")), o.Text("redirectUrl"), o.Text("paReq")
+	number := o.Text("transactionNumber")
 	if mdOrder == "" || number != "" && number != p.Ref.Reference || (acs == "") != (paReq == "") {
 		return providers.Step{}, providers.Unreadable(op, 200, errShape)
 	}
@@ -136,7 +135,7 @@ func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.In
 		if acs, err = threeds.CheckURL(acs, g.loopback); err != nil {
 			return providers.Step{}, providers.Unreadable(op, 200, err)
 		}
-		ref = ref.With(moreACS, acs).With(morePaReq, paReq).With(moreInfo, o.words("info"))
+		ref = ref.With(moreACS, acs).With(morePaReq, paReq).With(moreInfo, o.Words("info"))
 	}
 	return *g.next(p, ref), nil
 }
@@ -145,17 +144,13 @@ func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.In
 // without frames.
 func (g *provider) next(p providers.Payment, ref providers.Ref) *providers.Step {
 	if ref.More[morePaReq] == "" {
-		s := step(providers.Method, ref)
+		s := providers.NewStep(providers.Method, ref)
 		return &s
 	}
-	s := step(providers.PayerPage, ref)
+	s := providers.NewStep(providers.PayerPage, ref)
 	s.Info = ref.More[moreInfo]
 	s.Forms = []threeds.Form{threeds.PayerAuthForm(ref.More[moreACS], ref.More[morePaReq], p.Run.ReturnURL, ref.OrderID)}
 	return &s
-}
-
-func step(kind providers.Kind, ref providers.Ref) providers.Step {
-	return providers.Step{V: providers.StepVersion, Kind: kind, Ref: ref}
 }
 
 // startOf writes the request, and the texts of it that no error may repeat.
@@ -166,7 +161,7 @@ func startOf(p providers.Payment, in providers.Instrument) (req startRequest, hi
 	case "card":
 		number, code := in.Card.Number.Reveal(), in.Card.Code.Reveal()
 		hide = append(hide, number, code)
-		c := &sourceCard{PAN: number, ExpiryDate: fmt.Sprintf("%04d-%02d", in.Card.Year, in.Card.Month), CardholderName: or(cut(in.Card.Name, maxName), "CARDHOLDER"), CVC: code}
+		c := &sourceCard{PAN: number, ExpiryDate: fmt.Sprintf("%04d-%02d", in.Card.Year, in.Card.Month), CardholderName: cmp.Or(wire.Line(in.Card.Name, maxName), "CARDHOLDER"), CVC: code}
 		if p.Transfer != nil {
 			c.SaveSource = &save
 		} else {
@@ -176,11 +171,11 @@ func startOf(p providers.Payment, in providers.Instrument) (req startRequest, hi
 		req.Source.Card = c
 	case "saved_card":
 		if in.Saved == "" {
-			return req, nil, refuse("saved_card", "missing")
+			return req, nil, providers.Refuse("saved_card", "missing")
 		}
 		req.Source.Binding = in.Saved
 	default:
-		return req, nil, refuse("payment_method", "this gateway takes cards and saved cards only")
+		return req, nil, providers.Refuse("payment_method", "this gateway takes cards and saved cards only")
 	}
 	if to := p.Transfer; to != nil {
 		switch {
@@ -191,7 +186,7 @@ func startOf(p providers.Payment, in providers.Instrument) (req startRequest, hi
 		case to.Saved != "":
 			req.Target = &target{Binding: to.Saved}
 		default:
-			return req, nil, refuse("transfer", "the card to transfer to is missing")
+			return req, nil, providers.Refuse("transfer", "the card to transfer to is missing")
 		}
 	}
 	return req, hide, nil
@@ -211,7 +206,7 @@ func (g *provider) notStarted(ctx context.Context, p providers.Payment, f *provi
 }
 
 func declined(ref providers.Ref, f *providers.Failure) providers.Step {
-	s := step(providers.Declined, ref)
+	s := providers.NewStep(providers.Declined, ref)
 	s.Decline = &providers.Decline{Reason: reason(f.Code), Code: f.Code, Message: f.Text}
 	return s
 }
@@ -225,7 +220,7 @@ func (g *provider) Resume(ctx context.Context, p providers.Payment, a providers.
 	case op == "" || p.Ref.OrderID == "":
 		return providers.Step{}, &providers.Failure{Op: "finish", Err: errNotStarted}
 	case tds && (a.Kind != providers.PayerAuth || a.PaRes == ""), !tds && a.Kind != providers.MethodDone:
-		return step(providers.Wait, p.Ref), nil
+		return providers.NewStep(providers.Wait, p.Ref), nil
 	case p.Credential.Empty():
 		return providers.Step{}, &providers.Failure{Op: op, Err: providers.ErrCredential}
 	}
@@ -240,7 +235,7 @@ func (g *provider) Resume(ctx context.Context, p providers.Payment, a providers.
 		return providers.Step{}, err
 	}
 	if err == nil {
-		return step(providers.Finished, p.Ref), nil
+		return providers.NewStep(providers.Finished, p.Ref), nil
 	}
 	if reason(f.Code) == providers.TryAgainLater { // a failure of the gateway's own says nothing of the money
 		return providers.Step{}, err
@@ -290,12 +285,12 @@ func (g *provider) inquire(ctx context.Context, p providers.Payment) (object, er
 
 // standing reads an order. An end needs the whole of it: our number, amount and currency.
 func (g *provider) standing(p providers.Payment, o object) (providers.Standing, error) {
-	st := providers.Standing{Ref: p.Ref, Outcome: providers.Unclear, Reference: cut(o.text("transactionNumber"), 64)}
-	mdOrder, word := answers.ID(o.text("mdOrder")), o.text("mdOrderStatus")
+	st := providers.Standing{Ref: p.Ref, Outcome: providers.Unclear, Reference: wire.Line(o.Text("transactionNumber"), 64)}
+	mdOrder, word := wire.ID(o.Text("mdOrder")), o.Text("mdOrderStatus")
 	if mdOrder != "" {
 		st.Ref.OrderID = mdOrder // the caller compares it with the one it knows
 	}
-	if o.text("mdOrder") == "" && word == "" && st.Reference == "" {
+	if o.Text("mdOrder") == "" && word == "" && st.Reference == "" {
 		// An answer without an order, as clients/find answers without a client. Of an order that the gateway gave us
 		// that is not believable.
 		if p.Ref.OrderID == "" {
@@ -304,7 +299,7 @@ func (g *provider) standing(p providers.Payment, o object) (providers.Standing, 
 		return st, nil
 	}
 	var err error
-	if st.Amount, err = sum(p, o.child("amount")); err != nil {
+	if st.Amount, err = sum(p, o.Child("amount")); err != nil {
 		return st, err
 	}
 	st.Card = sourceOf(o).card
@@ -341,25 +336,25 @@ func (g *provider) standing(p providers.Payment, o object) (providers.Standing, 
 // sum is the order's amount. A fee other than the one that was sent makes it another amount, by the difference: the
 // customer paid something else than was agreed.
 func sum(p providers.Payment, o object) (money.Amount, error) {
-	minor, found, err := o.number("transactionAmount")
+	minor, found, err := o.Number("transactionAmount")
 	if err != nil || !found {
 		return money.Amount{}, err
 	}
-	fee, said, err := o.number("transactionFee")
+	fee, said, err := o.Number("transactionFee")
 	if err != nil {
 		return money.Amount{}, err
 	}
 	if said && minor == p.Amount.Minor {
 		minor += fee - p.Fee
 	}
-	number := o.text("currency")
+	number := o.Text("currency")
 	if number == "" {
 		return money.Amount{}, nil
 	}
 	a := money.Amount{Minor: minor}
 	if a.Currency, err = money.ParseNumeric(number); err != nil {
 		// A currency nobody knows is another currency than ours, and not a broken answer.
-		a.Currency = money.Currency{Code: "?" + cut(number, 8), Numeric: cut(number, 8)}
+		a.Currency = money.Currency{Code: "?" + wire.Line(number, 8), Numeric: wire.Line(number, 8)}
 	}
 	return a, nil
 }
@@ -372,12 +367,12 @@ type side struct {
 
 // sourceOf reads both shapes: nested under transactionDetails, and flat at the root as in the scenario tables.
 func sourceOf(o object) side {
-	s := o.child("transactionDetails", "source")
-	if s.members == nil {
-		s = o.child("source")
+	s := o.Child("transactionDetails", "source")
+	if s.Members == nil {
+		s = o.Child("source")
 	}
 	return side{
-		card:    mask(or(s.child("card").text("maskedPan"), s.text("maskedPan"))),
-		binding: answers.ID(or(s.text("binding"), s.child("binding").text("uuid"))),
+		card:    mask(cmp.Or(s.Child("card").Text("maskedPan"), s.Text("maskedPan"))),
+		binding: wire.ID(cmp.Or(s.Text("binding"), s.Child("binding").Text("uuid"))),
 	}
 }

@@ -20,13 +20,13 @@ import (
 // pay lets the gateway answer a payment with a body.
 func pay(t testing.TB, status int, body string, change ...func(*Config)) (providers.Step, error) {
 	t.Helper()
-	p := testProvider(t, &wire{answer: says(status, body)}, change...)
+	p := testProvider(t, &gatewayLine{answer: says(status, body)}, change...)
 	return p.Pay(t.Context(), payment(t), providers.Instrument{Kind: "card", Card: parse(t, "4111110000000021", "123", 2030)}, browser())
 }
 
 func ask(t testing.TB, p providers.Payment, status int, body string) (providers.Standing, error) {
 	t.Helper()
-	return testProvider(t, &wire{answer: says(status, body)}).Status(t.Context(), p)
+	return testProvider(t, &gatewayLine{answer: says(status, body)}).Status(t.Context(), p)
 }
 
 // The answers of the fixtures, each with its meaning. Only the token's, the inquiry's and the notifications are the platform's own;
@@ -458,7 +458,7 @@ func TestAnOperationWithoutTheGatewaysWordIsUnknown(t *testing.T) {
 		"an answer of another payment": {providers.Refund, `{"paymentId":"7","status":"reversed","transactionStatus":"Y","result":{"code":"00006"}}`, ""},
 		"an answer of another number":  {providers.Refund, `{"merchantTransactionId":"7","status":"reversed","transactionStatus":"Y","result":{"code":"00006"}}`, ""},
 	} {
-		p := testProvider(t, &wire{answer: says(200, c.body)})
+		p := testProvider(t, &gatewayLine{answer: says(200, c.body)})
 		r, err := p.Do(t.Context(), known(payment(t), "54289"), providers.Op{Kind: c.kind, Amount: eur(t, 5000)})
 		if r.State != c.want || (err == nil) != (c.want != "") || (r.Decline != nil) != (c.want == providers.OpFailed) {
 			t.Errorf("%s: %+v %v", name, r, err)
@@ -468,7 +468,7 @@ func TestAnOperationWithoutTheGatewaysWordIsUnknown(t *testing.T) {
 
 // What the gateway would refuse is refused before the call.
 func TestOperationsRefusedUnsent(t *testing.T) {
-	w := &wire{}
+	w := &gatewayLine{}
 	p := testProvider(t, w)
 	for name, op := range map[string]providers.Op{
 		"a second refund":   {Kind: providers.Refund, Amount: eur(t, 100), Standing: providers.Standing{Refunded: 100}},
@@ -503,7 +503,7 @@ func TestForgettingIsBelievedOnlyInSoManyWords(t *testing.T) {
 		`{"result":{"code":"00031"}}`: true, `{"result":{"code":"20006","description":"Registration not found"}}`: true, `{"result":{"code":"10009"}}`: true,
 		`{"result":{"code":"30000","description":"Internal error"}}`: false, `{"result":{"code":"20002","description":"Checksum does not match"}}`: false,
 	} {
-		if err := testProvider(t, &wire{answer: says(200, body)}).Forget(t.Context(), providers.Owner{}, "f-1", "tok1"); (err == nil) != fine {
+		if err := testProvider(t, &gatewayLine{answer: says(200, body)}).Forget(t.Context(), providers.Owner{}, "f-1", "tok1"); (err == nil) != fine {
 			t.Errorf("%s: %v", body, err)
 		}
 	}
@@ -523,7 +523,7 @@ func TestAPayoutInquiryOfSomethingElse(t *testing.T) {
 				body = body[:at] + c + body[end:]
 			}
 		}
-		r, err := testProvider(t, &wire{answer: says(200, body)}).InquirePayout(t.Context(), payment(t), providers.OpResult{GatewayID: "7"})
+		r, err := testProvider(t, &gatewayLine{answer: says(200, body)}).InquirePayout(t.Context(), payment(t), providers.OpResult{GatewayID: "7"})
 		if r.State != want || (err == nil) != (want != "") {
 			t.Errorf("%s: %+v %v", body, r, err)
 		}
@@ -531,7 +531,7 @@ func TestAPayoutInquiryOfSomethingElse(t *testing.T) {
 }
 
 func TestHistoryAcrossPages(t *testing.T) {
-	w := &wire{}
+	w := &gatewayLine{}
 	w.answer = func(s sent) (int, string) {
 		n := map[string]string{"1": "a", "2": "b"}[s.form.Get("pagination.pageno")]
 		if n == "" {
@@ -573,7 +573,7 @@ func TestHistoryAcrossPages(t *testing.T) {
 }
 
 func TestPrintingShowsNoSecret(t *testing.T) {
-	w := &wire{answer: says(200, `{"paymentId":"1","transactionStatus":"N","remark":"4111110000000021/123","result":{"code":"10001","description":"`+testKey[:4]+`"}}`)}
+	w := &gatewayLine{answer: says(200, `{"paymentId":"1","transactionStatus":"N","remark":"4111110000000021/123","result":{"code":"10001","description":"`+testKey[:4]+`"}}`)}
 	p := testProvider(t, w)
 	in := providers.Instrument{Kind: "card", Card: parse(t, "4111110000000021", "123", 2030)}
 	step, err := p.Pay(t.Context(), payment(t), in, browser())

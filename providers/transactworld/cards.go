@@ -8,17 +8,18 @@ import (
 
 	"tollgate/internal/card"
 	"tollgate/providers"
+	"tollgate/providers/wire"
 	"tollgate/threeds"
 )
 
 // Cards answers errors.ErrUnsupported: the platform's call that lists tokens has no public path; we keep the list.
-func (p *Provider) Cards(context.Context, providers.Owner) ([]providers.SavedCard, error) {
+func (p *provider) Cards(context.Context, providers.Owner) ([]providers.SavedCard, error) {
 	return nil, errors.ErrUnsupported
 }
 
 // Remember names the registration that the payment made. The inquiry is asked for it, and for the card's expiry; without its
 // answer the registration that the payment's own answer brought is enough.
-func (p *Provider) Remember(ctx context.Context, pay providers.Payment, s providers.Standing) (providers.SavedCard, error) {
+func (p *provider) Remember(ctx context.Context, pay providers.Payment, s providers.Standing) (providers.SavedCard, error) {
 	id := s.Ref.More[keyRegistration]
 	if id == "" {
 		id = pay.Ref.More[keyRegistration]
@@ -46,17 +47,17 @@ func (p *Provider) Remember(ctx context.Context, pay providers.Payment, s provid
 // expiry is MM/YY, "" where the answer has none.
 func (a answer) expiry() string {
 	m, y := a.text("card", "expiryMonth"), a.text("card", "expiryYear")
-	if len(m) != 2 || !digits(m) || len(y) != 4 || !digits(y) {
+	if len(m) != 2 || !wire.Digits(m) || len(y) != 4 || !wire.Digits(y) {
 		return ""
 	}
 	return m + "/" + y[2:]
 }
 
 // Forget deletes a registration (DL).
-func (p *Provider) Forget(ctx context.Context, _ providers.Owner, _, id string) error {
+func (p *provider) Forget(ctx context.Context, _ providers.Owner, _, id string) error {
 	const op = "DL"
 	if !identifier.MatchString(id) {
-		return &providers.Refusal{Field: "saved_card", Text: "not a registration"}
+		return providers.Refuse("saved_card", "not a registration")
 	}
 	form := url.Values{"paymentType": {op}}
 	if p.terminal != "" {
@@ -66,21 +67,21 @@ func (p *Provider) Forget(ctx context.Context, _ providers.Owner, _, id string) 
 	if err != nil {
 		return err
 	}
-	if strings.HasPrefix(a.code(), "0") || a.code() == codeNotFound || contains(strings.ToLower(a.text("result", "description")), "not found") {
+	if strings.HasPrefix(a.code(), "0") || a.code() == codeNotFound || wire.ContainsAny(strings.ToLower(a.text("result", "description")), "not found") {
 		return nil
 	}
 	return a.failure(op)
 }
 
 // AsksCode tells whether a shopper who pays with a registration types the CVC; an option of the account.
-func (p *Provider) AsksCode() bool { return p.tokenCode }
+func (p *provider) AsksCode() bool { return p.tokenCode }
 
 // RegisterCard stores a card without a payment.
-func (p *Provider) RegisterCard(ctx context.Context, o providers.Owner, reference string, c card.Card, pay providers.Payment) (providers.SavedCard, error) {
+func (p *provider) RegisterCard(ctx context.Context, o providers.Owner, reference string, c card.Card, pay providers.Payment) (providers.SavedCard, error) {
 	const op = "registrations"
 	brand, ok := p.brands[c.Number.Masked().Brand]
 	if !ok {
-		return providers.SavedCard{}, &providers.Refusal{Field: "card", Text: "this gateway does not take this brand"}
+		return providers.SavedCard{}, providers.Refuse("card", "this gateway does not take this brand")
 	}
 	pay.Customer.ID = o.CustomerID
 	form := p.form(pay, threeds.BrowserData{})
@@ -104,5 +105,5 @@ func (p *Provider) RegisterCard(ctx context.Context, o providers.Owner, referenc
 	if !strings.HasPrefix(a.code(), "0") || !identifier.MatchString(id) {
 		return providers.SavedCard{}, &providers.Failure{Op: op, Code: a.code(), Text: clean(a.text("result", "description"), c.Code)}
 	}
-	return providers.SavedCard{ID: id, Card: c.Number.Masked(), Expiry: twoDigits(c.Month) + "/" + twoDigits(c.Year%100), Active: true}, nil
+	return providers.SavedCard{ID: id, Card: c.Number.Masked(), Expiry: wire.TwoDigits(c.Month) + "/" + wire.TwoDigits(c.Year%100), Active: true}, nil
 }

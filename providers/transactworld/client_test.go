@@ -60,7 +60,7 @@ func TestChecksumVectors(t *testing.T) {
 
 // The requests of the platform's own samples and of public clients: where they and we say a thing, we say it alike.
 func TestRequestsOfPublicClients(t *testing.T) {
-	w := &wire{answer: says(200, `{"paymentId":"54289","merchantTransactionId":"00001","status":"capturesuccess","transactionStatus":"Y","result":{"code":"00001"}}`)}
+	w := &gatewayLine{answer: says(200, `{"paymentId":"54289","merchantTransactionId":"00001","status":"capturesuccess","transactionStatus":"Y","result":{"code":"00001"}}`)}
 	p := testProvider(t, w, func(c *Config) { c.TerminalID, c.Billing.PhoneCode = "4927", "+44" })
 	p.defaults.Phone = "07730432996" // the account's number has the account's calling code
 	in := providers.Instrument{Kind: "card", Card: parse(t, "4111110000000021", "123", 2030), Initial: true}
@@ -121,7 +121,7 @@ func alike(t testing.TB, got sent, path string, want url.Values) {
 
 // Golden requests: the whole of what goes out, in each call.
 func TestRequests(t *testing.T) {
-	w := &wire{answer: says(200, `{"result":{"code":"99999"}}`)} // the answers are others' matter
+	w := &gatewayLine{answer: says(200, `{"result":{"code":"99999"}}`)} // the answers are others' matter
 	p := testProvider(t, w)
 	plain := payment(t)
 	plain.Billing, plain.Customer = providers.Billing{}, providers.Customer{IP: "10.0.0.1"}
@@ -208,7 +208,7 @@ func TestRequests(t *testing.T) {
 }
 
 func TestRequestsInJSONAreNested(t *testing.T) {
-	w := &wire{answer: says(200, fixture(t, "documented/inquiry_record_not_found_public_test.json"))}
+	w := &gatewayLine{answer: says(200, fixture(t, "documented/inquiry_record_not_found_public_test.json"))}
 	p := testProvider(t, w, func(c *Config) { c.Requests, c.Answers = "json", "xml" })
 	if s, err := p.Status(t.Context(), payment(t)); err != nil || s.Outcome != providers.NotFound {
 		t.Fatalf("%+v %v", s, err)
@@ -269,7 +269,7 @@ func TestWhatThePaymentCannotExpressIsRefused(t *testing.T) {
 }
 
 func TestTheTokenIsKeptUnderItsHour(t *testing.T) {
-	w := &wire{answer: says(200, `{"result":{"code":"10009","description":"Record not found"}}`)}
+	w := &gatewayLine{answer: says(200, `{"result":{"code":"10009","description":"Record not found"}}`)}
 	p := testProvider(t, w)
 	ask := func() {
 		t.Helper()
@@ -292,7 +292,7 @@ func TestTheTokenIsKeptUnderItsHour(t *testing.T) {
 }
 
 func TestManyCallsFetchOneToken(t *testing.T) {
-	w := &wire{answer: says(200, `{"result":{"code":"10009","description":"Record not found"}}`)}
+	w := &gatewayLine{answer: says(200, `{"result":{"code":"10009","description":"Record not found"}}`)}
 	p := testProvider(t, w)
 	var wg sync.WaitGroup
 	for range 16 {
@@ -329,7 +329,7 @@ func TestARefusedToken(t *testing.T) {
 		"another refusal is no reason": {403, `{"result":{"code":"403"}}`, "authToken payments", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := &wire{}
+			w := &gatewayLine{}
 			w.answer = func(s sent) (int, string) {
 				if s.token == "token-1" {
 					return c.status, c.first
@@ -343,7 +343,7 @@ func TestARefusedToken(t *testing.T) {
 			}
 		})
 	}
-	w := &wire{answer: says(200, refusal)}
+	w := &gatewayLine{answer: says(200, refusal)}
 	p := testProvider(t, w)
 	_, err := p.Pay(t.Context(), payment(t), providers.Instrument{Kind: "card", Card: parse(t, "4111110000000021", "123", 2030)}, browser())
 	var failure *providers.Failure
@@ -354,7 +354,7 @@ func TestARefusedToken(t *testing.T) {
 
 // A call that comes back late with an old token's refusal does not throw away the new one.
 func TestAnOldRefusalLeavesTheNewToken(t *testing.T) {
-	w := &wire{answer: says(200, `{"result":{"code":"10009","description":"Record not found"}}`)}
+	w := &gatewayLine{answer: says(200, `{"result":{"code":"10009","description":"Record not found"}}`)}
 	p := testProvider(t, w)
 	for _, old := range []string{"token-0", "token-1"} {
 		if _, err := p.Status(t.Context(), payment(t)); err != nil {
@@ -388,7 +388,7 @@ func TestFaultsOfTheSettings(t *testing.T) {
 }
 
 func TestABrandTheGatewayDoesNotKnowIsDeclinedUnsent(t *testing.T) {
-	w := &wire{}
+	w := &gatewayLine{}
 	p := testProvider(t, w)
 	step, err := p.Pay(t.Context(), payment(t), providers.Instrument{Kind: "card", Card: parse(t, "2200000000000004", "123", 2030)}, browser())
 	if err != nil || step.Kind != providers.Declined || step.Decline.Reason != providers.CardNotSupported || len(w.all) != 0 {

@@ -5,14 +5,13 @@ package transactworld
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"strings"
 	"time"
 
 	"tollgate/internal/money"
 	"tollgate/providers"
-	"tollgate/threeds"
+	"tollgate/providers/wire"
 )
 
 // Config is an account at a TransactWorld gateway.
@@ -64,18 +63,12 @@ var identifier = regexp.MustCompile(`^[0-9A-Za-z_-]{1,100}$`)
 func (c Config) Faults() []string {
 	var faults []string
 	fault := func(key, what string) { faults = append(faults, key+": "+what) }
-	if u, err := url.Parse(c.BaseURL); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-		fault("base_url", "not an http(s) address")
-	} else {
-		if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			fault("base_url", "must be scheme, host and path only")
-		}
-		if _, err := threeds.CheckURL(c.BaseURL, true); err != nil {
-			fault("base_url", "must be https (http on loopback only)")
-		}
-		if strings.Contains(u.Path, "Services") {
-			fault("base_url", "ends before /transactionServices")
-		}
+	base, wrong := providers.ParseAddress(c.BaseURL)
+	for _, what := range wrong {
+		fault("base_url", what)
+	}
+	if base != nil && strings.Contains(base.Path, "Services") {
+		fault("base_url", "ends before /transactionServices")
 	}
 	for _, f := range []struct {
 		key, value string
@@ -83,7 +76,7 @@ func (c Config) Faults() []string {
 	}{{"member_id", c.MemberID, true}, {"partner_id", c.PartnerID, true}, {"terminal_id", c.TerminalID, false}, {"account_id", c.AccountID, false}} {
 		if f.needed && f.value == "" {
 			fault(f.key, "missing")
-		} else if f.value != "" && !digits(f.value) {
+		} else if f.value != "" && !wire.Digits(f.value) {
 			fault(f.key, "digits only")
 		}
 	}
@@ -138,7 +131,7 @@ func (c Config) Open(env providers.Env) (providers.Provider, error) {
 	if mode == "" {
 		mode = "CC"
 	}
-	return &Provider{
+	return &provider{
 		client: &client{
 			http: env.HTTP, now: env.Now, base: strings.TrimRight(c.BaseURL, "/"), member: c.MemberID, partner: c.PartnerID, username: c.Username, key: c.SecureKey,
 			json: c.Requests == "json", xml: c.Answers == "xml", turn: make(chan struct{}, 1),
@@ -195,7 +188,7 @@ func (b Billing) fields() []billingField {
 }
 
 // billing is what goes to the gateway: the merchant's words, then the customer's, then the account's.
-func (p *Provider) billing(pay providers.Payment) Billing {
+func (p *provider) billing(pay providers.Payment) Billing {
 	first := func(values ...string) string {
 		for _, v := range values {
 			if v = strings.TrimSpace(v); v != "" {
@@ -224,16 +217,14 @@ func (p *Provider) billing(pay providers.Payment) Billing {
 // none, and a fraction of a yen beside them: so only currencies with two decimals can be said without ambiguity.
 func amount(a money.Amount) (string, error) {
 	if a.Currency.Digits != 2 {
-		return "", &providers.Refusal{Field: "currency", Text: "this gateway takes currencies with two decimals only"}
+		return "", providers.Refuse("currency", "this gateway takes currencies with two decimals only")
 	}
 	if a.Minor <= 0 {
-		return "", &providers.Refusal{Field: "amount", Text: "must be more than zero"}
+		return "", providers.Refuse("amount", "must be more than zero")
 	}
 	s := a.Decimal()
 	if len(s) > 13 {
-		return "", &providers.Refusal{Field: "amount", Text: "this gateway takes at most 9999999999.99"}
+		return "", providers.Refuse("amount", "this gateway takes at most 9999999999.99")
 	}
 	return s, nil
 }
-
-func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }

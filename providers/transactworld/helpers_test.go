@@ -18,8 +18,8 @@ import (
 
 const testKey = "TESTSECUREKEY0000000000000000000" // of the published checksum vectors
 
-// wire is a gateway that answers what a test wants and keeps what it was sent. A token is always to be had.
-type wire struct {
+// gatewayLine is a gateway that answers what a test wants and keeps what it was sent. A token is always to be had.
+type gatewayLine struct {
 	t  testing.TB
 	mu sync.Mutex
 	// answer replies to everything but authToken; nil means 500.
@@ -33,7 +33,7 @@ type sent struct {
 	form                            url.Values
 }
 
-func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+func (w *gatewayLine) RoundTrip(r *http.Request) (*http.Response, error) {
 	raw, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // calls are the last path elements in order.
-func (w *wire) calls() string {
+func (w *gatewayLine) calls() string {
 	var out []string
 	for _, s := range w.all {
 		out = append(out, s.path[strings.LastIndexByte(s.path, '/')+1:])
@@ -63,16 +63,16 @@ func (w *wire) calls() string {
 	return strings.Join(out, " ")
 }
 
-func (w *wire) last() sent { return w.all[len(w.all)-1] }
+func (w *gatewayLine) last() sent { return w.all[len(w.all)-1] }
 
 func says(status int, body string) func(sent) (int, string) {
 	return func(sent) (int, string) { return status, body }
 }
 
-func testProvider(t testing.TB, w *wire, change ...func(*Config)) *Provider {
+func testProvider(t testing.TB, w *gatewayLine, change ...func(*Config)) *provider {
 	t.Helper()
 	if w == nil {
-		w = &wire{}
+		w = &gatewayLine{}
 	}
 	w.t = t
 	if w.now.IsZero() {
@@ -86,7 +86,7 @@ func testProvider(t testing.TB, w *wire, change ...func(*Config)) *Provider {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p.(*Provider)
+	return p.(*provider)
 }
 
 func parse(t testing.TB, number, code string, year int) card.Card {

@@ -22,7 +22,7 @@ const (
 
 // History lists the platform's transactions. Its list knows days, not moments, and pages, not offsets: lines outside the asked
 // times are left out here, and an offset inside a page takes two calls.
-func (p *Provider) History(ctx context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
+func (p *provider) History(ctx context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
 	limit, offset := q.Limit, max(q.Offset, 0)
 	if limit <= 0 || limit > longestPage {
 		limit = longestPage
@@ -58,7 +58,7 @@ func (p *Provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 }
 
 // page is one page of the list, counted from one.
-func (p *Provider) page(ctx context.Context, q providers.HistoryQuery, n, size int) ([]providers.HistoryLine, error) {
+func (p *provider) page(ctx context.Context, q providers.HistoryQuery, n, size int) ([]providers.HistoryLine, error) {
 	form := url.Values{
 		"pagination.fromdate": {q.From.In(p.zone).Format(listDay)}, "pagination.todate": {q.To.In(p.zone).Format(listDay)},
 		"pagination.pageno": {strconv.Itoa(n)}, "pagination.records": {strconv.Itoa(size)},
@@ -83,7 +83,7 @@ func (p *Provider) page(ctx context.Context, q providers.HistoryQuery, n, size i
 }
 
 // line reads one transaction. Its transactionStatus is the long word here; the short one is read as well.
-func (p *Provider) line(o map[string]any) providers.HistoryLine {
+func (p *provider) line(o map[string]any) providers.HistoryLine {
 	status := text(o, "status")
 	if status == "" {
 		status = text(o, "transactionStatus")

@@ -12,7 +12,7 @@ import (
 )
 
 // CreateInvoice makes a bill with a page of the platform's own.
-func (p *Provider) CreateInvoice(ctx context.Context, in providers.Invoice) (providers.Invoice, error) {
+func (p *provider) CreateInvoice(ctx context.Context, in providers.Invoice) (providers.Invoice, error) {
 	total, err := amount(in.Amount)
 	if err != nil {
 		return providers.Invoice{}, err
@@ -33,16 +33,16 @@ func (p *Provider) CreateInvoice(ctx context.Context, in providers.Invoice) (pro
 }
 
 // RenewInvoice gives an old bill a new address; the old one dies.
-func (p *Provider) RenewInvoice(ctx context.Context, in providers.Invoice) (providers.Invoice, error) {
+func (p *provider) RenewInvoice(ctx context.Context, in providers.Invoice) (providers.Invoice, error) {
 	if !identifier.MatchString(in.GatewayID) {
-		return providers.Invoice{}, &providers.Refusal{Field: "invoice", Text: "the gateway's invoice id is missing"}
+		return providers.Invoice{}, providers.Refuse("invoice", "the gateway's invoice id is missing")
 	}
 	form := url.Values{"invoiceId": {in.GatewayID}, "merchantRedirectUrl": {in.ReturnURL}}
 	return p.invoice(ctx, "regenerate", in, p.client.signed(form, p.client.signRenewal(in.GatewayID, in.ReturnURL)))
 }
 
 // InquireInvoice asks by our number.
-func (p *Provider) InquireInvoice(ctx context.Context, in providers.Invoice) (providers.Invoice, error) {
+func (p *provider) InquireInvoice(ctx context.Context, in providers.Invoice) (providers.Invoice, error) {
 	return p.invoice(ctx, "inquiry", in, p.client.signed(url.Values{"merchantInvoiceId": {in.Reference}}, p.client.signID(in.Reference)))
 }
 
@@ -61,7 +61,7 @@ func told(sum, code string) (money.Amount, error) {
 	return money.ParseDecimal(sum, currency)
 }
 
-func (p *Provider) invoice(ctx context.Context, op string, in providers.Invoice, form url.Values) (providers.Invoice, error) {
+func (p *provider) invoice(ctx context.Context, op string, in providers.Invoice, form url.Values) (providers.Invoice, error) {
 	a, err := p.client.call(ctx, op, invoicePath+op, form)
 	if err != nil {
 		return providers.Invoice{}, err

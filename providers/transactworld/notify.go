@@ -12,13 +12,14 @@ import (
 
 	"tollgate/internal/money"
 	"tollgate/providers"
+	"tollgate/providers/wire"
 )
 
 const maxNotice = 64 << 10
 
 // Notified verifies a notification: a POST whose body is JSON (as documented), XML, or a form (as public clients also take it).
 // The checksum covers paymentId, merchantTransactionId, amount and the short status. A callback is a hint only.
-func (p *Provider) Notified(r *http.Request) (providers.Notice, error) {
+func (p *provider) Notified(r *http.Request) (providers.Notice, error) {
 	if r.Method != http.MethodPost {
 		return providers.Notice{}, providers.ErrForged
 	}
@@ -72,7 +73,7 @@ func readNotice(kind string, body []byte) (map[string]string, bool) {
 
 // proved checks the checksum of a notification or of what the browser brought back. A field that the checksum covers may
 // come under two names, but then both say the same; a bar inside one could move the borders between them.
-func (p *Provider) proved(given map[string]string) (providers.Notice, bool) {
+func (p *provider) proved(given map[string]string) (providers.Notice, bool) {
 	fields := make(map[string]string, len(given))
 	for name, v := range given {
 		name, v = strings.ToLower(name), strings.TrimSpace(v)
@@ -120,7 +121,7 @@ func (p *Provider) proved(given map[string]string) (providers.Notice, bool) {
 	if event == "" || event == short {
 		event = short
 	}
-	return providers.Notice{Reference: reference, OrderID: id, Event: clean(cut(event, 50))}, true
+	return providers.Notice{Reference: reference, OrderID: id, Event: clean(wire.Cut(event, 50))}, true
 }
 
 // twoDecimals writes an amount the way it is signed, where the notification has it as a number (50, 50.5).

@@ -12,7 +12,7 @@ import (
 
 // Kinds are the operations of the back office. The platform refunds a payment once; that a hold is captured or cancelled
 // once is assumed.
-func (p *Provider) Kinds() []providers.OpLimits {
+func (p *provider) Kinds() []providers.OpLimits {
 	return []providers.OpLimits{
 		{Kind: providers.Capture, Partial: true, Once: true},
 		{Kind: providers.Void, Partial: p.partialVoid, Once: true},
@@ -21,7 +21,7 @@ func (p *Provider) Kinds() []providers.OpLimits {
 }
 
 // Do sends CP, RV or RF. What the gateway would refuse is refused before the call: a second refund above all.
-func (p *Provider) Do(ctx context.Context, pay providers.Payment, op providers.Op) (providers.OpResult, error) {
+func (p *provider) Do(ctx context.Context, pay providers.Payment, op providers.Op) (providers.OpResult, error) {
 	id := pay.Ref.OrderID
 	if !identifier.MatchString(id) {
 		return providers.OpResult{}, &providers.Failure{Op: string(op.Kind), Err: errors.New("no paymentId")}
@@ -33,10 +33,10 @@ func (p *Provider) Do(ctx context.Context, pay providers.Payment, op providers.O
 			return providers.OpResult{}, err
 		}
 		if op.Amount.Currency.Code != pay.Amount.Currency.Code {
-			return providers.OpResult{}, &providers.Refusal{Field: "currency", Text: "must be the payment's"}
+			return providers.OpResult{}, providers.Refuse("currency", "must be the payment's")
 		}
 		if op.Amount.Minor > pay.Amount.Minor {
-			return providers.OpResult{}, &providers.Refusal{Field: "amount", Text: "more than the payment's"}
+			return providers.OpResult{}, providers.Refuse("amount", "more than the payment's")
 		}
 	}
 	form := url.Values{}
@@ -47,12 +47,12 @@ func (p *Provider) Do(ctx context.Context, pay providers.Payment, op providers.O
 	switch op.Kind {
 	case providers.Capture:
 		if op.Standing.Captured > 0 {
-			return providers.OpResult{}, &providers.Refusal{Field: "kind", Text: "this gateway captures a payment once"}
+			return providers.OpResult{}, providers.Refuse("kind", "this gateway captures a payment once")
 		}
 		word, checksum = "CP", p.client.signAmount(id, total)
 	case providers.Refund:
 		if op.Standing.Refunded > 0 {
-			return providers.OpResult{}, &providers.Refusal{Field: "kind", Text: "this gateway refunds a payment once"}
+			return providers.OpResult{}, providers.Refuse("kind", "this gateway refunds a payment once")
 		}
 		word, checksum = "RF", p.client.signAmount(id, total)
 	case providers.Void:
@@ -61,14 +61,14 @@ func (p *Provider) Do(ctx context.Context, pay providers.Payment, op providers.O
 			whole = pay.Amount.Minor
 		}
 		if total != "" && op.Amount.Minor != whole && !p.partialVoid {
-			return providers.OpResult{}, &providers.Refusal{Field: "amount", Text: "this account gives back whole holds only"}
+			return providers.OpResult{}, providers.Refuse("amount", "this account gives back whole holds only")
 		}
 		if op.Amount.Minor == whole {
 			total = "" // the plain reversal, as every account knows it
 		}
 		word, checksum = "RV", p.client.signID(id)
 	default:
-		return providers.OpResult{}, &providers.Refusal{Field: "kind", Text: "this gateway has no " + string(op.Kind)}
+		return providers.OpResult{}, providers.Refuse("kind", "this gateway has no "+string(op.Kind))
 	}
 	form.Set("paymentType", word)
 	if total != "" {
@@ -149,10 +149,10 @@ func done(word string, a answer, id, reference string) (providers.OpResult, erro
 // Inquire reads the operation off the payment's status. Where nothing moved (the answer to Do was lost) it is
 // missing. Part of a hold given back need not show, so that stays unknown; and a part taken or given back shows only where
 // the gateway states its sum.
-func (p *Provider) Inquire(ctx context.Context, pay providers.Payment, op providers.Op) (providers.OpResult, error) {
+func (p *provider) Inquire(ctx context.Context, pay providers.Payment, op providers.Op) (providers.OpResult, error) {
 	word := map[providers.OpKind]string{providers.Capture: "CP", providers.Void: "RV", providers.Refund: "RF"}[op.Kind]
 	if word == "" {
-		return providers.OpResult{}, &providers.Refusal{Field: "kind", Text: "this gateway has no " + string(op.Kind)}
+		return providers.OpResult{}, providers.Refuse("kind", "this gateway has no "+string(op.Kind))
 	}
 	a, err := p.client.inquire(ctx, pay.Ref.OrderID, pay.Ref.Reference)
 	if err != nil {

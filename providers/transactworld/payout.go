@@ -8,11 +8,12 @@ import (
 
 	"tollgate/internal/card"
 	"tollgate/providers"
+	"tollgate/providers/wire"
 )
 
 // Payout sends money to the card of an earlier payment, or to a card. Repeated with the same reference it is refused by the
 // gateway, which takes a number once.
-func (p *Provider) Payout(ctx context.Context, pay providers.Payment, to providers.Destination) (providers.OpResult, error) {
+func (p *provider) Payout(ctx context.Context, pay providers.Payment, to providers.Destination) (providers.OpResult, error) {
 	const op = "PO"
 	total, err := amount(pay.Amount)
 	if err != nil {
@@ -37,18 +38,18 @@ func (p *Provider) Payout(ctx context.Context, pay providers.Payment, to provide
 	case to.Card != nil && to.PaymentID == "":
 		brand, ok := p.brands[to.Card.Number.Masked().Brand]
 		if !ok {
-			return providers.OpResult{}, &providers.Refusal{Field: "destination", Text: "this gateway does not take this brand"}
+			return providers.OpResult{}, providers.Refuse("destination", "this gateway does not take this brand")
 		}
 		form.Set("paymentMode", p.mode)
 		form.Set("paymentBrand", brand)
 		form.Set("card.number", to.Card.Number.Reveal())
 		if to.Card.Month != 0 {
-			form.Set("card.expiryMonth", twoDigits(to.Card.Month))
+			form.Set("card.expiryMonth", wire.TwoDigits(to.Card.Month))
 			form.Set("card.expiryYear", strconv.Itoa(to.Card.Year))
 		}
 		names(form, to.Card.Name)
 	default:
-		return providers.OpResult{}, &providers.Refusal{Field: "destination", Text: "this gateway pays out to a card, or to the card of an earlier payment"}
+		return providers.OpResult{}, providers.Refuse("destination", "this gateway pays out to a card, or to the card of an earlier payment")
 	}
 	a, err := p.client.call(ctx, op, restPath+"payout", p.client.signed(form, p.client.signPayout(pay.Ref.Reference, total)))
 	if err != nil {
@@ -61,7 +62,7 @@ func (p *Provider) Payout(ctx context.Context, pay providers.Payment, to provide
 }
 
 // InquirePayout asks for the payout as for a payment. One that is not found is missing: its call may be under way.
-func (p *Provider) InquirePayout(ctx context.Context, pay providers.Payment, r providers.OpResult) (providers.OpResult, error) {
+func (p *provider) InquirePayout(ctx context.Context, pay providers.Payment, r providers.OpResult) (providers.OpResult, error) {
 	const op = "IN"
 	a, err := p.client.inquire(ctx, r.GatewayID, pay.Ref.Reference)
 	if err != nil {

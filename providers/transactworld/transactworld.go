@@ -12,11 +12,12 @@ import (
 	"tollgate/internal/card"
 	"tollgate/internal/money"
 	"tollgate/providers"
+	"tollgate/providers/wire"
 	"tollgate/threeds"
 )
 
-// Provider is an opened account. Between calls it keeps the AuthToken and nothing else.
-type Provider struct {
+// provider is an opened account. Between calls it keeps the AuthToken and nothing else.
+type provider struct {
 	client      *client
 	terminal    string
 	accountID   string
@@ -32,14 +33,14 @@ type Provider struct {
 }
 
 var (
-	_ providers.Provider      = (*Provider)(nil)
-	_ providers.Notifier      = (*Provider)(nil)
-	_ providers.Operator      = (*Provider)(nil)
-	_ providers.CardKeeper    = (*Provider)(nil)
-	_ providers.CardRegistrar = (*Provider)(nil)
-	_ providers.Payer         = (*Provider)(nil)
-	_ providers.Invoicer      = (*Provider)(nil)
-	_ providers.Historian     = (*Provider)(nil)
+	_ providers.Provider      = (*provider)(nil)
+	_ providers.Notifier      = (*provider)(nil)
+	_ providers.Operator      = (*provider)(nil)
+	_ providers.CardKeeper    = (*provider)(nil)
+	_ providers.CardRegistrar = (*provider)(nil)
+	_ providers.Payer         = (*provider)(nil)
+	_ providers.Invoicer      = (*provider)(nil)
+	_ providers.Historian     = (*provider)(nil)
 )
 
 // Keys of Ref.More.
@@ -50,34 +51,34 @@ const (
 
 // Check refuses what a payment cannot express: amounts that are not two decimals, and, where the account requires them,
 // payments for which neither the merchant nor the account gives an address.
-func (p *Provider) Check(pay providers.Payment) error {
+func (p *provider) Check(pay providers.Payment) error {
 	if _, err := amount(pay.Amount); err != nil {
 		return err
 	}
 	switch {
 	case pay.Transfer != nil:
-		return &providers.Refusal{Field: "kind", Text: "this gateway has no transfers"}
+		return providers.Refuse("kind", "this gateway has no transfers")
 	case pay.Fee != 0:
-		return &providers.Refusal{Field: "fee", Text: "this gateway has no fee"}
+		return providers.Refuse("fee", "this gateway has no fee")
 	}
 	for _, f := range p.billing(pay).fields() {
 		switch {
 		case f.value == "" && f.needed && p.address:
-			return &providers.Refusal{Field: "billing." + f.name, Text: "this account needs it: " + f.rule}
+			return providers.Refuse("billing."+f.name, "this account needs it: "+f.rule)
 		case f.value != "" && !f.fits():
-			return &providers.Refusal{Field: "billing." + f.name, Text: f.rule}
+			return providers.Refuse("billing."+f.name, f.rule)
 		}
 	}
 	return nil
 }
 
 // Register makes no call: the payment begins with PA or DB.
-func (p *Provider) Register(_ context.Context, pay providers.Payment) (providers.Ref, error) {
+func (p *provider) Register(_ context.Context, pay providers.Payment) (providers.Ref, error) {
 	return providers.Ref{Reference: pay.Ref.Reference}, nil
 }
 
 // Pay sends PA or DB: with the card, with a registration, or as a repeat of the payment that in.First names.
-func (p *Provider) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
 	if err := p.Check(pay); err != nil {
 		return providers.Step{}, err
 	}
@@ -113,7 +114,7 @@ func (p *Provider) Pay(ctx context.Context, pay providers.Payment, in providers.
 			form.Set("card.cvv", in.Code.Reveal())
 		}
 	default:
-		return providers.Step{}, &providers.Refusal{Field: "payment_method", Text: "cards and saved cards only"}
+		return providers.Step{}, providers.Refuse("payment_method", "cards and saved cards only")
 	}
 	if in.Merchant && !in.Initial {
 		form.Set("recurringType", "REPEATED")
@@ -131,7 +132,7 @@ func (p *Provider) Pay(ctx context.Context, pay providers.Payment, in providers.
 }
 
 // form is what all payments say: who, where to, and from which browser.
-func (p *Provider) form(pay providers.Payment, b threeds.BrowserData) url.Values {
+func (p *provider) form(pay providers.Payment, b threeds.BrowserData) url.Values {
 	form := url.Values{
 		"merchantTransactionId": {pay.Ref.Reference},
 		"currency":              {pay.Amount.Currency.Code},
@@ -176,7 +177,7 @@ func (p *Provider) form(pay providers.Payment, b threeds.BrowserData) url.Values
 
 func cardFields(form url.Values, c card.Card) {
 	form.Set("card.number", c.Number.Reveal())
-	form.Set("card.expiryMonth", twoDigits(c.Month))
+	form.Set("card.expiryMonth", wire.TwoDigits(c.Month))
 	form.Set("card.expiryYear", strconv.Itoa(c.Year))
 	if !c.Code.Zero() {
 		form.Set("card.cvv", c.Code.Reveal())
@@ -185,7 +186,7 @@ func cardFields(form url.Values, c card.Card) {
 
 // names takes the customer's names off the card where nobody told them.
 func names(form url.Values, printed string) {
-	printed = cut(strings.TrimSpace(printed), 50)
+	printed = wire.Cut(strings.TrimSpace(printed), 50)
 	if printed == "" || form.Get("customer.givenName") != "" || form.Get("customer.surname") != "" {
 		return
 	}
@@ -198,7 +199,7 @@ func names(form url.Values, printed string) {
 }
 
 // step reads the answer to a payment. Only an explicit N that opened no doubt is a decline; success is left to the inquiry.
-func (p *Provider) step(op string, ref providers.Ref, a answer, code card.Code) (providers.Step, error) {
+func (p *provider) step(op string, ref providers.Ref, a answer, code card.Code) (providers.Step, error) {
 	if said := a.text("merchantTransactionId"); said != "" && said != ref.Reference {
 		return providers.Step{}, &providers.Failure{Op: op, Text: "answer of another payment"}
 	}
@@ -214,7 +215,7 @@ func (p *Provider) step(op string, ref providers.Ref, a answer, code card.Code) 
 	if token := a.registration(); token != "" {
 		ref = ref.With(keyRegistration, token)
 	}
-	step := providers.Step{V: providers.StepVersion, Kind: providers.Wait, Ref: ref}
+	step := providers.NewStep(providers.Wait, ref)
 	switch v := verdict(a, op == "PA"); {
 	case v == fine:
 		if id == "" {
@@ -239,7 +240,7 @@ const maxParameters = 64
 
 // redirect turns the redirect object into what the browser does: a form to post, with the parameters byte for byte as they
 // are given, or an address to open.
-func (p *Provider) redirect(step *providers.Step, a answer) error {
+func (p *provider) redirect(step *providers.Step, a answer) error {
 	to, err := threeds.CheckURL(a.text("redirect", "url"), p.loopback)
 	if err != nil {
 		return err
@@ -296,7 +297,7 @@ func (p *Provider) redirect(step *providers.Step, a answer) error {
 
 // Resume makes no call: the platform has the bank's answer already, and the shopper only comes back. What they bring is
 // believed as far as a paymentId that its checksum proves; the inquiry tells the rest.
-func (p *Provider) Resume(_ context.Context, pay providers.Payment, ans providers.Answer) (providers.Step, error) {
+func (p *provider) Resume(_ context.Context, pay providers.Payment, ans providers.Answer) (providers.Step, error) {
 	ref := pay.Ref
 	switch ans.Kind {
 	case providers.Returned:
@@ -307,11 +308,11 @@ func (p *Provider) Resume(_ context.Context, pay providers.Payment, ans provider
 	default:
 		return providers.Step{}, &providers.Failure{Op: "resume", Err: errors.New("this gateway takes no answer of kind " + string(ans.Kind))}
 	}
-	return providers.Step{V: providers.StepVersion, Kind: providers.Wait, Ref: ref}, nil
+	return providers.NewStep(providers.Wait, ref), nil
 }
 
 // Status asks for the payment, by the gateway's id once it is known.
-func (p *Provider) Status(ctx context.Context, pay providers.Payment) (providers.Standing, error) {
+func (p *provider) Status(ctx context.Context, pay providers.Payment) (providers.Standing, error) {
 	a, err := p.client.inquire(ctx, pay.Ref.OrderID, pay.Ref.Reference)
 	if err != nil {
 		return providers.Standing{}, err
@@ -319,7 +320,7 @@ func (p *Provider) Status(ctx context.Context, pay providers.Payment) (providers
 	return p.standing(pay, a)
 }
 
-func (p *Provider) standing(pay providers.Payment, a answer) (providers.Standing, error) {
+func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing, error) {
 	const op = "IN"
 	ref := pay.Ref
 	short, long := a.said()
@@ -419,7 +420,7 @@ func (a answer) card() card.Masked {
 	if last == "" {
 		last = a.text("card", "lastFourDigits")
 	}
-	if len(first) < 6 || !digits(first) || len(last) != 4 || !digits(last) {
+	if len(first) < 6 || !wire.Digits(first) || len(last) != 4 || !wire.Digits(last) {
 		return card.Masked{}
 	}
 	return card.Masked{Brand: card.Brand(first[:6]), First6: first[:6], Last4: last}
@@ -427,23 +428,9 @@ func (a answer) card() card.Masked {
 
 func description(text, orderID string) string {
 	if d := strings.TrimSpace(text); d != "" {
-		return cut(d, 255)
+		return wire.Cut(d, 255)
 	}
 	return orderID
-}
-
-func twoDigits(n int) string {
-	if n < 10 {
-		return "0" + strconv.Itoa(n)
-	}
-	return strconv.Itoa(n)
-}
-
-func cut(s string, max int) string {
-	if r := []rune(s); len(r) > max {
-		return string(r[:max])
-	}
-	return s
 }
 
 var cardNumber = regexp.MustCompile(`[0-9](?:[ -]?[0-9]){11,}`)
@@ -456,5 +443,5 @@ func clean(s string, codes ...card.Code) string {
 			s = strings.ReplaceAll(s, c.Reveal(), "…")
 		}
 	}
-	return cut(s, 500)
+	return wire.Cut(s, 500)
 }

@@ -5,6 +5,7 @@ import (
 
 	"tollgate/internal/card"
 	"tollgate/providers"
+	"tollgate/providers/wire"
 )
 
 const reversed = "reversed"
@@ -106,7 +107,7 @@ func verdict(a answer, hold bool) word {
 // speaksOfAnother tells whether a refusal is about an earlier payment with our number: that one may have gone well.
 func speaksOfAnother(a answer) bool {
 	said := strings.ToLower(a.text("result", "description") + " " + a.text("remark"))
-	return contains(said, "duplicate", "already", "exist", "unique", "in progress", "being processed")
+	return wire.ContainsAny(said, "duplicate", "already", "exist", "unique", "in progress", "being processed")
 }
 
 // decline puts a refusal into our words. result.code is too coarse (10001: failed); the bank's own code tells more where it
@@ -125,7 +126,7 @@ func (a answer) decline(code card.Code) *providers.Decline {
 	}
 	said := strings.ToLower(a.text("remark") + " " + a.text("result", "bankDescription") + " " + a.text("result", "description"))
 	for _, w := range declineWords {
-		if contains(said, w.words...) {
+		if wire.ContainsAny(said, w.words...) {
 			d.Reason = w.reason
 			break
 		}
@@ -155,13 +156,4 @@ var declineWords = []struct {
 	{providers.DoNotHonor, []string{"do not hono"}},
 	{providers.CardNotSupported, []string{"not permitted", "not supported", "restricted card"}},
 	{providers.TryAgainLater, []string{"try again later", "temporarily", "issuer unavailable"}},
-}
-
-func contains(s string, words ...string) bool {
-	for _, w := range words {
-		if strings.Contains(s, w) {
-			return true
-		}
-	}
-	return false
 }

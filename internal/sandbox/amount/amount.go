@@ -49,6 +49,17 @@ func Exponent(code string) int {
 	return 2
 }
 
+// FromHundredths turns hundredths, which some gateways count in whatever the currency, into minor units.
+func FromHundredths(hundredths int64, code string) int64 {
+	switch Exponent(code) {
+	case 0:
+		return hundredths / 100
+	case 3:
+		return hundredths * 10
+	}
+	return hundredths
+}
+
 // Decimal writes minor units with the currency's point: 2000 KZT is "20.00".
 func Decimal(minor int64, code string) string {
 	sign := ""

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -99,8 +98,7 @@ type Gateway struct {
 	accounts []*Account
 
 	mu       sync.Mutex
-	orders   map[int64]*order // values are replaced, never changed in place
-	ids      []int64          // in the order in which they were made
+	orders   *sim.Records[int64, order]
 	external map[string]int64
 	qrs      map[string]int64
 	sber     map[string]int64
@@ -132,16 +130,11 @@ func New(env *sim.Env, cfg Config) (*Gateway, error) {
 		g.accounts = append(g.accounts, &a)
 	}
 	g.clear()
-	err := env.Journal.Each(ordersBucket, func(_ string, raw json.RawMessage) error {
-		o := &order{}
-		if err := json.Unmarshal(raw, o); err != nil {
-			return err
-		}
-		g.keep(o)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("cashier: %w", err)
+	var err error
+	if g.orders, err = (sim.Kind[int64, order]{
+		Bucket: ordersBucket, ID: func(o *order) int64 { return o.ID }, Clone: (*order).clone, Kept: g.kept,
+	}).Load(env); err != nil {
+		return nil, err
 	}
 	// The issuer may call from inside a call of ours, so the subscriber must not wait for our lock.
 	env.Issuer.OnResult(func(id string, _ issuer.Result) { go g.decoupledResult(id) })
@@ -165,11 +158,12 @@ func (g *Gateway) Credentials() map[string]string {
 func (g *Gateway) Reset() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.orders.Reset()
 	g.clear()
 }
 
 func (g *Gateway) clear() {
-	g.orders, g.ids, g.lastID = map[int64]*order{}, nil, firstOrder-1
+	g.lastID = firstOrder - 1
 	g.external, g.qrs, g.sber = map[string]int64{}, map[string]int64{}, map[string]int64{}
 	g.trans, g.tokens = map[string]int64{}, map[string]int64{}
 	g.requests, g.access = map[string]answered{}, map[string]access{}
@@ -178,35 +172,8 @@ func (g *Gateway) clear() {
 func (g *Gateway) now() time.Time         { return g.env.Now() }
 func (g *Gateway) url(path string) string { return g.env.BaseURL + "/" + gatewayName + path }
 
-func (g *Gateway) random(n int) []byte {
-	b := make([]byte, n)
-	if _, err := io.ReadFull(g.env.Rand, b); err != nil {
-		panic("cashier: no randomness: " + err.Error())
-	}
-	return b
-}
-
-func (g *Gateway) uuid() string {
-	b := g.random(16)
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	h := hex.EncodeToString(b)
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
-}
-
-func (g *Gateway) digits(n int) string {
-	out := g.random(n)
-	for i := range out {
-		out[i] = '0' + out[i]%10
-	}
-	return string(out)
-}
-
-// keep makes o the order's present state, in memory and in the ledger.
-func (g *Gateway) keep(o *order) {
-	if _, known := g.orders[o.ID]; !known {
-		g.ids = append(g.ids, o.ID)
-	}
-	g.orders[o.ID] = o.clone()
+// kept is told of every new state of an order.
+func (g *Gateway) kept(_, o *order) {
 	g.external[o.External], g.lastID = o.ID, max(g.lastID, o.ID)
 	for key, index := range map[string]map[string]int64{o.QRC: g.qrs, o.SberToken: g.sber, o.TransID: g.trans, o.Token: g.tokens} {
 		if key != "" {
@@ -231,11 +198,9 @@ func (g *Gateway) keep(o *order) {
 
 // save writes the whole order down, with the answer it led to, before anybody learns of the change; then the callbacks go.
 func (g *Gateway) save(o *order) *fault {
-	if err := g.env.Journal.Put(ordersBucket, o.key(), o); err != nil {
-		g.env.Log.Error("order not kept", "gateway", gatewayName, "err", err)
+	if g.orders.Save(o) != nil {
 		return errSystem
 	}
-	g.keep(o)
 	for _, raw := range o.news {
 		g.notify(o, raw)
 	}
@@ -245,12 +210,10 @@ func (g *Gateway) save(o *order) *fault {
 
 // open returns a copy of the order to work on, after what time has done to it. Nil if there is none.
 func (g *Gateway) open(id int64) *order {
-	known, there := g.orders[id]
-	if !there {
-		return nil
+	o := g.orders.Get(id)
+	if o != nil {
+		g.touch(o)
 	}
-	o := known.clone()
-	g.touch(o)
 	return o
 }
 
@@ -455,7 +418,7 @@ func (g *Gateway) loginOf(c *call) string {
 	if n, err := strconv.ParseInt(c.r.PathValue("id"), 10, 64); err == nil {
 		id = n
 	}
-	if o := g.orders[id]; o != nil {
+	if o := g.orders.Get(id); o != nil {
 		return o.Account
 	}
 	return ""
@@ -489,15 +452,15 @@ func (g *Gateway) login(c *call) (reply, *fault) {
 		if a.Login != c.in.text("login") || a.Password != c.in.text("password") || a.Login == "" {
 			continue
 		}
-		token, fresh := hex.EncodeToString(g.random(24)), hex.EncodeToString(g.random(24))
+		token, fresh := hex.EncodeToString(g.env.Random(24)), hex.EncodeToString(g.env.Random(24))
 		until := g.now().Add(a.TokenLife)
 		g.access[token] = access{a.Login, until}
 		var expires, refresh any = strconv.FormatInt(until.Unix(), 10), strconv.FormatInt(until.Add(24*time.Hour).Unix(), 10)
 		if a.UnixExpiry {
 			expires, refresh = until.Unix(), until.Add(24*time.Hour).Unix()
 		}
-		return ok(body{}.with("success", true).with("description", "login success").with("accessToken", token).with("expiresAccess", expires).
-			with("refreshToken", fresh).with("expiresRefresh", refresh)), nil
+		return ok(body{}.With("success", true).With("description", "login success").With("accessToken", token).With("expiresAccess", expires).
+			With("refreshToken", fresh).With("expiresRefresh", refresh)), nil
 	}
 	return reply{}, errLogin
 }

@@ -116,7 +116,7 @@ func TestTheHostedFormTakesACardAndGoesBackToTheShop(t *testing.T) {
 	}
 	id := w.order("opened-by-get", "")
 	ext := w.form(id)
-	if b := w.open(w.server.URL+"/cashier/form/"+ext, nil).submit("number", "4000019900050008", "expiry", "12/30", "cvc", "123"); !strings.Contains(b.page, "CHARGED") {
+	if b := w.open(w.Server.URL+"/cashier/form/"+ext, nil).submit("number", "4000019900050008", "expiry", "12/30", "cvc", "123"); !strings.Contains(b.page, "CHARGED") {
 		t.Error(b.page)
 	}
 }
@@ -128,7 +128,7 @@ func TestADecoupledCardIsDecidedWithoutABrowser(t *testing.T) {
 		t.Fatal(a)
 	}
 	w.status(id, "AUTHORIZATION")
-	w.pass(10 * time.Second)
+	w.Pass(10 * time.Second)
 	w.status(id, "CHARGED")
 }
 
@@ -171,11 +171,11 @@ func TestARepeatGetsTheFirstAnswerAndIsNotExecuted(t *testing.T) {
 	w.call(200, "POST", "/order/refund/"+id, `{"amount":40}`, "x-req-id", "id-3")
 	w.call(200, "POST", "/order/refund/"+id, `{"amount":40}`, "x-req-id", "id-3")
 	w.mustLedger("once", 1, 100, 100, 40)
-	w.pass(59 * time.Minute)
+	w.Pass(59 * time.Minute)
 	w.login()
 	w.call(200, "POST", "/order/refund/"+id, `{"amount":40}`, "x-req-id", "id-3")
 	w.mustLedger("once", 1, 100, 100, 40)
-	w.pass(2 * time.Minute)
+	w.Pass(2 * time.Minute)
 	w.call(200, "POST", "/order/refund/"+id, `{"amount":40}`, "x-req-id", "id-3")
 	w.mustLedger("once", 1, 100, 100, 80) // after an hour it is a new request
 }
@@ -193,7 +193,7 @@ func TestTokensExpireAndBothHeadersCarryThem(t *testing.T) {
 	if status, _ := w.raw("GET", "/api/v1/orders", "", "Authorization", "Bearer "+w.token); status != 200 {
 		t.Error(status)
 	}
-	w.pass(time.Hour)
+	w.Pass(time.Hour)
 	w.call(401, "GET", "/orders", "")
 	w.login()
 	w.call(200, "GET", "/orders", "")
@@ -212,7 +212,7 @@ func TestOrdersAreRefusedForWhatTheGatewayCannotTake(t *testing.T) {
 			t.Errorf("%s: %v", body, a)
 		}
 	}
-	if len(w.env.Ledger.All()) != 0 {
+	if len(w.Env.Ledger.All()) != 0 {
 		t.Error("orders came of it")
 	}
 	for path, body := range map[string]string{"refund": `{"amount":1}`, "qrcData": "", "sberPay": `{"phoneNumber":"+79876543210"}`,
@@ -274,7 +274,7 @@ func TestAQRCodeIsPaidOnce(t *testing.T) {
 		id := w.order(number, "")
 		a := w.call(200, "POST", "/order/qrcData/"+id, `{}`)
 		qrc, payload := a.at("order.qrcId"), a.at("order.payload")
-		if a.at("order.status") != "QRCDATA_CREATED" || payload != w.server.URL+"/cashier/sandbox/pay/"+qrc {
+		if a.at("order.status") != "QRCDATA_CREATED" || payload != w.Server.URL+"/cashier/sandbox/pay/"+qrc {
 			t.Fatal(a)
 		}
 		if again := w.call(200, "POST", "/order/qrcData/"+id, "null"); again.at("order.qrcId") != qrc {
@@ -423,7 +423,7 @@ func TestTheListIsFilteredAndCounted(t *testing.T) {
 	w := newWorld(t, nil)
 	for n := range 5 {
 		w.order(fmt.Sprintf("list-%d", n), "")
-		w.pass(time.Minute)
+		w.Pass(time.Minute)
 	}
 	a := w.call(200, "GET", "/orders?tspId=483&dateFrom=2026-11-21T12:01:00Z&dateTo=2026-11-21T12:03:00Z&status=CREATED&limit=2&offset=1", "")
 	list, _ := a["orders"].([]any)
@@ -443,7 +443,7 @@ func TestAnUnpaidOrderExpires(t *testing.T) {
 	plain, threeDS := w.order("expires", ""), w.order("expires-3ds", "")
 	ext := w.form(threeDS)
 	w.authorize(ext, "SMS", "4000019900020704")
-	w.pass(30 * time.Minute)
+	w.Pass(30 * time.Minute)
 	for _, id := range []string{plain, threeDS} {
 		w.status(id, "EXPIRED")
 	}

@@ -2,7 +2,6 @@ package cashier
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -14,27 +13,20 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"tollgate/internal/sandbox/ledger"
 	"tollgate/internal/sandbox/sim"
+	"tollgate/internal/sandbox/sim/simtest"
 )
 
 // world is a sandbox of this gateway and the issuer alone, on loopback, with a clock of its own.
 type world struct {
-	t      *testing.T
-	dir    string
-	cfg    Config
-	server *httptest.Server
-	env    *sim.Env
-	g      *Gateway
-	stop   func()
-	token  string
-
-	mu  sync.Mutex
-	now time.Time
+	*simtest.World
+	cfg   Config
+	g     *Gateway
+	token string
 
 	shop  *httptest.Server
 	calls chan heard
@@ -53,7 +45,7 @@ func newWorld(t *testing.T, change func(*Account)) *world {
 	if change != nil {
 		change(&a)
 	}
-	w := &world{t: t, dir: t.TempDir(), cfg: Config{Accounts: []Account{a}}, now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), calls: make(chan heard, 256)}
+	w := &world{cfg: Config{Accounts: []Account{a}}, calls: make(chan heard, 256)}
 	w.shop = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/callback" {
 			raw, _ := io.ReadAll(r.Body)
@@ -62,63 +54,27 @@ func newWorld(t *testing.T, change func(*Account)) *world {
 		io.WriteString(rw, "shop")
 	}))
 	t.Cleanup(w.shop.Close)
-	w.start()
-	t.Cleanup(func() { w.stop() })
+	w.World = simtest.New(t, func(env *sim.Env) (_ sim.Gateway, err error) {
+		w.g, err = New(env, w.cfg)
+		return w.g, err
+	})
+	w.login()
 	return w
 }
 
-func (w *world) start() {
-	mux := http.NewServeMux()
-	w.server = httptest.NewServer(mux)
-	env, err := sim.New(sim.Options{BaseURL: w.server.URL, Dir: w.dir, Now: w.clock})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.env = env
-	if w.g, err = New(env, w.cfg); err != nil {
-		w.t.Fatal(err)
-	}
-	mux.Handle("/cashier/", http.StripPrefix("/cashier", env.Faults.Wrap("cashier", w.g.Handler())))
-	mux.Handle("/acs/", env.Issuer.Handler())
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { env.Callbacks.Run(ctx); close(done) }()
-	w.stop = func() {
-		cancel()
-		<-done
-		w.server.Close()
-		env.Close()
-	}
+// restart is Restart with a new login: access tokens do not outlive the process.
+func (w *world) restart() {
+	w.Restart()
 	w.login()
 }
 
-// restart is a kill and a new start on the same data folder, at another address.
-func (w *world) restart() {
-	w.stop()
-	w.start()
-}
-
 func (w *world) journal() string {
-	w.t.Helper()
-	raw, err := os.ReadFile(filepath.Join(w.dir, "sandbox.journal"))
+	w.T.Helper()
+	raw, err := os.ReadFile(filepath.Join(w.Dir, "sandbox.journal"))
 	if err != nil || len(raw) == 0 {
-		w.t.Fatal("nothing was journalled", err)
+		w.T.Fatal("nothing was journalled", err)
 	}
 	return string(raw)
-}
-
-func (w *world) clock() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.now
-}
-
-func (w *world) pass(d time.Duration) {
-	w.mu.Lock()
-	w.now = w.now.Add(d)
-	w.mu.Unlock()
-	w.env.Issuer.Sweep()
-	w.env.Callbacks.Kick()
 }
 
 type answer map[string]any
@@ -149,17 +105,17 @@ func (a answer) at(path string) string {
 
 // raw is one HTTP call; headers are name, value pairs.
 func (w *world) raw(method, path, body string, headers ...string) (int, []byte) {
-	w.t.Helper()
-	r, err := http.NewRequest(method, w.server.URL+"/cashier"+path, strings.NewReader(body))
+	w.T.Helper()
+	r, err := http.NewRequest(method, w.Server.URL+"/cashier"+path, strings.NewReader(body))
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	defer res.Body.Close()
 	raw, _ := io.ReadAll(res.Body)
@@ -167,40 +123,40 @@ func (w *world) raw(method, path, body string, headers ...string) (int, []byte) 
 }
 
 func (w *world) login() {
-	w.t.Helper()
+	w.T.Helper()
 	a := w.cfg.Accounts[0]
 	status, raw := w.raw("POST", "/identity/api/v1/public/login", fmt.Sprintf(`{"login":%q,"password":%q}`, a.Login, a.Password))
-	got := parse(w.t, raw)
+	got := parse(w.T, raw)
 	if status != 200 || got.at("success") != "true" || got.at("accessToken") == "" || got.at("refreshToken") == "" {
-		w.t.Fatalf("login: %d %s", status, raw)
+		w.T.Fatalf("login: %d %s", status, raw)
 	}
 	w.token = got.at("accessToken")
 }
 
 // call is an API call with the token that must answer with the status.
 func (w *world) call(status int, method, path, body string, headers ...string) answer {
-	w.t.Helper()
+	w.T.Helper()
 	got, raw := w.raw(method, "/api/v1"+path, body, append([]string{"Authorization-Token", w.token}, headers...)...)
 	if got != status {
-		w.t.Fatalf("%s %s: %d %s", method, path, got, raw)
+		w.T.Fatalf("%s %s: %d %s", method, path, got, raw)
 	}
-	return parse(w.t, raw)
+	return parse(w.T, raw)
 }
 
 func (w *world) order(number, extra string) string {
-	w.t.Helper()
+	w.T.Helper()
 	a := w.call(200, "POST", "/order", fmt.Sprintf(`{"merchantOrderId":%q,"paymentAmount":123456,"orderCurrency":"RUB","tspId":483,"description":"d","callbackUrl":%q%s}`, number, w.shop.URL+"/callback", extra))
 	if a.at("success") != "true" || a.at("order.status") != "CREATED" {
-		w.t.Fatal(a)
+		w.T.Fatal(a)
 	}
 	return a.at("order.id")
 }
 
 func (w *world) form(id string) string {
-	w.t.Helper()
+	w.T.Helper()
 	a := w.call(200, "POST", "/public/order/form/sandbox/"+id, "")
 	if a.at("externalOrderId") == "" || a.at("id") != id {
-		w.t.Fatal(a)
+		w.T.Fatal(a)
 	}
 	return a.at("externalOrderId")
 }
@@ -210,43 +166,43 @@ func cardJSON(pan string) string {
 }
 
 func (w *world) authorize(ext, kind, pan string) answer {
-	w.t.Helper()
+	w.T.Helper()
 	return w.call(200, "POST", "/payments/authorize", `{"OrderId":"`+ext+`","PaymentType":"`+kind+`","Card":`+cardJSON(pan)+`,"ThreeDS":{"browserLanguage":"en"}}`)
 }
 
 func (w *world) status(id, want string) answer {
-	w.t.Helper()
+	w.T.Helper()
 	a := w.call(200, "GET", "/order/"+id, "")
 	if a.at("order.status") != want {
-		w.t.Fatalf("status %s wanted, got %v", want, a)
+		w.T.Fatalf("status %s wanted, got %v", want, a)
 	}
 	return a
 }
 
 func (w *world) ledger(number string) ledger.Entry {
-	w.t.Helper()
+	w.T.Helper()
 	var found []ledger.Entry
-	for _, e := range w.env.Ledger.All() {
+	for _, e := range w.Env.Ledger.All() {
 		if e.Reference == number {
 			found = append(found, e)
 		}
 	}
 	if len(found) != 1 {
-		w.t.Fatalf("%s: %+v", number, found)
+		w.T.Fatalf("%s: %+v", number, found)
 	}
 	return found[0]
 }
 
 func (w *world) mustLedger(number string, charges int, authorized, captured, refunded int64) {
-	w.t.Helper()
+	w.T.Helper()
 	if e := w.ledger(number); e.Charges != charges || e.Authorized != authorized || e.Captured != captured || e.Refunded != refunded {
-		w.t.Fatalf("ledger: charges %d authorized %d captured %d refunded %d wanted, got %+v", charges, authorized, captured, refunded, e)
+		w.T.Fatalf("ledger: charges %d authorized %d captured %d refunded %d wanted, got %+v", charges, authorized, captured, refunded, e)
 	}
 }
 
 // callback waits for the callback of an order's status.
 func (w *world) callback(id, status string) heard {
-	w.t.Helper()
+	w.T.Helper()
 	limit := time.After(5 * time.Second)
 	for {
 		select {
@@ -255,7 +211,7 @@ func (w *world) callback(id, status string) heard {
 				return h
 			}
 		case <-limit:
-			w.t.Fatalf("no callback of %s %s", id, status)
+			w.T.Fatalf("no callback of %s %s", id, status)
 		}
 	}
 }
@@ -269,9 +225,9 @@ type browser struct {
 }
 
 func (b *browser) read(res *http.Response, err error) *browser {
-	b.w.t.Helper()
+	b.w.T.Helper()
 	if err != nil {
-		b.w.t.Fatal(err)
+		b.w.T.Fatal(err)
 	}
 	defer res.Body.Close()
 	raw, _ := io.ReadAll(res.Body)
@@ -289,7 +245,7 @@ func (w *world) open(to string, v url.Values) *browser {
 
 // hosted opens the payment form as a shop's page does.
 func (w *world) hosted(ext string) *browser {
-	return w.open(w.server.URL+"/cashier/form/"+ext, url.Values{"successUrl": {w.shop.URL + "/success"}, "failUrl": {w.shop.URL + "/fail"}})
+	return w.open(w.Server.URL+"/cashier/form/"+ext, url.Values{"successUrl": {w.shop.URL + "/success"}, "failUrl": {w.shop.URL + "/fail"}})
 }
 
 var (
@@ -299,10 +255,10 @@ var (
 
 // submit presses the button of the page's first form, with the fields given in place of those found.
 func (b *browser) submit(pairs ...string) *browser {
-	b.w.t.Helper()
+	b.w.T.Helper()
 	f := formTag.FindStringSubmatch(b.page)
 	if f == nil {
-		b.w.t.Fatalf("no form at %s: %s", b.url, b.page)
+		b.w.T.Fatalf("no form at %s: %s", b.url, b.page)
 	}
 	v := url.Values{}
 	for _, in := range inputTag.FindAllStringSubmatch(f[3], -1) {
@@ -317,13 +273,13 @@ func (b *browser) submit(pairs ...string) *browser {
 
 // home presses buttons until the shop is reached.
 func (b *browser) home() string {
-	b.w.t.Helper()
+	b.w.T.Helper()
 	for range 6 {
 		if strings.HasPrefix(b.url.String(), b.w.shop.URL) {
 			return b.url.Path
 		}
 		b.submit()
 	}
-	b.w.t.Fatalf("never came home: %s %s", b.url, b.page)
+	b.w.T.Fatalf("never came home: %s %s", b.url, b.page)
 	return ""
 }

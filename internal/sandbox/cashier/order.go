@@ -136,38 +136,38 @@ func (o *order) sent(sum int64) int64 {
 
 // view is the order as the cashier layer shows it.
 func (o *order) view() body {
-	b := body{}.with("id", o.ID).opt("merchantOrderId", o.Number).with("externalOrderId", o.External).with("type", o.Type).with("tspId", o.TSP).
-		with("orderAmount", o.OrderAmount).with("orderCurrency", o.OrderCur).with("paymentAmount", o.Amount).with("paymentCurrency", o.Currency).
-		with("status", o.Status).opt("description", o.Description).with("createdAt", o.Created.UTC().Format(time.RFC3339))
+	b := body{}.With("id", o.ID).Opt("merchantOrderId", o.Number).With("externalOrderId", o.External).With("type", o.Type).With("tspId", o.TSP).
+		With("orderAmount", o.OrderAmount).With("orderCurrency", o.OrderCur).With("paymentAmount", o.Amount).With("paymentCurrency", o.Currency).
+		With("status", o.Status).Opt("description", o.Description).With("createdAt", o.Created.UTC().Format(time.RFC3339))
 	if o.Refunded > 0 {
-		b = b.with("refundedAmount", o.Refunded)
+		b = b.With("refundedAmount", o.Refunded)
 	}
 	info := body{}
 	if o.QRC != "" {
-		info = info.with("qrc", body{}.with("qrcId", o.QRC).with("payload", o.Payload))
+		info = info.With("qrc", body{}.With("qrcId", o.QRC).With("payload", o.Payload))
 	}
-	details := body{}.with("externalId", o.External).opt("maskedPan", o.Card).opt("cardToken", o.Token).opt("expiry", o.Expiry).
-		opt("eci", o.ECI).opt("rrn", o.RRN).opt("authCode", o.AuthCode).opt("recipient", o.Recipient).
-		opt("errCode", o.ErrCode).opt("errMessage", o.ErrText)
-	return b.with("paymentInfo", info.with("paymentDetails", details))
+	details := body{}.With("externalId", o.External).Opt("maskedPan", o.Card).Opt("cardToken", o.Token).Opt("expiry", o.Expiry).
+		Opt("eci", o.ECI).Opt("rrn", o.RRN).Opt("authCode", o.AuthCode).Opt("recipient", o.Recipient).
+		Opt("errCode", o.ErrCode).Opt("errMessage", o.ErrText)
+	return b.With("paymentInfo", info.With("paymentDetails", details))
 }
 
 // answer is the answer to a read, and the body of a callback.
 func (o *order) answer() body {
-	return body{}.with("success", true).with("description", "").with("order", o.view())
+	return body{}.With("success", true).With("description", "").With("order", o.view())
 }
 
 // payment is the order as the PaymentAPI layer shows it.
 func (o *order) payment() body {
-	return body{}.with("OrderId", o.External).opt("MerchantOrderId", o.Number).with("Amount", o.Amount).with("Currency", o.Currency).with("Status", o.Status)
+	return body{}.With("OrderId", o.External).Opt("MerchantOrderId", o.Number).With("Amount", o.Amount).With("Currency", o.Currency).With("Status", o.Status)
 }
 
 // paymentAnswer is the answer of authorize, charge and void.
 func (o *order) paymentAnswer(part string, detail body) body {
-	response := body{}.with("Success", o.ErrCode == "").opt("ErrCode", o.ErrCode).opt("ErrMessage", o.ErrText)
-	b := body{}.with("Response", response).with("Order", o.payment()).with(part, detail)
+	response := body{}.With("Success", o.ErrCode == "").Opt("ErrCode", o.ErrCode).Opt("ErrMessage", o.ErrText)
+	b := body{}.With("Response", response).With("Order", o.payment()).With(part, detail)
 	if part == "Authorize" {
-		b = b.with("Card", body{}.opt("MaskedPan", o.Card).opt("Token", o.Token))
+		b = b.With("Card", body{}.Opt("MaskedPan", o.Card).Opt("Token", o.Token))
 	}
 	return b
 }

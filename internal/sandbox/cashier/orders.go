@@ -55,7 +55,7 @@ func (g *Gateway) create(c *call) (reply, *fault) {
 	}
 	now := g.now()
 	o := &order{
-		ID: g.lastID + 1, External: g.uuid(), Account: c.acc.Login, TSP: tsp, Number: number, Type: kind, ByOrder: byOrder, OrderCur: currency,
+		ID: g.lastID + 1, External: g.env.UUID(), Account: c.acc.Login, TSP: tsp, Number: number, Type: kind, ByOrder: byOrder, OrderCur: currency,
 		Currency: paymentCurrency, Description: in.text("description"), CallbackURL: callback, Created: now, Expires: now.Add(c.acc.OrderLife),
 	}
 	if byOrder {
@@ -130,7 +130,7 @@ func (g *Gateway) list(c *call) (reply, *fault) {
 	}
 	found := []body{}
 	var total int64
-	for _, id := range slices.Backward(g.ids) {
+	for _, id := range slices.Backward(g.orders.IDs()) {
 		o := g.open(id)
 		if o.Account != c.acc.Login || tsp != 0 && o.TSP != tsp || q.Get("status") != "" && q.Get("status") != o.Status ||
 			!from.IsZero() && o.Created.Before(from) || !to.IsZero() && o.Created.After(to) {
@@ -141,8 +141,8 @@ func (g *Gateway) list(c *call) (reply, *fault) {
 		}
 		total++
 	}
-	return ok(body{}.with("success", true).with("description", "").with("orders", found).
-		with("meta", body{}.with("total", total).with("limit", limit).with("offset", offset))), nil
+	return ok(body{}.With("success", true).With("description", "").With("orders", found).
+		With("meta", body{}.With("total", total).With("limit", limit).With("offset", offset))), nil
 }
 
 // refund gives back a part, or all that is left.

@@ -8,6 +8,7 @@ import (
 
 	"tollgate/internal/sandbox/amount"
 	"tollgate/internal/sandbox/faults"
+	"tollgate/internal/sandbox/sim"
 )
 
 var page = template.Must(template.New("page").Parse(`<!DOCTYPE html>
@@ -65,11 +66,6 @@ func value(f url.Values, name string) string {
 	return ""
 }
 
-func webAddress(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
-}
-
 // hostedPage is the payment form: opened with GET, or with POST, which may say where the browser goes afterwards. It takes
 // a card, finishes the 3-D Secure of an order that waits for it, and sends the browser back to the shop.
 func (g *Gateway) hostedPage(w http.ResponseWriter, r *http.Request) {
@@ -82,7 +78,7 @@ func (g *Gateway) hostedPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	faults.SetReference(r, o.Number)
-	if webAddress(value(in, "successUrl")) && webAddress(value(in, "failUrl")) && r.Method == http.MethodPost {
+	if sim.WebURL(value(in, "successUrl")) && sim.WebURL(value(in, "failUrl")) && r.Method == http.MethodPost {
 		if s, f := value(in, "successUrl"), value(in, "failUrl"); s != o.SuccessURL || f != o.FailURL {
 			o.SuccessURL, o.FailURL = s, f
 			g.saveQuietly(o)
@@ -208,7 +204,7 @@ func (g *Gateway) appPage(w http.ResponseWriter, r *http.Request, find func() in
 		g.decline(o, "DECLINED", "Declined in the bank's app")
 	} else {
 		o.Charges++
-		o.Held, o.Captured, o.RRN = o.Amount, o.Amount, g.digits(12)
+		o.Held, o.Captured, o.RRN = o.Amount, o.Amount, g.env.Digits(12)
 		o.set(to)
 	}
 	if bad := g.save(o); bad != nil {

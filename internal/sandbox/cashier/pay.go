@@ -13,6 +13,7 @@ import (
 
 	"tollgate/internal/sandbox/amount"
 	"tollgate/internal/sandbox/issuer"
+	"tollgate/internal/sandbox/sim"
 )
 
 // cardInput is a card as a call brings it. It lives for the length of the call.
@@ -35,7 +36,7 @@ func (g *Gateway) form(c *call) (reply, *fault) {
 	}
 	o.Formed = true
 	c.o = o
-	return ok(body{}.with("id", o.key()).with("externalOrderId", o.External)), nil
+	return ok(body{}.With("id", o.key()).With("externalOrderId", o.External)), nil
 }
 
 // orderNamed finds the order of the card calls, whose form must have been asked for.
@@ -105,9 +106,9 @@ func (g *Gateway) authorize(c *call) (reply, *fault) {
 	}
 	g.pay(o, in, typed || with3DS)
 	c.o = o
-	detail := body{}.opt("AuthCode", o.AuthCode).opt("Rrn", o.RRN).opt("Eci", o.ECI)
+	detail := body{}.Opt("AuthCode", o.AuthCode).Opt("Rrn", o.RRN).Opt("Eci", o.ECI)
 	if o.Status == preAuthorized {
-		detail = detail.with("ThreeDS", body{})
+		detail = detail.With("ThreeDS", body{})
 	}
 	return ok(o.paymentAnswer("Authorize", detail)), nil
 }
@@ -132,7 +133,7 @@ func readCard(in input) (cardInput, *fault) {
 	switch {
 	case c.pan == "":
 		return c, missing("Pan")
-	case !digitsOnly(c.pan) || len(c.pan) < 12 || len(c.pan) > 19 || !luhn(c.pan):
+	case !sim.AllDigits(c.pan) || len(c.pan) < 12 || len(c.pan) > 19 || !sim.Luhn(c.pan):
 		return c, malformed("Pan")
 	case month == "":
 		return c, missing("ExpMonth")
@@ -140,7 +141,7 @@ func readCard(in input) (cardInput, *fault) {
 		return c, missing("ExpYear")
 	case c.cvv == "":
 		return c, missing("Cvv")
-	case !digitsOnly(c.cvv) || len(c.cvv) < 3 || len(c.cvv) > 4:
+	case !sim.AllDigits(c.cvv) || len(c.cvv) < 3 || len(c.cvv) > 4:
 		return c, malformed("Cvv")
 	}
 	if len(month) == 1 {
@@ -158,11 +159,11 @@ func readCard(in input) (cardInput, *fault) {
 
 // cardOf is the card behind a token, which only the account that got it may use.
 func (g *Gateway) cardOf(o *order, token, cvv string) (cardInput, *fault) {
-	made := g.orders[g.tokens[token]]
+	made := g.orders.Get(g.tokens[token])
 	if made == nil || made.Account != o.Account || made.Token != token {
 		return cardInput{}, errCard
 	}
-	card, there := cardNamed(made.Card)
+	card, there := issuer.Named(made.Card)
 	if !there {
 		return cardInput{}, errCard
 	}
@@ -229,7 +230,7 @@ func (g *Gateway) returnURL(o *order) string { return g.url("/form/" + o.Externa
 
 // begin3DS starts the challenge when the shopper opens the hosted form: a CReq is good for half a minute.
 func (g *Gateway) begin3DS(o *order) *fault {
-	card, there := cardNamed(o.Card)
+	card, there := issuer.Named(o.Card)
 	if !there {
 		return errSystem
 	}
@@ -237,7 +238,7 @@ func (g *Gateway) begin3DS(o *order) *fault {
 		g.authenticate3DS(o, card)
 		return g.save(o)
 	}
-	o.XID = base64.StdEncoding.EncodeToString(g.random(20))
+	o.XID = base64.StdEncoding.EncodeToString(g.env.Random(20))
 	var err error
 	o.ACSURL, o.PaReq, err = g.env.Issuer.PaReq(card, issuer.Purchase{
 		XID: o.XID, MerchantName: "Mobile Cashier", Amount: o.Amount, Currency: o.Currency, Exponent: amount.Exponent(o.Currency),
@@ -249,7 +250,7 @@ func (g *Gateway) begin3DS(o *order) *fault {
 }
 
 func (g *Gateway) verdict(o *order, transStatus, eci string) {
-	card, there := cardNamed(o.Card)
+	card, there := issuer.Named(o.Card)
 	o.ECI = eci
 	switch {
 	case !there:
@@ -277,9 +278,9 @@ func (g *Gateway) take(o *order, card issuer.Card) {
 		return
 	}
 	o.Charges++
-	o.Held, o.AuthCode, o.RRN = o.Amount, g.digits(6), g.digits(12)
+	o.Held, o.AuthCode, o.RRN = o.Amount, g.env.Digits(6), g.env.Digits(12)
 	if o.Save {
-		o.Token = hex.EncodeToString(g.random(16))
+		o.Token = hex.EncodeToString(g.env.Random(16))
 	}
 	o.set(authorized)
 	if !o.DMS {
@@ -317,7 +318,7 @@ func (g *Gateway) charge(c *call) (reply, *fault) {
 	o.ErrCode, o.ErrText = "", ""
 	g.chargeHold(o)
 	c.o = o
-	return ok(o.paymentAnswer("Charge", body{}.with("Amount", o.Captured).opt("Rrn", o.RRN))), nil
+	return ok(o.paymentAnswer("Charge", body{}.With("Amount", o.Captured).Opt("Rrn", o.RRN))), nil
 }
 
 func (g *Gateway) void(c *call) (reply, *fault) {
@@ -339,7 +340,7 @@ func (g *Gateway) void(c *call) (reply, *fault) {
 		o.set(voided)
 	}
 	c.o = o
-	return ok(o.paymentAnswer("Void", body{}.opt("Rrn", o.RRN))), nil
+	return ok(o.paymentAnswer("Void", body{}.Opt("Rrn", o.RRN))), nil
 }
 
 // finish3DS believes the bank alone, never what a browser brought, but for the PaRes, which the bank signed.
@@ -370,14 +371,4 @@ func (g *Gateway) decoupledResult(trans string) {
 	if id, there := g.trans[trans]; there {
 		g.open(id)
 	}
-}
-
-// cardNamed finds a listed card by its mask, which is all that the gateway writes down; in the issuer's table masks are unique.
-func cardNamed(mask string) (issuer.Card, bool) {
-	for _, c := range issuer.Table() {
-		if c.Masked() == mask {
-			return c, true
-		}
-	}
-	return issuer.Card{}, false
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"tollgate/internal/sandbox/issuer"
+	"tollgate/internal/sandbox/sim"
 )
 
 // qrData registers a QR code of the fast payment system. An order that has one shows it again.
@@ -19,7 +21,7 @@ func (g *Gateway) qrData(c *call) (reply, *fault) {
 		return reply{}, errState
 	}
 	if o.QRC == "" {
-		o.QRC = "AD10" + strings.ToUpper(hex.EncodeToString(g.random(14)))
+		o.QRC = "AD10" + strings.ToUpper(hex.EncodeToString(g.env.Random(14)))
 		base := c.acc.QRBase
 		if base == "" {
 			base = g.url("/sandbox/pay/")
@@ -28,8 +30,8 @@ func (g *Gateway) qrData(c *call) (reply, *fault) {
 		o.set(qrCreated)
 	}
 	c.o = o
-	return ok(body{}.with("success", true).with("description", "").
-		with("order", o.view().with("qrcId", o.QRC).with("payload", o.Payload))), nil
+	return ok(body{}.With("success", true).With("description", "").
+		With("order", o.view().With("qrcId", o.QRC).With("payload", o.Payload))), nil
 }
 
 // sberPay asks the customer's bank app to confirm, by a push to the phone and by the deep link of the answer.
@@ -47,17 +49,17 @@ func (g *Gateway) sberPay(c *call) (reply, *fault) {
 		return reply{}, errType
 	case o.Status != created:
 		return reply{}, errState
-	case phone != "" && (!digitsOnly(phone) || len(phone) != 11):
+	case phone != "" && (!sim.AllDigits(phone) || len(phone) != 11):
 		return reply{}, malformed("phoneNumber")
 	}
-	o.SberToken = hex.EncodeToString(g.random(16))
-	if webAddress(back) {
+	o.SberToken = hex.EncodeToString(g.env.Random(16))
+	if sim.WebURL(back) {
 		o.BackURL = back
 	}
 	o.set(inProcess)
 	c.o = o
-	return ok(body{}.with("succes", true).with("description", ""). // the document's own spelling
-									with("order", o.view().with("deepLink", g.url("/sandbox/sberpay/"+o.SberToken)))), nil
+	return ok(body{}.With("succes", true).With("description", ""). // the document's own spelling
+									With("order", o.view().With("deepLink", g.url("/sandbox/sberpay/"+o.SberToken)))), nil
 }
 
 func quote(s string) json.RawMessage {
@@ -76,9 +78,9 @@ var bankList = []struct{ id, name string }{
 func (g *Gateway) banks(*call) (reply, *fault) {
 	list := []body{}
 	for _, b := range bankList {
-		list = append(list, body{}.with("bankId", b.id).with("bankName", b.name))
+		list = append(list, body{}.With("bankId", b.id).With("bankName", b.name))
 	}
-	return ok(body{}.with("BankList", list)), nil
+	return ok(body{}.With("BankList", list)), nil
 }
 
 // payoutIPS sends money to a phone at a bank. The phone 79000000000 is nobody's.
@@ -94,7 +96,7 @@ func (g *Gateway) payoutIPS(c *call) (reply, *fault) {
 		return reply{}, bad
 	case phone == "":
 		return reply{}, missing("accountNumber")
-	case !digitsOnly(phone) || len(phone) < 10 || len(phone) > 15:
+	case !sim.AllDigits(phone) || len(phone) < 10 || len(phone) > 15:
 		return reply{}, malformed("accountNumber")
 	case bank == "":
 		return reply{}, missing("bankId")
@@ -120,12 +122,12 @@ func (g *Gateway) payoutCard(c *call) (reply, *fault) {
 		return reply{}, bad
 	case pan == "":
 		return reply{}, missing("pan")
-	case !digitsOnly(pan) || len(pan) < 12 || len(pan) > 19 || !luhn(pan):
+	case !sim.AllDigits(pan) || len(pan) < 12 || len(pan) > 19 || !sim.Luhn(pan):
 		return reply{}, malformed("pan")
 	}
 	o.Recipient = pan[:6] + strings.Repeat("*", len(pan)-10) + pan[len(pan)-4:]
 	then := paid
-	if card, listed := cardNamed(o.Recipient); !listed || card.Bank != "" || card.PAN != pan {
+	if card, listed := issuer.Named(o.Recipient); !listed || card.Bank != "" || card.PAN != pan {
 		then = declined
 		o.ErrCode, o.ErrText = "PAYOUT_FAILED", "The recipient's bank refused"
 	}

@@ -1,49 +1,15 @@
 package cashier
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
+	"tollgate/internal/sandbox/sim"
 )
 
-// body is a JSON object that keeps the order in which its members were added.
-type body []member
-
-type member struct {
-	name  string
-	value any
-}
-
-func (b body) with(name string, value any) body { return append(b, member{name, value}) }
-
-// opt adds the member only if its value is not empty.
-func (b body) opt(name, value string) body {
-	if value == "" {
-		return b
-	}
-	return b.with(name, value)
-}
-
-func (b body) MarshalJSON() ([]byte, error) {
-	var out bytes.Buffer
-	out.WriteByte('{')
-	for i, m := range b {
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		out.WriteString(strconv.Quote(m.name) + ":")
-		enc := json.NewEncoder(&out)
-		enc.SetEscapeHTML(false)
-		if err := enc.Encode(m.value); err != nil {
-			return nil, err
-		}
-		out.Truncate(out.Len() - 1) // the line feed
-	}
-	out.WriteByte('}')
-	return out.Bytes(), nil
-}
+// body is an answer in the order in which the gateway writes it.
+type body = sim.Object
 
 // reply is an answer before it is written.
 type reply struct {
@@ -85,9 +51,9 @@ var (
 // refusal is the fault in the shape of the layer that the call belongs to.
 func refusal(payment bool, f *fault) reply {
 	if payment && f.status != http.StatusUnauthorized {
-		return reply{http.StatusOK, body{}.with("Response", body{}.with("Success", false).with("ErrCode", f.code).with("ErrMessage", f.text))}
+		return reply{http.StatusOK, body{}.With("Response", body{}.With("Success", false).With("ErrCode", f.code).With("ErrMessage", f.text))}
 	}
-	return reply{f.status, body{}.with("success", false).with("description", f.text)}
+	return reply{f.status, body{}.With("success", false).With("description", f.text)}
 }
 
 func write(w http.ResponseWriter, status int, raw []byte) {
@@ -153,21 +119,4 @@ func (in input) object(name string) (input, bool) {
 		return nil, false
 	}
 	return o, true
-}
-
-func digitsOnly(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
-
-// luhn is the check digit rule of ISO/IEC 7812.
-func luhn(pan string) bool {
-	sum := 0
-	for i := range len(pan) {
-		d := int(pan[len(pan)-1-i] - '0')
-		if i%2 == 1 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return sum%10 == 0
 }

@@ -121,6 +121,16 @@ func aliases() []Card {
 // Table returns every test card: the sandbox's own in their order, then the aliases.
 func Table() []Card { return append(table(), aliases()...) }
 
+// Named is the card with this mask, as Card.Masked writes it.
+func Named(mask string) (Card, bool) {
+	for _, c := range Table() {
+		if c.Masked() == mask {
+			return c, true
+		}
+	}
+	return Card{}, false
+}
+
 // Find returns the card with this number, digits only.
 func Find(pan string) (Card, bool) {
 	for _, c := range Table() {

@@ -2,9 +2,6 @@ package payneteasy
 
 import (
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"tollgate/internal/sandbox/amount"
 	"tollgate/internal/sandbox/faults"
 	"tollgate/internal/sandbox/issuer"
 	"tollgate/internal/sandbox/ledger"
@@ -66,11 +64,11 @@ type Gateway struct {
 	accounts []*Account
 
 	mu       sync.Mutex
-	orders   map[string]*order    // by paynet-order-id; values are replaced, never changed in place
+	orders   *sim.Records[string, order] // by paynet-order-id
+	cards    *sim.Records[string, cardRef]
 	clients  map[[2]string]string // login and client_orderid to paynet-order-id
 	tokens   map[string]string    // page token to paynet-order-id
 	trans    map[string]string    // threeDSServerTransID to paynet-order-id
-	cards    map[string]cardRef
 	lastID   int64
 	lastCard int64
 }
@@ -91,26 +89,14 @@ func New(env *sim.Env, cfg Config) (*Gateway, error) {
 		g.accounts = append(g.accounts, &a)
 	}
 	g.clear()
-	err := env.Journal.Each(ordersBucket, func(_ string, raw json.RawMessage) error {
-		o := &order{}
-		if err := json.Unmarshal(raw, o); err != nil {
-			return err
-		}
-		g.keep(o)
-		return nil
-	})
-	if err == nil {
-		err = env.Journal.Each(cardsBucket, func(_ string, raw json.RawMessage) error {
-			var c cardRef
-			if err := json.Unmarshal(raw, &c); err != nil {
-				return err
-			}
-			g.keepCard(c)
-			return nil
-		})
+	var err error
+	if g.orders, err = (sim.Kind[string, order]{
+		Bucket: ordersBucket, ID: func(o *order) string { return o.ID }, Clone: (*order).clone, Kept: g.kept,
+	}).Load(env); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("payneteasy: %w", err)
+	if g.cards, err = (sim.Kind[string, cardRef]{Bucket: cardsBucket, ID: func(c *cardRef) string { return c.ID }, Kept: g.keptCard}).Load(env); err != nil {
+		return nil, err
 	}
 	// The issuer may call from inside a call of ours, so the subscriber must not wait for our lock.
 	env.Issuer.OnResult(func(id string, _ issuer.Result) { go g.decoupledResult(id) })
@@ -134,12 +120,14 @@ func (g *Gateway) Credentials() map[string]string {
 func (g *Gateway) Reset() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.orders.Reset()
+	g.cards.Reset()
 	g.clear()
 }
 
 func (g *Gateway) clear() {
-	g.orders, g.clients, g.tokens, g.trans = map[string]*order{}, map[[2]string]string{}, map[string]string{}, map[string]string{}
-	g.cards, g.lastID, g.lastCard = map[string]cardRef{}, firstOrder-1, firstCard-1
+	g.clients, g.tokens, g.trans = map[[2]string]string{}, map[string]string{}, map[string]string{}
+	g.lastID, g.lastCard = firstOrder-1, firstCard-1
 }
 
 func (g *Gateway) now() time.Time { return g.env.Now() }
@@ -147,29 +135,13 @@ func (g *Gateway) url(path string) string {
 	return g.env.BaseURL + "/" + gatewayName + "/paynet" + path
 }
 
-func (g *Gateway) random(n int) []byte {
-	b := make([]byte, n)
-	if _, err := io.ReadFull(g.env.Rand, b); err != nil {
-		panic("payneteasy: no randomness: " + err.Error())
-	}
-	return b
-}
-
-func (g *Gateway) digits(n int) string {
-	out := g.random(n)
-	for i := range out {
-		out[i] = '0' + out[i]%10
-	}
-	return string(out)
-}
-
 // serial is a serial-number as the gateway prints them.
 func (g *Gateway) serial() string {
-	return "00000000-0000-0000-0000-0000" + hex.EncodeToString(g.random(4))
+	return "00000000-0000-0000-0000-0000" + hex.EncodeToString(g.env.Random(4))
 }
 
-func (g *Gateway) keep(o *order) {
-	g.orders[o.ID] = o.clone()
+// kept is told of every new state of an order.
+func (g *Gateway) kept(_, o *order) {
 	g.clients[[2]string{o.Login, o.Client}] = o.ID
 	g.tokens[o.Token] = o.ID
 	if o.TransID != "" {
@@ -180,23 +152,18 @@ func (g *Gateway) keep(o *order) {
 	}
 	g.env.Ledger.Put(ledger.Entry{
 		Gateway: gatewayName, Reference: o.Client, GatewayOrderID: o.ID, Currency: o.Currency, Charges: o.Charges,
-		Amount: minor(o.Amount, o.Currency), Authorized: minor(o.Held, o.Currency), Captured: minor(o.Captured, o.Currency), Refunded: minor(o.Refunded, o.Currency),
+		Amount: amount.FromHundredths(o.Amount, o.Currency), Authorized: amount.FromHundredths(o.Held, o.Currency), Captured: amount.FromHundredths(o.Captured, o.Currency), Refunded: amount.FromHundredths(o.Refunded, o.Currency),
 	})
 }
 
-// save writes the whole order down before anybody learns of the change: money and state are one record, so a kill
-// between them is not possible.
 func (g *Gateway) save(o *order) *fault {
-	if err := g.env.Journal.Put(ordersBucket, o.ID, o); err != nil {
-		g.env.Log.Error("order not kept", "gateway", gatewayName, "err", err)
+	if g.orders.Save(o) != nil {
 		return errSystem
 	}
-	g.keep(o)
 	return nil
 }
 
-func (g *Gateway) keepCard(c cardRef) {
-	g.cards[c.ID] = c
+func (g *Gateway) keptCard(_, c *cardRef) {
 	if n, err := strconv.ParseInt(c.ID, 10, 64); err == nil {
 		g.lastCard = max(g.lastCard, n)
 	}
@@ -204,12 +171,10 @@ func (g *Gateway) keepCard(c cardRef) {
 
 // open returns a copy of the order to work on, after what time has done to it. Nil if there is none.
 func (g *Gateway) open(id string) *order {
-	known, ok := g.orders[id]
-	if !ok {
-		return nil
+	o := g.orders.Get(id)
+	if o != nil {
+		g.touch(o)
 	}
-	o := known.clone()
-	g.touch(o)
 	return o
 }
 

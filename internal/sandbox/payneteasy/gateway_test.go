@@ -96,7 +96,7 @@ func TestRequestsThatPublicClientsReallySend(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := http.NewRequest(r.Method, w.server.URL+"/payneteasy"+r.URL.Path, strings.NewReader(body))
+		out, err := http.NewRequest(r.Method, w.Server.URL+"/payneteasy"+r.URL.Path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +114,7 @@ func TestRequestsThatPublicClientsReallySend(t *testing.T) {
 			}
 		}
 	}
-	for _, o := range w.g.orders {
+	for o := range w.g.orders.All() {
 		if a := w.mustStatus(o.Client, o.ID, "declined"); o.Client != "CLIENT-112244" || a["error-message"] == "" {
 			t.Errorf("its CVV2 084 is declined: %v", a)
 		}
@@ -138,7 +138,7 @@ func TestTheBodyHasALineFeedAtTheEndOfEachValue(t *testing.T) {
 func TestJSONIsSpokenToWhoAsksForIt(t *testing.T) {
 	w := newWorld(t, nil)
 	send := func(path string, v url.Values) (int, map[string]any) {
-		r, _ := http.NewRequest("POST", w.server.URL+"/payneteasy/paynet/api/"+path, strings.NewReader(v.Encode()))
+		r, _ := http.NewRequest("POST", w.Server.URL+"/payneteasy/paynet/api/"+path, strings.NewReader(v.Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Accept", "application/vnd.pay+json")
 		res, err := http.DefaultClient.Do(r)
@@ -197,8 +197,8 @@ func TestASaleIsRefusedForAWrongControlAndForEachParameterByName(t *testing.T) {
 	if a := w.send("v2/sale/1", w.saleForm("A", noTDS)); a["error-code"] != "3" {
 		t.Errorf("%v", a)
 	}
-	if len(w.env.Ledger.All()) != 0 {
-		t.Errorf("a refused sale left an order: %v", w.env.Ledger.All())
+	if len(w.Env.Ledger.All()) != 0 {
+		t.Errorf("a refused sale left an order: %v", w.Env.Ledger.All())
 	}
 }
 
@@ -267,9 +267,9 @@ func TestUnknownStaysUnknownUntilItIsResolved(t *testing.T) {
 	w := newWorld(t, nil)
 	for to, charges := range map[string]int{"approved": 1, "declined": 0} {
 		id := w.begin("sale", "U-"+to, noTDS, "cvv2", "217", "notify_url", w.shop.URL+"/callback")
-		w.pass(24 * time.Hour)
+		w.Pass(24 * time.Hour)
 		w.mustStatus("U-"+to, id, "unknown")
-		res, err := http.Post(w.server.URL+"/payneteasy/sandbox/resolve/U-"+to+"?to="+to, "", nil)
+		res, err := http.Post(w.Server.URL+"/payneteasy/sandbox/resolve/U-"+to+"?to="+to, "", nil)
 		if err != nil || res.StatusCode != http.StatusNoContent {
 			t.Fatal(res.Status, err)
 		}
@@ -303,12 +303,12 @@ func TestStatusIsRefusedForWrongLoginControlAndOrder(t *testing.T) {
 
 // methodStep begins a sale of a 3DS 2 card and returns the order and its transaction.
 func (w *world) methodStep(command, client, pan string, pairs ...string) (id, trans string) {
-	w.t.Helper()
+	w.T.Helper()
 	id = w.begin(command, client, pan, pairs...)
 	for range 3 { // repeated until the upload is accepted
 		a := w.mustStatus(client, id, "processing")
 		if a["tds_status"] != "MethodUrlFrame" || a["tds-method-url-frame-3ds-server-trans-id"] == "" || a["order-stage"] != command+"_3d_validating" {
-			w.t.Fatalf("%v", a)
+			w.T.Fatalf("%v", a)
 		}
 		trans = a["tds-method-url-frame-3ds-server-trans-id"]
 	}
@@ -395,13 +395,13 @@ func TestTheNumberOfProcessingAnswersAndTheSpellingAreTheAccounts(t *testing.T) 
 
 // challengeStep goes on to CReqForm and plays the bank's pages; it returns what the browser would bring back.
 func (w *world) challengeStep(client, pan string, pairs ...string) (id, field, value string) {
-	w.t.Helper()
+	w.T.Helper()
 	id, trans := w.methodStep("sale", client, pan, pairs...)
 	w.mustAsync(w.method(client, id, trans))
 	w.mustStatus(client, id, "processing")
 	a := w.mustStatus(client, id, "processing")
-	if a["tds_status"] != "CReqForm" || a["tds-creq-form-creq"] == "" || a["tds-creq-form-acs-url"] != w.server.URL+"/acs/challenge" {
-		w.t.Fatalf("%v", a)
+	if a["tds_status"] != "CReqForm" || a["tds-creq-form-creq"] == "" || a["tds-creq-form-acs-url"] != w.Server.URL+"/acs/challenge" {
+		w.T.Fatalf("%v", a)
 	}
 	if pan == neverBack {
 		w.browser().post(a["tds-creq-form-acs-url"], url.Values{"creq": {a["tds-creq-form-creq"]}})
@@ -410,19 +410,19 @@ func (w *world) challengeStep(client, pan string, pairs ...string) (id, field, v
 	b := w.browser().post(a["tds-creq-form-acs-url"], url.Values{"creq": {a["tds-creq-form-creq"]}, "threeDSSessionData": {"NjY4MDU3NQ"}})
 	_, action, v := b.fields()
 	if action != w.shop.URL+"/3ds/return" || v.Get("threeDSSessionData") != "NjY4MDU3NQ" {
-		w.t.Fatalf("%s %v", action, v)
+		w.T.Fatalf("%s %v", action, v)
 	}
 	for _, name := range []string{"cres", "erro"} {
 		if v.Get(name) != "" {
 			return id, name, v.Get(name)
 		}
 	}
-	w.t.Fatalf("nothing comes back: %v", v)
+	w.T.Fatalf("nothing comes back: %v", v)
 	return "", "", ""
 }
 
 func (w *world) uploadCRes(client, id string, pairs ...string) answer {
-	w.t.Helper()
+	w.T.Helper()
 	v := w.signed(client, id, pairs...)
 	v.Set("client-order-id", v.Get("client_orderid"))
 	v.Del("client_orderid")
@@ -477,9 +477,9 @@ func TestAForgedForeignOrEarlyCResChangesNothing(t *testing.T) {
 func TestAStepThatNobodyAnswersEndsAfterFifteenMinutes(t *testing.T) {
 	w := newWorld(t, nil)
 	id, _, _ := w.challengeStep("T-1", neverBack, "notify_url", w.shop.URL+"/callback")
-	w.pass(14 * time.Minute)
+	w.Pass(14 * time.Minute)
 	w.mustStatus("T-1", id, "processing")
-	w.pass(2 * time.Minute)
+	w.Pass(2 * time.Minute)
 	if a := w.mustStatus("T-1", id, "declined"); a["error-message"] != "3-D Secure authentication timed out" {
 		t.Fatalf("%v", a)
 	}
@@ -496,7 +496,7 @@ func TestADecoupledAuthenticationShowsNoStepAndEndsByItself(t *testing.T) {
 			t.Fatalf("%v", a)
 		}
 	}
-	w.pass(20 * time.Second)
+	w.Pass(20 * time.Second)
 	w.callback("status", "approved") // nobody had to ask
 	w.mustStatus("D-1", id, "approved")
 	w.mustLedger("D-1", 1, 1042, 1042, 0)
@@ -543,7 +543,7 @@ func TestTheGatewaysPageComesAsHTMLAndAsAddressAndEndsInASignedPostToTheShop(t *
 			}
 			b := (&browser{w: w, page: a["html"]}).submit() // the gateway's page
 			b = b.submit()                                  // the bank's
-			u, _ := url.Parse(w.server.URL)
+			u, _ := url.Parse(w.Server.URL)
 			if b.url.Host != u.Host || !strings.HasPrefix(b.url.Path, "/acs/") {
 				t.Fatalf("at %s: %s", b.url, b.page)
 			}
@@ -606,15 +606,15 @@ func TestTheHostedFormTakesACardWithoutScript(t *testing.T) {
 	form.Set("client_orderid", "F-2")
 	form.Set("control", control(w.id(), "F-2", "1042", "john@example.com", w.acc.Control))
 	left := w.send("v2/sale-form/"+w.id(), form)
-	w.pass(31 * time.Minute)
+	w.Pass(31 * time.Minute)
 	w.mustStatus("F-2", left["paynet-order-id"], "declined")
-	if b := w.browser().get(w.server.URL + "/payneteasy/paynet/form/init/nobody"); b.code != http.StatusNotFound {
+	if b := w.browser().get(w.Server.URL + "/payneteasy/paynet/form/init/nobody"); b.code != http.StatusNotFound {
 		t.Fatalf("%d", b.code)
 	}
 }
 
 func (w *world) money(command, client, id, amount, currency string) answer {
-	w.t.Helper()
+	w.T.Helper()
 	v := url.Values{"login": {w.acc.Login}, "client_orderid": {client}, "orderid": {id}}
 	parts := []string{w.acc.Login, client, id}
 	if amount != "" {
@@ -721,7 +721,7 @@ func TestASavedCardIsRepeatedWithoutTDSUnlessTheAccountSaysSo(t *testing.T) {
 			"control": {control(w.acc.Login, client, card, minorText(amount), "EUR", w.acc.Control)}}
 		return w.send("v2/"+command+"/"+w.id(), v)
 	}
-	w.restart()
+	w.Restart()
 	for command, captured := range map[string]int64{"make-rebill": 1052, "make-rebill-sale": 1052, "make-rebill-preauth": 0} {
 		a := w.mustAsync(rebill(command, "B-"+command, "10.52", card))
 		w.mustStatus("B-"+command, a["paynet-order-id"], "approved")
@@ -746,14 +746,14 @@ func TestARestartInTheMiddleOfAChallengeLosesNothing(t *testing.T) {
 	w := newWorld(t, nil)
 	paid := w.begin("preauth", "Z-0", noTDS)
 	id, _, cres := w.challengeStep("Z-1", challengeOK)
-	w.restart()
+	w.Restart()
 	w.mustLedger("Z-0", 1, 1042, 0, 0)
 	if a := w.mustStatus("Z-1", id, "processing"); a["tds_status"] != "CReqForm" {
 		t.Fatalf("%v", a)
 	}
 	w.mustRefuse(w.send("v2/sale/"+w.id(), w.saleForm("Z-0", noTDS)), "8")
 	w.mustAsync(w.uploadCRes("Z-1", id, "cRes", cres))
-	w.restart()
+	w.Restart()
 	w.mustStatus("Z-1", id, "processing")
 	w.mustStatus("Z-1", id, "approved")
 	w.mustRefuse(w.uploadCRes("Z-1", id, "cRes", cres), "5")
@@ -772,8 +772,8 @@ func TestNoCardNumberReachesTheDisk(t *testing.T) {
 		w.status(client, id)
 		w.send("v2/create-card-ref/"+w.id(), w.signed(client, id))
 	}
-	w.stop()
-	files, _ := filepath.Glob(filepath.Join(w.dir, "*"))
+	w.Stop()
+	files, _ := filepath.Glob(filepath.Join(w.Dir, "*"))
 	if len(files) == 0 {
 		t.Fatal("nothing was journalled")
 	}
@@ -785,7 +785,7 @@ func TestNoCardNumberReachesTheDisk(t *testing.T) {
 			}
 		}
 	}
-	w.start()
+	w.Start()
 }
 
 func TestTwentySalesWithOneNumberAtOnceAreOneCharge(t *testing.T) {
@@ -800,7 +800,7 @@ func TestTwentySalesWithOneNumberAtOnceAreOneCharge(t *testing.T) {
 			taken++
 		}
 	}
-	if taken != 1 || len(w.env.Ledger.All()) != 1 {
+	if taken != 1 || len(w.Env.Ledger.All()) != 1 {
 		t.Fatalf("%d answers took the sale", taken)
 	}
 	w.mustLedger("O-1", 1, 1042, 1042, 0)
@@ -823,7 +823,7 @@ func TestUnknownCommandsAndMethodsAreNotFound(t *testing.T) {
 			t.Errorf("%s: %s", path, res.Status)
 		}
 	}
-	res, err := http.Get(w.server.URL + "/payneteasy/paynet/api/v2/sale/" + w.id())
+	res, err := http.Get(w.Server.URL + "/payneteasy/paynet/api/v2/sale/" + w.id())
 	if err != nil || res.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("%v %v", res.Status, err)
 	}

@@ -1,7 +1,6 @@
 package payneteasy
 
 import (
-	"context"
 	"html"
 	"io"
 	"net/http"
@@ -10,26 +9,19 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"tollgate/internal/sandbox/ledger"
 	"tollgate/internal/sandbox/sim"
+	"tollgate/internal/sandbox/sim/simtest"
 )
 
 // world is a sandbox of this gateway and the issuer alone, on loopback, with a clock of its own.
 type world struct {
-	t      *testing.T
-	dir    string
-	acc    Account
-	server *httptest.Server
-	env    *sim.Env
-	g      *Gateway
-	stop   func()
-
-	mu  sync.Mutex
-	now time.Time
+	*simtest.World
+	acc Account
+	g   *Gateway
 
 	shop  *httptest.Server
 	calls chan url.Values // callbacks as received
@@ -42,7 +34,7 @@ func newWorld(t *testing.T, change func(*Account)) *world {
 	if change != nil {
 		change(&a)
 	}
-	w := &world{t: t, dir: t.TempDir(), acc: a, now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), calls: make(chan url.Values, 64), final: make(chan url.Values, 64)}
+	w := &world{acc: a, calls: make(chan url.Values, 64), final: make(chan url.Values, 64)}
 	w.shop = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		r.ParseForm()
 		switch {
@@ -56,63 +48,21 @@ func newWorld(t *testing.T, change func(*Account)) *world {
 		io.WriteString(rw, "shop")
 	}))
 	t.Cleanup(w.shop.Close)
-	w.start()
-	t.Cleanup(func() { w.stop() })
+	w.World = simtest.New(t, func(env *sim.Env) (_ sim.Gateway, err error) {
+		w.g, err = New(env, Config{Accounts: []Account{w.acc}})
+		return w.g, err
+	})
 	return w
-}
-
-func (w *world) start() {
-	mux := http.NewServeMux()
-	w.server = httptest.NewServer(mux)
-	env, err := sim.New(sim.Options{BaseURL: w.server.URL, Dir: w.dir, Now: w.clock})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.env = env
-	if w.g, err = New(env, Config{Accounts: []Account{w.acc}}); err != nil {
-		w.t.Fatal(err)
-	}
-	mux.Handle("/payneteasy/", http.StripPrefix("/payneteasy", env.Faults.Wrap("payneteasy", w.g.Handler())))
-	mux.Handle("/acs/", env.Issuer.Handler())
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { env.Callbacks.Run(ctx); close(done) }()
-	w.stop = func() {
-		cancel()
-		<-done
-		w.server.Close()
-		env.Close()
-	}
-}
-
-// restart is a kill and a new start on the same data folder, at another address.
-func (w *world) restart() {
-	w.stop()
-	w.start()
-}
-
-func (w *world) clock() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.now
-}
-
-func (w *world) pass(d time.Duration) {
-	w.mu.Lock()
-	w.now = w.now.Add(d)
-	w.mu.Unlock()
-	w.env.Issuer.Sweep()
-	w.env.Callbacks.Kick()
 }
 
 // answer is a decoded body, its values as a client that trims them sees them.
 type answer map[string]string
 
 func (w *world) raw(path string, v url.Values) (*http.Response, string) {
-	w.t.Helper()
-	res, err := http.PostForm(w.server.URL+"/payneteasy/paynet/api/"+path, v)
+	w.T.Helper()
+	res, err := http.PostForm(w.Server.URL+"/payneteasy/paynet/api/"+path, v)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	defer res.Body.Close()
 	body, _ := io.ReadAll(res.Body)
@@ -120,12 +70,12 @@ func (w *world) raw(path string, v url.Values) (*http.Response, string) {
 }
 
 func (w *world) send(path string, v url.Values) answer {
-	w.t.Helper()
+	w.T.Helper()
 	res, body := w.raw(path, v)
 	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/html;charset=utf-8" {
-		w.t.Fatalf("%s answers %s, %s: %s", path, res.Status, res.Header.Get("Content-Type"), body)
+		w.T.Fatalf("%s answers %s, %s: %s", path, res.Status, res.Header.Get("Content-Type"), body)
 	}
-	return decode(w.t, body)
+	return decode(w.T, body)
 }
 
 func decode(t *testing.T, body string) answer {
@@ -172,10 +122,10 @@ func minorText(amount string) string {
 
 // begin starts a sale or preauth and returns paynet-order-id.
 func (w *world) begin(command, client, pan string, pairs ...string) string {
-	w.t.Helper()
+	w.T.Helper()
 	a := w.send("v2/"+command+"/"+w.id(), w.saleForm(client, pan, pairs...))
 	if a["type"] != "async-response" || a["paynet-order-id"] == "" || a["merchant-order-id"] != client || a["serial-number"] == "" {
-		w.t.Fatalf("%s: %v", command, a)
+		w.T.Fatalf("%s: %v", command, a)
 	}
 	return a["paynet-order-id"]
 }
@@ -190,35 +140,35 @@ func (w *world) signed(client, id string, pairs ...string) url.Values {
 }
 
 func (w *world) status(client, id string) answer {
-	w.t.Helper()
+	w.T.Helper()
 	return w.send("v2/status/"+w.id(), w.signed(client, id))
 }
 
 func (w *world) mustStatus(client, id, status string) answer {
-	w.t.Helper()
+	w.T.Helper()
 	a := w.status(client, id)
 	if a["type"] != "status-response" || a["status"] != status || a["merchant-order-id"] != client || a["paynet-order-id"] != id {
-		w.t.Fatalf("status %s wanted, got %v", status, a)
+		w.T.Fatalf("status %s wanted, got %v", status, a)
 	}
 	return a
 }
 
 func (w *world) mustLedger(client string, charges int, authorized, captured, refunded int64) {
-	w.t.Helper()
+	w.T.Helper()
 	var e ledger.Entry
-	for _, row := range w.env.Ledger.All() {
+	for _, row := range w.Env.Ledger.All() {
 		if row.Reference == client {
 			e = row
 		}
 	}
 	if e.Gateway != "payneteasy" || e.Charges != charges || e.Authorized != authorized || e.Captured != captured || e.Refunded != refunded {
-		w.t.Fatalf("ledger: charges %d authorized %d captured %d refunded %d wanted, got %+v", charges, authorized, captured, refunded, e)
+		w.T.Fatalf("ledger: charges %d authorized %d captured %d refunded %d wanted, got %+v", charges, authorized, captured, refunded, e)
 	}
 }
 
 // method is the upload after the Method, complete.
 func (w *world) method(client, id, trans string, pairs ...string) answer {
-	w.t.Helper()
+	w.T.Helper()
 	v := url.Values{
 		"login": {w.acc.Login}, "client-order-id": {client}, "orderid": {id}, "control": {control(w.acc.Login, client, id, w.acc.Control)},
 		"threeDSServerTransID": {trans}, "threeDSCompInd": {"Y"}, "notificationURL": {w.shop.URL + "/3ds/return"},
@@ -236,53 +186,53 @@ func (w *world) method(client, id, trans string, pairs ...string) answer {
 }
 
 func (w *world) mustAsync(a answer) answer {
-	w.t.Helper()
+	w.T.Helper()
 	if a["type"] != "async-response" {
-		w.t.Fatalf("%v", a)
+		w.T.Fatalf("%v", a)
 	}
 	return a
 }
 
 func (w *world) mustRefuse(a answer, code string) {
-	w.t.Helper()
+	w.T.Helper()
 	if (a["type"] != "validation-error" && a["type"] != "error") || a["error-code"] != code || a["error-message"] == "" || a["serial-number"] == "" {
-		w.t.Fatalf("refusal %s wanted, got %v", code, a)
+		w.T.Fatalf("refusal %s wanted, got %v", code, a)
 	}
 }
 
 func (w *world) callback(want ...string) url.Values {
-	w.t.Helper()
+	w.T.Helper()
 	select {
 	case v := <-w.calls:
 		for i := 0; i < len(want); i += 2 {
 			if v.Get(want[i]) != want[i+1] {
-				w.t.Fatalf("callback: %s=%s wanted, got %v", want[i], want[i+1], v)
+				w.T.Fatalf("callback: %s=%s wanted, got %v", want[i], want[i+1], v)
 			}
 		}
 		if v.Get("control") != control(v.Get("status"), v.Get("orderid"), v.Get("client_orderid"), w.acc.Control) || v.Get("_method") != "GET" {
-			w.t.Fatalf("callback not signed: %v", v)
+			w.T.Fatalf("callback not signed: %v", v)
 		}
 		return v
 	case <-time.After(5 * time.Second):
-		w.t.Fatalf("no callback %v", want)
+		w.T.Fatalf("no callback %v", want)
 		return nil
 	}
 }
 
 func (w *world) finalRedirect(want ...string) {
-	w.t.Helper()
+	w.T.Helper()
 	select {
 	case v := <-w.final:
 		for i := 0; i < len(want); i += 2 {
 			if v.Get(want[i]) != want[i+1] {
-				w.t.Fatalf("final redirect: %s=%s wanted, got %v", want[i], want[i+1], v)
+				w.T.Fatalf("final redirect: %s=%s wanted, got %v", want[i], want[i+1], v)
 			}
 		}
 		if v.Get("control") != control(v.Get("status"), v.Get("orderid"), v.Get("client_orderid"), w.acc.Control) {
-			w.t.Fatalf("final redirect not signed: %v", v)
+			w.T.Fatalf("final redirect not signed: %v", v)
 		}
 	default:
-		w.t.Fatal("no final redirect")
+		w.T.Fatal("no final redirect")
 	}
 }
 
@@ -297,9 +247,9 @@ type browser struct {
 func (w *world) browser() *browser { return &browser{w: w} }
 
 func (b *browser) read(res *http.Response, err error) *browser {
-	b.w.t.Helper()
+	b.w.T.Helper()
 	if err != nil {
-		b.w.t.Fatal(err)
+		b.w.T.Fatal(err)
 	}
 	defer res.Body.Close()
 	raw, _ := io.ReadAll(res.Body)
@@ -319,10 +269,10 @@ var (
 
 // fields are the hidden inputs of the page's last form.
 func (b *browser) fields() (method, action string, v url.Values) {
-	b.w.t.Helper()
+	b.w.T.Helper()
 	forms := formTag.FindAllStringSubmatch(b.page, -1)
 	if len(forms) == 0 {
-		b.w.t.Fatalf("no form at %s: %s", b.url, b.page)
+		b.w.T.Fatalf("no form at %s: %s", b.url, b.page)
 	}
 	f := forms[len(forms)-1]
 	v = url.Values{}
@@ -333,14 +283,14 @@ func (b *browser) fields() (method, action string, v url.Values) {
 }
 
 func (b *browser) submit(pairs ...string) *browser {
-	b.w.t.Helper()
+	b.w.T.Helper()
 	method, action, v := b.fields()
 	for i := 0; i < len(pairs); i += 2 {
 		v.Set(pairs[i], pairs[i+1])
 	}
 	to, err := url.Parse(action)
 	if err != nil {
-		b.w.t.Fatal(err)
+		b.w.T.Fatal(err)
 	}
 	if b.url != nil {
 		to = b.url.ResolveReference(to)

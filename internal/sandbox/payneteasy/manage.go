@@ -4,6 +4,8 @@ import (
 	"strconv"
 
 	"tollgate/internal/sandbox/amount"
+	"tollgate/internal/sandbox/issuer"
+	"tollgate/internal/sandbox/sim"
 )
 
 // optional reads the amount and currency of capture and return, which come both or not at all, and checks the control,
@@ -141,31 +143,29 @@ func (g *Gateway) createCardRef(c *call) (*reply, *fault) {
 	if !o.final() || o.Hide > 0 || o.Last4 == "" {
 		return nil, errState
 	}
-	var ref cardRef
-	for _, known := range g.cards {
+	var ref *cardRef
+	for known := range g.cards.All() {
 		if known.Order == o.ID {
 			ref = known
 		}
 	}
-	if ref.ID == "" {
-		ref = cardRef{strconv.FormatInt(g.lastCard+1, 10), o.Login, o.ID, o.Card, o.Bin, o.Last4, o.Holder, o.Month, o.Year, o.CardType}
-		if err := g.env.Journal.Put(cardsBucket, ref.ID, ref); err != nil {
-			g.env.Log.Error("card not kept", "gateway", gatewayName, "err", err)
+	if ref == nil {
+		ref = &cardRef{strconv.FormatInt(g.lastCard+1, 10), o.Login, o.ID, o.Card, o.Bin, o.Last4, o.Holder, o.Month, o.Year, o.CardType}
+		if g.cards.Save(ref) != nil {
 			return nil, errSystem
 		}
-		g.keepCard(ref)
 	}
 	return newReply("create-card-ref-response").add("status", approved).add("card-ref-id", ref.ID).add("serial-number", g.serial()), nil
 }
 
-func (g *Gateway) savedCard(c *call) (cardRef, *fault) {
+func (g *Gateway) savedCard(c *call) (*cardRef, *fault) {
 	id := c.get("cardrefid")
 	if id == "" {
-		return cardRef{}, missing("cardrefid")
+		return nil, missing("cardrefid")
 	}
-	ref, ok := g.cards[id]
-	if !ok || ref.Login != c.acc.Login {
-		return cardRef{}, errNoCard
+	ref := g.cards.Get(id)
+	if ref == nil || ref.Login != c.acc.Login {
+		return nil, errNoCard
 	}
 	return ref, nil
 }
@@ -202,7 +202,7 @@ func (g *Gateway) rebill(c *call, typ string) (*reply, *fault) {
 		return nil, bad
 	}
 	for _, name := range []string{"redirect_url", "server_callback_url", "notify_url"} {
-		if v := c.get(name); v != "" && !webURL(v) {
+		if v := c.get(name); v != "" && !sim.WebURL(v) {
 			return nil, malformed(name)
 		}
 	}
@@ -214,7 +214,7 @@ func (g *Gateway) rebill(c *call, typ string) (*reply, *fault) {
 	if in.cvv == "" {
 		in.cvv = "123" // the bank accepts a saved card without it
 	}
-	card, listed := cardNamed(ref.Card)
+	card, listed := issuer.Named(ref.Card)
 	if listed {
 		in.pan = card.PAN
 	}

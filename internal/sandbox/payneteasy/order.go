@@ -3,8 +3,6 @@ package payneteasy
 import (
 	"slices"
 	"time"
-
-	"tollgate/internal/sandbox/amount"
 )
 
 const (
@@ -117,17 +115,6 @@ func (o *order) clone() *order {
 }
 
 func (o *order) final() bool { return o.Status != processing && o.Status != unknown }
-
-// minor turns hundredths into the currency's minor units, for ledger and bank.
-func minor(hundredths int64, currency string) int64 {
-	switch amount.Exponent(currency) {
-	case 0:
-		return hundredths / 100
-	case 3:
-		return hundredths * 10
-	}
-	return hundredths
-}
 
 func cardType(pan string) string {
 	switch {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"tollgate/internal/sandbox/faults"
+	"tollgate/internal/sandbox/issuer"
 )
 
 var page = template.Must(template.New("page").Parse(`<!DOCTYPE html>
@@ -172,7 +173,7 @@ func (g *Gateway) onward(a *Account, o *order) string {
 
 // beginPage starts 3-D Secure behind the gateway's own page, where no Method runs (threeDSCompInd N).
 func (g *Gateway) beginPage(a *Account, o *order) *fault {
-	card, ok := cardNamed(o.Card)
+	card, ok := issuer.Named(o.Card)
 	if !ok {
 		return errSystem
 	}

@@ -60,10 +60,10 @@ func (g *Gateway) begin(o *order, card issuer.Card, mandate bool) *fault {
 
 // beginVer1 opens 3DS 1.0.2; the caller saves.
 func (g *Gateway) beginVer1(a *Account, o *order, card issuer.Card) *fault {
-	o.XID = base64.StdEncoding.EncodeToString(g.random(20))
+	o.XID = base64.StdEncoding.EncodeToString(g.env.Random(20))
 	var err error
 	o.ACSURL, o.PaReq, err = g.env.Issuer.PaReq(card, issuer.Purchase{
-		XID: o.XID, MerchantName: a.Login, Amount: minor(o.Amount, o.Currency), Currency: o.Currency, Exponent: amount.Exponent(o.Currency),
+		XID: o.XID, MerchantName: a.Login, Amount: amount.FromHundredths(o.Amount, o.Currency), Currency: o.Currency, Exponent: amount.Exponent(o.Currency),
 	})
 	if err != nil {
 		g.env.Log.Error("PaReq not made", "gateway", gatewayName, "err", err)
@@ -78,7 +78,7 @@ func (g *Gateway) beginVer1(a *Account, o *order, card issuer.Card) *fault {
 func (g *Gateway) authenticate(a *Account, o *order, card issuer.Card, compInd string, browser map[string]string) *fault {
 	ares, err := g.env.Issuer.Authenticate(issuer.AReq{
 		ServerTransID: o.TransID, CompInd: compInd, NotificationURL: o.NotificationURL, Browser: browser,
-		Amount: minor(o.Amount, o.Currency), Currency: o.Currency,
+		Amount: amount.FromHundredths(o.Amount, o.Currency), Currency: o.Currency,
 	})
 	if err != nil {
 		return wrong("3-D Secure data is refused: " + err.Error())
@@ -104,7 +104,7 @@ func (g *Gateway) authenticate(a *Account, o *order, card issuer.Card, compInd s
 }
 
 func (g *Gateway) verdict(a *Account, o *order, transStatus string) *fault {
-	card, ok := cardNamed(o.Card)
+	card, ok := issuer.Named(o.Card)
 	if !ok {
 		return errSystem
 	}
@@ -136,7 +136,7 @@ func (g *Gateway) authorize(a *Account, o *order, card issuer.Card) *fault {
 	}
 	o.Status, o.Stage, o.Step = approved, "sale_approved", stepNone
 	o.Charges++
-	o.Held, o.PaidAt, o.Approval, o.RRN, o.Receipt = o.Amount, g.now(), g.digits(6), g.digits(12), g.serial()
+	o.Held, o.PaidAt, o.Approval, o.RRN, o.Receipt = o.Amount, g.now(), g.env.Digits(6), g.env.Digits(12), g.serial()
 	if o.Type == "preauth" {
 		o.Stage = "auth_approved"
 	} else {
@@ -197,25 +197,14 @@ func (g *Gateway) decoupledResult(trans string) {
 	}
 }
 
-// cardNamed finds a listed card by its mask, which is all that the gateway writes down; in the issuer's table masks are unique.
-func cardNamed(mask string) (issuer.Card, bool) {
-	for _, c := range issuer.Table() {
-		if c.Masked() == mask {
-			return c, true
-		}
-	}
-	return issuer.Card{}, false
-}
-
 // Resolve ends an order whose status is unknown, as the gateway's staff would. The order is named by client_orderid.
 func (g *Gateway) Resolve(clientOrderID string, approve bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, known := range g.orders {
-		if known.Client != clientOrderID || known.Status != unknown {
+	for o := range g.orders.All() {
+		if o.Client != clientOrderID || o.Status != unknown {
 			continue
 		}
-		o := known.clone()
 		a := g.accountOf(o)
 		var bad *fault
 		if approve {

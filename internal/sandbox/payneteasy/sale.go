@@ -3,13 +3,13 @@ package payneteasy
 import (
 	"encoding/hex"
 	"net"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"tollgate/internal/sandbox/amount"
+	"tollgate/internal/sandbox/sim"
 )
 
 // rule is one request parameter. Lengths are characters.
@@ -53,16 +53,16 @@ func (c *call) card() (cardInput, *fault) {
 	if bad := c.check(cardRules); bad != nil {
 		return in, bad
 	}
-	if !digitsOnly(in.pan) || len(in.pan) < 12 || !luhn(in.pan) {
+	if !sim.AllDigits(in.pan) || len(in.pan) < 12 || !sim.Luhn(in.pan) {
 		return in, malformed("credit_card_number")
 	}
-	if m, err := strconv.Atoi(in.month); err != nil || m < 1 || m > 12 || !digitsOnly(in.month) {
+	if m, err := strconv.Atoi(in.month); err != nil || m < 1 || m > 12 || !sim.AllDigits(in.month) {
 		return in, malformed("expire_month")
 	}
-	if !digitsOnly(in.year) || len(in.year) != 2 && len(in.year) != 4 {
+	if !sim.AllDigits(in.year) || len(in.year) != 2 && len(in.year) != 4 {
 		return in, malformed("expire_year")
 	}
-	if !digitsOnly(in.cvv) || len(in.cvv) < 3 {
+	if !sim.AllDigits(in.cvv) || len(in.cvv) < 3 {
 		return in, malformed("cvv2")
 	}
 	if len(in.year) == 2 {
@@ -72,28 +72,6 @@ func (c *call) card() (cardInput, *fault) {
 		in.month = "0" + in.month
 	}
 	return in, nil
-}
-
-func digitsOnly(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
-
-// luhn is the check digit rule of ISO/IEC 7812.
-func luhn(pan string) bool {
-	sum := 0
-	for i := range len(pan) {
-		d := int(pan[len(pan)-1-i] - '0')
-		if i%2 == 1 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return sum%10 == 0
-}
-
-func webURL(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 
 // money reads amount and currency; an amount the currency cannot express is refused.
@@ -135,7 +113,7 @@ func (g *Gateway) start(c *call, typ string, withCard bool) (*reply, *fault) {
 		return nil, malformed("email")
 	}
 	for _, name := range []string{"redirect_url", "server_callback_url", "notify_url"} {
-		if v := c.get(name); v != "" && !webURL(v) {
+		if v := c.get(name); v != "" && !sim.WebURL(v) {
 			return nil, malformed(name)
 		}
 	}
@@ -180,7 +158,7 @@ func (g *Gateway) newOrder(c *call, typ string, sum int64, currency string) (*or
 		ID: strconv.FormatInt(g.lastID+1, 10), Login: c.acc.Login, Endpoint: c.endpoint, Client: c.client, Type: typ, Amount: sum, Currency: currency,
 		Desc: c.get("order_desc"), Email: c.get("email"), Phone: c.get("phone"), First: c.get("first_name"), Last: c.get("last_name"),
 		RedirectURL: c.get("redirect_url"), CallbackURL: c.get("server_callback_url"), NotifyURL: c.get("notify_url"), Data: c.get("merchant_data"),
-		Token: hex.EncodeToString(g.random(16)), Created: g.now(), Status: processing, Stage: typ + "_processing", Serial: g.serial(),
+		Token: hex.EncodeToString(g.env.Random(16)), Created: g.now(), Status: processing, Stage: typ + "_processing", Serial: g.serial(),
 	}, nil
 }
 

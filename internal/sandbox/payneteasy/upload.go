@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tollgate/internal/sandbox/issuer"
+	"tollgate/internal/sandbox/sim"
 )
 
 var browserElements = []struct {
@@ -62,7 +63,7 @@ func (g *Gateway) uploadMethod(c *call) (*reply, *fault) {
 		return nil, malformed("threeDSCompInd")
 	case notification == "":
 		return nil, missing("notificationURL")
-	case !webURL(notification) || len(notification) > 256:
+	case !sim.WebURL(notification) || len(notification) > 256:
 		return nil, malformed("notificationURL")
 	}
 	browser := map[string]string{}
@@ -82,7 +83,7 @@ func (g *Gateway) uploadMethod(c *call) (*reply, *fault) {
 	if v := c.value("browserUserAgent"); v != "" {
 		browser["browserUserAgent"] = v
 	}
-	card, ok := cardNamed(o.Card)
+	card, ok := issuer.Named(o.Card)
 	if !ok {
 		return nil, errSystem
 	}

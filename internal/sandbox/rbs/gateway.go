@@ -2,10 +2,7 @@ package rbs
 
 import (
 	"crypto/rsa"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -67,12 +64,11 @@ type Gateway struct {
 	env      *sim.Env
 	accounts []*Account
 
-	mu           sync.Mutex
-	orders       map[string]*order    // by mdOrder; values are replaced, never changed in place
-	numbers      map[[2]string]string // account and orderNumber to mdOrder
-	trans        map[string]string    // threeDSServerTransID to mdOrder
-	bindings     map[string]binding   // by bindingId
-	bindingOrder []string             // in the order in which they were made
+	mu       sync.Mutex
+	orders   *sim.Records[string, order]   // by mdOrder
+	bindings *sim.Records[string, binding] // by bindingId
+	numbers  map[[2]string]string          // account and orderNumber to mdOrder
+	trans    map[string]string             // threeDSServerTransID to mdOrder
 }
 
 // New loads every order from the journal and puts it into the ledger. It fails when the journal cannot be read.
@@ -91,26 +87,14 @@ func New(env *sim.Env, cfg Config) (*Gateway, error) {
 		g.accounts = append(g.accounts, &a)
 	}
 	g.clear()
-	err := env.Journal.Each(ordersBucket, func(_ string, raw json.RawMessage) error {
-		o := &order{}
-		if err := json.Unmarshal(raw, o); err != nil {
-			return err
-		}
-		g.keep(o)
-		return nil
-	})
-	if err == nil {
-		err = env.Journal.Each(bindingsBucket, func(_ string, raw json.RawMessage) error {
-			var b binding
-			if err := json.Unmarshal(raw, &b); err != nil {
-				return err
-			}
-			g.keepBinding(b)
-			return nil
-		})
+	var err error
+	if g.orders, err = (sim.Kind[string, order]{
+		Bucket: ordersBucket, ID: func(o *order) string { return o.ID }, Clone: (*order).clone, Kept: g.kept,
+	}).Load(env); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("rbs: %w", err)
+	if g.bindings, err = (sim.Kind[string, binding]{Bucket: bindingsBucket, ID: func(b *binding) string { return b.ID }}).Load(env); err != nil {
+		return nil, err
 	}
 	// The issuer may call from inside a call of ours, so the subscriber must not wait for our lock.
 	env.Issuer.OnResult(func(id string, _ issuer.Result) { go g.decoupledResult(id) })
@@ -130,44 +114,18 @@ func (g *Gateway) Credentials() map[string]string {
 func (g *Gateway) Reset() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.orders.Reset()
+	g.bindings.Reset()
 	g.clear()
 }
 
-func (g *Gateway) clear() {
-	g.orders, g.numbers, g.trans = map[string]*order{}, map[[2]string]string{}, map[string]string{}
-	g.bindings, g.bindingOrder = map[string]binding{}, nil
-}
+func (g *Gateway) clear() { g.numbers, g.trans = map[[2]string]string{}, map[string]string{} }
 
 func (g *Gateway) now() time.Time         { return g.env.Now() }
 func (g *Gateway) url(path string) string { return g.env.BaseURL + "/" + gatewayName + path }
 
-func (g *Gateway) random(n int) []byte {
-	b := make([]byte, n)
-	if _, err := io.ReadFull(g.env.Rand, b); err != nil {
-		panic("rbs: no randomness: " + err.Error())
-	}
-	return b
-}
-
-// newID makes an mdOrder or bindingId: a UUID, as the gateway's own ids are.
-func (g *Gateway) newID() string {
-	b := g.random(16)
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	h := hex.EncodeToString(b)
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
-}
-
-func (g *Gateway) digits(n int) string {
-	out := g.random(n)
-	for i := range out {
-		out[i] = '0' + out[i]%10
-	}
-	return string(out)
-}
-
-// keep makes o the order's present state, in memory and in the ledger.
-func (g *Gateway) keep(o *order) {
-	g.orders[o.ID] = o.clone()
+// kept is told of every new state of an order.
+func (g *Gateway) kept(_, o *order) {
 	g.numbers[[2]string{o.Account, o.Number}] = o.ID
 	if o.Try != nil && o.Try.TransID != "" {
 		g.trans[o.Try.TransID] = o.ID
@@ -182,41 +140,26 @@ func (g *Gateway) keep(o *order) {
 	})
 }
 
-// save writes the whole order down before anybody learns of the change: money and state are one record, so a kill
-// between them is not possible.
 func (g *Gateway) save(o *order) *fault {
-	if err := g.env.Journal.Put(ordersBucket, o.ID, o); err != nil {
-		g.env.Log.Error("order not kept", "gateway", gatewayName, "err", err)
+	if g.orders.Save(o) != nil {
 		return errSystem
 	}
-	g.keep(o)
 	return nil
 }
 
-func (g *Gateway) keepBinding(b binding) {
-	if _, known := g.bindings[b.ID]; !known {
-		g.bindingOrder = append(g.bindingOrder, b.ID)
-	}
-	g.bindings[b.ID] = b
-}
-
-func (g *Gateway) saveBinding(b binding) *fault {
-	if err := g.env.Journal.Put(bindingsBucket, b.ID, b); err != nil {
-		g.env.Log.Error("binding not kept", "gateway", gatewayName, "err", err)
+func (g *Gateway) saveBinding(b *binding) *fault {
+	if g.bindings.Save(b) != nil {
 		return errSystem
 	}
-	g.keepBinding(b)
 	return nil
 }
 
 // open returns a copy of the order to work on, after what time has done to it. Nil if there is none.
 func (g *Gateway) open(id string) *order {
-	known, ok := g.orders[id]
-	if !ok {
-		return nil
+	o := g.orders.Get(id)
+	if o != nil {
+		g.touch(o)
 	}
-	o := known.clone()
-	g.touch(o)
 	return o
 }
 
@@ -340,8 +283,8 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, name string, m m
 	}
 	if a, _ := g.account(r.Form); a != nil && a.TextCodes {
 		for i := range answer {
-			if n, ok := answer[i].value.(int); ok && answer[i].name == "errorCode" {
-				answer[i].value = fmt.Sprint(n)
+			if n, ok := answer[i].Value.(int); ok && answer[i].Name == "errorCode" {
+				answer[i].Value = fmt.Sprint(n)
 			}
 		}
 	}
@@ -361,14 +304,14 @@ func (g *Gateway) do(r *http.Request, m method) (body, *fault) {
 func refusal(name string, m method, bad *fault) body {
 	switch {
 	case m.payment:
-		return body{}.with("error", bad.message).with("errorCode", bad.code).with("is3DSVer2", false).with("errorMessage", bad.message)
+		return body{}.With("error", bad.message).With("errorCode", bad.code).With("is3DSVer2", false).With("errorMessage", bad.message)
 	case name == "getOrderStatus.do":
-		return body{}.with("ErrorCode", fmt.Sprint(bad.code)).with("ErrorMessage", bad.message)
+		return body{}.With("ErrorCode", fmt.Sprint(bad.code)).With("ErrorMessage", bad.message)
 	case name == "getOrderStatusExtended.do":
-		return body{}.with("errorCode", fmt.Sprint(bad.code)).with("errorMessage", bad.message).
-			with("merchantOrderParams", []any{}).with("attributes", []any{})
+		return body{}.With("errorCode", fmt.Sprint(bad.code)).With("errorMessage", bad.message).
+			With("merchantOrderParams", []any{}).With("attributes", []any{})
 	}
-	return body{}.with("errorCode", fmt.Sprint(bad.code)).with("errorMessage", bad.message)
+	return body{}.With("errorCode", fmt.Sprint(bad.code)).With("errorMessage", bad.message)
 }
 
 // formValue reads a field that browsers and banks post, whatever the case of its name.

@@ -175,7 +175,7 @@ func TestAnOrderWithoutNumberIsNumberedByTheGateway(t *testing.T) {
 	if s.text("orderNumber") == "" || s.text("currency") != "978" {
 		t.Fatalf("%v", s)
 	}
-	if got := w.pay(a.text("orderId"), noTDS); !strings.HasPrefix(got.text("redirect"), w.server.URL+"/rbs/payment/merchants/rbs/finish.html?orderId=") {
+	if got := w.pay(a.text("orderId"), noTDS); !strings.HasPrefix(got.text("redirect"), w.Server.URL+"/rbs/payment/merchants/rbs/finish.html?orderId=") {
 		t.Fatalf("a relative returnUrl is a page of the gateway: %v", got)
 	}
 }
@@ -296,7 +296,7 @@ func TestTheFirst3DS2AnswerIsTheMethodStep(t *testing.T) {
 	got := w.pay(id, frictionless, "threeDSMethodNotificationUrl", "https://shop.example/3ds/notify")
 	trans := got.text("threeDSServerTransId")
 	if got.code() != "0" || got["is3DSVer2"] != true || trans == "" || got["acsUrl"] != nil || got["redirect"] != nil ||
-		got.text("threeDSMethodURL") != w.server.URL+"/acs/method" || got.text("threeDSMethodURLServer") != w.server.URL+"/rbs/3dsserver/api/v1/client/gather?threeDSServerTransID="+trans {
+		got.text("threeDSMethodURL") != w.Server.URL+"/acs/method" || got.text("threeDSMethodURLServer") != w.Server.URL+"/rbs/3dsserver/api/v1/client/gather?threeDSServerTransID="+trans {
 		t.Fatalf("%v", got)
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(got.text("threeDSMethodDataPacked"))
@@ -321,7 +321,7 @@ func TestTheFirst3DS2AnswerIsTheMethodStep(t *testing.T) {
 func TestTheServersFrameMayComeWithoutAScheme(t *testing.T) {
 	w := newWorld(t, func(a *Account) { a.SchemelessServer = true })
 	id := w.register("register.do", "1")
-	if got := w.pay(id, frictionless).text("threeDSMethodURLServer"); !strings.HasPrefix(got, strings.TrimPrefix(w.server.URL, "http://")+"/rbs/3dsserver/") {
+	if got := w.pay(id, frictionless).text("threeDSMethodURLServer"); !strings.HasPrefix(got, strings.TrimPrefix(w.Server.URL, "http://")+"/rbs/3dsserver/") {
 		t.Fatal(got)
 	}
 }
@@ -334,7 +334,7 @@ func TestWithoutANotificationURLTheGatewayHearsTheMethodItself(t *testing.T) {
 	if b = b.submit(); b.status != 200 || !strings.Contains(b.url.Path, "/3dsserver/api/v1/acs/notification") {
 		t.Fatalf("%d %s", b.status, b.url)
 	}
-	if !w.g.orders[id].Try.MethodDone {
+	if !w.g.orders.Get(id).Try.MethodDone {
 		t.Fatal("the notification was not kept")
 	}
 }
@@ -379,12 +379,12 @@ func TestContinueDecidesOnceByTheAResOfTheCard(t *testing.T) {
 
 // challenge registers, pays and continues; it returns the order and the answer with acsUrl and packedCReq.
 func (w *world) challenge(number, pan string, pairs ...string) (id, trans string, a answer) {
-	w.t.Helper()
+	w.T.Helper()
 	id = w.register("register.do", number)
 	trans = w.pay(id, pan, pairs...).text("threeDSServerTransId")
 	a = w.call("3ds/continue.do", "mdOrder", id)
 	if a.code() != "0" || a.text("acsUrl") == "" || a.text("packedCReq") == "" || a["is3DSVer2"] != true || a["redirect"] != nil {
-		w.t.Fatalf("no challenge: %v", a)
+		w.T.Fatalf("no challenge: %v", a)
 	}
 	w.mustStatus(id, 5, -100)
 	return id, trans, a
@@ -449,7 +449,7 @@ func TestAChallengeWithoutFinishURLIsFinishedByTheGateway(t *testing.T) {
 				charges = 1
 			}
 			w.mustLedger(id, charges, int64(charges)*2000, int64(charges)*2000, 0)
-			again := w.browser().get(w.server.URL + "/rbs/3dsserver/api/v1/acs/return/" + trans)
+			again := w.browser().get(w.Server.URL + "/rbs/3dsserver/api/v1/acs/return/" + trans)
 			if again.url.Path != c.back {
 				t.Fatalf("a repeated return ended at %s", again.url)
 			}
@@ -461,7 +461,7 @@ func TestAChallengeWithoutFinishURLIsFinishedByTheGateway(t *testing.T) {
 func TestAForgedReturnChangesNothing(t *testing.T) {
 	w := newWorld(t, nil)
 	id, trans, _ := w.challenge("1", challengeOK)
-	w.browser().post(w.server.URL+"/rbs/3dsserver/api/v1/acs/return/"+trans, url.Values{"cres": {"eyJ0cmFuc1N0YXR1cyI6IlkifQ"}})
+	w.browser().post(w.Server.URL+"/rbs/3dsserver/api/v1/acs/return/"+trans, url.Values{"cres": {"eyJ0cmFuc1N0YXR1cyI6IlkifQ"}})
 	w.mustStatus(id, 5, -100)
 	w.mustLedger(id, 0, 0, 0, 0)
 }
@@ -470,16 +470,16 @@ func TestAShopperWhoNeverReturnsLeavesTheOrderToItsLifetime(t *testing.T) {
 	w := newWorld(t, nil)
 	id, _, a := w.challenge("1", neverBack)
 	w.browser().post(a.text("acsUrl"), url.Values{"creq": {a.text("packedCReq")}})
-	w.pass(19 * time.Minute)
+	w.Pass(19 * time.Minute)
 	w.mustStatus(id, 5, -100)
-	w.pass(2 * time.Minute)
+	w.Pass(2 * time.Minute)
 	w.mustStatus(id, 6, -2009)
 	w.callback("operation", "declinedByTimeout", "status", "1")
 	if got := w.pay(id, noTDS); got.code() != "5" {
 		t.Fatalf("%v", got)
 	}
 	fresh := w.register("register.do", "2", "sessionTimeoutSecs", "60")
-	w.pass(time.Minute)
+	w.Pass(time.Minute)
 	w.mustStatus(fresh, 6, -2007)
 }
 
@@ -492,7 +492,7 @@ func TestADecoupledAuthenticationEndsByItself(t *testing.T) {
 	}
 	w.mustStatus(id, 7, -30001)
 	w.mustLedger(id, 0, 0, 0, 0)
-	w.pass(30 * time.Second)
+	w.Pass(30 * time.Second)
 	w.callback("operation", "deposited", "status", "1") // nobody had to ask
 	w.mustStatus(id, 2, 0)
 	w.mustLedger(id, 1, 2000, 2000, 0)
@@ -542,7 +542,7 @@ func Test3DS1EndsAtTheGatewaysTermURLOrByFinish3dsPayment(t *testing.T) {
 	w := newWorld(t, nil)
 	id := w.register("register.do", "1")
 	a := w.pay(id, legacyOK)
-	if a.code() != "0" || a.text("acsUrl") == "" || a.text("paReq") == "" || a.text("termUrl") != w.server.URL+"/rbs/payment/rest/finish3ds.do?lang=en" {
+	if a.code() != "0" || a.text("acsUrl") == "" || a.text("paReq") == "" || a.text("termUrl") != w.Server.URL+"/rbs/payment/rest/finish3ds.do?lang=en" {
 		t.Fatalf("%v", a)
 	}
 	w.mustStatus(id, 5, -100)
@@ -593,15 +593,15 @@ func TestAcsRedirectTakesTheShopperThroughAndIntoTheShop(t *testing.T) {
 		if !c.legacy {
 			w.call("3ds/continue.do", "mdOrder", id)
 		}
-		b := w.browser().get(w.server.URL + "/rbs/payment/acsRedirect.do?orderId=" + id).submit().submit()
+		b := w.browser().get(w.Server.URL + "/rbs/payment/acsRedirect.do?orderId=" + id).submit().submit()
 		if b.url.Path != c.back {
 			t.Errorf("%s ended at %s", name, b.url)
 		}
-		if b := w.browser().get(w.server.URL + "/rbs/payment/acsRedirect.do?orderId=" + id); b.url.Path != c.back {
+		if b := w.browser().get(w.Server.URL + "/rbs/payment/acsRedirect.do?orderId=" + id); b.url.Path != c.back {
 			t.Errorf("%s: once it is over the page leads to %s", name, b.url)
 		}
 	}
-	if b := w.browser().get(w.server.URL + "/rbs/payment/acsRedirect.do?orderId=x"); b.status != http.StatusNotFound {
+	if b := w.browser().get(w.Server.URL + "/rbs/payment/acsRedirect.do?orderId=x"); b.status != http.StatusNotFound {
 		t.Errorf("%d", b.status)
 	}
 }
@@ -695,7 +695,7 @@ func TestAReversalIsTakenOnce(t *testing.T) {
 
 	late := w.register("register.do", "2")
 	w.pay(late, noTDS)
-	w.pass(25 * time.Hour)
+	w.Pass(25 * time.Hour)
 	if got := w.call("reverse.do", "orderId", late); got.code() != "5" {
 		t.Fatalf("after a day: %v", got)
 	}
@@ -852,8 +852,8 @@ func TestNoCardNumberReachesTheDisk(t *testing.T) {
 		w.pay(id, pan)
 		w.call("3ds/continue.do", "mdOrder", id)
 	}
-	w.stop()
-	files, _ := filepath.Glob(filepath.Join(w.dir, "*"))
+	w.Stop()
+	files, _ := filepath.Glob(filepath.Join(w.Dir, "*"))
 	for _, f := range files {
 		raw, _ := os.ReadFile(f)
 		for _, pan := range []string{noTDS, challengeOK, legacyOK, soft, noFunds} {
@@ -862,7 +862,7 @@ func TestNoCardNumberReachesTheDisk(t *testing.T) {
 			}
 		}
 	}
-	w.start()
+	w.Start()
 }
 
 func TestCallbacksAreSignedWithRSAWhereTheAccountSaysSo(t *testing.T) {

@@ -2,7 +2,6 @@ package rbs
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"html"
 	"io"
@@ -12,26 +11,19 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"tollgate/internal/sandbox/ledger"
 	"tollgate/internal/sandbox/sim"
+	"tollgate/internal/sandbox/sim/simtest"
 )
 
 // world is a sandbox of this gateway and the issuer alone, on loopback, with a clock of its own.
 type world struct {
-	t      *testing.T
-	dir    string
-	cfg    Config
-	server *httptest.Server
-	env    *sim.Env
-	g      *Gateway
-	stop   func()
-
-	mu  sync.Mutex
-	now time.Time
+	*simtest.World
+	cfg Config
+	g   *Gateway
 
 	shop  *httptest.Server
 	calls chan url.Values // callbacks as received
@@ -43,7 +35,7 @@ func newWorld(t *testing.T, change func(*Account)) *world {
 	if change != nil {
 		change(&a)
 	}
-	w := &world{t: t, dir: t.TempDir(), cfg: Config{Accounts: []Account{a}}, now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), calls: make(chan url.Values, 64)}
+	w := &world{cfg: Config{Accounts: []Account{a}}, calls: make(chan url.Values, 64)}
 	w.shop = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/callback" {
 			r.ParseForm()
@@ -52,56 +44,19 @@ func newWorld(t *testing.T, change func(*Account)) *world {
 		io.WriteString(rw, "shop")
 	}))
 	t.Cleanup(w.shop.Close)
-	w.start()
-	t.Cleanup(func() { w.stop() })
+	w.World = simtest.New(t, func(env *sim.Env) (_ sim.Gateway, err error) {
+		w.g, err = New(env, w.cfg)
+		return w.g, err
+	})
 	return w
-}
-
-func (w *world) start() {
-	mux := http.NewServeMux()
-	w.server = httptest.NewServer(mux)
-	env, err := sim.New(sim.Options{BaseURL: w.server.URL, Dir: w.dir, Now: w.clock})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.env = env
-	if w.g, err = New(env, w.cfg); err != nil {
-		w.t.Fatal(err)
-	}
-	mux.Handle("/rbs/", http.StripPrefix("/rbs", env.Faults.Wrap("rbs", w.g.Handler())))
-	mux.Handle("/acs/", env.Issuer.Handler())
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { env.Callbacks.Run(ctx); close(done) }()
-	w.stop = func() {
-		cancel()
-		<-done
-		w.server.Close()
-		env.Close()
-	}
 }
 
 // restart is a kill and a new start on the same data folder, at another address.
 func (w *world) restart() {
-	w.stop()
-	if found, _ := filepath.Glob(filepath.Join(w.dir, "*")); len(found) == 0 {
-		w.t.Fatal("nothing was journalled")
+	if found, _ := filepath.Glob(filepath.Join(w.Dir, "*")); len(found) == 0 {
+		w.T.Fatal("nothing was journalled")
 	}
-	w.start()
-}
-
-func (w *world) clock() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.now
-}
-
-func (w *world) pass(d time.Duration) {
-	w.mu.Lock()
-	w.now = w.now.Add(d)
-	w.mu.Unlock()
-	w.env.Issuer.Sweep()
-	w.env.Callbacks.Kick()
+	w.Restart()
 }
 
 type answer map[string]any
@@ -131,28 +86,28 @@ func (a answer) code() string {
 }
 
 func (w *world) raw(call string, v url.Values) answer {
-	w.t.Helper()
-	res, err := http.PostForm(w.server.URL+"/rbs/payment/rest/"+call, v)
+	w.T.Helper()
+	res, err := http.PostForm(w.Server.URL+"/rbs/payment/rest/"+call, v)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	defer res.Body.Close()
 	body, _ := io.ReadAll(res.Body)
 	if res.StatusCode != 200 {
-		w.t.Fatalf("%s answers %s: %s", call, res.Status, body)
+		w.T.Fatalf("%s answers %s: %s", call, res.Status, body)
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	a := answer{}
 	if err := d.Decode(&a); err != nil {
-		w.t.Fatalf("%s answers no JSON: %s", call, body)
+		w.T.Fatalf("%s answers no JSON: %s", call, body)
 	}
 	return a
 }
 
 // call adds the account's credentials to name, value pairs.
 func (w *world) call(call string, pairs ...string) answer {
-	w.t.Helper()
+	w.T.Helper()
 	return w.raw(call, w.form(pairs...))
 }
 
@@ -165,67 +120,67 @@ func (w *world) form(pairs ...string) url.Values {
 }
 
 func (w *world) register(call, number string, pairs ...string) string {
-	w.t.Helper()
+	w.T.Helper()
 	a := w.call(call, append([]string{"orderNumber", number, "amount", "2000", "currency", "398", "returnUrl", w.shop.URL + "/ok",
 		"failUrl", w.shop.URL + "/fail?x=1", "dynamicCallbackUrl", w.shop.URL + "/callback", "language", "en"}, pairs...)...)
 	if a.text("orderId") == "" || !strings.Contains(a.text("formUrl"), a.text("orderId")) {
-		w.t.Fatalf("register: %v", a)
+		w.T.Fatalf("register: %v", a)
 	}
 	return a.text("orderId")
 }
 
 func (w *world) pay(id, pan string, pairs ...string) answer {
-	w.t.Helper()
+	w.T.Helper()
 	return w.call("paymentorder.do", append([]string{"MDORDER", id, "$PAN", pan, "$CVC", "123", "YYYY", "2030", "MM", "12",
 		"TEXT", "TEST CARDHOLDER", "language", "en"}, pairs...)...)
 }
 
 func (w *world) status(id string) answer {
-	w.t.Helper()
+	w.T.Helper()
 	return w.call("getOrderStatusExtended.do", "orderId", id)
 }
 
 // mustStatus wants the order's state and action code.
 func (w *world) mustStatus(id string, status, action int64) answer {
-	w.t.Helper()
+	w.T.Helper()
 	s := w.status(id)
 	if s.code() != "0" || s.int("orderStatus") != status || s.int("actionCode") != action {
-		w.t.Fatalf("status %d action %d wanted, got %v", status, action, s)
+		w.T.Fatalf("status %d action %d wanted, got %v", status, action, s)
 	}
 	return s
 }
 
 func (w *world) ledger(id string) ledger.Entry {
-	w.t.Helper()
-	for _, e := range w.env.Ledger.All() {
+	w.T.Helper()
+	for _, e := range w.Env.Ledger.All() {
 		if e.GatewayOrderID == id {
 			return e
 		}
 	}
-	w.t.Fatalf("order %s is not in the ledger", id)
+	w.T.Fatalf("order %s is not in the ledger", id)
 	return ledger.Entry{}
 }
 
 func (w *world) mustLedger(id string, charges int, authorized, captured, refunded int64) {
-	w.t.Helper()
+	w.T.Helper()
 	e := w.ledger(id)
 	if e.Charges != charges || e.Authorized != authorized || e.Captured != captured || e.Refunded != refunded {
-		w.t.Fatalf("ledger: charges %d authorized %d captured %d refunded %d wanted, got %+v", charges, authorized, captured, refunded, e)
+		w.T.Fatalf("ledger: charges %d authorized %d captured %d refunded %d wanted, got %+v", charges, authorized, captured, refunded, e)
 	}
 }
 
 func (w *world) callback(want ...string) url.Values {
-	w.t.Helper()
+	w.T.Helper()
 	select {
 	case v := <-w.calls:
 		for i := 0; i < len(want); i += 2 {
 			if v.Get(want[i]) != want[i+1] {
-				w.t.Fatalf("callback: %s=%s wanted, got %v", want[i], want[i+1], v)
+				w.T.Fatalf("callback: %s=%s wanted, got %v", want[i], want[i+1], v)
 			}
 		}
 		return v
 	case <-time.After(5 * time.Second):
-		w.t.Fatalf("no callback %v", want)
+		w.T.Fatalf("no callback %v", want)
 		return nil
 	}
 }
@@ -242,9 +197,9 @@ type browser struct {
 func (w *world) browser() *browser { return &browser{w: w, client: &http.Client{}} }
 
 func (b *browser) read(res *http.Response, err error) *browser {
-	b.w.t.Helper()
+	b.w.T.Helper()
 	if err != nil {
-		b.w.t.Fatal(err)
+		b.w.T.Fatal(err)
 	}
 	defer res.Body.Close()
 	raw, _ := io.ReadAll(res.Body)
@@ -264,10 +219,10 @@ var (
 
 // submit presses the button of the page's last form, with the fields given in place of those found.
 func (b *browser) submit(pairs ...string) *browser {
-	b.w.t.Helper()
+	b.w.T.Helper()
 	forms := formTag.FindAllStringSubmatch(b.page, -1)
 	if len(forms) == 0 {
-		b.w.t.Fatalf("no form at %s: %s", b.url, b.page)
+		b.w.T.Fatalf("no form at %s: %s", b.url, b.page)
 	}
 	f := forms[len(forms)-1]
 	v := url.Values{}

@@ -123,7 +123,7 @@ func (g *Gateway) refund(c *call) (body, *fault) {
 	}
 	o.Refunded += amount
 	o.RefundedAt = g.now()
-	o.Refunds = append(o.Refunds, refund{o.RefundedAt, external, amount, g.digits(12), g.digits(6)})
+	o.Refunds = append(o.Refunds, refund{o.RefundedAt, external, amount, g.env.Digits(12), g.env.Digits(6)})
 	if o.Refunded == o.Deposited {
 		o.Status = statusRefunded
 	}
@@ -153,7 +153,7 @@ func (g *Gateway) decline(c *call) (body, *fault) {
 	return done(), nil
 }
 
-func done() body { return body{}.with("errorCode", "0").with("errorMessage", "Success") }
+func done() body { return body{}.With("errorCode", "0").With("errorMessage", "Success") }
 
 func (g *Gateway) getBindings(c *call) (body, *fault) {
 	client := c.form.Get("clientId")
@@ -161,8 +161,7 @@ func (g *Gateway) getBindings(c *call) (body, *fault) {
 		return nil, missing("clientId")
 	}
 	list := []body{}
-	for _, id := range g.bindingOrder {
-		b := g.bindings[id]
+	for b := range g.bindings.All() {
 		if b.Account != c.acc.UserName || b.Client != client || !b.Active {
 			continue
 		}
@@ -172,14 +171,14 @@ func (g *Gateway) getBindings(c *call) (body, *fault) {
 		if b.Expiry < g.now().Format("200601") && c.form.Get("showExpired") != "true" {
 			continue
 		}
-		list = append(list, body{}.with("bindingId", b.ID).with("maskedPan", b.Masked).with("expiryDate", b.Expiry).
-			with("paymentWay", "CARD").with("paymentSystem", b.System).with("displayLabel", "XXXXXXXXXXXX"+b.Masked[len(b.Masked)-4:]).
-			with("bindingCategory", "COMMON").with("clientId", b.Client))
+		list = append(list, body{}.With("bindingId", b.ID).With("maskedPan", b.Masked).With("expiryDate", b.Expiry).
+			With("paymentWay", "CARD").With("paymentSystem", b.System).With("displayLabel", "XXXXXXXXXXXX"+b.Masked[len(b.Masked)-4:]).
+			With("bindingCategory", "COMMON").With("clientId", b.Client))
 	}
 	if len(list) == 0 {
 		return nil, refuse(2, "Information not found")
 	}
-	return done().with("bindings", list), nil
+	return done().With("bindings", list), nil
 }
 
 func (g *Gateway) unBindCard(c *call) (body, *fault) { return g.setBinding(c, false) }
@@ -190,9 +189,9 @@ func (g *Gateway) setBinding(c *call, active bool) (body, *fault) {
 	if id == "" {
 		return nil, missing("bindingId")
 	}
-	b, ok := g.bindings[id]
+	b := g.bindings.Get(id)
 	switch {
-	case !ok || b.Account != c.acc.UserName:
+	case b == nil || b.Account != c.acc.UserName:
 		return nil, errNoBinding
 	case b.Active == active && active:
 		return nil, refuse(2, "Binding is active")

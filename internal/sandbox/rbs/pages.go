@@ -60,7 +60,7 @@ func (g *Gateway) bankForm(o *order) (view, bool) {
 
 // toShop is where the shopper belongs as the order stands.
 func (g *Gateway) toShop(o *order) string {
-	if g.outcome(o).get("error") != nil {
+	if g.outcome(o).Get("error") != nil {
 		return g.back(o, o.failURL())
 	}
 	return g.back(o, o.ReturnURL)

@@ -10,6 +10,7 @@ import (
 
 	"tollgate/internal/sandbox/amount"
 	"tollgate/internal/sandbox/issuer"
+	"tollgate/internal/sandbox/sim"
 )
 
 const info = "Your order is proceeded, redirecting..."
@@ -44,9 +45,9 @@ func readCard(f url.Values) (cardInput, *fault) {
 		return in, missing("$CVC")
 	case in.holder == "":
 		return in, missing("TEXT")
-	case !digitsOnly(in.pan) || len(in.pan) < 12 || len(in.pan) > 19 || !luhn(in.pan):
+	case !sim.AllDigits(in.pan) || len(in.pan) < 12 || len(in.pan) > 19 || !sim.Luhn(in.pan):
 		return in, refuse(1, "Wrong card number")
-	case !digitsOnly(in.cvc) || len(in.cvc) < 3 || len(in.cvc) > 4:
+	case !sim.AllDigits(in.cvc) || len(in.cvc) < 3 || len(in.cvc) > 4:
 		return in, refuse(4, "[$CVC] is malformed")
 	}
 	if _, err := time.Parse("200601", in.expiry); err != nil {
@@ -71,7 +72,7 @@ func (g *Gateway) paymentOrder(c *call) (body, *fault) {
 	}
 	finish, notification := c.form.Get("threeDSVer2FinishUrl"), c.form.Get("threeDSMethodNotificationUrl")
 	for name, v := range map[string]string{"threeDSVer2FinishUrl": finish, "threeDSMethodNotificationUrl": notification} {
-		if v != "" && !httpURL(v) || len(v) > 512 {
+		if v != "" && !sim.WebURL(v) || len(v) > 512 {
 			return nil, refuse(4, "["+name+"] is malformed")
 		}
 	}
@@ -116,16 +117,16 @@ func (g *Gateway) paymentOrderBinding(c *call) (body, *fault) {
 	if bad := g.payable(c.acc, o); bad != nil {
 		return nil, bad
 	}
-	b, ok := g.bindings[bindingID]
+	b := g.bindings.Get(bindingID)
 	switch {
 	case o.ClientID == "":
 		return nil, refuse(5, "[clientId] is empty")
-	case !ok || b.Account != c.acc.UserName || !b.Active:
+	case b == nil || b.Account != c.acc.UserName || !b.Active:
 		return nil, errNoBinding
 	case b.Client != o.ClientID, o.BindingID != "" && o.BindingID != bindingID:
 		return nil, refuse(1, "Order cannot be paid by this binding")
 	}
-	card, ok := cardNamed(b.Card)
+	card, ok := issuer.Named(b.Card)
 	if !ok {
 		return nil, errNoBinding
 	}
@@ -203,15 +204,15 @@ func (g *Gateway) methodAnswer(a *Account, o *order) body {
 	if a.SchemelessServer {
 		_, gather, _ = strings.Cut(gather, "://")
 	}
-	b := body{}.with("errorCode", 0).with("is3DSVer2", true).with("threeDSServerTransId", t.TransID).opt("threeDSMethodURL", t.MethodURL).
-		with("threeDSMethodURLServer", gather)
+	b := body{}.With("errorCode", 0).With("is3DSVer2", true).With("threeDSServerTransId", t.TransID).Opt("threeDSMethodURL", t.MethodURL).
+		With("threeDSMethodURLServer", gather)
 	if t.MethodURL != "" {
 		notification := t.NotificationURL
 		if notification == "" {
 			notification = g.url("/3dsserver/api/v1/acs/notification?threeDSServerTransID=" + t.TransID)
 		}
-		raw, _ := body{}.with("threeDSMethodNotificationURL", notification).with("threeDSServerTransID", t.TransID).MarshalJSON()
-		b = b.with("threeDSMethodDataPacked", base64.RawURLEncoding.EncodeToString(raw))
+		raw, _ := body{}.With("threeDSMethodNotificationURL", notification).With("threeDSServerTransID", t.TransID).MarshalJSON()
+		b = b.With("threeDSMethodDataPacked", base64.RawURLEncoding.EncodeToString(raw))
 	}
 	return b
 }
@@ -266,7 +267,7 @@ func (g *Gateway) compInd(t *attempt, card issuer.Card) string {
 
 func (g *Gateway) authenticate(a *Account, o *order) (body, *fault) {
 	t := o.Try
-	card, ok := cardNamed(t.Card)
+	card, ok := issuer.Named(t.Card)
 	if !ok {
 		return nil, errSystem
 	}
@@ -315,12 +316,12 @@ func (g *Gateway) authenticate(a *Account, o *order) (body, *fault) {
 }
 
 func challengeAnswer(o *order) body {
-	return body{}.with("info", info).with("errorCode", 0).with("acsUrl", o.Try.ACSURL).with("is3DSVer2", true).with("packedCReq", o.Try.PackedCReq)
+	return body{}.With("info", info).With("errorCode", 0).With("acsUrl", o.Try.ACSURL).With("is3DSVer2", true).With("packedCReq", o.Try.PackedCReq)
 }
 
 // verdict goes on from the authentication's result; the table stands in the package comment.
 func (g *Gateway) verdict(a *Account, o *order, transStatus string) (body, *fault) {
-	card, ok := cardNamed(o.Try.Card)
+	card, ok := issuer.Named(o.Try.Card)
 	if !ok {
 		return nil, errSystem
 	}
@@ -349,14 +350,14 @@ func (g *Gateway) authorize(a *Account, o *order, card issuer.Card) (body, *faul
 	if o.ClientID != "" && !t.NoBinding && t.Binding == "" {
 		b := g.bindingFor(o)
 		if created = b.ID == ""; created {
-			b.ID = g.newID()
+			b.ID = g.env.UUID()
 			if bad := g.saveBinding(b); bad != nil {
 				return nil, bad
 			}
 		}
 		t.Binding = b.ID
 	}
-	t.Step, t.Approval, t.RefNum = stepNone, g.digits(6), g.digits(12)
+	t.Step, t.Approval, t.RefNum = stepNone, g.env.Digits(6), g.env.Digits(12)
 	o.Status, o.Action, o.Paid, o.Approved = statusHeld, actionOK, now, o.Amount
 	o.Charges++
 	operation := "approved"
@@ -374,14 +375,14 @@ func (g *Gateway) authorize(a *Account, o *order, card issuer.Card) (body, *faul
 }
 
 // bindingFor finds the client's binding of this card; a new one has no ID yet.
-func (g *Gateway) bindingFor(o *order) binding {
+func (g *Gateway) bindingFor(o *order) *binding {
 	t := o.Try
-	for _, b := range g.bindings {
+	for b := range g.bindings.All() {
 		if b.Account == o.Account && b.Client == o.ClientID && b.Card == t.Card && b.Expiry == t.Expiry && b.Active {
 			return b
 		}
 	}
-	return binding{Account: o.Account, Client: o.ClientID, Masked: t.Masked, Expiry: t.Expiry, Holder: t.Holder, System: t.System, Card: t.Card, Active: true}
+	return &binding{Account: o.Account, Client: o.ClientID, Masked: t.Masked, Expiry: t.Expiry, Holder: t.Holder, System: t.System, Card: t.Card, Active: true}
 }
 
 // refused ends the attempt. While attempts remain the order goes back to 0, with the action code set; then it is declined.
@@ -403,9 +404,9 @@ func (g *Gateway) refused(a *Account, o *order, action int) (body, *fault) {
 }
 
 func (g *Gateway) finished(o *order) body {
-	b := body{}.with("redirect", g.back(o, o.ReturnURL)).with("info", info).with("errorCode", 0)
+	b := body{}.With("redirect", g.back(o, o.ReturnURL)).With("info", info).With("errorCode", 0)
 	if o.Try != nil && o.Try.TransID != "" {
-		b = b.with("is3DSVer2", true)
+		b = b.With("is3DSVer2", true)
 	}
 	return b
 }
@@ -417,8 +418,8 @@ func (g *Gateway) declined(o *order) body {
 	if o.Action == actionRefused3DS || o.Action == actionUnavailable || o.Action == actionDSTimeout {
 		name, kind = "TDS_UNKNOWN_ARES_STATUS", "MANDATORY_3DSECURE"
 	}
-	return body{}.with("redirect", g.back(o, o.failURL())).with("error", text).with("errorCode", 0).with("is3DSVer2", o.Try.TransID != "").
-		with("errorTypeName", name).with("processingErrorType", kind).with("errorMessage", text)
+	return body{}.With("redirect", g.back(o, o.failURL())).With("error", text).With("errorCode", 0).With("is3DSVer2", o.Try.TransID != "").
+		With("errorTypeName", name).With("processingErrorType", kind).With("errorMessage", text)
 }
 
 // outcome is the answer for an order as it stands: refused, or finished.
@@ -446,8 +447,8 @@ func (g *Gateway) finishVer2(c *call) (body, *fault) {
 	if bad != nil {
 		return nil, bad
 	}
-	if b.get("error") == nil {
-		b = body{}.with("redirect", b.get("redirect")).with("errorCode", 0).with("is3DSVer2", true)
+	if b.Get("error") == nil {
+		b = body{}.With("redirect", b.Get("redirect")).With("errorCode", 0).With("is3DSVer2", true)
 	}
 	return b, nil
 }
@@ -472,7 +473,7 @@ func (g *Gateway) finishChallenge(a *Account, o *order) (body, *fault) {
 // startVer1 opens 3DS 1.0.2: MD is the mdOrder, the TermUrl the gateway's own unless the shop posts another.
 func (g *Gateway) startVer1(a *Account, o *order, card issuer.Card) (body, *fault) {
 	t := o.Try
-	t.XID = base64.StdEncoding.EncodeToString(g.random(20))
+	t.XID = base64.StdEncoding.EncodeToString(g.env.Random(20))
 	acsURL, paReq, err := g.env.Issuer.PaReq(card, issuer.Purchase{XID: t.XID, MerchantName: a.UserName, Amount: o.Amount, Currency: o.iso(), Exponent: amount.Exponent(o.iso())})
 	if err != nil {
 		g.env.Log.Error("PaReq not made", "gateway", gatewayName, "err", err)
@@ -483,7 +484,7 @@ func (g *Gateway) startVer1(a *Account, o *order, card issuer.Card) (body, *faul
 	if bad := g.save(o); bad != nil {
 		return nil, bad
 	}
-	return body{}.with("info", info).with("errorCode", 0).with("acsUrl", acsURL).with("paReq", paReq).with("termUrl", g.termURLOf(o)), nil
+	return body{}.With("info", info).With("errorCode", 0).With("acsUrl", acsURL).With("paReq", paReq).With("termUrl", g.termURLOf(o)), nil
 }
 
 func (g *Gateway) termURLOf(o *order) string {
@@ -507,8 +508,8 @@ func (g *Gateway) finishVer1(c *call) (body, *fault) {
 	if bad != nil {
 		return nil, bad
 	}
-	if b.get("error") == nil {
-		b = body{}.with("redirect", b.get("redirect")).with("errorCode", 0).with("is3DSVer2", false)
+	if b.Get("error") == nil {
+		b = body{}.With("redirect", b.Get("redirect")).With("errorCode", 0).With("is3DSVer2", false)
 	}
 	return b, nil
 }
@@ -571,25 +572,10 @@ func (g *Gateway) decoupledResult(trans string) {
 	}
 }
 
-// cardNamed finds a listed card by its mask, which is all that the gateway writes down; in the issuer's table masks are unique.
-func cardNamed(mask string) (issuer.Card, bool) {
-	for _, c := range issuer.Table() {
-		if c.Masked() == mask {
-			return c, true
-		}
-	}
-	return issuer.Card{}, false
-}
-
-func httpURL(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
-}
-
 // back is the address the shopper is sent to: the shop's URL, or a page of the gateway if it is relative, with the
 // order's id and language added.
 func (g *Gateway) back(o *order, to string) string {
-	if !httpURL(to) {
+	if !sim.WebURL(to) {
 		to = g.url("/payment/merchants/rbs/" + strings.TrimPrefix(to, "/"))
 	}
 	sep := "?"

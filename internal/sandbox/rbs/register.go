@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"tollgate/internal/sandbox/sim"
 )
 
 // features this merchant may ask for. VERIFY and PARTIAL_AUTHORIZATION need a permission that no sandbox account has.
@@ -18,7 +19,7 @@ func parseAmount(s string) (int64, *fault) {
 		return 0, missing("amount")
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n < 0 || !digitsOnly(s) || len(s) > 12 {
+	if err != nil || n < 0 || !sim.AllDigits(s) || len(s) > 12 {
 		return 0, refuse(4, "[amount] is malformed")
 	}
 	return n, nil
@@ -62,11 +63,11 @@ func (g *Gateway) registerOrder(c *call, preAuth bool) (body, *fault) {
 		return nil, missing("returnUrl")
 	}
 	for _, name := range []string{"returnUrl", "failUrl"} { // may be relative to the gateway's pages
-		if u, err := url.Parse(f.Get(name)); err != nil || u.Scheme != "" && !httpURL(f.Get(name)) {
+		if u, err := url.Parse(f.Get(name)); err != nil || u.Scheme != "" && !sim.WebURL(f.Get(name)) {
 			return nil, refuse(4, "["+name+"] is malformed")
 		}
 	}
-	if cb := f.Get("dynamicCallbackUrl"); cb != "" && !httpURL(cb) {
+	if cb := f.Get("dynamicCallbackUrl"); cb != "" && !sim.WebURL(cb) {
 		return nil, refuse(4, "[dynamicCallbackUrl] is malformed")
 	}
 	asked, bad := askedFeatures(f["features"])
@@ -83,7 +84,7 @@ func (g *Gateway) registerOrder(c *call, preAuth bool) (body, *fault) {
 		return nil, bad
 	}
 	if number == "" {
-		number = strconv.Itoa(11000 + len(g.orders) + 1)
+		number = strconv.Itoa(11000 + g.orders.Len() + 1)
 	}
 	if g.byNumber(c.acc, number) != nil {
 		return nil, refuse(1, "Order number is duplicated, order with given order number is processed already")
@@ -93,7 +94,7 @@ func (g *Gateway) registerOrder(c *call, preAuth bool) (body, *fault) {
 		language = "ru"
 	}
 	o := &order{
-		ID: g.newID(), Account: c.acc.UserName, Number: number, Amount: amount, Currency: currency, PreAuth: preAuth,
+		ID: g.env.UUID(), Account: c.acc.UserName, Number: number, Amount: amount, Currency: currency, PreAuth: preAuth,
 		Description: f.Get("description"), ReturnURL: f.Get("returnUrl"), FailURL: f.Get("failUrl"),
 		CallbackURL: f.Get("dynamicCallbackUrl"), ClientID: f.Get("clientId"), BindingID: f.Get("bindingId"), Language: language,
 		IP: f.Get("ip"), Features: asked, Params: params, Created: now, Expires: expires, Action: actionNoAttempt,
@@ -101,7 +102,7 @@ func (g *Gateway) registerOrder(c *call, preAuth bool) (body, *fault) {
 	if bad := g.save(o); bad != nil {
 		return nil, bad
 	}
-	return body{}.with("orderId", o.ID).with("formUrl", g.url("/payment/merchants/rbs/payment_"+o.Language+".html?mdOrder="+o.ID)), nil
+	return body{}.With("orderId", o.ID).With("formUrl", g.url("/payment/merchants/rbs/payment_"+o.Language+".html?mdOrder="+o.ID)), nil
 }
 
 func askedFeatures(values []string) ([]string, *fault) {

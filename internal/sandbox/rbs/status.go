@@ -11,70 +11,70 @@ func (g *Gateway) statusExtended(c *call) (body, *fault) {
 		return nil, bad
 	}
 	t := o.Try
-	b := body{}.with("errorCode", "0").with("errorMessage", "Success").with("orderNumber", o.Number).with("orderStatus", o.Status).
-		with("actionCode", o.Action).with("actionCodeDescription", actionText[o.Action]).with("amount", o.Amount).with("currency", o.Currency).
-		with("date", o.Created.UnixMilli()).with("orderDescription", o.Description).opt("ip", o.IP)
+	b := body{}.With("errorCode", "0").With("errorMessage", "Success").With("orderNumber", o.Number).With("orderStatus", o.Status).
+		With("actionCode", o.Action).With("actionCodeDescription", actionText[o.Action]).With("amount", o.Amount).With("currency", o.Currency).
+		With("date", o.Created.UnixMilli()).With("orderDescription", o.Description).Opt("ip", o.IP)
 	params := append([]param{{"browser_language_param", o.Language}}, o.Params...)
-	b = b.with("merchantOrderParams", params).with("transactionAttributes", []any{}).
-		with("attributes", []param{{"mdOrder", o.ID}})
+	b = b.With("merchantOrderParams", params).With("transactionAttributes", []any{}).
+		With("attributes", []param{{"mdOrder", o.ID}})
 	if t != nil {
-		b = b.with("cardAuthInfo", cardAuthInfo(o))
+		b = b.With("cardAuthInfo", cardAuthInfo(o))
 		if t.Binding != "" && !o.Paid.IsZero() {
-			b = b.with("bindingInfo", body{}.with("clientId", o.ClientID).with("bindingId", t.Binding))
+			b = b.With("bindingInfo", body{}.With("clientId", o.ClientID).With("bindingId", t.Binding))
 		}
 	}
 	if !o.Paid.IsZero() {
-		b = b.with("authDateTime", o.Paid.UnixMilli())
+		b = b.With("authDateTime", o.Paid.UnixMilli())
 	}
-	b = b.with("terminalId", "123456")
+	b = b.With("terminalId", "123456")
 	if t != nil {
-		b = b.opt("authRefNum", t.RefNum)
+		b = b.Opt("authRefNum", t.RefNum)
 	}
-	b = b.with("paymentAmountInfo", body{}.with("paymentState", o.paymentState()).with("approvedAmount", o.Approved).
-		with("depositedAmount", o.Deposited-o.Refunded).with("refundedAmount", o.Refunded).with("totalAmount", o.Amount)).
-		with("bankInfo", body{}.with("bankCountryCode", "UNKNOWN").with("bankCountryName", "&ltUnknown&gt"))
+	b = b.With("paymentAmountInfo", body{}.With("paymentState", o.paymentState()).With("approvedAmount", o.Approved).
+		With("depositedAmount", o.Deposited-o.Refunded).With("refundedAmount", o.Refunded).With("totalAmount", o.Amount)).
+		With("bankInfo", body{}.With("bankCountryCode", "UNKNOWN").With("bankCountryName", "&ltUnknown&gt"))
 	for _, d := range []struct {
 		name string
 		at   time.Time
 	}{{"depositedDate", o.DepositedAt}, {"refundedDate", o.RefundedAt}, {"reversedDate", o.ReversedAt}} {
 		if !d.at.IsZero() {
-			b = b.with(d.name, d.at.UnixMilli())
+			b = b.With(d.name, d.at.UnixMilli())
 		}
 	}
 	if len(o.Refunds) > 0 {
 		list := []body{}
 		for _, r := range o.Refunds {
-			list = append(list, body{}.with("date", r.At.UTC().Format(time.DateTime)).opt("externalRefundId", r.ExternalID).
-				with("approvalCode", r.Approval).with("actionCode", "000").with("referenceNumber", r.RefNum).with("amount", r.Amount))
+			list = append(list, body{}.With("date", r.At.UTC().Format(time.DateTime)).Opt("externalRefundId", r.ExternalID).
+				With("approvalCode", r.Approval).With("actionCode", "000").With("referenceNumber", r.RefNum).With("amount", r.Amount))
 		}
-		b = b.with("refunds", list)
+		b = b.With("refunds", list)
 	}
 	if t != nil {
 		way := "CARD"
 		if t.Binding != "" && o.has("AUTO_PAYMENT") {
 			way = "CARD_BINDING"
 		}
-		b = b.with("paymentWay", way)
+		b = b.With("paymentWay", way)
 	}
 	return b, nil
 }
 
 func cardAuthInfo(o *order) body {
 	t := o.Try
-	b := body{}.with("maskedPan", t.Masked).with("expiration", t.Expiry).opt("cardholderName", t.Holder).opt("approvalCode", t.Approval).
-		with("pan", t.Masked).with("paymentSystem", t.System)
+	b := body{}.With("maskedPan", t.Masked).With("expiration", t.Expiry).Opt("cardholderName", t.Holder).Opt("approvalCode", t.Approval).
+		With("pan", t.Masked).With("paymentSystem", t.System)
 	if t.Version == "" {
 		return b
 	}
 	s := body{}
 	if eci, err := strconv.Atoi(t.ECI); err == nil {
-		s = s.with("eci", eci)
+		s = s.With("eci", eci)
 	}
-	s = s.with("threeDSProtocolVersion", t.Version).opt("aresTransStatus", t.ARes).opt("rreqTransStatus", t.RReq).opt("paResStatus", t.PaRes)
+	s = s.With("threeDSProtocolVersion", t.Version).Opt("aresTransStatus", t.ARes).Opt("rreqTransStatus", t.RReq).Opt("paResStatus", t.PaRes)
 	if t.CAVV != "" || t.XID != "" {
-		s = s.with("threeDSInfo", body{}.opt("cavv", t.CAVV).opt("xid", t.XID))
+		s = s.With("threeDSInfo", body{}.Opt("cavv", t.CAVV).Opt("xid", t.XID))
 	}
-	return b.with("secureAuthInfo", s)
+	return b.With("secureAuthInfo", s)
 }
 
 // statusOld is getOrderStatus.do, with its capitalised names.
@@ -85,23 +85,23 @@ func (g *Gateway) statusOld(c *call) (body, *fault) {
 	}
 	b := body{}
 	if t := o.Try; t != nil {
-		b = b.opt("expiration", t.Expiry).opt("cardholderName", t.Holder)
+		b = b.Opt("expiration", t.Expiry).Opt("cardholderName", t.Holder)
 	}
-	b = b.with("depositAmount", o.Deposited-o.Refunded).with("currency", o.Currency)
+	b = b.With("depositAmount", o.Deposited-o.Refunded).With("currency", o.Currency)
 	if t := o.Try; t != nil {
-		b = b.opt("approvalCode", t.Approval)
+		b = b.Opt("approvalCode", t.Approval)
 	}
-	b = b.with("authCode", 2).opt("clientId", o.ClientID)
+	b = b.With("authCode", 2).Opt("clientId", o.ClientID)
 	if t := o.Try; t != nil && !o.Paid.IsZero() {
-		b = b.opt("bindingId", t.Binding)
+		b = b.Opt("bindingId", t.Binding)
 	}
-	b = b.with("ErrorCode", "0").with("ErrorMessage", "Success").with("OrderStatus", o.Status).with("OrderNumber", o.Number)
+	b = b.With("ErrorCode", "0").With("ErrorMessage", "Success").With("OrderStatus", o.Status).With("OrderNumber", o.Number)
 	if t := o.Try; t != nil {
-		b = b.opt("Pan", t.Masked)
+		b = b.Opt("Pan", t.Masked)
 	}
-	b = b.with("Amount", o.Amount)
+	b = b.With("Amount", o.Amount)
 	if o.IP != "" {
-		b = b.with("Ip", o.IP)
+		b = b.With("Ip", o.IP)
 	}
 	return b, nil
 }

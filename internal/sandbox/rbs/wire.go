@@ -1,59 +1,17 @@
 package rbs
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"tollgate/internal/sandbox/amount"
+	"tollgate/internal/sandbox/sim"
 )
 
-// body is a JSON object that keeps the order in which the gateway writes its members.
-type body []member
-
-type member struct {
-	name  string
-	value any
-}
-
-func (b body) with(name string, value any) body { return append(b, member{name, value}) }
-
-// opt adds the member only if its value is not empty.
-func (b body) opt(name, value string) body {
-	if value == "" {
-		return b
-	}
-	return b.with(name, value)
-}
-
-func (b body) get(name string) any {
-	for _, m := range b {
-		if m.name == name {
-			return m.value
-		}
-	}
-	return nil
-}
-
-func (b body) MarshalJSON() ([]byte, error) {
-	var out bytes.Buffer
-	out.WriteByte('{')
-	for i, m := range b {
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		out.WriteString(strconv.Quote(m.name) + ":")
-		enc := json.NewEncoder(&out)
-		enc.SetEscapeHTML(false)
-		if err := enc.Encode(m.value); err != nil {
-			return nil, err
-		}
-	}
-	out.WriteByte('}')
-	return out.Bytes(), nil
-}
+// body is an answer in the order in which the gateway writes it.
+type body = sim.Object
 
 // fault is a refusal at the API's own level: the order keeps its state. code is written as a number by the payment
 // calls and as text by the rest, as in the recorded bodies.
@@ -88,23 +46,6 @@ func writeJSON(w http.ResponseWriter, v any) {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(v) // a failed write means that the client is gone
-}
-
-func digitsOnly(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
-
-// luhn is the check digit rule of ISO/IEC 7812.
-func luhn(pan string) bool {
-	sum := 0
-	for i := range len(pan) {
-		d := int(pan[len(pan)-1-i] - '0')
-		if i%2 == 1 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return sum%10 == 0
 }
 
 // maskPAN is the mask this gateway prints: first six, two stars, last four.

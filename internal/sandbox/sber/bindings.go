@@ -23,27 +23,26 @@ func (b *binding) block() body {
 	if b.Virtual {
 		kind = "VIRTUAL_CARD"
 	}
-	return body{}.with("uuid", b.UUID).with("createdDate", date(b.Created)).with("paymentType", kind).with("paymentSystem", system(b.Masked))
+	return body{}.With("uuid", b.UUID).With("createdDate", date(b.Created)).With("paymentType", kind).With("paymentSystem", system(b.Masked))
 }
 
 func (b *binding) card() body {
-	return body{}.with("maskedPan", b.Masked).opt("expiryDate", b.Expiry).with("extendedInfo", body{})
+	return body{}.With("maskedPan", b.Masked).Opt("expiryDate", b.Expiry).With("extendedInfo", body{})
 }
 
 // bindingOf finds an active card of the customer's.
 func (g *Gateway) bindingOf(c *client, id string) *binding {
-	b := g.bindings[id]
+	b := g.bindings.Get(id)
 	if b == nil || b.Client != c.UUID || !b.Active {
 		return nil
 	}
-	copied := *b
-	return &copied
+	return b
 }
 
 // balances are what virtual cards hold, by currency: a sum over the orders, so that it cannot disagree with them.
 func (g *Gateway) balance(id, currency string) int64 {
 	var sum int64
-	for _, o := range g.orders {
+	for o := range g.orders.All() {
 		if o.Currency != currency {
 			continue
 		}
@@ -67,13 +66,13 @@ func (g *Gateway) vcardCreate(c *call) (body, *fault) {
 		return nil, bad
 	}
 	b := &binding{
-		UUID: g.hex32(), Client: c.client.UUID, Created: g.now(), Masked: "400002" + g.digits(4), Active: true,
+		UUID: g.hex32(), Client: c.client.UUID, Created: g.now(), Masked: "400002" + g.env.Digits(4), Active: true,
 		Expiry: g.now().AddDate(3, 0, 0).Format("2006-01"), Virtual: true, Merchant: c.merchant.MerchantLogin, Number: in.TransactionNumber,
 	}
 	if bad := g.saveBinding(b); bad != nil {
 		return nil, bad
 	}
-	return body{}.with("transactionNumber", in.TransactionNumber).with("binding", b.block()).with("card", b.card()), nil
+	return body{}.With("transactionNumber", in.TransactionNumber).With("binding", b.block()).With("card", b.card()), nil
 }
 
 func (g *Gateway) change(c *call) (body, *fault) {
@@ -100,7 +99,7 @@ func (g *Gateway) change(c *call) (body, *fault) {
 	if bad := g.saveBinding(b); bad != nil {
 		return nil, bad
 	}
-	return body{}.with("transactionNumber", in.TransactionNumber), nil
+	return body{}.With("transactionNumber", in.TransactionNumber), nil
 }
 
 // remove is delete. A customer who is deleted loses cards and tokens; the phone finds a new one.
@@ -123,7 +122,7 @@ func (g *Gateway) remove(c *call) (body, *fault) {
 		if in.UUID != c.client.UUID {
 			return nil, errNoClient
 		}
-		for _, id := range g.bindingOrder {
+		for _, id := range g.bindings.IDs() {
 			if b := g.bindingOf(c.client, id); b != nil {
 				b.Active = false
 				if bad := g.saveBinding(b); bad != nil {
@@ -141,5 +140,5 @@ func (g *Gateway) remove(c *call) (body, *fault) {
 	default:
 		return nil, malformed("type")
 	}
-	return body{}.opt("transactionNumber", in.TransactionNumber), nil
+	return body{}.Opt("transactionNumber", in.TransactionNumber), nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"tollgate/internal/sandbox/sim"
 )
 
 const (
@@ -50,7 +51,7 @@ func (c *client) clone() *client {
 }
 
 func (c *client) block() body {
-	return body{}.with("uuid", c.UUID).with("createdDate", date(c.Created))
+	return body{}.With("uuid", c.UUID).With("createdDate", date(c.Created))
 }
 
 func hash(accessToken string) string {
@@ -61,13 +62,13 @@ func hash(accessToken string) string {
 // tokenOf finds whose token it is, and for which merchant. The header holds the token alone, without a scheme.
 func (g *Gateway) tokenOf(header string) (*client, Account, bool) {
 	sum := hash(header)
-	c := g.clients[g.tokens[sum]]
+	c := g.clients.Get(g.tokens[sum])
 	if c == nil {
 		return nil, Account{}, false
 	}
 	for _, t := range c.Tokens {
 		if a, ok := g.merchant(t.Merchant); ok && t.Hash == sum && g.now().Before(t.Expires) {
-			return c.clone(), a, true
+			return c, a, true
 		}
 	}
 	return nil, Account{}, false
@@ -75,7 +76,7 @@ func (g *Gateway) tokenOf(header string) (*client, Account, bool) {
 
 // isCustomer tells which phones have a customer behind them.
 func isCustomer(phone string) bool {
-	return len(phone) == 10 && digitsOnly(phone) && (phone[0] == '9' || phone[0] == '7') && !strings.HasSuffix(phone, "00")
+	return len(phone) == 10 && sim.AllDigits(phone) && (phone[0] == '9' || phone[0] == '7') && !strings.HasSuffix(phone, "00")
 }
 
 func (g *Gateway) clientsFind(c *call) (body, *fault) {
@@ -93,7 +94,7 @@ func (g *Gateway) clientsFind(c *call) (body, *fault) {
 		return nil, missing("phone")
 	}
 	if id, ok := g.contacts[k.key()]; ok {
-		return body{}.with("client", g.clients[id].block()), nil
+		return body{}.With("client", g.clients.Get(id).block()), nil
 	}
 	if k.Type == "EMAIL" || !isCustomer(in.Phone) {
 		return body{}, nil
@@ -102,7 +103,7 @@ func (g *Gateway) clientsFind(c *call) (body, *fault) {
 	if bad := g.saveClient(made); bad != nil {
 		return nil, bad
 	}
-	return body{}.with("client", made.block()), nil
+	return body{}.With("client", made.block()), nil
 }
 
 func (g *Gateway) clientsCreate(c *call) (body, *fault) {
@@ -134,7 +135,7 @@ func (g *Gateway) clientsCreate(c *call) (body, *fault) {
 	if bad := g.saveClient(made); bad != nil {
 		return nil, bad
 	}
-	return body{}.with("client", made.block()).with("accessCode", made.Code.AccessCode), nil
+	return body{}.With("client", made.block()).With("accessCode", made.Code.AccessCode), nil
 }
 
 // clientData is clients/: what is known of the token's customer. Only the parts that were asked for are in it.
@@ -149,18 +150,18 @@ func (g *Gateway) clientData(c *call) (body, *fault) {
 			return nil, malformed("responseType")
 		}
 	}
-	out := body{}.with("client", c.client.block())
+	out := body{}.With("client", c.client.block())
 	if slices.Contains(parts, "contacts") {
-		out = out.with("contacts", c.client.Contacts)
+		out = out.With("contacts", c.client.Contacts)
 	}
 	if slices.Contains(parts, "bindings") {
 		list := []body{}
-		for _, id := range g.bindingOrder {
-			if b := g.bindings[id]; b.Client == c.client.UUID && b.Active {
-				list = append(list, b.block().opt("mnemonic", b.Mnemonic).with("card", b.card()))
+		for b := range g.bindings.All() {
+			if b.Client == c.client.UUID && b.Active {
+				list = append(list, b.block().Opt("mnemonic", b.Mnemonic).With("card", b.card()))
 			}
 		}
-		out = out.with("bindings", list)
+		out = out.With("bindings", list)
 	}
 	return out, nil
 }
@@ -172,7 +173,7 @@ func csv(s string) []string {
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 func (g *Gateway) newCode(a Account) loginCode {
-	code := g.random(17)
+	code := g.env.Random(17)
 	for i := range code {
 		code[i] = alphabet[int(code[i])%len(alphabet)]
 	}
@@ -188,16 +189,15 @@ func (g *Gateway) authOTP(c *call) (body, *fault) {
 	if !ok {
 		return nil, errMerchant
 	}
-	known := g.clients[in.UUID]
-	if known == nil {
+	next := g.clients.Get(in.UUID)
+	if next == nil {
 		return nil, errNoClient
 	}
-	next := known.clone()
 	next.Code = g.newCode(a)
 	if bad := g.saveClient(next); bad != nil {
 		return nil, bad
 	}
-	return body{}.with("accessCode", next.Code.AccessCode), nil
+	return body{}.With("accessCode", next.Code.AccessCode), nil
 }
 
 func (g *Gateway) authToken(c *call) (body, *fault) {
@@ -211,11 +211,10 @@ func (g *Gateway) authToken(c *call) (body, *fault) {
 	case in.OTP == "":
 		return nil, missing("otp")
 	}
-	known := g.clients[g.codes[in.AccessCode]]
-	if known == nil {
+	next := g.clients.Get(g.codes[in.AccessCode])
+	if next == nil {
 		return nil, errCode
 	}
-	next := known.clone()
 	code := next.Code
 	if in.OTP != DemoCode || !g.now().Before(code.Sent.Add(codeLife)) {
 		if next.Code.Tries++; next.Code.Tries >= codeTries {
@@ -226,12 +225,12 @@ func (g *Gateway) authToken(c *call) (body, *fault) {
 		}
 		return nil, errCode
 	}
-	accessToken := "4100" + g.digits(11) + "." + g.hex32()
+	accessToken := "4100" + g.env.Digits(11) + "." + g.hex32()
 	next.Code = loginCode{}
 	next.Tokens = slices.DeleteFunc(next.Tokens, func(t token) bool { return t.Merchant == code.Merchant })
 	next.Tokens = append(next.Tokens, token{code.Merchant, hash(accessToken), g.now().Add(g.tokenLife)})
 	if bad := g.saveClient(next); bad != nil {
 		return nil, bad
 	}
-	return body{}.with("accessToken", accessToken), nil
+	return body{}.With("accessToken", accessToken), nil
 }

@@ -3,7 +3,6 @@ package sber
 import (
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -53,16 +52,14 @@ type Gateway struct {
 	accounts  []Account
 	tokenLife time.Duration
 
-	mu           sync.Mutex
-	clients      map[string]*client   // by uuid; values are replaced, never changed in place
-	contacts     map[string]string    // type and value to client
-	codes        map[string]string    // accessCode to client
-	tokens       map[string]string    // hash of an accessToken to client
-	orders       map[string]*order    // by mdOrder; as clients
-	orderIDs     []string             // in the order in which they were made
-	numbers      map[[2]string]string // merchant and transactionNumber to mdOrder or binding
-	bindings     map[string]*binding  // by uuid; as clients
-	bindingOrder []string
+	mu       sync.Mutex
+	clients  *sim.Records[string, client]  // by uuid
+	bindings *sim.Records[string, binding] // by uuid
+	orders   *sim.Records[string, order]   // by mdOrder
+	contacts map[string]string             // type and value to client
+	codes    map[string]string             // accessCode to client
+	tokens   map[string]string             // hash of an accessToken to client
+	numbers  map[[2]string]string          // merchant and transactionNumber to mdOrder or binding
 }
 
 // New loads everything from the journal and puts every order into the ledger. It fails when the journal cannot be read.
@@ -75,28 +72,19 @@ func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	}
 	g := &Gateway{env: env, accounts: cfg.Accounts, tokenLife: cfg.TokenLife}
 	g.clear()
-	err := load(env, clientsBucket, g.keepClient)
-	if err == nil {
-		err = load(env, bindingsBucket, g.keepBinding)
+	var err error
+	if g.clients, err = (sim.Kind[string, client]{
+		Bucket: clientsBucket, ID: func(c *client) string { return c.UUID }, Clone: (*client).clone, Kept: g.keptClient,
+	}).Load(env); err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = load(env, ordersBucket, g.keep)
+	if g.bindings, err = (sim.Kind[string, binding]{Bucket: bindingsBucket, ID: func(b *binding) string { return b.UUID }, Kept: g.keptBinding}).Load(env); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("sber: %w", err)
+	if g.orders, err = (sim.Kind[string, order]{Bucket: ordersBucket, ID: func(o *order) string { return o.ID }, Kept: g.kept}).Load(env); err != nil {
+		return nil, err
 	}
 	return g, nil
-}
-
-func load[T any](env *sim.Env, bucket string, keep func(*T)) error {
-	return env.Journal.Each(bucket, func(_ string, raw json.RawMessage) error {
-		v := new(T)
-		if err := json.Unmarshal(raw, v); err != nil {
-			return err
-		}
-		keep(v)
-		return nil
-	})
 }
 
 // Name is the first path element of everything the gateway serves.
@@ -111,50 +99,23 @@ func (g *Gateway) Credentials() map[string]string {
 func (g *Gateway) Reset() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.clients.Reset()
+	g.bindings.Reset()
+	g.orders.Reset()
 	g.clear()
 }
 
 func (g *Gateway) clear() {
-	g.clients, g.contacts, g.codes, g.tokens = map[string]*client{}, map[string]string{}, map[string]string{}, map[string]string{}
-	g.orders, g.numbers, g.bindings = map[string]*order{}, map[[2]string]string{}, map[string]*binding{}
-	g.orderIDs, g.bindingOrder = nil, nil
+	g.contacts, g.codes, g.tokens, g.numbers = map[string]string{}, map[string]string{}, map[string]string{}, map[[2]string]string{}
 }
 
 func (g *Gateway) now() time.Time { return g.env.Now() }
 
-func (g *Gateway) random(n int) []byte {
-	b := make([]byte, n)
-	if _, err := io.ReadFull(g.env.Rand, b); err != nil {
-		panic("sber: no randomness: " + err.Error())
-	}
-	return b
-}
-
-// uuid is the mdOrder's kind of id.
-func (g *Gateway) uuid() string {
-	b := g.random(16)
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	h := hex.EncodeToString(b)
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
-}
-
 // hex32 is a customer's and a binding's kind of id.
-func (g *Gateway) hex32() string { return strings.ToUpper(hex.EncodeToString(g.random(16))) }
+func (g *Gateway) hex32() string { return strings.ToUpper(hex.EncodeToString(g.env.Random(16))) }
 
-func (g *Gateway) digits(n int) string {
-	out := g.random(n)
-	for i := range out {
-		out[i] = '0' + out[i]%10
-	}
-	return string(out)
-}
-
-// keep makes o the order's present state, in memory and in the ledger.
-func (g *Gateway) keep(o *order) {
-	if _, known := g.orders[o.ID]; !known {
-		g.orderIDs = append(g.orderIDs, o.ID)
-	}
-	g.orders[o.ID] = o.clone()
+// kept is told of every new state of an order.
+func (g *Gateway) kept(_, o *order) {
 	g.numbers[[2]string{o.Merchant, o.Number}] = o.ID
 	iso, _ := letters(o.Currency) // checked by start
 	g.env.Ledger.Put(ledger.Entry{
@@ -163,14 +124,13 @@ func (g *Gateway) keep(o *order) {
 	})
 }
 
-func (g *Gateway) keepClient(c *client) {
-	if old := g.clients[c.UUID]; old != nil {
+func (g *Gateway) keptClient(old, c *client) {
+	if old != nil {
 		delete(g.codes, old.Code.AccessCode)
 		for _, t := range old.Tokens {
 			delete(g.tokens, t.Hash)
 		}
 	}
-	g.clients[c.UUID] = c.clone()
 	for _, k := range c.Contacts {
 		g.contacts[k.key()] = c.UUID
 	}
@@ -182,48 +142,21 @@ func (g *Gateway) keepClient(c *client) {
 	}
 }
 
-func (g *Gateway) keepBinding(b *binding) {
-	if _, known := g.bindings[b.UUID]; !known {
-		g.bindingOrder = append(g.bindingOrder, b.UUID)
-	}
-	copied := *b
-	g.bindings[b.UUID] = &copied
+func (g *Gateway) keptBinding(_, b *binding) {
 	if b.Number != "" {
 		g.numbers[[2]string{b.Merchant, b.Number}] = b.UUID
 	}
 }
 
-// write is the one way to disk: before anybody learns of a change.
-func (g *Gateway) write(bucket, key string, v any) *fault {
-	if err := g.env.Journal.Put(bucket, key, v); err != nil {
-		g.env.Log.Error("change not kept", "gateway", gatewayName, "err", err)
+func (g *Gateway) save(o *order) *fault          { return written(g.orders.Save(o)) }
+func (g *Gateway) saveClient(c *client) *fault   { return written(g.clients.Save(c)) }
+func (g *Gateway) saveBinding(b *binding) *fault { return written(g.bindings.Save(b)) }
+
+func written(err error) *fault {
+	if err != nil {
 		return errSystem
 	}
 	return nil
-}
-
-func (g *Gateway) save(o *order) *fault {
-	bad := g.write(ordersBucket, o.ID, o)
-	if bad == nil {
-		g.keep(o)
-	}
-	return bad
-}
-
-func (g *Gateway) saveClient(c *client) *fault {
-	bad := g.write(clientsBucket, c.UUID, c)
-	if bad == nil {
-		g.keepClient(c)
-	}
-	return bad
-}
-
-func (g *Gateway) saveBinding(b *binding) *fault {
-	bad := g.write(bindingsBucket, b.UUID, b)
-	if bad == nil {
-		g.keepBinding(b)
-	}
-	return bad
 }
 
 func (g *Gateway) merchant(login string) (Account, bool) {
@@ -314,9 +247,9 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, m method) {
 	if bad != nil {
 		status, word = bad.http, "ERROR"
 	}
-	answer = answer.with("requestId", g.requestID()).with("status", word)
+	answer = answer.With("requestId", g.requestID()).With("status", word)
 	if bad != nil {
-		answer = answer.with("errorCode", bad.code).with("errorMessage", bad.message)
+		answer = answer.With("errorCode", bad.code).With("errorMessage", bad.message)
 	}
 	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
 	w.Header().Set("Cache-Control", "no-store")
@@ -329,7 +262,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, m method) {
 func (g *Gateway) requestID() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.uuid()
+	return g.env.UUID()
 }
 
 func (g *Gateway) do(w http.ResponseWriter, r *http.Request, m method) (body, *fault) {

@@ -44,7 +44,7 @@ func TestAPhoneIsACustomerOrTheAnswerHasNoClient(t *testing.T) {
 	}
 	w.refused("4", "clients/find", object{})
 	w.refused("4", "clients/find", object{"phone": "9991234567", "email": "a@b.example"})
-	w.restart()
+	w.Restart()
 	if out := w.as("", "clients/find", object{"phone": "9991234567"}); text(out, "client", "uuid") != id {
 		t.Errorf("forgotten: %v", out)
 	}
@@ -60,13 +60,13 @@ func TestTheCodeIsGoodForSixtySecondsAndThreeTries(t *testing.T) {
 		return text(w.as("", "auth/token", object{"accessCode": code, "otp": otp}), "accessToken")
 	}
 	late := ask()
-	w.pass(60 * time.Second)
+	w.Pass(60 * time.Second)
 	if try(late, DemoCode) != "" {
 		t.Error("taken after 60 s")
 	}
 	justInTime := ask()
-	w.pass(59 * time.Second)
-	w.restart()
+	w.Pass(59 * time.Second)
+	w.Restart()
 	if try(justInTime, DemoCode) == "" {
 		t.Error("refused after 59 s and a restart")
 	}
@@ -111,12 +111,12 @@ func TestATokenLivesThirtyDaysAndUntilTheNextLogin(t *testing.T) {
 	if !dead(w.token) || dead(next) || dead(other) {
 		t.Error("a new token must end the one before, and no other")
 	}
-	w.pass(30*24*time.Hour - time.Second)
-	w.restart()
+	w.Pass(30*24*time.Hour - time.Second)
+	w.Restart()
 	if dead(next) {
 		t.Error("dead before 30 days")
 	}
-	w.pass(time.Second)
+	w.Pass(time.Second)
 	if !dead(next) {
 		t.Error("alive after 30 days")
 	}
@@ -142,7 +142,7 @@ func TestStartMovesNoMoneyAndFinishMovesItOnce(t *testing.T) {
 	w.refused("5", "payment/finish", finish(started))
 	w.refused("1", "payment/start", payment("p-1", byCard(noTDS)))
 	w.mustLedger("p-1", 1, 6100)
-	w.restart()
+	w.Restart()
 	w.refused("1", "payment/start", payment("p-1", byCard(noTDS)))
 	w.mustLedger("p-1", 1, 6100)
 	if w.status("p-1") != "DEPOSITED" {
@@ -166,7 +166,7 @@ func TestThreeDSecureNeedsThePaResOfItsOwnPaReq(t *testing.T) {
 	if w.status("p-1") != "CREATED" {
 		t.Fatal("a refused PaRes changed the order")
 	}
-	w.restart()
+	w.Restart()
 	done := w.good("payment/finish", with(f, "paRes", back.Get("PaRes")))
 	if _, there := done["transactionNumber"]; there || text(done, "mdOrder") != text(started, "mdOrder") {
 		t.Errorf("3DS finish answers mdOrder alone: %v", done)
@@ -245,7 +245,7 @@ func TestStartRefusesWhatIsMissingOrMalformed(t *testing.T) {
 	w.refused("3", "payment/start", with(ok, "amount", with(amount, "currency", "RUB")))
 	w.refused("3", "payment/start", with(ok, "amount", with(amount, "currency", "999")))
 	w.refused("2", "payment/start", with(ok, "source", byBinding(strings.Repeat("A", 32))))
-	if len(w.env.Ledger.All()) != 0 {
+	if len(w.Env.Ledger.All()) != 0 {
 		t.Error("a refused start made an order")
 	}
 	w.good("payment/start", with(ok, "amount", with(amount, "transactionAmount", "6100")))
@@ -277,11 +277,11 @@ func TestAnOrderBelongsToItsCustomerAndMerchant(t *testing.T) {
 func TestAnOrderThatNobodyFinishesIsDeclinedAfterTwentyMinutes(t *testing.T) {
 	w := newWorld(t)
 	started := w.good("payment/start", payment("p-1", byCard(noTDS)))
-	w.pass(orderLife - time.Second)
+	w.Pass(orderLife - time.Second)
 	if w.status("p-1") != "CREATED" {
 		t.Fatal(w.status("p-1"))
 	}
-	w.pass(time.Second)
+	w.Pass(time.Second)
 	w.refused("5", "payment/finish", finish(started))
 	if w.status("p-1") != "DECLINED" {
 		t.Error(w.status("p-1"))
@@ -328,7 +328,7 @@ func TestACardIsSavedPaidWithRenamedAndDeleted(t *testing.T) {
 	if cards := w.cards(); len(cards) != 1 || text(cards[0], "uuid") != id || text(cards[0], "card", "maskedPan") != "4000010008" || text(cards[0], "paymentSystem") != "VISA" {
 		t.Fatalf("%v", cards)
 	}
-	w.restart()
+	w.Restart()
 	w.pays("p-3", byBinding(id))
 	w.mustLedger("p-3", 1, 6100)
 	w.good("change", object{"transactionNumber": "r-1", "binding": object{"uuid": id, "mnemonic": "Моя карта"}})
@@ -349,7 +349,7 @@ func TestACardIsSavedPaidWithRenamedAndDeleted(t *testing.T) {
 	w.good("delete", object{"transactionNumber": "d-1", "type": "binding", "uuid": id})
 	w.refused("2", "delete", object{"transactionNumber": "d-2", "type": "binding", "uuid": id})
 	w.refused("2", "payment/start", payment("p-4", byBinding(id)))
-	w.restart()
+	w.Restart()
 	if len(w.cards()) != 0 {
 		t.Error("deleted and still there")
 	}
@@ -401,7 +401,7 @@ func TestTransfersGoToCardsSavedCardsAndVirtualCards(t *testing.T) {
 	w.refused("2", "transfer/start", go1("t-4", byBinding(saved), byBinding(strings.Repeat("B", 32))))
 
 	// 12200 lie on the virtual card: two payments, then no more.
-	w.restart()
+	w.Restart()
 	w.pays("b-1", byBinding(virtual))
 	w.pays("b-2", byBinding(virtual))
 	w.refused("116", "payment/finish", finish(w.good("payment/start", payment("b-3", byBinding(virtual)))))
@@ -411,9 +411,9 @@ func TestTheListHoldsWhatWasPerformedInTheTimeAskedFor(t *testing.T) {
 	w := newWorld(t)
 	w.pays("p-1", byCard(noTDS))
 	w.good("payment/start", payment("p-2", byCard(noTDS)))
-	w.pass(time.Minute)
+	w.Pass(time.Minute)
 	w.good("vcard/create", object{"transactionNumber": "v-1"})
-	w.pass(time.Second)
+	w.Pass(time.Second)
 	other := w.login(DemoPhone, "other")
 	started := w.as(other, "payment/start", payment("o-1", byCard(noTDS)))
 	w.as(other, "payment/finish", finish(started))
@@ -455,7 +455,7 @@ func TestACustomerCanBeMadeAndDeleted(t *testing.T) {
 	w.refused("1", "clients/create", object{"transactionNumber": "1000002", "merchantLogin": "tollgate", "contacts": []object{{"type": "EMAIL", "value": "client@example.com"}}})
 	w.refused("6", "delete", object{"type": "client", "uuid": text(made, "client", "uuid")})
 	w.as(token, "delete", object{"type": "client", "uuid": text(made, "client", "uuid")})
-	w.restart()
+	w.Restart()
 	if out := w.as(token, "transactions/find", object{"transactionNumber": "x"}); text(out, "errorCode") != "5" {
 		t.Errorf("a deleted customer's token lives: %v", out)
 	}
@@ -468,7 +468,7 @@ func TestNothingOnDiskHoldsACardNumberOrAToken(t *testing.T) {
 	w := newWorld(t)
 	w.pays("p-1", object{"card": with(cardOf(noTDS), "saveCard", true)})
 	w.good("transfer/start", with(payment("t-1", byCard(legacyOK)), "target", object{"card": object{"pan": noFunds}}))
-	files, _ := filepath.Glob(filepath.Join(w.dir, "*"))
+	files, _ := filepath.Glob(filepath.Join(w.Dir, "*"))
 	all := ""
 	for _, f := range files {
 		raw, err := os.ReadFile(f)
@@ -488,13 +488,13 @@ func TestNothingOnDiskHoldsACardNumberOrAToken(t *testing.T) {
 
 func TestFaultsAndTheLogNameCallsByTheirPath(t *testing.T) {
 	w := newWorld(t)
-	if err := w.env.Faults.Add(faults.Fault{Gateway: "sber", Call: "payment/finish", Do: "status", Status: 500, When: "after"}); err != nil {
+	if err := w.Env.Faults.Add(faults.Fault{Gateway: "sber", Call: "payment/finish", Do: "status", Status: 500, When: "after"}); err != nil {
 		t.Fatal(err)
 	}
 	started := w.good("payment/start", payment("p-1", byCard(noTDS)))
 	res, err := http.DefaultClient.Do(func() *http.Request {
 		body, _ := json.Marshal(finish(started))
-		r, _ := http.NewRequest(http.MethodPost, w.server.URL+"/sber/sbersafe/api/payment/finish", strings.NewReader(string(body)))
+		r, _ := http.NewRequest(http.MethodPost, w.Server.URL+"/sber/sbersafe/api/payment/finish", strings.NewReader(string(body)))
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("Authorization", w.token)
 		return r
@@ -512,7 +512,7 @@ func TestFaultsAndTheLogNameCallsByTheirPath(t *testing.T) {
 func TestOnlyTheDocumentedPathsAndMethod(t *testing.T) {
 	w := newWorld(t)
 	for path, want := range map[string]int{"payment/start": 405, "payment/refund": 404, "": 404} {
-		res, err := http.Get(w.server.URL + "/sber/sbersafe/api/" + path)
+		res, err := http.Get(w.Server.URL + "/sber/sbersafe/api/" + path)
 		if err != nil {
 			t.Fatal(err)
 		}

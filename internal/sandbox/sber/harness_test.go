@@ -11,27 +11,19 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"tollgate/internal/sandbox/ledger"
 	"tollgate/internal/sandbox/sim"
+	"tollgate/internal/sandbox/sim/simtest"
 )
 
 // world is a sandbox of this gateway and the issuer alone, on loopback, with a clock of its own.
 type world struct {
-	t      *testing.T
-	dir    string
-	cfg    Config
-	server *httptest.Server
-	env    *sim.Env
-	g      *Gateway
-	stop   func()
-	token  string
-
-	mu  sync.Mutex
-	now time.Time
+	*simtest.World
+	cfg   Config
+	g     *Gateway
+	token string
 
 	shop *httptest.Server
 	back chan url.Values // what the bank posts to the shop
@@ -39,55 +31,19 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), back: make(chan url.Values, 8),
+	w := &world{back: make(chan url.Values, 8),
 		cfg: Config{Accounts: []Account{DemoAccount(), {MerchantLogin: "other", Info: "Other shop"}}}}
 	w.shop = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		r.ParseForm()
 		w.back <- r.Form
 	}))
 	t.Cleanup(w.shop.Close)
-	w.start()
-	t.Cleanup(func() { w.stop() })
+	w.World = simtest.New(t, func(env *sim.Env) (_ sim.Gateway, err error) {
+		w.g, err = New(env, w.cfg)
+		return w.g, err
+	})
 	w.token = w.login(DemoPhone, "tollgate")
 	return w
-}
-
-func (w *world) start() {
-	mux := http.NewServeMux()
-	w.server = httptest.NewServer(mux)
-	env, err := sim.New(sim.Options{BaseURL: w.server.URL, Dir: w.dir, Now: w.clock})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.env = env
-	if w.g, err = New(env, w.cfg); err != nil {
-		w.t.Fatal(err)
-	}
-	mux.Handle("/sber/", http.StripPrefix("/sber", env.Faults.Wrap("sber", w.g.Handler())))
-	mux.Handle("/acs/", env.Issuer.Handler())
-	w.stop = func() {
-		w.server.Close()
-		env.Close()
-	}
-}
-
-// restart is a kill and a new start on the same data folder, at another address.
-func (w *world) restart() {
-	w.stop()
-	w.start()
-}
-
-func (w *world) clock() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.now
-}
-
-func (w *world) pass(d time.Duration) {
-	w.mu.Lock()
-	w.now = w.now.Add(d)
-	w.mu.Unlock()
-	w.env.Issuer.Sweep()
 }
 
 type object = map[string]any
@@ -108,10 +64,10 @@ func text(v any, names ...string) string {
 
 // raw posts a body with a token ("" sends none).
 func (w *world) raw(path, token, contentType string, body []byte) (int, object) {
-	w.t.Helper()
-	r, err := http.NewRequest(http.MethodPost, w.server.URL+"/sber/sbersafe/api/"+path, bytes.NewReader(body))
+	w.T.Helper()
+	r, err := http.NewRequest(http.MethodPost, w.Server.URL+"/sber/sbersafe/api/"+path, bytes.NewReader(body))
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	r.Header.Set("Content-Type", contentType)
 	if token != "" {
@@ -119,24 +75,24 @@ func (w *world) raw(path, token, contentType string, body []byte) (int, object) 
 	}
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	defer res.Body.Close()
 	out := object{}
 	if err := json.NewDecoder(res.Body).Decode(&out); err != nil {
-		w.t.Fatalf("%s answers %s and no JSON", path, res.Status)
+		w.T.Fatalf("%s answers %s and no JSON", path, res.Status)
 	}
 	if res.Header.Get("Cache-Control") != "no-store" || text(out, "requestId") == "" || text(out, "status") == "" {
-		w.t.Errorf("%s: header or common members missing: %v", path, out)
+		w.T.Errorf("%s: header or common members missing: %v", path, out)
 	}
 	return res.StatusCode, out
 }
 
 func (w *world) as(token, path string, v object) object {
-	w.t.Helper()
+	w.T.Helper()
 	body, err := json.Marshal(v)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	_, out := w.raw(path, token, "application/json", body)
 	return out
@@ -144,35 +100,35 @@ func (w *world) as(token, path string, v object) object {
 
 // call posts with the demo customer's token.
 func (w *world) call(path string, v object) object {
-	w.t.Helper()
+	w.T.Helper()
 	return w.as(w.token, path, v)
 }
 
 // good wants SUCCESS.
 func (w *world) good(path string, v object) object {
-	w.t.Helper()
+	w.T.Helper()
 	out := w.call(path, v)
 	if text(out, "status") != "SUCCESS" {
-		w.t.Fatalf("%s: %v", path, out)
+		w.T.Fatalf("%s: %v", path, out)
 	}
 	return out
 }
 
 // refused wants the code.
 func (w *world) refused(code, path string, v object) {
-	w.t.Helper()
+	w.T.Helper()
 	if out := w.call(path, v); text(out, "status") != "ERROR" || text(out, "errorCode") != code {
-		w.t.Errorf("%s: wanted a refusal with %s, got %v", path, code, out)
+		w.T.Errorf("%s: wanted a refusal with %s, got %v", path, code, out)
 	}
 }
 
 func (w *world) login(phone, merchant string) string {
-	w.t.Helper()
+	w.T.Helper()
 	found := w.as("", "clients/find", object{"phone": phone})
 	code := w.as("", "auth/otp", object{"merchantLogin": merchant, "uuid": text(found, "client", "uuid")})
 	out := w.as("", "auth/token", object{"accessCode": text(code, "accessCode"), "otp": DemoCode})
 	if text(out, "accessToken") == "" {
-		w.t.Fatalf("no token: %v %v %v", found, code, out)
+		w.T.Fatalf("no token: %v %v %v", found, code, out)
 	}
 	return text(out, "accessToken")
 }
@@ -205,25 +161,25 @@ func finish(started object) object {
 }
 
 func (w *world) status(number string) string {
-	w.t.Helper()
+	w.T.Helper()
 	return text(w.good("transactions/find", object{"transactionNumber": number}), "mdOrderStatus")
 }
 
 func (w *world) ledger(number string) ledger.Entry {
-	w.t.Helper()
-	for _, e := range w.env.Ledger.All() {
+	w.T.Helper()
+	for _, e := range w.Env.Ledger.All() {
 		if e.Reference == number {
 			return e
 		}
 	}
-	w.t.Fatalf("%s is not in the ledger", number)
+	w.T.Fatalf("%s is not in the ledger", number)
 	return ledger.Entry{}
 }
 
 func (w *world) mustLedger(number string, charges int, captured int64) {
-	w.t.Helper()
+	w.T.Helper()
 	if e := w.ledger(number); e.Charges != charges || e.Captured != captured || e.Authorized != captured {
-		w.t.Fatalf("wanted %d charges of %d, the ledger has %+v", charges, captured, e)
+		w.T.Fatalf("wanted %d charges of %d, the ledger has %+v", charges, captured, e)
 	}
 }
 
@@ -234,16 +190,16 @@ var (
 
 // bank goes to the bank with a PaReq, as a browser without script does, and brings back what it posts to the TermUrl.
 func (w *world) bank(started object) url.Values {
-	w.t.Helper()
+	w.T.Helper()
 	if text(started, "redirectUrl") == "" || text(started, "paReq") == "" || text(started, "info") == "" {
-		w.t.Fatalf("no 3DS: %v", started)
+		w.T.Fatalf("no 3DS: %v", started)
 	}
 	v := url.Values{"PaReq": {text(started, "paReq")}, "MD": {text(started, "mdOrder")}, "TermUrl": {w.shop.URL + "/term"}}
 	to := text(started, "redirectUrl")
 	for range 4 {
 		res, err := http.PostForm(to, v)
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		page, _ := io.ReadAll(res.Body)
 		res.Body.Close()
@@ -254,23 +210,23 @@ func (w *world) bank(started object) url.Values {
 		}
 		form := formTag.FindStringSubmatch(string(page))
 		if form == nil {
-			w.t.Fatalf("no form: %s", page)
+			w.T.Fatalf("no form: %s", page)
 		}
 		next, err := res.Request.URL.Parse(html.UnescapeString(form[1]))
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		to, v = next.String(), url.Values{}
 		for _, field := range inputTag.FindAllStringSubmatch(form[2], -1) {
 			v.Set(html.UnescapeString(field[1]), html.UnescapeString(field[2]))
 		}
 	}
-	w.t.Fatal("the bank has pages without an end")
+	w.T.Fatal("the bank has pages without an end")
 	return nil
 }
 
 func (w *world) pays(number string, source object) object {
-	w.t.Helper()
+	w.T.Helper()
 	started := w.good("payment/start", payment(number, source))
 	return w.good("payment/finish", finish(started))
 }

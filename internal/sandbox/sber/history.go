@@ -27,30 +27,30 @@ func (g *Gateway) find(c *call, shape func(*order) body) (body, *fault) {
 		return body{}, nil
 	}
 	c.reference(o.Number)
-	out := body{}.with("mdOrder", o.ID).with("mdOrderStatus", o.Status).with("transactionNumber", o.Number).
-		with("transactionType", o.Type).with("transactionDate", date(o.Created))
+	out := body{}.With("mdOrder", o.ID).With("mdOrderStatus", o.Status).With("transactionNumber", o.Number).
+		With("transactionType", o.Type).With("transactionDate", date(o.Created))
 	out = append(out, shape(o)...)
-	return out.with("amount", body{}.with("transactionAmount", o.Amount).with("transactionFee", o.Fee).with("currency", o.Currency)), nil
+	return out.With("amount", body{}.With("transactionAmount", o.Amount).With("transactionFee", o.Fee).With("currency", o.Currency)), nil
 }
 
 // nested is the shape of the reference table and of transactions/find.
 func nested(o *order) body {
 	one := func(s side) body {
-		return body{}.with("card", body{}.with("maskedPan", s.Masked)).opt("binding", s.Binding)
+		return body{}.With("card", body{}.With("maskedPan", s.Masked)).Opt("binding", s.Binding)
 	}
-	details := body{}.with("source", one(o.Source))
+	details := body{}.With("source", one(o.Source))
 	if o.Type == transfer {
-		details = details.with("target", one(o.Target))
+		details = details.With("target", one(o.Target))
 	}
-	return body{}.with("transactionDetails", details)
+	return body{}.With("transactionDetails", details)
 }
 
 // flat is the shape of the scenario tables and of find.
 func flat(o *order) body {
-	one := func(s side) body { return body{}.with("maskedPan", s.Masked).opt("binding", s.Binding) }
-	out := body{}.with("source", one(o.Source))
+	one := func(s side) body { return body{}.With("maskedPan", s.Masked).Opt("binding", s.Binding) }
+	out := body{}.With("source", one(o.Source))
 	if o.Type == transfer {
-		out = out.with("target", one(o.Target))
+		out = out.With("target", one(o.Target))
 	}
 	return out
 }
@@ -89,22 +89,21 @@ func (g *Gateway) transactions(c *call) (body, *fault) {
 			return
 		}
 		a, _ := g.merchant(merchant)
-		lines = append(lines, line{at, b.with("partner", body{}.with("merchantLogin", merchant).opt("merchantInfo", a.Info))})
+		lines = append(lines, line{at, b.With("partner", body{}.With("merchantLogin", merchant).Opt("merchantInfo", a.Info))})
 	}
-	for _, id := range g.orderIDs {
-		o := g.orders[id]
+	for o := range g.orders.All() {
 		if o.Status != deposited {
 			continue
 		}
 		kind := map[string]string{purchase: "payment", transfer: "transfer"}[o.Type]
-		add(kind, o.Merchant, o.Client, o.Created, body{}.with("mdOrder", o.ID).with("transactionNumber", o.Number).
-			with("transactionDate", date(o.Created)).with("transactionType", o.Type).with("transactionWay", "Card").
-			with("amount", body{}.with("transactionAmount", o.Amount).with("currency", o.Currency)))
+		add(kind, o.Merchant, o.Client, o.Created, body{}.With("mdOrder", o.ID).With("transactionNumber", o.Number).
+			With("transactionDate", date(o.Created)).With("transactionType", o.Type).With("transactionWay", "Card").
+			With("amount", body{}.With("transactionAmount", o.Amount).With("currency", o.Currency)))
 	}
-	for _, id := range g.bindingOrder {
-		if b := g.bindings[id]; b.Virtual {
-			add("vcard", b.Merchant, b.Client, b.Created, body{}.with("transactionNumber", b.Number).with("transactionDate", date(b.Created)).
-				with("transactionType", "VCARD"))
+	for b := range g.bindings.All() {
+		if b.Virtual {
+			add("vcard", b.Merchant, b.Client, b.Created, body{}.With("transactionNumber", b.Number).With("transactionDate", date(b.Created)).
+				With("transactionType", "VCARD"))
 		}
 	}
 	slices.SortStableFunc(lines, func(a, b line) int { return a.at.Compare(b.at) })
@@ -112,5 +111,5 @@ func (g *Gateway) transactions(c *call) (body, *fault) {
 	for _, l := range lines {
 		list = append(list, l.body)
 	}
-	return body{}.with("transactions", list), nil
+	return body{}.With("transactions", list), nil
 }

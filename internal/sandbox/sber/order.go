@@ -73,5 +73,3 @@ type order struct {
 	Taken   int64 `json:"taken,omitempty"`
 	Charges int   `json:"charges,omitempty"` // how often money was taken: 0 or 1
 }
-
-func (o *order) clone() *order { n := *o; return &n }

@@ -7,6 +7,7 @@ import (
 
 	"tollgate/internal/sandbox/amount"
 	"tollgate/internal/sandbox/issuer"
+	"tollgate/internal/sandbox/sim"
 )
 
 const (
@@ -53,7 +54,7 @@ func (c *sourceCard) check() *fault {
 		return missing("source.card.cvc")
 	case !panOK(c.PAN):
 		return malformed("source.card.pan")
-	case !digitsOnly(c.CVC) || len(c.CVC) < 3 || len(c.CVC) > 4:
+	case !sim.AllDigits(c.CVC) || len(c.CVC) < 3 || len(c.CVC) > 4:
 		return malformed("source.card.cvc")
 	}
 	if _, err := time.Parse("2006-01", c.ExpiryDate); err != nil {
@@ -90,7 +91,7 @@ func (g *Gateway) start(c *call, kind string) (body, *fault) {
 		return nil, bad
 	}
 	o := &order{
-		ID: g.uuid(), Number: in.TransactionNumber, Merchant: c.merchant.MerchantLogin, Client: c.client.UUID, Type: kind,
+		ID: g.env.UUID(), Number: in.TransactionNumber, Merchant: c.merchant.MerchantLogin, Client: c.client.UUID, Type: kind,
 		Created: g.now(), Fee: int64(in.Amount.TransactionFee), Currency: in.Amount.Currency, Status: created,
 	}
 	if in.Amount.TransactionAmount == nil {
@@ -114,9 +115,9 @@ func (g *Gateway) start(c *call, kind string) (body, *fault) {
 	if bad != nil {
 		return nil, bad
 	}
-	out := body{}.with("transactionNumber", o.Number).with("mdOrder", o.ID)
+	out := body{}.With("transactionNumber", o.Number).With("mdOrder", o.ID)
 	if asksBank(card) && o.Doom == "" {
-		o.XID = base64.StdEncoding.EncodeToString(g.random(20))
+		o.XID = base64.StdEncoding.EncodeToString(g.env.Random(20))
 		iso, _ := letters(o.Currency)
 		acsURL, paReq, err := g.env.Issuer.PaReq(card, issuer.Purchase{
 			XID: o.XID, MerchantName: c.merchant.MerchantLogin, Amount: o.Amount + o.Fee, Currency: iso, Exponent: amount.Exponent(iso),
@@ -125,7 +126,7 @@ func (g *Gateway) start(c *call, kind string) (body, *fault) {
 			g.env.Log.Error("PaReq not made", "gateway", gatewayName, "err", err)
 			return nil, errSystem
 		}
-		out = out.with("info", info).with("redirectUrl", acsURL).with("paReq", paReq)
+		out = out.With("info", info).With("redirectUrl", acsURL).With("paReq", paReq)
 	}
 	if bad := g.save(o); bad != nil {
 		return nil, bad
@@ -160,7 +161,7 @@ func (g *Gateway) source(c *call, o *order, in startRequest) (card issuer.Card, 
 			return card, nil
 		}
 	}
-	card, listed := cardNamed(o.Source.Card)
+	card, listed := issuer.Named(o.Source.Card)
 	switch {
 	case !listed:
 		o.Doom = actionBadPAN
@@ -217,16 +218,6 @@ func refusal(c issuer.Card) string {
 	return ""
 }
 
-// cardNamed finds a listed card by its mask, which is all that the gateway writes down; in the issuer's table masks are unique.
-func cardNamed(mask string) (issuer.Card, bool) {
-	for _, c := range issuer.Table() {
-		if mask != "" && c.Masked() == mask {
-			return c, true
-		}
-	}
-	return issuer.Card{}, false
-}
-
 func (g *Gateway) paymentFinish(c *call) (body, *fault) {
 	return g.finish(c, purchase, transfer)
 }
@@ -279,9 +270,9 @@ func (g *Gateway) finish(c *call, kinds ...string) (body, *fault) {
 	}
 	switch {
 	case o.XID != "":
-		return body{}.with("mdOrder", o.ID), nil
+		return body{}.With("mdOrder", o.ID), nil
 	case o.Type == purchase:
-		return body{}.with("transactionNumber", o.Number).with("mdOrder", o.ID), nil
+		return body{}.With("transactionNumber", o.Number).With("mdOrder", o.ID), nil
 	}
 	return body{}, nil
 }
@@ -291,13 +282,13 @@ func (g *Gateway) verdict(o *order) string {
 	if o.Doom != "" {
 		return o.Doom
 	}
-	if b := g.bindings[o.Source.Binding]; b != nil && b.Virtual {
+	if b := g.bindings.Get(o.Source.Binding); b != nil && b.Virtual {
 		if g.balance(b.UUID, o.Currency) < o.Amount {
 			return actionFunds
 		}
 		return ""
 	}
-	card, ok := cardNamed(o.Source.Card)
+	card, ok := issuer.Named(o.Source.Card)
 	switch {
 	case !ok:
 		return actionBadPAN
@@ -337,10 +328,9 @@ func (g *Gateway) charge(o *order) *fault {
 
 // bindingFor finds the customer's saved card, or makes one.
 func (g *Gateway) bindingFor(o *order, s side) *binding {
-	for _, id := range g.bindingOrder {
-		if b := g.bindings[id]; b.Client == o.Client && b.Active && b.Card == s.Card && b.Expiry == s.Expiry {
-			copied := *b
-			return &copied
+	for b := range g.bindings.All() {
+		if b.Client == o.Client && b.Active && b.Card == s.Card && b.Expiry == s.Expiry {
+			return b
 		}
 	}
 	return &binding{UUID: g.hex32(), Client: o.Client, Created: g.now(), Masked: s.Masked, Expiry: s.Expiry, Card: s.Card, Active: true}
@@ -348,15 +338,14 @@ func (g *Gateway) bindingFor(o *order, s side) *binding {
 
 // orderOf finds an order of this customer and merchant, after what time has done to it.
 func (g *Gateway) orderOf(c *call, id string) *order {
-	known := g.orders[id]
-	if known == nil || known.Client != c.client.UUID || known.Merchant != c.merchant.MerchantLogin {
+	o := g.orders.Get(id)
+	if o == nil || o.Client != c.client.UUID || o.Merchant != c.merchant.MerchantLogin {
 		return nil
 	}
-	o := known.clone()
 	if o.Status == created && !g.now().Before(o.Created.Add(orderLife)) {
 		o.Status, o.Action = declined, actionTimedOut
 		if g.save(o) != nil {
-			return known.clone()
+			return g.orders.Get(id) // as it was
 		}
 	}
 	return o

@@ -1,53 +1,18 @@
 package sber
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"tollgate/internal/sandbox/amount"
+	"tollgate/internal/sandbox/sim"
 )
 
-// body is a JSON object that keeps the order in which the gateway writes its members.
-type body []member
-
-type member struct {
-	name  string
-	value any
-}
-
-func (b body) with(name string, value any) body { return append(slices.Clip(b), member{name, value}) }
-
-// opt adds the member only if its value is not empty.
-func (b body) opt(name, value string) body {
-	if value == "" {
-		return b
-	}
-	return b.with(name, value)
-}
-
-func (b body) MarshalJSON() ([]byte, error) {
-	var out bytes.Buffer
-	out.WriteByte('{')
-	for i, m := range b {
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		out.WriteString(strconv.Quote(m.name) + ":")
-		enc := json.NewEncoder(&out)
-		enc.SetEscapeHTML(false)
-		if err := enc.Encode(m.value); err != nil {
-			return nil, err
-		}
-	}
-	out.WriteByte('}')
-	return out.Bytes(), nil
-}
+// body is an answer in the order in which the gateway writes it.
+type body = sim.Object
 
 // fault is a refusal in the gateway's shape.
 type fault struct {
@@ -100,25 +65,8 @@ const stamp = "02.01.2006 15:04:05.000"
 
 func date(t time.Time) string { return t.In(moscow).Format(stamp) }
 
-func digitsOnly(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
-
-// luhn is the check digit rule of ISO/IEC 7812.
-func luhn(pan string) bool {
-	sum := 0
-	for i := range len(pan) {
-		d := int(pan[len(pan)-1-i] - '0')
-		if i%2 == 1 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return sum%10 == 0
-}
-
 func panOK(pan string) bool {
-	return digitsOnly(pan) && len(pan) >= 13 && len(pan) <= 19 && luhn(pan)
+	return sim.AllDigits(pan) && len(pan) >= 13 && len(pan) <= 19 && sim.Luhn(pan)
 }
 
 // maskPAN is how this gateway prints a number: first six and last four digits, nothing between them.

@@ -24,11 +24,11 @@ func (g *Gateway) notify(a *Account, p *payment) {
 	if !strings.Contains(to, "://") {
 		to = "http://" + to
 	}
-	o := g.about(a, p).with("result", g.resultOf(p))
+	o := g.about(a, p).With("result", g.resultOf(p))
 	cb := sim.Callback{Gateway: gatewayName, Reference: p.Reference, Method: http.MethodPost, URL: to, Retry: retries()}
 	if a.NotifyForm {
 		v := url.Values{}
-		o.flat("", v)
+		flatten(o, "", v)
 		cb.Header, cb.Body = map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, []byte(v.Encode())
 	} else {
 		raw, err := json.Marshal(o)

@@ -1,15 +1,13 @@
 package transactworld
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"tollgate/internal/sandbox/amount"
 	"tollgate/internal/sandbox/faults"
 	"tollgate/internal/sandbox/ledger"
 	"tollgate/internal/sandbox/sim"
@@ -59,12 +57,11 @@ type Gateway struct {
 	accounts []*Account
 
 	mu            sync.Mutex
-	payments      map[string]*payment  // by paymentId; values are replaced, never changed in place
+	payments      *sim.Records[string, payment] // by paymentId
+	registrations *sim.Records[string, registration]
+	invoices      *sim.Records[string, invoice]
 	references    map[[2]string]string // member and merchantTransactionId to paymentId
 	tokens        map[string]string    // page token to paymentId
-	order         []string             // paymentIds as they were made
-	registrations map[string]registration
-	invoices      map[string]*invoice
 	bills         map[[2]string]string // member and merchantInvoiceId to invoice id
 	lastPayment   int64
 	lastInvoice   int64
@@ -80,28 +77,19 @@ func New(env *sim.Env, cfg Config) (*Gateway, error) {
 		g.accounts = append(g.accounts, &a)
 	}
 	g.clear()
-	err := load(env, paymentsBucket, func(p *payment) { g.keep(p) })
-	if err == nil {
-		err = load(env, registrationsBucket, func(r *registration) { g.registrations[r.ID] = *r })
+	var err error
+	if g.payments, err = (sim.Kind[string, payment]{
+		Bucket: paymentsBucket, ID: func(p *payment) string { return p.ID }, Clone: (*payment).clone, Kept: g.kept,
+	}).Load(env); err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = load(env, invoicesBucket, g.keepInvoice)
+	if g.registrations, err = (sim.Kind[string, registration]{Bucket: registrationsBucket, ID: func(r *registration) string { return r.ID }}).Load(env); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("transactworld: %w", err)
+	if g.invoices, err = (sim.Kind[string, invoice]{Bucket: invoicesBucket, ID: func(v *invoice) string { return v.ID }, Kept: g.keptInvoice}).Load(env); err != nil {
+		return nil, err
 	}
 	return g, nil
-}
-
-func load[T any](env *sim.Env, bucket string, keep func(*T)) error {
-	return env.Journal.Each(bucket, func(_ string, raw json.RawMessage) error {
-		v := new(T)
-		if err := json.Unmarshal(raw, v); err != nil {
-			return err
-		}
-		keep(v)
-		return nil
-	})
 }
 
 // Name is the first path element of everything the gateway serves.
@@ -117,12 +105,14 @@ func (g *Gateway) Credentials() map[string]string {
 func (g *Gateway) Reset() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.payments.Reset()
+	g.registrations.Reset()
+	g.invoices.Reset()
 	g.clear()
 }
 
 func (g *Gateway) clear() {
-	g.payments, g.references, g.tokens, g.order = map[string]*payment{}, map[[2]string]string{}, map[string]string{}, nil
-	g.registrations, g.invoices, g.bills = map[string]registration{}, map[string]*invoice{}, map[[2]string]string{}
+	g.references, g.tokens, g.bills = map[[2]string]string{}, map[string]string{}, map[[2]string]string{}
 	g.lastPayment, g.lastInvoice = firstPayment-1, firstInvoice-1
 }
 
@@ -134,21 +124,15 @@ const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789
 
 // random is n characters; the alphabet has 64, so that none is likelier than another but for 0 and 1.
 func (g *Gateway) random(n int) string {
-	b := make([]byte, n)
-	if _, err := io.ReadFull(g.env.Rand, b); err != nil {
-		panic("transactworld: no randomness: " + err.Error())
-	}
+	b := g.env.Random(n)
 	for i := range b {
 		b[i] = alphabet[b[i]%64]
 	}
 	return string(b)
 }
 
-func (g *Gateway) keep(p *payment) {
-	if g.payments[p.ID] == nil {
-		g.order = append(g.order, p.ID)
-	}
-	g.payments[p.ID] = p.clone()
+// kept is told of every new state of a payment.
+func (g *Gateway) kept(_, p *payment) {
 	if p.Reference != "" {
 		g.references[[2]string{p.Member, p.Reference}] = p.ID
 	}
@@ -158,25 +142,19 @@ func (g *Gateway) keep(p *payment) {
 	}
 	g.env.Ledger.Put(ledger.Entry{
 		Gateway: gatewayName, Reference: p.Reference, GatewayOrderID: p.ID, Currency: p.Currency, Charges: p.Charges,
-		Amount: minor(p.Amount, p.Currency), Authorized: minor(p.Held, p.Currency), Captured: minor(p.Captured, p.Currency),
-		Refunded: minor(p.Refunded+p.PaidOut, p.Currency), // what a payout sent counts as given
+		Amount: amount.FromHundredths(p.Amount, p.Currency), Authorized: amount.FromHundredths(p.Held, p.Currency), Captured: amount.FromHundredths(p.Captured, p.Currency),
+		Refunded: amount.FromHundredths(p.Refunded+p.PaidOut, p.Currency), // what a payout sent counts as given
 	})
 }
 
-// save writes the whole payment down before anybody learns of the change: money and state are one record, so a kill
-// between them is not possible.
 func (g *Gateway) save(p *payment) *fault {
-	if err := g.env.Journal.Put(paymentsBucket, p.ID, p); err != nil {
-		g.env.Log.Error("payment not kept", "gateway", gatewayName, "err", err)
+	if g.payments.Save(p) != nil {
 		return errSystem
 	}
-	g.keep(p)
 	return nil
 }
 
-func (g *Gateway) keepInvoice(v *invoice) {
-	c := *v
-	g.invoices[v.ID] = &c
+func (g *Gateway) keptInvoice(_, v *invoice) {
 	g.bills[[2]string{v.Member, v.Reference}] = v.ID
 	if n, err := strconv.ParseInt(v.ID, 10, 64); err == nil {
 		g.lastInvoice = max(g.lastInvoice, n)
@@ -185,12 +163,8 @@ func (g *Gateway) keepInvoice(v *invoice) {
 
 // open returns a copy of the payment to work on, after what time has done to it. Nil if there is none.
 func (g *Gateway) open(id string) *payment {
-	known, ok := g.payments[id]
-	if !ok {
-		return nil
-	}
-	p := known.clone()
-	if p.waiting() && g.now().Sub(p.Since) >= stepLife {
+	p := g.payments.Get(id)
+	if p != nil && p.waiting() && g.now().Sub(p.Since) >= stepLife {
 		if bad := g.fail(g.accountOf(p), p, "", "", "Customer authentication timed out"); bad != nil {
 			g.env.Log.Error("payment not ended", "gateway", gatewayName, "err", bad)
 		}
@@ -258,7 +232,7 @@ func (c *call) signed(values ...string) *fault {
 }
 
 func result(code, text string) object {
-	return object{}.with("code", code).with("description", text)
+	return object{}.With("code", code).With("description", text)
 }
 
 type command func(*Gateway, *call) (object, *fault)
@@ -321,9 +295,9 @@ func (g *Gateway) authToken(w http.ResponseWriter, r *http.Request) {
 		g.mu.Lock()
 		id := g.random(12)
 		g.mu.Unlock()
-		write(w, r, http.StatusOK, object{}.with("partnerId", a.PartnerID).with("memberId", a.MemberID).
-			with("result", result("200", "Token generated successfully")).with("timestamp", g.stamp()).
-			with("LoginName", a.Username).with("AuthToken", token(a, g.now(), id)))
+		write(w, r, http.StatusOK, object{}.With("partnerId", a.PartnerID).With("memberId", a.MemberID).
+			With("result", result("200", "Token generated successfully")).With("timestamp", g.stamp()).
+			With("LoginName", a.Username).With("AuthToken", token(a, g.now(), id)))
 		return
 	}
 	g.refused(w, r, nil, errLogin)
@@ -363,9 +337,9 @@ func (g *Gateway) refused(w http.ResponseWriter, r *http.Request, c *call, bad *
 		if id == "" {
 			id = "-"
 		}
-		o = o.with("paymentId", id).opt("merchantTransactionId", c.get("merchantTransactionId")).with("status", "failed").with("transactionStatus", "N")
+		o = o.With("paymentId", id).Opt("merchantTransactionId", c.get("merchantTransactionId")).With("status", "failed").With("transactionStatus", "N")
 	}
-	o = o.with("result", result(bad.code, bad.text)).with("timestamp", g.stamp())
+	o = o.With("result", result(bad.code, bad.text)).With("timestamp", g.stamp())
 	status := bad.http
 	if status == 0 {
 		status = http.StatusOK

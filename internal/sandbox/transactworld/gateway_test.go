@@ -39,11 +39,11 @@ func TestChecksums(t *testing.T) {
 func TestATokenLivesAnHour(t *testing.T) {
 	w := newWorld(t, nil)
 	w.login()
-	w.pass(time.Hour - time.Second)
+	w.Pass(time.Hour - time.Second)
 	w.want(w.send(rest+"payments", w.payment("A-1", plain)), "transactionStatus", "Y")
-	w.restart()
+	w.Restart()
 	w.want(w.inquire("A-1"), "transactionStatus", "Y")
-	w.pass(time.Second)
+	w.Pass(time.Second)
 	status, _, body := w.post(rest+"payments", "application/x-www-form-urlencoded", "", w.payment("A-2", plain).Encode())
 	if a := decode(t, body); status != 401 || a.get("result.code") != "401" || a.get("paymentId") != "" {
 		t.Fatalf("%d %s", status, body)
@@ -134,7 +134,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: %v", name, a)
 		}
 	}
-	if all := w.env.Ledger.All(); len(all) != 0 {
+	if all := w.Env.Ledger.All(); len(all) != 0 {
 		t.Errorf("refused, yet kept: %v", all)
 	}
 	for name, spoil := range map[string]func(url.Values){
@@ -249,7 +249,7 @@ func TestPartialReversalAndPendingOperationsAreTheAccounts(t *testing.T) {
 	id := w.send(rest+"payments", w.payment("P-1", plain, "paymentType", "PA")).get("paymentId")
 	w.want(w.office(id, "RV", "20.00"), "status", "cancelstarted", "transactionStatus", "P", "result.code", "00007")
 	w.want(w.office(id, "CP", "30.00"), "result.code", "20004")
-	w.restart()
+	w.Restart()
 	w.want(w.inquire("P-1"), "status", "cancelstarted")
 	w.want(w.inquire("P-1"), "status", "authsuccessful")
 	if e := w.entry("P-1"); e.Authorized != 3000 {
@@ -287,7 +287,7 @@ func TestTokensAndRecurring(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	w.want(w.send(rest+"payments", w.payment("T-6", broke, "createRegistration", "true")), "transactionStatus", "N", "registrationId", "")
-	w.restart()
+	w.Restart()
 	gone := w.sign(url.Values{"paymentType": {"DL"}}, w.acc.MemberID, w.acc.SecureKey, token)
 	w.want(w.send(rest+"registrations/"+token, gone), "result.code", "00031")
 	w.want(w.send(rest+"registrations/"+token, gone), "result.code", "20006")
@@ -362,7 +362,7 @@ func TestInvoices(t *testing.T) {
 	if got := w.returned(); got.Get("status") != "Y" {
 		t.Error(got)
 	}
-	w.restart()
+	w.Restart()
 	w.want(w.send(bills+"inquiry", ask), "invoiceDetails.status", "processed", "result.code", "00026")
 	w.want(w.send(bills+"regenerate", renew), "result.code", "20004")
 	if e := w.entry("INV-1"); e.Charges != 1 || e.Captured != 5000 {
@@ -376,16 +376,16 @@ func TestKill(t *testing.T) {
 	w := newWorld(t, nil)
 	a := w.want(w.send(rest+"payments", w.payment("K-1", manual)), "transactionStatus", "3D")
 	w.send(rest+"payments", w.payment("K-2", plain, "createRegistration", "true"))
-	before := w.env.Ledger.All()
-	w.restart()
-	if got, want := fmt.Sprint(w.env.Ledger.All()), fmt.Sprint(before); got != want {
+	before := w.Env.Ledger.All()
+	w.Restart()
+	if got, want := fmt.Sprint(w.Env.Ledger.All()), fmt.Sprint(before); got != want {
 		t.Errorf("%s, before the kill %s", got, want)
 	}
 	w.want(w.inquire("K-1"), "transactionStatus", "3D", "paymentId", a.get("paymentId"))
 	w.want(w.send(rest+"payments", w.payment("K-2", plain)), "result.code", "20003")
-	w.pass(stepLife)
+	w.Pass(stepLife)
 	w.want(w.inquire("K-1"), "transactionStatus", "N", "remark", "Customer authentication timed out")
-	raw, err := os.ReadFile(filepath.Join(w.dir, "sandbox.journal"))
+	raw, err := os.ReadFile(filepath.Join(w.Dir, "sandbox.journal"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -412,9 +412,9 @@ func TestAForgedPaRes(t *testing.T) {
 	w := newWorld(t, nil)
 	w.send(rest+"payments", w.payment("F-1", challenge))
 	w.g.mu.Lock()
-	token := w.g.payments[w.g.references[[2]string{w.acc.MemberID, "F-1"}]].Token
+	token := w.g.payments.Get(w.g.references[[2]string{w.acc.MemberID, "F-1"}]).Token
 	w.g.mu.Unlock()
-	w.browse(w.server.URL+"/transactworld/3ds/"+token, url.Values{"PaRes": {"eJxTYGBgAAAABQAB"}, "MD": {"1"}})
+	w.browse(w.Server.URL+"/transactworld/3ds/"+token, url.Values{"PaRes": {"eJxTYGBgAAAABQAB"}, "MD": {"1"}})
 	if got := w.returned(); got.Get("status") != "3D" {
 		t.Error(got)
 	}
@@ -430,7 +430,7 @@ func TestResourcePath(t *testing.T) {
 	a := w.send(rest+"payments", w.payment("G-1", challenge))
 	path := w.follow(a).Get("resourcePath")
 	get := func(token string) (int, answer) {
-		r, err := http.NewRequest(http.MethodGet, w.server.URL+"/transactworld"+path, nil)
+		r, err := http.NewRequest(http.MethodGet, w.Server.URL+"/transactworld"+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

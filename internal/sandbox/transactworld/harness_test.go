@@ -1,7 +1,6 @@
 package transactworld
 
 import (
-	"context"
 	"encoding/json"
 	"html"
 	"io"
@@ -10,27 +9,20 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"tollgate/internal/sandbox/ledger"
 	"tollgate/internal/sandbox/sim"
+	"tollgate/internal/sandbox/sim/simtest"
 )
 
 // world is a sandbox of this gateway and the issuer alone, on loopback, with a clock of its own.
 type world struct {
-	t      *testing.T
-	dir    string
-	acc    Account
-	server *httptest.Server
-	env    *sim.Env
-	g      *Gateway
-	stop   func()
-	token  string
-
-	mu  sync.Mutex
-	now time.Time
+	*simtest.World
+	acc   Account
+	g     *Gateway
+	token string
 
 	shop  *httptest.Server
 	calls chan *http.Request // notifications, their body read into Form["body"]
@@ -43,7 +35,7 @@ func newWorld(t *testing.T, change func(*Account)) *world {
 	if change != nil {
 		change(&a)
 	}
-	w := &world{t: t, dir: t.TempDir(), acc: a, now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), calls: make(chan *http.Request, 64), final: make(chan url.Values, 64)}
+	w := &world{acc: a, calls: make(chan *http.Request, 64), final: make(chan url.Values, 64)}
 	w.shop = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		switch r.URL.Path {
@@ -58,61 +50,19 @@ func newWorld(t *testing.T, change func(*Account)) *world {
 		_, _ = io.WriteString(rw, "shop")
 	}))
 	t.Cleanup(w.shop.Close)
-	w.start()
-	t.Cleanup(func() { w.stop() })
+	w.World = simtest.New(t, func(env *sim.Env) (_ sim.Gateway, err error) {
+		w.g, err = New(env, Config{Accounts: []Account{w.acc}})
+		return w.g, err
+	})
 	return w
-}
-
-func (w *world) start() {
-	mux := http.NewServeMux()
-	w.server = httptest.NewServer(mux)
-	env, err := sim.New(sim.Options{BaseURL: w.server.URL, Dir: w.dir, Now: w.clock})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.env = env
-	if w.g, err = New(env, Config{Accounts: []Account{w.acc}}); err != nil {
-		w.t.Fatal(err)
-	}
-	mux.Handle("/transactworld/", http.StripPrefix("/transactworld", env.Faults.Wrap("transactworld", w.g.Handler())))
-	mux.Handle("/acs/", env.Issuer.Handler())
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { env.Callbacks.Run(ctx); close(done) }()
-	w.stop = func() {
-		cancel()
-		<-done
-		w.server.Close()
-		_ = env.Close()
-	}
-}
-
-// restart is a kill and a new start on the same data folder, at another address.
-func (w *world) restart() {
-	w.stop()
-	w.start()
-}
-
-func (w *world) clock() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.now
-}
-
-func (w *world) pass(d time.Duration) {
-	w.mu.Lock()
-	w.now = w.now.Add(d)
-	w.mu.Unlock()
-	w.env.Issuer.Sweep()
-	w.env.Callbacks.Kick()
 }
 
 // post sends a body and gives status, content type and answer.
 func (w *world) post(path, kind, accept, body string) (int, string, string) {
-	w.t.Helper()
-	r, err := http.NewRequest(http.MethodPost, w.server.URL+"/transactworld/"+path, strings.NewReader(body))
+	w.T.Helper()
+	r, err := http.NewRequest(http.MethodPost, w.Server.URL+"/transactworld/"+path, strings.NewReader(body))
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	r.Header.Set("Content-Type", kind)
 	if accept != "" {
@@ -123,7 +73,7 @@ func (w *world) post(path, kind, accept, body string) (int, string, string) {
 	}
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	defer res.Body.Close()
 	raw, _ := io.ReadAll(res.Body)
@@ -165,36 +115,36 @@ func decode(t *testing.T, body string) answer {
 const rest, bills = "transactionServices/REST/v1/", "invoiceServices/REST/v1/"
 
 func (w *world) send(path string, v url.Values) answer {
-	w.t.Helper()
+	w.T.Helper()
 	if w.token == "" {
 		w.login()
 	}
 	status, kind, body := w.post(path, "application/x-www-form-urlencoded", "application/json", v.Encode())
 	if status != 200 || kind != "application/json;charset=UTF-8" {
-		w.t.Fatalf("%s answers %d, %s: %s", path, status, kind, body)
+		w.T.Fatalf("%s answers %d, %s: %s", path, status, kind, body)
 	}
-	return decode(w.t, body)
+	return decode(w.T, body)
 }
 
 func (w *world) login() {
-	w.t.Helper()
+	w.T.Helper()
 	w.token = ""
 	_, _, body := w.post(rest+"authToken", "application/x-www-form-urlencoded", "", url.Values{
 		"authentication.partnerId": {w.acc.PartnerID}, "merchant.username": {w.acc.Username}, "authentication.sKey": {w.acc.SecureKey},
 	}.Encode())
-	a := decode(w.t, body)
+	a := decode(w.T, body)
 	if a.get("result.code") != "200" || a.get("AuthToken") == "" || a.get("memberId") != w.acc.MemberID || a.get("LoginName") != w.acc.Username {
-		w.t.Fatal(body)
+		w.T.Fatal(body)
 	}
 	w.token = a.get("AuthToken")
 }
 
 // want compares members by their paths.
 func (w *world) want(a answer, pairs ...string) answer {
-	w.t.Helper()
+	w.T.Helper()
 	for i := 0; i < len(pairs); i += 2 {
 		if got := a.get(pairs[i]); got != pairs[i+1] {
-			w.t.Fatalf("%s is %q, want %q: %v", pairs[i], got, pairs[i+1], a)
+			w.T.Fatalf("%s is %q, want %q: %v", pairs[i], got, pairs[i+1], a)
 		}
 	}
 	return a
@@ -229,7 +179,7 @@ func (w *world) sign(v url.Values, values ...string) url.Values {
 
 // office is a back office call about a payment.
 func (w *world) office(id, typ, sum string) answer {
-	w.t.Helper()
+	w.T.Helper()
 	v := url.Values{"paymentType": {typ}}
 	values := []string{w.acc.MemberID, w.acc.SecureKey, id}
 	if sum != "" {
@@ -242,19 +192,19 @@ func (w *world) office(id, typ, sum string) answer {
 }
 
 func (w *world) inquire(reference string) answer {
-	w.t.Helper()
+	w.T.Helper()
 	v := url.Values{"paymentType": {"IN"}, "idType": {"MID"}, "merchantTransactionId": {reference}}
 	return w.send(rest+"inquiry", w.sign(v, w.acc.MemberID, w.acc.SecureKey, reference))
 }
 
 func (w *world) entry(reference string) ledger.Entry {
-	w.t.Helper()
-	for _, e := range w.env.Ledger.All() {
+	w.T.Helper()
+	for _, e := range w.Env.Ledger.All() {
 		if e.Reference == reference {
 			return e
 		}
 	}
-	w.t.Fatalf("%s is not in the ledger", reference)
+	w.T.Fatalf("%s is not in the ledger", reference)
 	return ledger.Entry{}
 }
 
@@ -265,7 +215,7 @@ var (
 
 // browse walks a page of the gateway or the bank to the shop, pressing the first button.
 func (w *world) browse(to string, v url.Values) {
-	w.t.Helper()
+	w.T.Helper()
 	for range 6 {
 		var res *http.Response
 		var err error
@@ -275,7 +225,7 @@ func (w *world) browse(to string, v url.Values) {
 			res, err = http.PostForm(to, v)
 		}
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		raw, _ := io.ReadAll(res.Body)
 		res.Body.Close()
@@ -284,11 +234,11 @@ func (w *world) browse(to string, v url.Values) {
 		}
 		m := action.FindSubmatch(raw)
 		if res.StatusCode != 200 || m == nil {
-			w.t.Fatalf("%s answers %s: %s", to, res.Status, raw)
+			w.T.Fatalf("%s answers %s: %s", to, res.Status, raw)
 		}
 		next, err := url.Parse(html.UnescapeString(string(m[1])))
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		to, v = res.Request.URL.ResolveReference(next).String(), url.Values{}
 		for _, in := range input.FindAllSubmatch(raw, -1) {
@@ -298,12 +248,12 @@ func (w *world) browse(to string, v url.Values) {
 			v.Set("otp", "1234")
 		}
 	}
-	w.t.Fatal("pages without an end")
+	w.T.Fatal("pages without an end")
 }
 
 // follow takes an answer's redirect as the documents say.
 func (w *world) follow(a answer) url.Values {
-	w.t.Helper()
+	w.T.Helper()
 	var v url.Values
 	redirect, _ := a["redirect"].(map[string]any)
 	if list, ok := redirect["parameters"].([]any); ok {
@@ -318,26 +268,26 @@ func (w *world) follow(a answer) url.Values {
 }
 
 func (w *world) returned() url.Values {
-	w.t.Helper()
+	w.T.Helper()
 	select {
 	case v := <-w.final:
 		return v
 	case <-time.After(10 * time.Second):
-		w.t.Fatal("nobody came back")
+		w.T.Fatal("nobody came back")
 		return nil
 	}
 }
 
 func (w *world) notified() (answer, *http.Request) {
-	w.t.Helper()
+	w.T.Helper()
 	select {
 	case r := <-w.calls:
 		if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
-			return decode(w.t, r.Form.Get("body")), r
+			return decode(w.T, r.Form.Get("body")), r
 		}
 		return nil, r
 	case <-time.After(10 * time.Second):
-		w.t.Fatal("no notification came")
+		w.T.Fatal("no notification came")
 		return nil, nil
 	}
 }

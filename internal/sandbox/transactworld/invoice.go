@@ -6,14 +6,13 @@ import (
 	"time"
 
 	"tollgate/internal/sandbox/amount"
+	"tollgate/internal/sandbox/sim"
 )
 
 func (g *Gateway) saveInvoice(v *invoice) *fault {
-	if err := g.env.Journal.Put(invoicesBucket, v.ID, v); err != nil {
-		g.env.Log.Error("invoice not kept", "gateway", gatewayName, "err", err)
+	if g.invoices.Save(v) != nil {
 		return errSystem
 	}
-	g.keepInvoice(v)
 	return nil
 }
 
@@ -41,7 +40,7 @@ func (g *Gateway) generate(c *call) (object, *fault) {
 		return nil, malformed("amount")
 	case amount.Digits(currency) == "" || amount.Letters(currency) != currency || amount.Exponent(currency) == 0 && sum%100 != 0:
 		return nil, malformed("currency")
-	case !webURL(c.get("merchantRedirectUrl")):
+	case !sim.WebURL(c.get("merchantRedirectUrl")):
 		return nil, malformed("merchantRedirectUrl")
 	}
 	if _, taken := g.bills[[2]string{c.a.MemberID, reference}]; taken {
@@ -63,26 +62,25 @@ func (g *Gateway) regenerate(c *call) (object, *fault) {
 	if bad := c.signed(id, c.a.MemberID, c.a.SecureKey, c.get("merchantRedirectUrl")); bad != nil {
 		return nil, bad
 	}
-	known, ok := g.invoices[id]
-	if !ok || known.Member != c.a.MemberID {
+	v := g.invoices.Get(id)
+	if v == nil || v.Member != c.a.MemberID {
 		return nil, errNone
 	}
-	c.named(known.Reference)
-	v := *known
+	c.named(v.Reference)
 	if p := g.open(v.Payment); p != nil && (p.waiting() || p.Charges > 0) {
 		return nil, errState
 	}
 	if u := c.get("merchantRedirectUrl"); u != "" {
-		if !webURL(u) {
+		if !sim.WebURL(u) {
 			return nil, malformed("merchantRedirectUrl")
 		}
 		v.RedirectURL = u
 	}
 	v.Token, v.Expires = g.random(32), g.now().Add(invoiceLife)
-	if bad := g.saveInvoice(&v); bad != nil {
+	if bad := g.saveInvoice(v); bad != nil {
 		return nil, bad
 	}
-	return g.bill(c.a, &v, "Invoice regenerated successfully"), nil
+	return g.bill(c.a, v, "Invoice regenerated successfully"), nil
 }
 
 func (g *Gateway) invoiceInquiry(c *call) (object, *fault) {
@@ -91,8 +89,8 @@ func (g *Gateway) invoiceInquiry(c *call) (object, *fault) {
 	if bad := c.signed(c.a.MemberID, c.a.SecureKey, reference); bad != nil {
 		return nil, bad
 	}
-	v, ok := g.invoices[g.bills[[2]string{c.a.MemberID, reference}]]
-	if !ok {
+	v := g.invoices.Get(g.bills[[2]string{c.a.MemberID, reference}])
+	if v == nil {
 		return nil, errNone
 	}
 	return g.bill(c.a, v, "Record found"), nil
@@ -103,8 +101,8 @@ func (g *Gateway) invoiceConfig(c *call) (object, *fault) {
 	if bad := c.signed(c.a.MemberID, c.a.SecureKey); bad != nil {
 		return nil, bad
 	}
-	return object{}.with("memberId", c.a.MemberID).with("invoiceConfigDetails", object{}.with("expirationPeriod", strconv.Itoa(int(invoiceLife/time.Hour))).
-		with("currency", "USD").with("paymentMode", "CC")).with("result", result("00026", "Record found")), nil
+	return object{}.With("memberId", c.a.MemberID).With("invoiceConfigDetails", object{}.With("expirationPeriod", strconv.Itoa(int(invoiceLife/time.Hour))).
+		With("currency", "USD").With("paymentMode", "CC")).With("result", result("00026", "Record found")), nil
 }
 
 // bill shows an invoice. Its statuses are generated, processed (paid), failed (the newest try) and expired.
@@ -119,14 +117,14 @@ func (g *Gateway) bill(a *Account, v *invoice, text string) object {
 	case p != nil && !p.waiting():
 		status = "failed"
 	}
-	details := object{}.with("invoiceId", a.number(v.ID)).with("merchantInvoiceId", v.Reference).with("amount", a.number(formatAmount(v.Amount))).with("currency", v.Currency).
-		with("status", status).with("transactionUrl", g.url("/invoice/"+v.Token)).with("date", v.Created.UTC().Format("2006-01-02 15:04:05"))
+	details := object{}.With("invoiceId", a.number(v.ID)).With("merchantInvoiceId", v.Reference).With("amount", a.number(formatAmount(v.Amount))).With("currency", v.Currency).
+		With("status", status).With("transactionUrl", g.url("/invoice/"+v.Token)).With("date", v.Created.UTC().Format("2006-01-02 15:04:05"))
 	if p != nil {
-		details = details.with("paymentId", a.number(p.ID))
+		details = details.With("paymentId", a.number(p.ID))
 	}
 	code := "00050"
 	if text == "Record found" {
 		code = "00026"
 	}
-	return object{}.with("invoiceDetails", details).with("result", result(code, text)).with("timestamp", g.stamp())
+	return object{}.With("invoiceDetails", details).With("result", result(code, text)).With("timestamp", g.stamp())
 }

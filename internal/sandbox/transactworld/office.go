@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"tollgate/internal/sandbox/issuer"
+	"tollgate/internal/sandbox/sim"
 )
 
 // number writes an id or amount as this account's answers do.
@@ -106,12 +108,12 @@ func (g *Gateway) found(c *call, p *payment) (object, *fault) {
 	}
 	o := g.about(c.a, p)
 	if p.Captured > 0 {
-		o = o.with("captureamount", c.a.number(formatAmount(p.Captured)))
+		o = o.With("captureamount", c.a.number(formatAmount(p.Captured)))
 	}
 	if p.Refunded > 0 {
-		o = o.with("refundamount", c.a.number(formatAmount(p.Refunded)))
+		o = o.With("refundamount", c.a.number(formatAmount(p.Refunded)))
 	}
-	return o.with("result", result("00026", "Record found").opt("bankCode", p.BankCode).opt("bankDescription", p.BankText)), nil
+	return o.With("result", result("00026", "Record found").Opt("bankCode", p.BankCode).Opt("bankDescription", p.BankText)), nil
 }
 
 // sum is the amount of a capture or refund.
@@ -207,7 +209,7 @@ func (g *Gateway) operate(c *call, p *payment, typ, started string, sum int64) (
 	case payoutDone:
 		code, text = "00040", "Payout Successful"
 	}
-	return g.about(c.a, p).with("result", result(code, text)), nil
+	return g.about(c.a, p).With("result", result(code, text)), nil
 }
 
 // settle does what was accepted.
@@ -271,7 +273,7 @@ func (g *Gateway) payout(c *call) (object, *fault) {
 		switch {
 		case pan == "":
 			return nil, missing("paymentId or card.number")
-		case !digits(pan) || len(pan) < 12 || len(pan) > 19 || !luhn(pan):
+		case !sim.AllDigits(pan) || len(pan) < 12 || len(pan) > 19 || !sim.Luhn(pan):
 			return nil, malformed("card.number")
 		}
 		p.Bin, p.Last4, p.Month, p.Year = pan[:6], pan[len(pan)-4:], c.get("card.expiryMonth"), c.get("card.expiryYear")
@@ -281,14 +283,14 @@ func (g *Gateway) payout(c *call) (object, *fault) {
 	if bad := c.check(p); bad != nil {
 		return nil, bad
 	}
-	card, _ := cardNamed(p.Card)
+	card, _ := issuer.Named(p.Card)
 	if !known || card.Bank != "" {
 		p.Status, p.Code, p.Text, p.Remark, p.BankCode, p.BankText = payoutFailed, "10001", "Transaction failed", "Payout Failed", "14", "Invalid card number"
 		if bad := g.save(p); bad != nil {
 			return nil, bad
 		}
 		g.notify(c.a, p)
-		return g.about(c.a, p).with("result", g.resultOf(p)), nil
+		return g.about(c.a, p).With("result", g.resultOf(p)), nil
 	}
 	p.Code, p.Text, p.Remark = "00001", "Transaction succeeded", "Payout Successful"
 	return g.operate(c, p, "PO", payoutStarted, p.Amount)
@@ -322,7 +324,7 @@ func (g *Gateway) list(c *call) (object, *fault) {
 	}
 	var all []object
 	skip := (page - 1) * records
-	for _, id := range slices.Backward(g.order) {
+	for _, id := range slices.Backward(g.payments.IDs()) {
 		p := g.open(id)
 		day := p.Created.UTC()
 		if p.Member != c.a.MemberID || day.Before(from) || !day.Before(to.AddDate(0, 0, 1)) || c.get("status") != "" && c.get("status") != p.Status {
@@ -335,16 +337,16 @@ func (g *Gateway) list(c *call) (object, *fault) {
 		if len(all) == records {
 			break
 		}
-		all = append(all, object{}.with("systemPaymentId", c.a.number(p.ID)).with("merchantTransactionId", p.Reference).with("transactionStatus", p.Status).
-			with("amount", c.a.number(formatAmount(p.Amount))).with("currency", p.Currency).with("captureamount", c.a.number(formatAmount(p.Captured))).
-			with("refundamount", c.a.number(formatAmount(p.Refunded))).with("chargebackamount", c.a.number("0.00")).with("payoutamount", c.a.number(formatAmount(p.PaidOut))).
-			with("paymentType", p.Type).with("date", day.Format("2006-01-02 15:04:05")).with("transactionDate", day.Format("2006-01-02 15:04:05")).with("remark", p.Remark).
-			with("customer", object{}.with("email", p.Email).with("id", p.Customer)).
-			with("card", object{}.with("bin", p.Bin).with("lastFourDigits", p.Last4).with("last4Digits", p.Last4).with("expiryMonth", p.Month).with("expiryYear", p.Year)).
-			with("bankReferenceId", p.BankRef).with("terminalid", p.Terminal))
+		all = append(all, object{}.With("systemPaymentId", c.a.number(p.ID)).With("merchantTransactionId", p.Reference).With("transactionStatus", p.Status).
+			With("amount", c.a.number(formatAmount(p.Amount))).With("currency", p.Currency).With("captureamount", c.a.number(formatAmount(p.Captured))).
+			With("refundamount", c.a.number(formatAmount(p.Refunded))).With("chargebackamount", c.a.number("0.00")).With("payoutamount", c.a.number(formatAmount(p.PaidOut))).
+			With("paymentType", p.Type).With("date", day.Format("2006-01-02 15:04:05")).With("transactionDate", day.Format("2006-01-02 15:04:05")).With("remark", p.Remark).
+			With("customer", object{}.With("email", p.Email).With("id", p.Customer)).
+			With("card", object{}.With("bin", p.Bin).With("lastFourDigits", p.Last4).With("last4Digits", p.Last4).With("expiryMonth", p.Month).With("expiryYear", p.Year)).
+			With("bankReferenceId", p.BankRef).With("terminalid", p.Terminal))
 	}
 	if len(all) == 0 {
 		return nil, errNone
 	}
-	return object{}.with("result", result("00026", "Record found")).with("transaction", all).with("timestamp", g.stamp()), nil
+	return object{}.With("result", result("00026", "Record found")).With("transaction", all).With("timestamp", g.stamp()), nil
 }

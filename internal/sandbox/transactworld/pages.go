@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"tollgate/internal/sandbox/faults"
+	"tollgate/internal/sandbox/issuer"
+	"tollgate/internal/sandbox/sim"
 )
 
 var page = template.Must(template.New("page").Parse(`<!DOCTYPE html>
@@ -86,7 +88,7 @@ func (g *Gateway) onward(a *Account, p *payment) view {
 		return g.toMerchant(a, p)
 	}
 	if p.PaReq == "" {
-		card, ok := cardNamed(p.Card)
+		card, ok := issuer.Named(p.Card)
 		if !ok {
 			return view{Title: "Payment", Text: "Something went wrong."}
 		}
@@ -105,7 +107,7 @@ func (g *Gateway) onward(a *Account, p *payment) view {
 
 // toMerchant posts the browser to merchantRedirectUrl.
 func (g *Gateway) toMerchant(a *Account, p *payment) view {
-	if !webURL(p.RedirectURL) {
+	if !sim.WebURL(p.RedirectURL) {
 		return view{Title: "Payment", Text: "The payment is " + p.Status + ". You can close this page."}
 	}
 	return view{Title: "Back to the shop", Action: p.RedirectURL, Auto: true, Fields: g.back(a, p)}
@@ -127,10 +129,9 @@ func (g *Gateway) invoicePage(w http.ResponseWriter, r *http.Request) {
 
 func (g *Gateway) billPage(r *http.Request) (view, bool) {
 	var bill *invoice
-	for _, known := range g.invoices {
+	for known := range g.invoices.All() {
 		if known.Token == r.PathValue("token") {
-			c := *known
-			bill = &c
+			bill = known
 		}
 	}
 	if bill == nil {

@@ -6,6 +6,7 @@ import (
 
 	"tollgate/internal/sandbox/amount"
 	"tollgate/internal/sandbox/issuer"
+	"tollgate/internal/sandbox/sim"
 )
 
 // cardInput is a card as a request or the invoice page brings it. It lives for the length of the call.
@@ -20,13 +21,13 @@ func (p params) card() (cardInput, *fault) {
 	}
 	m, err := strconv.Atoi(in.month)
 	switch {
-	case !digits(in.pan) || len(in.pan) < 12 || len(in.pan) > 19 || !luhn(in.pan):
+	case !sim.AllDigits(in.pan) || len(in.pan) < 12 || len(in.pan) > 19 || !sim.Luhn(in.pan):
 		return in, malformed("card.number")
-	case err != nil || m < 1 || m > 12 || len(in.month) != 2 || !digits(in.month):
+	case err != nil || m < 1 || m > 12 || len(in.month) != 2 || !sim.AllDigits(in.month):
 		return in, malformed("card.expiryMonth")
-	case len(in.year) != 4 || !digits(in.year):
+	case len(in.year) != 4 || !sim.AllDigits(in.year):
 		return in, malformed("card.expiryYear")
-	case !digits(in.cvv) || len(in.cvv) < 3 || len(in.cvv) > 4:
+	case !sim.AllDigits(in.cvv) || len(in.cvv) < 3 || len(in.cvv) > 4:
 		return in, malformed("card.cvv")
 	}
 	return in, nil
@@ -88,7 +89,7 @@ func (c *call) check(p *payment) *fault {
 		if v != "" && !strings.Contains(v, "://") {
 			v = "http://" + v // the documents' own sample has no scheme
 		}
-		if v != "" && !webURL(v) {
+		if v != "" && !sim.WebURL(v) {
 			return malformed(name)
 		}
 	}
@@ -176,8 +177,8 @@ func (g *Gateway) payWithToken(c *call) (object, *fault) {
 	if bad != nil {
 		return nil, bad
 	}
-	reg, ok := g.registrations[id]
-	if !ok || reg.Deleted || reg.Member != c.a.MemberID {
+	reg := g.registrations.Get(id)
+	if reg == nil || reg.Deleted || reg.Member != c.a.MemberID {
 		return nil, errNoCard
 	}
 	p, bad := g.begin(c, typ)
@@ -218,7 +219,7 @@ func (g *Gateway) repeat(c *call, first *payment) (object, *fault) {
 
 // stored pays with a card that the gateway has.
 func (g *Gateway) stored(c *call, p *payment, in cardInput, mask string) (object, *fault) {
-	card, ok := cardNamed(mask)
+	card, ok := issuer.Named(mask)
 	if !ok {
 		return nil, errSystem
 	}
@@ -254,7 +255,7 @@ func (g *Gateway) charge(a *Account, p *payment, in cardInput, attempt string) *
 		return g.authorize(a, p, card)
 	case !enrolled:
 		return g.fail(a, p, "", "", "Card is not enrolled in 3-D Secure")
-	case !webURL(p.RedirectURL):
+	case !sim.WebURL(p.RedirectURL):
 		return missing("merchantRedirectUrl")
 	case card.HTML:
 		p.Status, p.Code, p.Text, p.Since = authStarted, "00100", "Redirect the customer", g.now()
@@ -272,7 +273,7 @@ func (g *Gateway) beginVer1(a *Account, p *payment, card issuer.Card) *fault {
 	p.XID = g.env.Issuer.NewXID()
 	var err error
 	p.ACSURL, p.PaReq, err = g.env.Issuer.PaReq(card, issuer.Purchase{
-		XID: p.XID, MerchantName: a.Username, Amount: minor(p.Amount, p.Currency), Currency: p.Currency, Exponent: amount.Exponent(p.Currency),
+		XID: p.XID, MerchantName: a.Username, Amount: amount.FromHundredths(p.Amount, p.Currency), Currency: p.Currency, Exponent: amount.Exponent(p.Currency),
 	})
 	if err != nil {
 		g.env.Log.Error("PaReq not made", "gateway", gatewayName, "err", err)
@@ -288,7 +289,7 @@ func (g *Gateway) takePaRes(a *Account, p *payment, paRes string) *fault {
 		return malformed("PaRes")
 	}
 	p.ECI = res.ECI
-	card, ok := cardNamed(p.Card)
+	card, ok := issuer.Named(p.Card)
 	switch {
 	case !ok:
 		return errSystem
@@ -317,8 +318,8 @@ func (g *Gateway) authorize(a *Account, p *payment, card issuer.Card) *fault {
 		p.Status, p.Captured = captureSuccess, p.Amount
 	}
 	if p.Register && p.Registration == "" {
-		reg := registration{g.random(32), p.Member, p.Customer, p.Card, p.Bin, p.Last4, p.Month, p.Year, p.Brand, false}
-		if bad := g.keepRegistration(reg); bad != nil {
+		reg := &registration{g.random(32), p.Member, p.Customer, p.Card, p.Bin, p.Last4, p.Month, p.Year, p.Brand, false}
+		if bad := g.saveRegistration(reg); bad != nil {
 			return bad
 		}
 		p.Registration = reg.ID
@@ -349,45 +350,35 @@ func (g *Gateway) fail(a *Account, p *payment, bankCode, bankText, remark string
 	return nil
 }
 
-// cardNamed finds a listed card by its mask, which is all that the gateway writes down; in the issuer's table masks are unique.
-func cardNamed(mask string) (issuer.Card, bool) {
-	for _, c := range issuer.Table() {
-		if c.Masked() == mask {
-			return c, true
-		}
-	}
-	return issuer.Card{}, false
-}
-
 // answer is a payment as payments, the notification and the inquiry show it; status and sums as they are now.
 func (g *Gateway) answer(a *Account, p *payment) object {
-	o := g.about(a, p).with("result", g.resultOf(p))
+	o := g.about(a, p).With("result", g.resultOf(p))
 	if !p.waiting() {
 		return o
 	}
 	if p.Status == authStarted {
-		return o.with("redirect", object{}.with("url", g.url("/pay/"+p.Token)).with("method", "GET"))
+		return o.With("redirect", object{}.With("url", g.url("/pay/"+p.Token)).With("method", "GET"))
 	}
-	return o.with("redirect", object{}.with("url", p.ACSURL).with("method", "POST").with("parameters", []object{
+	return o.With("redirect", object{}.With("url", p.ACSURL).With("method", "POST").With("parameters", []object{
 		pair("PaReq", p.PaReq), pair("MD", p.ID), pair("TermUrl", g.url("/3ds/"+p.Token)),
 	}))
 }
 
-func pair(name, value string) object { return object{}.with("name", name).with("value", value) }
+func pair(name, value string) object { return object{}.With("name", name).With("value", value) }
 
 func (g *Gateway) resultOf(p *payment) object {
-	return result(p.Code, p.Text).opt("bankCode", p.BankCode).opt("bankDescription", p.BankText)
+	return result(p.Code, p.Text).Opt("bankCode", p.BankCode).Opt("bankDescription", p.BankText)
 }
 
 // about is everything but the result, whose code depends on who asked what.
 func (g *Gateway) about(a *Account, p *payment) object {
-	o := object{}.with("paymentId", a.number(p.ID)).with("status", p.Status).with("transactionStatus", short[p.Status]).
-		with("paymentBrand", p.Brand).with("paymentMode", p.Mode).with("paymentType", p.Type).with("firstName", p.First).with("lastName", p.Last).
-		with("amount", a.number(formatAmount(p.Amount))).with("currency", p.Currency).opt("tmpl_amount", p.TmplAmount).opt("tmpl_currency", p.TmplCurrency).
-		with("descriptor", p.Descriptor).with("merchantTransactionId", p.Reference).with("remark", p.Remark).
-		opt("registrationId", p.Registration).opt("token", p.Registration).opt("recurringType", p.Recurring)
-	o = o.with("card", object{}.with("bin", p.Bin).with("lastFourDigits", p.Last4).with("last4Digits", p.Last4).with("expiryMonth", p.Month).with("expiryYear", p.Year))
-	o = o.with("customer", object{}.with("email", p.Email).with("id", p.Customer))
-	return o.with("eci", p.ECI).with("bankReferenceId", p.BankRef).with("terminalId", p.Terminal).with("timestamp", g.stamp()).
-		with("checksum", checksum(p.ID, p.Reference, formatAmount(p.Amount), short[p.Status], a.SecureKey))
+	o := object{}.With("paymentId", a.number(p.ID)).With("status", p.Status).With("transactionStatus", short[p.Status]).
+		With("paymentBrand", p.Brand).With("paymentMode", p.Mode).With("paymentType", p.Type).With("firstName", p.First).With("lastName", p.Last).
+		With("amount", a.number(formatAmount(p.Amount))).With("currency", p.Currency).Opt("tmpl_amount", p.TmplAmount).Opt("tmpl_currency", p.TmplCurrency).
+		With("descriptor", p.Descriptor).With("merchantTransactionId", p.Reference).With("remark", p.Remark).
+		Opt("registrationId", p.Registration).Opt("token", p.Registration).Opt("recurringType", p.Recurring)
+	o = o.With("card", object{}.With("bin", p.Bin).With("lastFourDigits", p.Last4).With("last4Digits", p.Last4).With("expiryMonth", p.Month).With("expiryYear", p.Year))
+	o = o.With("customer", object{}.With("email", p.Email).With("id", p.Customer))
+	return o.With("eci", p.ECI).With("bankReferenceId", p.BankRef).With("terminalId", p.Terminal).With("timestamp", g.stamp()).
+		With("checksum", checksum(p.ID, p.Reference, formatAmount(p.Amount), short[p.Status], a.SecureKey))
 }

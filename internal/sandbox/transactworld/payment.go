@@ -2,8 +2,6 @@ package transactworld
 
 import (
 	"time"
-
-	"tollgate/internal/sandbox/amount"
 )
 
 // The platform's long statuses that this simulator uses.
@@ -135,14 +133,3 @@ func (p *payment) clone() *payment {
 }
 
 func (p *payment) waiting() bool { return p.Status == authStarted || p.Status == auth3D }
-
-// minor turns hundredths into the currency's minor units, for ledger and bank.
-func minor(hundredths int64, currency string) int64 {
-	switch amount.Exponent(currency) {
-	case 0:
-		return hundredths / 100
-	case 3:
-		return hundredths * 10
-	}
-	return hundredths
-}

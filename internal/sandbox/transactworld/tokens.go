@@ -2,12 +2,10 @@ package transactworld
 
 import "tollgate/internal/sandbox/issuer"
 
-func (g *Gateway) keepRegistration(r registration) *fault {
-	if err := g.env.Journal.Put(registrationsBucket, r.ID, r); err != nil {
-		g.env.Log.Error("registration not kept", "gateway", gatewayName, "err", err)
+func (g *Gateway) saveRegistration(r *registration) *fault {
+	if g.registrations.Save(r) != nil {
 		return errSystem
 	}
-	g.registrations[r.ID] = r
 	return nil
 }
 
@@ -38,16 +36,16 @@ func (g *Gateway) register(c *call) (object, *fault) {
 	if bad != nil {
 		return nil, bad
 	}
-	reg := registration{ID: g.random(32), Member: c.a.MemberID, Customer: c.get("customer.customerId"), Card: maskOf(in.pan), Bin: in.pan[:6], Last4: in.pan[len(in.pan)-4:], Month: in.month, Year: in.year, Brand: c.get("paymentBrand")}
+	reg := &registration{ID: g.random(32), Member: c.a.MemberID, Customer: c.get("customer.customerId"), Card: maskOf(in.pan), Bin: in.pan[:6], Last4: in.pan[len(in.pan)-4:], Month: in.month, Year: in.year, Brand: c.get("paymentBrand")}
 	if reg.Card == "" || in.cvv != "123" || in.year+in.month < g.now().Format("200601") {
 		return nil, refuse("10001", "Registration failed")
 	}
-	if bad := g.keepRegistration(reg); bad != nil {
+	if bad := g.saveRegistration(reg); bad != nil {
 		return nil, bad
 	}
-	return object{}.with("id", reg.ID).with("registrationId", reg.ID).with("result", result("00030", "Card registered successfully")).
-		with("card", object{}.with("bin", reg.Bin).with("lastFourDigits", reg.Last4).with("last4Digits", reg.Last4).with("expiryMonth", reg.Month).with("expiryYear", reg.Year)).
-		with("customer", object{}.with("email", c.get("customer.email")).with("id", reg.Customer)).with("timestamp", g.stamp()), nil
+	return object{}.With("id", reg.ID).With("registrationId", reg.ID).With("result", result("00030", "Card registered successfully")).
+		With("card", object{}.With("bin", reg.Bin).With("lastFourDigits", reg.Last4).With("last4Digits", reg.Last4).With("expiryMonth", reg.Month).With("expiryYear", reg.Year)).
+		With("customer", object{}.With("email", c.get("customer.email")).With("id", reg.Customer)).With("timestamp", g.stamp()), nil
 }
 
 // unregister is POST /registrations/{id} with paymentType=DL.
@@ -59,13 +57,13 @@ func (g *Gateway) unregister(c *call) (object, *fault) {
 	if c.get("paymentType") != "DL" {
 		return nil, errMode
 	}
-	reg, ok := g.registrations[id]
-	if !ok || reg.Deleted || reg.Member != c.a.MemberID {
+	reg := g.registrations.Get(id)
+	if reg == nil || reg.Deleted || reg.Member != c.a.MemberID {
 		return nil, errNoCard
 	}
 	reg.Deleted = true
-	if bad := g.keepRegistration(reg); bad != nil {
+	if bad := g.saveRegistration(reg); bad != nil {
 		return nil, bad
 	}
-	return object{}.with("registrationId", id).with("result", result("00031", "Registration deleted successfully")).with("timestamp", g.stamp()), nil
+	return object{}.With("registrationId", id).With("result", result("00031", "Registration deleted successfully")).With("timestamp", g.stamp()), nil
 }

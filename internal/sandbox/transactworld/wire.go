@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"tollgate/internal/sandbox/sim"
 )
 
 const maxBody = 1 << 20
@@ -103,73 +104,40 @@ func (p params) xml(body []byte) error {
 	}
 }
 
-// object is an answer in the order in which the gateway writes it. A value is a text, a number, an object or a list of objects.
-type object []member
+// object is an answer in the order in which the gateway writes it.
+type object = sim.Object
 
-type member struct {
-	name  string
-	value any
-}
-
-func (o object) with(name string, value any) object { return append(o, member{name, value}) }
-
-// opt adds the member only if there is something to say.
-func (o object) opt(name, value string) object {
-	if value == "" {
-		return o
-	}
-	return o.with(name, value)
-}
-
-// MarshalJSON keeps the order.
-func (o object) MarshalJSON() ([]byte, error) {
-	var out bytes.Buffer
-	out.WriteByte('{')
-	for i, m := range o {
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		out.WriteString(strconv.Quote(m.name) + ":")
-		enc := json.NewEncoder(&out)
-		enc.SetEscapeHTML(false)
-		if err := enc.Encode(m.value); err != nil {
-			return nil, err
-		}
-	}
-	out.WriteByte('}')
-	return out.Bytes(), nil
-}
-
-// xml writes the members as elements; a list is its element repeated.
-func (o object) xml(b *strings.Builder) {
+// writeXML writes the members as elements; a list is its element repeated. A value is a text, a number, an object or a list
+// of objects.
+func writeXML(b *strings.Builder, o object) {
 	for _, m := range o {
-		values := []any{m.value}
-		if list, ok := m.value.([]object); ok {
+		values := []any{m.Value}
+		if list, ok := m.Value.([]object); ok {
 			values = nil
 			for _, v := range list {
 				values = append(values, v)
 			}
 		}
 		for _, v := range values {
-			b.WriteString("<" + m.name + ">")
+			b.WriteString("<" + m.Name + ">")
 			if inner, ok := v.(object); ok {
-				inner.xml(b)
+				writeXML(b, inner)
 			} else {
 				_ = xml.EscapeText(b, []byte(fmt.Sprint(v))) // a builder does not fail
 			}
-			b.WriteString("</" + m.name + ">")
+			b.WriteString("</" + m.Name + ">")
 		}
 	}
 }
 
-// flat lists the members by dotted names, for notifications that go as a form.
-func (o object) flat(prefix string, v url.Values) {
+// flatten lists the members by dotted names, for notifications that go as a form.
+func flatten(o object, prefix string, v url.Values) {
 	for _, m := range o {
-		if inner, ok := m.value.(object); ok {
-			inner.flat(prefix+m.name+".", v)
+		if inner, ok := m.Value.(object); ok {
+			flatten(inner, prefix+m.Name+".", v)
 			continue
 		}
-		v.Set(prefix+m.name, fmt.Sprint(m.value))
+		v.Set(prefix+m.Name, fmt.Sprint(m.Value))
 	}
 }
 
@@ -178,7 +146,7 @@ func write(w http.ResponseWriter, r *http.Request, status int, o object) {
 	if strings.Contains(accept, "application/xml") && !strings.Contains(accept, "text/html") || strings.HasPrefix(accept, "text/xml") {
 		var b strings.Builder
 		b.WriteString(`<?xml version="1.0" encoding="UTF-8" standalone="yes"?><response>`)
-		o.xml(&b)
+		writeXML(&b, o)
 		b.WriteString("</response>")
 		w.Header().Set("Content-Type", "application/xml;charset=UTF-8")
 		w.WriteHeader(status)
@@ -198,7 +166,7 @@ func write(w http.ResponseWriter, r *http.Request, status int, o object) {
 // parseAmount reads [0-9]{1,10}\.[0-9]{2} as hundredths.
 func parseAmount(s string) (int64, bool) {
 	whole, frac, _ := strings.Cut(s, ".")
-	if len(whole) < 1 || len(whole) > 10 || len(frac) != 2 || !digits(whole+frac) {
+	if len(whole) < 1 || len(whole) > 10 || len(frac) != 2 || !sim.AllDigits(whole+frac) {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(whole+frac, 10, 64)
@@ -207,26 +175,4 @@ func parseAmount(s string) (int64, bool) {
 
 func formatAmount(hundredths int64) string {
 	return fmt.Sprintf("%d.%02d", hundredths/100, hundredths%100)
-}
-
-func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
-
-// luhn is the check digit rule of ISO/IEC 7812.
-func luhn(pan string) bool {
-	sum := 0
-	for i := range len(pan) {
-		d := int(pan[len(pan)-1-i] - '0')
-		if i%2 == 1 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return sum%10 == 0
-}
-
-func webURL(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }

@@ -1,4 +1,5 @@
-package main
+// Package cli holds the commands of the program: what they are called, their flags, help and exit codes.
+package cli
 
 import (
 	"context"
@@ -56,6 +57,11 @@ func commands() []command {
 		{"events tail", "", "print events as they happen, and forward them to a local address", eventsTailHelp, eventsTail},
 		{"events resend", "DELIVERY", "send a webhook delivery again", eventsResendHelp, eventsResend},
 	}
+}
+
+// Run does what the arguments say and answers the exit code. It ends when ctx does.
+func Run(ctx context.Context, args, environ []string, in io.Reader, out, err io.Writer) int {
+	return run(ctx, process{args: args, environ: environ, in: in, out: out, err: err})
 }
 
 // run finds the command and answers the exit code. Without a command, or with flags first, it serves.

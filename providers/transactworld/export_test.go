@@ -1,0 +1,4 @@
+package transactworld
+
+// Provider is what Config.Open makes.
+type Provider = provider
