@@ -49,7 +49,7 @@ func CapabilityTable() (string, error) {
 	offers := map[string][]string{}
 	var rows []string
 	for _, name := range names {
-		offers[name] = providers.Capabilities(accounts[name].Provider)
+		offers[name] = accounts[name].Capabilities()
 		for _, o := range offers[name] {
 			if !slices.Contains(rows, o) {
 				rows = append(rows, o)
@@ -64,7 +64,7 @@ func CapabilityTable() (string, error) {
 		for _, name := range names {
 			cell := ""
 			if slices.Contains(offers[name], row) {
-				cell = "yes" + limits(accounts[name].Provider, providers.OpKind(row))
+				cell = "yes" + limits(accounts[name].Operations(), providers.OpKind(row))
 			}
 			b.WriteString(" | " + cell)
 		}
@@ -73,12 +73,8 @@ func CapabilityTable() (string, error) {
 	return b.String(), nil
 }
 
-func limits(p providers.Provider, kind providers.OpKind) string {
-	operator, ok := p.(providers.Operator)
-	if !ok {
-		return ""
-	}
-	for _, k := range operator.Kinds() {
+func limits(operations []providers.OpLimits, kind providers.OpKind) string {
+	for _, k := range operations {
 		if k.Kind != kind {
 			continue
 		}
