@@ -17,23 +17,26 @@ import (
 // arrows says which rooms of the house a room may import. A room is the longest of these paths that a package lies in.
 var arrows = map[string][]string{
 	"":                  {"internal/cli"},
-	"handlers":          {"session", "session/flow", "session/browser", "threeds", "templates", "static", "providers", "internal/merchant", "internal/webhook", "internal/i18n", "internal/money", "internal/card"},
+	"handlers":          {"session", "session/flow", "session/browser", "internal/account", "internal/wallet", "internal/invoice", "threeds", "templates", "static", "providers", "internal/merchant", "internal/webhook", "internal/i18n", "internal/money", "internal/card"},
 	"templates":         {"static", "internal/i18n"},
 	"static":            {},
 	"session":           {"providers", "threeds", "internal/money", "internal/card"},
-	"session/flow":      {"session", "providers", "threeds", "internal/money", "internal/card", "internal/jobs"},
+	"session/flow":      {"session", "internal/account", "internal/wallet", "internal/jobs", "internal/card", "providers", "threeds"},
 	"session/browser":   {},
-	"session/storetest": {"session", "session/flow", "providers", "threeds", "internal/money", "internal/card", "internal/jobs"},
+	"session/storetest": {"session", "session/flow", "internal/wallet", "internal/invoice", "providers", "threeds", "internal/money", "internal/card", "internal/jobs"},
 	"providers":         {"providers/wire", "threeds", "internal/money", "internal/card"},
 	"providers/wire":    {},
 	"threeds":           {},
 	"client":            {},
 	"e2e":               {"internal/app", "internal/config", "internal/clock", "internal/pgtest", "client"},
+	"internal/account":  {"providers"},
+	"internal/wallet":   {"internal/account", "providers", "internal/card", "internal/money"},
+	"internal/invoice":  {"internal/account", "providers", "internal/money"},
 	"internal/app":      {"*"},
 	"internal/cli":      {"internal/app", "internal/config", "client"},
 	"internal/config":   {"internal/merchant"},
 	"internal/merchant": {},
-	"internal/sqlstore": {"session", "session/flow", "providers", "threeds", "internal/jobs", "internal/money", "internal/card", "internal/merchant", "internal/webhook"},
+	"internal/sqlstore": {"session", "session/flow", "internal/wallet", "internal/invoice", "providers", "threeds", "internal/jobs", "internal/money", "internal/card", "internal/merchant", "internal/webhook"},
 	"internal/jobs":     {},
 	"internal/webhook":  {"internal/jobs"},
 	"internal/money":    {},
@@ -47,7 +50,7 @@ var arrows = map[string][]string{
 // testArrows are what tests may import beyond the arrows of their room.
 var testArrows = map[string][]string{
 	"":                  {"internal/app"},
-	"session/flow":      {"internal/sqlstore", "internal/clock", "internal/pgtest"},
+	"session/flow":      {"internal/sqlstore", "internal/clock", "internal/pgtest", "internal/money"},
 	"session/browser":   {"internal/clock"},
 	"providers":         {"internal/sandbox", "internal/clock"},
 	"internal/sqlstore": {"session/storetest", "internal/pgtest"},
@@ -59,22 +62,7 @@ var testArrows = map[string][]string{
 var suites = []string{"providers/providertest"}
 
 func TestImportsRunOnlyAlongTheArrows(t *testing.T) {
-	seen := 0
-	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && (name == "node_modules" || name == "tools" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && name != ".") {
-			return filepath.SkipDir
-		}
-		if !strings.HasSuffix(name, ".go") {
-			return nil
-		}
-		seen++
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
-		if err != nil {
-			return err
-		}
+	everyFile(t, func(name string, file *ast.File) {
 		pkg := filepath.ToSlash(filepath.Dir(name))
 		if pkg == "." {
 			pkg = ""
@@ -87,7 +75,7 @@ func TestImportsRunOnlyAlongTheArrows(t *testing.T) {
 		for _, imp := range file.Imports {
 			path, err := strconv.Unquote(imp.Path.Value)
 			if err != nil {
-				return err
+				t.Fatal(err)
 			}
 			to, ours := strings.CutPrefix(path, "tollgate/")
 			if !ours {
@@ -97,6 +85,29 @@ func TestImportsRunOnlyAlongTheArrows(t *testing.T) {
 				t.Errorf("%s: %q may not import %q", name, from, path)
 			}
 		}
+	})
+}
+
+// everyFile reads every Go file of ours.
+func everyFile(t *testing.T, look func(name string, file *ast.File)) {
+	t.Helper()
+	seen := 0
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (name == "node_modules" || name == "tools" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && name != ".") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(name, ".go") {
+			return nil
+		}
+		seen++
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		look(filepath.ToSlash(name), file)
 		return nil
 	})
 	if err != nil {
@@ -142,6 +153,105 @@ func TestTheSessionDecidesAndDoesNothing(t *testing.T) {
 			return true
 		})
 	}
+}
+
+// A gateway is called in one way. A provider is opened by internal/app, which gives it to account.Open; package account hands
+// it, as one of the interfaces of package providers, to the function given to account.Call, and to nobody else. So whatever of
+// those interfaces a caller has, it has as a parameter, and for the time of one Call.
+func TestAGatewayIsReachedOnlyInAnAccountsCall(t *testing.T) {
+	abilities := interfacesOf(t, "providers", "Config")
+	if len(abilities) < 14 {
+		t.Fatalf("package providers has the interfaces %v: the list is not read", abilities)
+	}
+	isAbility := func(n ast.Node) string {
+		if sel, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := sel.X.(*ast.Ident); ok && x.Name == "providers" && slices.Contains(abilities, sel.Sel.Name) {
+				return sel.Sel.Name
+			}
+		}
+		return ""
+	}
+	calls := 0
+	everyFile(t, func(name string, file *ast.File) {
+		if strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "providers/") {
+			return
+		}
+		parameters := map[ast.Node]bool{}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncType:
+				for _, p := range n.Params.List {
+					parameters[p.Type] = true
+				}
+				if n.Results == nil {
+					break
+				}
+				ast.Inspect(n.Results, func(r ast.Node) bool {
+					if what := isAbility(r); what != "" {
+						t.Errorf("%s: a function answers with a providers.%s", name, what)
+					}
+					return true
+				})
+			case *ast.StructType:
+				for _, f := range n.Fields.List {
+					hidden := len(f.Names) > 0 && !f.Names[0].IsExported()
+					opens := len(f.Names) > 0 && f.Names[0].Name == "Provider" // of account.Settings
+					if what := isAbility(f.Type); what != "" && !(room(filepath.ToSlash(filepath.Dir(name))) == "internal/account" && (hidden || opens)) {
+						t.Errorf("%s: a struct keeps a providers.%s", name, what)
+					}
+				}
+			case *ast.CallExpr:
+				if sel, ok := n.Fun.(*ast.SelectorExpr); ok && sel.Sel.Name == "Call" {
+					if x, ok := sel.X.(*ast.Ident); ok && x.Name == "account" {
+						calls++
+					}
+				}
+			case *ast.CompositeLit:
+				if sel, ok := n.Type.(*ast.SelectorExpr); ok && sel.Sel.Name == "Env" && name != "internal/app/gateways.go" {
+					if x, ok := sel.X.(*ast.Ident); ok && x.Name == "providers" {
+						t.Errorf("%s opens a provider", name)
+					}
+				}
+			}
+			return true
+		})
+		if strings.HasPrefix(name, "internal/account/") {
+			return
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if what := isAbility(n); what != "" && !parameters[n] {
+				t.Errorf("%s: providers.%s is more than a parameter: gateways are reached in an account.Call", name, what)
+			}
+			return true
+		})
+	})
+	if calls < 20 {
+		t.Errorf("%d calls of gateways were found: the walk is broken", calls)
+	}
+}
+
+// interfacesOf names a package's exported interfaces, but for one.
+func interfacesOf(t *testing.T, dir, except string) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob(dir + "/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if spec, ok := n.(*ast.TypeSpec); ok && spec.Name.IsExported() && spec.Name.Name != except {
+				if _, ok := spec.Type.(*ast.InterfaceType); ok {
+					names = append(names, spec.Name.Name)
+				}
+			}
+			return true
+		})
+	}
+	return names
 }
 
 // Providers are apart from each other, and so are the simulators from what they judge.

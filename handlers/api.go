@@ -19,6 +19,7 @@ import (
 	"tollgate/internal/card"
 	"tollgate/internal/merchant"
 	"tollgate/internal/money"
+	"tollgate/internal/wallet"
 	"tollgate/internal/webhook"
 	"tollgate/providers"
 	"tollgate/session"
@@ -152,10 +153,10 @@ func (a api) beginsWith(ctx context.Context, s *session.Session) error {
 		return nil
 	}
 	saved, err := a.Customers.SavedCard(ctx, s.Merchant, s.SavedCard)
-	if err != nil && !errors.Is(err, session.ErrNotFound) {
+	if err != nil && !errors.Is(err, wallet.ErrNotFound) {
 		return err
 	}
-	_, logsIn := a.Flow.Accounts[s.Account].Provider.(providers.Login)
+	logsIn := a.Flow.Accounts[s.Account].LogsIn()
 	if err != nil || saved.Account != s.Account || !logsIn && saved.Customer != s.Customer.ID {
 		return faulty("saved_card", "is not one of the customer's saved cards in this account")
 	}
@@ -302,7 +303,7 @@ func (a api) session(ctx context.Context, in NewSession) (*session.Session, erro
 	}
 	methods := []string{"card"}
 	if acc, ok := a.Flow.Accounts[in.Account]; ok {
-		methods = providers.Instruments(acc.Provider)
+		methods = acc.Instruments()
 	}
 	s.Method = oneOf("payment_method", string(in.PaymentMethod), methods[0], methods[1:]...)
 	if in.Capture != "" && !in.Capture.Valid() {
@@ -572,7 +573,7 @@ func (a api) ListAccounts(ctx context.Context, _ ListAccountsRequestObject) (Lis
 	out := ListAccounts200JSONResponse{Data: []Account{}}
 	for _, name := range merchantOf(ctx).Accounts {
 		if acc, ok := a.Flow.Accounts[name]; ok {
-			out.Data = append(out.Data, Account{Name: acc.Name, Gateway: acc.Gateway, Capabilities: providers.Capabilities(acc.Provider)})
+			out.Data = append(out.Data, Account{Name: acc.Name, Gateway: acc.Gateway, Capabilities: acc.Capabilities()})
 		}
 	}
 	return out, nil

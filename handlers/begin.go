@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate/internal/card"
+	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/session/flow"
@@ -27,7 +28,7 @@ func (p pay) begin(c echo.Context, s *session.Session, f form) error {
 	if f.errors.Any() || f.stale {
 		return p.card(c, s, f)
 	}
-	if p.Flow.NeedsLogin(s) {
+	if p.Flow.Logins.Needed(s) {
 		return p.login(c, s, f)
 	}
 	switch s.Method {
@@ -36,8 +37,8 @@ func (p pay) begin(c echo.Context, s *session.Session, f form) error {
 	}
 	if !f.newCard {
 		cards, err := p.savedCards(c, s)
-		if errors.Is(err, flow.ErrLogin) {
-			if s, err = p.load(c); err == nil && p.Flow.NeedsLogin(s) {
+		if errors.Is(err, wallet.ErrLogin) {
+			if s, err = p.load(c); err == nil && p.Flow.Logins.Needed(s) {
 				return p.login(c, s, f)
 			}
 		}
@@ -97,7 +98,7 @@ func (p pay) customer(c echo.Context) error {
 	}
 	ctx := c.Request().Context()
 	if !p.Browsers.Proves(ctx, c.FormValue("csrf")) {
-		if p.Flow.NeedsLogin(s) {
+		if p.Flow.Logins.Needed(s) {
 			return back(c, s.ID)
 		}
 		return p.page(c, s, form{stale: true, newCard: true})
@@ -114,15 +115,15 @@ func (p pay) customer(c echo.Context) error {
 
 // offersSaved tells whether there are saved cards that the first browser to ask for them may see.
 func (p pay) offersSaved(c echo.Context, s *session.Session) (bool, error) {
-	if !free(s) || s.Customer.ID == "" || p.Flow.NeedsLogin(s) {
+	if !free(s) || s.Customer.ID == "" || p.Flow.Logins.Needed(s) {
 		return false, nil
 	}
 	cards, err := p.customersCards(c, s)
 	return len(cards) > 0, err
 }
 
-// savedCards are the customer's, for the customer's browser only. flow.ErrLogin where the customer has to log in again.
-func (p pay) savedCards(c echo.Context, s *session.Session) ([]flow.SavedCard, error) {
+// savedCards are the customer's, for the customer's browser only. wallet.ErrLogin where the customer has to log in again.
+func (p pay) savedCards(c echo.Context, s *session.Session) ([]wallet.SavedCard, error) {
 	if !p.mine(c, s) {
 		return nil, nil
 	}
@@ -130,12 +131,12 @@ func (p pay) savedCards(c echo.Context, s *session.Session) ([]flow.SavedCard, e
 }
 
 // customersCards are the customer's, whoever looks.
-func (p pay) customersCards(c echo.Context, s *session.Session) ([]flow.SavedCard, error) {
+func (p pay) customersCards(c echo.Context, s *session.Session) ([]wallet.SavedCard, error) {
 	if s.Customer.ID == "" && s.Login == nil {
 		return nil, nil
 	}
 	cards, err := p.Flow.SavedCards(c.Request().Context(), s)
-	if errors.Is(err, flow.ErrLogin) {
+	if errors.Is(err, wallet.ErrLogin) {
 		return nil, err
 	}
 	if err != nil { // a gateway that cannot list them just now costs the choice, not the payment
@@ -143,26 +144,26 @@ func (p pay) customersCards(c echo.Context, s *session.Session) ([]flow.SavedCar
 		return nil, nil
 	}
 	if s.Target != nil { // a card cannot pay itself
-		cards = slices.DeleteFunc(cards, func(c flow.SavedCard) bool { return c.ID == s.Target.Saved })
+		cards = slices.DeleteFunc(cards, func(c wallet.SavedCard) bool { return c.ID == s.Target.Saved })
 	}
 	if s.SavedCard != "" {
 		for _, one := range cards {
 			if one.ID == s.SavedCard {
-				return []flow.SavedCard{one}, nil
+				return []wallet.SavedCard{one}, nil
 			}
 		}
 	}
 	return cards, nil
 }
 
-func (p pay) choice(c echo.Context, s *session.Session, cards []flow.SavedCard, f form) error {
+func (p pay) choice(c echo.Context, s *session.Session, cards []wallet.SavedCard, f form) error {
 	token, err := p.Browsers.CSRF(c.Request().Context())
 	if err != nil {
 		return err
 	}
 	page := templates.SavedCardsPage{
 		Layout: p.layout(c, s), Action: payPath(s.ID) + "/saved", CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
-		AskCVC: p.Flow.AsksCode(s), AskTo: s.AsksTarget(), Chosen: f.chosen, Errors: f.errors,
+		AskCVC: p.Flow.Accounts[s.Account].AsksCode(), AskTo: s.AsksTarget(), Chosen: f.chosen, Errors: f.errors,
 	}
 	for _, one := range cards {
 		page.Cards = append(page.Cards, templates.SavedCard{ID: one.ID, Brand: one.Card.Brand, Last4: one.Card.Last4, Expiry: one.Expiry})
@@ -200,11 +201,11 @@ func (p pay) saved(c echo.Context) error {
 	if chosen == "new" {
 		return c.Redirect(http.StatusSeeOther, payPath(s.ID)+"/new")
 	}
-	if s.Live() != nil || s.Status() != session.StatusOpen || p.Flow.NeedsLogin(s) {
+	if s.Live() != nil || s.Status() != session.StatusOpen || p.Flow.Logins.Needed(s) {
 		return back(c, s.ID)
 	}
 	cards, err := p.savedCards(c, s)
-	if errors.Is(err, flow.ErrLogin) {
+	if errors.Is(err, wallet.ErrLogin) {
 		return back(c, s.ID)
 	}
 	if err != nil {
@@ -215,7 +216,7 @@ func (p pay) saved(c echo.Context) error {
 			continue
 		}
 		in, f := flow.Submission{Kind: "saved_card", Saved: &one}, form{chosen: chosen}
-		if p.Flow.AsksCode(s) {
+		if p.Flow.Accounts[s.Account].AsksCode() {
 			in.Card.Code, err = card.ParseCode(cut(c.FormValue("cvc"), 10))
 			f.errors.CVC = cardError(err)
 		}
@@ -283,7 +284,7 @@ func (p pay) start(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.Live() != nil || s.Status() != session.StatusOpen || p.Flow.NeedsLogin(s) || s.Method == "card" || s.Method == "saved_card" {
+	if s.Live() != nil || s.Status() != session.StatusOpen || p.Flow.Logins.Needed(s) || s.Method == "card" || s.Method == "saved_card" {
 		return back(c, s.ID)
 	}
 	in := flow.Submission{Kind: s.Method, Phone: digitsOf(s.Customer.Phone)}
@@ -315,7 +316,7 @@ func (p pay) scan(c echo.Context, s *session.Session, layout templates.Layout, s
 // logsIn tells whether the shopper has to log in now: before the card, or because the payment that is under way has lost
 // its customer.
 func (p pay) logsIn(s *session.Session) bool {
-	return p.Flow.NeedsLogin(s) && (s.Status() == session.StatusOpen || s.LoginLost())
+	return p.Flow.Logins.Needed(s) && (s.Status() == session.StatusOpen || s.LoginLost())
 }
 
 // login asks for the phone, then for the code.
@@ -330,7 +331,7 @@ func (p pay) login(c echo.Context, s *session.Session, f form) error {
 		cancel = ""
 	}
 	asksCode := s.Login != nil && s.Login.Challenge != "" && browser != "" && s.Login.Browser == browser
-	dead := asksCode && (p.Flow.CodeExpired(s) || s.TriesUsedUp())
+	dead := asksCode && (p.Flow.Logins.CodeExpired(s) || s.TriesUsedUp())
 	if (!asksCode || dead) && s.CodesUsedUp() || !asksCode && s.PhonesUsedUp() && s.Login.Customer == "" {
 		if lost {
 			return p.wait(c, s, "checking") // somebody may still log in elsewhere
@@ -358,7 +359,7 @@ func (p pay) login(c echo.Context, s *session.Session, f form) error {
 	}
 	page := templates.LoginCodePage{
 		Layout: p.layout(c, s), Action: payPath(s.ID) + "/code", CancelAction: cancel, CSRF: token,
-		PhoneText: maskPhone(s.Login.Phone), Left: int(p.Flow.CodeLeft(s).Round(time.Second) / time.Second),
+		PhoneText: maskPhone(s.Login.Phone), Left: int(p.Flow.Logins.CodeLeft(s).Round(time.Second) / time.Second),
 		Error: f.login, Checking: lost,
 	}
 	if !s.CodesUsedUp() {
@@ -370,7 +371,7 @@ func (p pay) login(c echo.Context, s *session.Session, f form) error {
 	switch {
 	case s.TriesUsedUp():
 		page.Error, page.Left = templates.CodeUsedUp, 0
-	case f.login == "" && p.Flow.CodeExpired(s):
+	case f.login == "" && p.Flow.Logins.CodeExpired(s):
 		page.Error = templates.CodeExpired
 	}
 	return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.LoginCode(page))
@@ -442,7 +443,7 @@ func (p pay) otherPhone(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.Flow.LoginOtherPhone(c.Request().Context(), c.Param("session"), browser); err != nil {
+	if err := p.Flow.Logins.OtherPhone(c.Request().Context(), c.Param("session"), browser); err != nil {
 		return err
 	}
 	return back(c, c.Param("session"))
@@ -469,7 +470,7 @@ func (p pay) send(c echo.Context, s *session.Session, typed, phone string) error
 	if err != nil {
 		return err
 	}
-	switch err = p.Flow.LoginPhone(c.Request().Context(), s.ID, browser, phone); {
+	switch err = p.Flow.Logins.Phone(c.Request().Context(), s.ID, browser, phone); {
 	case err == nil, errors.Is(err, session.ErrStale), errors.Is(err, session.ErrEnded):
 		return back(c, s.ID)
 	case errors.Is(err, providers.ErrNoCustomer):
@@ -525,9 +526,9 @@ func (p pay) code(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	err = p.Flow.LoginCode(c.Request().Context(), s.ID, browser, code)
+	err = p.Flow.Logins.Code(c.Request().Context(), s.ID, browser, code)
 	switch {
-	case errors.Is(err, providers.ErrWrongCode) && p.Flow.CodeExpired(s):
+	case errors.Is(err, providers.ErrWrongCode) && p.Flow.Logins.CodeExpired(s):
 		return p.loginAgain(c, form{login: templates.CodeExpired})
 	case errors.Is(err, providers.ErrWrongCode):
 		return p.loginAgain(c, form{login: templates.CodeWrong})

@@ -5,12 +5,12 @@ import (
 	"errors"
 
 	"tollgate/internal/card"
+	"tollgate/internal/wallet"
 	"tollgate/providers"
-	"tollgate/session/flow"
 )
 
 // cardOrder checks what all orders of cards have in common.
-func (a api) cardOrder(ctx context.Context, account, customer, reference string) (flow.CardOrder, []FieldError, error) {
+func (a api) cardOrder(ctx context.Context, account, customer, reference string) (wallet.CardOrder, []FieldError, error) {
 	m := merchantOf(ctx)
 	var bad []FieldError
 	if !m.May(account) {
@@ -23,7 +23,7 @@ func (a api) cardOrder(ctx context.Context, account, customer, reference string)
 		bad = append(bad, FieldError{Pointer: "/reference", Detail: wrong})
 	}
 	tag, err := a.tag(ctx, account)
-	return flow.CardOrder{Merchant: m.ID, Account: account, Customer: customer, Reference: tag + reference, RefTag: tag}, bad, err
+	return wallet.CardOrder{Merchant: m.ID, Account: account, Customer: customer, Reference: tag + reference, RefTag: tag}, bad, err
 }
 
 // IssueVirtualCard is POST /v1/virtual_cards.
@@ -35,7 +35,7 @@ func (a api) IssueVirtualCard(ctx context.Context, r IssueVirtualCardRequestObje
 	if len(bad) > 0 {
 		return nil, &invalid{bad}
 	}
-	made, err := a.Flow.IssueVirtualCard(ctx, o)
+	made, err := a.Wallet.IssueVirtualCard(ctx, o)
 	return IssueVirtualCard201JSONResponse(savedCardOf(made)), err
 }
 
@@ -69,7 +69,7 @@ func (a api) RegisterCard(ctx context.Context, r RegisterCardRequestObject) (Reg
 	if len(bad) > 0 {
 		return nil, &invalid{bad}
 	}
-	made, err := a.Flow.RegisterCard(ctx, o, c, providers.Customer{Email: in.Email})
+	made, err := a.Wallet.RegisterCard(ctx, o, c, providers.Customer{Email: in.Email})
 	if refusal, ok := errors.AsType[*providers.Refusal](err); ok && refusal.Field == "card" {
 		err = faulty("card/number", refusal.Text)
 	}

@@ -16,9 +16,9 @@ import (
 	"tollgate/internal/clock"
 	"tollgate/internal/merchant"
 	"tollgate/internal/sqlstore"
+	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/session"
-	"tollgate/session/flow"
 )
 
 // desk is a gateway that makes cards, as a test wants it.
@@ -98,7 +98,7 @@ func TestWhatIsNotKnownOfACardIsNotAskedAgain(t *testing.T) {
 func TestAProcessThatDiedOverACardLeavesItUnknown(t *testing.T) {
 	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
 		m, d := withDesk(t, at)
-		order := flow.CardOrder{Merchant: "shop", Account: "acc", Customer: "c-1", Reference: "one", Kind: flow.VirtualCard, CreatedAt: m.clock.Now()}
+		order := wallet.CardOrder{Merchant: "shop", Account: "acc", Customer: "c-1", Reference: "one", Kind: wallet.VirtualCard, CreatedAt: m.clock.Now()}
 		if earlier, err := m.store.AddCardOrder(t.Context(), order); err != nil || earlier != nil {
 			t.Fatal(earlier, err)
 		}

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"time"
 
+	"tollgate/internal/account"
 	"tollgate/internal/card"
+	"tollgate/internal/invoice"
+	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/session/flow"
@@ -19,7 +22,7 @@ const chargeWait = 8 * time.Second
 func (a api) CreateCharge(ctx context.Context, r CreateChargeRequestObject) (CreateChargeResponseObject, error) {
 	in, m := r.Body, merchantOf(ctx)
 	saved, err := a.Customers.SavedCard(ctx, m.ID, in.SavedCard)
-	if errors.Is(err, session.ErrNotFound) {
+	if errors.Is(err, wallet.ErrNotFound) {
 		return nil, faulty("saved_card", "is not one of the merchant's saved cards")
 	}
 	if err != nil {
@@ -129,7 +132,7 @@ func (a api) destination(ctx context.Context, owner string, in *NewPayout) (*pro
 	if in.To.SavedCard != "" {
 		ways++
 		saved, err := a.Customers.SavedCard(ctx, owner, in.To.SavedCard)
-		if err != nil && !errors.Is(err, session.ErrNotFound) {
+		if err != nil && !errors.Is(err, wallet.ErrNotFound) {
 			return nil, err
 		}
 		if err != nil || saved.Account != in.Account {
@@ -161,7 +164,7 @@ func (a api) destination(ctx context.Context, owner string, in *NewPayout) (*pro
 	return to, nil
 }
 
-func savedCardOf(c flow.SavedCard) SavedCard {
+func savedCardOf(c wallet.SavedCard) SavedCard {
 	return SavedCard{ID: c.ID, Account: c.Account, Customer: c.Customer, Card: masked(c.Card), Expiry: c.Expiry, Name: c.Name, CreatedAt: c.CreatedAt.UTC()}
 }
 
@@ -184,7 +187,7 @@ func (a api) RenameSavedCard(ctx context.Context, r RenameSavedCardRequestObject
 		return nil, faulty("name", "must be 1 to 64 characters")
 	}
 	m := merchantOf(ctx).ID
-	if err := a.Flow.RenameCard(ctx, m, r.Card, r.Body.Name); err != nil {
+	if err := a.Wallet.Rename(ctx, m, r.Card, r.Body.Name); err != nil {
 		return nil, err
 	}
 	saved, err := a.Customers.SavedCard(ctx, m, r.Card)
@@ -193,15 +196,19 @@ func (a api) RenameSavedCard(ctx context.Context, r RenameSavedCardRequestObject
 
 // DeleteSavedCard is DELETE /v1/cards/{card}.
 func (a api) DeleteSavedCard(ctx context.Context, r DeleteSavedCardRequestObject) (DeleteSavedCardResponseObject, error) {
-	return DeleteSavedCard204Response{}, a.Flow.ForgetCard(ctx, merchantOf(ctx).ID, r.Card)
+	return DeleteSavedCard204Response{}, a.Wallet.Forget(ctx, merchantOf(ctx).ID, r.Card)
 }
 
 // ListBanks is GET /v1/accounts/{account}/banks.
 func (a api) ListBanks(ctx context.Context, r ListBanksRequestObject) (ListBanksResponseObject, error) {
 	if !merchantOf(ctx).May(r.Account) {
-		return nil, flow.ErrNoAccount
+		return nil, account.ErrNotConfigured
 	}
-	banks, err := a.Flow.Banks(ctx, r.Account)
+	acc, err := a.Flow.Accounts.Find(r.Account)
+	if err != nil {
+		return nil, err
+	}
+	banks, err := acc.Banks(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +223,7 @@ func (a api) ListBanks(ctx context.Context, r ListBanksRequestObject) (ListBanks
 func (a api) ListHistory(ctx context.Context, r ListHistoryRequestObject) (ListHistoryResponseObject, error) {
 	m := merchantOf(ctx)
 	if !m.May(r.Account) {
-		return nil, flow.ErrNoAccount
+		return nil, account.ErrNotConfigured
 	}
 	most, err := limit(r.Params.Limit, 30)
 	if err != nil {
@@ -238,7 +245,7 @@ func (a api) ListHistory(ctx context.Context, r ListHistoryRequestObject) (ListH
 		return nil, &invalid{bad}
 	}
 	lines, more, err := a.history(ctx, r.Account, r.Params.Customer, q)
-	if errors.Is(err, session.ErrNotFound) {
+	if errors.Is(err, wallet.ErrNotFound) {
 		return nil, faulty("customer", "must be one who has logged in to a session of yours")
 	}
 	if err != nil {
@@ -264,14 +271,15 @@ const (
 // is the list of the caller's own lines: what sessions and invoices of the caller's are about.
 func (a api) history(ctx context.Context, account, customer string, q providers.HistoryQuery) (lines []providers.HistoryLine, more bool, err error) {
 	m := merchantOf(ctx).ID
+	of := wallet.Holder{Merchant: m, Account: account, Customer: customer}
 	if !a.Merchants.Shared(account) {
-		lines, err = a.Flow.History(ctx, m, account, customer, q)
+		lines, err = a.Wallet.History(ctx, of, q)
 		return lines, len(lines) == q.Limit, err
 	}
 	skip, page := q.Offset, q
 	page.Limit, page.Offset = sharedPage, 0
 	for range sharedPages {
-		found, err := a.Flow.History(ctx, m, account, customer, page)
+		found, err := a.Wallet.History(ctx, of, page)
 		if err != nil {
 			return nil, false, err
 		}
@@ -310,8 +318,8 @@ func (a api) isOf(ctx context.Context, owner, account, reference string) (bool, 
 	if !errors.Is(err, session.ErrNotFound) {
 		return false, err
 	}
-	in, err := a.Flow.Invoices.InvoiceOf(ctx, account, reference)
-	if errors.Is(err, session.ErrNotFound) {
+	in, err := a.Invoices.Store.InvoiceOf(ctx, account, reference)
+	if errors.Is(err, invoice.ErrNotFound) {
 		return false, nil
 	}
 	return in.Merchant == owner, err

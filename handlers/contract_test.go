@@ -29,9 +29,9 @@ import (
 	"tollgate/internal/merchant"
 	"tollgate/internal/money"
 	"tollgate/internal/sqlstore"
+	"tollgate/internal/wallet"
 	"tollgate/internal/webhook"
 	"tollgate/providers"
-	"tollgate/session/flow"
 )
 
 // contract is the API's contract as the tests judge by it: an answer may hold nothing that is not described, although
@@ -372,7 +372,7 @@ func complete(t *testing.T, at sqlstore.Options) *machine {
 // savedCard makes a saved card of the shop's customer c-1.
 func (m *machine) savedCard(id string) string {
 	m.t.Helper()
-	err := m.store.SaveCard(m.t.Context(), &flow.SavedCard{
+	err := m.store.SaveCard(m.t.Context(), &wallet.SavedCard{
 		ID: id, Merchant: "shop", Account: "acc", Customer: "c-1", GatewayID: "b-" + id, Expiry: "12/30", Name: "blue",
 		Card: card.Masked{Brand: "visa", First6: "400001", Last4: "0720"}, CreatedAt: m.clock.Now(),
 	})
@@ -902,7 +902,7 @@ func TestSessionsAreListedByTheirTime(t *testing.T) {
 func TestANameInThePathMayHoldAnything(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	for _, customer := range []string{"a/b", "a b", "50%", "Айгерім"} {
-		saved := &flow.SavedCard{ID: "sc_" + customer, Merchant: "shop", Account: "acc", Customer: customer, GatewayID: "b-1", CreatedAt: m.clock.Now()}
+		saved := &wallet.SavedCard{ID: "sc_" + customer, Merchant: "shop", Account: "acc", Customer: customer, GatewayID: "b-1", CreatedAt: m.clock.Now()}
 		if err := m.store.SaveCard(t.Context(), saved); err != nil {
 			t.Fatal(err)
 		}

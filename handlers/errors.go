@@ -8,11 +8,13 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"tollgate/internal/account"
+	"tollgate/internal/invoice"
 	"tollgate/internal/merchant"
+	"tollgate/internal/wallet"
 	"tollgate/internal/webhook"
 	"tollgate/providers"
 	"tollgate/session"
-	"tollgate/session/flow"
 )
 
 // kind is what the outside learns of an error: a stable type, a status and public words.
@@ -33,17 +35,24 @@ var kinds = []struct {
 	{session.ErrEnded, kind{http.StatusConflict, "session-ended", "The session has ended."}},
 	{session.ErrStale, kind{http.StatusConflict, "step-over", "That step is over."}},
 	{session.ErrConflict, kind{http.StatusConflict, "conflict", "The session was changed by somebody else."}},
-	{flow.ErrNoAccount, kind{http.StatusNotFound, "unknown-account", "There is no such account."}},
+	{wallet.ErrNotFound, kind{http.StatusNotFound, "not-found", "There is no such object."}},
+	{invoice.ErrNotFound, kind{http.StatusNotFound, "not-found", "There is no such object."}},
+	{invoice.ErrConflict, kind{http.StatusConflict, "conflict", "The session was changed by somebody else."}},
+	{account.ErrNotConfigured, kind{http.StatusNotFound, "unknown-account", "There is no such account."}},
 	{session.ErrOperation, kind{http.StatusUnprocessableEntity, "unsupported", "The account's gateway cannot do this."}},
+	{account.ErrCannot, kind{http.StatusUnprocessableEntity, "unsupported", "The account's gateway cannot do this."}},
 	{session.ErrAmount, kind{http.StatusUnprocessableEntity, "amount", "The amount is more than is left, or a part where only the whole is possible."}},
 	{session.ErrNoPayment, kind{http.StatusConflict, "no-payment", "There is no money for this: a capture or void wants a hold, a refund a payment that was taken."}},
 	{session.ErrOpenOp, kind{http.StatusConflict, "operation-under-way", "Another operation on this payment is under way."}},
 	{session.ErrDone, kind{http.StatusConflict, "already-done", "The payment was captured, voided or refunded already."}},
+	{invoice.ErrPaid, kind{http.StatusConflict, "already-done", "The payment was captured, voided or refunded already."}},
 	{session.ErrUnsettled, kind{http.StatusConflict, "outcome-unknown", "The outcome is not known yet."}},
-	{flow.ErrReference, kind{http.StatusConflict, "reference-in-use", "The reference was used for something else."}},
-	{flow.ErrLogin, kind{http.StatusConflict, "login-needed", "The customer has to log in to a session first."}},
+	{wallet.ErrUnsettled, kind{http.StatusConflict, "outcome-unknown", "The outcome is not known yet."}},
+	{wallet.ErrReference, kind{http.StatusConflict, "reference-in-use", "The reference was used for something else."}},
+	{invoice.ErrReference, kind{http.StatusConflict, "reference-in-use", "The reference was used for something else."}},
+	{wallet.ErrLogin, kind{http.StatusConflict, "login-needed", "The customer has to log in to a session first."}},
 	{providers.ErrCredential, kind{http.StatusConflict, "login-needed", "The customer has to log in to a session first."}},
-	{flow.ErrRefused, kind{http.StatusUnprocessableEntity, "refused", "The gateway refused."}},
+	{wallet.ErrRefused, kind{http.StatusUnprocessableEntity, "refused", "The gateway refused."}},
 	{session.ErrContradicts, kind{http.StatusBadRequest, "contradiction", "The answer is of another authentication."}},
 	{webhook.ErrNotFound, kind{http.StatusNotFound, "not-found", "There is no such object."}},
 	{webhook.ErrTooMany, kind{http.StatusConflict, "too-many-endpoints", "The merchant has as many webhook endpoints as it may."}},

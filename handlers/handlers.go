@@ -12,7 +12,9 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"tollgate/internal/i18n"
+	"tollgate/internal/invoice"
 	"tollgate/internal/merchant"
+	"tollgate/internal/wallet"
 	"tollgate/internal/webhook"
 	"tollgate/session/browser"
 	"tollgate/session/flow"
@@ -25,7 +27,9 @@ import (
 type Options struct {
 	Flow        *flow.Flow
 	Store       flow.Store
-	Customers   flow.Customers
+	Customers   wallet.Customers
+	Wallet      *wallet.Wallet
+	Invoices    *invoice.Service
 	Merchants   *merchant.Directory
 	Tags        merchant.Tags
 	Revocations merchant.Revocations

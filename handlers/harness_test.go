@@ -19,11 +19,14 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate/handlers"
+	"tollgate/internal/account"
 	"tollgate/internal/clock"
 	"tollgate/internal/i18n"
+	invoices "tollgate/internal/invoice"
 	"tollgate/internal/merchant"
 	"tollgate/internal/money"
 	"tollgate/internal/sqlstore"
+	"tollgate/internal/wallet"
 	"tollgate/internal/webhook"
 	"tollgate/providers"
 	"tollgate/session"
@@ -154,12 +157,15 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 			{ID: "other", Name: "Other", Keys: []merchant.Key{{Hash: merchant.HashKey(otherKey)}}, Accounts: []string{"acc"}},
 		}
 	}
+	accounts := account.Accounts{"acc": account.Open(account.Settings{Name: "acc", Gateway: "fake", Provider: provider, Now: clock.Now})}
+	token := func() (string, error) { return flow.NewToken(rand.Reader) }
+	cards := wallet.New(wallet.Options{Customers: st, Accounts: accounts, Sealer: keys, Now: clock.Now, Token: token, Log: log})
 	m.flow = flow.New(flow.Options{
-		Store: store, Customers: st, Invoices: st, Accounts: map[string]flow.Account{"acc": {Name: "acc", Gateway: "fake", Provider: provider}},
-		Sealer: keys, Hub: hub, Now: clock.Now, BaseURL: "https://pay.example", Log: log,
+		Store: store, Wallet: cards, Accounts: accounts, Sealer: keys, Hub: hub, Now: clock.Now, BaseURL: "https://pay.example", Log: log,
 	})
 	m.Echo = handlers.New(handlers.Options{
-		Flow: m.flow, Store: store, Customers: st, Merchants: merchant.NewDirectory(with.merchants...), Tags: st, Revocations: st, Idempotency: book, History: st,
+		Flow: m.flow, Store: store, Customers: st, Wallet: cards, Merchants: merchant.NewDirectory(with.merchants...), Tags: st, Revocations: st, Idempotency: book, History: st,
+		Invoices: invoices.New(invoices.Options{Store: st, Accounts: accounts, Now: clock.Now, Token: token, Log: log}),
 		Browsers: browser.New(st.Browser(), true, clock.Now, rand.Reader, log), Texts: texts, Now: clock.Now, Rand: rand.Reader,
 		Webhooks: webhook.New(webhook.Options{
 			Store: st.Webhooks(), Sealer: keys, Now: clock.Now, Log: log,

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"strings"
 
-	"tollgate/session"
-	"tollgate/session/flow"
+	"tollgate/internal/invoice"
 )
 
-func invoiceOf(in flow.Invoice) Invoice {
+func invoiceOf(in invoice.Invoice) Invoice {
 	return Invoice{
 		ID: in.ID, Account: in.Account, Reference: strings.TrimPrefix(in.Reference, in.RefTag), Status: InvoiceStatus(in.Status), Amount: in.Amount.Minor,
 		Currency: in.Amount.Currency.Code, Description: in.Description, SuccessURL: in.ReturnURL, Metadata: in.Metadata, URL: in.URL,
@@ -28,15 +27,15 @@ func (a api) CreateInvoice(ctx context.Context, r CreateInvoiceRequestObject) (C
 		return nil, renamed(err, "order_id", "reference")
 	}
 	if s.RefTag != "" { // one from before the account was shared has none
-		earlier, err := a.Flow.Invoices.InvoiceOf(ctx, s.Account, s.OrderID)
-		if err != nil && !errors.Is(err, session.ErrNotFound) {
+		earlier, err := a.Invoices.Store.InvoiceOf(ctx, s.Account, s.OrderID)
+		if err != nil && !errors.Is(err, invoice.ErrNotFound) {
 			return nil, err
 		}
 		if err == nil && earlier.Merchant == s.Merchant {
 			s.RefTag = ""
 		}
 	}
-	made, err := a.Flow.Bill(ctx, flow.Invoice{
+	made, err := a.Invoices.Create(ctx, invoice.Invoice{
 		Merchant: s.Merchant, Account: s.Account, Reference: s.RefTag + s.OrderID, RefTag: s.RefTag, Amount: s.Amount, Description: s.Description, Customer: s.Customer,
 		ReturnURL: s.SuccessURL, Metadata: s.Metadata,
 	})
@@ -47,13 +46,13 @@ func (a api) CreateInvoice(ctx context.Context, r CreateInvoiceRequestObject) (C
 
 // GetInvoice is GET /v1/invoices/{invoice}.
 func (a api) GetInvoice(ctx context.Context, r GetInvoiceRequestObject) (GetInvoiceResponseObject, error) {
-	in, err := a.Flow.InquireInvoice(ctx, merchantOf(ctx).ID, r.Invoice)
+	in, err := a.Invoices.Inquire(ctx, merchantOf(ctx).ID, r.Invoice)
 	return GetInvoice200JSONResponse(invoiceOf(in)), err
 }
 
 // RenewInvoice is POST /v1/invoices/{invoice}/renew.
 func (a api) RenewInvoice(ctx context.Context, r RenewInvoiceRequestObject) (RenewInvoiceResponseObject, error) {
-	in, err := a.Flow.RenewInvoice(ctx, merchantOf(ctx).ID, r.Invoice)
+	in, err := a.Invoices.Renew(ctx, merchantOf(ctx).ID, r.Invoice)
 	return RenewInvoice200JSONResponse(invoiceOf(in)), err
 }
 
@@ -68,17 +67,17 @@ func (a api) ListInvoices(ctx context.Context, r ListInvoicesRequestObject) (Lis
 	}
 	m := merchantOf(ctx).ID
 	if r.Params.Before != "" {
-		_, err := a.Flow.Invoices.Invoice(ctx, m, r.Params.Before)
-		if errors.Is(err, session.ErrNotFound) {
+		_, err := a.Invoices.Store.Invoice(ctx, m, r.Params.Before)
+		if errors.Is(err, invoice.ErrNotFound) {
 			return nil, faulty("before", "must be the id of an invoice")
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	found, err := a.Flow.Invoices.ListInvoices(ctx, flow.InvoiceFilter{
+	found, err := a.Invoices.Store.ListInvoices(ctx, invoice.Filter{
 		Merchant: m, Account: r.Params.Account, Reference: r.Params.Reference,
-		Status: flow.InvoiceStatus(r.Params.Status), Before: r.Params.Before, Limit: most,
+		Status: invoice.Status(r.Params.Status), Before: r.Params.Before, Limit: most,
 	})
 	if err != nil {
 		return nil, err

@@ -285,7 +285,7 @@ func (p pay) submit(c echo.Context) error {
 	}
 	a := s.Live()
 	again := a != nil && a.State == session.Shopper && a.Step != nil && a.Step.Kind == providers.AskCard
-	if !again && (a != nil || s.Status() != session.StatusOpen || p.Flow.NeedsLogin(s)) {
+	if !again && (a != nil || s.Status() != session.StatusOpen || p.Flow.Logins.Needed(s)) {
 		return back(c, s.ID) // a second click, another tab, Back after the end: the page that is true now
 	}
 	in, f := p.read(c)

@@ -8,9 +8,10 @@ import (
 
 	"tollgate/internal/card"
 	"tollgate/internal/clock"
+	invoices "tollgate/internal/invoice"
 	"tollgate/internal/merchant"
 	"tollgate/internal/sqlstore"
-	"tollgate/session/flow"
+	"tollgate/internal/wallet"
 )
 
 const scopedKey = "sk_test_scoped_00000000000000000"
@@ -134,11 +135,11 @@ func TestAMerchantSeesNothingOfAnother(t *testing.T) {
 	}})
 	id := m.paid("one")
 	m.call(http.MethodPost, "/v1/sessions/"+id+"/refunds", `{"amount":1}`).is(http.StatusCreated, "")
-	saved := &flow.SavedCard{ID: "sc_theirs", Merchant: "shop", Account: "acc", Customer: "c-1", GatewayID: "b-1", Card: card.Masked{First6: "400001", Last4: "0720"}, CreatedAt: m.clock.Now()}
+	saved := &wallet.SavedCard{ID: "sc_theirs", Merchant: "shop", Account: "acc", Customer: "c-1", GatewayID: "b-1", Card: card.Masked{First6: "400001", Last4: "0720"}, CreatedAt: m.clock.Now()}
 	if err := m.store.SaveCard(t.Context(), saved); err != nil {
 		t.Fatal(err)
 	}
-	bill := &flow.Invoice{ID: "inv_theirs", Merchant: "shop", Account: "acc", Reference: "bill", Status: flow.InvoiceOpen, CreatedAt: m.clock.Now()}
+	bill := &invoices.Invoice{ID: "inv_theirs", Merchant: "shop", Account: "acc", Reference: "bill", Status: invoices.Open, CreatedAt: m.clock.Now()}
 	if err := m.store.AddInvoice(t.Context(), bill); err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ type InstrumentLister interface {
 }
 
 // Login is for gateways that need the customer before the card. It belongs to the session, before any attempt; the
-// credential is sealed at rest by session/, per account and customer. None of its calls moves money.
+// credential is sealed at rest by the wallet, per account and customer. None of its calls moves money.
 type Login interface {
 	// FindCustomer names the gateway's customer of a phone (digits, country code first). ErrNoCustomer where it has none.
 	FindCustomer(ctx context.Context, phone string) (customer string, err error)

@@ -95,12 +95,6 @@ const (
 	// ChallengeWait is how long a shopper may take at the bank before the order is closed: ACS pages allow ten minutes
 	// for each of their own pages.
 	ChallengeWait = 15 * time.Minute
-	// SettleAfter is how long after a call's deadline "not found" becomes proof, unless the account says otherwise.
-	SettleAfter = time.Minute
-	// CallTimeout bounds one gateway call.
-	CallTimeout = 30 * time.Second
-	// OrderLifetime is how long an order at a gateway that cannot close one may still be paid.
-	OrderLifetime = 24 * time.Hour
 	// SubmitWait is how long the card's POST waits for the first news before it answers.
 	SubmitWait = 2 * time.Second
 )

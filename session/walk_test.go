@@ -57,7 +57,12 @@ type flight struct {
 
 var walkStart = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 
-const walkSettle = CallTimeout + SettleAfter
+// The account's settings.
+const (
+	walkTimeout = 30 * time.Second
+	walkLife    = 24 * time.Hour
+	walkSettle  = walkTimeout + time.Minute
+)
 
 func newWorld(closer, alone bool) *world {
 	w := &world{
@@ -115,7 +120,7 @@ func (w *world) turn() *Turn {
 		S: w.s, Now: walkStart.Add(w.now), CallerDied: w.alone && (w.call == nil || w.call.dead),
 		Token: func() (string, error) { w.tokens++; return fmt.Sprintf("t%d", w.tokens), nil },
 		Open:  func(_, sealed string) ([]byte, error) { return []byte(sealed), nil },
-		Rules: Rules{CallTimeout: CallTimeout, SettleAfter: SettleAfter, OrderLife: OrderLifetime, OwnURL: "https://pay.example"},
+		Rules: Rules{CallTimeout: walkTimeout, SettleAfter: walkSettle - walkTimeout, OrderLife: walkLife, OwnURL: "https://pay.example"},
 	}
 }
 
@@ -165,7 +170,7 @@ var happenings = []struct {
 	{"the merchant cancels", func(w *world) *world { return w.after(func(t *Turn) error { return t.Cancel() }) }},
 	{"a deadline and settle_after pass", func(w *world) *world { return w.pass(walkSettle) }},
 	{"a quarter of an hour passes", func(w *world) *world { return w.pass(ChallengeWait) }},
-	{"a day passes", func(w *world) *world { return w.pass(OrderLifetime) }},
+	{"a day passes", func(w *world) *world { return w.pass(walkLife) }},
 }
 
 var errBroken = fmt.Errorf("connection broken")

@@ -208,9 +208,10 @@ func (a *App) buildFront(ctx context.Context) error {
 	runner := jobs.New(a.store, jobs.Options{Now: a.o.Clock.Now, Name: host, Workers: jobWorkers, Log: a.log})
 	a.runner.Store(runner)
 	keys := sealer{a.keys, a.log}
+	cards, bills := a.keepers(accounts, keys)
 	a.flow = flow.New(flow.Options{
-		Store: a.store, Customers: a.store, Invoices: a.store, Accounts: accounts, Sealer: keys, Hub: a.hub, Now: a.o.Clock.Now, Rand: a.o.Rand,
-		BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Calls: a.metrics, Alone: a.store.Alone(),
+		Store: a.store, Wallet: cards, Accounts: accounts, Sealer: keys, Hub: a.hub, Now: a.o.Clock.Now, Rand: a.o.Rand,
+		BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Alone: a.store.Alone(),
 	})
 	if now := a.o.Clock.Now(); a.store.Alone() { // whoever made the calls that are out is dead: ask now what became of them
 		if err := a.store.Hasten(ctx, now, now.Add(hasten), session.JobsDueAfterCrash()...); err != nil {
@@ -228,7 +229,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	})
 	a.webhooks.Store(hooks)
 	e := handlers.New(handlers.Options{
-		Flow: a.flow, Store: a.store, Customers: a.store, Merchants: merchants, Tags: a.store, Revocations: a.store, Idempotency: a.store.Idempotency(), Webhooks: hooks, History: a.store, Texts: texts, Now: a.o.Clock.Now, Rand: a.o.Rand,
+		Flow: a.flow, Store: a.store, Customers: a.store, Wallet: cards, Invoices: bills, Merchants: merchants, Tags: a.store, Revocations: a.store, Idempotency: a.store.Idempotency(), Webhooks: hooks, History: a.store, Texts: texts, Now: a.o.Clock.Now, Rand: a.o.Rand,
 		Browsers: browser.New(a.store.Browser(), strings.HasPrefix(a.FrontURL, "https://"), a.o.Clock.Now, a.o.Rand, a.log),
 		BaseURL:  a.FrontURL, Sandbox: c.Sandbox, Ready: a.ready, Log: a.log, Observe: a.metrics.observe, MaxStreams: c.MaxStreams, IP: clientIP(c.TrustedProxies),
 	})

@@ -52,10 +52,11 @@ func CapabilityTable() (string, error) {
 	offers := map[string][]string{}
 	var rows []string
 	for _, name := range names {
-		if accounts[name].Provider == nil {
+		acc, known := accounts[name]
+		if !known {
 			return "", fmt.Errorf("internal/app/sandbox.go: demo has no account %q", name)
 		}
-		offers[name] = providers.Capabilities(accounts[name].Provider)
+		offers[name] = acc.Capabilities()
 		for _, o := range offers[name] {
 			if !slices.Contains(rows, o) {
 				rows = append(rows, o)
@@ -70,7 +71,7 @@ func CapabilityTable() (string, error) {
 		for _, name := range names {
 			cell := ""
 			if slices.Contains(offers[name], row) {
-				cell = "yes" + limits(accounts[name].Provider, providers.OpKind(row))
+				cell = "yes" + limits(accounts[name].Operations(), providers.OpKind(row))
 			}
 			b.WriteString(" | " + cell)
 		}
@@ -79,12 +80,8 @@ func CapabilityTable() (string, error) {
 	return b.String(), nil
 }
 
-func limits(p providers.Provider, kind providers.OpKind) string {
-	operator, ok := p.(providers.Operator)
-	if !ok {
-		return ""
-	}
-	for _, k := range operator.Kinds() {
+func limits(operations []providers.OpLimits, kind providers.OpKind) string {
+	for _, k := range operations {
 		if k.Kind != kind {
 			continue
 		}

@@ -8,9 +8,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sony/gobreaker/v2"
-
+	"tollgate/internal/account"
 	"tollgate/internal/config"
+	"tollgate/internal/invoice"
+	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/providers/cashier"
 	"tollgate/providers/payneteasy"
@@ -32,9 +33,13 @@ func gateways() map[string]func() providers.Config {
 }
 
 // accounts opens every configured account. All faults come at once.
-func (a *App) accounts(c config.Config) (map[string]flow.Account, error) {
+func (a *App) accounts(c config.Config) (account.Accounts, error) {
 	known := gateways()
-	opened := map[string]flow.Account{}
+	opened := account.Accounts{}
+	var watcher account.CallWatcher
+	if a.metrics != nil {
+		watcher = a.metrics
+	}
 	var faults config.Faults
 	for _, name := range slices.Sorted(maps.Keys(c.Accounts)) {
 		acc := c.Accounts[name]
@@ -66,10 +71,10 @@ func (a *App) accounts(c config.Config) (map[string]flow.Account, error) {
 			fault(err.Error())
 			continue
 		}
-		opened[name] = flow.Account{
+		opened[name] = account.Open(account.Settings{
 			Name: name, Gateway: acc.Gateway, Provider: provider, SettleAfter: time.Duration(acc.SettleAfter),
-			CallTimeout: time.Duration(acc.CallTimeout), OrderLife: time.Duration(acc.OrderLife),
-		}
+			CallTimeout: time.Duration(acc.CallTimeout), OrderLife: time.Duration(acc.OrderLife), Now: a.o.Clock.Now, Watcher: watcher,
+		})
 	}
 	if len(faults) > 0 {
 		return nil, faults
@@ -77,45 +82,23 @@ func (a *App) accounts(c config.Config) (map[string]flow.Account, error) {
 	return opened, nil
 }
 
-// client is the way out for one account. It repeats nothing and follows no redirect; a breaker spares a gateway that
-// does not answer, and us the waiting.
-func (a *App) client(account string) *http.Client {
+// client is the way out for one account. It repeats nothing and follows no redirect.
+func (a *App) client(name string) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 32
 	transport.Proxy = nil
 	return &http.Client{
-		Transport: &breaker{next: flow.Recorded(transport, a.o.Clock.Now), gate: gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
-			Name: account, Timeout: 5 * time.Second, MaxRequests: 2,
-			ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= 20 },
-			OnStateChange: func(name string, from, to gobreaker.State) {
-				a.log.Warn("gateway breaker", "account", name, "from", from.String(), "to", to.String())
-			},
-		})},
+		Transport:     account.Transport(name, transport, a.o.Clock.Now, a.log),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-// breaker counts what tells that a gateway is down: no answer, or 5xx. A decline is an answer.
-type breaker struct {
-	next http.RoundTripper
-	gate *gobreaker.TwoStepCircuitBreaker[any]
-}
-
-var errDown = errors.New("HTTP 5xx")
-
-func (b *breaker) RoundTrip(r *http.Request) (*http.Response, error) {
-	done, err := b.gate.Allow()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", providers.ErrUnsent, err)
-	}
-	res, err := b.next.RoundTrip(r)
-	switch {
-	case err != nil:
-		done(err)
-	case res.StatusCode >= 500:
-		done(errDown)
-	default:
-		done(nil)
-	}
-	return res, err
+// keepers opens what is kept for customers, and what bills them, over the accounts.
+func (a *App) keepers(accounts account.Accounts, sealer wallet.Sealer) (*wallet.Wallet, *invoice.Service) {
+	token := func() (string, error) { return flow.NewToken(a.o.Rand) }
+	return wallet.New(wallet.Options{
+			Customers: a.store, Accounts: accounts, Sealer: sealer, Now: a.o.Clock.Now, Token: token, Log: a.log,
+		}), invoice.New(invoice.Options{
+			Store: a.store, Accounts: accounts, Now: a.o.Clock.Now, Token: token, Log: a.log,
+		})
 }

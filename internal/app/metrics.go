@@ -44,7 +44,7 @@ func (m *metrics) observe(route, method string, code int, took time.Duration) {
 	m.requests.WithLabelValues(route, method, strconv.Itoa(code)).Observe(took.Seconds())
 }
 
-// Called is flow.CallWatcher.
+// Called is account.CallWatcher.
 func (m *metrics) Called(gateway, call, result string, took time.Duration) {
 	m.calls.WithLabelValues(gateway, call, result).Observe(took.Seconds())
 }

@@ -7,11 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"tollgate/session"
-	"tollgate/session/flow"
+	"tollgate/internal/wallet"
 )
 
-var _ flow.Customers = (*Store)(nil)
+var _ wallet.Customers = (*Store)(nil)
 
 // SaveCredential keeps the newest sealed credential of a customer in an account.
 func (st *Store) SaveCredential(ctx context.Context, merchant, account, customer, sealed string, issued, expires time.Time) error {
@@ -39,7 +38,7 @@ func (st *Store) Credential(ctx context.Context, account, customer string) (seal
 	err = st.r.QueryRowContext(ctx, `SELECT sealed FROM credential WHERE account = $1 AND customer = $2 AND expires_at > $3`,
 		account, customer, micros(st.o.Now())).Scan(&sealed)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = session.ErrNotFound
+		err = wallet.ErrNotFound
 	}
 	return sealed, err
 }
@@ -52,11 +51,11 @@ func (st *Store) DropCredential(ctx context.Context, account, customer, sealed s
 }
 
 // SaveCard keeps a saved card and sets its ID to the one it had.
-func (st *Store) SaveCard(ctx context.Context, c *flow.SavedCard) error {
+func (st *Store) SaveCard(ctx context.Context, c *wallet.SavedCard) error {
 	return st.change(ctx, notice{}, func(tx *tx) error { return saveCard(tx, c) })
 }
 
-func saveCard(tx *tx, c *flow.SavedCard) error {
+func saveCard(tx *tx, c *wallet.SavedCard) error {
 	return tx.QueryRowContext(tx.ctx, `INSERT INTO saved_card (id, merchant, account, customer, gateway_id, brand, first6, last4,
 		expiry, name, series_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT (merchant, account, customer, gateway_id) DO UPDATE SET brand = excluded.brand, first6 = excluded.first6,
@@ -67,7 +66,7 @@ func saveCard(tx *tx, c *flow.SavedCard) error {
 
 const savedCardColumns = `id, merchant, account, customer, gateway_id, brand, first6, last4, expiry, name, series_id, created_at`
 
-func scanSavedCard(row interface{ Scan(...any) error }) (c flow.SavedCard, err error) {
+func scanSavedCard(row interface{ Scan(...any) error }) (c wallet.SavedCard, err error) {
 	var at int64
 	err = row.Scan(&c.ID, &c.Merchant, &c.Account, &c.Customer, &c.GatewayID, &c.Card.Brand, &c.Card.First6, &c.Card.Last4,
 		&c.Expiry, &c.Name, &c.SeriesID, &at)
@@ -76,14 +75,14 @@ func scanSavedCard(row interface{ Scan(...any) error }) (c flow.SavedCard, err e
 }
 
 // SavedCards lists a customer's cards, newest first.
-func (st *Store) SavedCards(ctx context.Context, merchant, account, customer string) ([]flow.SavedCard, error) {
+func (st *Store) SavedCards(ctx context.Context, merchant, account, customer string) ([]wallet.SavedCard, error) {
 	rows, err := st.r.QueryContext(ctx, `SELECT `+savedCardColumns+` FROM saved_card
 		WHERE merchant = $1 AND customer = $2 AND (account = $3 OR $4) ORDER BY created_at DESC, id`, merchant, customer, account, account == "")
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var list []flow.SavedCard
+	var list []wallet.SavedCard
 	for rows.Next() {
 		c, err := scanSavedCard(rows)
 		if err != nil {
@@ -95,26 +94,26 @@ func (st *Store) SavedCards(ctx context.Context, merchant, account, customer str
 }
 
 // SavedCard reads one card.
-func (st *Store) SavedCard(ctx context.Context, merchant, id string) (flow.SavedCard, error) {
+func (st *Store) SavedCard(ctx context.Context, merchant, id string) (wallet.SavedCard, error) {
 	c, err := scanSavedCard(st.r.QueryRowContext(ctx, `SELECT `+savedCardColumns+` FROM saved_card WHERE merchant = $1 AND id = $2`, merchant, id))
 	if errors.Is(err, sql.ErrNoRows) {
-		err = session.ErrNotFound
+		err = wallet.ErrNotFound
 	}
 	return c, err
 }
 
 // RenameSavedCard gives a card a name.
 func (st *Store) RenameSavedCard(ctx context.Context, merchant, id, name string) error {
-	return st.changeOne(ctx, `UPDATE saved_card SET name = $3 WHERE merchant = $1 AND id = $2`, merchant, id, name)
+	return st.changeOne(ctx, wallet.ErrNotFound, `UPDATE saved_card SET name = $3 WHERE merchant = $1 AND id = $2`, merchant, id, name)
 }
 
 // DropSavedCard forgets a card.
 func (st *Store) DropSavedCard(ctx context.Context, merchant, id string) error {
-	return st.changeOne(ctx, `DELETE FROM saved_card WHERE merchant = $1 AND id = $2`, merchant, id)
+	return st.changeOne(ctx, wallet.ErrNotFound, `DELETE FROM saved_card WHERE merchant = $1 AND id = $2`, merchant, id)
 }
 
 // AddCardOrder writes an order, or answers the one that has its place.
-func (st *Store) AddCardOrder(ctx context.Context, o flow.CardOrder) (earlier *flow.CardOrder, err error) {
+func (st *Store) AddCardOrder(ctx context.Context, o wallet.CardOrder) (earlier *wallet.CardOrder, err error) {
 	err = st.change(ctx, notice{}, func(tx *tx) error {
 		earlier = nil
 		if o.RefTag != "" { // one from before the account was shared
@@ -140,8 +139,8 @@ func (st *Store) AddCardOrder(ctx context.Context, o flow.CardOrder) (earlier *f
 	return earlier, err
 }
 
-func readCardOrder(tx *tx, o flow.CardOrder, reference string, into **flow.CardOrder) error {
-	earlier := &flow.CardOrder{Account: o.Account, Reference: reference}
+func readCardOrder(tx *tx, o wallet.CardOrder, reference string, into **wallet.CardOrder) error {
+	earlier := &wallet.CardOrder{Account: o.Account, Reference: reference}
 	var at int64
 	err := tx.QueryRowContext(tx.ctx, `SELECT merchant, customer, kind, card, created_at FROM card_order WHERE account = $1 AND reference = $2`,
 		o.Account, reference).Scan(&earlier.Merchant, &earlier.Customer, &earlier.Kind, &earlier.Card, &at)
@@ -151,7 +150,7 @@ func readCardOrder(tx *tx, o flow.CardOrder, reference string, into **flow.CardO
 }
 
 // FillCardOrder keeps an order's card.
-func (st *Store) FillCardOrder(ctx context.Context, o flow.CardOrder, c *flow.SavedCard) error {
+func (st *Store) FillCardOrder(ctx context.Context, o wallet.CardOrder, c *wallet.SavedCard) error {
 	return st.change(ctx, notice{}, func(tx *tx) error {
 		if err := saveCard(tx, c); err != nil {
 			return err
@@ -161,18 +160,18 @@ func (st *Store) FillCardOrder(ctx context.Context, o flow.CardOrder, c *flow.Sa
 }
 
 // DropCardOrder forgets an order without a card.
-func (st *Store) DropCardOrder(ctx context.Context, o flow.CardOrder) error {
+func (st *Store) DropCardOrder(ctx context.Context, o wallet.CardOrder) error {
 	return st.change(ctx, notice{}, func(tx *tx) error {
 		return tx.exec(`DELETE FROM card_order WHERE account = $1 AND reference = $2 AND card = ''`, o.Account, o.Reference)
 	})
 }
 
-// changeOne changes one row or is session.ErrNotFound.
-func (st *Store) changeOne(ctx context.Context, query string, args ...any) error {
+// changeOne changes one row or is the given error.
+func (st *Store) changeOne(ctx context.Context, missing error, query string, args ...any) error {
 	return st.change(ctx, notice{}, func(tx *tx) error {
 		n, err := tx.affected(query, args...)
 		if err == nil && n == 0 {
-			err = session.ErrNotFound
+			err = missing
 		}
 		return err
 	})

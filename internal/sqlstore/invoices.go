@@ -8,14 +8,13 @@ import (
 	"fmt"
 	"strings"
 
-	"tollgate/session"
-	"tollgate/session/flow"
+	"tollgate/internal/invoice"
 )
 
-var _ flow.Invoices = (*Store)(nil)
+var _ invoice.Store = (*Store)(nil)
 
 // AddInvoice writes a new invoice.
-func (st *Store) AddInvoice(ctx context.Context, in *flow.Invoice) error {
+func (st *Store) AddInvoice(ctx context.Context, in *invoice.Invoice) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
@@ -25,7 +24,7 @@ func (st *Store) AddInvoice(ctx context.Context, in *flow.Invoice) error {
 			in.ID, in.Merchant, in.Account, in.Reference, string(in.Status), micros(in.CreatedAt), string(body))
 	})
 	if unique(err) {
-		return flow.ErrReference
+		return invoice.ErrReference
 	}
 	if err == nil {
 		in.Version = 1
@@ -34,7 +33,7 @@ func (st *Store) AddInvoice(ctx context.Context, in *flow.Invoice) error {
 }
 
 // SaveInvoice is compare-and-swap.
-func (st *Store) SaveInvoice(ctx context.Context, in *flow.Invoice) error {
+func (st *Store) SaveInvoice(ctx context.Context, in *invoice.Invoice) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
@@ -43,7 +42,7 @@ func (st *Store) SaveInvoice(ctx context.Context, in *flow.Invoice) error {
 		n, err := tx.affected(`UPDATE invoice SET version = version + 1, status = $3, body = $4 WHERE id = $1 AND version = $2`,
 			in.ID, in.Version, string(in.Status), string(body))
 		if err == nil && n == 0 {
-			err = session.ErrConflict
+			err = invoice.ErrConflict
 		}
 		return err
 	})
@@ -54,29 +53,29 @@ func (st *Store) SaveInvoice(ctx context.Context, in *flow.Invoice) error {
 }
 
 // DropInvoice frees a reference.
-func (st *Store) DropInvoice(ctx context.Context, in *flow.Invoice) error {
-	return st.changeOne(ctx, `DELETE FROM invoice WHERE id = $1 AND version = $2`, in.ID, in.Version)
+func (st *Store) DropInvoice(ctx context.Context, in *invoice.Invoice) error {
+	return st.changeOne(ctx, invoice.ErrNotFound, `DELETE FROM invoice WHERE id = $1 AND version = $2`, in.ID, in.Version)
 }
 
 // Invoice reads one.
-func (st *Store) Invoice(ctx context.Context, merchant, id string) (flow.Invoice, error) {
+func (st *Store) Invoice(ctx context.Context, merchant, id string) (invoice.Invoice, error) {
 	return st.oneInvoice(ctx, `merchant = $1 AND id = $2`, merchant, id)
 }
 
 // InvoiceOf reads the one that has a reference.
-func (st *Store) InvoiceOf(ctx context.Context, account, reference string) (flow.Invoice, error) {
+func (st *Store) InvoiceOf(ctx context.Context, account, reference string) (invoice.Invoice, error) {
 	return st.oneInvoice(ctx, `account = $1 AND reference = $2`, account, reference)
 }
 
-func (st *Store) oneInvoice(ctx context.Context, where string, args ...any) (flow.Invoice, error) {
+func (st *Store) oneInvoice(ctx context.Context, where string, args ...any) (invoice.Invoice, error) {
 	in, err := scanInvoice(st.r.QueryRowContext(ctx, `SELECT version, body FROM invoice WHERE `+where, args...))
 	if errors.Is(err, sql.ErrNoRows) {
-		err = session.ErrNotFound
+		err = invoice.ErrNotFound
 	}
 	return in, err
 }
 
-func scanInvoice(row interface{ Scan(...any) error }) (in flow.Invoice, err error) {
+func scanInvoice(row interface{ Scan(...any) error }) (in invoice.Invoice, err error) {
 	var version int64
 	var body string
 	if err := row.Scan(&version, &body); err != nil {
@@ -90,7 +89,7 @@ func scanInvoice(row interface{ Scan(...any) error }) (in flow.Invoice, err erro
 }
 
 // ListInvoices finds a merchant's invoices, newest first.
-func (st *Store) ListInvoices(ctx context.Context, f flow.InvoiceFilter) ([]flow.Invoice, error) {
+func (st *Store) ListInvoices(ctx context.Context, f invoice.Filter) ([]invoice.Invoice, error) {
 	where, args := []string{"merchant = $1"}, []any{f.Merchant}
 	and := func(clause, value string) {
 		if value != "" {
@@ -115,7 +114,7 @@ func (st *Store) ListInvoices(ctx context.Context, f flow.InvoiceFilter) ([]flow
 		return nil, err
 	}
 	defer rows.Close()
-	var list []flow.Invoice
+	var list []invoice.Invoice
 	for rows.Next() {
 		in, err := scanInvoice(rows)
 		if err != nil {

@@ -17,13 +17,13 @@ import (
 	"testing"
 	"time"
 
+	"tollgate/internal/invoice"
 	"tollgate/internal/merchant"
 	"tollgate/internal/pgtest"
 	"tollgate/internal/sqlstore"
 	"tollgate/internal/webhook"
 	"tollgate/internal/webhook/webhooktest"
 	"tollgate/session"
-	"tollgate/session/flow"
 	"tollgate/session/storetest"
 )
 
@@ -97,12 +97,12 @@ func every(t *testing.T) map[string][]any {
 		given(5, func() { f.Until = noon })
 		ok(st.List(ctx, f))
 	}
-	in := &flow.Invoice{ID: "inv_1", Merchant: "shop", Account: "acc", Reference: "one"}
+	in := &invoice.Invoice{ID: "inv_1", Merchant: "shop", Account: "acc", Reference: "one"}
 	ok(nil, st.AddInvoice(ctx, in))
 	for mask := range 1 << 4 {
 		pick := func(bit int, v string) string { return map[bool]string{true: v}[mask>>bit&1 > 0] }
-		ok(st.ListInvoices(ctx, flow.InvoiceFilter{
-			Merchant: "shop", Account: pick(0, "acc"), Reference: pick(1, "one"), Status: flow.InvoiceStatus(pick(2, "open")), Before: pick(3, "inv_1"),
+		ok(st.ListInvoices(ctx, invoice.Filter{
+			Merchant: "shop", Account: pick(0, "acc"), Reference: pick(1, "one"), Status: invoice.Status(pick(2, "open")), Before: pick(3, "inv_1"),
 		}))
 		for _, state := range []string{"pending", "delivered", "given_up"} {
 			ok(st.Webhooks().Deliveries(ctx, webhook.Filter{

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"tollgate/internal/account"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/session/flow"
@@ -88,7 +89,7 @@ func TestACallWhosePermissionWasForgottenIsAskedAboutAndNeverAssumedUnsent(t *te
 			h.is(session.Paid)
 			h.restore(t, copied)
 			h.is(session.New)
-			h.forward(session.CallTimeout + 2*time.Second)
+			h.forward(account.DefaultCallTimeout + 2*time.Second)
 			h.is(session.Paid)
 			if h.charges() != 1 || h.told("payment.failed") != 0 {
 				t.Errorf("charged %d times, events %v", h.charges(), h.events())
@@ -108,7 +109,7 @@ func TestAfterAForgottenPermissionTheShopperGoesOnAtTheBank(t *testing.T) {
 	}
 	h.submit()
 	h.restore(t, copied)
-	h.forward(session.CallTimeout + 2*time.Second)
+	h.forward(account.DefaultCallTimeout + 2*time.Second)
 	h.is(session.Shopper)
 	if _, err := h.returned(h.token(), cres(trans1)); err != nil {
 		t.Fatal(err)
@@ -126,7 +127,7 @@ func TestAForgottenCallThatTheGatewayIsSlowToShowIsNotAFailure(t *testing.T) {
 	h.gw.register = func() error { copied = h.snapshot(t); return nil }
 	h.submit()
 	h.restore(t, copied)
-	shows := h.now().Add(session.CallTimeout + session.SettleAfter)
+	shows := h.now().Add(account.DefaultCallTimeout + account.DefaultSettleAfter)
 	h.gw.status = func(_ context.Context, p providers.Payment, o *order) (providers.Standing, error) {
 		if h.now().Before(shows) {
 			return providers.Standing{Outcome: providers.NotFound, Ref: p.Ref}, nil
@@ -180,7 +181,7 @@ func TestAnOrderThatNoCardReachedIsLetGoOnceNoCallCanBeUnderWay(t *testing.T) {
 	h.restart()
 	h.forward(time.Second)
 	h.is(session.Unknown)
-	h.forward(2*session.CallTimeout + session.SettleAfter + 2*fast)
+	h.forward(2*account.DefaultCallTimeout + account.DefaultSettleAfter + 2*fast)
 	h.is(session.Failed)
 	asked := len(h.gw.asked)
 	if h.forward(15 * time.Minute); len(h.gw.asked) == asked {
@@ -196,9 +197,9 @@ func TestAClosedOrderIsNoProofWhileACallOfADeadProcessMayArrive(t *testing.T) {
 	h.dieNext("pay.answered")
 	h.submit()
 	h.restart()
-	h.forward(session.CallTimeout)
+	h.forward(account.DefaultCallTimeout)
 	h.is(session.Unknown)
-	h.forward(session.SettleAfter + 2*fast)
+	h.forward(account.DefaultSettleAfter + 2*fast)
 	h.is(session.Failed)
 }
 
@@ -316,7 +317,7 @@ func TestAnOperationWhosePermissionWasForgottenIsAskedAboutAndNotSentAgain(t *te
 		asked = op
 		return providers.OpResult{State: providers.OpSucceeded}, nil
 	}
-	h.forward(session.CallTimeout + 2*time.Second)
+	h.forward(account.DefaultCallTimeout + 2*time.Second)
 	h.op(t, 1, session.OpSucceeded)
 	if len(g.done) != 1 || h.last().Refunded != 1000 {
 		t.Errorf("sent %d times, refunded %d", len(g.done), h.last().Refunded)

@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"tollgate/internal/account"
 	"tollgate/internal/sqlstore"
 	"tollgate/providers"
 	"tollgate/session"
@@ -122,7 +123,7 @@ func (f *fate) status(_ context.Context, p providers.Payment, o *order) (provide
 		return providers.Standing{Outcome: providers.Unclear, Ref: p.Ref}, nil
 	case n == 7:
 		return providers.Standing{Outcome: providers.Processing, Ref: p.Ref}, nil
-	case o == nil, n >= 8 && f.h.now().Sub(f.sentAt[p.Ref.Reference]) < session.CallTimeout+session.SettleAfter:
+	case o == nil, n >= 8 && f.h.now().Sub(f.sentAt[p.Ref.Reference]) < account.DefaultCallTimeout+account.DefaultSettleAfter:
 		return providers.Standing{Outcome: providers.NotFound, Ref: p.Ref}, nil
 	}
 	return f.h.gw.truth(p, o), nil

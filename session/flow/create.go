@@ -16,15 +16,15 @@ func (f *Flow) Create(ctx context.Context, s *session.Session) error {
 	}
 	instrument := s.Method
 	if s.Kind == session.KindPayout {
-		if _, ok := acc.Provider.(providers.Payer); !ok {
+		if !acc.PaysOut() {
 			return session.ErrOperation
 		}
 		instrument = "" // nobody pays it with anything
 	}
-	if err := f.findTarget(ctx, acc, s); err != nil {
+	if err := findTarget(ctx, f.Wallet, acc, s); err != nil {
 		return err
 	}
-	if err := acc.Provider.Check(providers.Payment{
+	if err := acc.Check(providers.Payment{
 		Ref: providers.Ref{Reference: s.Reference(1)}, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.Hold,
 		Description: s.Description, Locale: s.Locale, Customer: s.Customer, Billing: s.Billing, SaveCard: s.SaveCard,
 		Instrument: instrument, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, Transfer: s.Destination(),

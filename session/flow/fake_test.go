@@ -3,6 +3,7 @@ package flow_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/base64"
@@ -19,10 +20,12 @@ import (
 	"testing"
 	"time"
 
+	"tollgate/internal/account"
 	"tollgate/internal/card"
 	"tollgate/internal/jobs"
 	"tollgate/internal/money"
 	"tollgate/internal/sqlstore"
+	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/session/flow"
@@ -222,7 +225,7 @@ type house struct {
 	t     checker
 	store *sqlstore.Store
 	gw    *gateway
-	acc   flow.Account
+	acc   account.Settings
 	id    string // of the session
 	dir   string // of the database
 	alone bool   // no other process uses the store
@@ -329,7 +332,7 @@ func houseOn(t checker, st *sqlstore.Store, orderID string, tune ...func(*house)
 	h := &house{t: t, store: st, time: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), places: map[string]int{}}
 	h.passed = sync.NewCond(&h.mu)
 	h.gw = &gateway{orders: map[string]*order{}, now: h.now}
-	h.acc = flow.Account{Name: shop, Gateway: "fake", Provider: h.gw}
+	h.acc = account.Settings{Name: shop, Gateway: "fake", Provider: h.gw}
 	for _, f := range tune {
 		f(h)
 	}
@@ -374,9 +377,15 @@ func (h *house) start() {
 	defer h.mu.Unlock()
 	h.died, h.dieAt = false, ""
 	dead := new(bool)
+	log := slog.New(slog.NewTextHandler(lockedWriter{&h.mu, &h.log}, nil))
+	h.acc.Now = h.now
+	accounts := account.Accounts{shop: account.Open(h.acc)}
 	h.flow = flow.New(flow.Options{
-		Store: h.store, Customers: h.store, Invoices: h.store, Accounts: map[string]flow.Account{shop: h.acc}, Sealer: plainSeal{}, Now: h.now,
-		BaseURL: "https://pay.example", Alone: h.alone, Log: slog.New(slog.NewTextHandler(lockedWriter{&h.mu, &h.log}, nil)),
+		Store: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, BaseURL: "https://pay.example", Alone: h.alone, Log: log,
+		Wallet: wallet.New(wallet.Options{
+			Customers: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, Log: log,
+			Token: func() (string, error) { return flow.NewToken(rand.Reader) },
+		}),
 		At: func(place string) {
 			h.mu.Lock()
 			h.places[place]++

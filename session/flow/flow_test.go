@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"tollgate/internal/account"
 	"tollgate/internal/card"
 	"tollgate/internal/jobs"
 	"tollgate/providers"
@@ -97,7 +98,7 @@ func TestNotFoundIsProofOnlyAfterDeadlineAndSettlingTimeAndASecondLook(t *testin
 	h := newHouse(t)
 	h.gw.pay = never(h)
 	h.submit()
-	settled := session.CallTimeout + session.SettleAfter
+	settled := account.DefaultCallTimeout + account.DefaultSettleAfter
 	h.forward(settled - time.Second)
 	h.is(session.Unknown)
 	h.forward(2 * fast)
@@ -767,7 +768,7 @@ func TestAnAnswerThatComesAfterTheInquiryDecidedChangesNothing(t *testing.T) {
 	}
 	h.submitOnly()
 	<-at
-	h.forward(session.CallTimeout + 2*time.Second)
+	h.forward(account.DefaultCallTimeout + 2*time.Second)
 	h.is(session.Paid)
 	before := h.count("pay.stored")
 	close(free)
@@ -787,11 +788,11 @@ func TestACardThatDiedWithItsProcessBeforeAnythingWasSentIsAFailure(t *testing.T
 			h.submitOnly()
 			h.await(before, place)
 			h.restart()
-			h.forward(session.CallTimeout - time.Second)
+			h.forward(account.DefaultCallTimeout - time.Second)
 			h.is(session.New)
 			h.forward(5 * time.Second)
 			h.is(session.Unknown) // that no permission is in the book is not proof: the gateway is asked
-			h.forward(session.CallTimeout + session.SettleAfter)
+			h.forward(account.DefaultCallTimeout + account.DefaultSettleAfter)
 			h.is(session.Failed)
 			if h.sent("order-1", "pay") != 0 {
 				t.Error("sent")

@@ -1,6 +1,12 @@
 package flow
 
-import "sync"
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+)
 
 // inFlight are the sessions about which a call of this process is out, or about to leave.
 type inFlight struct {
@@ -31,6 +37,43 @@ func (f *inFlight) has(session string) bool {
 	return f.out[session] > 0
 }
 
-// callerDied tells that whoever made a session's call is dead, so that there is no deadline to wait for: the call left from
-// this store's only process, and that is not this one.
-func (f *Flow) callerDied(id string) bool { return f.Alone && !f.inFlight.has(id) }
+// calls run in the background, under the Flow's own life and not a request's.
+type calls struct {
+	log   *slog.Logger
+	out   sync.WaitGroup
+	stop  context.Context
+	abort context.CancelFunc
+}
+
+func newCalls(log *slog.Logger) *calls {
+	c := &calls{log: log}
+	c.stop, c.abort = context.WithCancel(context.Background())
+	return c
+}
+
+// run makes a call. A panic in it is a call without an answer: the queued inquiry looks after it, and the process lives. Its
+// value is not logged, it may hold what was typed.
+func (c *calls) run(do func(ctx context.Context)) {
+	c.out.Add(1)
+	go func() {
+		defer c.out.Done()
+		defer func() {
+			if v := recover(); v != nil {
+				c.log.Error("panic in a gateway call", "type", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+			}
+		}()
+		do(c.stop)
+	}()
+}
+
+// close waits for the calls that are out as long as ctx lasts, then gives up on them.
+func (c *calls) close(ctx context.Context) {
+	done := make(chan struct{})
+	go func() { c.out.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+	c.abort()
+	<-done
+}

@@ -2,9 +2,11 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
+	"tollgate/internal/account"
 	"tollgate/providers"
 	"tollgate/session"
 )
@@ -61,31 +63,38 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 	return nil
 }
 
-func (f *Flow) status(ctx context.Context, acc Account, s *session.Session, a *session.Attempt) (standing providers.Standing, wire []session.TimelineEntry, err error) {
-	wire, err = f.dial(ctx, acc, "status", func(call context.Context) (err error) {
-		standing, err = ask(call, acc, s, f.payment(ctx, s, a))
-		return err
-	})
+// status asks how an attempt stands, by the call that fits its session's kind.
+func (f *Flow) status(ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt) (standing providers.Standing, wire []session.TimelineEntry, err error) {
+	var made []account.Request
+	if s.Kind == session.KindPayout {
+		standing, made, err = payoutStatus(ctx, acc, f.payment(ctx, s, a))
+	} else {
+		made, err = account.Call(ctx, acc, "status", func(call context.Context, gateway providers.Provider) (err error) {
+			standing, err = gateway.Status(call, f.payment(ctx, s, a))
+			return err
+		})
+	}
 	f.At("status.answered")
-	return standing, wire, err
+	return standing, entries(made), err
 }
 
 // closeOrder makes an order unpayable where the gateway can, and asks again. Where it cannot, the order is outlived.
-func (f *Flow) closeOrder(ctx context.Context, acc Account, s *session.Session, a *session.Attempt, before providers.Standing) (providers.Standing, []session.TimelineEntry, error) {
-	closer, can := acc.Provider.(providers.Closer)
-	if !can {
+func (f *Flow) closeOrder(ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt, before providers.Standing) (providers.Standing, []session.TimelineEntry, error) {
+	if !acc.Closes() {
 		if f.newTurn(s).Outlived(a, before) {
 			before.Outcome = providers.Closed
 		}
 		return before, nil, nil
 	}
-	wire, err := f.dial(ctx, acc, "close", func(call context.Context) error { return closer.Close(call, f.payment(ctx, s, a)) })
+	made, err := account.Call(ctx, acc, "close", func(call context.Context, gateway providers.Closer) error {
+		return gateway.Close(call, f.payment(ctx, s, a))
+	})
 	f.At("close.answered")
 	if err != nil {
 		f.Log.Warn("order could not be closed", "session", s.ID, "attempt", a.N, "error", err)
 	}
 	after, more, err := f.status(ctx, acc, s, a)
-	return after, append(wire, more...), err
+	return after, append(entries(made), more...), err
 }
 
 // Inquire asks the gateways about a session's newest attempt now, as a merchant may.
@@ -102,25 +111,41 @@ func (f *Flow) Inquire(ctx context.Context, id string) (*session.Session, error)
 	return f.Store.Load(ctx, id)
 }
 
+// inquireNow asks without a turn through the queue, and waits a moment for the answer; the queued inquiry is the net below.
+func (f *Flow) inquireNow(ctx context.Context, id string, n int) {
+	answered := make(chan struct{})
+	f.calls.run(func(ctx context.Context) {
+		defer close(answered)
+		if err := f.inquire(ctx, id, n); err != nil {
+			f.Log.Warn("the inquiry after a login failed", "session", id, "attempt", n, "error", err)
+		}
+	})
+	limited, done := context.WithTimeout(ctx, session.SubmitWait)
+	defer done()
+	select {
+	case <-answered:
+	case <-limited.Done():
+	}
+}
+
 // Callback takes a gateway's callback for an account: proved, it queues an inquiry and is stored before it is answered;
 // forged, it changes nothing (providers.ErrForged). What it says is a hint only.
-func (f *Flow) Callback(ctx context.Context, account string, r *http.Request) error {
-	acc, ok := f.Accounts[account]
-	if !ok {
-		return fmt.Errorf("%w: %s", ErrNoAccount, account)
+func (f *Flow) Callback(ctx context.Context, name string, r *http.Request) error {
+	acc, err := f.Accounts.Find(name)
+	if err != nil {
+		return err
 	}
-	notifier, ok := acc.Provider.(providers.Notifier)
-	if !ok {
-		return fmt.Errorf("%w: %s takes no callbacks", ErrNoAccount, account)
+	notice, err := acc.Notified(r)
+	if errors.Is(err, account.ErrCannot) {
+		return fmt.Errorf("%w: %s takes no callbacks", account.ErrNotConfigured, name)
 	}
-	notice, err := notifier.Notified(r)
 	if err != nil {
 		return err
 	}
 	if notice.Reference == "" {
 		return nil
 	}
-	id, n, err := f.Store.FindReference(ctx, account, notice.Reference)
+	id, n, err := f.Store.FindReference(ctx, name, notice.Reference)
 	if err != nil {
 		return err
 	}

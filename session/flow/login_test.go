@@ -11,6 +11,7 @@ import (
 
 	"tollgate/internal/pgtest"
 	"tollgate/internal/sqlstore"
+	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/session/flow"
@@ -94,11 +95,11 @@ const (
 )
 
 func (h *house) asks(browser, phone string) error {
-	return h.flow.LoginPhone(context.Background(), h.id, browser, phone)
+	return h.flow.Logins.Phone(context.Background(), h.id, browser, phone)
 }
 
 func (h *house) enters(browser, code string) error {
-	return h.flow.LoginCode(context.Background(), h.id, browser, code)
+	return h.flow.Logins.Code(context.Background(), h.id, browser, code)
 }
 
 // logsIn passes the login of the present session.
@@ -110,7 +111,7 @@ func (h *house) logsIn(browser, phone string) {
 	if err := h.enters(browser, "1234"); err != nil {
 		h.t.Fatalf("%v", err)
 	}
-	if h.flow.NeedsLogin(h.session()) {
+	if h.flow.Logins.Needed(h.session()) {
 		h.t.Fatalf("nobody is logged in")
 	}
 }
@@ -120,13 +121,13 @@ func TestACodeIsTakenInTheBrowserThatAskedForItOnly(t *testing.T) {
 	if err := h.asks("first", phone); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.enters("second", "1234"); !errors.Is(err, session.ErrStale) || !h.flow.NeedsLogin(h.session()) {
+	if err := h.enters("second", "1234"); !errors.Is(err, session.ErrStale) || !h.flow.Logins.Needed(h.session()) {
 		t.Errorf("another browser: %v", err)
 	}
 	if err := h.asks("second", stranger); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.enters("first", "1234"); !errors.Is(err, session.ErrStale) || !h.flow.NeedsLogin(h.session()) {
+	if err := h.enters("first", "1234"); !errors.Is(err, session.ErrStale) || !h.flow.Logins.Needed(h.session()) {
 		t.Errorf("a browser whose code was followed by another's: %v", err)
 	}
 	if err := h.enters("second", "1234"); err != nil || h.session().Login.Browser != "second" {
@@ -147,7 +148,7 @@ func TestACodeProvesThePhoneThatItWasSentToAndNoOther(t *testing.T) {
 	if err := h.enters("b", "1234"); !errors.Is(err, session.ErrStale) {
 		t.Errorf("%v", err)
 	}
-	if s := h.session(); !h.flow.NeedsLogin(s) {
+	if s := h.session(); !h.flow.Logins.Needed(s) {
 		t.Errorf("the stranger is logged in as %s", s.Login.Customer)
 	}
 }
@@ -158,11 +159,11 @@ func TestACodeEndsAfterSixtySecondsAndAnotherIsAskedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.forward(codeLife - time.Second)
-	if h.flow.CodeExpired(h.session()) {
+	if h.flow.Logins.CodeExpired(h.session()) {
 		t.Error("too old after 59 s")
 	}
 	h.forward(time.Second)
-	if !h.flow.CodeExpired(h.session()) {
+	if !h.flow.Logins.CodeExpired(h.session()) {
 		t.Error("still good after 60 s")
 	}
 	if err := h.enters("b", "1234"); !errors.Is(err, providers.ErrWrongCode) || at.tokens != 0 {
@@ -254,10 +255,10 @@ func TestACredentialIsSealedOneForEachCustomerAndGoneAfterThirtyDays(t *testing.
 		t.Errorf("the earlier one is still there: %v", err)
 	}
 	h.forward(30 * 24 * time.Hour)
-	if _, err := h.store.Credential(t.Context(), shop, "of-"+phone); !errors.Is(err, session.ErrNotFound) {
+	if _, err := h.store.Credential(t.Context(), shop, "of-"+phone); !errors.Is(err, wallet.ErrNotFound) {
 		t.Errorf("after thirty days: %v", err)
 	}
-	if _, err := h.store.Credential(t.Context(), shop, "of-"+stranger); !errors.Is(err, session.ErrNotFound) {
+	if _, err := h.store.Credential(t.Context(), shop, "of-"+stranger); !errors.Is(err, wallet.ErrNotFound) {
 		t.Errorf("somebody else's: %v", err)
 	}
 }
@@ -270,7 +271,7 @@ func TestARefusedCredentialAsksForTheLoginAgainAndChargesNothing(t *testing.T) {
 	}
 	h.submit()
 	h.is(session.Failed)
-	if !h.flow.NeedsLogin(h.session()) || h.charges() != 0 {
+	if !h.flow.Logins.Needed(h.session()) || h.charges() != 0 {
 		t.Error("the shopper is not asked to log in again")
 	}
 	h.gw.pay = nil
@@ -348,7 +349,7 @@ func TestOfSixtyCodesAtOnceFiveReachTheGateway(t *testing.T) {
 		if err := h.asks("b", phone); err != nil {
 			t.Fatal(err)
 		}
-		for _, err := range atOnce(func(i int) error { return machines[i%2].LoginCode(t.Context(), h.id, "b", "0000") }) {
+		for _, err := range atOnce(func(i int) error { return machines[i%2].Logins.Code(t.Context(), h.id, "b", "0000") }) {
 			if !errors.Is(err, providers.ErrWrongCode) {
 				t.Errorf("%v", err)
 			}
@@ -364,7 +365,7 @@ func TestOfSixtyCodesAtOnceFiveReachTheGateway(t *testing.T) {
 
 func TestOfSixtyPressesAtOnceOneCodeIsSent(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house, at *counterState, machines []*flow.Flow) {
-		for _, err := range atOnce(func(i int) error { return machines[i%2].LoginPhone(t.Context(), h.id, "b", phone) }) {
+		for _, err := range atOnce(func(i int) error { return machines[i%2].Logins.Phone(t.Context(), h.id, "b", phone) }) {
 			if err != nil {
 				t.Errorf("%v", err)
 			}
@@ -381,7 +382,7 @@ func TestOfSixtyPressesAtOnceOneCodeIsSent(t *testing.T) {
 func TestOfSixtyBrowsersAndPhonesAtOnceFiveCodesAreSent(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house, at *counterState, machines []*flow.Flow) {
 		atOnce(func(i int) error {
-			return machines[i%2].LoginPhone(t.Context(), h.id, fmt.Sprint("browser ", i), fmt.Sprintf("7917113%02d11", i))
+			return machines[i%2].Logins.Phone(t.Context(), h.id, fmt.Sprint("browser ", i), fmt.Sprintf("7917113%02d11", i))
 		})
 		if at.sent > 5 || at.looked > 10 {
 			t.Errorf("%d codes were sent, %d phones looked up", at.sent, at.looked)
@@ -393,7 +394,7 @@ func TestOfPhonesThatAreNobodysTenAreLookedUpInASession(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *house, at *counterState, machines []*flow.Flow) {
 		unknown, tooMany := 0, 0
 		for _, err := range atOnce(func(i int) error {
-			return machines[i%2].LoginPhone(t.Context(), h.id, "b", fmt.Sprintf("7917113%02d00", i))
+			return machines[i%2].Logins.Phone(t.Context(), h.id, "b", fmt.Sprintf("7917113%02d00", i))
 		}) {
 			switch {
 			case errors.Is(err, providers.ErrNoCustomer):
@@ -473,10 +474,10 @@ func TestAnotherPhoneMayBeGivenAndRefundsNothing(t *testing.T) {
 	if err := h.asks("b", stranger); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.flow.LoginOtherPhone(t.Context(), h.id, "c"); err != nil || h.session().Login.Challenge == "" {
+	if err := h.flow.Logins.OtherPhone(t.Context(), h.id, "c"); err != nil || h.session().Login.Challenge == "" {
 		t.Errorf("another browser takes the code away: %v", err)
 	}
-	if err := h.flow.LoginOtherPhone(t.Context(), h.id, "b"); err != nil || h.session().Login.Challenge != "" {
+	if err := h.flow.Logins.OtherPhone(t.Context(), h.id, "b"); err != nil || h.session().Login.Challenge != "" {
 		t.Errorf("the code is still asked for: %v", err)
 	}
 	if err := h.enters("b", "1234"); !errors.Is(err, session.ErrStale) {
@@ -537,7 +538,7 @@ func TestAfterALoginWhoseAnswerWasLostTheShopperLogsInAgainAndTheAttemptEnds(t *
 	if !s.LoginLost() || s.OutcomeKnown() || s.Status() != session.StatusProcessing {
 		t.Fatalf("login lost: %t; %s, known: %t", s.LoginLost(), s.Status(), s.OutcomeKnown())
 	}
-	if _, err := h.store.Credential(t.Context(), shop, "of-"+phone); !errors.Is(err, session.ErrNotFound) {
+	if _, err := h.store.Credential(t.Context(), shop, "of-"+phone); !errors.Is(err, wallet.ErrNotFound) {
 		t.Errorf("the dead credential is kept: %v", err)
 	}
 	if err := h.asks("b", stranger); !errors.Is(err, providers.ErrNoCustomer) {
@@ -621,7 +622,7 @@ func TestWithoutACredentialTheShopperIsAskedToLogIn(t *testing.T) {
 	h.gw.register = func() error { return &providers.Failure{Op: "start", Err: providers.ErrCredential} }
 	h.submit()
 	h.is(session.Failed)
-	if !h.flow.NeedsLogin(h.session()) {
+	if !h.flow.Logins.Needed(h.session()) {
 		t.Error("the shopper is not asked to log in again")
 	}
 }

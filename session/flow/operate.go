@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"tollgate/internal/account"
 	"tollgate/providers"
 	"tollgate/session"
 )
@@ -28,7 +29,7 @@ func (f *Flow) Operate(ctx context.Context, id string, kind providers.OpKind, am
 		return s, 0, err
 	}
 	f.At("operation.written")
-	f.background(func(ctx context.Context) {
+	f.calls.run(func(ctx context.Context) {
 		defer done()
 		f.operate(ctx, id, n)
 	})
@@ -64,10 +65,11 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 	f.At("operation.permitted")
 	op := s.Operation(n)
 	in := session.OperationAnswer{}
-	in.Wire, in.Err = f.dial(ctx, acc, string(op.Kind), func(call context.Context) (err error) {
-		in.OpResult, err = acc.Provider.(providers.Operator).Do(call, f.payment(ctx, s, s.Attempt(op.Attempt)), s.AtProvider(op))
+	made, err := account.Call(ctx, acc, string(op.Kind), func(call context.Context, gateway providers.Operator) (err error) {
+		in.OpResult, err = gateway.Do(call, f.payment(ctx, s, s.Attempt(op.Attempt)), s.AtProvider(op))
 		return err
 	})
+	in.Wire, in.Err = entries(made), err
 	f.At("operation.answered")
 	var refusal *providers.Refusal
 	in.Untaken = len(in.Wire) == 0 && (errors.As(in.Err, &refusal) || errors.Is(in.Err, providers.ErrUnsent))
@@ -105,10 +107,11 @@ func (f *Flow) operateDue(ctx context.Context, task session.Task) error {
 	}
 	op := s.Operation(n)
 	in := session.OperationAnswer{}
-	in.Wire, in.Err = f.dial(ctx, acc, "inquire", func(call context.Context) (err error) {
-		in.OpResult, err = acc.Provider.(providers.Operator).Inquire(call, f.payment(ctx, s, s.Attempt(op.Attempt)), s.AtProvider(op))
+	made, err := account.Call(ctx, acc, "inquire", func(call context.Context, gateway providers.Operator) (err error) {
+		in.OpResult, err = gateway.Inquire(call, f.payment(ctx, s, s.Attempt(op.Attempt)), s.AtProvider(op))
 		return err
 	})
+	in.Wire, in.Err = entries(made), err
 	f.operationAnswered(ctx, s.ID, n, in, nil)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"tollgate/internal/account"
 	"tollgate/providers"
 	"tollgate/session"
 )
@@ -199,7 +200,7 @@ func TestAnOperationTheGatewayShowsNoSignOfHasFailedInTheEnd(t *testing.T) {
 			if err := h.operate(providers.Refund, 5_000); err != nil {
 				t.Fatal(err)
 			}
-			h.forward(session.CallTimeout + session.SettleAfter - time.Second)
+			h.forward(account.DefaultCallTimeout + account.DefaultSettleAfter - time.Second)
 			h.op(t, 1, c.soon)
 			h.forward(time.Minute)
 			h.op(t, 1, c.later)

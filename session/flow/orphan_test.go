@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"tollgate/internal/account"
 	"tollgate/providers"
 	"tollgate/session"
 )
@@ -30,7 +31,7 @@ func TestAfterAStartOnAStoreOfItsOwnNobodyWaitsForADeadCallsDeadline(t *testing.
 				want = session.Calling
 			}
 			h.is(want)
-			h.forward(session.CallTimeout + time.Second)
+			h.forward(account.DefaultCallTimeout + time.Second)
 			h.is(session.Shopper)
 		})
 	}
@@ -43,7 +44,7 @@ func TestAnAttemptWhoseProcessDiedBeforeItsCallIsAskedAboutAtTheStartAndFailsInT
 	h.restart()
 	h.forward(time.Second)
 	h.is(session.Unknown)
-	h.forward(2*session.CallTimeout + session.SettleAfter + fast)
+	h.forward(2*account.DefaultCallTimeout + account.DefaultSettleAfter + fast)
 	h.is(session.Failed)
 	h.submit()
 	h.forward(time.Second)
@@ -76,7 +77,7 @@ func TestADeadCallIsNotRepeatedBeforeItsDeadline(t *testing.T) {
 	h.dieNext("resume.answered")
 	h.next(h.now())
 	h.restart()
-	h.forward(session.CallTimeout - time.Second)
+	h.forward(account.DefaultCallTimeout - time.Second)
 	if h.is(session.Unknown); resumed != 1 {
 		t.Fatalf("sent %d times before the deadline", resumed)
 	}

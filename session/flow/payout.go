@@ -3,60 +3,73 @@ package flow
 import (
 	"context"
 
+	"tollgate/internal/account"
 	"tollgate/providers"
 	"tollgate/session"
 )
 
 // pay sends what an attempt is about: a payment, a transfer or a payout.
-func pay(ctx context.Context, acc Account, p providers.Payment, in Submission) (providers.Step, error) {
-	if in.Kind != session.KindPayout {
-		p.Transfer = in.To // the number is needed by this call alone, and kept nowhere
-		return acc.Provider.Pay(ctx, p, in.instrument(), in.Browser)
+func pay(ctx context.Context, acc account.Account, p providers.Payment, in Submission) (step providers.Step, made []account.Request, err error) {
+	if in.Kind == session.KindPayout {
+		return payOut(ctx, acc, p, *in.To)
 	}
-	payer, ok := acc.Provider.(providers.Payer)
-	if !ok {
-		return providers.Step{V: providers.StepVersion, Kind: providers.Declined, Ref: p.Ref, Decline: &providers.Decline{Reason: providers.OtherReason}}, nil
-	}
-	r, err := payer.Payout(ctx, p, *in.To)
-	if err != nil {
-		return providers.Step{}, err
-	}
+	p.Transfer = in.To // the number is needed by this call alone, and kept nowhere
+	made, err = account.Call(ctx, acc, session.CallPay, func(call context.Context, gateway providers.Provider) (err error) {
+		step, err = gateway.Pay(call, p, in.instrument(), in.Browser)
+		return err
+	})
+	return step, made, err
+}
+
+func payOut(ctx context.Context, acc account.Account, p providers.Payment, to providers.Destination) (providers.Step, []account.Request, error) {
 	step := providers.Step{V: providers.StepVersion, Kind: providers.Wait, Ref: p.Ref}
+	if !acc.PaysOut() {
+		step.Kind, step.Decline = providers.Declined, &providers.Decline{Reason: providers.OtherReason}
+		return step, nil, nil
+	}
+	var r providers.OpResult
+	made, err := account.Call(ctx, acc, session.CallPay, func(call context.Context, gateway providers.Payer) (err error) {
+		r, err = gateway.Payout(call, p, to)
+		return err
+	})
+	if err != nil {
+		return providers.Step{}, made, err
+	}
 	step.Ref.OrderID = r.GatewayID
 	if r.State == providers.OpFailed {
 		step.Kind, step.Decline = providers.Declined, r.Decline
 	}
-	return step, nil
+	return step, made, nil
 }
 
 // register makes an order known; a payout has none.
-func register(ctx context.Context, acc Account, p providers.Payment, in Submission) (providers.Ref, error) {
+func register(call context.Context, gateway providers.Provider, p providers.Payment, in Submission) (providers.Ref, error) {
 	if in.Kind == session.KindPayout {
 		return p.Ref, nil
 	}
-	return acc.Provider.Register(ctx, p)
+	return gateway.Register(call, p)
 }
 
-// ask is the inquiry, by the call that fits the kind.
-func ask(ctx context.Context, acc Account, s *session.Session, p providers.Payment) (providers.Standing, error) {
-	if s.Kind != session.KindPayout {
-		return acc.Provider.Status(ctx, p)
+// payoutStatus is the inquiry about a payout, told as that of a payment is.
+func payoutStatus(ctx context.Context, acc account.Account, p providers.Payment) (providers.Standing, []account.Request, error) {
+	if !acc.PaysOut() {
+		return providers.Standing{Outcome: providers.Unclear}, nil, nil
 	}
-	payer, ok := acc.Provider.(providers.Payer)
-	if !ok {
-		return providers.Standing{Outcome: providers.Unclear}, nil
-	}
-	r, err := payer.InquirePayout(ctx, p, providers.OpResult{State: providers.OpPending, GatewayID: p.Ref.OrderID})
+	var r providers.OpResult
+	made, err := account.Call(ctx, acc, "status", func(call context.Context, gateway providers.Payer) (err error) {
+		r, err = gateway.InquirePayout(call, p, providers.OpResult{State: providers.OpPending, GatewayID: p.Ref.OrderID})
+		return err
+	})
 	if err != nil {
-		return providers.Standing{}, err
+		return providers.Standing{}, made, err
 	}
-	st := providers.Standing{Ref: p.Ref, Amount: s.Amount}
+	st := providers.Standing{Ref: p.Ref, Amount: p.Amount}
 	if r.GatewayID != "" {
 		st.Ref.OrderID = r.GatewayID // the answer to the call may be lost, and with it the id
 	}
 	switch r.State {
 	case providers.OpSucceeded:
-		st.Outcome, st.Captured = providers.Paid, s.Amount.Minor
+		st.Outcome, st.Captured = providers.Paid, p.Amount.Minor
 	case providers.OpFailed:
 		st.Outcome, st.Decline = providers.Refused, r.Decline
 	case providers.OpPending:
@@ -66,11 +79,5 @@ func ask(ctx context.Context, acc Account, s *session.Session, p providers.Payme
 	default:
 		st.Outcome = providers.Unclear
 	}
-	return st, nil
-}
-
-// CanPayOut tells whether an account's gateway pays out.
-func (f *Flow) CanPayOut(account string) bool {
-	_, ok := f.Accounts[account].Provider.(providers.Payer)
-	return ok
+	return st, made, nil
 }

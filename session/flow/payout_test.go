@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"tollgate/internal/account"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/session/flow"
@@ -59,8 +60,8 @@ func TestAPayoutWhoseAnswerWasLostIsAskedForByTheIDThatTheInquiryFound(t *testin
 
 func TestAPayoutThatTheGatewayDoesNotFindHasFailedInTheEnd(t *testing.T) {
 	h := paysOut(t, func(string) providers.OpResult { return providers.OpResult{State: providers.OpMissing} })
-	h.forward(session.CallTimeout)
+	h.forward(account.DefaultCallTimeout)
 	h.is(session.Unknown)
-	h.forward(session.SettleAfter + time.Minute)
+	h.forward(account.DefaultSettleAfter + time.Minute)
 	h.is(session.Failed)
 }

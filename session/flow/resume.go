@@ -27,7 +27,7 @@ func (f *Flow) Notified(ctx context.Context, token string, in threeds.Reply) (Pa
 // Returned takes what came to /3ds/{run}/return: CRes, Erro, PaRes, or the shopper coming back from a gateway's page
 // (session.Turn.Returned).
 func (f *Flow) Returned(ctx context.Context, token string, in threeds.Reply) (Page, error) {
-	sealed, err := f.seal(session.ReadAnswer(in))
+	sealed, err := sealAnswer(f.Sealer, session.ReadAnswer(in))
 	if err != nil {
 		return Page{}, err
 	}
@@ -50,12 +50,12 @@ func (f *Flow) arrived(ctx context.Context, token string, decide func(t *session
 	return page, err
 }
 
-func (f *Flow) seal(b session.BrowserAnswer) (string, error) {
+func sealAnswer(sealer Sealer, b session.BrowserAnswer) (string, error) {
 	raw, err := json.Marshal(b)
 	if err != nil {
 		return "", err
 	}
-	sealed, err := f.Sealer.Seal(session.SealedAnswer, raw)
+	sealed, err := sealer.Seal(session.SealedAnswer, raw)
 	if err != nil {
 		return "", fmt.Errorf("session: cannot seal an answer: %w", err)
 	}
@@ -72,8 +72,7 @@ func (f *Flow) resumeDue(ctx context.Context, task session.Task) error {
 	if err != nil || !ready {
 		return err
 	}
-	acc, err := f.account(s)
-	if err != nil {
+	if _, err := f.account(s); err != nil {
 		return err
 	}
 	a := s.Attempt(task.Attempt)
@@ -82,7 +81,7 @@ func (f *Flow) resumeDue(ctx context.Context, task session.Task) error {
 		return err
 	}
 	answer.Card = f.vault.get(vaultKey(s.ID, a.N))
-	f.resume(ctx, acc, s, a, answer)
+	f.resume(ctx, s, a, answer)
 	return nil
 }
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 
+	"tollgate/internal/account"
 	"tollgate/internal/card"
+	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/threeds"
@@ -14,8 +16,8 @@ import (
 type Submission struct {
 	Kind    string // "" is "card"; else saved_card, qr, sberpay, hosted
 	Card    card.Card
-	Saved   *SavedCard // saved_card; its CVC, where the gateway asks, is in Card.Code
-	Phone   string     // sberpay
+	Saved   *wallet.SavedCard // saved_card; its CVC, where the gateway asks, is in Card.Code
+	Phone   string            // sberpay
 	Browser threeds.BrowserData
 	IP      string
 
@@ -53,7 +55,7 @@ func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
 		if in.Saved != nil {
 			begin.Saved, begin.Card = in.Saved.ID, in.Saved.Card
 		}
-		if err := f.setDestination(t.S, &begin, &in); err != nil {
+		if err := setDestination(f.Sealer, t.S, &begin, &in); err != nil {
 			return err
 		}
 		if _, err := f.account(t.S); err != nil {
@@ -71,7 +73,7 @@ func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
 	if in.Kind == "card" {
 		f.vault.put(vaultKey(s.ID, a.N), in.Card)
 	}
-	f.background(func(ctx context.Context) {
+	f.calls.run(func(ctx context.Context) {
 		defer done()
 		f.begin(ctx, s, a, in)
 	})
@@ -93,12 +95,12 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	var ref providers.Ref
 	var wire []session.TimelineEntry
 	for skipped := 0; ; skipped++ {
-		var more []session.TimelineEntry
-		more, err = f.dial(ctx, acc, "register", func(call context.Context) (err error) {
-			ref, err = register(call, acc, f.payment(ctx, s, a), in)
+		var made []account.Request
+		made, err = account.Call(ctx, acc, "register", func(call context.Context, gateway providers.Provider) (err error) {
+			ref, err = register(call, gateway, f.payment(ctx, s, a), in)
 			return err
 		})
-		wire = append(wire, more...)
+		wire = append(wire, entries(made)...)
 		if !errors.Is(err, providers.ErrReferenceTaken) || skipped == maxSkips {
 			break
 		}
@@ -125,7 +127,7 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	}
 	ref.Reference = a.Ref.Reference
 	out := session.Outgoing{Kind: session.CallPay, From: session.New, Ref: &ref, Wire: wire}
-	f.call(ctx, s.ID, a.N, out, func(ctx context.Context, p providers.Payment) (providers.Step, error) {
+	f.call(ctx, s.ID, a.N, out, func(ctx context.Context, acc account.Account, p providers.Payment) (providers.Step, []account.Request, error) {
 		return pay(ctx, acc, p, in)
 	})
 }
@@ -164,12 +166,15 @@ func failureCode(err error) string {
 	return ""
 }
 
+// sender makes a call that can move money: one, under the name of its line in the call book.
+type sender func(ctx context.Context, acc account.Account, p providers.Payment) (providers.Step, []account.Request, error)
+
 // call is the only way a call that can move money leaves: its row in the call book, the new state and the inquiry that
 // looks after it are committed first, and inserting the row is the permission. Somebody else's permission, or a step
 // that is over, sends nothing.
-func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing, send func(context.Context, providers.Payment) (providers.Step, error)) {
+func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing, send sender) {
 	var row session.Call
-	var acc Account
+	var acc account.Account
 	permitted := false
 	defer f.inFlight.take(id)()
 	s, err := f.update(ctx, id, func(t *session.Turn) (err error) {
@@ -193,10 +198,9 @@ func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing,
 	f.At(out.Kind + ".permitted")
 	p := f.payment(ctx, s, s.Attempt(n))
 	var in session.CallAnswer
-	in.Wire, in.Err = f.dial(ctx, acc, out.Kind, func(call context.Context) (err error) {
-		in.Step, err = send(call, p)
-		return err
-	})
+	var made []account.Request
+	in.Step, made, in.Err = send(ctx, acc, p)
+	in.Wire = entries(made)
 	f.At(out.Kind + ".answered")
 	ctx = context.WithoutCancel(ctx)
 	if in.Err != nil {
@@ -243,20 +247,23 @@ func (f *Flow) CardAgain(ctx context.Context, id string, in Submission) error {
 		return session.ErrOtherCard
 	}
 	f.vault.put(vaultKey(s.ID, a.N), in.Card)
-	acc, err := f.account(s)
-	if err != nil {
+	if _, err := f.account(s); err != nil {
 		return err
 	}
 	answer := providers.Answer{Kind: providers.CardAgain, Browser: a.Browser, Card: &in.Card, CompInd: a.Run().CompInd}
-	f.background(func(ctx context.Context) { f.resume(ctx, acc, s, a, answer) })
+	f.calls.run(func(ctx context.Context) { f.resume(ctx, s, a, answer) })
 	return nil
 }
 
 // resume sends what the browser brought, if the attempt is still where it was loaded. Nothing is read between the permission
 // and the call: what failed there would use the permission up.
-func (f *Flow) resume(ctx context.Context, acc Account, s *session.Session, a *session.Attempt, answer providers.Answer) {
+func (f *Flow) resume(ctx context.Context, s *session.Session, a *session.Attempt, answer providers.Answer) {
 	f.call(ctx, s.ID, a.N, session.Outgoing{Kind: session.CallResume, From: a.State, StepN: a.StepN},
-		func(ctx context.Context, p providers.Payment) (providers.Step, error) {
-			return acc.Provider.Resume(ctx, p, answer)
+		func(ctx context.Context, acc account.Account, p providers.Payment) (step providers.Step, made []account.Request, err error) {
+			made, err = account.Call(ctx, acc, session.CallResume, func(call context.Context, gateway providers.Provider) (err error) {
+				step, err = gateway.Resume(call, p, answer)
+				return err
+			})
+			return step, made, err
 		})
 }

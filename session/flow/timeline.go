@@ -4,11 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
-	"sync"
-	"time"
 
+	"tollgate/internal/account"
 	"tollgate/session"
 )
 
@@ -52,49 +50,11 @@ func (f *Flow) Timeline(ctx context.Context, s *session.Session, n int) ([]sessi
 	return all, nil
 }
 
-// wire collects the HTTP requests of one provider call.
-type wire struct {
-	mu      sync.Mutex
-	entries []session.TimelineEntry
-}
-
-func (w *wire) take() []session.TimelineEntry {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.entries)
-}
-
-type wireKey struct{}
-
-// recording is a context whose requests to the gateway are noted.
-func recording(ctx context.Context) (context.Context, *wire) {
-	w := &wire{}
-	return context.WithValue(ctx, wireKey{}, w), w
-}
-
-// Recorded makes a gateway client's requests appear in timelines: method, path without query, status and time.
-func Recorded(next http.RoundTripper, now func() time.Time) http.RoundTripper {
-	return recorder{next, now}
-}
-
-type recorder struct {
-	next http.RoundTripper
-	now  func() time.Time
-}
-
-func (r recorder) RoundTrip(q *http.Request) (*http.Response, error) {
-	w, ok := q.Context().Value(wireKey{}).(*wire)
-	if !ok {
-		return r.next.RoundTrip(q)
+// entries are the requests of a call as a timeline has them.
+func entries(made []account.Request) []session.TimelineEntry {
+	var all []session.TimelineEntry
+	for _, r := range made {
+		all = append(all, session.TimelineEntry{At: r.At, Kind: session.EntryHTTP, Name: r.Name, Result: r.Result, Took: r.Took})
 	}
-	e := session.TimelineEntry{At: r.now(), Kind: session.EntryHTTP, Name: q.Method + " " + q.URL.Path, Result: "no answer"}
-	answer, err := r.next.RoundTrip(q)
-	if err == nil {
-		e.Result = fmt.Sprint(answer.StatusCode)
-	}
-	e.Took = r.now().Sub(e.At)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.entries = append(w.entries, e)
-	return answer, err
+	return all
 }

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"tollgate/internal/account"
 	"tollgate/providers"
 	"tollgate/session"
-	"tollgate/session/flow"
 	"tollgate/threeds"
 )
 
@@ -43,7 +43,7 @@ func (h *house) gets(ctx context.Context, answer answering, url string) {
 	if err != nil {
 		h.t.Fatalf("%v", err)
 	}
-	if res, err := flow.Recorded(answer, h.now).RoundTrip(q); err == nil {
+	if res, err := account.Recorded(answer, h.now).RoundTrip(q); err == nil {
 		_ = res.Body.Close()
 	}
 }

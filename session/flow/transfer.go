@@ -5,13 +5,15 @@ import (
 	"errors"
 	"slices"
 
+	"tollgate/internal/account"
+	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/session"
 )
 
 // findTarget checks that the account makes the transfer that a new session wants, and looks up the card it goes to. The
 // error is a *providers.Refusal, or the store's.
-func (f *Flow) findTarget(ctx context.Context, acc Account, s *session.Session) error {
+func findTarget(ctx context.Context, w *wallet.Wallet, acc account.Account, s *session.Session) error {
 	refuse := func(field, text string) error { return &providers.Refusal{Field: field, Text: text} }
 	if s.Kind != session.KindTransfer {
 		if s.Target != nil {
@@ -19,22 +21,22 @@ func (f *Flow) findTarget(ctx context.Context, acc Account, s *session.Session) 
 		}
 		return nil
 	}
-	transferrer, can := acc.Provider.(providers.Transferrer)
+	to, can := acc.TransfersTo()
 	switch {
 	case !can:
 		return refuse("kind", "this account makes no transfers")
-	case s.Target == nil && !slices.Contains(transferrer.TransfersTo(), "card"):
+	case s.Target == nil && !slices.Contains(to, "card"):
 		return refuse("transfer", "must name a saved card: this account transfers to no other")
 	case s.Target == nil:
 		return nil
-	case !slices.Contains(transferrer.TransfersTo(), "saved_card"):
+	case !slices.Contains(to, "saved_card"):
 		return refuse("transfer", "this account transfers to no saved cards")
 	}
-	saved, err := f.Customers.SavedCard(ctx, s.Merchant, s.Target.Saved)
-	if err != nil && !errors.Is(err, session.ErrNotFound) {
+	saved, err := w.Customers.SavedCard(ctx, s.Merchant, s.Target.Saved)
+	if err != nil && !errors.Is(err, wallet.ErrNotFound) {
 		return err
 	}
-	_, logsIn := acc.Provider.(providers.Login) // then the customer is known by the login only; see LoginPhone
+	logsIn := acc.LogsIn() // then the customer is known by the login only; see Logins.Phone
 	switch {
 	case err != nil || saved.Account != s.Account || !logsIn && saved.Customer != s.Customer.ID:
 		return refuse("transfer/saved_card", "is not one of the customer's saved cards in this account")
@@ -50,7 +52,7 @@ var errNoTarget = errors.New("session: a transfer to nowhere")
 
 // setDestination sets where an attempt's money goes. Of a card number that was typed, what is kept is its mask and its
 // fingerprint.
-func (f *Flow) setDestination(s *session.Session, begin *session.NewAttempt, in *Submission) error {
+func setDestination(sealer Sealer, s *session.Session, begin *session.NewAttempt, in *Submission) error {
 	if s.Target != nil {
 		in.To, begin.To = s.Destination(), s.Target.Card
 		return nil
@@ -62,6 +64,6 @@ func (f *Flow) setDestination(s *session.Session, begin *session.NewAttempt, in 
 		return nil
 	}
 	number := in.To.Card.Number
-	begin.To, begin.ToFingerprint = number.Masked(), f.Sealer.Fingerprint([]byte(number.Reveal()))
+	begin.To, begin.ToFingerprint = number.Masked(), sealer.Fingerprint([]byte(number.Reveal()))
 	return nil
 }

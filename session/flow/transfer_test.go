@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tollgate/internal/card"
+	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/session/flow"
@@ -71,7 +72,7 @@ func (h *house) wish() *session.Session {
 
 func (h *house) saveCard(id, account, merchant, customer string) {
 	h.t.Helper()
-	c := flow.SavedCard{ID: id, Account: account, Merchant: merchant, Customer: customer, GatewayID: "binding-" + id, Card: otherCard.Number.Masked(), CreatedAt: h.now()}
+	c := wallet.SavedCard{ID: id, Account: account, Merchant: merchant, Customer: customer, GatewayID: "binding-" + id, Card: otherCard.Number.Masked(), CreatedAt: h.now()}
 	if err := h.store.SaveCard(context.Background(), &c); err != nil {
 		h.t.Fatalf("%v", err)
 	}

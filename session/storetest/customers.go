@@ -2,12 +2,15 @@ package storetest
 
 import (
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"tollgate/internal/card"
-	"tollgate/session"
-	"tollgate/session/flow"
+	"tollgate/internal/wallet"
 )
 
 // Two logins at once may store what they got in the other order, and only the later is any good.
@@ -33,7 +36,7 @@ func credentialEnds(t *testing.T, st Store) {
 	now := time.Now()
 	must(t, st.SaveCredential(t.Context(), "shop", "acc", "c-1", "old", now.Add(-time.Hour), now.Add(-time.Second)))
 	for _, customer := range []string{"c-1", "nobody"} {
-		if got, err := st.Credential(t.Context(), "acc", customer); !errors.Is(err, session.ErrNotFound) {
+		if got, err := st.Credential(t.Context(), "acc", customer); !errors.Is(err, wallet.ErrNotFound) {
 			t.Errorf("%s has %q %v", customer, got, err)
 		}
 	}
@@ -41,7 +44,7 @@ func credentialEnds(t *testing.T, st Store) {
 
 func savedCardPerMerchant(t *testing.T, st Store) {
 	for id, owner := range map[string]string{"sc_1": "shop", "sc_2": "rival"} {
-		c := flow.SavedCard{ID: id, Merchant: owner, Account: "acc", Customer: "c-1", GatewayID: "binding", Expiry: "12/30", Name: owner, CreatedAt: noon}
+		c := wallet.SavedCard{ID: id, Merchant: owner, Account: "acc", Customer: "c-1", GatewayID: "binding", Expiry: "12/30", Name: owner, CreatedAt: noon}
 		must(t, st.SaveCard(t.Context(), &c))
 		if c.ID != id {
 			t.Errorf("%s was told of %s", owner, c.ID)
@@ -69,7 +72,7 @@ func credentialDropped(t *testing.T, st Store) {
 		t.Errorf("after the drop of another it is %q %v", got, err)
 	}
 	must(t, st.DropCredential(t.Context(), "acc", "c-1", "newer"))
-	if got, err := st.Credential(t.Context(), "acc", "c-1"); !errors.Is(err, session.ErrNotFound) {
+	if got, err := st.Credential(t.Context(), "acc", "c-1"); !errors.Is(err, wallet.ErrNotFound) {
 		t.Errorf("after its drop it is %q %v", got, err)
 	}
 	if met, err := st.Met(t.Context(), "shop", "acc", "c-1"); err != nil || !met {
@@ -81,9 +84,9 @@ func credentialDropped(t *testing.T, st Store) {
 }
 
 func savedCards(t *testing.T, st Store) {
-	keep := func(id, account, customer, gatewayID string, at time.Duration) flow.SavedCard {
+	keep := func(id, account, customer, gatewayID string, at time.Duration) wallet.SavedCard {
 		t.Helper()
-		c := flow.SavedCard{
+		c := wallet.SavedCard{
 			ID: id, Merchant: "shop", Account: account, Customer: customer, GatewayID: gatewayID, Expiry: "12/30", CreatedAt: noon.Add(at),
 			Card: card.Masked{Brand: "visa", First6: "400001", Last4: "0008"},
 		}
@@ -120,8 +123,97 @@ func savedCards(t *testing.T, st Store) {
 		"read": gone, "another merchant's": foreign,
 		"dropped": st.DropSavedCard(t.Context(), "shop", "sc_1"), "renamed": st.RenameSavedCard(t.Context(), "shop", "sc_1", "x"),
 	} {
-		if !errors.Is(err, session.ErrNotFound) {
+		if !errors.Is(err, wallet.ErrNotFound) {
 			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// cardOrderBeforeSharing: a card that was ordered before others used the account too is not ordered again.
+func cardOrderBeforeSharing(t *testing.T, st Store) {
+	_, err := st.AddCardOrder(t.Context(), order)
+	must(t, err)
+	tagged := order
+	tagged.RefTag, tagged.Reference = "ab1c", "ab1c"+order.Reference
+	earlier, err := st.AddCardOrder(t.Context(), tagged)
+	must(t, err)
+	if earlier == nil || earlier.Reference != order.Reference || earlier.Merchant != "shop" {
+		t.Errorf("of the shop: %+v", earlier)
+	}
+	tagged.Merchant, tagged.RefTag, tagged.Reference = "rival", "zz9z", "zz9z"+order.Reference
+	if earlier, err = st.AddCardOrder(t.Context(), tagged); err != nil || earlier != nil {
+		t.Errorf("a neighbour is told of %+v, %v", earlier, err)
+	}
+}
+
+var order = wallet.CardOrder{Merchant: "shop", Account: "acc", Reference: "one", Customer: "c-1", Kind: wallet.VirtualCard, CreatedAt: noon}
+
+func cardOrderOnce(t *testing.T, st Store) {
+	var all sync.WaitGroup
+	var written atomic.Int64
+	for range 8 {
+		all.Go(func() {
+			earlier, err := st.AddCardOrder(t.Context(), order)
+			if err != nil {
+				t.Error(err)
+			} else if earlier == nil {
+				written.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if written.Load() != 1 {
+		t.Errorf("written %d times", written.Load())
+	}
+	made := wallet.SavedCard{
+		ID: "sc_1", Merchant: "shop", Account: "acc", Customer: "c-1", GatewayID: "g", Card: card.Masked{Brand: "visa", First6: "400001", Last4: "0720"},
+		Expiry: "12/30", Name: "n", CreatedAt: noon,
+	}
+	must(t, st.FillCardOrder(t.Context(), order, &made))
+	want := order
+	want.Card = made.ID
+	earlier, err := st.AddCardOrder(t.Context(), wallet.CardOrder{Merchant: "another", Account: "acc", Reference: "one", Kind: wallet.Registered})
+	must(t, err)
+	if diff := cmp.Diff(&want, earlier); diff != "" {
+		t.Error(diff)
+	}
+	kept, err := st.SavedCard(t.Context(), "shop", made.ID)
+	must(t, err)
+	if diff := cmp.Diff(made, kept); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func cardOrderDropped(t *testing.T, st Store) {
+	taken := func() bool {
+		t.Helper()
+		earlier, err := st.AddCardOrder(t.Context(), order)
+		must(t, err)
+		return earlier != nil
+	}
+	taken()
+	must(t, st.DropCardOrder(t.Context(), order))
+	if taken() {
+		t.Error("forgotten, and still there")
+	}
+	must(t, st.FillCardOrder(t.Context(), order, &wallet.SavedCard{ID: "sc_1", Merchant: "shop", Account: "acc", Customer: "c-1", GatewayID: "g", CreatedAt: noon}))
+	must(t, st.DropCardOrder(t.Context(), order))
+	if !taken() {
+		t.Error("an order with a card was forgotten")
+	}
+}
+
+func customerMet(t *testing.T, st Store) {
+	must(t, st.SaveCredential(t.Context(), "shop", "acc", "c-1", "sealed", noon, noon))
+	must(t, st.SaveCredential(t.Context(), "shop", "acc", "c-1", "newer", noon, noon))
+	for _, c := range []struct {
+		merchant, account, customer string
+		want                        bool
+	}{{"shop", "acc", "c-1", true}, {"another", "acc", "c-1", false}, {"shop", "acc-2", "c-1", false}, {"shop", "acc", "c-2", false}} {
+		got, err := st.Met(t.Context(), c.merchant, c.account, c.customer)
+		must(t, err)
+		if got != c.want {
+			t.Errorf("%+v: %v", c, got)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-// Package storetest says how a flow.Store and jobs.Queue must behave, whatever is underneath.
+// Package storetest says how a flow.Store, wallet.Customers, invoice.Store and jobs.Queue must behave, whatever is underneath.
 package storetest
 
 import (
@@ -15,7 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"tollgate/internal/invoice"
 	"tollgate/internal/money"
+	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/session/flow"
@@ -26,8 +28,8 @@ import (
 // Store is what the suite needs of a store.
 type Store interface {
 	flow.Store
-	flow.Customers
-	flow.Invoices
+	wallet.Customers
+	invoice.Store
 	jobs.Queue
 	// Reopen closes the store and opens it again on the same data.
 	Reopen(t *testing.T) Store

@@ -1,4 +1,4 @@
-package app
+package account
 
 import (
 	"errors"
@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"testing"
+	"time"
 
-	"tollgate/internal/clock"
 	"tollgate/providers"
 )
 
@@ -19,9 +19,8 @@ func (d *down) RoundTrip(*http.Request) (*http.Response, error) {
 }
 
 func TestTheBreakerOfAGatewayThatIsDownSaysThatNothingWasSent(t *testing.T) {
-	a := &App{o: Options{Clock: &clock.Clock{}}, log: slog.New(slog.DiscardHandler)}
-	client, gateway := a.client("rbs"), &down{}
-	client.Transport.(*breaker).next = gateway
+	gateway := &down{}
+	client := &http.Client{Transport: Transport("rbs", gateway, time.Now, slog.New(slog.DiscardHandler))}
 	for n := range 30 {
 		res, err := client.Get("https://gateway.example/")
 		if err == nil {

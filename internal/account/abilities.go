@@ -1,0 +1,91 @@
+package account
+
+import (
+	"net/http"
+	"time"
+
+	"tollgate/providers"
+)
+
+// This file is the one place where an account is asked what its gateway can do. None of these questions calls the gateway.
+
+// can tells whether an account's gateway has an ability.
+func can[T any](a Account) bool {
+	_, ok := a.provider.(T)
+	return ok
+}
+
+// Closes tells whether an unpaid order can be made unpayable.
+func (a Account) Closes() bool { return can[providers.Closer](a) }
+
+// Operations is what the gateway can do to a payment; empty where it can do nothing.
+func (a Account) Operations() []providers.OpLimits {
+	if operator, ok := a.provider.(providers.Operator); ok {
+		return operator.Kinds()
+	}
+	return nil
+}
+
+// LogsIn tells whether the gateway wants the customer before the card.
+func (a Account) LogsIn() bool { return can[providers.Login](a) }
+
+// CodeLife is how long a login's code is good; 0 where there are no logins.
+func (a Account) CodeLife() time.Duration {
+	if login, ok := a.provider.(providers.Login); ok {
+		return login.CodeLife()
+	}
+	return 0
+}
+
+// KeepsCards tells whether the gateway keeps cards.
+func (a Account) KeepsCards() bool { return can[providers.CardKeeper](a) }
+
+// AsksCode tells whether paying with a saved card needs the CVC.
+func (a Account) AsksCode() bool {
+	keeper, ok := a.provider.(providers.CardKeeper)
+	return ok && keeper.AsksCode()
+}
+
+// RenamesCards tells whether the gateway knows names of saved cards.
+func (a Account) RenamesCards() bool { return can[providers.CardRenamer](a) }
+
+// RegistersCards tells whether a card can be saved without a payment.
+func (a Account) RegistersCards() bool { return can[providers.CardRegistrar](a) }
+
+// IssuesVirtualCards tells whether the gateway makes virtual cards.
+func (a Account) IssuesVirtualCards() bool { return can[providers.VirtualCardIssuer](a) }
+
+// TransfersTo is what a transfer can go to; false where the gateway makes no transfers.
+func (a Account) TransfersTo() ([]string, bool) {
+	if transferrer, ok := a.provider.(providers.Transferrer); ok {
+		return transferrer.TransfersTo(), true
+	}
+	return nil, false
+}
+
+// PaysOut tells whether the gateway sends money out.
+func (a Account) PaysOut() bool { return can[providers.Payer](a) }
+
+// Bills tells whether the gateway makes invoices.
+func (a Account) Bills() bool { return can[providers.Invoicer](a) }
+
+// ListsHistory tells whether the gateway has a list of transactions.
+func (a Account) ListsHistory() bool { return can[providers.Historian](a) }
+
+// Instruments names everything that a payment can be made with.
+func (a Account) Instruments() []string { return providers.Instruments(a.provider) }
+
+// Capabilities names everything that the gateway can do, in a fixed order.
+func (a Account) Capabilities() []string { return providers.Capabilities(a.provider) }
+
+// Check refuses a payment that the gateway cannot express. The error is a *providers.Refusal.
+func (a Account) Check(p providers.Payment) error { return a.provider.Check(p) }
+
+// Notified reads a gateway's callback. ErrCannot where it sends none, providers.ErrForged for one that it did not send.
+func (a Account) Notified(r *http.Request) (providers.Notice, error) {
+	notifier, ok := a.provider.(providers.Notifier)
+	if !ok {
+		return providers.Notice{}, ErrCannot
+	}
+	return notifier.Notified(r)
+}

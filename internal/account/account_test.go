@@ -1,0 +1,111 @@
+package account_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tollgate/internal/account"
+	"tollgate/providers"
+)
+
+// lister is a gateway that can list banks, and nothing else.
+type lister struct {
+	providers.Provider
+	banks func(context.Context) error
+}
+
+func (l lister) Banks(ctx context.Context) ([]providers.Bank, error) { return nil, l.banks(ctx) }
+
+// watched are the calls that the metrics are told of.
+type watched []string
+
+func (w *watched) Called(gateway, call, result string, took time.Duration) {
+	*w = append(*w, gateway+" "+call+" "+result+" "+took.String())
+}
+
+func TestACallEndsAtTheAccountsDeadlineAndIsTimed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told watched
+		waits := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		for timeout, want := range map[time.Duration]time.Duration{0: account.DefaultCallTimeout, time.Second: time.Second} {
+			acc := account.Open(account.Settings{Gateway: "fake", Provider: lister{banks: waits}, CallTimeout: timeout, Watcher: &told})
+			start := time.Now()
+			if _, err := acc.Banks(t.Context()); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != want {
+				t.Errorf("%v after %s, want %s", err, time.Since(start), want)
+			}
+			if want := "fake banks error " + want.String(); told[len(told)-1] != want {
+				t.Errorf("told %q, want %q", told, want)
+			}
+		}
+	})
+}
+
+func TestACallsRequestsComeBackThoughItFailed(t *testing.T) {
+	cut := errors.New("cut")
+	gets := func(ctx context.Context, answer roundTrip, url string) {
+		q, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if res, err := account.Recorded(answer, time.Now).RoundTrip(q); err == nil {
+			_ = res.Body.Close()
+		}
+	}
+	ok := func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+	}
+	lost := func(*http.Request) (*http.Response, error) { return nil, cut }
+	acc := account.Open(account.Settings{Provider: lister{}})
+	made, err := account.Call(t.Context(), acc, "banks", func(call context.Context, _ providers.BankLister) error {
+		gets(call, ok, "https://gateway.example/banks?key=secret")
+		gets(call, lost, "https://gateway.example/more")
+		return cut
+	})
+	var told []string
+	for _, r := range made {
+		told = append(told, r.Name+" "+r.Result)
+	}
+	if want := []string{"GET /banks 200", "GET /more no answer"}; !errors.Is(err, cut) || !slices.Equal(told, want) {
+		t.Errorf("%v %q, want %q", err, told, want)
+	}
+	gets(t.Context(), ok, "https://gateway.example/outside") // is nobody's call
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestWhatAGatewayCannotDoIsNotCalled(t *testing.T) {
+	var told watched
+	acc := account.Open(account.Settings{Provider: lister{}, Watcher: &told})
+	_, err := account.Call(t.Context(), acc, "close", func(context.Context, providers.Closer) error {
+		t.Error("called")
+		return nil
+	})
+	if !errors.Is(err, account.ErrCannot) || len(told) != 0 {
+		t.Errorf("%v, told %q", err, told)
+	}
+	if acc.Closes() || acc.LogsIn() || acc.AsksCode() || acc.Operations() != nil {
+		t.Error("it is said to be able")
+	}
+}
+
+func TestAnAccountThatIsNotConfiguredCanDoNothing(t *testing.T) {
+	all := account.Accounts{"a": account.Open(account.Settings{Name: "a"})}
+	if acc, err := all.Find("a"); err != nil || acc.Name != "a" || acc.SettleAfter != account.DefaultSettleAfter || acc.OrderLife != account.DefaultOrderLife {
+		t.Errorf("%+v %v", acc, err)
+	}
+	acc, err := all.Find("b")
+	if !errors.Is(err, account.ErrNotConfigured) {
+		t.Error(err)
+	}
+	if _, err := acc.Banks(t.Context()); !errors.Is(err, account.ErrCannot) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,50 @@
+package account
+
+import (
+	"context"
+	"time"
+
+	"tollgate/providers"
+)
+
+// CallWatcher is told of gateway calls, for metrics.
+type CallWatcher interface {
+	Called(gateway, call, result string, took time.Duration)
+}
+
+// Call makes one call to an account's gateway under the account's deadline. do gets the gateway as the ability that it
+// names, such as providers.Closer; where the gateway has none of the kind nothing is done: ErrCannot. The call is timed for
+// the metrics under its name, and its HTTP requests come back, whether or not it failed.
+func Call[T any](ctx context.Context, a Account, name string, do func(context.Context, T) error) ([]Request, error) {
+	gateway, ok := a.provider.(T)
+	if !ok {
+		return nil, ErrCannot
+	}
+	limited, done := context.WithTimeout(ctx, a.CallTimeout)
+	defer done()
+	call, made := recording(limited)
+	start := a.now()
+	err := do(call, gateway)
+	if a.watcher != nil {
+		result := "answered"
+		if err != nil {
+			result = "error"
+		}
+		a.watcher.Called(a.Gateway, name, result, a.now().Sub(start))
+	}
+	return made.take(), err
+}
+
+// Detached lets a call end although whoever asked for it has gone, within the time that a merchant's request may take.
+func Detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+}
+
+// Banks lists where fast payouts can go. ErrCannot where the gateway has no such list.
+func (a Account) Banks(ctx context.Context) (banks []providers.Bank, err error) {
+	_, err = Call(ctx, a, "banks", func(call context.Context, gateway providers.BankLister) (err error) {
+		banks, err = gateway.Banks(call)
+		return err
+	})
+	return banks, err
+}

@@ -1,0 +1,125 @@
+package wallet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"tollgate/internal/account"
+	"tollgate/internal/card"
+	"tollgate/providers"
+)
+
+// Cards lists a holder's cards. Where customers log in, the gateway's own list is the truth, for it knows cards that we never
+// saw: it is asked as the given owner, who has so long to wait, and refuses them with providers.ErrCredential.
+func (w *Wallet) Cards(ctx context.Context, h Holder, as providers.Owner, within time.Duration) ([]SavedCard, error) {
+	acc, err := w.Accounts.Find(h.Account)
+	if err != nil {
+		return nil, err
+	}
+	if acc.LogsIn() {
+		if err := w.fetchCards(ctx, acc, h, as, within); err != nil {
+			return nil, err
+		}
+	}
+	return w.Customers.SavedCards(ctx, h.Merchant, h.Account, h.Customer)
+}
+
+// fetchCards keeps what the gateway lists. One that cannot list leaves the list to us.
+func (w *Wallet) fetchCards(ctx context.Context, acc account.Account, h Holder, as providers.Owner, within time.Duration) error {
+	limited, done := context.WithTimeout(ctx, within)
+	defer done()
+	var found []providers.SavedCard
+	_, err := account.Call(limited, acc, "cards", func(call context.Context, gateway providers.CardKeeper) (err error) {
+		found, err = gateway.Cards(call, as)
+		return err
+	})
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, c := range found {
+		if err := w.keep(ctx, h, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Wallet) keep(ctx context.Context, h Holder, c providers.SavedCard) error {
+	token, err := w.Token()
+	if err != nil {
+		return err
+	}
+	return w.Customers.SaveCard(ctx, &SavedCard{
+		ID: "sc_" + token, Merchant: h.Merchant, Account: h.Account, Customer: h.Customer, GatewayID: c.ID,
+		Card: c.Card, Expiry: c.Expiry, Name: c.Name, CreatedAt: w.Now(),
+	})
+}
+
+// Remember asks the gateway for the name of the card that a good payment saved, and keeps it. shown is what is known of the
+// card otherwise. A card without a name was not saved after all.
+func (w *Wallet) Remember(ctx context.Context, h Holder, p providers.Payment, st providers.Standing, shown card.Masked) (saved providers.SavedCard, err error) {
+	acc, err := w.Accounts.Find(h.Account)
+	if err != nil {
+		return saved, err
+	}
+	if _, err = account.Call(ctx, acc, "remember", func(call context.Context, gateway providers.CardKeeper) (err error) {
+		saved, err = gateway.Remember(call, p, st)
+		return err
+	}); err != nil || saved.ID == "" {
+		return saved, err
+	}
+	if saved.Card == (card.Masked{}) {
+		saved.Card = shown
+	}
+	return saved, w.keep(ctx, h, saved)
+}
+
+// Forget deletes a saved card at the gateway and here. ErrLogin where the customer has to log in first.
+func (w *Wallet) Forget(ctx context.Context, merchant, id string) error {
+	c, acc, err := w.kept(ctx, merchant, id)
+	if err != nil {
+		return err
+	}
+	owner := w.owner(ctx, c.Account, c.Customer)
+	if _, err := account.Call(ctx, acc, "forget", func(call context.Context, gateway providers.CardKeeper) error {
+		return gateway.Forget(call, owner, "forget-"+id[max(0, len(id)-20):], c.GatewayID)
+	}); err != nil {
+		return w.needsLogin(ctx, c.Account, owner, err)
+	}
+	return w.Customers.DropSavedCard(ctx, merchant, id)
+}
+
+// Rename gives a saved card a name, at the gateway too where it knows names. ErrLogin as Forget.
+func (w *Wallet) Rename(ctx context.Context, merchant, id, name string) error {
+	c, acc, err := w.kept(ctx, merchant, id)
+	if err != nil {
+		return err
+	}
+	if acc.RenamesCards() {
+		owner := w.owner(ctx, c.Account, c.Customer)
+		if _, err := account.Call(ctx, acc, "rename", func(call context.Context, gateway providers.CardRenamer) error {
+			return gateway.RenameCard(call, owner, fmt.Sprintf("rename-%d", w.Now().UnixMicro()), c.GatewayID, name)
+		}); err != nil {
+			return w.needsLogin(ctx, c.Account, owner, err)
+		}
+	}
+	return w.Customers.RenameSavedCard(ctx, merchant, id, name)
+}
+
+// kept finds a saved card and the account that keeps it.
+func (w *Wallet) kept(ctx context.Context, merchant, id string) (SavedCard, account.Account, error) {
+	c, err := w.Customers.SavedCard(ctx, merchant, id)
+	if err != nil {
+		return c, account.Account{}, err
+	}
+	acc, err := w.Accounts.Find(c.Account)
+	if err == nil && !acc.KeepsCards() {
+		err = account.ErrCannot
+	}
+	return c, acc, err
+}

@@ -1,0 +1,131 @@
+package flow
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"tollgate/internal/account"
+	"tollgate/session"
+)
+
+// turns loads sessions, lets a session.Turn decide, saves, and waits for others to do so. It calls no gateway.
+type turns struct {
+	Options
+	vault    vault
+	inFlight inFlight
+}
+
+// maxTries bounds how often a change is decided anew because somebody else was faster.
+const maxTries = 50
+
+// update loads, decides and saves until nobody else was faster, and then does what the decision wants done after the save.
+// decide may answer session.ErrNothing.
+func (ts *turns) update(ctx context.Context, id string, decide func(*session.Turn) error) (*session.Session, error) {
+	s, _, err := ts.turn(ctx, id, decide)
+	return s, err
+}
+
+// turn is update for a caller that looks after some of the effects itself.
+func (ts *turns) turn(ctx context.Context, id string, decide func(*session.Turn) error) (*session.Session, []session.Effect, error) {
+	for try := 0; ; try++ {
+		s, err := ts.Store.Load(ctx, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		t := ts.newTurn(s)
+		err = decide(t)
+		if err != nil {
+			ts.note(t)
+			if errors.Is(err, session.ErrNothing) {
+				err = nil
+			}
+			return s, nil, err
+		}
+		switch err = ts.Store.Save(ctx, s, t.Change); {
+		case err == nil:
+			ts.note(t)
+			for _, e := range t.After {
+				if forget, ok := e.(session.ForgetCard); ok {
+					ts.vault.forget(vaultKey(s.ID, forget.Attempt))
+				}
+			}
+			return s, t.After, nil
+		case errors.Is(err, session.ErrConflict) && try < maxTries:
+		default:
+			ts.note(t)
+			return s, nil, err
+		}
+	}
+}
+
+// newTurn is a change of a session as it was loaded. What an account that is not configured any more would rule falls to the
+// defaults: its sessions still end.
+func (ts *turns) newTurn(s *session.Session) *session.Turn {
+	acc, err := ts.account(s)
+	if err != nil {
+		acc = account.Open(account.Settings{})
+	}
+	return &session.Turn{
+		S: s, Now: ts.Now(), CallerDied: ts.callerDied(s.ID), Token: ts.token, Open: ts.Sealer.Unseal,
+		Rules: session.Rules{
+			CallTimeout: acc.CallTimeout, SettleAfter: acc.SettleAfter, OrderLife: acc.OrderLife,
+			Operations: acc.Operations(), OwnURL: ts.BaseURL,
+		},
+	}
+}
+
+// note writes a turn's notes to the log.
+func (ts *turns) note(t *session.Turn) {
+	for _, n := range t.Notes {
+		level := slog.LevelWarn
+		if n.Error {
+			level = slog.LevelError
+		}
+		ts.Log.Log(context.Background(), level, n.Text, append([]any{"session", t.S.ID}, n.Args...)...)
+	}
+}
+
+// callerDied tells that whoever made a session's call is dead, so that there is no deadline to wait for: the call left from
+// this store's only process, and that is not this one.
+func (ts *turns) callerDied(id string) bool { return ts.Alone && !ts.inFlight.has(id) }
+
+// account is a session's. account.ErrNotConfigured.
+func (ts *turns) account(s *session.Session) (account.Account, error) {
+	return ts.Accounts.Find(s.Account)
+}
+
+func (ts *turns) token() (string, error) { return NewToken(ts.Rand) }
+
+// NewToken is 160 random bits, base64url.
+func NewToken(random io.Reader) (string, error) {
+	var b [20]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return "", fmt.Errorf("session: no randomness: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(b[:]), nil
+}
+
+// Wait returns the session once cond holds, or as it is when ctx ends.
+func (ts *turns) Wait(ctx context.Context, id string, cond func(*session.Session) bool) (*session.Session, error) {
+	changed, stop := ts.Hub.Subscribe(id)
+	defer stop()
+	poll := time.NewTicker(5 * time.Second) // the safety net
+	defer poll.Stop()
+	for {
+		s, err := ts.Store.Load(context.WithoutCancel(ctx), id)
+		if err != nil || cond(s) {
+			return s, err
+		}
+		select {
+		case <-changed:
+		case <-poll.C:
+		case <-ctx.Done():
+			return s, nil
+		}
+	}
+}
