@@ -18,7 +18,7 @@ import (
 	"tollgate/templates"
 )
 
-// policy is the Content-Security-Policy of a page, each tied to what the page does (facts/threeds.md §6.2).
+// policy is the Content-Security-Policy of a page, each tied to what the page does (docs/threeds.md §4).
 type policy int
 
 const (

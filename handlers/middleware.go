@@ -165,7 +165,7 @@ func hardened(next echo.HandlerFunc) echo.HandlerFunc {
 		h := c.Response().Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		// The bank sees our origin and nothing of the address; "no-referrer" would make our posts carry Origin: null,
-		// which some banks refuse (facts/threeds.md §6.1).
+		// which some banks refuse (docs/threeds.md §4).
 		h.Set("Referrer-Policy", "strict-origin")
 		h.Set("Cache-Control", "no-store")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")

@@ -88,7 +88,7 @@ func againAfter(n int) time.Duration {
 
 // Deadlines by our clock.
 const (
-	// MethodWait is how long a 3DS Method may take: ten seconds by EMV 3DS 2.1 and 2.2 (facts/threeds.md §1.3), counted
+	// MethodWait is how long a 3DS Method may take: ten seconds by EMV 3DS 2.1 and 2.2 (docs/threeds.md §1), counted
 	// from the moment the frames are shown, and half a second for the frames to load.
 	MethodWait  = 10*time.Second + methodLoads
 	methodLoads = 500 * time.Millisecond

@@ -44,7 +44,7 @@ func TestWhatIsSealedOpensUnderItsNameOnly(t *testing.T) {
 	}
 }
 
-// threeDSSessionData is base64url without padding, under 1024 bytes (EMV 3DS; facts/threeds.md §2.1).
+// threeDSSessionData is base64url without padding, under 1024 bytes (EMV 3DS 2.2 §5.8.2).
 func TestASealedRunTokenFitsThreeDSSessionData(t *testing.T) {
 	sealed, err := keys(t, key(1)).Seal("threeds", []byte(strings.Repeat("t", 27)))
 	if err != nil || len(sealed) >= 1024 || strings.ContainsAny(sealed, "=+/") {
