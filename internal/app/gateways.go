@@ -83,6 +83,9 @@ func (a *App) client(account string) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 32
 	transport.Proxy = nil
+	if a.o.Dial != nil {
+		transport.DialContext = a.o.Dial
+	}
 	return &http.Client{
 		Transport: &breaker{next: session.Recorded(transport, a.o.Clock.Now), gate: gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 			Name: account, Timeout: 5 * time.Second, MaxRequests: 2,

@@ -24,7 +24,8 @@ type Options struct {
 	Heartbeat time.Duration    // [2 s]
 	Poll      time.Duration    // [250 ms]
 	Grace     time.Duration    // how long handlers may go on after Run's context ended [10 s]
-	Jitter    func() float64   // in [0,1), spreads retries [math/rand]
+	Chance    func() uint64    // 64 random bits, for the spread of retries and the names in leases [math/rand]
+	Jitter    func() float64   // in [0,1), spreads retries [of Chance]
 	Log       *slog.Logger     // [discarded]
 }
 
@@ -96,8 +97,11 @@ func New(q Queue, o Options) *Runner {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Chance == nil {
+		o.Chance = rand.Uint64
+	}
 	if o.Jitter == nil {
-		o.Jitter = rand.Float64
+		o.Jitter = func() float64 { return float64(o.Chance()>>11) / (1 << 53) }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -117,7 +121,7 @@ func New(q Queue, o Options) *Runner {
 // newWorker is a name no lease was ever made under. A claim whose answer was lost may have leased jobs that nobody
 // does; were the name kept, the heartbeat would keep those leases for ever.
 func (r *Runner) newWorker() string {
-	return fmt.Sprintf("%s-%016x", r.o.Name, rand.Uint64())
+	return fmt.Sprintf("%s-%016x", r.o.Name, r.o.Chance())
 }
 
 // Handle says who does jobs of a kind. All calls come before Run. Jobs of other kinds, which a newer process may have

@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"encoding/binary"
 	"encoding/hex"
@@ -48,6 +49,12 @@ type Options struct {
 	// OnJobs is called after jobs were enqueued, here or elsewhere. It must not block.
 	OnJobs func()
 	Log    *slog.Logger
+
+	// SQLite makes the connections to the data file, for whoever simulates the disk; nil: the built-in engine.
+	SQLite func(dsn string) driver.Connector
+	// Shared says that other Stores of this process use the same file: the folder is not locked, no lease is freed at
+	// the start, and Alone is false. Their notices are not heard. Only a simulation of several processes says so.
+	Shared bool
 }
 
 // Limits of one call. A change once begun is carried through, or rolled back, whatever becomes of the caller.
@@ -117,8 +124,10 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 	if err = os.MkdirAll(st.o.Dir, 0o700); err != nil {
 		return err
 	}
-	if st.lock, err = lockFolder(filepath.Join(st.o.Dir, lockName)); err != nil {
-		return fmt.Errorf("data folder %s: %w", st.o.Dir, err)
+	if !st.o.Shared {
+		if st.lock, err = lockFolder(filepath.Join(st.o.Dir, lockName)); err != nil {
+			return fmt.Errorf("data folder %s: %w", st.o.Dir, err)
+		}
 	}
 	// SQLite gives its side files (WAL, shared memory) the mode of the main one.
 	path := filepath.Join(st.o.Dir, fileName)
@@ -133,8 +142,11 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 		q := url.Values{"_pragma": append([]string{
 			"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)",
 		}, more...), "_txlock": {"immediate"}}
-		db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String())
-		if err != nil {
+		dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+		var db *sql.DB
+		if st.o.SQLite != nil {
+			db = sql.OpenDB(st.o.SQLite(dsn))
+		} else if db, err = sql.Open("sqlite", dsn); err != nil {
 			return nil, err
 		}
 		db.SetMaxOpenConns(conns)
@@ -149,6 +161,9 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 	}
 	if st.r, err = open(readers, "query_only(1)"); err != nil {
 		return err
+	}
+	if st.o.Shared {
+		return nil
 	}
 	return errors.Join(st.FreeAll(ctx), st.Webhooks().FreeAll(ctx))
 }
