@@ -30,10 +30,11 @@ type Options struct {
 }
 
 const (
-	firstRetry = time.Second
-	lastRetry  = time.Minute
-	callLimit  = 5 * time.Second // for one call of the queue
-	lastWords  = time.Second     // between the end of a handler's context and giving it up
+	firstRetry  = time.Second
+	lastRetry   = time.Minute
+	callLimit   = 5 * time.Second // for one call of the queue
+	defaultPoll = 250 * time.Millisecond
+	lastWords   = time.Second // between the end of a handler's context and giving it up
 )
 
 // Why a handler's context ends; see context.Cause.
@@ -89,7 +90,7 @@ func New(q Queue, o Options) *Runner {
 	}
 	def(&o.Lease, 10*time.Second)
 	def(&o.Heartbeat, 2*time.Second)
-	def(&o.Poll, 250*time.Millisecond)
+	def(&o.Poll, defaultPoll)
 	def(&o.Grace, 10*time.Second)
 	if o.Workers <= 0 {
 		o.Workers = 8
@@ -314,7 +315,7 @@ func (r *Runner) finish(work context.Context, t *task, settle func(context.Conte
 			continue
 		}
 		r.o.Log.Error("settling a job", "kind", job.Kind, "key", job.Key, "err", err)
-		timer := time.NewTimer(r.o.Poll)
+		timer := time.NewTimer(min(r.o.Poll, defaultPoll))
 		select {
 		case <-timer.C:
 		case <-work.Done():
