@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -196,7 +197,27 @@ func (c *dbConn) usable() error {
 	return nil
 }
 
+// turn has the connection wait for an instant of its own, in which no other goroutine of the world can run: what happens
+// at one instant happens in an order that nobody decides, and no run would be like the other. How long is drawn for the
+// function of the program that asks.
+func (c *dbConn) turn() {
+	if c.tx != nil {
+		return
+	}
+	var pcs [24]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	place, found := c.p.name, 0
+	for f, more := frames.Next(); more && found < 4; f, more = frames.Next() {
+		if name, ours := strings.CutPrefix(f.Function, "tollgate/"); ours {
+			place += " " + name
+			found++
+		}
+	}
+	time.Sleep(1 + time.Duration(c.d.w.pick(50_000, "turn", place)))
+}
+
 func (c *dbConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	c.turn()
 	if c.writes {
 		select {
 		case c.d.lock <- struct{}{}:
@@ -223,6 +244,7 @@ func (c *dbConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, er
 }
 
 func (c *dbConn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Result, error) {
+	c.turn()
 	if err := errors.Join(c.usable(), ctx.Err()); err != nil {
 		return nil, err
 	}
@@ -239,6 +261,7 @@ func (c *dbConn) ExecContext(ctx context.Context, q string, args []driver.NamedV
 }
 
 func (c *dbConn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
+	c.turn()
 	if err := errors.Join(c.usable(), ctx.Err()); err != nil {
 		return nil, err
 	}

@@ -134,7 +134,7 @@ func (w *World) start(p *Proc) error {
 	p.l = w.net.listen(frontAddr, p)
 	from := fmt.Sprint("front", p.place+1)
 	p.app, err = app.New(ctx, app.Options{
-		Config: c, Parts: app.Front, Clock: w.clock, Log: w.logger(p.name), FrontListener: p.l, SandboxURL: sandboxURL,
+		Config: c, Parts: app.Front, Clock: w.clock, Log: w.logger(p.name, p), FrontListener: p.l, SandboxURL: sandboxURL,
 		At: p.at, Name: p.name, Dial: w.net.dialer(from, p), SQLite: w.disk.driver(p), Shared: w.Profile.Fronts > 1,
 		Poll: neverPoll, JobChance: w.chanceOf("jobs " + from),
 	})
@@ -184,18 +184,18 @@ func (w *World) killed(p *Proc, why string) {
 	if w.Profile.Lose > 0 {
 		most = w.between("lost commits", n, 0, w.Profile.Lose)
 	}
-	end := slices.Index(endings, endOfOne)
+	end := oneDies
 	if most > 0 {
-		end = w.between("ending", n, 0, len(endings)-1)
+		end = w.Profile.Endings[w.between("ending", n, 0, len(w.Profile.Endings)-1)]
 	}
 	dying := []*Proc{p}
-	switch endings[end] {
-	case endOfAll:
+	switch end {
+	case allDie:
 		dying = w.alive()
-	case endOfNone:
+	case noneDies:
 		dying = nil
 	}
-	w.tracef("%s is KILLED %s; %s", p.name, why, endings[end])
+	w.tracef("%s is KILLED %s; %s", p.name, why, end)
 	for _, p := range dying {
 		p.die()
 	}
@@ -216,17 +216,18 @@ func (w *World) killed(p *Proc, why string) {
 	}
 }
 
-// What dies at a failover.
+// ending is which fronts die when the database fails over; without a failover one does.
+type ending string
+
 const (
-	endOfOne  = "it dies alone"
-	endOfAll  = "every front dies"
-	endOfNone = "no front dies, the database does"
+	oneDies  ending = "it dies alone"
+	allDie   ending = "every front dies"
+	noneDies ending = "no front dies, only their connections to the database"
 )
 
-var endings = []string{endOfOne, endOfAll, endOfNone}
-
-func (w *World) logger(who string) *slog.Logger {
-	return slog.New(slog.NewTextHandler(&logTo{w, who}, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+// logger has a program's log in the story; that of the dead is not heard.
+func (w *World) logger(who string, p *Proc) *slog.Logger {
+	return slog.New(slog.NewTextHandler(&logTo{w, who, p}, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.Attr{}
 		}
@@ -234,13 +235,16 @@ func (w *World) logger(who string) *slog.Logger {
 	}}))
 }
 
-// logTo makes a program's log part of the story.
 type logTo struct {
 	w   *World
 	who string
+	p   *Proc
 }
 
 func (l *logTo) Write(b []byte) (int, error) {
+	if l.p.isDead() {
+		return len(b), nil
+	}
 	l.w.tracef("%s says: %s", l.who, strings.TrimSpace(string(b)))
 	return len(b), nil
 }

@@ -145,7 +145,7 @@ func (w *World) startSandbox() {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	box, err := app.New(ctx, app.Options{
-		Config: c, Parts: app.Sandbox, Clock: w.clock, Log: w.logger("sandbox"), SandboxListener: w.net.listen(sandboxAddr, nil),
+		Config: c, Parts: app.Sandbox, Clock: w.clock, Log: w.logger("sandbox", nil), SandboxListener: w.net.listen(sandboxAddr, nil),
 		Dial: w.net.dialer("sandbox", nil),
 	})
 	if err != nil {
@@ -189,6 +189,7 @@ func (w *World) pace() {
 func (w *World) wake() {
 	for _, p := range w.alive() {
 		p.app.Wake()
+		time.Sleep(time.Millisecond) // the next finds what this one has left
 	}
 }
 
@@ -292,7 +293,7 @@ func (w *World) latency(place string) time.Duration {
 	if strings.HasPrefix(place, observer) {
 		return 1
 	}
-	return time.Millisecond + time.Duration(w.pick(19_000, "latency", place))*time.Microsecond
+	return time.Millisecond + time.Duration(w.pick(19_000_000, "latency", place)) // in nanoseconds: see dbConn.turn
 }
 
 func (w *World) troubled() bool {

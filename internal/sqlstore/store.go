@@ -50,7 +50,8 @@ type Options struct {
 	OnJobs func()
 	Log    *slog.Logger
 
-	// SQLite makes the connections to the data file, for whoever simulates the disk; nil: the built-in engine.
+	// SQLite makes the connections to the data file, for whoever simulates the disk; nil: the built-in engine. Of
+	// several that begin to write, the later must wait.
 	SQLite func(dsn string) driver.Connector
 	// Shared says that other Stores of this process use the same file: the folder is not locked, no lease is freed at
 	// the start, and Alone is false. Their notices are not heard. Only a simulation of several processes says so.
@@ -153,7 +154,11 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 		db.SetMaxIdleConns(conns)
 		return db, nil
 	}
-	if st.w, err = open(1); err != nil {
+	writers := 1
+	if st.o.SQLite != nil {
+		writers = readers // they take turns by themselves; database/sql would choose the next by chance
+	}
+	if st.w, err = open(writers); err != nil {
 		return err
 	}
 	if err = st.migrate(ctx, goose.DialectSQLite3); err != nil {
