@@ -12,9 +12,6 @@ type entry struct {
 	Charges                                int
 }
 
-// kept is the money of an entry that was not given back.
-func (e entry) kept() bool { return e.Charges > 0 && e.Authorized > 0 && e.Refunded < e.Captured }
-
 // ledger is the truth about an order.
 func (w *World) ledger(orderID string) (mine []entry, charges int) {
 	var all []entry

@@ -2,26 +2,19 @@ package simulation
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 )
 
 // A violation can be looked into only if its seed shows it again.
-func TestAWorldLivesTheSameLifeAgain(t *testing.T) {
-	for seed := range uint64(12) {
+func TestASeedTellsTheSameStoryAgain(t *testing.T) {
+	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			first, _, story := live(t, seed, profiles["failover"])
-			again, _, same := live(t, seed, profiles["failover"])
-			if first != again || !slices.Equal(story, same) {
-				for i := range min(len(story), len(same)) {
-					if story[i] != same[i] {
-						for j := max(0, i-12); j < i+6; j++ {
-							t.Log(story[j], "\n", same[j])
-						}
-						t.Fatalf("line %d differs:\n%s\n%s", i+1, story[i], same[i])
-					}
+			_, _, first := live(t, seed, profiles["failover"])
+			_, _, again := live(t, seed, profiles["failover"])
+			for i := range max(len(first), len(again)) {
+				if i == len(first) || i == len(again) || first[i] != again[i] {
+					t.Fatalf("the stories part at line %d:\n%q\n%q", i+1, first[i:min(len(first), i+1)], again[i:min(len(again), i+1)])
 				}
-				t.Fatalf("%v\n%v", first, again)
 			}
 		})
 	}

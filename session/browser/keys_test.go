@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"tollgate/session/browser"
 )
@@ -114,4 +115,11 @@ func TestAFingerprintStaysThroughARotationAndIsNoPlainHash(t *testing.T) {
 	if plain := sha256.Sum256(value); len(first) != 32 || strings.HasPrefix(hex.EncodeToString(plain[:]), first) {
 		t.Errorf("it is %s", first)
 	}
+}
+
+// The bubble does not end before its goroutines do.
+func TestBrowserSessionsStartNoGoroutine(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
+		browser.New(nil, true, nil, nil)
+	})
 }
