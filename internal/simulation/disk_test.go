@@ -197,9 +197,7 @@ func (c *dbConn) usable() error {
 	return nil
 }
 
-// turn has the connection wait for an instant of its own, in which no other goroutine of the world can run: what happens
-// at one instant happens in an order that nobody decides, and no run would be like the other. How long is drawn for the
-// function of the program that asks.
+// turn is World.turn for the function of the program that asks.
 func (c *dbConn) turn() {
 	if c.tx != nil {
 		return
@@ -213,7 +211,7 @@ func (c *dbConn) turn() {
 			found++
 		}
 	}
-	time.Sleep(1 + time.Duration(c.d.w.pick(50_000, "turn", place)))
+	c.d.w.turn(place)
 }
 
 func (c *dbConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {

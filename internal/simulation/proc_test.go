@@ -59,6 +59,7 @@ func (p *Proc) forget(c *conn) {
 
 // at is app.Options.At: the program has come to a labelled place.
 func (p *Proc) at(place string) {
+	p.w.turn(p.name + " at " + place)
 	if !p.isDead() {
 		p.w.tracef("%s is at %s", p.name, place)
 		if !p.w.killsAt(place) {

@@ -293,8 +293,12 @@ func (w *World) latency(place string) time.Duration {
 	if strings.HasPrefix(place, observer) {
 		return 1
 	}
-	return time.Millisecond + time.Duration(w.pick(19_000_000, "latency", place)) // in nanoseconds: see dbConn.turn
+	return time.Millisecond + time.Duration(w.pick(19_000_000, "latency", place)) // in nanoseconds: see turn
 }
+
+// turn has a goroutine wait for an instant of its own, in which no other of the world can run: what happens at one instant
+// happens in an order that nobody decides, and no run would be like the other.
+func (w *World) turn(place string) { time.Sleep(1 + time.Duration(w.pick(50_000, "turn", place))) }
 
 func (w *World) troubled() bool {
 	w.mu.Lock()
