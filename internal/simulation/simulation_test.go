@@ -51,11 +51,11 @@ func makeTemplate() error {
 }
 
 // run lives a world and reports what was wrong in it.
-func run(t *testing.T, seed uint64, p Profile) Tally {
+func run(t *testing.T, seed uint64, p Profile) (tally Tally, trace []string) {
 	t.Helper()
 	tally, wrong, trace := live(t, seed, p)
 	if len(wrong) == 0 {
-		return tally
+		return tally, trace
 	}
 	story := fmt.Sprintf("seed %d of profile %s, accounts %s:\n%s\n\n%s\n", seed, p.Name, strings.Join(p.Accounts, ","), strings.Join(wrong, "\n"), strings.Join(trace, "\n"))
 	if *traceFlag != "" {
@@ -66,7 +66,7 @@ func run(t *testing.T, seed uint64, p Profile) Tally {
 		story = strings.Join(wrong, "\n")
 	}
 	t.Error(story)
-	return tally
+	return tally, trace
 }
 
 func (t Tally) String() string {
@@ -93,7 +93,10 @@ func TestSeeds(t *testing.T) {
 	var sum Tally
 	begun := cpuTime()
 	for _, seed := range seeds {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { sum.add(run(t, seed, p)) })
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			tally, _ := run(t, seed, p)
+			sum.add(tally)
+		})
 	}
 	used := cpuTime() - begun
 	t.Logf("%s: %s; %.0f CPU seconds, %.1f shoppers per CPU second", p.Name, sum, used.Seconds(), float64(sum.Shoppers)/used.Seconds())
