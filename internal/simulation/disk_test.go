@@ -141,7 +141,8 @@ func (d *disk) due() (at time.Time, ok, busy bool, err error) {
 	var first, held sql.NullInt64
 	err = f.watch.QueryRow(`SELECT min(at), sum(held) FROM (
 		SELECT max(run_at, lease_until) AS at, worker <> '' AS held FROM job
-		UNION ALL SELECT max(due_at, held_until), holder <> '' FROM webhook_endpoint WHERE due_at > 0 AND deleted_at = 0)`).Scan(&first, &held)
+		UNION ALL
+		SELECT max(due_at, held_until), holder <> '' FROM webhook_endpoint WHERE due_at > 0 AND deleted_at = 0)`).Scan(&first, &held)
 	return time.UnixMicro(first.Int64).UTC(), first.Valid, held.Int64 > 0, err
 }
 
@@ -167,11 +168,14 @@ func (c *connector) Connect(context.Context) (driver.Conn, error) {
 		return nil, errDown
 	}
 	_, settings, _ := strings.Cut(c.dsn, "?")
-	inner, err := (&sqlite.Driver{}).Open("file:" + f.path + "?" + settings + "&_pragma=" + url.QueryEscape("wal_autocheckpoint(0)"))
+	settings += "&_pragma=" + url.QueryEscape("wal_autocheckpoint(0)")
+	inner, err := (&sqlite.Driver{}).Open("file:" + f.path + "?" + settings)
 	if err != nil {
 		return nil, err
 	}
-	return &dbConn{Conn: inner, d: c.d, p: c.p, f: f, writes: !strings.Contains(settings, "query_only"), prepared: map[string]driver.Stmt{}}, nil
+	return &dbConn{
+		Conn: inner, d: c.d, p: c.p, f: f, writes: !strings.Contains(settings, "query_only"), prepared: map[string]driver.Stmt{},
+	}, nil
 }
 
 // dbConn is a connection that ends with its process and with its primary. It keeps what it prepared: half of what a

@@ -54,7 +54,9 @@ const (
 var allFaults = []fault{cutBefore, cutWithin, requestLost, requestLate, answerCut, answerHalf, answerLost, answerLate}
 
 // lateDelays are within, around and beyond the deadlines of calls.
-var lateDelays = []time.Duration{2 * time.Second, 10 * time.Second, 29 * time.Second, 31 * time.Second, 90 * time.Second, 10 * time.Minute}
+var lateDelays = []time.Duration{
+	2 * time.Second, 10 * time.Second, 29 * time.Second, 31 * time.Second, 90 * time.Second, 10 * time.Minute,
+}
 
 var (
 	errReset   = &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}

@@ -228,12 +228,13 @@ const (
 
 // logger has a program's log in the story; that of the dead is not heard.
 func (w *World) logger(who string, p *Proc) *slog.Logger {
-	return slog.New(slog.NewTextHandler(&logTo{w, who, p}, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+	noTime := func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.Attr{}
 		}
 		return a
-	}}))
+	}
+	return slog.New(slog.NewTextHandler(&logTo{w, who, p}, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: noTime}))
 }
 
 type logTo struct {

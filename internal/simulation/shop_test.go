@@ -20,13 +20,15 @@ const orderPrefix = "order."
 func (s *shopper) order() (url string, ok bool) {
 	w := s.w
 	body, err := json.Marshal(map[string]any{
-		"account": s.account, "amount": price, "currency": currencies[s.account], "order_id": s.orderID, "webhook_url": "http://" + receiverAddr + "/hook",
-		"expires_in": []int{600, 1800, 86400}[s.pick(3, "expires in")], "success_url": sandboxURL + "/shop/done?from=shop", "cancel_url": sandboxURL + "/shop/done",
+		"account": s.account, "amount": price, "currency": currencies[s.account], "order_id": s.orderID,
+		"webhook_url": "http://" + receiverAddr + "/hook", "expires_in": []int{600, 1800, 86400}[s.pick(3, "expires in")],
+		"success_url": sandboxURL + "/shop/done?from=shop", "cancel_url": sandboxURL + "/shop/done",
 	})
 	if err != nil {
 		panic(err)
 	}
-	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DialContext: w.net.dialer("shop "+s.name, nil), DisableKeepAlives: true}}
+	out := &http.Transport{DialContext: w.net.dialer("shop "+s.name, nil), DisableKeepAlives: true}
+	client := &http.Client{Timeout: 30 * time.Second, Transport: out}
 	for range 60 {
 		var made struct{ ID, URL string }
 		status, err := ask(client, http.MethodPost, frontURL+"/v1/sessions", s.orderID, body, &made)
@@ -105,14 +107,14 @@ func (r *receiver) close() { _ = r.server.Close() }
 
 func (r *receiver) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 	raw, err := io.ReadAll(req.Body)
+	if err != nil {
+		return // cut off
+	}
 	var event struct {
 		N    int
 		Data struct{ Session string }
 	}
-	if err == nil {
-		err = json.Unmarshal(raw, &event)
-	}
-	if err != nil {
+	if err := json.Unmarshal(raw, &event); err != nil {
 		r.w.violation("a webhook that is none: %v", err)
 		return
 	}

@@ -59,7 +59,8 @@ func newShopper(w *World, i int) *shopper {
 	if err != nil {
 		panic(err)
 	}
-	s.browser = &http.Client{Jar: jar, Timeout: time.Minute, Transport: &http.Transport{DialContext: w.net.dialer("shopper "+s.name, nil), IdleConnTimeout: time.Minute}}
+	out := &http.Transport{DialContext: w.net.dialer("shopper "+s.name, nil), IdleConnTimeout: time.Minute}
+	s.browser = &http.Client{Jar: jar, Timeout: time.Minute, Transport: out}
 	return s
 }
 
@@ -271,7 +272,9 @@ func (s *shopper) logIn(p *page) (*page, error) {
 	if !s.again("code", 12) {
 		return nil, nil
 	}
-	another := p.doc.Find("form").FilterFunction(func(_ int, f *goquery.Selection) bool { return strings.HasSuffix(f.AttrOr("action", ""), "/phone") })
+	another := p.doc.Find("form").FilterFunction(func(_ int, f *goquery.Selection) bool {
+		return strings.HasSuffix(f.AttrOr("action", ""), "/phone")
+	})
 	if s.tries["code"]%3 == 0 && another.Length() > 0 {
 		return s.submit(p, another.First(), nil)
 	}

@@ -57,7 +57,8 @@ func run(t *testing.T, seed uint64, p Profile) (tally Tally, trace []string) {
 	if len(wrong) == 0 {
 		return tally, trace
 	}
-	story := fmt.Sprintf("seed %d of profile %s, accounts %s:\n%s\n\n%s\n", seed, p.Name, strings.Join(p.Accounts, ","), strings.Join(wrong, "\n"), strings.Join(trace, "\n"))
+	story := fmt.Sprintf("seed %d of profile %s, accounts %s:\n%s\n\n%s\n",
+		seed, p.Name, strings.Join(p.Accounts, ","), strings.Join(wrong, "\n"), strings.Join(trace, "\n"))
 	if *traceFlag != "" {
 		name := filepath.Join(*traceFlag, fmt.Sprintf("%s-%s-%d.txt", p.Name, strings.Join(p.Accounts, "-"), seed))
 		if err := os.WriteFile(name, []byte(story), 0o600); err != nil {
@@ -70,7 +71,8 @@ func run(t *testing.T, seed uint64, p Profile) (tally Tally, trace []string) {
 }
 
 func (t Tally) String() string {
-	return fmt.Sprintf("%d worlds, %d shoppers, %d paid, %.0f virtual hours, %d exchanges, %d network faults, %d kills, %d failovers that lost %d commits, %d violations",
+	return fmt.Sprintf("%d worlds, %d shoppers, %d paid, %.0f virtual hours, %d exchanges, %d network faults, %d kills, "+
+		"%d failovers that lost %d commits, %d violations",
 		t.Worlds, t.Shoppers, t.Paid, t.Virtual.Hours(), t.Exchanges, t.Faults, t.Kills, t.Failovers, t.Lost, t.Violations)
 }
 
@@ -99,7 +101,8 @@ func TestSeeds(t *testing.T) {
 		})
 	}
 	used := cpuTime() - begun
-	t.Logf("%s: %s; %.0f CPU seconds, %.1f shoppers per CPU second", p.Name, sum, used.Seconds(), float64(sum.Shoppers)/used.Seconds())
+	t.Logf("%s: %s; %.0f CPU seconds, %.1f shoppers per CPU second",
+		p.Name, sum, used.Seconds(), float64(sum.Shoppers)/used.Seconds())
 }
 
 func parseSeeds(list string) (seeds []uint64, err error) {
