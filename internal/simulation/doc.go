@@ -12,6 +12,6 @@
 //
 // What is here: world_test.go (a World and its life), net_test.go (the network), disk_test.go (the database server, which
 // can lose its last commits), proc_test.go (one life of a front), shopper_test.go, shop_test.go (people and the merchant's
-// side), check_test.go (what must always be true), profiles_test.go (kinds of worlds), seeds_test.go (what is run each time), simulation_test.go
-// (what is run on demand), replay_test.go.
+// side), check_test.go (what must always be true), profiles_test.go (kinds of worlds), seeds_test.go (what is run each
+// time), simulation_test.go (what is run on demand), replay_test.go.
 package simulation
