@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 )
@@ -128,15 +129,32 @@ func (w *World) checkBooks(s *shopper, v sessionView, ledger []entry, charges in
 	}
 }
 
-// checkEvents looks at the session's history, and whether the receiver has all of it.
-func (w *World) checkEvents(s *shopper, v sessionView) {
-	var events struct {
-		Data []struct {
-			N    int
-			Type string
+type eventView struct {
+	N    int
+	Type string
+}
+
+// history is all of a session's events, page by page.
+func (w *World) history(session string) (all []eventView, err error) {
+	for {
+		var page struct {
+			Data    []eventView
+			HasMore bool `json:"has_more"`
+		}
+		url := fmt.Sprintf("%s/v1/sessions/%s/events?limit=100&after=%d", frontURL, session, len(all))
+		if err := w.observe(url, &page); err != nil {
+			return nil, err
+		}
+		if all = append(all, page.Data...); !page.HasMore {
+			return all, nil
 		}
 	}
-	if err := w.observe(frontURL+"/v1/sessions/"+s.id+"/events?limit=100", &events); err != nil {
+}
+
+// checkEvents looks at the session's history, and whether the receiver has all of it.
+func (w *World) checkEvents(s *shopper, v sessionView) {
+	events, err := w.history(s.id)
+	if err != nil {
 		w.violation("%s: %v", s.orderID, err)
 		return
 	}
@@ -159,7 +177,7 @@ func (w *World) checkEvents(s *shopper, v sessionView) {
 		last = max(last, d.n)
 	}
 	started := 0
-	for i, e := range events.Data {
+	for i, e := range events {
 		if e.N != i+1 {
 			w.violation("%s: event %d has number %d", s.orderID, i+1, e.N)
 		}
