@@ -40,6 +40,10 @@ const (
 
 var everyAccount = []string{"rbs", "payneteasy", "sber", "cashier", "transactworld"}
 
+// rememberedAccounts are those whose orders are known again as ours when the database has forgotten the call. Not Sber: of a
+// finish that was forgotten its inquiry says nothing that proves it ours, and the attempt stays unknown.
+var rememberedAccounts = []string{"rbs", "payneteasy", "cashier", "transactworld"}
+
 // profiles are all kinds of worlds.
 var profiles = map[string]Profile{
 	// Nothing goes wrong but what people do.
@@ -66,7 +70,7 @@ var profiles = map[string]Profile{
 
 func failover(name string, lose int, spares []string, endings ...ending) Profile {
 	return Profile{
-		Name: name, Fronts: 2, Shoppers: 2, Accounts: everyAccount,
+		Name: name, Fronts: 2, Shoppers: 2, Accounts: rememberedAccounts,
 		NetRate: 0.2, NetFaults: []fault{requestLate, answerLate}, NetLinks: "front",
 		NetDelays: []time.Duration{100 * time.Millisecond, time.Second, 3 * time.Second},
 		Kills:     3, KillAt: 0.04, KillAnswered: 0.3, KillCommit: 0.02, Lose: lose, Spares: spares, Endings: endings,
