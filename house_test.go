@@ -45,6 +45,8 @@ var arrows = map[string][]string{
 	"internal/i18n":     {},
 	"internal/pgtest":   {},
 	"internal/sandbox":  {"client"},
+
+	"internal/simulation": {}, // tests only
 }
 
 // testArrows are what tests may import beyond the arrows of their room.
@@ -56,6 +58,8 @@ var testArrows = map[string][]string{
 	"internal/sqlstore": {"session/storetest", "internal/pgtest"},
 	"internal/webhook":  {"internal/sqlstore", "session"},
 	"handlers":          {"internal/sqlstore", "internal/clock", "internal/jobs", "internal/pgtest"},
+
+	"internal/simulation": {"internal/app", "internal/config", "internal/clock", "internal/sqlstore"},
 }
 
 // suites hold tests that other packages call: they are read as test files.

@@ -2,8 +2,10 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -52,7 +54,23 @@ type Options struct {
 	SandboxURL      string               // Front only: where the sandbox is
 	At              func(place string)   // see flow.Options
 	Tune            func(*config.Config) // the last word on what the sandbox would configure, for tests
+
+	// What follows is for a simulation, which runs many processes in one and owns their network, disk and chance.
+	// A program of its own leaves all of it empty.
+
+	Name      string        // of this process, in leases; "": the host's
+	Dial      Dialer        // every way out: to gateways, webhook receivers and, of the sandbox, to the front; nil: the network
+	SQLite    SQLiteDriver  // reaches the data file in place of the built-in engine; nil: that engine
+	Shared    bool          // SQLite: other processes of the simulation use the same file
+	Poll      time.Duration // how often the queues look for work that nobody woke them for; 0: as often as they think best
+	JobChance func() uint64 // worker names and the spread of retries; safe for concurrent use; nil: math/rand
 }
+
+// Dialer connects to an address, as net.Dialer.DialContext does.
+type Dialer = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// SQLiteDriver makes the connections to a data file; see sqlstore.Options.
+type SQLiteDriver = func(dsn string) driver.Connector
 
 // App is a Tollgate that was built and not yet run.
 type App struct {
@@ -165,7 +183,7 @@ func (a *App) openStore(ctx context.Context) (err error) {
 	c := a.o.Config
 	a.hub = &flow.Hub{}
 	a.store, err = sqlstore.Open(ctx, sqlstore.Options{
-		URL: c.DatabaseURL, Dir: c.Data, Now: a.o.Clock.Now, Log: a.log,
+		URL: c.DatabaseURL, Dir: c.Data, Now: a.o.Clock.Now, Log: a.log, SQLite: a.o.SQLite, Shared: a.o.Shared,
 		OnSession: func(id string) {
 			a.hub.Changed(id)
 			a.wakeWebhooks()
@@ -205,7 +223,10 @@ func (a *App) buildFront(ctx context.Context) error {
 		return err
 	}
 	host, _ := os.Hostname()
-	runner := jobs.New(a.store, jobs.Options{Now: a.o.Clock.Now, Name: host, Workers: jobWorkers, Log: a.log})
+	host = cmp.Or(a.o.Name, host)
+	runner := jobs.New(a.store, jobs.Options{
+		Now: a.o.Clock.Now, Name: host, Workers: jobWorkers, Log: a.log, Poll: a.o.Poll, Chance: a.o.JobChance,
+	})
 	a.runner.Store(runner)
 	keys := sealer{a.keys, a.log}
 	cards, bills := a.keepers(accounts, keys)
@@ -224,8 +245,8 @@ func (a *App) buildFront(ctx context.Context) error {
 	lines := a.store.Webhooks()
 	lines.SetReserve(webhookSenders / 4)
 	hooks := webhook.New(webhook.Options{
-		Store: lines, Sealer: keys, Guard: &webhook.Guard{Sandbox: c.Sandbox}, Now: a.o.Clock.Now, Rand: a.o.Rand,
-		Senders: webhookSenders, Name: host, Log: a.log,
+		Store: lines, Sealer: keys, Guard: &webhook.Guard{Sandbox: c.Sandbox, Dial: a.o.Dial}, Now: a.o.Clock.Now, Rand: a.o.Rand,
+		Senders: webhookSenders, Name: host, Log: a.log, Poll: a.o.Poll, JobChance: a.o.JobChance,
 	})
 	a.webhooks.Store(hooks)
 	e := handlers.New(handlers.Options{
@@ -246,6 +267,14 @@ const hasten = time.Minute
 
 // webhookSenders is how many webhook endpoints are posted to at once.
 const webhookSenders = 256
+
+// Wake has the queues look now for what is due. Whoever moved the clock calls it.
+func (a *App) Wake() {
+	if r := a.runner.Load(); r != nil {
+		r.Wake()
+	}
+	a.wakeWebhooks()
+}
 
 func (a *App) wakeWebhooks() {
 	if w := a.webhooks.Load(); w != nil {

@@ -87,6 +87,9 @@ func (a *App) client(name string) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 32
 	transport.Proxy = nil
+	if a.o.Dial != nil {
+		transport.DialContext = a.o.Dial
+	}
 	return &http.Client{
 		Transport:     account.Transport(name, transport, a.o.Clock.Now, a.log),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -29,7 +29,7 @@ type sandboxParts struct {
 func (s *sandboxParts) run(ctx context.Context) { s.box.Run(ctx) }
 
 func (a *App) buildSandbox() (*sandboxParts, error) {
-	env, err := sim.New(sim.Options{BaseURL: a.SandboxURL, Dir: a.o.Config.Data, Now: a.o.Clock.Now, Rand: a.o.Rand, Log: a.log})
+	env, err := sim.New(sim.Options{BaseURL: a.SandboxURL, Dir: a.o.Config.Data, Now: a.o.Clock.Now, Rand: a.o.Rand, Log: a.log, Dial: a.o.Dial})
 	if err != nil {
 		return nil, err
 	}
@@ -59,10 +59,7 @@ func (a *App) buildSandbox() (*sandboxParts, error) {
 		Env: env, FrontURL: a.FrontURL, APIKey: DemoKey, Gateways: parts.gateways,
 		Advance: func(d time.Duration) {
 			a.o.Clock.Advance(d)
-			if r := a.runner.Load(); r != nil {
-				r.Wake()
-			}
-			a.wakeWebhooks()
+			a.Wake()
 		},
 	})
 	if err != nil {

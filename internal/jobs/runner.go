@@ -24,15 +24,17 @@ type Options struct {
 	Heartbeat time.Duration    // [2 s]
 	Poll      time.Duration    // [250 ms]
 	Grace     time.Duration    // how long handlers may go on after Run's context ended [10 s]
-	Jitter    func() float64   // in [0,1), spreads retries [math/rand]
+	Chance    func() uint64    // 64 random bits, for the spread of retries and the names in leases [math/rand]
+	Jitter    func() float64   // in [0,1), spreads retries [of Chance]
 	Log       *slog.Logger     // [discarded]
 }
 
 const (
-	firstRetry = time.Second
-	lastRetry  = time.Minute
-	callLimit  = 5 * time.Second // for one call of the queue
-	lastWords  = time.Second     // between the end of a handler's context and giving it up
+	firstRetry  = time.Second
+	lastRetry   = time.Minute
+	callLimit   = 5 * time.Second // for one call of the queue
+	defaultPoll = 250 * time.Millisecond
+	lastWords   = time.Second // between the end of a handler's context and giving it up
 )
 
 // Why a handler's context ends; see context.Cause.
@@ -88,7 +90,7 @@ func New(q Queue, o Options) *Runner {
 	}
 	def(&o.Lease, 10*time.Second)
 	def(&o.Heartbeat, 2*time.Second)
-	def(&o.Poll, 250*time.Millisecond)
+	def(&o.Poll, defaultPoll)
 	def(&o.Grace, 10*time.Second)
 	if o.Workers <= 0 {
 		o.Workers = 8
@@ -96,8 +98,11 @@ func New(q Queue, o Options) *Runner {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Chance == nil {
+		o.Chance = rand.Uint64
+	}
 	if o.Jitter == nil {
-		o.Jitter = rand.Float64
+		o.Jitter = func() float64 { return float64(o.Chance()>>11) / (1 << 53) }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -117,7 +122,7 @@ func New(q Queue, o Options) *Runner {
 // newWorker is a name no lease was ever made under. A claim whose answer was lost may have leased jobs that nobody
 // does; were the name kept, the heartbeat would keep those leases for ever.
 func (r *Runner) newWorker() string {
-	return fmt.Sprintf("%s-%016x", r.o.Name, rand.Uint64())
+	return fmt.Sprintf("%s-%016x", r.o.Name, r.o.Chance())
 }
 
 // Handle says who does jobs of a kind. All calls come before Run. Jobs of other kinds, which a newer process may have
@@ -310,7 +315,7 @@ func (r *Runner) finish(work context.Context, t *task, settle func(context.Conte
 			continue
 		}
 		r.o.Log.Error("settling a job", "kind", job.Kind, "key", job.Key, "err", err)
-		timer := time.NewTimer(r.o.Poll)
+		timer := time.NewTimer(min(r.o.Poll, defaultPoll))
 		select {
 		case <-timer.C:
 		case <-work.Done():

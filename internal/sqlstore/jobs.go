@@ -143,7 +143,7 @@ func (st *Store) Hasten(ctx context.Context, now, by time.Time, kinds ...string)
 }
 
 // Alone tells that no other process uses the store.
-func (st *Store) Alone() bool { return !st.pg }
+func (st *Store) Alone() bool { return !st.pg && !st.o.Shared }
 
 // Backlog counts the jobs, for metrics.
 func (st *Store) Backlog(ctx context.Context) (jobs.Backlog, error) {

@@ -50,6 +50,13 @@ type Options struct {
 	OnJobs func()
 	Log    *slog.Logger
 
+	// SQLite makes the connections to the data file, for whoever simulates the disk; nil: the built-in engine. Of
+	// several that begin to write, the later must wait.
+	SQLite func(dsn string) driver.Connector
+	// Shared says that other Stores of this process use the same file: the folder is not locked, no lease is freed at
+	// the start, and Alone is false. Their notices are not heard. Only a simulation of several processes says so.
+	Shared bool
+
 	wrap func(driver.Connector) driver.Connector // of tests that read every statement
 }
 
@@ -120,8 +127,10 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 	if err = os.MkdirAll(st.o.Dir, 0o700); err != nil {
 		return err
 	}
-	if st.lock, err = lockFolder(filepath.Join(st.o.Dir, lockName)); err != nil {
-		return fmt.Errorf("data folder %s: %w", st.o.Dir, err)
+	if !st.o.Shared {
+		if st.lock, err = lockFolder(filepath.Join(st.o.Dir, lockName)); err != nil {
+			return fmt.Errorf("data folder %s: %w", st.o.Dir, err)
+		}
 	}
 	// SQLite gives its side files (WAL, shared memory) the mode of the main one.
 	path := filepath.Join(st.o.Dir, fileName)
@@ -136,19 +145,25 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 		q := url.Values{"_pragma": append([]string{
 			"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)",
 		}, more...), "_txlock": {"immediate"}}
-		name := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
-		db, err := sql.Open("sqlite", name)
-		if err != nil {
+		dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+		var db *sql.DB
+		if st.o.SQLite != nil {
+			db = sql.OpenDB(st.o.SQLite(dsn))
+		} else if db, err = sql.Open("sqlite", dsn); err != nil {
 			return nil, err
 		}
 		if st.o.wrap != nil {
-			db = sql.OpenDB(st.o.wrap(connector{name, db.Driver()}))
+			db = sql.OpenDB(st.o.wrap(connector{dsn, db.Driver()}))
 		}
 		db.SetMaxOpenConns(conns)
 		db.SetMaxIdleConns(conns)
 		return db, nil
 	}
-	if st.w, err = open(1); err != nil {
+	writers := 1
+	if st.o.SQLite != nil {
+		writers = readers // they take turns by themselves; database/sql would choose the next by chance
+	}
+	if st.w, err = open(writers); err != nil {
 		return err
 	}
 	if err = st.migrate(ctx, goose.DialectSQLite3); err != nil {
@@ -156,6 +171,9 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 	}
 	if st.r, err = open(readers, "query_only(1)"); err != nil {
 		return err
+	}
+	if st.o.Shared {
+		return nil
 	}
 	return errors.Join(st.FreeAll(ctx), st.Webhooks().FreeAll(ctx))
 }

@@ -30,6 +30,8 @@ type Guard struct {
 	Sandbox bool
 	// Lookup finds the addresses of a name; nil: the system's resolver.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Dial connects to an address that was found and checked; nil: the network, which checks it once more.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // errForbidden says that an address is not on the public internet. It does not say which address: a merchant must not
@@ -214,10 +216,13 @@ func (g *Guard) dial(ctx context.Context, network, address string) (net.Conn, er
 	if err != nil {
 		return nil, err
 	}
-	dialer := net.Dialer{Timeout: sendLimit / 2, ControlContext: g.control}
+	connect := g.Dial
+	if connect == nil {
+		connect = (&net.Dialer{Timeout: sendLimit / 2, ControlContext: g.control}).DialContext
+	}
 	for i, a := range found[:min(len(found), 3)] {
 		var conn net.Conn
-		if conn, err = dialer.DialContext(ctx, network, net.JoinHostPort(a.Unmap().String(), port)); err == nil || i == 2 {
+		if conn, err = connect(ctx, network, net.JoinHostPort(a.Unmap().String(), port)); err == nil || i == 2 {
 			return conn, err
 		}
 	}

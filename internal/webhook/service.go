@@ -30,6 +30,9 @@ type Options struct {
 	Senders int              // endpoints posted to at once [256]
 	Log     *slog.Logger     // [discarded]
 	Name    string           // of this process, in leases
+
+	Poll      time.Duration // how often events and lines are looked for that nobody woke us for [1 s, 250 ms]
+	JobChance func() uint64 // see jobs.Options.Chance
 }
 
 // Service is the merchant's side of webhooks and the work behind it. It may run on many machines over one store.
@@ -66,7 +69,9 @@ func New(o Options) *Service {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{Options: o, wake: make(chan struct{}, 1)}
-	s.runner = jobs.New(o.Store, jobs.Options{Now: o.Now, Name: o.Name, Workers: o.Senders, Grace: sendLimit, Log: o.Log})
+	s.runner = jobs.New(o.Store, jobs.Options{
+		Now: o.Now, Name: o.Name, Workers: o.Senders, Grace: sendLimit, Log: o.Log, Poll: o.Poll, Chance: o.JobChance,
+	})
 	s.runner.Handle(JobKind, s.deliver)
 	return s
 }

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -67,7 +68,7 @@ func (s *Service) Run(ctx context.Context) error {
 	tasks.Go(func() { s.sweep(ctx) })
 	tasks.Go(func() { s.own(ctx) })
 	tasks.Go(func() {
-		poll := time.NewTicker(feedPoll)
+		poll := time.NewTicker(cmp.Or(s.Poll, feedPoll))
 		defer poll.Stop()
 		for ctx.Err() == nil {
 			if err := s.feed(ctx); err != nil && ctx.Err() == nil {

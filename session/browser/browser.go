@@ -30,13 +30,14 @@ const (
 // Lifetime is how long a browser session lasts.
 const Lifetime = 24 * time.Hour
 
-// New makes the browser sessions, whose store judges by the clock now when they are over. secure is false only in the sandbox, which runs without TLS: the cookie then lacks
-// the __Host- prefix too, since browsers refuse that without Secure.
+// New makes the browser sessions, whose store judges by the clock now when they are over. secure is false only in the
+// sandbox, which runs without TLS: the cookie then lacks the __Host- prefix too, since browsers refuse that without Secure.
 func New(store scs.CtxStore, secure bool, now func() time.Time, random io.Reader, log *slog.Logger) *Browsers {
-	m := scs.New()
-	m.Store = store
-	m.Lifetime = Lifetime
-	m.HashTokenInStore = true // a copy of the table opens no session
+	// Not scs.New, which also makes a store in memory, with a goroutine that nothing ends.
+	m := &scs.SessionManager{
+		Store: store, Lifetime: Lifetime, Codec: scs.GobCodec{},
+		HashTokenInStore: true, // a copy of the table opens no session
+	}
 	m.Cookie.Name = "tollgate"
 	m.Cookie.Path = "/"
 	m.Cookie.HttpOnly = true

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/gorilla/securecookie"
 
@@ -152,4 +154,11 @@ func TestAFingerprintStaysThroughARotationAndIsNoPlainHash(t *testing.T) {
 	if plain := sha256.Sum256(value); len(first) != 32 || strings.HasPrefix(hex.EncodeToString(plain[:]), first) {
 		t.Errorf("it is %s", first)
 	}
+}
+
+// The bubble does not end before its goroutines do.
+func TestBrowserSessionsStartNoGoroutine(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
+		browser.New(nil, true, time.Now, nil, nil)
+	})
 }

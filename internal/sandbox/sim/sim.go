@@ -2,10 +2,12 @@
 package sim
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"path/filepath"
 	"sync"
@@ -51,8 +53,10 @@ type Options struct {
 	Now     func() time.Time // default time.Now
 	Rand    io.Reader        // default crypto/rand
 	Client  *http.Client     // for callbacks; default: 10 s, no redirects followed
-	Log     *slog.Logger     // default: none
-	Issuer  issuer.Options   // limits only; the rest is filled in
+	// Dial is the default Client's way out; default: the network. A simulation has its own.
+	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
+	Log    *slog.Logger   // default: none
+	Issuer issuer.Options // limits only; the rest is filled in
 }
 
 // New opens the journal in the data folder and loads the issuer. Close it when done.
@@ -65,6 +69,9 @@ func New(o Options) (*Env, error) {
 	}
 	if o.Client == nil {
 		o.Client = &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		if o.Dial != nil {
+			o.Client.Transport = &http.Transport{DialContext: o.Dial}
+		}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -1,0 +1,453 @@
+package simulation
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"modernc.org/sqlite"
+)
+
+// disk is the database server of a world, which its fronts share: SQLite in a file that is never checkpointed, so that
+// the file's log can be cut at any of its commits. That is what a failover to a standby that lagged leaves, and what a
+// restored copy is.
+type disk struct {
+	w    *World
+	dir  string
+	lock chan struct{} // one transaction that writes, as SQLite has it
+
+	mu      sync.Mutex
+	primary *file
+	files   int
+	down    bool          // nothing answers
+	changed chan struct{} // work may have been enqueued
+}
+
+// file is one history of the database.
+type file struct {
+	path    string
+	watch   *sql.DB // the world's own look; open as long as the file, so that no other's end truncates the log
+	commits []commit
+}
+
+// commit is where the log ended after it.
+type commit struct {
+	end  int64
+	what string
+	idle bool
+}
+
+var (
+	errDown       = errors.New("simulation: the database does not answer")
+	errConnection = errors.New("simulation: the connection to the database broke")
+)
+
+func newDisk(w *World, dir string) (*disk, error) {
+	d := &disk{w: w, dir: dir, lock: make(chan struct{}, 1), changed: make(chan struct{}, 1)}
+	f, err := d.add(template, nil)
+	d.primary = f
+	return d, err
+}
+
+// template is a database whose tables are made, so that not every world makes them.
+var template []byte
+
+func (d *disk) add(db, wal []byte) (*file, error) {
+	d.files++
+	f := &file{path: filepath.Join(d.dir, fmt.Sprintf("primary%d.db", d.files))}
+	if err := errors.Join(os.WriteFile(f.path, db, 0o600), os.WriteFile(f.path+"-wal", wal, 0o600)); err != nil {
+		return nil, err
+	}
+	var err error
+	if f.watch, err = sql.Open("sqlite", "file:"+f.path+"?_pragma=query_only(1)&_pragma=wal_autocheckpoint(0)"); err != nil {
+		return nil, err
+	}
+	f.watch.SetMaxOpenConns(1)
+	return f, f.watch.Ping()
+}
+
+func (d *disk) current() (f *file, down bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.primary, d.down
+}
+
+// failover loses the last commits, at most so many: a standby without them is the primary from now on. The names of what
+// was lost come back. Connections to the old primary are broken; the server answers again after a while.
+func (d *disk) failover(most int, down time.Duration) (lost []string, err error) {
+	d.lock <- struct{}{}
+	defer func() { <-d.lock }()
+	old, _ := d.current()
+	db, err := os.ReadFile(old.path)
+	if err != nil {
+		return nil, err
+	}
+	wal, err := os.ReadFile(old.path + "-wal")
+	if err != nil {
+		return nil, err
+	}
+	keep := len(old.commits)
+	for keep > 1 && len(lost) < most && !d.w.Profile.spares(old.commits[keep-1].what) {
+		if keep--; !old.commits[keep].idle {
+			lost = append(lost, old.commits[keep].what)
+		}
+	}
+	if keep > 0 {
+		wal = wal[:old.commits[keep-1].end]
+	}
+	slices.Reverse(lost)
+	next, err := d.add(db, wal)
+	if err != nil {
+		return nil, err
+	}
+	next.commits = slices.Clone(old.commits[:keep])
+	d.mu.Lock()
+	d.primary, d.down = next, true
+	d.mu.Unlock()
+	time.AfterFunc(down, func() {
+		d.mu.Lock()
+		d.down = false
+		d.mu.Unlock()
+		d.touch()
+	})
+	return lost, old.watch.Close()
+}
+
+func (d *disk) close() error {
+	f, _ := d.current()
+	return f.watch.Close()
+}
+
+func (d *disk) touch() {
+	select {
+	case d.changed <- struct{}{}:
+	default:
+	}
+}
+
+// due is when the queues' next work is due; ok is false where there is none. busy tells that some is being done.
+func (d *disk) due() (at time.Time, ok, busy bool, err error) {
+	f, _ := d.current()
+	var first, held sql.NullInt64
+	err = f.watch.QueryRow(`SELECT min(at), sum(held) FROM (
+		SELECT max(run_at, lease_until) AS at, worker <> '' AS held FROM job
+		UNION ALL
+		SELECT max(due_at, held_until), holder <> '' FROM webhook_endpoint WHERE due_at > 0 AND deleted_at = 0)`).Scan(&first, &held)
+	return time.UnixMicro(first.Int64).UTC(), first.Valid, held.Int64 > 0, err
+}
+
+// driver is a process's way to the database.
+func (d *disk) driver(p *Proc) func(dsn string) driver.Connector {
+	return func(dsn string) driver.Connector { return &connector{d: d, p: p, dsn: dsn} }
+}
+
+type connector struct {
+	d   *disk
+	p   *Proc
+	dsn string // what the process believes to open; its settings are kept, its path is not
+}
+
+func (c *connector) Driver() driver.Driver { return &sqlite.Driver{} }
+
+func (c *connector) Connect(context.Context) (driver.Conn, error) {
+	if c.p.isDead() {
+		return nil, errDead
+	}
+	f, down := c.d.current()
+	if down {
+		return nil, errDown
+	}
+	_, settings, _ := strings.Cut(c.dsn, "?")
+	settings += "&_pragma=" + url.QueryEscape("wal_autocheckpoint(0)")
+	inner, err := (&sqlite.Driver{}).Open("file:" + f.path + "?" + settings)
+	if err != nil {
+		return nil, err
+	}
+	return &dbConn{
+		Conn: inner, d: c.d, p: c.p, f: f, writes: !strings.Contains(settings, "query_only"), prepared: map[string]driver.Stmt{},
+	}, nil
+}
+
+// dbConn is a connection that ends with its process and with its primary. It keeps what it prepared: half of what a
+// simulation costs would be the parsing of SQL.
+type dbConn struct {
+	driver.Conn
+	d        *disk
+	p        *Proc
+	f        *file
+	writes   bool
+	tx       *dbTx
+	prepared map[string]driver.Stmt
+}
+
+// usable says why nothing can be done: the process is dead, or this is a connection to a server that is no more.
+func (c *dbConn) usable() error {
+	if c.p.isDead() {
+		return errDead
+	}
+	if f, down := c.d.current(); down || f != c.f {
+		return errConnection
+	}
+	return nil
+}
+
+// turn is World.turn for the function of the program that asks.
+func (c *dbConn) turn() {
+	if c.tx != nil {
+		return
+	}
+	var pcs [24]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	place, found := c.p.name, 0
+	for f, more := frames.Next(); more && found < 4; f, more = frames.Next() {
+		if name, ours := strings.CutPrefix(f.Function, "tollgate/"); ours {
+			place += " " + name
+			found++
+		}
+	}
+	c.d.w.turn(place)
+}
+
+func (c *dbConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	c.turn()
+	if c.writes {
+		select {
+		case c.d.lock <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	err := c.usable()
+	var inner driver.Tx
+	if err == nil {
+		inner, err = c.Conn.(driver.ConnBeginTx).BeginTx(context.Background(), o)
+	}
+	if err != nil {
+		if c.writes {
+			<-c.d.lock
+		}
+		if errors.Is(err, errConnection) {
+			return nil, driver.ErrBadConn // the pool makes another
+		}
+		return nil, err
+	}
+	c.tx = &dbTx{Tx: inner, c: c}
+	return c.tx, nil
+}
+
+func (c *dbConn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Result, error) {
+	c.turn()
+	if err := errors.Join(c.usable(), ctx.Err()); err != nil {
+		return nil, err
+	}
+	c.tx.note(q, args)
+	s, err := c.prepare(q)
+	if err != nil {
+		return nil, err
+	}
+	if s == nil {
+		return c.Conn.(driver.ExecerContext).ExecContext(context.Background(), q, args)
+	}
+	defer c.keep(q, s)
+	return s.(driver.StmtExecContext).ExecContext(context.Background(), args)
+}
+
+func (c *dbConn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
+	c.turn()
+	if err := errors.Join(c.usable(), ctx.Err()); err != nil {
+		return nil, err
+	}
+	c.tx.note(q, args)
+	s, err := c.prepare(q)
+	if err != nil {
+		return nil, err
+	}
+	if s == nil {
+		return c.Conn.(driver.QueryerContext).QueryContext(context.Background(), q, args)
+	}
+	rows, err := s.(driver.StmtQueryContext).QueryContext(context.Background(), args)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return &dbRows{Rows: rows, done: func() { c.keep(q, s) }}, nil
+}
+
+// prepare takes a statement out of what is kept, or makes it; nil where it is no single statement on rows.
+func (c *dbConn) prepare(q string) (driver.Stmt, error) {
+	if s := c.prepared[q]; s != nil {
+		delete(c.prepared, q)
+		return s, nil
+	}
+	switch word, _, _ := strings.Cut(strings.TrimSpace(q), " "); word {
+	case "SELECT", "INSERT", "UPDATE", "DELETE":
+		return c.Conn.(driver.ConnPrepareContext).PrepareContext(context.Background(), q)
+	}
+	return nil, nil
+}
+
+func (c *dbConn) keep(q string, s driver.Stmt) {
+	if c.prepared == nil || c.prepared[q] != nil {
+		_ = s.Close()
+		return
+	}
+	c.prepared[q] = s
+}
+
+func (c *dbConn) PrepareContext(ctx context.Context, q string) (driver.Stmt, error) {
+	if err := c.usable(); err != nil {
+		return nil, err
+	}
+	return c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, q)
+}
+
+func (c *dbConn) Ping(context.Context) error { return c.usable() }
+
+func (c *dbConn) ResetSession(ctx context.Context) error {
+	if c.usable() != nil {
+		return driver.ErrBadConn
+	}
+	return c.Conn.(driver.SessionResetter).ResetSession(ctx)
+}
+
+func (c *dbConn) IsValid() bool { return c.usable() == nil && c.Conn.(driver.Validator).IsValid() }
+
+func (c *dbConn) Close() error {
+	for _, s := range c.prepared {
+		_ = s.Close()
+	}
+	c.prepared = nil
+	return c.Conn.Close()
+}
+
+// dbRows gives its statement back.
+type dbRows struct {
+	driver.Rows
+	done func()
+}
+
+func (r *dbRows) Close() error {
+	err := r.Rows.Close()
+	if r.done != nil {
+		r.done()
+		r.done = nil
+	}
+	return err
+}
+
+// dbTx is a transaction. What it does to which tables is its name.
+type dbTx struct {
+	driver.Tx
+	c     *dbConn
+	words []string
+	who   string // the shopper whose session it is about
+	ended bool
+}
+
+// note keeps what a statement does.
+func (t *dbTx) note(q string, args []driver.NamedValue) {
+	if t == nil {
+		return
+	}
+	if t.who == "" {
+		t.who = t.c.d.w.whose(args)
+	}
+	f := strings.Fields(q)
+	if len(f) < 3 {
+		return
+	}
+	switch f[0] {
+	case "INSERT":
+		t.words = append(t.words, "+"+f[2])
+	case "UPDATE":
+		t.words = append(t.words, "~"+f[1])
+	case "DELETE":
+		t.words = append(t.words, "-"+f[2])
+	}
+}
+
+func (t *dbTx) name() string {
+	s := strings.Join(slices.Compact(slices.Clone(t.words)), " ")
+	if t.who != "" {
+		s += " of " + t.who
+	}
+	return s
+}
+
+// idle tells what only looks after leases and the health of the server: no fault is spent on it, and no line.
+func (t *dbTx) idle() bool {
+	return !slices.ContainsFunc(t.words, func(s string) bool {
+		return s != "~job" && s != "~webhook_endpoint" && s != "~pulse" && s != "~webhook_feed"
+	})
+}
+
+func (t *dbTx) end() {
+	if !t.ended && t.c.writes {
+		<-t.c.d.lock
+	}
+	t.ended = true
+	t.c.tx = nil
+}
+
+func (t *dbTx) Rollback() error {
+	defer t.end()
+	return t.Tx.Rollback()
+}
+
+func (t *dbTx) Commit() error {
+	if err := t.c.usable(); err != nil {
+		return errors.Join(err, t.Rollback())
+	}
+	w, p, name := t.c.d.w, t.c.p, t.name()
+	var verdict commitFault
+	if !t.idle() {
+		verdict = w.commitFault(name)
+	}
+	if verdict == killBefore {
+		err := t.Rollback()
+		w.killed(p, "before the commit of "+name)
+		return errors.Join(errConnection, err)
+	}
+	if err := t.Tx.Commit(); err != nil {
+		t.end()
+		return err
+	}
+	if err := t.record(name); err != nil {
+		w.violation("the simulation: %v", err)
+	}
+	t.end()
+	switch verdict {
+	case killAfter:
+		w.killed(p, "after the commit of "+name)
+		return errConnection
+	case answerOfCommitLost:
+		w.tracef("%s does not hear of its commit", p.name)
+		return errConnection
+	}
+	return nil
+}
+
+// record keeps where the log ends now.
+func (t *dbTx) record(name string) error {
+	i, err := os.Stat(t.c.f.path + "-wal")
+	if err != nil {
+		return err
+	}
+	if n := len(t.c.f.commits); n == 0 || t.c.f.commits[n-1].end != i.Size() {
+		t.c.f.commits = append(t.c.f.commits, commit{i.Size(), name, t.idle()})
+	}
+	if !t.idle() {
+		t.c.d.w.tracef("%s commits %s", t.c.p.name, name)
+		t.c.d.touch()
+	}
+	return nil
+}

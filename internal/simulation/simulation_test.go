@@ -1,0 +1,136 @@
+package simulation
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"tollgate/internal/sqlstore"
+)
+
+var (
+	seedsFlag    = flag.String("seeds", "", "TestSeeds: `which`, such as 57 or 1000-1999 or 4,57")
+	profileFlag  = flag.String("profile", "failover", "TestSeeds: the kind of world")
+	accountsFlag = flag.String("accounts", "", "TestSeeds: the accounts that are paid with, in place of the profile's")
+	traceFlag    = flag.String("trace", "", "TestSeeds: a `folder` for the stories of violations, in place of the test's output")
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	runtime.GOMAXPROCS(1) // goroutines take turns in nearly the same order, run for run
+	if err := makeTemplate(); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+// makeTemplate makes the tables once for all worlds.
+func makeTemplate() error {
+	dir, err := os.MkdirTemp("", "simulation")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	store, err := sqlstore.Open(context.Background(), sqlstore.Options{Dir: dir})
+	if err != nil {
+		return err
+	}
+	if err := store.Close(); err != nil {
+		return err
+	}
+	template, err = os.ReadFile(filepath.Join(dir, "tollgate.db"))
+	return err
+}
+
+// run lives a world and reports what was wrong in it.
+func run(t *testing.T, seed uint64, p Profile) (tally Tally, trace []string) {
+	t.Helper()
+	tally, wrong, trace := live(t, seed, p)
+	if len(wrong) == 0 {
+		return tally, trace
+	}
+	story := fmt.Sprintf("seed %d of profile %s, accounts %s:\n%s\n\n%s\n",
+		seed, p.Name, strings.Join(p.Accounts, ","), strings.Join(wrong, "\n"), strings.Join(trace, "\n"))
+	if *traceFlag != "" {
+		name := filepath.Join(*traceFlag, fmt.Sprintf("%s-%s-%d.txt", p.Name, strings.Join(p.Accounts, "-"), seed))
+		if err := os.WriteFile(name, []byte(story), 0o600); err != nil {
+			t.Error(err)
+		}
+		story = strings.Join(wrong, "\n")
+	}
+	t.Error(story)
+	return tally, trace
+}
+
+func (t Tally) String() string {
+	return fmt.Sprintf("%d worlds, %d shoppers, %d paid, %.0f virtual hours, %d exchanges, %d network faults, %d kills, "+
+		"%d failovers that lost %d commits, %d violations",
+		t.Worlds, t.Shoppers, t.Paid, t.Virtual.Hours(), t.Exchanges, t.Faults, t.Kills, t.Failovers, t.Lost, t.Violations)
+}
+
+// TestSeeds runs the worlds that are asked for.
+func TestSeeds(t *testing.T) {
+	if *seedsFlag == "" {
+		return // nobody asks
+	}
+	p, ok := profiles[*profileFlag]
+	if !ok {
+		t.Fatalf("there is no profile %q", *profileFlag)
+	}
+	if *accountsFlag != "" {
+		p.Accounts = strings.Split(*accountsFlag, ",")
+	}
+	seeds, err := parseSeeds(*seedsFlag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum Tally
+	begun := cpuTime()
+	for _, seed := range seeds {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			tally, _ := run(t, seed, p)
+			sum.add(tally)
+		})
+	}
+	used := cpuTime() - begun
+	t.Logf("%s: %s; %.0f CPU seconds, %.1f shoppers per CPU second",
+		p.Name, sum, used.Seconds(), float64(sum.Shoppers)/used.Seconds())
+}
+
+func parseSeeds(list string) (seeds []uint64, err error) {
+	for part := range strings.SplitSeq(list, ",") {
+		from, to, isRange := strings.Cut(part, "-")
+		if !isRange {
+			to = from
+		}
+		first, err := strconv.ParseUint(from, 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		last, err := strconv.ParseUint(to, 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		for seed := first; seed <= last; seed++ {
+			seeds = append(seeds, seed)
+		}
+	}
+	return seeds, nil
+}
+
+// cpuTime is what this process has used.
+func cpuTime() time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		return 0
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}

@@ -1,0 +1,413 @@
+package simulation
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+	"time"
+
+	"tollgate/internal/app"
+	"tollgate/internal/clock"
+	"tollgate/internal/config"
+)
+
+const (
+	frontURL   = "http://" + frontAddr
+	sandboxURL = "http://localhost:8081" // another site than the front's
+)
+
+// World is everything there is, from a seed.
+type World struct {
+	Seed    uint64
+	Profile Profile
+
+	t        testing.TB
+	dir      string
+	began    time.Time
+	clock    *clock.Clock
+	net      *network
+	disk     *disk
+	receiver *receiver
+	observer *http.Client   // nothing happens to what it asks
+	running  sync.WaitGroup // lives of fronts
+	stop     chan struct{}
+
+	mu     sync.Mutex
+	fronts []*Proc // the newest of each place
+	lives  int
+	over   bool           // no front is started again
+	calm   bool           // nothing goes wrong any more
+	counts map[string]int // how often something could have gone wrong
+	owners map[string]string
+	trace  []string
+	wrong  []string
+	tally  Tally
+}
+
+// Tally counts what happened.
+type Tally struct {
+	Worlds, Shoppers, Paid, Exchanges, Faults, Kills, Failovers, Lost, Violations int
+	Virtual                                                                       time.Duration
+}
+
+func (t *Tally) add(o Tally) {
+	t.Worlds += o.Worlds
+	t.Shoppers += o.Shoppers
+	t.Paid += o.Paid
+	t.Exchanges += o.Exchanges
+	t.Faults += o.Faults
+	t.Kills += o.Kills
+	t.Failovers += o.Failovers
+	t.Lost += o.Lost
+	t.Violations += o.Violations
+	t.Virtual += o.Virtual
+}
+
+// live runs a world to its end and returns what was wrong and its story.
+func live(t *testing.T, seed uint64, p Profile) (tally Tally, wrong, trace []string) {
+	t.Helper()
+	cryptotest.SetGlobalRandom(t, seed)
+	dir := tempDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, seed, p, dir)
+		shoppers := w.shop()
+		w.settle(settleFor)
+		w.check(shoppers)
+		w.close()
+		w.tally.Worlds, w.tally.Shoppers, w.tally.Violations = 1, len(shoppers), len(w.wrong)
+		w.tally.Virtual = w.clock.Now().Sub(w.began)
+		tally, wrong, trace = w.tally, w.wrong, w.trace
+	})
+	return tally, wrong, trace
+}
+
+// settleFor is longer than any schedule of inquiries.
+const settleFor = 9 * 24 * time.Hour
+
+// tempDir is in memory where there is such a place.
+func tempDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "simulation")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+func newWorld(t testing.TB, seed uint64, p Profile, dir string) *World {
+	t.Helper()
+	// Where the program asks the machine for the time, not its clock, it must not see the year 2000.
+	time.Sleep(time.Until(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)))
+	w := &World{
+		Seed: seed, Profile: p, t: t, dir: dir, began: time.Now().UTC(), clock: &clock.Clock{}, stop: make(chan struct{}),
+		fronts: make([]*Proc, p.Fronts), counts: map[string]int{}, owners: map[string]string{},
+	}
+	w.net = &network{w: w, listeners: map[string][]*listener{}, conns: map[*conn]bool{}}
+	w.observer = &http.Client{Timeout: time.Minute, Transport: &http.Transport{DialContext: w.net.dialer(observer, nil)}}
+	w.receiver = newReceiver(w)
+	var err error
+	if w.disk, err = newDisk(w, dir); err != nil {
+		t.Fatal(err)
+	}
+	w.startSandbox()
+	for i := range p.Fronts {
+		w.launch(i)
+	}
+	w.running.Go(w.pace)
+	return w
+}
+
+// observer is the link of whoever checks.
+const observer = "observer"
+
+func (w *World) startSandbox() {
+	c, err := config.Load(config.Flags{Listen: frontAddr, SandboxListen: sandboxAddr, Data: filepath.Join(w.dir, "sandbox")}, nil)
+	if err == nil {
+		err = os.MkdirAll(c.Data, 0o700)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	box, err := app.New(ctx, app.Options{
+		Config: c, Parts: app.Sandbox, Clock: w.clock, Log: w.logger("sandbox", nil), SandboxListener: w.net.listen(sandboxAddr, nil),
+		Dial: w.net.dialer("sandbox", nil),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.running.Go(func() {
+		if err := box.Run(ctx); err != nil {
+			w.violation("the simulation: the sandbox: %v", err)
+		}
+	})
+	w.running.Go(func() { <-w.stop; stop() })
+}
+
+// pace wakes the fronts when work is due, and a moment after each commit, which may have enqueued some for another front:
+// what polling brings about in production, without a query four times a second through days of virtual time.
+func (w *World) pace() {
+	const poll = 250 * time.Millisecond
+	for {
+		wait := time.Hour
+		at, ok, _, err := w.disk.due()
+		if err != nil {
+			w.violation("the simulation: %v", err)
+		}
+		if ok {
+			wait = max(poll, min(wait, at.Sub(w.clock.Now())+time.Millisecond))
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-w.stop:
+			timer.Stop()
+			return
+		case <-timer.C:
+		case <-w.disk.changed:
+			timer.Stop()
+			time.Sleep(poll)
+		}
+		w.wake()
+	}
+}
+
+func (w *World) wake() {
+	for _, p := range w.alive() {
+		p.app.Wake()
+		time.Sleep(time.Millisecond) // the next finds what this one has left
+	}
+}
+
+// shop has everybody shop, and ends when the last has left.
+func (w *World) shop() []*shopper {
+	all := make([]*shopper, w.Profile.Shoppers)
+	var wg sync.WaitGroup
+	for i := range all {
+		all[i] = newShopper(w, i)
+		wg.Go(all[i].run)
+	}
+	wg.Wait()
+	return all
+}
+
+// settle ends all trouble and lets time pass, from one thing that is due to the next, until nothing is within the horizon.
+func (w *World) settle(horizon time.Duration) {
+	w.mu.Lock()
+	w.calm = true
+	w.mu.Unlock()
+	w.tracef("from here nothing goes wrong")
+	time.Sleep(2 * time.Minute) // deadlines of calls that were lost, leases of the dead
+	end := w.clock.Now().Add(horizon)
+	for range 5000 {
+		at, ok, busy, err := w.disk.due()
+		switch d := at.Sub(w.clock.Now()); {
+		case err != nil:
+			w.violation("the simulation: %v", err)
+			return
+		case !ok, at.After(end):
+			return
+		case !busy && d > 0:
+			w.clock.Advance(d)
+			w.wake()
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+	w.violation("work without end: the queues are never empty")
+}
+
+func (w *World) close() {
+	w.mu.Lock()
+	w.over = true
+	w.mu.Unlock()
+	close(w.stop)
+	for _, p := range w.alive() {
+		p.stop()
+	}
+	w.receiver.close()
+	w.observer.CloseIdleConnections()
+	w.running.Wait()
+	w.net.closeAll()
+	if err := w.disk.close(); err != nil {
+		w.violation("the simulation: %v", err)
+	}
+}
+
+// hash is 64 bits from the seed and a key.
+func (w *World) hash(kind, place string, n int) uint64 {
+	h := fnv.New64a()
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], w.Seed)
+	h.Write(b[:])
+	fmt.Fprintf(h, "%s\x00%s\x00%d", kind, place, n)
+	x := h.Sum64() // the finish of MurmurHash3: FNV's high bits are poor
+	x = (x ^ x>>33) * 0xff51afd7ed558ccd
+	x = (x ^ x>>33) * 0xc4ceb9fe1a85ec53
+	return x ^ x>>33
+}
+
+// nth counts the occasions of a kind at a place.
+func (w *World) nth(kind, place string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key := kind + "\x00" + place
+	w.counts[key]++
+	return w.counts[key]
+}
+
+// chance is true at this rate; each call is the next occasion.
+func (w *World) chance(rate float64, kind, place string) bool {
+	return float64(w.hash(kind, place, w.nth(kind, place))>>11)/(1<<53) < rate
+}
+
+// pick draws from 0 to below n; each call is the next occasion.
+func (w *World) pick(n int, kind, place string) int {
+	return int(w.hash(kind, place, w.nth(kind, place)) % uint64(n))
+}
+
+// between draws for an occasion that has a number of its own.
+func (w *World) between(kind string, n, least, most int) int {
+	return least + int(w.hash(kind, "", n)%uint64(most-least+1))
+}
+
+// chanceOf is a source of chance for the program itself.
+func (w *World) chanceOf(whose string) func() uint64 {
+	return func() uint64 { return w.hash("chance", whose, w.nth("chance", whose)) }
+}
+
+func (w *World) latency(place string) time.Duration {
+	if strings.HasPrefix(place, observer) {
+		return 1
+	}
+	return time.Millisecond + time.Duration(w.pick(19_000_000, "latency", place)) // in nanoseconds: see turn
+}
+
+// turn has a goroutine wait for an instant of its own, in which no other of the world can run: what happens at one instant
+// happens in an order that nobody decides, and no run would be like the other.
+func (w *World) turn(place string) { time.Sleep(1 + time.Duration(w.pick(50_000, "turn", place))) }
+
+func (w *World) troubled() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.calm
+}
+
+// exchangeFault decides about the next exchange at a place.
+func (w *World) exchangeFault(link, place string) (fault, time.Duration) {
+	n := w.nth("exchange", place)
+	p := w.Profile
+	w.mu.Lock()
+	w.tally.Exchanges++
+	w.mu.Unlock()
+	if len(p.NetFaults) == 0 || !strings.HasPrefix(link, p.NetLinks) || strings.HasPrefix(link, observer) || !w.troubled() ||
+		float64(w.hash("exchange", place, n)>>11)/(1<<53) >= p.NetRate {
+		return none, 0
+	}
+	w.mu.Lock()
+	w.tally.Faults++
+	w.mu.Unlock()
+	f := p.NetFaults[w.hash("fault", place, n)%uint64(len(p.NetFaults))]
+	if f != requestLate && f != answerLate {
+		return f, 0
+	}
+	return f, p.NetDelays[w.hash("delay", place, n)%uint64(len(p.NetDelays))]
+}
+
+// commitFault is what becomes of a commit.
+type commitFault int
+
+const (
+	killBefore commitFault = iota + 1
+	killAfter
+	answerOfCommitLost
+)
+
+func (w *World) commitFault(name string) commitFault {
+	n := w.nth("commit", name)
+	x := float64(w.hash("commit", name, n)>>11) / (1 << 53)
+	switch p := w.Profile; {
+	case !w.troubled():
+	case x < p.KillCommit && w.mayKill():
+		return killBefore + commitFault(w.hash("before or after", name, n)%2)
+	case x >= p.KillCommit && x < p.KillCommit+p.LoseAnswer:
+		return answerOfCommitLost
+	}
+	return 0
+}
+
+// killsAt decides about a labelled place.
+func (w *World) killsAt(place string) bool {
+	rate := w.Profile.KillAt
+	if strings.HasSuffix(place, ".answered") {
+		rate = w.Profile.KillAnswered
+	}
+	return w.chance(rate, "kill", place) && w.troubled() && w.mayKill()
+}
+
+func (w *World) mayKill() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.tally.Kills < w.Profile.Kills
+}
+
+// owns remembers whose a session is.
+func (w *World) owns(session, shopper string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.owners[session] = shopper
+}
+
+// whose tells from a statement's values which shopper it is about: session ids are random and name nothing by themselves.
+func (w *World) whose(args []driver.NamedValue) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	session, order := "", ""
+	for _, a := range args {
+		s, ok := a.Value.(string)
+		switch {
+		case !ok:
+		case strings.HasPrefix(s, "cs_"):
+			session, _, _ = strings.Cut(s, "/")
+			if name := w.owners[session]; name != "" {
+				return name
+			}
+		case strings.HasPrefix(s, orderPrefix):
+			order, _, _ = strings.Cut(strings.TrimPrefix(s, orderPrefix), "-")
+		}
+	}
+	if session != "" && order != "" {
+		w.owners[session] = order
+	}
+	return order
+}
+
+// tracef adds a line to the story.
+func (w *World) tracef(format string, args ...any) {
+	at := w.clock.Now().Sub(w.began)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trace = append(w.trace, fmt.Sprintf("%14s ", at.Round(time.Microsecond))+fmt.Sprintf(format, args...))
+}
+
+// violation says that something is wrong that must never be.
+func (w *World) violation(format string, args ...any) {
+	s := fmt.Sprintf(format, args...)
+	w.tracef("VIOLATION %s", s)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wrong = append(w.wrong, s)
+}
