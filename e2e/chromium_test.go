@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -425,7 +426,7 @@ func (w *world) restart(t *testing.T) {
 	t.Helper()
 	w.stop()
 	again := start(t, func(o *app.Options) {
-		o.Clock, o.Config.Data = w.Clock, w.Data
+		o.Clock, o.Config.Data, o.Config.KeysFile = w.Clock, w.Data, filepath.Join(w.Data, "keys")
 		for _, at := range []struct {
 			l       *net.Listener
 			address string

@@ -696,7 +696,8 @@ func (s scenario) rank() time.Duration {
 }
 
 // tenSeconds judges by the simulator's clock how long the Method was waited for: from the frame's own post, or where
-// nobody posts, from the page with the frames; and from the payment call.
+// nobody posts, from the page with the frames. From the payment call it is no shorter; a busy machine may take a while to
+// show the page.
 func (b *walker) tenSeconds(made sessionView) {
 	b.t.Helper()
 	s := b.w.session(b.t, made.ID)
@@ -725,7 +726,7 @@ func (b *walker) tenSeconds(made sessionView) {
 	if d := went.Sub(began); d < 10*time.Second || d > 12*time.Second {
 		b.t.Errorf("went on %s after the frame's post", d)
 	}
-	if d := went.Sub(paid); d < 10*time.Second || d > 12*time.Second {
+	if d := went.Sub(paid); d < 10*time.Second {
 		b.t.Errorf("went on %s after the payment call", d)
 	}
 }
