@@ -42,6 +42,12 @@ func ReadAnswer(in threeds.Reply) BrowserAnswer {
 	return b
 }
 
+// Arrivals decides about what comes from the shopper's browser.
+type Arrivals struct{ *Turn }
+
+// Arrivals is a turn that decides about what comes from the shopper's browser.
+func (t *Turn) Arrivals() Arrivals { return Arrivals{t} }
+
 // Arrival is what became of a post from outside.
 type Arrival struct {
 	Taken bool // false: late, repeated or contradicting; it changed nothing
@@ -51,7 +57,7 @@ type Arrival struct {
 // Notified takes what came to a run's notification address: the end of a 3DS Method. It carries no secret, anybody can post
 // it, and all it can do is to turn this one run's completion indicator from waiting to Y (EMV 3DS 2.2 §5.8.1,
 // docs/threeds.md). ErrContradicts for another run's id, ErrStale for an earlier run's address without an id.
-func (t *Turn) Notified(n int, token string, in threeds.Reply) (Arrival, error) {
+func (t Arrivals) Notified(n int, token string, in threeds.Reply) (Arrival, error) {
 	// An unreadable body still arrived at an address that only this run's ACS was told: the arrival is the signal.
 	said, _ := threeds.DecodeMethodNotification(in.MethodData)
 	a := t.S.Attempt(n)
@@ -86,7 +92,7 @@ func runSpokenOf(a *Attempt, token, transID string) error {
 // Returned takes what came to a run's return address: CRes, Erro, PaRes, or the shopper coming back from a gateway's page.
 // It is stored, sealed by the caller, with the job that acts on it; nothing of it is believed. An empty one (a reopened
 // address, a link scanner) only makes us ask the gateway.
-func (t *Turn) Returned(n int, token string, in threeds.Reply, sealed string) (Arrival, error) {
+func (t Arrivals) Returned(n int, token string, in threeds.Reply, sealed string) (Arrival, error) {
 	a := t.S.Attempt(n)
 	run := a.Run()
 	err := t.contradiction(a, run, token, in)
@@ -127,7 +133,7 @@ func (t *Turn) Returned(n int, token string, in threeds.Reply, sealed string) (A
 
 // inquireSoon moves the next inquiry forward, but not closer than the fast loop to the one before: anybody who has a run's
 // address can make us do this. It tells whether that changed anything.
-func (t *Turn) inquireSoon(a *Attempt) bool {
+func (t Arrivals) inquireSoon(a *Attempt) bool {
 	if a.State != Shopper && a.State != Gateway && a.State != Unknown {
 		return false
 	}
@@ -158,13 +164,13 @@ func fits(step providers.Kind, answer providers.AnswerKind) bool {
 
 // cameBack tells whether somebody at the return address without anything in hand may be the shopper coming back from a step
 // that ends at the gateway.
-func (t *Turn) cameBack(step *providers.Step) bool {
+func (t Arrivals) cameBack(step *providers.Step) bool {
 	return step != nil && fits(step.Kind, providers.Returned) && !t.answerIsOurs(step)
 }
 
 // answerIsOurs tells whether the bank's answer to a step comes to us, and not to the gateway, which then only sends the
 // shopper back.
-func (t *Turn) answerIsOurs(step *providers.Step) bool {
+func (t Arrivals) answerIsOurs(step *providers.Step) bool {
 	for _, form := range step.Forms {
 		for _, field := range form.Fields {
 			switch {
@@ -179,7 +185,7 @@ func (t *Turn) answerIsOurs(step *providers.Step) bool {
 
 // unreadable tells that what came cannot be read as the answer that the bank owes us: an empty post, a reopened address,
 // garbage. It is forwarded, because the gateway may know more, but it does not stand in the true answer's way.
-func (t *Turn) unreadable(step *providers.Step, b BrowserAnswer) bool {
+func (t Arrivals) unreadable(step *providers.Step, b BrowserAnswer) bool {
 	if !t.answerIsOurs(step) {
 		return false
 	}
@@ -197,7 +203,7 @@ func (t *Turn) unreadable(step *providers.Step, b BrowserAnswer) bool {
 
 // better tells whether a later answer is kept in place of the one that was forwarded: it can be read, and says something
 // else. It goes out only if the gateway, asked, still waits.
-func (t *Turn) better(a *Attempt, run *Run, b BrowserAnswer) bool {
+func (t Arrivals) better(a *Attempt, run *Run, b BrowserAnswer) bool {
 	if !t.answerIsOurs(a.Step) || t.unreadable(a.Step, b) || len(a.Calls) >= maxCalls {
 		return false
 	}
@@ -210,7 +216,7 @@ const maxCalls = 12
 
 // contradiction refuses ids that are not this run's; absent ones pass, and so do values that cannot be read: the
 // gateway will judge those.
-func (t *Turn) contradiction(a *Attempt, run *Run, token string, in threeds.Reply) error {
+func (t Arrivals) contradiction(a *Attempt, run *Run, token string, in threeds.Reply) error {
 	said := ""
 	for _, value := range []string{in.CRes, in.Erro} {
 		if value == "" {
@@ -278,7 +284,7 @@ func formMD(step *providers.Step) string {
 }
 
 // ownData is the run's token inside session data that we sealed.
-func (t *Turn) ownData(sealed string) (token string, ok bool) {
+func (t Arrivals) ownData(sealed string) (token string, ok bool) {
 	if sealed == "" {
 		return "", false
 	}
@@ -287,7 +293,7 @@ func (t *Turn) ownData(sealed string) (token string, ok bool) {
 }
 
 // opened is what a run has sealed.
-func (t *Turn) opened(run *Run) (b BrowserAnswer, err error) {
+func (t Arrivals) opened(run *Run) (b BrowserAnswer, err error) {
 	raw, err := t.Open(SealedAnswer, run.Sealed)
 	if err != nil {
 		return b, fmt.Errorf("session: a stored answer cannot be opened: %w", err)
@@ -305,7 +311,7 @@ func (a *Attempt) waitsAt(stepN int) bool {
 
 // Forward prepares what the browser brought for its step, or its silence, to be sent: what has to be written down before it
 // goes out, is. ready is false where that step is over, or its time has not come; then nothing is sent.
-func (t *Turn) Forward(n, stepN int) (ready bool, err error) {
+func (t Arrivals) Forward(n, stepN int) (ready bool, err error) {
 	a := t.S.Attempt(n)
 	if a == nil || !a.waitsAt(stepN) {
 		return false, ErrNothing
@@ -324,7 +330,7 @@ func (t *Turn) Forward(n, stepN int) (ready bool, err error) {
 
 // methodSilent writes down that nobody reported the Method's end, before the gateway is told: a notification that comes
 // from now on is late. N, or U where the bank has no Method and only the gateway's own frame ran.
-func (t *Turn) methodSilent(a *Attempt) (over bool, err error) {
+func (t Arrivals) methodSilent(a *Attempt) (over bool, err error) {
 	if a.State != Shopper {
 		return false, ErrNothing
 	}
@@ -344,7 +350,7 @@ func (t *Turn) methodSilent(a *Attempt) (over bool, err error) {
 }
 
 // ToForward is what goes to the gateway for the attempt's present step.
-func (t *Turn) ToForward(a *Attempt) (providers.Answer, error) {
+func (t Arrivals) ToForward(a *Attempt) (providers.Answer, error) {
 	run := a.Run()
 	answer := providers.Answer{Browser: a.Browser, CompInd: run.CompInd}
 	switch {
@@ -365,7 +371,7 @@ func (t *Turn) ToForward(a *Attempt) (providers.Answer, error) {
 
 // Shown marks that a page was shown. ErrNothing where it was shown before, or is not the page any more: only the first page
 // posts by itself. For a 3DS Method it starts the ten seconds.
-func (t *Turn) Shown(stepN int) error {
+func (t Arrivals) Shown(stepN int) error {
 	a := t.S.Live()
 	if a == nil || a.State != Shopper || a.Step == nil || a.StepN != stepN {
 		return ErrNothing

@@ -41,8 +41,14 @@ type NewAttempt struct {
 	MerchantInitiated bool
 }
 
+// Attempts decides about the attempts of a session, up to what the gateway says of them.
+type Attempts struct{ *Turn }
+
+// Attempts is a turn that decides about the session's attempts.
+func (t *Turn) Attempts() Attempts { return Attempts{t} }
+
 // MayBegin tells whether a new attempt is allowed: ErrBusy where one lives, ErrEnded where none may begin any more.
-func (t *Turn) MayBegin() error {
+func (t Attempts) MayBegin() error {
 	s := t.S
 	switch {
 	case s.Live() != nil:
@@ -56,7 +62,7 @@ func (t *Turn) MayBegin() error {
 }
 
 // Begin writes an attempt down. Nothing is sent for it without a permission (Permit). The errors are those of MayBegin.
-func (t *Turn) Begin(in NewAttempt) (*Attempt, error) {
+func (t Attempts) Begin(in NewAttempt) (*Attempt, error) {
 	if err := t.MayBegin(); err != nil {
 		return nil, err
 	}
@@ -78,7 +84,7 @@ func (t *Turn) Begin(in NewAttempt) (*Attempt, error) {
 }
 
 // unsent is attempt n while nothing was sent for it; nil where it has moved on.
-func (t *Turn) unsent(n int) *Attempt {
+func (t Attempts) unsent(n int) *Attempt {
 	if a := t.S.Attempt(n); a != nil && a.State == New {
 		return a
 	}
@@ -86,7 +92,7 @@ func (t *Turn) unsent(n int) *Attempt {
 }
 
 // NotRegistered ends an attempt whose order was never made known, so that its card was never sent. code is the gateway's.
-func (t *Turn) NotRegistered(n int, code string, loginLost bool, wire []TimelineEntry) error {
+func (t Attempts) NotRegistered(n int, code string, loginLost bool, wire []TimelineEntry) error {
 	a := t.unsent(n)
 	if a == nil {
 		return ErrNothing
@@ -101,7 +107,7 @@ func (t *Turn) NotRegistered(n int, code string, loginLost bool, wire []Timeline
 
 // NextReference gives an attempt that was not sent yet another number, so many ahead: the one it had belongs to somebody
 // else's order. Later attempts count on from there. ErrStale where the attempt has moved on.
-func (t *Turn) NextReference(n, ahead int) error {
+func (t Attempts) NextReference(n, ahead int) error {
 	a := t.unsent(n)
 	if a == nil {
 		return ErrStale
@@ -113,7 +119,7 @@ func (t *Turn) NextReference(n, ahead int) error {
 
 // AlreadyPaid is an order under the attempt's number that has money, made by a call that the database has forgotten, or by
 // another system. It is not paid again: ours, the inquiry tells; else a person has to look, and no attempt begins before.
-func (t *Turn) AlreadyPaid(n int, taken *providers.AlreadyPaid, wire []TimelineEntry) error {
+func (t Attempts) AlreadyPaid(n int, taken *providers.AlreadyPaid, wire []TimelineEntry) error {
 	a := t.unsent(n)
 	if a == nil {
 		return ErrNothing
@@ -122,7 +128,7 @@ func (t *Turn) AlreadyPaid(n int, taken *providers.AlreadyPaid, wire []TimelineE
 	a.NewsAt = t.Now
 	if !taken.Ours {
 		a.Unproven = true
-		return t.onMismatch(a, notOurs)
+		return verdict{t.Turn}.onMismatch(a, notOurs)
 	}
 	a.rememberRef(taken.Ref)
 	t.inquire(a, t.Now)
@@ -141,7 +147,7 @@ type Outgoing struct {
 
 // Permit writes down the permission to send one call that can move money; the row in the call book is the only permission
 // there is. ErrNothing where the attempt is elsewhere by now, or where money stands for the session already.
-func (t *Turn) Permit(n int, out Outgoing) (Call, error) {
+func (t Attempts) Permit(n int, out Outgoing) (Call, error) {
 	a := t.S.Attempt(n)
 	if a == nil || a.State != out.From || a.StepN != out.StepN || t.S.otherMoney(a) != nil {
 		return Call{}, ErrNothing
@@ -173,7 +179,7 @@ type CallAnswer struct {
 }
 
 // Answered applies what a call brought, and tells whether the gateway is to be asked at once.
-func (t *Turn) Answered(row Call, in CallAnswer) (ask bool, err error) {
+func (t Attempts) Answered(row Call, in CallAnswer) (ask bool, err error) {
 	a := t.S.Attempt(row.Attempt)
 	if a == nil {
 		return false, fmt.Errorf("the database has forgotten attempt %d", row.Attempt)

@@ -32,7 +32,7 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 	a.AskedAt, a.NextAsk = t.Now, time.Time{}
 	a.Note(in.Wire...)
 	if in.Err == nil {
-		return t.applyStanding(a, in.Seen, in.Standing)
+		return verdict{t}.applyStanding(a, in.Seen, in.Standing)
 	}
 	t.warn("inquiry without an answer", "attempt", n, "error", in.Err)
 	if in.LoginLost {
@@ -43,11 +43,14 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 			return err
 		}
 	}
-	return t.inquireLater(a)
+	return verdict{t}.inquireLater(a)
 }
 
+// verdict applies what the gateway says of an attempt.
+type verdict struct{ *Turn }
+
 // applyStanding applies a gateway's standing to an attempt. Only here do attempts become authorized or paid.
-func (t *Turn) applyStanding(a *Attempt, seen Seen, st providers.Standing) error {
+func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) error {
 	if st.Ref.OrderID != "" && a.Ref.OrderID == "" {
 		a.Ref.OrderID = st.Ref.OrderID
 	}
@@ -241,7 +244,7 @@ func (t *Turn) needsReview(a *Attempt) {
 }
 
 // onMismatch: the gateway approved another amount, currency or order than ours; it needs review.
-func (t *Turn) onMismatch(a *Attempt, what string) error {
+func (t verdict) onMismatch(a *Attempt, what string) error {
 	a.HeldFor = what
 	t.alarm("the gateway approved something else than we asked", "attempt", a.N, "what", what)
 	if err := t.markOverdue(a); err != nil {
@@ -264,7 +267,7 @@ func (t *Turn) onMismatch(a *Attempt, what string) error {
 }
 
 // onMoney is money held or taken, the right amount.
-func (t *Turn) onMoney(a *Attempt, st providers.Standing) error {
+func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	s := t.S
 	held, captured := st.Held, st.Captured
 	if held == 0 {
@@ -306,7 +309,7 @@ func (t *Turn) onMoney(a *Attempt, st providers.Standing) error {
 }
 
 // notSeen is not yet proof: the call may still be under way.
-func (t *Turn) notSeen(a *Attempt) error {
+func (t verdict) notSeen(a *Attempt) error {
 	switch {
 	case t.Now.Before(a.Deadline):
 		return t.inquireLater(a)
@@ -324,7 +327,7 @@ func (t *Turn) notSeen(a *Attempt) error {
 }
 
 // onWaiting is an order that is known and unpaid.
-func (t *Turn) onWaiting(a *Attempt, st providers.Standing) error {
+func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 	a.NotFoundSince = time.Time{}
 	run := a.Run()
 	if run != nil && run.EmptyReturn && a.State == Shopper { // nobody has been at the bank yet: the way there again
@@ -360,7 +363,7 @@ func (t *Turn) onWaiting(a *Attempt, st providers.Standing) error {
 
 // resendAnswer repeats a step whose answer was lost on the way to the gateway: the inquiry says that the gateway still
 // waits for it. What the browser brought is still there.
-func (t *Turn) resendAnswer(a *Attempt) error {
+func (t verdict) resendAnswer(a *Attempt) error {
 	run := a.Run()
 	kept := *run
 	step := *a.Step
@@ -379,7 +382,7 @@ func (t *Turn) resendAnswer(a *Attempt) error {
 
 // backToBank shows the way to the bank once more: what came back was no answer, and the gateway still waits for one. The
 // page does not post by itself again, and the shopper's time runs on.
-func (t *Turn) backToBank(a *Attempt) error {
+func (t verdict) backToBank(a *Attempt) error {
 	run, at := a.Run(), a.StepAt
 	shown, step := run.ShownAt, *a.Step
 	step.NewRun = false
@@ -414,7 +417,7 @@ func (a *Attempt) lastAnswer() time.Time {
 	return last.AnsweredAt
 }
 
-func (t *Turn) onProcessing(a *Attempt) error {
+func (t verdict) onProcessing(a *Attempt) error {
 	a.NotFoundSince = time.Time{}
 	a.Unclear = false
 	if a.State == Calling || a.State == Unknown {
@@ -426,7 +429,7 @@ func (t *Turn) onProcessing(a *Attempt) error {
 }
 
 // inquireLater queues the next inquiry by the schedule.
-func (t *Turn) inquireLater(a *Attempt) error {
+func (t verdict) inquireLater(a *Attempt) error {
 	if !a.State.Live() {
 		return t.recheckLater(a)
 	}
@@ -471,7 +474,7 @@ func (t *Turn) inquireAtDeadline(a *Attempt) {
 }
 
 // recheckLater follows a final state that was proved without the gateway's own final word.
-func (t *Turn) recheckLater(a *Attempt) error {
+func (t verdict) recheckLater(a *Attempt) error {
 	if a.State.Good() || a.State == Declined {
 		return ErrNothing
 	}

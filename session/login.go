@@ -107,6 +107,12 @@ func (l *Login) repeats(browser, phone string, now time.Time) bool {
 	return now.Before(r.At.Add(samePress)) && (r.Unknown || l.Challenge != "" && l.Phone == phone && l.Browser == browser)
 }
 
+// Logins decides about a session's login.
+type Logins struct{ *Turn }
+
+// Logins is a turn that decides about the session's login.
+func (t *Turn) Logins() Logins { return Logins{t} }
+
 // Press is what a press on "send the code" may do.
 type Press struct {
 	N        int    // the request's number
@@ -116,7 +122,7 @@ type Press struct {
 
 // AskCode takes one press on "send the code" before the gateway is called. ErrStale where nobody may log in, ErrTooMany
 // where the session has had its share.
-func (t *Turn) AskCode(browser, phone string) (Press, error) {
+func (t Logins) AskCode(browser, phone string) (Press, error) {
 	if !t.S.MayLogIn() {
 		return Press{}, ErrStale
 	}
@@ -148,7 +154,7 @@ func (t *Turn) AskCode(browser, phone string) (Press, error) {
 
 // CountCode counts the code that a request is about to send. ErrStale where a later press came, ErrTooMany where the session
 // has had its share.
-func (t *Turn) CountCode(n int) error {
+func (t Logins) CountCode(n int) error {
 	switch {
 	case t.S.Login.Asking.N != n:
 		return ErrStale
@@ -160,7 +166,7 @@ func (t *Turn) CountCode(n int) error {
 }
 
 // CodeNotSent notes that a request for a code came to nothing; unknown, that the gateway has no such customer.
-func (t *Turn) CodeNotSent(n int, unknown bool) error {
+func (t Logins) CodeNotSent(n int, unknown bool) error {
 	r := t.S.Login.Asking
 	if r.N != n {
 		return ErrNothing
@@ -170,7 +176,7 @@ func (t *Turn) CodeNotSent(n int, unknown bool) error {
 }
 
 // CodeSent stores the challenge of the code that was sent, sealed. ErrStale where a later press came.
-func (t *Turn) CodeSent(n int, browser, phone, customer, sealed string) error {
+func (t Logins) CodeSent(n int, browser, phone, customer, sealed string) error {
 	l := t.S.Login
 	if !t.S.MayLogIn() || l.Asking.N != n || !t.S.TakesCustomer(customer) {
 		return ErrStale
@@ -182,7 +188,7 @@ func (t *Turn) CodeSent(n int, browser, phone, customer, sealed string) error {
 }
 
 // OtherPhone takes a shopper back to the phone, who gave the wrong one. Nothing is refunded.
-func (t *Turn) OtherPhone(browser string) error {
+func (t Logins) OtherPhone(browser string) error {
 	l := t.S.Login
 	if l == nil || l.Done || l.Browser != browser || l.Challenge == "" || t.S.Status() != StatusOpen {
 		return ErrNothing
@@ -201,7 +207,7 @@ func (s *Session) CodeLeft(now time.Time, life time.Duration) time.Duration {
 
 // TryCode takes one try of a code before the gateway is called, and answers the sealed challenge. ErrStale where this
 // browser was sent none, providers.ErrWrongCode where the code is too old or has had its tries.
-func (t *Turn) TryCode(browser string, life time.Duration) (challenge string, err error) {
+func (t Logins) TryCode(browser string, life time.Duration) (challenge string, err error) {
 	l := t.S.Login
 	switch {
 	case !t.S.MayLogIn(), l == nil, l.Challenge == "", l.Browser != browser:
@@ -215,7 +221,7 @@ func (t *Turn) TryCode(browser string, life time.Duration) (challenge string, er
 
 // LoggedIn ends a login: the code proved the phone that it was sent to, and no other (ErrStale). Where an attempt had lost
 // its customer, or ended without the gateway's word, the gateway is asked.
-func (t *Turn) LoggedIn(challenge, customer string) error {
+func (t Logins) LoggedIn(challenge, customer string) error {
 	l := t.S.Login
 	if l.Challenge != challenge {
 		return ErrStale

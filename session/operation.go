@@ -135,19 +135,25 @@ func (s *Session) openOn(a *Attempt) *Operation {
 	return nil
 }
 
-// Operate writes down an operation on the session's payment. Amount 0 means all that is left. The errors say why it is
+// Operations decides about the operations of a session's payment.
+type Operations struct{ *Turn }
+
+// Operations is a turn that decides about the operations of the session's payment.
+func (t *Turn) Operations() Operations { return Operations{t} }
+
+// Begin writes down an operation on the session's payment. Amount 0 means all that is left. The errors say why it is
 // refused before any call.
-func (t *Turn) Operate(kind providers.OpKind, amount int64) (*Operation, error) {
+func (t Operations) Begin(kind providers.OpKind, amount int64) (*Operation, error) {
 	a := t.S.Good()
-	amount, err := t.mayOperate(a, kind, amount)
+	amount, err := t.allowed(a, kind, amount)
 	if err != nil {
 		return nil, err
 	}
-	return t.beginOperation(&Operation{Kind: kind, Attempt: a.N, Amount: amount, Baseline: books(a)})
+	return t.write(&Operation{Kind: kind, Attempt: a.N, Amount: amount, Baseline: books(a)})
 }
 
-// beginOperation writes a new operation down, with the job that looks after it if its process dies.
-func (t *Turn) beginOperation(op *Operation) (*Operation, error) {
+// write writes a new operation down, with the job that looks after it if its process dies.
+func (t Operations) write(op *Operation) (*Operation, error) {
 	s := t.S
 	op.N, op.State = len(s.Operations)+1, OpNew
 	op.Deadline, op.CreatedAt, op.UpdatedAt = t.Now.Add(t.Rules.CallTimeout), t.Now, t.Now
@@ -159,13 +165,13 @@ func (t *Turn) beginOperation(op *Operation) (*Operation, error) {
 		}
 	}
 	s.Operations = append(s.Operations, op)
-	t.recordOperation(op)
+	t.recordState(op)
 	t.inquireOperation(op, op.Deadline.Add(time.Second))
 	return op, nil
 }
 
-// mayOperate checks what can be checked without the gateway, and fills in the amount.
-func (t *Turn) mayOperate(a *Attempt, kind providers.OpKind, amount int64) (int64, error) {
+// allowed checks what can be checked without the gateway, and fills in the amount.
+func (t Operations) allowed(a *Attempt, kind providers.OpKind, amount int64) (int64, error) {
 	s := t.S
 	if !s.OutcomeKnown() {
 		return 0, ErrUnsettled
@@ -222,7 +228,7 @@ const maxReleases = 5
 
 // onHoldLeft is a payment whose debit was refused while its hold stands. The hold is released as an operation under the call
 // book; only the gateway's word that it is gone ends the attempt, and until then no other begins.
-func (t *Turn) onHoldLeft(a *Attempt, st providers.Standing) error {
+func (t verdict) onHoldLeft(a *Attempt, st providers.Standing) error {
 	if a.Decline == nil || !st.VoidRefused { // what refuses the void says nothing of the debit
 		a.Decline = orOther(st.Decline)
 	}
@@ -247,7 +253,7 @@ func (t *Turn) onHoldLeft(a *Attempt, st providers.Standing) error {
 	if amount == 0 {
 		amount = t.S.Amount.Minor
 	}
-	op, err := t.beginOperation(&Operation{Kind: providers.Void, Attempt: a.N, Amount: amount, Release: true, Baseline: baselineOf(st)})
+	op, err := t.Operations().write(&Operation{Kind: providers.Void, Attempt: a.N, Amount: amount, Release: true, Baseline: baselineOf(st)})
 	if err != nil {
 		return err
 	}
@@ -262,10 +268,10 @@ func (s *Session) released(a *Attempt) bool {
 	})
 }
 
-// PermitOperation writes down the permission to send operation n, if the payment stands as the operation was decided on:
+// Permit writes down the permission to send operation n, if the payment stands as the operation was decided on:
 // what the gateway says of it was asked just before. Where it does not, or could not be asked (err), the operation has
 // failed: nothing was sent, and the merchant may ask again. ErrNothing where it has moved on.
-func (t *Turn) PermitOperation(n int, st providers.Standing, err error, wire []TimelineEntry) (row Call, permitted bool, _ error) {
+func (t Operations) Permit(n int, st providers.Standing, err error, wire []TimelineEntry) (row Call, permitted bool, _ error) {
 	op := t.S.Operation(n)
 	if op.State != OpNew {
 		return row, false, ErrNothing
@@ -273,7 +279,7 @@ func (t *Turn) PermitOperation(n int, st providers.Standing, err error, wire []T
 	a := t.S.Attempt(op.Attempt)
 	if err != nil || !stillValid(t.S, a, op, st) {
 		op.Decline = &providers.Decline{Reason: providers.TryAgainLater}
-		return row, false, t.moveOperation(op, OpFailed)
+		return row, false, t.move(op, OpFailed)
 	}
 	a.Note(wire...)
 	op.Baseline = baselineOf(st)
@@ -281,7 +287,7 @@ func (t *Turn) PermitOperation(n int, st providers.Standing, err error, wire []T
 	row = Call{Attempt: a.N, Kind: string(op.Kind), Round: n, SentAt: t.Now}
 	t.Change.Calls = append(t.Change.Calls, row)
 	t.inquireOperation(op, op.Deadline.Add(time.Second))
-	return row, true, t.moveOperation(op, OpCalling)
+	return row, true, t.move(op, OpCalling)
 }
 
 // stillValid compares what the gateway says with what the operation was decided on.
@@ -319,8 +325,8 @@ type OperationAnswer struct {
 	Wire    []TimelineEntry
 }
 
-// OperationAnswered applies what a call or an inquiry said of operation n. row is set for the call itself.
-func (t *Turn) OperationAnswered(n int, in OperationAnswer, row *Call) error {
+// Answered applies what a call or an inquiry said of operation n. row is set for the call itself.
+func (t Operations) Answered(n int, in OperationAnswer, row *Call) error {
 	op := t.S.Operation(n)
 	if op == nil {
 		return fmt.Errorf("the database has forgotten operation %d", n)
@@ -339,7 +345,7 @@ func (t *Turn) OperationAnswered(n int, in OperationAnswer, row *Call) error {
 		return nil
 	}
 	if op.State == OpNew { // see bookAnswer
-		if err := t.moveOperation(op, OpUnknown); err != nil {
+		if err := t.move(op, OpUnknown); err != nil {
 			return err
 		}
 	}
@@ -359,14 +365,14 @@ func (t *Turn) OperationAnswered(n int, in OperationAnswer, row *Call) error {
 	case in.State == providers.OpPending:
 		to = OpPending
 	case in.State == providers.OpMissing:
-		to = t.operationNotSeen(op)
+		to = t.notSeen(op)
 	}
-	return t.moveOperation(op, to)
+	return t.move(op, to)
 }
 
-// operationNotSeen is an operation of which the gateway shows no sign. That is proof as "not found" is: seen again after the
+// notSeen is an operation of which the gateway shows no sign. That is proof as "not found" is: seen again after the
 // call's deadline and settle_after, and only where the gateway never said that it had taken it.
-func (t *Turn) operationNotSeen(op *Operation) OpState {
+func (t Operations) notSeen(op *Operation) OpState {
 	switch {
 	case op.State == OpPending:
 		return OpPending
@@ -380,8 +386,8 @@ func (t *Turn) operationNotSeen(op *Operation) OpState {
 	return OpFailed
 }
 
-// moveOperation takes an operation through its table, moves the payment's sums with it, and queues the next inquiry.
-func (t *Turn) moveOperation(op *Operation, to OpState) error {
+// move takes an operation through its table, moves the payment's sums with it, and queues the next inquiry.
+func (t Operations) move(op *Operation, to OpState) error {
 	if op.State != to {
 		if !slices.Contains(opTransitions[op.State], to) {
 			return fmt.Errorf("session: an operation cannot go from %s to %s", op.State, to)
@@ -397,7 +403,7 @@ func (t *Turn) moveOperation(op *Operation, to OpState) error {
 				return err
 			}
 		}
-		t.recordOperation(op)
+		t.recordState(op)
 	}
 	if !op.State.Open() || op.State == OpNew || op.State == OpCalling {
 		return nil
@@ -415,11 +421,11 @@ func (t *Turn) moveOperation(op *Operation, to OpState) error {
 }
 
 // moveSums takes an operation that was done into the payment's books.
-func (t *Turn) moveSums(a *Attempt, op *Operation) error {
+func (t Operations) moveSums(a *Attempt, op *Operation) error {
 	switch op.Kind {
 	case providers.Capture:
 		a.Captured += op.Amount
-		return t.move(a, Pay)
+		return t.Turn.move(a, Pay)
 	case providers.Void:
 		if op.Amount < a.Held {
 			a.Held -= op.Amount // the rest may still be captured
@@ -432,8 +438,8 @@ func (t *Turn) moveSums(a *Attempt, op *Operation) error {
 	return nil
 }
 
-// recordOperation writes the event of an operation's new state: refund.succeeded, capture.pending, …
-func (t *Turn) recordOperation(op *Operation) {
+// recordState writes the event of an operation's new state: refund.succeeded, capture.pending, …
+func (t Operations) recordState(op *Operation) {
 	data := map[string]any{"operation": op.N, "kind": op.Kind, "operation_amount": op.Amount, "attempt": op.Attempt}
 	if op.Decline != nil {
 		data["decline"] = op.Decline
@@ -445,9 +451,9 @@ func (t *Turn) recordOperation(op *Operation) {
 	t.record(EventType(string(op.Kind)+"."+name), data)
 }
 
-// OperationDue is the moment when an operation's inquiry is due. While its call may be under way the inquiry waits for the
+// Due is the moment when an operation's inquiry is due. While its call may be under way the inquiry waits for the
 // call's deadline; due is false then.
-func (t *Turn) OperationDue(n int) (due bool, err error) {
+func (t Operations) Due(n int) (due bool, err error) {
 	op := t.S.Operation(n)
 	switch {
 	case op == nil, !op.State.Open():
@@ -461,9 +467,9 @@ func (t *Turn) OperationDue(n int) (due bool, err error) {
 	return true, ErrNothing
 }
 
-// OperationOrphaned is an operation whose process died before its permission, or whose permission the database has
+// Orphaned is an operation whose process died before its permission, or whose permission the database has
 // forgotten: the gateway was asked how the payment stands, and is asked about the operation next.
-func (t *Turn) OperationOrphaned(n int, st providers.Standing, err error, wire []TimelineEntry) error {
+func (t Operations) Orphaned(n int, st providers.Standing, err error, wire []TimelineEntry) error {
 	op := t.S.Operation(n)
 	if op.State != OpNew {
 		return ErrNothing
@@ -473,5 +479,5 @@ func (t *Turn) OperationOrphaned(n int, st providers.Standing, err error, wire [
 	if err == nil && stillValid(t.S, a, op, st) && op.Baseline.agrees(st) {
 		op.Baseline = baselineOf(st) // as the gateway words it: not moved so far
 	}
-	return t.moveOperation(op, OpUnknown)
+	return t.move(op, OpUnknown)
 }

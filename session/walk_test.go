@@ -191,7 +191,7 @@ func (w *world) pay() *world {
 	n := w.clone()
 	n.submits--
 	var a *Attempt
-	if !n.do(func(t *Turn) (err error) { a, err = t.Begin(NewAttempt{Instrument: "card"}); return err }) {
+	if !n.do(func(t *Turn) (err error) { a, err = t.Attempts().Begin(NewAttempt{Instrument: "card"}); return err }) {
 		return nil
 	}
 	a = n.s.Attempt(a.N)
@@ -200,11 +200,11 @@ func (w *world) pay() *world {
 		// An attempt that the database has forgotten registered it.
 		if o.charges > 0 {
 			taken := &providers.AlreadyPaid{Ref: ref, Ours: true}
-			n.do(func(t *Turn) error { return t.AlreadyPaid(a.N, taken, nil) })
+			n.do(func(t *Turn) error { return t.Attempts().AlreadyPaid(a.N, taken, nil) })
 			return n
 		}
 		if o.closed || o.declined {
-			n.do(func(t *Turn) error { return t.NotRegistered(a.N, "", false, nil) })
+			n.do(func(t *Turn) error { return t.Attempts().NotRegistered(a.N, "", false, nil) })
 			return n
 		}
 	}
@@ -214,7 +214,7 @@ func (w *world) pay() *world {
 
 func (n *world) permit(attempt int, out Outgoing) *world {
 	var row Call
-	if !n.do(func(t *Turn) (err error) { row, err = t.Permit(attempt, out); return err }) {
+	if !n.do(func(t *Turn) (err error) { row, err = t.Attempts().Permit(attempt, out); return err }) {
 		return n
 	}
 	n.call = &flight{row: row, until: n.now + walkSettle, reference: n.s.Attempt(attempt).Ref.Reference}
@@ -278,7 +278,7 @@ func (w *world) answer(broken error) *world {
 	} else {
 		n.call.dead = true // the request may still be on its way
 	}
-	n.do(func(t *Turn) error { _, err := t.Answered(row, in); return err })
+	n.do(func(t *Turn) error { _, err := t.Attempts().Answered(row, in); return err })
 	return n
 }
 
@@ -403,7 +403,7 @@ func (w *world) back() *world {
 	a = n.s.Live()
 	in := threeds.Reply{Method: "POST", CRes: "e30"}
 	if !n.do(func(t *Turn) error {
-		_, err := t.Returned(a.N, a.Run().Token, in, `{"kind":"cres","cres":"e30"}`)
+		_, err := t.Arrivals().Returned(a.N, a.Run().Token, in, `{"kind":"cres","cres":"e30"}`)
 		return err
 	}) {
 		return nil
@@ -411,7 +411,7 @@ func (w *world) back() *world {
 	a = n.s.Attempt(a.N)
 	ready := false
 	t := n.turn()
-	ready, err := t.Forward(a.N, a.StepN)
+	ready, err := t.Arrivals().Forward(a.N, a.StepN)
 	if err == nil {
 		n.save(t)
 	}
@@ -469,7 +469,7 @@ func (w *world) broken() string {
 		return "two live attempts"
 	case w.s.Status() == StatusPaid && charges == 0:
 		return "told paid without money"
-	case charges > 0 && w.turn().MayBegin() == nil && !w.forgotten():
+	case charges > 0 && w.turn().Attempts().MayBegin() == nil && !w.forgotten():
 		return "another card may be charged although one was"
 	}
 	return ""

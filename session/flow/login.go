@@ -48,7 +48,7 @@ func (l *Logins) Phone(ctx context.Context, id, browser, phone string) error {
 		if acc, err = l.login(t.S); err != nil {
 			return err
 		}
-		press, err = t.AskCode(browser, phone)
+		press, err = t.Logins().AskCode(browser, phone)
 		return err
 	})
 	if err != nil {
@@ -73,7 +73,7 @@ func (l *Logins) Phone(ctx context.Context, id, browser, phone string) error {
 		if err != nil {
 			return cmp.Or(l.codeNotSent(over, id, n, errors.Is(err, providers.ErrNoCustomer)), err)
 		}
-		if _, err = l.update(over, id, func(t *session.Turn) error { return t.CountCode(n) }); err != nil {
+		if _, err = l.update(over, id, func(t *session.Turn) error { return t.Logins().CountCode(n) }); err != nil {
 			return cmp.Or(l.codeNotSent(over, id, n, false), err)
 		}
 	}
@@ -88,13 +88,13 @@ func (l *Logins) Phone(ctx context.Context, id, browser, phone string) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.update(over, id, func(t *session.Turn) error { return t.CodeSent(n, browser, phone, customer, sealed) })
+	_, err = l.update(over, id, func(t *session.Turn) error { return t.Logins().CodeSent(n, browser, phone, customer, sealed) })
 	return err
 }
 
 // codeNotSent notes that a request for a code came to nothing.
 func (l *Logins) codeNotSent(ctx context.Context, id string, n int, unknown bool) error {
-	_, err := l.update(ctx, id, func(t *session.Turn) error { return t.CodeNotSent(n, unknown) })
+	_, err := l.update(ctx, id, func(t *session.Turn) error { return t.Logins().CodeNotSent(n, unknown) })
 	return err
 }
 
@@ -115,7 +115,7 @@ func (l *Logins) awaitCode(ctx context.Context, id string, n int) error {
 
 // OtherPhone takes a shopper back to the phone, who gave the wrong one. Nothing is refunded.
 func (l *Logins) OtherPhone(ctx context.Context, id, browser string) error {
-	_, err := l.update(ctx, id, func(t *session.Turn) error { return t.OtherPhone(browser) })
+	_, err := l.update(ctx, id, func(t *session.Turn) error { return t.Logins().OtherPhone(browser) })
 	return err
 }
 
@@ -142,7 +142,7 @@ func (l *Logins) Code(ctx context.Context, id, browser, code string) error {
 		if acc, err = l.login(t.S); err != nil {
 			return err
 		}
-		asked, err = t.TryCode(browser, acc.CodeLife())
+		asked, err = t.Logins().TryCode(browser, acc.CodeLife())
 		return err
 	})
 	if err != nil {
@@ -174,7 +174,7 @@ func (l *Logins) Code(ctx context.Context, id, browser, code string) error {
 	if err := l.Wallet.KeepCredential(over, h, credential, issued); err != nil {
 		return err
 	}
-	if s, err = l.update(over, id, func(t *session.Turn) error { return t.LoggedIn(asked, customer) }); err != nil {
+	if s, err = l.update(over, id, func(t *session.Turn) error { return t.Logins().LoggedIn(asked, customer) }); err != nil {
 		return err
 	}
 	if a := s.Live(); a != nil && a.State != session.New {

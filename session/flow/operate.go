@@ -17,7 +17,7 @@ func (f *Flow) Operate(ctx context.Context, id string, kind providers.OpKind, am
 		if _, err := f.account(t.S); err != nil {
 			return err
 		}
-		op, err := t.Operate(kind, amount)
+		op, err := t.Operations().Begin(kind, amount)
 		if err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 	var row session.Call
 	permitted := false
 	s, err = f.update(ctx, id, func(t *session.Turn) (err error) {
-		row, permitted, err = t.PermitOperation(n, standing, askErr, wire)
+		row, permitted, err = t.Operations().Permit(n, standing, askErr, wire)
 		return err
 	})
 	if err != nil || !permitted {
@@ -79,7 +79,7 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 
 // operationAnswered stores what a call or an inquiry said of an operation. row is set for the call itself.
 func (f *Flow) operationAnswered(ctx context.Context, id string, n int, in session.OperationAnswer, row *session.Call) {
-	_, err := f.update(ctx, id, func(t *session.Turn) error { return t.OperationAnswered(n, in, row) })
+	_, err := f.update(ctx, id, func(t *session.Turn) error { return t.Operations().Answered(n, in, row) })
 	if err != nil {
 		f.Log.Error("cannot store an operation's result; the inquiry will ask again", "session", id, "operation", n, "error", err)
 	}
@@ -89,7 +89,7 @@ func (f *Flow) operationAnswered(ctx context.Context, id string, n int, in sessi
 func (f *Flow) operateDue(ctx context.Context, task session.Task) error {
 	n, due := task.Operation, false
 	s, err := f.update(ctx, task.Session, func(t *session.Turn) (err error) {
-		due, err = t.OperationDue(n)
+		due, err = t.Operations().Due(n)
 		return err
 	})
 	if err != nil || !due {
@@ -101,7 +101,7 @@ func (f *Flow) operateDue(ctx context.Context, task session.Task) error {
 	}
 	if op := s.Operation(n); op.State == session.OpNew {
 		standing, wire, askErr := f.status(ctx, acc, s, s.Attempt(op.Attempt))
-		if s, err = f.update(ctx, s.ID, func(t *session.Turn) error { return t.OperationOrphaned(n, standing, askErr, wire) }); err != nil {
+		if s, err = f.update(ctx, s.ID, func(t *session.Turn) error { return t.Operations().Orphaned(n, standing, askErr, wire) }); err != nil {
 			return err
 		}
 	}

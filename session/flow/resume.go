@@ -16,22 +16,24 @@ type Page struct {
 	session.Arrival
 }
 
-// Notified takes what came to /3ds/{run}/notify: the end of a 3DS Method (session.Turn.Notified). session.ErrNotFound for an
+// Notified takes what came to /3ds/{run}/notify: the end of a 3DS Method (session.Arrivals.Notified). session.ErrNotFound for an
 // unknown token, ErrContradicts for another run's id.
 func (f *Flow) Notified(ctx context.Context, token string, in threeds.Reply) (Page, error) {
-	page, err := f.arrived(ctx, token, func(t *session.Turn, n int) (session.Arrival, error) { return t.Notified(n, token, in) })
+	page, err := f.arrived(ctx, token, func(t *session.Turn, n int) (session.Arrival, error) { return t.Arrivals().Notified(n, token, in) })
 	f.At("notified.stored")
 	return page, err
 }
 
 // Returned takes what came to /3ds/{run}/return: CRes, Erro, PaRes, or the shopper coming back from a gateway's page
-// (session.Turn.Returned).
+// (session.Arrivals.Returned).
 func (f *Flow) Returned(ctx context.Context, token string, in threeds.Reply) (Page, error) {
 	sealed, err := sealAnswer(f.Sealer, session.ReadAnswer(in))
 	if err != nil {
 		return Page{}, err
 	}
-	page, err := f.arrived(ctx, token, func(t *session.Turn, n int) (session.Arrival, error) { return t.Returned(n, token, in, sealed) })
+	page, err := f.arrived(ctx, token, func(t *session.Turn, n int) (session.Arrival, error) {
+		return t.Arrivals().Returned(n, token, in, sealed)
+	})
 	f.At("returned.stored")
 	return page, err
 }
@@ -66,7 +68,7 @@ func sealAnswer(sealer Sealer, b session.BrowserAnswer) (string, error) {
 func (f *Flow) resumeDue(ctx context.Context, task session.Task) error {
 	ready := false
 	s, err := f.update(ctx, task.Session, func(t *session.Turn) (err error) {
-		ready, err = t.Forward(task.Attempt, task.StepN)
+		ready, err = t.Arrivals().Forward(task.Attempt, task.StepN)
 		return err
 	})
 	if err != nil || !ready {
@@ -76,7 +78,7 @@ func (f *Flow) resumeDue(ctx context.Context, task session.Task) error {
 		return err
 	}
 	a := s.Attempt(task.Attempt)
-	answer, err := f.newTurn(s).ToForward(a)
+	answer, err := f.newTurn(s).Arrivals().ToForward(a)
 	if err != nil {
 		return err
 	}
@@ -88,7 +90,7 @@ func (f *Flow) resumeDue(ctx context.Context, task session.Task) error {
 // Shown marks that a page was shown, and tells whether this was the first time: only the first page posts by itself.
 func (f *Flow) Shown(ctx context.Context, id string, stepN int) (first bool, err error) {
 	_, err = f.update(ctx, id, func(t *session.Turn) error {
-		err := t.Shown(stepN)
+		err := t.Arrivals().Shown(stepN)
 		first = !errors.Is(err, session.ErrNothing)
 		return err
 	})

@@ -45,7 +45,7 @@ func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
 	var a *session.Attempt
 	done := f.inFlight.take(id)
 	s, err := f.update(ctx, id, func(t *session.Turn) error {
-		if err := t.MayBegin(); err != nil {
+		if err := t.Attempts().MayBegin(); err != nil {
 			return err
 		}
 		begin := session.NewAttempt{
@@ -62,7 +62,7 @@ func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
 			return err
 		}
 		var err error
-		a, err = t.Begin(begin)
+		a, err = t.Attempts().Begin(begin)
 		return err
 	})
 	if err != nil {
@@ -119,7 +119,7 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 		log.Warn("order was not registered", "error", err)
 		_, loginLost := f.loginRefused(ctx, s, credential, err)
 		if _, err = f.update(ctx, s.ID, func(t *session.Turn) error {
-			return t.NotRegistered(a.N, failureCode(err), loginLost, wire)
+			return t.Attempts().NotRegistered(a.N, failureCode(err), loginLost, wire)
 		}); err != nil {
 			log.Error("cannot write that the order was not registered", "error", err)
 		}
@@ -137,7 +137,7 @@ func (f *Flow) nextReference(ctx context.Context, id string, n int) (s *session.
 	for ahead := 1; ahead <= maxSkips; ahead++ {
 		s, err = f.update(ctx, id, func(t *session.Turn) error {
 			a = t.S.Attempt(n)
-			return t.NextReference(n, ahead)
+			return t.Attempts().NextReference(n, ahead)
 		})
 		if !errors.Is(err, session.ErrConflict) { // the number is one of ours already
 			break
@@ -148,7 +148,7 @@ func (f *Flow) nextReference(ctx context.Context, id string, n int) (s *session.
 
 // alreadyPaid writes down that the order has money already, and asks about it.
 func (f *Flow) alreadyPaid(ctx context.Context, id string, n int, taken *providers.AlreadyPaid, wire []session.TimelineEntry) {
-	_, err := f.update(ctx, id, func(t *session.Turn) error { return t.AlreadyPaid(n, taken, wire) })
+	_, err := f.update(ctx, id, func(t *session.Turn) error { return t.Attempts().AlreadyPaid(n, taken, wire) })
 	if err != nil {
 		f.Log.Error("cannot write that an order has money already", "session", id, "attempt", n, "error", err)
 		return
@@ -182,7 +182,7 @@ func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing,
 		if acc, err = f.account(t.S); err != nil {
 			return err
 		}
-		row, err = t.Permit(n, out)
+		row, err = t.Attempts().Permit(n, out)
 		permitted = err == nil
 		return err
 	})
@@ -217,7 +217,7 @@ func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing,
 func (f *Flow) answered(ctx context.Context, id string, row session.Call, in session.CallAnswer) {
 	ask := false
 	s, err := f.update(ctx, id, func(t *session.Turn) (err error) {
-		ask, err = t.Answered(row, in)
+		ask, err = t.Attempts().Answered(row, in)
 		return err
 	})
 	if err != nil {
