@@ -50,6 +50,10 @@ type Options struct {
 	OnJobs func()
 	Log    *slog.Logger
 
+	// NoSync lets SQLite's commits not wait for the disk: for tests, see package sqlitetest. What was committed outlives the
+	// process, but not a power failure.
+	NoSync bool
+
 	wrap func(driver.Connector) driver.Connector // of tests that read every statement
 }
 
@@ -132,9 +136,13 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	synchronous := "synchronous(FULL)"
+	if st.o.NoSync {
+		synchronous = "synchronous(OFF)"
+	}
 	open := func(conns int, more ...string) (*sql.DB, error) {
 		q := url.Values{"_pragma": append([]string{
-			"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)",
+			"busy_timeout(5000)", "journal_mode(WAL)", synchronous, "foreign_keys(1)", "trusted_schema(0)",
 		}, more...), "_txlock": {"immediate"}}
 		name := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 		db, err := sql.Open("sqlite", name)
