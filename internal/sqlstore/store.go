@@ -37,6 +37,10 @@ import (
 
 // Options say where the data is and who wants to know of changes.
 type Options struct {
+	// NoSync lets SQLite's commits not wait for the disk: for tests, see package sqlitetest. What was committed outlives the
+	// process, but not a power failure.
+	NoSync bool
+
 	URL string // "": SQLite in Dir; "postgres://…": PostgreSQL
 	Dir string // the data folder; made if missing; used by one process at a time
 	Now func() time.Time
@@ -48,10 +52,6 @@ type Options struct {
 	// OnJobs is called after jobs were enqueued, here or elsewhere. It must not block.
 	OnJobs func()
 	Log    *slog.Logger
-
-	// NoSync lets SQLite's commits not wait for the disk: for tests, see package sqlitetest. What was committed outlives the
-	// process, but not a power failure.
-	NoSync bool
 
 	wrap func(driver.Connector) driver.Connector // of tests that read every statement
 }
@@ -144,13 +144,12 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	synchronous := "synchronous(FULL)"
-	if st.o.NoSync {
-		synchronous = "synchronous(OFF)"
-	}
 	open := func(conns int, more ...string) (*sql.DB, error) {
+		if st.o.NoSync {
+			more = append(more, "synchronous(OFF)") // the later one counts
+		}
 		q := url.Values{"_pragma": append([]string{
-			"busy_timeout(5000)", "journal_mode(WAL)", synchronous, "foreign_keys(1)", "trusted_schema(0)",
+			"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)",
 		}, more...), "_txlock": {"immediate"}}
 		name := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 		db, err := sql.Open("sqlite", name)
