@@ -26,6 +26,7 @@ import (
 	"tollgate/internal/merchant"
 	"tollgate/internal/money"
 	"tollgate/internal/sqlstore"
+	"tollgate/internal/sqlstore/sqlitetest"
 	"tollgate/internal/wallet"
 	"tollgate/internal/webhook"
 	"tollgate/providers"
@@ -122,7 +123,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 	t.Helper()
 	hub := &flow.Hub{}
 	where.Now, where.OnSession = clock.Now, hub.Changed
-	st, err := sqlstore.Open(t.Context(), where)
+	st, err := sqlitetest.Open(t.Context(), where)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -292,12 +292,9 @@ func readXML(doc []byte, field string) (*element, error) {
 	dec := xml.NewDecoder(bytes.NewReader(doc))
 	dec.CharsetReader = charsetReader
 	bad := func(detail string) (*element, error) { return nil, failf(ReasonBadXML, field, detail) }
-	var root *element
-	var stack []*element
-	loose := 0 // how many of the open elements are Signature or Extension
-	isLoose := func(name string) bool { return name == "Signature" || name == "Extension" }
+	var tree treeBuilder
 	first := true
-	for count := 0; ; {
+	for {
 		tok, err := dec.Token()
 		if err == io.EOF {
 			break
@@ -308,68 +305,96 @@ func readXML(doc []byte, field string) (*element, error) {
 			}
 			return bad("not well-formed")
 		}
+		refused := ""
 		switch t := tok.(type) {
 		case xml.Directive:
 			return nil, fail(ReasonXMLDoctype, field)
 		case xml.Comment:
-			return bad("comment")
+			refused = "comment"
 		case xml.ProcInst:
 			if t.Target != "xml" || !first {
-				return bad("processing instruction")
+				refused = "processing instruction"
 			}
 		case xml.CharData:
-			if len(stack) > 0 {
-				e := stack[len(stack)-1]
-				e.text = append(e.text, t...)
-			} else if len(bytes.TrimSpace(t)) > 0 {
-				return bad("text outside the root")
-			}
+			refused = tree.text(t)
 		case xml.StartElement:
-			if count++; count > maxElements || len(stack) == maxDepth || len(t.Attr) > maxAttrs {
-				return bad("too many elements")
-			}
-			e := &element{name: t.Name.Local, space: t.Name.Space, attrs: t.Copy().Attr}
-			for i, a := range e.attrs {
-				for _, b := range e.attrs[:i] {
-					if a.Name == b.Name {
-						return bad("attribute twice")
-					}
-				}
-			}
-			if len(stack) == 0 {
-				if root != nil {
-					return bad("two roots")
-				}
-				root = e
-			} else {
-				parent := stack[len(stack)-1]
-				if loose == 0 && !isLoose(e.name) {
-					for _, c := range parent.children {
-						if c.name == e.name {
-							return bad("element twice")
-						}
-					}
-				}
-				if loose == 0 || isLoose(e.name) {
-					parent.children = append(parent.children, e)
-				}
-			}
-			if isLoose(e.name) {
-				loose++
-			}
-			stack = append(stack, e)
+			refused = tree.begin(t)
 		case xml.EndElement:
-			if isLoose(t.Name.Local) {
-				loose--
-			}
-			stack = stack[:len(stack)-1]
+			tree.end(t.Name.Local)
+		}
+		if refused != "" {
+			return bad(refused)
 		}
 		first = false
 	}
-	if root == nil || len(stack) > 0 {
+	if tree.root == nil || len(tree.open) > 0 {
 		return bad("no root")
 	}
-	return root, nil
+	return tree.root, nil
+}
+
+// treeBuilder makes the tree of readXML. Its methods answer with the reason of a refusal, "" where there is none.
+type treeBuilder struct {
+	root  *element
+	open  []*element
+	count int // of elements
+	loose int // how many of the open elements are Signature or Extension
+}
+
+func isLoose(name string) bool { return name == "Signature" || name == "Extension" }
+
+func (b *treeBuilder) text(t xml.CharData) (refused string) {
+	if len(b.open) > 0 {
+		e := b.open[len(b.open)-1]
+		e.text = append(e.text, t...)
+	} else if len(bytes.TrimSpace(t)) > 0 {
+		return "text outside the root"
+	}
+	return ""
+}
+
+func (b *treeBuilder) begin(t xml.StartElement) (refused string) {
+	if b.count++; b.count > maxElements || len(b.open) == maxDepth || len(t.Attr) > maxAttrs {
+		return "too many elements"
+	}
+	e := &element{name: t.Name.Local, space: t.Name.Space, attrs: t.Copy().Attr}
+	for i, a := range e.attrs {
+		for _, earlier := range e.attrs[:i] {
+			if a.Name == earlier.Name {
+				return "attribute twice"
+			}
+		}
+	}
+	if len(b.open) == 0 {
+		if b.root != nil {
+			return "two roots"
+		}
+		b.root = e
+	} else {
+		parent := b.open[len(b.open)-1]
+		if b.loose == 0 && !isLoose(e.name) {
+			for _, c := range parent.children {
+				if c.name == e.name {
+					return "element twice"
+				}
+			}
+		}
+		if b.loose == 0 || isLoose(e.name) {
+			parent.children = append(parent.children, e)
+		}
+	}
+	if isLoose(e.name) {
+		b.loose++
+	}
+	b.open = append(b.open, e)
+	return ""
+}
+
+func (b *treeBuilder) end(name string) {
+	if isLoose(name) {
+		b.loose--
+	}
+	b.open = b.open[:len(b.open)-1]
 }
 
 // textReader reads leaf elements and remembers the first that is no leaf.

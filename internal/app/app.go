@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -316,31 +317,20 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
-	jobsDone, hooksDone, watchDone := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	close(jobsDone)
-	close(hooksDone)
-	close(watchDone)
+	var background sync.WaitGroup // what a stop waits for
 	if a.front != nil {
-		jobsDone = make(chan struct{})
-		go func() {
-			defer close(jobsDone)
+		background.Go(func() {
 			if err := a.runner.Load().Run(work); err != nil && !errors.Is(err, context.Canceled) {
 				a.log.Error("jobs stopped", "error", err)
 			}
-		}()
-		hooksDone = make(chan struct{})
-		go func() {
-			defer close(hooksDone)
+		})
+		background.Go(func() {
 			if err := a.webhooks.Load().Run(work); err != nil {
 				a.log.Error("webhooks stopped", "error", err)
 			}
-		}()
+		})
+		background.Go(func() { a.watch(work) })
 		go a.sweep(work)
-		watchDone = make(chan struct{})
-		go func() {
-			defer close(watchDone)
-			a.watch(work)
-		}()
 		serve(a.front, a.frontListener)
 	}
 	var metricsServer *http.Server
@@ -367,9 +357,7 @@ func (a *App) Run(ctx context.Context) error {
 		a.flow.Close(drain)
 	}
 	stopWork()
-	<-jobsDone
-	<-hooksDone
-	<-watchDone
+	background.Wait()
 	if metricsServer != nil {
 		_ = metricsServer.Close()
 	}

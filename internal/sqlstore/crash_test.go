@@ -20,6 +20,7 @@ const crashDir = "SQLSTORE_CRASH_DIR" // set in the child: where to save until k
 // The child is this test itself in another process. It saves one session per goroutine, on and on, and writes
 // "session version" for every save that was acknowledged.
 func TestWhatWasAcknowledgedIsThereAfterKill9(t *testing.T) {
+	t.Parallel()
 	if dir := os.Getenv(crashDir); dir != "" {
 		saveUntilKilled(t, dir)
 		return

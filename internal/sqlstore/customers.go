@@ -12,8 +12,11 @@ import (
 
 var _ wallet.Customers = (*Store)(nil)
 
+// customerStore keeps customers' credentials and saved cards.
+type customerStore struct{ *database }
+
 // SaveCredential keeps the newest sealed credential of a customer in an account.
-func (st *Store) SaveCredential(ctx context.Context, merchant, account, customer, sealed string, issued, expires time.Time) error {
+func (st *customerStore) SaveCredential(ctx context.Context, merchant, account, customer, sealed string, issued, expires time.Time) error {
 	return st.change(ctx, notice{}, func(tx *tx) error {
 		if err := tx.exec(`INSERT INTO met_customer (merchant, account, customer) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 			merchant, account, customer); err != nil {
@@ -27,14 +30,14 @@ func (st *Store) SaveCredential(ctx context.Context, merchant, account, customer
 }
 
 // Met tells whether the merchant has met a customer.
-func (st *Store) Met(ctx context.Context, merchant, account, customer string) (met bool, err error) {
+func (st *customerStore) Met(ctx context.Context, merchant, account, customer string) (met bool, err error) {
 	err = st.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM met_customer WHERE merchant = $1 AND account = $2 AND customer = $3)`,
 		merchant, account, customer).Scan(&met)
 	return met, err
 }
 
 // Credential reads a customer's credential.
-func (st *Store) Credential(ctx context.Context, account, customer string) (sealed string, err error) {
+func (st *customerStore) Credential(ctx context.Context, account, customer string) (sealed string, err error) {
 	err = st.r.QueryRowContext(ctx, `SELECT sealed FROM credential WHERE account = $1 AND customer = $2 AND expires_at > $3`,
 		account, customer, micros(st.o.Now())).Scan(&sealed)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -44,14 +47,14 @@ func (st *Store) Credential(ctx context.Context, account, customer string) (seal
 }
 
 // DropCredential forgets a customer's credential, if it is still that one.
-func (st *Store) DropCredential(ctx context.Context, account, customer, sealed string) error {
+func (st *customerStore) DropCredential(ctx context.Context, account, customer, sealed string) error {
 	return st.change(ctx, notice{}, func(tx *tx) error {
 		return tx.exec(`DELETE FROM credential WHERE account = $1 AND customer = $2 AND sealed = $3`, account, customer, sealed)
 	})
 }
 
 // SaveCard keeps a saved card and sets its ID to the one it had.
-func (st *Store) SaveCard(ctx context.Context, c *wallet.SavedCard) error {
+func (st *customerStore) SaveCard(ctx context.Context, c *wallet.SavedCard) error {
 	return st.change(ctx, notice{}, func(tx *tx) error { return saveCard(tx, c) })
 }
 
@@ -75,7 +78,7 @@ func scanSavedCard(row interface{ Scan(...any) error }) (c wallet.SavedCard, err
 }
 
 // SavedCards lists a customer's cards, newest first.
-func (st *Store) SavedCards(ctx context.Context, merchant, account, customer string) ([]wallet.SavedCard, error) {
+func (st *customerStore) SavedCards(ctx context.Context, merchant, account, customer string) ([]wallet.SavedCard, error) {
 	rows, err := st.r.QueryContext(ctx, `SELECT `+savedCardColumns+` FROM saved_card
 		WHERE merchant = $1 AND customer = $2 AND (account = $3 OR $4) ORDER BY created_at DESC, id`, merchant, customer, account, account == "")
 	if err != nil {
@@ -94,7 +97,7 @@ func (st *Store) SavedCards(ctx context.Context, merchant, account, customer str
 }
 
 // SavedCard reads one card.
-func (st *Store) SavedCard(ctx context.Context, merchant, id string) (wallet.SavedCard, error) {
+func (st *customerStore) SavedCard(ctx context.Context, merchant, id string) (wallet.SavedCard, error) {
 	c, err := scanSavedCard(st.r.QueryRowContext(ctx, `SELECT `+savedCardColumns+` FROM saved_card WHERE merchant = $1 AND id = $2`, merchant, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = wallet.ErrNotFound
@@ -103,17 +106,17 @@ func (st *Store) SavedCard(ctx context.Context, merchant, id string) (wallet.Sav
 }
 
 // RenameSavedCard gives a card a name.
-func (st *Store) RenameSavedCard(ctx context.Context, merchant, id, name string) error {
+func (st *customerStore) RenameSavedCard(ctx context.Context, merchant, id, name string) error {
 	return st.changeOne(ctx, wallet.ErrNotFound, `UPDATE saved_card SET name = $3 WHERE merchant = $1 AND id = $2`, merchant, id, name)
 }
 
 // DropSavedCard forgets a card.
-func (st *Store) DropSavedCard(ctx context.Context, merchant, id string) error {
+func (st *customerStore) DropSavedCard(ctx context.Context, merchant, id string) error {
 	return st.changeOne(ctx, wallet.ErrNotFound, `DELETE FROM saved_card WHERE merchant = $1 AND id = $2`, merchant, id)
 }
 
 // AddCardOrder writes an order, or answers the one that has its place.
-func (st *Store) AddCardOrder(ctx context.Context, o wallet.CardOrder) (earlier *wallet.CardOrder, err error) {
+func (st *customerStore) AddCardOrder(ctx context.Context, o wallet.CardOrder) (earlier *wallet.CardOrder, err error) {
 	err = st.change(ctx, notice{}, func(tx *tx) error {
 		earlier = nil
 		if o.RefTag != "" { // one from before the account was shared
@@ -150,7 +153,7 @@ func readCardOrder(tx *tx, o wallet.CardOrder, reference string, into **wallet.C
 }
 
 // FillCardOrder keeps an order's card.
-func (st *Store) FillCardOrder(ctx context.Context, o wallet.CardOrder, c *wallet.SavedCard) error {
+func (st *customerStore) FillCardOrder(ctx context.Context, o wallet.CardOrder, c *wallet.SavedCard) error {
 	return st.change(ctx, notice{}, func(tx *tx) error {
 		if err := saveCard(tx, c); err != nil {
 			return err
@@ -160,19 +163,8 @@ func (st *Store) FillCardOrder(ctx context.Context, o wallet.CardOrder, c *walle
 }
 
 // DropCardOrder forgets an order without a card.
-func (st *Store) DropCardOrder(ctx context.Context, o wallet.CardOrder) error {
+func (st *customerStore) DropCardOrder(ctx context.Context, o wallet.CardOrder) error {
 	return st.change(ctx, notice{}, func(tx *tx) error {
 		return tx.exec(`DELETE FROM card_order WHERE account = $1 AND reference = $2 AND card = ''`, o.Account, o.Reference)
-	})
-}
-
-// changeOne changes one row or is the given error.
-func (st *Store) changeOne(ctx context.Context, missing error, query string, args ...any) error {
-	return st.change(ctx, notice{}, func(tx *tx) error {
-		n, err := tx.affected(query, args...)
-		if err == nil && n == 0 {
-			err = missing
-		}
-		return err
 	})
 }

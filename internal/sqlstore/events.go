@@ -13,7 +13,7 @@ import (
 
 // EventsAfter lists a merchant's events after one of them, named by its id, at most limit, in the order of History; ""
 // begins with the first. session.ErrNotFound where the merchant has no such event.
-func (st *Store) EventsAfter(ctx context.Context, merchant, after string, limit int) ([]webhook.Event, error) {
+func (st *history) EventsAfter(ctx context.Context, merchant, after string, limit int) ([]webhook.Event, error) {
 	if err := st.place(ctx); err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (st *Store) EventsAfter(ctx context.Context, merchant, after string, limit 
 }
 
 // LatestEvent is the id of a merchant's newest event; "" before the first.
-func (st *Store) LatestEvent(ctx context.Context, merchant string) (string, error) {
+func (st *history) LatestEvent(ctx context.Context, merchant string) (string, error) {
 	if err := st.place(ctx); err != nil {
 		return "", err
 	}

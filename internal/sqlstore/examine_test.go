@@ -11,6 +11,7 @@ import (
 )
 
 func TestALookAtAStoreChangesNothing(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "none")
 	x, err := sqlstore.Examine(t.Context(), sqlstore.Options{Dir: dir})
 	if err != nil || !x.Missing || x.Pending == 0 {
@@ -32,6 +33,7 @@ func TestALookAtAStoreChangesNothing(t *testing.T) {
 }
 
 func TestALookAtAStoreSeesWhetherItIsReady(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, o sqlstore.Options) {
 		st := open(t, o)
 		x, err := sqlstore.Examine(t.Context(), o)
@@ -52,6 +54,7 @@ func TestALookAtAStoreSeesWhetherItIsReady(t *testing.T) {
 }
 
 func TestADamagedFileIsSeen(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "tollgate.db"), []byte("this is no database, whatever its name says; it is long enough to be one"), 0o600); err != nil {
 		t.Fatal(err)

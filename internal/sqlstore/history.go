@@ -17,6 +17,9 @@ type Placed struct {
 // placeAtMost is how many events one transaction gives places to.
 const placeAtMost = 1000
 
+// history is what happened, in the order in which it became visible.
+type history struct{ *database }
+
 // History lists a merchant's events after a place, at most limit, in an order that never changes: who has read up to a
 // place has missed nothing before it.
 //
@@ -25,7 +28,7 @@ const placeAtMost = 1000
 // change at a time through. So events are written without a place, and whoever reads places first those that are
 // visible by then, one reader at a time, after all placed before. Within a session the order is that of its numbers;
 // of several sessions placed together the older event comes first.
-func (st *Store) History(ctx context.Context, merchant string, after int64, limit int) ([]Placed, error) {
+func (st *history) History(ctx context.Context, merchant string, after int64, limit int) ([]Placed, error) {
 	if err := st.place(ctx); err != nil {
 		return nil, err
 	}
@@ -60,7 +63,7 @@ func (w *Webhooks) Own(ctx context.Context, limit int) (count int, err error) {
 }
 
 // place gives every event that has none its place.
-func (st *Store) place(ctx context.Context) error {
+func (st *history) place(ctx context.Context) error {
 	for {
 		var some bool
 		if err := st.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM event WHERE pos IS NULL)

@@ -13,8 +13,11 @@ import (
 
 var _ invoice.Store = (*Store)(nil)
 
+// invoiceStore keeps invoices.
+type invoiceStore struct{ *database }
+
 // AddInvoice writes a new invoice.
-func (st *Store) AddInvoice(ctx context.Context, in *invoice.Invoice) error {
+func (st *invoiceStore) AddInvoice(ctx context.Context, in *invoice.Invoice) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
@@ -33,7 +36,7 @@ func (st *Store) AddInvoice(ctx context.Context, in *invoice.Invoice) error {
 }
 
 // SaveInvoice is compare-and-swap.
-func (st *Store) SaveInvoice(ctx context.Context, in *invoice.Invoice) error {
+func (st *invoiceStore) SaveInvoice(ctx context.Context, in *invoice.Invoice) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
@@ -53,21 +56,21 @@ func (st *Store) SaveInvoice(ctx context.Context, in *invoice.Invoice) error {
 }
 
 // DropInvoice frees a reference.
-func (st *Store) DropInvoice(ctx context.Context, in *invoice.Invoice) error {
+func (st *invoiceStore) DropInvoice(ctx context.Context, in *invoice.Invoice) error {
 	return st.changeOne(ctx, invoice.ErrNotFound, `DELETE FROM invoice WHERE id = $1 AND version = $2`, in.ID, in.Version)
 }
 
 // Invoice reads one.
-func (st *Store) Invoice(ctx context.Context, merchant, id string) (invoice.Invoice, error) {
+func (st *invoiceStore) Invoice(ctx context.Context, merchant, id string) (invoice.Invoice, error) {
 	return st.oneInvoice(ctx, `merchant = $1 AND id = $2`, merchant, id)
 }
 
 // InvoiceOf reads the one that has a reference.
-func (st *Store) InvoiceOf(ctx context.Context, account, reference string) (invoice.Invoice, error) {
+func (st *invoiceStore) InvoiceOf(ctx context.Context, account, reference string) (invoice.Invoice, error) {
 	return st.oneInvoice(ctx, `account = $1 AND reference = $2`, account, reference)
 }
 
-func (st *Store) oneInvoice(ctx context.Context, where string, args ...any) (invoice.Invoice, error) {
+func (st *invoiceStore) oneInvoice(ctx context.Context, where string, args ...any) (invoice.Invoice, error) {
 	in, err := scanInvoice(st.r.QueryRowContext(ctx, `SELECT version, body FROM invoice WHERE `+where, args...))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = invoice.ErrNotFound
@@ -89,7 +92,7 @@ func scanInvoice(row interface{ Scan(...any) error }) (in invoice.Invoice, err e
 }
 
 // ListInvoices finds a merchant's invoices, newest first.
-func (st *Store) ListInvoices(ctx context.Context, f invoice.Filter) ([]invoice.Invoice, error) {
+func (st *invoiceStore) ListInvoices(ctx context.Context, f invoice.Filter) ([]invoice.Invoice, error) {
 	where, args := []string{"merchant = $1"}, []any{f.Merchant}
 	and := func(clause, value string) {
 		if value != "" {

@@ -10,47 +10,19 @@ import (
 	"tollgate/internal/jobs"
 )
 
+// queue keeps jobs.
+type queue struct{ *database }
+
 // Enqueue adds jobs outside any other change.
-func (st *Store) Enqueue(ctx context.Context, js ...jobs.Job) error {
+func (st *queue) Enqueue(ctx context.Context, js ...jobs.Job) error {
 	if len(js) == 0 {
 		return nil
 	}
 	return st.change(ctx, notice{jobs: true}, func(tx *tx) error { return st.enqueue(tx, js) })
 }
 
-// enqueue replaces waiting jobs of the same kind and key wholly, by a new id: the fence of an earlier holder then
-// never fits, though attempts are counted from the beginning.
-func (st *Store) enqueue(tx *tx, js []jobs.Job) error {
-	if len(js) == 0 {
-		return nil
-	}
-	type name struct{ kind, key string }
-	last := map[name]jobs.Job{}
-	for _, j := range js {
-		last[name{j.Kind, j.Key}] = j
-	}
-	js = js[:0:0]
-	for _, j := range last {
-		js = append(js, j)
-	}
-	// In one order everywhere, so that two transactions never wait for each other.
-	slices.SortFunc(js, func(a, b jobs.Job) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Key, b.Key)) })
-	var args []any
-	for _, j := range js {
-		args = append(args, st.newJobID(), j.Kind, j.Key, string(j.Payload), micros(j.RunAt), 0, "", 0)
-	}
-	err := tx.exec(`INSERT INTO job (id, kind, key, payload, run_at, attempt, worker, lease_until)
-		VALUES `+values(len(js), 8)+`
-		ON CONFLICT (kind, key) WHERE worker = ''
-		DO UPDATE SET id = excluded.id, payload = excluded.payload, run_at = excluded.run_at, attempt = 0`, args...)
-	if unique(err) { // the id: another process drew the same one in the same microsecond
-		return errAgain
-	}
-	return err
-}
-
 // Claim leases due jobs to the worker, oldest due first.
-func (st *Store) Claim(ctx context.Context, worker string, now time.Time, lease time.Duration, n int) (claimed []jobs.Job, err error) {
+func (st *queue) Claim(ctx context.Context, worker string, now time.Time, lease time.Duration, n int) (claimed []jobs.Job, err error) {
 	skip := ""
 	if st.pg {
 		skip = " FOR UPDATE SKIP LOCKED"
@@ -86,14 +58,14 @@ func (st *Store) Claim(ctx context.Context, worker string, now time.Time, lease 
 }
 
 // Extend pushes the lease of the worker's jobs to now+lease.
-func (st *Store) Extend(ctx context.Context, worker string, now time.Time, lease time.Duration) error {
+func (st *queue) Extend(ctx context.Context, worker string, now time.Time, lease time.Duration) error {
 	return st.change(ctx, notice{}, func(tx *tx) error {
 		return tx.exec(`UPDATE job SET lease_until = $2 WHERE worker = $1 AND worker <> ''`, worker, micros(now.Add(lease)))
 	})
 }
 
 // Done removes a job, if the fence still fits.
-func (st *Store) Done(ctx context.Context, j jobs.Job) error {
+func (st *queue) Done(ctx context.Context, j jobs.Job) error {
 	return st.change(ctx, notice{}, func(tx *tx) error { return remove(tx, j) })
 }
 
@@ -102,7 +74,7 @@ func remove(tx *tx, j jobs.Job) error {
 }
 
 // Retry gives a job back to run at a later time, if the fence still fits and no other of its kind and key waits.
-func (st *Store) Retry(ctx context.Context, j jobs.Job, at time.Time) error {
+func (st *queue) Retry(ctx context.Context, j jobs.Job, at time.Time) error {
 	return st.change(ctx, notice{}, func(tx *tx) error {
 		n, err := tx.affected(`UPDATE job SET worker = '', lease_until = 0, run_at = $4
 			WHERE id = $1 AND worker = $2 AND attempt = $3 AND worker <> ''
@@ -119,7 +91,7 @@ func (st *Store) Retry(ctx context.Context, j jobs.Job, at time.Time) error {
 }
 
 // FreeAll ends every lease. Of several jobs of one kind and key the newest stays.
-func (st *Store) FreeAll(ctx context.Context) error {
+func (st *queue) FreeAll(ctx context.Context) error {
 	return st.change(ctx, notice{}, func(tx *tx) error {
 		err := tx.exec(`DELETE FROM job WHERE worker <> '' AND EXISTS (SELECT 1 FROM job AS other
 			WHERE other.kind = job.kind AND other.key = job.key AND other.id <> job.id AND (other.worker = '' OR other.id > job.id))`)
@@ -131,7 +103,7 @@ func (st *Store) FreeAll(ctx context.Context) error {
 }
 
 // Hasten makes waiting jobs of the kinds that are due by a time due now.
-func (st *Store) Hasten(ctx context.Context, now, by time.Time, kinds ...string) error {
+func (st *queue) Hasten(ctx context.Context, now, by time.Time, kinds ...string) error {
 	return st.change(ctx, notice{jobs: true}, func(tx *tx) error {
 		for _, kind := range kinds {
 			if err := tx.exec(`UPDATE job SET run_at = $1 WHERE kind = $2 AND run_at > $1 AND run_at <= $3`, micros(now), kind, micros(by)); err != nil {
@@ -142,11 +114,8 @@ func (st *Store) Hasten(ctx context.Context, now, by time.Time, kinds ...string)
 	})
 }
 
-// Alone tells that no other process uses the store.
-func (st *Store) Alone() bool { return !st.pg && !st.o.Shared }
-
 // Backlog counts the jobs, for metrics.
-func (st *Store) Backlog(ctx context.Context) (jobs.Backlog, error) {
+func (st *queue) Backlog(ctx context.Context) (jobs.Backlog, error) {
 	var b jobs.Backlog
 	var oldest int64
 	now := st.o.Now()
@@ -168,4 +137,35 @@ func raw(s string) json.RawMessage {
 		return nil
 	}
 	return json.RawMessage(s)
+}
+
+// enqueue replaces waiting jobs of the same kind and key wholly, by a new id: the fence of an earlier holder then
+// never fits, though attempts are counted from the beginning.
+func (st *database) enqueue(tx *tx, js []jobs.Job) error {
+	if len(js) == 0 {
+		return nil
+	}
+	type name struct{ kind, key string }
+	last := map[name]jobs.Job{}
+	for _, j := range js {
+		last[name{j.Kind, j.Key}] = j
+	}
+	js = js[:0:0]
+	for _, j := range last {
+		js = append(js, j)
+	}
+	// In one order everywhere, so that two transactions never wait for each other.
+	slices.SortFunc(js, func(a, b jobs.Job) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Key, b.Key)) })
+	var args []any
+	for _, j := range js {
+		args = append(args, st.newJobID(), j.Kind, j.Key, string(j.Payload), micros(j.RunAt), 0, "", 0)
+	}
+	err := tx.exec(`INSERT INTO job (id, kind, key, payload, run_at, attempt, worker, lease_until)
+		VALUES `+values(len(js), 8)+`
+		ON CONFLICT (kind, key) WHERE worker = ''
+		DO UPDATE SET id = excluded.id, payload = excluded.payload, run_at = excluded.run_at, attempt = 0`, args...)
+	if unique(err) { // the id: another process drew the same one in the same microsecond
+		return errAgain
+	}
+	return err
 }

@@ -11,6 +11,7 @@ import (
 
 // In a rolling upgrade an older machine saves what a newer one has written.
 func TestMembersOfANewerVersionSurviveASave(t *testing.T) {
+	t.Parallel()
 	st, err := Open(t.Context(), Options{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -71,6 +72,7 @@ func TestMembersOfANewerVersionSurviveASave(t *testing.T) {
 }
 
 func TestMembersThatWereTakenAwayStayAway(t *testing.T) {
+	t.Parallel()
 	st, err := Open(t.Context(), Options{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)

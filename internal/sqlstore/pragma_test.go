@@ -7,6 +7,7 @@ import (
 
 // A power cut cannot be tried here; what protects from it can be asked for.
 func TestSQLiteConnectionsAreSetUpForMoney(t *testing.T) {
+	t.Parallel()
 	st, err := Open(t.Context(), Options{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 )
 
 func TestAStartOnANewerSchemaIsRefusedAndARunningStoreMayNotWrite(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, o sqlstore.Options) {
 		st := open(t, o)
 		if err := st.Writable(t.Context()); err != nil {
@@ -31,6 +32,7 @@ func TestAStartOnANewerSchemaIsRefusedAndARunningStoreMayNotWrite(t *testing.T) 
 
 // During a rolling upgrade the machines of the older version work on.
 func TestANewerSchemaThatSaysSoCanBeLivedWith(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, o sqlstore.Options) {
 		st := open(t, o)
 		st.Exec(t, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9001, TRUE)`)

@@ -109,9 +109,12 @@ func answers(_ any, text string) (found []Sealed, err error) {
 // sealedPage is how many rows are looked at by one statement.
 const sealedPage = 200
 
+// sealedStore finds what is sealed, in whatever table, and seals it anew.
+type sealedStore struct{ *database }
+
 // EachSealed shows every sealed value that is kept, a page of rows at a time; between pages it calls rest, which may be
 // nil. What is written meanwhile may be seen or not.
-func (st *Store) EachSealed(ctx context.Context, rest func(), see func(Sealed) error) error {
+func (st *sealedStore) EachSealed(ctx context.Context, rest func(), see func(Sealed) error) error {
 	for _, p := range sealedPlaces() {
 		var one, two any
 		for {
@@ -135,7 +138,7 @@ func (st *Store) EachSealed(ctx context.Context, rest func(), see func(Sealed) e
 	return nil
 }
 
-func (st *Store) sealedPage(ctx context.Context, p *sealedPlace, one, two *any) (found []Sealed, rows int, err error) {
+func (st *sealedStore) sealedPage(ctx context.Context, p *sealedPlace, one, two *any) (found []Sealed, rows int, err error) {
 	second, order, where := "''", p.one, ""
 	var args []any
 	if p.two != "" {
@@ -186,7 +189,7 @@ func (st *Store) sealedPage(ctx context.Context, p *sealedPlace, one, two *any) 
 
 // Reseal puts a freshly sealed value in place of one, if its row is still as it was seen; false if not: whoever changed it
 // may have sealed it with whichever key.
-func (st *Store) Reseal(ctx context.Context, s Sealed, fresh string) (done bool, err error) {
+func (st *sealedStore) Reseal(ctx context.Context, s Sealed, fresh string) (done bool, err error) {
 	next := fresh
 	if s.text != s.Value { // within JSON, where a sealed value stands once and needs no escapes
 		next = strings.ReplaceAll(s.text, `"`+s.Value+`"`, `"`+fresh+`"`)

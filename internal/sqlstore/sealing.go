@@ -47,8 +47,11 @@ const (
 	leavingFor = 10 * time.Minute
 )
 
+// sealingStore keeps the sealing keys' marks, and which fronts run with which of them.
+type sealingStore struct{ *database }
+
 // SealingKeys lists the keys that the database knows, in the order in which they came.
-func (st *Store) SealingKeys(ctx context.Context) ([]SealingKey, error) {
+func (st *sealingStore) SealingKeys(ctx context.Context) ([]SealingKey, error) {
 	return sealingKeys(ctx, st.r)
 }
 
@@ -67,7 +70,9 @@ func sealingKeys(ctx context.Context, db querier) ([]SealingKey, error) {
 }
 
 // Fronts lists the fronts that run.
-func (st *Store) Fronts(ctx context.Context) ([]Front, error) { return fronts(ctx, st.r, st.o.Now()) }
+func (st *sealingStore) Fronts(ctx context.Context) ([]Front, error) {
+	return fronts(ctx, st.r, st.o.Now())
+}
 
 func fronts(ctx context.Context, db querier, now time.Time) ([]Front, error) {
 	rows, err := db.QueryContext(ctx, `SELECT id, name, seals, opens, seen_at FROM front WHERE seen_at > $1 ORDER BY id`,
@@ -149,7 +154,7 @@ func admit(me Front, keys []SealingKey, others []Front, now time.Time) (doubtful
 
 // Admit judges, and changes nothing, whether a front with these keys could start. doubtful are keys that it lacks and that
 // may be left out if nothing is sealed with them. *KeyFault.
-func (st *Store) Admit(ctx context.Context, me Front) (doubtful []string, err error) {
+func (st *sealingStore) Admit(ctx context.Context, me Front) (doubtful []string, err error) {
 	keys, err := st.SealingKeys(ctx)
 	if err != nil {
 		return nil, err
@@ -164,7 +169,7 @@ func (st *Store) Admit(ctx context.Context, me Front) (doubtful []string, err er
 // Join enters a front among those that run, and its keys among those that are known. needed tells whether anything that is
 // kept is still sealed with one of these keys; it is asked where the front lacks a key that was in use, and if not, the key
 // is retired. *KeyFault.
-func (st *Store) Join(ctx context.Context, me Front, needed func(context.Context, []string) (map[string]int, error)) error {
+func (st *sealingStore) Join(ctx context.Context, me Front, needed func(context.Context, []string) (map[string]int, error)) error {
 	for {
 		doubtful, err := st.enter(ctx, me)
 		if err != nil || len(doubtful) == 0 {
@@ -192,7 +197,7 @@ func (st *Store) Join(ctx context.Context, me Front, needed func(context.Context
 // lockGate keeps other starts out until the transaction ends.
 func lockGate(tx *tx) error { return tx.exec(`UPDATE installation SET value = '' WHERE name = 'gate'`) }
 
-func (st *Store) enter(ctx context.Context, me Front) (doubtful []string, err error) {
+func (st *sealingStore) enter(ctx context.Context, me Front) (doubtful []string, err error) {
 	opens, err := json.Marshal(me.Opens)
 	if err != nil {
 		return nil, err
@@ -251,7 +256,7 @@ func anys[T any](from []T) (to []any) {
 	return to
 }
 
-func (st *Store) settleLeaving(ctx context.Context, ids []string, retired bool) error {
+func (st *sealingStore) settleLeaving(ctx context.Context, ids []string, retired bool) error {
 	at := int64(0)
 	if retired {
 		at = micros(st.o.Now())
@@ -263,7 +268,7 @@ func (st *Store) settleLeaving(ctx context.Context, ids []string, retired bool) 
 }
 
 // Beat is a sign of life of a front that joined. known is false where the others have taken it for dead: it has to join again.
-func (st *Store) Beat(ctx context.Context, id string) (known bool, err error) {
+func (st *sealingStore) Beat(ctx context.Context, id string) (known bool, err error) {
 	err = st.change(ctx, notice{}, func(tx *tx) error {
 		n, err := tx.affected(`UPDATE front SET seen_at = $2 WHERE id = $1`, id, micros(st.o.Now()))
 		known = n > 0
@@ -273,12 +278,12 @@ func (st *Store) Beat(ctx context.Context, id string) (known bool, err error) {
 }
 
 // Leave takes a front that ends from among those that run.
-func (st *Store) Leave(ctx context.Context, id string) error {
+func (st *sealingStore) Leave(ctx context.Context, id string) error {
 	return st.change(ctx, notice{}, func(tx *tx) error { return tx.exec(`DELETE FROM front WHERE id = $1`, id) })
 }
 
 // Clean remembers that a look at everything found nothing sealed with these keys, unless a front seals with one of them.
-func (st *Store) Clean(ctx context.Context, ids ...string) error {
+func (st *sealingStore) Clean(ctx context.Context, ids ...string) error {
 	return st.change(ctx, notice{}, func(tx *tx) error {
 		if err := lockGate(tx); err != nil {
 			return err
@@ -301,7 +306,7 @@ const (
 )
 
 // Agree keeps a value under a name if there is none yet, and answers the one that is kept.
-func (st *Store) Agree(ctx context.Context, name, value string) (kept string, err error) {
+func (st *sealingStore) Agree(ctx context.Context, name, value string) (kept string, err error) {
 	err = st.change(ctx, notice{}, func(tx *tx) error {
 		if err := tx.exec(`INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, name,
 			value); err != nil {
@@ -313,7 +318,7 @@ func (st *Store) Agree(ctx context.Context, name, value string) (kept string, er
 }
 
 // Agreed is the value that is kept under a name; "" where none is.
-func (st *Store) Agreed(ctx context.Context, name string) (value string, err error) {
+func (st *sealingStore) Agreed(ctx context.Context, name string) (value string, err error) {
 	err = st.r.QueryRowContext(ctx, `SELECT value FROM installation WHERE name = $1`, name).Scan(&value)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
@@ -322,7 +327,7 @@ func (st *Store) Agreed(ctx context.Context, name string) (value string, err err
 }
 
 // Replace puts another value in place of the one that is kept under a name.
-func (st *Store) Replace(ctx context.Context, name, value string) error {
+func (st *sealingStore) Replace(ctx context.Context, name, value string) error {
 	return st.change(ctx, notice{}, func(tx *tx) error {
 		return tx.exec(`INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value =
 			excluded.value`, name, value)

@@ -14,8 +14,11 @@ import (
 	"tollgate/session"
 )
 
+// sessionStore keeps sessions with their attempts, runs, calls and events.
+type sessionStore struct{ *database }
+
 // Create saves a new session and sets its Version and RefBase.
-func (st *Store) Create(ctx context.Context, s *session.Session, c session.Change) error {
+func (st *sessionStore) Create(ctx context.Context, s *session.Session, c session.Change) error {
 	base, collisions := 0, 0
 	err := st.change(ctx, notice{s.ID, len(c.Jobs) > 0}, func(tx *tx) error {
 		// order_disputed too: money came for that order. Two look-ups, since one OR could use neither partial index; + 0, since
@@ -101,7 +104,7 @@ func referenceBase(tx *tx, s *session.Session) (base int, err error) {
 // Money beats the index: where an approval comes so late that another session has the order id by then, claims_order
 // cannot become true again, but the approval must be stored. It is, and order_disputed with it: the order id stays
 // refused to new sessions, and becomes this session's when the other lets it go and this one is saved again.
-func (st *Store) Save(ctx context.Context, s *session.Session, c session.Change) error {
+func (st *sessionStore) Save(ctx context.Context, s *session.Session, c session.Change) error {
 	s.BodyVersion = max(s.BodyVersion, session.BodyVersion)
 	body, err := json.Marshal(s)
 	if err == nil && s.Newer != nil {
@@ -142,7 +145,7 @@ func (st *Store) Save(ctx context.Context, s *session.Session, c session.Change)
 }
 
 // attach writes what belongs to a session just written: attempts, runs, call book, events, jobs.
-func (st *Store) attach(tx *tx, s *session.Session, c session.Change) error {
+func (st *sessionStore) attach(tx *tx, s *session.Session, c session.Change) error {
 	if err := underClaim(tx, s); err != nil {
 		return err
 	}
@@ -275,7 +278,7 @@ func conflict(err error) error {
 }
 
 // Load reads a session with attempts and call book.
-func (st *Store) Load(ctx context.Context, id string) (*session.Session, error) {
+func (st *sessionStore) Load(ctx context.Context, id string) (*session.Session, error) {
 	found, err := st.sessions(ctx, `id = $1`, id)
 	if err != nil {
 		return nil, err
@@ -290,7 +293,7 @@ func (st *Store) Load(ctx context.Context, id string) (*session.Session, error) 
 const maxPage = 100
 
 // List finds a merchant's sessions, newest first. A Limit outside 1 to 100 means 100.
-func (st *Store) List(ctx context.Context, f session.Filter) ([]*session.Session, error) {
+func (st *sessionStore) List(ctx context.Context, f session.Filter) ([]*session.Session, error) {
 	where, args := []string{"merchant = $1"}, []any{f.Merchant}
 	and := func(condition string, arg any) {
 		args = append(args, arg)
@@ -333,7 +336,7 @@ func (st *Store) List(ctx context.Context, f session.Filter) ([]*session.Session
 
 // sessions reads sessions whole, newest first, in one statement and so as of one moment. SQLite does not change the order of
 // a CROSS JOIN: with another it would read all attempts to join them to the page.
-func (st *Store) sessions(ctx context.Context, where string, args ...any) ([]*session.Session, error) {
+func (st *sessionStore) sessions(ctx context.Context, where string, args ...any) ([]*session.Session, error) {
 	rows, err := st.r.QueryContext(ctx, `WITH page AS (SELECT id, version, created_at, body FROM session WHERE `+where+`)
 		SELECT 1 AS part, -created_at AS place, id AS session, version AS n, 0 AS round, '' AS kind, body, 0 AS sent_at, 0 AS answered_at FROM page
 		UNION ALL
@@ -386,16 +389,16 @@ func (st *Store) sessions(ctx context.Context, where string, args ...any) ([]*se
 }
 
 // FindRun names the session and attempt of a run's token.
-func (st *Store) FindRun(ctx context.Context, token string) (id string, attempt int, err error) {
+func (st *sessionStore) FindRun(ctx context.Context, token string) (id string, attempt int, err error) {
 	return st.find(ctx, `SELECT session, attempt FROM run WHERE token = $1`, token)
 }
 
 // FindReference names the session and attempt of a reference in an account.
-func (st *Store) FindReference(ctx context.Context, account, reference string) (id string, attempt int, err error) {
+func (st *sessionStore) FindReference(ctx context.Context, account, reference string) (id string, attempt int, err error) {
 	return st.find(ctx, `SELECT session, n FROM attempt WHERE account = $1 AND reference = $2`, account, reference)
 }
 
-func (st *Store) find(ctx context.Context, query string, args ...any) (id string, attempt int, err error) {
+func (st *sessionStore) find(ctx context.Context, query string, args ...any) (id string, attempt int, err error) {
 	err = st.r.QueryRowContext(ctx, query, args...).Scan(&id, &attempt)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = session.ErrNotFound
@@ -404,7 +407,7 @@ func (st *Store) find(ctx context.Context, query string, args ...any) (id string
 }
 
 // Events lists a session's events after the given number.
-func (st *Store) Events(ctx context.Context, id string, after, limit int) ([]session.Event, error) {
+func (st *sessionStore) Events(ctx context.Context, id string, after, limit int) ([]session.Event, error) {
 	rows, err := st.r.QueryContext(ctx, `SELECT n, type, at, data FROM event WHERE session = $1 AND n > $2 ORDER BY n LIMIT $3`,
 		id, after, max(limit, 0))
 	if err != nil {

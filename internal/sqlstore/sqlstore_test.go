@@ -17,6 +17,7 @@ import (
 	"tollgate/internal/jobs"
 	"tollgate/internal/pgtest"
 	"tollgate/internal/sqlstore"
+	"tollgate/internal/sqlstore/sqlitetest"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/session/storetest"
@@ -38,26 +39,40 @@ func (r reopenable) Reopen(t *testing.T) storetest.Store {
 
 func open(t testing.TB, o sqlstore.Options) *sqlstore.Store {
 	t.Helper()
-	st, err := sqlstore.Open(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
+	return opened(t)(sqlstore.Open(t.Context(), o))
+}
+
+// quick opens a store that begins as a copy; what it was opened with opens it again.
+func quick(t testing.TB, o sqlstore.Options) *sqlstore.Store {
+	t.Helper()
+	return opened(t)(sqlitetest.Open(t.Context(), o))
+}
+
+func opened(t testing.TB) func(st *sqlstore.Store, err error) *sqlstore.Store {
+	return func(st *sqlstore.Store, err error) *sqlstore.Store {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
-	return st
+		t.Cleanup(func() {
+			if err := st.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return st
+	}
 }
 
 func TestSQLiteKeepsTheContract(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) storetest.Store {
-		o := sqlstore.Options{Dir: t.TempDir()}
-		return reopenable{open(t, o), o}
+		o := sqlstore.Options{Dir: t.TempDir(), NoSync: true}
+		return reopenable{quick(t, o), o}
 	})
 }
 
 func TestPostgreSQLKeepsTheContract(t *testing.T) {
+	t.Parallel()
 	o := sqlstore.Options{URL: pgtest.Start(t)}
 	storetest.Run(t, func(t *testing.T) storetest.Store {
 		st := open(t, o)
@@ -80,7 +95,7 @@ func execPostgres(t *testing.T, url, statement string) {
 
 // engines runs a test on both.
 func engines(t *testing.T, test func(t *testing.T, o sqlstore.Options)) {
-	t.Run("SQLite", func(t *testing.T) { test(t, sqlstore.Options{Dir: t.TempDir()}) })
+	t.Run("SQLite", func(t *testing.T) { test(t, sqlstore.Options{Dir: t.TempDir(), NoSync: true}) })
 	t.Run("PostgreSQL", func(t *testing.T) { test(t, sqlstore.Options{URL: pgtest.Start(t)}) })
 }
 
@@ -96,6 +111,7 @@ func create(t testing.TB, st *sqlstore.Store, id string) *session.Session {
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
 func TestADataFolderIsUsedByOneProcess(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "made", "when missing")
 	first := open(t, sqlstore.Options{Dir: dir})
 	_, err := sqlstore.Open(t.Context(), sqlstore.Options{Dir: dir})
@@ -113,6 +129,7 @@ func TestADataFolderIsUsedByOneProcess(t *testing.T) {
 }
 
 func TestNobodyElseMayReadTheFiles(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	st := open(t, sqlstore.Options{Dir: dir})
 	create(t, st, "a")
@@ -138,6 +155,7 @@ func TestNobodyElseMayReadTheFiles(t *testing.T) {
 }
 
 func TestAFolderWithOddCharactersIsTakenAsItIs(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "a b?c#d%41ж&_txlock=deferred")
 	open(t, sqlstore.Options{Dir: dir})
 	if _, err := os.Stat(filepath.Join(dir, "tollgate.db")); err != nil {
@@ -146,6 +164,7 @@ func TestAFolderWithOddCharactersIsTakenAsItIs(t *testing.T) {
 }
 
 func TestStartingOnSQLiteFreesLeases(t *testing.T) {
+	t.Parallel()
 	o := sqlstore.Options{Dir: t.TempDir()}
 	st := open(t, o)
 	if err := st.Enqueue(t.Context(), jobs.Job{Kind: "k", Key: "a", RunAt: noon}); err != nil {
@@ -161,6 +180,7 @@ func TestStartingOnSQLiteFreesLeases(t *testing.T) {
 }
 
 func TestWhatIsDueSoonIsDueNowAndNothingElse(t *testing.T) {
+	t.Parallel()
 	st := open(t, sqlstore.Options{Dir: t.TempDir()})
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	for key, j := range map[string]jobs.Job{
@@ -181,6 +201,7 @@ func TestWhatIsDueSoonIsDueNowAndNothingElse(t *testing.T) {
 }
 
 func TestOtherDatabasesAreRefusedAndPasswordsNotShown(t *testing.T) {
+	t.Parallel()
 	for _, url := range []string{"mysql://u:secret@localhost/x", "postgres://u:secret@localhost:port/x", "postgres://u:secret@127.0.0.1:1/x"} {
 		_, err := sqlstore.Open(t.Context(), sqlstore.Options{URL: url})
 		if err == nil || strings.Contains(err.Error(), "secret") {
@@ -236,6 +257,7 @@ func (h *heard) until(t *testing.T, what string, cond func() bool) {
 }
 
 func TestWhoCommitsIsToldAtOnceAndNobodyIsToldOfAFailure(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, o sqlstore.Options) {
 		h := newHeard(&o)
 		st := open(t, o)
@@ -264,6 +286,7 @@ func TestWhoCommitsIsToldAtOnceAndNobodyIsToldOfAFailure(t *testing.T) {
 }
 
 func TestProcessesOnPostgreSQLHearEachOther(t *testing.T) {
+	t.Parallel()
 	url := pgtest.Start(t)
 	o := sqlstore.Options{URL: url}
 	h := newHeard(&o)
@@ -289,6 +312,7 @@ func TestProcessesOnPostgreSQLHearEachOther(t *testing.T) {
 }
 
 func TestProcessesStartingAtOnceMakeTheTablesOnce(t *testing.T) {
+	t.Parallel()
 	url := pgtest.Start(t)
 	var wg sync.WaitGroup
 	for range 4 {
@@ -307,6 +331,7 @@ func TestProcessesStartingAtOnceMakeTheTablesOnce(t *testing.T) {
 }
 
 func TestHealthIsAWriteThatArrives(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, o sqlstore.Options) {
 		st := open(t, o)
 		if err := st.Health(t.Context()); err != nil {
@@ -328,6 +353,7 @@ func TestHealthIsAWriteThatArrives(t *testing.T) {
 }
 
 func TestTheBacklogIsCounted(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, o sqlstore.Options) {
 		o.Now = func() time.Time { return noon }
 		st := open(t, o)
@@ -352,6 +378,7 @@ func TestTheBacklogIsCounted(t *testing.T) {
 }
 
 func TestBrowserSessions(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, o sqlstore.Options) {
 		now := noon
 		o.Now = func() time.Time { return now }
@@ -408,6 +435,7 @@ func TestBrowserSessions(t *testing.T) {
 // A reader that goes on from the last place it saw must see every event once, in each session's order, though writers
 // commit in another order than they began.
 func TestWhoReadsOnFromAPlaceMissesNoEvent(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, o sqlstore.Options) {
 		const writers, each = 6, 15
 		st := open(t, o)
@@ -468,6 +496,7 @@ func TestWhoReadsOnFromAPlaceMissesNoEvent(t *testing.T) {
 
 // A claim made between the look and the write is seen at the second try, on the engine where that can happen.
 func TestALateApprovalIsSavedWhileTheOrderIDIsBeingClaimed(t *testing.T) {
+	t.Parallel()
 	st := open(t, sqlstore.Options{URL: pgtest.Start(t)})
 	for round := range 20 {
 		id := strconv.Itoa(round)
@@ -495,6 +524,7 @@ func TestALateApprovalIsSavedWhileTheOrderIDIsBeingClaimed(t *testing.T) {
 }
 
 func TestAMerchantHasOneTagForEverWhoeverAsksFirst(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, o sqlstore.Options) {
 		st := open(t, o)
 		tags := map[string]string{}

@@ -11,7 +11,6 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"embed"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -38,6 +37,10 @@ import (
 
 // Options say where the data is and who wants to know of changes.
 type Options struct {
+	// NoSync lets SQLite's commits not wait for the disk: for tests, see package sqlitetest. What was committed outlives the
+	// process, but not a power failure.
+	NoSync bool
+
 	URL string // "": SQLite in Dir; "postgres://…": PostgreSQL
 	Dir string // the data folder; made if missing; used by one process at a time
 	Now func() time.Time
@@ -71,20 +74,29 @@ const (
 	pgChannel = "tollgate"
 )
 
-// Store keeps sessions, jobs and browser sessions.
+// Store keeps everything: each embedded part the tables that it is named after.
 type Store struct {
-	w, r     *sql.DB // on SQLite one writing connection and a pool that cannot write; on PostgreSQL the same pool twice
-	pg       bool
-	o        Options
-	instance string // names this Store in notices, so that it does not hear itself
+	*database
+	sessionStore
+	queue
+	history
+	customerStore
+	invoiceStore
+	merchantStore
+	sealedStore
+	sealingStore
+
 	lock     *os.File
 	listener *listener
-
-	mu      sync.Mutex
-	lastJob int64
-
 	closing  sync.Once
 	closeErr error
+}
+
+func newStore(d *database) *Store {
+	return &Store{
+		database: d, sessionStore: sessionStore{d}, queue: queue{d}, history: history{d}, customerStore: customerStore{d},
+		invoiceStore: invoiceStore{d}, merchantStore: merchantStore{d}, sealedStore: sealedStore{d}, sealingStore: sealingStore{d},
+	}
 }
 
 var (
@@ -106,7 +118,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	name := make([]byte, 8)
 	rand.Read(name)
-	st := &Store{o: o, instance: hex.EncodeToString(name)}
+	st := newStore(&database{o: o, instance: hex.EncodeToString(name)})
 	var err error
 	switch {
 	case o.URL == "":
@@ -142,6 +154,9 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 		return err
 	}
 	open := func(conns int, more ...string) (*sql.DB, error) {
+		if st.o.NoSync {
+			more = append(more, "synchronous(OFF)") // the later one counts
+		}
 		q := url.Values{"_pragma": append([]string{
 			"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)",
 		}, more...), "_txlock": {"immediate"}}
@@ -272,89 +287,6 @@ func (st *Store) Health(ctx context.Context) error {
 	})
 }
 
-// tx is a transaction with its context, which is not the caller's: see change.
-type tx struct {
-	*sql.Tx
-	ctx context.Context
-}
-
-func (t *tx) exec(query string, args ...any) error {
-	_, err := t.ExecContext(t.ctx, query, args...)
-	return err
-}
-
-// affected is exec that counts rows.
-func (t *tx) affected(query string, args ...any) (int64, error) {
-	res, err := t.ExecContext(t.ctx, query, args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
-}
-
-// errAgain says that another transaction was faster and that this one, run again, will see what it did.
-var errAgain = errors.New("sqlstore: run the transaction again")
-
-// notice is what is told to others once a change is committed.
-type notice struct {
-	session string
-	jobs    bool
-}
-
-// change runs f in a transaction that writes, again if another was in the way, and then tells of it. The caller's
-// context counts until the transaction begins: a shopper who goes away must not cut a commit in two, which would leave
-// us not knowing whether it happened.
-func (st *Store) change(ctx context.Context, n notice, f func(*tx) error) error {
-	for try := 1; ; try++ {
-		err := st.once(ctx, n, f)
-		switch {
-		case err == nil:
-			st.tell(n)
-			return nil
-		case try < txTries && (errors.Is(err, errAgain) || collided(err)):
-		default:
-			return err
-		}
-	}
-}
-
-func (st *Store) once(ctx context.Context, n notice, f func(*tx) error) error {
-	conn, err := st.w.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), txLimit)
-	defer cancel()
-	begun, err := conn.BeginTx(own, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = begun.Rollback() }() // nothing after a commit
-	t := &tx{Tx: begun, ctx: own}
-	if err := f(t); err != nil {
-		return err
-	}
-	if st.pg && n != (notice{}) {
-		if err := t.exec(`SELECT pg_notify($1, $2)`, pgChannel, n.encode(st.instance)); err != nil {
-			return err
-		}
-	}
-	return t.Commit()
-}
-
-func (st *Store) tell(n notice) {
-	if n.session != "" && st.o.OnSession != nil {
-		st.o.OnSession(n.session)
-	}
-	if n.jobs && st.o.OnJobs != nil {
-		st.o.OnJobs()
-	}
-}
-
 // unique tells whether err is the violation of a unique index or primary key. Which one follows from the statement.
 func unique(err error) bool {
 	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
@@ -370,17 +302,6 @@ func unique(err error) bool {
 func collided(err error) bool {
 	pe, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && (pe.Code == "40P01" || pe.Code == "40001")
-}
-
-// newJobID grows within this process and is unlike those of others: microseconds, then twelve random bits.
-func (st *Store) newJobID() int64 {
-	var b [2]byte
-	rand.Read(b[:])
-	id := st.o.Now().UnixMicro()<<12 | int64(binary.BigEndian.Uint16(b[:])&0xfff)
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	st.lastJob = max(st.lastJob+1, id)
-	return st.lastJob
 }
 
 // micros is how a time is stored. The zero time is 0.

@@ -14,7 +14,7 @@ var _ merchant.Tags = (*Store)(nil)
 const tagLetters = "0123456789abcdefghijklmnopqrstuvwxyz" // one case: a gateway may not tell the other apart
 
 // Tag is the merchant's tag, made when it is first asked for.
-func (st *Store) Tag(ctx context.Context, owner string) (tag string, err error) {
+func (st *merchantStore) Tag(ctx context.Context, owner string) (tag string, err error) {
 	read := func(row *sql.Row) error { return row.Scan(&tag) }
 	const query = `SELECT tag FROM merchant_tag WHERE merchant = $1`
 	if err = read(st.r.QueryRowContext(ctx, query, owner)); !errors.Is(err, sql.ErrNoRows) {

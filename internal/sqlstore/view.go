@@ -34,7 +34,7 @@ func View(ctx context.Context, o Options, see func(*Store) error) error {
 		return err
 	}
 	defer db.Close()
-	return see(&Store{r: db, o: o, pg: o.URL != ""})
+	return see(newStore(&database{r: db, o: o, pg: o.URL != ""}))
 }
 
 func readOnly(o Options) (*sql.DB, error) {

@@ -14,12 +14,14 @@ import (
 )
 
 func TestSQLiteKeepsTheContractOfWebhooks(t *testing.T) {
+	t.Parallel()
 	webhooktest.Run(t, func(t *testing.T) webhooktest.Store {
-		return webhooks(open(t, sqlstore.Options{Dir: t.TempDir()}))
+		return webhooks(quick(t, sqlstore.Options{Dir: t.TempDir()}))
 	})
 }
 
 func TestPostgreSQLKeepsTheContractOfWebhooks(t *testing.T) {
+	t.Parallel()
 	webhooktest.Run(t, func(t *testing.T) webhooktest.Store {
 		return webhooks(open(t, sqlstore.Options{URL: pgtest.Start(t)}))
 	})
@@ -53,6 +55,7 @@ func happen(t *testing.T, st *sqlstore.Store, s webhooktest.Session, types ...st
 
 // What happened to an endpoint stands in the merchant's one history, after what caused it.
 func TestEventsAboutEndpointsAreInTheHistory(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, o sqlstore.Options) {
 		st := open(t, o)
 		w := webhooks(st)
@@ -86,6 +89,7 @@ func history(t *testing.T, st *sqlstore.Store, merchant string, after int64) []s
 
 // Rows that an earlier version wrote say nothing of their merchant. They are read as the others, and come to say it.
 func TestEventsOfAnEarlierVersionAreReadAndGivenTheirMerchant(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, o sqlstore.Options) {
 		st := open(t, o)
 		read := func() string {
@@ -152,6 +156,7 @@ func TestEventsOfAnEarlierVersionAreReadAndGivenTheirMerchant(t *testing.T) {
 // A merchant whose sessions each name an address of their own has as many endpoints, and the feed reads those of the events
 // at hand.
 func TestAddressesThatSessionsNameAreSweptWithTheirDeliveries(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, o sqlstore.Options) {
 		st := open(t, o)
 		w := st.Webhooks()
@@ -178,6 +183,7 @@ func TestAddressesThatSessionsNameAreSweptWithTheirDeliveries(t *testing.T) {
 }
 
 func TestAStoreOfTheVersionBeforeIsTakenOverWithAllItHolds(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, o sqlstore.Options) {
 		sqlstore.OpenAt(t, o, 7, func(db *sql.DB) {
 			for _, statement := range []string{

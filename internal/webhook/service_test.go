@@ -21,6 +21,7 @@ import (
 
 	"tollgate/internal/jobs"
 	"tollgate/internal/sqlstore"
+	"tollgate/internal/sqlstore/sqlitetest"
 	"tollgate/internal/webhook"
 	"tollgate/session"
 )
@@ -102,7 +103,7 @@ func newHouse(t testing.TB) *house {
 
 func (h *house) open() {
 	h.t.Helper()
-	db, err := sqlstore.Open(context.Background(), sqlstore.Options{Dir: h.dir, Now: h.clock.Now})
+	db, err := sqlitetest.Open(context.Background(), sqlstore.Options{Dir: h.dir, Now: h.clock.Now})
 	if err != nil {
 		h.t.Fatal(err)
 	}

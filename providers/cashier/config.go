@@ -119,12 +119,15 @@ func (c *Config) Open(env providers.Env) (providers.Provider, error) {
 		return nil, err
 	}
 	p := &provider{
-		client: client{
-			http: env.HTTP, base: strings.TrimRight(c.BaseURL, "/"), bearer: c.Bearer, apiKey: c.APIKey,
-			access: newAccess(env.HTTP, env.Now, strings.TrimRight(c.IdentityURL, "/"), c.Login, c.Password),
+		orders: orders{
+			client: client{
+				http: env.HTTP, base: strings.TrimRight(c.BaseURL, "/"), bearer: c.Bearer, apiKey: c.APIKey,
+				access: newAccess(env.HTTP, env.Now, strings.TrimRight(c.IdentityURL, "/"), c.Login, c.Password),
+			},
+			now: env.Now, login: c.Login, tsp: c.TSPID,
+			byOrder: c.AmountMode == ModeOrder, orderCurrency: cmp.Or(c.OrderCurrency, paymentCurrency),
 		},
-		now: env.Now, loopback: env.Loopback, login: c.Login, tsp: c.TSPID, tspCode: c.TSPCode, formURL: strings.TrimRight(c.FormURL, "/"),
-		byOrder: c.AmountMode == ModeOrder, orderCurrency: cmp.Or(c.OrderCurrency, paymentCurrency), rub: rub,
+		loopback: env.Loopback, tspCode: c.TSPCode, formURL: strings.TrimRight(c.FormURL, "/"), rub: rub,
 		asksCode: c.SavedCardCode == nil || *c.SavedCardCode,
 	}
 	if c.CallbackPublicKey != "" {

@@ -122,35 +122,38 @@ func (s *spoiler) RoundTrip(r *http.Request) (*http.Response, error) {
 			res.StatusCode, res.Header = answer.StatusCode, answer.Header
 		}
 	}
-	body := func(b []byte) (*http.Response, error) {
-		res.Body = io.NopCloser(bytes.NewReader(b))
-		return res, nil
-	}
 	switch s.do {
 	case cut:
 		return nil, errCut
-	case cutBody:
-		res.Body = io.NopCloser(io.MultiReader(bytes.NewReader(taken[:len(taken)/2]), broken{}))
-		return res, nil
-	case half:
-		return body(taken[:len(taken)/2])
 	case hang:
 		cancel() // the deadline, without waiting for it
 		<-r.Context().Done()
 		return nil, context.DeadlineExceeded
+	}
+	res.Body = s.answer(res.Header, sent, taken)
+	return res, nil
+}
+
+// answer is the body that comes in the place of what the gateway answered to what was sent.
+func (s *spoiler) answer(header http.Header, sent, taken []byte) io.ReadCloser {
+	body := func(b []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(b)) }
+	switch s.do {
+	case cutBody:
+		return io.NopCloser(io.MultiReader(bytes.NewReader(taken[:len(taken)/2]), broken{}))
+	case half:
+		return body(taken[:len(taken)/2])
 	case page:
-		res.Header.Set("Content-Type", "text/html")
+		header.Set("Content-Type", "text/html")
 		return body([]byte("<!DOCTYPE html>\n<html><head><title>Oops</title></head><body><h1>Something went wrong</h1>status=approved&amp;orderStatus=2</body></html>\n"))
 	case nothing:
 		return body(nil)
 	case huge:
-		res.Body = io.NopCloser(io.LimitReader(zeros{}, 10<<20))
-		return res, nil
+		return io.NopCloser(io.LimitReader(zeros{}, 10<<20))
 	case moved:
-		res.Header.Set("Location", "https://elsewhere.example/login")
+		header.Set("Location", "https://elsewhere.example/login")
 		return body(nil)
 	case echo:
-		res.Header.Set("Content-Type", "text/html")
+		header.Set("Content-Type", "text/html")
 		text, err := url.QueryUnescape(string(sent))
 		if err != nil {
 			text = string(sent)

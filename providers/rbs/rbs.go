@@ -642,12 +642,7 @@ func standing(p providers.Payment, o object) (providers.Standing, error) {
 	if st.Amount, err = amount(p, o); err != nil {
 		return st, err
 	}
-	mdOrder := ""
-	for _, a := range o.List("attributes") {
-		if a.Text("name") == "mdOrder" {
-			mdOrder = wire.ID(a.Text("value"))
-		}
-	}
+	mdOrder := mdOrderOf(o)
 	if mdOrder != "" {
 		st.Ref.OrderID = mdOrder // the caller compares it with the one it knows
 	}
@@ -717,6 +712,16 @@ func standing(p providers.Payment, o object) (providers.Standing, error) {
 		st.Outcome = providers.Processing
 	}
 	return st, nil
+}
+
+// mdOrderOf is the gateway's id of the order, "" where the answer has none.
+func mdOrderOf(o object) (id string) {
+	for _, a := range o.List("attributes") {
+		if a.Text("name") == "mdOrder" {
+			id = wire.ID(a.Text("value"))
+		}
+	}
+	return id
 }
 
 // contradictory is an order whose state and sums do not fit each other; nobody should believe either.

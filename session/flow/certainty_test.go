@@ -33,6 +33,7 @@ func lateMoney(t *testing.T, tune ...func(*house)) *house {
 }
 
 func TestLateMoneyBesideALiveAttemptPaysTheOrderAndNoFurtherAttemptBegins(t *testing.T) {
+	t.Parallel()
 	h := lateMoney(t)
 	if s := h.session(); s.Status() != session.StatusPaid {
 		t.Errorf("the order is paid, the session %s", s.Status())
@@ -55,6 +56,7 @@ func TestLateMoneyBesideALiveAttemptPaysTheOrderAndNoFurtherAttemptBegins(t *tes
 }
 
 func TestNothingMoreIsSentForAnAttemptOnceAnotherHasPaid(t *testing.T) {
+	t.Parallel()
 	h := lateMoney(t)
 	if _, err := h.returned(h.token(), cres(trans1)); err != nil {
 		t.Fatal(err)
@@ -67,6 +69,7 @@ func TestNothingMoreIsSentForAnAttemptOnceAnotherHasPaid(t *testing.T) {
 }
 
 func TestAnAttemptThatIsNotWantedAnyMoreIsClosedAtOnceWhereTheGatewayCan(t *testing.T) {
+	t.Parallel()
 	h := lateMoney(t, withCloser)
 	h.forward(2 * time.Second)
 	h.is(session.Abandoned)
@@ -77,6 +80,7 @@ func TestAnAttemptThatIsNotWantedAnyMoreIsClosedAtOnceWhereTheGatewayCan(t *test
 
 // The database may be older than the truth, after a failover or a restore: a call that is not in the book may have been made.
 func TestACallWhosePermissionWasForgottenIsAskedAboutAndNeverAssumedUnsent(t *testing.T) {
+	t.Parallel()
 	for name, alone := range map[string]bool{"one machine": true, "several": false} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, func(h *house) { h.alone = alone })
@@ -99,6 +103,7 @@ func TestACallWhosePermissionWasForgottenIsAskedAboutAndNeverAssumedUnsent(t *te
 }
 
 func TestAfterAForgottenPermissionTheShopperGoesOnAtTheBank(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	var copied string
 	h.gw.register = func() error { copied = h.snapshot(t); return nil }
@@ -122,6 +127,7 @@ func TestAfterAForgottenPermissionTheShopperGoesOnAtTheBank(t *testing.T) {
 }
 
 func TestAForgottenCallThatTheGatewayIsSlowToShowIsNotAFailure(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, alone)
 	var copied string
 	h.gw.register = func() error { copied = h.snapshot(t); return nil }
@@ -142,6 +148,7 @@ func TestAForgottenCallThatTheGatewayIsSlowToShowIsNotAFailure(t *testing.T) {
 }
 
 func TestAProvedCallbackOfAnAttemptWithoutAPermissionIsListenedTo(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	var copied string
 	h.gw.register = func() error { copied = h.snapshot(t); return nil }
@@ -155,6 +162,7 @@ func TestAProvedCallbackOfAnAttemptWithoutAPermissionIsListenedTo(t *testing.T) 
 }
 
 func TestTheAnswerOfACallThatTheBookHasForgottenIsWrittenDown(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	var copied string
 	h.gw.register = func() error { copied = h.snapshot(t); return nil }
@@ -172,6 +180,7 @@ func TestTheAnswerOfACallThatTheBookHasForgottenIsWrittenDown(t *testing.T) {
 
 // A crash between registering the order and the permission is no restore, and nobody is kept for the order's whole life.
 func TestAnOrderThatNoCardReachedIsLetGoOnceNoCallCanBeUnderWay(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, alone)
 	h.gw.status = func(_ context.Context, p providers.Payment, _ *order) (providers.Standing, error) {
 		return providers.Standing{Outcome: providers.Waiting, Ref: p.Ref, Amount: p.Amount}, nil
@@ -190,6 +199,7 @@ func TestAnOrderThatNoCardReachedIsLetGoOnceNoCallCanBeUnderWay(t *testing.T) {
 }
 
 func TestAClosedOrderIsNoProofWhileACallOfADeadProcessMayArrive(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, alone)
 	h.gw.status = func(_ context.Context, p providers.Payment, _ *order) (providers.Standing, error) {
 		return providers.Standing{Outcome: providers.Closed, Ref: p.Ref, Amount: p.Amount}, nil
@@ -204,6 +214,7 @@ func TestAClosedOrderIsNoProofWhileACallOfADeadProcessMayArrive(t *testing.T) {
 }
 
 func TestOtherPeoplesQuestionsUseNothingOfTheScheduleUp(t *testing.T) {
+	t.Parallel()
 	for name, ask := range map[string]func(t *testing.T, h *house){
 		"the merchant": func(t *testing.T, h *house) {
 			if _, err := h.flow.Inquire(t.Context(), h.id); err != nil {
@@ -236,6 +247,7 @@ func TestOtherPeoplesQuestionsUseNothingOfTheScheduleUp(t *testing.T) {
 }
 
 func TestVisitsOfTheReturnAddressUseNothingOfTheScheduleUp(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
 	h.gw.resume = func(_ context.Context, p providers.Payment, _ providers.Answer, o *order) (providers.Step, error) {
@@ -259,6 +271,7 @@ func TestVisitsOfTheReturnAddressUseNothingOfTheScheduleUp(t *testing.T) {
 }
 
 func TestMoreCapturedThanWasHeldIsNotBelieved(t *testing.T) {
+	t.Parallel()
 	for name, st := range map[string]struct {
 		outcome                  providers.Outcome
 		held, captured, refunded int64
@@ -300,6 +313,7 @@ func TestMoreCapturedThanWasHeldIsNotBelieved(t *testing.T) {
 }
 
 func TestAnOperationWhosePermissionWasForgottenIsAskedAboutAndNotSentAgain(t *testing.T) {
+	t.Parallel()
 	h, g := atTheOffice(t, providers.Paid)
 	var copied string
 	status := h.gw.status
@@ -328,6 +342,7 @@ func TestAnOperationWhosePermissionWasForgottenIsAskedAboutAndNotSentAgain(t *te
 }
 
 func TestTheAnswerOfAForgottenOperationIsWrittenDown(t *testing.T) {
+	t.Parallel()
 	h, g := atTheOffice(t, providers.Paid)
 	var copied string
 	status := h.gw.status
@@ -347,6 +362,7 @@ func TestTheAnswerOfAForgottenOperationIsWrittenDown(t *testing.T) {
 
 // Of two operations "of all that is left" the slower one takes what the faster one left, or nothing.
 func TestAllThatIsLeftIsReckonedAnewWhenAnotherMachineWasFaster(t *testing.T) {
+	t.Parallel()
 	h, _ := atTheOffice(t, providers.Paid)
 	h.flow.Store = &conflicting{Store: h.flow.Store, before: func() {
 		s := h.session()
@@ -386,6 +402,7 @@ func (h *house) money(reference string) {
 }
 
 func TestANumberWithMoneyOfOursUnderItIsPaidByItAndNotPaidAgain(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.money("order-1") // by an attempt that the database has forgotten
 	h.gw.taken = map[string]error{"order-1": &providers.AlreadyPaid{Ref: providers.Ref{Reference: "order-1", OrderID: "g-order-1"}, Ours: true}}
@@ -398,6 +415,7 @@ func TestANumberWithMoneyOfOursUnderItIsPaidByItAndNotPaidAgain(t *testing.T) {
 }
 
 func TestMoneyUnderANumberThatNothingProvesToBeOursIsNeitherOursNorPaidAgain(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.money("order-1")
 	h.gw.taken = map[string]error{"order-1": &providers.AlreadyPaid{Ref: providers.Ref{Reference: "order-1", OrderID: "g-order-1"}}}
@@ -416,6 +434,7 @@ func TestMoneyUnderANumberThatNothingProvesToBeOursIsNeitherOursNorPaidAgain(t *
 }
 
 func TestMoneyThatTheGatewayShowsWithoutProofThatItIsOursWaitsForAPerson(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.status = func(_ context.Context, p providers.Payment, _ *order) (providers.Standing, error) {
 		return providers.Standing{Outcome: providers.Paid, Ref: p.Ref, Amount: p.Amount, Held: p.Amount.Minor, Captured: p.Amount.Minor, Unproven: true}, nil
@@ -429,6 +448,7 @@ func TestMoneyThatTheGatewayShowsWithoutProofThatItIsOursWaitsForAPerson(t *test
 }
 
 func TestNumbersThatAnotherSystemUsedArePassedOverWithoutLosingATry(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.taken = map[string]error{"order-1": providers.ErrReferenceTaken, "order-2": providers.ErrReferenceTaken}
 	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
@@ -471,6 +491,7 @@ func (h *house) leaves(st providers.Standing) {
 }
 
 func TestAHoldWhoseDebitWasRefusedIsReleasedOnceAndTheShopperMayTryAgain(t *testing.T) {
+	t.Parallel()
 	h, g := debitRefused(t)
 	funds := &providers.Decline{Reason: providers.InsufficientFunds}
 	h.leaves(providers.Standing{Outcome: providers.HoldLeft, Held: 123_450, Decline: funds})
@@ -497,6 +518,7 @@ func TestAHoldWhoseDebitWasRefusedIsReleasedOnceAndTheShopperMayTryAgain(t *test
 }
 
 func TestAHoldWhoseReleaseIsRefusedWaitsForAPersonAndNoOtherCardBegins(t *testing.T) {
+	t.Parallel()
 	for name, refuse := range map[string]func(h *house, g *office){
 		"by the operation": func(_ *house, g *office) {
 			g.do = func(providers.Op) (providers.OpResult, error) {
@@ -532,6 +554,7 @@ func TestAHoldWhoseReleaseIsRefusedWaitsForAPersonAndNoOtherCardBegins(t *testin
 }
 
 func TestAReleaseSurvivesDeathAtEveryPlace(t *testing.T) {
+	t.Parallel()
 	for _, place := range []string{"status.stored", "operation.permitted", "operation.answered", "operation.stored"} {
 		t.Run(place, func(t *testing.T) {
 			h, g := debitRefused(t)

@@ -11,6 +11,7 @@ import (
 
 	"tollgate/internal/account"
 	"tollgate/internal/sqlstore"
+	"tollgate/internal/sqlstore/sqlitetest"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/session/flow"
@@ -172,10 +173,11 @@ var places = []string{
 // Whatever the gateway answers or does not, whatever browsers bring, in whatever order, however often the process dies:
 // nobody is charged twice, final states stay, the events have no gap, and in the end everything is known and true.
 func TestChanceFindsNoWayToChargeTwiceOrToLoseAPayment(t *testing.T) {
+	t.Parallel()
 	run := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		run++
-		st, err := sqlstore.Open(t.Context(), sqlstore.Options{Dir: fmt.Sprintf("%s/%d", t.TempDir(), run)})
+		st, err := sqlitetest.Open(t.Context(), sqlstore.Options{Dir: fmt.Sprintf("%s/%d", t.TempDir(), run)})
 		if err != nil {
 			rt.Fatalf("%v", err)
 		}

@@ -25,6 +25,7 @@ import (
 	"tollgate/internal/jobs"
 	"tollgate/internal/money"
 	"tollgate/internal/sqlstore"
+	"tollgate/internal/sqlstore/sqlitetest"
 	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/session"
@@ -255,7 +256,7 @@ func newHouse(t *testing.T, tune ...func(*house)) *house {
 	t.Helper()
 	var h *house
 	dir := t.TempDir()
-	st, err := sqlstore.Open(t.Context(), sqlstore.Options{Dir: dir, Now: func() time.Time { return h.now() }})
+	st, err := sqlitetest.Open(t.Context(), sqlstore.Options{Dir: dir, Now: func() time.Time { return h.now() }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -321,7 +322,7 @@ func (h *house) restore(t *testing.T, copied string) {
 	if err := os.WriteFile(file, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if h.store, err = sqlstore.Open(t.Context(), sqlstore.Options{Dir: h.dir, Now: h.now}); err != nil {
+	if h.store, err = sqlitetest.Open(t.Context(), sqlstore.Options{Dir: h.dir, Now: h.now}); err != nil {
 		t.Fatal(err)
 	}
 	h.restart()

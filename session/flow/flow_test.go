@@ -41,6 +41,7 @@ func (h *house) charge(reference string) {
 }
 
 func TestAnOrderThatIsNotRegisteredFailsWithoutACallThatCouldMoveMoney(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.register = func() error { return errCut }
 	h.submit()
@@ -54,6 +55,7 @@ func TestAnOrderThatIsNotRegisteredFailsWithoutACallThatCouldMoveMoney(t *testin
 }
 
 func TestApprovedByTheCallIsPaidOnlyByTheInquiry(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = func(_ context.Context, p providers.Payment, _ *order) (providers.Step, error) {
 		return said(providers.Finished, p), nil
@@ -67,6 +69,7 @@ func TestApprovedByTheCallIsPaidOnlyByTheInquiry(t *testing.T) {
 }
 
 func TestAPaymentWithoutAnAnswerIsUnknownUntilAnInquiryDecidesAndIsNeverSentAgain(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	down := true
 	h.gw.pay = func(_ context.Context, _ providers.Payment, o *order) (providers.Step, error) {
@@ -95,6 +98,7 @@ func TestAPaymentWithoutAnAnswerIsUnknownUntilAnInquiryDecidesAndIsNeverSentAgai
 }
 
 func TestNotFoundIsProofOnlyAfterDeadlineAndSettlingTimeAndASecondLook(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = never(h)
 	h.submit()
@@ -118,6 +122,7 @@ func TestNotFoundIsProofOnlyAfterDeadlineAndSettlingTimeAndASecondLook(t *testin
 const fast = 5 * time.Second
 
 func TestAFirstNotFoundLongAfterTheDeadlineIsLookedAtAgain(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = never(h)
 	down := true
@@ -144,6 +149,7 @@ func TestAFirstNotFoundLongAfterTheDeadlineIsLookedAtAgain(t *testing.T) {
 }
 
 func TestALostChallengeIsClosedAndThenNothingCanBeCharged(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, withCloser)
 	h.gw.pay = challenged
 	h.submit()
@@ -157,6 +163,7 @@ func TestALostChallengeIsClosedAndThenNothingCanBeCharged(t *testing.T) {
 }
 
 func TestMoneyTakenWhileTheOrderIsBeingClosedWins(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, func(h *house) {
 		h.acc.Provider = closer{h.gw, func(o *order) error { o.charges++; return nil }}
 	})
@@ -167,6 +174,7 @@ func TestMoneyTakenWhileTheOrderIsBeingClosedWins(t *testing.T) {
 }
 
 func TestACloseWithoutAnAnswerProvesNothing(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, func(h *house) {
 		h.acc.Provider = closer{h.gw, func(*order) error { return errCut }}
 	})
@@ -177,6 +185,7 @@ func TestACloseWithoutAnAnswerProvesNothing(t *testing.T) {
 }
 
 func TestAnOrderThatCannotBeClosedIsOutlived(t *testing.T) {
+	t.Parallel()
 	const life = 2 * time.Hour
 	h := newHouse(t, func(h *house) { h.acc.OrderLife = life })
 	h.gw.pay = challenged
@@ -191,6 +200,7 @@ func TestAnOrderThatCannotBeClosedIsOutlived(t *testing.T) {
 }
 
 func TestALateApprovalOfAFailedAttemptPaysASessionThatIsStillOpen(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = never(h)
 	h.submit()
@@ -204,6 +214,7 @@ func TestALateApprovalOfAFailedAttemptPaysASessionThatIsStillOpen(t *testing.T) 
 }
 
 func TestALateApprovalAfterTheEndOfTheSessionIsReportedOnce(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]struct {
 		by   func(t *testing.T, h *house)
 		want session.Status
@@ -238,6 +249,7 @@ func cancel(t *testing.T, h *house) {
 }
 
 func TestALateApprovalBesideAPaymentIsReportedAndDoesNotHideIt(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = never(h)
 	h.submit()
@@ -254,6 +266,7 @@ func TestALateApprovalBesideAPaymentIsReportedAndDoesNotHideIt(t *testing.T) {
 }
 
 func TestAnotherAmountIsHeldAndReleasedWhenTheGatewaySaysTheRightOne(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.amount = h.session().Amount
 	h.gw.amount.Minor = 999
@@ -270,6 +283,7 @@ func TestAnotherAmountIsHeldAndReleasedWhenTheGatewaySaysTheRightOne(t *testing.
 }
 
 func TestADeclineOfAnotherAmountIsNotADecline(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.amount = h.session().Amount
 	h.gw.amount.Minor = 999
@@ -285,6 +299,7 @@ func TestADeclineOfAnotherAmountIsNotADecline(t *testing.T) {
 }
 
 func TestAGatewayThatDoesNotKnowItselfIsAskedSlowly(t *testing.T) {
+	t.Parallel()
 	asked := func(outcome providers.Outcome) int {
 		h := newHouse(t)
 		h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
@@ -307,6 +322,7 @@ func TestAGatewayThatDoesNotKnowItselfIsAskedSlowly(t *testing.T) {
 }
 
 func TestAfterSevenDaysAPersonIsAskedOnceAndTheGatewayNoMore(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
 		o.outcome = providers.Processing
@@ -333,6 +349,7 @@ func TestAfterSevenDaysAPersonIsAskedOnceAndTheGatewayNoMore(t *testing.T) {
 }
 
 func TestAStepOfAnUnknownKindOrVersionIsAWaitNeverADecline(t *testing.T) {
+	t.Parallel()
 	for name, step := range map[string]providers.Step{
 		"kind":    {V: providers.StepVersion, Kind: "dance"},
 		"version": {V: providers.StepVersion + 1, Kind: providers.Declined, Decline: &providers.Decline{Reason: providers.Fraud}},
@@ -354,6 +371,7 @@ func TestAStepOfAnUnknownKindOrVersionIsAWaitNeverADecline(t *testing.T) {
 }
 
 func TestOnePermissionOneCallHoweverManyMachinesHaveTheJob(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
 	h.submit()
@@ -395,6 +413,7 @@ func TestOnePermissionOneCallHoweverManyMachinesHaveTheJob(t *testing.T) {
 }
 
 func TestTwoTabsOneAttempt(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
 	var all sync.WaitGroup
@@ -422,6 +441,7 @@ func TestTwoTabsOneAttempt(t *testing.T) {
 }
 
 func TestAnAnswerThatGotLostIsSentAgainOnlyWhenTheGatewayStillWaitsForItAndEverMoreSlowly(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
 		step := challenge(p, trans1)
@@ -460,6 +480,7 @@ func TestAnAnswerThatGotLostIsSentAgainOnlyWhenTheGatewayStillWaitsForItAndEverM
 }
 
 func TestAnAnswerWithoutAnAnswerIsNotSentAgainWhileTheGatewayWorks(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
 	h.gw.resume = func(_ context.Context, _ providers.Payment, _ providers.Answer, o *order) (providers.Step, error) {
@@ -480,6 +501,7 @@ func TestAnAnswerWithoutAnAnswerIsNotSentAgainWhileTheGatewayWorks(t *testing.T)
 }
 
 func TestTheSameReturnAHundredTimesIsOneAnswer(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
 	h.submit()
@@ -507,6 +529,7 @@ func TestTheSameReturnAHundredTimesIsOneAnswer(t *testing.T) {
 }
 
 func TestAnAnswerOfAnotherAuthenticationChangesNothing(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
 	h.submit()
@@ -541,6 +564,7 @@ func soft(h *house) {
 }
 
 func TestAnswersOfAnEarlierRunChangeNothing(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	soft(h)
 	h.submit()
@@ -565,6 +589,7 @@ func TestAnswersOfAnEarlierRunChangeNothing(t *testing.T) {
 }
 
 func TestASoftDeclineGoesOnWithTheCardInMemory(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	soft(h)
 	h.submit()
@@ -578,6 +603,7 @@ func TestASoftDeclineGoesOnWithTheCardInMemory(t *testing.T) {
 }
 
 func TestACardThatNobodyRemembersIsAskedForAndNoOtherIsTaken(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	soft(h)
 	h.submit()
@@ -619,6 +645,7 @@ func TestACardThatNobodyRemembersIsAskedForAndNoOtherIsTaken(t *testing.T) {
 }
 
 func TestTheCardIsForgottenAtTheEndAndAfterFifteenMinutes(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
 	h.submit()
@@ -638,6 +665,7 @@ func TestTheCardIsForgottenAtTheEndAndAfterFifteenMinutes(t *testing.T) {
 }
 
 func TestExpiryDoesNotCutAnAttemptThatIsRunning(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.forward(29 * time.Minute)
 	h.gw.pay = challenged
@@ -658,6 +686,7 @@ func TestExpiryDoesNotCutAnAttemptThatIsRunning(t *testing.T) {
 }
 
 func TestASessionThatNobodyPaysExpiresOnceAndTakesNoCard(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.forward(31 * time.Minute)
 	if h.session().Status() != session.StatusExpired || h.told("session.expired") != 1 {
@@ -669,6 +698,7 @@ func TestASessionThatNobodyPaysExpiresOnceAndTakesNoCard(t *testing.T) {
 }
 
 func TestFiveTriesAndNoMore(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
 		o.outcome = providers.Refused
@@ -689,6 +719,7 @@ func TestFiveTriesAndNoMore(t *testing.T) {
 }
 
 func TestACallbackOnAFinalStateLooksAgain(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
 		o.outcome = providers.Refused
@@ -705,6 +736,7 @@ func TestACallbackOnAFinalStateLooksAgain(t *testing.T) {
 }
 
 func TestAForgedCallbackCostsNoInquiry(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
 	h.submit()
@@ -719,6 +751,7 @@ func TestAForgedCallbackCostsNoInquiry(t *testing.T) {
 }
 
 func TestACallbackThatSaysMoreThanTheCallIsOnlyAHint(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
 	h.submit()
@@ -732,6 +765,7 @@ func TestACallbackThatSaysMoreThanTheCallIsOnlyAHint(t *testing.T) {
 }
 
 func TestACallbackDuringACallDoesNotTakeThePlaceOfTheInquiryThatLooksAfterIt(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	at, free := make(chan struct{}), make(chan struct{})
 	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
@@ -758,6 +792,7 @@ func TestACallbackDuringACallDoesNotTakeThePlaceOfTheInquiryThatLooksAfterIt(t *
 }
 
 func TestAnAnswerThatComesAfterTheInquiryDecidedChangesNothing(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	at, free := make(chan struct{}), make(chan struct{})
 	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
@@ -780,6 +815,7 @@ func TestAnAnswerThatComesAfterTheInquiryDecidedChangesNothing(t *testing.T) {
 }
 
 func TestACardThatDiedWithItsProcessBeforeAnythingWasSentIsAFailure(t *testing.T) {
+	t.Parallel()
 	for _, place := range []string{"attempt.written", "register.answered"} {
 		t.Run(place, func(t *testing.T) {
 			h := newHouse(t)
@@ -802,6 +838,7 @@ func TestACardThatDiedWithItsProcessBeforeAnythingWasSentIsAFailure(t *testing.T
 }
 
 func TestAPermissionThatDiedUnusedIsNotUsedByAnybodyElse(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.dieNext("pay.permitted")
 	before := h.count("pay.permitted")
@@ -819,6 +856,7 @@ func TestAPermissionThatDiedUnusedIsNotUsedByAnybodyElse(t *testing.T) {
 }
 
 func TestASilentMethodGoesOnAfterTenSecondsWithN(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = func(_ context.Context, p providers.Payment, _ *order) (providers.Step, error) {
 		return method(p, trans1), nil
@@ -842,6 +880,7 @@ func TestASilentMethodGoesOnAfterTenSecondsWithN(t *testing.T) {
 }
 
 func TestWithoutAMethodTheIndicatorIsUAndNobodyWaits(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = func(_ context.Context, p providers.Payment, _ *order) (providers.Step, error) {
 		s := method(p, trans1)
@@ -856,6 +895,7 @@ func TestWithoutAMethodTheIndicatorIsUAndNobodyWaits(t *testing.T) {
 }
 
 func TestOnlyTheFirstPageGoesToTheBankByItself(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
 	h.submit()
@@ -873,6 +913,7 @@ func TestOnlyTheFirstPageGoesToTheBankByItself(t *testing.T) {
 }
 
 func TestAnEmptyReturnOnlyMakesUsAskAndNotOften(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
 	h.submit()
@@ -891,6 +932,7 @@ func TestAnEmptyReturnOnlyMakesUsAskAndNotOften(t *testing.T) {
 
 // Gateways that finish by themselves send the shopper back with nothing in hand.
 func TestAShopperWhoComesBackEmptyHandedIsSentToTheBankAgainOnlyIfTheGatewayStillWaits(t *testing.T) {
+	t.Parallel()
 	redirected := func(_ context.Context, p providers.Payment, _ *order) (providers.Step, error) {
 		step := said(providers.Redirect, p)
 		step.Link = "https://gateway.example/page"
@@ -922,6 +964,7 @@ func TestAShopperWhoComesBackEmptyHandedIsSentToTheBankAgainOnlyIfTheGatewayStil
 }
 
 func TestAnAnswerThatWasTakenIsNotSentAgainThoughTheGatewayIsSlowToSaySo(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
 		step := challenge(p, trans1)
@@ -942,6 +985,7 @@ func TestAnAnswerThatWasTakenIsNotSentAgainThoughTheGatewayIsSlowToSaySo(t *test
 }
 
 func TestAPanicInAGatewayCallIsACallWithoutAnAnswerAndSaysNothingOfTheCard(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	panicked := make(chan struct{})
 	h.gw.pay = func(_ context.Context, _ providers.Payment, o *order) (providers.Step, error) {
@@ -962,6 +1006,7 @@ func TestAPanicInAGatewayCallIsACallWithoutAnAnswerAndSaysNothingOfTheCard(t *te
 
 // The breaker of a gateway that is down lets nothing out: that is proof, and the shopper need not wait for more of it.
 func TestACallThatProvablyNeverLeftFailsAtOnce(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		dials int
 		want  session.State

@@ -11,6 +11,7 @@ import (
 
 	"tollgate/internal/pgtest"
 	"tollgate/internal/sqlstore"
+	"tollgate/internal/sqlstore/sqlitetest"
 	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/session"
@@ -117,6 +118,7 @@ func (h *house) logsIn(browser, phone string) {
 }
 
 func TestACodeIsTakenInTheBrowserThatAskedForItOnly(t *testing.T) {
+	t.Parallel()
 	h, _ := newCounter(t)
 	if err := h.asks("first", phone); err != nil {
 		t.Fatal(err)
@@ -136,6 +138,7 @@ func TestACodeIsTakenInTheBrowserThatAskedForItOnly(t *testing.T) {
 }
 
 func TestACodeProvesThePhoneThatItWasSentToAndNoOther(t *testing.T) {
+	t.Parallel()
 	h, at := newCounter(t)
 	if err := h.asks("b", stranger); err != nil {
 		t.Fatal(err)
@@ -154,6 +157,7 @@ func TestACodeProvesThePhoneThatItWasSentToAndNoOther(t *testing.T) {
 }
 
 func TestACodeEndsAfterSixtySecondsAndAnotherIsAskedFor(t *testing.T) {
+	t.Parallel()
 	h, at := newCounter(t)
 	if err := h.asks("b", phone); err != nil {
 		t.Fatal(err)
@@ -173,6 +177,7 @@ func TestACodeEndsAfterSixtySecondsAndAnotherIsAskedFor(t *testing.T) {
 }
 
 func TestCodesAndTriesAreBounded(t *testing.T) {
+	t.Parallel()
 	h, at := newCounter(t)
 	for range 5 {
 		h.forward(5 * time.Second) // at once it would be the same press
@@ -195,6 +200,7 @@ func TestCodesAndTriesAreBounded(t *testing.T) {
 }
 
 func TestAPhoneThatIsNobodysGetsNoCode(t *testing.T) {
+	t.Parallel()
 	h, at := newCounter(t)
 	if err := h.asks("b", "79171131200"); !errors.Is(err, providers.ErrNoCustomer) || at.sent != 0 {
 		t.Errorf("%v, %d codes", err, at.sent)
@@ -203,6 +209,7 @@ func TestAPhoneThatIsNobodysGetsNoCode(t *testing.T) {
 
 // A new login ends the credential before. So there is one for each customer, and every session's inquiries use it.
 func TestInquiriesUseTheNewestCredentialOfTheCustomer(t *testing.T) {
+	t.Parallel()
 	h, _ := newCounter(t)
 	var used []string
 	open := true
@@ -243,6 +250,7 @@ func (h *house) another(orderID string) string {
 }
 
 func TestACredentialIsSealedOneForEachCustomerAndGoneAfterThirtyDays(t *testing.T) {
+	t.Parallel()
 	h, _ := newCounter(t)
 	h.logsIn("b", phone)
 	before, err := h.store.Credential(t.Context(), shop, "of-"+phone)
@@ -264,6 +272,7 @@ func TestACredentialIsSealedOneForEachCustomerAndGoneAfterThirtyDays(t *testing.
 }
 
 func TestARefusedCredentialAsksForTheLoginAgainAndChargesNothing(t *testing.T) {
+	t.Parallel()
 	h, _ := newCounter(t)
 	h.logsIn("b", phone)
 	h.gw.pay = func(context.Context, providers.Payment, *order) (providers.Step, error) {
@@ -282,6 +291,7 @@ func TestARefusedCredentialAsksForTheLoginAgainAndChargesNothing(t *testing.T) {
 
 // A transfer to a saved card is its owner's: nobody else gets a code for it.
 func TestATransferToASavedCardIsLoggedInToByItsOwnerOnly(t *testing.T) {
+	t.Parallel()
 	at := &counterState{}
 	h := newHouse(t, func(h *house) {
 		h.acc.Provider = struct {
@@ -313,7 +323,7 @@ func onBoth(t *testing.T, test func(t *testing.T, h *house, at *counterState, ma
 			o, at := options(t), &counterState{}
 			o.Now = func() time.Time { return h.now() }
 			o.OnSession = func(id string) { h.flow.Hub.Changed(id) }
-			st, err := sqlstore.Open(t.Context(), o)
+			st, err := sqlitetest.Open(t.Context(), o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -345,6 +355,7 @@ func atOnce(do func(i int) error) []error {
 }
 
 func TestOfSixtyCodesAtOnceFiveReachTheGateway(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, h *house, at *counterState, machines []*flow.Flow) {
 		if err := h.asks("b", phone); err != nil {
 			t.Fatal(err)
@@ -364,6 +375,7 @@ func TestOfSixtyCodesAtOnceFiveReachTheGateway(t *testing.T) {
 }
 
 func TestOfSixtyPressesAtOnceOneCodeIsSent(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, h *house, at *counterState, machines []*flow.Flow) {
 		for _, err := range atOnce(func(i int) error { return machines[i%2].Logins.Phone(t.Context(), h.id, "b", phone) }) {
 			if err != nil {
@@ -380,6 +392,7 @@ func TestOfSixtyPressesAtOnceOneCodeIsSent(t *testing.T) {
 }
 
 func TestOfSixtyBrowsersAndPhonesAtOnceFiveCodesAreSent(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, h *house, at *counterState, machines []*flow.Flow) {
 		atOnce(func(i int) error {
 			return machines[i%2].Logins.Phone(t.Context(), h.id, fmt.Sprint("browser ", i), fmt.Sprintf("7917113%02d11", i))
@@ -391,6 +404,7 @@ func TestOfSixtyBrowsersAndPhonesAtOnceFiveCodesAreSent(t *testing.T) {
 }
 
 func TestOfPhonesThatAreNobodysTenAreLookedUpInASession(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, h *house, at *counterState, machines []*flow.Flow) {
 		unknown, tooMany := 0, 0
 		for _, err := range atOnce(func(i int) error {
@@ -415,6 +429,7 @@ func TestOfPhonesThatAreNobodysTenAreLookedUpInASession(t *testing.T) {
 }
 
 func TestATryWhoseCallFailsIsTaken(t *testing.T) {
+	t.Parallel()
 	h, at := newCounter(t)
 	at.down = errCut
 	for range 5 {
@@ -429,6 +444,7 @@ func TestATryWhoseCallFailsIsTaken(t *testing.T) {
 }
 
 func TestTheSamePressASecondTimeSendsNothing(t *testing.T) {
+	t.Parallel()
 	h, at := newCounter(t)
 	at.sending = func() {
 		at.sending = nil
@@ -454,6 +470,7 @@ func TestTheSamePressASecondTimeSendsNothing(t *testing.T) {
 }
 
 func TestOfTwoRequestsForACodeTheLaterCounts(t *testing.T) {
+	t.Parallel()
 	h, at := newCounter(t)
 	at.sending = func() {
 		at.sending = nil
@@ -470,6 +487,7 @@ func TestOfTwoRequestsForACodeTheLaterCounts(t *testing.T) {
 }
 
 func TestAnotherPhoneMayBeGivenAndRefundsNothing(t *testing.T) {
+	t.Parallel()
 	h, at := newCounter(t)
 	if err := h.asks("b", stranger); err != nil {
 		t.Fatal(err)
@@ -490,6 +508,7 @@ func TestAnotherPhoneMayBeGivenAndRefundsNothing(t *testing.T) {
 }
 
 func TestTheRightCodePressedTwiceIsNotWrong(t *testing.T) {
+	t.Parallel()
 	h, at := newCounter(t)
 	if err := h.asks("b", phone); err != nil {
 		t.Fatal(err)
@@ -523,6 +542,7 @@ func (h *house) revoking(at *counterState) (valid func() string) {
 
 // The answer to a second login is lost, and its token is the only one that is good.
 func TestAfterALoginWhoseAnswerWasLostTheShopperLogsInAgainAndTheAttemptEnds(t *testing.T) {
+	t.Parallel()
 	h, at := newCounter(t)
 	h.revoking(at)
 	h.logsIn("b", phone)
@@ -553,6 +573,7 @@ func TestAfterALoginWhoseAnswerWasLostTheShopperLogsInAgainAndTheAttemptEnds(t *
 
 // A refusal that comes late is of the token before: the customer who logged in meanwhile stays so.
 func TestALateRefusalOfAnEarlierCredentialEndsNoLogin(t *testing.T) {
+	t.Parallel()
 	h, at := newCounter(t)
 	h.logsIn("b", phone)
 	first := h.id
@@ -580,6 +601,7 @@ func TestALateRefusalOfAnEarlierCredentialEndsNoLogin(t *testing.T) {
 
 // A call with a dead credential takes nothing; one before it that got no answer may have.
 func TestARefusedCredentialProvesNothingOfAnEarlierCall(t *testing.T) {
+	t.Parallel()
 	h, at := newCounter(t)
 	valid := h.revoking(at)
 	h.logsIn("b", phone)
@@ -617,6 +639,7 @@ func TestARefusedCredentialProvesNothingOfAnEarlierCall(t *testing.T) {
 
 // The credential of a customer is gone when the card is sent: no try is lost twice.
 func TestWithoutACredentialTheShopperIsAskedToLogIn(t *testing.T) {
+	t.Parallel()
 	h, _ := newCounter(t)
 	h.logsIn("b", phone)
 	h.gw.register = func() error { return &providers.Failure{Op: "start", Err: providers.ErrCredential} }

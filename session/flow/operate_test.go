@@ -103,6 +103,7 @@ func (h *house) op(t *testing.T, n int, want session.OpState) *session.Operation
 }
 
 func TestAHoldIsCapturedOnce(t *testing.T) {
+	t.Parallel()
 	h, g := atTheOffice(t, providers.Authorized)
 	if err := h.operate(providers.Capture, 100_000); err != nil {
 		t.Fatal(err)
@@ -123,6 +124,7 @@ func TestAHoldIsCapturedOnce(t *testing.T) {
 
 // The gateway tells of the money before it is asked about the operation that took it.
 func TestAnInquiryDuringACaptureDoesNotCountItTwice(t *testing.T) {
+	t.Parallel()
 	h, g := atTheOffice(t, providers.Authorized)
 	g.do, g.inquire = pending, pending
 	if err := h.operate(providers.Capture, 0); err != nil {
@@ -144,6 +146,7 @@ func TestAnInquiryDuringACaptureDoesNotCountItTwice(t *testing.T) {
 }
 
 func TestACallbackSettlesAnOperationAtOnce(t *testing.T) {
+	t.Parallel()
 	h, g := atTheOffice(t, providers.Paid)
 	g.do, g.inquire = pending, pending
 	if err := h.operate(providers.Refund, 5_000); err != nil {
@@ -160,6 +163,7 @@ func TestACallbackSettlesAnOperationAtOnce(t *testing.T) {
 }
 
 func TestAnOperationWithoutAnAnswerIsUnknownAndNeverSentAgain(t *testing.T) {
+	t.Parallel()
 	h, g := atTheOffice(t, providers.Paid)
 	g.do, g.inquire = cut, cut
 	if err := h.operate(providers.Refund, 0); err != nil {
@@ -184,6 +188,7 @@ func TestAnOperationWithoutAnAnswerIsUnknownAndNeverSentAgain(t *testing.T) {
 // As with an order that is not found: seen twice, past the call's deadline and settle_after. What the gateway said to have
 // taken is waited for however long nothing shows.
 func TestAnOperationTheGatewayShowsNoSignOfHasFailedInTheEnd(t *testing.T) {
+	t.Parallel()
 	missing := func(providers.Op) (providers.OpResult, error) {
 		return providers.OpResult{State: providers.OpMissing}, nil
 	}
@@ -212,6 +217,7 @@ func TestAnOperationTheGatewayShowsNoSignOfHasFailedInTheEnd(t *testing.T) {
 }
 
 func TestAnOperationThatProvablyNeverLeftHasFailedAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, never := range []error{&providers.Refusal{Field: "amount", Text: "too small"}, &providers.Failure{Op: "refund", Err: providers.ErrUnsent}} {
 		h, g := atTheOffice(t, providers.Paid)
 		g.do = func(providers.Op) (providers.OpResult, error) { return providers.OpResult{}, never }
@@ -223,6 +229,7 @@ func TestAnOperationThatProvablyNeverLeftHasFailedAtOnce(t *testing.T) {
 }
 
 func TestARefusedOperationChangesNothingAndMayBeTriedAgain(t *testing.T) {
+	t.Parallel()
 	h, g := atTheOffice(t, providers.Paid)
 	g.do = func(providers.Op) (providers.OpResult, error) {
 		return providers.OpResult{State: providers.OpFailed}, nil
@@ -247,6 +254,7 @@ func TestARefusedOperationChangesNothingAndMayBeTriedAgain(t *testing.T) {
 }
 
 func TestAfterAPartOfAHoldIsVoidedTheRestCanBeCaptured(t *testing.T) {
+	t.Parallel()
 	h, _ := atTheOffice(t, providers.Authorized)
 	if err := h.operate(providers.Void, 23_450); err != nil {
 		t.Fatal(err)
@@ -265,6 +273,7 @@ func TestAfterAPartOfAHoldIsVoidedTheRestCanBeCaptured(t *testing.T) {
 }
 
 func TestWhatWasCapturedInPartCanBeRefunded(t *testing.T) {
+	t.Parallel()
 	h, _ := atTheOffice(t, providers.Authorized)
 	if err := h.operate(providers.Capture, 50_000); err != nil {
 		t.Fatal(err)
@@ -283,6 +292,7 @@ func TestWhatWasCapturedInPartCanBeRefunded(t *testing.T) {
 
 // Before it sends, Flow asks where the payment stands: somebody may have been at the gateway's own office.
 func TestWhatTheGatewayContradictsIsNotSent(t *testing.T) {
+	t.Parallel()
 	h, g := atTheOffice(t, providers.Authorized)
 	h.finds(providers.Voided)
 	if err := h.operate(providers.Capture, 0); err != nil {
@@ -296,6 +306,7 @@ func TestWhatTheGatewayContradictsIsNotSent(t *testing.T) {
 
 // kill -9 anywhere in an operation: it is sent at most once, and in the end everybody knows what became of it.
 func TestAnOperationSurvivesDeathAtEveryPlace(t *testing.T) {
+	t.Parallel()
 	for _, place := range []string{"operation.written", "status.answered", "operation.permitted", "operation.answered", "operation.stored"} {
 		t.Run(place, func(t *testing.T) {
 			h, g := atTheOffice(t, providers.Paid)

@@ -14,6 +14,7 @@ func alone(h *house) { h.alone = true }
 
 // The bank wants a challenge begun within 30 seconds, and the deadline of the call whose process died is later than that.
 func TestAfterAStartOnAStoreOfItsOwnNobodyWaitsForADeadCallsDeadline(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"alone", "one of several"} {
 		t.Run(kind, func(t *testing.T) {
 			h := newHouse(t, func(h *house) { h.alone = kind == "alone" })
@@ -38,6 +39,7 @@ func TestAfterAStartOnAStoreOfItsOwnNobodyWaitsForADeadCallsDeadline(t *testing.
 }
 
 func TestAnAttemptWhoseProcessDiedBeforeItsCallIsAskedAboutAtTheStartAndFailsInTheEnd(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, alone)
 	h.dieNext("attempt.written")
 	h.submitOnly()
@@ -57,6 +59,7 @@ func TestAnAttemptWhoseProcessDiedBeforeItsCallIsAskedAboutAtTheStartAndFailsInT
 // What the dead process sent may still be on its way: "it still waits" is no leave to send the same answer again before
 // the deadline.
 func TestADeadCallIsNotRepeatedBeforeItsDeadline(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, alone)
 	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
 		step := challenge(p, trans1)

@@ -46,6 +46,7 @@ func paysOut(t *testing.T, inquire func(id string) providers.OpResult) *house {
 }
 
 func TestAPayoutWhoseAnswerWasLostIsAskedForByTheIDThatTheInquiryFound(t *testing.T) {
+	t.Parallel()
 	h := paysOut(t, func(id string) providers.OpResult {
 		if id == "77" {
 			return providers.OpResult{State: providers.OpSucceeded, GatewayID: id}
@@ -59,6 +60,7 @@ func TestAPayoutWhoseAnswerWasLostIsAskedForByTheIDThatTheInquiryFound(t *testin
 }
 
 func TestAPayoutThatTheGatewayDoesNotFindHasFailedInTheEnd(t *testing.T) {
+	t.Parallel()
 	h := paysOut(t, func(string) providers.OpResult { return providers.OpResult{State: providers.OpMissing} })
 	h.forward(account.DefaultCallTimeout)
 	h.is(session.Unknown)

@@ -49,6 +49,7 @@ func (h *house) gets(ctx context.Context, answer answering, url string) {
 }
 
 func TestATimelineTellsEveryCallMessageAndState(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	creq, err := threeds.EncodeCReq(threeds.CReq{ThreeDSServerTransID: trans1, ACSTransID: acs, MessageType: "CReq", MessageVersion: "2.2.0", ChallengeWindowSize: "05"})
 	if err != nil {
@@ -144,6 +145,7 @@ func TestATimelineTellsEveryCallMessageAndState(t *testing.T) {
 }
 
 func TestWhatCannotBeReadIsToldWithTheReason(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
 	h.submit()
@@ -156,6 +158,7 @@ func TestWhatCannotBeReadIsToldWithTheReason(t *testing.T) {
 }
 
 func TestATimelineIsBoundedWhateverComes(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	n := 0
 	h.gw.pay = func(_ context.Context, p providers.Payment, _ *order) (providers.Step, error) {
@@ -174,6 +177,7 @@ func TestATimelineIsBoundedWhateverComes(t *testing.T) {
 }
 
 func TestNobodysAttemptHasNoTimeline(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	if _, err := h.flow.Timeline(t.Context(), h.session(), 1); err != session.ErrNotFound {
 		t.Errorf("an attempt that never was: %v", err)

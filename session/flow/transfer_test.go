@@ -100,6 +100,7 @@ func (h *house) transfers(in flow.Submission) {
 }
 
 func TestATransferGoesToTheCardThatTheShopperTypes(t *testing.T) {
+	t.Parallel()
 	h, aims := newTransfer(t, nil)
 	h.transfers(typedTo(otherCard))
 	a := h.is(session.Paid)
@@ -134,6 +135,7 @@ func TestATransferGoesToTheCardThatTheShopperTypes(t *testing.T) {
 }
 
 func TestATransferGoesToTheCardThatTheMerchantNamedWhateverABrowserSends(t *testing.T) {
+	t.Parallel()
 	h, aims := newTransfer(t, &session.Target{Saved: "sc_1"})
 	h.transfers(typedTo(theCard))
 	a := h.is(session.Paid)
@@ -146,6 +148,7 @@ func TestATransferGoesToTheCardThatTheMerchantNamedWhateverABrowserSends(t *test
 }
 
 func TestATransferToNowhereIsNotSent(t *testing.T) {
+	t.Parallel()
 	h, aims := newTransfer(t, nil)
 	if err := h.flow.Submit(t.Context(), h.id, flow.Submission{Card: theCard}); err == nil {
 		t.Error("it was taken")
@@ -156,6 +159,7 @@ func TestATransferToNowhereIsNotSent(t *testing.T) {
 }
 
 func TestASecondTryIsAimedAnew(t *testing.T) {
+	t.Parallel()
 	h, aims := newTransfer(t, nil)
 	take := h.gw.pay
 	h.gw.pay = func(ctx context.Context, p providers.Payment, _ *order) (providers.Step, error) {
@@ -177,6 +181,7 @@ func TestASecondTryIsAimedAnew(t *testing.T) {
 }
 
 func TestTwoTabsMakeOneTransfer(t *testing.T) {
+	t.Parallel()
 	h, aims := newTransfer(t, nil)
 	var tabs sync.WaitGroup
 	taken := make(chan error, 8)
@@ -203,6 +208,7 @@ func TestTwoTabsMakeOneTransfer(t *testing.T) {
 }
 
 func TestOnlyATransferThatTheAccountCanMakeIsCreated(t *testing.T) {
+	t.Parallel()
 	both := []string{"card", "saved_card"}
 	named := func(id string) func(*session.Session) {
 		return func(s *session.Session) { s.Target = &session.Target{Saved: id} }

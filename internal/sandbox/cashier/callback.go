@@ -11,8 +11,18 @@ import (
 	"tollgate/internal/sandbox/sim"
 )
 
+// paymentSign is RSA PKCS#1 v1.5 with SHA-1 over the raw body, in base64.
+func paymentSign(key *rsa.PrivateKey, raw []byte) (string, error) {
+	sum := sha1.Sum(raw)
+	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA1, sum[:])
+	if err != nil {
+		return "", err
+	}
+	return base64.StdEncoding.EncodeToString(signature), nil
+}
+
 // notify queues the callback of a status, repeated over half an hour until it is answered with 200.
-func (g *Gateway) notify(o *order, raw []byte) {
+func (g *books) notify(o *order, raw []byte) {
 	if o.CallbackURL == "" {
 		return
 	}
@@ -32,14 +42,4 @@ func (g *Gateway) notify(o *order, raw []byte) {
 	if err != nil {
 		g.env.Log.Error("callback not queued", "gateway", gatewayName, "err", err)
 	}
-}
-
-// paymentSign is RSA PKCS#1 v1.5 with SHA-1 over the raw body, in base64.
-func paymentSign(key *rsa.PrivateKey, raw []byte) (string, error) {
-	sum := sha1.Sum(raw)
-	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA1, sum[:])
-	if err != nil {
-		return "", err
-	}
-	return base64.StdEncoding.EncodeToString(signature), nil
 }

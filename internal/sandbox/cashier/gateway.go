@@ -4,7 +4,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	_ "embed" // the demo keys
+	_ "embed"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
@@ -12,12 +12,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
-	"tollgate/internal/sandbox/faults"
 	"tollgate/internal/sandbox/issuer"
-	"tollgate/internal/sandbox/ledger"
 	"tollgate/internal/sandbox/sim"
 )
 
@@ -93,33 +90,14 @@ func PublicKey(key *rsa.PrivateKey) string {
 }
 
 // Gateway is the simulator. It is safe for concurrent use: one lock orders all changes.
-type Gateway struct {
-	env      *sim.Env
-	accounts []*Account
-
-	mu       sync.Mutex
-	orders   *sim.Records[int64, order]
-	external map[string]int64
-	qrs      map[string]int64
-	sber     map[string]int64
-	trans    map[string]int64
-	tokens   map[string]int64    // card token to the order that made it
-	requests map[string]answered // by login and x-req-id
-	access   map[string]access   // by access token; they do not outlive the process
-	lastID   int64
-}
-
-type access struct {
-	login   string
-	expires time.Time
-}
+type Gateway struct{ acquirer }
 
 // New loads every order from the journal and puts it into the ledger. It fails when the journal cannot be read.
 func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	if len(cfg.Accounts) == 0 {
 		cfg.Accounts = []Account{DemoAccount()}
 	}
-	g := &Gateway{env: env}
+	g := &Gateway{acquirer{books{env: env}}}
 	for _, a := range cfg.Accounts {
 		if a.TokenLife == 0 {
 			a.TokenLife = time.Hour
@@ -160,117 +138,6 @@ func (g *Gateway) Reset() {
 	defer g.mu.Unlock()
 	g.orders.Reset()
 	g.clear()
-}
-
-func (g *Gateway) clear() {
-	g.lastID = firstOrder - 1
-	g.external, g.qrs, g.sber = map[string]int64{}, map[string]int64{}, map[string]int64{}
-	g.trans, g.tokens = map[string]int64{}, map[string]int64{}
-	g.requests, g.access = map[string]answered{}, map[string]access{}
-}
-
-func (g *Gateway) now() time.Time         { return g.env.Now() }
-func (g *Gateway) url(path string) string { return g.env.BaseURL + "/" + gatewayName + path }
-
-// kept is told of every new state of an order.
-func (g *Gateway) kept(_, o *order) {
-	g.external[o.External], g.lastID = o.ID, max(g.lastID, o.ID)
-	for key, index := range map[string]map[string]int64{o.QRC: g.qrs, o.SberToken: g.sber, o.TransID: g.trans, o.Token: g.tokens} {
-		if key != "" {
-			index[key] = o.ID
-		}
-	}
-	for _, a := range o.Answers {
-		g.requests[o.Account+"\x00"+a.ID] = a
-	}
-	e := ledger.Entry{
-		Gateway: gatewayName, Reference: o.Number, GatewayOrderID: o.key(), Amount: o.Amount, Currency: o.Currency,
-		Authorized: o.sent(o.Held), Captured: o.sent(o.Captured + o.PaidOut), Refunded: o.sent(o.Refunded), Charges: o.Charges,
-	}
-	if o.ByOrder {
-		e.Amount, e.Currency = o.OrderAmount, o.OrderCur
-	}
-	if o.Status == voided {
-		e.Authorized = 0
-	}
-	g.env.Ledger.Put(e)
-}
-
-// save writes the whole order down, with the answer it led to, before anybody learns of the change; then the callbacks go.
-func (g *Gateway) save(o *order) *fault {
-	if g.orders.Save(o) != nil {
-		return errSystem
-	}
-	for _, raw := range o.news {
-		g.notify(o, raw)
-	}
-	o.news = nil
-	return nil
-}
-
-// open returns a copy of the order to work on, after what time has done to it. Nil if there is none.
-func (g *Gateway) open(id int64) *order {
-	o := g.orders.Get(id)
-	if o != nil {
-		g.touch(o)
-	}
-	return o
-}
-
-func (g *Gateway) accountOf(o *order) *Account {
-	for _, a := range g.accounts {
-		if a.Login == o.Account {
-			return a
-		}
-	}
-	return &Account{Login: o.Account, TokenLife: time.Hour, OrderLife: 30 * time.Minute}
-}
-
-// touch applies what happened since the order was last looked at.
-func (g *Gateway) touch(o *order) {
-	if o.Status == authorization && o.TransID != "" {
-		if res, err := g.env.Issuer.Result(o.TransID); err == nil && res.Done {
-			g.verdict(o, res.TransStatus, res.ECI)
-			g.saveQuietly(o)
-		}
-	}
-	if o.unpaid() && !g.now().Before(o.Expires) {
-		o.set(expired)
-		g.saveQuietly(o)
-	}
-}
-
-func (g *Gateway) saveQuietly(o *order) {
-	if bad := g.save(o); bad != nil {
-		g.env.Log.Error("change not kept", "gateway", gatewayName, "reference", o.Number, "err", bad)
-	}
-}
-
-// looked is a read of the order: an operation in progress comes a step nearer its end.
-func (g *Gateway) looked(o *order) {
-	if o.Next == "" {
-		return
-	}
-	if o.Polls > 0 {
-		o.Polls--
-	} else {
-		next := o.Next
-		o.Next = ""
-		g.settle(o, next)
-	}
-	g.saveQuietly(o)
-}
-
-// settle reaches the end of an operation: now the money moves.
-func (g *Gateway) settle(o *order, status string) {
-	switch status {
-	case charged:
-		o.Captured = o.Amount
-	case paid:
-		o.PaidOut = o.Amount
-		o.Charges++
-	}
-	o.set(status)
 }
 
 // later begins an operation that takes a number of reads.
@@ -409,21 +276,6 @@ func (g *Gateway) answer(c *call, rt route, raw []byte) (int, []byte) {
 	return rep.status, out
 }
 
-// loginOf is whose call it is; calls without a token belong to the owner of the order that they name.
-func (g *Gateway) loginOf(c *call) string {
-	if c.acc != nil {
-		return c.acc.Login
-	}
-	id := g.external[c.in.text("OrderId")]
-	if n, err := strconv.ParseInt(c.r.PathValue("id"), 10, 64); err == nil {
-		id = n
-	}
-	if o := g.orders.Get(id); o != nil {
-		return o.Account
-	}
-	return ""
-}
-
 // authenticate checks the access token, in the document's header or as a bearer token.
 func (g *Gateway) authenticate(c *call, rt route) *fault {
 	token := c.r.Header.Get("Authorization-Token")
@@ -463,21 +315,4 @@ func (g *Gateway) login(c *call) (reply, *fault) {
 			With("refreshToken", fresh).With("expiresRefresh", refresh)), nil
 	}
 	return reply{}, errLogin
-}
-
-// orderOf finds the order of the path. Other accounts' orders do not exist; without a token it is anybody's.
-func (g *Gateway) orderOf(c *call) (*order, *fault) {
-	id, err := strconv.ParseInt(c.r.PathValue("id"), 10, 64)
-	if err != nil {
-		return nil, malformed("id")
-	}
-	return g.owned(c, g.open(id))
-}
-
-func (g *Gateway) owned(c *call, o *order) (*order, *fault) {
-	if o == nil || c.acc != nil && o.Account != c.acc.Login {
-		return nil, errNoOrder
-	}
-	faults.SetReference(c.r, o.Number)
-	return o, nil
 }

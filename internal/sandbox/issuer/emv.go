@@ -72,15 +72,6 @@ type transaction struct {
 	told chan struct{} // closed when the subscribers have heard the result; nil: long ago
 }
 
-func (i *Issuer) remember(t *transaction) {
-	i.emv[t.ServerID], i.emv[t.ACSID] = t, t
-	if t.Answer != nil && !t.Result.Done {
-		i.open[t.ServerID] = t
-	}
-}
-
-func (i *Issuer) keep(t *transaction) error { return i.o.Journal.Put(emvBucket, t.ServerID, t) }
-
 // Begin opens an authentication for a card with EMV 3DS. mandate is the second run after a soft decline: a challenge is certain.
 func (i *Issuer) Begin(c Card, mandate bool) (Auth, error) {
 	if !strings.HasPrefix(c.Protocol, "2.") {
@@ -292,105 +283,6 @@ func (i *Issuer) Sweep() {
 	for _, t := range fresh {
 		i.tell(t)
 	}
-}
-
-// expire applies the time limits; the lock is held. It reports whether there is a new result, of which the caller must tell.
-func (i *Issuer) expire(t *transaction) (bool, error) {
-	if t.Answer == nil || t.Result.Done {
-		return false, nil
-	}
-	now := i.o.Now()
-	switch {
-	case t.Answer.TransStatus == "D":
-		if now.Sub(t.AnsweredAt) < i.o.Decoupled {
-			return false, nil
-		}
-		return i.concluded(t, t.Challenge)
-	case t.CReqAt.IsZero():
-		if now.Sub(t.AnsweredAt) <= i.o.FirstCReq {
-			return false, nil
-		}
-		return i.concluded(t, "unopened")
-	case now.Sub(t.SteppedAt) > i.o.Interaction:
-		return i.concluded(t, "expired")
-	}
-	return false, nil
-}
-
-func (i *Issuer) concluded(t *transaction, outcome string) (bool, error) {
-	err := i.conclude(t, outcome)
-	return err == nil, err
-}
-
-// conclude makes the result durable; the lock is held.
-func (i *Issuer) conclude(t *transaction, outcome string) error {
-	next := *t
-	r := Result{TransStatus: "Y", ECI: "05", Done: true}
-	failed := func(status, reason, cancel string) {
-		r.TransStatus, r.TransStatusReason, r.ECI, r.ChallengeCancel = status, reason, "07", cancel
-	}
-	cres, erro := "Y", ""
-	switch outcome {
-	case "attempt":
-		r.TransStatus, r.ECI = "A", "06" // the final CRes knows only Y and N
-	case "fail":
-		failed("N", "01", "")
-		cres = "N"
-	case "exhausted":
-		failed("N", "19", "")
-		cres = "N"
-	case "cancel":
-		failed("N", "01", "01")
-		cres = "N"
-	case "unable":
-		failed("U", "06", "")
-		cres = "N"
-	case "erro", "expired":
-		failed("U", "14", "04")
-		cres, erro = "", "402"
-	case "unopened":
-		failed("U", "14", "05")
-		cres, erro = "", "402"
-	case "bad":
-		failed("U", "06", "06")
-		cres = ""
-	}
-	if t.Never || t.Challenge == "never" {
-		cres, erro = "", ""
-	}
-	var err error
-	if r.ECI != "07" {
-		if r.AuthenticationValue, err = i.proof(); err != nil {
-			return err
-		}
-	}
-	next.Result = r
-	if next.Answer.TransStatus == "C" {
-		switch {
-		case cres != "":
-			next.Field, next.Out = "cres", t.cres(cres)
-		case erro != "":
-			next.Field, next.Out = "erro", t.erro(erro, "Transaction timed out", "")
-		}
-	}
-	next.told = make(chan struct{})
-	if err := i.keep(&next); err != nil {
-		return err
-	}
-	*t = next
-	delete(i.open, t.ServerID)
-	return nil
-}
-
-// tell calls the subscribers; no lock is held.
-func (i *Issuer) tell(t *transaction) {
-	i.mu.Lock()
-	subs, id, r, told := slices.Clone(i.subs), t.ServerID, t.Result, t.told
-	i.mu.Unlock()
-	for _, f := range subs {
-		f(id, r)
-	}
-	close(told)
 }
 
 // cres builds the final CRes in the encoding that the card asks for.

@@ -391,13 +391,6 @@ func (i *Issuer) showLegacy(w http.ResponseWriter, a *payerAuth, wrong string) {
 	}
 }
 
-// find returns the transaction of either kind whose id this is; one of both is nil.
-func (i *Issuer) find(id string) (*transaction, *payerAuth) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.emv[id], i.legacy[id]
-}
-
 func (i *Issuer) unknown(w http.ResponseWriter) {
 	i.say(w, http.StatusNotFound, "No such payment", "The bank does not know this payment.", "")
 }
@@ -413,18 +406,6 @@ func (i *Issuer) serveCurrent(w http.ResponseWriter, r *http.Request) {
 	default:
 		i.unknown(w)
 	}
-}
-
-func (i *Issuer) begun(t *transaction) bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return !t.CReqAt.IsZero()
-}
-
-func (i *Issuer) opened(a *payerAuth) bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return a.Opened
 }
 
 // serveAnswer takes the manual page's form: a button, or the one-time code.

@@ -3,7 +3,6 @@
 package issuer
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -12,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 	"time"
 
 	"tollgate/internal/sandbox/journal"
@@ -45,16 +43,7 @@ const (
 )
 
 // Issuer is safe for concurrent use.
-type Issuer struct {
-	o   Options
-	key []byte // signs PaRes
-
-	mu     sync.Mutex
-	emv    map[string]*transaction // by threeDSServerTransID and by acsTransID
-	open   map[string]*transaction // by threeDSServerTransID: answered with C or D, no result yet
-	legacy map[string]*payerAuth   // by xid and by our own id
-	subs   []func(string, Result)
-}
+type Issuer struct{ records }
 
 // New loads the transactions from the journal.
 func New(o Options) (*Issuer, error) {
@@ -75,67 +64,12 @@ func New(o Options) (*Issuer, error) {
 			*d = otherwise
 		}
 	}
-	i := &Issuer{o: o}
+	i := &Issuer{records{o: o}}
 	i.forget()
 	if err := i.load(); err != nil {
 		return nil, err
 	}
 	return i, nil
-}
-
-func (i *Issuer) forget() {
-	i.emv, i.open, i.legacy = map[string]*transaction{}, map[string]*transaction{}, map[string]*payerAuth{}
-}
-
-func (i *Issuer) load() error {
-	j, oldest := i.o.Journal, i.o.Now().Add(-forget)
-	err := j.Each(keyBucket, func(_ string, raw json.RawMessage) error { return json.Unmarshal(raw, &i.key) })
-	if err != nil {
-		return fmt.Errorf("issuer: %w", err)
-	}
-	if len(i.key) == 0 {
-		if err := i.newKey(); err != nil {
-			return err
-		}
-	}
-	err = j.Each(emvBucket, func(key string, raw json.RawMessage) error {
-		t := &transaction{}
-		if err := json.Unmarshal(raw, t); err != nil {
-			return err
-		}
-		if t.Begun.Before(oldest) {
-			return j.Delete(emvBucket, key)
-		}
-		i.remember(t)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("issuer: %w", err)
-	}
-	err = j.Each(legacyBucket, func(key string, raw json.RawMessage) error {
-		p := &payerAuth{}
-		if err := json.Unmarshal(raw, p); err != nil {
-			return err
-		}
-		if p.Begun.Before(oldest) {
-			return j.Delete(legacyBucket, key)
-		}
-		i.legacy[p.ID], i.legacy[p.Purchase.XID] = p, p
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("issuer: %w", err)
-	}
-	return nil
-}
-
-func (i *Issuer) newKey() error {
-	key := make([]byte, 32)
-	if _, err := io.ReadFull(i.o.Rand, key); err != nil {
-		return fmt.Errorf("issuer: %w", err)
-	}
-	i.key = key
-	return i.o.Journal.Put(keyBucket, "pares", key)
 }
 
 // Reset forgets every transaction and the signing key; subscribers stay.
@@ -150,38 +84,6 @@ func (i *Issuer) Reset() error {
 		}
 	}
 	return i.newKey()
-}
-
-// random reads n bytes; the lock is held, because a test's reader need not be safe for concurrent use.
-func (i *Issuer) random(n int) ([]byte, error) {
-	b := make([]byte, n)
-	if _, err := io.ReadFull(i.o.Rand, b); err != nil {
-		return nil, fmt.Errorf("issuer: %w", err)
-	}
-	return b, nil
-}
-
-// uuid makes one of the version: 4 for the 3DS Server, 1 for the ACS, as real ones do.
-func (i *Issuer) uuid(version byte) (string, error) {
-	b, err := i.random(16)
-	if err != nil {
-		return "", err
-	}
-	b[6] = b[6]&0x0f | version<<4
-	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]), nil
-}
-
-// proof makes an authentication value (CAVV): 20 bytes, 28 characters.
-func (i *Issuer) proof() (string, error) {
-	b, err := i.random(20)
-	return base64.StdEncoding.EncodeToString(b), err
-}
-
-func (i *Issuer) sign(text string) string {
-	m := hmac.New(sha256.New, i.key)
-	m.Write([]byte(text))
-	return base64.StdEncoding.EncodeToString(m.Sum(nil))
 }
 
 func digest(text string) string {

@@ -53,8 +53,6 @@ func (i *Issuer) NewXID() string {
 	return xid
 }
 
-func (i *Issuer) keepLegacy(p *payerAuth) error { return i.o.Journal.Put(legacyBucket, p.ID, p) }
-
 // PaReq opens a 3DS 1.0.2 authentication: the address of the ACS and the message, deflated (zlib) and in standard base64 without
 // line breaks. The same XID again, with the same data, gives the same message.
 //
@@ -150,44 +148,6 @@ func unpack(value string) (string, bool) {
 }
 
 var legacyStatus = map[string]string{"pass": "Y", "attempt": "A", "fail": "N", "exhausted": "N", "cancel": "N", "unable": "U", "erro": "U", "padded": "Y", "folded": "Y", "twice": "Y", "get": "Y"}
-
-// concludeLegacy makes the answer durable; the lock is held.
-func (i *Issuer) concludeLegacy(a *payerAuth, outcome string) error {
-	status := legacyStatus[outcome]
-	next := *a
-	next.Answer = PaRes{XID: a.Purchase.XID, Status: status}
-	pan, tx := strings.Repeat("0", 16), ""
-	if status == "Y" || status == "A" {
-		cavv, err := i.proof()
-		if err != nil {
-			return err
-		}
-		next.Answer.CAVV, next.Answer.ECI = cavv, map[string]string{"Y": "05", "A": "06"}[status]
-		pan = strings.Repeat("0", 12) + a.Last4
-		tx = "<cavv>" + cavv + "</cavv><eci>" + next.Answer.ECI + "</eci><cavvAlgorithm>2</cavvAlgorithm>"
-	}
-	p := a.Purchase
-	id := "x" + a.ID[:8]
-	text := fmt.Sprintf(`<?xml version="1.0" encoding="UTF-8"?>`+
-		`<ThreeDSecure><Message id="%s"><PARes id="%sR"><version>1.0.2</version>`+
-		`<Merchant><acqBIN>400001</acqBIN><merID>SANDBOX</merID></Merchant>`+
-		`<Purchase><xid>%s</xid><date>%s</date><purchAmount>%d</purchAmount><currency>%s</currency><exponent>%d</exponent></Purchase>`+
-		`<pan>%s</pan><TX><time>%s</time><status>%s</status>%s</TX></PARes>`+
-		`<Signature xmlns="urn:sandbox-bank:signature"><SignatureMethod>HMAC-SHA256</SignatureMethod><SignatureValue></SignatureValue></Signature></Message></ThreeDSecure>`,
-		id, id, p.XID, a.Begun.UTC().Format(xmlTime), p.Amount, amount.Digits(p.Currency), p.Exponent,
-		pan, i.o.Now().UTC().Format(xmlTime), status, tx)
-	// The signature covers the whole message, with its own value left out.
-	text = strings.Replace(text, signatureOpen, signatureOpen+i.sign(text), 1)
-	var err error
-	if next.PaRes, err = pack(text); err != nil {
-		return err
-	}
-	if err := i.keepLegacy(&next); err != nil {
-		return err
-	}
-	*a = next
-	return nil
-}
 
 const signatureOpen = "<SignatureValue>"
 

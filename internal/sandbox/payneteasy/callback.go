@@ -19,7 +19,7 @@ func retries() []time.Duration {
 }
 
 // told are the parameters that callback and final redirect share. control signs status, orderid and client_orderid.
-func (g *Gateway) told(a *Account, o *order, typ, status string, sum int64) url.Values {
+func (g *books) told(a *Account, o *order, typ, status string, sum int64) url.Values {
 	v := url.Values{
 		"status": {status}, "orderid": {o.ID}, "merchant_order": {o.Client}, "client_orderid": {o.Client}, "type": {typ},
 		"amount": {formatAmount(sum)}, "descriptor": {"Sandbox"}, "error_code": {o.ErrorCode}, "error_message": {o.ErrorText},
@@ -32,7 +32,7 @@ func (g *Gateway) told(a *Account, o *order, typ, status string, sum int64) url.
 
 // notify queues a callback. first is the one about the order itself: server_callback_url takes it, and with it all that
 // could come later; notify_url takes everything.
-func (g *Gateway) notify(a *Account, o *order, typ, status string, sum int64, first bool) {
+func (g *books) notify(a *Account, o *order, typ, status string, sum int64, first bool) {
 	to := a.CallbackURL
 	switch {
 	case o.CallbackURL != "" && first:

@@ -1,19 +1,13 @@
 package payneteasy
 
 import (
-	"encoding/hex"
 	"net/http"
 	"net/url"
-	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
-	"tollgate/internal/sandbox/amount"
 	"tollgate/internal/sandbox/faults"
 	"tollgate/internal/sandbox/issuer"
-	"tollgate/internal/sandbox/ledger"
 	"tollgate/internal/sandbox/sim"
 )
 
@@ -59,26 +53,14 @@ func DemoAccount() Account {
 }
 
 // Gateway is the simulator. It is safe for concurrent use: one lock orders all changes.
-type Gateway struct {
-	env      *sim.Env
-	accounts []*Account
-
-	mu       sync.Mutex
-	orders   *sim.Records[string, order] // by paynet-order-id
-	cards    *sim.Records[string, cardRef]
-	clients  map[[2]string]string // login and client_orderid to paynet-order-id
-	tokens   map[string]string    // page token to paynet-order-id
-	trans    map[string]string    // threeDSServerTransID to paynet-order-id
-	lastID   int64
-	lastCard int64
-}
+type Gateway struct{ acquirer }
 
 // New loads every order from the journal and puts it into the ledger. It fails when the journal cannot be read.
 func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	if len(cfg.Accounts) == 0 {
 		cfg.Accounts = []Account{DemoAccount()}
 	}
-	g := &Gateway{env: env}
+	g := &Gateway{acquirer{books{env: env}}}
 	for _, a := range cfg.Accounts {
 		switch {
 		case a.Processing == 0:
@@ -123,68 +105,6 @@ func (g *Gateway) Reset() {
 	g.orders.Reset()
 	g.cards.Reset()
 	g.clear()
-}
-
-func (g *Gateway) clear() {
-	g.clients, g.tokens, g.trans = map[[2]string]string{}, map[string]string{}, map[string]string{}
-	g.lastID, g.lastCard = firstOrder-1, firstCard-1
-}
-
-func (g *Gateway) now() time.Time { return g.env.Now() }
-func (g *Gateway) url(path string) string {
-	return g.env.BaseURL + "/" + gatewayName + "/paynet" + path
-}
-
-// serial is a serial-number as the gateway prints them.
-func (g *Gateway) serial() string {
-	return "00000000-0000-0000-0000-0000" + hex.EncodeToString(g.env.Random(4))
-}
-
-// kept is told of every new state of an order.
-func (g *Gateway) kept(_, o *order) {
-	g.clients[[2]string{o.Login, o.Client}] = o.ID
-	g.tokens[o.Token] = o.ID
-	if o.TransID != "" {
-		g.trans[o.TransID] = o.ID
-	}
-	if n, err := strconv.ParseInt(o.ID, 10, 64); err == nil {
-		g.lastID = max(g.lastID, n)
-	}
-	g.env.Ledger.Put(ledger.Entry{
-		Gateway: gatewayName, Reference: o.Client, GatewayOrderID: o.ID, Currency: o.Currency, Charges: o.Charges,
-		Amount: amount.FromHundredths(o.Amount, o.Currency), Authorized: amount.FromHundredths(o.Held, o.Currency), Captured: amount.FromHundredths(o.Captured, o.Currency), Refunded: amount.FromHundredths(o.Refunded, o.Currency),
-	})
-}
-
-func (g *Gateway) save(o *order) *fault {
-	if g.orders.Save(o) != nil {
-		return errSystem
-	}
-	return nil
-}
-
-func (g *Gateway) keptCard(_, c *cardRef) {
-	if n, err := strconv.ParseInt(c.ID, 10, 64); err == nil {
-		g.lastCard = max(g.lastCard, n)
-	}
-}
-
-// open returns a copy of the order to work on, after what time has done to it. Nil if there is none.
-func (g *Gateway) open(id string) *order {
-	o := g.orders.Get(id)
-	if o != nil {
-		g.touch(o)
-	}
-	return o
-}
-
-func (g *Gateway) accountOf(o *order) *Account {
-	for _, a := range g.accounts {
-		if a.Login == o.Login {
-			return a
-		}
-	}
-	return &Account{Login: o.Login, Processing: 1}
 }
 
 // fault is a refusal in the gateway's own shape. Of the codes only 1 is published (a missing or wrong parameter); the
@@ -301,15 +221,6 @@ const (
 	either
 )
 
-func (g *Gateway) account(id string, w where) *Account {
-	for _, a := range g.accounts {
-		if w != groupOnly && slices.Contains(a.Endpoints, id) || w != endpointOnly && slices.Contains(a.Groups, id) {
-			return a
-		}
-	}
-	return nil
-}
-
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, run command, at where) {
 	asJSON := strings.Contains(r.Header.Get("Accept"), "application/vnd.pay+json")
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -326,12 +237,6 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, run command, at 
 			add("error-message", bad.text).add("error-code", bad.code)
 	}
 	answer.write(w, asJSON)
-}
-
-func (g *Gateway) lockedSerial() string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.serial()
 }
 
 func (g *Gateway) do(c *call, run command, at where) (*reply, *fault) {
@@ -362,23 +267,6 @@ func (c *call) signed(parts ...string) *fault {
 		return errControl
 	}
 	return nil
-}
-
-// found is the order that the call names; orderid may be missing, client_orderid may not.
-func (g *Gateway) found(c *call) (*order, *fault) {
-	id := c.value("orderid")
-	if c.client == "" {
-		return nil, missing("client_orderid")
-	}
-	if id == "" {
-		id = g.clients[[2]string{c.acc.Login, c.client}]
-	}
-	o := g.open(id)
-	if o == nil || o.Login != c.acc.Login || o.Client != c.client {
-		return nil, errNoOrder
-	}
-	c.order = o.ID
-	return o, nil
 }
 
 // async is the answer to everything that only begins something.

@@ -158,18 +158,6 @@ func (g *Gateway) createCardRef(c *call) (*reply, *fault) {
 	return newReply("create-card-ref-response").add("status", approved).add("card-ref-id", ref.ID).add("serial-number", g.serial()), nil
 }
 
-func (g *Gateway) savedCard(c *call) (*cardRef, *fault) {
-	id := c.get("cardrefid")
-	if id == "" {
-		return nil, missing("cardrefid")
-	}
-	ref := g.cards.Get(id)
-	if ref == nil || ref.Login != c.acc.Login {
-		return nil, errNoCard
-	}
-	return ref, nil
-}
-
 func (g *Gateway) cardInfo(c *call) (*reply, *fault) {
 	if bad := c.signed(c.get("cardrefid")); bad != nil {
 		return nil, bad

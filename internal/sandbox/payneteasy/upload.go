@@ -3,7 +3,6 @@ package payneteasy
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"strings"
 
 	"tollgate/internal/sandbox/issuer"
@@ -113,18 +112,6 @@ func (g *Gateway) uploadCRes(c *call) (*reply, *fault) {
 	return g.accepted(c, o, g.finishChallenge(c.acc, o))
 }
 
-func (g *Gateway) finishChallenge(a *Account, o *order) *fault {
-	res, err := g.env.Issuer.Result(o.TransID)
-	if err != nil && !errors.Is(err, issuer.ErrUnknown) {
-		g.env.Log.Error("no result", "gateway", gatewayName, "err", err)
-		return errSystem
-	}
-	if err == nil && !res.Done {
-		return refuse("5", "3-D Secure challenge is not completed")
-	}
-	return g.verdict(a, o, res.TransStatus)
-}
-
 type message struct {
 	Type   string `json:"messageType"`
 	Server string `json:"threeDSServerTransID"`
@@ -154,13 +141,4 @@ func (g *Gateway) uploadPaRes(c *call) (*reply, *fault) {
 	}
 	o.Hide = c.acc.Processing
 	return g.accepted(c, o, g.takePaRes(c.acc, o, paRes))
-}
-
-// takePaRes verifies the message and that it answers this order's PaReq; anything else changes nothing.
-func (g *Gateway) takePaRes(a *Account, o *order, paRes string) *fault {
-	res, err := g.env.Issuer.CheckPaRes(paRes)
-	if err != nil || res.XID != o.XID {
-		return malformed("paRes")
-	}
-	return g.verdict(a, o, res.Status)
 }

@@ -10,9 +10,27 @@ import (
 	"tollgate/internal/sandbox/sim"
 )
 
+// sign adds checksum, and sign_alias where the account has one. An account without a key sends neither.
+func sign(a *Account, v url.Values) error {
+	switch {
+	case a.CallbackRSA != nil:
+		sum, err := asymmetricChecksum(a.CallbackRSA, v)
+		if err != nil {
+			return err
+		}
+		v.Set("checksum", sum)
+	case a.CallbackKey != "":
+		v.Set("checksum", symmetricChecksum(a.CallbackKey, v))
+	}
+	if a.CallbackAlias != "" {
+		v.Set("sign_alias", a.CallbackAlias)
+	}
+	return nil
+}
+
 // notify queues the callback of an operation: to the order's own address, else to the account's. It is repeated twice,
 // 30 s apart, until it is answered with 200.
-func (g *Gateway) notify(a *Account, o *order, operation string, ok bool, amount int64) {
+func (g *books) notify(a *Account, o *order, operation string, ok bool, amount int64) {
 	to := o.CallbackURL
 	if to == "" {
 		to = a.CallbackURL
@@ -59,22 +77,4 @@ func (g *Gateway) notify(a *Account, o *order, operation string, ok bool, amount
 	if err := g.env.Callbacks.Send(cb); err != nil {
 		g.env.Log.Error("callback not queued", "gateway", gatewayName, "err", err)
 	}
-}
-
-// sign adds checksum, and sign_alias where the account has one. An account without a key sends neither.
-func sign(a *Account, v url.Values) error {
-	switch {
-	case a.CallbackRSA != nil:
-		sum, err := asymmetricChecksum(a.CallbackRSA, v)
-		if err != nil {
-			return err
-		}
-		v.Set("checksum", sum)
-	case a.CallbackKey != "":
-		v.Set("checksum", symmetricChecksum(a.CallbackKey, v))
-	}
-	if a.CallbackAlias != "" {
-		v.Set("sign_alias", a.CallbackAlias)
-	}
-	return nil
 }

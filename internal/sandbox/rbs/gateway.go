@@ -6,12 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
-	"tollgate/internal/sandbox/faults"
 	"tollgate/internal/sandbox/issuer"
-	"tollgate/internal/sandbox/ledger"
 	"tollgate/internal/sandbox/sim"
 )
 
@@ -60,23 +57,14 @@ func DemoAccount() Account {
 }
 
 // Gateway is the simulator. It is safe for concurrent use: one lock orders all changes.
-type Gateway struct {
-	env      *sim.Env
-	accounts []*Account
-
-	mu       sync.Mutex
-	orders   *sim.Records[string, order]   // by mdOrder
-	bindings *sim.Records[string, binding] // by bindingId
-	numbers  map[[2]string]string          // account and orderNumber to mdOrder
-	trans    map[string]string             // threeDSServerTransID to mdOrder
-}
+type Gateway struct{ acquirer }
 
 // New loads every order from the journal and puts it into the ledger. It fails when the journal cannot be read.
 func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	if len(cfg.Accounts) == 0 {
 		cfg.Accounts = []Account{DemoAccount()}
 	}
-	g := &Gateway{env: env}
+	g := &Gateway{acquirer{books{env: env}}}
 	for _, a := range cfg.Accounts {
 		if a.Currency == "" {
 			a.Currency = "643"
@@ -119,54 +107,6 @@ func (g *Gateway) Reset() {
 	g.clear()
 }
 
-func (g *Gateway) clear() { g.numbers, g.trans = map[[2]string]string{}, map[string]string{} }
-
-func (g *Gateway) now() time.Time         { return g.env.Now() }
-func (g *Gateway) url(path string) string { return g.env.BaseURL + "/" + gatewayName + path }
-
-// kept is told of every new state of an order.
-func (g *Gateway) kept(_, o *order) {
-	g.numbers[[2]string{o.Account, o.Number}] = o.ID
-	if o.Try != nil && o.Try.TransID != "" {
-		g.trans[o.Try.TransID] = o.ID
-	}
-	captured, authorized := o.Deposited, o.Approved
-	if o.Status == statusReversed {
-		captured, authorized = 0, 0
-	}
-	g.env.Ledger.Put(ledger.Entry{
-		Gateway: gatewayName, Reference: o.Number, GatewayOrderID: o.ID, Amount: o.Amount, Currency: o.iso(),
-		Authorized: authorized, Captured: captured, Refunded: o.Refunded, Charges: o.Charges,
-	})
-}
-
-func (g *Gateway) save(o *order) *fault {
-	if g.orders.Save(o) != nil {
-		return errSystem
-	}
-	return nil
-}
-
-func (g *Gateway) saveBinding(b *binding) *fault {
-	if g.bindings.Save(b) != nil {
-		return errSystem
-	}
-	return nil
-}
-
-// open returns a copy of the order to work on, after what time has done to it. Nil if there is none.
-func (g *Gateway) open(id string) *order {
-	o := g.orders.Get(id)
-	if o != nil {
-		g.touch(o)
-	}
-	return o
-}
-
-func (g *Gateway) byNumber(a *Account, number string) *order {
-	return g.open(g.numbers[[2]string{a.UserName, number}])
-}
-
 // call is one authenticated API call.
 type call struct {
 	g    *Gateway
@@ -177,55 +117,6 @@ type call struct {
 
 func (c *call) notify(o *order, operation string, ok bool, amount int64) {
 	c.g.notify(c.acc, o, operation, ok, amount)
-}
-
-// orderOf finds the order that the call names: by orderId, or by orderNumber where that alone came.
-func (g *Gateway) orderOf(c *call) (*order, *fault) {
-	id, number := c.form.Get("orderId"), c.form.Get("orderNumber")
-	var o *order
-	switch {
-	case id != "":
-		o = g.open(id)
-	case number != "":
-		o = g.byNumber(c.acc, number)
-	default:
-		return nil, missing("orderId")
-	}
-	return g.owned(c, o)
-}
-
-// owned refuses the orders of other accounts as if they did not exist.
-func (g *Gateway) owned(c *call, o *order) (*order, *fault) {
-	if o == nil || o.Account != c.acc.UserName {
-		return nil, errNoOrder
-	}
-	faults.SetReference(c.r, o.Number)
-	return o, nil
-}
-
-// account authenticates: userName and password, or token, never both.
-func (g *Gateway) account(f url.Values) (*Account, *fault) {
-	user, pass, token := f.Get("userName"), f.Get("password"), f.Get("token")
-	for _, a := range g.accounts {
-		switch {
-		case token != "" && (user != "" || pass != ""):
-			return nil, errAccess
-		case token != "" && a.Token == token:
-			return a, nil
-		case token == "" && user != "" && a.UserName == user && a.Password == pass:
-			return a, nil
-		}
-	}
-	return nil, errAccess
-}
-
-func (g *Gateway) accountOf(o *order) *Account {
-	for _, a := range g.accounts {
-		if a.UserName == o.Account {
-			return a
-		}
-	}
-	return &Account{UserName: o.Account, Attempts: defaultAttempts}
 }
 
 type method struct {

@@ -58,14 +58,6 @@ func (g *Gateway) bankForm(o *order) (view, bool) {
 	return v, false
 }
 
-// toShop is where the shopper belongs as the order stands.
-func (g *Gateway) toShop(o *order) string {
-	if g.outcome(o).Get("error") != nil {
-		return g.back(o, o.failURL())
-	}
-	return g.back(o, o.ReturnURL)
-}
-
 // acsRedirect sends the shopper to the ACS, and one whose order waits for no ACS back to the shop.
 func (g *Gateway) acsRedirect(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()

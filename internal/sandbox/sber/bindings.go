@@ -30,32 +30,6 @@ func (b *binding) card() body {
 	return body{}.With("maskedPan", b.Masked).Opt("expiryDate", b.Expiry).With("extendedInfo", body{})
 }
 
-// bindingOf finds an active card of the customer's.
-func (g *Gateway) bindingOf(c *client, id string) *binding {
-	b := g.bindings.Get(id)
-	if b == nil || b.Client != c.UUID || !b.Active {
-		return nil
-	}
-	return b
-}
-
-// balances are what virtual cards hold, by currency: a sum over the orders, so that it cannot disagree with them.
-func (g *Gateway) balance(id, currency string) int64 {
-	var sum int64
-	for o := range g.orders.All() {
-		if o.Currency != currency {
-			continue
-		}
-		if o.Target.Binding == id {
-			sum += o.Taken
-		}
-		if o.Source.Binding == id {
-			sum -= o.Taken
-		}
-	}
-	return sum
-}
-
 func (g *Gateway) vcardCreate(c *call) (body, *fault) {
 	var in struct{ TransactionNumber string }
 	if bad := c.read(&in); bad != nil {

@@ -1,17 +1,14 @@
 package sber
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"io"
 	"mime"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"tollgate/internal/sandbox/faults"
-	"tollgate/internal/sandbox/ledger"
 	"tollgate/internal/sandbox/sim"
 )
 
@@ -47,20 +44,7 @@ const DemoPhone = "9171131231"
 const DemoCode = "111111"
 
 // Gateway is the simulator. It is safe for concurrent use: one lock orders all changes.
-type Gateway struct {
-	env       *sim.Env
-	accounts  []Account
-	tokenLife time.Duration
-
-	mu       sync.Mutex
-	clients  *sim.Records[string, client]  // by uuid
-	bindings *sim.Records[string, binding] // by uuid
-	orders   *sim.Records[string, order]   // by mdOrder
-	contacts map[string]string             // type and value to client
-	codes    map[string]string             // accessCode to client
-	tokens   map[string]string             // hash of an accessToken to client
-	numbers  map[[2]string]string          // merchant and transactionNumber to mdOrder or binding
-}
+type Gateway struct{ books }
 
 // New loads everything from the journal and puts every order into the ledger. It fails when the journal cannot be read.
 func New(env *sim.Env, cfg Config) (*Gateway, error) {
@@ -70,7 +54,7 @@ func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	if cfg.TokenLife == 0 {
 		cfg.TokenLife = 30 * 24 * time.Hour
 	}
-	g := &Gateway{env: env, accounts: cfg.Accounts, tokenLife: cfg.TokenLife}
+	g := &Gateway{books{env: env, accounts: cfg.Accounts, tokenLife: cfg.TokenLife}}
 	g.clear()
 	var err error
 	if g.clients, err = (sim.Kind[string, client]{
@@ -105,67 +89,11 @@ func (g *Gateway) Reset() {
 	g.clear()
 }
 
-func (g *Gateway) clear() {
-	g.contacts, g.codes, g.tokens, g.numbers = map[string]string{}, map[string]string{}, map[string]string{}, map[[2]string]string{}
-}
-
-func (g *Gateway) now() time.Time { return g.env.Now() }
-
-// hex32 is a customer's and a binding's kind of id.
-func (g *Gateway) hex32() string { return strings.ToUpper(hex.EncodeToString(g.env.Random(16))) }
-
-// kept is told of every new state of an order.
-func (g *Gateway) kept(_, o *order) {
-	g.numbers[[2]string{o.Merchant, o.Number}] = o.ID
-	iso, _ := letters(o.Currency) // checked by start
-	g.env.Ledger.Put(ledger.Entry{
-		Gateway: gatewayName, Reference: o.Number, GatewayOrderID: o.ID, Amount: o.Amount, Currency: iso,
-		Authorized: o.Taken, Captured: o.Taken, Charges: o.Charges,
-	})
-}
-
-func (g *Gateway) keptClient(old, c *client) {
-	if old != nil {
-		delete(g.codes, old.Code.AccessCode)
-		for _, t := range old.Tokens {
-			delete(g.tokens, t.Hash)
-		}
-	}
-	for _, k := range c.Contacts {
-		g.contacts[k.key()] = c.UUID
-	}
-	if c.Code.AccessCode != "" {
-		g.codes[c.Code.AccessCode] = c.UUID
-	}
-	for _, t := range c.Tokens {
-		g.tokens[t.Hash] = c.UUID
-	}
-}
-
-func (g *Gateway) keptBinding(_, b *binding) {
-	if b.Number != "" {
-		g.numbers[[2]string{b.Merchant, b.Number}] = b.UUID
-	}
-}
-
-func (g *Gateway) save(o *order) *fault          { return written(g.orders.Save(o)) }
-func (g *Gateway) saveClient(c *client) *fault   { return written(g.clients.Save(c)) }
-func (g *Gateway) saveBinding(b *binding) *fault { return written(g.bindings.Save(b)) }
-
 func written(err error) *fault {
 	if err != nil {
 		return errSystem
 	}
 	return nil
-}
-
-func (g *Gateway) merchant(login string) (Account, bool) {
-	for _, a := range g.accounts {
-		if a.MerchantLogin == login {
-			return a, true
-		}
-	}
-	return Account{}, false
 }
 
 // call is one API call. Client and merchant are known where the call needs a token.
@@ -257,12 +185,6 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, m method) {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(answer) // a failed write means that the client is gone
-}
-
-func (g *Gateway) requestID() string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.env.UUID()
 }
 
 func (g *Gateway) do(w http.ResponseWriter, r *http.Request, m method) (body, *fault) {

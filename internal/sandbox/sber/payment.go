@@ -63,20 +63,6 @@ func (c *sourceCard) check() *fault {
 	return nil
 }
 
-// fresh refuses a transactionNumber that is missing, too long or taken.
-func (g *Gateway) fresh(c *call, transactionNumber string) *fault {
-	switch {
-	case transactionNumber == "":
-		return missing("transactionNumber")
-	case len(transactionNumber) > 36:
-		return malformed("transactionNumber")
-	}
-	if _, taken := g.numbers[[2]string{c.merchant.MerchantLogin, transactionNumber}]; taken {
-		return errTwice
-	}
-	return nil
-}
-
 func (g *Gateway) paymentStart(c *call) (body, *fault)  { return g.start(c, purchase) }
 func (g *Gateway) transferStart(c *call) (body, *fault) { return g.start(c, transfer) }
 
@@ -324,29 +310,4 @@ func (g *Gateway) charge(o *order) *fault {
 	o.Status, o.Taken = deposited, o.Amount
 	o.Charges++
 	return g.save(o)
-}
-
-// bindingFor finds the customer's saved card, or makes one.
-func (g *Gateway) bindingFor(o *order, s side) *binding {
-	for b := range g.bindings.All() {
-		if b.Client == o.Client && b.Active && b.Card == s.Card && b.Expiry == s.Expiry {
-			return b
-		}
-	}
-	return &binding{UUID: g.hex32(), Client: o.Client, Created: g.now(), Masked: s.Masked, Expiry: s.Expiry, Card: s.Card, Active: true}
-}
-
-// orderOf finds an order of this customer and merchant, after what time has done to it.
-func (g *Gateway) orderOf(c *call, id string) *order {
-	o := g.orders.Get(id)
-	if o == nil || o.Client != c.client.UUID || o.Merchant != c.merchant.MerchantLogin {
-		return nil
-	}
-	if o.Status == created && !g.now().Before(o.Created.Add(orderLife)) {
-		o.Status, o.Action = declined, actionTimedOut
-		if g.save(o) != nil {
-			return g.orders.Get(id) // as it was
-		}
-	}
-	return o
 }

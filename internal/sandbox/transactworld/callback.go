@@ -16,7 +16,7 @@ func retries() []time.Duration {
 }
 
 // notify queues the notification. Its checksum, as that of every answer, is over the short status.
-func (g *Gateway) notify(a *Account, p *payment) {
+func (g *books) notify(a *Account, p *payment) {
 	to := p.NotifyURL
 	if to == "" {
 		return
@@ -44,7 +44,7 @@ func (g *Gateway) notify(a *Account, p *payment) {
 }
 
 // back are the fields that the browser brings to merchantRedirectUrl.
-func (g *Gateway) back(a *Account, p *payment) []field {
+func (g *books) back(a *Account, p *payment) []field {
 	sum := formatAmount(p.Amount)
 	fields := []field{
 		{Name: "paymentId", Value: p.ID}, {Name: "merchantTransactionId", Value: p.Reference}, {Name: "amount", Value: sum}, {Name: "currency", Value: p.Currency},
@@ -57,4 +57,21 @@ func (g *Gateway) back(a *Account, p *payment) []field {
 		fields = append(fields, field{Name: "registrationId", Value: p.Registration}, field{Name: "token", Value: p.Registration})
 	}
 	return fields
+}
+
+func (g *books) resultOf(p *payment) object {
+	return result(p.Code, p.Text).Opt("bankCode", p.BankCode).Opt("bankDescription", p.BankText)
+}
+
+// about is everything but the result, whose code depends on who asked what.
+func (g *books) about(a *Account, p *payment) object {
+	o := object{}.With("paymentId", a.number(p.ID)).With("status", p.Status).With("transactionStatus", short[p.Status]).
+		With("paymentBrand", p.Brand).With("paymentMode", p.Mode).With("paymentType", p.Type).With("firstName", p.First).With("lastName", p.Last).
+		With("amount", a.number(formatAmount(p.Amount))).With("currency", p.Currency).Opt("tmpl_amount", p.TmplAmount).Opt("tmpl_currency", p.TmplCurrency).
+		With("descriptor", p.Descriptor).With("merchantTransactionId", p.Reference).With("remark", p.Remark).
+		Opt("registrationId", p.Registration).Opt("token", p.Registration).Opt("recurringType", p.Recurring)
+	o = o.With("card", object{}.With("bin", p.Bin).With("lastFourDigits", p.Last4).With("last4Digits", p.Last4).With("expiryMonth", p.Month).With("expiryYear", p.Year))
+	o = o.With("customer", object{}.With("email", p.Email).With("id", p.Customer))
+	return o.With("eci", p.ECI).With("bankReferenceId", p.BankRef).With("terminalId", p.Terminal).With("timestamp", g.stamp()).
+		With("checksum", checksum(p.ID, p.Reference, formatAmount(p.Amount), short[p.Status], a.SecureKey))
 }

@@ -2,14 +2,10 @@ package transactworld
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
-	"tollgate/internal/sandbox/amount"
 	"tollgate/internal/sandbox/faults"
-	"tollgate/internal/sandbox/ledger"
 	"tollgate/internal/sandbox/sim"
 )
 
@@ -52,27 +48,14 @@ func DemoAccount() Account {
 }
 
 // Gateway is the simulator. It is safe for concurrent use: one lock orders all changes.
-type Gateway struct {
-	env      *sim.Env
-	accounts []*Account
-
-	mu            sync.Mutex
-	payments      *sim.Records[string, payment] // by paymentId
-	registrations *sim.Records[string, registration]
-	invoices      *sim.Records[string, invoice]
-	references    map[[2]string]string // member and merchantTransactionId to paymentId
-	tokens        map[string]string    // page token to paymentId
-	bills         map[[2]string]string // member and merchantInvoiceId to invoice id
-	lastPayment   int64
-	lastInvoice   int64
-}
+type Gateway struct{ acquirer }
 
 // New loads everything from the journal and puts it into the ledger. It fails when the journal cannot be read.
 func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	if len(cfg.Accounts) == 0 {
 		cfg.Accounts = []Account{DemoAccount()}
 	}
-	g := &Gateway{env: env}
+	g := &Gateway{acquirer{books{env: env}}}
 	for _, a := range cfg.Accounts {
 		g.accounts = append(g.accounts, &a)
 	}
@@ -111,75 +94,7 @@ func (g *Gateway) Reset() {
 	g.clear()
 }
 
-func (g *Gateway) clear() {
-	g.references, g.tokens, g.bills = map[[2]string]string{}, map[string]string{}, map[[2]string]string{}
-	g.lastPayment, g.lastInvoice = firstPayment-1, firstInvoice-1
-}
-
-func (g *Gateway) now() time.Time         { return g.env.Now() }
-func (g *Gateway) stamp() string          { return g.now().UTC().Format("2006-01-02 15:04:05") }
-func (g *Gateway) url(path string) string { return g.env.BaseURL + "/" + gatewayName + path }
-
 const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678901"
-
-// random is n characters; the alphabet has 64, so that none is likelier than another but for 0 and 1.
-func (g *Gateway) random(n int) string {
-	b := g.env.Random(n)
-	for i := range b {
-		b[i] = alphabet[b[i]%64]
-	}
-	return string(b)
-}
-
-// kept is told of every new state of a payment.
-func (g *Gateway) kept(_, p *payment) {
-	if p.Reference != "" {
-		g.references[[2]string{p.Member, p.Reference}] = p.ID
-	}
-	g.tokens[p.Token] = p.ID
-	if n, err := strconv.ParseInt(p.ID, 10, 64); err == nil {
-		g.lastPayment = max(g.lastPayment, n)
-	}
-	g.env.Ledger.Put(ledger.Entry{
-		Gateway: gatewayName, Reference: p.Reference, GatewayOrderID: p.ID, Currency: p.Currency, Charges: p.Charges,
-		Amount: amount.FromHundredths(p.Amount, p.Currency), Authorized: amount.FromHundredths(p.Held, p.Currency), Captured: amount.FromHundredths(p.Captured, p.Currency),
-		Refunded: amount.FromHundredths(p.Refunded+p.PaidOut, p.Currency), // what a payout sent counts as given
-	})
-}
-
-func (g *Gateway) save(p *payment) *fault {
-	if g.payments.Save(p) != nil {
-		return errSystem
-	}
-	return nil
-}
-
-func (g *Gateway) keptInvoice(_, v *invoice) {
-	g.bills[[2]string{v.Member, v.Reference}] = v.ID
-	if n, err := strconv.ParseInt(v.ID, 10, 64); err == nil {
-		g.lastInvoice = max(g.lastInvoice, n)
-	}
-}
-
-// open returns a copy of the payment to work on, after what time has done to it. Nil if there is none.
-func (g *Gateway) open(id string) *payment {
-	p := g.payments.Get(id)
-	if p != nil && p.waiting() && g.now().Sub(p.Since) >= stepLife {
-		if bad := g.fail(g.accountOf(p), p, "", "", "Customer authentication timed out"); bad != nil {
-			g.env.Log.Error("payment not ended", "gateway", gatewayName, "err", bad)
-		}
-	}
-	return p
-}
-
-func (g *Gateway) accountOf(p *payment) *Account {
-	for _, a := range g.accounts {
-		if a.MemberID == p.Member {
-			return a
-		}
-	}
-	return &Account{MemberID: p.Member}
-}
 
 // fault is a refusal in the gateway's own shape.
 type fault struct {

@@ -9,13 +9,6 @@ import (
 	"tollgate/internal/sandbox/sim"
 )
 
-func (g *Gateway) saveInvoice(v *invoice) *fault {
-	if g.invoices.Save(v) != nil {
-		return errSystem
-	}
-	return nil
-}
-
 // try is the merchantTransactionId of the invoice's next payment.
 func (v *invoice) try() string {
 	if v.Tries == 0 {

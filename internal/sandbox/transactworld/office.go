@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
 	"tollgate/internal/sandbox/issuer"
 	"tollgate/internal/sandbox/sim"
 )
@@ -93,29 +94,6 @@ func (g *Gateway) byResource(c *call) (object, *fault) {
 	return g.found(c, p)
 }
 
-// found answers an inquiry; it is what lets a pending operation go on.
-func (g *Gateway) found(c *call, p *payment) (object, *fault) {
-	c.named(p.Reference)
-	if p.Op != nil {
-		p.Op.Left--
-		bad := g.save(p)
-		if p.Op.Left < 0 {
-			bad = g.settle(c.a, p)
-		}
-		if bad != nil {
-			return nil, bad
-		}
-	}
-	o := g.about(c.a, p)
-	if p.Captured > 0 {
-		o = o.With("captureamount", c.a.number(formatAmount(p.Captured)))
-	}
-	if p.Refunded > 0 {
-		o = o.With("refundamount", c.a.number(formatAmount(p.Refunded)))
-	}
-	return o.With("result", result("00026", "Record found").Opt("bankCode", p.BankCode).Opt("bankDescription", p.BankText)), nil
-}
-
 // sum is the amount of a capture or refund.
 func (c *call) sum() (int64, *fault) {
 	if c.get("amount") == "" {
@@ -183,58 +161,6 @@ func (g *Gateway) refund(c *call, p *payment) (object, *fault) {
 		return nil, errAmount
 	}
 	return g.operate(c, p, "RF", marked, sum)
-}
-
-// operate writes the request down and does it, at once or when enough inquiries have passed.
-func (g *Gateway) operate(c *call, p *payment, typ, started string, sum int64) (object, *fault) {
-	p.Op = &operation{Type: typ, Amount: sum, Left: c.a.PendingOps}
-	p.Status = started
-	var bad *fault
-	if c.a.PendingOps > 0 {
-		bad = g.save(p)
-	} else {
-		bad = g.settle(c.a, p)
-	}
-	if bad != nil {
-		return nil, bad
-	}
-	code, text := "00007", "Accepted"
-	switch p.Status {
-	case captureSuccess:
-		code, text = "00004", "Transaction captured successfully"
-	case cancelled, authSuccessful:
-		code, text = "00005", "Transaction cancelled successfully"
-	case reversed:
-		code, text = "00006", "Transaction refunded successfully"
-	case payoutDone:
-		code, text = "00040", "Payout Successful"
-	}
-	return g.about(c.a, p).With("result", result(code, text)), nil
-}
-
-// settle does what was accepted.
-func (g *Gateway) settle(a *Account, p *payment) *fault {
-	op := *p.Op
-	p.Op = nil
-	switch op.Type {
-	case "CP":
-		p.Status, p.Captured = captureSuccess, op.Amount
-	case "RV":
-		p.Held -= op.Amount
-		p.Status, p.Released = authSuccessful, true
-		if p.Held == 0 {
-			p.Status = cancelled
-		}
-	case "RF":
-		p.Status, p.Refunded = reversed, op.Amount
-	case "PO":
-		p.Status, p.PaidOut = payoutDone, op.Amount
-	}
-	if bad := g.save(p); bad != nil {
-		return bad
-	}
-	g.notify(a, p)
-	return nil
 }
 
 // payout sends money to the card of an earlier payment, or to one that the request names.

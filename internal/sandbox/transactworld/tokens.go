@@ -2,13 +2,6 @@ package transactworld
 
 import "tollgate/internal/sandbox/issuer"
 
-func (g *Gateway) saveRegistration(r *registration) *fault {
-	if g.registrations.Save(r) != nil {
-		return errSystem
-	}
-	return nil
-}
-
 // maskOf is the mask under which the issuer's table lists the number; "" for a number that it has not.
 func maskOf(pan string) string {
 	if card, ok := issuer.Find(pan); ok {

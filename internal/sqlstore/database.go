@@ -1,0 +1,129 @@
+package sqlstore
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"sync"
+)
+
+// database is what all parts of a Store share: the connections, and how a change is made and told of.
+type database struct {
+	w, r     *sql.DB // on SQLite one writing connection and a pool that cannot write; on PostgreSQL the same pool twice
+	pg       bool
+	o        Options
+	instance string // names this Store in notices, so that it does not hear itself
+
+	mu      sync.Mutex
+	lastJob int64
+}
+
+// tx is a transaction with its context, which is not the caller's: see change.
+type tx struct {
+	*sql.Tx
+	ctx context.Context
+}
+
+func (t *tx) exec(query string, args ...any) error {
+	_, err := t.ExecContext(t.ctx, query, args...)
+	return err
+}
+
+// affected is exec that counts rows.
+func (t *tx) affected(query string, args ...any) (int64, error) {
+	res, err := t.ExecContext(t.ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// errAgain says that another transaction was faster and that this one, run again, will see what it did.
+var errAgain = errors.New("sqlstore: run the transaction again")
+
+// notice is what is told to others once a change is committed.
+type notice struct {
+	session string
+	jobs    bool
+}
+
+// changeOne changes one row or is the given error.
+func (st *database) changeOne(ctx context.Context, missing error, query string, args ...any) error {
+	return st.change(ctx, notice{}, func(tx *tx) error {
+		n, err := tx.affected(query, args...)
+		if err == nil && n == 0 {
+			err = missing
+		}
+		return err
+	})
+}
+
+// Alone tells that no other process uses the store.
+func (st *database) Alone() bool { return !st.pg && !st.o.Shared }
+
+// change runs f in a transaction that writes, again if another was in the way, and then tells of it. The caller's
+// context counts until the transaction begins: a shopper who goes away must not cut a commit in two, which would leave
+// us not knowing whether it happened.
+func (st *database) change(ctx context.Context, n notice, f func(*tx) error) error {
+	for try := 1; ; try++ {
+		err := st.once(ctx, n, f)
+		switch {
+		case err == nil:
+			st.tell(n)
+			return nil
+		case try < txTries && (errors.Is(err, errAgain) || collided(err)):
+		default:
+			return err
+		}
+	}
+}
+
+func (st *database) once(ctx context.Context, n notice, f func(*tx) error) error {
+	conn, err := st.w.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), txLimit)
+	defer cancel()
+	begun, err := conn.BeginTx(own, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = begun.Rollback() }() // nothing after a commit
+	t := &tx{Tx: begun, ctx: own}
+	if err := f(t); err != nil {
+		return err
+	}
+	if st.pg && n != (notice{}) {
+		if err := t.exec(`SELECT pg_notify($1, $2)`, pgChannel, n.encode(st.instance)); err != nil {
+			return err
+		}
+	}
+	return t.Commit()
+}
+
+func (st *database) tell(n notice) {
+	if n.session != "" && st.o.OnSession != nil {
+		st.o.OnSession(n.session)
+	}
+	if n.jobs && st.o.OnJobs != nil {
+		st.o.OnJobs()
+	}
+}
+
+// newJobID grows within this process and is unlike those of others: microseconds, then twelve random bits.
+func (st *database) newJobID() int64 {
+	var b [2]byte
+	rand.Read(b[:])
+	id := st.o.Now().UnixMicro()<<12 | int64(binary.BigEndian.Uint16(b[:])&0xfff)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.lastJob = max(st.lastJob+1, id)
+	return st.lastJob
+}
