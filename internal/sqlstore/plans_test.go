@@ -40,7 +40,7 @@ var growing = map[string]string{
 // small are the indexes that hold only what is at hand, and may be read whole.
 var small = []string{"event_unplaced", "account_event_unplaced", "webhook_endpoint_due", "webhook_endpoint_held"}
 
-// statements collects the statements of stores, each text once.
+// statements collects the statements of stores, each text once, with the first parameters of the shop, or else the first.
 type statements struct {
 	mu  sync.Mutex
 	all map[string][]any
@@ -58,7 +58,8 @@ func (s *statements) hear(one sqlstore.Statement) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, known := s.all[query]; !known {
+	ofShop := func(args []any) bool { return slices.Contains(args, any("shop")) } // of whom there are rows: see fill
+	if args, known := s.all[query]; !known || !ofShop(args) && ofShop(one.Args) {
 		s.all[query] = one.Args
 	}
 }
