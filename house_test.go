@@ -258,6 +258,48 @@ func interfacesOf(t *testing.T, dir, except string) (names []string) {
 	return names
 }
 
+// A state is changed by the two functions that look into a table of transitions, and nowhere else. (An unexported field would
+// say so to the compiler, and cost every load and save an encoding of its own.)
+func TestAStateIsChangedByItsTableAlone(t *testing.T) {
+	movers := map[string]int{"session/turn.go": 1, "session/operation.go": 2} // Turn.move; Operations.move and the first state
+	for _, root := range []string{"session", "handlers", "internal/app", "internal/sqlstore", "internal/wallet", "internal/cli"} {
+		err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || strings.Contains(name, "storetest") ||
+				strings.HasSuffix(name, "webhooks.go") { // deliveries have states of their own
+				return err
+			}
+			set := token.NewFileSet()
+			file, err := parser.ParseFile(set, name, nil, 0)
+			if err != nil {
+				return err
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				assign, ok := n.(*ast.AssignStmt)
+				if !ok {
+					return true
+				}
+				for _, left := range assign.Lhs {
+					if x, ok := left.(*ast.SelectorExpr); ok && x.Sel.Name == "State" {
+						if movers[name]--; movers[name] < 0 {
+							t.Errorf("%s sets a state", set.Position(assign.Pos()))
+						}
+					}
+				}
+				return true
+			})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, left := range movers {
+		if left > 0 {
+			t.Errorf("%s sets a state less often than the list says", name)
+		}
+	}
+}
+
 // Providers are apart from each other, and so are the simulators from what they judge.
 func TestGatewaysDoNotKnowEachOther(t *testing.T) {
 	for _, root := range []string{"providers", "internal/sandbox"} {

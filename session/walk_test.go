@@ -208,7 +208,9 @@ func (w *world) pay() *world {
 			return n
 		}
 	}
-	n.orders[ref.Reference] = n.orders[ref.Reference]
+	if _, known := n.orders[ref.Reference]; !known {
+		n.orders[ref.Reference] = order{}
+	}
 	return n.permit(a.N, Outgoing{Kind: CallPay, From: New, Ref: &ref})
 }
 
