@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 GENERATED := '*_templ.go' docs/transitions.md docs/gateways/README.md README.md handlers/contract.gen.go client/api.gen.go
 
-.PHONY: help run setup generate drift check lint test fuzz bench
+.PHONY: help run setup generate drift check lint test mutants fuzz bench
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ lint: ## golangci-lint, with more opinions than check
 test: setup drift check ## everything: what CI runs
 	go test -count=1 -timeout 20m $$(go list ./... | grep -v '/e2e$$')
 	go test -count=1 -timeout 20m ./e2e
+
+mutants: ## change the code that decides, place by place, and list what no test notices (ONLY=session/judge.go for a part)
+	cd tools && GOMAXPROCS=1 nice go run ./mutants $(if $(ONLY),-only $(ONLY)) $(if $(V),-v)
 
 bench: ## figures of payments, storage and webhooks, by themselves
 	go test -run '^$$' -bench . ./internal/sqlstore ./internal/webhook ./e2e

@@ -57,7 +57,7 @@ type flight struct {
 
 var walkStart = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 
-const walkSettle = CallTimeout + SettleAfter
+var walkSettle = CallTimeout + SettleAfter
 
 func newWorld(closer, alone bool) *world {
 	w := &world{
