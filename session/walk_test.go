@@ -397,7 +397,10 @@ func (w *world) back() *world {
 	n := w.clone()
 	a = n.s.Live()
 	in := threeds.Reply{Method: "POST", CRes: "e30"}
-	if !n.do(func(t *Turn) error { _, err := t.Returned(a.N, a.Run().Token, in, `{"kind":"cres","cres":"e30"}`); return err }) {
+	if !n.do(func(t *Turn) error {
+		_, err := t.Returned(a.N, a.Run().Token, in, `{"kind":"cres","cres":"e30"}`)
+		return err
+	}) {
 		return nil
 	}
 	a = n.s.Attempt(a.N)
@@ -522,7 +525,7 @@ func (w *world) append(b []byte) []byte {
 			flag(o.challenge, o.closed, o.declined)
 		}
 		if due, queued := w.jobs[inquiryOf(n)]; queued {
-			num(int64(n), int64((due - w.now) / time.Millisecond))
+			num(int64(n), int64((due-w.now)/time.Millisecond))
 		}
 	}
 	if w.call != nil {
