@@ -485,3 +485,19 @@ func TestWhatABrowserBringsAndWhatGoesToTheGateway(t *testing.T) {
 		}
 	})
 }
+
+// That one call was not sent says nothing of the calls before it, whose requests may have arrived: the gateway is asked.
+func TestACallThatWasNotSentDisprovesNoEarlierOne(t *testing.T) {
+	for name, earlier := range map[string]Call{
+		"without an answer": {Attempt: 1, Kind: CallPay, Round: 1}, "that broke": {Attempt: 1, Kind: CallPay, Round: 1, AnsweredAt: noon, Result: resultError},
+	} {
+		row := Call{Attempt: 1, Kind: CallResume, Round: 2}
+		a := attemptIn(1, Calling)
+		a.Calls = []Call{earlier, row}
+		turn := turnOf(a)
+		ask, err := turn.Answered(row, CallAnswer{Err: errors.New("not sent"), Untaken: true})
+		if err != nil || a.State != Unknown || !ask || turn.MayBegin() == nil {
+			t.Errorf("after a call %s the attempt is %s, asked at once %v, %v", name, a.State, ask, err)
+		}
+	}
+}
