@@ -302,6 +302,7 @@ var situations = []struct {
 	{"its call unanswered and past every doubt", func(_ *Turn, a *Attempt) { unanswer(a) }, true, false},
 	{"its call unanswered, a minute not yet over", func(_ *Turn, a *Attempt) { unanswer(a); a.Deadline = noon.Add(-59 * time.Second) }, true, false},
 	{"its call under way", func(_ *Turn, a *Attempt) { unanswer(a); a.Deadline = noon.Add(time.Second) }, true, false},
+	{"its call answered before the deadline", func(_ *Turn, a *Attempt) { a.Deadline = noon.Add(20 * time.Second) }, true, false},
 	{"its deadline at this moment", func(_ *Turn, a *Attempt) { unanswer(a); a.Deadline = noon }, true, false},
 	{"its caller dead before the deadline", func(t *Turn, a *Attempt) { unanswer(a); a.Deadline = noon.Add(time.Second); t.CallerDied = true }, true, false},
 	{"its session over meanwhile", func(t *Turn, _ *Attempt) { t.S.ExpiresAt = noon }, true, false},
@@ -383,6 +384,8 @@ var strange = []struct {
 	{"refunded more than taken", func(st *providers.Standing) { st.Refunded = 1001 }, true},
 	{"refunded more than the hold, the capture not stated", func(st *providers.Standing) { st.Held, st.Captured, st.Refunded = 900, 0, 901 }, true},
 	{"a negative refund", func(st *providers.Standing) { st.Refunded = -1 }, true},
+	{"the capture not stated, refunded in part", func(st *providers.Standing) { st.Captured, st.Refunded = 0, 400 }, false},
+	{"another amount of an order that nothing proves to be ours", func(st *providers.Standing) { st.Amount.Minor, st.Unproven = 999, true }, true},
 	{"an order that nothing proves to be ours", func(st *providers.Standing) { st.Unproven = true }, false},
 }
 

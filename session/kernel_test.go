@@ -501,3 +501,10 @@ func TestACallThatWasNotSentDisprovesNoEarlierOne(t *testing.T) {
 		}
 	}
 }
+
+func TestAnInquiryRemembersWhatItSaw(t *testing.T) {
+	a := attemptIn(1, Shopper)
+	if got := a.Seen(); got != (Seen{Shopper, 1}) {
+		t.Errorf("it saw %+v", got)
+	}
+}

@@ -145,7 +145,10 @@ func TestWhichOperationsMayBeSent(t *testing.T) {
 				try(fmt.Sprintf("a %s of %s", of.kind, other.name), turn, st, nil)
 			}
 		}
-		turn, _ := withOperation(Paid, providers.Payout, OpNew)
+		turn, _ := withOperation(Paid, providers.Refund, OpNew)
+		turn.S.Attempts[0].Ref.OrderID = ""
+		try("a refund whose order at the gateway we do not know", turn, standing(1, providers.Paid), nil)
+		turn, _ = withOperation(Paid, providers.Payout, OpNew)
 		try("a payout", turn, standing(1, providers.Paid), nil)
 		for _, outcome := range []providers.Outcome{providers.HoldLeft, providers.Authorized, providers.Voided} {
 			for _, refused := range []bool{false, true} {

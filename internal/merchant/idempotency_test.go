@@ -60,7 +60,7 @@ func (b *book) Release(_ context.Context, e merchant.Entry) error {
 }
 
 // wax seals readably.
-type wax struct{ broken bool }
+type wax struct{ broken, unread bool }
 
 func (w *wax) Seal(name string, v []byte) (string, error) {
 	if w.broken {
@@ -71,7 +71,7 @@ func (w *wax) Seal(name string, v []byte) (string, error) {
 
 func (w *wax) Unseal(name, sealed string) ([]byte, error) {
 	hex, ours := strings.CutPrefix(sealed, name+":")
-	if !ours || w.broken {
+	if !ours || w.broken || w.unread {
 		return nil, errors.New("another key")
 	}
 	var v []byte
@@ -109,6 +109,11 @@ func TestARequestIsClaimedAnsweredAndAnsweredAgain(t *testing.T) {
 	if e := *b.entry; e.Merchant != "shop" || e.Key != "key" || e.Token != claim.Token || len(e.Token) != 32 || e.Salt == "" || len(e.Print) != 64 ||
 		!e.LeaseUntil.Equal(now.Add(30*time.Second)) || !e.Until.Equal(now.Add(48*time.Hour)) || e.Effect != (merchant.Effect{}) || e.Answer != nil || !b.asked.Equal(*now) {
 		t.Errorf("the claim is kept as %+v", e)
+	}
+	random := make([]byte, 48)
+	new(counter).Read(random)
+	if b.entry.Salt != fmt.Sprintf("idempotency:%x", random[:32]) || claim.Token != fmt.Sprintf("%x", random[32:]) {
+		t.Errorf("32 random bytes are the salt, 16 others the token: %q, %q", b.entry.Salt, claim.Token)
 	}
 	if strings.Contains(fmt.Sprintf("%+v", *b.entry), "request") {
 		t.Error("the request is kept")
@@ -213,7 +218,11 @@ func TestNothingIsClaimedWhereSomethingIsAway(t *testing.T) {
 		t.Errorf("without randomness: %+v, %v", claim, err)
 	}
 	claim := begin(t, o, "request")
-	w.broken = true
+	w.unread = true
+	if claim, _, err := o.Begin(t.Context(), "shop", "key", []byte("request")); err == nil || errors.Is(err, merchant.ErrKeyReused) || claim != nil {
+		t.Errorf("the request cannot be compared: %v", err)
+	}
+	w.broken, w.unread = true, false
 	if _, _, err := o.Begin(t.Context(), "shop", "key", []byte("request")); err == nil || errors.Is(err, merchant.ErrKeyReused) {
 		t.Errorf("the request cannot be compared: %v", err)
 	}

@@ -15,7 +15,7 @@ func TestAKeyOpensItsMerchantOnlyWhileItLasts(t *testing.T) {
 		merchant.Merchant{ID: "a", Name: "Shop A", Accounts: []string{"x", "both"}, Keys: []merchant.Key{
 			{Hash: merchant.HashKey("old"), Expires: now}, {Hash: merchant.HashKey("going"), Expires: now.Add(1)}, {Hash: merchant.HashKey("new"), Scopes: []merchant.Scope{merchant.Read}},
 		}},
-		merchant.Merchant{ID: "b", Name: "Shop B", Accounts: []string{"both"}, Keys: []merchant.Key{{Hash: merchant.HashKey("other")}}},
+		merchant.Merchant{ID: "b", Name: "Shop B", Accounts: []string{"both"}, Keys: []merchant.Key{{Hash: merchant.HashKey("other")}, {Hash: merchant.HashKey("")}}},
 	)
 	for header, want := range map[string]string{
 		"Bearer new": "a", "bearer new": "a", "BEARER  new ": "a", "Bearer going": "a", "Bearer other": "b",
@@ -74,5 +74,12 @@ func TestWhoMayRevokeAKey(t *testing.T) {
 		if err := m.MayRevoke(c.caller, c.hash); !errors.Is(err, c.want) || c.want == nil && err != nil {
 			t.Errorf("%+v revokes %s: %v", c.caller, c.hash, err)
 		}
+	}
+}
+
+// References that were given stand in databases and at gateways: what a tag takes of their length does not change.
+func TestATagTakesFourCharacters(t *testing.T) {
+	if merchant.TagLength != 4 {
+		t.Errorf("it takes %d", merchant.TagLength)
 	}
 }

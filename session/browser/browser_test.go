@@ -82,7 +82,7 @@ func TestABrowserSessionLastsADayByTheOneClock(t *testing.T) {
 		if !visit(false) {
 			t.Errorf("clock moved by %s: the page's token is not known a moment later", moved)
 		}
-		offset += browser.Lifetime - time.Minute
+		offset += 24*time.Hour - time.Minute
 		if !visit(true) {
 			t.Errorf("clock moved by %s: the session is over before its day", moved)
 		}
@@ -188,6 +188,13 @@ func TestWithoutRandomnessThereIsNoForm(t *testing.T) {
 	})
 	if len(store.data) != 0 {
 		t.Error("something was stored")
+	}
+}
+
+// The library's own lifetime bounds what the store keeps, should a deadline not be set: it is the same day.
+func TestTheLibraryTakesTheSameDay(t *testing.T) {
+	if b, _ := newBrowsers(true, rand.Reader); b.Lifetime != 24*time.Hour {
+		t.Errorf("it takes %s", b.Lifetime)
 	}
 }
 

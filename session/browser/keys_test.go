@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gorilla/securecookie"
+
 	"tollgate/session/browser"
 )
 
@@ -94,11 +96,61 @@ func TestChangedAndForeignValuesDoNotOpen(t *testing.T) {
 	}
 }
 
+// Sealed values come from outside: what is longer than anything that is sealed here is not looked into.
+func TestWhatIsSealedHasABound(t *testing.T) {
+	k := keys(t, key(1))
+	length := func(n int) (sealed string, v []byte) {
+		v = bytes.Repeat([]byte{1}, n)
+		sealed, err := k.Seal("n", v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sealed, v
+	}
+	shorter, longer := 0, 0
+	for n := 294840; n < 294900; n++ {
+		sealed, v := length(n)
+		got, err := k.Unseal("n", sealed)
+		if fits := len(sealed) <= 512<<10; fits != (err == nil) || fits && !bytes.Equal(got, v) {
+			t.Fatalf("%d bytes, sealed %d: %v", n, len(sealed), err)
+		} else if fits {
+			shorter = len(sealed)
+		} else if longer = len(sealed); longer > 0 {
+			break
+		}
+	}
+	if shorter == 0 || longer == 0 || longer-shorter > 8 {
+		t.Errorf("opened %d, refused %d: the bound is not between them", shorter, longer)
+	}
+}
+
+// A key is two halves of 32 bytes: one signs, one encrypts. What older versions sealed stays readable.
+func TestWhatAnOlderVersionSealedOpens(t *testing.T) {
+	halves := append(bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)...)
+	if browser.KeySize != 64 {
+		t.Errorf("a key has %d bytes", browser.KeySize)
+	}
+	old := securecookie.New(halves[:32], halves[32:]).MaxAge(0).MaxLength(0).SetSerializer(securecookie.NopEncoder{})
+	for n := range 9 { // whatever padding was cut off
+		v := bytes.Repeat([]byte{'v'}, n+1)
+		sealed, err := old.Encode("n", bytes.Clone(v)) // the library encrypts in place
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := keys(t, halves).Unseal("n", strings.TrimRight(sealed, "=")); err != nil || !bytes.Equal(got, v) {
+			t.Errorf("%d bytes: %q, %v", n+1, got, err)
+		}
+	}
+}
+
 func TestKeysOfAnotherLengthAreRefused(t *testing.T) {
 	for _, all := range [][][]byte{nil, {key(1)[:32]}, {key(1), nil}} {
 		if _, err := browser.NewKeys(all...); err == nil {
 			t.Errorf("%d keys were taken", len(all))
 		}
+	}
+	if _, err := browser.NewKeys(key(1), key(2)[:63]); err == nil || !strings.Contains(err.Error(), "key 2 has 63 bytes, not 64") {
+		t.Errorf("the faulty key is told as %v", err)
 	}
 }
 
