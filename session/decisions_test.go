@@ -323,6 +323,7 @@ var situations = []struct {
 	}, true, false},
 	{"an hour after the news", func(_ *Turn, a *Attempt) { a.NewsAt = noon.Add(-time.Hour) }, false, false},
 	{"its card to be saved", func(t *Turn, _ *Attempt) { t.S.SaveCard = true }, false, false},
+	{"its card to be saved, paid with a saved one", func(t *Turn, a *Attempt) { t.S.SaveCard, a.Saved = true, "sc_1" }, false, false},
 	{"declined before", func(_ *Turn, a *Attempt) {
 		a.Decline, a.HeldFor = &providers.Decline{Reason: providers.Limit}, "amount"
 	}, false, false},
@@ -407,6 +408,13 @@ func TestAStandingOfSomethingElseIsNeverBelieved(t *testing.T) {
 					}
 				}
 			}
+		}
+		for _, state := range []State{Declined, Failed, Authorized, Paid} {
+			a := attemptIn(1, state)
+			a.NeedsReview = true
+			st := standing(1, providers.Paid)
+			st.Amount.Minor = 999
+			d.is(fmt.Sprintf("%s and reviewed before: paid, a smaller amount", state), turnOf(a), inquired(1, st))
 		}
 		for _, left := range []struct {
 			name  string
@@ -607,6 +615,7 @@ func TestWhatIsDoneForAGatewayThatWaits(t *testing.T) {
 			{"a later answer came, the first got an error", calls("error"), Run{LaterAnswer: true, Sealed: "s"}, 0},
 			{"a later answer came, the first got an error now", recent(calls("error"), 0), Run{LaterAnswer: true, Sealed: "s"}, 0},
 			{"a later answer came, the first could not be read", calls("wait"), Run{LaterAnswer: true, UnreadableAnswer: true, Sealed: "s"}, 0},
+			{"a later answer came, the first could not be read and got an error now", recent(calls("error"), 0), Run{LaterAnswer: true, UnreadableAnswer: true, Sealed: "s"}, 0},
 			{"what was sent could not be read", calls("wait"), Run{UnreadableAnswer: true, Sealed: "s", ShownAt: noon.Add(-8 * time.Minute), ReturnedAt: noon.Add(-7 * time.Minute)}, 0},
 			{"what was sent could not be read, the eleventh time", calls(strings.Fields(strings.Repeat("wait ", 11))...), Run{UnreadableAnswer: true}, 0},
 			{"what was sent could not be read, the twelfth time", calls(strings.Fields(strings.Repeat("wait ", 12))...), Run{UnreadableAnswer: true}, 0},
@@ -638,6 +647,23 @@ func TestWhatIsDoneForAGatewayThatWaits(t *testing.T) {
 					d.is(fmt.Sprintf("%s, %s: %s", state, c.name, next.name), turnOf(a), inquired(1, st))
 				}
 			}
+			for _, unread := range []bool{false, true} {
+				step := challenge("c")
+				step.Kind, step.NewRun = providers.Method, true
+				a := attemptIn(1, state)
+				a.Step, a.StepN, a.StepAt, a.Calls = &step, 1, noon.Add(-10*time.Minute), calls("error")
+				*a.Runs[0] = Run{
+					N: 1, Token: "run-1", CompInd: "Y", NotifiedAt: noon.Add(-9 * time.Minute), MethodAt: noon.Add(-8 * time.Minute), ShownAt: noon.Add(-7 * time.Minute), Sealed: "s",
+					UnreadableAnswer: unread,
+				}
+				st := standing(1, providers.Waiting)
+				again := step
+				st.Next = &again
+				d.is(fmt.Sprintf("%s, a Method of a new run that was answered, unreadably %v: the same step", state, unread), turnOf(a), inquired(1, st))
+			}
+			none := attemptIn(1, state)
+			none.Step, none.Runs = nil, nil
+			d.is(fmt.Sprintf("%s, no run: no step", state), turnOf(none), inquired(1, standing(1, providers.Waiting)))
 			for _, next := range []*providers.Step{nil, &same} {
 				a := attemptIn(1, state)
 				a.Step = nil

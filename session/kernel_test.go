@@ -508,3 +508,23 @@ func TestAnInquiryRemembersWhatItSaw(t *testing.T) {
 		t.Errorf("it saw %+v", got)
 	}
 }
+
+// Money that is not of our payment stands under the number of an attempt that is held: no answer of a shopper's goes there,
+// and no step is shown, but the gateway is asked again.
+func TestAHeldAttemptIsAskedAboutWhateverTheGatewayWaitsFor(t *testing.T) {
+	next, method := challenge("another"), providers.Step{V: providers.StepVersion, Kind: providers.Method}
+	for _, step := range []*providers.Step{nil, &next, &method} {
+		for _, result := range []string{"wait", resultError} {
+			a := attemptIn(1, Held)
+			same := challenge("c")
+			a.Step, a.StepN, a.Calls[0].Result = &same, 1, result
+			turn := turnOf(a)
+			st := standing(1, providers.Waiting)
+			st.Next = step
+			_, err := inquired(1, st)(turn)
+			if err != nil || a.State != Held || a.StepN != 1 || len(turn.Change.Jobs) != 1 || turn.Change.Jobs[0].Kind != JobInquire {
+				t.Errorf("its call %s, the gateway waits for %v: %s, step %d, %+v, %v", result, step, a.State, a.StepN, turn.Change.Jobs, err)
+			}
+		}
+	}
+}
