@@ -154,6 +154,9 @@ func (m *mutator) walk() {
 		case *ast.BasicLit:
 			m.number(n)
 			m.word(n)
+		case *ast.Ident:
+			m.converted(n)
+			m.expression(n)
 		case ast.Expr:
 			m.expression(n)
 		}
@@ -182,6 +185,25 @@ func (m *mutator) constants(d *ast.GenDecl) bool {
 	from := m.offset(d.Pos())
 	m.edits = append(m.edits, edit{from, from + len("const"), func(string) string { return "var" }})
 	return true
+}
+
+// converted keeps a constant without a type usable as what it was used as, now that it may be a variable.
+func (m *mutator) converted(n *ast.Ident) {
+	c, ok := m.info.Uses[n].(*types.Const)
+	if !ok || c.Pkg() != m.pkg || c.Type() != types.Typ[types.UntypedInt] {
+		return
+	}
+	whole := ast.Expr(n) // an expression of constants has its type as a whole
+	for i := 1; ; i++ {
+		e, ok := m.parent(i).(ast.Expr)
+		if !ok || m.info.Types[e].Value == nil {
+			break
+		}
+		whole = e
+	}
+	if b, ok := m.info.TypeOf(whole).(*types.Basic); ok && b.Info()&types.IsUntyped == 0 && b.Kind() != types.Int {
+		m.edits = append(m.edits, edit{m.offset(n.Pos()), m.offset(n.End()), func(inner string) string { return b.Name() + "(" + inner + ")" }})
+	}
 }
 
 func (m *mutator) statement(n ast.Stmt) {
