@@ -2,11 +2,17 @@ package browser_test
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorilla/securecookie"
 
@@ -140,6 +146,40 @@ func TestWhatAnOlderVersionSealedOpens(t *testing.T) {
 		if got, err := keys(t, halves).Unseal("n", strings.TrimRight(sealed, "=")); err != nil || !bytes.Equal(got, v) {
 			t.Errorf("%d bytes: %q, %v", n+1, got, err)
 		}
+	}
+}
+
+// Padding was cut off when it was sealed: what comes with it again is not what left.
+func TestWhatIsSealedHasOneSpelling(t *testing.T) {
+	k := keys(t, key(1))
+	for n := range 4 {
+		sealed, err := k.Seal("n", bytes.Repeat([]byte{'v'}, n+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pad := (4 - len(sealed)%4) % 4; pad > 0 {
+			if _, err := k.Unseal("n", sealed+strings.Repeat("=", pad)); !errors.Is(err, browser.ErrSeal) {
+				t.Errorf("with its padding it opens: %v", err)
+			}
+		}
+	}
+}
+
+// Expiries are kept in rows, by our clock: a seal of years ago opens.
+func TestASealDoesNotAge(t *testing.T) {
+	k := key(1)
+	block, err := aes.NewCipher(k[browser.KeySize/2:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := make([]byte, block.BlockSize()+1) // a first block of zeros, then the value
+	cipher.NewCTR(block, v[:block.BlockSize()]).XORKeyStream(v[block.BlockSize():], []byte("v"))
+	text := fmt.Sprintf("n|%d|%s|", time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).Unix(), base64.URLEncoding.EncodeToString(v))
+	mac := hmac.New(sha256.New, k[:browser.KeySize/2])
+	mac.Write([]byte(text[:len(text)-1]))
+	sealed := base64.RawURLEncoding.EncodeToString(append([]byte(text[2:]), mac.Sum(nil)...))
+	if got, err := keys(t, k).Unseal("n", sealed); err != nil || string(got) != "v" {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 

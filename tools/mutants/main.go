@@ -3,7 +3,7 @@
 // docs/mutants.md with the reason. Every other survivor is a failure.
 //
 // Each package is built once, with all its mutants in it behind a switch that an environment variable turns, so that one
-// mutant costs one run of the package's tests.
+// mutant costs one run of those of the package's tests that come by it.
 package main
 
 import (
@@ -38,13 +38,13 @@ type scope struct {
 }
 
 var scopes = []scope{
-	{dir: "session", last: "^TestEveryWayASmallWorldCanGo", args: []string{"-walk", "4"}},
+	{dir: "session", args: []string{"-walk", "4"}},
 	{dir: "session/browser"},
 	{dir: "internal/merchant"},
-	{dir: "providers/cashier", files: []string{"notify.go"}, first: "Callback|Notified"},
-	{dir: "providers/payneteasy", files: []string{"notify.go"}, first: "Callback|Notified|Redirect"},
-	{dir: "providers/rbs", files: []string{"notify.go"}, first: "Callback|Notified"},
-	{dir: "providers/transactworld", files: []string{"notify.go"}, first: "Callback|Notified|Notification|Bring|Brought"},
+	{dir: "providers/cashier", files: []string{"notify.go"}},
+	{dir: "providers/payneteasy", files: []string{"notify.go"}},
+	{dir: "providers/rbs", files: []string{"notify.go"}},
+	{dir: "providers/transactworld", files: []string{"notify.go"}},
 }
 
 const (
@@ -57,14 +57,37 @@ const (
 const helper = `package %s
 
 import (
+	"fmt"
 	"os"
 	"reflect"
 	"strconv"
+	"sync"
 )
 
 var mutantsActive, _ = strconv.Atoi(os.Getenv("MUTANT"))
 
-func mutantsOn(id int) bool { return id == mutantsActive }
+var mutantsMet = struct {
+	sync.Mutex
+	file *os.File
+	ids  map[int]bool
+}{file: mutantsFile(), ids: map[int]bool{}}
+
+func mutantsFile() *os.File {
+	f, _ := os.OpenFile(os.Getenv("MUTANTS_MET"), os.O_APPEND|os.O_WRONLY, 0)
+	return f
+}
+
+func mutantsOn(id int) bool {
+	if mutantsMet.file != nil {
+		mutantsMet.Lock()
+		if !mutantsMet.ids[id] {
+			mutantsMet.ids[id] = true
+			fmt.Fprintln(mutantsMet.file, id)
+		}
+		mutantsMet.Unlock()
+	}
+	return id == mutantsActive
+}
 
 func mutantsZero[T any](on bool, v T) T {
 	if on {
@@ -237,31 +260,18 @@ func runScope(root string, s scope, only string, tell func(*mutant)) ([]*mutant,
 	if err != nil || len(mutants) == 0 {
 		return nil, err
 	}
-	first, rest := [][]string{nil}, [][]string{}
-	switch {
-	case s.first != "":
-		first, rest = [][]string{{"-test.run", s.first}}, [][]string{{"-test.skip", s.first}}
-	case s.last != "":
-		first, rest = [][]string{{"-test.skip", s.last}}, [][]string{append([]string{"-test.run", s.last}, s.args...)}
-	}
-	var limits []time.Duration
-	for _, args := range append(first, rest...) {
-		start := time.Now()
-		if out, passed := try(binary, pkg.Dir, 0, 5*time.Minute, args); !passed {
-			return nil, fmt.Errorf("the tests fail without a mutant:\n%s", out)
-		}
-		limits = append(limits, max(10*time.Second, 10*time.Since(start)))
+	tests, err := survey(binary, pkg.Dir, filepath.Join(temp, "met"), s.args)
+	if err != nil {
+		return nil, err
 	}
 	for _, m := range mutants {
-		if m.result == notBuilt {
-			tell(m)
-			continue
-		}
-		m.result = survived
-		for i, args := range append(first, rest...) {
-			if _, passed := try(binary, pkg.Dir, m.id, limits[i], args); !passed {
-				m.result = killed
-				break
+		if m.result != notBuilt {
+			m.result = survived
+			for _, group := range reaching(tests, m.id) {
+				if _, passed := try(binary, pkg.Dir, m.id, group.limit(), "", append([]string{"-test.run", group.pattern()}, s.args...)); !passed {
+					m.result = killed
+					break
+				}
 			}
 		}
 		tell(m)
@@ -269,13 +279,89 @@ func runScope(root string, s scope, only string, tell func(*mutant)) ([]*mutant,
 	return mutants, nil
 }
 
-// try runs the tests with one mutant. Memory is bounded: a loop without an end may also fill it.
-func try(binary, dir string, id int, limit time.Duration, args []string) (string, bool) {
+// test is one test of a package: how long it takes, and which mutants it comes by.
+type test struct {
+	name string
+	took time.Duration
+	met  map[int]bool
+}
+
+// survey runs each test by itself without a mutant.
+func survey(binary, dir, met string, args []string) ([]test, error) {
+	cmd := exec.Command(binary, "-test.list", "^(Test|Fuzz|Example)")
+	cmd.Dir = dir
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, err
+	}
+	var all []test
+	for _, name := range strings.Fields(string(out)) {
+		if err := os.WriteFile(met, nil, 0o600); err != nil {
+			return nil, err
+		}
+		start := time.Now()
+		if out, passed := try(binary, dir, 0, 5*time.Minute, met, append([]string{"-test.run", "^" + name + "$"}, args...)); !passed {
+			return nil, fmt.Errorf("%s fails without a mutant:\n%s", name, out)
+		}
+		one := test{name: name, took: time.Since(start), met: map[int]bool{}}
+		raw, err := os.ReadFile(met)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range strings.Fields(string(raw)) {
+			n, _ := strconv.Atoi(id)
+			one.met[n] = true
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+type group []test
+
+// reaching are the tests that come by a mutant, the short ones together and first.
+func reaching(tests []test, id int) []group {
+	var short group
+	var long []group
+	for _, t := range tests {
+		switch {
+		case !t.met[id]:
+		case t.took < time.Second:
+			short = append(short, t)
+		default:
+			long = append(long, group{t})
+		}
+	}
+	slices.SortFunc(long, func(a, b group) int { return int(a[0].took - b[0].took) })
+	if len(short) > 0 {
+		long = append([]group{short}, long...)
+	}
+	return long
+}
+
+func (g group) pattern() string {
+	names := make([]string, len(g))
+	for i, t := range g {
+		names[i] = t.name
+	}
+	return "^(" + strings.Join(names, "|") + ")$"
+}
+
+func (g group) limit() time.Duration {
+	sum := time.Duration(0)
+	for _, t := range g {
+		sum += t.took
+	}
+	return 10*time.Second + 10*sum
+}
+
+// try runs tests with one mutant. Memory is bounded: a loop without an end may also fill it.
+func try(binary, dir string, id int, limit time.Duration, met string, args []string) (string, bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", `ulimit -v 8000000; exec "$@"`, "sh", binary, "-test.failfast"}, args...)...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "MUTANT="+strconv.Itoa(id))
+	cmd.Env = append(os.Environ(), "MUTANT="+strconv.Itoa(id), "MUTANTS_MET="+met)
 	out, err := cmd.CombinedOutput()
 	return string(out), err == nil
 }
