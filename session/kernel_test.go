@@ -1,6 +1,8 @@
 package session
 
 import (
+	"bytes"
+	"compress/zlib"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -153,7 +155,10 @@ func TestWhatAnAnswerOfACallDoes(t *testing.T) {
 				}
 			}
 		}
-		d.is("an attempt that is not there: wait", turnOf(), func(t *Turn) (string, error) { _, err := t.Answered(row, answers[0].in); return "", err })
+		d.is("an attempt that is not there: wait", turnOf(), func(t *Turn) (string, error) {
+			ask, err := t.Answered(row, answers[0].in)
+			return fmt.Sprintf("ask at once %v", ask), err
+		})
 	})
 }
 
@@ -282,12 +287,48 @@ func payerPage(fields ...threeds.Field) providers.Step {
 	return providers.Step{V: providers.StepVersion, Kind: providers.PayerPage, Forms: []threeds.Form{{Action: "https://bank.example", Fields: fields}}}
 }
 
+// paRes is a PaRes as a bank sends it.
+func paRes(t *testing.T, status string) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := zlib.NewWriter(&b)
+	fmt.Fprintf(z, `<ThreeDSecure><Message id="m"><PARes id="p"><version>1.0.2</version><TX><status>%s</status></TX></PARes></Message></ThreeDSecure>`, status)
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	v := base64.StdEncoding.EncodeToString(b.Bytes())
+	if _, err := threeds.PeekPaRes(v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func TestWhatABrowserDidIsKeptForTheTimeline(t *testing.T) {
+	a := atBank(challenge("c"))
+	if err := turnOf(a).Shown(1); err != nil {
+		t.Fatal(err)
+	}
+	method := atBank(providers.Step{Kind: providers.Method, Forms: []threeds.Form{{}}})
+	if _, err := turnOf(method).Forward(1, 1); err != nil {
+		t.Fatal(err)
+	}
+	for name, entry := range map[string]TimelineEntry{"shown challenge": a.Trace[0], "method silent": method.Trace[0]} {
+		if entry.Kind != EntryBrowser || entry.Name != name || entry.Run != 2 || !entry.At.Equal(noon) {
+			t.Errorf("%s is kept as %+v", name, entry)
+		}
+	}
+}
+
 func TestWhichAnswersOfABrowserAreTaken(t *testing.T) {
 	ours := payerPage(threeds.Field{Name: "PaReq", Value: "p"}, threeds.Field{Name: "TermUrl", Value: "https://pay.example/3ds/run-1/return"}, threeds.Field{Name: "MD", Value: "threeds:run-1"})
 	prescribed := payerPage(threeds.Field{Name: "MD", Value: "md-order"}, threeds.Field{Name: "TermUrl", Value: "https://gate.example/finish"})
 	elsewhere := challenge("c")
 	elsewhere.Forms[0].Fields = elsewhere.Forms[0].Fields[:1] // its answer goes to the gateway
 	good := cresOf(serverID, acsID)
+	pares := paRes(t, "Y")
+	mixed := payerPage(threeds.Field{Name: "returnUrl", Value: "https://pay.example/back"}, threeds.Field{Name: "threeDSSessionData", Value: "x"}, threeds.Field{Name: "TermUrl", Value: "https://pay.example.evil/"})
+	odd := elsewhere
+	odd.Forms = []threeds.Form{{Fields: []threeds.Field{{Name: "creq", Value: "c"}, {Name: "TermUrl", Value: "https://pay.example/back"}}}}
 	decisions(t, "answers", func(d *table) {
 		returned := func(situation string, a *Attempt, token string, in threeds.Reply, make ...func(*Turn, *Attempt)) {
 			turn := turnOf(a)
@@ -321,6 +362,7 @@ func TestWhichAnswersOfABrowserAreTaken(t *testing.T) {
 			after := atBank(challenge("c"))
 			after.State, after.Runs[1].ReturnedAt, after.Runs[1].Sealed = Unknown, noon.Add(-time.Minute), `answer:{"kind":"cres","cres":"e30"}`
 			returned("after an answer: "+name, after, "run-1", in)
+			returned("at a challenge that answers the gateway, at the address of the run before: "+name, atBank(elsewhere), "run-0", in)
 		}
 		for name, in := range map[string]threeds.Reply{
 			"a PaRes": {PaRes: "eJx", MD: "threeds:run-1"}, "a PaRes with the MD of the run before": {PaRes: "eJx", MD: "threeds:run-0"}, "a PaRes with another's MD": {PaRes: "eJx", MD: "threeds:run-9"},
@@ -344,6 +386,20 @@ func TestWhichAnswersOfABrowserAreTaken(t *testing.T) {
 			a.State = state
 			returned(fmt.Sprintf("%s: nothing by GET", state), a, "run-1", threeds.Reply{Method: "GET"})
 		}
+		for _, state := range []State{Failed, Declined, Paid, Held, New, Calling} {
+			a := atBank(challenge("c"))
+			a.State, a.Runs[1].ReturnedAt, a.Runs[1].Sealed = state, noon.Add(-time.Minute), `answer:{"kind":"cres","cres":"x"}`
+			returned(fmt.Sprintf("%s after an answer: its CRes", state), a, "run-1", threeds.Reply{CRes: good})
+		}
+		for name, step := range map[string]providers.Step{"ours": ours, "a prescribed MD": prescribed, "fields of another kind": mixed} {
+			returned("at a payer's page, "+name+": a PaRes that can be read", atBank(step), "run-1", threeds.Reply{PaRes: pares})
+			returned("at a payer's page, "+name+": what is no PaRes", atBank(step), "run-1", threeds.Reply{PaRes: "eJx"})
+		}
+		returned("at a challenge with a field of another kind: garbage", atBank(odd), "run-1", threeds.Reply{CRes: "%%%"})
+		gone := atBank(elsewhere)
+		gone.State, gone.Runs[1].ReturnedAt, gone.Runs[1].Sealed = Unknown, noon.Add(-time.Minute), `answer:{"kind":"cres","cres":"x"}`
+		returned("after an answer, at a challenge that answers the gateway: another CRes", gone, "run-1", threeds.Reply{CRes: good})
+		returned("at a challenge: another's CRes beside an Erro that names no server", atBank(challenge("c")), "run-1", threeds.Reply{CRes: cresOf(otherID, acsID), Erro: erroOf("", acsID)})
 		a := atBank(elsewhere)
 		a.Step = nil
 		returned("no step: nothing by GET", a, "run-1", threeds.Reply{Method: "GET"})
@@ -420,8 +476,9 @@ func TestWhatABrowserBringsAndWhatGoesToTheGateway(t *testing.T) {
 			"a Method, its time not over":      {method, 1, func(a *Attempt) { a.Run().MethodAt = noon.Add(-10*time.Second - 499*time.Millisecond) }},
 			"a Method, its time over just now": {method, 1, func(a *Attempt) { a.Run().MethodAt = noon.Add(-10*time.Second - 500*time.Millisecond) }},
 			"a Method without frames":          {none, 1, func(a *Attempt) { a.State = Gateway; a.Run().CompInd = "U" }}, "a Method without frames, no mark": {none, 1, func(a *Attempt) { a.State = Gateway }},
-			"a Method with the gateway":    {method, 1, func(a *Attempt) { a.State = Gateway }},
-			"a challenge with the gateway": {challenge("c"), 1, func(a *Attempt) { a.State = Gateway }}, "no step": {challenge("c"), 1, func(a *Attempt) { a.Step = nil }},
+			"a Method without frames, while the call is out": {none, 1, func(a *Attempt) { a.State = Calling; a.Run().CompInd = "U" }},
+			"a Method with the gateway":                      {method, 1, func(a *Attempt) { a.State = Gateway }},
+			"a challenge with the gateway":                   {challenge("c"), 1, func(a *Attempt) { a.State = Gateway }}, "no step": {challenge("c"), 1, func(a *Attempt) { a.Step = nil }},
 			"while the call is out": {challenge("c"), 1, func(a *Attempt) { a.State = Calling }},
 		} {
 			a := atBank(c.step)
@@ -480,7 +537,7 @@ func TestWhatABrowserBringsAndWhatGoesToTheGateway(t *testing.T) {
 		} {
 			d.is("read as an answer: "+name, turnOf(), func(*Turn) (string, error) { raw, err := json.Marshal(ReadAnswer(in)); return string(raw), err })
 		}
-		for _, pair := range [][2]string{{"abc", "ABC"}, {"a-1", "A-1"}, {"a1", "a2"}, {"ab", "abc"}, {"a@", "a`"}, {"a-", "a\r"}, {"zZ", "Zz"}, {"[", "{"}, {"", ""}} {
+		for _, pair := range [][2]string{{"abc", "ABC"}, {"ab", "ac"}, {"ab", "bb"}, {"a-1", "A-1"}, {"a1", "a2"}, {"ab", "abc"}, {"a@", "a`"}, {"a-", "a\r"}, {"zZ", "Zz"}, {"[", "{"}, {"", ""}} {
 			d.is(fmt.Sprintf("the ids %q and %q: the same", pair[0], pair[1]), turnOf(), func(*Turn) (string, error) { return fmt.Sprint(sameID(pair[0], pair[1])), nil })
 		}
 	})

@@ -435,7 +435,7 @@ func (m *mutator) leaf(n ast.Expr) bool {
 	switch p := m.parent(1).(type) {
 	case *ast.AssignStmt:
 		return !slices.Contains(p.Lhs, n)
-	case *ast.SelectorExpr, *ast.IncDecStmt, *ast.RangeStmt:
+	case *ast.SelectorExpr, *ast.IncDecStmt, *ast.RangeStmt, *ast.ExprStmt:
 		return false
 	case *ast.KeyValueExpr:
 		return p.Key != n
