@@ -329,6 +329,7 @@ var situations = []struct {
 	{"unclear before, a week ago", func(_ *Turn, a *Attempt) {
 		a.Unclear, a.NewsAt, a.UpdatedAt = true, time.Time{}, noon.Add(-7*24*time.Hour)
 	}, true, false},
+	{"not found before", func(_ *Turn, a *Attempt) { a.NotFoundSince = noon.Add(-time.Hour) }, true, false},
 	{"an hour after the news", func(_ *Turn, a *Attempt) { a.NewsAt = noon.Add(-time.Hour) }, false, false},
 	{"its card to be saved", func(t *Turn, _ *Attempt) { t.S.SaveCard = true }, false, false},
 	{"its card to be saved, paid with a saved one", func(t *Turn, a *Attempt) { t.S.SaveCard, a.Saved = true, "sc_1" }, false, false},
@@ -392,6 +393,7 @@ var strange = []struct {
 	{"refunded wholly", func(st *providers.Standing) { st.Refunded = st.Captured }, false},
 	{"refunded more than taken", func(st *providers.Standing) { st.Refunded = 1001 }, true},
 	{"refunded more than the hold, the capture not stated", func(st *providers.Standing) { st.Held, st.Captured, st.Refunded = 900, 0, 901 }, true},
+	{"refunded more than was captured in part", func(st *providers.Standing) { st.Captured, st.Refunded = 500, 501 }, true},
 	{"a negative refund", func(st *providers.Standing) { st.Refunded = -1 }, true},
 	{"the capture not stated, refunded in part", func(st *providers.Standing) { st.Captured, st.Refunded = 0, 400 }, false},
 	{"another amount of an order that nothing proves to be ours", func(st *providers.Standing) { st.Amount.Minor, st.Unproven = 999, true }, true},
@@ -488,6 +490,24 @@ func TestWhatAnInquiryTeachesBesideTheOutcome(t *testing.T) {
 				d.is(fmt.Sprintf("%s: %s", state, name), turn, func(t *Turn) (string, error) { return "", t.Inquired(1, in) })
 			}
 		}
+		for _, state := range []State{New, Calling, Gateway, Unknown} {
+			for _, left := range []time.Duration{time.Second, 0} {
+				for _, died := range []bool{false, true} {
+					a := attemptIn(1, state)
+					a.Deadline = noon.Add(left)
+					turn := turnOf(a)
+					turn.CallerDied = died
+					d.is(fmt.Sprintf("%s, its deadline in %s, its caller dead %v: no answer", state, left, died), turn, func(t *Turn) (string, error) {
+						return "", t.Inquired(1, InquiryAnswer{Err: errors.New("cut")})
+					})
+				}
+			}
+		}
+		step := challenge("another")
+		step.Ref = providers.Ref{Reference: "theirs", OrderID: "g-1", More: map[string]string{"k": "v"}}
+		st = standing(1, providers.Waiting)
+		st.Next = &step
+		d.is("what the next step says of the order is learned", turnOf(attemptIn(1, Gateway)), inquired(1, st))
 		for _, state := range []State{Authorized, Paid, Unknown} {
 			for _, op := range []OpState{OpNew, OpUnknown, OpSucceeded, OpFailed} {
 				turn := turnOf(attemptIn(1, state))
@@ -719,7 +739,7 @@ func TestWhenTheGatewayIsAskedNext(t *testing.T) {
 				})
 			}
 		}
-		for _, since := range []time.Duration{14 * s, 15 * s, 44 * s, 45 * s, 104 * s, 105 * s, 224 * s, 225 * s, 464 * s, 465 * s, 465*s + 30*s, 899 * s, 900 * s, 901 * s, 1799 * s, 1800 * s, 5 * time.Hour} {
+		for _, since := range []time.Duration{14 * s, 15 * s, 44 * s, 45 * s, 104 * s, 105 * s, 224 * s, 225 * s, 464 * s, 465 * s, 465*s + 30*s, 899 * s, 900*s - 1, 900 * s, 901 * s, 1799 * s, 1800 * s, 5 * time.Hour} {
 			a := attemptIn(1, Shopper)
 			a.StepAt = noon.Add(-since)
 			d.is(fmt.Sprintf("shopper at the bank for %s: no answer", since), turnOf(a), func(t *Turn) (string, error) {

@@ -216,7 +216,7 @@ func TestWhatEveryStepDoes(t *testing.T) {
 		step.Decline = &providers.Decline{Reason: providers.Limit}
 		answer("declined for a limit", Calling, step)
 		answer("wait, long after the last news", Calling, full(providers.Wait), func(_ *Turn, a *Attempt) { a.NewsAt = noon.Add(-time.Hour) })
-		for _, wait := range []time.Duration{0, -time.Second, 5 * time.Second, 10*time.Second - 1, 10 * time.Second, 10*time.Second + 1, time.Minute} {
+		for _, wait := range []time.Duration{0, 1, -time.Second, 5 * time.Second, 10*time.Second - 1, 10 * time.Second, 10*time.Second + 1, time.Minute} {
 			for _, shown := range []time.Duration{-1, 3 * time.Second} {
 				step, a := full(providers.Method), attemptIn(1, Shopper)
 				step.Deadline = wait
