@@ -133,14 +133,12 @@ func decided(t *testing.T, turn *Turn, decide func(*Turn) (string, error)) strin
 			look = " look"
 		}
 		said = append(said, fmt.Sprintf("job %s%s%s in %s", strings.TrimPrefix(j.Kind, "session."), strings.TrimPrefix(j.Key, turn.S.ID), look, j.RunAt.Sub(turn.Now)))
-		if want := fmt.Sprintf("/%d", task.Attempt); task.Attempt != 0 && task.StepN == 0 && !strings.HasSuffix(j.Key, want) {
-			t.Errorf("the job %s has the key %s", j.Payload, j.Key)
+		want := map[string]string{
+			JobInquire: fmt.Sprintf("/%d", task.Attempt), JobRemember: fmt.Sprintf("/%d", task.Attempt), JobResume: fmt.Sprintf("/%d/%d", task.Attempt, task.StepN),
+			JobOperate: fmt.Sprintf("/op%d", task.Operation), JobExpire: "",
 		}
-		if want := fmt.Sprintf("/%d/%d", task.Attempt, task.StepN); task.StepN != 0 && !strings.HasSuffix(j.Key, want) {
-			t.Errorf("the job %s has the key %s", j.Payload, j.Key)
-		}
-		if want := fmt.Sprintf("/op%d", task.Operation); task.Operation != 0 && !strings.HasSuffix(j.Key, want) {
-			t.Errorf("the job %s has the key %s", j.Payload, j.Key)
+		if key, known := want[j.Kind]; !known || j.Key != turn.S.ID+key {
+			t.Errorf("the job %s %s has the key %s", j.Kind, j.Payload, j.Key)
 		}
 	}
 	for _, e := range turn.After {
@@ -151,7 +149,7 @@ func decided(t *testing.T, turn *Turn, decide func(*Turn) (string, error)) strin
 		if n.Error {
 			level = "alarm"
 		}
-		said = append(said, level+" "+n.Text)
+		said = append(said, strings.TrimSpace(fmt.Sprintln(append([]any{level, n.Text}, n.Args...)...)))
 	}
 	return strings.ReplaceAll(strings.ReplaceAll(cmp.Or(strings.Join(said, "; "), "no change"), "session.", ""), "\n", " ")
 }
@@ -315,6 +313,7 @@ var situations = []struct {
 	{"its caller dead before the deadline", func(t *Turn, a *Attempt) { unanswer(a); a.Deadline = noon.Add(time.Second); t.CallerDied = true }, true, false},
 	{"its session over meanwhile", func(t *Turn, _ *Attempt) { t.S.ExpiresAt = noon }, true, false},
 	{"its session cancelled", func(t *Turn, _ *Attempt) { t.S.End = Cancelled }, false, false},
+	{"its session cancelled, its time over", func(t *Turn, _ *Attempt) { t.S.End, t.S.ExpiresAt = Cancelled, noon }, true, false},
 	{"the last that is allowed", func(t *Turn, _ *Attempt) {
 		for n := 1; n < MaxAttempts; n++ {
 			t.S.Attempts = append(t.S.Attempts, attemptIn(n+10, Declined))

@@ -16,6 +16,9 @@ func TestWhichOperationsAreBegun(t *testing.T) {
 	decisions(t, "operate", func(d *table) {
 		try := func(situation string, kind providers.OpKind, amount int64, turn *Turn) {
 			d.is(situation, turn, func(t *Turn) (string, error) {
+				if may, err := t.mayOperate(t.S.Good(), kind, amount); err != nil && may != 0 {
+					d.t.Errorf("%s: refused with an amount of %d", situation, may)
+				}
 				op, err := t.Operate(kind, amount)
 				if (op == nil) == (err == nil) {
 					d.t.Errorf("%s: %v, %v", situation, op, err)
@@ -29,6 +32,9 @@ func TestWhichOperationsAreBegun(t *testing.T) {
 				try(fmt.Sprintf("%s: %s all", state, kind), kind, 0, turnOf(attemptIn(1, state)))
 			}
 		}
+		turn := turnOf(attemptIn(1, Paid))
+		turn.Rules.Operations = []providers.OpLimits{{Kind: providers.Payout, Partial: true}}
+		try("a payout that is offered", providers.Payout, 100, turn)
 		for _, kind := range kinds[:3] {
 			state, what := Authorized, map[providers.OpKind]string{providers.Capture: "held 800, captured 100", providers.Void: "held 800", providers.Refund: "captured 900, refunded 200"}[kind]
 			if kind == providers.Refund {
@@ -136,7 +142,9 @@ func TestWhichOperationsMayBeSent(t *testing.T) {
 				try(fmt.Sprintf("a %s of what is %s", of.kind, outcome), turn, standing(1, outcome), nil)
 			}
 			turn, _ := withOperation(of.state, of.kind, OpNew)
-			try(fmt.Sprintf("a %s of what nobody could ask", of.kind), turn, standing(1, of.st), errors.New("cut"))
+			told := standing(1, of.st)
+			told.Stated = true
+			try(fmt.Sprintf("a %s of what nobody could ask", of.kind), turn, told, errors.New("cut"))
 			for _, other := range strange {
 				turn, _ := withOperation(of.state, of.kind, OpNew)
 				st := standing(1, of.st)
@@ -176,7 +184,22 @@ func TestWhatAnAnswerOfAnOperationDoes(t *testing.T) {
 			{"a state of a later version", OperationAnswer{OpResult: providers.OpResult{State: "later"}}},
 			{"an error", OperationAnswer{Err: errors.New("cut"), Wire: []TimelineEntry{{Name: "POST /refund"}}}},
 			{"an error that proves that nothing was sent", OperationAnswer{Err: errors.New("cut"), Untaken: true}},
+			{"succeeded, though it is said not to have been sent", OperationAnswer{OpResult: providers.OpResult{State: providers.OpSucceeded}, Untaken: true}},
 		}
+		for _, from := range opStates {
+			for _, to := range opStates {
+				turn, op := withOperation(Paid, providers.Refund, from)
+				d.is(fmt.Sprintf("a refund that is %s becomes %s", from, to), turn, func(t *Turn) (string, error) { return "", t.moveOperation(op, to) })
+			}
+		}
+		captured, _ := withOperation(Paid, providers.Capture, OpCalling)
+		d.is("a capture of what was taken already: succeeded", captured, func(t *Turn) (string, error) { return "", t.OperationAnswered(1, answers[0].in, nil) })
+		old, op := withOperation(Paid, providers.Refund, OpPending)
+		op.CreatedAt = noon.Add(-8 * 24 * time.Hour)
+		d.is("what is told of an operation that needs review", old, func(t *Turn) (string, error) {
+			err := t.OperationAnswered(1, answers[3].in, nil)
+			return string(t.Change.Events[0].Data), err
+		})
 		for _, of := range opKinds {
 			for _, is := range opStates {
 				for _, a := range answers {
@@ -251,6 +274,7 @@ func TestAHoldThatWasLeftIsReleased(t *testing.T) {
 			"tried five times, nothing was sent":  {{Release: true, State: OpFailed, Decline: later}, {Release: true, State: OpFailed, Decline: later}, {Release: true, State: OpFailed, Decline: later}, {Release: true, State: OpFailed, Decline: later}, {Release: true, State: OpFailed, Decline: later}},
 			"tried and refused":                   {{Release: true, State: OpFailed, Decline: &providers.Decline{Reason: providers.OtherReason}}},
 			"tried and failed without a reason":   {{Release: true, State: OpFailed}},
+			"tried and refused, then put off":     {{Release: true, State: OpFailed, Decline: &providers.Decline{Reason: providers.OtherReason}}, {Release: true, State: OpFailed, Decline: later}},
 			"released":                            {{Release: true, State: OpSucceeded}},
 			"released, though it was put off":     {{Release: true, State: OpSucceeded, Decline: later}},
 			"a void of the merchant's":            {{State: OpSucceeded}},
@@ -316,31 +340,33 @@ func TestHowACustomerLogsIn(t *testing.T) {
 			browser, phone string
 			change         func(*Turn, *Login)
 		}{
-			"the first press":                      {"b", "7700", func(t *Turn, _ *Login) { t.S.Login = nil }},
-			"the same press again":                 {"b", "7700", nil},
-			"the same press 4.9 s later":           {"b", "7700", func(_ *Turn, l *Login) { l.Asking.At = noon.Add(-4900 * time.Millisecond) }},
-			"the same press 5 s later":             {"b", "7700", func(_ *Turn, l *Login) { l.Asking.At = noon.Add(-5 * time.Second) }},
-			"the same press, nobody's phone":       {"b", "7700", func(_ *Turn, l *Login) { l.Asking.At, l.Asking.Unknown, l.Challenge = noon, true, "" }},
-			"the same press, its code forgotten":   {"b", "7700", func(_ *Turn, l *Login) { l.Asking.At, l.Challenge = noon, "" }},
-			"the same press, a code of another":    {"b", "7700", func(_ *Turn, l *Login) { l.Asking.At, l.Phone = noon, "7701" }},
-			"the same press, another browser's":    {"b", "7700", func(_ *Turn, l *Login) { l.Asking.At, l.Browser = noon, "x" }},
-			"the same press, under way":            {"b", "7700", func(_ *Turn, l *Login) { l.Asking.At, l.Asking.Open = noon.Add(-29*time.Second), true }},
-			"the same press, dead by now":          {"b", "7700", func(_ *Turn, l *Login) { l.Asking.At, l.Asking.Open = noon.Add(-30*time.Second), true }},
-			"another browser, at once":             {"x", "7700", func(_ *Turn, l *Login) { l.Asking.At = noon }},
-			"another phone, at once":               {"b", "7701", func(_ *Turn, l *Login) { l.Asking.At = noon }},
-			"a press without a request before":     {"b", "7700", func(_ *Turn, l *Login) { l.Asking = nil }},
-			"the same phone, no customer known":    {"b", "7700", func(_ *Turn, l *Login) { l.Customer = "" }},
-			"the fifth code":                       {"b", "7700", func(_ *Turn, l *Login) { l.Sent = 4 }},
-			"the sixth code":                       {"b", "7700", func(_ *Turn, l *Login) { l.Sent = 5 }},
-			"another phone after five codes":       {"b", "7701", func(_ *Turn, l *Login) { l.Sent = 5 }},
-			"the tenth phone":                      {"b", "7701", func(_ *Turn, l *Login) { l.Lookups = 9 }},
-			"the eleventh phone":                   {"b", "7701", func(_ *Turn, l *Login) { l.Lookups = 10 }},
-			"a known phone after ten":              {"b", "7700", func(_ *Turn, l *Login) { l.Lookups = 10 }},
-			"a session that is over":               {"b", "7700", func(t *Turn, _ *Login) { t.S.End = Expired }},
-			"an attempt under way":                 {"b", "7700", func(t *Turn, l *Login) { t.S.Attempts, l.Done = []*Attempt{attemptIn(1, Gateway)}, true }},
-			"an attempt whose login was lost":      {"b", "7700", func(t *Turn, _ *Login) { t.S.Attempts = []*Attempt{attemptIn(1, Gateway)} }},
-			"an attempt under way, nobody's login": {"b", "7700", func(t *Turn, l *Login) { t.S.Attempts, l.Customer = []*Attempt{attemptIn(1, Gateway)}, "" }},
-			"an attempt under way, no login":       {"b", "7700", func(t *Turn, _ *Login) { t.S.Attempts, t.S.Login = []*Attempt{attemptIn(1, Gateway)}, nil }},
+			"the first press":                        {"b", "7700", func(t *Turn, _ *Login) { t.S.Login = nil }},
+			"the same press again":                   {"b", "7700", nil},
+			"the same press 4.9 s later":             {"b", "7700", func(_ *Turn, l *Login) { l.Asking.At = noon.Add(-4900 * time.Millisecond) }},
+			"the same press 5 s later":               {"b", "7700", func(_ *Turn, l *Login) { l.Asking.At = noon.Add(-5 * time.Second) }},
+			"the same press, nobody's phone":         {"b", "7700", func(_ *Turn, l *Login) { l.Asking.At, l.Asking.Unknown, l.Challenge = noon, true, "" }},
+			"the same press, its code forgotten":     {"b", "7700", func(_ *Turn, l *Login) { l.Asking.At, l.Challenge = noon, "" }},
+			"the same press, a code of another":      {"b", "7700", func(_ *Turn, l *Login) { l.Asking.At, l.Phone = noon, "7701" }},
+			"the same press, another browser's":      {"b", "7700", func(_ *Turn, l *Login) { l.Asking.At, l.Browser = noon, "x" }},
+			"the same press, under way":              {"b", "7700", func(_ *Turn, l *Login) { l.Asking.At, l.Asking.Open = noon.Add(-29*time.Second), true }},
+			"the same press, dead by now":            {"b", "7700", func(_ *Turn, l *Login) { l.Asking.At, l.Asking.Open = noon.Add(-30*time.Second), true }},
+			"another browser, at once":               {"x", "7700", func(_ *Turn, l *Login) { l.Asking.At = noon }},
+			"another browser, the request under way": {"x", "7700", func(_ *Turn, l *Login) { l.Asking.At, l.Asking.Open = noon, true }},
+			"another phone, the request under way":   {"b", "7701", func(_ *Turn, l *Login) { l.Asking.At, l.Asking.Open = noon, true }},
+			"another phone, at once":                 {"b", "7701", func(_ *Turn, l *Login) { l.Asking.At = noon }},
+			"a press without a request before":       {"b", "7700", func(_ *Turn, l *Login) { l.Asking = nil }},
+			"the same phone, no customer known":      {"b", "7700", func(_ *Turn, l *Login) { l.Customer = "" }},
+			"the fifth code":                         {"b", "7700", func(_ *Turn, l *Login) { l.Sent = 4 }},
+			"the sixth code":                         {"b", "7700", func(_ *Turn, l *Login) { l.Sent = 5 }},
+			"another phone after five codes":         {"b", "7701", func(_ *Turn, l *Login) { l.Sent = 5 }},
+			"the tenth phone":                        {"b", "7701", func(_ *Turn, l *Login) { l.Lookups = 9 }},
+			"the eleventh phone":                     {"b", "7701", func(_ *Turn, l *Login) { l.Lookups = 10 }},
+			"a known phone after ten":                {"b", "7700", func(_ *Turn, l *Login) { l.Lookups = 10 }},
+			"a session that is over":                 {"b", "7700", func(t *Turn, _ *Login) { t.S.End = Expired }},
+			"an attempt under way":                   {"b", "7700", func(t *Turn, l *Login) { t.S.Attempts, l.Done = []*Attempt{attemptIn(1, Gateway)}, true }},
+			"an attempt whose login was lost":        {"b", "7700", func(t *Turn, _ *Login) { t.S.Attempts = []*Attempt{attemptIn(1, Gateway)} }},
+			"an attempt under way, nobody's login":   {"b", "7700", func(t *Turn, l *Login) { t.S.Attempts, l.Customer = []*Attempt{attemptIn(1, Gateway)}, "" }},
+			"an attempt under way, no login":         {"b", "7700", func(t *Turn, _ *Login) { t.S.Attempts, t.S.Login = []*Attempt{attemptIn(1, Gateway)}, nil }},
 		} {
 			turn, l := turnOf(), login()
 			if turn.S.Login = l; c.change != nil {
@@ -370,7 +396,13 @@ func TestHowACustomerLogsIn(t *testing.T) {
 			{"a code in another browser", func(t *Turn) (string, error) { return t.TryCode("x", time.Minute) }},
 			{"a code that lived 10.001 s", func(t *Turn) (string, error) { return t.TryCode("b", 10001*time.Millisecond) }},
 			{"a code that lived 10 s", func(t *Turn) (string, error) { return t.TryCode("b", 10*time.Second) }},
-			{"the code was right", func(t *Turn) (string, error) { return "", t.LoggedIn("sealed", "c") }},
+			{"the code was right", func(t *Turn) (string, error) {
+				err := t.LoggedIn("sealed", "c")
+				if err == nil && !strings.Contains(string(t.Change.Events[0].Data), `"customer":"c"`) {
+					d.t.Errorf("the event says %s", t.Change.Events[0].Data)
+				}
+				return "", err
+			}},
 			{"the code of another challenge was right", func(t *Turn) (string, error) { return "", t.LoggedIn("sealed9", "c") }},
 			{"the login is dropped", func(t *Turn) (string, error) { return "", t.DropLogin() }},
 			{"may log in, takes c, takes c2, login lost, owner", func(t *Turn) (string, error) {
@@ -531,6 +563,12 @@ func TestWhatEventsSay(t *testing.T) {
 				})
 			}
 		}
+		for _, state := range []State{Declined, Failed} {
+			d.is(fmt.Sprintf("an attempt that is %s, why is not known", state), turnOf(attemptIn(1, state)), func(t *Turn) (string, error) {
+				t.recordAttempt(t.S.Attempts[0], "payment.x")
+				return string(t.Change.Events[0].Data), nil
+			})
+		}
 		plain := turnOf(attemptIn(1, Gateway))
 		d.is("an attempt without a decline or a reason", plain, func(t *Turn) (string, error) {
 			t.recordAttempt(t.S.Attempts[0], "payment.x")
@@ -596,4 +634,25 @@ func TestWhatIsKeptForTheTimeline(t *testing.T) {
 			return fmt.Sprint(len(a.Trace)), nil
 		})
 	})
+}
+
+// The guard against doing an operation twice compares every sum that the gateway states.
+func TestASumThatMovedIsNoticed(t *testing.T) {
+	base := Baseline{Outcome: providers.Paid, Held: 1000, Captured: 800, Refunded: 100}
+	same := providers.Standing{Outcome: providers.Paid, Held: 1000, Captured: 800, Refunded: 100}
+	for name, c := range map[string]struct {
+		change func(*providers.Standing)
+		agrees bool
+	}{
+		"nothing": {func(*providers.Standing) {}, true}, "the outcome": {func(s *providers.Standing) { s.Outcome = providers.Authorized }, false},
+		"the hold": {func(s *providers.Standing) { s.Held = 999 }, false}, "the hold, not stated": {func(s *providers.Standing) { s.Held = 0 }, true},
+		"the capture": {func(s *providers.Standing) { s.Captured = 801 }, false}, "the capture, not stated": {func(s *providers.Standing) { s.Captured = 0 }, true},
+		"the refund": {func(s *providers.Standing) { s.Refunded = 101 }, false}, "the refund, gone": {func(s *providers.Standing) { s.Refunded = 0 }, false},
+	} {
+		st := same
+		c.change(&st)
+		if base.agrees(st) != c.agrees {
+			t.Errorf("%s moved: agrees %v", name, !c.agrees)
+		}
+	}
 }

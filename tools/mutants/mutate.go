@@ -187,20 +187,27 @@ func (m *mutator) constants(d *ast.GenDecl) bool {
 	return true
 }
 
+// whole is the expression of constants that one stands in: it has its type as a whole.
+func (m *mutator) whole(n ast.Expr) ast.Expr {
+	for i := 1; ; i++ {
+		e, ok := m.parent(i).(ast.Expr)
+		if !ok || m.info.Types[e].Value == nil {
+			return n
+		}
+		if b, ok := e.(*ast.BinaryExpr); ok && (b.Op == token.SHL || b.Op == token.SHR) && b.Y == n {
+			return n
+		}
+		n = e
+	}
+}
+
 // converted keeps a constant without a type usable as what it was used as, now that it may be a variable.
 func (m *mutator) converted(n *ast.Ident) {
 	c, ok := m.info.Uses[n].(*types.Const)
 	if !ok || c.Pkg() != m.pkg || c.Type() != types.Typ[types.UntypedInt] {
 		return
 	}
-	whole := ast.Expr(n) // an expression of constants has its type as a whole
-	for i := 1; ; i++ {
-		e, ok := m.parent(i).(ast.Expr)
-		if !ok || m.info.Types[e].Value == nil {
-			break
-		}
-		whole = e
-	}
+	whole := m.whole(n)
 	if b, ok := m.info.TypeOf(whole).(*types.Basic); ok && b.Info()&types.IsUntyped == 0 && b.Kind() != types.Int {
 		m.edits = append(m.edits, edit{m.offset(n.Pos()), m.offset(n.End()), func(inner string) string { return b.Name() + "(" + inner + ")" }})
 	}
@@ -334,7 +341,7 @@ func (m *mutator) member(n *ast.KeyValueExpr) {
 
 // number makes a number one larger and one smaller.
 func (m *mutator) number(n *ast.BasicLit) {
-	t := m.info.TypeOf(n)
+	t := m.info.TypeOf(m.whole(n))
 	text, ok := m.typeText(t)
 	if n.Kind != token.INT || !ok || !isKind(t, types.IsInteger) {
 		return
