@@ -475,7 +475,7 @@ func TestHowASessionBeginsAndEnds(t *testing.T) {
 			}
 			situations["one "+string(state)+" before a declined one"] = func() *Turn { return turnOf(attemptIn(1, state), attemptIn(2, Declined)) }
 		}
-		for _, c := range []struct{ captured, refunded int64 }{{1000, 1}, {1000, 999}, {1000, 1000}, {1000, 1001}, {0, 1}} {
+		for _, c := range []struct{ captured, refunded int64 }{{1000, 1}, {1000, 999}, {1000, 1000}, {1000, 1001}, {0, 1}, {0, 0}} {
 			situations[fmt.Sprintf("captured %d, refunded %d", c.captured, c.refunded)] = func() *Turn {
 				return made(func(t *Turn) {
 					a := attemptIn(1, Paid)
@@ -653,6 +653,18 @@ func TestASumThatMovedIsNoticed(t *testing.T) {
 		c.change(&st)
 		if base.agrees(st) != c.agrees {
 			t.Errorf("%s moved: agrees %v", name, !c.agrees)
+		}
+	}
+}
+
+func TestALineOfTheCallBookIsItsAttemptItsKindAndItsRound(t *testing.T) {
+	line := Call{Attempt: 1, Kind: CallPay, Round: 2}
+	if !line.is(Call{Attempt: 1, Kind: CallPay, Round: 2, Result: "wait", SentAt: noon}) {
+		t.Error("an answer makes it no other line")
+	}
+	for _, other := range []Call{{Attempt: 2, Kind: CallPay, Round: 2}, {Attempt: 1, Kind: CallResume, Round: 2}, {Attempt: 1, Kind: CallPay, Round: 3}} {
+		if line.is(other) {
+			t.Errorf("%+v is another line", other)
 		}
 	}
 }
