@@ -1,0 +1,47 @@
+package transactworld
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"tollgate/providers"
+)
+
+func TestWhichNotificationsAreReadAtAll(t *testing.T) {
+	p := testProvider(t, nil)
+	sum := p.client.signResult("54289", "00001", "50.00", "Y")
+	object := `{"paymentId":"54289","merchantTransactionId":"00001","amount":"50.00","transactionStatus":"Y","checksum":"` + sum + `"}`
+	form := "paymentId=54289&merchantTransactionId=00001&amount=50.00&transactionStatus=Y&checksum=" + sum
+	const formType = "application/x-www-form-urlencoded"
+	get := notice("application/json", object)
+	get.Method = http.MethodGet
+	broken := notice("application/json", "")
+	broken.Body = io.NopCloser(io.MultiReader(strings.NewReader(object), iotest.ErrReader(errors.New("cut"))))
+	padded := func(n int) *http.Request {
+		return notice("application/json", object+strings.Repeat(" ", n-len(object)))
+	}
+	for name, c := range map[string]struct {
+		r     *http.Request
+		taken bool
+	}{
+		"a POST": {notice("application/json", object), true}, "a GET with a body": {get, false}, "cut off after the last brace": {broken, false},
+		"64 KiB": {padded(64 << 10), true}, "a byte more": {padded(64<<10 + 1), false}, "128 KiB": {padded(128 << 10), false},
+		"an object that is called a form": {notice(formType, object), false}, "a form": {notice(formType, form), true},
+		"a form with a broken escape": {notice(formType, form+"&x=%zz"), false}, "a form that says the same twice": {notice(formType, form+"&amount=+50.00"), true},
+		"names in capitals": {notice(formType, strings.ToUpper(form[:9])+form[9:]), true}, "two spellings of a name that differ": {notice(formType, form+"&AMOUNT=51.00"), false},
+		"white space before the object": {notice("application/json", " \n"+object), true}, "no status": {notice(formType, strings.Replace(form, "transactionStatus=Y&", "", 1)), false},
+		"a number that is no identifier": {notice(formType, "paymentId=a%2Fb&merchantTransactionId=00001&amount=50.00&transactionStatus=Y&checksum="+p.client.signResult("a/b", "00001", "50.00", "Y")), false},
+		"no number of ours":              {notice(formType, "paymentId=54289&amount=50.00&transactionStatus=Y&checksum="+p.client.signResult("54289", "", "50.00", "Y")), false},
+		"no payment":                     {notice(formType, "merchantTransactionId=00001&amount=50.00&transactionStatus=Y&checksum="+p.client.signResult("", "00001", "50.00", "Y")), false},
+		"a status of another kind":       {notice(formType, "paymentId=54289&merchantTransactionId=00001&amount=50.00&transactionStatus=Q&checksum="+p.client.signResult("54289", "00001", "50.00", "Q")), false},
+	} {
+		n, err := p.Notified(c.r)
+		if c.taken && (err != nil || n.Reference != "00001" || n.OrderID != "54289" || n.Event != "Y") || !c.taken && (!errors.Is(err, providers.ErrForged) || n != (providers.Notice{})) {
+			t.Errorf("%s: %+v %v", name, n, err)
+		}
+	}
+}
