@@ -209,8 +209,9 @@ func TestWhichCallbacksAreReadAtAll(t *testing.T) {
 		"an order": {order, sign(order), want, true}, "a signature with spaces around": {order, " " + sign(order) + " ", want, true},
 		"64 KiB": {padded(64 << 10), sign(padded(64 << 10)), want, true}, "a byte more": {padded(64<<10 + 1), sign(padded(64<<10 + 1)), providers.Notice{}, false},
 		"the first 64 KiB signed": {padded(64<<10 + 1), sign(padded(64 << 10)), providers.Notice{}, false}, "the first 64 KiB and a byte signed": {padded(64<<10 + 2), sign(padded(64<<10 + 1)), providers.Notice{}, false},
-		"a signature with a tail": {order, sign(order) + "%", providers.Notice{}, false},
-		"what is no order":        {"[]", sign("[]"), providers.Notice{}, true}, "what cannot be read": {"{", sign("{"), providers.Notice{}, true},
+		"a signature with a tail":      {order, sign(order) + "%", providers.Notice{}, false},
+		"an order that says one thing": {`{"order":{"merchantOrderId":"A-1"}}`, sign(`{"order":{"merchantOrderId":"A-1"}}`), providers.Notice{Reference: "A-1"}, true},
+		"what is no order":             {"[]", sign("[]"), providers.Notice{}, true}, "what cannot be read": {"{", sign("{"), providers.Notice{}, true},
 	} {
 		if n, err := notified(t, key, http.MethodPost, c.body, c.sign); n != c.want || c.taken != (err == nil) || !c.taken && !errors.Is(err, providers.ErrForged) {
 			t.Errorf("%s: %+v %v", name, n, err)

@@ -207,6 +207,13 @@ func TestWhichCallbacksAreReadAtAll(t *testing.T) {
 		return v.Encode()
 	}
 	good := signed(0, 0)
+	values, err := url.ParseQuery(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := values.Get("checksum")
+	odd := url.Values{"mdOrder": {"order-1"}, "operation": {"deposited"}, "orderNumber": {"A-1"}, "status": {"1"}, "a;b": {"1"}}
+	odd.Set("checksum", rbs.Checksum("k", odd))
 	form := func(body io.Reader, kind string) *http.Request {
 		r := httptest.NewRequest("POST", "/callbacks/rbs", body)
 		r.Header.Set("Content-Type", kind)
@@ -218,9 +225,14 @@ func TestWhichCallbacksAreReadAtAll(t *testing.T) {
 		taken bool
 	}{
 		"a form": {form(strings.NewReader(good), formType), true}, "a form without a kind": {form(strings.NewReader(good), ""), false}, "a form of no kind": {form(strings.NewReader(good), ";"), false},
-		"a form of another kind": {form(strings.NewReader(good), "text/plain"), false},
-		"cut off at its end":     {form(io.MultiReader(strings.NewReader(good), iotest.ErrReader(errors.New("cut"))), formType), false},
-		"64 KiB":                 {form(strings.NewReader(signed(64<<10, 0)), formType), true}, "a byte more": {form(strings.NewReader(signed(64<<10+1, 0)), formType), false},
+		"a form of another kind":                {form(strings.NewReader(good), "text/plain"), false},
+		"cut off at its end":                    {form(io.MultiReader(strings.NewReader(good), iotest.ErrReader(errors.New("cut"))), formType), false},
+		"a kind with a broken parameter":        {form(strings.NewReader(good), formType+"; x"), false},
+		"64 KiB signed and a byte more":         {form(strings.NewReader(signed(64<<10, 0)+"x"), formType), false},
+		"a checksum with half a byte behind it": {form(strings.NewReader(strings.Replace(good, "checksum="+sum, "checksum="+sum+"0", 1)), formType), false},
+		"a checksum with a word behind it":      {form(strings.NewReader(strings.Replace(good, "checksum="+sum, "checksum="+sum+"zz", 1)), formType), false},
+		"a name that holds a semicolon, signed": {form(strings.NewReader(odd.Encode()), formType), false},
+		"64 KiB":                                {form(strings.NewReader(signed(64<<10, 0)), formType), true}, "a byte more": {form(strings.NewReader(signed(64<<10+1, 0)), formType), false},
 		"128 parameters": {form(strings.NewReader(signed(0, 123)), formType), true}, "129 parameters": {form(strings.NewReader(signed(0, 124)), formType), false},
 	} {
 		got, err := n.Notified(c.r)

@@ -33,7 +33,16 @@ func TestWhichNotificationsAreReadAtAll(t *testing.T) {
 		"an object that is called a form": {notice(formType, object), false}, "a form": {notice(formType, form), true},
 		"a form with a broken escape": {notice(formType, form+"&x=%zz"), false}, "a form that says the same twice": {notice(formType, form+"&amount=+50.00"), true},
 		"names in capitals": {notice(formType, strings.ToUpper(form[:9])+form[9:]), true}, "two spellings of a name that differ": {notice(formType, form+"&AMOUNT=51.00"), false},
-		"white space before the object": {notice("application/json", " \n"+object), true}, "no status": {notice(formType, strings.Replace(form, "transactionStatus=Y&", "", 1)), false},
+		"two spellings in an object that say the same":        {notice("application/json", strings.Replace(object, "{", `{"AMOUNT":"50.00",`, 1)), true},
+		"two spellings in an object that differ":              {notice("application/json", strings.Replace(object, "{", `{"AMOUNT":"51.00",`, 1)), false},
+		"both names of the number, the same":                  {notice(formType, form+"&desc=00001&trackingid=54289"), true},
+		"both names of the number, different, signed without": {notice(formType, "paymentId=54289&merchantTransactionId=00001&desc=00002&amount=50.00&transactionStatus=Y&checksum="+p.client.signResult("54289", "", "50.00", "Y")), false},
+		"no amount, signed as nothing":                        {notice(formType, "paymentId=54289&merchantTransactionId=00001&amount=x&transactionStatus=Y&checksum="+p.client.signResult("54289", "00001", "0.00", "Y")), false},
+		"no amount, signed as 0":                              {notice(formType, "paymentId=54289&merchantTransactionId=00001&amount=x&transactionStatus=Y&checksum="+p.client.signResult("54289", "00001", "0", "Y")), false},
+		"no amount, signed as no text":                        {notice(formType, "paymentId=54289&merchantTransactionId=00001&amount=x&transactionStatus=Y&checksum="+p.client.signResult("54289", "00001", "", "Y")), false},
+		"a checksum with half a byte behind it":               {notice("application/json", strings.Replace(object, sum, sum+"0", 1)), false},
+		"a checksum with a word behind it":                    {notice("application/json", strings.Replace(object, sum, sum+"zz", 1)), false},
+		"white space before the object":                       {notice("application/json", " \n"+object), true}, "no status": {notice(formType, strings.Replace(form, "transactionStatus=Y&", "", 1)), false},
 		"a number that is no identifier": {notice(formType, "paymentId=a%2Fb&merchantTransactionId=00001&amount=50.00&transactionStatus=Y&checksum="+p.client.signResult("a/b", "00001", "50.00", "Y")), false},
 		"no number of ours":              {notice(formType, "paymentId=54289&amount=50.00&transactionStatus=Y&checksum="+p.client.signResult("54289", "", "50.00", "Y")), false},
 		"no payment":                     {notice(formType, "merchantTransactionId=00001&amount=50.00&transactionStatus=Y&checksum="+p.client.signResult("", "00001", "50.00", "Y")), false},
@@ -43,5 +52,8 @@ func TestWhichNotificationsAreReadAtAll(t *testing.T) {
 		if c.taken && (err != nil || n.Reference != "00001" || n.OrderID != "54289" || n.Event != "Y") || !c.taken && (!errors.Is(err, providers.ErrForged) || n != (providers.Notice{})) {
 			t.Errorf("%s: %+v %v", name, n, err)
 		}
+	}
+	if n, err := p.Notified(notice(formType, form+"&status="+strings.Repeat("s", 51))); err != nil || n.Event != strings.Repeat("s", 50) {
+		t.Errorf("a long status: %+v %v", n, err)
 	}
 }
