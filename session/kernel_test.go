@@ -288,11 +288,11 @@ func payerPage(fields ...threeds.Field) providers.Step {
 }
 
 // paRes is a PaRes as a bank sends it.
-func paRes(t *testing.T, status string) string {
+func paRes(t *testing.T, tx string) string {
 	t.Helper()
 	var b bytes.Buffer
 	z := zlib.NewWriter(&b)
-	fmt.Fprintf(z, `<ThreeDSecure><Message id="m"><PARes id="p"><version>1.0.2</version><TX><status>%s</status></TX></PARes></Message></ThreeDSecure>`, status)
+	fmt.Fprintf(z, `<ThreeDSecure><Message id="m"><PARes id="p"><version>1.0.2</version><TX>%s</TX></PARes></Message></ThreeDSecure>`, tx)
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -325,7 +325,7 @@ func TestWhichAnswersOfABrowserAreTaken(t *testing.T) {
 	elsewhere := challenge("c")
 	elsewhere.Forms[0].Fields = elsewhere.Forms[0].Fields[:1] // its answer goes to the gateway
 	good := cresOf(serverID, acsID)
-	pares := paRes(t, "Y")
+	pares := paRes(t, "<status>Y</status>")
 	mixed := payerPage(threeds.Field{Name: "returnUrl", Value: "https://pay.example/back"}, threeds.Field{Name: "threeDSSessionData", Value: "x"}, threeds.Field{Name: "TermUrl", Value: "https://pay.example.evil/"})
 	odd := elsewhere
 	odd.Forms = []threeds.Form{{Fields: []threeds.Field{{Name: "creq", Value: "c"}, {Name: "TermUrl", Value: "https://pay.example/back"}}}}

@@ -594,6 +594,16 @@ func TestWhatEventsSay(t *testing.T) {
 	})
 }
 
+// The proof of an authentication opens a door: it is not kept, what stands beside it is.
+func TestTheTimelineKeepsNoProofOfAnAuthentication(t *testing.T) {
+	a := attemptIn(1, Shopper)
+	a.noteReply(noon, threeds.Reply{PaRes: paRes(t, "<status>Y</status><cavv>AAABBJg0VhI0VniQEjRWAAAAAAA=</cavv><eci>05</eci>")})
+	e := a.Trace[0]
+	if e.Fields["tx.eci"] != "05" || strings.Contains(fmt.Sprint(e), "AAABBJg0") {
+		t.Errorf("kept is %+v", e)
+	}
+}
+
 func TestWhatIsKeptForTheTimeline(t *testing.T) {
 	pareq := "eJwDAAAAAAE"
 	method := b64(fmt.Sprintf(`{"threeDSServerTransID":%q,"threeDSMethodNotificationURL":"https://pay.example/3ds/secret/notify"}`, serverID))

@@ -126,11 +126,12 @@ func TestACallbackThatCannotBeReadIsForged(t *testing.T) {
 	p := testProvider(t, nil)
 	long := p.client.sign("approved", "1", "2")
 	for name, r := range map[string]*http.Request{
-		"a form that cannot be read":   callback("POST", "", "a=%zz"),
-		"a name twice, said the same":  callback("GET", "status=approved&orderid=1&client_orderid=2&client_orderid=2&control="+strings.Repeat("0", 40), ""),
-		"nothing that was ever signed": callback("GET", "", ""),
-		"a control of 19 bytes":        callback("GET", "status=approved&orderid=1&client_orderid=2&control="+long[:38], ""),
-		"a control and half a byte":    callback("GET", "status=approved&orderid=1&client_orderid=2&control="+long+"0", ""),
+		"a form that cannot be read":            callback("POST", "", "a=%zz"),
+		"a form that cannot be read to its end": callback("POST", "", "status=approved&orderid=1&client_orderid=2&control="+long+"&x=%zz"),
+		"a name twice, said the same":           callback("GET", "status=approved&orderid=1&client_orderid=2&client_orderid=2&control="+strings.Repeat("0", 40), ""),
+		"nothing that was ever signed":          callback("GET", "", ""),
+		"a control of 19 bytes":                 callback("GET", "status=approved&orderid=1&client_orderid=2&control="+long[:38], ""),
+		"a control and half a byte":             callback("GET", "status=approved&orderid=1&client_orderid=2&control="+long+"0", ""),
 	} {
 		if n, err := p.Notified(r); !errors.Is(err, providers.ErrForged) || n != (providers.Notice{}) {
 			t.Errorf("%s: %+v %v", name, n, err)
