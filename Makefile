@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 GENERATED := '*_templ.go' docs/transitions.md docs/gateways/README.md README.md handlers/contract.gen.go client/api.gen.go
 
-.PHONY: help run setup generate drift check lint test simulate fuzz bench
+.PHONY: help run setup generate drift check lint test simulate mutants fuzz bench
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ test: setup drift check ## everything: what CI runs
 simulate: ## worlds of the simulation: SEEDS=1-1000 PROFILE=failover, and ACCOUNTS=rbs,sber TRACE=/tmp (folder for stories)
 	@set -o pipefail; go test -count=1 -timeout 0 -v -run '^TestSeeds$$' ./internal/simulation -args -seeds=$(or $(SEEDS),1-100) -profile=$(or $(PROFILE),failover) \
 		-accounts=$(ACCOUNTS) -trace=$(TRACE) | grep -v '^=== \|--- PASS'
+
+mutants: ## change the code that decides, place by place, and list what no test notices (ONLY=session/judge.go for a part)
+	cd tools && GOMAXPROCS=1 nice go run ./mutants $(if $(ONLY),-only $(ONLY)) $(if $(V),-v)
 
 bench: ## figures of payments, storage and webhooks, by themselves
 	go test -run '^$$' -bench . ./internal/sqlstore ./internal/webhook ./e2e

@@ -201,7 +201,7 @@ func (t Attempts) Answered(row Call, in CallAnswer) (ask bool, err error) {
 	switch {
 	case a.State != Calling && a.State != Unknown && a.State != Gateway:
 		return false, nil // an inquiry was faster: only the call book learns of it
-	case a.State == Calling && (in.Untaken || in.LoginRefused && a.allAnswered(row)):
+	case a.State == Calling && (in.Untaken || in.LoginRefused) && a.allAnswered(row): // an earlier one may have arrived
 		a.Decline = &providers.Decline{Reason: providers.TryAgainLater}
 		return false, t.move(a, Disprove)
 	case in.Err != nil: // nobody sends again, somebody asks

@@ -337,6 +337,9 @@ func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 		a.Decline = st.LastTry
 		return t.endCalling(a, Decline)
 	}
+	if a.State == Held { // other money stands under its number: nothing goes there
+		return t.inquireLater(a)
+	}
 	failed := failedInARow(a)
 	rested := failed == 0 || !t.Now.Before(a.lastAnswer().Add(againAfter(failed)))
 	if a.State != Shopper && a.Step != nil && (st.Next == nil || sameStep(*a.Step, *st.Next)) {

@@ -1,6 +1,7 @@
 package merchant_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -49,5 +50,36 @@ func TestTheSandboxMaySendToLoopback(t *testing.T) {
 		if err := merchant.CheckReturnURL(raw, nil, true); (err == nil) != want {
 			t.Errorf("%q: %v", raw, err)
 		}
+	}
+}
+
+func TestWhyAnAddressIsRefused(t *testing.T) {
+	full := "https://shop.example/" + strings.Repeat("a", 1024-len("https://shop.example/"))
+	for raw, want := range map[string]error{
+		full: nil, full + "a": merchant.ErrURLLength,
+		"https://shop.example/a b": merchant.ErrURLParts, "https://shop.example/a\x7fb": merchant.ErrURLParts, "https://shop.example/a~b": nil, "https://shop.example/a!b": nil, "https://shop.example/a\x1f": merchant.ErrURLParts,
+		`https://shop.example/a\b`: merchant.ErrURLParts, `https://shop.example/?a"b`: merchant.ErrURLParts, "https://shop.example/?a<b": merchant.ErrURLParts, "https://shop.example/?a>b": merchant.ErrURLParts,
+		"https://[::1": merchant.ErrURL, "https:shop.example": merchant.ErrURL, "https:": merchant.ErrURL, "/thanks": merchant.ErrURL, "": merchant.ErrURL, "https:///x": merchant.ErrURL, "%zz": merchant.ErrURL,
+		"https://u@shop.example/": merchant.ErrURLParts, "https://shop.example/#": merchant.ErrURLParts, "https://shop.example/#a": merchant.ErrURLParts, "https://shop.example/a/../b": merchant.ErrURLParts,
+		"https://shop.example/a/./b": merchant.ErrURLParts, "https://shop.example/%2e%2e/b": merchant.ErrURLParts, "https://shop.example/a..b": nil,
+		"https://:443/": merchant.ErrURLHost, "https://shöp.example/": merchant.ErrURLHost, "https://a~b.example/": nil, "https://xn--80a.example/": merchant.ErrURLHost, "https://www.xn--80a.example/": merchant.ErrURLHost,
+		"https://axn--80a.example/": nil, "ftp://127.0.0.1/": merchant.ErrURL, "http://127.0.0.1/": merchant.ErrURL, "javascript://127.0.0.1/": merchant.ErrURL,
+	} {
+		if err := merchant.CheckReturnURL(raw, nil, false); !errors.Is(err, want) || want == nil && err != nil {
+			t.Errorf("%.60q: %v, want %v", raw, err, want)
+		}
+	}
+	for raw, want := range map[string]error{
+		"ftp://127.0.0.1/": merchant.ErrURL, "javascript://localhost/": merchant.ErrURL, "http://127.0.0.1/": nil, "http://a.example/": merchant.ErrURL, "http://127.0.0.1.example/": merchant.ErrURL, "https://127.0.0.1/": nil,
+	} {
+		if err := merchant.CheckReturnURL(raw, nil, true); !errors.Is(err, want) || want == nil && err != nil {
+			t.Errorf("in the sandbox %q: %v, want %v", raw, err, want)
+		}
+	}
+	if err := merchant.CheckReturnURL("https://other.example/", []string{"https://shop.example"}, false); !errors.Is(err, merchant.ErrURLOrigin) {
+		t.Errorf("another origin than the one on the list: %v", err)
+	}
+	if err := merchant.CheckReturnURL("https://shop.example:8443/", []string{"https://shop.example"}, false); !errors.Is(err, merchant.ErrURLOrigin) {
+		t.Errorf("another port than the one on the list: %v", err)
 	}
 }

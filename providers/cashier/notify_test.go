@@ -2,14 +2,21 @@ package cashier_test
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha1"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"tollgate/providers"
 	"tollgate/providers/cashier"
@@ -171,4 +178,57 @@ func FuzzAuthorize(f *testing.F) {
 			t.Errorf("%q is a decline", body)
 		}
 	})
+}
+
+func TestWhichCallbacksAreReadAtAll(t *testing.T) {
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	sign := func(body string) string {
+		sum := sha1.Sum([]byte(body))
+		s, err := rsa.SignPKCS1v15(rand.Reader, private, crypto.SHA1, sum[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return base64.StdEncoding.EncodeToString(s)
+	}
+	order := `{"order":{"id":"123456","merchantOrderId":"A-1","status":"CHARGED"}}`
+	want := providers.Notice{Reference: "A-1", OrderID: "123456", Event: "CHARGED"}
+	padded := func(n int) string { return order + strings.Repeat(" ", n-len(order)) }
+	for name, c := range map[string]struct {
+		body, sign string
+		want       providers.Notice
+		taken      bool
+	}{
+		"an order": {order, sign(order), want, true}, "a signature with spaces around": {order, " " + sign(order) + " ", want, true},
+		"64 KiB": {padded(64 << 10), sign(padded(64 << 10)), want, true}, "a byte more": {padded(64<<10 + 1), sign(padded(64<<10 + 1)), providers.Notice{}, false},
+		"the first 64 KiB signed": {padded(64<<10 + 1), sign(padded(64 << 10)), providers.Notice{}, false}, "the first 64 KiB and a byte signed": {padded(64<<10 + 2), sign(padded(64<<10 + 1)), providers.Notice{}, false},
+		"a signature with a tail":      {order, sign(order) + "%", providers.Notice{}, false},
+		"an order that says one thing": {`{"order":{"merchantOrderId":"A-1"}}`, sign(`{"order":{"merchantOrderId":"A-1"}}`), providers.Notice{Reference: "A-1"}, true},
+		"what is no order":             {"[]", sign("[]"), providers.Notice{}, true}, "what cannot be read": {"{", sign("{"), providers.Notice{}, true},
+	} {
+		if n, err := notified(t, key, http.MethodPost, c.body, c.sign); n != c.want || c.taken != (err == nil) || !c.taken && !errors.Is(err, providers.ErrForged) {
+			t.Errorf("%s: %+v %v", name, n, err)
+		}
+	}
+	p := newFake(nil).open(t, func(c *cashier.Config) { c.CallbackPublicKey = key })
+	broken := httptest.NewRequest(http.MethodPost, "/callbacks/cashier", io.MultiReader(strings.NewReader(order), iotest.ErrReader(errors.New("cut"))))
+	broken.Header.Set("Payment-Sign", sign(order))
+	if n, err := p.Notified(broken); !errors.Is(err, providers.ErrForged) || n != (providers.Notice{}) {
+		t.Errorf("cut off at its end: %+v %v", n, err)
+	}
+	long := strings.Repeat("x", 65)
+	for name, body := range map[string]string{
+		"the order's": `{"order":{"id":"a/b","merchantOrderId":"` + long + `","status":"` + long + `"}}`, "the payment's": `{"Order":{"Id":"9","MerchantOrderId":"` + long + `","Status":"` + long + `"}}`,
+	} {
+		if n, err := notified(t, key, http.MethodPost, body, sign(body)); err != nil || n != (providers.Notice{Reference: long[:64], Event: long[:64]}) {
+			t.Errorf("%s: %+v %v", name, n, err)
+		}
+	}
 }

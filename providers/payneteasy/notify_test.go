@@ -121,3 +121,23 @@ func FuzzNotified(f *testing.F) {
 		}
 	})
 }
+
+func TestACallbackThatCannotBeReadIsForged(t *testing.T) {
+	p := testProvider(t, nil)
+	long := p.client.sign("approved", "1", "2")
+	for name, r := range map[string]*http.Request{
+		"a form that cannot be read":            callback("POST", "", "a=%zz"),
+		"a form that cannot be read to its end": callback("POST", "", "status=approved&orderid=1&client_orderid=2&control="+long+"&x=%zz"),
+		"a name twice, said the same":           callback("GET", "status=approved&orderid=1&client_orderid=2&client_orderid=2&control="+strings.Repeat("0", 40), ""),
+		"nothing that was ever signed":          callback("GET", "", ""),
+		"a control of 19 bytes":                 callback("GET", "status=approved&orderid=1&client_orderid=2&control="+long[:38], ""),
+		"a control and half a byte":             callback("GET", "status=approved&orderid=1&client_orderid=2&control="+long+"0", ""),
+	} {
+		if n, err := p.Notified(r); !errors.Is(err, providers.ErrForged) || n != (providers.Notice{}) {
+			t.Errorf("%s: %+v %v", name, n, err)
+		}
+	}
+	if n, err := p.Notified(callback("GET", "status=approved&orderid=1&orderid=1&client_orderid=2&client_orderid=2&control="+long, "")); err != nil || n.Reference != "2" {
+		t.Errorf("a name twice that says the same: %+v %v", n, err)
+	}
+}

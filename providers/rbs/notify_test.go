@@ -3,6 +3,8 @@ package rbs_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -10,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"tollgate/providers"
 	"tollgate/providers/rbs"
@@ -184,5 +187,62 @@ func TestCallbackOfOtherThings(t *testing.T) {
 		if got, err := n.Notified(get(tt.v)); err != nil || got != tt.want {
 			t.Errorf("%+v, %v; want %+v", got, err, tt.want)
 		}
+	}
+}
+
+func TestWhichCallbacksAreReadAtAll(t *testing.T) {
+	n := notifier(t, rbs.Config{CallbackSecret: providers.NewSecret("k")})
+	signed := func(fill int, more int) string {
+		v := url.Values{"mdOrder": {"order-1"}, "operation": {"deposited"}, "orderNumber": {"A-1"}, "status": {"1"}}
+		for i := range more {
+			v.Set(fmt.Sprintf("p%03d", i), "x")
+		}
+		if fill > 0 {
+			v.Set("fill", "")
+			v.Set("checksum", rbs.Checksum("k", v))
+			v.Set("fill", strings.Repeat("f", fill-len(v.Encode())))
+			v.Del("checksum")
+		}
+		v.Set("checksum", rbs.Checksum("k", v))
+		return v.Encode()
+	}
+	good := signed(0, 0)
+	values, err := url.ParseQuery(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := values.Get("checksum")
+	odd := url.Values{"mdOrder": {"order-1"}, "operation": {"deposited"}, "orderNumber": {"A-1"}, "status": {"1"}, "a;b": {"1"}}
+	odd.Set("checksum", rbs.Checksum("k", odd))
+	form := func(body io.Reader, kind string) *http.Request {
+		r := httptest.NewRequest("POST", "/callbacks/rbs", body)
+		r.Header.Set("Content-Type", kind)
+		return r
+	}
+	const formType = "application/x-www-form-urlencoded"
+	for name, c := range map[string]struct {
+		r     *http.Request
+		taken bool
+	}{
+		"a form": {form(strings.NewReader(good), formType), true}, "a form without a kind": {form(strings.NewReader(good), ""), false}, "a form of no kind": {form(strings.NewReader(good), ";"), false},
+		"a form of another kind":                {form(strings.NewReader(good), "text/plain"), false},
+		"cut off at its end":                    {form(io.MultiReader(strings.NewReader(good), iotest.ErrReader(errors.New("cut"))), formType), false},
+		"a kind with a broken parameter":        {form(strings.NewReader(good), formType+"; x"), false},
+		"64 KiB signed and a byte more":         {form(strings.NewReader(signed(64<<10, 0)+"x"), formType), false},
+		"a checksum with half a byte behind it": {form(strings.NewReader(strings.Replace(good, "checksum="+sum, "checksum="+sum+"0", 1)), formType), false},
+		"a checksum with a word behind it":      {form(strings.NewReader(strings.Replace(good, "checksum="+sum, "checksum="+sum+"zz", 1)), formType), false},
+		"a name that holds a semicolon, signed": {form(strings.NewReader(odd.Encode()), formType), false},
+		"64 KiB":                                {form(strings.NewReader(signed(64<<10, 0)), formType), true}, "a byte more": {form(strings.NewReader(signed(64<<10+1, 0)), formType), false},
+		"128 parameters": {form(strings.NewReader(signed(0, 123)), formType), true}, "129 parameters": {form(strings.NewReader(signed(0, 124)), formType), false},
+	} {
+		got, err := n.Notified(c.r)
+		if c.taken && (err != nil || got != providers.Notice{Reference: "A-1", OrderID: "order-1", Event: "deposited"}) || !c.taken && (!errors.Is(err, providers.ErrForged) || got != providers.Notice{}) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	long := url.Values{"mdOrder": {"order-1"}, "operation": {strings.Repeat("o", 65)}, "orderNumber": {strings.Repeat("n", 65)}, "status": {"1"}}
+	long.Set("checksum", rbs.Checksum("k", long))
+	if got, err := n.Notified(get(long)); err != nil || got.Reference != strings.Repeat("n", 64) || got.Event != strings.Repeat("o", 64) {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -2,10 +2,14 @@ package browser_test
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -100,11 +104,95 @@ func TestChangedAndForeignValuesDoNotOpen(t *testing.T) {
 	}
 }
 
+// Sealed values come from outside: what is longer than anything that is sealed here is not looked into.
+func TestWhatIsSealedHasABound(t *testing.T) {
+	k := keys(t, key(1))
+	length := func(n int) (sealed string, v []byte) {
+		v = bytes.Repeat([]byte{1}, n)
+		sealed, err := k.Seal("n", v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sealed, v
+	}
+	shorter, longer := 0, 0
+	for n := 294840; n < 294900; n++ {
+		sealed, v := length(n)
+		got, err := k.Unseal("n", sealed)
+		if fits := len(sealed) <= 512<<10; fits != (err == nil) || fits && !bytes.Equal(got, v) {
+			t.Fatalf("%d bytes, sealed %d: %v", n, len(sealed), err)
+		} else if fits {
+			shorter = len(sealed)
+		} else if longer = len(sealed); longer > 0 {
+			break
+		}
+	}
+	if shorter == 0 || longer == 0 || longer-shorter > 8 {
+		t.Errorf("opened %d, refused %d: the bound is not between them", shorter, longer)
+	}
+}
+
+// A key is two halves of 32 bytes: one signs, one encrypts. What older versions sealed stays readable.
+func TestWhatAnOlderVersionSealedOpens(t *testing.T) {
+	halves := append(bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)...)
+	if browser.KeySize != 64 {
+		t.Errorf("a key has %d bytes", browser.KeySize)
+	}
+	old := securecookie.New(halves[:32], halves[32:]).MaxAge(0).MaxLength(0).SetSerializer(securecookie.NopEncoder{})
+	for n := range 9 { // whatever padding was cut off
+		v := bytes.Repeat([]byte{'v'}, n+1)
+		sealed, err := old.Encode("n", bytes.Clone(v)) // the library encrypts in place
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := keys(t, halves).Unseal("n", strings.TrimRight(sealed, "=")); err != nil || !bytes.Equal(got, v) {
+			t.Errorf("%d bytes: %q, %v", n+1, got, err)
+		}
+	}
+}
+
+// Padding was cut off when it was sealed: what comes with it again is not what left.
+func TestWhatIsSealedHasOneSpelling(t *testing.T) {
+	k := keys(t, key(1))
+	for n := range 4 {
+		sealed, err := k.Seal("n", bytes.Repeat([]byte{'v'}, n+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pad := (4 - len(sealed)%4) % 4; pad > 0 {
+			if _, err := k.Unseal("n", sealed+strings.Repeat("=", pad)); !errors.Is(err, browser.ErrSeal) {
+				t.Errorf("with its padding it opens: %v", err)
+			}
+		}
+	}
+}
+
+// Expiries are kept in rows, by our clock: a seal of years ago opens.
+func TestASealDoesNotAge(t *testing.T) {
+	k := key(1)
+	block, err := aes.NewCipher(k[browser.KeySize/2:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := make([]byte, block.BlockSize()+1) // a first block of zeros, then the value
+	cipher.NewCTR(block, v[:block.BlockSize()]).XORKeyStream(v[block.BlockSize():], []byte("v"))
+	text := fmt.Sprintf("n|%d|%s|", time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).Unix(), base64.URLEncoding.EncodeToString(v))
+	mac := hmac.New(sha256.New, k[:browser.KeySize/2])
+	mac.Write([]byte(text[:len(text)-1]))
+	sealed := base64.RawURLEncoding.EncodeToString(append([]byte(text[2:]), mac.Sum(nil)...))
+	if got, err := keys(t, k).Unseal("n", sealed); err != nil || string(got) != "v" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestKeysOfAnotherLengthAndKeysOfZerosAreRefused(t *testing.T) {
 	for _, all := range [][][]byte{nil, {key(1)[:32]}, {key(1), nil}, {key(0)}, {key(1), key(0)}} {
 		if _, err := browser.NewKeys(all...); err == nil {
 			t.Errorf("%d keys were taken", len(all))
 		}
+	}
+	if _, err := browser.NewKeys(key(1), key(2)[:63]); err == nil || !strings.Contains(err.Error(), "key 2 has 63 bytes, not 64") {
+		t.Errorf("the faulty key is told as %v", err)
 	}
 }
 
