@@ -140,3 +140,13 @@ func TestTheDeadlinesAreAsDocumented(t *testing.T) {
 		t.Errorf("two days after its end an attempt is looked at in %s, %v", wait, more)
 	}
 }
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }
+
+func TestADiagramThatCannotBeWrittenIsTold(t *testing.T) {
+	if err := WriteDocs(full{}); err == nil {
+		t.Error("nobody is told")
+	}
+}
