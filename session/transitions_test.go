@@ -130,3 +130,23 @@ func TestAGatewayThatDoesNotKnowLeavesTheFastLoop(t *testing.T) {
 		t.Errorf("wait %s, %v", wait, more)
 	}
 }
+
+// What the documents promise of time: one call, the doubt after it, an order's life, a shopper's wait after the press.
+func TestTheDeadlinesAreAsDocumented(t *testing.T) {
+	if CallTimeout != 30*time.Second || SettleAfter != time.Minute || OrderLifetime != 24*time.Hour || SubmitWait != 2*time.Second || ChallengeWait != 15*time.Minute {
+		t.Error(CallTimeout, SettleAfter, OrderLifetime, SubmitWait, ChallengeWait)
+	}
+	if wait, more := lookAfter(48 * time.Hour); wait != 0 || more {
+		t.Errorf("two days after its end an attempt is looked at in %s, %v", wait, more)
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }
+
+func TestADiagramThatCannotBeWrittenIsTold(t *testing.T) {
+	if err := WriteDocs(full{}); err == nil {
+		t.Error("nobody is told")
+	}
+}
