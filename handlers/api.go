@@ -34,6 +34,7 @@ type (
 	merchantKey struct{}
 	callerKey   struct{}
 	sessionKey  struct{}
+	claimKey    struct{}
 )
 
 func (a api) authenticated(next echo.HandlerFunc) echo.HandlerFunc {
@@ -138,7 +139,7 @@ func (a api) CreateSession(ctx context.Context, r CreateSessionRequestObject) (C
 			err = a.beginsWith(ctx, s)
 		}
 		if err == nil {
-			err = a.Flow.Create(ctx, s)
+			err = a.claimed(ctx).Create(ctx, s)
 		}
 	}
 	if err != nil {
@@ -165,8 +166,8 @@ func (a api) beginsWith(ctx context.Context, s *session.Session) error {
 
 // created is the session that an earlier run of the same idempotent request made before its process died, or nil.
 func (a api) created(ctx context.Context) (*session.Session, error) {
-	claim, ok := merchant.ClaimOf(ctx)
-	if !ok || claim.Effect.Session == "" {
+	claim := claimOf(ctx)
+	if claim == nil || claim.Effect.Session == "" {
 		return nil, nil
 	}
 	return a.Store.Load(ctx, claim.Effect.Session)
@@ -522,7 +523,7 @@ func (a api) ListSessions(ctx context.Context, r ListSessionsRequestObject) (Lis
 
 // CancelSession is POST /v1/sessions/{session}/cancel.
 func (a api) CancelSession(ctx context.Context, r CancelSessionRequestObject) (CancelSessionResponseObject, error) {
-	s, err := a.Flow.Cancel(ctx, r.Session)
+	s, err := a.claimed(ctx).Cancel(ctx, r.Session)
 	if err != nil {
 		return nil, err
 	}

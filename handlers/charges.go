@@ -78,12 +78,12 @@ func (a api) send(ctx context.Context, s *session.Session, in flow.Submission) (
 		if len(used) > 0 {
 			return none, &session.OrderTaken{SessionID: used[0].ID}
 		}
-		if err := a.Flow.Create(ctx, s); err != nil {
+		if err := a.claimed(ctx).Create(ctx, s); err != nil {
 			return none, err
 		}
 	}
 	if len(s.Attempts) == 0 {
-		if err := a.Flow.Submit(ctx, s.ID, in); err != nil {
+		if err := a.claimed(ctx).Submit(ctx, s.ID, in); err != nil {
 			return none, err
 		}
 	}

@@ -63,7 +63,7 @@ var kinds = []struct {
 	{merchant.ErrIdempotencyKey, kind{http.StatusBadRequest, "idempotency-key", "An Idempotency-Key is 1 to 255 printable ASCII characters, once."}},
 	{merchant.ErrKeyReused, kind{http.StatusUnprocessableEntity, "idempotency-key-reused", "The Idempotency-Key was used for another request."}},
 	{merchant.ErrInFlight, kind{http.StatusConflict, "request-in-flight", "The request with this Idempotency-Key is under way."}},
-	{merchant.ErrClaimLost, kind{http.StatusConflict, "request-in-flight", "The request with this Idempotency-Key is under way."}},
+	{session.ErrClaimLost, kind{http.StatusConflict, "request-in-flight", "The request with this Idempotency-Key is under way."}},
 	{providers.ErrForged, kind{http.StatusForbidden, "forged", "The signature does not fit."}},
 	{errInvalid, kind{http.StatusUnprocessableEntity, "invalid", "Some fields are not valid."}},
 	{errBadJSON, kind{http.StatusBadRequest, "bad-json", "The body is not the JSON object that was expected."}},

@@ -11,6 +11,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate/internal/merchant"
+	"tollgate/session"
+	"tollgate/session/flow"
 )
 
 // Headers of idempotent requests.
@@ -56,7 +58,7 @@ func (a api) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 		case replay != nil:
 			return replayed(c, replay)
 		}
-		work, done := context.WithTimeout(merchant.WithClaim(r.Context(), *claim), workLimit)
+		work, done := context.WithTimeout(context.WithValue(r.Context(), claimKey{}, claim), workLimit)
 		defer done()
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		c.SetRequest(r.WithContext(work))
@@ -72,7 +74,7 @@ func (a api) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 		}()
 		if err := next(c); err != nil {
-			if errors.Is(err, merchant.ErrClaimLost) {
+			if errors.Is(err, session.ErrClaimLost) {
 				c.Response().Header().Set("Retry-After", "1")
 			}
 			c.Error(err)
@@ -85,6 +87,21 @@ func (a api) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 		}))
 		return kept.send()
 	}
+}
+
+// claimOf is the claim that the request was let in under; nil where it has no key.
+func claimOf(ctx context.Context) *merchant.Entry {
+	claim, _ := ctx.Value(claimKey{}).(*merchant.Entry)
+	return claim
+}
+
+// claimed is the flow for what is changed under it.
+func (a api) claimed(ctx context.Context) flow.Claimed {
+	claim := claimOf(ctx)
+	if claim == nil {
+		return a.Flow.Under(nil)
+	}
+	return a.Flow.Under(&session.Claim{Merchant: claim.Merchant, Key: claim.Key, Token: claim.Token})
 }
 
 // freed notes a claim that could not be ended. The answer is true all the same: after the lease a repetition finds what

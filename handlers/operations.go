@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"tollgate/internal/merchant"
 	"tollgate/providers"
 	"tollgate/session"
 )
@@ -33,7 +32,7 @@ func stateOf(s session.OpState) OperationState {
 func (a api) operate(ctx context.Context, kind providers.OpKind, in *NewOperation) (OperationNowJSONResponse, error) {
 	var none OperationNowJSONResponse
 	id := sessionOf(ctx).ID
-	if claim, ok := merchant.ClaimOf(ctx); ok && claim.Effect.Session == id && claim.Effect.Operation != 0 {
+	if claim := claimOf(ctx); claim != nil && claim.Effect.Session == id && claim.Effect.Operation != 0 {
 		return a.operated(ctx, id, claim.Effect.Operation)
 	}
 	amount := int64(0)
@@ -43,7 +42,7 @@ func (a api) operate(ctx context.Context, kind providers.OpKind, in *NewOperatio
 		}
 		amount = *in.Amount
 	}
-	_, n, err := a.Flow.Operate(ctx, id, kind, amount)
+	_, n, err := a.claimed(ctx).Operate(ctx, id, kind, amount)
 	if err != nil {
 		return none, err
 	}

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"tollgate/internal/merchant"
 	"tollgate/internal/webhook"
 )
 
@@ -38,8 +37,8 @@ func endpointOf(e webhook.Shown) WebhookEndpoint {
 
 // mark names an idempotent request, the same whenever it runs again after a crash.
 func mark(ctx context.Context) string {
-	claim, ok := merchant.ClaimOf(ctx)
-	if !ok {
+	claim := claimOf(ctx)
+	if claim == nil {
 		return ""
 	}
 	sum := sha256.Sum256([]byte(claim.Key + "\n" + claim.Print))

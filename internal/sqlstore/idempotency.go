@@ -91,8 +91,12 @@ func (st book) Answer(ctx context.Context, e merchant.Entry, a merchant.Answer) 
 		if body == nil {
 			body = []byte{}
 		}
-		return held(tx.affected(`UPDATE idempotency SET status = $4, content_type = $5, location = $6, body = $7
-			WHERE merchant = $1 AND key = $2 AND token = $3`, e.Merchant, e.Key, e.Token, a.Status, a.ContentType, a.Location, body))
+		n, err := tx.affected(`UPDATE idempotency SET status = $4, content_type = $5, location = $6, body = $7
+			WHERE merchant = $1 AND key = $2 AND token = $3`, e.Merchant, e.Key, e.Token, a.Status, a.ContentType, a.Location, body)
+		if err == nil && n == 0 {
+			err = merchant.ErrClaimLost
+		}
+		return err
 	})
 }
 
@@ -107,20 +111,16 @@ func (st book) Release(ctx context.Context, e merchant.Entry) error {
 	})
 }
 
-// underClaim marks in the claim's row, in the transaction of the change itself, what is changed under it. Where the claim
-// is another's by now nothing is changed: merchant.ErrClaimLost.
-func underClaim(tx *tx, s *session.Session) error {
-	e, ok := merchant.ClaimOf(tx.ctx)
-	if !ok {
+// markClaim marks in the claim's row, in the transaction of the change itself, what is changed under it. Where the claim is
+// another's by now nothing is changed: session.ErrClaimLost.
+func markClaim(tx *tx, s *session.Session, c *session.Claim) error {
+	if c == nil {
 		return nil
 	}
-	return held(tx.affected(`UPDATE idempotency SET session = $4, operation = $5 WHERE merchant = $1 AND key = $2 AND token = $3`,
-		e.Merchant, e.Key, e.Token, s.ID, len(s.Operations)))
-}
-
-func held(rows int64, err error) error {
-	if err == nil && rows == 0 {
-		err = merchant.ErrClaimLost
+	n, err := tx.affected(`UPDATE idempotency SET session = $4, operation = $5 WHERE merchant = $1 AND key = $2 AND token = $3`,
+		c.Merchant, c.Key, c.Token, s.ID, len(s.Operations))
+	if err == nil && n == 0 {
+		err = session.ErrClaimLost
 	}
 	return err
 }
