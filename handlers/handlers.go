@@ -21,6 +21,7 @@ import (
 	"tollgate/static"
 )
 
+//go:generate go run ./eventdocs openapi.yaml ../docs/api/guide.md
 //go:generate go tool -modfile=../tools/go.mod oapi-codegen -config oapi-codegen.yaml openapi.yaml
 
 // Options is what the front needs.

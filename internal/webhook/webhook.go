@@ -177,12 +177,6 @@ const (
 	KeepFirst = 10
 )
 
-// Types of the events about endpoints.
-const (
-	FailingEvent   = "webhook_endpoint.failing"
-	RecoveredEvent = "webhook_endpoint.recovered"
-)
-
 // Line is how an endpoint's line fares. The head is tried; all behind it wait, so that nothing overtakes.
 type Line struct {
 	Failures     int       // in a row
