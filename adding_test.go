@@ -2,12 +2,15 @@ package main
 
 import (
 	"go/ast"
+	"go/parser"
 	"go/token"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"tollgate/internal/i18n"
 	"tollgate/internal/webhook"
 	"tollgate/session"
 )
@@ -47,4 +50,60 @@ func TestEventsAreNamedInTheirListsOnly(t *testing.T) {
 			t.Errorf("the event %q stands in none of %v: the walk is broken", e, eventLists)
 		}
 	}
+}
+
+// Places that package i18n cannot reach list its languages themselves; the order is the same everywhere.
+func TestEveryListOfLanguagesIsTheOneOfPackageI18n(t *testing.T) {
+	var tags, names []string
+	for _, l := range i18n.All() {
+		tags, names = append(tags, l.Tag), append(names, l.Name)
+	}
+	spoken := make([]string, 0, 2*len(tags)) // the tag and the name of each
+	for i := range tags {
+		spoken = append(spoken, tags[i], names[i])
+	}
+	for name, want := range map[string][]string{"internal/sandbox/shop/shop.go": spoken, "e2e/pages_test.go": tags} {
+		if got := textsOf(t, name, "languages"); !slices.Equal(got, want) {
+			t.Errorf("%s: languages are %q, those of internal/i18n %q", name, got, want)
+		}
+	}
+	for name, line := range map[string]string{
+		"handlers/openapi.yaml":    "    Locale:\n      type: string\n      enum: [" + strings.Join(tags, ", ") + "]\n",
+		"internal/cli/sessions.go": "`LANGUAGE` of the pages: " + strings.Join(tags, ", ") + `"`,
+	} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), line) {
+			t.Errorf("%s lacks %q, the languages of internal/i18n", name, line)
+		}
+	}
+}
+
+// textsOf are the strings in the value of a file's variable.
+func textsOf(t *testing.T, name, variable string) (texts []string) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || spec.Names[0].Name != variable {
+			return true
+		}
+		ast.Inspect(spec, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				text, err := strconv.Unquote(lit.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				texts = append(texts, text)
+			}
+			return true
+		})
+		return false
+	})
+	return texts
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate/internal/card"
+	"tollgate/internal/i18n"
 	"tollgate/internal/merchant"
 	"tollgate/internal/money"
 	"tollgate/internal/wallet"
@@ -310,8 +311,8 @@ func (a api) session(ctx context.Context, in NewSession) (*session.Session, erro
 	if in.Capture != "" && !in.Capture.Valid() {
 		fault("capture", "must be one of automatic, manual")
 	}
-	if in.Locale != "" && !in.Locale.Valid() {
-		fault("locale", "must be one of en, ru, kk")
+	if in.Locale != "" && !slices.Contains(i18n.Languages(), string(in.Locale)) {
+		fault("locale", "must be one of "+strings.Join(i18n.Languages(), ", "))
 	}
 	if in.ExpiresIn != nil {
 		if *in.ExpiresIn < 60 || *in.ExpiresIn > 86400 {

@@ -81,11 +81,6 @@ func describedBy(id, hint string) string {
 	return id + "-hint " + id + "-error"
 }
 
-// language is one of the page's languages, called as its own speakers call it.
-type language struct{ code, name string }
-
-var languages = []language{{"en", "English"}, {"ru", "Русский"}, {"kk", "Қазақша"}}
-
 // liveData is what live.js is told.
 type liveData struct {
 	next   string // where it goes
