@@ -96,12 +96,12 @@ func (b bank) settle(ctx context.Context, page flow.Page) error {
 	if err != nil {
 		return err
 	}
-	before := view(s)
+	before := viewOf(s)
 	limited, done := context.WithTimeout(ctx, session.SubmitWait)
 	defer done()
 	_, err = b.Flow.Wait(limited, page.Session, func(s *session.Session) bool {
-		v := view(s)
-		return v != "working" && (page.Taken || v != before)
+		v := viewOf(s)
+		return v.page != pageWorking && (page.Taken || v != before)
 	})
 	return err
 }

@@ -334,7 +334,7 @@ func (p pay) login(c echo.Context, s *session.Session, f form) error {
 	dead := asksCode && (p.Flow.Logins.CodeExpired(s) || s.TriesUsedUp())
 	if (!asksCode || dead) && s.CodesUsedUp() || !asksCode && s.PhonesUsedUp() && s.Login.Customer == "" {
 		if lost {
-			return p.wait(c, s, "checking") // somebody may still log in elsewhere
+			return p.wait(c, s, templates.WaitChecking) // somebody may still log in elsewhere
 		}
 		return render(c, p.Options, http.StatusOK, ownPage, "", templates.LoginOver(templates.LoginOverPage{
 			Layout: p.layout(c, s), CancelAction: cancel, CSRF: token,

@@ -162,65 +162,42 @@ func (p pay) language(c echo.Context, s *session.Session) *i18n.Localizer {
 	return p.Texts.For(chosen, s.Locale, c.Request().Header.Get("Accept-Language"))
 }
 
-// view is which page a session is at; equal views show the same page.
-func view(s *session.Session) string {
-	a := s.Live()
-	if a == nil {
-		return fmt.Sprintf("end %s %d", s.Status(), len(s.Attempts))
-	}
-	if s.LoginLost() {
-		return "login"
-	}
-	switch a.State {
-	case session.Shopper:
-		run := a.Run()
-		waiting := a.Step == nil || (a.Step.Kind == providers.Method && !run.NotifiedAt.IsZero()) || !run.ReturnedAt.IsZero()
-		if !waiting {
-			return fmt.Sprintf("step %d %d", a.N, a.StepN)
-		}
-	case session.Unknown, session.Held:
-		return "checking"
-	}
-	return "working"
+// outcomes are what the last page says of a session's status.
+var outcomes = map[session.Status]templates.Outcome{
+	session.StatusPaid:              templates.OutcomePaid,
+	session.StatusPartiallyRefunded: templates.OutcomePaid,
+	session.StatusAuthorized:        templates.OutcomeAuthorized,
+	session.StatusRefunded:          templates.OutcomeRefunded,
+	session.StatusVoided:            templates.OutcomeVoided,
+	session.StatusDeclined:          templates.OutcomeDeclined,
+	session.StatusCancelled:         templates.OutcomeCancelled,
+	session.StatusExpired:           templates.OutcomeExpired,
 }
 
 // page shows what is true now.
 func (p pay) page(c echo.Context, s *session.Session, f form) error {
-	switch v := view(s); {
-	case v == "login":
-		return p.login(c, s, f)
-	case v == "working", v == "checking":
-		return p.wait(c, s, v)
-	case strings.HasPrefix(v, "step "):
-		return p.step(c, s, s.Live(), f)
-	}
-	switch s.Status() {
-	case session.StatusOpen:
+	switch v := viewOf(s); v.page {
+	case pageStart:
 		if s.Remaining(p.Now()) == 0 {
 			return p.result(c, s, templates.OutcomeExpired)
 		}
 		return p.begin(c, s, f)
-	case session.StatusPaid, session.StatusPartiallyRefunded:
-		return p.result(c, s, templates.OutcomePaid)
-	case session.StatusAuthorized:
-		return p.result(c, s, templates.OutcomeAuthorized)
-	case session.StatusRefunded:
-		return p.result(c, s, templates.OutcomeRefunded)
-	case session.StatusVoided:
-		return p.result(c, s, templates.OutcomeVoided)
-	case session.StatusDeclined:
-		return p.result(c, s, templates.OutcomeDeclined)
-	case session.StatusCancelled:
-		return p.result(c, s, templates.OutcomeCancelled)
+	case pageEnd:
+		return p.result(c, s, outcomes[v.status])
+	case pageLogin:
+		return p.login(c, s, f)
+	case pageCard:
+		return p.sameCard(c, s, s.Live(), f)
+	case pageMethod, pageBank, pageGateway, pageRedirect, pageScan:
+		return p.step(c, s, s.Live(), v.page)
+	case pageChecking:
+		return p.wait(c, s, templates.WaitChecking)
 	}
-	return p.result(c, s, templates.OutcomeExpired)
+	return p.wait(c, s, templates.WaitProcessing)
 }
 
-func (p pay) wait(c echo.Context, s *session.Session, v string) error {
-	page := templates.WaitPage{Layout: p.layout(c, s), Reason: templates.WaitProcessing, Next: payPath(s.ID), EventsURL: eventsURL(s)}
-	if v == "checking" {
-		page.Reason = templates.WaitChecking
-	}
+func (p pay) wait(c echo.Context, s *session.Session, why templates.WaitReason) error {
+	page := templates.WaitPage{Layout: p.layout(c, s), Reason: why, Next: payPath(s.ID), EventsURL: eventsURL(s)}
 	if a := s.Live(); a != nil && p.Now().Sub(a.CreatedAt) > time.Minute {
 		page.Long = true
 	}
@@ -228,7 +205,7 @@ func (p pay) wait(c echo.Context, s *session.Session, v string) error {
 }
 
 func eventsURL(s *session.Session) string {
-	return payPath(s.ID) + "/events?view=" + url.QueryEscape(view(s))
+	return payPath(s.ID) + "/events?view=" + url.QueryEscape(viewOf(s).String())
 }
 
 // sameCard asks for an attempt's card once more. Which one it was is said to the browser that typed it only.
@@ -320,7 +297,7 @@ func (p pay) submitted(c echo.Context, s *session.Session, err error) error {
 	defer done()
 	seen := s.Version
 	_, err = p.Flow.Wait(limited, s.ID, func(s *session.Session) bool {
-		return s.Version > seen && view(s) != "working"
+		return s.Version > seen && viewOf(s).page != pageWorking
 	})
 	if err != nil {
 		return err
@@ -388,11 +365,8 @@ func (p pay) cancel(c echo.Context) error {
 	return back(c, c.Param("session"))
 }
 
-// step shows what the browser has to do.
-func (p pay) step(c echo.Context, s *session.Session, a *session.Attempt, f form) error {
-	if a.Step.Kind == providers.AskCard {
-		return p.sameCard(c, s, a, f)
-	}
+// step shows what the browser has to do elsewhere.
+func (p pay) step(c echo.Context, s *session.Session, a *session.Attempt, at pageKind) error {
 	n, err := nonce(p.Rand)
 	if err != nil {
 		return err
@@ -406,8 +380,8 @@ func (p pay) step(c echo.Context, s *session.Session, a *session.Attempt, f form
 		}
 	}
 	step := a.Step
-	switch step.Kind {
-	case providers.Method:
+	switch at {
+	case pageMethod:
 		page := templates.MethodPage{
 			Layout: layout, ID: methodID(a), EventsURL: eventsURL(s), Next: payPath(s.ID),
 			Deadline: max(1, int((a.MethodDeadline().Sub(p.Now())+1500*time.Millisecond)/time.Second)),
@@ -416,25 +390,25 @@ func (p pay) step(c echo.Context, s *session.Session, a *session.Attempt, f form
 			page.Frames = append(page.Frames, fmt.Sprintf("%s/frame/%d/%d", payPath(s.ID), a.StepN, i))
 		}
 		return render(c, p.Options, http.StatusOK, methodPage, n, templates.Method(page))
-	case providers.Challenge, providers.PayerPage:
+	case pageBank:
 		if len(step.Forms) != 1 {
 			return fmt.Errorf("handlers: a %s with %d forms", step.Kind, len(step.Forms))
 		}
 		return render(c, p.Options, http.StatusOK, bankPage, n, templates.Challenge(templates.ChallengePage{
 			Layout: layout, Action: step.Forms[0].Action, Fields: fields(step.Forms[0]), AutoSubmit: first, Info: step.Info, EventsURL: eventsURL(s),
 		}))
-	case providers.Page:
+	case pageGateway:
 		return render(c, p.Options, http.StatusOK, bankPage, n, templates.Leave(templates.LeavePage{
 			Layout: layout, URL: p.BaseURL + fmt.Sprintf("%s/page/%d", payPath(s.ID), a.StepN), Auto: first, Info: step.Info, EventsURL: eventsURL(s),
 		}))
-	case providers.Redirect:
+	case pageRedirect:
 		return render(c, p.Options, http.StatusOK, bankPage, n, templates.Leave(templates.LeavePage{
 			Layout: layout, URL: step.Link, Auto: first, Info: step.Info, EventsURL: eventsURL(s),
 		}))
-	case providers.Scan:
+	case pageScan:
 		return p.scan(c, s, layout, step)
 	}
-	return p.wait(c, s, "working")
+	return p.wait(c, s, templates.WaitProcessing)
 }
 
 // methodID is what our own frame tells our own page: which authentication it was. It is no secret and no key.
@@ -552,13 +526,13 @@ func (p pay) events(c echo.Context) error {
 	defer done()
 	for {
 		turn, stop := context.WithTimeout(ctx, 15*time.Second)
-		s, err = p.Flow.Wait(turn, s.ID, func(s *session.Session) bool { return view(s) != shown })
+		s, err = p.Flow.Wait(turn, s.ID, func(s *session.Session) bool { return viewOf(s).String() != shown })
 		stop()
 		if err != nil {
 			return nil // the browser asks again
 		}
 		line := ": still here\n\n"
-		changed := view(s) != shown
+		changed := viewOf(s).String() != shown
 		if changed {
 			line = "event: change\ndata: 1\n\n"
 		}
