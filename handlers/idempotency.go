@@ -12,7 +12,6 @@ import (
 
 	"tollgate/internal/merchant"
 	"tollgate/session"
-	"tollgate/session/flow"
 )
 
 // Headers of idempotent requests.
@@ -28,7 +27,7 @@ const workLimit = merchant.ClaimLease - 5*time.Second
 // time for 48 hours; see merchant.Once for what happens in between, and merchant.Final for which answers are kept. A
 // request whose process died runs again: one that changes a session looks first for what its claim says was done, any other
 // must do no more in two runs than in one.
-func (a api) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
+func (a admission) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 	once := merchant.Once{Book: a.Idempotency, Now: a.Now, Rand: a.Rand, Sealer: a.Flow.Sealer}
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -95,18 +94,9 @@ func claimOf(ctx context.Context) *merchant.Entry {
 	return claim
 }
 
-// claimed is the flow for what is changed under it.
-func (a api) claimed(ctx context.Context) flow.Claimed {
-	claim := claimOf(ctx)
-	if claim == nil {
-		return a.Flow.Under(nil)
-	}
-	return a.Flow.Under(&session.Claim{Merchant: claim.Merchant, Key: claim.Key, Token: claim.Token})
-}
-
 // freed notes a claim that could not be ended. The answer is true all the same: after the lease a repetition finds what
 // was done.
-func (a api) freed(err error) {
+func (a admission) freed(err error) {
 	if err != nil && !errors.Is(err, merchant.ErrClaimLost) {
 		a.Log.Warn("an idempotent answer was not stored", "error", err)
 	}

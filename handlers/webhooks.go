@@ -12,6 +12,9 @@ import (
 	"tollgate/internal/webhook"
 )
 
+// webhookAPI is what a merchant does with webhook endpoints, keys and deliveries.
+type webhookAPI struct{ Options }
+
 func keysOf(keys []webhook.Key) []WebhookKey {
 	out := []WebhookKey{}
 	for _, k := range slices.Backward(keys) {
@@ -46,7 +49,7 @@ func mark(ctx context.Context) string {
 }
 
 // CreateWebhookEndpoint is POST /v1/webhook_endpoints.
-func (a api) CreateWebhookEndpoint(ctx context.Context, r CreateWebhookEndpointRequestObject) (CreateWebhookEndpointResponseObject, error) {
+func (a webhookAPI) CreateWebhookEndpoint(ctx context.Context, r CreateWebhookEndpointRequestObject) (CreateWebhookEndpointResponseObject, error) {
 	in := r.Body
 	e, err := a.Webhooks.Create(ctx, merchantOf(ctx).ID, webhook.NewEndpoint{
 		URL: in.URL, Description: in.Description, Events: in.Events, Disabled: in.Enabled != nil && !*in.Enabled,
@@ -61,7 +64,7 @@ func (a api) CreateWebhookEndpoint(ctx context.Context, r CreateWebhookEndpointR
 }
 
 // ListWebhookEndpoints is GET /v1/webhook_endpoints: the merchant's own, or with kind=session those that its sessions named.
-func (a api) ListWebhookEndpoints(ctx context.Context, r ListWebhookEndpointsRequestObject) (ListWebhookEndpointsResponseObject, error) {
+func (a webhookAPI) ListWebhookEndpoints(ctx context.Context, r ListWebhookEndpointsRequestObject) (ListWebhookEndpointsResponseObject, error) {
 	kind := r.Params.Kind
 	if kind != "" && !kind.Valid() {
 		return nil, faulty("kind", "must be account or session")
@@ -78,13 +81,13 @@ func (a api) ListWebhookEndpoints(ctx context.Context, r ListWebhookEndpointsReq
 }
 
 // GetWebhookEndpoint is GET /v1/webhook_endpoints/{endpoint}.
-func (a api) GetWebhookEndpoint(ctx context.Context, r GetWebhookEndpointRequestObject) (GetWebhookEndpointResponseObject, error) {
+func (a webhookAPI) GetWebhookEndpoint(ctx context.Context, r GetWebhookEndpointRequestObject) (GetWebhookEndpointResponseObject, error) {
 	e, err := a.Webhooks.Read(ctx, merchantOf(ctx).ID, r.Endpoint)
 	return GetWebhookEndpoint200JSONResponse(endpointOf(e)), err
 }
 
 // ChangeWebhookEndpoint is PATCH /v1/webhook_endpoints/{endpoint}.
-func (a api) ChangeWebhookEndpoint(ctx context.Context, r ChangeWebhookEndpointRequestObject) (ChangeWebhookEndpointResponseObject, error) {
+func (a webhookAPI) ChangeWebhookEndpoint(ctx context.Context, r ChangeWebhookEndpointRequestObject) (ChangeWebhookEndpointResponseObject, error) {
 	in := r.Body
 	e, err := a.Webhooks.Change(ctx, merchantOf(ctx).ID, r.Endpoint, webhook.Update{
 		URL: in.URL, Description: in.Description, Events: in.Events, Enabled: in.Enabled,
@@ -93,7 +96,7 @@ func (a api) ChangeWebhookEndpoint(ctx context.Context, r ChangeWebhookEndpointR
 }
 
 // DeleteWebhookEndpoint is DELETE /v1/webhook_endpoints/{endpoint}.
-func (a api) DeleteWebhookEndpoint(ctx context.Context, r DeleteWebhookEndpointRequestObject) (DeleteWebhookEndpointResponseObject, error) {
+func (a webhookAPI) DeleteWebhookEndpoint(ctx context.Context, r DeleteWebhookEndpointRequestObject) (DeleteWebhookEndpointResponseObject, error) {
 	return DeleteWebhookEndpoint204Response{}, a.Webhooks.Delete(ctx, merchantOf(ctx).ID, r.Endpoint)
 }
 
@@ -116,7 +119,7 @@ func rotation(ctx context.Context, in *KeyRotation) (webhook.Rotation, error) {
 }
 
 // RotateWebhookEndpoint is POST /v1/webhook_endpoints/{endpoint}/rotate.
-func (a api) RotateWebhookEndpoint(ctx context.Context, r RotateWebhookEndpointRequestObject) (RotateWebhookEndpointResponseObject, error) {
+func (a webhookAPI) RotateWebhookEndpoint(ctx context.Context, r RotateWebhookEndpointRequestObject) (RotateWebhookEndpointResponseObject, error) {
 	to, err := rotation(ctx, r.Body)
 	if err != nil {
 		return nil, err
@@ -126,13 +129,13 @@ func (a api) RotateWebhookEndpoint(ctx context.Context, r RotateWebhookEndpointR
 }
 
 // ListWebhookKeys is GET /v1/webhook_keys.
-func (a api) ListWebhookKeys(ctx context.Context, _ ListWebhookKeysRequestObject) (ListWebhookKeysResponseObject, error) {
+func (a webhookAPI) ListWebhookKeys(ctx context.Context, _ ListWebhookKeysRequestObject) (ListWebhookKeysResponseObject, error) {
 	keys, err := a.Webhooks.DefaultKeys(ctx, merchantOf(ctx).ID)
 	return ListWebhookKeys200JSONResponse{Keys: keysOf(keys)}, err
 }
 
 // RotateWebhookKeys is POST /v1/webhook_keys/rotate.
-func (a api) RotateWebhookKeys(ctx context.Context, r RotateWebhookKeysRequestObject) (RotateWebhookKeysResponseObject, error) {
+func (a webhookAPI) RotateWebhookKeys(ctx context.Context, r RotateWebhookKeysRequestObject) (RotateWebhookKeysResponseObject, error) {
 	to, err := rotation(ctx, r.Body)
 	if err != nil {
 		return nil, err
@@ -149,7 +152,7 @@ func deliveryOf(d webhook.Delivery) Delivery {
 }
 
 // ListWebhookDeliveries is GET /v1/webhook_deliveries.
-func (a api) ListWebhookDeliveries(ctx context.Context, r ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error) {
+func (a webhookAPI) ListWebhookDeliveries(ctx context.Context, r ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error) {
 	most, err := limit(r.Params.Limit, 20)
 	if err != nil {
 		return nil, err
@@ -182,7 +185,7 @@ func (a api) ListWebhookDeliveries(ctx context.Context, r ListWebhookDeliveriesR
 }
 
 // GetWebhookDelivery is GET /v1/webhook_deliveries/{delivery}.
-func (a api) GetWebhookDelivery(ctx context.Context, r GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error) {
+func (a webhookAPI) GetWebhookDelivery(ctx context.Context, r GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error) {
 	d, tries, err := a.Webhooks.Delivery(ctx, merchantOf(ctx).ID, r.Delivery)
 	if err != nil {
 		return nil, err
@@ -199,19 +202,19 @@ func (a api) GetWebhookDelivery(ctx context.Context, r GetWebhookDeliveryRequest
 }
 
 // ResendWebhookDelivery is POST /v1/webhook_deliveries/{delivery}/resend.
-func (a api) ResendWebhookDelivery(ctx context.Context, r ResendWebhookDeliveryRequestObject) (ResendWebhookDeliveryResponseObject, error) {
+func (a webhookAPI) ResendWebhookDelivery(ctx context.Context, r ResendWebhookDeliveryRequestObject) (ResendWebhookDeliveryResponseObject, error) {
 	d, err := a.Webhooks.Resend(ctx, merchantOf(ctx).ID, r.Delivery)
 	return ResendWebhookDelivery202JSONResponse(deliveryOf(d)), err
 }
 
 // CancelWebhookDelivery is POST /v1/webhook_deliveries/{delivery}/cancel.
-func (a api) CancelWebhookDelivery(ctx context.Context, r CancelWebhookDeliveryRequestObject) (CancelWebhookDeliveryResponseObject, error) {
+func (a webhookAPI) CancelWebhookDelivery(ctx context.Context, r CancelWebhookDeliveryRequestObject) (CancelWebhookDeliveryResponseObject, error) {
 	d, err := a.Webhooks.Cancel(ctx, merchantOf(ctx).ID, r.Delivery)
 	return CancelWebhookDelivery200JSONResponse(deliveryOf(d)), err
 }
 
 // ResendWebhookEvents is POST /v1/webhook_endpoints/{endpoint}/resend.
-func (a api) ResendWebhookEvents(ctx context.Context, r ResendWebhookEventsRequestObject) (ResendWebhookEventsResponseObject, error) {
+func (a webhookAPI) ResendWebhookEvents(ctx context.Context, r ResendWebhookEventsRequestObject) (ResendWebhookEventsResponseObject, error) {
 	var bad []FieldError
 	from, to := instant("from", r.Body.From, &bad), instant("to", r.Body.To, &bad)
 	if len(bad) > 0 {
