@@ -5,11 +5,13 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"tollgate/internal/config"
 	"tollgate/internal/i18n"
 	"tollgate/internal/webhook"
 	"tollgate/session"
@@ -71,14 +73,41 @@ func TestEveryListOfLanguagesIsTheOneOfPackageI18n(t *testing.T) {
 		"handlers/openapi.yaml":    "    Locale:\n      type: string\n      enum: [" + strings.Join(tags, ", ") + "]\n",
 		"internal/cli/sessions.go": "`LANGUAGE` of the pages: " + strings.Join(tags, ", ") + `"`,
 	} {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(string(text), line) {
+		if !strings.Contains(document(t, name), line) {
 			t.Errorf("%s lacks %q, the languages of internal/i18n", name, line)
 		}
 	}
+}
+
+// That a setting stands in tollgate.example.toml is tested in internal/app.
+func TestEverySettingOfTheFirstPartHasItsNameInTheEnvironmentAndInTheReadme(t *testing.T) {
+	readme, settings := document(t, "README.md"), 0
+	for f := range reflect.TypeFor[config.Config]().Fields() {
+		name := f.Tag.Get("toml")
+		if name == "" || name == "-" || name == "merchant" || name == "account" { // tables have no name there
+			continue
+		}
+		settings++
+		want := strings.ToUpper(name)
+		if got := f.Tag.Get("env"); got != want {
+			t.Errorf("internal/config/config.go: the setting %q has the environment name %q, not %q", name, got, want)
+		}
+		if !strings.Contains(readme, "`"+config.EnvPrefix+want+"`") {
+			t.Errorf("README.md lacks `%s%s`, the environment's name of the setting %q", config.EnvPrefix, want, name)
+		}
+	}
+	if settings < 10 {
+		t.Errorf("%d settings were found: the walk is broken", settings)
+	}
+}
+
+func document(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // textsOf are the strings in the value of a file's variable.

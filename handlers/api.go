@@ -30,7 +30,8 @@ type api struct {
 func newAPI(o Options) api {
 	with := orders{o}
 	return api{
-		sessionAPI{with}, operationAPI{with}, chargeAPI{with}, cardAPI{with}, invoiceAPI{with}, webhookAPI{o}, listAPI{o}, keyAPI{o},
+		sessionAPI{with}, operationAPI{with}, chargeAPI{with}, cardAPI{with}, invoiceAPI{with}, webhookAPI{o}, listAPI{o},
+		keyAPI{o},
 	}
 }
 

@@ -30,9 +30,12 @@ func (a chargeAPI) CreateCharge(ctx context.Context, r CreateChargeRequestObject
 		return nil, err
 	}
 	s, err := a.session(ctx, NewSession{
-		Account: saved.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference, SuccessURL: orShop(in.SuccessURL, a.BaseURL),
-		CancelURL: orShop(in.CancelURL, a.BaseURL), PaymentMethod: NewSessionPaymentMethodSavedCard, Capture: in.Capture, Description: in.Description,
-		Customer: Customer{ID: saved.Customer}, Billing: in.Billing, Metadata: in.Metadata, WebhookURL: in.WebhookURL, SavedCard: saved.ID,
+		Account: saved.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference,
+		SuccessURL: orShop(in.SuccessURL, a.BaseURL),
+		CancelURL:  orShop(in.CancelURL, a.BaseURL), PaymentMethod: NewSessionPaymentMethodSavedCard, Capture: in.Capture,
+		Description: in.Description,
+		Customer:    Customer{ID: saved.Customer}, Billing: in.Billing, Metadata: in.Metadata, WebhookURL: in.WebhookURL,
+		SavedCard: saved.ID,
 	})
 	if err != nil {
 		return nil, renamed(err, "order_id", "reference")
@@ -103,7 +106,8 @@ func (a chargeAPI) send(ctx context.Context, s *session.Session, in flow.Submiss
 func (a chargeAPI) CreatePayout(ctx context.Context, r CreatePayoutRequestObject) (CreatePayoutResponseObject, error) {
 	in, m := r.Body, merchantOf(ctx)
 	s, err := a.session(ctx, NewSession{
-		Account: in.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference, SuccessURL: a.BaseURL + "/", CancelURL: a.BaseURL + "/",
+		Account: in.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference, SuccessURL: a.BaseURL + "/",
+		CancelURL:   a.BaseURL + "/",
 		Description: in.Description, Metadata: in.Metadata, WebhookURL: in.WebhookURL,
 	})
 	if err != nil {

@@ -82,7 +82,8 @@ func (a admission) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 		h := c.Response().Header()
 		// Stored before it is sent: what the caller has read is what a repetition will read.
 		a.freed(once.End(context.WithoutCancel(r.Context()), *claim, merchant.Answer{
-			Status: kept.status, ContentType: h.Get(echo.HeaderContentType), Location: h.Get(echo.HeaderLocation), Body: kept.body.Bytes(),
+			Status: kept.status, ContentType: h.Get(echo.HeaderContentType), Location: h.Get(echo.HeaderLocation),
+			Body: kept.body.Bytes(),
 		}))
 		return kept.send()
 	}

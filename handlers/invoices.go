@@ -13,9 +13,12 @@ type invoiceAPI struct{ orders }
 
 func invoiceOf(in invoice.Invoice) Invoice {
 	return Invoice{
-		ID: in.ID, Account: in.Account, Reference: strings.TrimPrefix(in.Reference, in.RefTag), Status: InvoiceStatus(in.Status), Amount: in.Amount.Minor,
-		Currency: in.Amount.Currency.Code, Description: in.Description, SuccessURL: in.ReturnURL, Metadata: in.Metadata, URL: in.URL,
-		Customer: customerOf(in.Customer), GatewayInvoiceID: in.GatewayID, CheckedAt: in.AskedAt.UTC(), CreatedAt: in.CreatedAt.UTC(),
+		ID: in.ID, Account: in.Account, Reference: strings.TrimPrefix(in.Reference, in.RefTag),
+		Status: InvoiceStatus(in.Status), Amount: in.Amount.Minor,
+		Currency: in.Amount.Currency.Code, Description: in.Description, SuccessURL: in.ReturnURL, Metadata: in.Metadata,
+		URL:      in.URL,
+		Customer: customerOf(in.Customer), GatewayInvoiceID: in.GatewayID, CheckedAt: in.AskedAt.UTC(),
+		CreatedAt: in.CreatedAt.UTC(),
 	}
 }
 
@@ -23,7 +26,8 @@ func invoiceOf(in invoice.Invoice) Invoice {
 func (a invoiceAPI) CreateInvoice(ctx context.Context, r CreateInvoiceRequestObject) (CreateInvoiceResponseObject, error) {
 	in := r.Body
 	s, err := a.session(ctx, NewSession{ // the same is asked of both
-		Account: in.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference, SuccessURL: in.SuccessURL, CancelURL: a.BaseURL + "/",
+		Account: in.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference, SuccessURL: in.SuccessURL,
+		CancelURL:   a.BaseURL + "/",
 		Description: in.Description, Customer: in.Customer, Metadata: in.Metadata,
 	})
 	if err != nil {
@@ -39,7 +43,8 @@ func (a invoiceAPI) CreateInvoice(ctx context.Context, r CreateInvoiceRequestObj
 		}
 	}
 	made, err := a.Invoices.Create(ctx, invoice.Invoice{
-		Merchant: s.Merchant, Account: s.Account, Reference: s.RefTag + s.OrderID, RefTag: s.RefTag, Amount: s.Amount, Description: s.Description, Customer: s.Customer,
+		Merchant: s.Merchant, Account: s.Account, Reference: s.RefTag + s.OrderID, RefTag: s.RefTag, Amount: s.Amount,
+		Description: s.Description, Customer: s.Customer,
 		ReturnURL: s.SuccessURL, Metadata: s.Metadata,
 	})
 	return CreateInvoice201JSONResponse{

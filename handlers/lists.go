@@ -96,7 +96,9 @@ const (
 
 // history is a part of the gateway's list, and whether there is more of it. Of an account that other merchants use too it
 // is the list of the caller's own lines: what sessions and invoices of the caller's are about.
-func (a listAPI) history(ctx context.Context, account, customer string, q providers.HistoryQuery) (lines []providers.HistoryLine, more bool, err error) {
+func (a listAPI) history(
+	ctx context.Context, account, customer string, q providers.HistoryQuery,
+) (lines []providers.HistoryLine, more bool, err error) {
 	m := merchantOf(ctx).ID
 	of := wallet.Holder{Merchant: m, Account: account, Customer: customer}
 	if !a.Merchants.Shared(account) {

@@ -322,11 +322,13 @@ func (p screens) step(c echo.Context, s *session.Session, a *session.Attempt, at
 			return fmt.Errorf("handlers: a %s with %d forms", step.Kind, len(step.Forms))
 		}
 		return render(c, p.Options, http.StatusOK, bankPage, n, templates.Challenge(templates.ChallengePage{
-			Layout: layout, Action: step.Forms[0].Action, Fields: fields(step.Forms[0]), AutoSubmit: first, Info: step.Info, EventsURL: eventsURL(s),
+			Layout: layout, Action: step.Forms[0].Action, Fields: fields(step.Forms[0]), AutoSubmit: first, Info: step.Info,
+			EventsURL: eventsURL(s),
 		}))
 	case pageGateway:
 		return render(c, p.Options, http.StatusOK, bankPage, n, templates.Leave(templates.LeavePage{
-			Layout: layout, URL: p.BaseURL + fmt.Sprintf("%s/page/%d", payPath(s.ID), a.StepN), Auto: first, Info: step.Info, EventsURL: eventsURL(s),
+			Layout: layout, URL: p.BaseURL + fmt.Sprintf("%s/page/%d", payPath(s.ID), a.StepN), Auto: first, Info: step.Info,
+			EventsURL: eventsURL(s),
 		}))
 	case pageRedirect:
 		return render(c, p.Options, http.StatusOK, bankPage, n, templates.Leave(templates.LeavePage{

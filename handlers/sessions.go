@@ -150,7 +150,9 @@ func (a sessionAPI) InquireSession(ctx context.Context, r InquireSessionRequestO
 }
 
 // ListSessionEvents is GET /v1/sessions/{session}/events.
-func (a sessionAPI) ListSessionEvents(ctx context.Context, r ListSessionEventsRequestObject) (ListSessionEventsResponseObject, error) {
+func (a sessionAPI) ListSessionEvents(
+	ctx context.Context, r ListSessionEventsRequestObject,
+) (ListSessionEventsResponseObject, error) {
 	if r.Params.After < 0 {
 		return nil, faulty("after", "must be the number of an event")
 	}
@@ -172,7 +174,8 @@ func (a sessionAPI) GetTimeline(ctx context.Context, r GetTimelineRequestObject)
 	out := GetTimeline200JSONResponse{Data: []TimelineEntry{}}
 	for _, e := range entries {
 		out.Data = append(out.Data, TimelineEntry{
-			At: e.At.UTC(), Kind: TimelineEntryKind(e.Kind), Name: e.Name, Direction: TimelineEntryDirection(e.Direction), Run: e.Run,
+			At: e.At.UTC(), Kind: TimelineEntryKind(e.Kind), Name: e.Name, Direction: TimelineEntryDirection(e.Direction),
+			Run:    e.Run,
 			TookMs: e.Took.Milliseconds(), Result: e.Result, Times: e.Times, Until: e.Until.UTC(), Fields: e.Fields,
 		})
 	}

@@ -177,8 +177,10 @@ func cardError(err error) templates.CardError {
 		is  error
 		say templates.CardError
 	}{
-		{card.ErrNumberMissing, templates.NumberMissing}, {card.ErrNumberLength, templates.NumberInvalid}, {card.ErrNumberCheck, templates.NumberInvalid},
-		{card.ErrExpiryMissing, templates.ExpiryMissing}, {card.ErrExpiryFormat, templates.ExpiryInvalid}, {card.ErrExpired, templates.ExpiryPast},
+		{card.ErrNumberMissing, templates.NumberMissing}, {card.ErrNumberLength, templates.NumberInvalid},
+		{card.ErrNumberCheck, templates.NumberInvalid},
+		{card.ErrExpiryMissing, templates.ExpiryMissing}, {card.ErrExpiryFormat, templates.ExpiryInvalid},
+		{card.ErrExpired, templates.ExpiryPast},
 		{card.ErrCodeMissing, templates.CVCMissing}, {card.ErrCodeFormat, templates.CVCInvalid},
 	} {
 		if errors.Is(err, e.is) {

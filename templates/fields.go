@@ -22,7 +22,8 @@ func (p CardPage) fields() []cardField {
 			err: cardErrorTexts[p.Errors.Number], missing: "error_number_missing", invalid: "error_number_invalid"},
 		// Seven, so that "12 / 29" and "12/2029", which browsers fill in, are not cut.
 		{id: "expiry", label: "expiry", hint: "expiry_hint", value: p.Expiry, autocomplete: "cc-exp", inputmode: "numeric", capitals: "off", maxlength: "7",
-			err: cardErrorTexts[p.Errors.Expiry], missing: "error_expiry_missing", invalid: "error_expiry_invalid", past: "error_expiry_past"},
+			err: cardErrorTexts[p.Errors.Expiry], missing: "error_expiry_missing", invalid: "error_expiry_invalid",
+			past: "error_expiry_past"},
 		{id: "cvc", label: "cvc", hint: "cvc_hint", autocomplete: "cc-csc", inputmode: "numeric", capitals: "off", maxlength: "4",
 			err: cardErrorTexts[p.Errors.CVC], missing: "error_cvc_missing", invalid: "error_cvc_invalid"},
 		{id: "name", label: "name", value: p.Name, autocomplete: "cc-name", inputmode: "text", capitals: "characters", maxlength: "64",
@@ -95,7 +96,8 @@ type liveData struct {
 func (d liveData) attributes(nonce string) templ.Attributes {
 	a := nonceOnly(nonce)
 	for name, value := range map[string]string{
-		"data-next": string(webURL(d.next)), "data-events": string(webURL(d.events)), "data-back": string(webURL(d.back)), "data-method": d.method,
+		"data-next": string(webURL(d.next)), "data-events": string(webURL(d.events)), "data-back": string(webURL(d.back)),
+		"data-method": d.method,
 	} {
 		if value != "" {
 			a[name] = value

@@ -78,8 +78,9 @@ func stories(t *i18n.Localizer) []story {
 		{"transfer-wrong", templates.Card(badTarget)},
 		{"transfer-named", templates.Card(named)},
 		{"transfer-saved", templates.SavedCards(templates.SavedCardsPage{
-			Layout: lt, Action: "/card", CancelAction: "/cancel", AskTo: true, Chosen: "2", Errors: templates.CardErrors{To: templates.ToMissing},
-			Cards: []templates.SavedCard{{ID: "1", Brand: "visa", Last4: "1234", Expiry: "08/29"}, {ID: "2", Brand: "mir", Last4: "0007", Expiry: "01/28"}},
+			Layout: lt, Action: "/card", CancelAction: "/cancel", AskTo: true, Chosen: "2",
+			Errors: templates.CardErrors{To: templates.ToMissing},
+			Cards:  []templates.SavedCard{{ID: "1", Brand: "visa", Last4: "1234", Expiry: "08/29"}, {ID: "2", Brand: "mir", Last4: "0007", Expiry: "01/28"}},
 		})},
 		{"transfer-wait", templates.Wait(templates.WaitPage{Layout: lt, Next: "#", EventsURL: "/pay/s1/events"})},
 		{"transfer-paid", templates.Result(templates.ResultPage{Layout: lt, Outcome: templates.OutcomePaid, ContinueURL: shop})},
