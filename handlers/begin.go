@@ -117,7 +117,8 @@ func (p pay) start(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.Live() != nil || s.Status() != session.StatusOpen || p.Flow.Logins.Needed(s) || s.Method == "card" || s.Method == "saved_card" {
+	if s.Live() != nil || s.Status() != session.StatusOpen || p.Flow.Logins.Needed(s) ||
+		s.Method == "card" || s.Method == "saved_card" {
 		return back(c, s.ID)
 	}
 	in := flow.Submission{Kind: s.Method, Phone: digitsOf(s.Customer.Phone)}

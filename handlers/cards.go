@@ -111,5 +111,8 @@ func (a cardAPI) DeleteSavedCard(ctx context.Context, r DeleteSavedCardRequestOb
 }
 
 func savedCardOf(c wallet.SavedCard) SavedCard {
-	return SavedCard{ID: c.ID, Account: c.Account, Customer: c.Customer, Card: masked(c.Card), Expiry: c.Expiry, Name: c.Name, CreatedAt: c.CreatedAt.UTC()}
+	return SavedCard{
+		ID: c.ID, Account: c.Account, Customer: c.Customer, Card: masked(c.Card), Expiry: c.Expiry, Name: c.Name,
+		CreatedAt: c.CreatedAt.UTC(),
+	}
 }

@@ -41,7 +41,9 @@ func (p policy) header(nonce string, loopback bool) string {
 	if nonce != "" {
 		script += " 'nonce-" + nonce + "'"
 	}
-	parts := []string{"default-src 'none'", script, "style-src 'self'", "img-src 'self' data:", "connect-src 'self'", "base-uri 'none'"}
+	parts := []string{
+		"default-src 'none'", script, "style-src 'self'", "img-src 'self' data:", "connect-src 'self'", "base-uri 'none'",
+	}
 	switch p {
 	case ownPage:
 		parts = append(parts, "form-action 'self'", "frame-ancestors 'none'")

@@ -256,7 +256,9 @@ func (a orders) object(s *session.Session) Session {
 		}
 		o.Attempts = append(o.Attempts, view)
 		if at.State.Good() {
-			o.Payment = &Payment{AmountAuthorized: at.Held, AmountCaptured: at.Captured, AmountRefunded: at.Refunded, GatewayOrderID: at.Ref.OrderID}
+			o.Payment = &Payment{
+				AmountAuthorized: at.Held, AmountCaptured: at.Captured, AmountRefunded: at.Refunded, GatewayOrderID: at.Ref.OrderID,
+			}
 			if t := at.ThreeDS; t != (providers.ThreeDS{}) {
 				o.Payment.ThreeDs = &ThreeDS{Version: t.Version, TransStatus: t.TransStatus, Eci: t.ECI}
 			}

@@ -36,7 +36,8 @@ func (p pay) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
 				return err // half a form is none
 			}
 		}
-		if r.Method != http.MethodPost || r.Header.Get("Sec-Fetch-Site") == "same-origin" || p.Browsers.Proves(r.Context(), c.FormValue("csrf")) {
+		if r.Method != http.MethodPost || r.Header.Get("Sec-Fetch-Site") == "same-origin" ||
+			p.Browsers.Proves(r.Context(), c.FormValue("csrf")) {
 			return next(c)
 		}
 		s, err := p.load(c)
@@ -198,7 +199,8 @@ func (p pay) gatewayPage(c echo.Context) error {
 	if a.Step.Kind != providers.Page {
 		return session.ErrNotFound
 	}
-	c.Response().Header().Set("Content-Security-Policy", "sandbox allow-forms allow-scripts allow-top-navigation allow-popups; frame-ancestors 'none'")
+	c.Response().Header().Set("Content-Security-Policy",
+		"sandbox allow-forms allow-scripts allow-top-navigation allow-popups; frame-ancestors 'none'")
 	return c.HTML(http.StatusOK, a.Step.HTML)
 }
 

@@ -175,7 +175,9 @@ func (p screens) choice(c echo.Context, s *session.Session, cards []wallet.Saved
 		AskCVC: p.Flow.Accounts[s.Account].AsksCode(), AskTo: s.AsksTarget(), Chosen: f.chosen, Errors: f.errors,
 	}
 	for _, one := range cards {
-		page.Cards = append(page.Cards, templates.SavedCard{ID: one.ID, Brand: one.Card.Brand, Last4: one.Card.Last4, Expiry: one.Expiry})
+		page.Cards = append(page.Cards, templates.SavedCard{
+			ID: one.ID, Brand: one.Card.Brand, Last4: one.Card.Last4, Expiry: one.Expiry,
+		})
 	}
 	return render(c, p.Options, codeOf(f.errors.Any()), ownPage, "", templates.SavedCards(page))
 }

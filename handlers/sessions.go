@@ -27,7 +27,9 @@ func (a sessionAPI) CreateSession(ctx context.Context, r CreateSessionRequestObj
 	if err != nil {
 		return nil, err
 	}
-	return CreateSession201JSONResponse{Body: a.object(s), Headers: CreateSession201ResponseHeaders{Location: a.BaseURL + "/v1/sessions/" + s.ID}}, nil
+	return CreateSession201JSONResponse{
+		Body: a.object(s), Headers: CreateSession201ResponseHeaders{Location: a.BaseURL + "/v1/sessions/" + s.ID},
+	}, nil
 }
 
 // beginsWith checks the saved card that a new session names. Where customers log in, whose it is turns out then.

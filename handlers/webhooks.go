@@ -18,7 +18,9 @@ type webhookAPI struct{ Options }
 func keysOf(keys []webhook.Key) []WebhookKey {
 	out := []WebhookKey{}
 	for _, k := range slices.Backward(keys) {
-		out = append(out, WebhookKey{Kind: WebhookKeyKind(k.Kind), PublicKey: k.Public, CreatedAt: k.CreatedAt.UTC(), ExpiresAt: k.ExpiresAt.UTC()})
+		out = append(out, WebhookKey{
+			Kind: WebhookKeyKind(k.Kind), PublicKey: k.Public, CreatedAt: k.CreatedAt.UTC(), ExpiresAt: k.ExpiresAt.UTC(),
+		})
 	}
 	return out
 }

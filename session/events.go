@@ -53,14 +53,17 @@ func Events() []EventDoc {
 		{EventPaymentActionRequired, "The shopper has something to do: the bank's check, the gateway's page, a code to scan."},
 		{EventPaymentProcessing, "The gateway is at work and is being asked."},
 		{EventPaymentUnknown, "An answer is overdue or cannot be trusted. Neither ship nor charge again: the gateway is being asked."},
-		{EventPaymentHeld, "The gateway tells of another amount, currency or order. Neither ship nor charge again: a person has to look."},
+		{EventPaymentHeld,
+			"The gateway tells of another amount, currency or order. Neither ship nor charge again: a person has to look."},
 		{EventPaymentAuthorized, "The money is held: capture or void it."},
 		{EventPaymentPaid, "The money was taken: ship."},
-		{EventPaymentPaidLate, "The money was taken or held after the session had ended, or beside another attempt: give it back or ship."},
+		{EventPaymentPaidLate,
+			"The money was taken or held after the session had ended, or beside another attempt: give it back or ship."},
 		{EventPaymentDeclined, "The gateway or the bank said no; `decline` says why."},
 		{EventPaymentFailed, "It is proved that nothing was or can be charged."},
 		{EventPaymentAbandoned, "The shopper never came back, and the order can be paid no more."},
-		{EventPaymentNeedsReview, "The gateway was asked for as long as the schedule goes, and the outcome is not known: a person has to look."},
+		{EventPaymentNeedsReview,
+			"The gateway was asked for as long as the schedule goes, and the outcome is not known: a person has to look."},
 
 		{"capture.started", "A capture was written down; nothing was sent yet."},
 		{"capture.calling", "The capture is about to leave for the gateway."},
@@ -83,8 +86,9 @@ func Events() []EventDoc {
 		{"refund.succeeded", "The money was given back."},
 		{"refund.failed", "Nothing was given back; `decline` says why where the gateway did."},
 
-		{EventOperationNeedsReview, "The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not " +
-			"known: a person has to look."},
+		{EventOperationNeedsReview,
+			"The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not " +
+				"known: a person has to look."},
 		{EventCardSaved, "The gateway saved the card of a payment; `last4` says which."},
 	}
 }

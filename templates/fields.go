@@ -21,7 +21,8 @@ func (p CardPage) fields() []cardField {
 		{id: "number", label: p.words("number"), autocomplete: "cc-number", inputmode: "numeric", capitals: "off", maxlength: "23",
 			err: cardErrorTexts[p.Errors.Number], missing: "error_number_missing", invalid: "error_number_invalid"},
 		// Seven, so that "12 / 29" and "12/2029", which browsers fill in, are not cut.
-		{id: "expiry", label: "expiry", hint: "expiry_hint", value: p.Expiry, autocomplete: "cc-exp", inputmode: "numeric", capitals: "off", maxlength: "7",
+		{id: "expiry", label: "expiry", hint: "expiry_hint", value: p.Expiry, autocomplete: "cc-exp", inputmode: "numeric",
+			capitals: "off", maxlength: "7",
 			err: cardErrorTexts[p.Errors.Expiry], missing: "error_expiry_missing", invalid: "error_expiry_invalid",
 			past: "error_expiry_past"},
 		{id: "cvc", label: "cvc", hint: "cvc_hint", autocomplete: "cc-csc", inputmode: "numeric", capitals: "off", maxlength: "4",
@@ -37,13 +38,16 @@ func (p CardPage) fields() []cardField {
 
 // toField asks for the card that a transfer goes to. No browser should offer the shopper's own.
 func toField(err CardError, focus bool) cardField {
-	return cardField{id: "to_number", label: "to_number", autocomplete: "off", inputmode: "numeric", capitals: "off", maxlength: "23", focus: focus,
+	return cardField{id: "to_number", label: "to_number", autocomplete: "off", inputmode: "numeric", capitals: "off",
+		maxlength: "23", focus: focus,
 		err: cardErrorTexts[err], missing: "error_to_missing", invalid: "error_to_invalid"}
 }
 
 func (p SavedCardsPage) cvcField() cardField {
-	return cardField{id: "cvc", label: "cvc", hint: "saved_cvc_hint", autocomplete: "cc-csc", inputmode: "numeric", capitals: "off", maxlength: "4",
-		err: cardErrorTexts[p.Errors.CVC], missing: "error_cvc_missing", invalid: "error_cvc_invalid", optional: true, focus: p.Errors.CVC != ""}
+	return cardField{id: "cvc", label: "cvc", hint: "saved_cvc_hint", autocomplete: "cc-csc", inputmode: "numeric",
+		capitals: "off", maxlength: "4",
+		err: cardErrorTexts[p.Errors.CVC], missing: "error_cvc_missing", invalid: "error_cvc_invalid", optional: true,
+		focus: p.Errors.CVC != ""}
 }
 
 func (p SavedCardsPage) toField() cardField {

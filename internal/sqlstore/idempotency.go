@@ -48,7 +48,8 @@ func (st book) Insert(ctx context.Context, e merchant.Entry, now time.Time) (tak
 			return err
 		}
 		return tx.exec(`DELETE FROM idempotency WHERE (merchant, key) IN
-			(SELECT merchant, key FROM idempotency WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2`+skip+`)`, micros(now), forgetAtMost)
+			(SELECT merchant, key FROM idempotency WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2`+skip+`)`, micros(now),
+			forgetAtMost)
 	})
 	return taken, err
 }
@@ -57,9 +58,11 @@ func readEntry(tx *tx, owner, key string) (*merchant.Entry, error) {
 	e := &merchant.Entry{Merchant: owner, Key: key}
 	var lease, until int64
 	var a merchant.Answer
-	err := tx.QueryRowContext(tx.ctx, `SELECT token, salt, print, lease_until, expires_at, session, operation, status, content_type, location, body
+	err := tx.QueryRowContext(tx.ctx,
+		`SELECT token, salt, print, lease_until, expires_at, session, operation, status, content_type, location, body
 		FROM idempotency WHERE merchant = $1 AND key = $2`, owner, key).
-		Scan(&e.Token, &e.Salt, &e.Print, &lease, &until, &e.Effect.Session, &e.Effect.Operation, &a.Status, &a.ContentType, &a.Location, &a.Body)
+		Scan(&e.Token, &e.Salt, &e.Print, &lease, &until, &e.Effect.Session, &e.Effect.Operation, &a.Status, &a.ContentType,
+			&a.Location, &a.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -103,11 +106,13 @@ func (st book) Answer(ctx context.Context, e merchant.Entry, a merchant.Answer) 
 // Release frees a claim that ends without an answer.
 func (st book) Release(ctx context.Context, e merchant.Entry) error {
 	return st.change(ctx, notice{}, func(tx *tx) error {
-		err := tx.exec(`DELETE FROM idempotency WHERE merchant = $1 AND key = $2 AND token = $3 AND session = ''`, e.Merchant, e.Key, e.Token)
+		err := tx.exec(`DELETE FROM idempotency WHERE merchant = $1 AND key = $2 AND token = $3 AND session = ''`, e.Merchant,
+			e.Key, e.Token)
 		if err != nil {
 			return err
 		}
-		return tx.exec(`UPDATE idempotency SET lease_until = 0 WHERE merchant = $1 AND key = $2 AND token = $3`, e.Merchant, e.Key, e.Token)
+		return tx.exec(`UPDATE idempotency SET lease_until = 0 WHERE merchant = $1 AND key = $2 AND token = $3`, e.Merchant,
+			e.Key, e.Token)
 	})
 }
 

@@ -141,7 +141,8 @@ func (s *Service) Create(ctx context.Context, merchant string, in NewEndpoint) (
 		return Shown{}, err
 	}
 	var err error
-	if out.Keys, out.Secret, err = s.newKeys(nil, out.ID, Rotation{Secret: in.Secret, Asymmetric: in.Asymmetric, Mark: in.Mark}); err != nil {
+	first := Rotation{Secret: in.Secret, Asymmetric: in.Asymmetric, Mark: in.Mark}
+	if out.Keys, out.Secret, err = s.newKeys(nil, out.ID, first); err != nil {
 		return Shown{}, err
 	}
 	err = s.Store.CreateEndpoint(ctx, out.Endpoint, out.Keys)
