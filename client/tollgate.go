@@ -18,6 +18,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
+//go:generate go run ../handlers/eventdocs ../handlers/openapi.yaml ../docs/api/guide.md
 //go:generate go tool -modfile=../tools/go.mod oapi-codegen -config oapi-codegen.yaml ../handlers/openapi.yaml
 
 // New makes a client of the Tollgate at baseURL, such as https://pay.example, with an API key. Every call answers with its

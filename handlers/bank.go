@@ -50,7 +50,8 @@ func (b bank) notify(c echo.Context) error {
 	if u, err := url.Parse(b.BaseURL); err == nil {
 		origin = u.Scheme + "://" + u.Host
 	}
-	return render(c, b.Options, http.StatusOK, framedPage, n, templates.MethodDone(templates.MethodDonePage{Nonce: n, ID: msg, Origin: origin}))
+	page := templates.MethodDone(templates.MethodDonePage{Nonce: n, ID: msg, Origin: origin})
+	return render(c, b.Options, http.StatusOK, framedPage, n, page)
 }
 
 // returned is the shopper coming back from the bank or a gateway's page.
@@ -82,7 +83,8 @@ func (b bank) returned(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		c.Response().Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'nonce-"+n+"'; style-src 'self'; img-src 'self'; base-uri 'none'")
+		c.Response().Header().Set("Content-Security-Policy",
+			"default-src 'none'; script-src 'nonce-"+n+"'; style-src 'self'; img-src 'self'; base-uri 'none'")
 		return write(c, http.StatusOK, templates.ReturnTop(templates.ReturnTopPage{
 			T: b.Texts.For(r.Header.Get("Accept-Language")), Nonce: n, PayURL: payPath(page.Session),
 		}))
@@ -96,12 +98,12 @@ func (b bank) settle(ctx context.Context, page flow.Page) error {
 	if err != nil {
 		return err
 	}
-	before := view(s)
+	before := viewOf(s)
 	limited, done := context.WithTimeout(ctx, session.SubmitWait)
 	defer done()
 	_, err = b.Flow.Wait(limited, page.Session, func(s *session.Session) bool {
-		v := view(s)
-		return v != "working" && (page.Taken || v != before)
+		v := viewOf(s)
+		return v.page != pageWorking && (page.Taken || v != before)
 	})
 	return err
 }

@@ -1,16 +1,10 @@
 package handlers
 
 import (
-	"bytes"
 	"errors"
-	"image/png"
 	"net/http"
-	"slices"
 	"strings"
-	"time"
 
-	"github.com/boombuler/barcode"
-	"github.com/boombuler/barcode/qr"
 	"github.com/labstack/echo/v4"
 
 	"tollgate/internal/card"
@@ -19,45 +13,7 @@ import (
 	"tollgate/session"
 	"tollgate/session/flow"
 	"tollgate/templates"
-	"tollgate/threeds"
 )
-
-// begin shows how a payment begins: the login where the account wants the customer first, the choice of a saved card, a
-// button where no card is needed here, or the card form.
-func (p pay) begin(c echo.Context, s *session.Session, f form) error {
-	if f.errors.Any() || f.stale {
-		return p.card(c, s, f)
-	}
-	if p.Flow.Logins.Needed(s) {
-		return p.login(c, s, f)
-	}
-	switch s.Method {
-	case "qr", "sberpay", "hosted":
-		return p.startPage(c, s, f)
-	}
-	if !f.newCard {
-		cards, err := p.savedCards(c, s)
-		if errors.Is(err, wallet.ErrLogin) {
-			if s, err = p.load(c); err == nil && p.Flow.Logins.Needed(s) {
-				return p.login(c, s, f)
-			}
-		}
-		if err != nil {
-			return err
-		}
-		if len(cards) > 0 {
-			return p.choice(c, s, cards, f)
-		}
-		if s.Method == "saved_card" {
-			if offers, err := p.offersSaved(c, s); err != nil {
-				return err
-			} else if offers {
-				return p.offer(c, s)
-			}
-		}
-	}
-	return p.card(c, s, f)
-}
 
 // newCard is the card form for a shopper who has saved cards and wants another.
 func (p pay) newCard(c echo.Context) error {
@@ -69,21 +25,6 @@ func (p pay) newCard(c echo.Context) error {
 		return back(c, s.ID)
 	}
 	return p.page(c, s, form{newCard: true})
-}
-
-// mine tells whether this browser is the customer's: the one that logged in, else the first that asked for what is theirs.
-// Looking at a page makes no browser so.
-func (p pay) mine(c echo.Context, s *session.Session) bool {
-	id := p.Browsers.Known(c.Request().Context())
-	if s.Login != nil && s.Login.Done {
-		return id != "" && s.Login.Browser == id
-	}
-	return id != "" && s.FirstBrowser == id
-}
-
-// free tells whether this browser may still become the customer's.
-func free(s *session.Session) bool {
-	return s.FirstBrowser == "" && s.Login == nil && s.Live() == nil && s.Status() == session.StatusOpen
 }
 
 // customer makes this browser the customer's, if none is. The page's token has to prove the press: a browser that shows none
@@ -111,84 +52,6 @@ func (p pay) customer(c echo.Context) error {
 		return err
 	}
 	return back(c, s.ID)
-}
-
-// offersSaved tells whether there are saved cards that the first browser to ask for them may see.
-func (p pay) offersSaved(c echo.Context, s *session.Session) (bool, error) {
-	if !free(s) || s.Customer.ID == "" || p.Flow.Logins.Needed(s) {
-		return false, nil
-	}
-	cards, err := p.customersCards(c, s)
-	return len(cards) > 0, err
-}
-
-// savedCards are the customer's, for the customer's browser only. wallet.ErrLogin where the customer has to log in again.
-func (p pay) savedCards(c echo.Context, s *session.Session) ([]wallet.SavedCard, error) {
-	if !p.mine(c, s) {
-		return nil, nil
-	}
-	return p.customersCards(c, s)
-}
-
-// customersCards are the customer's, whoever looks.
-func (p pay) customersCards(c echo.Context, s *session.Session) ([]wallet.SavedCard, error) {
-	if s.Customer.ID == "" && s.Login == nil {
-		return nil, nil
-	}
-	cards, err := p.Flow.SavedCards(c.Request().Context(), s)
-	if errors.Is(err, wallet.ErrLogin) {
-		return nil, err
-	}
-	if err != nil { // a gateway that cannot list them just now costs the choice, not the payment
-		p.Log.Warn("saved cards cannot be listed", "session", s.ID, "error", err)
-		return nil, nil
-	}
-	if s.Target != nil { // a card cannot pay itself
-		cards = slices.DeleteFunc(cards, func(c wallet.SavedCard) bool { return c.ID == s.Target.Saved })
-	}
-	if s.SavedCard != "" {
-		for _, one := range cards {
-			if one.ID == s.SavedCard {
-				return []wallet.SavedCard{one}, nil
-			}
-		}
-	}
-	return cards, nil
-}
-
-func (p pay) choice(c echo.Context, s *session.Session, cards []wallet.SavedCard, f form) error {
-	token, err := p.Browsers.CSRF(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	page := templates.SavedCardsPage{
-		Layout: p.layout(c, s), Action: payPath(s.ID) + "/saved", CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
-		AskCVC: p.Flow.Accounts[s.Account].AsksCode(), AskTo: s.AsksTarget(), Chosen: f.chosen, Errors: f.errors,
-	}
-	for _, one := range cards {
-		page.Cards = append(page.Cards, templates.SavedCard{ID: one.ID, Brand: one.Card.Brand, Last4: one.Card.Last4, Expiry: one.Expiry})
-	}
-	return render(c, p.Options, codeOf(f.errors.Any()), ownPage, "", templates.SavedCards(page))
-}
-
-// offer is the button in place of the choice, until somebody has asked for the saved cards.
-func (p pay) offer(c echo.Context, s *session.Session) error {
-	token, err := p.Browsers.CSRF(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	return render(c, p.Options, http.StatusOK, ownPage, "", templates.SavedOffer(templates.SavedOfferPage{
-		Layout: p.layout(c, s), Action: payPath(s.ID) + "/customer", NewCard: payPath(s.ID) + "/new",
-		CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
-	}))
-}
-
-// codeOf is the status of a form that is shown, or shown again with what is wrong.
-func codeOf(wrong bool) int {
-	if wrong {
-		return http.StatusUnprocessableEntity
-	}
-	return http.StatusOK
 }
 
 // saved takes the choice of a saved card.
@@ -248,43 +111,14 @@ func target(c echo.Context, s *session.Session, in *flow.Submission) templates.C
 	return ""
 }
 
-// browser notes what gateways and banks want to know of the shopper's browser.
-func (p pay) browser(c echo.Context, in *flow.Submission) {
-	in.IP, in.BrowserID = c.RealIP(), p.Browsers.Known(c.Request().Context())
-	in.Browser = threeds.ReadBrowserData(c.Request().Header, in.IP, c.Request().PostForm)
-	if in.Browser.AcceptHeader == "" {
-		in.Browser.AcceptHeader = "*/*" // what its absence means (RFC 9110 §12.5.1); gateways insist on one
-	}
-}
-
-// startPage is a button for payments that need no card here.
-func (p pay) startPage(c echo.Context, s *session.Session, f form) error {
-	token, err := p.Browsers.CSRF(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	page := templates.StartPage{
-		Layout: p.layout(c, s), Action: payPath(s.ID) + "/start", CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
-		Hosted: s.Method == "hosted", AskPhone: s.Method == "sberpay" && s.Customer.Phone == "", Phone: f.phone, Error: f.login,
-	}
-	if a := s.Last(); a != nil && f.login == "" {
-		switch {
-		case a.State == session.Declined && a.Decline != nil:
-			page.Decline = string(a.Decline.Reason)
-		case a.State == session.Failed, a.State == session.Abandoned:
-			page.NotCharged = true
-		}
-	}
-	return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.Start(page))
-}
-
 // start begins a payment that needs no card here.
 func (p pay) start(c echo.Context) error {
 	s, err := p.load(c)
 	if err != nil {
 		return err
 	}
-	if s.Live() != nil || s.Status() != session.StatusOpen || p.Flow.Logins.Needed(s) || s.Method == "card" || s.Method == "saved_card" {
+	if s.Live() != nil || s.Status() != session.StatusOpen || p.Flow.Logins.Needed(s) ||
+		s.Method == "card" || s.Method == "saved_card" {
 		return back(c, s.ID)
 	}
 	in := flow.Submission{Kind: s.Method, Phone: digitsOf(s.Customer.Phone)}
@@ -297,97 +131,6 @@ func (p pay) start(c echo.Context) error {
 	}
 	p.browser(c, &in)
 	return p.submitted(c, s, p.Flow.Submit(c.Request().Context(), s.ID, in))
-}
-
-// scan shows a code for the bank's app.
-func (p pay) scan(c echo.Context, s *session.Session, layout templates.Layout, step *providers.Step) error {
-	page := templates.ScanPage{Layout: layout, Link: step.Link, EventsURL: eventsURL(s), Next: payPath(s.ID)}
-	if code, err := qr.Encode(step.Link, qr.M, qr.Auto); err == nil {
-		if code, err = barcode.Scale(code, 480, 480); err == nil {
-			var b bytes.Buffer
-			if err := png.Encode(&b, code); err == nil {
-				page.PNG = b.Bytes()
-			}
-		}
-	}
-	return render(c, p.Options, http.StatusOK, ownPage, layout.Nonce, templates.Scan(page))
-}
-
-// logsIn tells whether the shopper has to log in now: before the card, or because the payment that is under way has lost
-// its customer.
-func (p pay) logsIn(s *session.Session) bool {
-	return p.Flow.Logins.Needed(s) && (s.Status() == session.StatusOpen || s.LoginLost())
-}
-
-// login asks for the phone, then for the code.
-func (p pay) login(c echo.Context, s *session.Session, f form) error {
-	token, err := p.Browsers.CSRF(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	browser := p.Browsers.Known(c.Request().Context())
-	lost, cancel := s.LoginLost(), payPath(s.ID)+"/cancel"
-	if lost {
-		cancel = ""
-	}
-	asksCode := s.Login != nil && s.Login.Challenge != "" && browser != "" && s.Login.Browser == browser
-	dead := asksCode && (p.Flow.Logins.CodeExpired(s) || s.TriesUsedUp())
-	if (!asksCode || dead) && s.CodesUsedUp() || !asksCode && s.PhonesUsedUp() && s.Login.Customer == "" {
-		if lost {
-			return p.wait(c, s, "checking") // somebody may still log in elsewhere
-		}
-		return render(c, p.Options, http.StatusOK, ownPage, "", templates.LoginOver(templates.LoginOverPage{
-			Layout: p.layout(c, s), CancelAction: cancel, CSRF: token,
-		}))
-	}
-	if !asksCode || slices.Contains(phoneErrors, f.login) {
-		if f.login == templates.PhoneUnknown && lost {
-			f.login = templates.PhoneOther
-		}
-		page := templates.LoginPhonePage{
-			Layout: p.layout(c, s), Action: payPath(s.ID) + "/phone", CancelAction: cancel, CSRF: token, Phone: f.phone,
-			Error: f.login, Checking: lost,
-		}
-		switch {
-		case s.Customer.Phone == "":
-		case page.Phone == "" && p.mine(c, s):
-			page.Phone = s.Customer.Phone
-		case free(s):
-			page.KnownAction = payPath(s.ID) + "/customer"
-		}
-		return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.LoginPhone(page))
-	}
-	page := templates.LoginCodePage{
-		Layout: p.layout(c, s), Action: payPath(s.ID) + "/code", CancelAction: cancel, CSRF: token,
-		PhoneText: maskPhone(s.Login.Phone), Left: int(p.Flow.Logins.CodeLeft(s).Round(time.Second) / time.Second),
-		Error: f.login, Checking: lost,
-	}
-	if !s.CodesUsedUp() {
-		page.AgainAction = payPath(s.ID) + "/code/again"
-		if !lost {
-			page.OtherAction = payPath(s.ID) + "/phone/other"
-		}
-	}
-	switch {
-	case s.TriesUsedUp():
-		page.Error, page.Left = templates.CodeUsedUp, 0
-	case f.login == "" && p.Flow.Logins.CodeExpired(s):
-		page.Error = templates.CodeExpired
-	}
-	return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.LoginCode(page))
-}
-
-// phoneErrors are shown at the phone, though a code may be asked for.
-var phoneErrors = []templates.LoginError{
-	templates.PhoneMissing, templates.PhoneInvalid, templates.PhoneUnknown,
-	templates.PhoneOther, templates.PhoneMany, templates.PhoneDown,
-}
-
-func maskPhone(phone string) string {
-	if len(phone) < 6 {
-		return "•••"
-	}
-	return "+" + phone[:1] + " ••• ••• " + phone[len(phone)-4:len(phone)-2] + " " + phone[len(phone)-2:]
 }
 
 func digitsOf(s string) string {

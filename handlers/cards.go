@@ -9,8 +9,11 @@ import (
 	"tollgate/providers"
 )
 
+// cardAPI is what a merchant does with customers' saved cards.
+type cardAPI struct{ orders }
+
 // cardOrder checks what all orders of cards have in common.
-func (a api) cardOrder(ctx context.Context, account, customer, reference string) (wallet.CardOrder, []FieldError, error) {
+func (a cardAPI) cardOrder(ctx context.Context, account, customer, reference string) (wallet.CardOrder, []FieldError, error) {
 	m := merchantOf(ctx)
 	var bad []FieldError
 	if !m.May(account) {
@@ -27,7 +30,7 @@ func (a api) cardOrder(ctx context.Context, account, customer, reference string)
 }
 
 // IssueVirtualCard is POST /v1/virtual_cards.
-func (a api) IssueVirtualCard(ctx context.Context, r IssueVirtualCardRequestObject) (IssueVirtualCardResponseObject, error) {
+func (a cardAPI) IssueVirtualCard(ctx context.Context, r IssueVirtualCardRequestObject) (IssueVirtualCardResponseObject, error) {
 	o, bad, err := a.cardOrder(ctx, r.Body.Account, r.Body.Customer, r.Body.Reference)
 	if err != nil {
 		return nil, err
@@ -40,7 +43,7 @@ func (a api) IssueVirtualCard(ctx context.Context, r IssueVirtualCardRequestObje
 }
 
 // RegisterCard is POST /v1/customers/{customer}/cards. Number and code are in memory only.
-func (a api) RegisterCard(ctx context.Context, r RegisterCardRequestObject) (RegisterCardResponseObject, error) {
+func (a cardAPI) RegisterCard(ctx context.Context, r RegisterCardRequestObject) (RegisterCardResponseObject, error) {
 	in := r.Body
 	o, bad, err := a.cardOrder(ctx, in.Account, r.Customer, in.Reference)
 	if err != nil {
@@ -74,4 +77,42 @@ func (a api) RegisterCard(ctx context.Context, r RegisterCardRequestObject) (Reg
 		err = faulty("card/number", refusal.Text)
 	}
 	return RegisterCard201JSONResponse(savedCardOf(made)), err
+}
+
+// ListSavedCards is GET /v1/customers/{customer}/cards.
+func (a cardAPI) ListSavedCards(ctx context.Context, r ListSavedCardsRequestObject) (ListSavedCardsResponseObject, error) {
+	found, err := a.Customers.SavedCards(ctx, merchantOf(ctx).ID, r.Params.Account, r.Customer)
+	if err != nil {
+		return nil, err
+	}
+	out := ListSavedCards200JSONResponse{Data: []SavedCard{}}
+	for _, one := range found {
+		out.Data = append(out.Data, savedCardOf(one))
+	}
+	return out, nil
+}
+
+// RenameSavedCard is PATCH /v1/cards/{card}.
+func (a cardAPI) RenameSavedCard(ctx context.Context, r RenameSavedCardRequestObject) (RenameSavedCardResponseObject, error) {
+	if n := len([]rune(r.Body.Name)); n < 1 || n > 64 {
+		return nil, faulty("name", "must be 1 to 64 characters")
+	}
+	m := merchantOf(ctx).ID
+	if err := a.Wallet.Rename(ctx, m, r.Card, r.Body.Name); err != nil {
+		return nil, err
+	}
+	saved, err := a.Customers.SavedCard(ctx, m, r.Card)
+	return RenameSavedCard200JSONResponse(savedCardOf(saved)), err
+}
+
+// DeleteSavedCard is DELETE /v1/cards/{card}.
+func (a cardAPI) DeleteSavedCard(ctx context.Context, r DeleteSavedCardRequestObject) (DeleteSavedCardResponseObject, error) {
+	return DeleteSavedCard204Response{}, a.Wallet.Forget(ctx, merchantOf(ctx).ID, r.Card)
+}
+
+func savedCardOf(c wallet.SavedCard) SavedCard {
+	return SavedCard{
+		ID: c.ID, Account: c.Account, Customer: c.Customer, Card: masked(c.Card), Expiry: c.Expiry, Name: c.Name,
+		CreatedAt: c.CreatedAt.UTC(),
+	}
 }

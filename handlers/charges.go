@@ -5,21 +5,22 @@ import (
 	"errors"
 	"time"
 
-	"tollgate/internal/account"
 	"tollgate/internal/card"
-	"tollgate/internal/invoice"
 	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/session/flow"
 )
 
+// chargeAPI moves money without a page.
+type chargeAPI struct{ orders }
+
 // chargeWait is how long a charge or payout waits for its end; after that the answer says how far it is.
 const chargeWait = 8 * time.Second
 
 // CreateCharge is POST /v1/charges: it pays with a saved card while the customer is away. Where the bank wants the customer
 // after all, the answer is action_required with the url to send them to.
-func (a api) CreateCharge(ctx context.Context, r CreateChargeRequestObject) (CreateChargeResponseObject, error) {
+func (a chargeAPI) CreateCharge(ctx context.Context, r CreateChargeRequestObject) (CreateChargeResponseObject, error) {
 	in, m := r.Body, merchantOf(ctx)
 	saved, err := a.Customers.SavedCard(ctx, m.ID, in.SavedCard)
 	if errors.Is(err, wallet.ErrNotFound) {
@@ -29,9 +30,12 @@ func (a api) CreateCharge(ctx context.Context, r CreateChargeRequestObject) (Cre
 		return nil, err
 	}
 	s, err := a.session(ctx, NewSession{
-		Account: saved.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference, SuccessURL: orShop(in.SuccessURL, a.BaseURL),
-		CancelURL: orShop(in.CancelURL, a.BaseURL), PaymentMethod: NewSessionPaymentMethodSavedCard, Capture: in.Capture, Description: in.Description,
-		Customer: Customer{ID: saved.Customer}, Billing: in.Billing, Metadata: in.Metadata, WebhookURL: in.WebhookURL, SavedCard: saved.ID,
+		Account: saved.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference,
+		SuccessURL: orShop(in.SuccessURL, a.BaseURL),
+		CancelURL:  orShop(in.CancelURL, a.BaseURL), PaymentMethod: NewSessionPaymentMethodSavedCard, Capture: in.Capture,
+		Description: in.Description,
+		Customer:    Customer{ID: saved.Customer}, Billing: in.Billing, Metadata: in.Metadata, WebhookURL: in.WebhookURL,
+		SavedCard: saved.ID,
 	})
 	if err != nil {
 		return nil, renamed(err, "order_id", "reference")
@@ -62,7 +66,7 @@ func renamed(err error, from, to string) error {
 
 // send creates a session whose order id was never used, pays it without a page, and waits a while for its end. Where an
 // earlier run of the same idempotent request created it, that one is paid, unless it was already.
-func (a api) send(ctx context.Context, s *session.Session, in flow.Submission) (SessionNowJSONResponse, error) {
+func (a chargeAPI) send(ctx context.Context, s *session.Session, in flow.Submission) (SessionNowJSONResponse, error) {
 	var none SessionNowJSONResponse
 	earlier, err := a.created(ctx)
 	if err != nil {
@@ -78,12 +82,12 @@ func (a api) send(ctx context.Context, s *session.Session, in flow.Submission) (
 		if len(used) > 0 {
 			return none, &session.OrderTaken{SessionID: used[0].ID}
 		}
-		if err := a.Flow.Create(ctx, s); err != nil {
+		if err := a.claimed(ctx).Create(ctx, s); err != nil {
 			return none, err
 		}
 	}
 	if len(s.Attempts) == 0 {
-		if err := a.Flow.Submit(ctx, s.ID, in); err != nil {
+		if err := a.claimed(ctx).Submit(ctx, s.ID, in); err != nil {
 			return none, err
 		}
 	}
@@ -99,10 +103,11 @@ func (a api) send(ctx context.Context, s *session.Session, in flow.Submission) (
 }
 
 // CreatePayout is POST /v1/payouts: it sends money out. The card number of a destination is in memory only.
-func (a api) CreatePayout(ctx context.Context, r CreatePayoutRequestObject) (CreatePayoutResponseObject, error) {
+func (a chargeAPI) CreatePayout(ctx context.Context, r CreatePayoutRequestObject) (CreatePayoutResponseObject, error) {
 	in, m := r.Body, merchantOf(ctx)
 	s, err := a.session(ctx, NewSession{
-		Account: in.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference, SuccessURL: a.BaseURL + "/", CancelURL: a.BaseURL + "/",
+		Account: in.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference, SuccessURL: a.BaseURL + "/",
+		CancelURL:   a.BaseURL + "/",
 		Description: in.Description, Metadata: in.Metadata, WebhookURL: in.WebhookURL,
 	})
 	if err != nil {
@@ -117,7 +122,7 @@ func (a api) CreatePayout(ctx context.Context, r CreatePayoutRequestObject) (Cre
 	return CreatePayout201JSONResponse{now}, err
 }
 
-func (a api) destination(ctx context.Context, owner string, in *NewPayout) (*providers.Destination, error) {
+func (a chargeAPI) destination(ctx context.Context, owner string, in *NewPayout) (*providers.Destination, error) {
 	to := &providers.Destination{BankID: in.To.BankID, First: in.To.FirstName, Middle: in.To.MiddleName, Last: in.To.LastName}
 	bad := func(field, detail string) error { return faulty("to"+field, detail) }
 	ways := 0
@@ -162,174 +167,4 @@ func (a api) destination(ctx context.Context, owner string, in *NewPayout) (*pro
 		return nil, bad("", "must name exactly one of card, saved_card, phone and payment")
 	}
 	return to, nil
-}
-
-func savedCardOf(c wallet.SavedCard) SavedCard {
-	return SavedCard{ID: c.ID, Account: c.Account, Customer: c.Customer, Card: masked(c.Card), Expiry: c.Expiry, Name: c.Name, CreatedAt: c.CreatedAt.UTC()}
-}
-
-// ListSavedCards is GET /v1/customers/{customer}/cards.
-func (a api) ListSavedCards(ctx context.Context, r ListSavedCardsRequestObject) (ListSavedCardsResponseObject, error) {
-	found, err := a.Customers.SavedCards(ctx, merchantOf(ctx).ID, r.Params.Account, r.Customer)
-	if err != nil {
-		return nil, err
-	}
-	out := ListSavedCards200JSONResponse{Data: []SavedCard{}}
-	for _, one := range found {
-		out.Data = append(out.Data, savedCardOf(one))
-	}
-	return out, nil
-}
-
-// RenameSavedCard is PATCH /v1/cards/{card}.
-func (a api) RenameSavedCard(ctx context.Context, r RenameSavedCardRequestObject) (RenameSavedCardResponseObject, error) {
-	if n := len([]rune(r.Body.Name)); n < 1 || n > 64 {
-		return nil, faulty("name", "must be 1 to 64 characters")
-	}
-	m := merchantOf(ctx).ID
-	if err := a.Wallet.Rename(ctx, m, r.Card, r.Body.Name); err != nil {
-		return nil, err
-	}
-	saved, err := a.Customers.SavedCard(ctx, m, r.Card)
-	return RenameSavedCard200JSONResponse(savedCardOf(saved)), err
-}
-
-// DeleteSavedCard is DELETE /v1/cards/{card}.
-func (a api) DeleteSavedCard(ctx context.Context, r DeleteSavedCardRequestObject) (DeleteSavedCardResponseObject, error) {
-	return DeleteSavedCard204Response{}, a.Wallet.Forget(ctx, merchantOf(ctx).ID, r.Card)
-}
-
-// ListBanks is GET /v1/accounts/{account}/banks.
-func (a api) ListBanks(ctx context.Context, r ListBanksRequestObject) (ListBanksResponseObject, error) {
-	if !merchantOf(ctx).May(r.Account) {
-		return nil, account.ErrNotConfigured
-	}
-	acc, err := a.Flow.Accounts.Find(r.Account)
-	if err != nil {
-		return nil, err
-	}
-	banks, err := acc.Banks(ctx)
-	if err != nil {
-		return nil, err
-	}
-	out := ListBanks200JSONResponse{Data: []Bank{}}
-	for _, b := range banks {
-		out.Data = append(out.Data, Bank(b))
-	}
-	return out, nil
-}
-
-// ListHistory is GET /v1/accounts/{account}/history: the gateway's own list of transactions.
-func (a api) ListHistory(ctx context.Context, r ListHistoryRequestObject) (ListHistoryResponseObject, error) {
-	m := merchantOf(ctx)
-	if !m.May(r.Account) {
-		return nil, account.ErrNotConfigured
-	}
-	most, err := limit(r.Params.Limit, 30)
-	if err != nil {
-		return nil, err
-	}
-	if r.Params.Offset < 0 || r.Params.Offset > 100_000 {
-		return nil, faulty("offset", "must be from 0 to 100000")
-	}
-	q := providers.HistoryQuery{To: a.Now(), Limit: most, Offset: r.Params.Offset, Status: r.Params.Status}
-	q.From = q.To.Add(-24 * time.Hour)
-	var bad []FieldError
-	if r.Params.From != "" {
-		q.From = instant("from", r.Params.From, &bad)
-	}
-	if r.Params.To != "" {
-		q.To = instant("to", r.Params.To, &bad)
-	}
-	if len(bad) > 0 {
-		return nil, &invalid{bad}
-	}
-	lines, more, err := a.history(ctx, r.Account, r.Params.Customer, q)
-	if errors.Is(err, wallet.ErrNotFound) {
-		return nil, faulty("customer", "must be one who has logged in to a session of yours")
-	}
-	if err != nil {
-		return nil, err
-	}
-	out := ListHistory200JSONResponse{Data: []HistoryLine{}, HasMore: more}
-	for _, l := range lines {
-		out.Data = append(out.Data, HistoryLine{
-			Reference: l.Reference, GatewayOrderID: l.OrderID, At: l.At.UTC(), Kind: l.Kind, Outcome: string(l.Outcome),
-			Amount: l.Amount.Minor, Currency: l.Amount.Currency.Code, Card: masked(l.Card),
-		})
-	}
-	return out, nil
-}
-
-// Bounds of a search in the list of an account that several merchants use.
-const (
-	sharedPage  = 100
-	sharedPages = 20
-)
-
-// history is a part of the gateway's list, and whether there is more of it. Of an account that other merchants use too it
-// is the list of the caller's own lines: what sessions and invoices of the caller's are about.
-func (a api) history(ctx context.Context, account, customer string, q providers.HistoryQuery) (lines []providers.HistoryLine, more bool, err error) {
-	m := merchantOf(ctx).ID
-	of := wallet.Holder{Merchant: m, Account: account, Customer: customer}
-	if !a.Merchants.Shared(account) {
-		lines, err = a.Wallet.History(ctx, of, q)
-		return lines, len(lines) == q.Limit, err
-	}
-	skip, page := q.Offset, q
-	page.Limit, page.Offset = sharedPage, 0
-	for range sharedPages {
-		found, err := a.Wallet.History(ctx, of, page)
-		if err != nil {
-			return nil, false, err
-		}
-		for _, l := range found {
-			mine, err := a.isOf(ctx, m, account, l.Reference)
-			switch {
-			case err != nil:
-				return nil, false, err
-			case !mine:
-			case skip > 0:
-				skip--
-			case len(lines) == q.Limit:
-				return lines, true, nil
-			default:
-				lines = append(lines, l)
-			}
-		}
-		if len(found) < sharedPage {
-			return lines, false, nil
-		}
-		page.Offset += len(found)
-	}
-	return lines, len(lines) == q.Limit, nil
-}
-
-// isOf tells whether a reference in an account is of the merchant's.
-func (a api) isOf(ctx context.Context, owner, account, reference string) (bool, error) {
-	if reference == "" {
-		return false, nil
-	}
-	id, _, err := a.Store.FindReference(ctx, account, reference)
-	if err == nil {
-		s, err := a.Store.Load(ctx, id)
-		return err == nil && s.Merchant == owner, err
-	}
-	if !errors.Is(err, session.ErrNotFound) {
-		return false, err
-	}
-	in, err := a.Invoices.Store.InvoiceOf(ctx, account, reference)
-	if errors.Is(err, invoice.ErrNotFound) {
-		return false, nil
-	}
-	return in.Merchant == owner, err
-}
-
-// instant reads a time of RFC 3339, or adds to what is bad.
-func instant(field, text string, bad *[]FieldError) time.Time {
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		*bad = append(*bad, FieldError{Pointer: "/" + field, Detail: "must be a time of RFC 3339, such as 2026-03-04T12:00:00Z"})
-	}
-	return at
 }

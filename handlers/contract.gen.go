@@ -777,10 +777,50 @@ type Delivery struct {
 	Tries    []DeliveryTry `json:"tries,omitempty,omitzero"`
 	TryCount int           `json:"try_count"`
 
-	// Type `session.`: `created`, `expired`, `cancelled`, `declined`, `customer_verified`. `payment.`: `started`, `submitted`, `action_required`,
-	// `processing`, `unknown`, `held`, `authorized`, `paid`, `declined`, `failed`, `abandoned`, `paid_late`, `needs_review`.
-	// `capture.`, `void.`, `refund.`: `started`, `calling`, `pending`, `unknown`, `succeeded`, `failed`. Further
-	// `operation.needs_review`, `card.saved`, `webhook_endpoint.failing`, `webhook_endpoint.recovered`.
+	// Type What happened. There may be more of them one day: let those pass that you do not know.
+	//
+	// | type | what it tells |
+	// |---|---|
+	// | `session.created` | The session was created. |
+	// | `session.customer_verified` | The customer logged in at the gateway; `customer` is the gateway's id of them. |
+	// | `session.declined` | Its last try was used up, or a payout did not come about. Final. |
+	// | `session.expired` | Its time was over before it was paid. Final. |
+	// | `session.cancelled` | You or the shopper ended it. Final. |
+	// | `payment.started` | An attempt was written down; nothing was sent yet. |
+	// | `payment.submitted` | A call that can move money is about to leave for the gateway. |
+	// | `payment.action_required` | The shopper has something to do: the bank's check, the gateway's page, a code to scan. |
+	// | `payment.processing` | The gateway is at work and is being asked. |
+	// | `payment.unknown` | An answer is overdue or cannot be trusted. Neither ship nor charge again: the gateway is being asked. |
+	// | `payment.held` | The gateway tells of another amount, currency or order. Neither ship nor charge again: a person has to look. |
+	// | `payment.authorized` | The money is held: capture or void it. |
+	// | `payment.paid` | The money was taken: ship. |
+	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt: give it back or ship. |
+	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
+	// | `payment.failed` | It is proved that nothing was or can be charged. |
+	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
+	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known: a person has to look. |
+	// | `capture.started` | A capture was written down; nothing was sent yet. |
+	// | `capture.calling` | The capture is about to leave for the gateway. |
+	// | `capture.pending` | The gateway took the capture and is at work. |
+	// | `capture.unknown` | What became of the capture is not known: the gateway is being asked. |
+	// | `capture.succeeded` | The held money was captured. |
+	// | `capture.failed` | Nothing was captured; `decline` says why where the gateway did. |
+	// | `void.started` | A void was written down; nothing was sent yet. |
+	// | `void.calling` | The void is about to leave for the gateway. |
+	// | `void.pending` | The gateway took the void and is at work. |
+	// | `void.unknown` | What became of the void is not known: the gateway is being asked. |
+	// | `void.succeeded` | The hold was let go. |
+	// | `void.failed` | The hold stands as it was; `decline` says why where the gateway did. |
+	// | `refund.started` | A refund was written down; nothing was sent yet. |
+	// | `refund.calling` | The refund is about to leave for the gateway. |
+	// | `refund.pending` | The gateway took the refund and is at work. |
+	// | `refund.unknown` | What became of the refund is not known: the gateway is being asked. |
+	// | `refund.succeeded` | The money was given back. |
+	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
+	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
+	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
 	//
 	//
 	// Example: payment.paid
@@ -855,7 +895,7 @@ type Event = json.RawMessage
 // in place of the session's.
 type EventData = json.RawMessage
 
-// EventFilter Types of events, or groups such as `payment.*`; empty: all.
+// EventFilter Types of events (one that there is not is refused), or groups such as `payment.*`; empty: all.
 type EventFilter = []string
 
 // EventPage defines model for EventPage.
@@ -869,10 +909,50 @@ type EventPage struct {
 	Next string `json:"next"`
 }
 
-// EventType `session.`: `created`, `expired`, `cancelled`, `declined`, `customer_verified`. `payment.`: `started`, `submitted`, `action_required`,
-// `processing`, `unknown`, `held`, `authorized`, `paid`, `declined`, `failed`, `abandoned`, `paid_late`, `needs_review`.
-// `capture.`, `void.`, `refund.`: `started`, `calling`, `pending`, `unknown`, `succeeded`, `failed`. Further
-// `operation.needs_review`, `card.saved`, `webhook_endpoint.failing`, `webhook_endpoint.recovered`.
+// EventType What happened. There may be more of them one day: let those pass that you do not know.
+//
+// | type | what it tells |
+// |---|---|
+// | `session.created` | The session was created. |
+// | `session.customer_verified` | The customer logged in at the gateway; `customer` is the gateway's id of them. |
+// | `session.declined` | Its last try was used up, or a payout did not come about. Final. |
+// | `session.expired` | Its time was over before it was paid. Final. |
+// | `session.cancelled` | You or the shopper ended it. Final. |
+// | `payment.started` | An attempt was written down; nothing was sent yet. |
+// | `payment.submitted` | A call that can move money is about to leave for the gateway. |
+// | `payment.action_required` | The shopper has something to do: the bank's check, the gateway's page, a code to scan. |
+// | `payment.processing` | The gateway is at work and is being asked. |
+// | `payment.unknown` | An answer is overdue or cannot be trusted. Neither ship nor charge again: the gateway is being asked. |
+// | `payment.held` | The gateway tells of another amount, currency or order. Neither ship nor charge again: a person has to look. |
+// | `payment.authorized` | The money is held: capture or void it. |
+// | `payment.paid` | The money was taken: ship. |
+// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt: give it back or ship. |
+// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
+// | `payment.failed` | It is proved that nothing was or can be charged. |
+// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
+// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known: a person has to look. |
+// | `capture.started` | A capture was written down; nothing was sent yet. |
+// | `capture.calling` | The capture is about to leave for the gateway. |
+// | `capture.pending` | The gateway took the capture and is at work. |
+// | `capture.unknown` | What became of the capture is not known: the gateway is being asked. |
+// | `capture.succeeded` | The held money was captured. |
+// | `capture.failed` | Nothing was captured; `decline` says why where the gateway did. |
+// | `void.started` | A void was written down; nothing was sent yet. |
+// | `void.calling` | The void is about to leave for the gateway. |
+// | `void.pending` | The gateway took the void and is at work. |
+// | `void.unknown` | What became of the void is not known: the gateway is being asked. |
+// | `void.succeeded` | The hold was let go. |
+// | `void.failed` | The hold stands as it was; `decline` says why where the gateway did. |
+// | `refund.started` | A refund was written down; nothing was sent yet. |
+// | `refund.calling` | The refund is about to leave for the gateway. |
+// | `refund.pending` | The gateway took the refund and is at work. |
+// | `refund.unknown` | What became of the refund is not known: the gateway is being asked. |
+// | `refund.succeeded` | The money was given back. |
+// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
+// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
+// | `webhook_endpoint.recovered` | That endpoint has answered again. |
 //
 // Example: payment.paid
 type EventType = string
@@ -1293,7 +1373,7 @@ type NewWebhookEndpoint struct {
 	Description string     `json:"description,omitempty,omitzero"`
 	Enabled     *bool      `json:"enabled,omitempty"`
 
-	// Events Types of events, or groups such as `payment.*`; empty: all.
+	// Events Types of events (one that there is not is refused), or groups such as `payment.*`; empty: all.
 	Events EventFilter `json:"events,omitempty,omitzero"`
 
 	// Secret A secret you bring: `whsec_` and the base64 of 24 to 64 bytes. Absent: one is made.
@@ -1587,10 +1667,50 @@ type SessionEvent struct {
 	// N Its number in the session.
 	N int `json:"n"`
 
-	// Type `session.`: `created`, `expired`, `cancelled`, `declined`, `customer_verified`. `payment.`: `started`, `submitted`, `action_required`,
-	// `processing`, `unknown`, `held`, `authorized`, `paid`, `declined`, `failed`, `abandoned`, `paid_late`, `needs_review`.
-	// `capture.`, `void.`, `refund.`: `started`, `calling`, `pending`, `unknown`, `succeeded`, `failed`. Further
-	// `operation.needs_review`, `card.saved`, `webhook_endpoint.failing`, `webhook_endpoint.recovered`.
+	// Type What happened. There may be more of them one day: let those pass that you do not know.
+	//
+	// | type | what it tells |
+	// |---|---|
+	// | `session.created` | The session was created. |
+	// | `session.customer_verified` | The customer logged in at the gateway; `customer` is the gateway's id of them. |
+	// | `session.declined` | Its last try was used up, or a payout did not come about. Final. |
+	// | `session.expired` | Its time was over before it was paid. Final. |
+	// | `session.cancelled` | You or the shopper ended it. Final. |
+	// | `payment.started` | An attempt was written down; nothing was sent yet. |
+	// | `payment.submitted` | A call that can move money is about to leave for the gateway. |
+	// | `payment.action_required` | The shopper has something to do: the bank's check, the gateway's page, a code to scan. |
+	// | `payment.processing` | The gateway is at work and is being asked. |
+	// | `payment.unknown` | An answer is overdue or cannot be trusted. Neither ship nor charge again: the gateway is being asked. |
+	// | `payment.held` | The gateway tells of another amount, currency or order. Neither ship nor charge again: a person has to look. |
+	// | `payment.authorized` | The money is held: capture or void it. |
+	// | `payment.paid` | The money was taken: ship. |
+	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt: give it back or ship. |
+	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
+	// | `payment.failed` | It is proved that nothing was or can be charged. |
+	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
+	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known: a person has to look. |
+	// | `capture.started` | A capture was written down; nothing was sent yet. |
+	// | `capture.calling` | The capture is about to leave for the gateway. |
+	// | `capture.pending` | The gateway took the capture and is at work. |
+	// | `capture.unknown` | What became of the capture is not known: the gateway is being asked. |
+	// | `capture.succeeded` | The held money was captured. |
+	// | `capture.failed` | Nothing was captured; `decline` says why where the gateway did. |
+	// | `void.started` | A void was written down; nothing was sent yet. |
+	// | `void.calling` | The void is about to leave for the gateway. |
+	// | `void.pending` | The gateway took the void and is at work. |
+	// | `void.unknown` | What became of the void is not known: the gateway is being asked. |
+	// | `void.succeeded` | The hold was let go. |
+	// | `void.failed` | The hold stands as it was; `decline` says why where the gateway did. |
+	// | `refund.started` | A refund was written down; nothing was sent yet. |
+	// | `refund.calling` | The refund is about to leave for the gateway. |
+	// | `refund.pending` | The gateway took the refund and is at work. |
+	// | `refund.unknown` | What became of the refund is not known: the gateway is being asked. |
+	// | `refund.succeeded` | The money was given back. |
+	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
+	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
+	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
 	//
 	//
 	// Example: payment.paid
@@ -1704,7 +1824,7 @@ type WebhookEndpoint struct {
 	// Events Types of events, or groups of them; empty: all.
 	Events []string `json:"events"`
 
-	// Failing Five tries in a row failed, and the event `webhook_endpoint.failing` was written.
+	// Failing Sending has failed for twenty minutes, and the event `webhook_endpoint.failing` was written.
 	Failing      bool      `json:"failing"`
 	FailingSince time.Time `json:"failing_since,omitempty,omitzero"`
 

@@ -41,7 +41,9 @@ func (p policy) header(nonce string, loopback bool) string {
 	if nonce != "" {
 		script += " 'nonce-" + nonce + "'"
 	}
-	parts := []string{"default-src 'none'", script, "style-src 'self'", "img-src 'self' data:", "connect-src 'self'", "base-uri 'none'"}
+	parts := []string{
+		"default-src 'none'", script, "style-src 'self'", "img-src 'self' data:", "connect-src 'self'", "base-uri 'none'",
+	}
 	switch p {
 	case ownPage:
 		parts = append(parts, "form-action 'self'", "frame-ancestors 'none'")
@@ -158,7 +160,7 @@ func timedOut(err error) bool {
 // language is the session's pages' where the session is known; else what was asked for, and then the browser's.
 func (p errorPage) language(c echo.Context, s *session.Session) *i18n.Localizer {
 	if s != nil {
-		return pay{Options: p.Options}.language(c, s)
+		return visit{p.Options}.language(c, s)
 	}
 	return p.Texts.For(c.QueryParam("lang"), c.Request().Header.Get("Accept-Language"))
 }

@@ -25,8 +25,8 @@ var (
 
 // docsPolicy is for the documentation's page alone. Swagger UI writes style attributes and draws its icons from data
 // addresses; it asks nobody but this server, and shows the page inside no other.
-const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 const docsPage = `<!doctype html>
 <html lang="en">

@@ -41,8 +41,10 @@ var kinds = []struct {
 	{account.ErrNotConfigured, kind{http.StatusNotFound, "unknown-account", "There is no such account."}},
 	{session.ErrOperation, kind{http.StatusUnprocessableEntity, "unsupported", "The account's gateway cannot do this."}},
 	{account.ErrCannot, kind{http.StatusUnprocessableEntity, "unsupported", "The account's gateway cannot do this."}},
-	{session.ErrAmount, kind{http.StatusUnprocessableEntity, "amount", "The amount is more than is left, or a part where only the whole is possible."}},
-	{session.ErrNoPayment, kind{http.StatusConflict, "no-payment", "There is no money for this: a capture or void wants a hold, a refund a payment that was taken."}},
+	{session.ErrAmount, kind{http.StatusUnprocessableEntity, "amount",
+		"The amount is more than is left, or a part where only the whole is possible."}},
+	{session.ErrNoPayment, kind{http.StatusConflict, "no-payment",
+		"There is no money for this: a capture or void wants a hold, a refund a payment that was taken."}},
 	{session.ErrOpenOp, kind{http.StatusConflict, "operation-under-way", "Another operation on this payment is under way."}},
 	{session.ErrDone, kind{http.StatusConflict, "already-done", "The payment was captured, voided or refunded already."}},
 	{invoice.ErrPaid, kind{http.StatusConflict, "already-done", "The payment was captured, voided or refunded already."}},
@@ -60,10 +62,12 @@ var kinds = []struct {
 	{webhook.ErrDone, kind{http.StatusConflict, "delivery-ended", "The delivery has ended."}},
 	{merchant.ErrKey, kind{http.StatusUnauthorized, "unauthorized", "The API key is missing or not known."}},
 	{merchant.ErrScope, kind{http.StatusForbidden, "scope", "The API key is not for this call."}},
-	{merchant.ErrIdempotencyKey, kind{http.StatusBadRequest, "idempotency-key", "An Idempotency-Key is 1 to 255 printable ASCII characters, once."}},
-	{merchant.ErrKeyReused, kind{http.StatusUnprocessableEntity, "idempotency-key-reused", "The Idempotency-Key was used for another request."}},
+	{merchant.ErrIdempotencyKey, kind{http.StatusBadRequest, "idempotency-key",
+		"An Idempotency-Key is 1 to 255 printable ASCII characters, once."}},
+	{merchant.ErrKeyReused, kind{http.StatusUnprocessableEntity, "idempotency-key-reused",
+		"The Idempotency-Key was used for another request."}},
 	{merchant.ErrInFlight, kind{http.StatusConflict, "request-in-flight", "The request with this Idempotency-Key is under way."}},
-	{merchant.ErrClaimLost, kind{http.StatusConflict, "request-in-flight", "The request with this Idempotency-Key is under way."}},
+	{session.ErrClaimLost, kind{http.StatusConflict, "request-in-flight", "The request with this Idempotency-Key is under way."}},
 	{providers.ErrForged, kind{http.StatusForbidden, "forged", "The signature does not fit."}},
 	{errInvalid, kind{http.StatusUnprocessableEntity, "invalid", "Some fields are not valid."}},
 	{errBadJSON, kind{http.StatusBadRequest, "bad-json", "The body is not the JSON object that was expected."}},
@@ -128,7 +132,10 @@ func faulty(field, detail string) error {
 const problemTypes = "urn:tollgate:problem:"
 
 func writeProblem(c echo.Context, k kind, err error) error {
-	p := Problem{Type: ProblemType(problemTypes + k.name), Title: k.title, Status: k.status, RequestID: c.Response().Header().Get(echo.HeaderXRequestID)}
+	p := Problem{
+		Type: ProblemType(problemTypes + k.name), Title: k.title, Status: k.status,
+		RequestID: c.Response().Header().Get(echo.HeaderXRequestID),
+	}
 	var bad *invalid
 	if errors.As(err, &bad) {
 		p.Errors = bad.fields

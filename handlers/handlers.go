@@ -21,6 +21,7 @@ import (
 	"tollgate/static"
 )
 
+//go:generate go run ./eventdocs openapi.yaml ../docs/api/guide.md
 //go:generate go tool -modfile=../tools/go.mod oapi-codegen -config oapi-codegen.yaml openapi.yaml
 
 // Options is what the front needs.
@@ -76,7 +77,7 @@ func New(o Options) *echo.Echo {
 	// The contract of the merchant's API is among them.
 	d := docs{}
 	for path, get := range map[string]echo.HandlerFunc{
-		"/":                 pay{Options: o}.home,
+		"/":                 pay{screens: screens{visit{o}}}.home,
 		"/healthz":          func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") },
 		"/readyz":           readiness{o.Ready}.get,
 		static.Prefix + "*": echo.WrapHandler(static.Handler()),
@@ -89,7 +90,7 @@ func New(o Options) *echo.Echo {
 	}
 
 	// The shopper's pages. Only these have a browser session.
-	p := pay{o, newStreams(o.MaxStreams)}
+	p := pay{screens{visit{o}}, newStreams(o.MaxStreams)}
 	pages := e.Group("/pay/:session", detached, echo.WrapMiddleware(o.Browsers.LoadAndSave), visits, answeredInside, p.sameSite)
 	pages.GET("", p.show)
 	pages.POST("", p.submit) // a form without its action, reloaded or kept by a browser extension
@@ -120,9 +121,9 @@ func New(o Options) *echo.Echo {
 	e.POST("/callbacks/:account", b.callback)
 
 	// The merchant's API.
-	a := api{o}
+	a := admission{o}
 	v1 := e.Group("/v1", a.authenticated, scoped(), legibleQuery, a.idempotent, pointed, a.owned)
-	RegisterHandlers(under{v1, "/v1"}, NewStrictHandler(a, nil))
+	RegisterHandlers(under{v1, "/v1"}, NewStrictHandler(newAPI(o), nil))
 	return e
 }
 

@@ -169,7 +169,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 		Invoices: invoices.New(invoices.Options{Store: st, Accounts: accounts, Now: clock.Now, Token: token, Log: log}),
 		Browsers: browser.New(st.Browser(), true, clock.Now, rand.Reader, log), Texts: texts, Now: clock.Now, Rand: rand.Reader,
 		Webhooks: webhook.New(webhook.Options{
-			Store: st.Webhooks(), Sealer: keys, Now: clock.Now, Log: log,
+			Store: st.Webhooks(), Sealer: keys, Types: session.EventTypes(), Now: clock.Now, Log: log,
 			Guard: &webhook.Guard{Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no names here") }},
 		}),
 		BaseURL: "https://pay.example", Ready: st.Health, Log: log, Observe: with.observe, MaxStreams: with.streams,

@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate/internal/merchant"
+	"tollgate/session"
 )
 
 // Headers of idempotent requests.
@@ -26,7 +27,7 @@ const workLimit = merchant.ClaimLease - 5*time.Second
 // time for 48 hours; see merchant.Once for what happens in between, and merchant.Final for which answers are kept. A
 // request whose process died runs again: one that changes a session looks first for what its claim says was done, any other
 // must do no more in two runs than in one.
-func (a api) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
+func (a admission) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 	once := merchant.Once{Book: a.Idempotency, Now: a.Now, Rand: a.Rand, Sealer: a.Flow.Sealer}
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -56,7 +57,7 @@ func (a api) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 		case replay != nil:
 			return replayed(c, replay)
 		}
-		work, done := context.WithTimeout(merchant.WithClaim(r.Context(), *claim), workLimit)
+		work, done := context.WithTimeout(context.WithValue(r.Context(), claimKey{}, claim), workLimit)
 		defer done()
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		c.SetRequest(r.WithContext(work))
@@ -72,7 +73,7 @@ func (a api) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 		}()
 		if err := next(c); err != nil {
-			if errors.Is(err, merchant.ErrClaimLost) {
+			if errors.Is(err, session.ErrClaimLost) {
 				c.Response().Header().Set("Retry-After", "1")
 			}
 			c.Error(err)
@@ -81,15 +82,22 @@ func (a api) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 		h := c.Response().Header()
 		// Stored before it is sent: what the caller has read is what a repetition will read.
 		a.freed(once.End(context.WithoutCancel(r.Context()), *claim, merchant.Answer{
-			Status: kept.status, ContentType: h.Get(echo.HeaderContentType), Location: h.Get(echo.HeaderLocation), Body: kept.body.Bytes(),
+			Status: kept.status, ContentType: h.Get(echo.HeaderContentType), Location: h.Get(echo.HeaderLocation),
+			Body: kept.body.Bytes(),
 		}))
 		return kept.send()
 	}
 }
 
+// claimOf is the claim that the request was let in under; nil where it has no key.
+func claimOf(ctx context.Context) *merchant.Entry {
+	claim, _ := ctx.Value(claimKey{}).(*merchant.Entry)
+	return claim
+}
+
 // freed notes a claim that could not be ended. The answer is true all the same: after the lease a repetition finds what
 // was done.
-func (a api) freed(err error) {
+func (a admission) freed(err error) {
 	if err != nil && !errors.Is(err, merchant.ErrClaimLost) {
 		a.Log.Warn("an idempotent answer was not stored", "error", err)
 	}

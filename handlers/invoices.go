@@ -8,19 +8,26 @@ import (
 	"tollgate/internal/invoice"
 )
 
+// invoiceAPI is what a merchant does with invoices.
+type invoiceAPI struct{ orders }
+
 func invoiceOf(in invoice.Invoice) Invoice {
 	return Invoice{
-		ID: in.ID, Account: in.Account, Reference: strings.TrimPrefix(in.Reference, in.RefTag), Status: InvoiceStatus(in.Status), Amount: in.Amount.Minor,
-		Currency: in.Amount.Currency.Code, Description: in.Description, SuccessURL: in.ReturnURL, Metadata: in.Metadata, URL: in.URL,
-		Customer: customerOf(in.Customer), GatewayInvoiceID: in.GatewayID, CheckedAt: in.AskedAt.UTC(), CreatedAt: in.CreatedAt.UTC(),
+		ID: in.ID, Account: in.Account, Reference: strings.TrimPrefix(in.Reference, in.RefTag),
+		Status: InvoiceStatus(in.Status), Amount: in.Amount.Minor,
+		Currency: in.Amount.Currency.Code, Description: in.Description, SuccessURL: in.ReturnURL, Metadata: in.Metadata,
+		URL:      in.URL,
+		Customer: customerOf(in.Customer), GatewayInvoiceID: in.GatewayID, CheckedAt: in.AskedAt.UTC(),
+		CreatedAt: in.CreatedAt.UTC(),
 	}
 }
 
 // CreateInvoice is POST /v1/invoices.
-func (a api) CreateInvoice(ctx context.Context, r CreateInvoiceRequestObject) (CreateInvoiceResponseObject, error) {
+func (a invoiceAPI) CreateInvoice(ctx context.Context, r CreateInvoiceRequestObject) (CreateInvoiceResponseObject, error) {
 	in := r.Body
 	s, err := a.session(ctx, NewSession{ // the same is asked of both
-		Account: in.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference, SuccessURL: in.SuccessURL, CancelURL: a.BaseURL + "/",
+		Account: in.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference, SuccessURL: in.SuccessURL,
+		CancelURL:   a.BaseURL + "/",
 		Description: in.Description, Customer: in.Customer, Metadata: in.Metadata,
 	})
 	if err != nil {
@@ -36,7 +43,8 @@ func (a api) CreateInvoice(ctx context.Context, r CreateInvoiceRequestObject) (C
 		}
 	}
 	made, err := a.Invoices.Create(ctx, invoice.Invoice{
-		Merchant: s.Merchant, Account: s.Account, Reference: s.RefTag + s.OrderID, RefTag: s.RefTag, Amount: s.Amount, Description: s.Description, Customer: s.Customer,
+		Merchant: s.Merchant, Account: s.Account, Reference: s.RefTag + s.OrderID, RefTag: s.RefTag, Amount: s.Amount,
+		Description: s.Description, Customer: s.Customer,
 		ReturnURL: s.SuccessURL, Metadata: s.Metadata,
 	})
 	return CreateInvoice201JSONResponse{
@@ -45,19 +53,19 @@ func (a api) CreateInvoice(ctx context.Context, r CreateInvoiceRequestObject) (C
 }
 
 // GetInvoice is GET /v1/invoices/{invoice}.
-func (a api) GetInvoice(ctx context.Context, r GetInvoiceRequestObject) (GetInvoiceResponseObject, error) {
+func (a invoiceAPI) GetInvoice(ctx context.Context, r GetInvoiceRequestObject) (GetInvoiceResponseObject, error) {
 	in, err := a.Invoices.Inquire(ctx, merchantOf(ctx).ID, r.Invoice)
 	return GetInvoice200JSONResponse(invoiceOf(in)), err
 }
 
 // RenewInvoice is POST /v1/invoices/{invoice}/renew.
-func (a api) RenewInvoice(ctx context.Context, r RenewInvoiceRequestObject) (RenewInvoiceResponseObject, error) {
+func (a invoiceAPI) RenewInvoice(ctx context.Context, r RenewInvoiceRequestObject) (RenewInvoiceResponseObject, error) {
 	in, err := a.Invoices.Renew(ctx, merchantOf(ctx).ID, r.Invoice)
 	return RenewInvoice200JSONResponse(invoiceOf(in)), err
 }
 
 // ListInvoices is GET /v1/invoices.
-func (a api) ListInvoices(ctx context.Context, r ListInvoicesRequestObject) (ListInvoicesResponseObject, error) {
+func (a invoiceAPI) ListInvoices(ctx context.Context, r ListInvoicesRequestObject) (ListInvoicesResponseObject, error) {
 	most, err := limit(r.Params.Limit, 20)
 	if err != nil {
 		return nil, err

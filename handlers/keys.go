@@ -8,8 +8,11 @@ import (
 	"tollgate/session"
 )
 
+// keyAPI is what a merchant does with its API keys.
+type keyAPI struct{ Options }
+
 // RevokeAPIKey is DELETE /v1/api_keys/{key}.
-func (a api) RevokeAPIKey(ctx context.Context, r RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error) {
+func (a keyAPI) RevokeAPIKey(ctx context.Context, r RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error) {
 	switch err := merchantOf(ctx).MayRevoke(keyOf(ctx), r.Key); {
 	case errors.Is(err, merchant.ErrKey):
 		return nil, session.ErrNotFound

@@ -4,10 +4,12 @@ import (
 	"context"
 	"time"
 
-	"tollgate/internal/merchant"
 	"tollgate/providers"
 	"tollgate/session"
 )
+
+// operationAPI captures, voids and refunds.
+type operationAPI struct{ orders }
 
 // operationWait is how long a POST of an operation waits for its end; after that the answer says how far it is.
 const operationWait = 8 * time.Second
@@ -30,10 +32,10 @@ func stateOf(s session.OpState) OperationState {
 
 // operate starts an operation of one kind, unless an earlier run of the same idempotent request did, and waits a while for
 // its end.
-func (a api) operate(ctx context.Context, kind providers.OpKind, in *NewOperation) (OperationNowJSONResponse, error) {
+func (a operationAPI) operate(ctx context.Context, kind providers.OpKind, in *NewOperation) (OperationNowJSONResponse, error) {
 	var none OperationNowJSONResponse
 	id := sessionOf(ctx).ID
-	if claim, ok := merchant.ClaimOf(ctx); ok && claim.Effect.Session == id && claim.Effect.Operation != 0 {
+	if claim := claimOf(ctx); claim != nil && claim.Effect.Session == id && claim.Effect.Operation != 0 {
 		return a.operated(ctx, id, claim.Effect.Operation)
 	}
 	amount := int64(0)
@@ -43,7 +45,7 @@ func (a api) operate(ctx context.Context, kind providers.OpKind, in *NewOperatio
 		}
 		amount = *in.Amount
 	}
-	_, n, err := a.Flow.Operate(ctx, id, kind, amount)
+	_, n, err := a.claimed(ctx).Operate(ctx, id, kind, amount)
 	if err != nil {
 		return none, err
 	}
@@ -51,7 +53,7 @@ func (a api) operate(ctx context.Context, kind providers.OpKind, in *NewOperatio
 }
 
 // operated waits a while for an operation's end and answers with it.
-func (a api) operated(ctx context.Context, id string, n int) (OperationNowJSONResponse, error) {
+func (a operationAPI) operated(ctx context.Context, id string, n int) (OperationNowJSONResponse, error) {
 	limited, done := context.WithTimeout(ctx, operationWait)
 	defer done()
 	s, err := a.Flow.Wait(limited, id, func(s *session.Session) bool {
@@ -65,25 +67,25 @@ func (a api) operated(ctx context.Context, id string, n int) (OperationNowJSONRe
 }
 
 // CapturePayment is POST /v1/sessions/{session}/capture.
-func (a api) CapturePayment(ctx context.Context, r CapturePaymentRequestObject) (CapturePaymentResponseObject, error) {
+func (a operationAPI) CapturePayment(ctx context.Context, r CapturePaymentRequestObject) (CapturePaymentResponseObject, error) {
 	op, err := a.operate(ctx, providers.Capture, r.Body)
 	return CapturePayment201JSONResponse{op}, err
 }
 
 // VoidPayment is POST /v1/sessions/{session}/void.
-func (a api) VoidPayment(ctx context.Context, r VoidPaymentRequestObject) (VoidPaymentResponseObject, error) {
+func (a operationAPI) VoidPayment(ctx context.Context, r VoidPaymentRequestObject) (VoidPaymentResponseObject, error) {
 	op, err := a.operate(ctx, providers.Void, r.Body)
 	return VoidPayment201JSONResponse{op}, err
 }
 
 // RefundPayment is POST /v1/sessions/{session}/refunds.
-func (a api) RefundPayment(ctx context.Context, r RefundPaymentRequestObject) (RefundPaymentResponseObject, error) {
+func (a operationAPI) RefundPayment(ctx context.Context, r RefundPaymentRequestObject) (RefundPaymentResponseObject, error) {
 	op, err := a.operate(ctx, providers.Refund, r.Body)
 	return RefundPayment201JSONResponse{op}, err
 }
 
 // ListOperations is GET /v1/sessions/{session}/operations.
-func (a api) ListOperations(ctx context.Context, _ ListOperationsRequestObject) (ListOperationsResponseObject, error) {
+func (a operationAPI) ListOperations(ctx context.Context, _ ListOperationsRequestObject) (ListOperationsResponseObject, error) {
 	return ListOperations200JSONResponse(operationsOf(sessionOf(ctx), "")), nil
 }
 
@@ -99,7 +101,7 @@ func operationsOf(s *session.Session, kind providers.OpKind) OperationPage {
 }
 
 // GetOperation is GET /v1/sessions/{session}/operations/{n}.
-func (a api) GetOperation(ctx context.Context, r GetOperationRequestObject) (GetOperationResponseObject, error) {
+func (a operationAPI) GetOperation(ctx context.Context, r GetOperationRequestObject) (GetOperationResponseObject, error) {
 	s := sessionOf(ctx)
 	op := s.Operation(r.N)
 	if op == nil {
@@ -109,12 +111,12 @@ func (a api) GetOperation(ctx context.Context, r GetOperationRequestObject) (Get
 }
 
 // ListRefunds is GET /v1/sessions/{session}/refunds.
-func (a api) ListRefunds(ctx context.Context, _ ListRefundsRequestObject) (ListRefundsResponseObject, error) {
+func (a operationAPI) ListRefunds(ctx context.Context, _ ListRefundsRequestObject) (ListRefundsResponseObject, error) {
 	return ListRefunds200JSONResponse(operationsOf(sessionOf(ctx), providers.Refund)), nil
 }
 
 // GetRefund is GET /v1/sessions/{session}/refunds/{n}.
-func (a api) GetRefund(ctx context.Context, r GetRefundRequestObject) (GetRefundResponseObject, error) {
+func (a operationAPI) GetRefund(ctx context.Context, r GetRefundRequestObject) (GetRefundResponseObject, error) {
 	s := sessionOf(ctx)
 	op := s.Operation(r.N)
 	if op == nil || op.Kind != providers.Refund {

@@ -3,35 +3,25 @@ package handlers
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
-	"tollgate/internal/card"
-	"tollgate/internal/i18n"
 	"tollgate/providers"
 	"tollgate/session"
-	"tollgate/session/flow"
 	"tollgate/templates"
-	"tollgate/threeds"
 )
 
-// pay is the shopper's visit. It has one address; what GET shows there is a function of the stored state.
+// pay is what a shopper does at the one address.
 type pay struct {
-	Options
+	screens
 	streams *streams
 }
 
 func payPath(id string) string { return "/pay/" + id }
-
-func (p pay) load(c echo.Context) (*session.Session, error) {
-	return p.Store.Load(c.Request().Context(), c.Param("session"))
-}
 
 // back answers a POST: to the one address.
 func back(c echo.Context, id string) error { return c.Redirect(http.StatusSeeOther, payPath(id)) }
@@ -46,7 +36,8 @@ func (p pay) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
 				return err // half a form is none
 			}
 		}
-		if r.Method != http.MethodPost || r.Header.Get("Sec-Fetch-Site") == "same-origin" || p.Browsers.Proves(r.Context(), c.FormValue("csrf")) {
+		if r.Method != http.MethodPost || r.Header.Get("Sec-Fetch-Site") == "same-origin" ||
+			p.Browsers.Proves(r.Context(), c.FormValue("csrf")) {
 			return next(c)
 		}
 		s, err := p.load(c)
@@ -116,167 +107,6 @@ func cleanID(id string) string {
 	})
 }
 
-// form is what a refused submission leaves to show again. Number and code never are.
-type form struct {
-	stale        bool
-	newCard      bool // another card than the saved ones
-	phone        string
-	login        templates.LoginError
-	chosen       string // a saved card
-	expiry, name string
-	errors       templates.CardErrors
-}
-
-func (p pay) layout(c echo.Context, s *session.Session) templates.Layout {
-	t := p.language(c, s)
-	return templates.Layout{
-		T: t, MerchantName: p.Merchants.Name(s.Merchant), OrderText: s.OrderID, Description: s.Description,
-		AmountText:    i18n.FormatAmount(t.Lang(), s.Amount.Minor+s.Fee, s.Amount.Currency.Digits, s.Amount.Currency.Code),
-		SandboxNotice: p.Sandbox, Self: payPath(s.ID), Transfer: transferOf(t.Lang(), s, p.mine(c, s)),
-	}
-}
-
-// transferOf is what the pages of a transfer say of it; nil for a payment. The card that the merchant named is a saved one of
-// the customer's, and shown to nobody else.
-func transferOf(lang string, s *session.Session, mine bool) *templates.Transfer {
-	if s.Kind != session.KindTransfer {
-		return nil
-	}
-	var shown templates.Transfer
-	if s.Fee > 0 {
-		shown.SumText = i18n.FormatAmount(lang, s.Amount.Minor, s.Amount.Currency.Digits, s.Amount.Currency.Code)
-		shown.FeeText = i18n.FormatAmount(lang, s.Fee, s.Amount.Currency.Digits, s.Amount.Currency.Code)
-	}
-	if s.Target != nil && mine {
-		shown.ToLast4 = s.Target.Card.Last4
-	}
-	return &shown
-}
-
-// language is the shopper's choice, then the merchant's, then the browser's.
-func (p pay) language(c echo.Context, s *session.Session) *i18n.Localizer {
-	chosen := ""
-	if c.Get(visited) != nil {
-		chosen = p.Browsers.Language(c.Request().Context())
-	}
-	return p.Texts.For(chosen, s.Locale, c.Request().Header.Get("Accept-Language"))
-}
-
-// view is which page a session is at; equal views show the same page.
-func view(s *session.Session) string {
-	a := s.Live()
-	if a == nil {
-		return fmt.Sprintf("end %s %d", s.Status(), len(s.Attempts))
-	}
-	if s.LoginLost() {
-		return "login"
-	}
-	switch a.State {
-	case session.Shopper:
-		run := a.Run()
-		waiting := a.Step == nil || (a.Step.Kind == providers.Method && !run.NotifiedAt.IsZero()) || !run.ReturnedAt.IsZero()
-		if !waiting {
-			return fmt.Sprintf("step %d %d", a.N, a.StepN)
-		}
-	case session.Unknown, session.Held:
-		return "checking"
-	}
-	return "working"
-}
-
-// page shows what is true now.
-func (p pay) page(c echo.Context, s *session.Session, f form) error {
-	switch v := view(s); {
-	case v == "login":
-		return p.login(c, s, f)
-	case v == "working", v == "checking":
-		return p.wait(c, s, v)
-	case strings.HasPrefix(v, "step "):
-		return p.step(c, s, s.Live(), f)
-	}
-	switch s.Status() {
-	case session.StatusOpen:
-		if s.Remaining(p.Now()) == 0 {
-			return p.result(c, s, templates.OutcomeExpired)
-		}
-		return p.begin(c, s, f)
-	case session.StatusPaid, session.StatusPartiallyRefunded:
-		return p.result(c, s, templates.OutcomePaid)
-	case session.StatusAuthorized:
-		return p.result(c, s, templates.OutcomeAuthorized)
-	case session.StatusRefunded:
-		return p.result(c, s, templates.OutcomeRefunded)
-	case session.StatusVoided:
-		return p.result(c, s, templates.OutcomeVoided)
-	case session.StatusDeclined:
-		return p.result(c, s, templates.OutcomeDeclined)
-	case session.StatusCancelled:
-		return p.result(c, s, templates.OutcomeCancelled)
-	}
-	return p.result(c, s, templates.OutcomeExpired)
-}
-
-func (p pay) wait(c echo.Context, s *session.Session, v string) error {
-	page := templates.WaitPage{Layout: p.layout(c, s), Reason: templates.WaitProcessing, Next: payPath(s.ID), EventsURL: eventsURL(s)}
-	if v == "checking" {
-		page.Reason = templates.WaitChecking
-	}
-	if a := s.Live(); a != nil && p.Now().Sub(a.CreatedAt) > time.Minute {
-		page.Long = true
-	}
-	return render(c, p.Options, http.StatusOK, ownPage, "", templates.Wait(page))
-}
-
-func eventsURL(s *session.Session) string {
-	return payPath(s.ID) + "/events?view=" + url.QueryEscape(view(s))
-}
-
-// sameCard asks for an attempt's card once more. Which one it was is said to the browser that typed it only.
-func (p pay) sameCard(c echo.Context, s *session.Session, a *session.Attempt, f form) error {
-	page := templates.CardPage{AskAgain: true}
-	if id := p.Browsers.Known(c.Request().Context()); id != "" && id == a.BrowserID {
-		page.AskLast4 = a.Card.Last4
-	}
-	return p.cardPage(c, s, f, page)
-}
-
-// card shows the card form.
-func (p pay) card(c echo.Context, s *session.Session, f form) error {
-	return p.cardPage(c, s, f, templates.CardPage{})
-}
-
-func (p pay) cardPage(c echo.Context, s *session.Session, f form, page templates.CardPage) error {
-	token, err := p.Browsers.CSRF(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	page.Layout, page.Action, page.CSRF = p.layout(c, s), payPath(s.ID)+"/card", token
-	page.Expiry, page.Name, page.Errors, page.Stale = f.expiry, f.name, f.errors, f.stale
-	page.Brands, page.AskTo = []string{"visa", "mastercard", "mir", "unionpay", "amex"}, s.AsksTarget() && !page.AskAgain
-	if !page.AskAgain {
-		page.CancelAction = payPath(s.ID) + "/cancel"
-		if offers, err := p.offersSaved(c, s); err != nil {
-			return err
-		} else if offers && !f.newCard {
-			page.SavedAction = payPath(s.ID) + "/customer"
-		}
-		if a := s.Last(); a != nil && !f.errors.Any() && !f.stale {
-			switch {
-			case a.State == session.Declined && a.Decline != nil:
-				page.Decline = string(a.Decline.Reason)
-			case a.State == session.Failed, a.State == session.Abandoned:
-				page.NotCharged = true
-			}
-			page.AttemptsLeft = session.MaxAttempts - len(s.Attempts)
-		}
-	}
-	code := http.StatusOK
-	if f.errors.Any() || f.stale {
-		code = http.StatusUnprocessableEntity
-	}
-	return render(c, p.Options, code, ownPage, "", templates.Card(page))
-}
-
 // submit takes the card form, for a new attempt or for the same card once more.
 func (p pay) submit(c echo.Context) error {
 	s, err := p.load(c)
@@ -320,64 +150,12 @@ func (p pay) submitted(c echo.Context, s *session.Session, err error) error {
 	defer done()
 	seen := s.Version
 	_, err = p.Flow.Wait(limited, s.ID, func(s *session.Session) bool {
-		return s.Version > seen && view(s) != "working"
+		return s.Version > seen && viewOf(s).page != pageWorking
 	})
 	if err != nil {
 		return err
 	}
 	return back(c, s.ID)
-}
-
-// read checks the card form. All faults are found at once.
-func (p pay) read(c echo.Context) (flow.Submission, form) {
-	f := form{expiry: cut(c.FormValue("expiry"), 10), name: cut(strings.TrimSpace(c.FormValue("name")), 64)}
-	var in flow.Submission
-	var err error
-	in.Card.Number, err = card.ParseNumber(cut(c.FormValue("number"), 40))
-	f.errors.Number = cardError(err)
-	in.Card.Month, in.Card.Year, err = card.ParseExpiry(f.expiry, p.Now())
-	f.errors.Expiry = cardError(err)
-	in.Card.Code, err = card.ParseCode(cut(c.FormValue("cvc"), 10))
-	f.errors.CVC = cardError(err)
-	in.Card.Name = f.name
-	switch {
-	case f.name == "":
-		f.errors.Name = templates.NameMissing
-	case strings.ContainsAny(f.name, "0123456789<>\"\\") || strings.ContainsFunc(f.name, func(r rune) bool { return r < ' ' }):
-		f.errors.Name = templates.NameInvalid
-	}
-	p.browser(c, &in)
-	// A number typed into the wrong field is not shown again.
-	if digitCount(f.name) > 6 {
-		f.name = ""
-	}
-	if digitCount(f.expiry) > 6 {
-		f.expiry = ""
-	}
-	return in, f
-}
-
-func cut(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n])
-	}
-	return s
-}
-
-func cardError(err error) templates.CardError {
-	for _, e := range []struct {
-		is  error
-		say templates.CardError
-	}{
-		{card.ErrNumberMissing, templates.NumberMissing}, {card.ErrNumberLength, templates.NumberInvalid}, {card.ErrNumberCheck, templates.NumberInvalid},
-		{card.ErrExpiryMissing, templates.ExpiryMissing}, {card.ErrExpiryFormat, templates.ExpiryInvalid}, {card.ErrExpired, templates.ExpiryPast},
-		{card.ErrCodeMissing, templates.CVCMissing}, {card.ErrCodeFormat, templates.CVCInvalid},
-	} {
-		if errors.Is(err, e.is) {
-			return e.say
-		}
-	}
-	return ""
 }
 
 func (p pay) cancel(c echo.Context) error {
@@ -386,66 +164,6 @@ func (p pay) cancel(c echo.Context) error {
 		return err
 	}
 	return back(c, c.Param("session"))
-}
-
-// step shows what the browser has to do.
-func (p pay) step(c echo.Context, s *session.Session, a *session.Attempt, f form) error {
-	if a.Step.Kind == providers.AskCard {
-		return p.sameCard(c, s, a, f)
-	}
-	n, err := nonce(p.Rand)
-	if err != nil {
-		return err
-	}
-	layout := p.layout(c, s)
-	layout.Nonce = n
-	first := false
-	if prefetch := c.Request().Header.Get("Sec-Purpose"); prefetch == "" { // a browser that only peeks shows nobody anything
-		if first, err = p.Flow.Shown(c.Request().Context(), s.ID, a.StepN); err != nil {
-			return err
-		}
-	}
-	step := a.Step
-	switch step.Kind {
-	case providers.Method:
-		page := templates.MethodPage{
-			Layout: layout, ID: methodID(a), EventsURL: eventsURL(s), Next: payPath(s.ID),
-			Deadline: max(1, int((a.MethodDeadline().Sub(p.Now())+1500*time.Millisecond)/time.Second)),
-		}
-		for i := range step.Forms {
-			page.Frames = append(page.Frames, fmt.Sprintf("%s/frame/%d/%d", payPath(s.ID), a.StepN, i))
-		}
-		return render(c, p.Options, http.StatusOK, methodPage, n, templates.Method(page))
-	case providers.Challenge, providers.PayerPage:
-		if len(step.Forms) != 1 {
-			return fmt.Errorf("handlers: a %s with %d forms", step.Kind, len(step.Forms))
-		}
-		return render(c, p.Options, http.StatusOK, bankPage, n, templates.Challenge(templates.ChallengePage{
-			Layout: layout, Action: step.Forms[0].Action, Fields: fields(step.Forms[0]), AutoSubmit: first, Info: step.Info, EventsURL: eventsURL(s),
-		}))
-	case providers.Page:
-		return render(c, p.Options, http.StatusOK, bankPage, n, templates.Leave(templates.LeavePage{
-			Layout: layout, URL: p.BaseURL + fmt.Sprintf("%s/page/%d", payPath(s.ID), a.StepN), Auto: first, Info: step.Info, EventsURL: eventsURL(s),
-		}))
-	case providers.Redirect:
-		return render(c, p.Options, http.StatusOK, bankPage, n, templates.Leave(templates.LeavePage{
-			Layout: layout, URL: step.Link, Auto: first, Info: step.Info, EventsURL: eventsURL(s),
-		}))
-	case providers.Scan:
-		return p.scan(c, s, layout, step)
-	}
-	return p.wait(c, s, "working")
-}
-
-// methodID is what our own frame tells our own page: which authentication it was. It is no secret and no key.
-func methodID(a *session.Attempt) string { return strconv.Itoa(a.N) + "." + strconv.Itoa(a.StepN) }
-
-func fields(f threeds.Form) []templates.Field {
-	all := make([]templates.Field, len(f.Fields))
-	for i, field := range f.Fields {
-		all[i] = templates.Field{Name: field.Name, Value: field.Value}
-	}
-	return all
 }
 
 // frame is the same-origin document of one hidden Method frame; about:blank would inherit the page's form-action.
@@ -481,52 +199,9 @@ func (p pay) gatewayPage(c echo.Context) error {
 	if a.Step.Kind != providers.Page {
 		return session.ErrNotFound
 	}
-	c.Response().Header().Set("Content-Security-Policy", "sandbox allow-forms allow-scripts allow-top-navigation allow-popups; frame-ancestors 'none'")
+	c.Response().Header().Set("Content-Security-Policy",
+		"sandbox allow-forms allow-scripts allow-top-navigation allow-popups; frame-ancestors 'none'")
 	return c.HTML(http.StatusOK, a.Step.HTML)
-}
-
-// atStep finds the live attempt at the step of the address; an older address is not found, though the session is told.
-func (p pay) atStep(c echo.Context) (*session.Session, *session.Attempt, error) {
-	s, err := p.load(c)
-	if err != nil {
-		return nil, nil, err
-	}
-	a := s.Live()
-	if a == nil || a.State != session.Shopper || a.Step == nil || strconv.Itoa(a.StepN) != c.Param("step") {
-		return s, nil, session.ErrNotFound
-	}
-	return s, a, nil
-}
-
-// result is the end: a page that goes on to the shop, never a redirect in the chain that a form post began.
-func (p pay) result(c echo.Context, s *session.Session, outcome templates.Outcome) error {
-	page := templates.ResultPage{Layout: p.layout(c, s), Outcome: outcome, ContinueURL: continueURL(s.CancelURL, s.ID)}
-	switch outcome {
-	case templates.OutcomePaid, templates.OutcomeAuthorized:
-		page.ContinueURL, page.Delay = continueURL(s.SuccessURL, s.ID), 3
-	case templates.OutcomeRefunded, templates.OutcomeVoided:
-		page.ContinueURL = continueURL(s.SuccessURL, s.ID)
-	case templates.OutcomeCancelled:
-		page.Delay = 3
-	case templates.OutcomeDeclined:
-		if a := s.Last(); a != nil && a.Decline != nil {
-			page.Decline = string(a.Decline.Reason)
-		}
-	}
-	return render(c, p.Options, http.StatusOK, ownPage, "", templates.Result(page))
-}
-
-// continueURL is the shop's address with session={id} added to its query; what the shop has there stays as it is.
-func continueURL(shop, id string) string {
-	u, err := url.Parse(shop)
-	if err != nil {
-		return ""
-	}
-	if u.RawQuery != "" {
-		u.RawQuery += "&"
-	}
-	u.RawQuery += "session=" + url.QueryEscape(id)
-	return u.String()
 }
 
 // events is the live wait: one event "change" when the page the browser shows is not the true one any more. 204 where there
@@ -552,13 +227,13 @@ func (p pay) events(c echo.Context) error {
 	defer done()
 	for {
 		turn, stop := context.WithTimeout(ctx, 15*time.Second)
-		s, err = p.Flow.Wait(turn, s.ID, func(s *session.Session) bool { return view(s) != shown })
+		s, err = p.Flow.Wait(turn, s.ID, func(s *session.Session) bool { return viewOf(s).String() != shown })
 		stop()
 		if err != nil {
 			return nil // the browser asks again
 		}
 		line := ": still here\n\n"
-		changed := view(s) != shown
+		changed := viewOf(s).String() != shown
 		if changed {
 			line = "event: change\ndata: 1\n\n"
 		}

@@ -9,22 +9,28 @@ import (
 	"strconv"
 	"time"
 
-	"tollgate/internal/merchant"
 	"tollgate/internal/webhook"
 )
+
+// webhookAPI is what a merchant does with webhook endpoints, keys and deliveries.
+type webhookAPI struct{ Options }
 
 func keysOf(keys []webhook.Key) []WebhookKey {
 	out := []WebhookKey{}
 	for _, k := range slices.Backward(keys) {
-		out = append(out, WebhookKey{Kind: WebhookKeyKind(k.Kind), PublicKey: k.Public, CreatedAt: k.CreatedAt.UTC(), ExpiresAt: k.ExpiresAt.UTC()})
+		out = append(out, WebhookKey{
+			Kind: WebhookKeyKind(k.Kind), PublicKey: k.Public, CreatedAt: k.CreatedAt.UTC(), ExpiresAt: k.ExpiresAt.UTC(),
+		})
 	}
 	return out
 }
 
 func endpointOf(e webhook.Shown) WebhookEndpoint {
 	o := WebhookEndpoint{
-		ID: e.ID, Kind: WebhookEndpointKindAccount, URL: e.URL, Description: e.Description, Events: e.Events, Enabled: e.Enabled, Failing: e.Failing,
-		Failures: e.Failures, FailingSince: e.FailingSince.UTC(), NextTryAt: e.NextTry.UTC(), Keys: keysOf(e.Keys), Secret: e.Secret.Reveal(),
+		ID: e.ID, Kind: WebhookEndpointKindAccount, URL: e.URL, Description: e.Description, Events: e.Events,
+		Enabled: e.Enabled, Failing: e.Failing,
+		Failures: e.Failures, FailingSince: e.FailingSince.UTC(), NextTryAt: e.NextTry.UTC(), Keys: keysOf(e.Keys),
+		Secret:    e.Secret.Reveal(),
 		CreatedAt: e.CreatedAt.UTC(), UpdatedAt: e.UpdatedAt.UTC(),
 	}
 	if e.SessionURL {
@@ -38,8 +44,8 @@ func endpointOf(e webhook.Shown) WebhookEndpoint {
 
 // mark names an idempotent request, the same whenever it runs again after a crash.
 func mark(ctx context.Context) string {
-	claim, ok := merchant.ClaimOf(ctx)
-	if !ok {
+	claim := claimOf(ctx)
+	if claim == nil {
 		return ""
 	}
 	sum := sha256.Sum256([]byte(claim.Key + "\n" + claim.Print))
@@ -47,7 +53,9 @@ func mark(ctx context.Context) string {
 }
 
 // CreateWebhookEndpoint is POST /v1/webhook_endpoints.
-func (a api) CreateWebhookEndpoint(ctx context.Context, r CreateWebhookEndpointRequestObject) (CreateWebhookEndpointResponseObject, error) {
+func (a webhookAPI) CreateWebhookEndpoint(
+	ctx context.Context, r CreateWebhookEndpointRequestObject,
+) (CreateWebhookEndpointResponseObject, error) {
 	in := r.Body
 	e, err := a.Webhooks.Create(ctx, merchantOf(ctx).ID, webhook.NewEndpoint{
 		URL: in.URL, Description: in.Description, Events: in.Events, Disabled: in.Enabled != nil && !*in.Enabled,
@@ -57,12 +65,15 @@ func (a api) CreateWebhookEndpoint(ctx context.Context, r CreateWebhookEndpointR
 		return nil, err
 	}
 	return CreateWebhookEndpoint201JSONResponse{
-		Body: endpointOf(e), Headers: CreateWebhookEndpoint201ResponseHeaders{Location: a.BaseURL + "/v1/webhook_endpoints/" + e.ID},
+		Body:    endpointOf(e),
+		Headers: CreateWebhookEndpoint201ResponseHeaders{Location: a.BaseURL + "/v1/webhook_endpoints/" + e.ID},
 	}, nil
 }
 
 // ListWebhookEndpoints is GET /v1/webhook_endpoints: the merchant's own, or with kind=session those that its sessions named.
-func (a api) ListWebhookEndpoints(ctx context.Context, r ListWebhookEndpointsRequestObject) (ListWebhookEndpointsResponseObject, error) {
+func (a webhookAPI) ListWebhookEndpoints(
+	ctx context.Context, r ListWebhookEndpointsRequestObject,
+) (ListWebhookEndpointsResponseObject, error) {
 	kind := r.Params.Kind
 	if kind != "" && !kind.Valid() {
 		return nil, faulty("kind", "must be account or session")
@@ -79,13 +90,17 @@ func (a api) ListWebhookEndpoints(ctx context.Context, r ListWebhookEndpointsReq
 }
 
 // GetWebhookEndpoint is GET /v1/webhook_endpoints/{endpoint}.
-func (a api) GetWebhookEndpoint(ctx context.Context, r GetWebhookEndpointRequestObject) (GetWebhookEndpointResponseObject, error) {
+func (a webhookAPI) GetWebhookEndpoint(
+	ctx context.Context, r GetWebhookEndpointRequestObject,
+) (GetWebhookEndpointResponseObject, error) {
 	e, err := a.Webhooks.Read(ctx, merchantOf(ctx).ID, r.Endpoint)
 	return GetWebhookEndpoint200JSONResponse(endpointOf(e)), err
 }
 
 // ChangeWebhookEndpoint is PATCH /v1/webhook_endpoints/{endpoint}.
-func (a api) ChangeWebhookEndpoint(ctx context.Context, r ChangeWebhookEndpointRequestObject) (ChangeWebhookEndpointResponseObject, error) {
+func (a webhookAPI) ChangeWebhookEndpoint(
+	ctx context.Context, r ChangeWebhookEndpointRequestObject,
+) (ChangeWebhookEndpointResponseObject, error) {
 	in := r.Body
 	e, err := a.Webhooks.Change(ctx, merchantOf(ctx).ID, r.Endpoint, webhook.Update{
 		URL: in.URL, Description: in.Description, Events: in.Events, Enabled: in.Enabled,
@@ -94,7 +109,9 @@ func (a api) ChangeWebhookEndpoint(ctx context.Context, r ChangeWebhookEndpointR
 }
 
 // DeleteWebhookEndpoint is DELETE /v1/webhook_endpoints/{endpoint}.
-func (a api) DeleteWebhookEndpoint(ctx context.Context, r DeleteWebhookEndpointRequestObject) (DeleteWebhookEndpointResponseObject, error) {
+func (a webhookAPI) DeleteWebhookEndpoint(
+	ctx context.Context, r DeleteWebhookEndpointRequestObject,
+) (DeleteWebhookEndpointResponseObject, error) {
 	return DeleteWebhookEndpoint204Response{}, a.Webhooks.Delete(ctx, merchantOf(ctx).ID, r.Endpoint)
 }
 
@@ -117,7 +134,9 @@ func rotation(ctx context.Context, in *KeyRotation) (webhook.Rotation, error) {
 }
 
 // RotateWebhookEndpoint is POST /v1/webhook_endpoints/{endpoint}/rotate.
-func (a api) RotateWebhookEndpoint(ctx context.Context, r RotateWebhookEndpointRequestObject) (RotateWebhookEndpointResponseObject, error) {
+func (a webhookAPI) RotateWebhookEndpoint(
+	ctx context.Context, r RotateWebhookEndpointRequestObject,
+) (RotateWebhookEndpointResponseObject, error) {
 	to, err := rotation(ctx, r.Body)
 	if err != nil {
 		return nil, err
@@ -127,13 +146,15 @@ func (a api) RotateWebhookEndpoint(ctx context.Context, r RotateWebhookEndpointR
 }
 
 // ListWebhookKeys is GET /v1/webhook_keys.
-func (a api) ListWebhookKeys(ctx context.Context, _ ListWebhookKeysRequestObject) (ListWebhookKeysResponseObject, error) {
+func (a webhookAPI) ListWebhookKeys(ctx context.Context, _ ListWebhookKeysRequestObject) (ListWebhookKeysResponseObject, error) {
 	keys, err := a.Webhooks.DefaultKeys(ctx, merchantOf(ctx).ID)
 	return ListWebhookKeys200JSONResponse{Keys: keysOf(keys)}, err
 }
 
 // RotateWebhookKeys is POST /v1/webhook_keys/rotate.
-func (a api) RotateWebhookKeys(ctx context.Context, r RotateWebhookKeysRequestObject) (RotateWebhookKeysResponseObject, error) {
+func (a webhookAPI) RotateWebhookKeys(
+	ctx context.Context, r RotateWebhookKeysRequestObject,
+) (RotateWebhookKeysResponseObject, error) {
 	to, err := rotation(ctx, r.Body)
 	if err != nil {
 		return nil, err
@@ -144,13 +165,16 @@ func (a api) RotateWebhookKeys(ctx context.Context, r RotateWebhookKeysRequestOb
 
 func deliveryOf(d webhook.Delivery) Delivery {
 	return Delivery{
-		ID: d.ID, Endpoint: d.Endpoint, Event: d.Event, Type: d.Type, Session: d.Session, N: d.N, State: DeliveryState(d.State), Resend: d.Resend,
+		ID: d.ID, Endpoint: d.Endpoint, Event: d.Event, Type: d.Type, Session: d.Session, N: d.N,
+		State: DeliveryState(d.State), Resend: d.Resend,
 		TryCount: d.Tries, CreatedAt: d.CreatedAt.UTC(), EndedAt: d.EndedAt.UTC(),
 	}
 }
 
 // ListWebhookDeliveries is GET /v1/webhook_deliveries.
-func (a api) ListWebhookDeliveries(ctx context.Context, r ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error) {
+func (a webhookAPI) ListWebhookDeliveries(
+	ctx context.Context, r ListWebhookDeliveriesRequestObject,
+) (ListWebhookDeliveriesResponseObject, error) {
 	most, err := limit(r.Params.Limit, 20)
 	if err != nil {
 		return nil, err
@@ -183,7 +207,9 @@ func (a api) ListWebhookDeliveries(ctx context.Context, r ListWebhookDeliveriesR
 }
 
 // GetWebhookDelivery is GET /v1/webhook_deliveries/{delivery}.
-func (a api) GetWebhookDelivery(ctx context.Context, r GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error) {
+func (a webhookAPI) GetWebhookDelivery(
+	ctx context.Context, r GetWebhookDeliveryRequestObject,
+) (GetWebhookDeliveryResponseObject, error) {
 	d, tries, err := a.Webhooks.Delivery(ctx, merchantOf(ctx).ID, r.Delivery)
 	if err != nil {
 		return nil, err
@@ -200,19 +226,25 @@ func (a api) GetWebhookDelivery(ctx context.Context, r GetWebhookDeliveryRequest
 }
 
 // ResendWebhookDelivery is POST /v1/webhook_deliveries/{delivery}/resend.
-func (a api) ResendWebhookDelivery(ctx context.Context, r ResendWebhookDeliveryRequestObject) (ResendWebhookDeliveryResponseObject, error) {
+func (a webhookAPI) ResendWebhookDelivery(
+	ctx context.Context, r ResendWebhookDeliveryRequestObject,
+) (ResendWebhookDeliveryResponseObject, error) {
 	d, err := a.Webhooks.Resend(ctx, merchantOf(ctx).ID, r.Delivery)
 	return ResendWebhookDelivery202JSONResponse(deliveryOf(d)), err
 }
 
 // CancelWebhookDelivery is POST /v1/webhook_deliveries/{delivery}/cancel.
-func (a api) CancelWebhookDelivery(ctx context.Context, r CancelWebhookDeliveryRequestObject) (CancelWebhookDeliveryResponseObject, error) {
+func (a webhookAPI) CancelWebhookDelivery(
+	ctx context.Context, r CancelWebhookDeliveryRequestObject,
+) (CancelWebhookDeliveryResponseObject, error) {
 	d, err := a.Webhooks.Cancel(ctx, merchantOf(ctx).ID, r.Delivery)
 	return CancelWebhookDelivery200JSONResponse(deliveryOf(d)), err
 }
 
 // ResendWebhookEvents is POST /v1/webhook_endpoints/{endpoint}/resend.
-func (a api) ResendWebhookEvents(ctx context.Context, r ResendWebhookEventsRequestObject) (ResendWebhookEventsResponseObject, error) {
+func (a webhookAPI) ResendWebhookEvents(
+	ctx context.Context, r ResendWebhookEventsRequestObject,
+) (ResendWebhookEventsResponseObject, error) {
 	var bad []FieldError
 	from, to := instant("from", r.Body.From, &bad), instant("to", r.Body.To, &bad)
 	if len(bad) > 0 {

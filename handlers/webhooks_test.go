@@ -138,6 +138,7 @@ func TestWhatIsWrongWithAnEndpointIsNamedByItsPointer(t *testing.T) {
 		{http.MethodPost, "/v1/webhook_endpoints", `{"url":"https://[::ffff:10.0.0.1]/"}`, "/url"},
 		{http.MethodPost, "/v1/webhook_endpoints", `{"url":"https://2130706433/"}`, "/url"},
 		{http.MethodPost, "/v1/webhook_endpoints", `{"url":"https://shop.example/","events":["payment.paid","?"]}`, "/events/1"},
+		{http.MethodPost, "/v1/webhook_endpoints", `{"url":"https://shop.example/","events":["payment.*","refund.succeeded","refund.done"]}`, "/events/2"},
 		{http.MethodPost, "/v1/webhook_endpoints", `{"url":"https://shop.example/","secret":"whsec_c2hvcnQ="}`, "/secret"},
 		{http.MethodPost, "/v1/webhook_endpoints", `{"url":"https://shop.example/","colour":1}`, "/colour"},
 		{http.MethodPatch, "/v1/webhook_endpoints/" + id, `{"url":"https://169.254.169.254/"}`, "/url"},

@@ -132,7 +132,7 @@ type Payment struct {
 	Fee         int64 // minor units, on top of Amount; 0 for most gateways
 	Hold        bool  // authorize now, capture later
 	Description string
-	Locale      string // en, ru, kk
+	Locale      string // a language of the pages; "": the browser's
 	Customer    Customer
 	Billing     Billing
 	SaveCard    bool

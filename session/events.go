@@ -1,10 +1,12 @@
 package session
 
-// EventType names what happened. Merchants receive events as webhooks and read them by the API; the list is generated into
-// the contract and the guide. A receiver has to pass over types that it does not know.
+import "tollgate/providers"
+
+// EventType names what happened. Merchants receive events as webhooks and read them by the API. A receiver has to pass over
+// types that it does not know.
 type EventType string
 
-// Events of a session.
+// Events that this package's code names. Those of operations are named by OperationEvent.
 const (
 	EventSessionCreated   EventType = "session.created"
 	EventSessionExpired   EventType = "session.expired"
@@ -30,6 +32,67 @@ const (
 	EventOperationNeedsReview EventType = "operation.needs_review"
 )
 
+// EventDoc is one type of event and what it tells, in one line of Markdown.
+type EventDoc struct {
+	Type EventType
+	Doc  string
+}
+
+// Events is the one list of what can happen to a session. The contract, the guide and the filters of webhook endpoints are made
+// from it.
+func Events() []EventDoc {
+	return []EventDoc{
+		{EventSessionCreated, "The session was created."},
+		{EventCustomerVerified, "The customer logged in at the gateway; `customer` is the gateway's id of them."},
+		{EventSessionDeclined, "Its last try was used up, or a payout did not come about. Final."},
+		{EventSessionExpired, "Its time was over before it was paid. Final."},
+		{EventSessionCancelled, "You or the shopper ended it. Final."},
+
+		{EventPaymentStarted, "An attempt was written down; nothing was sent yet."},
+		{EventPaymentSubmitted, "A call that can move money is about to leave for the gateway."},
+		{EventPaymentActionRequired, "The shopper has something to do: the bank's check, the gateway's page, a code to scan."},
+		{EventPaymentProcessing, "The gateway is at work and is being asked."},
+		{EventPaymentUnknown, "An answer is overdue or cannot be trusted. Neither ship nor charge again: the gateway is being asked."},
+		{EventPaymentHeld,
+			"The gateway tells of another amount, currency or order. Neither ship nor charge again: a person has to look."},
+		{EventPaymentAuthorized, "The money is held: capture or void it."},
+		{EventPaymentPaid, "The money was taken: ship."},
+		{EventPaymentPaidLate,
+			"The money was taken or held after the session had ended, or beside another attempt: give it back or ship."},
+		{EventPaymentDeclined, "The gateway or the bank said no; `decline` says why."},
+		{EventPaymentFailed, "It is proved that nothing was or can be charged."},
+		{EventPaymentAbandoned, "The shopper never came back, and the order can be paid no more."},
+		{EventPaymentNeedsReview,
+			"The gateway was asked for as long as the schedule goes, and the outcome is not known: a person has to look."},
+
+		{"capture.started", "A capture was written down; nothing was sent yet."},
+		{"capture.calling", "The capture is about to leave for the gateway."},
+		{"capture.pending", "The gateway took the capture and is at work."},
+		{"capture.unknown", "What became of the capture is not known: the gateway is being asked."},
+		{"capture.succeeded", "The held money was captured."},
+		{"capture.failed", "Nothing was captured; `decline` says why where the gateway did."},
+
+		{"void.started", "A void was written down; nothing was sent yet."},
+		{"void.calling", "The void is about to leave for the gateway."},
+		{"void.pending", "The gateway took the void and is at work."},
+		{"void.unknown", "What became of the void is not known: the gateway is being asked."},
+		{"void.succeeded", "The hold was let go."},
+		{"void.failed", "The hold stands as it was; `decline` says why where the gateway did."},
+
+		{"refund.started", "A refund was written down; nothing was sent yet."},
+		{"refund.calling", "The refund is about to leave for the gateway."},
+		{"refund.pending", "The gateway took the refund and is at work."},
+		{"refund.unknown", "What became of the refund is not known: the gateway is being asked."},
+		{"refund.succeeded", "The money was given back."},
+		{"refund.failed", "Nothing was given back; `decline` says why where the gateway did."},
+
+		{EventOperationNeedsReview,
+			"The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not " +
+				"known: a person has to look."},
+		{EventCardSaved, "The gateway saved the card of a payment; `last4` says which."},
+	}
+}
+
 // eventOf names the event of an attempt that reaches a state.
 var eventOf = map[State]EventType{
 	New:        EventPaymentStarted,
@@ -43,4 +106,23 @@ var eventOf = map[State]EventType{
 	Declined:   EventPaymentDeclined,
 	Failed:     EventPaymentFailed,
 	Abandoned:  EventPaymentAbandoned,
+}
+
+// OperationEvent names the event of an operation that reaches a state: refund.succeeded, capture.pending, …
+func OperationEvent(kind providers.OpKind, state OpState) EventType {
+	name := string(state)
+	if state == OpNew {
+		name = "started"
+	}
+	return EventType(string(kind) + "." + name)
+}
+
+// EventTypes are the types of Events.
+func EventTypes() []string {
+	all := Events()
+	names := make([]string, len(all))
+	for i, e := range all {
+		names[i] = string(e.Type)
+	}
+	return names
 }

@@ -438,17 +438,13 @@ func (t Operations) moveSums(a *Attempt, op *Operation) error {
 	return nil
 }
 
-// recordState writes the event of an operation's new state: refund.succeeded, capture.pending, …
+// recordState writes the event of an operation's new state.
 func (t Operations) recordState(op *Operation) {
 	data := map[string]any{"operation": op.N, "kind": op.Kind, "operation_amount": op.Amount, "attempt": op.Attempt}
 	if op.Decline != nil {
 		data["decline"] = op.Decline
 	}
-	name := string(op.State)
-	if op.State == OpNew {
-		name = "started"
-	}
-	t.record(EventType(string(op.Kind)+"."+name), data)
+	t.record(OperationEvent(op.Kind, op.State), data)
 }
 
 // Due is the moment when an operation's inquiry is due. While its call may be under way the inquiry waits for the

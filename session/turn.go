@@ -48,6 +48,7 @@ type Change struct {
 	Calls    []Call  // new permissions to send
 	Answered []Call  // calls that got their answer (by Attempt, Kind, Round)
 	Jobs     []Job   // to be enqueued; one waiting job for each kind and key, the newer replaces the older
+	Claim    *Claim  // of the request that asks for it; nil: of none
 }
 
 // Job is work that must survive a crash.

@@ -21,8 +21,10 @@ func (p CardPage) fields() []cardField {
 		{id: "number", label: p.words("number"), autocomplete: "cc-number", inputmode: "numeric", capitals: "off", maxlength: "23",
 			err: cardErrorTexts[p.Errors.Number], missing: "error_number_missing", invalid: "error_number_invalid"},
 		// Seven, so that "12 / 29" and "12/2029", which browsers fill in, are not cut.
-		{id: "expiry", label: "expiry", hint: "expiry_hint", value: p.Expiry, autocomplete: "cc-exp", inputmode: "numeric", capitals: "off", maxlength: "7",
-			err: cardErrorTexts[p.Errors.Expiry], missing: "error_expiry_missing", invalid: "error_expiry_invalid", past: "error_expiry_past"},
+		{id: "expiry", label: "expiry", hint: "expiry_hint", value: p.Expiry, autocomplete: "cc-exp", inputmode: "numeric",
+			capitals: "off", maxlength: "7",
+			err: cardErrorTexts[p.Errors.Expiry], missing: "error_expiry_missing", invalid: "error_expiry_invalid",
+			past: "error_expiry_past"},
 		{id: "cvc", label: "cvc", hint: "cvc_hint", autocomplete: "cc-csc", inputmode: "numeric", capitals: "off", maxlength: "4",
 			err: cardErrorTexts[p.Errors.CVC], missing: "error_cvc_missing", invalid: "error_cvc_invalid"},
 		{id: "name", label: "name", value: p.Name, autocomplete: "cc-name", inputmode: "text", capitals: "characters", maxlength: "64",
@@ -36,13 +38,16 @@ func (p CardPage) fields() []cardField {
 
 // toField asks for the card that a transfer goes to. No browser should offer the shopper's own.
 func toField(err CardError, focus bool) cardField {
-	return cardField{id: "to_number", label: "to_number", autocomplete: "off", inputmode: "numeric", capitals: "off", maxlength: "23", focus: focus,
+	return cardField{id: "to_number", label: "to_number", autocomplete: "off", inputmode: "numeric", capitals: "off",
+		maxlength: "23", focus: focus,
 		err: cardErrorTexts[err], missing: "error_to_missing", invalid: "error_to_invalid"}
 }
 
 func (p SavedCardsPage) cvcField() cardField {
-	return cardField{id: "cvc", label: "cvc", hint: "saved_cvc_hint", autocomplete: "cc-csc", inputmode: "numeric", capitals: "off", maxlength: "4",
-		err: cardErrorTexts[p.Errors.CVC], missing: "error_cvc_missing", invalid: "error_cvc_invalid", optional: true, focus: p.Errors.CVC != ""}
+	return cardField{id: "cvc", label: "cvc", hint: "saved_cvc_hint", autocomplete: "cc-csc", inputmode: "numeric",
+		capitals: "off", maxlength: "4",
+		err: cardErrorTexts[p.Errors.CVC], missing: "error_cvc_missing", invalid: "error_cvc_invalid", optional: true,
+		focus: p.Errors.CVC != ""}
 }
 
 func (p SavedCardsPage) toField() cardField {
@@ -81,11 +86,6 @@ func describedBy(id, hint string) string {
 	return id + "-hint " + id + "-error"
 }
 
-// language is one of the page's languages, called as its own speakers call it.
-type language struct{ code, name string }
-
-var languages = []language{{"en", "English"}, {"ru", "Русский"}, {"kk", "Қазақша"}}
-
 // liveData is what live.js is told.
 type liveData struct {
 	next   string // where it goes
@@ -100,7 +100,8 @@ type liveData struct {
 func (d liveData) attributes(nonce string) templ.Attributes {
 	a := nonceOnly(nonce)
 	for name, value := range map[string]string{
-		"data-next": string(webURL(d.next)), "data-events": string(webURL(d.events)), "data-back": string(webURL(d.back)), "data-method": d.method,
+		"data-next": string(webURL(d.next)), "data-events": string(webURL(d.events)), "data-back": string(webURL(d.back)),
+		"data-method": d.method,
 	} {
 		if value != "" {
 			a[name] = value

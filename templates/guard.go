@@ -12,8 +12,8 @@ import (
 
 // guardScript goes to data-next after data-after seconds. It stands in the page itself, so that a page that waits goes on
 // where the file live.js is lost, and live.js, which waits better, stops it.
-const guardScript = `(function(d){function go(){if(navigator.onLine===false)window.guard=setTimeout(go,3e3);else location.replace(d.next)}` +
-	`window.guard=setTimeout(go,d.after*1e3)})(document.currentScript.dataset)`
+const guardScript = `(function(d){function go(){if(navigator.onLine===false)window.guard=setTimeout(go,3e3);` +
+	`else location.replace(d.next)}window.guard=setTimeout(go,d.after*1e3)})(document.currentScript.dataset)`
 
 // GuardHash is what the script-src of a page that waits, or goes on by itself, needs beside 'self'.
 func GuardHash() string {

@@ -131,7 +131,9 @@ type ChallengePage struct {
 	Fields     []Field
 	AutoSubmit bool   // submits while loading; false for every view but the first, so that Back and a second tab post nothing
 	Info       string // the gateway's words for the shopper; shown, and then nothing is submitted without a press
-	EventsURL  string // server-sent events, heard while the page waits for a press; the event "change" means that Self shows something else now
+	// EventsURL are server-sent events, heard while the page waits for a press; the event "change" means that Self shows
+	// something else now.
+	EventsURL string
 }
 
 // LeavePage sends the shopper to a page of the bank or gateway by GET.

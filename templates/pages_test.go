@@ -308,6 +308,9 @@ func TestATransferSpeaksOfATransferInEveryLanguage(t *testing.T) {
 		"en": regexp.MustCompile(`(?i)\bpa(y|id|yment)\b`), "ru": regexp.MustCompile(`(?i)оплат|плат[её]ж|плат[иея]т`), "kk": regexp.MustCompile(`(?i)төле`),
 	}
 	for _, lang := range i18n.Languages() {
+		if payment[lang] == nil {
+			t.Fatalf("templates/pages_test.go: how does %q speak of a payment?", lang)
+		}
 		l := layout(t, lang)
 		l.Transfer = &templates.Transfer{SumText: "1\u00a0000\u00a0₸", FeeText: "50\u00a0₸"}
 		pages := map[string]templ.Component{

@@ -109,3 +109,11 @@ func TestAnAccountThatIsNotConfiguredCanDoNothing(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What the documents promise of time: one call, the doubt after it, an order's life.
+func TestTheDefaultsAreAsDocumented(t *testing.T) {
+	a := account.Open(account.Settings{})
+	if a.CallTimeout != 30*time.Second || a.SettleAfter != time.Minute || a.OrderLife != 24*time.Hour {
+		t.Errorf("%s, %s, %s", a.CallTimeout, a.SettleAfter, a.OrderLife)
+	}
+}

@@ -246,7 +246,8 @@ func (a *App) buildFront(ctx context.Context) error {
 	lines := a.store.Webhooks()
 	lines.SetReserve(webhookSenders / 4)
 	hooks := webhook.New(webhook.Options{
-		Store: lines, Sealer: keys, Guard: &webhook.Guard{Sandbox: c.Sandbox, Dial: a.o.Dial}, Now: a.o.Clock.Now, Rand: a.o.Rand,
+		Store: lines, Sealer: keys, Types: session.EventTypes(), Guard: &webhook.Guard{Sandbox: c.Sandbox, Dial: a.o.Dial},
+		Now: a.o.Clock.Now, Rand: a.o.Rand,
 		Senders: webhookSenders, Name: host, Log: a.log, Poll: a.o.Poll, JobChance: a.o.JobChance,
 	})
 	a.webhooks.Store(hooks)

@@ -14,9 +14,11 @@ const (
 // "$1,234.50" and "1,234.50 ₸" in English, "1 234,50 ₸" in Russian and Kazakh, with no-break spaces. Currencies
 // without a sign of their own here show their ISO 4217 code.
 func FormatAmount(lang string, minor int64, digits int, code string) string {
-	group, point := nbsp, ","
-	if lang == "en" {
-		group, point = ",", "."
+	in := Language{group: nbsp, point: ","}
+	for _, l := range All() {
+		if l.Tag == lang {
+			in = l
+		}
 	}
 	abs := uint64(minor)
 	if minor < 0 {
@@ -33,12 +35,12 @@ func FormatAmount(lang string, minor int64, digits int, code string) string {
 	var n strings.Builder
 	for i, d := range whole {
 		if i > 0 && (len(whole)-i)%3 == 0 {
-			n.WriteString(group)
+			n.WriteString(in.group)
 		}
 		n.WriteRune(d)
 	}
 	if fraction != "" {
-		n.WriteString(point + fraction)
+		n.WriteString(in.point + fraction)
 	}
 	sign := ""
 	if minor < 0 {
@@ -48,7 +50,7 @@ func FormatAmount(lang string, minor int64, digits int, code string) string {
 	switch {
 	case symbol == "":
 		return sign + n.String() + nbsp + code
-	case lang == "en" && code != "RUB" && code != "KZT":
+	case in.signFirst && code != "RUB" && code != "KZT":
 		return sign + symbol + n.String()
 	default:
 		return sign + n.String() + nbsp + symbol

@@ -1,4 +1,4 @@
-// Package i18n holds every word a shopper reads, in English, Russian and Kazakh, and writes amounts the way
+// Package i18n holds every word a shopper reads, in each of its languages, and writes amounts the way
 // those languages write them.
 package i18n
 
@@ -14,8 +14,33 @@ import (
 //go:embed locales/*.toml
 var locales embed.FS
 
-// Languages are the languages of the pages, the fallback first.
-func Languages() []string { return []string{"en", "ru", "kk"} }
+// Language is a language of the pages.
+type Language struct {
+	Tag  string // as in locales/, in the contract and in addresses
+	Name string // as its own speakers call it
+
+	group, point string // how it writes an amount
+	signFirst    bool
+}
+
+// All is the one list of languages, the fallback first. Places that cannot be made from it are compared with it by tests.
+func All() []Language {
+	return []Language{
+		{Tag: "en", Name: "English", group: ",", point: ".", signFirst: true},
+		{Tag: "ru", Name: "Русский", group: nbsp, point: ","},
+		{Tag: "kk", Name: "Қазақша", group: nbsp, point: ","},
+	}
+}
+
+// Languages are the tags of All.
+func Languages() []string {
+	all := All()
+	tags := make([]string, len(all))
+	for i, l := range all {
+		tags[i] = l.Tag
+	}
+	return tags
+}
 
 // Bundle is the texts of all languages. It is safe for concurrent use.
 type Bundle struct {
@@ -66,7 +91,7 @@ func (b *Bundle) For(wishes ...string) *Localizer {
 	return b.localizers[Languages()[0]]
 }
 
-// Lang is "en", "ru" or "kk".
+// Lang is the tag of the language.
 func (l *Localizer) Lang() string { return l.lang }
 
 // T gives the text with that id. Args are pairs of a name in the text and its value: T("attempts_left", "Count", 3).

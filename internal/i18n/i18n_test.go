@@ -3,6 +3,7 @@ package i18n_test
 import (
 	"math"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -199,6 +200,30 @@ func TestAmountsAreWrittenAsTheLanguageWritesMoney(t *testing.T) {
 	} {
 		if got := i18n.FormatAmount(c.lang, c.minor, c.digits, c.code); got != c.want {
 			t.Errorf("%s %d/%d %s: %q, want %q", c.lang, c.minor, c.digits, c.code, got, c.want)
+		}
+	}
+}
+
+func TestEveryLanguageHasAFileOfTextsAndItsPluralForms(t *testing.T) {
+	files, err := filepath.Glob("locales/*.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tags := i18n.Languages()
+	for _, file := range files {
+		if tag := strings.TrimSuffix(filepath.Base(file), ".toml"); !slices.Contains(tags, tag) {
+			t.Errorf("internal/i18n: All lacks %q, which has the file %s", tag, file)
+		}
+	}
+	for _, l := range i18n.All() {
+		if !slices.Contains(files, "locales/"+l.Tag+".toml") {
+			t.Errorf("internal/i18n/locales/%s.toml is missing", l.Tag)
+		}
+		if pluralForms[l.Tag] == nil {
+			t.Errorf("internal/i18n/i18n_test.go: pluralForms lacks %q", l.Tag)
+		}
+		if l.Name == "" || i18n.FormatAmount(l.Tag, 123450, 2, "KZT") == "123450\u00a0₸" {
+			t.Errorf("internal/i18n: All does not say how %q is called and writes an amount", l.Tag)
 		}
 	}
 }

@@ -171,16 +171,3 @@ func print(salt, request []byte) string {
 	m.Write(request)
 	return hex.EncodeToString(m.Sum(nil))
 }
-
-type claimKey struct{}
-
-// WithClaim makes every change under ctx one of the claim's.
-func WithClaim(ctx context.Context, claim Entry) context.Context {
-	return context.WithValue(ctx, claimKey{}, claim)
-}
-
-// ClaimOf is the claim that ctx stands under.
-func ClaimOf(ctx context.Context) (Entry, bool) {
-	e, ok := ctx.Value(claimKey{}).(Entry)
-	return e, ok
-}

@@ -248,12 +248,3 @@ func TestClaimsDiffer(t *testing.T) {
 		t.Errorf("%+v and %+v", one, two)
 	}
 }
-
-func TestAChangeKnowsItsClaim(t *testing.T) {
-	if _, ok := merchant.ClaimOf(t.Context()); ok {
-		t.Error("a claim out of nothing")
-	}
-	if e, ok := merchant.ClaimOf(merchant.WithClaim(t.Context(), merchant.Entry{Key: "k"})); !ok || e.Key != "k" {
-		t.Errorf("%+v, %v", e, ok)
-	}
-}

@@ -10,9 +10,10 @@ import (
 
 // What can be wrong with an address that a browser or a webhook is to be sent to.
 var (
-	ErrURL       = errors.New("must be an absolute https address")
-	ErrURLParts  = errors.New("must not hold user info, a fragment, control characters or dot segments")
-	ErrURLHost   = errors.New("must name its host in plain ASCII letters (an international name in its xn-- form only if the merchant's list has it)")
+	ErrURL      = errors.New("must be an absolute https address")
+	ErrURLParts = errors.New("must not hold user info, a fragment, control characters or dot segments")
+	ErrURLHost  = errors.New("must name its host in plain ASCII letters " +
+		"(an international name in its xn-- form only if the merchant's list has it)")
 	ErrURLOrigin = errors.New("is not of an origin on the merchant's list")
 	ErrURLLength = errors.New("must be at most 1024 characters")
 )
@@ -24,7 +25,9 @@ func CheckReturnURL(raw string, origins []string, loopback bool) error {
 	if len(raw) > 1024 {
 		return ErrURLLength
 	}
-	if strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' || r == '"' || r == '<' || r == '>' }) {
+	if strings.ContainsFunc(raw, func(r rune) bool {
+		return r <= ' ' || r == 0x7f || strings.ContainsRune(`\"<>`, r)
+	}) {
 		return ErrURLParts
 	}
 	u, err := url.Parse(raw)

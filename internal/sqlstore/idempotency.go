@@ -48,7 +48,8 @@ func (st book) Insert(ctx context.Context, e merchant.Entry, now time.Time) (tak
 			return err
 		}
 		return tx.exec(`DELETE FROM idempotency WHERE (merchant, key) IN
-			(SELECT merchant, key FROM idempotency WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2`+skip+`)`, micros(now), forgetAtMost)
+			(SELECT merchant, key FROM idempotency WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2`+skip+`)`, micros(now),
+			forgetAtMost)
 	})
 	return taken, err
 }
@@ -57,9 +58,11 @@ func readEntry(tx *tx, owner, key string) (*merchant.Entry, error) {
 	e := &merchant.Entry{Merchant: owner, Key: key}
 	var lease, until int64
 	var a merchant.Answer
-	err := tx.QueryRowContext(tx.ctx, `SELECT token, salt, print, lease_until, expires_at, session, operation, status, content_type, location, body
+	err := tx.QueryRowContext(tx.ctx,
+		`SELECT token, salt, print, lease_until, expires_at, session, operation, status, content_type, location, body
 		FROM idempotency WHERE merchant = $1 AND key = $2`, owner, key).
-		Scan(&e.Token, &e.Salt, &e.Print, &lease, &until, &e.Effect.Session, &e.Effect.Operation, &a.Status, &a.ContentType, &a.Location, &a.Body)
+		Scan(&e.Token, &e.Salt, &e.Print, &lease, &until, &e.Effect.Session, &e.Effect.Operation, &a.Status, &a.ContentType,
+			&a.Location, &a.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -91,36 +94,38 @@ func (st book) Answer(ctx context.Context, e merchant.Entry, a merchant.Answer) 
 		if body == nil {
 			body = []byte{}
 		}
-		return held(tx.affected(`UPDATE idempotency SET status = $4, content_type = $5, location = $6, body = $7
-			WHERE merchant = $1 AND key = $2 AND token = $3`, e.Merchant, e.Key, e.Token, a.Status, a.ContentType, a.Location, body))
+		n, err := tx.affected(`UPDATE idempotency SET status = $4, content_type = $5, location = $6, body = $7
+			WHERE merchant = $1 AND key = $2 AND token = $3`, e.Merchant, e.Key, e.Token, a.Status, a.ContentType, a.Location, body)
+		if err == nil && n == 0 {
+			err = merchant.ErrClaimLost
+		}
+		return err
 	})
 }
 
 // Release frees a claim that ends without an answer.
 func (st book) Release(ctx context.Context, e merchant.Entry) error {
 	return st.change(ctx, notice{}, func(tx *tx) error {
-		err := tx.exec(`DELETE FROM idempotency WHERE merchant = $1 AND key = $2 AND token = $3 AND session = ''`, e.Merchant, e.Key, e.Token)
+		err := tx.exec(`DELETE FROM idempotency WHERE merchant = $1 AND key = $2 AND token = $3 AND session = ''`, e.Merchant,
+			e.Key, e.Token)
 		if err != nil {
 			return err
 		}
-		return tx.exec(`UPDATE idempotency SET lease_until = 0 WHERE merchant = $1 AND key = $2 AND token = $3`, e.Merchant, e.Key, e.Token)
+		return tx.exec(`UPDATE idempotency SET lease_until = 0 WHERE merchant = $1 AND key = $2 AND token = $3`, e.Merchant,
+			e.Key, e.Token)
 	})
 }
 
-// underClaim marks in the claim's row, in the transaction of the change itself, what is changed under it. Where the claim
-// is another's by now nothing is changed: merchant.ErrClaimLost.
-func underClaim(tx *tx, s *session.Session) error {
-	e, ok := merchant.ClaimOf(tx.ctx)
-	if !ok {
+// markClaim marks in the claim's row, in the transaction of the change itself, what is changed under it. Where the claim is
+// another's by now nothing is changed: session.ErrClaimLost.
+func markClaim(tx *tx, s *session.Session, c *session.Claim) error {
+	if c == nil {
 		return nil
 	}
-	return held(tx.affected(`UPDATE idempotency SET session = $4, operation = $5 WHERE merchant = $1 AND key = $2 AND token = $3`,
-		e.Merchant, e.Key, e.Token, s.ID, len(s.Operations)))
-}
-
-func held(rows int64, err error) error {
-	if err == nil && rows == 0 {
-		err = merchant.ErrClaimLost
+	n, err := tx.affected(`UPDATE idempotency SET session = $4, operation = $5 WHERE merchant = $1 AND key = $2 AND token = $3`,
+		c.Merchant, c.Key, c.Token, s.ID, len(s.Operations))
+	if err == nil && n == 0 {
+		err = session.ErrClaimLost
 	}
 	return err
 }

@@ -137,8 +137,8 @@ func every(t *testing.T) map[string][]any {
 	}
 	_, _, err = book.TakeOver(ctx, entry, "t")
 	ok(nil, err)
-	claimed := merchant.WithClaim(ctx, entry)
-	ok(nil, st.Create(claimed, &session.Session{ID: "cs_2", Merchant: "shop", Account: "acc", OrderID: "2"}, session.Change{}))
+	claimed := session.Change{Claim: &session.Claim{Merchant: "shop", Key: "k", Token: "t"}}
+	ok(nil, st.Create(ctx, &session.Session{ID: "cs_2", Merchant: "shop", Account: "acc", OrderID: "2"}, claimed))
 	ok(nil, book.Answer(ctx, entry, merchant.Answer{}))
 	ok(nil, book.Release(ctx, entry))
 	before := sqlstore.Front{ID: "front-1", Seals: "a", Opens: []string{"a", "b"}}

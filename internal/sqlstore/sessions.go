@@ -146,7 +146,7 @@ func (st *sessionStore) Save(ctx context.Context, s *session.Session, c session.
 
 // attach writes what belongs to a session just written: attempts, runs, call book, events, jobs.
 func (st *sessionStore) attach(tx *tx, s *session.Session, c session.Change) error {
-	if err := underClaim(tx, s); err != nil {
+	if err := markClaim(tx, s, c.Claim); err != nil {
 		return err
 	}
 	if err := attachAttempts(tx, s); err != nil {

@@ -144,7 +144,9 @@ func (g *Guard) checkHost(host string) (loopback bool, err error) {
 	switch {
 	case len(labels) == 1, number == nil, strings.Trim(last, "0123456789") == "", strings.HasPrefix(last, "0x"):
 		return false, errHost
-	case slices.Contains([]string{"local", "localhost", "internal", "intranet", "lan", "home", "corp", "private", "localdomain", "onion", "test", "invalid"}, last),
+	case slices.Contains([]string{
+		"local", "localhost", "internal", "intranet", "lan", "home", "corp", "private", "localdomain", "onion", "test", "invalid",
+	}, last),
 		strings.HasSuffix(host, ".home.arpa"), strings.HasSuffix(host, ".in-addr.arpa"), strings.HasSuffix(host, ".ip6.arpa"):
 		return false, errForbidden
 	}

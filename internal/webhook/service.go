@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -22,6 +23,7 @@ import (
 type Options struct {
 	Store   Store
 	Sealer  Sealer
+	Types   []string         // of the events of sessions, which endpoints may ask for beside those about endpoints
 	Guard   *Guard           // [nothing but the public internet]
 	Now     func() time.Time // the one clock [time.Now]: what is due is judged by it
 	Sent    func() time.Time // [time.Now] webhook-timestamp: receivers compare it with their own clock, which moves with nobody's
@@ -96,18 +98,24 @@ type Shown struct {
 	Secret Secret
 }
 
-var eventType = regexp.MustCompile(`^([a-z_]+\.)*([a-z_]+|\*)$`)
+var eventGroup = regexp.MustCompile(`^([a-z_]+\.)*\*$`)
 
-// check judges what the merchant may say, all but the URL.
+// check judges what the merchant may say, all but the URL and the events.
 func check(e Endpoint) error {
 	if utf8.RuneCountInString(e.Description) > 500 {
 		return &Fault{"description", "must be at most 500 characters"}
 	}
-	if len(e.Events) > 50 {
+	return nil
+}
+
+// checkEvents judges what an endpoint asks for. A group may be of events that there are not yet.
+func (s *Service) checkEvents(events []string) error {
+	if len(events) > 50 {
 		return &Fault{"events", "must be at most 50 types"}
 	}
-	for i, t := range e.Events {
-		if len(t) > 64 || !eventType.MatchString(t) {
+	for i, t := range events {
+		known := slices.Contains(s.Types, t) || slices.ContainsFunc(Events(), func(e EventDoc) bool { return e.Type == t })
+		if !known && (len(t) > 64 || !eventGroup.MatchString(t)) {
 			return &Fault{fmt.Sprintf("events/%d", i), "must be an event's type, or a group of them such as payment.*"}
 		}
 	}
@@ -134,8 +142,12 @@ func (s *Service) Create(ctx context.Context, merchant string, in NewEndpoint) (
 	if err := check(out.Endpoint); err != nil {
 		return Shown{}, err
 	}
+	if err := s.checkEvents(in.Events); err != nil {
+		return Shown{}, err
+	}
 	var err error
-	if out.Keys, out.Secret, err = s.newKeys(nil, out.ID, Rotation{Secret: in.Secret, Asymmetric: in.Asymmetric, Mark: in.Mark}); err != nil {
+	first := Rotation{Secret: in.Secret, Asymmetric: in.Asymmetric, Mark: in.Mark}
+	if out.Keys, out.Secret, err = s.newKeys(nil, out.ID, first); err != nil {
 		return Shown{}, err
 	}
 	err = s.Store.CreateEndpoint(ctx, out.Endpoint, out.Keys)
@@ -231,6 +243,11 @@ func (s *Service) Change(ctx context.Context, merchant, id string, u Update) (Sh
 		set(&e.Description, u.Description)
 		set(&e.Events, u.Events)
 		set(&e.Enabled, u.Enabled)
+		if u.Events != nil { // one that asks for what there is no more may still be switched off
+			if err := s.checkEvents(*u.Events); err != nil {
+				return err
+			}
+		}
 		return check(*e)
 	})
 	if err != nil {

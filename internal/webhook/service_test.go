@@ -109,7 +109,7 @@ func (h *house) open() {
 	}
 	h.db = db
 	h.Service = webhook.New(webhook.Options{
-		Store: told{db.Webhooks(), h.news, &h.held}, Sealer: sealer{}, Guard: &webhook.Guard{Sandbox: true}, Now: h.clock.Now,
+		Store: told{db.Webhooks(), h.news, &h.held}, Sealer: sealer{}, Types: session.EventTypes(), Guard: &webhook.Guard{Sandbox: true}, Now: h.clock.Now,
 	})
 	h.stop = func() {}
 }
@@ -565,6 +565,7 @@ func TestWhatAMerchantSaysOfAnEndpointIsChecked(t *testing.T) {
 		"description": {URL: "http://127.0.0.1/", Description: strings.Repeat("ж", 501)},
 		"events":      {URL: "http://127.0.0.1/", Events: slices.Repeat([]string{"a"}, 51)},
 		"events/1":    {URL: "http://127.0.0.1/", Events: []string{"payment.*", "Payment paid"}},
+		"events/2":    {URL: "http://127.0.0.1/", Events: []string{"webhook_endpoint.failing", "payment.paid", "payment.payed"}},
 		"secret":      {URL: "http://127.0.0.1/", Secret: "whsec_c2hvcnQ="},
 	} {
 		var fault *webhook.Fault

@@ -38,8 +38,8 @@ type Store interface {
 	Feed(ctx context.Context, now time.Time, limit int) (int, error)
 	// Next is the head of the line that the job holds, if its time has come; nil if not. ErrLost.
 	Next(ctx context.Context, job jobs.Job, now time.Time) (*Delivery, Endpoint, error)
-	// Record stores a try of the line's head, of which KeepTries are kept, ends the delivery if it went well, gives up what is older than
-	// GiveUpAfter if not, moves the line on, and writes the event about the endpoint where there is one. ErrLost, and
+	// Record stores a try of the line's head, of which KeepTries are kept, ends the delivery if it went well, gives up what is
+	// older than GiveUpAfter if not, moves the line on, and writes the event about the endpoint where there is one. ErrLost, and
 	// nothing stored.
 	Record(ctx context.Context, job jobs.Job, delivery string, t Try, now time.Time) error
 

@@ -154,7 +154,8 @@ func (t Try) OK() bool { return t.Status >= 200 && t.Status < 300 }
 // retries is how long after its first failure in a row a line is tried again; lastRetry after the last of them, and so on.
 // The places stand fixed from the first failure: tries between them, which new events cause, move none of them.
 var retries = [...]time.Duration{
-	5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute, 90 * time.Second, 2 * time.Minute, 3 * time.Minute, 5 * time.Minute,
+	5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute, 90 * time.Second, 2 * time.Minute, 3 * time.Minute,
+	5 * time.Minute,
 	10 * time.Minute, 20 * time.Minute, 40 * time.Minute, 80 * time.Minute, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour,
 }
 
@@ -175,12 +176,6 @@ const (
 	// KeepTries is how many tries of a delivery are kept: the first few, KeepFirst, and the newest.
 	KeepTries = 100
 	KeepFirst = 10
-)
-
-// Types of the events about endpoints.
-const (
-	FailingEvent   = "webhook_endpoint.failing"
-	RecoveredEvent = "webhook_endpoint.recovered"
 )
 
 // Line is how an endpoint's line fares. The head is tried; all behind it wait, so that nothing overtakes.

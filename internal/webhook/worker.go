@@ -194,7 +194,8 @@ func (s *Service) deliver(ctx context.Context, job jobs.Job) error {
 }
 
 // unsignedText is what the merchant reads of a try that was none.
-const unsignedText = "not sent: the signing secret cannot be read; whoever runs this payment page has to bring its sealing key back"
+const unsignedText = "not sent: the signing secret cannot be read; " +
+	"whoever runs this payment page has to bring its sealing key back"
 
 // send makes one request. An error is ours (the process stops), never the receiver's: it is no try.
 func (s *Service) send(ctx context.Context, d Delivery, e Endpoint, keys []Key) (t Try, err error) {

@@ -9,7 +9,9 @@ import (
 
 // Create writes a new session. The caller has checked the inputs that are Tollgate's own (URLs, lengths); what the
 // gateway cannot express is refused here as a *providers.Refusal, a used order id as *session.OrderTaken.
-func (f *Flow) Create(ctx context.Context, s *session.Session) error {
+func (f *Flow) Create(ctx context.Context, s *session.Session) error { return f.create(ctx, nil, s) }
+
+func (f *Flow) create(ctx context.Context, claim *session.Claim, s *session.Session) error {
 	acc, err := f.account(s)
 	if err != nil {
 		return err
@@ -38,6 +40,7 @@ func (f *Flow) Create(ctx context.Context, s *session.Session) error {
 	s.ID = "cs_" + token
 	t := f.newTurn(s)
 	t.Created()
+	t.Change.Claim = claim
 	return f.Store.Create(ctx, s, t.Change)
 }
 
@@ -50,14 +53,18 @@ func (f *Flow) expireDue(ctx context.Context, task session.Task) error {
 // Cancel ends a session that nobody is paying. While an attempt lives it is session.ErrBusy, after any end ErrEnded; a
 // repeated cancel is neither.
 func (f *Flow) Cancel(ctx context.Context, id string) (*session.Session, error) {
-	return f.update(ctx, id, (*session.Turn).Cancel)
+	return f.cancel(ctx, nil, id)
+}
+
+func (f *Flow) cancel(ctx context.Context, claim *session.Claim, id string) (*session.Session, error) {
+	return f.update(ctx, id, under(claim, (*session.Turn).Cancel))
 }
 
 // Open makes a browser the customer's, and tells whether it is: the first in which somebody asked for what is the customer's
 // (a press that another site cannot cause, never a mere look). Only that one sees it: a link that was passed on may pay, and
 // shows nothing.
-func (f *Flow) Open(ctx context.Context, id, browser string) (first bool, err error) {
-	s, err := f.update(ctx, id, func(t *session.Turn) error { return t.OpenIn(browser) })
+func (ts *turns) Open(ctx context.Context, id, browser string) (first bool, err error) {
+	s, err := ts.update(ctx, id, func(t *session.Turn) error { return t.OpenIn(browser) })
 	if err != nil {
 		return false, err
 	}

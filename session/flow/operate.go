@@ -12,8 +12,14 @@ import (
 // Operate asks the gateway to capture, void or refund. Amount 0 means all that is left. It returns once the operation is
 // written down; Wait for its state. Errors say why it was refused before any call.
 func (f *Flow) Operate(ctx context.Context, id string, kind providers.OpKind, amount int64) (*session.Session, int, error) {
+	return f.startOperation(ctx, nil, id, kind, amount)
+}
+
+func (f *Flow) startOperation(
+	ctx context.Context, claim *session.Claim, id string, kind providers.OpKind, amount int64,
+) (*session.Session, int, error) {
 	n, done := 0, f.inFlight.take(id)
-	s, err := f.update(ctx, id, func(t *session.Turn) error {
+	s, err := f.update(ctx, id, under(claim, func(t *session.Turn) error {
 		if _, err := f.account(t.S); err != nil {
 			return err
 		}
@@ -23,7 +29,7 @@ func (f *Flow) Operate(ctx context.Context, id string, kind providers.OpKind, am
 		}
 		n = op.N
 		return nil
-	})
+	}))
 	if err != nil {
 		done()
 		return s, 0, err

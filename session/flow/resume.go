@@ -88,8 +88,8 @@ func (f *Flow) resumeDue(ctx context.Context, task session.Task) error {
 }
 
 // Shown marks that a page was shown, and tells whether this was the first time: only the first page posts by itself.
-func (f *Flow) Shown(ctx context.Context, id string, stepN int) (first bool, err error) {
-	_, err = f.update(ctx, id, func(t *session.Turn) error {
+func (ts *turns) Shown(ctx context.Context, id string, stepN int) (first bool, err error) {
+	_, err = ts.update(ctx, id, func(t *session.Turn) error {
 		err := t.Arrivals().Shown(stepN)
 		first = !errors.Is(err, session.ErrNothing)
 		return err

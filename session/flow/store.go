@@ -11,12 +11,14 @@ type Store interface {
 	// Create saves a new session (Version 0) and sets its Version and RefBase: how many attempts earlier sessions of
 	// the same merchant, account and order id had, or more where a reference that would follow is taken in the account.
 	// *OrderTaken where another session of that merchant and account claims the order id: nobody learns of a neighbour's.
+	// ErrClaimLost as in Save.
 	Create(ctx context.Context, s *session.Session, c session.Change) error
 	// Load reads a session with attempts and call book, in order. ErrNotFound.
 	Load(ctx context.Context, id string) (*session.Session, error)
 	// Save is compare-and-swap on Version, first thing in the transaction, and sets the new Version: ErrConflict where
 	// the version is another, where two attempts would be live, or where an event number is taken; ErrCallExists where
-	// a call of Change.Calls was permitted before. After any error nothing was written.
+	// a call of Change.Calls was permitted before; ErrClaimLost where Change.Claim is another's by now. After any error
+	// nothing was written.
 	Save(ctx context.Context, s *session.Session, c session.Change) error
 	// FindRun names the session and attempt of a run's token. ErrNotFound.
 	FindRun(ctx context.Context, token string) (sessionID string, attempt int, err error)

@@ -39,12 +39,16 @@ func (in Submission) instrument() providers.Instrument {
 // Submit begins an attempt and returns once it is written down; the gateway is called in the background.
 // session.ErrBusy where an attempt lives (a second click, another tab), ErrEnded where none may begin any more.
 func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
+	return f.submit(ctx, nil, id, in)
+}
+
+func (f *Flow) submit(ctx context.Context, claim *session.Claim, id string, in Submission) error {
 	if in.Kind == "" {
 		in.Kind = "card"
 	}
 	var a *session.Attempt
 	done := f.inFlight.take(id)
-	s, err := f.update(ctx, id, func(t *session.Turn) error {
+	s, err := f.update(ctx, id, under(claim, func(t *session.Turn) error {
 		if err := t.Attempts().MayBegin(); err != nil {
 			return err
 		}
@@ -64,7 +68,7 @@ func (f *Flow) Submit(ctx context.Context, id string, in Submission) error {
 		var err error
 		a, err = t.Attempts().Begin(begin)
 		return err
-	})
+	}))
 	if err != nil {
 		done()
 		return err

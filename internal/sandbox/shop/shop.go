@@ -126,6 +126,10 @@ func (s *Shop) basket(form url.Values) *basketView {
 		}
 		return allowed[0]
 	}
+	var tags []string
+	for _, l := range languages {
+		tags = append(tags, l[0])
+	}
 	v := &basketView{Frame: page.Frame{Title: "Demo shop", Section: "shop"}, Accounts: s.o.Accounts, Languages: languages}
 	digits := map[string]int{}
 	for _, r := range rates {
@@ -135,7 +139,7 @@ func (s *Shop) basket(form url.Values) *basketView {
 	v.Currency = choice("currency", v.Currencies...)
 	v.Account = choice("account", s.o.Accounts...)
 	v.Capture = choice("capture", "automatic", "manual")
-	v.Language = choice("locale", languages[0][0], languages[1][0], languages[2][0])
+	v.Language = choice("locale", tags...)
 	for n, it := range items {
 		l := line{item: it, Price: price(it.cents, v.Currency)}
 		if q, err := strconv.Atoi(form.Get(it.ID)); err == nil {

@@ -1,0 +1,399 @@
+package handlers
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image/png"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/boombuler/barcode"
+	"github.com/boombuler/barcode/qr"
+	"github.com/labstack/echo/v4"
+
+	"tollgate/internal/wallet"
+	"tollgate/providers"
+	"tollgate/session"
+	"tollgate/templates"
+	"tollgate/threeds"
+)
+
+// screens are the pages of the one address: what GET shows there is a function of the stored state.
+type screens struct{ visit }
+
+// form is what a refused submission leaves to show again. Number and code never are.
+type form struct {
+	stale        bool
+	newCard      bool // another card than the saved ones
+	phone        string
+	login        templates.LoginError
+	chosen       string // a saved card
+	expiry, name string
+	errors       templates.CardErrors
+}
+
+// outcomes are what the last page says of a session's status.
+var outcomes = map[session.Status]templates.Outcome{
+	session.StatusPaid:              templates.OutcomePaid,
+	session.StatusPartiallyRefunded: templates.OutcomePaid,
+	session.StatusAuthorized:        templates.OutcomeAuthorized,
+	session.StatusRefunded:          templates.OutcomeRefunded,
+	session.StatusVoided:            templates.OutcomeVoided,
+	session.StatusDeclined:          templates.OutcomeDeclined,
+	session.StatusCancelled:         templates.OutcomeCancelled,
+	session.StatusExpired:           templates.OutcomeExpired,
+}
+
+// page shows what is true now.
+func (p screens) page(c echo.Context, s *session.Session, f form) error {
+	switch v := viewOf(s); v.page {
+	case pageStart:
+		if s.Remaining(p.Now()) == 0 {
+			return p.result(c, s, templates.OutcomeExpired)
+		}
+		return p.begin(c, s, f)
+	case pageEnd:
+		return p.result(c, s, outcomes[v.status])
+	case pageLogin:
+		return p.login(c, s, f)
+	case pageCard:
+		return p.sameCard(c, s, s.Live(), f)
+	case pageMethod, pageBank, pageGateway, pageRedirect, pageScan:
+		return p.step(c, s, s.Live(), v.page)
+	case pageChecking:
+		return p.wait(c, s, templates.WaitChecking)
+	}
+	return p.wait(c, s, templates.WaitProcessing)
+}
+
+// begin shows how a payment begins: the login where the account wants the customer first, the choice of a saved card, a
+// button where no card is needed here, or the card form.
+func (p screens) begin(c echo.Context, s *session.Session, f form) error {
+	if f.errors.Any() || f.stale {
+		return p.card(c, s, f)
+	}
+	if p.Flow.Logins.Needed(s) {
+		return p.login(c, s, f)
+	}
+	switch s.Method {
+	case "qr", "sberpay", "hosted":
+		return p.startPage(c, s, f)
+	}
+	if !f.newCard {
+		cards, err := p.savedCards(c, s)
+		if errors.Is(err, wallet.ErrLogin) {
+			if s, err = p.load(c); err == nil && p.Flow.Logins.Needed(s) {
+				return p.login(c, s, f)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if len(cards) > 0 {
+			return p.choice(c, s, cards, f)
+		}
+		if s.Method == "saved_card" {
+			if offers, err := p.offersSaved(c, s); err != nil {
+				return err
+			} else if offers {
+				return p.offer(c, s)
+			}
+		}
+	}
+	return p.card(c, s, f)
+}
+
+func (p screens) wait(c echo.Context, s *session.Session, why templates.WaitReason) error {
+	page := templates.WaitPage{Layout: p.layout(c, s), Reason: why, Next: payPath(s.ID), EventsURL: eventsURL(s)}
+	if a := s.Live(); a != nil && p.Now().Sub(a.CreatedAt) > time.Minute {
+		page.Long = true
+	}
+	return render(c, p.Options, http.StatusOK, ownPage, "", templates.Wait(page))
+}
+
+func eventsURL(s *session.Session) string {
+	return payPath(s.ID) + "/events?view=" + url.QueryEscape(viewOf(s).String())
+}
+
+// sameCard asks for an attempt's card once more. Which one it was is said to the browser that typed it only.
+func (p screens) sameCard(c echo.Context, s *session.Session, a *session.Attempt, f form) error {
+	page := templates.CardPage{AskAgain: true}
+	if id := p.Browsers.Known(c.Request().Context()); id != "" && id == a.BrowserID {
+		page.AskLast4 = a.Card.Last4
+	}
+	return p.cardPage(c, s, f, page)
+}
+
+// card shows the card form.
+func (p screens) card(c echo.Context, s *session.Session, f form) error {
+	return p.cardPage(c, s, f, templates.CardPage{})
+}
+
+func (p screens) cardPage(c echo.Context, s *session.Session, f form, page templates.CardPage) error {
+	token, err := p.Browsers.CSRF(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	page.Layout, page.Action, page.CSRF = p.layout(c, s), payPath(s.ID)+"/card", token
+	page.Expiry, page.Name, page.Errors, page.Stale = f.expiry, f.name, f.errors, f.stale
+	page.Brands, page.AskTo = []string{"visa", "mastercard", "mir", "unionpay", "amex"}, s.AsksTarget() && !page.AskAgain
+	if !page.AskAgain {
+		page.CancelAction = payPath(s.ID) + "/cancel"
+		if offers, err := p.offersSaved(c, s); err != nil {
+			return err
+		} else if offers && !f.newCard {
+			page.SavedAction = payPath(s.ID) + "/customer"
+		}
+		if a := s.Last(); a != nil && !f.errors.Any() && !f.stale {
+			switch {
+			case a.State == session.Declined && a.Decline != nil:
+				page.Decline = string(a.Decline.Reason)
+			case a.State == session.Failed, a.State == session.Abandoned:
+				page.NotCharged = true
+			}
+			page.AttemptsLeft = session.MaxAttempts - len(s.Attempts)
+		}
+	}
+	code := http.StatusOK
+	if f.errors.Any() || f.stale {
+		code = http.StatusUnprocessableEntity
+	}
+	return render(c, p.Options, code, ownPage, "", templates.Card(page))
+}
+
+func (p screens) choice(c echo.Context, s *session.Session, cards []wallet.SavedCard, f form) error {
+	token, err := p.Browsers.CSRF(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	page := templates.SavedCardsPage{
+		Layout: p.layout(c, s), Action: payPath(s.ID) + "/saved", CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
+		AskCVC: p.Flow.Accounts[s.Account].AsksCode(), AskTo: s.AsksTarget(), Chosen: f.chosen, Errors: f.errors,
+	}
+	for _, one := range cards {
+		page.Cards = append(page.Cards, templates.SavedCard{
+			ID: one.ID, Brand: one.Card.Brand, Last4: one.Card.Last4, Expiry: one.Expiry,
+		})
+	}
+	return render(c, p.Options, codeOf(f.errors.Any()), ownPage, "", templates.SavedCards(page))
+}
+
+// offer is the button in place of the choice, until somebody has asked for the saved cards.
+func (p screens) offer(c echo.Context, s *session.Session) error {
+	token, err := p.Browsers.CSRF(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return render(c, p.Options, http.StatusOK, ownPage, "", templates.SavedOffer(templates.SavedOfferPage{
+		Layout: p.layout(c, s), Action: payPath(s.ID) + "/customer", NewCard: payPath(s.ID) + "/new",
+		CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
+	}))
+}
+
+// startPage is a button for payments that need no card here.
+func (p screens) startPage(c echo.Context, s *session.Session, f form) error {
+	token, err := p.Browsers.CSRF(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	page := templates.StartPage{
+		Layout: p.layout(c, s), Action: payPath(s.ID) + "/start", CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
+		Hosted: s.Method == "hosted", AskPhone: s.Method == "sberpay" && s.Customer.Phone == "", Phone: f.phone, Error: f.login,
+	}
+	if a := s.Last(); a != nil && f.login == "" {
+		switch {
+		case a.State == session.Declined && a.Decline != nil:
+			page.Decline = string(a.Decline.Reason)
+		case a.State == session.Failed, a.State == session.Abandoned:
+			page.NotCharged = true
+		}
+	}
+	return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.Start(page))
+}
+
+// codeOf is the status of a form that is shown, or shown again with what is wrong.
+func codeOf(wrong bool) int {
+	if wrong {
+		return http.StatusUnprocessableEntity
+	}
+	return http.StatusOK
+}
+
+// login asks for the phone, then for the code.
+func (p screens) login(c echo.Context, s *session.Session, f form) error {
+	token, err := p.Browsers.CSRF(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	browser := p.Browsers.Known(c.Request().Context())
+	lost, cancel := s.LoginLost(), payPath(s.ID)+"/cancel"
+	if lost {
+		cancel = ""
+	}
+	asksCode := s.Login != nil && s.Login.Challenge != "" && browser != "" && s.Login.Browser == browser
+	dead := asksCode && (p.Flow.Logins.CodeExpired(s) || s.TriesUsedUp())
+	if (!asksCode || dead) && s.CodesUsedUp() || !asksCode && s.PhonesUsedUp() && s.Login.Customer == "" {
+		if lost {
+			return p.wait(c, s, templates.WaitChecking) // somebody may still log in elsewhere
+		}
+		return render(c, p.Options, http.StatusOK, ownPage, "", templates.LoginOver(templates.LoginOverPage{
+			Layout: p.layout(c, s), CancelAction: cancel, CSRF: token,
+		}))
+	}
+	if !asksCode || slices.Contains(phoneErrors, f.login) {
+		if f.login == templates.PhoneUnknown && lost {
+			f.login = templates.PhoneOther
+		}
+		page := templates.LoginPhonePage{
+			Layout: p.layout(c, s), Action: payPath(s.ID) + "/phone", CancelAction: cancel, CSRF: token, Phone: f.phone,
+			Error: f.login, Checking: lost,
+		}
+		switch {
+		case s.Customer.Phone == "":
+		case page.Phone == "" && p.mine(c, s):
+			page.Phone = s.Customer.Phone
+		case free(s):
+			page.KnownAction = payPath(s.ID) + "/customer"
+		}
+		return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.LoginPhone(page))
+	}
+	page := templates.LoginCodePage{
+		Layout: p.layout(c, s), Action: payPath(s.ID) + "/code", CancelAction: cancel, CSRF: token,
+		PhoneText: maskPhone(s.Login.Phone), Left: int(p.Flow.Logins.CodeLeft(s).Round(time.Second) / time.Second),
+		Error: f.login, Checking: lost,
+	}
+	if !s.CodesUsedUp() {
+		page.AgainAction = payPath(s.ID) + "/code/again"
+		if !lost {
+			page.OtherAction = payPath(s.ID) + "/phone/other"
+		}
+	}
+	switch {
+	case s.TriesUsedUp():
+		page.Error, page.Left = templates.CodeUsedUp, 0
+	case f.login == "" && p.Flow.Logins.CodeExpired(s):
+		page.Error = templates.CodeExpired
+	}
+	return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.LoginCode(page))
+}
+
+// phoneErrors are shown at the phone, though a code may be asked for.
+var phoneErrors = []templates.LoginError{
+	templates.PhoneMissing, templates.PhoneInvalid, templates.PhoneUnknown,
+	templates.PhoneOther, templates.PhoneMany, templates.PhoneDown,
+}
+
+func maskPhone(phone string) string {
+	if len(phone) < 6 {
+		return "•••"
+	}
+	return "+" + phone[:1] + " ••• ••• " + phone[len(phone)-4:len(phone)-2] + " " + phone[len(phone)-2:]
+}
+
+// step shows what the browser has to do elsewhere.
+func (p screens) step(c echo.Context, s *session.Session, a *session.Attempt, at pageKind) error {
+	n, err := nonce(p.Rand)
+	if err != nil {
+		return err
+	}
+	layout := p.layout(c, s)
+	layout.Nonce = n
+	first := false
+	if prefetch := c.Request().Header.Get("Sec-Purpose"); prefetch == "" { // a browser that only peeks shows nobody anything
+		if first, err = p.Flow.Shown(c.Request().Context(), s.ID, a.StepN); err != nil {
+			return err
+		}
+	}
+	step := a.Step
+	switch at {
+	case pageMethod:
+		page := templates.MethodPage{
+			Layout: layout, ID: methodID(a), EventsURL: eventsURL(s), Next: payPath(s.ID),
+			Deadline: max(1, int((a.MethodDeadline().Sub(p.Now())+1500*time.Millisecond)/time.Second)),
+		}
+		for i := range step.Forms {
+			page.Frames = append(page.Frames, fmt.Sprintf("%s/frame/%d/%d", payPath(s.ID), a.StepN, i))
+		}
+		return render(c, p.Options, http.StatusOK, methodPage, n, templates.Method(page))
+	case pageBank:
+		if len(step.Forms) != 1 {
+			return fmt.Errorf("handlers: a %s with %d forms", step.Kind, len(step.Forms))
+		}
+		return render(c, p.Options, http.StatusOK, bankPage, n, templates.Challenge(templates.ChallengePage{
+			Layout: layout, Action: step.Forms[0].Action, Fields: fields(step.Forms[0]), AutoSubmit: first, Info: step.Info,
+			EventsURL: eventsURL(s),
+		}))
+	case pageGateway:
+		return render(c, p.Options, http.StatusOK, bankPage, n, templates.Leave(templates.LeavePage{
+			Layout: layout, URL: p.BaseURL + fmt.Sprintf("%s/page/%d", payPath(s.ID), a.StepN), Auto: first, Info: step.Info,
+			EventsURL: eventsURL(s),
+		}))
+	case pageRedirect:
+		return render(c, p.Options, http.StatusOK, bankPage, n, templates.Leave(templates.LeavePage{
+			Layout: layout, URL: step.Link, Auto: first, Info: step.Info, EventsURL: eventsURL(s),
+		}))
+	case pageScan:
+		return p.scan(c, s, layout, step)
+	}
+	return p.wait(c, s, templates.WaitProcessing)
+}
+
+// methodID is what our own frame tells our own page: which authentication it was. It is no secret and no key.
+func methodID(a *session.Attempt) string { return strconv.Itoa(a.N) + "." + strconv.Itoa(a.StepN) }
+
+func fields(f threeds.Form) []templates.Field {
+	all := make([]templates.Field, len(f.Fields))
+	for i, field := range f.Fields {
+		all[i] = templates.Field{Name: field.Name, Value: field.Value}
+	}
+	return all
+}
+
+// scan shows a code for the bank's app.
+func (p screens) scan(c echo.Context, s *session.Session, layout templates.Layout, step *providers.Step) error {
+	page := templates.ScanPage{Layout: layout, Link: step.Link, EventsURL: eventsURL(s), Next: payPath(s.ID)}
+	if code, err := qr.Encode(step.Link, qr.M, qr.Auto); err == nil {
+		if code, err = barcode.Scale(code, 480, 480); err == nil {
+			var b bytes.Buffer
+			if err := png.Encode(&b, code); err == nil {
+				page.PNG = b.Bytes()
+			}
+		}
+	}
+	return render(c, p.Options, http.StatusOK, ownPage, layout.Nonce, templates.Scan(page))
+}
+
+// result is the end: a page that goes on to the shop, never a redirect in the chain that a form post began.
+func (p screens) result(c echo.Context, s *session.Session, outcome templates.Outcome) error {
+	page := templates.ResultPage{Layout: p.layout(c, s), Outcome: outcome, ContinueURL: continueURL(s.CancelURL, s.ID)}
+	switch outcome {
+	case templates.OutcomePaid, templates.OutcomeAuthorized:
+		page.ContinueURL, page.Delay = continueURL(s.SuccessURL, s.ID), 3
+	case templates.OutcomeRefunded, templates.OutcomeVoided:
+		page.ContinueURL = continueURL(s.SuccessURL, s.ID)
+	case templates.OutcomeCancelled:
+		page.Delay = 3
+	case templates.OutcomeDeclined:
+		if a := s.Last(); a != nil && a.Decline != nil {
+			page.Decline = string(a.Decline.Reason)
+		}
+	}
+	return render(c, p.Options, http.StatusOK, ownPage, "", templates.Result(page))
+}
+
+// continueURL is the shop's address with session={id} added to its query; what the shop has there stays as it is.
+func continueURL(shop, id string) string {
+	u, err := url.Parse(shop)
+	if err != nil {
+		return ""
+	}
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	u.RawQuery += "session=" + url.QueryEscape(id)
+	return u.String()
+}

@@ -1,0 +1,200 @@
+package handlers
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"tollgate/internal/card"
+	"tollgate/internal/i18n"
+	"tollgate/internal/wallet"
+	"tollgate/session"
+	"tollgate/session/flow"
+	"tollgate/templates"
+	"tollgate/threeds"
+)
+
+// visit is what is known of a shopper who looks at a session.
+type visit struct{ Options }
+
+func (v visit) load(c echo.Context) (*session.Session, error) {
+	return v.Store.Load(c.Request().Context(), c.Param("session"))
+}
+
+func (v visit) layout(c echo.Context, s *session.Session) templates.Layout {
+	t := v.language(c, s)
+	return templates.Layout{
+		T: t, MerchantName: v.Merchants.Name(s.Merchant), OrderText: s.OrderID, Description: s.Description,
+		AmountText:    i18n.FormatAmount(t.Lang(), s.Amount.Minor+s.Fee, s.Amount.Currency.Digits, s.Amount.Currency.Code),
+		SandboxNotice: v.Sandbox, Self: payPath(s.ID), Transfer: transferOf(t.Lang(), s, v.mine(c, s)),
+	}
+}
+
+// transferOf is what the pages of a transfer say of it; nil for a payment. The card that the merchant named is a saved one of
+// the customer's, and shown to nobody else.
+func transferOf(lang string, s *session.Session, mine bool) *templates.Transfer {
+	if s.Kind != session.KindTransfer {
+		return nil
+	}
+	var shown templates.Transfer
+	if s.Fee > 0 {
+		shown.SumText = i18n.FormatAmount(lang, s.Amount.Minor, s.Amount.Currency.Digits, s.Amount.Currency.Code)
+		shown.FeeText = i18n.FormatAmount(lang, s.Fee, s.Amount.Currency.Digits, s.Amount.Currency.Code)
+	}
+	if s.Target != nil && mine {
+		shown.ToLast4 = s.Target.Card.Last4
+	}
+	return &shown
+}
+
+// language is the shopper's choice, then the merchant's, then the browser's.
+func (v visit) language(c echo.Context, s *session.Session) *i18n.Localizer {
+	chosen := ""
+	if c.Get(visited) != nil {
+		chosen = v.Browsers.Language(c.Request().Context())
+	}
+	return v.Texts.For(chosen, s.Locale, c.Request().Header.Get("Accept-Language"))
+}
+
+// mine tells whether this browser is the customer's: the one that logged in, else the first that asked for what is theirs.
+// Looking at a page makes no browser so.
+func (v visit) mine(c echo.Context, s *session.Session) bool {
+	id := v.Browsers.Known(c.Request().Context())
+	if s.Login != nil && s.Login.Done {
+		return id != "" && s.Login.Browser == id
+	}
+	return id != "" && s.FirstBrowser == id
+}
+
+// free tells whether this browser may still become the customer's.
+func free(s *session.Session) bool {
+	return s.FirstBrowser == "" && s.Login == nil && s.Live() == nil && s.Status() == session.StatusOpen
+}
+
+// offersSaved tells whether there are saved cards that the first browser to ask for them may see.
+func (v visit) offersSaved(c echo.Context, s *session.Session) (bool, error) {
+	if !free(s) || s.Customer.ID == "" || v.Flow.Logins.Needed(s) {
+		return false, nil
+	}
+	cards, err := v.customersCards(c, s)
+	return len(cards) > 0, err
+}
+
+// savedCards are the customer's, for the customer's browser only. wallet.ErrLogin where the customer has to log in again.
+func (v visit) savedCards(c echo.Context, s *session.Session) ([]wallet.SavedCard, error) {
+	if !v.mine(c, s) {
+		return nil, nil
+	}
+	return v.customersCards(c, s)
+}
+
+// customersCards are the customer's, whoever looks.
+func (v visit) customersCards(c echo.Context, s *session.Session) ([]wallet.SavedCard, error) {
+	if s.Customer.ID == "" && s.Login == nil {
+		return nil, nil
+	}
+	cards, err := v.Flow.SavedCards(c.Request().Context(), s)
+	if errors.Is(err, wallet.ErrLogin) {
+		return nil, err
+	}
+	if err != nil { // a gateway that cannot list them just now costs the choice, not the payment
+		v.Log.Warn("saved cards cannot be listed", "session", s.ID, "error", err)
+		return nil, nil
+	}
+	if s.Target != nil { // a card cannot pay itself
+		cards = slices.DeleteFunc(cards, func(c wallet.SavedCard) bool { return c.ID == s.Target.Saved })
+	}
+	if s.SavedCard != "" {
+		for _, one := range cards {
+			if one.ID == s.SavedCard {
+				return []wallet.SavedCard{one}, nil
+			}
+		}
+	}
+	return cards, nil
+}
+
+// logsIn tells whether the shopper has to log in now: before the card, or because the payment that is under way has lost
+// its customer.
+func (v visit) logsIn(s *session.Session) bool {
+	return v.Flow.Logins.Needed(s) && (s.Status() == session.StatusOpen || s.LoginLost())
+}
+
+// atStep finds the live attempt at the step of the address; an older address is not found, though the session is told.
+func (v visit) atStep(c echo.Context) (*session.Session, *session.Attempt, error) {
+	s, err := v.load(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	a := s.Live()
+	if a == nil || a.State != session.Shopper || a.Step == nil || strconv.Itoa(a.StepN) != c.Param("step") {
+		return s, nil, session.ErrNotFound
+	}
+	return s, a, nil
+}
+
+// read checks the card form. All faults are found at once.
+func (v visit) read(c echo.Context) (flow.Submission, form) {
+	f := form{expiry: cut(c.FormValue("expiry"), 10), name: cut(strings.TrimSpace(c.FormValue("name")), 64)}
+	var in flow.Submission
+	var err error
+	in.Card.Number, err = card.ParseNumber(cut(c.FormValue("number"), 40))
+	f.errors.Number = cardError(err)
+	in.Card.Month, in.Card.Year, err = card.ParseExpiry(f.expiry, v.Now())
+	f.errors.Expiry = cardError(err)
+	in.Card.Code, err = card.ParseCode(cut(c.FormValue("cvc"), 10))
+	f.errors.CVC = cardError(err)
+	in.Card.Name = f.name
+	switch {
+	case f.name == "":
+		f.errors.Name = templates.NameMissing
+	case strings.ContainsAny(f.name, "0123456789<>\"\\") || strings.ContainsFunc(f.name, func(r rune) bool { return r < ' ' }):
+		f.errors.Name = templates.NameInvalid
+	}
+	v.browser(c, &in)
+	// A number typed into the wrong field is not shown again.
+	if digitCount(f.name) > 6 {
+		f.name = ""
+	}
+	if digitCount(f.expiry) > 6 {
+		f.expiry = ""
+	}
+	return in, f
+}
+
+func cut(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n])
+	}
+	return s
+}
+
+func cardError(err error) templates.CardError {
+	for _, e := range []struct {
+		is  error
+		say templates.CardError
+	}{
+		{card.ErrNumberMissing, templates.NumberMissing}, {card.ErrNumberLength, templates.NumberInvalid},
+		{card.ErrNumberCheck, templates.NumberInvalid},
+		{card.ErrExpiryMissing, templates.ExpiryMissing}, {card.ErrExpiryFormat, templates.ExpiryInvalid},
+		{card.ErrExpired, templates.ExpiryPast},
+		{card.ErrCodeMissing, templates.CVCMissing}, {card.ErrCodeFormat, templates.CVCInvalid},
+	} {
+		if errors.Is(err, e.is) {
+			return e.say
+		}
+	}
+	return ""
+}
+
+// browser notes what gateways and banks want to know of the shopper's browser.
+func (v visit) browser(c echo.Context, in *flow.Submission) {
+	in.IP, in.BrowserID = c.RealIP(), v.Browsers.Known(c.Request().Context())
+	in.Browser = threeds.ReadBrowserData(c.Request().Header, in.IP, c.Request().PostForm)
+	if in.Browser.AcceptHeader == "" {
+		in.Browser.AcceptHeader = "*/*" // what its absence means (RFC 9110 §12.5.1); gateways insist on one
+	}
+}
