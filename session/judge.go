@@ -80,6 +80,9 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 		t.warn("inquiry answered for something else", "attempt", a.N, "what", other)
 		return t.inquireLater(a)
 	}
+	if st.Outcome == providers.HoldLeft && !a.State.Live() && !a.State.Good() {
+		return t.onHoldLeft(a, st)
+	}
 	if !a.State.Live() { // a second look at a final state: only money would have changed it
 		return t.recheckLater(a)
 	}

@@ -229,7 +229,7 @@ const maxReleases = 5
 // onHoldLeft is a payment whose debit was refused while its hold stands. The hold is released as an operation under the call
 // book; only the gateway's word that it is gone ends the attempt, and until then no other begins.
 func (t verdict) onHoldLeft(a *Attempt, st providers.Standing) error {
-	if a.Decline == nil || !st.VoidRefused { // what refuses the void says nothing of the debit
+	if a.State.Live() && (a.Decline == nil || !st.VoidRefused) { // what refuses the void says nothing of the debit
 		a.Decline = orOther(st.Decline)
 	}
 	if err := t.markOverdue(a); err != nil {
@@ -247,7 +247,7 @@ func (t verdict) onHoldLeft(a *Attempt, st providers.Standing) error {
 		if st.VoidRefused || !t.S.released(a) {
 			t.needsReview(a)
 		}
-		return t.inquireLater(a)
+		return t.followHold(a)
 	}
 	amount := st.Held
 	if amount == 0 {
@@ -258,7 +258,16 @@ func (t verdict) onHoldLeft(a *Attempt, st providers.Standing) error {
 		return err
 	}
 	t.After = append(t.After, Release{op.N})
-	return t.inquireLater(a)
+	return t.followHold(a)
+}
+
+// followHold asks again by the schedule. That of an attempt that has ended may be over: what was decided is saved all the
+// same, and the release has an inquiry of its own.
+func (t verdict) followHold(a *Attempt) error {
+	if err := t.inquireLater(a); !errors.Is(err, ErrNothing) {
+		return err
+	}
+	return nil
 }
 
 // released tells whether the gateway took the release of an attempt's hold.
@@ -397,7 +406,7 @@ func (t Operations) move(op *Operation, to OpState) error {
 		a := t.S.Attempt(op.Attempt)
 		switch {
 		case op.Release && !to.Open():
-			t.inquire(a, t.Now)
+			t.look(a, t.Now)
 		case to == OpSucceeded:
 			if err := t.moveSums(a, op); err != nil {
 				return err

@@ -578,3 +578,38 @@ func TestAReleaseSurvivesDeathAtEveryPlace(t *testing.T) {
 		})
 	}
 }
+
+// An attempt that was proved to have failed may turn out to hold the shopper's money after all, without having taken it.
+func TestAHoldLeftUnderAnAttemptThatHasEndedIsReleasedToo(t *testing.T) {
+	t.Parallel()
+	h, g := debitRefused(t)
+	h.gw.pay = never(h)
+	h.submit()
+	h.forward(2 * time.Minute)
+	h.is(session.Failed)
+	h.leaves(providers.Standing{Outcome: providers.HoldLeft, Held: 123_450})
+	g.do = func(providers.Op) (providers.OpResult, error) {
+		h.leaves(providers.Standing{Outcome: providers.Voided})
+		return providers.OpResult{State: providers.OpSucceeded}, nil
+	}
+	h.forward(time.Hour)
+	if a := h.is(session.Failed); len(g.done) != 1 || a.NeedsReview {
+		t.Errorf("released %d times, needs review %v", len(g.done), a.NeedsReview)
+	}
+}
+
+func TestAHoldLeftUnderAnEndedAttemptThatIsNotReleasedWaitsForAPerson(t *testing.T) {
+	t.Parallel()
+	h, g := debitRefused(t)
+	h.gw.pay = never(h)
+	h.submit()
+	h.forward(2 * time.Minute)
+	h.leaves(providers.Standing{Outcome: providers.HoldLeft, Held: 123_450})
+	g.do = func(providers.Op) (providers.OpResult, error) {
+		return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: providers.OtherReason}}, nil
+	}
+	h.forward(time.Hour)
+	if a := h.is(session.Failed); len(g.done) != 1 || !a.NeedsReview || h.told("payment.needs_review") != 1 {
+		t.Errorf("released %d times, needs review %v; events %v", len(g.done), a.NeedsReview, h.events())
+	}
+}
