@@ -643,9 +643,16 @@ type Attempt struct {
 	// Decline Why it was refused.
 	Decline *Decline `json:"decline,omitempty"`
 
+	// HeldFor In what the gateway's word is not of this payment: `amount`, `currency`, `reference`, `sums`, … Nothing is taken for paid, and
+	// no other card begins, until the gateway says otherwise.
+	HeldFor string `json:"held_for,omitempty"`
+
 	// Instrument What is paid with. `payout` is for sessions of that kind.
 	Instrument Instrument `json:"instrument"`
 	N          int        `json:"n"`
+
+	// NeedsReview A person has to look. Nothing more is found out by asking the gateway.
+	NeedsReview bool `json:"needs_review,omitempty"`
 
 	// PaidLate It was approved after the session had ended otherwise. Refund it or ship.
 	PaidLate bool `json:"paid_late,omitempty"`
@@ -996,6 +1003,9 @@ type EventData struct {
 	// Failures Failed tries in a row.
 	Failures       int    `json:"failures,omitempty"`
 	GatewayOrderID string `json:"gateway_order_id,omitempty"`
+
+	// HeldFor Why a payment is held: in what the gateway's word is not of it.
+	HeldFor string `json:"held_for,omitempty"`
 
 	// Kind The operation's kind.
 	Kind string `json:"kind,omitempty"`

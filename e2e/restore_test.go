@@ -114,6 +114,15 @@ func TestASessionThatWasLostWithARestoreIsNotPaidAgainUnderItsOrderID(t *testing
 	if got.OutcomeKnown || got.Status == "paid" || len(got.Attempts) != 1 || w.charges(t, lost.OrderID) != 1 {
 		t.Errorf("session %s, outcome known %v, %d attempts, charged %d times", got.Status, got.OutcomeKnown, len(got.Attempts), w.charges(t, lost.OrderID))
 	}
+	var told struct {
+		Attempts []struct {
+			HeldFor     string `json:"held_for"`
+			NeedsReview bool   `json:"needs_review"`
+		}
+	}
+	if w.api(t, "GET", "/v1/sessions/"+again.ID, nil, &told); len(told.Attempts) != 1 || told.Attempts[0].HeldFor == "" || !told.Attempts[0].NeedsReview {
+		t.Errorf("the merchant is told %+v", told)
+	}
 	if page, err = v.get(again.URL); err != nil || page.kind() == "card" {
 		t.Errorf("the page shown is %s, %v", page.kind(), err)
 	}

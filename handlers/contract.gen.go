@@ -643,9 +643,16 @@ type Attempt struct {
 	// Decline Why it was refused.
 	Decline *Decline `json:"decline,omitempty"`
 
+	// HeldFor In what the gateway's word is not of this payment: `amount`, `currency`, `reference`, `sums`, … Nothing is taken for paid, and
+	// no other card begins, until the gateway says otherwise.
+	HeldFor string `json:"held_for,omitempty,omitzero"`
+
 	// Instrument What is paid with. `payout` is for sessions of that kind.
 	Instrument Instrument `json:"instrument"`
 	N          int        `json:"n"`
+
+	// NeedsReview A person has to look. Nothing more is found out by asking the gateway.
+	NeedsReview bool `json:"needs_review,omitempty,omitzero"`
 
 	// PaidLate It was approved after the session had ended otherwise. Refund it or ship.
 	PaidLate bool `json:"paid_late,omitempty,omitzero"`
