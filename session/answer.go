@@ -116,7 +116,7 @@ func (t Arrivals) Returned(n int, token string, in threeds.Reply, sealed string)
 		if !t.inquireSoon(a) {
 			return Arrival{}, ErrNothing
 		}
-		return Arrival{Asked: !a.NextAsk.After(t.Now)}, nil
+		return Arrival{Asked: !a.NextInquiry.After(t.Now)}, nil
 	}
 	run.Sealed = sealed
 	a.noteReply(t.Now, in)
@@ -137,14 +137,14 @@ func (t Arrivals) inquireSoon(a *Attempt) bool {
 	if a.State != Shopper && a.State != Gateway && a.State != Unknown {
 		return false
 	}
-	at := a.AskedAt.Add(fastFirst)
+	at := a.InquiredAt.Add(fastFirst)
 	if at.Before(t.Now) {
 		at = t.Now
 	}
-	if !a.NextAsk.IsZero() && !a.NextAsk.After(at) && a.NextAsk.After(t.Now) {
+	if !a.NextInquiry.IsZero() && !a.NextInquiry.After(at) && a.NextInquiry.After(t.Now) {
 		return false
 	}
-	a.NextAsk = at
+	a.NextInquiry = at
 	t.inquire(a, at)
 	return true
 }

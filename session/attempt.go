@@ -53,7 +53,7 @@ func (t Attempts) MayBegin() error {
 	switch {
 	case s.Live() != nil:
 		return ErrBusy
-	case s.Status() != StatusOpen, len(s.Attempts) >= MaxAttempts, s.Good() != nil:
+	case s.Status() != StatusOpen, len(s.Attempts) >= MaxAttempts, s.FundedAttempt() != nil:
 		return ErrEnded
 	case !t.Now.Before(s.ExpiresAt):
 		return ErrEnded
@@ -112,7 +112,7 @@ func (t Attempts) NextReference(n, ahead int) error {
 	if a == nil {
 		return ErrStale
 	}
-	t.S.RefBase += ahead
+	t.S.EarlierAttempts += ahead
 	a.Ref = providers.Ref{Reference: t.S.Reference(n)}
 	return nil
 }
@@ -149,7 +149,7 @@ type Outgoing struct {
 // there is. ErrNothing where the attempt is elsewhere by now, or where money stands for the session already.
 func (t Attempts) Permit(n int, out Outgoing) (Call, error) {
 	a := t.S.Attempt(n)
-	if a == nil || a.State != out.From || a.StepN != out.StepN || t.S.otherMoney(a) != nil {
+	if a == nil || a.State != out.From || a.StepN != out.StepN || t.S.otherFunded(a) != nil {
 		return Call{}, ErrNothing
 	}
 	if out.Ref != nil {

@@ -29,7 +29,7 @@ type InquiryAnswer struct {
 // Inquired applies what an inquiry about attempt n brought.
 func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 	a := t.S.Attempt(n)
-	a.AskedAt, a.NextAsk = t.Now, time.Time{}
+	a.InquiredAt, a.NextInquiry = t.Now, time.Time{}
 	a.Note(in.Wire...)
 	if in.Err == nil {
 		return verdict{t}.applyStanding(a, in.Seen, in.Standing)
@@ -169,7 +169,7 @@ func (t *Turn) settled(a *Attempt) bool {
 func (t *Turn) LostStep(a *Attempt) bool {
 	switch a.State {
 	case Shopper:
-		return !t.Now.Before(a.StepAt.Add(ChallengeWait)) || t.S.otherMoney(a) != nil
+		return !t.Now.Before(a.StepAt.Add(ChallengeWait)) || t.S.otherFunded(a) != nil
 	case Unknown, Gateway:
 		return t.settled(a) && !t.Now.Before(a.UpdatedAt.Add(t.Rules.SettleAfter))
 	}
@@ -191,9 +191,9 @@ func mismatch(s *Session, a *Attempt, st providers.Standing) string {
 	held, captured := s.Amount.Minor, s.Amount.Minor
 	switch a.State {
 	case Authorized:
-		held = a.Held // of which a part may have been voided
+		held = a.AmountAuthorized // of which a part may have been voided
 	case Paid:
-		held, captured = a.Held, a.Captured // of a hold perhaps a part
+		held, captured = a.AmountAuthorized, a.Captured // of a hold perhaps a part
 	}
 	switch {
 	case st.Reference != "" && st.Reference != a.Ref.Reference:
@@ -204,7 +204,7 @@ func mismatch(s *Session, a *Attempt, st providers.Standing) string {
 		return "currency"
 	case st.Amount.Currency.Code != "" && st.Amount.Minor != s.Amount.Minor:
 		return "amount"
-	case !possible(s, a, st):
+	case !sumsPossible(s, a, st):
 		return "sums"
 	case st.Outcome == providers.Authorized && st.Held != 0 && st.Held != held:
 		return "amount authorized"
@@ -214,13 +214,13 @@ func mismatch(s *Session, a *Attempt, st providers.Standing) string {
 	return ""
 }
 
-// possible tells whether the sums of a standing can be: nothing negative, no more held than was asked for, no more taken
+// sumsPossible tells whether the sums of a standing are possible: nothing negative, no more held than was asked for, no more taken
 // than was held (after a part of it was voided, than what was left), no more given back than was taken. A sum of 0 may
 // not have been stated.
-func possible(s *Session, a *Attempt, st providers.Standing) bool {
+func sumsPossible(s *Session, a *Attempt, st providers.Standing) bool {
 	most := s.Amount.Minor
 	if a.State == Authorized {
-		most = a.Held
+		most = a.AmountAuthorized
 	}
 	if st.Held != 0 {
 		most = min(most, st.Held)
@@ -245,7 +245,7 @@ func (t *Turn) needsReview(a *Attempt) {
 
 // onMismatch: the gateway approved another amount, currency or order than ours; it needs review.
 func (t verdict) onMismatch(a *Attempt, what string) error {
-	a.HeldFor = what
+	a.Mismatch = what
 	t.alarm("the gateway approved something else than we asked", "attempt", a.N, "what", what)
 	if err := t.markOverdue(a); err != nil {
 		return err
@@ -281,7 +281,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 		}
 	}
 	if a.State != Authorized { // the money counts, unless the session has ended or was paid otherwise
-		a.PaidLate = s.End != "" || s.otherMoney(a) != nil
+		a.PaidLate = s.ClosedReason != "" || s.otherFunded(a) != nil
 	}
 	if a.State == New {
 		if err := t.markOverdue(a); err != nil {
@@ -291,8 +291,8 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	if _, err := next(a.State, trigger); err != nil {
 		return t.inquireLater(a) // authorized, seen again: nothing new
 	}
-	a.Held, a.Captured, a.Refunded = held, captured, st.Refunded
-	a.Decline, a.HeldFor = nil, ""
+	a.AmountAuthorized, a.Captured, a.Refunded = held, captured, st.Refunded
+	a.Decline, a.Mismatch = nil, ""
 	if err := t.move(a, trigger); err != nil {
 		return err
 	}
@@ -337,11 +337,11 @@ func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 		a.Decline = st.LastTry
 		return t.endCalling(a, Decline)
 	}
-	if a.State == Held { // other money stands under its number: nothing goes there
+	if a.State == Mismatched { // other money stands under its number: nothing goes there
 		return t.inquireLater(a)
 	}
 	failed := failedInARow(a)
-	rested := failed == 0 || !t.Now.Before(a.lastAnswer().Add(againAfter(failed)))
+	rested := failed == 0 || !t.Now.Before(a.lastAnswer().Add(resendAfter(failed)))
 	if a.State != Shopper && a.Step != nil && (st.Next == nil || sameStep(*a.Step, *st.Next)) {
 		switch {
 		case run.LaterAnswer && (failed > 0 || run.UnreadableAnswer) && rested:
@@ -461,7 +461,7 @@ func (t verdict) inquireLater(a *Attempt) error {
 		}
 	default:
 		var more bool
-		if wait, more = inquiryAfter(t.Now.Sub(a.newsAt()), a.Unclear || a.State == Held); !more {
+		if wait, more = inquiryAfter(t.Now.Sub(a.newsAt()), a.Unclear || a.State == Mismatched); !more {
 			t.needsReview(a)
 			return nil
 		}
@@ -478,14 +478,14 @@ func (t *Turn) inquireAtDeadline(a *Attempt) {
 
 // recheckLater follows a final state that was proved without the gateway's own final word.
 func (t verdict) recheckLater(a *Attempt) error {
-	if a.State.Good() || a.State == Declined {
+	if a.State.Funded() || a.State == Declined {
 		return ErrNothing
 	}
-	wait, more := lookAfter(t.Now.Sub(a.newsAt()))
+	wait, more := recheckAfter(t.Now.Sub(a.newsAt()))
 	if !more {
 		return ErrNothing
 	}
-	t.look(a, t.Now.Add(wait))
+	t.recheck(a, t.Now.Add(wait))
 	return nil
 }
 
@@ -504,7 +504,7 @@ func (t *Turn) CalledBack(n int, gatewayOrder string) error {
 	if a.Ref.OrderID == "" && gatewayOrder != "" && a.State != New {
 		a.Ref.OrderID = gatewayOrder
 	}
-	t.look(a, t.Now)
+	t.recheck(a, t.Now)
 	if op := t.S.openOn(a); op != nil { // perhaps it speaks of that
 		t.inquireOperation(op, t.Now)
 	}

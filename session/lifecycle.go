@@ -19,7 +19,7 @@ func (t *Turn) Expire() error {
 	if t.S.Status() != StatusOpen {
 		return ErrNothing
 	}
-	t.S.End = Expired
+	t.S.ClosedReason = Expired
 	t.record(EventSessionExpired, nil)
 	return nil
 }
@@ -31,7 +31,7 @@ func (t *Turn) Cancel() error {
 	case StatusCancelled:
 		return ErrNothing
 	case StatusOpen:
-		t.S.End = Cancelled
+		t.S.ClosedReason = Cancelled
 		t.record(EventSessionCancelled, nil)
 		return nil
 	case StatusActionRequired, StatusProcessing:

@@ -232,7 +232,7 @@ func (t Logins) LoggedIn(challenge, customer string) error {
 		a.NewsAt = t.Now
 		t.inquire(a, t.Now.Add(fastFirst))
 	} else if a != nil && (a.State == Failed || a.State == Abandoned) {
-		t.look(a, t.Now)
+		t.recheck(a, t.Now)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ var opTransitions = map[OpState][]OpState{
 	OpUnknown: {OpPending, OpSucceeded, OpFailed},
 }
 
-// Operation is money moved without a browser, on a payment.
+// Operation is a capture, void or refund of a payment.
 type Operation struct {
 	N             int                `json:"n"`
 	Kind          providers.OpKind   `json:"kind"`
@@ -44,7 +44,7 @@ type Operation struct {
 	Reference     string             `json:"reference"`
 	GatewayID     string             `json:"gateway_id,omitempty"`
 	Decline       *providers.Decline `json:"decline,omitempty"`
-	Release       bool               `json:"release,omitempty"` // by us: gives back a hold whose debit was refused
+	Release       bool               `json:"release,omitempty"` // Tollgate's own void of a hold whose debit was refused
 	Baseline      Baseline           `json:"before"`
 	Deadline      time.Time          `json:"deadline"`
 	NotFoundSince time.Time          `json:"missing,omitzero"` // since when the gateway shows no sign of it
@@ -72,9 +72,9 @@ func (b Baseline) agrees(st providers.Standing) bool {
 	return b.Outcome == st.Outcome && same(b.Held, st.Held) && same(b.Captured, st.Captured) && b.Refunded == st.Refunded
 }
 
-// books is where the payment stands as we know it.
-func books(a *Attempt) Baseline {
-	b := Baseline{Outcome: providers.Paid, Held: a.Held, Captured: a.Captured, Refunded: a.Refunded}
+// recordedSums is where the payment stands by our own records.
+func recordedSums(a *Attempt) Baseline {
+	b := Baseline{Outcome: providers.Paid, Held: a.AmountAuthorized, Captured: a.Captured, Refunded: a.Refunded}
 	if a.State == Authorized {
 		b.Outcome = providers.Authorized
 	}
@@ -91,24 +91,25 @@ var (
 	ErrUnsettled = errors.New("session: the outcome is not known yet")
 )
 
-// Good is the attempt that holds the session's money, or nil: the one that counts, else one that came late.
-func (s *Session) Good() *Attempt {
+// FundedAttempt is the attempt by which money is held or taken for the session, or nil: the one that counts, else one that
+// was approved after the session had ended.
+func (s *Session) FundedAttempt() *Attempt {
 	var late *Attempt
 	for _, a := range s.Attempts {
-		if a.State.Good() && !a.PaidLate {
+		if a.State.Funded() && !a.PaidLate {
 			return a
 		}
-		if a.State.Good() {
+		if a.State.Funded() {
 			late = a
 		}
 	}
 	return late
 }
 
-// otherMoney is another attempt than this one by which money is held or taken for the session, or nil.
-func (s *Session) otherMoney(a *Attempt) *Attempt {
+// otherFunded is another attempt than this one by which money is held or taken for the session, or nil.
+func (s *Session) otherFunded(a *Attempt) *Attempt {
 	for _, o := range s.Attempts {
-		if o != a && o.State.Good() {
+		if o != a && o.State.Funded() {
 			return o
 		}
 	}
@@ -144,12 +145,12 @@ func (t *Turn) Operations() Operations { return Operations{t} }
 // Begin writes down an operation on the session's payment. Amount 0 means all that is left. The errors say why it is
 // refused before any call.
 func (t Operations) Begin(kind providers.OpKind, amount int64) (*Operation, error) {
-	a := t.S.Good()
+	a := t.S.FundedAttempt()
 	amount, err := t.allowed(a, kind, amount)
 	if err != nil {
 		return nil, err
 	}
-	return t.write(&Operation{Kind: kind, Attempt: a.N, Amount: amount, Baseline: books(a)})
+	return t.write(&Operation{Kind: kind, Attempt: a.N, Amount: amount, Baseline: recordedSums(a)})
 }
 
 // write writes a new operation down, with the job that looks after it if its process dies.
@@ -198,12 +199,12 @@ func (t Operations) allowed(a *Attempt, kind providers.OpKind, amount int64) (in
 		if a.State != Authorized || a.Voided {
 			return 0, ErrDone
 		}
-		left = a.Held - a.Captured
+		left = a.AmountAuthorized - a.Captured
 	case providers.Void:
 		if a.State != Authorized || a.Voided {
 			return 0, ErrDone
 		}
-		if left = a.Held; amount != 0 && amount != left && !limits.Partial {
+		if left = a.AmountAuthorized; amount != 0 && amount != left && !limits.Partial {
 			return 0, ErrAmount
 		}
 	case providers.Refund:
@@ -268,9 +269,9 @@ func (s *Session) released(a *Attempt) bool {
 	})
 }
 
-// Permit writes down the permission to send operation n, if the payment stands as the operation was decided on:
-// what the gateway says of it was asked just before. Where it does not, or could not be asked (err), the operation has
-// failed: nothing was sent, and the merchant may ask again. ErrNothing where it has moved on.
+// Permit writes down the permission to send operation n, if the gateway's answer to an inquiry just made (st) agrees with what
+// the operation was decided on. Where it does not, or the inquiry failed (err), the operation has failed: nothing was sent,
+// and the merchant may ask again. ErrNothing where the operation is no longer new.
 func (t Operations) Permit(n int, st providers.Standing, err error, wire []TimelineEntry) (row Call, permitted bool, _ error) {
 	op := t.S.Operation(n)
 	if op.State != OpNew {
@@ -420,15 +421,15 @@ func (t Operations) move(op *Operation, to OpState) error {
 	return nil
 }
 
-// moveSums takes an operation that was done into the payment's books.
+// moveSums adds an operation that succeeded to the payment's sums.
 func (t Operations) moveSums(a *Attempt, op *Operation) error {
 	switch op.Kind {
 	case providers.Capture:
 		a.Captured += op.Amount
 		return t.Turn.move(a, Pay)
 	case providers.Void:
-		if op.Amount < a.Held {
-			a.Held -= op.Amount // the rest may still be captured
+		if op.Amount < a.AmountAuthorized {
+			a.AmountAuthorized -= op.Amount // the rest may still be captured
 		} else {
 			a.Voided = true
 		}

@@ -118,8 +118,8 @@ func (a *Attempt) noteNotification(at time.Time, in threeds.Reply) {
 	a.Note(e)
 }
 
-// closed are members that are nobody's business: what opens a door, or proves an authentication.
-var closed = []string{"threeDSMethodNotificationURL", "tx.cavv"}
+// secretMembers are left out of the timeline: an address with a run's token, and the proof of an authentication.
+var secretMembers = []string{"threeDSMethodNotificationURL", "tx.cavv"}
 
 // maxField bounds one value of an entry, in bytes: some come from outside.
 const maxField = 200
@@ -140,7 +140,7 @@ func (t *TimelineEntry) decoded(name string, message any, err error) {
 		return
 	}
 	flatten(t.Fields, "", members)
-	for _, name := range closed {
+	for _, name := range secretMembers {
 		delete(t.Fields, name)
 	}
 }

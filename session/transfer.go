@@ -35,7 +35,7 @@ func (s *Session) Destination() *providers.Destination {
 }
 
 // Mark proves an order at the gateway to be this session's, and opens nothing: 128 bits of a digest of the session's id.
-func (s *Session) Mark() string {
+func (s *Session) OwnershipMark() string {
 	sum := sha256.Sum256([]byte("mark " + s.ID))
 	return hex.EncodeToString(sum[:16])
 }

@@ -136,7 +136,7 @@ func TestTheDeadlinesAreAsDocumented(t *testing.T) {
 	if SubmitWait != 2*time.Second || ChallengeWait != 15*time.Minute {
 		t.Error(SubmitWait, ChallengeWait)
 	}
-	if wait, more := lookAfter(48 * time.Hour); wait != 0 || more {
+	if wait, more := recheckAfter(48 * time.Hour); wait != 0 || more {
 		t.Errorf("two days after its end an attempt is looked at in %s, %v", wait, more)
 	}
 }

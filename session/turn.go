@@ -117,11 +117,11 @@ func (t *Turn) recordAttempt(a *Attempt, kind EventType) {
 	if a.Decline != nil && (a.State == Declined || a.State == Failed) {
 		data["decline"] = a.Decline
 	}
-	if a.HeldFor != "" {
-		data["held_for"] = a.HeldFor
+	if a.Mismatch != "" {
+		data["held_for"] = a.Mismatch
 	}
-	if a.State.Good() {
-		data["amount_authorized"], data["amount_captured"], data["amount_refunded"] = a.Held, a.Captured, a.Refunded
+	if a.State.Funded() {
+		data["amount_authorized"], data["amount_captured"], data["amount_refunded"] = a.AmountAuthorized, a.Captured, a.Refunded
 	}
 	t.record(kind, data)
 }
@@ -149,21 +149,21 @@ func (t *Turn) move(a *Attempt, trigger Trigger) error {
 func (t *Turn) afterEnd(a *Attempt) {
 	s := t.S
 	a.Step = nil
-	if a.State.Good() {
+	if a.State.Funded() {
 		return
 	}
 	switch {
-	case s.End != "":
+	case s.ClosedReason != "":
 	case len(s.Attempts) >= MaxAttempts, s.Kind == KindPayout: // a payout has no page to try again on
-		s.End = UsedUp
+		s.ClosedReason = UsedUp
 		t.record(EventSessionDeclined, nil)
 	case !t.Now.Before(s.ExpiresAt):
-		s.End = Expired
+		s.ClosedReason = Expired
 		t.record(EventSessionExpired, nil)
 	}
 	if a.State != Declined {
 		a.NewsAt = t.Now
-		t.look(a, t.Now.Add(afterwards[0]))
+		t.recheck(a, t.Now.Add(recheckSchedule[0]))
 	}
 }
 
@@ -214,9 +214,9 @@ func (t *Turn) inquire(a *Attempt, at time.Time) {
 	t.enqueue(JobInquire, fmt.Sprintf("/%d", a.N), Task{Attempt: a.N}, at)
 }
 
-// look queues an inquiry that is made even of an attempt that has ended: a callback came, or nobody but us said that it
-// ended.
-func (t *Turn) look(a *Attempt, at time.Time) {
+// recheck queues an inquiry that is made even where the attempt has ended: a callback came, or the end was concluded without
+// the gateway's own word.
+func (t *Turn) recheck(a *Attempt, at time.Time) {
 	t.enqueue(JobInquire, fmt.Sprintf("/%d", a.N), Task{Attempt: a.N, Look: true}, at)
 }
 

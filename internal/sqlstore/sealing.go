@@ -32,7 +32,7 @@ type Front struct {
 	Name   string // of its machine
 	Seals  string
 	Opens  []string // Seals among them
-	SeenAt time.Time
+	Seen time.Time
 }
 
 // KeyFault is a reason why a front must not run with its sealing keys.
@@ -86,7 +86,7 @@ func fronts(ctx context.Context, db querier, now time.Time) ([]Front, error) {
 		if err := rows.Scan(&f.ID, &f.Name, &f.Seals, &opens, &seen); err != nil {
 			return f, err
 		}
-		f.SeenAt = instant(seen)
+		f.Seen = instant(seen)
 		return f, json.Unmarshal([]byte(opens), &f.Opens)
 	})
 }
@@ -142,7 +142,7 @@ func admit(me Front, keys []SealingKey, others []Front, now time.Time) (doubtful
 			if !slices.Contains(f.Opens, me.Seals) {
 				return nil, &KeyFault{
 					fmt.Sprintf("key %s is to seal here, and %s, seen %s ago, cannot open it", me.Seals, f.Name,
-						now.Sub(f.SeenAt).Round(time.Second)),
+						now.Sub(f.Seen).Round(time.Second)),
 					`add it there first in a line that begins with "open:", and restart; ` +
 						"a machine that was killed counts for " + FrontGone.String(),
 				}

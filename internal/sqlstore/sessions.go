@@ -17,7 +17,7 @@ import (
 // sessionStore keeps sessions with their attempts, runs, calls and events.
 type sessionStore struct{ *database }
 
-// Create saves a new session and sets its Version and RefBase.
+// Create saves a new session and sets its Version and EarlierAttempts.
 func (st *sessionStore) Create(ctx context.Context, s *session.Session, c session.Change) error {
 	base, collisions := 0, 0
 	err := st.change(ctx, notice{s.ID, len(c.Jobs) > 0}, func(tx *tx) error {
@@ -40,7 +40,7 @@ func (st *sessionStore) Create(ctx context.Context, s *session.Session, c sessio
 		}
 		s.BodyVersion = session.BodyVersion
 		stored := *s
-		stored.RefBase = base
+		stored.EarlierAttempts = base
 		body, err := json.Marshal(&stored)
 		if err != nil {
 			return err
@@ -62,7 +62,7 @@ func (st *sessionStore) Create(ctx context.Context, s *session.Session, c sessio
 		return st.attach(tx, s, c)
 	})
 	if err == nil {
-		s.Version, s.RefBase = 1, base
+		s.Version, s.EarlierAttempts = 1, base
 	}
 	return err
 }
@@ -77,7 +77,7 @@ func referenceBase(tx *tx, s *session.Session) (base int, err error) {
 	}
 	try := *s
 	for {
-		try.RefBase = base
+		try.EarlierAttempts = base
 		args, place := []any{s.Account}, map[string]int{}
 		for n := 1; n <= session.MaxAttempts; n++ {
 			args = append(args, try.Reference(n))

@@ -502,7 +502,7 @@ func TestALateApprovalIsSavedWhileTheOrderIDIsBeingClaimed(t *testing.T) {
 		id := strconv.Itoa(round)
 		paid := create(t, st, "paid-"+id)
 		paid.Attempts = []*session.Attempt{{N: 1, State: session.Abandoned, Ref: providers.Ref{Reference: id}}}
-		paid.End = session.Expired
+		paid.ClosedReason = session.Expired
 		if err := st.Save(t.Context(), paid, session.Change{}); err != nil {
 			t.Fatal(err)
 		}

@@ -52,7 +52,7 @@ func (f *Flow) rememberDue(ctx context.Context, task session.Task) error {
 	if err != nil {
 		return err
 	}
-	if !acc.KeepsCards() || s.Owner() == "" || !a.State.Good() {
+	if !acc.KeepsCards() || s.Owner() == "" || !a.State.Funded() {
 		return nil
 	}
 	standing, _, err := f.status(ctx, acc, s, a)

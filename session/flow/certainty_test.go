@@ -304,8 +304,8 @@ func TestMoreCapturedThanWasHeldIsNotBelieved(t *testing.T) {
 					h.submit()
 				}
 				h.forward(time.Minute)
-				if a := h.last(); a.State == session.Paid || a.Captured > a.Held || from == "from authorized" && !a.NeedsReview {
-					t.Errorf("%s, held %d, captured %d, refunded %d, needs review %v", a.State, a.Held, a.Captured, a.Refunded, a.NeedsReview)
+				if a := h.last(); a.State == session.Paid || a.Captured > a.AmountAuthorized || from == "from authorized" && !a.NeedsReview {
+					t.Errorf("%s, held %d, captured %d, refunded %d, needs review %v", a.State, a.AmountAuthorized, a.Captured, a.Refunded, a.NeedsReview)
 				}
 			})
 		}
@@ -421,9 +421,9 @@ func TestMoneyUnderANumberThatNothingProvesToBeOursIsNeitherOursNorPaidAgain(t *
 	h.gw.taken = map[string]error{"order-1": &providers.AlreadyPaid{Ref: providers.Ref{Reference: "order-1", OrderID: "g-order-1"}}}
 	h.submit()
 	h.forward(10 * 24 * time.Hour)
-	a := h.is(session.Held)
-	if h.told("payment.needs_review") != 1 || !a.NeedsReview || a.HeldFor == "" || h.session().OutcomeKnown() {
-		t.Errorf("needs review %v, held for %q, events %v", a.NeedsReview, a.HeldFor, h.events())
+	a := h.is(session.Mismatched)
+	if h.told("payment.needs_review") != 1 || !a.NeedsReview || a.Mismatch == "" || h.session().OutcomeKnown() {
+		t.Errorf("needs review %v, held for %q, events %v", a.NeedsReview, a.Mismatch, h.events())
 	}
 	if err := h.flow.Submit(t.Context(), h.id, flow.Submission{Card: theCard}); !errors.Is(err, session.ErrBusy) && !errors.Is(err, session.ErrEnded) {
 		t.Errorf("another card is answered with %v", err)
@@ -441,7 +441,7 @@ func TestMoneyThatTheGatewayShowsWithoutProofThatItIsOursWaitsForAPerson(t *test
 	}
 	h.submit()
 	h.forward(time.Minute)
-	h.is(session.Held)
+	h.is(session.Mismatched)
 	if h.told("payment.needs_review") != 1 {
 		t.Errorf("events %v", h.events())
 	}
@@ -546,7 +546,7 @@ func TestAHoldWhoseReleaseIsRefusedWaitsForAPersonAndNoOtherCardBegins(t *testin
 			}
 			h.leaves(providers.Standing{Outcome: providers.Voided})
 			h.forward(2 * time.Hour)
-			if a := h.last(); a.State.Live() || a.State.Good() {
+			if a := h.last(); a.State.Live() || a.State.Funded() {
 				t.Errorf("once the hold is gone the attempt is %s", a.State)
 			}
 		})

@@ -78,12 +78,12 @@ func vaultKey(id string, attempt int) string { return fmt.Sprintf("%s/%d", id, a
 // payment is what a provider gets to see of an attempt.
 func (f *Flow) payment(ctx context.Context, s *session.Session, a *session.Attempt) providers.Payment {
 	p := providers.Payment{
-		Ref: a.Ref, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.Hold,
+		Ref: a.Ref, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.ManualCapture,
 		Description: s.Description, Locale: s.Locale, Customer: s.Customer, Billing: s.Billing, SaveCard: s.SaveCard,
 		Instrument: a.Instrument, Merchant: a.MerchantInitiated, CreatedAt: a.CreatedAt, ExpiresAt: s.ExpiresAt,
-		CallbackURL: f.BaseURL + "/callbacks/" + s.Account,
-		Credential:  f.credential(ctx, s),
-		Mark:        s.Mark(),
+		CallbackURL:   f.BaseURL + "/callbacks/" + s.Account,
+		Credential:    f.credential(ctx, s),
+		OwnershipMark: s.OwnershipMark(),
 	}
 	p.Customer.IP = a.IP
 	if r := a.Run(); r != nil {

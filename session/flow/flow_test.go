@@ -271,9 +271,9 @@ func TestAnotherAmountIsHeldAndReleasedWhenTheGatewaySaysTheRightOne(t *testing.
 	h.gw.amount = h.session().Amount
 	h.gw.amount.Minor = 999
 	h.submit()
-	h.is(session.Held)
+	h.is(session.Mismatched)
 	h.forward(time.Hour)
-	h.is(session.Held)
+	h.is(session.Mismatched)
 	if h.session().OutcomeKnown() || h.told("payment.paid") != 0 {
 		t.Error("believed")
 	}

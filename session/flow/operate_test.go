@@ -259,8 +259,8 @@ func TestAfterAPartOfAHoldIsVoidedTheRestCanBeCaptured(t *testing.T) {
 	if err := h.operate(providers.Void, 23_450); err != nil {
 		t.Fatal(err)
 	}
-	if a := h.is(session.Authorized); a.Held != 100_000 || a.Voided {
-		t.Errorf("held %d, voided %v", a.Held, a.Voided)
+	if a := h.is(session.Authorized); a.AmountAuthorized != 100_000 || a.Voided {
+		t.Errorf("held %d, voided %v", a.AmountAuthorized, a.Voided)
 	}
 	h.holds(100_000)
 	if err := h.operate(providers.Capture, 0); err != nil {
