@@ -32,7 +32,7 @@ type Invoice struct {
 	URL         string             `json:"url,omitempty"`     // where it is paid
 	Deadline    time.Time          `json:"deadline,omitzero"` // when the call that makes it is over for sure; before that nobody makes it again
 	CreatedAt   time.Time          `json:"created_at"`
-	AskedAt     time.Time          `json:"asked_at,omitzero"` // when the gateway last said how it stands
+	CheckedAt   time.Time          `json:"asked_at,omitzero"` // when the gateway last said how it stands
 }
 
 // Status is how an invoice stands.
@@ -106,7 +106,7 @@ func (in *Invoice) apply(said providers.Invoice, now time.Time) bool {
 	default:
 		in.Status = Unknown
 	}
-	in.AskedAt = now
+	in.CheckedAt = now
 	if said.GatewayID != "" {
 		in.GatewayID = said.GatewayID
 	}

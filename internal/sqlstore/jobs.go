@@ -103,7 +103,7 @@ func (st *queue) FreeAll(ctx context.Context) error {
 }
 
 // Hasten makes waiting jobs of the kinds that are due by a time due now.
-func (st *queue) Hasten(ctx context.Context, now, by time.Time, kinds ...string) error {
+func (st *queue) RunNow(ctx context.Context, now, by time.Time, kinds ...string) error {
 	return st.change(ctx, notice{jobs: true}, func(tx *tx) error {
 		for _, kind := range kinds {
 			if err := tx.exec(`UPDATE job SET run_at = $1 WHERE kind = $2 AND run_at > $1 AND run_at <= $3`, micros(now), kind, micros(by)); err != nil {

@@ -28,11 +28,11 @@ func (k SealingKey) InUse() bool {
 
 // Front is a running front with the ids of its sealing keys.
 type Front struct {
-	ID     string
-	Name   string // of its machine
-	Seals  string
-	Opens  []string // Seals among them
-	Seen time.Time
+	ID    string
+	Name  string // of its machine
+	Seals string
+	Opens []string // Seals among them
+	Seen  time.Time
 }
 
 // KeyFault is a reason why a front must not run with its sealing keys.

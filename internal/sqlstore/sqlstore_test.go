@@ -191,7 +191,7 @@ func TestWhatIsDueSoonIsDueNowAndNothingElse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := st.Hasten(t.Context(), now, now.Add(time.Minute), "a"); err != nil {
+	if err := st.RunNow(t.Context(), now, now.Add(time.Minute), "a"); err != nil {
 		t.Fatal(err)
 	}
 	due, err := st.Claim(t.Context(), "w", now, time.Second, 10)

@@ -25,8 +25,8 @@ type Webhooks struct {
 	reserve int
 }
 
-// SetReserve says how many hands endpoints that fail leave free for those that do not. It comes before any claim.
-func (w *Webhooks) SetReserve(hands int) { w.reserve = hands }
+// SetReserve says how many workers endpoints that fail leave free for those that do not. It comes before any claim.
+func (w *Webhooks) SetReserve(workers int) { w.reserve = workers }
 
 var _ webhook.Store = (*Webhooks)(nil)
 
@@ -171,7 +171,7 @@ func (w *Webhooks) ChangeEndpoint(ctx context.Context, merchant, id string, now 
 		}
 		e.UpdatedAt = now
 		if e.URL != before.URL || e.Enabled && !before.Enabled {
-			e.Line = webhook.Line{}
+			e.QueueState = webhook.QueueState{}
 		}
 		switch waiting, err := pending(tx, id); {
 		case err != nil:
@@ -306,7 +306,7 @@ func fedEvents(ctx context.Context, q querier, where, merchant string, args ...a
 }
 
 // Feed turns the next events into deliveries. The one row of webhook_feed is locked from the reading to the commit: one
-// feeder at a time, and so one order for every line.
+// feeder at a time, and so one order for every queue.
 func (w *Webhooks) Feed(ctx context.Context, now time.Time, limit int) (count int, err error) {
 	if err := w.st.place(ctx); err != nil {
 		return 0, err
@@ -326,12 +326,12 @@ func (w *Webhooks) Feed(ctx context.Context, now time.Time, limit int) (count in
 			return err
 		}
 		count = len(events)
-		lines, err := w.route(tx, events, now)
+		queues, err := w.route(tx, events, now)
 		if err != nil {
 			return err
 		}
-		for _, id := range slices.Sorted(maps.Keys(lines)) { // in one order everywhere
-			if err := w.append(tx, id, lines[id], false, now); err != nil {
+		for _, id := range slices.Sorted(maps.Keys(queues)) { // in one order everywhere
+			if err := w.append(tx, id, queues[id], false, now); err != nil {
 				return err
 			}
 		}
@@ -344,7 +344,7 @@ func (w *Webhooks) Feed(ctx context.Context, now time.Time, limit int) (count in
 func (w *Webhooks) route(tx *tx, events []fed, now time.Time) (map[string][]webhook.Event, error) {
 	own := map[string][]webhook.Endpoint{}
 	named := map[[2]string]string{} // merchant, URL
-	lines := map[string][]webhook.Event{}
+	queues := map[string][]webhook.Event{}
 	for _, e := range events {
 		endpoints, known := own[e.Merchant]
 		if !known {
@@ -361,7 +361,7 @@ func (w *Webhooks) route(tx *tx, events []fed, now time.Time) (map[string][]webh
 		told := false
 		for _, p := range endpoints {
 			if p.Wants(e.Type) {
-				lines[p.ID] = append(lines[p.ID], e.Event)
+				queues[p.ID] = append(queues[p.ID], e.Event)
 				told = told || p.URL == e.url
 			}
 		}
@@ -378,10 +378,10 @@ func (w *Webhooks) route(tx *tx, events []fed, now time.Time) (map[string][]webh
 			named[name] = id
 		}
 		if id != "" {
-			lines[id] = append(lines[id], e.Event)
+			queues[id] = append(queues[id], e.Event)
 		}
 	}
-	return lines, nil
+	return queues, nil
 }
 
 // named finds the endpoint that stands for an address that sessions name, and makes it when it is first needed; "" where
@@ -406,8 +406,8 @@ func (w *Webhooks) named(tx *tx, merchant, url string, now time.Time) (id string
 	return id, nil
 }
 
-// append puts events at the end of an endpoint's line. A line at rest becomes due; one that waits for a retry is tried
-// webhook.Line.Probe after its last try at the latest, or now if the events are sent again by wish. An endpoint that is gone
+// append puts events at the end of an endpoint's queue. A queue at rest becomes due; one that waits for a retry is tried
+// webhook.QueueState.Probe after its last try at the latest, or now if the events are sent again by wish. An endpoint that is gone
 // or disabled gets nothing.
 func (w *Webhooks) append(tx *tx, endpoint string, events []webhook.Event, resend bool, now time.Time) error {
 	if len(events) == 0 {
@@ -462,10 +462,10 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// heldBy is the fence of a line.
+// heldBy is the condition that the job still holds its queue.
 const heldBy = ` num = $1 AND holder = $2 AND claims = $3 AND holder <> '' AND deleted_at = 0 `
 
-// Next is the head of the line that the job holds.
+// Next is the head of the queue that the job holds.
 func (w *Webhooks) Next(ctx context.Context, job jobs.Job, now time.Time) (*webhook.Delivery, webhook.Endpoint, error) {
 	e, err := scanEndpoint(w.st.r.QueryRowContext(ctx, `SELECT `+endpointColumns+` FROM webhook_endpoint WHERE`+heldBy, job.ID, job.Worker, job.Attempt))
 	if errors.Is(err, webhook.ErrNotFound) {
@@ -482,7 +482,7 @@ func (w *Webhooks) Next(ctx context.Context, job jobs.Job, now time.Time) (*webh
 	return &d, e, err
 }
 
-// Record stores a try and moves the line on.
+// Record stores a try and moves the queue on.
 func (w *Webhooks) Record(ctx context.Context, job jobs.Job, delivery string, t webhook.Try, now time.Time) error {
 	return w.st.change(ctx, notice{}, func(tx *tx) error {
 		var n int64
@@ -497,7 +497,7 @@ func (w *Webhooks) Record(ctx context.Context, job jobs.Job, delivery string, t 
 		if err := recordTry(tx, e.ID, delivery, t, now); err != nil {
 			return err
 		}
-		line, wait, event := e.After(t, now)
+		queue, wait, event := e.After(t, now)
 		if !t.OK() && !t.Unsigned {
 			if err := tx.exec(`UPDATE webhook_delivery SET state = 'given_up', ended_at = $2
 				WHERE endpoint = $1 AND state = 'pending' AND created_at <= $3`, e.ID, micros(now), micros(now.Add(-webhook.GiveUpAfter))); err != nil {
@@ -518,14 +518,14 @@ func (w *Webhooks) Record(ctx context.Context, job jobs.Job, delivery string, t 
 				WHERE endpoint = $1 AND state = 'pending' ORDER BY seq DESC LIMIT 1`, e.ID).Scan(&newest); err != nil {
 				return err
 			}
-			if probe := now.Add(line.Probe(now)); !t.Unsigned && instant(newest).After(t.At) && probe.Before(due) {
+			if probe := now.Add(queue.Probe(now)); !t.Unsigned && instant(newest).After(t.At) && probe.Before(due) {
 				due = probe
 			}
 		}
 		if event != "" {
 			n++
 			data, err := json.Marshal(map[string]any{
-				"endpoint": e.ID, "url": e.URL, "failures": max(line.Failures, e.Failures), "failing_since": cmpTime(line.FailingSince, e.FailingSince).Format(time.RFC3339Nano),
+				"endpoint": e.ID, "url": e.URL, "failures": max(queue.Failures, e.Failures), "failing_since": cmpTime(queue.FailingSince, e.FailingSince).Format(time.RFC3339Nano),
 			})
 			if err != nil {
 				return err
@@ -536,7 +536,7 @@ func (w *Webhooks) Record(ctx context.Context, job jobs.Job, delivery string, t 
 			}
 		}
 		return tx.exec(`UPDATE webhook_endpoint SET failures = $2, failing_since = $3, failing = $4, due_at = $5, last_event = $6, tried_at = $7
-			WHERE id = $1`, e.ID, line.Failures, micros(line.FailingSince), line.Failing, micros(due), n, micros(now))
+			WHERE id = $1`, e.ID, queue.Failures, micros(queue.FailingSince), queue.Failing, micros(due), n, micros(now))
 	})
 }
 
@@ -599,7 +599,7 @@ func (w *Webhooks) Deliveries(ctx context.Context, f webhook.Filter) ([]webhook.
 		}
 	}
 	place := "num"
-	if f.Endpoint != "" && f.Event == "" && (f.State == "" || f.State == webhook.Delivered) { // its line's own order
+	if f.Endpoint != "" && f.Event == "" && (f.State == "" || f.State == webhook.Delivered) { // its queue's own order
 		place = "seq"
 		args = append(args, f.Endpoint)
 		where = []string{"endpoint = (SELECT id FROM webhook_endpoint WHERE id = $2 AND merchant = $1)"}
@@ -643,7 +643,7 @@ func (w *Webhooks) Delivery(ctx context.Context, merchant, id string) (webhook.D
 	return d, tries, err
 }
 
-// Resend puts a delivery's event at the end of its endpoint's line again.
+// Resend puts a delivery's event at the end of its endpoint's queue again.
 func (w *Webhooks) Resend(ctx context.Context, merchant, id string, now time.Time) (d webhook.Delivery, err error) {
 	err = w.st.change(ctx, notice{}, func(tx *tx) error {
 		if d, err = scanDelivery(tx.QueryRowContext(tx.ctx, `SELECT `+deliveryColumns+` FROM webhook_delivery WHERE id = $1 AND merchant = $2`, id, merchant)); err != nil {
@@ -682,7 +682,7 @@ func (w *Webhooks) Resend(ctx context.Context, merchant, id string, now time.Tim
 	return d, err
 }
 
-// ResendRange puts the events of a span at the end of an endpoint's line again; those that wait in it are left there.
+// ResendRange puts the events of a span at the end of an endpoint's queue again; those that wait in it are left there.
 func (w *Webhooks) ResendRange(ctx context.Context, merchant, endpoint string, from, to, now time.Time) (count int, err error) {
 	if err := w.st.place(ctx); err != nil {
 		return 0, err
@@ -733,7 +733,7 @@ func (w *Webhooks) Cancel(ctx context.Context, merchant, id string, now time.Tim
 		if d, err = scanDelivery(tx.QueryRowContext(tx.ctx, `SELECT `+deliveryColumns+` FROM webhook_delivery WHERE id = $1 AND merchant = $2`, id, merchant)); err != nil {
 			return err
 		}
-		// The line first, as everywhere; then the delivery as it is now.
+		// The queue first, as everywhere; then the delivery as it is now.
 		if err := tx.exec(`UPDATE webhook_endpoint SET num = num WHERE id = $1`, d.Endpoint); err != nil {
 			return err
 		}
@@ -792,7 +792,7 @@ func (w *Webhooks) Sweep(ctx context.Context, before time.Time, limit int) (coun
 
 // The queue: one job per endpoint with something to send.
 
-// Enqueue has lines with something to send tried at RunAt.
+// Enqueue has queues with something to send tried at RunAt.
 func (w *Webhooks) Enqueue(ctx context.Context, js ...jobs.Job) error {
 	return w.st.change(ctx, notice{}, func(tx *tx) error {
 		for _, j := range slices.SortedFunc(slices.Values(js), func(a, b jobs.Job) int { return cmp.Compare(a.Key, b.Key) }) {
@@ -804,8 +804,8 @@ func (w *Webhooks) Enqueue(ctx context.Context, js ...jobs.Job) error {
 	})
 }
 
-// Claim leases due lines to the worker: first those that do not fail, oldest due first; then, while more than the reserve of
-// hands are free, those that do.
+// Claim leases due queues to the worker: first those that do not fail, oldest due first; then, while more than the reserve of
+// workers are free, those that do.
 func (w *Webhooks) Claim(ctx context.Context, worker string, now time.Time, lease time.Duration, n int) (claimed []jobs.Job, err error) {
 	const due = ` due_at > 0 AND due_at <= $1 AND (holder = '' OR held_until < $1) `
 	var some bool
@@ -853,21 +853,21 @@ func (w *Webhooks) Claim(ctx context.Context, worker string, now time.Time, leas
 	return claimed, nil
 }
 
-// Extend pushes the lease of the worker's lines to now+lease.
+// Extend pushes the lease of the worker's queues to now+lease.
 func (w *Webhooks) Extend(ctx context.Context, worker string, now time.Time, lease time.Duration) error {
 	return w.st.change(ctx, notice{}, func(tx *tx) error {
 		return tx.exec(`UPDATE webhook_endpoint SET held_until = $2 WHERE holder = $1 AND holder <> ''`, worker, micros(now.Add(lease)))
 	})
 }
 
-// Done lets a line go, if the fence still fits. When it is due again Record has said already.
+// Done lets a queue go, if the fence still fits. When it is due again Record has said already.
 func (w *Webhooks) Done(ctx context.Context, j jobs.Job) error {
 	return w.st.change(ctx, notice{}, func(tx *tx) error {
 		return tx.exec(`UPDATE webhook_endpoint SET holder = '', held_until = 0 WHERE num = $1 AND holder = $2 AND claims = $3`, j.ID, j.Worker, j.Attempt)
 	})
 }
 
-// Retry lets a line go and has it tried then, or later if Record said so, fenced as Done.
+// Retry lets a queue go and has it tried then, or later if Record said so, fenced as Done.
 func (w *Webhooks) Retry(ctx context.Context, j jobs.Job, at time.Time) error {
 	return w.st.change(ctx, notice{}, func(tx *tx) error {
 		return tx.exec(`UPDATE webhook_endpoint SET holder = '', held_until = 0, due_at = CASE WHEN due_at > 0 AND due_at < $4 THEN $4 ELSE due_at END

@@ -29,21 +29,21 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 	for name, test := range map[string]func(*testing.T, Store){
 		"an event is delivered once to each endpoint that wants it":             eachEndpoint,
 		"an event is fed once, whoever feeds":                                   fedOnce,
-		"a line has the order of the events":                                    inOrder,
+		"a queue has the order of the events":                                   inOrder,
 		"a batch of events goes on where the last one ended":                    inBatches,
 		"events before an endpoint was made are not its":                        notBefore,
-		"a session's own address has a line, one for each address":              sessionURL,
+		"a session's own address has a queue, one for each address":             sessionURL,
 		"an address is not told twice of one event":                             notTwice,
-		"a line is in one pair of hands":                                        oneHolder,
-		"who lost the line records nothing":                                     fenced,
-		"a line given back is tried when it is due":                             givenBack,
+		"one worker at a time has a queue":                                      oneHolder,
+		"a worker whose lease was lost records nothing":                         fenced,
+		"a queue given back is tried when it is due":                            givenBack,
 		"all leases can be freed":                                               freed,
 		"a failure makes all behind it wait, by the schedule":                   waits,
-		"a new event has a line that fails tried soon":                          probed,
+		"a new event has a queue that fails tried soon":                         probed,
 		"an event that comes during a try that fails has it tried soon":         probedDuring,
 		"the first tries and the newest are kept":                               triesBounded,
 		"one failing endpoint does not hold up another":                         noHoldUp,
-		"endpoints that fail are claimed last, and leave hands free":            failingLast,
+		"endpoints that fail are claimed last, and leave workers free":          failingLast,
 		"twenty minutes of failures raise one alert, and the end of it another": alert,
 		"an event is given up after thirty days":                                givenUp,
 		"every try is kept":                                                     triesKept,
@@ -98,8 +98,8 @@ func feed(t *testing.T, st Store) int {
 	return n
 }
 
-// line lists the events waiting for an endpoint, first to be sent first.
-func line(t *testing.T, st Store, merchant, endpoint string) string {
+// queued lists the events waiting for an endpoint, first to be sent first.
+func queued(t *testing.T, st Store, merchant, endpoint string) string {
 	t.Helper()
 	found, err := st.Deliveries(t.Context(), webhook.Filter{Merchant: merchant, Endpoint: endpoint, State: webhook.Pending})
 	must(t, err)
@@ -112,7 +112,7 @@ func line(t *testing.T, st Store, merchant, endpoint string) string {
 
 func wantLine(t *testing.T, st Store, merchant, endpoint, want string) {
 	t.Helper()
-	if got := line(t, st, merchant, endpoint); got != want {
+	if got := queued(t, st, merchant, endpoint); got != want {
 		t.Fatalf("%s has waiting %q, want %q", endpoint, got, want)
 	}
 }
@@ -140,7 +140,7 @@ func wantNone(t *testing.T, st Store, now time.Time) {
 	}
 }
 
-// try sends the head of a line, as far as the store knows, and lets the line go.
+// try sends the head of a queue, as far as the store knows, and lets the queue go.
 func try(t *testing.T, st Store, now time.Time, status int) webhook.Delivery {
 	t.Helper()
 	j := claimOne(t, st, "w", now)
@@ -276,15 +276,15 @@ func sessionURL(t *testing.T, st Store) {
 	if len(named) != 2 {
 		t.Fatalf("named by sessions: %+v", named)
 	}
-	lines := map[string]string{}
+	queues := map[string]string{}
 	for _, e := range named {
-		lines[e.URL] = line(t, st, "shop", e.ID)
+		queues[e.URL] = queued(t, st, "shop", e.ID)
 		if !e.SessionURL || !e.Enabled || e.Signer() != webhook.DefaultSigner("shop") {
 			t.Errorf("%+v", e)
 		}
 	}
-	if lines["https://a.example/"] != "a_1 c_1 a_2" || lines["https://b.example/"] != "b_1" {
-		t.Errorf("lines %v", lines)
+	if queues["https://a.example/"] != "a_1 c_1 a_2" || queues["https://b.example/"] != "b_1" {
+		t.Errorf("queues %v", queues)
 	}
 }
 
@@ -549,14 +549,14 @@ func failingLast(t *testing.T, st Store) {
 		must(t, st.FreeAll(t.Context()))
 		r.SetReserve(3)
 		if js := claim(t, st, "w", later, 4); len(js) != 2 || js[0].Key != "h1" {
-			t.Errorf("of four hands %+v are at work, want the healthy one's and one more", js)
+			t.Errorf("of four workers %+v are at work, want the healthy one's and one more", js)
 		}
 	} else {
-		t.Error("the store keeps no hands free")
+		t.Error("the store keeps no workers free")
 	}
 }
 
-// try1 is try where several lines are due.
+// try1 is try where several queues are due.
 func try1(t *testing.T, st Store, now time.Time, status int) {
 	t.Helper()
 	js := claim(t, st, "w", now, 1)
@@ -643,7 +643,7 @@ func givenUp(t *testing.T, st Store) {
 	if d, tries, err := st.Delivery(t.Context(), "shop", first.ID); err != nil || d.State != webhook.GivenUp || len(tries) < 60 || !d.EndedAt.Equal(now) {
 		t.Errorf("%+v after %d tries, %v", d, len(tries), err)
 	}
-	wantNone(t, st, now.Add(11*time.Hour)) // the next is tried at the line's pace
+	wantNone(t, st, now.Add(11*time.Hour)) // the next is tried at the queue's pace
 	if d := try(t, st, now.Add(12*time.Hour), 200); d.N != 2 {
 		t.Errorf("then %+v", d)
 	}
@@ -918,7 +918,7 @@ func cancel(t *testing.T, st Store) {
 	if next := try(t, st, noon.Add(time.Second), 200); next.N != 2 {
 		t.Errorf("then %+v", next)
 	}
-	// The last of a line leaves it at rest.
+	// The last of a queue leaves it at rest.
 	st.Happen(t, Session{ID: "s", Merchant: "shop"}, "z")
 	feed(t, st)
 	d = try(t, st, noon, 500)
