@@ -399,7 +399,7 @@ var strange = []struct {
 	{"an order that nothing proves to be ours", func(st *providers.Standing) { st.Unproven = true }, false},
 }
 
-func TestAStandingOfSomethingElseIsNeverBelieved(t *testing.T) {
+func TestAStandingOfAnotherOrderAmountOrCurrencyIsNeverBelieved(t *testing.T) {
 	decisions(t, "mismatches", func(d *table) {
 		for _, state := range states {
 			for _, outcome := range []providers.Outcome{providers.Paid, providers.Authorized, providers.Refused, providers.NotFound} {
@@ -451,7 +451,7 @@ func TestAStandingOfSomethingElseIsNeverBelieved(t *testing.T) {
 }
 
 // News that was on its way while the attempt moved on decides nothing; money is believed whenever it comes.
-func TestNewsOlderThanTheAttemptDecidesNothing(t *testing.T) {
+func TestAnInquiryFromBeforeTheAttemptMovedOnDecidesNothing(t *testing.T) {
 	decisions(t, "stale", func(d *table) {
 		for _, outcome := range outcomes {
 			for _, seen := range []Seen{{Gateway, 1}, {Unknown, 0}, {Unknown, 2}} {
@@ -466,7 +466,7 @@ func TestNewsOlderThanTheAttemptDecidesNothing(t *testing.T) {
 	})
 }
 
-func TestWhatAnInquiryTeachesBesideTheOutcome(t *testing.T) {
+func TestWhatAnInquiryStoresBesideTheOutcome(t *testing.T) {
 	decisions(t, "inquiries", func(d *table) {
 		st := standing(1, providers.Processing)
 		st.Card.Last4, st.ThreeDS.ECI = "4242", "05"

@@ -568,7 +568,7 @@ func TestAnInquiryRemembersWhatItSaw(t *testing.T) {
 
 // Money that is not of our payment stands under the number of an attempt that is held: no answer of a shopper's goes there,
 // and no step is shown, but the gateway is asked again.
-func TestAHeldAttemptIsAskedAboutWhateverTheGatewayWaitsFor(t *testing.T) {
+func TestAMismatchedAttemptIsInquiredAboutAndGivenNoStep(t *testing.T) {
 	next, method := challenge("another"), providers.Step{V: providers.StepVersion, Kind: providers.Method}
 	for _, step := range []*providers.Step{nil, &next, &method} {
 		for _, result := range []string{"wait", resultError} {

@@ -264,7 +264,7 @@ func TestWhatAnAnswerOfAnOperationDoes(t *testing.T) {
 }
 
 // A hold that was left behind is released once, and again only where the release never reached the gateway.
-func TestAHoldThatWasLeftIsReleased(t *testing.T) {
+func TestAHoldWhoseDebitWasRefusedIsReleased(t *testing.T) {
 	decisions(t, "hold-left", func(d *table) {
 		later := &providers.Decline{Reason: providers.TryAgainLater}
 		for name, ops := range map[string][]*Operation{
@@ -647,7 +647,7 @@ func TestWhatIsKeptForTheTimeline(t *testing.T) {
 }
 
 // The guard against doing an operation twice compares every sum that the gateway states.
-func TestASumThatMovedIsNoticed(t *testing.T) {
+func TestABaselineDisagreesWithEverySumThatChanged(t *testing.T) {
 	base := Baseline{Outcome: providers.Paid, Held: 1000, Captured: 800, Refunded: 100}
 	same := providers.Standing{Outcome: providers.Paid, Held: 1000, Captured: 800, Refunded: 100}
 	for name, c := range map[string]struct {

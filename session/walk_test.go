@@ -559,7 +559,7 @@ func (w *world) rel(t time.Time) int64 {
 
 func inquiryOf(n int) string { return JobInquire + " cs_1/" + strconv.Itoa(n) }
 
-func TestEveryWayASmallWorldCanGoKeepsTheRulesOfCertainty(t *testing.T) {
+func TestEveryPathOfASmallWorldKeepsTheInvariants(t *testing.T) {
 	for _, closer := range []bool{true, false} {
 		for _, alone := range []bool{true, false} {
 			t.Run(fmt.Sprintf("the gateway closes orders %v, one process %v", closer, alone), func(t *testing.T) {

@@ -259,7 +259,7 @@ func TestAMovedClockMakesJobsDueWithinAPoll(t *testing.T) {
 	})
 }
 
-func TestAJobInHandIsNotStartedAgainWhenTheClockIsMoved(t *testing.T) {
+func TestARunningJobIsNotStartedAgainWhenTheClockIsMoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var offset atomic.Int64
 		now := func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
@@ -385,7 +385,7 @@ func TestKindsUnknownHereAreLeftForOthers(t *testing.T) {
 	})
 }
 
-func TestNoMoreThanWorkersAtOnceAndFreedHandsTakeTheNext(t *testing.T) {
+func TestNoMoreJobsThanWorkersRunAndAFreeWorkerTakesTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newMemory()
 		for i := range 9 {

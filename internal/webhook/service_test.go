@@ -454,7 +454,7 @@ func TestAnEndpointThatIsUpAgainIsToldSoon(t *testing.T) {
 }
 
 // T53 by counts: while one receiver holds its request, the others get everything.
-func TestAHangingEndpointHoldsUpNobody(t *testing.T) {
+func TestAHangingEndpointDelaysNoOther(t *testing.T) {
 	h := newHouse(t)
 	released, asked := make(chan struct{}), atomic.Int64{}
 	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {

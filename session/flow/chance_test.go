@@ -172,7 +172,7 @@ var places = []string{
 
 // Whatever the gateway answers or does not, whatever browsers bring, in whatever order, however often the process dies:
 // nobody is charged twice, final states stay, the events have no gap, and in the end everything is known and true.
-func TestChanceFindsNoWayToChargeTwiceOrToLoseAPayment(t *testing.T) {
+func TestRandomRunsNeverChargeTwiceNorLoseAPayment(t *testing.T) {
 	t.Parallel()
 	run := 0
 	rapid.Check(t, func(rt *rapid.T) {

@@ -123,7 +123,7 @@ func TestAHoldIsCapturedOnce(t *testing.T) {
 }
 
 // The gateway tells of the money before it is asked about the operation that took it.
-func TestAnInquiryDuringACaptureDoesNotCountItTwice(t *testing.T) {
+func TestAnInquiryDuringACaptureDoesNotCountTheCaptureTwice(t *testing.T) {
 	t.Parallel()
 	h, g := atTheOffice(t, providers.Authorized)
 	g.do, g.inquire = pending, pending
@@ -291,7 +291,7 @@ func TestWhatWasCapturedInPartCanBeRefunded(t *testing.T) {
 }
 
 // Before it sends, Flow asks where the payment stands: somebody may have been at the gateway's own office.
-func TestWhatTheGatewayContradictsIsNotSent(t *testing.T) {
+func TestAnOperationIsNotSentWhereTheInquiryBeforeItContradicts(t *testing.T) {
 	t.Parallel()
 	h, g := atTheOffice(t, providers.Authorized)
 	h.finds(providers.Voided)
@@ -305,7 +305,7 @@ func TestWhatTheGatewayContradictsIsNotSent(t *testing.T) {
 }
 
 // kill -9 anywhere in an operation: it is sent at most once, and in the end everybody knows what became of it.
-func TestAnOperationSurvivesDeathAtEveryPlace(t *testing.T) {
+func TestAnOperationSurvivesACrashAtEveryPlace(t *testing.T) {
 	t.Parallel()
 	for _, place := range []string{"operation.written", "status.answered", "operation.permitted", "operation.answered", "operation.stored"} {
 		t.Run(place, func(t *testing.T) {
