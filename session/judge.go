@@ -6,20 +6,21 @@ import (
 	"tollgate/providers"
 )
 
-// Seen is what an inquiry saw of an attempt before it asked: news that is older than the attempt's own is dropped.
+// Seen is the place of an attempt at the moment an inquiry about it was sent. Where the attempt has moved on since, the answer
+// is dropped unless it is of money.
 type Seen struct {
 	State State
 	StepN int
 }
 
-// Seen is the attempt as an inquiry sees it now.
+// Seen is the attempt's place now.
 func (a *Attempt) Seen() Seen { return Seen{a.State, a.StepN} }
 
 // InquiryAnswer is what an inquiry about an attempt brought.
 type InquiryAnswer struct {
 	Seen     Seen // the attempt as it was when the gateway was asked
 	Standing providers.Standing
-	Err      error // no news
+	Err      error // no answer; Standing says nothing then
 	Wire     []TimelineEntry
 
 	LoginRefused bool // the gateway refused the customer's credential
@@ -60,7 +61,7 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 	if st.ThreeDS != (providers.ThreeDS{}) {
 		a.ThreeDS = st.ThreeDS
 	}
-	if op := t.S.openOn(a); op != nil { // what it moves is judged when it ends
+	if op := t.S.openOn(a); op != nil { // the operation's own inquiry tells what it has moved
 		t.inquireOperation(op, t.Now)
 		return nil
 	}
@@ -76,11 +77,11 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 		}
 		return t.onMoney(a, st)
 	}
-	if other != "" { // whatever it says, it is of something else
+	if other != "" { // of another payment than ours: it proves nothing
 		t.warn("inquiry answered for something else", "attempt", a.N, "what", other)
 		return t.inquireLater(a)
 	}
-	if !a.State.Live() { // a second look at a final state: only money would have changed it
+	if !a.State.Live() { // an inquiry about a final state: only money would have changed it
 		return t.recheckLater(a)
 	}
 	if a.Seen() != seen {
@@ -95,7 +96,7 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 		a.Decline = orOther(st.Decline)
 		return t.endCalling(a, Decline)
 	case providers.Closed, providers.Voided:
-		if a.unanswered() && !t.settled(a) { // its call may still arrive, or be another process's to finish
+		if a.unanswered() && !t.settled(a) { // its call may still arrive, or another process is about to make it
 			return t.inquireLater(a)
 		}
 		if st.Decline != nil {
@@ -122,7 +123,7 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 	return t.inquireLater(a)
 }
 
-// underWay tells that whoever makes the attempt's call, or is about to, may be alive: there is a deadline to wait for.
+// underWay tells that the process that makes the attempt's call, or is about to, may be alive: its deadline is waited for.
 func (t *Turn) underWay(a *Attempt) bool {
 	return (a.State == New || a.State == Calling) && t.Now.Before(a.Deadline) && !t.CallerDied
 }
@@ -142,9 +143,9 @@ func (t *Turn) endCalling(a *Attempt, trigger Trigger) error {
 	return t.move(a, trigger)
 }
 
-// markOverdue is a call that is still out past its deadline, or an attempt whose caller is gone: that its call is not in
-// the book proves nothing, because the database may be older than the truth (restored, failed over). Any other attempt
-// stays as it is.
+// markOverdue makes a new or calling attempt unknown: its call has no answer by the deadline, or the process that was to make it
+// is dead. That no call is in the book does not prove that none was sent, because the database may have lost its newest
+// commits (restored, failed over). Any other attempt stays as it is.
 func (t *Turn) markOverdue(a *Attempt) error {
 	if a.State != Calling && a.State != New {
 		return nil
@@ -163,9 +164,9 @@ func (t *Turn) settled(a *Attempt) bool {
 	return !t.Now.Before(deadline.Add(t.Rules.SettleAfter))
 }
 
-// LostStep tells whether what the gateway waits for can no longer come, or must not: the shopper's time is over, money
-// stands for the session already, or the call that would have brought it has no answer and the time for a late one is
-// over too. Then the order is to be closed.
+// LostStep tells whether what the gateway waits for can no longer come, or must not: the shopper's time is over, another attempt
+// has paid the session, or the call that would have brought it has no answer and the time for a late one is over too. Then
+// the order is to be closed.
 func (t *Turn) LostStep(a *Attempt) bool {
 	switch a.State {
 	case Shopper:
@@ -176,8 +177,8 @@ func (t *Turn) LostStep(a *Attempt) bool {
 	return false
 }
 
-// Outlived tells whether an order that waits and that the gateway cannot close is over all the same: its life is, or the
-// gateway knows an order and nothing of a card long after any call that may have been sent. In the second case no call is
+// Outlived tells whether an unpaid order that the gateway cannot close is abandoned all the same: its life is over, or the
+// gateway knows the order and nothing of a card long after any call that may have been sent. In the second case no call is
 // in the book, so this attempt's caller died between registering the order and its permission; ways to pay that need no
 // call of ours once their page was shown (a QR code) are not told apart so.
 func (t *Turn) Outlived(a *Attempt, st providers.Standing) bool {
@@ -208,15 +209,15 @@ func mismatch(s *Session, a *Attempt, st providers.Standing) string {
 		return "sums"
 	case st.Outcome == providers.Authorized && st.Held != 0 && st.Held != held:
 		return "amount authorized"
-	case st.Outcome == providers.Paid && a.State != Authorized && st.Captured != 0 && st.Captured != captured && st.Captured+st.Refunded != captured:
+	case st.Outcome == providers.Paid && a.State != Authorized && st.Captured != 0 && st.Captured != captured &&
+		st.Captured+st.Refunded != captured:
 		return "amount captured"
 	}
 	return ""
 }
 
-// sumsPossible tells whether the sums of a standing are possible: nothing negative, no more held than was asked for, no more taken
-// than was held (after a part of it was voided, than what was left), no more given back than was taken. A sum of 0 may
-// not have been stated.
+// sumsPossible tells whether the sums of a standing are possible: none negative, no more authorized than was asked for, no more
+// captured than authorized (less what was voided of it), no more refunded than captured. A sum of 0 may not have been stated.
 func sumsPossible(s *Session, a *Attempt, st providers.Standing) bool {
 	most := s.Amount.Minor
 	if a.State == Authorized {
@@ -232,10 +233,10 @@ func sumsPossible(s *Session, a *Attempt, st providers.Standing) bool {
 	return min(st.Held, st.Captured, st.Refunded) >= 0 && st.Held <= s.Amount.Minor && st.Captured <= most && st.Refunded <= taken
 }
 
-// notOurs is said of money under our number that nothing proves to be ours.
+// notOurs is the mismatch of money under our reference whose order lacks our mark of ownership.
 const notOurs = "order that nothing proves to be ours"
 
-// needsReview asks for a person, once.
+// needsReview records, once, that a person has to look.
 func (t *Turn) needsReview(a *Attempt) {
 	if !a.NeedsReview {
 		a.NeedsReview = true
@@ -266,7 +267,7 @@ func (t verdict) onMismatch(a *Attempt, what string) error {
 	return t.inquireLater(a)
 }
 
-// onMoney is money held or taken, the right amount.
+// onMoney applies that the gateway holds or has taken the right amount.
 func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	s := t.S
 	held, captured := st.Held, st.Captured
@@ -289,7 +290,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 		}
 	}
 	if _, err := next(a.State, trigger); err != nil {
-		return t.inquireLater(a) // authorized, seen again: nothing new
+		return t.inquireLater(a) // authorized already: nothing changes
 	}
 	a.AmountAuthorized, a.Captured, a.Refunded = held, captured, st.Refunded
 	a.Decline, a.Mismatch = nil, ""
@@ -299,7 +300,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	if a.PaidLate {
 		t.recordAttempt(a, EventPaymentPaidLate)
 	}
-	if live := s.Live(); live != nil { // its order is closed now, where the gateway can
+	if live := s.Live(); live != nil { // the inquiry closes its order, where the gateway can
 		t.inquire(live, t.Now)
 	}
 	if s.SaveCard && a.Saved == "" {
@@ -308,7 +309,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	return nil
 }
 
-// notSeen is not yet proof: the call may still be under way.
+// notSeen applies "not found". It proves a failure only when it is repeated after the call's deadline and settle_after.
 func (t verdict) notSeen(a *Attempt) error {
 	switch {
 	case t.Now.Before(a.Deadline):
@@ -326,18 +327,18 @@ func (t verdict) notSeen(a *Attempt) error {
 	return t.endCalling(a, Disprove)
 }
 
-// onWaiting is an order that is known and unpaid.
+// onWaiting applies that the gateway knows the order and that it is unpaid.
 func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 	a.NotFoundSince = time.Time{}
 	run := a.Run()
-	if run != nil && run.EmptyReturn && a.State == Shopper { // nobody has been at the bank yet: the way there again
+	if run != nil && run.EmptyReturn && a.State == Shopper { // the challenge is not answered yet: it may be shown again
 		run.EmptyReturn, run.ReturnedAt = false, time.Time{}
 	}
 	if st.LastTry != nil && st.Next == nil {
 		a.Decline = st.LastTry
 		return t.endCalling(a, Decline)
 	}
-	if a.State == Mismatched { // other money stands under its number: nothing goes there
+	if a.State == Mismatched { // other money stands under its reference: nothing is sent for it
 		return t.inquireLater(a)
 	}
 	failed := failedInARow(a)
@@ -345,7 +346,7 @@ func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 	if a.State != Shopper && a.Step != nil && (st.Next == nil || sameStep(*a.Step, *st.Next)) {
 		switch {
 		case run.LaterAnswer && (failed > 0 || run.UnreadableAnswer) && rested:
-			return t.resendAnswer(a) // what was forwarded was not it; this may be
+			return t.resendAnswer(a) // what was forwarded was lost or unreadable; a later answer is stored
 		case run.UnreadableAnswer && !run.LaterAnswer && len(a.Calls) < maxCalls:
 			return t.backToBank(a)
 		}
@@ -358,14 +359,14 @@ func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 			return err
 		}
 		return t.giveStep(a, *st.Next)
-	case a.State == Shopper, failed == 0, !rested: // it waits for the shopper; it has our answer and is slow; or it is too soon
+	case a.State == Shopper, failed == 0, !rested: // it waits for the shopper; it has our answer and is slow; or resending is not due
 		return t.inquireLater(a)
 	}
 	return t.resendAnswer(a)
 }
 
-// resendAnswer repeats a step whose answer was lost on the way to the gateway: the inquiry says that the gateway still
-// waits for it. What the browser brought is still there.
+// resendAnswer sends the stored answer of a step to the gateway again: it was lost on the way, for the inquiry says that the
+// gateway still waits for it.
 func (t verdict) resendAnswer(a *Attempt) error {
 	run := a.Run()
 	kept := *run
@@ -383,7 +384,7 @@ func (t verdict) resendAnswer(a *Attempt) error {
 	return nil
 }
 
-// backToBank shows the way to the bank once more: what came back was no answer, and the gateway still waits for one. The
+// backToBank shows the challenge again: what came back could not be read as an answer, and the gateway still waits for one. The
 // page does not post by itself again, and the shopper's time runs on.
 func (t verdict) backToBank(a *Attempt) error {
 	run, at := a.Run(), a.StepAt
@@ -399,7 +400,7 @@ func (t verdict) backToBank(a *Attempt) error {
 	return nil
 }
 
-// failedInARow counts the newest calls that got no clear answer, or none was written down before a crash.
+// failedInARow counts the newest calls in a row without a clear answer; one that a crash kept from being stored counts as none.
 func failedInARow(a *Attempt) int {
 	n := 0
 	for i := len(a.Calls) - 1; i >= 0 && (a.Calls[i].AnsweredAt.IsZero() || a.Calls[i].Result == resultError); i-- {
@@ -470,13 +471,13 @@ func (t verdict) inquireLater(a *Attempt) error {
 	return nil
 }
 
-// inquireAtDeadline waits for the answer of the call that is out. The inquiry of its deadline is queued anew: a callback's,
-// which has the same key, took its place, and the process that waits for the answer may die.
+// inquireAtDeadline queues the inquiry for the deadline of the call that is out, in case the process that waits for the answer
+// dies. An inquiry that ran earlier (a callback's) replaced it, for it has the same key, and queues it again.
 func (t *Turn) inquireAtDeadline(a *Attempt) {
 	t.inquire(a, a.Deadline.Add(time.Second))
 }
 
-// recheckLater follows a final state that was proved without the gateway's own final word.
+// recheckLater queues the next inquiry about a final state that the gateway did not state itself.
 func (t verdict) recheckLater(a *Attempt) error {
 	if a.State.Funded() || a.State == Declined {
 		return ErrNothing
@@ -489,7 +490,7 @@ func (t verdict) recheckLater(a *Attempt) error {
 	return nil
 }
 
-// newsAt is when the attempt had its last news. Attempts that an older version wrote have no such mark.
+// newsAt is when the attempt had its last news. Attempts that an older version wrote have no NewsAt.
 func (a *Attempt) newsAt() time.Time {
 	if a.NewsAt.IsZero() {
 		return a.UpdatedAt
@@ -505,7 +506,7 @@ func (t *Turn) CalledBack(n int, gatewayOrder string) error {
 		a.Ref.OrderID = gatewayOrder
 	}
 	t.recheck(a, t.Now)
-	if op := t.S.openOn(a); op != nil { // perhaps it speaks of that
+	if op := t.S.openOn(a); op != nil { // the callback may be about the operation
 		t.inquireOperation(op, t.Now)
 	}
 	return nil
