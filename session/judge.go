@@ -400,7 +400,7 @@ func (t verdict) backToBank(a *Attempt) error {
 	return nil
 }
 
-// failedInARow counts the newest calls in a row without a clear answer; one that a crash kept from being stored counts as none.
+// failedInARow counts the newest calls in a row whose answer was not clear, or was not stored because the process died.
 func failedInARow(a *Attempt) int {
 	n := 0
 	for i := len(a.Calls) - 1; i >= 0 && (a.Calls[i].AnsweredAt.IsZero() || a.Calls[i].Result == resultError); i-- {

@@ -13,7 +13,7 @@ import (
 // OpState is how far an operation is.
 type OpState string
 
-// Operation states. Calling and unknown differ as they do for attempts: nobody sends again, somebody asks.
+// Operation states. In calling a call may be out; unknown is settled by an inquiry and never by sending again.
 const (
 	OpNew       OpState = "new"
 	OpCalling   OpState = "calling"
@@ -53,7 +53,7 @@ type Operation struct {
 	UpdatedAt     time.Time          `json:"updated_at"`
 }
 
-// Baseline is where the payment stood when the operation was sent: the guard against doing it twice.
+// Baseline is where the payment stood when the operation was sent. A payment that has left it shows that the operation was done.
 type Baseline struct {
 	Outcome  providers.Outcome `json:"outcome,omitempty"`
 	Held     int64             `json:"held"`
@@ -153,13 +153,13 @@ func (t Operations) Begin(kind providers.OpKind, amount int64) (*Operation, erro
 	return t.write(&Operation{Kind: kind, Attempt: a.N, Amount: amount, Baseline: recordedSums(a)})
 }
 
-// write writes a new operation down, with the job that looks after it if its process dies.
+// write stores a new operation, with the job that inquires about it if its process dies.
 func (t Operations) write(op *Operation) (*Operation, error) {
 	s := t.S
 	op.N, op.State = len(s.Operations)+1, OpNew
 	op.Deadline, op.CreatedAt, op.UpdatedAt = t.Now.Add(t.Rules.CallTimeout), t.Now, t.Now
 	op.Reference = fmt.Sprintf("%s-%s%d", s.Attempt(op.Attempt).Ref.Reference, op.Kind[:1], op.N)
-	if len(op.Reference) > 32 { // the gateways' limit for an operation's mark
+	if len(op.Reference) > 32 { // the gateways' limit for an operation's reference
 		var err error
 		if op.Reference, err = t.Token(); err != nil {
 			return nil, err
@@ -224,13 +224,13 @@ func (t Operations) allowed(a *Attempt, kind providers.OpKind, amount int64) (in
 	return amount, nil
 }
 
-// maxReleases bounds how often a hold is tried to be released whose release never reached the gateway.
+// maxReleases bounds how many releases of one hold are begun of which none reached the gateway.
 const maxReleases = 5
 
 // onHoldLeft is a payment whose debit was refused while its hold stands. The hold is released as an operation under the call
 // book; only the gateway's word that it is gone ends the attempt, and until then no other begins.
 func (t verdict) onHoldLeft(a *Attempt, st providers.Standing) error {
-	if a.Decline == nil || !st.VoidRefused { // what refuses the void says nothing of the debit
+	if a.Decline == nil || !st.VoidRefused { // the reason for refusing the void is not that of the debit
 		a.Decline = orOther(st.Decline)
 	}
 	if err := t.markOverdue(a); err != nil {
@@ -254,7 +254,9 @@ func (t verdict) onHoldLeft(a *Attempt, st providers.Standing) error {
 	if amount == 0 {
 		amount = t.S.Amount.Minor
 	}
-	op, err := t.Operations().write(&Operation{Kind: providers.Void, Attempt: a.N, Amount: amount, Release: true, Baseline: baselineOf(st)})
+	op, err := t.Operations().write(&Operation{
+		Kind: providers.Void, Attempt: a.N, Amount: amount, Release: true, Baseline: baselineOf(st),
+	})
 	if err != nil {
 		return err
 	}
@@ -311,9 +313,11 @@ func stillValid(s *Session, a *Attempt, op *Operation, st providers.Standing) bo
 // AtProvider is the operation as a provider sees it.
 func (s *Session) AtProvider(op *Operation) providers.Op {
 	return providers.Op{
-		Kind: op.Kind, Reference: op.Reference, GatewayID: op.GatewayID, Amount: money.Amount{Minor: op.Amount, Currency: s.Amount.Currency},
+		Kind: op.Kind, Reference: op.Reference, GatewayID: op.GatewayID,
+		Amount: money.Amount{Minor: op.Amount, Currency: s.Amount.Currency},
 		Standing: providers.Standing{
-			Outcome: op.Baseline.Outcome, Held: op.Baseline.Held, Captured: op.Baseline.Captured, Refunded: op.Baseline.Refunded, Stated: op.Baseline.Stated,
+			Outcome: op.Baseline.Outcome, Held: op.Baseline.Held, Captured: op.Baseline.Captured, Refunded: op.Baseline.Refunded,
+			Stated: op.Baseline.Stated,
 		},
 	}
 }
@@ -448,8 +452,8 @@ func (t Operations) recordState(op *Operation) {
 	t.record(OperationEvent(op.Kind, op.State), data)
 }
 
-// Due is the moment when an operation's inquiry is due. While its call may be under way the inquiry waits for the
-// call's deadline; due is false then.
+// Due tells whether operation n is to be inquired about now. While its call may be under way the inquiry is put off to the
+// call's deadline.
 func (t Operations) Due(n int) (due bool, err error) {
 	op := t.S.Operation(n)
 	switch {
@@ -464,8 +468,8 @@ func (t Operations) Due(n int) (due bool, err error) {
 	return true, ErrNothing
 }
 
-// Orphaned is an operation whose process died before its permission, or whose permission the database has
-// forgotten: the gateway was asked how the payment stands, and is asked about the operation next.
+// Orphaned makes an operation unknown whose process died before its permission, or whose permission the database lost. st and
+// err are what an inquiry about the payment brought; one about the operation follows.
 func (t Operations) Orphaned(n int, st providers.Standing, err error, wire []TimelineEntry) error {
 	op := t.S.Operation(n)
 	if op.State != OpNew {
@@ -474,7 +478,7 @@ func (t Operations) Orphaned(n int, st providers.Standing, err error, wire []Tim
 	a := t.S.Attempt(op.Attempt)
 	a.Note(wire...)
 	if err == nil && stillValid(t.S, a, op, st) && op.Baseline.agrees(st) {
-		op.Baseline = baselineOf(st) // as the gateway words it: not moved so far
+		op.Baseline = baselineOf(st) // nothing has moved; from now on the gateway's own sums are compared
 	}
 	return t.move(op, OpUnknown)
 }

@@ -18,8 +18,8 @@ const (
 	reviewAfter = 7 * 24 * time.Hour
 )
 
-// The place in a schedule is the time since the last news, never a count: whoever else asks (a merchant, a callback, a
-// visitor of the return address) uses nothing of it up.
+// The place in a schedule is the time since the last news, never a count: inquiries that a merchant, a callback or a visitor of
+// the return address causes do not shorten it.
 
 // inquiryAfter tells in how long the next inquiry is due, so long after the last news, and false when the schedule has
 // ended and a person has to look. unclear skips the fast loop.
@@ -37,8 +37,8 @@ func inquiryAfter(since time.Duration, unclear bool) (time.Duration, bool) {
 	return nextOf(slowSchedule, hourly, since-fastFor), true
 }
 
-// nextOf is how long it is from a moment to the next of a row of moments that follow each other at those distances, then
-// at the last one for ever.
+// nextOf is how long it is to the next inquiry, so long after the first one was scheduled from: inquiries follow each other at
+// those distances, and then at the distance then.
 func nextOf(distances []time.Duration, then, since time.Duration) time.Duration {
 	at := time.Duration(0)
 	for _, d := range distances {
@@ -70,7 +70,7 @@ func shopperAfter(since time.Duration) time.Duration {
 // After a failure that the gateway did not state itself it is asked again: an approval may come late.
 var recheckSchedule = []time.Duration{10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
 
-// recheckAfter tells in how long an attempt that ended so long ago is inquired about again, and false where it is not any more.
+// recheckAfter tells in how long an attempt that ended so long ago is inquired about again; false where it no longer is.
 func recheckAfter(since time.Duration) (time.Duration, bool) {
 	at := time.Duration(0)
 	for _, d := range recheckSchedule {
@@ -81,7 +81,7 @@ func recheckAfter(since time.Duration) (time.Duration, bool) {
 	return 0, false
 }
 
-// resendAfter is how long to wait before a bank's answer is sent to the gateway again after n failed calls: 3 s, 6 s, 12 s … 1 min.
+// resendAfter is how long to wait before an answer is sent to the gateway again after n failed calls: 3 s, 6 s, 12 s … 1 min.
 func resendAfter(n int) time.Duration {
 	return min(fastFirst<<min(n-1, 10), time.Minute)
 }

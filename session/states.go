@@ -8,7 +8,7 @@ const (
 	New        State = "new"        // written down, nothing sent
 	Calling    State = "calling"    // a call that can move money is out
 	Shopper    State = "shopper"    // the browser has something to do
-	Gateway    State = "gateway"    // the gateway is working; we are asking
+	Gateway    State = "gateway"    // the gateway is working and is inquired of
 	Unknown    State = "unknown"    // an answer is overdue or cannot be trusted
 	Mismatched State = "held"       // the gateway speaks of another amount, currency or order than ours
 	Authorized State = "authorized" // the gateway said so, server to server, with the right amount
@@ -101,8 +101,8 @@ func (s *Session) OutcomeKnown() bool {
 	return true
 }
 
-// ClaimsOrder tells whether the session's order id may not be used again: it is alive, paid or unknown, or money was
-// taken for it after all.
+// ClaimsOrder tells whether the session's order id may not be used by another session: it has not ended, or an attempt of it is
+// live, or has money, be it late.
 func (s *Session) ClaimsOrder() bool {
 	for _, a := range s.Attempts {
 		if a.State.Live() || a.State.Funded() {

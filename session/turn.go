@@ -21,7 +21,8 @@ type Turn struct {
 	Now   time.Time
 	Rules Rules
 
-	// CallerDied tells that whoever made the session's newest call, or was about to, is dead: there is no deadline to wait for.
+	// CallerDied tells that the process that made the session's newest call, or was about to, is dead: its deadline is not
+	// waited for.
 	CallerDied bool
 	// Token makes unguessable tokens, base64url.
 	Token func() (string, error)
@@ -36,7 +37,7 @@ type Turn struct {
 // Rules are what a decision has to know of the session's account.
 type Rules struct {
 	CallTimeout time.Duration        // bounds one call to the gateway
-	SettleAfter time.Duration        // after a call's deadline: "not found" becomes proof
+	SettleAfter time.Duration        // so long after a call's deadline "not found" is proof
 	OrderLife   time.Duration        // how long an order that cannot be closed may still be paid
 	Operations  []providers.OpLimits // what the gateway can do to a payment
 	OwnURL      string               // the front's public address, without a slash at the end
@@ -65,14 +66,14 @@ type Effect interface{ effect() }
 type (
 	// ForgetCard drops the card of an attempt from memory.
 	ForgetCard struct{ Attempt int }
-	// Release sends a hold back: the operation is written down and waits for whoever made this turn.
+	// Release sends the void of a hold whose debit was refused. The operation is stored; the caller of the turn sends it.
 	Release struct{ Operation int }
 )
 
 func (ForgetCard) effect() {}
 func (Release) effect()    {}
 
-// Note is a line for the log. Error tells that somebody has to look; otherwise it is a warning.
+// Note is a line for the log. Error tells that a person has to look; otherwise it is a warning.
 type Note struct {
 	Error bool
 	Text  string
@@ -87,7 +88,7 @@ func (t *Turn) alarm(text string, args ...any) {
 	t.Notes = append(t.Notes, Note{Error: true, Text: text, Args: args})
 }
 
-// record writes one line of history.
+// record adds an event to the session's history.
 func (t *Turn) record(kind EventType, data map[string]any) {
 	s := t.S
 	s.LastEvent++
@@ -145,7 +146,7 @@ func (t *Turn) move(a *Attempt, trigger Trigger) error {
 	return nil
 }
 
-// afterEnd looks after what follows the end of an attempt: the session's own end, and a second look later on.
+// afterEnd does what follows the end of an attempt: it may end the session, and queues a later inquiry.
 func (t *Turn) afterEnd(a *Attempt) {
 	s := t.S
 	a.Step = nil
@@ -195,7 +196,7 @@ type Task struct {
 	Session string `json:"session"`
 	Attempt int    `json:"attempt,omitempty"`
 	StepN   int    `json:"step_n,omitempty"`
-	Look    bool   `json:"look,omitempty"` // ask although the attempt has ended
+	Look    bool   `json:"look,omitempty"` // inquire although the attempt has ended
 
 	Operation int `json:"operation,omitempty"`
 }
@@ -230,7 +231,7 @@ func (t *Turn) resume(a *Attempt, at time.Time) {
 	t.enqueue(JobResume, fmt.Sprintf("/%d/%d", a.N, a.StepN), Task{Attempt: a.N, StepN: a.StepN}, at)
 }
 
-// remember queues the question which card a good payment saved.
+// remember queues the question which card the gateway saved of a payment.
 func (t *Turn) remember(a *Attempt, at time.Time) {
 	t.enqueue(JobRemember, fmt.Sprintf("/%d", a.N), Task{Attempt: a.N}, at)
 }

@@ -24,7 +24,7 @@ import (
 type Sealer interface {
 	Seal(name string, v []byte) (string, error)
 	Unseal(name, sealed string) ([]byte, error)
-	// Fingerprint is the same for equal values, and nothing that they could be found from without the keys.
+	// Fingerprint is the same for equal values; without the keys they cannot be found from it.
 	Fingerprint(v []byte) string
 }
 
@@ -66,8 +66,8 @@ func New(o Options) *Flow {
 	return f
 }
 
-// Close waits for the calls that are out, each at most its own deadline, then gives up on them: whoever comes next
-// inquires.
+// Close waits for the calls that are out, each at most its own deadline, then gives up on them: the queued inquiries settle
+// what became of them.
 func (f *Flow) Close(ctx context.Context) { f.calls.close(ctx) }
 
 // CardsHeld counts the cards in memory.
@@ -87,7 +87,8 @@ func (f *Flow) payment(ctx context.Context, s *session.Session, a *session.Attem
 	}
 	p.Customer.IP = a.IP
 	if r := a.Run(); r != nil {
-		p.Run = providers.Run{N: r.N, NotifyURL: f.BaseURL + "/3ds/" + r.Token + "/notify", ReturnURL: f.BaseURL + "/3ds/" + r.Token + "/return"}
+		address := f.BaseURL + "/3ds/" + r.Token
+		p.Run = providers.Run{N: r.N, NotifyURL: address + "/notify", ReturnURL: address + "/return"}
 		if sealed, err := f.Sealer.Seal(session.SealedSessionData, []byte(r.Token)); err == nil {
 			p.Run.SessionData = sealed
 		} else {
