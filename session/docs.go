@@ -30,8 +30,8 @@ func WriteDocs(w io.Writer) error {
 	fmt.Fprintf(&b, "- Then after %s, then every %s until %d days have passed; then `payment.needs_review`.\n",
 		list(slowSchedule), plain(hourly), int(reviewAfter/(24*time.Hour)))
 	b.WriteString("- A gateway that says it does not know itself (`unknown`) leaves the fast loop at once.\n")
-	fmt.Fprintf(&b, "- While the shopper is at the bank: after %s, then every %s, and after %s every %s; after %s the order is closed, "+
-		"or outlived.\n",
+	fmt.Fprintf(&b, "- While the shopper is at the bank: after %s, then every %s, and after %s every %s; "+
+		"after %s the order is closed, or outlived.\n",
 		list(shopperSchedule), plain(shopperThen), plain(lostAfter), plain(shopperAtEnd), plain(ChallengeWait))
 	fmt.Fprintf(&b, "- After a failure that the gateway did not state itself: once more after %s.\n", list(recheckSchedule))
 	fmt.Fprintf(&b, "- A 3DS Method is given up %s after its frames were shown.\n", MethodWait)

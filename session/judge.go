@@ -359,7 +359,7 @@ func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 			return err
 		}
 		return t.giveStep(a, *st.Next)
-	case a.State == Shopper, failed == 0, !rested: // it waits for the shopper; it has our answer and is slow; or resending is not due
+	case a.State == Shopper, failed == 0, !rested: // it waits for the shopper, has our answer and is slow, or resending is not due
 		return t.inquireLater(a)
 	}
 	return t.resendAnswer(a)

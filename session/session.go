@@ -101,7 +101,7 @@ type Attempt struct {
 	NotFoundSince     time.Time           `json:"missing,omitzero"`  // when an inquiry first said "not found" after the deadline
 	NeedsReview       bool                `json:"needs_review,omitempty"`
 	Mismatch          string              `json:"held_for,omitempty"` // in what the gateway's payment is not ours
-	Unproven          bool                `json:"unproven,omitempty"` // money stands under its reference without our mark: never believed
+	Unproven          bool                `json:"unproven,omitempty"` // money under its reference lacks our mark: not believed
 	Decline           *providers.Decline  `json:"decline,omitempty"`
 	ThreeDS           providers.ThreeDS   `json:"three_ds,omitzero"`
 	AmountAuthorized  int64               `json:"held"` // minor units, as the gateway said

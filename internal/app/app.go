@@ -252,9 +252,12 @@ func (a *App) buildFront(ctx context.Context) error {
 	})
 	a.webhooks.Store(hooks)
 	e := handlers.New(handlers.Options{
-		Flow: a.flow, Store: a.store, Customers: a.store, Wallet: cards, Invoices: bills, Merchants: merchants, Tags: a.store, Revocations: a.store, Idempotency: a.store.Idempotency(), Webhooks: hooks, History: a.store, Texts: texts, Now: a.o.Clock.Now, Rand: a.o.Rand,
+		Flow: a.flow, Store: a.store, Customers: a.store, Wallet: cards, Invoices: bills, Merchants: merchants, Tags: a.store,
+		Revocations: a.store, Idempotency: a.store.Idempotency(), Webhooks: hooks, History: a.store, Texts: texts,
+		Now: a.o.Clock.Now, Rand: a.o.Rand,
 		Browsers: browser.New(a.store.Browser(), strings.HasPrefix(a.FrontURL, "https://"), a.o.Clock.Now, a.o.Rand, a.log),
-		BaseURL:  a.FrontURL, Sandbox: c.Sandbox, Ready: a.ready, Log: a.log, Observe: a.metrics.observe, MaxStreams: c.MaxStreams, IP: clientIP(c.TrustedProxies),
+		BaseURL:  a.FrontURL, Sandbox: c.Sandbox, Ready: a.ready, Log: a.log, Observe: a.metrics.observe, MaxStreams: c.MaxStreams,
+		IP: clientIP(c.TrustedProxies),
 	})
 	a.metrics.watch(a.store, a.flow, runner)
 	a.front = server(e, a.log)
@@ -264,7 +267,7 @@ func (a *App) buildFront(ctx context.Context) error {
 // jobWorkers is how many inquiries and answers may be out at once.
 const jobWorkers = 64
 
-// usualDeadline reaches the inquiries of calls that a dead process left behind: those of the longest deadline that is usual.
+// usualDeadline is the longest usual deadline of a call: inquiries that wait for one are due within it.
 const usualDeadline = time.Minute
 
 // webhookSenders is how many webhook endpoints are posted to at once.

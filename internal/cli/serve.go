@@ -73,7 +73,8 @@ func start(ctx context.Context, p process, set *flag.FlagSet, role app.Role) int
 		fmt.Fprintln(p.err, err)
 		return exitAsked
 	}
-	a, err := app.New(ctx, app.Options{Config: c, Role: role, Log: slog.New(slog.NewJSONHandler(p.err, &slog.HandlerOptions{Level: level}))})
+	a, err := app.New(ctx, app.Options{Config: c, Role: role,
+		Log: slog.New(slog.NewJSONHandler(p.err, &slog.HandlerOptions{Level: level}))})
 	if err != nil {
 		fmt.Fprintln(p.err, "tollgate:", err)
 		return exitFailed
@@ -148,7 +149,8 @@ func doctor(ctx context.Context, p process, set *flag.FlagSet) int {
 	c, faults := configured(*flags, p.environ)
 	findings := []app.Finding{}
 	for _, f := range faults {
-		findings = append(findings, app.Finding{Wrong: true, What: "configuration: " + f, Do: "correct it; tollgate.example.toml explains every setting"})
+		findings = append(findings, app.Finding{Wrong: true, What: "configuration: " + f,
+			Do: "correct it; tollgate.example.toml explains every setting"})
 	}
 	switch {
 	case len(faults) > 0: // nothing behind a wrong setting is worth a look

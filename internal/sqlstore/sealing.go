@@ -64,7 +64,8 @@ func sealingKeys(ctx context.Context, db querier) ([]SealingKey, error) {
 	return scanAll(rows, func() (k SealingKey, err error) {
 		var added, sealing, clean, leaving, retired int64
 		err = rows.Scan(&k.ID, &added, &sealing, &clean, &leaving, &retired)
-		k.AddedAt, k.SealingSince, k.CleanAt, k.LeavingAt, k.RetiredAt = instant(added), instant(sealing), instant(clean), instant(leaving), instant(retired)
+		k.AddedAt, k.SealingSince, k.CleanAt, k.LeavingAt, k.RetiredAt = instant(added), instant(sealing), instant(clean),
+			instant(leaving), instant(retired)
 		return k, err
 	})
 }
@@ -169,7 +170,9 @@ func (st *sealingStore) Admit(ctx context.Context, me Front) (doubtful []string,
 // Join enters a front among those that run, and its keys among those that are known. needed tells whether anything that is
 // kept is still sealed with one of these keys; it is asked where the front lacks a key that was in use, and if not, the key
 // is retired. *KeyFault.
-func (st *sealingStore) Join(ctx context.Context, me Front, needed func(context.Context, []string) (map[string]int, error)) error {
+func (st *sealingStore) Join(
+	ctx context.Context, me Front, needed func(context.Context, []string) (map[string]int, error),
+) error {
 	for {
 		doubtful, err := st.enter(ctx, me)
 		if err != nil || len(doubtful) == 0 {

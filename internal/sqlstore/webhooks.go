@@ -71,11 +71,13 @@ func (w *Webhooks) insertEndpoint(tx *tx, e webhook.Endpoint) error {
 	if err != nil {
 		return err
 	}
-	err = tx.exec(`INSERT INTO webhook_endpoint (id, num, merchant, url, session_url, enabled, description, events, created_at, updated_at,
+	err = tx.exec(
+		`INSERT INTO webhook_endpoint (id, num, merchant, url, session_url, enabled, description, events, created_at, updated_at,
 		deleted_at, failures, failing_since, failing, last_seq, last_event, due_at, holder, held_until, claims)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, 0, FALSE, 0, 0, 0, '', 0, 0)
 		ON CONFLICT (merchant, url) WHERE session_url DO NOTHING`,
-		e.ID, w.st.newJobID(), e.Merchant, e.URL, e.SessionURL, e.Enabled, e.Description, string(events), micros(e.CreatedAt), micros(e.UpdatedAt))
+		e.ID, w.st.newJobID(), e.Merchant, e.URL, e.SessionURL, e.Enabled, e.Description, string(events), micros(e.CreatedAt),
+		micros(e.UpdatedAt))
 	if unique(err) { // num: see newJobID
 		return errAgain
 	}
@@ -153,7 +155,9 @@ func lockEndpoint(tx *tx, merchant, id string, more ...any) (webhook.Endpoint, e
 }
 
 // ChangeEndpoint lets change alter what the merchant may alter.
-func (w *Webhooks) ChangeEndpoint(ctx context.Context, merchant, id string, now time.Time, change func(*webhook.Endpoint) error) (e webhook.Endpoint, err error) {
+func (w *Webhooks) ChangeEndpoint(
+	ctx context.Context, merchant, id string, now time.Time, change func(*webhook.Endpoint) error,
+) (e webhook.Endpoint, err error) {
 	err = w.st.change(ctx, notice{}, func(tx *tx) error {
 		if e, err = lockEndpoint(tx, merchant, id); err != nil {
 			return err
@@ -183,13 +187,15 @@ func (w *Webhooks) ChangeEndpoint(ctx context.Context, merchant, id string, now 
 		}
 		return tx.exec(`UPDATE webhook_endpoint SET url = $2, description = $3, events = $4, enabled = $5, updated_at = $6,
 			failures = $7, failing_since = $8, failing = $9, due_at = $10 WHERE id = $1`,
-			id, e.URL, e.Description, string(events), e.Enabled, micros(now), e.Failures, micros(e.FailingSince), e.Failing, micros(e.NextTry))
+			id, e.URL, e.Description, string(events), e.Enabled, micros(now), e.Failures, micros(e.FailingSince), e.Failing,
+			micros(e.NextTry))
 	})
 	return e, err
 }
 
 func pending(tx *tx, endpoint string) (some bool, err error) {
-	err = tx.QueryRowContext(tx.ctx, `SELECT EXISTS (SELECT 1 FROM webhook_delivery WHERE endpoint = $1 AND state = 'pending')`, endpoint).Scan(&some)
+	err = tx.QueryRowContext(tx.ctx, `SELECT EXISTS (SELECT 1 FROM webhook_delivery WHERE endpoint = $1 AND state = 'pending')`,
+		endpoint).Scan(&some)
 	return some, err
 }
 
@@ -200,7 +206,8 @@ func (w *Webhooks) DeleteEndpoint(ctx context.Context, merchant, id string, now 
 		if err != nil {
 			return err
 		}
-		if err := tx.exec(`UPDATE webhook_delivery SET state = 'cancelled', ended_at = $2 WHERE endpoint = $1 AND state = 'pending'`, id, micros(now)); err != nil {
+		if err := tx.exec(`UPDATE webhook_delivery SET state = 'cancelled', ended_at = $2 WHERE endpoint = $1 AND state = 'pending'`,
+			id, micros(now)); err != nil {
 			return err
 		}
 		if !e.SessionURL {
@@ -209,7 +216,8 @@ func (w *Webhooks) DeleteEndpoint(ctx context.Context, merchant, id string, now 
 			}
 		}
 		// One that a session named may be named again: it must not stand in the way of its like.
-		return tx.exec(`UPDATE webhook_endpoint SET deleted_at = $2, enabled = FALSE, session_url = FALSE, due_at = 0 WHERE id = $1`, id, micros(now))
+		return tx.exec(`UPDATE webhook_endpoint SET deleted_at = $2, enabled = FALSE, session_url = FALSE, due_at = 0 WHERE id = $1`,
+			id, micros(now))
 	})
 }
 
@@ -238,9 +246,11 @@ func putKeys(tx *tx, signer string, keys []webhook.Key, version int64) error {
 	}
 	var n int64
 	if version == 0 {
-		n, err = tx.affected(`INSERT INTO webhook_signer (signer, version, keys) VALUES ($1, 1, $2) ON CONFLICT (signer) DO NOTHING`, signer, string(text))
+		n, err = tx.affected(`INSERT INTO webhook_signer (signer, version, keys) VALUES ($1, 1, $2) ON CONFLICT (signer) DO NOTHING`,
+			signer, string(text))
 	} else {
-		n, err = tx.affected(`UPDATE webhook_signer SET keys = $2, version = version + 1 WHERE signer = $1 AND version = $3`, signer, string(text), version)
+		n, err = tx.affected(`UPDATE webhook_signer SET keys = $2, version = version + 1 WHERE signer = $1 AND version = $3`, signer,
+			string(text), version)
 	}
 	if err == nil && n == 0 {
 		err = webhook.ErrConflict
@@ -312,7 +322,8 @@ func (w *Webhooks) Feed(ctx context.Context, now time.Time, limit int) (count in
 		return 0, err
 	}
 	var some bool
-	if err := w.st.r.QueryRowContext(ctx, `SELECT f.pos < p.last FROM webhook_feed f, event_place p`).Scan(&some); err != nil || !some {
+	err = w.st.r.QueryRowContext(ctx, `SELECT f.pos < p.last FROM webhook_feed f, event_place p`).Scan(&some)
+	if err != nil || !some {
 		return 0, err
 	}
 	err = w.st.change(ctx, notice{}, func(tx *tx) error {
@@ -407,7 +418,7 @@ func (w *Webhooks) named(tx *tx, merchant, url string, now time.Time) (id string
 }
 
 // append puts events at the end of an endpoint's queue. A queue at rest becomes due; one that waits for a retry is tried
-// webhook.QueueState.Probe after its last try at the latest, or now if the events are sent again by wish. An endpoint that is gone
+// webhook.QueueState.Probe after its last try at the latest, or now if the merchant had them sent again. An endpoint that is gone
 // or disabled gets nothing.
 func (w *Webhooks) append(tx *tx, endpoint string, events []webhook.Event, resend bool, now time.Time) error {
 	if len(events) == 0 {
@@ -415,7 +426,8 @@ func (w *Webhooks) append(tx *tx, endpoint string, events []webhook.Event, resen
 	}
 	var seq, tried int64
 	e, err := scanEndpoint(tx.QueryRowContext(tx.ctx, `UPDATE webhook_endpoint SET last_seq = last_seq + $2
-		WHERE id = $1 AND enabled AND deleted_at = 0 RETURNING `+endpointColumns+`, last_seq, tried_at`, endpoint, len(events)), &seq, &tried)
+		WHERE id = $1 AND enabled AND deleted_at = 0 RETURNING `+endpointColumns+`, last_seq, tried_at`, endpoint, len(events)), &seq,
+		&tried)
 	if errors.Is(err, webhook.ErrNotFound) {
 		return nil
 	}
@@ -467,7 +479,8 @@ const heldBy = ` num = $1 AND holder = $2 AND claims = $3 AND holder <> '' AND d
 
 // Next is the head of the queue that the job holds.
 func (w *Webhooks) Next(ctx context.Context, job jobs.Job, now time.Time) (*webhook.Delivery, webhook.Endpoint, error) {
-	e, err := scanEndpoint(w.st.r.QueryRowContext(ctx, `SELECT `+endpointColumns+` FROM webhook_endpoint WHERE`+heldBy, job.ID, job.Worker, job.Attempt))
+	e, err := scanEndpoint(w.st.r.QueryRowContext(ctx, `SELECT `+endpointColumns+` FROM webhook_endpoint WHERE`+heldBy, job.ID,
+		job.Worker, job.Attempt))
 	if errors.Is(err, webhook.ErrNotFound) {
 		return nil, e, webhook.ErrLost
 	}
@@ -486,7 +499,8 @@ func (w *Webhooks) Next(ctx context.Context, job jobs.Job, now time.Time) (*webh
 func (w *Webhooks) Record(ctx context.Context, job jobs.Job, delivery string, t webhook.Try, now time.Time) error {
 	return w.st.change(ctx, notice{}, func(tx *tx) error {
 		var n int64
-		e, err := scanEndpoint(tx.QueryRowContext(tx.ctx, `UPDATE webhook_endpoint SET num = num WHERE`+heldBy+`RETURNING `+endpointColumns+`, last_event`,
+		e, err := scanEndpoint(tx.QueryRowContext(tx.ctx,
+			`UPDATE webhook_endpoint SET num = num WHERE`+heldBy+`RETURNING `+endpointColumns+`, last_event`,
 			job.ID, job.Worker, job.Attempt), &n)
 		if errors.Is(err, webhook.ErrNotFound) {
 			return webhook.ErrLost
@@ -500,7 +514,8 @@ func (w *Webhooks) Record(ctx context.Context, job jobs.Job, delivery string, t 
 		queue, wait, event := e.After(t, now)
 		if !t.OK() && !t.Unsigned {
 			if err := tx.exec(`UPDATE webhook_delivery SET state = 'given_up', ended_at = $2
-				WHERE endpoint = $1 AND state = 'pending' AND created_at <= $3`, e.ID, micros(now), micros(now.Add(-webhook.GiveUpAfter))); err != nil {
+				WHERE endpoint = $1 AND state = 'pending' AND created_at <= $3`, e.ID, micros(now),
+				micros(now.Add(-webhook.GiveUpAfter))); err != nil {
 				return err
 			}
 		}
@@ -525,7 +540,8 @@ func (w *Webhooks) Record(ctx context.Context, job jobs.Job, delivery string, t 
 		if event != "" {
 			n++
 			data, err := json.Marshal(map[string]any{
-				"endpoint": e.ID, "url": e.URL, "failures": max(queue.Failures, e.Failures), "failing_since": cmpTime(queue.FailingSince, e.FailingSince).Format(time.RFC3339Nano),
+				"endpoint": e.ID, "url": e.URL, "failures": max(queue.Failures, e.Failures),
+				"failing_since": cmpTime(queue.FailingSince, e.FailingSince).Format(time.RFC3339Nano),
 			})
 			if err != nil {
 				return err
@@ -535,7 +551,8 @@ func (w *Webhooks) Record(ctx context.Context, job jobs.Job, delivery string, t 
 				return err
 			}
 		}
-		return tx.exec(`UPDATE webhook_endpoint SET failures = $2, failing_since = $3, failing = $4, due_at = $5, last_event = $6, tried_at = $7
+		return tx.exec(
+			`UPDATE webhook_endpoint SET failures = $2, failing_since = $3, failing = $4, due_at = $5, last_event = $6, tried_at = $7
 			WHERE id = $1`, e.ID, queue.Failures, micros(queue.FailingSince), queue.Failing, micros(due), n, micros(now))
 	})
 }
@@ -581,7 +598,8 @@ const deliveryColumns = `id, endpoint, merchant, event, session, n, type, body, 
 func scanDelivery(row scanner) (d webhook.Delivery, err error) {
 	var created, ended int64
 	var body, state string
-	err = row.Scan(&d.ID, &d.Endpoint, &d.Merchant, &d.Event, &d.Session, &d.N, &d.Type, &body, &state, &d.Resend, &d.Tries, &created, &ended)
+	err = row.Scan(&d.ID, &d.Endpoint, &d.Merchant, &d.Event, &d.Session, &d.N, &d.Type, &body, &state, &d.Resend, &d.Tries,
+		&created, &ended)
 	if errors.Is(err, sql.ErrNoRows) {
 		return d, webhook.ErrNotFound
 	}
@@ -625,7 +643,8 @@ func (w *Webhooks) Deliveries(ctx context.Context, f webhook.Filter) ([]webhook.
 
 // Delivery reads one of the merchant's with its tries, oldest first.
 func (w *Webhooks) Delivery(ctx context.Context, merchant, id string) (webhook.Delivery, []webhook.Try, error) {
-	d, err := scanDelivery(w.st.r.QueryRowContext(ctx, `SELECT `+deliveryColumns+` FROM webhook_delivery WHERE id = $1 AND merchant = $2`, id, merchant))
+	d, err := scanDelivery(w.st.r.QueryRowContext(ctx,
+		`SELECT `+deliveryColumns+` FROM webhook_delivery WHERE id = $1 AND merchant = $2`, id, merchant))
 	if err != nil {
 		return d, nil, err
 	}
@@ -646,7 +665,8 @@ func (w *Webhooks) Delivery(ctx context.Context, merchant, id string) (webhook.D
 // Resend puts a delivery's event at the end of its endpoint's queue again.
 func (w *Webhooks) Resend(ctx context.Context, merchant, id string, now time.Time) (d webhook.Delivery, err error) {
 	err = w.st.change(ctx, notice{}, func(tx *tx) error {
-		if d, err = scanDelivery(tx.QueryRowContext(tx.ctx, `SELECT `+deliveryColumns+` FROM webhook_delivery WHERE id = $1 AND merchant = $2`, id, merchant)); err != nil {
+		if d, err = scanDelivery(tx.QueryRowContext(tx.ctx,
+			`SELECT `+deliveryColumns+` FROM webhook_delivery WHERE id = $1 AND merchant = $2`, id, merchant)); err != nil {
 			return err
 		}
 		var seq int64
@@ -670,7 +690,8 @@ func (w *Webhooks) Resend(ctx context.Context, merchant, id string, now time.Tim
 		d.ID, d.State, d.Resend, d.Tries, d.CreatedAt, d.EndedAt = newID("wd_"), webhook.Pending, true, 0, now, time.Time{}
 		err = tx.exec(`INSERT INTO webhook_delivery (id, num, endpoint, seq, merchant, event, session, n, type, body,
 			state, resend, tries, created_at, ended_at) VALUES `+values(1, 15),
-			d.ID, w.st.newJobID(), d.Endpoint, seq+1, d.Merchant, d.Event, d.Session, d.N, d.Type, string(d.Body), string(d.State), true, 0, micros(now), 0)
+			d.ID, w.st.newJobID(), d.Endpoint, seq+1, d.Merchant, d.Event, d.Session, d.N, d.Type, string(d.Body), string(d.State), true,
+			0, micros(now), 0)
 		if unique(err) {
 			return errAgain
 		}
@@ -700,12 +721,14 @@ func (w *Webhooks) ResendRange(ctx context.Context, merchant, endpoint string, f
 		if err := tx.QueryRowContext(tx.ctx, `SELECT pos FROM webhook_feed`).Scan(&fedTo); err != nil {
 			return err
 		}
-		events, err := fedEvents(tx.ctx, tx, `at >= $1 AND at < $2 AND pos IS NOT NULL`, merchant, micros(from), micros(to), webhook.MaxResend+1)
+		events, err := fedEvents(tx.ctx, tx, `at >= $1 AND at < $2 AND pos IS NOT NULL`, merchant, micros(from), micros(to),
+			webhook.MaxResend+1)
 		if err != nil {
 			return err
 		}
 		if len(events) > webhook.MaxResend {
-			return &webhook.Fault{Field: "to", Text: fmt.Sprintf("holds more than %d events together with from; ask for less at once", webhook.MaxResend)}
+			return &webhook.Fault{Field: "to", Text: fmt.Sprintf("holds more than %d events together with from; ask for less at once",
+				webhook.MaxResend)}
 		}
 		rows, err := tx.QueryContext(tx.ctx, `SELECT event FROM webhook_delivery WHERE endpoint = $1 AND state = 'pending'`, endpoint)
 		if err != nil {
@@ -730,14 +753,16 @@ func (w *Webhooks) ResendRange(ctx context.Context, merchant, endpoint string, f
 // Cancel ends a pending delivery; those behind it are tried now.
 func (w *Webhooks) Cancel(ctx context.Context, merchant, id string, now time.Time) (d webhook.Delivery, err error) {
 	err = w.st.change(ctx, notice{}, func(tx *tx) error {
-		if d, err = scanDelivery(tx.QueryRowContext(tx.ctx, `SELECT `+deliveryColumns+` FROM webhook_delivery WHERE id = $1 AND merchant = $2`, id, merchant)); err != nil {
+		if d, err = scanDelivery(tx.QueryRowContext(tx.ctx,
+			`SELECT `+deliveryColumns+` FROM webhook_delivery WHERE id = $1 AND merchant = $2`, id, merchant)); err != nil {
 			return err
 		}
 		// The queue first, as everywhere; then the delivery as it is now.
 		if err := tx.exec(`UPDATE webhook_endpoint SET num = num WHERE id = $1`, d.Endpoint); err != nil {
 			return err
 		}
-		switch n, err := tx.affected(`UPDATE webhook_delivery SET state = 'cancelled', ended_at = $2 WHERE id = $1 AND state = 'pending'`, id, micros(now)); {
+		switch n, err := tx.affected(
+			`UPDATE webhook_delivery SET state = 'cancelled', ended_at = $2 WHERE id = $1 AND state = 'pending'`, id, micros(now)); {
 		case err != nil:
 			return err
 		case n == 0:
@@ -760,7 +785,8 @@ func (w *Webhooks) Cancel(ctx context.Context, merchant, id string, now time.Tim
 // Sweep removes what ended long ago.
 func (w *Webhooks) Sweep(ctx context.Context, before time.Time, limit int) (count int, err error) {
 	err = w.st.change(ctx, notice{}, func(tx *tx) error {
-		rows, err := tx.QueryContext(tx.ctx, `SELECT id FROM webhook_delivery WHERE ended_at > 0 AND ended_at < $1 ORDER BY ended_at LIMIT $2`, micros(before), limit)
+		rows, err := tx.QueryContext(tx.ctx,
+			`SELECT id FROM webhook_delivery WHERE ended_at > 0 AND ended_at < $1 ORDER BY ended_at LIMIT $2`, micros(before), limit)
 		if err != nil {
 			return err
 		}
@@ -806,10 +832,13 @@ func (w *Webhooks) Enqueue(ctx context.Context, js ...jobs.Job) error {
 
 // Claim leases due queues to the worker: first those that do not fail, oldest due first; then, while more than the reserve of
 // workers are free, those that do.
-func (w *Webhooks) Claim(ctx context.Context, worker string, now time.Time, lease time.Duration, n int) (claimed []jobs.Job, err error) {
+func (w *Webhooks) Claim(ctx context.Context, worker string, now time.Time, lease time.Duration, n int) (
+	claimed []jobs.Job, err error,
+) {
 	const due = ` due_at > 0 AND due_at <= $1 AND (holder = '' OR held_until < $1) `
 	var some bool
-	if err := w.st.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM webhook_endpoint WHERE`+due+`)`, micros(now)).Scan(&some); err != nil || !some {
+	if err := w.st.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM webhook_endpoint WHERE`+due+`)`,
+		micros(now)).Scan(&some); err != nil || !some {
 		return nil, err
 	}
 	skip := ""
@@ -863,14 +892,16 @@ func (w *Webhooks) Extend(ctx context.Context, worker string, now time.Time, lea
 // Done lets a queue go, if the fence still fits. When it is due again Record has said already.
 func (w *Webhooks) Done(ctx context.Context, j jobs.Job) error {
 	return w.st.change(ctx, notice{}, func(tx *tx) error {
-		return tx.exec(`UPDATE webhook_endpoint SET holder = '', held_until = 0 WHERE num = $1 AND holder = $2 AND claims = $3`, j.ID, j.Worker, j.Attempt)
+		return tx.exec(`UPDATE webhook_endpoint SET holder = '', held_until = 0 WHERE num = $1 AND holder = $2 AND claims = $3`, j.ID,
+			j.Worker, j.Attempt)
 	})
 }
 
 // Retry lets a queue go and has it tried then, or later if Record said so, fenced as Done.
 func (w *Webhooks) Retry(ctx context.Context, j jobs.Job, at time.Time) error {
 	return w.st.change(ctx, notice{}, func(tx *tx) error {
-		return tx.exec(`UPDATE webhook_endpoint SET holder = '', held_until = 0, due_at = CASE WHEN due_at > 0 AND due_at < $4 THEN $4 ELSE due_at END
+		return tx.exec(
+			`UPDATE webhook_endpoint SET holder = '', held_until = 0, due_at = CASE WHEN due_at > 0 AND due_at < $4 THEN $4 ELSE due_at END
 			WHERE num = $1 AND holder = $2 AND claims = $3`, j.ID, j.Worker, j.Attempt, micros(at))
 	})
 }

@@ -60,9 +60,9 @@ func (f *Flow) cancel(ctx context.Context, claim *session.Claim, id string) (*se
 	return f.update(ctx, id, under(claim, (*session.Turn).Cancel))
 }
 
-// Open makes a browser the customer's if none is yet, and tells whether it is. The first browser that asks for the customer's cards
-// becomes it (by a form that another site cannot post, never by a GET). In any other browser a shared link may be paid, and shows
-// no cards.
+// Open makes a browser the customer's if none is yet, and tells whether it is. The first browser that asks for the customer's
+// cards becomes it (by a form that another site cannot post, never by a GET). In any other browser a shared link may be paid,
+// and shows no cards.
 func (ts *turns) Open(ctx context.Context, id, browser string) (first bool, err error) {
 	s, err := ts.update(ctx, id, func(t *session.Turn) error { return t.OpenIn(browser) })
 	if err != nil {

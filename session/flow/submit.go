@@ -176,8 +176,8 @@ func failureCode(err error) string {
 type sender func(ctx context.Context, acc account.Account, p providers.Payment) (providers.Step, []account.Request, error)
 
 // call is the only way a call that can move money leaves: its row in the call book, the new state and the inquiry that
-// settles it after a crash are committed first, and inserting the row is the permission. Where another process has the permission,
-// or the step is over, nothing is sent.
+// settles it after a crash are committed first, and inserting the row is the permission. Where another process has the
+// permission, or the step is over, nothing is sent.
 func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing, send sender) {
 	var row session.Call
 	var acc account.Account

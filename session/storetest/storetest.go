@@ -239,7 +239,8 @@ func largeAndOddTexts(t *testing.T, st Store) {
 	s.Description = odd
 	s.Metadata = map[string]string{odd: odd, "": ""}
 	a := newAttempt(s, session.Shopper)
-	a.Step = &providers.Step{V: 1, Kind: providers.Page, HTML: strings.Repeat("<p>Төлем</p>", 300<<10/16), Info: strings.Repeat("eJx+/=", 64<<10/6)}
+	a.Step = &providers.Step{V: 1, Kind: providers.Page, HTML: strings.Repeat("<p>Төлем</p>", 300<<10/16),
+		Info: strings.Repeat("eJx+/=", 64<<10/6)}
 	data := json.RawMessage(`{"b": 1.50,  "a": "ё"}`) // as it came: spaces, order, digits
 	must(t, st.Save(t.Context(), s, session.Change{
 		Events: []session.Event{{N: 1, Type: "x", At: noon, Data: data}},
@@ -388,7 +389,8 @@ func callsInOrder(t *testing.T, st Store) {
 	newAttempt(s, session.Calling)
 	var want []session.Call
 	for i, kind := range []string{"resume", "pay", "resume", "again"} {
-		call := session.Call{Attempt: 1, Kind: kind, Round: i, SentAt: noon.Add(-time.Duration(i) * time.Hour)} // a clock that goes back
+		call := session.Call{Attempt: 1, Kind: kind, Round: i,
+			SentAt: noon.Add(-time.Duration(i) * time.Hour)} // a clock that goes back
 		must(t, st.Save(t.Context(), s, session.Change{Calls: []session.Call{call}}))
 		want = append(want, call)
 	}
@@ -400,7 +402,8 @@ func callsInOrder(t *testing.T, st Store) {
 func answerNeedsACall(t *testing.T, st Store) {
 	s := create(t, st, newSession("a"))
 	newAttempt(s, session.Calling)
-	if err := st.Save(t.Context(), s, session.Change{Answered: []session.Call{{Attempt: 1, Kind: "pay", AnsweredAt: noon}}}); err == nil {
+	if err := st.Save(t.Context(), s, session.Change{Answered: []session.Call{{Attempt: 1, Kind: "pay",
+		AnsweredAt: noon}}}); err == nil {
 		t.Error("an answer without a call was taken")
 	}
 	if got := load(t, st, "a"); got.Version != 1 || len(got.Attempts) != 0 {
@@ -709,7 +712,8 @@ func eventOnce(t *testing.T, st Store) {
 	s := create(t, st, newSession("a"))
 	first := session.Event{N: 1, Type: "first", At: noon}
 	must(t, st.Save(t.Context(), s, session.Change{Events: []session.Event{first}}))
-	wantErr(t, st.Save(t.Context(), s, session.Change{Events: []session.Event{{N: 1, Type: "second", At: noon}}}), session.ErrConflict)
+	wantErr(t, st.Save(t.Context(), s, session.Change{Events: []session.Event{{N: 1, Type: "second", At: noon}}}),
+		session.ErrConflict)
 	events, err := st.Events(t.Context(), "a", 0, 10)
 	must(t, err)
 	if diff := cmp.Diff([]session.Event{first}, events); diff != "" {

@@ -176,8 +176,10 @@ func eachEndpoint(t *testing.T, st Store) {
 	found, err := st.Deliveries(t.Context(), webhook.Filter{Merchant: "shop", Endpoint: "payments"})
 	must(t, err)
 	d := found[0]
-	if d.Type != "payment.paid" || d.Session != "s" || d.N != 3 || d.State != webhook.Pending || d.Resend || !d.CreatedAt.Equal(noon) ||
-		!strings.HasPrefix(string(d.Body), `{"id":"evt_s_3","type":"payment.paid","created_at":"`) || !strings.Contains(string(d.Body), `"session":"s","n":3,"data":{`) {
+	if d.Type != "payment.paid" || d.Session != "s" || d.N != 3 || d.State != webhook.Pending || d.Resend ||
+		!d.CreatedAt.Equal(noon) ||
+		!strings.HasPrefix(string(d.Body), `{"id":"evt_s_3","type":"payment.paid","created_at":"`) ||
+		!strings.Contains(string(d.Body), `"session":"s","n":3,"data":{`) {
 		t.Errorf("delivery %+v with body %s", d, d.Body)
 	}
 }
@@ -601,7 +603,8 @@ func alert(t *testing.T, st Store) {
 	found, err := st.Deliveries(t.Context(), webhook.Filter{Merchant: "shop", Endpoint: "ears"})
 	must(t, err)
 	if d := found[0]; d.Type != webhook.FailingEvent || d.Session != "" || strings.Contains(string(d.Body), `"session"`) ||
-		!strings.Contains(string(d.Body), `"endpoint":"down"`) || !strings.Contains(string(d.Body), fmt.Sprintf(`"failures":%d`, failures)) {
+		!strings.Contains(string(d.Body), `"endpoint":"down"`) ||
+		!strings.Contains(string(d.Body), fmt.Sprintf(`"failures":%d`, failures)) {
 		t.Errorf("alert %+v: %s", d, d.Body)
 	}
 	if d := try(t, st, noon.Add(22*time.Minute), 200); d.Endpoint != "ears" {
@@ -616,7 +619,8 @@ func alert(t *testing.T, st Store) {
 	wantLine(t, st, "shop", "ears", "down_2")
 	found, err = st.Deliveries(t.Context(), webhook.Filter{Merchant: "shop", Endpoint: "ears", State: webhook.Pending})
 	must(t, err)
-	if found[0].Type != webhook.RecoveredEvent || !strings.Contains(string(found[0].Body), fmt.Sprintf(`"failures":%d`, failures+1)) {
+	if found[0].Type != webhook.RecoveredEvent ||
+		!strings.Contains(string(found[0].Body), fmt.Sprintf(`"failures":%d`, failures+1)) {
 		t.Errorf("%+v: %s", found[0], found[0].Body)
 	}
 }
@@ -640,7 +644,8 @@ func givenUp(t *testing.T, st Store) {
 		now = e.NextTry
 	}
 	first := try(t, st, now, 500)
-	if d, tries, err := st.Delivery(t.Context(), "shop", first.ID); err != nil || d.State != webhook.GivenUp || len(tries) < 60 || !d.EndedAt.Equal(now) {
+	if d, tries, err := st.Delivery(t.Context(), "shop", first.ID); err != nil || d.State != webhook.GivenUp || len(tries) < 60 ||
+		!d.EndedAt.Equal(now) {
 		t.Errorf("%+v after %d tries, %v", d, len(tries), err)
 	}
 	wantNone(t, st, now.Add(11*time.Hour)) // the next is tried at the queue's pace
@@ -654,7 +659,8 @@ func triesKept(t *testing.T, st Store) {
 	st.Happen(t, Session{ID: "s", Merchant: "shop"}, "x")
 	feed(t, st)
 	want := []webhook.Try{
-		{N: 1, At: noon, Took: time.Second, URL: "https://e.example/", RequestHeaders: map[string]string{"webhook-id": "evt_s_1"}, Error: "no answer"},
+		{N: 1, At: noon, Took: time.Second, URL: "https://e.example/", RequestHeaders: map[string]string{"webhook-id": "evt_s_1"},
+			Error: "no answer"},
 		{
 			N: 2, At: noon.Add(time.Minute), URL: "https://e.example/", RequestHeaders: map[string]string{"a": "b"}, Status: 200,
 			AnswerHeaders: map[string]string{"Content-Type": "text/plain"}, Answer: "ok \u00e9 <\"'\n", Cut: true,
@@ -832,7 +838,8 @@ func resend(t *testing.T, st Store) {
 	later := noon.Add(time.Hour)
 	again, err := st.Resend(t.Context(), "shop", first.ID, later)
 	must(t, err)
-	if again.ID == first.ID || again.Event != first.Event || !again.Resend || again.State != webhook.Pending || again.Tries != 0 || !again.CreatedAt.Equal(later) {
+	if again.ID == first.ID || again.Event != first.Event || !again.Resend || again.State != webhook.Pending || again.Tries != 0 ||
+		!again.CreatedAt.Equal(later) {
 		t.Errorf("%+v", again)
 	}
 	got := try(t, st, later, 200)
@@ -962,7 +969,8 @@ func tenants(t *testing.T, st Store) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, f := range []webhook.Filter{{Merchant: "rival"}, {Merchant: "rival", Endpoint: "e"}, {Merchant: "rival", Event: d.Event}, {Merchant: "rival", Before: d.ID}} {
+	for _, f := range []webhook.Filter{{Merchant: "rival"}, {Merchant: "rival", Endpoint: "e"}, {Merchant: "rival", Event: d.Event},
+		{Merchant: "rival", Before: d.ID}} {
 		if found, err := st.Deliveries(ctx, f); err != nil || len(found) > 0 {
 			t.Errorf("%+v: %v, %v", f, found, err)
 		}
@@ -1016,7 +1024,8 @@ func lists(t *testing.T, st Store) {
 	}
 	own, err := st.Endpoints(ctx, "shop", false)
 	must(t, err)
-	if len(own) != 2 || own[0].ID != "e1" || own[1].ID != "e2" || !slices.Equal(own[1].Events, []string{"b"}) || !own[0].CreatedAt.Equal(noon) {
+	if len(own) != 2 || own[0].ID != "e1" || own[1].ID != "e2" || !slices.Equal(own[1].Events, []string{"b"}) ||
+		!own[0].CreatedAt.Equal(noon) {
 		t.Errorf("%+v", own)
 	}
 }
