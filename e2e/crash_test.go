@@ -57,7 +57,7 @@ func frontMain(order string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	a, err := app.New(ctx, app.Options{
-		Config: c, Parts: app.Front, Clock: &time, FrontListener: listener, SandboxURL: o.SandboxURL, At: plan.at,
+		Config: c, Role: app.Front, Clock: &time, FrontListener: listener, SandboxURL: o.SandboxURL, At: plan.at,
 		Log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
@@ -138,7 +138,7 @@ func startFront(t *testing.T, database string) (*world, *front) {
 		f.listener = file
 		o.Config.Listen = o.FrontListener.Addr().String()
 		o.FrontListener.Close() // the file keeps the socket
-		o.FrontListener, o.Parts = nil, app.Sandbox
+		o.FrontListener, o.Role = nil, app.Sandbox
 	})
 	f.order = frontOrder{Data: t.TempDir(), DatabaseURL: database, SandboxURL: w.Sandbox}
 	f.mu.Lock()

@@ -37,7 +37,7 @@ func joinFrom(t *testing.T, w *world, database, data, keys string) *machine {
 	log := &logBuffer{}
 	ctx, cancel := context.WithCancel(context.Background())
 	a, err := app.New(ctx, app.Options{
-		Config: c, Parts: app.Front, Clock: w.Clock, FrontListener: listen(t), SandboxURL: w.Sandbox,
+		Config: c, Role: app.Front, Clock: w.Clock, FrontListener: listen(t), SandboxURL: w.Sandbox,
 		Log: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
@@ -66,7 +66,7 @@ func machines(t *testing.T) (w *world, first, second *machine) {
 	t.Helper()
 	w = start(t, func(o *app.Options) {
 		o.FrontListener.Close()
-		o.FrontListener, o.Parts = nil, app.Sandbox
+		o.FrontListener, o.Role = nil, app.Sandbox
 	})
 	database, keys := pgtest.Start(t), filepath.Join(t.TempDir(), "keys")
 	return w, join(t, w, database, keys), join(t, w, database, keys)

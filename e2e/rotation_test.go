@@ -39,7 +39,7 @@ func newFleet(t *testing.T, database string, size int) *fleet {
 	f.freed = sync.NewCond(&f.mu)
 	f.w = start(t, func(o *app.Options) {
 		o.FrontListener.Close()
-		o.FrontListener, o.Parts = nil, app.Sandbox
+		o.FrontListener, o.Role = nil, app.Sandbox
 	})
 	for range size {
 		f.data = append(f.data, t.TempDir())

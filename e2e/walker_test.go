@@ -735,7 +735,7 @@ func (b *walker) tenSeconds(made sessionView) {
 // same card: no other is taken.
 func TestAfterARestartASoftDeclineAsksForTheSameCard(t *testing.T) {
 	const soft, other = "4000019900020902", "4000019900020704"
-	box := start(t, func(o *app.Options) { o.Parts = app.Sandbox })
+	box := start(t, func(o *app.Options) { o.Role = app.Sandbox })
 	dir := t.TempDir()
 	front := func(l net.Listener) *world {
 		w := start(t, func(o *app.Options) {
@@ -744,7 +744,7 @@ func TestAfterARestartASoftDeclineAsksForTheSameCard(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = o.FrontListener.Close()
-			o.Parts, o.SandboxURL, o.Config, o.FrontListener = app.Front, box.Sandbox, c, l
+			o.Role, o.SandboxURL, o.Config, o.FrontListener = app.Front, box.Sandbox, c, l
 		})
 		w.Sandbox = box.Sandbox
 		return w

@@ -158,10 +158,10 @@ func (a chargeAPI) destination(ctx context.Context, owner string, in *NewPayout)
 		if err != nil && !errors.Is(err, session.ErrNotFound) {
 			return nil, err
 		}
-		if err != nil || paid.Merchant != owner || paid.Account != in.Account || paid.Good() == nil {
+		if err != nil || paid.Merchant != owner || paid.Account != in.Account || paid.FundedAttempt() == nil {
 			return nil, bad("/payment", "is not a payment of this account")
 		}
-		to.PaymentID = paid.Good().Ref.OrderID
+		to.PaymentID = paid.FundedAttempt().Ref.OrderID
 	}
 	if ways != 1 {
 		return nil, bad("", "must name exactly one of card, saved_card, phone and payment")

@@ -17,7 +17,7 @@ func invoiceOf(in invoice.Invoice) Invoice {
 		Status: InvoiceStatus(in.Status), Amount: in.Amount.Minor,
 		Currency: in.Amount.Currency.Code, Description: in.Description, SuccessURL: in.ReturnURL, Metadata: in.Metadata,
 		URL:      in.URL,
-		Customer: customerOf(in.Customer), GatewayInvoiceID: in.GatewayID, CheckedAt: in.AskedAt.UTC(),
+		Customer: customerOf(in.Customer), GatewayInvoiceID: in.GatewayID, CheckedAt: in.CheckedAt.UTC(),
 		CreatedAt: in.CreatedAt.UTC(),
 	}
 }

@@ -87,7 +87,7 @@ func (a orders) session(ctx context.Context, in NewSession) (*session.Session, e
 	now := a.Now()
 	s := &session.Session{
 		Merchant: m.ID, Account: in.Account, OrderID: in.OrderID, Fee: in.Fee,
-		Hold: in.Capture == CaptureModeManual, Description: in.Description, Locale: string(in.Locale),
+		ManualCapture: in.Capture == CaptureModeManual, Description: in.Description, Locale: string(in.Locale),
 		Customer: providers.Customer{ID: in.Customer.ID, Email: in.Customer.Email, Phone: in.Customer.Phone},
 		Billing:  billing(in.Billing),
 		SaveCard: in.SaveCard, SavedCard: in.SavedCard, SuccessURL: in.SuccessURL, CancelURL: in.CancelURL,
@@ -235,7 +235,7 @@ func (a orders) object(s *session.Session) Session {
 	if s.Target != nil && s.Target.Saved != "" {
 		o.Transfer = &NewTransfer{SavedCard: s.Target.Saved}
 	}
-	if s.Hold {
+	if s.ManualCapture {
 		o.Capture = CaptureModeManual
 	}
 	for _, op := range s.Operations {
@@ -246,7 +246,7 @@ func (a orders) object(s *session.Session) Session {
 			N: at.N, State: AttemptState(at.State), Reference: at.Ref.Reference, Instrument: Instrument(at.Instrument),
 			Card: masked(at.Card), To: targetOf(at),
 			Decline: declineOf(at.Decline), PaidLate: at.PaidLate, CreatedAt: at.CreatedAt.UTC(), Runs: []Run{},
-			HeldFor: at.HeldFor, NeedsReview: at.NeedsReview,
+			HeldFor: at.Mismatch, NeedsReview: at.NeedsReview,
 		}
 		for _, r := range at.Runs {
 			view.Runs = append(view.Runs, Run{
@@ -256,9 +256,9 @@ func (a orders) object(s *session.Session) Session {
 			})
 		}
 		o.Attempts = append(o.Attempts, view)
-		if at.State.Good() {
+		if at.State.Funded() {
 			o.Payment = &Payment{
-				AmountAuthorized: at.Held, AmountCaptured: at.Captured, AmountRefunded: at.Refunded, GatewayOrderID: at.Ref.OrderID,
+				AmountAuthorized: at.AmountAuthorized, AmountCaptured: at.Captured, AmountRefunded: at.Refunded, GatewayOrderID: at.Ref.OrderID,
 			}
 			if t := at.ThreeDS; t != (providers.ThreeDS{}) {
 				o.Payment.ThreeDs = &ThreeDS{Version: t.Version, TransStatus: t.TransStatus, Eci: t.ECI}

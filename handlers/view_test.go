@@ -124,7 +124,7 @@ func TestEveryStepOfTheBrowsersHasItsPage(t *testing.T) {
 func TestEveryStateOfAnAttemptAndEveryStatusHasItsPage(t *testing.T) {
 	pages := map[session.State]string{
 		session.New: "working", session.Calling: "working", session.Gateway: "working", session.Shopper: "working", // its step was answered
-		session.Unknown: "checking", session.Held: "checking",
+		session.Unknown: "checking", session.Mismatched: "checking",
 	}
 	for _, name := range constants(t, "../session/states.go", "State") {
 		state := session.State(name)

@@ -59,7 +59,7 @@ func (a webhookAPI) CreateWebhookEndpoint(
 	in := r.Body
 	e, err := a.Webhooks.Create(ctx, merchantOf(ctx).ID, webhook.NewEndpoint{
 		URL: in.URL, Description: in.Description, Events: in.Events, Disabled: in.Enabled != nil && !*in.Enabled,
-		Secret: in.Secret, Asymmetric: in.Asymmetric, Mark: mark(ctx),
+		Secret: in.Secret, Asymmetric: in.Asymmetric, RequestID: mark(ctx),
 	})
 	if err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func (a webhookAPI) DeleteWebhookEndpoint(
 const defaultOverlap = 24 * time.Hour
 
 func rotation(ctx context.Context, in *KeyRotation) (webhook.Rotation, error) {
-	r := webhook.Rotation{Overlap: defaultOverlap, Mark: mark(ctx)}
+	r := webhook.Rotation{Overlap: defaultOverlap, RequestID: mark(ctx)}
 	if in == nil {
 		return r, nil
 	}

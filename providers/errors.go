@@ -22,7 +22,7 @@ var ErrAlreadyPaid = errors.New("providers: the order under our number has money
 // (it is being worked on). It is neither to be paid again nor to be passed over.
 type AlreadyPaid struct {
 	Ref      Ref
-	Ours     bool // Payment.Mark is on it
+	Ours     bool // Payment.OwnershipMark is on it
 	Standing Standing
 }
 

@@ -126,25 +126,25 @@ func (r Ref) With(key, value string) Ref {
 
 // Payment is what is to be paid, and where the browser is to come back to.
 type Payment struct {
-	Ref         Ref
-	OrderID     string // the merchant's
-	Amount      money.Amount
-	Fee         int64 // minor units, on top of Amount; 0 for most gateways
-	Hold        bool  // authorize now, capture later
-	Description string
-	Locale      string // a language of the pages; "": the browser's
-	Customer    Customer
-	Billing     Billing
-	SaveCard    bool
-	Instrument  string    // what this attempt is paid with; "" before there is one
-	Merchant    bool      // by the merchant, while the customer is away
-	CreatedAt   time.Time // of the attempt
-	ExpiresAt   time.Time // of the session
-	Run         Run
-	CallbackURL string       // /callbacks/{account}: gateway to server
-	Credential  Secret       // the customer's, where the gateway has logins
-	Transfer    *Destination // kind transfer: where the money goes; nil for a payment
-	Mark        string       // ours alone; goes into the order where the gateway keeps such a thing, and proves the order ours
+	Ref           Ref
+	OrderID       string // the merchant's
+	Amount        money.Amount
+	Fee           int64 // minor units, on top of Amount; 0 for most gateways
+	Hold          bool  // authorize now, capture later
+	Description   string
+	Locale        string // a language of the pages; "": the browser's
+	Customer      Customer
+	Billing       Billing
+	SaveCard      bool
+	Instrument    string    // what this attempt is paid with; "" before there is one
+	Merchant      bool      // by the merchant, while the customer is away
+	CreatedAt     time.Time // of the attempt
+	ExpiresAt     time.Time // of the session
+	Run           Run
+	CallbackURL   string       // /callbacks/{account}: gateway to server
+	Credential    Secret       // the customer's, where the gateway has logins
+	Transfer      *Destination // kind transfer: where the money goes; nil for a payment
+	OwnershipMark string       // ours alone; goes into the order where the gateway keeps such a thing, and proves the order ours
 }
 
 // Run holds the addresses of one 3-D Secure authentication; both carry its unguessable token in the path and no query.

@@ -14,7 +14,7 @@ import (
 // Names that bind sealed values to their use: a value of one cannot pass as another.
 const (
 	SealedSessionData = "threeds" // threeDSSessionData and MD, where we choose them: a run's token
-	SealedAnswer      = "answer"  // what a browser brought
+	SealedAnswer      = "answer"  // a BrowserAnswer
 )
 
 // BrowserAnswer is what a browser brought from the bank, sealed into the run until it is forwarded.
@@ -51,7 +51,7 @@ func (t *Turn) Arrivals() Arrivals { return Arrivals{t} }
 // Arrival is what became of a post from outside.
 type Arrival struct {
 	Taken bool // false: late, repeated or contradicting; it changed nothing
-	Asked bool // nothing was taken, but the gateway is being asked at this moment
+	Asked bool // nothing was taken, but an inquiry is due now
 }
 
 // Notified takes what came to a run's notification address: the end of a 3DS Method. It carries no secret, anybody can post
@@ -71,7 +71,7 @@ func (t Arrivals) Notified(n int, token string, in threeds.Reply) (Arrival, erro
 	run.NotifiedAt = t.Now
 	run.CompInd = "Y"
 	a.noteNotification(run.NotifiedAt, in)
-	t.resume(a, t.Now)
+	t.queueResume(a, t.Now)
 	return Arrival{Taken: true}, nil
 }
 
@@ -90,8 +90,8 @@ func runSpokenOf(a *Attempt, token, transID string) error {
 }
 
 // Returned takes what came to a run's return address: CRes, Erro, PaRes, or the shopper coming back from a gateway's page.
-// It is stored, sealed by the caller, with the job that acts on it; nothing of it is believed. An empty one (a reopened
-// address, a link scanner) only makes us ask the gateway.
+// It is stored, sealed by the caller, with the job that forwards it; nothing of it is believed. An empty one (a reopened
+// address, a link scanner) only queues an inquiry.
 func (t Arrivals) Returned(n int, token string, in threeds.Reply, sealed string) (Arrival, error) {
 	a := t.S.Attempt(n)
 	run := a.Run()
@@ -104,19 +104,20 @@ func (t Arrivals) Returned(n int, token string, in threeds.Reply, sealed string)
 	}
 	b, taken := ReadAnswer(in), !run.ReturnedAt.IsZero()
 	if err == nil && b.Kind == "" && a.State == Shopper && !taken && t.cameBack(a.Step) {
-		// The gateway has the answer and sends the shopper back with nothing in hand: the way to the bank is not shown
-		// again before the gateway has said that it still waits.
+		// The bank's answer went to the gateway, and the shopper returns without CRes or PaRes: an inquiry decides whether the
+		// challenge is shown again.
 		run.ReturnedAt, run.EmptyReturn = t.Now, true
 		a.noteReply(t.Now, in)
 		t.inquireSoon(a)
 		return Arrival{Taken: true}, nil
 	}
-	if err != nil || a.Step == nil || b.Kind == "" || !fits(a.Step.Kind, b.Kind) || !taken && a.State != Shopper || taken && !t.better(a, run, b) {
-		// Nothing to take, but somebody came back: the gateway may know more than we do.
+	if err != nil || a.Step == nil || b.Kind == "" || !fits(a.Step.Kind, b.Kind) ||
+		!taken && a.State != Shopper || taken && !t.better(a, run, b) {
+		// There is no answer to store, but the shopper may have been at the bank: the gateway is asked.
 		if !t.inquireSoon(a) {
 			return Arrival{}, ErrNothing
 		}
-		return Arrival{Asked: !a.NextAsk.After(t.Now)}, nil
+		return Arrival{Asked: !a.NextInquiry.After(t.Now)}, nil
 	}
 	run.Sealed = sealed
 	a.noteReply(t.Now, in)
@@ -127,25 +128,25 @@ func (t Arrivals) Returned(n int, token string, in threeds.Reply, sealed string)
 	}
 	run.ReturnedAt = t.Now
 	run.UnreadableAnswer = t.unreadable(a.Step, b)
-	t.resume(a, t.Now)
+	t.queueResume(a, t.Now)
 	return Arrival{Taken: true}, nil
 }
 
-// inquireSoon moves the next inquiry forward, but not closer than the fast loop to the one before: anybody who has a run's
-// address can make us do this. It tells whether that changed anything.
+// inquireSoon moves the next inquiry forward, but not closer to the last one than fastFirst: anybody who has a run's address
+// can cause this. It tells whether that changed anything.
 func (t Arrivals) inquireSoon(a *Attempt) bool {
 	if a.State != Shopper && a.State != Gateway && a.State != Unknown {
 		return false
 	}
-	at := a.AskedAt.Add(fastFirst)
+	at := a.InquiredAt.Add(fastFirst)
 	if at.Before(t.Now) {
 		at = t.Now
 	}
-	if !a.NextAsk.IsZero() && !a.NextAsk.After(at) && a.NextAsk.After(t.Now) {
+	if !a.NextInquiry.IsZero() && !a.NextInquiry.After(at) && a.NextInquiry.After(t.Now) {
 		return false
 	}
-	a.NextAsk = at
-	t.inquire(a, at)
+	a.NextInquiry = at
+	t.queueInquiry(a, at)
 	return true
 }
 
@@ -162,8 +163,7 @@ func fits(step providers.Kind, answer providers.AnswerKind) bool {
 	return false
 }
 
-// cameBack tells whether somebody at the return address without anything in hand may be the shopper coming back from a step
-// that ends at the gateway.
+// cameBack tells whether an empty return may be the shopper's, back from a step whose answer went to the gateway.
 func (t Arrivals) cameBack(step *providers.Step) bool {
 	return step != nil && fits(step.Kind, providers.Returned) && !t.answerIsOurs(step)
 }
@@ -184,7 +184,7 @@ func (t Arrivals) answerIsOurs(step *providers.Step) bool {
 }
 
 // unreadable tells that what came cannot be read as the answer that the bank owes us: an empty post, a reopened address,
-// garbage. It is forwarded, because the gateway may know more, but it does not stand in the true answer's way.
+// garbage. It is forwarded, because the gateway may know more, but a readable answer still replaces it (better).
 func (t Arrivals) unreadable(step *providers.Step, b BrowserAnswer) bool {
 	if !t.answerIsOurs(step) {
 		return false
@@ -201,8 +201,8 @@ func (t Arrivals) unreadable(step *providers.Step, b BrowserAnswer) bool {
 	return err != nil
 }
 
-// better tells whether a later answer is kept in place of the one that was forwarded: it can be read, and says something
-// else. It goes out only if the gateway, asked, still waits.
+// better tells whether a later answer replaces the one that was forwarded: it can be read, and differs. It is sent only if an
+// inquiry shows that the gateway still waits.
 func (t Arrivals) better(a *Attempt, run *Run, b BrowserAnswer) bool {
 	if !t.answerIsOurs(a.Step) || t.unreadable(a.Step, b) || len(a.Calls) >= maxCalls {
 		return false
@@ -211,11 +211,11 @@ func (t Arrivals) better(a *Attempt, run *Run, b BrowserAnswer) bool {
 	return err != nil || b.Kind != before.Kind || b.CRes != before.CRes || b.PaRes != before.PaRes
 }
 
-// maxCalls bounds what can be provoked with answers that are none.
+// maxCalls bounds how many calls an attempt may have, so that unreadable answers cannot provoke more.
 const maxCalls = 12
 
-// contradiction refuses ids that are not this run's; absent ones pass, and so do values that cannot be read: the
-// gateway will judge those.
+// contradiction refuses ids that are not this run's; absent ones pass, and so do values that cannot be read, which are for
+// the gateway to refuse.
 func (t Arrivals) contradiction(a *Attempt, run *Run, token string, in threeds.Reply) error {
 	said := ""
 	for _, value := range []string{in.CRes, in.Erro} {
@@ -292,7 +292,7 @@ func (t Arrivals) ownData(sealed string) (token string, ok bool) {
 	return string(raw), err == nil
 }
 
-// opened is what a run has sealed.
+// opened is the stored answer of a run, unsealed.
 func (t Arrivals) opened(run *Run) (b BrowserAnswer, err error) {
 	raw, err := t.Open(SealedAnswer, run.Sealed)
 	if err != nil {
@@ -309,8 +309,8 @@ func (a *Attempt) waitsAt(stepN int) bool {
 	return a.Step != nil && a.StepN == stepN && (a.State == Shopper || a.State == Gateway && noBrowser(*a.Step))
 }
 
-// Forward prepares what the browser brought for its step, or its silence, to be sent: what has to be written down before it
-// goes out, is. ready is false where that step is over, or its time has not come; then nothing is sent.
+// Forward writes down what has to be stored before an answer of the browser, or its silence, is sent to the gateway. ready is
+// false where that step is over, or its time has not come; then nothing is sent. ErrNothing: nothing has to be stored.
 func (t Arrivals) Forward(n, stepN int) (ready bool, err error) {
 	a := t.S.Attempt(n)
 	if a == nil || !a.waitsAt(stepN) {
@@ -321,7 +321,7 @@ func (t Arrivals) Forward(n, stepN int) (ready bool, err error) {
 	case a.Step.Kind == providers.Method && run.CompInd == "":
 		return t.methodSilent(a)
 	case run.LaterAnswer:
-		// The newest answer is the one that goes out now. An unreadable one never takes another's place.
+		// Sealed holds the later answer, and that is sent now. It can be read: better took no other.
 		run.LaterAnswer, run.UnreadableAnswer = false, false
 		return true, nil
 	}
@@ -335,7 +335,7 @@ func (t Arrivals) methodSilent(a *Attempt) (over bool, err error) {
 		return false, ErrNothing
 	}
 	if at := a.MethodDeadline(); t.Now.Before(at) { // the frames were shown only just now
-		t.resume(a, at)
+		t.queueResume(a, at)
 		return false, nil
 	}
 	run := a.Run()
@@ -382,7 +382,7 @@ func (t Arrivals) Shown(stepN int) error {
 			return ErrNothing
 		}
 		run.MethodAt = t.Now
-		t.resume(a, a.MethodDeadline())
+		t.queueResume(a, a.MethodDeadline())
 	} else {
 		if !run.ShownAt.IsZero() {
 			return ErrNothing

@@ -10,7 +10,7 @@ import (
 	"tollgate/threeds"
 )
 
-// What a caller can have done wrong, or too late. Each leaves the session as it is.
+// Errors of a caller that asks for what is not possible, or no longer. Each leaves the session as it is.
 var (
 	ErrBusy        = errors.New("session: another attempt is under way")
 	ErrEnded       = errors.New("session: takes no further attempt")
@@ -28,7 +28,7 @@ const (
 // resultError is the result of a call without a clear answer.
 const resultError = "error"
 
-// NewAttempt is what an attempt begins with. Nothing of it opens a card: masks and fingerprints only.
+// NewAttempt is what an attempt begins with. Of card numbers it has masks and fingerprints only.
 type NewAttempt struct {
 	Instrument        string // card, saved_card, qr, sberpay, hosted, payout
 	Saved             string // the saved card it is paid with: ours
@@ -53,7 +53,7 @@ func (t Attempts) MayBegin() error {
 	switch {
 	case s.Live() != nil:
 		return ErrBusy
-	case s.Status() != StatusOpen, len(s.Attempts) >= MaxAttempts, s.Good() != nil:
+	case s.Status() != StatusOpen, len(s.Attempts) >= MaxAttempts, s.FundedAttempt() != nil:
 		return ErrEnded
 	case !t.Now.Before(s.ExpiresAt):
 		return ErrEnded
@@ -105,20 +105,21 @@ func (t Attempts) NotRegistered(n int, code string, loginLost bool, wire []Timel
 	return t.move(a, Unregistered)
 }
 
-// NextReference gives an attempt that was not sent yet another number, so many ahead: the one it had belongs to somebody
-// else's order. Later attempts count on from there. ErrStale where the attempt has moved on.
+// NextReference gives an attempt that was not sent yet a reference that is ahead by so many: the one it had belongs to
+// another's order. References of later attempts follow it. ErrStale where the attempt has moved on.
 func (t Attempts) NextReference(n, ahead int) error {
 	a := t.unsent(n)
 	if a == nil {
 		return ErrStale
 	}
-	t.S.RefBase += ahead
+	t.S.EarlierAttempts += ahead
 	a.Ref = providers.Ref{Reference: t.S.Reference(n)}
 	return nil
 }
 
-// AlreadyPaid is an order under the attempt's number that has money, made by a call that the database has forgotten, or by
-// another system. It is not paid again: ours, the inquiry tells; else a person has to look, and no attempt begins before.
+// AlreadyPaid applies that the gateway has a paid order under the attempt's reference: of a call of ours that the database lost,
+// or of another system. It is not charged again. Ours, an inquiry decides; else it needs review, and until then no other
+// attempt begins.
 func (t Attempts) AlreadyPaid(n int, taken *providers.AlreadyPaid, wire []TimelineEntry) error {
 	a := t.unsent(n)
 	if a == nil {
@@ -131,17 +132,17 @@ func (t Attempts) AlreadyPaid(n int, taken *providers.AlreadyPaid, wire []Timeli
 		return verdict{t.Turn}.onMismatch(a, notOurs)
 	}
 	a.rememberRef(taken.Ref)
-	t.inquire(a, t.Now)
+	t.queueInquiry(a, t.Now)
 	return t.markOverdue(a)
 }
 
 // Outgoing describes a call that can move money.
 type Outgoing struct {
 	Kind  string // CallPay or CallResume
-	From  State  // where the attempt has to be
+	From  State  // that the attempt has to be in
 	StepN int    // CallResume only: the step it answers
 
-	Ref  *providers.Ref  // CallPay only: what the gateway calls the order, as its registration told
+	Ref  *providers.Ref  // CallPay only: the gateway's id of the order, from its registration
 	Wire []TimelineEntry // requests made before it
 }
 
@@ -149,7 +150,7 @@ type Outgoing struct {
 // there is. ErrNothing where the attempt is elsewhere by now, or where money stands for the session already.
 func (t Attempts) Permit(n int, out Outgoing) (Call, error) {
 	a := t.S.Attempt(n)
-	if a == nil || a.State != out.From || a.StepN != out.StepN || t.S.otherMoney(a) != nil {
+	if a == nil || a.State != out.From || a.StepN != out.StepN || t.S.otherFunded(a) != nil {
 		return Call{}, ErrNothing
 	}
 	if out.Ref != nil {
@@ -173,7 +174,7 @@ type CallAnswer struct {
 	Err  error // no clear answer; Untaken and LoginRefused say what it proves
 	Wire []TimelineEntry
 
-	Untaken      bool // no request left at all, or the provider saw before it sent anything that the gateway cannot express this
+	Untaken      bool // no request was sent, or the provider refused before sending anything what the gateway cannot express
 	LoginRefused bool // the gateway refused the customer's credential: this call took nothing
 	LoginLost    bool // and the customer has no newer one
 }
@@ -200,13 +201,13 @@ func (t Attempts) Answered(row Call, in CallAnswer) (ask bool, err error) {
 	}
 	switch {
 	case a.State != Calling && a.State != Unknown && a.State != Gateway:
-		return false, nil // an inquiry was faster: only the call book learns of it
+		return false, nil // an inquiry was faster: only the call book is changed
 	case a.State == Calling && (in.Untaken || in.LoginRefused) && a.allAnswered(row): // an earlier one may have arrived
 		a.Decline = &providers.Decline{Reason: providers.TryAgainLater}
 		return false, t.move(a, Disprove)
-	case in.Err != nil: // nobody sends again, somebody asks
+	case in.Err != nil: // the call is not repeated: an inquiry decides
 		a.NewsAt = t.Now
-		t.inquire(a, t.Now.Add(fastFirst))
+		t.queueInquiry(a, t.Now.Add(fastFirst))
 		return true, t.move(a, Overdue)
 	}
 	return t.applyStep(a, in.Step)

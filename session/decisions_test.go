@@ -256,9 +256,9 @@ func attemptIn(n int, state State) *Attempt {
 		step := challenge("c")
 		a.Step, a.StepN, a.StepAt = &step, 1, noon.Add(-10*time.Minute)
 	case Authorized:
-		a.Held = 1000
+		a.AmountAuthorized = 1000
 	case Paid:
-		a.Held, a.Captured = 1000, 1000
+		a.AmountAuthorized, a.Captured = 1000, 1000
 	}
 	return a
 }
@@ -312,8 +312,8 @@ var situations = []struct {
 	{"its deadline at this moment", func(_ *Turn, a *Attempt) { unanswer(a); a.Deadline = noon }, true, false},
 	{"its caller dead before the deadline", func(t *Turn, a *Attempt) { unanswer(a); a.Deadline = noon.Add(time.Second); t.CallerDied = true }, true, false},
 	{"its session over meanwhile", func(t *Turn, _ *Attempt) { t.S.ExpiresAt = noon }, true, false},
-	{"its session cancelled", func(t *Turn, _ *Attempt) { t.S.End = Cancelled }, false, false},
-	{"its session cancelled, its time over", func(t *Turn, _ *Attempt) { t.S.End, t.S.ExpiresAt = Cancelled, noon }, true, false},
+	{"its session cancelled", func(t *Turn, _ *Attempt) { t.S.ClosedReason = Cancelled }, false, false},
+	{"its session cancelled, its time over", func(t *Turn, _ *Attempt) { t.S.ClosedReason, t.S.ExpiresAt = Cancelled, noon }, true, false},
 	{"the last that is allowed", func(t *Turn, _ *Attempt) {
 		for n := 1; n < MaxAttempts; n++ {
 			t.S.Attempts = append(t.S.Attempts, attemptIn(n+10, Declined))
@@ -333,7 +333,7 @@ var situations = []struct {
 	{"its card to be saved", func(t *Turn, _ *Attempt) { t.S.SaveCard = true }, false, false},
 	{"its card to be saved, paid with a saved one", func(t *Turn, a *Attempt) { t.S.SaveCard, a.Saved = true, "sc_1" }, false, false},
 	{"declined before", func(_ *Turn, a *Attempt) {
-		a.Decline, a.HeldFor = &providers.Decline{Reason: providers.Limit}, "amount"
+		a.Decline, a.Mismatch = &providers.Decline{Reason: providers.Limit}, "amount"
 	}, false, false},
 	{"a payout", func(t *Turn, _ *Attempt) { t.S.Kind = KindPayout }, true, false},
 }
@@ -399,7 +399,7 @@ var strange = []struct {
 	{"an order that nothing proves to be ours", func(st *providers.Standing) { st.Unproven = true }, false},
 }
 
-func TestAStandingOfSomethingElseIsNeverBelieved(t *testing.T) {
+func TestAStandingOfAnotherOrderAmountOrCurrencyIsNeverBelieved(t *testing.T) {
 	decisions(t, "mismatches", func(d *table) {
 		for _, state := range states {
 			for _, outcome := range []providers.Outcome{providers.Paid, providers.Authorized, providers.Refused, providers.NotFound} {
@@ -412,7 +412,7 @@ func TestAStandingOfSomethingElseIsNeverBelieved(t *testing.T) {
 					other.make(&st)
 					turn := turnOf(a)
 					d.is(fmt.Sprintf("%s: %s, %s", state, outcome, other.name), turn, inquired(1, st))
-					if other.is && a.State != state && (a.State.Good() || !a.State.Live()) {
+					if other.is && a.State != state && (a.State.Funded() || !a.State.Live()) {
 						t.Errorf("%s in %s with %s leads to %s", outcome, state, other.name, a.State)
 					}
 				}
@@ -431,15 +431,15 @@ func TestAStandingOfSomethingElseIsNeverBelieved(t *testing.T) {
 			was   func(*Attempt)
 			st    func(*providers.Standing)
 		}{
-			{"authorized of which a part was voided: the rest is held", Authorized, func(a *Attempt) { a.Held = 700 }, func(st *providers.Standing) { st.Outcome, st.Held, st.Captured = providers.Authorized, 700, 0 }},
-			{"authorized of which a part was voided: all is held", Authorized, func(a *Attempt) { a.Held = 700 }, func(st *providers.Standing) { st.Outcome, st.Captured = providers.Authorized, 0 }},
-			{"authorized of which a part was voided: the rest is taken", Authorized, func(a *Attempt) { a.Held = 700 }, func(st *providers.Standing) { st.Captured = 700 }},
-			{"authorized of which a part was voided: more than the rest is taken", Authorized, func(a *Attempt) { a.Held = 700 }, func(st *providers.Standing) { st.Captured = 701 }},
+			{"authorized of which a part was voided: the rest is held", Authorized, func(a *Attempt) { a.AmountAuthorized = 700 }, func(st *providers.Standing) { st.Outcome, st.Held, st.Captured = providers.Authorized, 700, 0 }},
+			{"authorized of which a part was voided: all is held", Authorized, func(a *Attempt) { a.AmountAuthorized = 700 }, func(st *providers.Standing) { st.Outcome, st.Captured = providers.Authorized, 0 }},
+			{"authorized of which a part was voided: the rest is taken", Authorized, func(a *Attempt) { a.AmountAuthorized = 700 }, func(st *providers.Standing) { st.Captured = 700 }},
+			{"authorized of which a part was voided: more than the rest is taken", Authorized, func(a *Attempt) { a.AmountAuthorized = 700 }, func(st *providers.Standing) { st.Captured = 701 }},
 			{"paid in part: the part", Paid, func(a *Attempt) { a.Captured = 300 }, func(st *providers.Standing) { st.Captured = 300 }},
 			{"paid in part: more than it", Paid, func(a *Attempt) { a.Captured = 300 }, func(st *providers.Standing) { st.Captured = 301 }},
-			{"paid of a smaller hold: the hold", Paid, func(a *Attempt) { a.Held, a.Captured = 700, 700 }, func(st *providers.Standing) { st.Held, st.Captured = 700, 700 }},
-			{"paid of a smaller hold: authorized so", Paid, func(a *Attempt) { a.Held, a.Captured = 700, 700 }, func(st *providers.Standing) { st.Outcome, st.Held, st.Captured = providers.Authorized, 700, 0 }},
-			{"paid of a smaller hold: authorized otherwise", Paid, func(a *Attempt) { a.Held, a.Captured = 700, 700 }, func(st *providers.Standing) { st.Outcome, st.Held, st.Captured = providers.Authorized, 701, 0 }},
+			{"paid of a smaller hold: the hold", Paid, func(a *Attempt) { a.AmountAuthorized, a.Captured = 700, 700 }, func(st *providers.Standing) { st.Held, st.Captured = 700, 700 }},
+			{"paid of a smaller hold: authorized so", Paid, func(a *Attempt) { a.AmountAuthorized, a.Captured = 700, 700 }, func(st *providers.Standing) { st.Outcome, st.Held, st.Captured = providers.Authorized, 700, 0 }},
+			{"paid of a smaller hold: authorized otherwise", Paid, func(a *Attempt) { a.AmountAuthorized, a.Captured = 700, 700 }, func(st *providers.Standing) { st.Outcome, st.Held, st.Captured = providers.Authorized, 701, 0 }},
 		} {
 			a := attemptIn(1, left.state)
 			left.was(a)
@@ -451,7 +451,7 @@ func TestAStandingOfSomethingElseIsNeverBelieved(t *testing.T) {
 }
 
 // News that was on its way while the attempt moved on decides nothing; money is believed whenever it comes.
-func TestNewsOlderThanTheAttemptDecidesNothing(t *testing.T) {
+func TestAnInquiryFromBeforeTheAttemptMovedOnDecidesNothing(t *testing.T) {
 	decisions(t, "stale", func(d *table) {
 		for _, outcome := range outcomes {
 			for _, seen := range []Seen{{Gateway, 1}, {Unknown, 0}, {Unknown, 2}} {
@@ -466,12 +466,12 @@ func TestNewsOlderThanTheAttemptDecidesNothing(t *testing.T) {
 	})
 }
 
-func TestWhatAnInquiryTeachesBesideTheOutcome(t *testing.T) {
+func TestWhatAnInquiryStoresBesideTheOutcome(t *testing.T) {
 	decisions(t, "inquiries", func(d *table) {
 		st := standing(1, providers.Processing)
 		st.Card.Last4, st.ThreeDS.ECI = "4242", "05"
 		a := attemptIn(1, Gateway)
-		a.Ref.OrderID, a.NextAsk = "", noon.Add(time.Second)
+		a.Ref.OrderID, a.NextInquiry = "", noon.Add(time.Second)
 		d.is("the gateway's order, the card and the authentication are learned", turnOf(a), inquired(1, st))
 		a = attemptIn(1, Gateway)
 		a.Card.Last4, a.ThreeDS.ECI = "1111", "06"
@@ -479,7 +479,7 @@ func TestWhatAnInquiryTeachesBesideTheOutcome(t *testing.T) {
 		a = attemptIn(1, Gateway)
 		a.ThreeDS.ECI = "06"
 		d.is("no authentication told, the known one stays", turnOf(a), inquired(1, standing(1, providers.Processing)))
-		for _, state := range []State{Gateway, Unknown, Shopper, Held, Declined, Failed} {
+		for _, state := range []State{Gateway, Unknown, Shopper, Mismatched, Declined, Failed} {
 			for name, in := range map[string]InquiryAnswer{
 				"no answer": {}, "the login refused": {LoginRefused: true}, "the login refused and lost": {LoginRefused: true, LoginLost: true},
 			} {
@@ -532,7 +532,7 @@ func TestWhatAnInquiryTeachesBesideTheOutcome(t *testing.T) {
 // "Not found" is proof only the second time, and only where no call can be under way any more.
 func TestNotFoundIsProofOnlyWhenItCanBe(t *testing.T) {
 	decisions(t, "not-found", func(d *table) {
-		for _, state := range []State{New, Calling, Unknown, Gateway, Shopper, Held} {
+		for _, state := range []State{New, Calling, Unknown, Gateway, Shopper, Mismatched} {
 			for _, deadline := range []time.Duration{time.Second, 0, -59 * time.Second, -60 * time.Second} {
 				for _, since := range []time.Duration{1, 0, -time.Nanosecond} {
 					for _, book := range []string{"a call in the book", "no call in the book"} {
@@ -650,7 +650,7 @@ func TestWhatIsDoneForAGatewayThatWaits(t *testing.T) {
 			{"it was shown, notified and brought an answer that got an error", calls("error"),
 				Run{CompInd: "Y", NotifiedAt: noon.Add(-9 * time.Minute), MethodAt: noon.Add(-8 * time.Minute), ShownAt: noon.Add(-7 * time.Minute), ReturnedAt: noon.Add(-6 * time.Minute), Sealed: "s"}, 0},
 		}
-		for _, state := range []State{New, Calling, Shopper, Gateway, Unknown, Held} {
+		for _, state := range []State{New, Calling, Shopper, Gateway, Unknown, Mismatched} {
 			for _, c := range cases {
 				for _, next := range []struct {
 					name string
@@ -720,7 +720,7 @@ func TestWhenTheGatewayIsAskedNext(t *testing.T) {
 				{"unknown", func(*Attempt) {}},
 				{"unknown, without a mark of news", func(a *Attempt) { a.UpdatedAt, a.NewsAt = a.NewsAt, time.Time{} }},
 				{"unknown and unclear", func(a *Attempt) { a.Unclear = true }},
-				{"held", func(a *Attempt) { a.State = Held }},
+				{"held", func(a *Attempt) { a.State = Mismatched }},
 				{"gateway", func(a *Attempt) { a.State = Gateway }},
 				{"gateway and unclear", func(a *Attempt) { a.State, a.Unclear = Gateway, true }},
 				{"calling past its deadline", func(a *Attempt) { a.State = Calling }},
@@ -751,7 +751,7 @@ func TestWhenTheGatewayIsAskedNext(t *testing.T) {
 			d.is(fmt.Sprintf("failed %s ago: no answer", since), turnOf(a), func(t *Turn) (string, error) { return "", t.Inquired(1, InquiryAnswer{Err: errors.New("cut")}) })
 		}
 		for n := 1; n <= 13; n++ {
-			d.is(fmt.Sprintf("sent again after %d failures", n), turnOf(), func(*Turn) (string, error) { return againAfter(n).String(), nil })
+			d.is(fmt.Sprintf("sent again after %d failures", n), turnOf(), func(*Turn) (string, error) { return resendAfter(n).String(), nil })
 		}
 	})
 }

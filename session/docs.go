@@ -10,7 +10,9 @@ import (
 // WriteDocs prints the transition table as a diagram and a table, and the inquiry schedule, for docs/transitions.md.
 func WriteDocs(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString("# What can happen to an attempt\n\nGenerated from `session/transitions.go` and `session/schedule.go` by `go generate ./...`. Do not edit.\n\n```mermaid\nstateDiagram-v2\n    [*] --> new\n")
+	b.WriteString("# What can happen to an attempt\n\n" +
+		"Generated from `session/transitions.go` and `session/schedule.go` by `go generate ./...`. Do not edit.\n\n" +
+		"```mermaid\nstateDiagram-v2\n    [*] --> new\n")
 	for _, t := range Transitions() {
 		fmt.Fprintf(&b, "    %s --> %s: %s\n", t.From, t.To, t.Trigger)
 	}
@@ -23,12 +25,15 @@ func WriteDocs(w io.Writer) error {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | `%s` |\n", t.From, live, t.Trigger, t.To)
 	}
 	b.WriteString("\nEvery pair that is not in the table is a conflict and changes nothing.\n\n# When the gateway is asked\n\n")
-	fmt.Fprintf(&b, "- At once after each answer, callback and return; then every %s for %s and every %s until %s have passed.\n", fastFirst, fastTurn, fastLater, fastFor)
-	fmt.Fprintf(&b, "- Then after %s, then every %s until %d days have passed; then `payment.needs_review`.\n", list(slow), plain(hourly), int(reviewAfter/(24*time.Hour)))
+	fmt.Fprintf(&b, "- At once after each answer, callback and return; then every %s for %s and every %s until %s have passed.\n",
+		fastFirst, fastTurn, fastLater, fastFor)
+	fmt.Fprintf(&b, "- Then after %s, then every %s until %d days have passed; then `payment.needs_review`.\n",
+		list(slowSchedule), plain(hourly), int(reviewAfter/(24*time.Hour)))
 	b.WriteString("- A gateway that says it does not know itself (`unknown`) leaves the fast loop at once.\n")
-	fmt.Fprintf(&b, "- While the shopper is at the bank: after %s, then every %s, and after %s every %s; after %s the order is closed, or outlived.\n",
+	fmt.Fprintf(&b, "- While the shopper is at the bank: after %s, then every %s, and after %s every %s; "+
+		"after %s the order is closed, or outlived.\n",
 		list(shopperSchedule), plain(shopperThen), plain(lostAfter), plain(shopperAtEnd), plain(ChallengeWait))
-	fmt.Fprintf(&b, "- After a failure that the gateway did not state itself: once more after %s.\n", list(afterwards))
+	fmt.Fprintf(&b, "- After a failure that the gateway did not state itself: once more after %s.\n", list(recheckSchedule))
 	fmt.Fprintf(&b, "- A 3DS Method is given up %s after its frames were shown.\n", MethodWait)
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -100,7 +100,7 @@ var eventOf = map[State]EventType{
 	Shopper:    EventPaymentActionRequired,
 	Gateway:    EventPaymentProcessing,
 	Unknown:    EventPaymentUnknown,
-	Held:       EventPaymentHeld,
+	Mismatched: EventPaymentHeld,
 	Authorized: EventPaymentAuthorized,
 	Paid:       EventPaymentPaid,
 	Declined:   EventPaymentDeclined,

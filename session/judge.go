@@ -6,20 +6,21 @@ import (
 	"tollgate/providers"
 )
 
-// Seen is what an inquiry saw of an attempt before it asked: news that is older than the attempt's own is dropped.
+// Seen is the place of an attempt at the moment an inquiry about it was sent. Where the attempt has moved on since, the answer
+// is dropped unless it is of money.
 type Seen struct {
 	State State
 	StepN int
 }
 
-// Seen is the attempt as an inquiry sees it now.
+// Seen is the attempt's place now.
 func (a *Attempt) Seen() Seen { return Seen{a.State, a.StepN} }
 
 // InquiryAnswer is what an inquiry about an attempt brought.
 type InquiryAnswer struct {
 	Seen     Seen // the attempt as it was when the gateway was asked
 	Standing providers.Standing
-	Err      error // no news
+	Err      error // no answer; Standing says nothing then
 	Wire     []TimelineEntry
 
 	LoginRefused bool // the gateway refused the customer's credential
@@ -29,7 +30,7 @@ type InquiryAnswer struct {
 // Inquired applies what an inquiry about attempt n brought.
 func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 	a := t.S.Attempt(n)
-	a.AskedAt, a.NextAsk = t.Now, time.Time{}
+	a.InquiredAt, a.NextInquiry = t.Now, time.Time{}
 	a.Note(in.Wire...)
 	if in.Err == nil {
 		return verdict{t}.applyStanding(a, in.Seen, in.Standing)
@@ -60,8 +61,8 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 	if st.ThreeDS != (providers.ThreeDS{}) {
 		a.ThreeDS = st.ThreeDS
 	}
-	if op := t.S.openOn(a); op != nil { // what it moves is judged when it ends
-		t.inquireOperation(op, t.Now)
+	if op := t.S.openOn(a); op != nil { // the operation's own inquiry tells what it has moved
+		t.queueOperationInquiry(op, t.Now)
 		return nil
 	}
 	other := mismatch(t.S, a, st)
@@ -76,14 +77,14 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 		}
 		return t.onMoney(a, st)
 	}
-	if other != "" { // whatever it says, it is of something else
+	if other != "" { // of another payment than ours: it proves nothing
 		t.warn("inquiry answered for something else", "attempt", a.N, "what", other)
 		return t.inquireLater(a)
 	}
-	if st.Outcome == providers.HoldLeft && !a.State.Live() && !a.State.Good() {
+	if st.Outcome == providers.HoldLeft && !a.State.Live() && !a.State.Funded() {
 		return t.onHoldLeft(a, st)
 	}
-	if !a.State.Live() { // a second look at a final state: only money would have changed it
+	if !a.State.Live() { // an inquiry about a final state: only money would have changed it
 		return t.recheckLater(a)
 	}
 	if a.Seen() != seen {
@@ -98,7 +99,7 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 		a.Decline = orOther(st.Decline)
 		return t.endCalling(a, Decline)
 	case providers.Closed, providers.Voided:
-		if a.unanswered() && !t.settled(a) { // its call may still arrive, or be another process's to finish
+		if a.unanswered() && !t.settled(a) { // its call may still arrive, or another process is about to make it
 			return t.inquireLater(a)
 		}
 		if st.Decline != nil {
@@ -125,7 +126,7 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 	return t.inquireLater(a)
 }
 
-// underWay tells that whoever makes the attempt's call, or is about to, may be alive: there is a deadline to wait for.
+// underWay tells that the process that makes the attempt's call, or is about to, may be alive: its deadline is waited for.
 func (t *Turn) underWay(a *Attempt) bool {
 	return (a.State == New || a.State == Calling) && t.Now.Before(a.Deadline) && !t.CallerDied
 }
@@ -145,9 +146,9 @@ func (t *Turn) endCalling(a *Attempt, trigger Trigger) error {
 	return t.move(a, trigger)
 }
 
-// markOverdue is a call that is still out past its deadline, or an attempt whose caller is gone: that its call is not in
-// the book proves nothing, because the database may be older than the truth (restored, failed over). Any other attempt
-// stays as it is.
+// markOverdue makes a new or calling attempt unknown: its call has no answer by the deadline, or the process that was to make it
+// is dead. That no call is in the book does not prove that none was sent, because the database may have lost its newest
+// commits (restored, failed over). Any other attempt stays as it is.
 func (t *Turn) markOverdue(a *Attempt) error {
 	if a.State != Calling && a.State != New {
 		return nil
@@ -166,21 +167,21 @@ func (t *Turn) settled(a *Attempt) bool {
 	return !t.Now.Before(deadline.Add(t.Rules.SettleAfter))
 }
 
-// LostStep tells whether what the gateway waits for can no longer come, or must not: the shopper's time is over, money
-// stands for the session already, or the call that would have brought it has no answer and the time for a late one is
-// over too. Then the order is to be closed.
+// LostStep tells whether what the gateway waits for can no longer come, or must not: the shopper's time is over, another attempt
+// has paid the session, or the call that would have brought it has no answer and the time for a late one is over too. Then
+// the order is to be closed.
 func (t *Turn) LostStep(a *Attempt) bool {
 	switch a.State {
 	case Shopper:
-		return !t.Now.Before(a.StepAt.Add(ChallengeWait)) || t.S.otherMoney(a) != nil
+		return !t.Now.Before(a.StepAt.Add(ChallengeWait)) || t.S.otherFunded(a) != nil
 	case Unknown, Gateway:
 		return t.settled(a) && !t.Now.Before(a.UpdatedAt.Add(t.Rules.SettleAfter))
 	}
 	return false
 }
 
-// Outlived tells whether an order that waits and that the gateway cannot close is over all the same: its life is, or the
-// gateway knows an order and nothing of a card long after any call that may have been sent. In the second case no call is
+// Outlived tells whether an unpaid order that the gateway cannot close is abandoned all the same: its life is over, or the
+// gateway knows the order and nothing of a card long after any call that may have been sent. In the second case no call is
 // in the book, so this attempt's caller died between registering the order and its permission; ways to pay that need no
 // call of ours once their page was shown (a QR code) are not told apart so.
 func (t *Turn) Outlived(a *Attempt, st providers.Standing) bool {
@@ -194,9 +195,9 @@ func mismatch(s *Session, a *Attempt, st providers.Standing) string {
 	held, captured := s.Amount.Minor, s.Amount.Minor
 	switch a.State {
 	case Authorized:
-		held = a.Held // of which a part may have been voided
+		held = a.AmountAuthorized // of which a part may have been voided
 	case Paid:
-		held, captured = a.Held, a.Captured // of a hold perhaps a part
+		held, captured = a.AmountAuthorized, a.Captured // of a hold perhaps a part
 	}
 	switch {
 	case st.Reference != "" && st.Reference != a.Ref.Reference:
@@ -207,23 +208,23 @@ func mismatch(s *Session, a *Attempt, st providers.Standing) string {
 		return "currency"
 	case st.Amount.Currency.Code != "" && st.Amount.Minor != s.Amount.Minor:
 		return "amount"
-	case !possible(s, a, st):
+	case !sumsPossible(s, a, st):
 		return "sums"
 	case st.Outcome == providers.Authorized && st.Held != 0 && st.Held != held:
 		return "amount authorized"
-	case st.Outcome == providers.Paid && a.State != Authorized && st.Captured != 0 && st.Captured != captured && st.Captured+st.Refunded != captured:
+	case st.Outcome == providers.Paid && a.State != Authorized && st.Captured != 0 && st.Captured != captured &&
+		st.Captured+st.Refunded != captured:
 		return "amount captured"
 	}
 	return ""
 }
 
-// possible tells whether the sums of a standing can be: nothing negative, no more held than was asked for, no more taken
-// than was held (after a part of it was voided, than what was left), no more given back than was taken. A sum of 0 may
-// not have been stated.
-func possible(s *Session, a *Attempt, st providers.Standing) bool {
+// sumsPossible tells whether the sums of a standing are possible: none negative, no more authorized than was asked for, no more
+// captured than authorized (less what was voided of it), no more refunded than captured. A sum of 0 may not have been stated.
+func sumsPossible(s *Session, a *Attempt, st providers.Standing) bool {
 	most := s.Amount.Minor
 	if a.State == Authorized {
-		most = a.Held
+		most = a.AmountAuthorized
 	}
 	if st.Held != 0 {
 		most = min(most, st.Held)
@@ -235,10 +236,10 @@ func possible(s *Session, a *Attempt, st providers.Standing) bool {
 	return min(st.Held, st.Captured, st.Refunded) >= 0 && st.Held <= s.Amount.Minor && st.Captured <= most && st.Refunded <= taken
 }
 
-// notOurs is said of money under our number that nothing proves to be ours.
+// notOurs is the mismatch of money under our reference whose order lacks our mark of ownership.
 const notOurs = "order that nothing proves to be ours"
 
-// needsReview asks for a person, once.
+// needsReview records, once, that a person has to look.
 func (t *Turn) needsReview(a *Attempt) {
 	if !a.NeedsReview {
 		a.NeedsReview = true
@@ -248,7 +249,7 @@ func (t *Turn) needsReview(a *Attempt) {
 
 // onMismatch: the gateway approved another amount, currency or order than ours; it needs review.
 func (t verdict) onMismatch(a *Attempt, what string) error {
-	a.HeldFor = what
+	a.Mismatch = what
 	t.alarm("the gateway approved something else than we asked", "attempt", a.N, "what", what)
 	if err := t.markOverdue(a); err != nil {
 		return err
@@ -269,7 +270,7 @@ func (t verdict) onMismatch(a *Attempt, what string) error {
 	return t.inquireLater(a)
 }
 
-// onMoney is money held or taken, the right amount.
+// onMoney applies that the gateway holds or has taken the right amount.
 func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	s := t.S
 	held, captured := st.Held, st.Captured
@@ -284,7 +285,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 		}
 	}
 	if a.State != Authorized { // the money counts, unless the session has ended or was paid otherwise
-		a.PaidLate = s.End != "" || s.otherMoney(a) != nil
+		a.PaidLate = s.ClosedReason != "" || s.otherFunded(a) != nil
 	}
 	if a.State == New {
 		if err := t.markOverdue(a); err != nil {
@@ -292,26 +293,26 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 		}
 	}
 	if _, err := next(a.State, trigger); err != nil {
-		return t.inquireLater(a) // authorized, seen again: nothing new
+		return t.inquireLater(a) // authorized already: nothing changes
 	}
-	a.Held, a.Captured, a.Refunded = held, captured, st.Refunded
-	a.Decline, a.HeldFor = nil, ""
+	a.AmountAuthorized, a.Captured, a.Refunded = held, captured, st.Refunded
+	a.Decline, a.Mismatch = nil, ""
 	if err := t.move(a, trigger); err != nil {
 		return err
 	}
 	if a.PaidLate {
 		t.recordAttempt(a, EventPaymentPaidLate)
 	}
-	if live := s.Live(); live != nil { // its order is closed now, where the gateway can
-		t.inquire(live, t.Now)
+	if live := s.Live(); live != nil { // the inquiry closes its order, where the gateway can
+		t.queueInquiry(live, t.Now)
 	}
 	if s.SaveCard && a.Saved == "" {
-		t.remember(a, t.Now)
+		t.queueRemember(a, t.Now)
 	}
 	return nil
 }
 
-// notSeen is not yet proof: the call may still be under way.
+// notSeen applies "not found". It proves a failure only when it is repeated after the call's deadline and settle_after.
 func (t verdict) notSeen(a *Attempt) error {
 	switch {
 	case t.Now.Before(a.Deadline):
@@ -329,26 +330,26 @@ func (t verdict) notSeen(a *Attempt) error {
 	return t.endCalling(a, Disprove)
 }
 
-// onWaiting is an order that is known and unpaid.
+// onWaiting applies that the gateway knows the order and that it is unpaid.
 func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 	a.NotFoundSince = time.Time{}
 	run := a.Run()
-	if run != nil && run.EmptyReturn && a.State == Shopper { // nobody has been at the bank yet: the way there again
+	if run != nil && run.EmptyReturn && a.State == Shopper { // the challenge is not answered yet: it may be shown again
 		run.EmptyReturn, run.ReturnedAt = false, time.Time{}
 	}
 	if st.LastTry != nil && st.Next == nil {
 		a.Decline = st.LastTry
 		return t.endCalling(a, Decline)
 	}
-	if a.State == Held { // other money stands under its number: nothing goes there
+	if a.State == Mismatched { // other money stands under its reference: nothing is sent for it
 		return t.inquireLater(a)
 	}
 	failed := failedInARow(a)
-	rested := failed == 0 || !t.Now.Before(a.lastAnswer().Add(againAfter(failed)))
+	rested := failed == 0 || !t.Now.Before(a.lastAnswer().Add(resendAfter(failed)))
 	if a.State != Shopper && a.Step != nil && (st.Next == nil || sameStep(*a.Step, *st.Next)) {
 		switch {
 		case run.LaterAnswer && (failed > 0 || run.UnreadableAnswer) && rested:
-			return t.resendAnswer(a) // what was forwarded was not it; this may be
+			return t.resendAnswer(a) // what was forwarded was lost or unreadable; a later answer is stored
 		case run.UnreadableAnswer && !run.LaterAnswer && len(a.Calls) < maxCalls:
 			return t.backToBank(a)
 		}
@@ -361,14 +362,14 @@ func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 			return err
 		}
 		return t.giveStep(a, *st.Next)
-	case a.State == Shopper, failed == 0, !rested: // it waits for the shopper; it has our answer and is slow; or it is too soon
+	case a.State == Shopper, failed == 0, !rested: // it waits for the shopper, has our answer and is slow, or resending is not due
 		return t.inquireLater(a)
 	}
 	return t.resendAnswer(a)
 }
 
-// resendAnswer repeats a step whose answer was lost on the way to the gateway: the inquiry says that the gateway still
-// waits for it. What the browser brought is still there.
+// resendAnswer sends the stored answer of a step to the gateway again: it was lost on the way, for the inquiry says that the
+// gateway still waits for it.
 func (t verdict) resendAnswer(a *Attempt) error {
 	run := a.Run()
 	kept := *run
@@ -382,11 +383,11 @@ func (t verdict) resendAnswer(a *Attempt) error {
 	}
 	run.CompInd, run.NotifiedAt, run.MethodAt = kept.CompInd, kept.NotifiedAt, kept.MethodAt
 	run.ShownAt, run.ReturnedAt, run.Sealed = kept.ShownAt, kept.ReturnedAt, kept.Sealed
-	t.resume(a, t.Now)
+	t.queueResume(a, t.Now)
 	return nil
 }
 
-// backToBank shows the way to the bank once more: what came back was no answer, and the gateway still waits for one. The
+// backToBank shows the challenge again: what came back could not be read as an answer, and the gateway still waits for one. The
 // page does not post by itself again, and the shopper's time runs on.
 func (t verdict) backToBank(a *Attempt) error {
 	run, at := a.Run(), a.StepAt
@@ -402,7 +403,7 @@ func (t verdict) backToBank(a *Attempt) error {
 	return nil
 }
 
-// failedInARow counts the newest calls that got no clear answer, or none was written down before a crash.
+// failedInARow counts the newest calls in a row whose answer was not clear, or was not stored because the process died.
 func failedInARow(a *Attempt) int {
 	n := 0
 	for i := len(a.Calls) - 1; i >= 0 && (a.Calls[i].AnsweredAt.IsZero() || a.Calls[i].Result == resultError); i-- {
@@ -464,35 +465,35 @@ func (t verdict) inquireLater(a *Attempt) error {
 		}
 	default:
 		var more bool
-		if wait, more = inquiryAfter(t.Now.Sub(a.newsAt()), a.Unclear || a.State == Held); !more {
+		if wait, more = inquiryAfter(t.Now.Sub(a.newsAt()), a.Unclear || a.State == Mismatched); !more {
 			t.needsReview(a)
 			return nil
 		}
 	}
-	t.inquire(a, t.Now.Add(wait))
+	t.queueInquiry(a, t.Now.Add(wait))
 	return nil
 }
 
-// inquireAtDeadline waits for the answer of the call that is out. The inquiry of its deadline is queued anew: a callback's,
-// which has the same key, took its place, and the process that waits for the answer may die.
+// inquireAtDeadline queues the inquiry for the deadline of the call that is out, in case the process that waits for the answer
+// dies. An inquiry that ran earlier (a callback's) replaced it, for it has the same key, and queues it again.
 func (t *Turn) inquireAtDeadline(a *Attempt) {
-	t.inquire(a, a.Deadline.Add(time.Second))
+	t.queueInquiry(a, a.Deadline.Add(time.Second))
 }
 
-// recheckLater follows a final state that was proved without the gateway's own final word.
+// recheckLater queues the next inquiry about a final state that the gateway did not state itself.
 func (t verdict) recheckLater(a *Attempt) error {
-	if a.State.Good() || a.State == Declined {
+	if a.State.Funded() || a.State == Declined {
 		return ErrNothing
 	}
-	wait, more := lookAfter(t.Now.Sub(a.newsAt()))
+	wait, more := recheckAfter(t.Now.Sub(a.newsAt()))
 	if !more {
 		return ErrNothing
 	}
-	t.look(a, t.Now.Add(wait))
+	t.queueRecheck(a, t.Now.Add(wait))
 	return nil
 }
 
-// newsAt is when the attempt had its last news. Attempts that an older version wrote have no such mark.
+// newsAt is when the attempt had its last news. Attempts that an older version wrote have no NewsAt.
 func (a *Attempt) newsAt() time.Time {
 	if a.NewsAt.IsZero() {
 		return a.UpdatedAt
@@ -507,9 +508,9 @@ func (t *Turn) CalledBack(n int, gatewayOrder string) error {
 	if a.Ref.OrderID == "" && gatewayOrder != "" && a.State != New {
 		a.Ref.OrderID = gatewayOrder
 	}
-	t.look(a, t.Now)
-	if op := t.S.openOn(a); op != nil { // perhaps it speaks of that
-		t.inquireOperation(op, t.Now)
+	t.queueRecheck(a, t.Now)
+	if op := t.S.openOn(a); op != nil { // the callback may be about the operation
+		t.queueOperationInquiry(op, t.Now)
 	}
 	return nil
 }

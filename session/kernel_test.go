@@ -21,7 +21,7 @@ func TestWhoMayBeginAnAttempt(t *testing.T) {
 	decisions(t, "begin", func(d *table) {
 		try := func(name string, make func(*Turn)) {
 			turn := turnOf()
-			turn.S.RefBase, turn.S.RefTag = 3, "m-"
+			turn.S.EarlierAttempts, turn.S.RefTag = 3, "m-"
 			make(turn)
 			d.is(name+": may begin", turn, func(t *Turn) (string, error) { return "", t.Attempts().MayBegin() })
 			d.is(name+": begins", turn, func(t *Turn) (string, error) {
@@ -51,8 +51,8 @@ func TestWhoMayBeginAnAttempt(t *testing.T) {
 		try("a second before the end", func(t *Turn) { t.S.ExpiresAt = noon.Add(time.Second) })
 		try("at the end", func(t *Turn) { t.S.ExpiresAt = noon })
 		try("after the end", func(t *Turn) { t.S.ExpiresAt = noon.Add(-time.Second) })
-		for _, end := range []End{Expired, Cancelled, UsedUp} {
-			try("ended as "+string(end), func(t *Turn) { t.S.End = end })
+		for _, end := range []ClosedReason{Expired, Cancelled, UsedUp} {
+			try("ended as "+string(end), func(t *Turn) { t.S.ClosedReason = end })
 		}
 	})
 }
@@ -386,7 +386,7 @@ func TestWhichAnswersOfABrowserAreTaken(t *testing.T) {
 			a.State = state
 			returned(fmt.Sprintf("%s: nothing by GET", state), a, "run-1", threeds.Reply{Method: "GET"})
 		}
-		for _, state := range []State{Failed, Declined, Paid, Held, New, Calling} {
+		for _, state := range []State{Failed, Declined, Paid, Mismatched, New, Calling} {
 			a := atBank(challenge("c"))
 			a.State, a.Runs[1].ReturnedAt, a.Runs[1].Sealed = state, noon.Add(-time.Minute), `answer:{"kind":"cres","cres":"x"}`
 			returned(fmt.Sprintf("%s after an answer: its CRes", state), a, "run-1", threeds.Reply{CRes: good})
@@ -415,8 +415,8 @@ func TestWhichAnswersOfABrowserAreTaken(t *testing.T) {
 		for _, asked := range []time.Duration{-time.Hour, -3 * time.Second, -2 * time.Second, 0} {
 			for _, next := range []time.Duration{-time.Second, 0, time.Second, 2 * time.Second, time.Hour, 99 * time.Hour} {
 				a := atBank(challenge("c"))
-				if a.AskedAt = noon.Add(asked); next != 99*time.Hour {
-					a.NextAsk = noon.Add(next)
+				if a.InquiredAt = noon.Add(asked); next != 99*time.Hour {
+					a.NextInquiry = noon.Add(next)
 				}
 				returned(fmt.Sprintf("asked %s ago, to be asked in %s: nothing by GET", -asked, next), a, "run-1", threeds.Reply{Method: "GET"})
 			}
@@ -568,18 +568,18 @@ func TestAnInquiryRemembersWhatItSaw(t *testing.T) {
 
 // Money that is not of our payment stands under the number of an attempt that is held: no answer of a shopper's goes there,
 // and no step is shown, but the gateway is asked again.
-func TestAHeldAttemptIsAskedAboutWhateverTheGatewayWaitsFor(t *testing.T) {
+func TestAMismatchedAttemptIsInquiredAboutAndGivenNoStep(t *testing.T) {
 	next, method := challenge("another"), providers.Step{V: providers.StepVersion, Kind: providers.Method}
 	for _, step := range []*providers.Step{nil, &next, &method} {
 		for _, result := range []string{"wait", resultError} {
-			a := attemptIn(1, Held)
+			a := attemptIn(1, Mismatched)
 			same := challenge("c")
 			a.Step, a.StepN, a.Calls[0].Result = &same, 1, result
 			turn := turnOf(a)
 			st := standing(1, providers.Waiting)
 			st.Next = step
 			_, err := inquired(1, st)(turn)
-			if err != nil || a.State != Held || a.StepN != 1 || len(turn.Change.Jobs) != 1 || turn.Change.Jobs[0].Kind != JobInquire {
+			if err != nil || a.State != Mismatched || a.StepN != 1 || len(turn.Change.Jobs) != 1 || turn.Change.Jobs[0].Kind != JobInquire {
 				t.Errorf("its call %s, the gateway waits for %v: %s, step %d, %+v, %v", result, step, a.State, a.StepN, turn.Change.Jobs, err)
 			}
 		}

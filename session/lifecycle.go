@@ -10,7 +10,7 @@ func (t *Turn) Created() {
 
 func (t *Turn) expireAt(at time.Time) { t.enqueue(JobExpire, "", Task{}, at) }
 
-// Expire ends a session whose time is over and which nobody is paying. A live attempt keeps it until that ends.
+// Expire ends a session whose time is over and which has no live attempt; while one lives, the session ends with it (afterEnd).
 func (t *Turn) Expire() error {
 	if t.Now.Before(t.S.ExpiresAt) {
 		t.expireAt(t.S.ExpiresAt)
@@ -19,19 +19,19 @@ func (t *Turn) Expire() error {
 	if t.S.Status() != StatusOpen {
 		return ErrNothing
 	}
-	t.S.End = Expired
+	t.S.ClosedReason = Expired
 	t.record(EventSessionExpired, nil)
 	return nil
 }
 
-// Cancel ends a session that nobody is paying. While an attempt lives it is ErrBusy, after any end ErrEnded; a repeated
-// cancel is neither.
+// Cancel ends a session without a live attempt. ErrBusy where one lives, ErrEnded after any other end; ErrNothing where the
+// session is cancelled already.
 func (t *Turn) Cancel() error {
 	switch t.S.Status() {
 	case StatusCancelled:
 		return ErrNothing
 	case StatusOpen:
-		t.S.End = Cancelled
+		t.S.ClosedReason = Cancelled
 		t.record(EventSessionCancelled, nil)
 		return nil
 	case StatusActionRequired, StatusProcessing:

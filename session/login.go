@@ -10,23 +10,23 @@ import (
 // Login is how far a session's customer is with logging in. It comes before the first attempt; where the gateway refuses the
 // customer's credential later on, it is passed once more.
 type Login struct {
-	Browser   string    `json:"browser,omitempty"` // that asked for the code: only there is it taken, and are the customer's cards shown
+	Browser   string    `json:"browser,omitempty"` // that asked for the code: only it may give it and see the customer's cards
 	Phone     string    `json:"phone"`             // digits, country code first
 	Customer  string    `json:"customer"`
 	Challenge string    `json:"challenge,omitempty"` // sealed
 	SentAt    time.Time `json:"sent_at"`
 	Done      bool      `json:"done,omitempty"`
 
-	// What was used up. Each is counted in the store before the gateway is called, so that no number of requests at once gets
-	// past its bound. What is counted stays counted, also where the call then fails to reach the gateway.
+	// Counters of calls. Each is stored before the gateway is called, so that requests at the same time cannot exceed its bound.
+	// A call counts even if it fails to reach the gateway.
 	Wrong   int `json:"wrong,omitempty"`   // codes tried since the last one was sent
 	Sent    int `json:"sent"`              // codes asked for in this session
-	Lookups int `json:"lookups,omitempty"` // phones looked up in this session, those of nobody included
+	Lookups int `json:"lookups,omitempty"` // phones looked up in this session, those without a customer included
 
 	Asking *CodeRequest `json:"asking,omitempty"` // the newest request for a code
 }
 
-// CodeRequest is one press on "send the code". A second press with the same phone is told by it.
+// CodeRequest is one press on "send the code". A second press with the same phone is recognised by it.
 type CodeRequest struct {
 	N       int       `json:"n"`
 	Browser string    `json:"browser"`
@@ -50,7 +50,7 @@ const (
 	samePress = 5 * time.Second
 )
 
-// ErrTooMany says that a session has had its share of codes, or of phones.
+// ErrTooMany says that a session has reached maxCodesSent or maxLookups.
 var ErrTooMany = errors.New("session: too many codes")
 
 // LoginLost tells that an attempt lives whose customer's credential was refused: until the customer logs in again nobody
@@ -102,7 +102,7 @@ func (l *Login) repeats(browser, phone string, now time.Time) bool {
 	case r == nil, r.Browser != browser, r.Phone != phone:
 		return false
 	case r.Open:
-		return now.Before(r.At.Add(2 * LoginTimeout)) // after that whoever asked is dead
+		return now.Before(r.At.Add(2 * LoginTimeout)) // after that the process that called is dead
 	}
 	return now.Before(r.At.Add(samePress)) && (r.Unknown || l.Challenge != "" && l.Phone == phone && l.Browser == browser)
 }
@@ -187,7 +187,7 @@ func (t Logins) CodeSent(n int, browser, phone, customer, sealed string) error {
 	return nil
 }
 
-// OtherPhone takes a shopper back to the phone, who gave the wrong one. Nothing is refunded.
+// OtherPhone lets a shopper enter another phone. No counter is set back.
 func (t Logins) OtherPhone(browser string) error {
 	l := t.S.Login
 	if l == nil || l.Done || l.Browser != browser || l.Challenge == "" || t.S.Status() != StatusOpen {
@@ -230,9 +230,9 @@ func (t Logins) LoggedIn(challenge, customer string) error {
 	t.record(EventCustomerVerified, map[string]any{"customer": customer})
 	if a := t.S.Last(); a != nil && a.State.Live() {
 		a.NewsAt = t.Now
-		t.inquire(a, t.Now.Add(fastFirst))
+		t.queueInquiry(a, t.Now.Add(fastFirst))
 	} else if a != nil && (a.State == Failed || a.State == Abandoned) {
-		t.look(a, t.Now)
+		t.queueRecheck(a, t.Now)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 // OpState is how far an operation is.
 type OpState string
 
-// Operation states. Calling and unknown differ as they do for attempts: nobody sends again, somebody asks.
+// Operation states. In calling a call may be out; unknown is settled by an inquiry and never by sending again.
 const (
 	OpNew       OpState = "new"
 	OpCalling   OpState = "calling"
@@ -34,7 +34,7 @@ var opTransitions = map[OpState][]OpState{
 	OpUnknown: {OpPending, OpSucceeded, OpFailed},
 }
 
-// Operation is money moved without a browser, on a payment.
+// Operation is a capture, void or refund of a payment.
 type Operation struct {
 	N             int                `json:"n"`
 	Kind          providers.OpKind   `json:"kind"`
@@ -44,7 +44,7 @@ type Operation struct {
 	Reference     string             `json:"reference"`
 	GatewayID     string             `json:"gateway_id,omitempty"`
 	Decline       *providers.Decline `json:"decline,omitempty"`
-	Release       bool               `json:"release,omitempty"` // by us: gives back a hold whose debit was refused
+	Release       bool               `json:"release,omitempty"` // Tollgate's own void of a hold whose debit was refused
 	Baseline      Baseline           `json:"before"`
 	Deadline      time.Time          `json:"deadline"`
 	NotFoundSince time.Time          `json:"missing,omitzero"` // since when the gateway shows no sign of it
@@ -53,7 +53,7 @@ type Operation struct {
 	UpdatedAt     time.Time          `json:"updated_at"`
 }
 
-// Baseline is where the payment stood when the operation was sent: the guard against doing it twice.
+// Baseline is where the payment stood when the operation was sent. A payment that has left it shows that the operation was done.
 type Baseline struct {
 	Outcome  providers.Outcome `json:"outcome,omitempty"`
 	Held     int64             `json:"held"`
@@ -72,9 +72,9 @@ func (b Baseline) agrees(st providers.Standing) bool {
 	return b.Outcome == st.Outcome && same(b.Held, st.Held) && same(b.Captured, st.Captured) && b.Refunded == st.Refunded
 }
 
-// books is where the payment stands as we know it.
-func books(a *Attempt) Baseline {
-	b := Baseline{Outcome: providers.Paid, Held: a.Held, Captured: a.Captured, Refunded: a.Refunded}
+// recordedSums is where the payment stands by our own records.
+func recordedSums(a *Attempt) Baseline {
+	b := Baseline{Outcome: providers.Paid, Held: a.AmountAuthorized, Captured: a.Captured, Refunded: a.Refunded}
 	if a.State == Authorized {
 		b.Outcome = providers.Authorized
 	}
@@ -91,24 +91,25 @@ var (
 	ErrUnsettled = errors.New("session: the outcome is not known yet")
 )
 
-// Good is the attempt that holds the session's money, or nil: the one that counts, else one that came late.
-func (s *Session) Good() *Attempt {
+// FundedAttempt is the attempt by which money is held or taken for the session, or nil: the one that counts, else one that
+// was approved after the session had ended.
+func (s *Session) FundedAttempt() *Attempt {
 	var late *Attempt
 	for _, a := range s.Attempts {
-		if a.State.Good() && !a.PaidLate {
+		if a.State.Funded() && !a.PaidLate {
 			return a
 		}
-		if a.State.Good() {
+		if a.State.Funded() {
 			late = a
 		}
 	}
 	return late
 }
 
-// otherMoney is another attempt than this one by which money is held or taken for the session, or nil.
-func (s *Session) otherMoney(a *Attempt) *Attempt {
+// otherFunded is another attempt than this one by which money is held or taken for the session, or nil.
+func (s *Session) otherFunded(a *Attempt) *Attempt {
 	for _, o := range s.Attempts {
-		if o != a && o.State.Good() {
+		if o != a && o.State.Funded() {
 			return o
 		}
 	}
@@ -144,21 +145,21 @@ func (t *Turn) Operations() Operations { return Operations{t} }
 // Begin writes down an operation on the session's payment. Amount 0 means all that is left. The errors say why it is
 // refused before any call.
 func (t Operations) Begin(kind providers.OpKind, amount int64) (*Operation, error) {
-	a := t.S.Good()
+	a := t.S.FundedAttempt()
 	amount, err := t.allowed(a, kind, amount)
 	if err != nil {
 		return nil, err
 	}
-	return t.write(&Operation{Kind: kind, Attempt: a.N, Amount: amount, Baseline: books(a)})
+	return t.write(&Operation{Kind: kind, Attempt: a.N, Amount: amount, Baseline: recordedSums(a)})
 }
 
-// write writes a new operation down, with the job that looks after it if its process dies.
+// write stores a new operation, with the job that inquires about it if its process dies.
 func (t Operations) write(op *Operation) (*Operation, error) {
 	s := t.S
 	op.N, op.State = len(s.Operations)+1, OpNew
 	op.Deadline, op.CreatedAt, op.UpdatedAt = t.Now.Add(t.Rules.CallTimeout), t.Now, t.Now
 	op.Reference = fmt.Sprintf("%s-%s%d", s.Attempt(op.Attempt).Ref.Reference, op.Kind[:1], op.N)
-	if len(op.Reference) > 32 { // the gateways' limit for an operation's mark
+	if len(op.Reference) > 32 { // the gateways' limit for an operation's reference
 		var err error
 		if op.Reference, err = t.Token(); err != nil {
 			return nil, err
@@ -166,7 +167,7 @@ func (t Operations) write(op *Operation) (*Operation, error) {
 	}
 	s.Operations = append(s.Operations, op)
 	t.recordState(op)
-	t.inquireOperation(op, op.Deadline.Add(time.Second))
+	t.queueOperationInquiry(op, op.Deadline.Add(time.Second))
 	return op, nil
 }
 
@@ -198,12 +199,12 @@ func (t Operations) allowed(a *Attempt, kind providers.OpKind, amount int64) (in
 		if a.State != Authorized || a.Voided {
 			return 0, ErrDone
 		}
-		left = a.Held - a.Captured
+		left = a.AmountAuthorized - a.Captured
 	case providers.Void:
 		if a.State != Authorized || a.Voided {
 			return 0, ErrDone
 		}
-		if left = a.Held; amount != 0 && amount != left && !limits.Partial {
+		if left = a.AmountAuthorized; amount != 0 && amount != left && !limits.Partial {
 			return 0, ErrAmount
 		}
 	case providers.Refund:
@@ -223,13 +224,13 @@ func (t Operations) allowed(a *Attempt, kind providers.OpKind, amount int64) (in
 	return amount, nil
 }
 
-// maxReleases bounds how often a hold is tried to be released whose release never reached the gateway.
+// maxReleases bounds how many releases of one hold are begun of which none reached the gateway.
 const maxReleases = 5
 
 // onHoldLeft is a payment whose debit was refused while its hold stands. The hold is released as an operation under the call
 // book; only the gateway's word that it is gone ends the attempt, and until then no other begins.
 func (t verdict) onHoldLeft(a *Attempt, st providers.Standing) error {
-	if a.State.Live() && (a.Decline == nil || !st.VoidRefused) { // what refuses the void says nothing of the debit
+	if a.State.Live() && (a.Decline == nil || !st.VoidRefused) { // the reason for refusing the void is not that of the debit
 		a.Decline = orOther(st.Decline)
 	}
 	if err := t.markOverdue(a); err != nil {
@@ -253,7 +254,9 @@ func (t verdict) onHoldLeft(a *Attempt, st providers.Standing) error {
 	if amount == 0 {
 		amount = t.S.Amount.Minor
 	}
-	op, err := t.Operations().write(&Operation{Kind: providers.Void, Attempt: a.N, Amount: amount, Release: true, Baseline: baselineOf(st)})
+	op, err := t.Operations().write(&Operation{
+		Kind: providers.Void, Attempt: a.N, Amount: amount, Release: true, Baseline: baselineOf(st),
+	})
 	if err != nil {
 		return err
 	}
@@ -277,9 +280,9 @@ func (s *Session) released(a *Attempt) bool {
 	})
 }
 
-// Permit writes down the permission to send operation n, if the payment stands as the operation was decided on:
-// what the gateway says of it was asked just before. Where it does not, or could not be asked (err), the operation has
-// failed: nothing was sent, and the merchant may ask again. ErrNothing where it has moved on.
+// Permit writes down the permission to send operation n, if the gateway's answer to an inquiry just made (st) agrees with what
+// the operation was decided on. Where it does not, or the inquiry failed (err), the operation has failed: nothing was sent,
+// and the merchant may ask again. ErrNothing where the operation is no longer new.
 func (t Operations) Permit(n int, st providers.Standing, err error, wire []TimelineEntry) (row Call, permitted bool, _ error) {
 	op := t.S.Operation(n)
 	if op.State != OpNew {
@@ -295,7 +298,7 @@ func (t Operations) Permit(n int, st providers.Standing, err error, wire []Timel
 	op.Deadline = t.Now.Add(t.Rules.CallTimeout)
 	row = Call{Attempt: a.N, Kind: string(op.Kind), Round: n, SentAt: t.Now}
 	t.Change.Calls = append(t.Change.Calls, row)
-	t.inquireOperation(op, op.Deadline.Add(time.Second))
+	t.queueOperationInquiry(op, op.Deadline.Add(time.Second))
 	return row, true, t.move(op, OpCalling)
 }
 
@@ -319,9 +322,11 @@ func stillValid(s *Session, a *Attempt, op *Operation, st providers.Standing) bo
 // AtProvider is the operation as a provider sees it.
 func (s *Session) AtProvider(op *Operation) providers.Op {
 	return providers.Op{
-		Kind: op.Kind, Reference: op.Reference, GatewayID: op.GatewayID, Amount: money.Amount{Minor: op.Amount, Currency: s.Amount.Currency},
+		Kind: op.Kind, Reference: op.Reference, GatewayID: op.GatewayID,
+		Amount: money.Amount{Minor: op.Amount, Currency: s.Amount.Currency},
 		Standing: providers.Standing{
-			Outcome: op.Baseline.Outcome, Held: op.Baseline.Held, Captured: op.Baseline.Captured, Refunded: op.Baseline.Refunded, Stated: op.Baseline.Stated,
+			Outcome: op.Baseline.Outcome, Held: op.Baseline.Held, Captured: op.Baseline.Captured, Refunded: op.Baseline.Refunded,
+			Stated: op.Baseline.Stated,
 		},
 	}
 }
@@ -406,7 +411,7 @@ func (t Operations) move(op *Operation, to OpState) error {
 		a := t.S.Attempt(op.Attempt)
 		switch {
 		case op.Release && !to.Open():
-			t.look(a, t.Now)
+			t.queueRecheck(a, t.Now)
 		case to == OpSucceeded:
 			if err := t.moveSums(a, op); err != nil {
 				return err
@@ -425,19 +430,19 @@ func (t Operations) move(op *Operation, to OpState) error {
 		}
 		return nil
 	}
-	t.inquireOperation(op, t.Now.Add(wait))
+	t.queueOperationInquiry(op, t.Now.Add(wait))
 	return nil
 }
 
-// moveSums takes an operation that was done into the payment's books.
+// moveSums adds an operation that succeeded to the payment's sums.
 func (t Operations) moveSums(a *Attempt, op *Operation) error {
 	switch op.Kind {
 	case providers.Capture:
 		a.Captured += op.Amount
 		return t.Turn.move(a, Pay)
 	case providers.Void:
-		if op.Amount < a.Held {
-			a.Held -= op.Amount // the rest may still be captured
+		if op.Amount < a.AmountAuthorized {
+			a.AmountAuthorized -= op.Amount // the rest may still be captured
 		} else {
 			a.Voided = true
 		}
@@ -456,8 +461,8 @@ func (t Operations) recordState(op *Operation) {
 	t.record(OperationEvent(op.Kind, op.State), data)
 }
 
-// Due is the moment when an operation's inquiry is due. While its call may be under way the inquiry waits for the
-// call's deadline; due is false then.
+// Due tells whether operation n is to be inquired about now. While its call may be under way the inquiry is put off to the
+// call's deadline.
 func (t Operations) Due(n int) (due bool, err error) {
 	op := t.S.Operation(n)
 	switch {
@@ -466,14 +471,14 @@ func (t Operations) Due(n int) (due bool, err error) {
 	case op.State != OpNew && op.State != OpCalling:
 		return true, ErrNothing
 	case t.Now.Before(op.Deadline) && (op.State == OpCalling || !t.CallerDied):
-		t.inquireOperation(op, op.Deadline.Add(time.Second))
+		t.queueOperationInquiry(op, op.Deadline.Add(time.Second))
 		return false, nil
 	}
 	return true, ErrNothing
 }
 
-// Orphaned is an operation whose process died before its permission, or whose permission the database has
-// forgotten: the gateway was asked how the payment stands, and is asked about the operation next.
+// Orphaned makes an operation unknown whose process died before its permission, or whose permission the database lost. st and
+// err are what an inquiry about the payment brought; one about the operation follows.
 func (t Operations) Orphaned(n int, st providers.Standing, err error, wire []TimelineEntry) error {
 	op := t.S.Operation(n)
 	if op.State != OpNew {
@@ -482,7 +487,7 @@ func (t Operations) Orphaned(n int, st providers.Standing, err error, wire []Tim
 	a := t.S.Attempt(op.Attempt)
 	a.Note(wire...)
 	if err == nil && stillValid(t.S, a, op, st) && op.Baseline.agrees(st) {
-		op.Baseline = baselineOf(st) // as the gateway words it: not moved so far
+		op.Baseline = baselineOf(st) // nothing has moved; from now on the gateway's own sums are compared
 	}
 	return t.move(op, OpUnknown)
 }

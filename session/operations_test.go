@@ -16,7 +16,7 @@ func TestWhichOperationsAreBegun(t *testing.T) {
 	decisions(t, "operate", func(d *table) {
 		try := func(situation string, kind providers.OpKind, amount int64, turn *Turn) {
 			d.is(situation, turn, func(t *Turn) (string, error) {
-				if may, err := t.Operations().allowed(t.S.Good(), kind, amount); err != nil && may != 0 {
+				if may, err := t.Operations().allowed(t.S.FundedAttempt(), kind, amount); err != nil && may != 0 {
 					d.t.Errorf("%s: refused with an amount of %d", situation, may)
 				}
 				op, err := t.Operations().Begin(kind, amount)
@@ -45,9 +45,9 @@ func TestWhichOperationsAreBegun(t *testing.T) {
 					a := attemptIn(1, state)
 					switch kind {
 					case providers.Capture:
-						a.Held, a.Captured = 800, 100
+						a.AmountAuthorized, a.Captured = 800, 100
 					case providers.Void:
-						a.Held = 800
+						a.AmountAuthorized = 800
 					case providers.Refund:
 						a.Captured, a.Refunded = 900, 200
 					}
@@ -73,7 +73,7 @@ func TestWhichOperationsAreBegun(t *testing.T) {
 			a.Voided = true
 			try("voided: "+string(kind), kind, 0, turnOf(a))
 			a = attemptIn(1, state)
-			a.Held, a.Captured = 0, 0
+			a.AmountAuthorized, a.Captured = 0, 0
 			try("nothing left: "+string(kind), kind, 0, turnOf(a))
 			try("nothing paid: "+string(kind), kind, 0, turnOf())
 			try("another unknown: "+string(kind), kind, 0, turnOf(attemptIn(1, Unknown), attemptIn(2, state)))
@@ -101,7 +101,7 @@ func withOperation(state State, kind providers.OpKind, is OpState) (*Turn, *Oper
 	a := attemptIn(1, state)
 	op := &Operation{
 		N: 1, Kind: kind, State: is, Attempt: 1, Amount: 300, Reference: "o-1-x1", Deadline: noon.Add(-10 * time.Minute), CreatedAt: noon.Add(-11 * time.Minute),
-		UpdatedAt: noon.Add(-10 * time.Minute), Baseline: books(a),
+		UpdatedAt: noon.Add(-10 * time.Minute), Baseline: recordedSums(a),
 	}
 	turn := turnOf(a)
 	turn.S.Operations = []*Operation{op}
@@ -264,7 +264,7 @@ func TestWhatAnAnswerOfAnOperationDoes(t *testing.T) {
 }
 
 // A hold that was left behind is released once, and again only where the release never reached the gateway.
-func TestAHoldThatWasLeftIsReleased(t *testing.T) {
+func TestAHoldWhoseDebitWasRefusedIsReleased(t *testing.T) {
 	decisions(t, "hold-left", func(d *table) {
 		later := &providers.Decline{Reason: providers.TryAgainLater}
 		for name, ops := range map[string][]*Operation{
@@ -362,7 +362,7 @@ func TestHowACustomerLogsIn(t *testing.T) {
 			"the tenth phone":                        {"b", "7701", func(_ *Turn, l *Login) { l.Lookups = 9 }},
 			"the eleventh phone":                     {"b", "7701", func(_ *Turn, l *Login) { l.Lookups = 10 }},
 			"a known phone after ten":                {"b", "7700", func(_ *Turn, l *Login) { l.Lookups = 10 }},
-			"a session that is over":                 {"b", "7700", func(t *Turn, _ *Login) { t.S.End = Expired }},
+			"a session that is over":                 {"b", "7700", func(t *Turn, _ *Login) { t.S.ClosedReason = Expired }},
 			"an attempt under way":                   {"b", "7700", func(t *Turn, l *Login) { t.S.Attempts, l.Done = []*Attempt{attemptIn(1, Gateway)}, true }},
 			"an attempt whose login was lost":        {"b", "7700", func(t *Turn, _ *Login) { t.S.Attempts = []*Attempt{attemptIn(1, Gateway)} }},
 			"an attempt under way, nobody's login":   {"b", "7700", func(t *Turn, l *Login) { t.S.Attempts, l.Customer = []*Attempt{attemptIn(1, Gateway)}, "" }},
@@ -428,7 +428,7 @@ func TestHowACustomerLogsIn(t *testing.T) {
 				{"logged in, no code out", func(_ *Turn, l *Login) { l.Done, l.Challenge = true, "" }},
 				{"no code out", func(_ *Turn, l *Login) { l.Challenge = "" }},
 				{"nobody", func(_ *Turn, l *Login) { l.Customer = "" }},
-				{"the session is over", func(t *Turn, _ *Login) { t.S.End = Cancelled }},
+				{"the session is over", func(t *Turn, _ *Login) { t.S.ClosedReason = Cancelled }},
 				{"a transfer to c's card", func(t *Turn, _ *Login) { t.S.Target = &Target{Customer: "c"} }},
 				{"a transfer to c2's card", func(t *Turn, _ *Login) { t.S.Target = &Target{Customer: "c2"} }},
 				{"an attempt alive", func(t *Turn, _ *Login) { t.S.Attempts = []*Attempt{attemptIn(1, Unknown)} }},
@@ -461,8 +461,8 @@ func TestHowASessionBeginsAndEnds(t *testing.T) {
 			return turn
 		}
 		situations := map[string]func() *Turn{"nothing": func() *Turn { return turnOf() }}
-		for _, end := range []End{Expired, Cancelled, UsedUp} {
-			situations["ended as "+string(end)] = func() *Turn { return made(func(t *Turn) { t.S.End = end }) }
+		for _, end := range []ClosedReason{Expired, Cancelled, UsedUp} {
+			situations["ended as "+string(end)] = func() *Turn { return made(func(t *Turn) { t.S.ClosedReason = end }) }
 		}
 		for _, state := range states {
 			situations["one "+string(state)] = func() *Turn { return turnOf(attemptIn(1, state)) }
@@ -470,7 +470,7 @@ func TestHowASessionBeginsAndEnds(t *testing.T) {
 				return made(func(t *Turn) {
 					a := attemptIn(1, state)
 					a.PaidLate = true
-					t.S.Attempts, t.S.End = []*Attempt{a}, Expired
+					t.S.Attempts, t.S.ClosedReason = []*Attempt{a}, Expired
 				})
 			}
 			situations["one "+string(state)+" before a declined one"] = func() *Turn { return turnOf(attemptIn(1, state), attemptIn(2, Declined)) }
@@ -512,7 +512,7 @@ func TestHowASessionBeginsAndEnds(t *testing.T) {
 					}
 					return a.N
 				}
-				return fmt.Sprint(t.S.Status(), t.S.OutcomeKnown(), t.S.ClaimsOrder(), n(t.S.Live()), n(t.S.Last()), n(t.S.Good())), nil
+				return fmt.Sprint(t.S.Status(), t.S.OutcomeKnown(), t.S.ClaimsOrder(), n(t.S.Live()), n(t.S.Last()), n(t.S.FundedAttempt())), nil
 			})
 			d.is(name+": cancelled", make(), func(t *Turn) (string, error) { return "", t.Cancel() })
 			for _, left := range []time.Duration{time.Second, 0, -time.Second} {
@@ -522,7 +522,7 @@ func TestHowASessionBeginsAndEnds(t *testing.T) {
 			}
 		}
 		for _, state := range states {
-			d.is(string(state)+": live, good", turnOf(), func(*Turn) (string, error) { return fmt.Sprint(state.Live(), state.Good()), nil })
+			d.is(string(state)+": live, good", turnOf(), func(*Turn) (string, error) { return fmt.Sprint(state.Live(), state.Funded()), nil })
 		}
 		d.is("created", turnOf(), func(t *Turn) (string, error) { t.Created(); return "", nil })
 		d.is("opened in a browser", turnOf(), func(t *Turn) (string, error) { return "", t.OpenIn("b") })
@@ -536,9 +536,9 @@ func TestHowASessionBeginsAndEnds(t *testing.T) {
 				})
 			}
 		}
-		d.is("its mark", turnOf(), func(t *Turn) (string, error) { return t.S.Mark(), nil })
-		d.is("another's mark", made(func(t *Turn) { t.S.ID = "cs_2" }), func(t *Turn) (string, error) { return t.S.Mark(), nil })
-		d.is("its third reference", made(func(t *Turn) { t.S.RefBase, t.S.RefTag = 4, "abc-" }), func(t *Turn) (string, error) { return t.S.Reference(3), nil })
+		d.is("its mark", turnOf(), func(t *Turn) (string, error) { return t.S.OwnershipMark(), nil })
+		d.is("another's mark", made(func(t *Turn) { t.S.ID = "cs_2" }), func(t *Turn) (string, error) { return t.S.OwnershipMark(), nil })
+		d.is("its third reference", made(func(t *Turn) { t.S.EarlierAttempts, t.S.RefTag = 4, "abc-" }), func(t *Turn) (string, error) { return t.S.Reference(3), nil })
 		d.is("the jobs that are due after a crash", turnOf(), func(*Turn) (string, error) { return fmt.Sprint(JobsDueAfterCrash()), nil })
 		taken := &OrderTaken{SessionID: "cs_9"}
 		d.is("an order that is taken", turnOf(), func(*Turn) (string, error) {
@@ -553,7 +553,7 @@ func TestWhatEventsSay(t *testing.T) {
 		for _, state := range states {
 			for _, order := range []string{"", "g-1"} {
 				a := attemptIn(1, state)
-				a.Ref.OrderID, a.HeldFor, a.Decline = order, "amount", &providers.Decline{Reason: providers.Limit, Code: "51"}
+				a.Ref.OrderID, a.Mismatch, a.Decline = order, "amount", &providers.Decline{Reason: providers.Limit, Code: "51"}
 				a.Refunded = 7
 				turn := turnOf(a)
 				turn.S.LastEvent = 4
@@ -647,7 +647,7 @@ func TestWhatIsKeptForTheTimeline(t *testing.T) {
 }
 
 // The guard against doing an operation twice compares every sum that the gateway states.
-func TestASumThatMovedIsNoticed(t *testing.T) {
+func TestABaselineDisagreesWithEverySumThatChanged(t *testing.T) {
 	base := Baseline{Outcome: providers.Paid, Held: 1000, Captured: 800, Refunded: 100}
 	same := providers.Standing{Outcome: providers.Paid, Held: 1000, Captured: 800, Refunded: 100}
 	for name, c := range map[string]struct {

@@ -10,23 +10,23 @@ const (
 	fastTurn  = 30 * time.Second // when 3 s become 5 s
 )
 
-// slow follows the fast loop; then every hour until reviewAfter.
-var slow = []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute}
+// slowSchedule follows the fast loop; then every hour until reviewAfter.
+var slowSchedule = []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute}
 
 const (
 	hourly      = time.Hour
 	reviewAfter = 7 * 24 * time.Hour
 )
 
-// The place in a schedule is the time since the last news, never a count: whoever else asks (a merchant, a callback, a
-// visitor of the return address) uses nothing of it up.
+// The place in a schedule is the time since the last news, never a count: inquiries that a merchant, a callback or a visitor of
+// the return address causes do not shorten it.
 
 // inquiryAfter tells in how long the next inquiry is due, so long after the last news, and false when the schedule has
 // ended and a person has to look. unclear skips the fast loop.
 func inquiryAfter(since time.Duration, unclear bool) (time.Duration, bool) {
 	switch {
 	case since < fastFor && unclear:
-		return slow[0], true
+		return slowSchedule[0], true
 	case since < fastTurn:
 		return fastFirst, true
 	case since < fastFor:
@@ -34,11 +34,11 @@ func inquiryAfter(since time.Duration, unclear bool) (time.Duration, bool) {
 	case since >= reviewAfter:
 		return 0, false
 	}
-	return nextOf(slow, hourly, since-fastFor), true
+	return nextOf(slowSchedule, hourly, since-fastFor), true
 }
 
-// nextOf is how long it is from a moment to the next of a row of moments that follow each other at those distances, then
-// at the last one for ever.
+// nextOf is how long it is to the next inquiry, so long after the first one was scheduled from: inquiries follow each other at
+// those distances, and then at the distance then.
 func nextOf(distances []time.Duration, then, since time.Duration) time.Duration {
 	at := time.Duration(0)
 	for _, d := range distances {
@@ -55,7 +55,7 @@ var shopperSchedule = []time.Duration{15 * time.Second, 30 * time.Second, time.M
 
 const (
 	shopperThen  = time.Minute      // after the schedule, until lostAfter
-	lostAfter    = 30 * time.Minute // then whoever is at the bank is lost
+	lostAfter    = 30 * time.Minute // then the shopper is not expected back
 	shopperAtEnd = 5 * time.Minute  // until the order is closed or outlived
 )
 
@@ -67,13 +67,13 @@ func shopperAfter(since time.Duration) time.Duration {
 	return nextOf(shopperSchedule, shopperThen, since)
 }
 
-// After a failure without the gateway's own word we look again, in case it speaks up late.
-var afterwards = []time.Duration{10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
+// After a failure that the gateway did not state itself it is asked again: an approval may come late.
+var recheckSchedule = []time.Duration{10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
 
-// lookAfter tells in how long an attempt that ended so long ago is looked at again, and false where no more.
-func lookAfter(since time.Duration) (time.Duration, bool) {
+// recheckAfter tells in how long an attempt that ended so long ago is inquired about again; false where it no longer is.
+func recheckAfter(since time.Duration) (time.Duration, bool) {
 	at := time.Duration(0)
-	for _, d := range afterwards {
+	for _, d := range recheckSchedule {
 		if at += d; at > since {
 			return at - since, true
 		}
@@ -81,8 +81,8 @@ func lookAfter(since time.Duration) (time.Duration, bool) {
 	return 0, false
 }
 
-// againAfter is how long to wait before an answer is sent once more that failed n times: 3 s, 6 s, 12 s … 1 min.
-func againAfter(n int) time.Duration {
+// resendAfter is how long to wait before an answer is sent to the gateway again after n failed calls: 3 s, 6 s, 12 s … 1 min.
+func resendAfter(n int) time.Duration {
 	return min(fastFirst<<min(n-1, 10), time.Minute)
 }
 

@@ -17,39 +17,39 @@ import (
 // Session is one thing to be paid. It is an aggregate: it is loaded whole, changed in memory through the transition
 // table, and saved by compare-and-swap on Version.
 type Session struct {
-	ID           string             `json:"id"`
-	Version      int64              `json:"-"` // as loaded; 0 means never saved
-	Merchant     string             `json:"merchant"`
-	Account      string             `json:"account"`
-	Kind         string             `json:"kind"` // payment, KindTransfer, KindPayout
-	OrderID      string             `json:"order_id"`
-	Amount       money.Amount       `json:"amount"`
-	Fee          int64              `json:"fee,omitempty"`
-	Method       string             `json:"payment_method"` // card, saved_card, qr, sberpay, hosted
-	Hold         bool               `json:"hold,omitempty"` // capture: manual
-	Description  string             `json:"description,omitempty"`
-	Locale       string             `json:"locale,omitempty"`
-	Customer     providers.Customer `json:"customer,omitzero"`
-	Billing      providers.Billing  `json:"billing,omitzero"`
-	SaveCard     bool               `json:"save_card,omitempty"`
-	SavedCard    string             `json:"saved_card,omitempty"`
-	Target       *Target            `json:"target,omitempty"` // of a transfer, where the merchant named it
-	SuccessURL   string             `json:"success_url"`
-	CancelURL    string             `json:"cancel_url"`
-	WebhookURL   string             `json:"webhook_url,omitempty"`
-	Metadata     map[string]string  `json:"metadata,omitempty"`
-	CreatedAt    time.Time          `json:"created_at"`
-	ExpiresAt    time.Time          `json:"expires_at"`
-	End          End                `json:"end,omitempty"`     // why no further attempt may begin
-	RefBase      int                `json:"ref_base"`          // attempts of the merchant's earlier sessions with the same account and order id, or more
-	RefTag       string             `json:"ref_tag,omitempty"` // the merchant's, in front of references in an account that others use too
-	LastEvent    int                `json:"last_event"`        // number of the newest event
-	Operations   []*Operation       `json:"operations,omitempty"`
-	FirstBrowser string             `json:"opener,omitempty"` // the browser that asked first for what is the customer's
-	Login        *Login             `json:"login,omitempty"`  // where the account wants the customer before the card
-	Attempts     []*Attempt         `json:"-"`                // in order of N; stored in rows of their own
-	BodyVersion  int                `json:"v,omitempty"`      // of the newest version that wrote it, see BodyVersion
-	Newer        *NewerBodies       `json:"-"`                // what that version wrote, where it is newer than this one
+	ID              string             `json:"id"`
+	Version         int64              `json:"-"` // as loaded; 0 means never saved
+	Merchant        string             `json:"merchant"`
+	Account         string             `json:"account"`
+	Kind            string             `json:"kind"` // payment, KindTransfer, KindPayout
+	OrderID         string             `json:"order_id"`
+	Amount          money.Amount       `json:"amount"`
+	Fee             int64              `json:"fee,omitempty"`
+	Method          string             `json:"payment_method"` // card, saved_card, qr, sberpay, hosted
+	ManualCapture   bool               `json:"hold,omitempty"` // capture: manual
+	Description     string             `json:"description,omitempty"`
+	Locale          string             `json:"locale,omitempty"`
+	Customer        providers.Customer `json:"customer,omitzero"`
+	Billing         providers.Billing  `json:"billing,omitzero"`
+	SaveCard        bool               `json:"save_card,omitempty"`
+	SavedCard       string             `json:"saved_card,omitempty"`
+	Target          *Target            `json:"target,omitempty"` // of a transfer, where the merchant named it
+	SuccessURL      string             `json:"success_url"`
+	CancelURL       string             `json:"cancel_url"`
+	WebhookURL      string             `json:"webhook_url,omitempty"`
+	Metadata        map[string]string  `json:"metadata,omitempty"`
+	CreatedAt       time.Time          `json:"created_at"`
+	ExpiresAt       time.Time          `json:"expires_at"`
+	ClosedReason    ClosedReason       `json:"end,omitempty"`     // why no further attempt may begin
+	EarlierAttempts int                `json:"ref_base"`          // at least those of earlier sessions for the order; see Reference
+	RefTag          string             `json:"ref_tag,omitempty"` // before references, where merchants share the account
+	LastEvent       int                `json:"last_event"`        // number of the newest event
+	Operations      []*Operation       `json:"operations,omitempty"`
+	FirstBrowser    string             `json:"opener,omitempty"` // the only one that may see the customer's cards
+	Login           *Login             `json:"login,omitempty"`  // where the account wants the customer before the card
+	Attempts        []*Attempt         `json:"-"`                // in order of N; stored in rows of their own
+	BodyVersion     int                `json:"v,omitempty"`      // of the newest version that wrote it, see BodyVersion
+	Newer           *NewerBodies       `json:"-"`                // what that version wrote, where it is newer than this one
 }
 
 // BodyVersion counts the versions of Tollgate that added members to the stored bodies of sessions and attempts. A version
@@ -63,13 +63,13 @@ type NewerBodies struct {
 }
 
 // End says why a session takes no further attempt.
-type End string
+type ClosedReason string
 
 // Ends of a session that are not a payment.
 const (
-	Expired   End = "expired"
-	Cancelled End = "cancelled"
-	UsedUp    End = "declined"
+	Expired   ClosedReason = "expired"
+	Cancelled ClosedReason = "cancelled"
+	UsedUp    ClosedReason = "declined"
 )
 
 // MaxAttempts is how many tries a shopper has at one session.
@@ -94,17 +94,17 @@ type Attempt struct {
 	StepAt            time.Time           `json:"step_at,omitzero"`
 	Runs              []*Run              `json:"runs,omitempty"`
 	Deadline          time.Time           `json:"deadline,omitzero"` // of the call that is out
-	NewsAt            time.Time           `json:"news_at,omitzero"`  // of the last news; the place in the schedule is the time since then
-	AskedAt           time.Time           `json:"asked_at,omitzero"` // the newest inquiry's answer
-	NextAsk           time.Time           `json:"next_ask,omitzero"` // an inquiry that was moved forward to this time
+	NewsAt            time.Time           `json:"news_at,omitzero"`  // of the last news; inquiries are scheduled from then
+	InquiredAt        time.Time           `json:"asked_at,omitzero"` // the newest inquiry's answer
+	NextInquiry       time.Time           `json:"next_ask,omitzero"` // an inquiry was moved forward to this time
 	Unclear           bool                `json:"unclear,omitempty"` // the gateway itself does not know: slow schedule
 	NotFoundSince     time.Time           `json:"missing,omitzero"`  // when an inquiry first said "not found" after the deadline
 	NeedsReview       bool                `json:"needs_review,omitempty"`
-	HeldFor           string              `json:"held_for,omitempty"` // in what the gateway's word is not of our payment
-	Unproven          bool                `json:"unproven,omitempty"` // money stands under its number, and no mark of ours: no inquiry makes it ours
+	Mismatch          string              `json:"held_for,omitempty"` // in what the gateway's payment is not ours
+	Unproven          bool                `json:"unproven,omitempty"` // money under its reference lacks our mark: not believed
 	Decline           *providers.Decline  `json:"decline,omitempty"`
 	ThreeDS           providers.ThreeDS   `json:"three_ds,omitzero"`
-	Held              int64               `json:"held"` // minor units, as the gateway said
+	AmountAuthorized  int64               `json:"held"` // minor units, as the gateway said
 	Captured          int64               `json:"captured"`
 	Refunded          int64               `json:"refunded"`
 	Voided            bool                `json:"voided,omitempty"`
@@ -125,20 +125,20 @@ type Run struct {
 	ShownAt          time.Time   `json:"shown_at,omitzero"`    // challenge (or page, redirect) first shown
 	NotifiedAt       time.Time   `json:"notified_at,omitzero"` // Method notification
 	ReturnedAt       time.Time   `json:"returned_at,omitzero"` // CRes, PaRes or gateway redirect
-	Sealed           string      `json:"sealed,omitempty"`     // what the browser brought, as it is or was forwarded
-	UnreadableAnswer bool        `json:"weak,omitempty"`       // what was forwarded could not be read as what the step waits for
-	EmptyReturn      bool        `json:"bare,omitempty"`       // somebody came back with nothing in hand; the gateway is being asked
-	LaterAnswer      bool        `json:"unsent,omitempty"`     // Sealed came after what was forwarded, and differs
+	Sealed           string      `json:"sealed,omitempty"`     // a BrowserAnswer, to be forwarded or forwarded already
+	UnreadableAnswer bool        `json:"weak,omitempty"`       // what was forwarded is not readable as the answer of its step
+	EmptyReturn      bool        `json:"bare,omitempty"`       // returned without CRes or PaRes; an inquiry is pending
+	LaterAnswer      bool        `json:"unsent,omitempty"`     // Sealed came later than what was forwarded, and differs from it
 }
 
 // Call is one line of the call book: the permission to send one call that can move money.
 type Call struct {
 	Attempt    int       `json:"attempt"`
-	Kind       string    `json:"kind"` // "pay", "resume"
-	Round      int       `json:"round"`
+	Kind       string    `json:"kind"`  // CallPay, CallResume, or the kind of an operation
+	Round      int       `json:"round"` // one more than the attempt's StepN; of an operation, its N
 	SentAt     time.Time `json:"sent_at"`
 	AnsweredAt time.Time `json:"answered_at,omitzero"`
-	Result     string    `json:"result,omitempty"` // the step kind, or "error"
+	Result     string    `json:"result,omitempty"` // the kind of the step, the state of the operation, or "error"
 }
 
 // is tells whether two are the same line of the book.
@@ -156,10 +156,10 @@ type Event struct {
 
 // Reference is what the gateway knows attempt n by. An attempt keeps the one it was given.
 func (s *Session) Reference(n int) string {
-	return fmt.Sprintf("%s%s-%d", s.RefTag, s.OrderID, s.RefBase+n)
+	return fmt.Sprintf("%s%s-%d", s.RefTag, s.OrderID, s.EarlierAttempts+n)
 }
 
-// Live is the attempt that may still end in a payment, or nil.
+// Live is the attempt that may still end in a payment, or nil. A final attempt may still become paid by a late approval.
 func (s *Session) Live() *Attempt {
 	for _, a := range s.Attempts {
 		if a.State.Live() {

@@ -8,9 +8,9 @@ const (
 	New        State = "new"        // written down, nothing sent
 	Calling    State = "calling"    // a call that can move money is out
 	Shopper    State = "shopper"    // the browser has something to do
-	Gateway    State = "gateway"    // the gateway is working; we are asking
+	Gateway    State = "gateway"    // the gateway is working and is inquired of
 	Unknown    State = "unknown"    // an answer is overdue or cannot be trusted
-	Held       State = "held"       // the gateway speaks of another amount, currency or order than ours
+	Mismatched State = "held"       // the gateway speaks of another amount, currency or order than ours
 	Authorized State = "authorized" // the gateway said so, server to server, with the right amount
 	Paid       State = "paid"
 	Declined   State = "declined"  // gateway or issuer said no
@@ -18,20 +18,20 @@ const (
 	Abandoned  State = "abandoned" // the shopper never came back and the order was closed or outlived
 )
 
-// States are all states, in the order of the table.
-var states = []State{New, Calling, Shopper, Gateway, Unknown, Held, Authorized, Paid, Declined, Failed, Abandoned}
+// states are all states, in the order of the table.
+var states = []State{New, Calling, Shopper, Gateway, Unknown, Mismatched, Authorized, Paid, Declined, Failed, Abandoned}
 
 // Live tells whether an attempt in this state may still end in a payment; a session has at most one such.
 func (s State) Live() bool {
 	switch s {
-	case New, Calling, Shopper, Gateway, Unknown, Held:
+	case New, Calling, Shopper, Gateway, Unknown, Mismatched:
 		return true
 	}
 	return false
 }
 
-// Good tells whether money is held or taken.
-func (s State) Good() bool { return s == Authorized || s == Paid }
+// Funded tells whether money is held or taken.
+func (s State) Funded() bool { return s == Authorized || s == Paid }
 
 // Status is a session's state as merchants see it.
 type Status string
@@ -54,7 +54,7 @@ const (
 // Status derives what merchants see from the attempts. It is a pure function of the session.
 func (s *Session) Status() Status {
 	for _, a := range s.Attempts {
-		if !a.State.Good() || a.PaidLate {
+		if !a.State.Funded() || a.PaidLate {
 			continue
 		}
 		switch {
@@ -75,7 +75,7 @@ func (s *Session) Status() Status {
 		}
 		return StatusProcessing
 	}
-	switch s.End {
+	switch s.ClosedReason {
 	case Expired:
 		return StatusExpired
 	case Cancelled:
@@ -89,7 +89,7 @@ func (s *Session) Status() Status {
 // OutcomeKnown is false while any attempt or operation is unknown.
 func (s *Session) OutcomeKnown() bool {
 	for _, a := range s.Attempts {
-		if a.State == Unknown || a.State == Held {
+		if a.State == Unknown || a.State == Mismatched {
 			return false
 		}
 	}
@@ -101,13 +101,13 @@ func (s *Session) OutcomeKnown() bool {
 	return true
 }
 
-// ClaimsOrder tells whether the session's order id may not be used again: it is alive, paid or unknown, or money was
-// taken for it after all.
+// ClaimsOrder tells whether the session's order id may not be used by another session: it has not ended, or an attempt of it is
+// live, or has money, be it late.
 func (s *Session) ClaimsOrder() bool {
 	for _, a := range s.Attempts {
-		if a.State.Live() || a.State.Good() {
+		if a.State.Live() || a.State.Funded() {
 			return true
 		}
 	}
-	return s.End == ""
+	return s.ClosedReason == ""
 }

@@ -8,7 +8,7 @@ import (
 	"tollgate/threeds"
 )
 
-// applyStep stores what a gateway's answer says comes next. ask tells that the gateway should be asked now.
+// applyStep applies the step that a gateway's answer names. ask tells that an inquiry is to be made now.
 func (t *Turn) applyStep(a *Attempt, step providers.Step) (ask bool, err error) {
 	a.rememberRef(step.Ref)
 	kind := step.Kind
@@ -19,16 +19,17 @@ func (t *Turn) applyStep(a *Attempt, step providers.Step) (ask bool, err error) 
 	case providers.Declined:
 		a.Decline = orOther(step.Decline)
 		return false, t.move(a, Decline)
-	case providers.Method, providers.Challenge, providers.PayerPage, providers.Page, providers.Redirect, providers.Scan, providers.AskCard:
+	case providers.Method, providers.Challenge, providers.PayerPage, providers.Page, providers.Redirect, providers.Scan,
+		providers.AskCard:
 		return false, t.giveStep(a, step)
 	}
 	// Wait, Finished, and whatever we do not know: the inquiry decides.
 	a.NewsAt = t.Now
-	t.inquire(a, t.Now.Add(fastFirst))
+	t.queueInquiry(a, t.Now.Add(fastFirst))
 	return true, t.move(a, Work)
 }
 
-// rememberRef keeps what the gateway calls the attempt. Our own reference stays ours, whatever the gateway makes of it.
+// rememberRef keeps the gateway's ids of the attempt. Our own reference is never changed by an answer.
 func (a *Attempt) rememberRef(ref providers.Ref) {
 	if ref.Reference == "" {
 		return
@@ -63,19 +64,19 @@ func (t *Turn) giveStep(a *Attempt, step providers.Step) error {
 	a.NewsAt = t.Now
 	a.Unclear = false
 	if noBrowser(step) {
-		// Nothing for the browser to do: the gateway only wants to be told so.
+		// Nothing for the browser to do: the gateway waits for the completion indicator only.
 		run.CompInd = "U"
-		t.resume(a, t.Now)
-		t.inquire(a, t.Now.Add(fastFirst))
+		t.queueResume(a, t.Now)
+		t.queueInquiry(a, t.Now.Add(fastFirst))
 		return t.move(a, Work)
 	}
 	if err := t.move(a, Ask); err != nil {
 		return err
 	}
 	if step.Kind == providers.Method {
-		t.resume(a, a.MethodDeadline())
+		t.queueResume(a, a.MethodDeadline())
 	}
-	t.inquire(a, t.Now.Add(shopperAfter(0)))
+	t.queueInquiry(a, t.Now.Add(shopperAfter(0)))
 	return nil
 }
 
@@ -87,7 +88,7 @@ func noBrowser(step providers.Step) bool {
 // MethodDeadline is when a 3DS Method counts as silent.
 func (a *Attempt) MethodDeadline() time.Time {
 	wait := MethodWait
-	if d := a.Step.Deadline; d > 0 && d+methodLoads < MethodWait { // nobody would report its end
+	if d := a.Step.Deadline; d > 0 && d+methodLoads < MethodWait { // of a Method whose end is not notified
 		wait = d + methodLoads
 	}
 	if at := a.Run().MethodAt; !at.IsZero() {
@@ -96,7 +97,7 @@ func (a *Attempt) MethodDeadline() time.Time {
 	return a.StepAt.Add(wait)
 }
 
-// sameStep compares what the gateway asks for. What we put into the forms ourselves is new at each inquiry.
+// sameStep compares what the gateway asks for, without ownFields: their values differ at each inquiry.
 func sameStep(a, b providers.Step) bool {
 	if a.Kind != b.Kind || a.HTML != b.HTML || a.Link != b.Link || len(a.Forms) != len(b.Forms) {
 		return false
@@ -111,7 +112,7 @@ func sameStep(a, b providers.Step) bool {
 	})
 }
 
-// ownFields hold addresses and tokens of ours.
+// ownFields hold addresses and tokens of Tollgate's.
 var ownFields = []string{"threeDSSessionData", "MD", "TermUrl", "threeDSMethodData"}
 
 func orOther(d *providers.Decline) *providers.Decline {

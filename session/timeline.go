@@ -17,11 +17,11 @@ const (
 	EntryCall    = "call"    // one permission of the call book: pay, resume, capture, void, refund
 	EntryHTTP    = "http"    // one request to the gateway; Name is its method and path, Result its status
 	EntryMessage = "message" // a 3-D Secure message, decoded; Result says why one could not be
-	EntryBrowser = "browser" // a page was shown, or somebody came back with nothing in hand
+	EntryBrowser = "browser" // a page was shown, or an empty return came
 )
 
-// TimelineEntry is one thing that happened to an attempt. No value in it is a card number, a code or anything that opens
-// a door: addresses with a run's token and cryptograms are left out.
+// TimelineEntry is one thing that happened to an attempt. No value in it is a card number, a code or a secret: addresses with a
+// run's token and cryptograms are left out.
 type TimelineEntry struct {
 	At        time.Time         `json:"at"`
 	Kind      string            `json:"kind"`
@@ -59,7 +59,8 @@ func (a *Attempt) Note(entries ...TimelineEntry) {
 }
 
 func (t TimelineEntry) repeats(e TimelineEntry) bool {
-	return t.Kind == e.Kind && t.Name == e.Name && t.Direction == e.Direction && t.Run == e.Run && t.Result == e.Result && maps.Equal(t.Fields, e.Fields)
+	return t.Kind == e.Kind && t.Name == e.Name && t.Direction == e.Direction && t.Run == e.Run && t.Result == e.Result &&
+		maps.Equal(t.Fields, e.Fields)
 }
 
 // noteForms notes the messages that the browser is given to carry.
@@ -118,8 +119,8 @@ func (a *Attempt) noteNotification(at time.Time, in threeds.Reply) {
 	a.Note(e)
 }
 
-// closed are members that are nobody's business: what opens a door, or proves an authentication.
-var closed = []string{"threeDSMethodNotificationURL", "tx.cavv"}
+// secretMembers are left out of the timeline: an address with a run's token, and the proof of an authentication.
+var secretMembers = []string{"threeDSMethodNotificationURL", "tx.cavv"}
 
 // maxField bounds one value of an entry, in bytes: some come from outside.
 const maxField = 200
@@ -140,7 +141,7 @@ func (t *TimelineEntry) decoded(name string, message any, err error) {
 		return
 	}
 	flatten(t.Fields, "", members)
-	for _, name := range closed {
+	for _, name := range secretMembers {
 		delete(t.Fields, name)
 	}
 }

@@ -34,8 +34,8 @@ func (s *Session) Destination() *providers.Destination {
 	return &providers.Destination{Saved: s.Target.GatewayID}
 }
 
-// Mark proves an order at the gateway to be this session's, and opens nothing: 128 bits of a digest of the session's id.
-func (s *Session) Mark() string {
+// OwnershipMark proves an order at the gateway to be this session's: 128 bits of a digest of the session's id. It is no secret.
+func (s *Session) OwnershipMark() string {
 	sum := sha256.Sum256([]byte("mark " + s.ID))
 	return hex.EncodeToString(sum[:16])
 }

@@ -7,13 +7,13 @@ import "fmt"
 // Trigger is what happens to an attempt.
 type Trigger string
 
-// Triggers. Each is a piece of certain news, never a guess.
+// Triggers. Each is something that is known for certain, never a guess.
 const (
 	Unregistered Trigger = "unregistered" // the order was never made known, so the card was never sent
 	Send         Trigger = "send"         // a row of the call book was written: one call may go out
-	Ask          Trigger = "ask"          // the gateway wants the browser
+	Ask          Trigger = "ask"          // the browser has something to do
 	Work         Trigger = "work"         // the gateway is working
-	Overdue      Trigger = "overdue"      // an answer is late or cannot be read, or whoever was to make the call is gone
+	Overdue      Trigger = "overdue"      // an answer is late or cannot be read, or the process that was to make the call is dead
 	Mismatch     Trigger = "mismatch"     // approved, but for another amount, currency or order
 	Authorize    Trigger = "authorize"    // money is held, for the right amount
 	Pay          Trigger = "pay"          // money is taken, the right amount
@@ -35,7 +35,7 @@ var transitions = map[State]map[Trigger]State{
 		Ask:       Shopper,
 		Work:      Gateway,
 		Overdue:   Unknown,
-		Mismatch:  Held,
+		Mismatch:  Mismatched,
 		Authorize: Authorized,
 		Pay:       Paid,
 		Decline:   Declined,
@@ -45,7 +45,7 @@ var transitions = map[State]map[Trigger]State{
 		Send:      Calling,
 		Ask:       Shopper,
 		Work:      Gateway,
-		Mismatch:  Held,
+		Mismatch:  Mismatched,
 		Authorize: Authorized,
 		Pay:       Paid,
 		Decline:   Declined,
@@ -56,7 +56,7 @@ var transitions = map[State]map[Trigger]State{
 		Ask:       Shopper,
 		Work:      Gateway,
 		Overdue:   Unknown,
-		Mismatch:  Held,
+		Mismatch:  Mismatched,
 		Authorize: Authorized,
 		Pay:       Paid,
 		Decline:   Declined,
@@ -67,14 +67,14 @@ var transitions = map[State]map[Trigger]State{
 		Ask:       Shopper,
 		Work:      Gateway,
 		Overdue:   Unknown,
-		Mismatch:  Held,
+		Mismatch:  Mismatched,
 		Authorize: Authorized,
 		Pay:       Paid,
 		Decline:   Declined,
 		Disprove:  Failed,
 	},
-	Held: {
-		Mismatch:  Held,
+	Mismatched: {
+		Mismatch:  Mismatched,
 		Authorize: Authorized,
 		Pay:       Paid,
 		Decline:   Declined,
@@ -84,7 +84,7 @@ var transitions = map[State]map[Trigger]State{
 		Pay: Paid,
 	},
 	Paid: {},
-	// A final state is left only for the truth: money that was taken after all. It is voided, refunded or reported.
+	// A final state is left only where the gateway approved after all. Such money is voided, refunded or reported.
 	Declined: {
 		Authorize: Authorized,
 		Pay:       Paid,

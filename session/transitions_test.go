@@ -35,7 +35,7 @@ func TestEveryStateAndTriggerIsDecided(t *testing.T) {
 	}
 }
 
-func TestMoneyIsBelievedInEveryStateButBeforeAnythingWasSent(t *testing.T) {
+func TestAnApprovalIsAppliedInEveryStateButNew(t *testing.T) {
 	for _, s := range states {
 		_, pays := transitions[s][Pay]
 		if want := s != New && s != Paid; pays != want {
@@ -73,7 +73,7 @@ func TestOnlyAPermissionLeadsToCalling(t *testing.T) {
 }
 
 // Doubt never ends an attempt by itself.
-func TestDoubtStaysAlive(t *testing.T) {
+func TestAnAttemptOfUnknownOutcomeStaysLive(t *testing.T) {
 	for _, tr := range Transitions() {
 		if (tr.Trigger == Overdue || tr.Trigger == Work || tr.Trigger == Mismatch) && !tr.To.Live() {
 			t.Errorf("%s on %s ends the attempt", tr.From, tr.Trigger)
@@ -136,7 +136,7 @@ func TestTheDeadlinesAreAsDocumented(t *testing.T) {
 	if SubmitWait != 2*time.Second || ChallengeWait != 15*time.Minute {
 		t.Error(SubmitWait, ChallengeWait)
 	}
-	if wait, more := lookAfter(48 * time.Hour); wait != 0 || more {
+	if wait, more := recheckAfter(48 * time.Hour); wait != 0 || more {
 		t.Errorf("two days after its end an attempt is looked at in %s, %v", wait, more)
 	}
 }
@@ -145,7 +145,7 @@ type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }
 
-func TestADiagramThatCannotBeWrittenIsTold(t *testing.T) {
+func TestAnErrorOfWritingTheDiagramIsReturned(t *testing.T) {
 	if err := WriteDocs(full{}); err == nil {
 		t.Error("nobody is told")
 	}

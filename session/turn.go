@@ -21,7 +21,8 @@ type Turn struct {
 	Now   time.Time
 	Rules Rules
 
-	// CallerDied tells that whoever made the session's newest call, or was about to, is dead: there is no deadline to wait for.
+	// CallerDied tells that the process that made the session's newest call, or was about to, is dead: its deadline is not
+	// waited for.
 	CallerDied bool
 	// Token makes unguessable tokens, base64url.
 	Token func() (string, error)
@@ -36,7 +37,7 @@ type Turn struct {
 // Rules are what a decision has to know of the session's account.
 type Rules struct {
 	CallTimeout time.Duration        // bounds one call to the gateway
-	SettleAfter time.Duration        // after a call's deadline: "not found" becomes proof
+	SettleAfter time.Duration        // so long after a call's deadline "not found" is proof
 	OrderLife   time.Duration        // how long an order that cannot be closed may still be paid
 	Operations  []providers.OpLimits // what the gateway can do to a payment
 	OwnURL      string               // the front's public address, without a slash at the end
@@ -65,14 +66,14 @@ type Effect interface{ effect() }
 type (
 	// ForgetCard drops the card of an attempt from memory.
 	ForgetCard struct{ Attempt int }
-	// Release sends a hold back: the operation is written down and waits for whoever made this turn.
+	// Release sends the void of a hold whose debit was refused. The operation is stored; the caller of the turn sends it.
 	Release struct{ Operation int }
 )
 
 func (ForgetCard) effect() {}
 func (Release) effect()    {}
 
-// Note is a line for the log. Error tells that somebody has to look; otherwise it is a warning.
+// Note is a line for the log. Error tells that a person has to look; otherwise it is a warning.
 type Note struct {
 	Error bool
 	Text  string
@@ -87,7 +88,7 @@ func (t *Turn) alarm(text string, args ...any) {
 	t.Notes = append(t.Notes, Note{Error: true, Text: text, Args: args})
 }
 
-// record writes one line of history.
+// record adds an event to the session's history.
 func (t *Turn) record(kind EventType, data map[string]any) {
 	s := t.S
 	s.LastEvent++
@@ -117,11 +118,11 @@ func (t *Turn) recordAttempt(a *Attempt, kind EventType) {
 	if a.Decline != nil && (a.State == Declined || a.State == Failed) {
 		data["decline"] = a.Decline
 	}
-	if a.HeldFor != "" {
-		data["held_for"] = a.HeldFor
+	if a.Mismatch != "" {
+		data["held_for"] = a.Mismatch
 	}
-	if a.State.Good() {
-		data["amount_authorized"], data["amount_captured"], data["amount_refunded"] = a.Held, a.Captured, a.Refunded
+	if a.State.Funded() {
+		data["amount_authorized"], data["amount_captured"], data["amount_refunded"] = a.AmountAuthorized, a.Captured, a.Refunded
 	}
 	t.record(kind, data)
 }
@@ -145,25 +146,25 @@ func (t *Turn) move(a *Attempt, trigger Trigger) error {
 	return nil
 }
 
-// afterEnd looks after what follows the end of an attempt: the session's own end, and a second look later on.
+// afterEnd does what follows the end of an attempt: it may end the session, and queues a later inquiry.
 func (t *Turn) afterEnd(a *Attempt) {
 	s := t.S
 	a.Step = nil
-	if a.State.Good() {
+	if a.State.Funded() {
 		return
 	}
 	switch {
-	case s.End != "":
+	case s.ClosedReason != "":
 	case len(s.Attempts) >= MaxAttempts, s.Kind == KindPayout: // a payout has no page to try again on
-		s.End = UsedUp
+		s.ClosedReason = UsedUp
 		t.record(EventSessionDeclined, nil)
 	case !t.Now.Before(s.ExpiresAt):
-		s.End = Expired
+		s.ClosedReason = Expired
 		t.record(EventSessionExpired, nil)
 	}
 	if a.State != Declined {
 		a.NewsAt = t.Now
-		t.look(a, t.Now.Add(afterwards[0]))
+		t.queueRecheck(a, t.Now.Add(recheckSchedule[0]))
 	}
 }
 
@@ -195,7 +196,7 @@ type Task struct {
 	Session string `json:"session"`
 	Attempt int    `json:"attempt,omitempty"`
 	StepN   int    `json:"step_n,omitempty"`
-	Look    bool   `json:"look,omitempty"` // ask although the attempt has ended
+	Look    bool   `json:"look,omitempty"` // inquire although the attempt has ended
 
 	Operation int `json:"operation,omitempty"`
 }
@@ -209,28 +210,28 @@ func (t *Turn) enqueue(kind, key string, task Task, at time.Time) {
 	t.Change.Jobs = append(t.Change.Jobs, Job{Kind: kind, Key: t.S.ID + key, Payload: raw, RunAt: at})
 }
 
-// inquire queues an inquiry about a live attempt.
-func (t *Turn) inquire(a *Attempt, at time.Time) {
+// queueInquiry queues an inquiry about a live attempt.
+func (t *Turn) queueInquiry(a *Attempt, at time.Time) {
 	t.enqueue(JobInquire, fmt.Sprintf("/%d", a.N), Task{Attempt: a.N}, at)
 }
 
-// look queues an inquiry that is made even of an attempt that has ended: a callback came, or nobody but us said that it
-// ended.
-func (t *Turn) look(a *Attempt, at time.Time) {
+// queueRecheck queues an inquiry that is made even where the attempt has ended: a callback came, or the end was concluded without
+// the gateway's own word.
+func (t *Turn) queueRecheck(a *Attempt, at time.Time) {
 	t.enqueue(JobInquire, fmt.Sprintf("/%d", a.N), Task{Attempt: a.N, Look: true}, at)
 }
 
-// inquireOperation queues an inquiry about an operation.
-func (t *Turn) inquireOperation(op *Operation, at time.Time) {
+// queueOperationInquiry queues an inquiry about an operation.
+func (t *Turn) queueOperationInquiry(op *Operation, at time.Time) {
 	t.enqueue(JobOperate, fmt.Sprintf("/op%d", op.N), Task{Operation: op.N}, at)
 }
 
-// resume queues the forwarding of what the browser brought for the attempt's present step.
-func (t *Turn) resume(a *Attempt, at time.Time) {
+// queueResume queues the forwarding of what the browser brought for the attempt's present step.
+func (t *Turn) queueResume(a *Attempt, at time.Time) {
 	t.enqueue(JobResume, fmt.Sprintf("/%d/%d", a.N, a.StepN), Task{Attempt: a.N, StepN: a.StepN}, at)
 }
 
-// remember queues the question which card a good payment saved.
-func (t *Turn) remember(a *Attempt, at time.Time) {
+// queueRemember queues the question which card the gateway saved of a payment.
+func (t *Turn) queueRemember(a *Attempt, at time.Time) {
 	t.enqueue(JobRemember, fmt.Sprintf("/%d", a.N), Task{Attempt: a.N}, at)
 }

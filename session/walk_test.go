@@ -448,7 +448,7 @@ func (w *world) broken() string {
 				return "a live attempt that nobody will ask about"
 			}
 		}
-		if a.State.Good() && o.charges == 0 {
+		if a.State.Funded() && o.charges == 0 {
 			return "paid without money"
 		}
 		if (a.State == Failed || a.State == Abandoned || a.State == Declined) && w.call != nil && w.call.reference == a.Ref.Reference &&
@@ -508,7 +508,7 @@ func (w *world) append(b []byte) []byte {
 			num(w.rel(t))
 		}
 	}
-	text(string(w.s.End))
+	text(string(w.s.ClosedReason))
 	for _, a := range w.s.Attempts {
 		text(string(a.State), a.Ref.Reference)
 		num(int64(a.StepN))
@@ -526,7 +526,7 @@ func (w *world) append(b []byte) []byte {
 		}
 	}
 	for n := 1; n <= 3; n++ {
-		reference := w.s.Reference(n - w.s.RefBase)
+		reference := w.s.Reference(n - w.s.EarlierAttempts)
 		if o, known := w.orders[reference]; known {
 			num(int64(n), int64(o.charges))
 			flag(o.challenge, o.closed, o.declined)
@@ -559,7 +559,7 @@ func (w *world) rel(t time.Time) int64 {
 
 func inquiryOf(n int) string { return JobInquire + " cs_1/" + strconv.Itoa(n) }
 
-func TestEveryWayASmallWorldCanGoKeepsTheRulesOfCertainty(t *testing.T) {
+func TestEveryPathOfASmallWorldKeepsTheInvariants(t *testing.T) {
 	for _, closer := range []bool{true, false} {
 		for _, alone := range []bool{true, false} {
 			t.Run(fmt.Sprintf("the gateway closes orders %v, one process %v", closer, alone), func(t *testing.T) {

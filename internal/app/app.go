@@ -34,19 +34,19 @@ import (
 )
 
 // Parts chooses what of Tollgate a process is.
-type Parts int
+type Role int
 
 // What a process can be.
 const (
-	Both    Parts = iota // the front, and in sandbox mode the sandbox beside it
-	Front                // the front only; its accounts point at a sandbox elsewhere
-	Sandbox              // the simulators only
+	Both    Role = iota // the front, and in sandbox mode the sandbox beside it
+	Front               // the front only; its accounts point at a sandbox elsewhere
+	Sandbox             // the simulators only
 )
 
 // Options are what a start can be given; the zero value of each but Config is filled in.
 type Options struct {
 	Config          config.Config
-	Parts           Parts
+	Role            Role
 	Clock           *clock.Clock // shared by front and sandbox
 	Rand            io.Reader
 	Log             *slog.Logger
@@ -114,7 +114,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 			a.close()
 		}
 	}()
-	if o.Parts != Sandbox {
+	if o.Role != Sandbox {
 		if err := a.openStore(ctx); err != nil {
 			return a, err
 		}
@@ -127,7 +127,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 			return a, err
 		}
 	}
-	if o.Parts == Sandbox {
+	if o.Role == Sandbox {
 		return a, nil
 	}
 	return a, a.buildFront(ctx)
@@ -136,7 +136,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 // listen takes the addresses first: they are part of what is configured.
 func (a *App) listen() (err error) {
 	c := &a.o.Config
-	if a.frontListener = a.o.FrontListener; a.frontListener == nil && a.o.Parts != Sandbox {
+	if a.frontListener = a.o.FrontListener; a.frontListener == nil && a.o.Role != Sandbox {
 		if a.frontListener, err = net.Listen("tcp", c.Listen); err != nil {
 			return fmt.Errorf("listen: %w", err)
 		}
@@ -150,7 +150,7 @@ func (a *App) listen() (err error) {
 		a.FrontURL = "http://" + strings.Replace(c.Listen, "0.0.0.0", "127.0.0.1", 1)
 	}
 	a.SandboxURL = a.o.SandboxURL
-	if c.Sandbox && a.o.Parts != Front {
+	if c.Sandbox && a.o.Role != Front {
 		if a.sandboxListener = a.o.SandboxListener; a.sandboxListener == nil {
 			if a.sandboxListener, err = net.Listen("tcp", c.SandboxListen); err != nil {
 				return fmt.Errorf("sandbox_listen: %w", err)
@@ -159,7 +159,7 @@ func (a *App) listen() (err error) {
 		// Another site than the front's, so that cookies behave as they do between a shop and a bank.
 		a.SandboxURL = "http://" + reachable(a.sandboxListener.Addr(), "localhost")
 	}
-	if c.Metrics != "" && a.o.Parts != Sandbox {
+	if c.Metrics != "" && a.o.Role != Sandbox {
 		if a.metricsListener, err = net.Listen("tcp", c.Metrics); err != nil {
 			return fmt.Errorf("metrics_listen: %w", err)
 		}
@@ -236,7 +236,7 @@ func (a *App) buildFront(ctx context.Context) error {
 		BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Alone: a.store.Alone(),
 	})
 	if now := a.o.Clock.Now(); a.store.Alone() { // whoever made the calls that are out is dead: ask now what became of them
-		if err := a.store.Hasten(ctx, now, now.Add(hasten), session.JobsDueAfterCrash()...); err != nil {
+		if err := a.store.RunNow(ctx, now, now.Add(usualDeadline), session.JobsDueAfterCrash()...); err != nil {
 			return err
 		}
 	}
@@ -252,9 +252,12 @@ func (a *App) buildFront(ctx context.Context) error {
 	})
 	a.webhooks.Store(hooks)
 	e := handlers.New(handlers.Options{
-		Flow: a.flow, Store: a.store, Customers: a.store, Wallet: cards, Invoices: bills, Merchants: merchants, Tags: a.store, Revocations: a.store, Idempotency: a.store.Idempotency(), Webhooks: hooks, History: a.store, Texts: texts, Now: a.o.Clock.Now, Rand: a.o.Rand,
+		Flow: a.flow, Store: a.store, Customers: a.store, Wallet: cards, Invoices: bills, Merchants: merchants, Tags: a.store,
+		Revocations: a.store, Idempotency: a.store.Idempotency(), Webhooks: hooks, History: a.store, Texts: texts,
+		Now: a.o.Clock.Now, Rand: a.o.Rand,
 		Browsers: browser.New(a.store.Browser(), strings.HasPrefix(a.FrontURL, "https://"), a.o.Clock.Now, a.o.Rand, a.log),
-		BaseURL:  a.FrontURL, Sandbox: c.Sandbox, Ready: a.ready, Log: a.log, Observe: a.metrics.observe, MaxStreams: c.MaxStreams, IP: clientIP(c.TrustedProxies),
+		BaseURL:  a.FrontURL, Sandbox: c.Sandbox, Ready: a.ready, Log: a.log, Observe: a.metrics.observe, MaxStreams: c.MaxStreams,
+		IP: clientIP(c.TrustedProxies),
 	})
 	a.metrics.watch(a.store, a.flow, runner)
 	a.front = server(e, a.log)
@@ -264,8 +267,8 @@ func (a *App) buildFront(ctx context.Context) error {
 // jobWorkers is how many inquiries and answers may be out at once.
 const jobWorkers = 64
 
-// hasten reaches the inquiries of calls that a dead process left behind: those of the longest deadline that is usual.
-const hasten = time.Minute
+// usualDeadline is the longest usual deadline of a call: inquiries that wait for one are due within it.
+const usualDeadline = time.Minute
 
 // webhookSenders is how many webhook endpoints are posted to at once.
 const webhookSenders = 256

@@ -93,17 +93,21 @@ func (d *doctor) database(ctx context.Context) {
 	d.noDatabase, d.made = err != nil || x.Newer, err == nil && !x.Missing
 	switch {
 	case err != nil && d.c.DatabaseURL != "":
-		d.wrong("see that the server runs, that database_url names it, and that its user may connect and create tables", "%s: %v", where, err)
+		d.wrong("see that the server runs, that database_url names it, and that its user may connect and create tables", "%s: %v",
+			where, err)
 		return
 	case err != nil:
-		d.wrong("see that the data folder belongs to the user that runs Tollgate; restore a damaged file from a backup", "%s: %v", where, err)
+		d.wrong("see that the data folder belongs to the user that runs Tollgate; restore a damaged file from a backup", "%s: %v",
+			where, err)
 		return
 	case x.Newer:
-		d.wrong("run the newer version, or restore a backup of before it", "%s: it is newer than this program: a newer version of Tollgate has changed its tables", where)
+		d.wrong("run the newer version, or restore a backup of before it",
+			"%s: it is newer than this program: a newer version of Tollgate has changed its tables", where)
 	case x.Missing:
 		d.note("tollgate migrate makes the tables, and so does the first start", "%s: new", where)
 	case x.Pending > 0:
-		d.note("tollgate migrate brings them up to date, and so does the next start", "%s: %d changes to its tables are waiting", where, x.Pending)
+		d.note("tollgate migrate brings them up to date, and so does the next start", "%s: %d changes to its tables are waiting", where,
+			x.Pending)
 	case x.InUse:
 		d.ok("%s: in use by a running Tollgate, tables up to date", where)
 	default:
@@ -117,7 +121,8 @@ func (d *doctor) database(ctx context.Context) {
 
 func (d *doctor) clock(ahead time.Duration) {
 	if ahead.Abs() > clockApart {
-		d.wrong("keep the clocks of all machines together (chrony, systemd-timesyncd)", "clock: the database's is %v apart from this machine's", ahead.Abs())
+		d.wrong("keep the clocks of all machines together (chrony, systemd-timesyncd)",
+			"clock: the database's is %v apart from this machine's", ahead.Abs())
 	} else {
 		d.ok("clock: %v apart from the database's", ahead.Abs())
 	}
@@ -155,7 +160,8 @@ func (d *doctor) sealingKeys(ctx context.Context) {
 		d.note("the first start makes one; copy it to every machine that shares the database", "sealing keys: no file %s", name)
 	case errors.Is(err, ErrNoDatabase): // nothing is sealed yet
 	case errors.Is(err, context.DeadlineExceeded):
-		d.note("tollgate keys seal status takes its time", "sealing keys: the database keeps more sealed values than could be looked at within %v", lookLimit)
+		d.note("tollgate keys seal status takes its time",
+			"sealing keys: the database keeps more sealed values than could be looked at within %v", lookLimit)
 	case err != nil:
 		d.wrong("see what the database says", "sealing keys: %v", err)
 	default:
@@ -188,7 +194,8 @@ func (d *doctor) seals(s Seals, missing, readable bool) {
 		switch {
 		case k.Seals || k.Foreign:
 		case k.Values > 0:
-			d.note("keep it until they are sealed anew, which the fronts do once all of them seal with the same key", "sealing keys: %d values are still sealed with key %s", k.Values, k.Name())
+			d.note("keep it until they are sealed anew, which the fronts do once all of them seal with the same key",
+				"sealing keys: %d values are still sealed with key %s", k.Values, k.Name())
 		case k.Here && k.Removable():
 			d.note("tollgate keys seal retire "+k.ID+" takes it out", "sealing keys: nothing is sealed with key %s any more", k.ID)
 		}
@@ -211,7 +218,8 @@ func (d *doctor) apiKeys() {
 				d.note("take it out of the configuration", "merchant %s: a key ended on %s", m.ID, k.Expires.UTC().Format(time.DateOnly))
 			case k.Expires.Sub(now) < keySoon:
 				lasting++
-				d.note("tollgate keys new makes another; let both be valid for a while", "merchant %s: a key ends on %s", m.ID, k.Expires.UTC().Format(time.DateOnly))
+				d.note("tollgate keys new makes another; let both be valid for a while", "merchant %s: a key ends on %s", m.ID,
+					k.Expires.UTC().Format(time.DateOnly))
 			default:
 				lasting++
 			}
@@ -234,7 +242,8 @@ func (d *doctor) apiKeys() {
 			}
 		}
 		if len(m.APIKeys) > 0 && !d.c.Sandbox {
-			d.note("tollgate keys hash makes its hash for api_key_hashes", "merchant %s: an API key stands in the configuration in the clear", m.ID)
+			d.note("tollgate keys hash makes its hash for api_key_hashes",
+				"merchant %s: an API key stands in the configuration in the clear", m.ID)
 		} else if private {
 			d.ok("merchant %s: %d API keys", m.ID, lasting)
 		}
@@ -315,7 +324,8 @@ func (d *doctor) publicURL(ctx context.Context) {
 	ctx, done := context.WithTimeout(ctx, dialLimit)
 	defer done()
 	client := &http.Client{
-		Transport:     &http.Transport{DialContext: d.o.Dial, TLSClientConfig: &tls.Config{RootCAs: d.o.Roots, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true},
+		Transport: &http.Transport{DialContext: d.o.Dial,
+			TLSClientConfig: &tls.Config{RootCAs: d.o.Roots, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, d.c.PublicURL+"/readyz", nil)
@@ -330,7 +340,8 @@ func (d *doctor) publicURL(ctx context.Context) {
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		d.wrong("see that the proxy passes requests on to Tollgate, and that Tollgate runs", "%s: GET /readyz is answered %s", what, res.Status)
+		d.wrong("see that the proxy passes requests on to Tollgate, and that Tollgate runs", "%s: GET /readyz is answered %s", what,
+			res.Status)
 		return
 	}
 	d.certificate(what, ends, "renew it: shoppers' browsers will refuse the page")

@@ -71,7 +71,7 @@ func (p *patient) wrong(t *testing.T) string {
 	return strings.Join(all, "\n")
 }
 
-func TestNothingIsWrongWithWhoIsWell(t *testing.T) {
+func TestTheDoctorReportsNothingForAHealthyFront(t *testing.T) {
 	p := newPatient(t)
 	if got := p.wrong(t); got != "" {
 		t.Error(got)
@@ -82,7 +82,7 @@ func TestNothingIsWrongWithWhoIsWell(t *testing.T) {
 	}
 }
 
-func TestEachFaultIsFoundAlone(t *testing.T) {
+func TestTheDoctorReportsEachFaultByItself(t *testing.T) {
 	for name, one := range map[string]struct {
 		hurt func(t *testing.T, p *patient)
 		want string

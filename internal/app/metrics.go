@@ -26,14 +26,16 @@ func newMetrics() *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "tollgate_http_request_seconds", Help: "Requests to the front by route, method and status.", Buckets: prometheus.DefBuckets,
+			Name: "tollgate_http_request_seconds", Help: "Requests to the front by route, method and status.",
+			Buckets: prometheus.DefBuckets,
 		}, []string{"route", "method", "code"}),
 		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tollgate_gateway_call_seconds", Help: "Calls to gateways by gateway, call and whether they were answered.",
 			Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"gateway", "call", "result"}),
 	}
-	m.registry.MustRegister(m.requests, m.calls, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.requests, m.calls, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -65,8 +67,10 @@ func (m *metrics) watch(store *sqlstore.Store, flow *flow.Flow, runner *jobs.Run
 		}
 		return b
 	}
-	gauge("tollgate_jobs_due", "Jobs whose time has come and that nobody does yet; -1 when the store does not answer.", func() float64 { return float64(backlog().Due) })
-	gauge("tollgate_jobs_oldest_seconds", "How long the oldest due job has been due.", func() float64 { return backlog().Oldest.Seconds() })
+	gauge("tollgate_jobs_due", "Jobs whose time has come and that nobody does yet; -1 when the store does not answer.",
+		func() float64 { return float64(backlog().Due) })
+	gauge("tollgate_jobs_oldest_seconds", "How long the oldest due job has been due.",
+		func() float64 { return backlog().Oldest.Seconds() })
 }
 
 func (m *metrics) handler() http.Handler {

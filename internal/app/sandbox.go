@@ -29,7 +29,8 @@ type sandboxParts struct {
 func (s *sandboxParts) run(ctx context.Context) { s.box.Run(ctx) }
 
 func (a *App) buildSandbox() (*sandboxParts, error) {
-	env, err := sim.New(sim.Options{BaseURL: a.SandboxURL, Dir: a.o.Config.Data, Now: a.o.Clock.Now, Rand: a.o.Rand, Log: a.log, Dial: a.o.Dial})
+	env, err := sim.New(sim.Options{BaseURL: a.SandboxURL, Dir: a.o.Config.Data, Now: a.o.Clock.Now, Rand: a.o.Rand, Log: a.log,
+		Dial: a.o.Dial})
 	if err != nil {
 		return nil, err
 	}
@@ -77,14 +78,16 @@ func (a *App) demo(c *config.Config) {
 	cashier := sandboxcashier.DemoAccount()
 	transactworld := sandboxtransactworld.DemoAccount()
 	address := map[string]any{ // what these gateways insist on and the demo shop does not ask
-		"first_name": "Demo", "last_name": "Shopper", "address": "Abay Avenue 1", "city": "Almaty", "zip": "050000", "country": "KZ", "phone": "77010000000", "email": "shopper@example.com",
+		"first_name": "Demo", "last_name": "Shopper", "address": "Abay Avenue 1", "city": "Almaty", "zip": "050000", "country": "KZ",
+		"phone": "77010000000", "email": "shopper@example.com",
 	}
 	account := func(gateway string, settings map[string]any) config.Account {
 		return config.Account{Gateway: gateway, Settings: settings}
 	}
 	rbsWith := func(more map[string]any) config.Account {
 		settings := map[string]any{
-			"base_url": a.SandboxURL + "/rbs/payment/rest/", "user_name": rbs.UserName, "password": rbs.Password, "callback_secret": rbs.CallbackKey,
+			"base_url": a.SandboxURL + "/rbs/payment/rest/", "user_name": rbs.UserName, "password": rbs.Password,
+			"callback_secret": rbs.CallbackKey,
 		}
 		for k, v := range more {
 			settings[k] = v
@@ -100,17 +103,21 @@ func (a *App) demo(c *config.Config) {
 			"base_url": a.SandboxURL + "/sber/sbersafe", "merchant_login": sandboxsber.DemoAccount().MerchantLogin,
 		}),
 		"payneteasy": account("payneteasy", map[string]any{
-			"base_url": a.SandboxURL + "/payneteasy/paynet", "endpoint_id": payneteasy.Endpoints[0], "login": payneteasy.Login, "merchant_control": payneteasy.Control,
-			"billing": address,
+			"base_url": a.SandboxURL + "/payneteasy/paynet", "endpoint_id": payneteasy.Endpoints[0], "login": payneteasy.Login,
+			"merchant_control": payneteasy.Control,
+			"billing":          address,
 		}),
 		"cashier": account("cashier", map[string]any{
-			"base_url": a.SandboxURL + "/cashier/api/v1", "identity_url": a.SandboxURL + "/cashier/identity/api/v1", "form_url": a.SandboxURL + "/cashier/form",
-			"login": cashier.Login, "password": cashier.Password, "tsp_id": int64(sandboxcashier.DemoTSP), "tsp_code": cashier.TSPs[sandboxcashier.DemoTSP],
+			"base_url": a.SandboxURL + "/cashier/api/v1", "identity_url": a.SandboxURL + "/cashier/identity/api/v1",
+			"form_url": a.SandboxURL + "/cashier/form",
+			"login":    cashier.Login, "password": cashier.Password, "tsp_id": int64(sandboxcashier.DemoTSP),
+			"tsp_code":            cashier.TSPs[sandboxcashier.DemoTSP],
 			"callback_public_key": sandboxcashier.PublicKey(cashier.CallbackKey),
 		}),
 		"transactworld": account("transactworld", map[string]any{
 			"base_url": a.SandboxURL + "/transactworld", "member_id": transactworld.MemberID, "partner_id": transactworld.PartnerID,
-			"username": transactworld.Username, "secure_key": transactworld.SecureKey, "terminal_id": transactworld.TerminalID, "billing": address,
+			"username": transactworld.Username, "secure_key": transactworld.SecureKey, "terminal_id": transactworld.TerminalID,
+			"billing": address,
 		}),
 	}
 	names := []string{"rbs", "payneteasy", "sber", "cashier", "transactworld", "rbs-own", "rbs-redirect", "rbs-gateway"}

@@ -286,7 +286,7 @@ func TestAFrontWithOtherKeysIsRefusedBeforeItListens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(t.Context(), Options{Config: c, Parts: Front}); err == nil || !strings.Contains(err.Error(),
+	if _, err := New(t.Context(), Options{Config: c, Role: Front}); err == nil || !strings.Contains(err.Error(),
 		"sealing keys: there is no file") {
 		t.Errorf("without a key file: %v", err)
 	}

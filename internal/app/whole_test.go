@@ -131,7 +131,7 @@ func TestWhateverLooksLikeAGatewayIsInTheGatewayMap(t *testing.T) {
 }
 
 // A gateway that is nowhere is told every place, so that none of the checks above has gone blind.
-func TestAGatewayThatIsNowhereIsToldEveryPlace(t *testing.T) {
+func TestAForgottenGatewayIsReportedWithEveryPlace(t *testing.T) {
 	faults := strings.Join(readHouse(t).missing("nowhere"), "\n")
 	for _, place := range []string{
 		"providers/nowhere/config.go", "providers/nowhere/client.go", "providers/nowhere/nowhere.go", "calls providertest.Run",

@@ -121,7 +121,7 @@ func TestHelpNamesEveryCommandAndEveryCommandHelps(t *testing.T) {
 	}
 }
 
-func TestWhoAsksWronglyIsToldWithCode2(t *testing.T) {
+func TestAWrongCommandLineExitsWith2(t *testing.T) {
 	for _, args := range [][]string{
 		{"bogus"}, {"sessions"}, {"sessions", "bogus"}, {"sessions", "show"}, {"sessions", "show", "a", "b"}, {"serve", "more"}, {"-bogus"},
 		{"sessions", "create", "-amount", "1.50"}, {"sessions", "create", "-expires-in", "soon"}, {"help", "bogus"}, {"keys"}, {"events", "tail", "-forward-to", "ftp://x"},
@@ -257,7 +257,7 @@ func TestSessionsAreCreatedShownAndListed(t *testing.T) {
 	}
 }
 
-func TestALostAnswerIsAskedForWithTheSameKey(t *testing.T) {
+func TestARequestWithoutAnAnswerIsRepeatedWithTheSameIdempotencyKey(t *testing.T) {
 	var keys []string
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		keys = append(keys, r.Header.Get("Idempotency-Key"))

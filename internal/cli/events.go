@@ -52,7 +52,8 @@ func eventsTail(ctx context.Context, p process, set *flag.FlagSet) int {
 	if !ok {
 		return code
 	}
-	f := &forwarder{to: *to, out: p.err, client: &http.Client{Timeout: forwardLimit, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	f := &forwarder{to: *to, out: p.err, client: &http.Client{Timeout: forwardLimit,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	if *to != "" {
 		if err := f.prepare(p.environ); err != nil {
 			fmt.Fprintf(p.err, "tollgate %s: %v\n", set.Name(), err)

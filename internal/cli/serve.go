@@ -54,7 +54,7 @@ func sandbox(ctx context.Context, p process, set *flag.FlagSet) int {
 	return start(ctx, p, set, app.Sandbox)
 }
 
-func start(ctx context.Context, p process, set *flag.FlagSet, parts app.Parts) int {
+func start(ctx context.Context, p process, set *flag.FlagSet, role app.Role) int {
 	flags := settings(set)
 	if code, ok := p.parse(set, 0); !ok {
 		return code
@@ -64,7 +64,7 @@ func start(ctx context.Context, p process, set *flag.FlagSet, parts app.Parts) i
 		fmt.Fprintln(p.err, faults)
 		return exitAsked
 	}
-	if parts == app.Sandbox && !c.Sandbox {
+	if role == app.Sandbox && !c.Sandbox {
 		fmt.Fprintln(p.err, "tollgate sandbox: takes no configuration file; leave out -config and TOLLGATE_CONFIG")
 		return exitAsked
 	}
@@ -73,12 +73,13 @@ func start(ctx context.Context, p process, set *flag.FlagSet, parts app.Parts) i
 		fmt.Fprintln(p.err, err)
 		return exitAsked
 	}
-	a, err := app.New(ctx, app.Options{Config: c, Parts: parts, Log: slog.New(slog.NewJSONHandler(p.err, &slog.HandlerOptions{Level: level}))})
+	a, err := app.New(ctx, app.Options{Config: c, Role: role,
+		Log: slog.New(slog.NewJSONHandler(p.err, &slog.HandlerOptions{Level: level}))})
 	if err != nil {
 		fmt.Fprintln(p.err, "tollgate:", err)
 		return exitFailed
 	}
-	greet(p.out, a, c.Sandbox, parts)
+	greet(p.out, a, c.Sandbox, role)
 	if err := a.Run(ctx); err != nil {
 		fmt.Fprintln(p.err, "tollgate:", err)
 		return exitFailed
@@ -87,8 +88,8 @@ func start(ctx context.Context, p process, set *flag.FlagSet, parts app.Parts) i
 }
 
 // greet prints what somebody who just started it needs.
-func greet(w io.Writer, a *app.App, sandbox bool, parts app.Parts) {
-	if parts == app.Sandbox {
+func greet(w io.Writer, a *app.App, sandbox bool, role app.Role) {
+	if role == app.Sandbox {
 		fmt.Fprintf(w, "The sandbox is at %s/\nIts shop buys at  %s\n\nTest card: 4000 0199 0002 0720, any future expiry, CVC 123 (asks for a code: 1234)\n\n", a.SandboxURL, a.FrontURL)
 		credentials(w, a)
 		return
@@ -148,7 +149,8 @@ func doctor(ctx context.Context, p process, set *flag.FlagSet) int {
 	c, faults := configured(*flags, p.environ)
 	findings := []app.Finding{}
 	for _, f := range faults {
-		findings = append(findings, app.Finding{Wrong: true, What: "configuration: " + f, Do: "correct it; tollgate.example.toml explains every setting"})
+		findings = append(findings, app.Finding{Wrong: true, What: "configuration: " + f,
+			Do: "correct it; tollgate.example.toml explains every setting"})
 	}
 	switch {
 	case len(faults) > 0: // nothing behind a wrong setting is worth a look

@@ -56,8 +56,10 @@ func sessionsCreate(ctx context.Context, p process, set *flag.FlagSet) int {
 	text("account", "account", "rbs", "`NAME` of the account to be paid on (default rbs)")
 	text("currency", "currency", "KZT", "`CODE` of ISO 4217 (default KZT)")
 	text("order", "order_id", "cli-"+strings.ToLower(rand.Text()[:10]), "the shop's order `NUMBER` (default: a new one)")
-	text("success-url", "success_url", "http://localhost:8081/shop/done", "`URL` the shopper goes on to when it is paid (default: the sandbox's shop)")
-	text("cancel-url", "cancel_url", "http://localhost:8081/shop/done", "`URL` the shopper goes back to otherwise (default: the sandbox's shop)")
+	text("success-url", "success_url", "http://localhost:8081/shop/done",
+		"`URL` the shopper goes on to when it is paid (default: the sandbox's shop)")
+	text("cancel-url", "cancel_url", "http://localhost:8081/shop/done",
+		"`URL` the shopper goes back to otherwise (default: the sandbox's shop)")
 	text("method", "payment_method", "", "`METHOD`: card, saved_card, qr, sberpay, hosted")
 	text("capture", "capture", "", "`WHEN`: automatic or manual")
 	text("description", "description", "", "`TEXT` for the shopper")

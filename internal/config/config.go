@@ -27,11 +27,11 @@ import (
 type Config struct {
 	Listen        string `toml:"listen" env:"LISTEN"`                 // address of the front
 	SandboxListen string `toml:"sandbox_listen" env:"SANDBOX_LISTEN"` // address of the sandbox
-	Data          string `toml:"data" env:"DATA"`                     // folder of the SQLite file, the sealing keys and the sandbox's journal
+	Data          string `toml:"data" env:"DATA"`                     // folder of the SQLite file, sealing keys, sandbox journal
 	DatabaseURL   string `toml:"database_url" env:"DATABASE_URL"`     // "": SQLite in Data; postgres://…: PostgreSQL
 	PublicURL     string `toml:"public_url" env:"PUBLIC_URL"`         // how browsers and gateways reach the front
 	Metrics       string `toml:"metrics_listen" env:"METRICS_LISTEN"` // address of /metrics; "": none
-	KeysFile      string `toml:"keys_file" env:"KEYS_FILE"`           // sealing keys, the one that seals first; "": Data/keys, made at the first start
+	KeysFile      string `toml:"keys_file" env:"KEYS_FILE"`           // the first one seals; "": Data/keys, made at the first start
 	LogLevel      string `toml:"log_level" env:"LOG_LEVEL"`           // debug, info, warn, error
 	MaxStreams    int    `toml:"max_streams" env:"MAX_STREAMS"`       // live waits of browsers open at once
 	// TrustedProxies are the networks (CIDR) whose X-Forwarded-For is believed.
@@ -120,7 +120,8 @@ const EnvPrefix = "TOLLGATE_"
 
 // Load reads file, environment and flags. The error is Faults; the Config is then as far as it could be read.
 func Load(flags Flags, environ []string) (Config, error) {
-	c := Config{Listen: "127.0.0.1:8080", SandboxListen: "localhost:8081", Data: "./data", LogLevel: "info", MaxStreams: 2000, env: env.ToMap(environ)}
+	c := Config{Listen: "127.0.0.1:8080", SandboxListen: "localhost:8081", Data: "./data", LogLevel: "info", MaxStreams: 2000,
+		env: env.ToMap(environ)}
 	name := flags.Config
 	if name == "" {
 		name = c.env[EnvPrefix+"CONFIG"]
@@ -139,7 +140,8 @@ func Load(flags Flags, environ []string) (Config, error) {
 	for _, f := range []struct {
 		flag, name string
 		to         *string
-	}{{flags.Listen, "listen", &c.Listen}, {flags.SandboxListen, "sandbox_listen", &c.SandboxListen}, {flags.Data, "data", &c.Data}} {
+	}{{flags.Listen, "listen", &c.Listen}, {flags.SandboxListen, "sandbox_listen", &c.SandboxListen},
+		{flags.Data, "data", &c.Data}} {
 		if f.flag != "" {
 			*f.to = f.flag
 			c.src.say(f.name, "-"+strings.ReplaceAll(f.name, "_", "-"))
@@ -265,17 +267,21 @@ func (c *Config) secret(s string) (string, error) {
 	return s, nil
 }
 
+// check finds what is wrong, in the order of the file. It stays in one piece because each check is a line or two and none needs
+// another's result.
 func (c *Config) check() Faults {
 	var faults Faults
 	fault := func(path, format string, args ...any) {
 		faults = append(faults, c.Fault(path, fmt.Sprintf(format, args...)))
 	}
-	for _, l := range []struct{ name, addr string }{{"listen", c.Listen}, {"sandbox_listen", c.SandboxListen}, {"metrics_listen", c.Metrics}} {
+	for _, l := range []struct{ name, addr string }{{"listen", c.Listen}, {"sandbox_listen", c.SandboxListen},
+		{"metrics_listen", c.Metrics}} {
 		if _, _, err := net.SplitHostPort(l.addr); err != nil && (l.addr != "" || l.name != "metrics_listen") {
 			fault(l.name, "%q is not host:port", l.addr)
 		}
 	}
-	if c.DatabaseURL != "" && !strings.HasPrefix(c.DatabaseURL, "postgres://") && !strings.HasPrefix(c.DatabaseURL, "postgresql://") {
+	if c.DatabaseURL != "" && !strings.HasPrefix(c.DatabaseURL, "postgres://") &&
+		!strings.HasPrefix(c.DatabaseURL, "postgresql://") {
 		fault("database_url", "must be empty or begin with postgres://")
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
@@ -291,7 +297,8 @@ func (c *Config) check() Faults {
 	}
 	if c.PublicURL != "" {
 		u, err := url.Parse(c.PublicURL)
-		if err != nil || u.Host == "" || (u.Scheme != "https" && (!c.Sandbox || u.Scheme != "http")) || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+		if err != nil || u.Host == "" || (u.Scheme != "https" && (!c.Sandbox || u.Scheme != "http")) || u.User != nil ||
+			u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
 			fault("public_url", "must be https://host[:port] and nothing more")
 		}
 		c.PublicURL = strings.TrimRight(c.PublicURL, "/")
@@ -331,7 +338,8 @@ func (c *Config) check() Faults {
 		if a.Gateway == "" {
 			fault("account."+name+".gateway", "is required")
 		}
-		for key, d := range map[string]Duration{"settle_after": a.SettleAfter, "call_timeout": a.CallTimeout, "order_lifetime": a.OrderLife} {
+		for key, d := range map[string]Duration{"settle_after": a.SettleAfter, "call_timeout": a.CallTimeout,
+			"order_lifetime": a.OrderLife} {
 			if d > 0 && time.Duration(d) < time.Millisecond { // TOML has a bare number for nanoseconds
 				fault("account."+name+"."+key, `needs quotes and a unit, as "90s"`)
 			}

@@ -118,7 +118,7 @@ token = "env:NO_SUCH_TOKEN"
 	}
 }
 
-func TestABrokenFileIsOneFaultNotMany(t *testing.T) {
+func TestAFileThatCannotBeParsedIsOneFault(t *testing.T) {
 	if got := faults(t, "listen = \"x:1\"\nlisten 5"); len(got) != 1 || !strings.HasPrefix(got[0], "tollgate.toml:2:") {
 		t.Errorf("%q", got)
 	}
@@ -147,7 +147,7 @@ call_timeout = "-5s"
 	}
 }
 
-func TestFlagsStandOverEnvironmentOverFileOverDefaults(t *testing.T) {
+func TestFlagsOverrideEnvironmentOverridesFileOverridesDefaults(t *testing.T) {
 	if c, err := config.Load(config.Flags{}, nil); err != nil || c.Listen != "127.0.0.1:8080" || c.SandboxListen != "localhost:8081" || c.Data != "./data" || !c.Sandbox {
 		t.Errorf("defaults: %+v, %v", c, err)
 	}

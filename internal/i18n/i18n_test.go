@@ -134,7 +134,7 @@ func TestPluralsFollowTheLanguage(t *testing.T) {
 	}
 }
 
-func TestTheFirstWishThatCanBeMetIsMet(t *testing.T) {
+func TestTheFirstAcceptedLanguageThatExistsIsChosen(t *testing.T) {
 	b := bundle(t)
 	for _, c := range []struct {
 		wishes []string

@@ -20,7 +20,7 @@ type Invoice struct {
 	Version     int64              `json:"-"`  // as loaded
 	Merchant    string             `json:"merchant"`
 	Account     string             `json:"account"`
-	Reference   string             `json:"reference"` // the account's only once, for ever; the gateway knows it; RefTag stands in front of what the merchant gave
+	Reference   string             `json:"reference"` // used once in its account; what the merchant gave, after its RefTag
 	RefTag      string             `json:"ref_tag,omitempty"`
 	Amount      money.Amount       `json:"amount"`
 	Description string             `json:"description,omitempty"`
@@ -30,9 +30,9 @@ type Invoice struct {
 	Status      Status             `json:"status"`
 	GatewayID   string             `json:"gateway_id,omitempty"`
 	URL         string             `json:"url,omitempty"`     // where it is paid
-	Deadline    time.Time          `json:"deadline,omitzero"` // when the call that makes it is over for sure; before that nobody makes it again
+	Deadline    time.Time          `json:"deadline,omitzero"` // of the call that creates it; before that it is not sent again
 	CreatedAt   time.Time          `json:"created_at"`
-	AskedAt     time.Time          `json:"asked_at,omitzero"` // when the gateway last said how it stands
+	CheckedAt   time.Time          `json:"asked_at,omitzero"` // when the gateway last said how it stands
 }
 
 // Status is how an invoice stands.
@@ -106,7 +106,7 @@ func (in *Invoice) apply(said providers.Invoice, now time.Time) bool {
 	default:
 		in.Status = Unknown
 	}
-	in.AskedAt = now
+	in.CheckedAt = now
 	if said.GatewayID != "" {
 		in.GatewayID = said.GatewayID
 	}

@@ -101,7 +101,9 @@ func (s *Service) Renew(ctx context.Context, merchant, id string) (Invoice, erro
 }
 
 func (s *Service) renew(ctx context.Context, in Invoice) (Invoice, error) {
-	said, err := s.call(ctx, in, "invoice", func(call context.Context, gateway providers.Invoicer, of providers.Invoice) (providers.Invoice, error) {
+	said, err := s.call(ctx, in, "invoice", func(call context.Context, gateway providers.Invoicer, of providers.Invoice) (
+		providers.Invoice, error,
+	) {
 		return gateway.RenewInvoice(call, of)
 	})
 	if err != nil {
@@ -132,7 +134,9 @@ func (s *Service) send(ctx context.Context, in Invoice) (Invoice, error) {
 	if acc, err := s.account(in.Account); err != nil || !s.Now().Before(in.Deadline.Add(-acc.CallTimeout)) {
 		return in, err
 	}
-	said, err := s.call(ctx, in, "invoice", func(call context.Context, gateway providers.Invoicer, of providers.Invoice) (providers.Invoice, error) {
+	said, err := s.call(ctx, in, "invoice", func(call context.Context, gateway providers.Invoicer, of providers.Invoice) (
+		providers.Invoice, error,
+	) {
 		return gateway.CreateInvoice(call, of)
 	})
 	if refusal, ok := errors.AsType[*providers.Refusal](err); ok { // before any call
@@ -146,7 +150,9 @@ func (s *Service) send(ctx context.Context, in Invoice) (Invoice, error) {
 }
 
 func (s *Service) inquire(ctx context.Context, in Invoice) (Invoice, error) {
-	said, err := s.call(ctx, in, "inquire", func(call context.Context, gateway providers.Invoicer, of providers.Invoice) (providers.Invoice, error) {
+	said, err := s.call(ctx, in, "inquire", func(call context.Context, gateway providers.Invoicer, of providers.Invoice) (
+		providers.Invoice, error,
+	) {
 		return gateway.InquireInvoice(call, of)
 	})
 	if err != nil {

@@ -74,7 +74,7 @@ type Runner struct {
 	unknown map[string]bool // kinds without a handler, already logged
 }
 
-// task is a job in a handler's hands. The Runner's mutex guards it.
+// task is a job that a handler is running. The Runner's mutex guards it.
 type task struct {
 	job     Job
 	renewed time.Time // monotonic: when the lease was last known to be ours
@@ -188,7 +188,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	return fmt.Errorf("jobs: %d handlers did not stop", r.Stats().Running)
 }
 
-// claim takes as many due jobs as there are free hands and tells whether there may be more.
+// claim takes as many due jobs as there are free workers and tells whether there may be more.
 func (r *Runner) claim(ctx, work context.Context) (more bool) {
 	r.mu.Lock()
 	free, worker := r.o.Workers-len(r.running), r.worker

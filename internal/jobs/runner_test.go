@@ -259,7 +259,7 @@ func TestAMovedClockMakesJobsDueWithinAPoll(t *testing.T) {
 	})
 }
 
-func TestAJobInHandIsNotStartedAgainWhenTheClockIsMoved(t *testing.T) {
+func TestARunningJobIsNotStartedAgainWhenTheClockIsMoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var offset atomic.Int64
 		now := func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
@@ -385,7 +385,7 @@ func TestKindsUnknownHereAreLeftForOthers(t *testing.T) {
 	})
 }
 
-func TestNoMoreThanWorkersAtOnceAndFreedHandsTakeTheNext(t *testing.T) {
+func TestNoMoreJobsThanWorkersRunAndAFreeWorkerTakesTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newMemory()
 		for i := range 9 {
@@ -444,22 +444,22 @@ func TestTwoRunnersNeverDoOneJobAtOnce(t *testing.T) {
 			enqueue(t, q, strconv.Itoa(i), time.Now())
 		}
 		var mu sync.Mutex
-		hands, done := map[string]int{}, map[string]int{}
+		running, done := map[string]int{}, map[string]int{}
 		var stops []func()
 		for range 2 {
 			r := jobs.New(q, jobs.Options{Workers: 4})
 			rng := rand.New(rand.NewPCG(1, 2))
 			r.Handle("k", func(_ context.Context, j jobs.Job) error {
 				mu.Lock()
-				if hands[j.Key]++; hands[j.Key] > 1 {
-					t.Errorf("job %s is in two hands", j.Key)
+				if running[j.Key]++; running[j.Key] > 1 {
+					t.Errorf("job %s is run twice at once", j.Key)
 				}
 				wait, fail := time.Duration(rng.IntN(3000))*time.Millisecond, rng.IntN(4) == 0
 				mu.Unlock()
 				time.Sleep(wait)
 				mu.Lock()
 				defer mu.Unlock()
-				hands[j.Key]--
+				running[j.Key]--
 				if fail {
 					return errors.New("by chance")
 				}

@@ -201,7 +201,7 @@ func TestAnIdempotencyKeyIsPrintableASCII(t *testing.T) {
 	}
 }
 
-func TestNothingIsClaimedWhereSomethingIsAway(t *testing.T) {
+func TestNoClaimIsMadeWithoutRandomnessOrStore(t *testing.T) {
 	o, b, w, _ := once()
 	w.broken = true
 	if claim, _, err := o.Begin(t.Context(), "shop", "key", nil); err == nil || claim != nil || b.entry != nil {

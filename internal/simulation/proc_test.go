@@ -135,7 +135,7 @@ func (w *World) start(p *Proc) error {
 	p.l = w.net.listen(frontAddr, p)
 	from := fmt.Sprint("front", p.place+1)
 	p.app, err = app.New(ctx, app.Options{
-		Config: c, Parts: app.Front, Clock: w.clock, Log: w.logger(p.name, p), FrontListener: p.l, SandboxURL: sandboxURL,
+		Config: c, Role: app.Front, Clock: w.clock, Log: w.logger(p.name, p), FrontListener: p.l, SandboxURL: sandboxURL,
 		At: p.at, Name: p.name, Dial: w.net.dialer(from, p), SQLite: w.disk.driver(p), Shared: w.Profile.Fronts > 1,
 		Poll: neverPoll, JobChance: w.chanceOf("jobs " + from),
 	})

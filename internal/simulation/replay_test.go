@@ -6,7 +6,7 @@ import (
 )
 
 // A violation can be looked into only if its seed shows it again.
-func TestASeedTellsTheSameStoryAgain(t *testing.T) {
+func TestARunIsRepeatableFromItsSeed(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			_, _, first := live(t, seed, profiles["failover"])

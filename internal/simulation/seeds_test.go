@@ -42,7 +42,7 @@ var lost = []struct {
 }
 
 // What the program once did wrong it does right.
-func TestWhatOnceWentWrongDoesNotAgain(t *testing.T) {
+func TestSeedsThatOnceFoundAFaultPass(t *testing.T) {
 	for _, c := range told {
 		t.Run(fmt.Sprint(c.account, "/", c.seed), func(t *testing.T) {
 			p := profiles[c.profile]
@@ -53,7 +53,7 @@ func TestWhatOnceWentWrongDoesNotAgain(t *testing.T) {
 }
 
 // A failover loses the permission of a call that is out, at each gateway.
-func TestALostPermissionIsNoProof(t *testing.T) {
+func TestAPermissionLostInAFailoverProvesNothing(t *testing.T) {
 	reached := map[string]bool{}
 	for _, c := range lost {
 		t.Run(fmt.Sprint(c.account, "/", c.seed), func(t *testing.T) {

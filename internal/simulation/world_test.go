@@ -145,7 +145,7 @@ func (w *World) startSandbox() {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	box, err := app.New(ctx, app.Options{
-		Config: c, Parts: app.Sandbox, Clock: w.clock, Log: w.logger("sandbox", nil), SandboxListener: w.net.listen(sandboxAddr, nil),
+		Config: c, Role: app.Sandbox, Clock: w.clock, Log: w.logger("sandbox", nil), SandboxListener: w.net.listen(sandboxAddr, nil),
 		Dial: w.net.dialer("sandbox", nil),
 	})
 	if err != nil {

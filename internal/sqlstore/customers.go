@@ -16,7 +16,9 @@ var _ wallet.Customers = (*Store)(nil)
 type customerStore struct{ *database }
 
 // SaveCredential keeps the newest sealed credential of a customer in an account.
-func (st *customerStore) SaveCredential(ctx context.Context, merchant, account, customer, sealed string, issued, expires time.Time) error {
+func (st *customerStore) SaveCredential(
+	ctx context.Context, merchant, account, customer, sealed string, issued, expires time.Time,
+) error {
 	return st.change(ctx, notice{}, func(tx *tx) error {
 		if err := tx.exec(`INSERT INTO met_customer (merchant, account, customer) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 			merchant, account, customer); err != nil {
@@ -31,7 +33,8 @@ func (st *customerStore) SaveCredential(ctx context.Context, merchant, account, 
 
 // Met tells whether the merchant has met a customer.
 func (st *customerStore) Met(ctx context.Context, merchant, account, customer string) (met bool, err error) {
-	err = st.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM met_customer WHERE merchant = $1 AND account = $2 AND customer = $3)`,
+	err = st.r.QueryRowContext(ctx,
+		`SELECT EXISTS (SELECT 1 FROM met_customer WHERE merchant = $1 AND account = $2 AND customer = $3)`,
 		merchant, account, customer).Scan(&met)
 	return met, err
 }
@@ -80,7 +83,8 @@ func scanSavedCard(row interface{ Scan(...any) error }) (c wallet.SavedCard, err
 // SavedCards lists a customer's cards, newest first.
 func (st *customerStore) SavedCards(ctx context.Context, merchant, account, customer string) ([]wallet.SavedCard, error) {
 	rows, err := st.r.QueryContext(ctx, `SELECT `+savedCardColumns+` FROM saved_card
-		WHERE merchant = $1 AND customer = $2 AND (account = $3 OR $4) ORDER BY created_at DESC, id`, merchant, customer, account, account == "")
+		WHERE merchant = $1 AND customer = $2 AND (account = $3 OR $4) ORDER BY created_at DESC, id`, merchant, customer, account,
+		account == "")
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +102,8 @@ func (st *customerStore) SavedCards(ctx context.Context, merchant, account, cust
 
 // SavedCard reads one card.
 func (st *customerStore) SavedCard(ctx context.Context, merchant, id string) (wallet.SavedCard, error) {
-	c, err := scanSavedCard(st.r.QueryRowContext(ctx, `SELECT `+savedCardColumns+` FROM saved_card WHERE merchant = $1 AND id = $2`, merchant, id))
+	c, err := scanSavedCard(st.r.QueryRowContext(ctx, `SELECT `+savedCardColumns+` FROM saved_card WHERE merchant = $1 AND id = $2`,
+		merchant, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = wallet.ErrNotFound
 	}
@@ -107,7 +112,8 @@ func (st *customerStore) SavedCard(ctx context.Context, merchant, id string) (wa
 
 // RenameSavedCard gives a card a name.
 func (st *customerStore) RenameSavedCard(ctx context.Context, merchant, id, name string) error {
-	return st.changeOne(ctx, wallet.ErrNotFound, `UPDATE saved_card SET name = $3 WHERE merchant = $1 AND id = $2`, merchant, id, name)
+	return st.changeOne(ctx, wallet.ErrNotFound, `UPDATE saved_card SET name = $3 WHERE merchant = $1 AND id = $2`, merchant, id,
+		name)
 }
 
 // DropSavedCard forgets a card.
@@ -145,7 +151,8 @@ func (st *customerStore) AddCardOrder(ctx context.Context, o wallet.CardOrder) (
 func readCardOrder(tx *tx, o wallet.CardOrder, reference string, into **wallet.CardOrder) error {
 	earlier := &wallet.CardOrder{Account: o.Account, Reference: reference}
 	var at int64
-	err := tx.QueryRowContext(tx.ctx, `SELECT merchant, customer, kind, card, created_at FROM card_order WHERE account = $1 AND reference = $2`,
+	err := tx.QueryRowContext(tx.ctx,
+		`SELECT merchant, customer, kind, card, created_at FROM card_order WHERE account = $1 AND reference = $2`,
 		o.Account, reference).Scan(&earlier.Merchant, &earlier.Customer, &earlier.Kind, &earlier.Card, &at)
 	earlier.CreatedAt = instant(at)
 	*into = earlier

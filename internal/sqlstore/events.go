@@ -23,7 +23,8 @@ func (st *history) EventsAfter(ctx context.Context, merchant, after string, limi
 		if err != nil {
 			return nil, err
 		}
-		err = st.r.QueryRowContext(ctx, `SELECT e.pos FROM event e JOIN session s ON s.id = e.session WHERE e.session = $1 AND e.n = $2 AND s.merchant = $3
+		err = st.r.QueryRowContext(ctx,
+			`SELECT e.pos FROM event e JOIN session s ON s.id = e.session WHERE e.session = $1 AND e.n = $2 AND s.merchant = $3
 			UNION ALL SELECT pos FROM account_event WHERE subject = $1 AND n = $2 AND merchant = $3`, subject, n, merchant).Scan(&pos)
 		if errors.Is(err, sql.ErrNoRows) {
 			err = session.ErrNotFound
@@ -47,7 +48,8 @@ func (st *history) LatestEvent(ctx context.Context, merchant string) (string, er
 	}
 	var subject string
 	var n int
-	err := st.r.QueryRowContext(ctx, `SELECT * FROM (SELECT pos, session, n FROM event WHERE merchant = $1 AND pos > 0 ORDER BY pos DESC LIMIT 1) AS own
+	err := st.r.QueryRowContext(ctx,
+		`SELECT * FROM (SELECT pos, session, n FROM event WHERE merchant = $1 AND pos > 0 ORDER BY pos DESC LIMIT 1) AS own
 		UNION ALL
 		SELECT * FROM (SELECT pos, session, n FROM event e CROSS JOIN session s
 			WHERE s.id = e.session AND e.merchant IS NULL AND e.pos > 0 AND s.merchant = $1 ORDER BY pos DESC LIMIT 1) AS unowned

@@ -49,7 +49,8 @@ func Examine(ctx context.Context, o Options) (x Examined, err error) {
 	took := time.Since(asked)
 	x.Ahead = instant(there).Sub(asked.Add(took / 2)).Round(time.Millisecond)
 	var tables int
-	if err := db.QueryRowContext(ctx, `SELECT COUNT(*) FROM pg_tables WHERE tablename = 'goose_db_version' AND schemaname = ANY (current_schemas(false))`).Scan(&tables); err != nil {
+	if err := db.QueryRowContext(ctx,
+		`SELECT COUNT(*) FROM pg_tables WHERE tablename = 'goose_db_version' AND schemaname = ANY (current_schemas(false))`).Scan(&tables); err != nil {
 		return x, err
 	}
 	x.Missing = tables == 0
@@ -74,7 +75,8 @@ func examineSQLite(ctx context.Context, o Options) (x Examined, err error) {
 		defer held.Close() // no Tollgate starts while we look
 	}
 	q := url.Values{"_pragma": {"busy_timeout(5000)", "query_only(1)"}}
-	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String())
+	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(),
+		RawQuery: q.Encode()}).String())
 	if err != nil {
 		return x, err
 	}
@@ -87,7 +89,8 @@ func examineSQLite(ctx context.Context, o Options) (x Examined, err error) {
 		return x, errors.New("the file is damaged: " + fine)
 	}
 	var tables int
-	if err := db.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'goose_db_version'`).Scan(&tables); err != nil {
+	if err := db.QueryRowContext(ctx,
+		`SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'goose_db_version'`).Scan(&tables); err != nil {
 		return x, err
 	}
 	x.Missing = tables == 0

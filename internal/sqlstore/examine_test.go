@@ -10,7 +10,7 @@ import (
 	"tollgate/internal/sqlstore"
 )
 
-func TestALookAtAStoreChangesNothing(t *testing.T) {
+func TestExaminingAStoreChangesNothing(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "none")
 	x, err := sqlstore.Examine(t.Context(), sqlstore.Options{Dir: dir})
@@ -32,7 +32,7 @@ func TestALookAtAStoreChangesNothing(t *testing.T) {
 	}
 }
 
-func TestALookAtAStoreSeesWhetherItIsReady(t *testing.T) {
+func TestExaminingAStoreTellsWhetherItIsReady(t *testing.T) {
 	t.Parallel()
 	engines(t, func(t *testing.T, o sqlstore.Options) {
 		st := open(t, o)

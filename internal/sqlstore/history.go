@@ -73,7 +73,8 @@ func (st *history) place(ctx context.Context) error {
 		err := st.change(ctx, notice{}, func(tx *tx) error {
 			// Locks the row until the commit: one placer at a time, and the next sees what this one placed.
 			var last int64
-			if err := tx.QueryRowContext(tx.ctx, `UPDATE event_place SET last = last WHERE one = 1 RETURNING last`).Scan(&last); err != nil {
+			if err := tx.QueryRowContext(tx.ctx,
+				`UPDATE event_place SET last = last WHERE one = 1 RETURNING last`).Scan(&last); err != nil {
 				return err
 			}
 			n, err := tx.affected(`UPDATE event SET pos = $1 + fresh.place,

@@ -23,7 +23,8 @@ func (st *invoiceStore) AddInvoice(ctx context.Context, in *invoice.Invoice) err
 		return err
 	}
 	err = st.change(ctx, notice{}, func(tx *tx) error {
-		return tx.exec(`INSERT INTO invoice (id, version, merchant, account, reference, status, created_at, body) VALUES ($1, 1, $2, $3, $4, $5, $6, $7)`,
+		return tx.exec(
+			`INSERT INTO invoice (id, version, merchant, account, reference, status, created_at, body) VALUES ($1, 1, $2, $3, $4, $5, $6, $7)`,
 			in.ID, in.Merchant, in.Account, in.Reference, string(in.Status), micros(in.CreatedAt), string(body))
 	})
 	if unique(err) {

@@ -22,7 +22,9 @@ func (st *queue) Enqueue(ctx context.Context, js ...jobs.Job) error {
 }
 
 // Claim leases due jobs to the worker, oldest due first.
-func (st *queue) Claim(ctx context.Context, worker string, now time.Time, lease time.Duration, n int) (claimed []jobs.Job, err error) {
+func (st *queue) Claim(ctx context.Context, worker string, now time.Time, lease time.Duration, n int) (
+	claimed []jobs.Job, err error,
+) {
 	skip := ""
 	if st.pg {
 		skip = " FOR UPDATE SKIP LOCKED"
@@ -103,10 +105,11 @@ func (st *queue) FreeAll(ctx context.Context) error {
 }
 
 // Hasten makes waiting jobs of the kinds that are due by a time due now.
-func (st *queue) Hasten(ctx context.Context, now, by time.Time, kinds ...string) error {
+func (st *queue) RunNow(ctx context.Context, now, by time.Time, kinds ...string) error {
 	return st.change(ctx, notice{jobs: true}, func(tx *tx) error {
 		for _, kind := range kinds {
-			if err := tx.exec(`UPDATE job SET run_at = $1 WHERE kind = $2 AND run_at > $1 AND run_at <= $3`, micros(now), kind, micros(by)); err != nil {
+			if err := tx.exec(`UPDATE job SET run_at = $1 WHERE kind = $2 AND run_at > $1 AND run_at <= $3`, micros(now), kind,
+				micros(by)); err != nil {
 				return err
 			}
 		}

@@ -119,7 +119,7 @@ func every(t *testing.T) map[string][]any {
 	ok(st.Webhooks().Own(ctx, 10))
 	delete(s.all, `UPDATE event SET merchant = NULL`)
 	ok(st.Backlog(ctx))
-	ok(nil, st.Hasten(ctx, noon, noon, "k"))
+	ok(nil, st.RunNow(ctx, noon, noon, "k"))
 	ok(nil, st.Health(ctx))
 	ok(st.Tag(ctx, "shop"))
 	ok(nil, st.Revoke(ctx, "hash", noon))

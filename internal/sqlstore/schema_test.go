@@ -31,7 +31,7 @@ func TestAStartOnANewerSchemaIsRefusedAndARunningStoreMayNotWrite(t *testing.T) 
 }
 
 // During a rolling upgrade the machines of the older version work on.
-func TestANewerSchemaThatSaysSoCanBeLivedWith(t *testing.T) {
+func TestANewerSchemaThatDeclaresItselfCompatibleIsAccepted(t *testing.T) {
 	t.Parallel()
 	engines(t, func(t *testing.T, o sqlstore.Options) {
 		st := open(t, o)

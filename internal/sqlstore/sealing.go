@@ -28,11 +28,11 @@ func (k SealingKey) InUse() bool {
 
 // Front is a running front with the ids of its sealing keys.
 type Front struct {
-	ID     string
-	Name   string // of its machine
-	Seals  string
-	Opens  []string // Seals among them
-	SeenAt time.Time
+	ID    string
+	Name  string // of its machine
+	Seals string
+	Opens []string // Seals among them
+	Seen  time.Time
 }
 
 // KeyFault is a reason why a front must not run with its sealing keys.
@@ -64,7 +64,8 @@ func sealingKeys(ctx context.Context, db querier) ([]SealingKey, error) {
 	return scanAll(rows, func() (k SealingKey, err error) {
 		var added, sealing, clean, leaving, retired int64
 		err = rows.Scan(&k.ID, &added, &sealing, &clean, &leaving, &retired)
-		k.AddedAt, k.SealingSince, k.CleanAt, k.LeavingAt, k.RetiredAt = instant(added), instant(sealing), instant(clean), instant(leaving), instant(retired)
+		k.AddedAt, k.SealingSince, k.CleanAt, k.LeavingAt, k.RetiredAt = instant(added), instant(sealing), instant(clean),
+			instant(leaving), instant(retired)
 		return k, err
 	})
 }
@@ -86,7 +87,7 @@ func fronts(ctx context.Context, db querier, now time.Time) ([]Front, error) {
 		if err := rows.Scan(&f.ID, &f.Name, &f.Seals, &opens, &seen); err != nil {
 			return f, err
 		}
-		f.SeenAt = instant(seen)
+		f.Seen = instant(seen)
 		return f, json.Unmarshal([]byte(opens), &f.Opens)
 	})
 }
@@ -142,7 +143,7 @@ func admit(me Front, keys []SealingKey, others []Front, now time.Time) (doubtful
 			if !slices.Contains(f.Opens, me.Seals) {
 				return nil, &KeyFault{
 					fmt.Sprintf("key %s is to seal here, and %s, seen %s ago, cannot open it", me.Seals, f.Name,
-						now.Sub(f.SeenAt).Round(time.Second)),
+						now.Sub(f.Seen).Round(time.Second)),
 					`add it there first in a line that begins with "open:", and restart; ` +
 						"a machine that was killed counts for " + FrontGone.String(),
 				}
@@ -169,7 +170,9 @@ func (st *sealingStore) Admit(ctx context.Context, me Front) (doubtful []string,
 // Join enters a front among those that run, and its keys among those that are known. needed tells whether anything that is
 // kept is still sealed with one of these keys; it is asked where the front lacks a key that was in use, and if not, the key
 // is retired. *KeyFault.
-func (st *sealingStore) Join(ctx context.Context, me Front, needed func(context.Context, []string) (map[string]int, error)) error {
+func (st *sealingStore) Join(
+	ctx context.Context, me Front, needed func(context.Context, []string) (map[string]int, error),
+) error {
 	for {
 		doubtful, err := st.enter(ctx, me)
 		if err != nil || len(doubtful) == 0 {

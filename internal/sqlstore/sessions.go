@@ -17,7 +17,7 @@ import (
 // sessionStore keeps sessions with their attempts, runs, calls and events.
 type sessionStore struct{ *database }
 
-// Create saves a new session and sets its Version and RefBase.
+// Create saves a new session and sets its Version and EarlierAttempts.
 func (st *sessionStore) Create(ctx context.Context, s *session.Session, c session.Change) error {
 	base, collisions := 0, 0
 	err := st.change(ctx, notice{s.ID, len(c.Jobs) > 0}, func(tx *tx) error {
@@ -40,7 +40,7 @@ func (st *sessionStore) Create(ctx context.Context, s *session.Session, c sessio
 		}
 		s.BodyVersion = session.BodyVersion
 		stored := *s
-		stored.RefBase = base
+		stored.EarlierAttempts = base
 		body, err := json.Marshal(&stored)
 		if err != nil {
 			return err
@@ -62,7 +62,7 @@ func (st *sessionStore) Create(ctx context.Context, s *session.Session, c sessio
 		return st.attach(tx, s, c)
 	})
 	if err == nil {
-		s.Version, s.RefBase = 1, base
+		s.Version, s.EarlierAttempts = 1, base
 	}
 	return err
 }
@@ -72,18 +72,20 @@ func (st *sessionStore) Create(ctx context.Context, s *session.Session, c sessio
 // used the account before.
 func referenceBase(tx *tx, s *session.Session) (base int, err error) {
 	if err := tx.QueryRowContext(tx.ctx, `SELECT COUNT(*) FROM attempt
-		WHERE account = $1 AND order_id = $2 AND (SELECT merchant FROM session WHERE id = attempt.session) = $3`, s.Account, s.OrderID, s.Merchant).Scan(&base); err != nil {
+		WHERE account = $1 AND order_id = $2 AND (SELECT merchant FROM session WHERE id = attempt.session) = $3`, s.Account, s.OrderID,
+		s.Merchant).Scan(&base); err != nil {
 		return 0, err
 	}
 	try := *s
 	for {
-		try.RefBase = base
+		try.EarlierAttempts = base
 		args, place := []any{s.Account}, map[string]int{}
 		for n := 1; n <= session.MaxAttempts; n++ {
 			args = append(args, try.Reference(n))
 			place[try.Reference(n)] = n
 		}
-		rows, err := tx.QueryContext(tx.ctx, `SELECT reference FROM attempt WHERE account = $1 AND reference IN `+list(2, session.MaxAttempts), args...)
+		rows, err := tx.QueryContext(tx.ctx,
+			`SELECT reference FROM attempt WHERE account = $1 AND reference IN `+list(2, session.MaxAttempts), args...)
 		if err != nil {
 			return 0, err
 		}
@@ -318,7 +320,8 @@ func (st *sessionStore) List(ctx context.Context, f session.Filter) ([]*session.
 	}
 	if f.Before != "" { // looked up first: its place never changes, and the page is then a plain range of an index
 		var at int64
-		err := st.r.QueryRowContext(ctx, `SELECT created_at FROM session WHERE id = $1 AND merchant = $2`, f.Before, f.Merchant).Scan(&at)
+		err := st.r.QueryRowContext(ctx, `SELECT created_at FROM session WHERE id = $1 AND merchant = $2`, f.Before,
+			f.Merchant).Scan(&at)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil, nil
 		}
@@ -331,7 +334,8 @@ func (st *sessionStore) List(ctx context.Context, f session.Filter) ([]*session.
 	if f.Limit < 1 || f.Limit > maxPage {
 		f.Limit = maxPage
 	}
-	return st.sessions(ctx, fmt.Sprintf("%s ORDER BY created_at DESC, id DESC LIMIT %d", strings.Join(where, " AND "), f.Limit), args...)
+	return st.sessions(ctx, fmt.Sprintf("%s ORDER BY created_at DESC, id DESC LIMIT %d", strings.Join(where, " AND "), f.Limit),
+		args...)
 }
 
 // sessions reads sessions whole, newest first, in one statement and so as of one moment. SQLite does not change the order of

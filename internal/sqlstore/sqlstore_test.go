@@ -191,7 +191,7 @@ func TestWhatIsDueSoonIsDueNowAndNothingElse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := st.Hasten(t.Context(), now, now.Add(time.Minute), "a"); err != nil {
+	if err := st.RunNow(t.Context(), now, now.Add(time.Minute), "a"); err != nil {
 		t.Fatal(err)
 	}
 	due, err := st.Claim(t.Context(), "w", now, time.Second, 10)
@@ -502,7 +502,7 @@ func TestALateApprovalIsSavedWhileTheOrderIDIsBeingClaimed(t *testing.T) {
 		id := strconv.Itoa(round)
 		paid := create(t, st, "paid-"+id)
 		paid.Attempts = []*session.Attempt{{N: 1, State: session.Abandoned, Ref: providers.Ref{Reference: id}}}
-		paid.End = session.Expired
+		paid.ClosedReason = session.Expired
 		if err := st.Save(t.Context(), paid, session.Change{}); err != nil {
 			t.Fatal(err)
 		}

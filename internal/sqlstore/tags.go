@@ -22,7 +22,8 @@ func (st *merchantStore) Tag(ctx context.Context, owner string) (tag string, err
 	}
 	err = st.change(ctx, notice{}, func(tx *tx) error {
 		// Another process may make this merchant's, or draw the same for another merchant: nothing is inserted then.
-		if err := tx.exec(`INSERT INTO merchant_tag (merchant, tag) VALUES ($1, $2) ON CONFLICT DO NOTHING`, owner, newTag()); err != nil {
+		if err := tx.exec(`INSERT INTO merchant_tag (merchant, tag) VALUES ($1, $2) ON CONFLICT DO NOTHING`, owner,
+			newTag()); err != nil {
 			return err
 		}
 		err := read(tx.QueryRowContext(tx.ctx, query, owner))

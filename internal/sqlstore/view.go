@@ -51,5 +51,6 @@ func readOnly(o Options) (*sql.DB, error) {
 		return nil, ErrNoTables
 	}
 	q := url.Values{"_pragma": {"busy_timeout(5000)", "query_only(1)"}}
-	return sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String())
+	return sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(),
+		RawQuery: q.Encode()}).String())
 }

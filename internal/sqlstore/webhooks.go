@@ -25,8 +25,8 @@ type Webhooks struct {
 	reserve int
 }
 
-// SetReserve says how many hands endpoints that fail leave free for those that do not. It comes before any claim.
-func (w *Webhooks) SetReserve(hands int) { w.reserve = hands }
+// SetReserve says how many workers endpoints that fail leave free for those that do not. It comes before any claim.
+func (w *Webhooks) SetReserve(workers int) { w.reserve = workers }
 
 var _ webhook.Store = (*Webhooks)(nil)
 
@@ -71,11 +71,13 @@ func (w *Webhooks) insertEndpoint(tx *tx, e webhook.Endpoint) error {
 	if err != nil {
 		return err
 	}
-	err = tx.exec(`INSERT INTO webhook_endpoint (id, num, merchant, url, session_url, enabled, description, events, created_at, updated_at,
+	err = tx.exec(
+		`INSERT INTO webhook_endpoint (id, num, merchant, url, session_url, enabled, description, events, created_at, updated_at,
 		deleted_at, failures, failing_since, failing, last_seq, last_event, due_at, holder, held_until, claims)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, 0, FALSE, 0, 0, 0, '', 0, 0)
 		ON CONFLICT (merchant, url) WHERE session_url DO NOTHING`,
-		e.ID, w.st.newJobID(), e.Merchant, e.URL, e.SessionURL, e.Enabled, e.Description, string(events), micros(e.CreatedAt), micros(e.UpdatedAt))
+		e.ID, w.st.newJobID(), e.Merchant, e.URL, e.SessionURL, e.Enabled, e.Description, string(events), micros(e.CreatedAt),
+		micros(e.UpdatedAt))
 	if unique(err) { // num: see newJobID
 		return errAgain
 	}
@@ -153,7 +155,9 @@ func lockEndpoint(tx *tx, merchant, id string, more ...any) (webhook.Endpoint, e
 }
 
 // ChangeEndpoint lets change alter what the merchant may alter.
-func (w *Webhooks) ChangeEndpoint(ctx context.Context, merchant, id string, now time.Time, change func(*webhook.Endpoint) error) (e webhook.Endpoint, err error) {
+func (w *Webhooks) ChangeEndpoint(
+	ctx context.Context, merchant, id string, now time.Time, change func(*webhook.Endpoint) error,
+) (e webhook.Endpoint, err error) {
 	err = w.st.change(ctx, notice{}, func(tx *tx) error {
 		if e, err = lockEndpoint(tx, merchant, id); err != nil {
 			return err
@@ -171,7 +175,7 @@ func (w *Webhooks) ChangeEndpoint(ctx context.Context, merchant, id string, now 
 		}
 		e.UpdatedAt = now
 		if e.URL != before.URL || e.Enabled && !before.Enabled {
-			e.Line = webhook.Line{}
+			e.QueueState = webhook.QueueState{}
 		}
 		switch waiting, err := pending(tx, id); {
 		case err != nil:
@@ -183,13 +187,15 @@ func (w *Webhooks) ChangeEndpoint(ctx context.Context, merchant, id string, now 
 		}
 		return tx.exec(`UPDATE webhook_endpoint SET url = $2, description = $3, events = $4, enabled = $5, updated_at = $6,
 			failures = $7, failing_since = $8, failing = $9, due_at = $10 WHERE id = $1`,
-			id, e.URL, e.Description, string(events), e.Enabled, micros(now), e.Failures, micros(e.FailingSince), e.Failing, micros(e.NextTry))
+			id, e.URL, e.Description, string(events), e.Enabled, micros(now), e.Failures, micros(e.FailingSince), e.Failing,
+			micros(e.NextTry))
 	})
 	return e, err
 }
 
 func pending(tx *tx, endpoint string) (some bool, err error) {
-	err = tx.QueryRowContext(tx.ctx, `SELECT EXISTS (SELECT 1 FROM webhook_delivery WHERE endpoint = $1 AND state = 'pending')`, endpoint).Scan(&some)
+	err = tx.QueryRowContext(tx.ctx, `SELECT EXISTS (SELECT 1 FROM webhook_delivery WHERE endpoint = $1 AND state = 'pending')`,
+		endpoint).Scan(&some)
 	return some, err
 }
 
@@ -200,7 +206,8 @@ func (w *Webhooks) DeleteEndpoint(ctx context.Context, merchant, id string, now 
 		if err != nil {
 			return err
 		}
-		if err := tx.exec(`UPDATE webhook_delivery SET state = 'cancelled', ended_at = $2 WHERE endpoint = $1 AND state = 'pending'`, id, micros(now)); err != nil {
+		if err := tx.exec(`UPDATE webhook_delivery SET state = 'cancelled', ended_at = $2 WHERE endpoint = $1 AND state = 'pending'`,
+			id, micros(now)); err != nil {
 			return err
 		}
 		if !e.SessionURL {
@@ -209,7 +216,8 @@ func (w *Webhooks) DeleteEndpoint(ctx context.Context, merchant, id string, now 
 			}
 		}
 		// One that a session named may be named again: it must not stand in the way of its like.
-		return tx.exec(`UPDATE webhook_endpoint SET deleted_at = $2, enabled = FALSE, session_url = FALSE, due_at = 0 WHERE id = $1`, id, micros(now))
+		return tx.exec(`UPDATE webhook_endpoint SET deleted_at = $2, enabled = FALSE, session_url = FALSE, due_at = 0 WHERE id = $1`,
+			id, micros(now))
 	})
 }
 
@@ -238,9 +246,11 @@ func putKeys(tx *tx, signer string, keys []webhook.Key, version int64) error {
 	}
 	var n int64
 	if version == 0 {
-		n, err = tx.affected(`INSERT INTO webhook_signer (signer, version, keys) VALUES ($1, 1, $2) ON CONFLICT (signer) DO NOTHING`, signer, string(text))
+		n, err = tx.affected(`INSERT INTO webhook_signer (signer, version, keys) VALUES ($1, 1, $2) ON CONFLICT (signer) DO NOTHING`,
+			signer, string(text))
 	} else {
-		n, err = tx.affected(`UPDATE webhook_signer SET keys = $2, version = version + 1 WHERE signer = $1 AND version = $3`, signer, string(text), version)
+		n, err = tx.affected(`UPDATE webhook_signer SET keys = $2, version = version + 1 WHERE signer = $1 AND version = $3`, signer,
+			string(text), version)
 	}
 	if err == nil && n == 0 {
 		err = webhook.ErrConflict
@@ -306,13 +316,14 @@ func fedEvents(ctx context.Context, q querier, where, merchant string, args ...a
 }
 
 // Feed turns the next events into deliveries. The one row of webhook_feed is locked from the reading to the commit: one
-// feeder at a time, and so one order for every line.
+// feeder at a time, and so one order for every queue.
 func (w *Webhooks) Feed(ctx context.Context, now time.Time, limit int) (count int, err error) {
 	if err := w.st.place(ctx); err != nil {
 		return 0, err
 	}
 	var some bool
-	if err := w.st.r.QueryRowContext(ctx, `SELECT f.pos < p.last FROM webhook_feed f, event_place p`).Scan(&some); err != nil || !some {
+	err = w.st.r.QueryRowContext(ctx, `SELECT f.pos < p.last FROM webhook_feed f, event_place p`).Scan(&some)
+	if err != nil || !some {
 		return 0, err
 	}
 	err = w.st.change(ctx, notice{}, func(tx *tx) error {
@@ -326,12 +337,12 @@ func (w *Webhooks) Feed(ctx context.Context, now time.Time, limit int) (count in
 			return err
 		}
 		count = len(events)
-		lines, err := w.route(tx, events, now)
+		queues, err := w.route(tx, events, now)
 		if err != nil {
 			return err
 		}
-		for _, id := range slices.Sorted(maps.Keys(lines)) { // in one order everywhere
-			if err := w.append(tx, id, lines[id], false, now); err != nil {
+		for _, id := range slices.Sorted(maps.Keys(queues)) { // in one order everywhere
+			if err := w.append(tx, id, queues[id], false, now); err != nil {
 				return err
 			}
 		}
@@ -344,7 +355,7 @@ func (w *Webhooks) Feed(ctx context.Context, now time.Time, limit int) (count in
 func (w *Webhooks) route(tx *tx, events []fed, now time.Time) (map[string][]webhook.Event, error) {
 	own := map[string][]webhook.Endpoint{}
 	named := map[[2]string]string{} // merchant, URL
-	lines := map[string][]webhook.Event{}
+	queues := map[string][]webhook.Event{}
 	for _, e := range events {
 		endpoints, known := own[e.Merchant]
 		if !known {
@@ -361,7 +372,7 @@ func (w *Webhooks) route(tx *tx, events []fed, now time.Time) (map[string][]webh
 		told := false
 		for _, p := range endpoints {
 			if p.Wants(e.Type) {
-				lines[p.ID] = append(lines[p.ID], e.Event)
+				queues[p.ID] = append(queues[p.ID], e.Event)
 				told = told || p.URL == e.url
 			}
 		}
@@ -378,10 +389,10 @@ func (w *Webhooks) route(tx *tx, events []fed, now time.Time) (map[string][]webh
 			named[name] = id
 		}
 		if id != "" {
-			lines[id] = append(lines[id], e.Event)
+			queues[id] = append(queues[id], e.Event)
 		}
 	}
-	return lines, nil
+	return queues, nil
 }
 
 // named finds the endpoint that stands for an address that sessions name, and makes it when it is first needed; "" where
@@ -406,8 +417,8 @@ func (w *Webhooks) named(tx *tx, merchant, url string, now time.Time) (id string
 	return id, nil
 }
 
-// append puts events at the end of an endpoint's line. A line at rest becomes due; one that waits for a retry is tried
-// webhook.Line.Probe after its last try at the latest, or now if the events are sent again by wish. An endpoint that is gone
+// append puts events at the end of an endpoint's queue. A queue at rest becomes due; one that waits for a retry is tried
+// webhook.QueueState.Probe after its last try at the latest, or now if the merchant had them sent again. An endpoint that is gone
 // or disabled gets nothing.
 func (w *Webhooks) append(tx *tx, endpoint string, events []webhook.Event, resend bool, now time.Time) error {
 	if len(events) == 0 {
@@ -415,7 +426,8 @@ func (w *Webhooks) append(tx *tx, endpoint string, events []webhook.Event, resen
 	}
 	var seq, tried int64
 	e, err := scanEndpoint(tx.QueryRowContext(tx.ctx, `UPDATE webhook_endpoint SET last_seq = last_seq + $2
-		WHERE id = $1 AND enabled AND deleted_at = 0 RETURNING `+endpointColumns+`, last_seq, tried_at`, endpoint, len(events)), &seq, &tried)
+		WHERE id = $1 AND enabled AND deleted_at = 0 RETURNING `+endpointColumns+`, last_seq, tried_at`, endpoint, len(events)), &seq,
+		&tried)
 	if errors.Is(err, webhook.ErrNotFound) {
 		return nil
 	}
@@ -462,12 +474,13 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// heldBy is the fence of a line.
+// heldBy is the condition that the job still holds its queue.
 const heldBy = ` num = $1 AND holder = $2 AND claims = $3 AND holder <> '' AND deleted_at = 0 `
 
-// Next is the head of the line that the job holds.
+// Next is the head of the queue that the job holds.
 func (w *Webhooks) Next(ctx context.Context, job jobs.Job, now time.Time) (*webhook.Delivery, webhook.Endpoint, error) {
-	e, err := scanEndpoint(w.st.r.QueryRowContext(ctx, `SELECT `+endpointColumns+` FROM webhook_endpoint WHERE`+heldBy, job.ID, job.Worker, job.Attempt))
+	e, err := scanEndpoint(w.st.r.QueryRowContext(ctx, `SELECT `+endpointColumns+` FROM webhook_endpoint WHERE`+heldBy, job.ID,
+		job.Worker, job.Attempt))
 	if errors.Is(err, webhook.ErrNotFound) {
 		return nil, e, webhook.ErrLost
 	}
@@ -482,11 +495,12 @@ func (w *Webhooks) Next(ctx context.Context, job jobs.Job, now time.Time) (*webh
 	return &d, e, err
 }
 
-// Record stores a try and moves the line on.
+// Record stores a try and moves the queue on.
 func (w *Webhooks) Record(ctx context.Context, job jobs.Job, delivery string, t webhook.Try, now time.Time) error {
 	return w.st.change(ctx, notice{}, func(tx *tx) error {
 		var n int64
-		e, err := scanEndpoint(tx.QueryRowContext(tx.ctx, `UPDATE webhook_endpoint SET num = num WHERE`+heldBy+`RETURNING `+endpointColumns+`, last_event`,
+		e, err := scanEndpoint(tx.QueryRowContext(tx.ctx,
+			`UPDATE webhook_endpoint SET num = num WHERE`+heldBy+`RETURNING `+endpointColumns+`, last_event`,
 			job.ID, job.Worker, job.Attempt), &n)
 		if errors.Is(err, webhook.ErrNotFound) {
 			return webhook.ErrLost
@@ -497,10 +511,11 @@ func (w *Webhooks) Record(ctx context.Context, job jobs.Job, delivery string, t 
 		if err := recordTry(tx, e.ID, delivery, t, now); err != nil {
 			return err
 		}
-		line, wait, event := e.After(t, now)
+		queue, wait, event := e.After(t, now)
 		if !t.OK() && !t.Unsigned {
 			if err := tx.exec(`UPDATE webhook_delivery SET state = 'given_up', ended_at = $2
-				WHERE endpoint = $1 AND state = 'pending' AND created_at <= $3`, e.ID, micros(now), micros(now.Add(-webhook.GiveUpAfter))); err != nil {
+				WHERE endpoint = $1 AND state = 'pending' AND created_at <= $3`, e.ID, micros(now),
+				micros(now.Add(-webhook.GiveUpAfter))); err != nil {
 				return err
 			}
 		}
@@ -518,14 +533,15 @@ func (w *Webhooks) Record(ctx context.Context, job jobs.Job, delivery string, t 
 				WHERE endpoint = $1 AND state = 'pending' ORDER BY seq DESC LIMIT 1`, e.ID).Scan(&newest); err != nil {
 				return err
 			}
-			if probe := now.Add(line.Probe(now)); !t.Unsigned && instant(newest).After(t.At) && probe.Before(due) {
+			if probe := now.Add(queue.Probe(now)); !t.Unsigned && instant(newest).After(t.At) && probe.Before(due) {
 				due = probe
 			}
 		}
 		if event != "" {
 			n++
 			data, err := json.Marshal(map[string]any{
-				"endpoint": e.ID, "url": e.URL, "failures": max(line.Failures, e.Failures), "failing_since": cmpTime(line.FailingSince, e.FailingSince).Format(time.RFC3339Nano),
+				"endpoint": e.ID, "url": e.URL, "failures": max(queue.Failures, e.Failures),
+				"failing_since": cmpTime(queue.FailingSince, e.FailingSince).Format(time.RFC3339Nano),
 			})
 			if err != nil {
 				return err
@@ -535,8 +551,9 @@ func (w *Webhooks) Record(ctx context.Context, job jobs.Job, delivery string, t 
 				return err
 			}
 		}
-		return tx.exec(`UPDATE webhook_endpoint SET failures = $2, failing_since = $3, failing = $4, due_at = $5, last_event = $6, tried_at = $7
-			WHERE id = $1`, e.ID, line.Failures, micros(line.FailingSince), line.Failing, micros(due), n, micros(now))
+		return tx.exec(
+			`UPDATE webhook_endpoint SET failures = $2, failing_since = $3, failing = $4, due_at = $5, last_event = $6, tried_at = $7
+			WHERE id = $1`, e.ID, queue.Failures, micros(queue.FailingSince), queue.Failing, micros(due), n, micros(now))
 	})
 }
 
@@ -581,7 +598,8 @@ const deliveryColumns = `id, endpoint, merchant, event, session, n, type, body, 
 func scanDelivery(row scanner) (d webhook.Delivery, err error) {
 	var created, ended int64
 	var body, state string
-	err = row.Scan(&d.ID, &d.Endpoint, &d.Merchant, &d.Event, &d.Session, &d.N, &d.Type, &body, &state, &d.Resend, &d.Tries, &created, &ended)
+	err = row.Scan(&d.ID, &d.Endpoint, &d.Merchant, &d.Event, &d.Session, &d.N, &d.Type, &body, &state, &d.Resend, &d.Tries,
+		&created, &ended)
 	if errors.Is(err, sql.ErrNoRows) {
 		return d, webhook.ErrNotFound
 	}
@@ -599,7 +617,7 @@ func (w *Webhooks) Deliveries(ctx context.Context, f webhook.Filter) ([]webhook.
 		}
 	}
 	place := "num"
-	if f.Endpoint != "" && f.Event == "" && (f.State == "" || f.State == webhook.Delivered) { // its line's own order
+	if f.Endpoint != "" && f.Event == "" && (f.State == "" || f.State == webhook.Delivered) { // its queue's own order
 		place = "seq"
 		args = append(args, f.Endpoint)
 		where = []string{"endpoint = (SELECT id FROM webhook_endpoint WHERE id = $2 AND merchant = $1)"}
@@ -625,7 +643,8 @@ func (w *Webhooks) Deliveries(ctx context.Context, f webhook.Filter) ([]webhook.
 
 // Delivery reads one of the merchant's with its tries, oldest first.
 func (w *Webhooks) Delivery(ctx context.Context, merchant, id string) (webhook.Delivery, []webhook.Try, error) {
-	d, err := scanDelivery(w.st.r.QueryRowContext(ctx, `SELECT `+deliveryColumns+` FROM webhook_delivery WHERE id = $1 AND merchant = $2`, id, merchant))
+	d, err := scanDelivery(w.st.r.QueryRowContext(ctx,
+		`SELECT `+deliveryColumns+` FROM webhook_delivery WHERE id = $1 AND merchant = $2`, id, merchant))
 	if err != nil {
 		return d, nil, err
 	}
@@ -643,10 +662,11 @@ func (w *Webhooks) Delivery(ctx context.Context, merchant, id string) (webhook.D
 	return d, tries, err
 }
 
-// Resend puts a delivery's event at the end of its endpoint's line again.
+// Resend puts a delivery's event at the end of its endpoint's queue again.
 func (w *Webhooks) Resend(ctx context.Context, merchant, id string, now time.Time) (d webhook.Delivery, err error) {
 	err = w.st.change(ctx, notice{}, func(tx *tx) error {
-		if d, err = scanDelivery(tx.QueryRowContext(tx.ctx, `SELECT `+deliveryColumns+` FROM webhook_delivery WHERE id = $1 AND merchant = $2`, id, merchant)); err != nil {
+		if d, err = scanDelivery(tx.QueryRowContext(tx.ctx,
+			`SELECT `+deliveryColumns+` FROM webhook_delivery WHERE id = $1 AND merchant = $2`, id, merchant)); err != nil {
 			return err
 		}
 		var seq int64
@@ -670,7 +690,8 @@ func (w *Webhooks) Resend(ctx context.Context, merchant, id string, now time.Tim
 		d.ID, d.State, d.Resend, d.Tries, d.CreatedAt, d.EndedAt = newID("wd_"), webhook.Pending, true, 0, now, time.Time{}
 		err = tx.exec(`INSERT INTO webhook_delivery (id, num, endpoint, seq, merchant, event, session, n, type, body,
 			state, resend, tries, created_at, ended_at) VALUES `+values(1, 15),
-			d.ID, w.st.newJobID(), d.Endpoint, seq+1, d.Merchant, d.Event, d.Session, d.N, d.Type, string(d.Body), string(d.State), true, 0, micros(now), 0)
+			d.ID, w.st.newJobID(), d.Endpoint, seq+1, d.Merchant, d.Event, d.Session, d.N, d.Type, string(d.Body), string(d.State), true,
+			0, micros(now), 0)
 		if unique(err) {
 			return errAgain
 		}
@@ -682,7 +703,7 @@ func (w *Webhooks) Resend(ctx context.Context, merchant, id string, now time.Tim
 	return d, err
 }
 
-// ResendRange puts the events of a span at the end of an endpoint's line again; those that wait in it are left there.
+// ResendRange puts the events of a span at the end of an endpoint's queue again; those that wait in it are left there.
 func (w *Webhooks) ResendRange(ctx context.Context, merchant, endpoint string, from, to, now time.Time) (count int, err error) {
 	if err := w.st.place(ctx); err != nil {
 		return 0, err
@@ -700,12 +721,14 @@ func (w *Webhooks) ResendRange(ctx context.Context, merchant, endpoint string, f
 		if err := tx.QueryRowContext(tx.ctx, `SELECT pos FROM webhook_feed`).Scan(&fedTo); err != nil {
 			return err
 		}
-		events, err := fedEvents(tx.ctx, tx, `at >= $1 AND at < $2 AND pos IS NOT NULL`, merchant, micros(from), micros(to), webhook.MaxResend+1)
+		events, err := fedEvents(tx.ctx, tx, `at >= $1 AND at < $2 AND pos IS NOT NULL`, merchant, micros(from), micros(to),
+			webhook.MaxResend+1)
 		if err != nil {
 			return err
 		}
 		if len(events) > webhook.MaxResend {
-			return &webhook.Fault{Field: "to", Text: fmt.Sprintf("holds more than %d events together with from; ask for less at once", webhook.MaxResend)}
+			return &webhook.Fault{Field: "to", Text: fmt.Sprintf("holds more than %d events together with from; ask for less at once",
+				webhook.MaxResend)}
 		}
 		rows, err := tx.QueryContext(tx.ctx, `SELECT event FROM webhook_delivery WHERE endpoint = $1 AND state = 'pending'`, endpoint)
 		if err != nil {
@@ -730,14 +753,16 @@ func (w *Webhooks) ResendRange(ctx context.Context, merchant, endpoint string, f
 // Cancel ends a pending delivery; those behind it are tried now.
 func (w *Webhooks) Cancel(ctx context.Context, merchant, id string, now time.Time) (d webhook.Delivery, err error) {
 	err = w.st.change(ctx, notice{}, func(tx *tx) error {
-		if d, err = scanDelivery(tx.QueryRowContext(tx.ctx, `SELECT `+deliveryColumns+` FROM webhook_delivery WHERE id = $1 AND merchant = $2`, id, merchant)); err != nil {
+		if d, err = scanDelivery(tx.QueryRowContext(tx.ctx,
+			`SELECT `+deliveryColumns+` FROM webhook_delivery WHERE id = $1 AND merchant = $2`, id, merchant)); err != nil {
 			return err
 		}
-		// The line first, as everywhere; then the delivery as it is now.
+		// The queue first, as everywhere; then the delivery as it is now.
 		if err := tx.exec(`UPDATE webhook_endpoint SET num = num WHERE id = $1`, d.Endpoint); err != nil {
 			return err
 		}
-		switch n, err := tx.affected(`UPDATE webhook_delivery SET state = 'cancelled', ended_at = $2 WHERE id = $1 AND state = 'pending'`, id, micros(now)); {
+		switch n, err := tx.affected(
+			`UPDATE webhook_delivery SET state = 'cancelled', ended_at = $2 WHERE id = $1 AND state = 'pending'`, id, micros(now)); {
 		case err != nil:
 			return err
 		case n == 0:
@@ -760,7 +785,8 @@ func (w *Webhooks) Cancel(ctx context.Context, merchant, id string, now time.Tim
 // Sweep removes what ended long ago.
 func (w *Webhooks) Sweep(ctx context.Context, before time.Time, limit int) (count int, err error) {
 	err = w.st.change(ctx, notice{}, func(tx *tx) error {
-		rows, err := tx.QueryContext(tx.ctx, `SELECT id FROM webhook_delivery WHERE ended_at > 0 AND ended_at < $1 ORDER BY ended_at LIMIT $2`, micros(before), limit)
+		rows, err := tx.QueryContext(tx.ctx,
+			`SELECT id FROM webhook_delivery WHERE ended_at > 0 AND ended_at < $1 ORDER BY ended_at LIMIT $2`, micros(before), limit)
 		if err != nil {
 			return err
 		}
@@ -792,7 +818,7 @@ func (w *Webhooks) Sweep(ctx context.Context, before time.Time, limit int) (coun
 
 // The queue: one job per endpoint with something to send.
 
-// Enqueue has lines with something to send tried at RunAt.
+// Enqueue has queues with something to send tried at RunAt.
 func (w *Webhooks) Enqueue(ctx context.Context, js ...jobs.Job) error {
 	return w.st.change(ctx, notice{}, func(tx *tx) error {
 		for _, j := range slices.SortedFunc(slices.Values(js), func(a, b jobs.Job) int { return cmp.Compare(a.Key, b.Key) }) {
@@ -804,12 +830,15 @@ func (w *Webhooks) Enqueue(ctx context.Context, js ...jobs.Job) error {
 	})
 }
 
-// Claim leases due lines to the worker: first those that do not fail, oldest due first; then, while more than the reserve of
-// hands are free, those that do.
-func (w *Webhooks) Claim(ctx context.Context, worker string, now time.Time, lease time.Duration, n int) (claimed []jobs.Job, err error) {
+// Claim leases due queues to the worker: first those that do not fail, oldest due first; then, while more than the reserve of
+// workers are free, those that do.
+func (w *Webhooks) Claim(ctx context.Context, worker string, now time.Time, lease time.Duration, n int) (
+	claimed []jobs.Job, err error,
+) {
 	const due = ` due_at > 0 AND due_at <= $1 AND (holder = '' OR held_until < $1) `
 	var some bool
-	if err := w.st.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM webhook_endpoint WHERE`+due+`)`, micros(now)).Scan(&some); err != nil || !some {
+	if err := w.st.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM webhook_endpoint WHERE`+due+`)`,
+		micros(now)).Scan(&some); err != nil || !some {
 		return nil, err
 	}
 	skip := ""
@@ -853,24 +882,26 @@ func (w *Webhooks) Claim(ctx context.Context, worker string, now time.Time, leas
 	return claimed, nil
 }
 
-// Extend pushes the lease of the worker's lines to now+lease.
+// Extend pushes the lease of the worker's queues to now+lease.
 func (w *Webhooks) Extend(ctx context.Context, worker string, now time.Time, lease time.Duration) error {
 	return w.st.change(ctx, notice{}, func(tx *tx) error {
 		return tx.exec(`UPDATE webhook_endpoint SET held_until = $2 WHERE holder = $1 AND holder <> ''`, worker, micros(now.Add(lease)))
 	})
 }
 
-// Done lets a line go, if the fence still fits. When it is due again Record has said already.
+// Done lets a queue go, if the fence still fits. When it is due again Record has said already.
 func (w *Webhooks) Done(ctx context.Context, j jobs.Job) error {
 	return w.st.change(ctx, notice{}, func(tx *tx) error {
-		return tx.exec(`UPDATE webhook_endpoint SET holder = '', held_until = 0 WHERE num = $1 AND holder = $2 AND claims = $3`, j.ID, j.Worker, j.Attempt)
+		return tx.exec(`UPDATE webhook_endpoint SET holder = '', held_until = 0 WHERE num = $1 AND holder = $2 AND claims = $3`, j.ID,
+			j.Worker, j.Attempt)
 	})
 }
 
-// Retry lets a line go and has it tried then, or later if Record said so, fenced as Done.
+// Retry lets a queue go and has it tried then, or later if Record said so, fenced as Done.
 func (w *Webhooks) Retry(ctx context.Context, j jobs.Job, at time.Time) error {
 	return w.st.change(ctx, notice{}, func(tx *tx) error {
-		return tx.exec(`UPDATE webhook_endpoint SET holder = '', held_until = 0, due_at = CASE WHEN due_at > 0 AND due_at < $4 THEN $4 ELSE due_at END
+		return tx.exec(
+			`UPDATE webhook_endpoint SET holder = '', held_until = 0, due_at = CASE WHEN due_at > 0 AND due_at < $4 THEN $4 ELSE due_at END
 			WHERE num = $1 AND holder = $2 AND claims = $3`, j.ID, j.Worker, j.Attempt, micros(at))
 	})
 }

@@ -62,7 +62,8 @@ func (w *Wallet) keep(ctx context.Context, h Holder, c providers.SavedCard) erro
 
 // Remember asks the gateway for the name of the card that a good payment saved, and keeps it. shown is what is known of the
 // card otherwise. A card without a name was not saved after all.
-func (w *Wallet) Remember(ctx context.Context, h Holder, p providers.Payment, st providers.Standing, shown card.Masked) (saved providers.SavedCard, err error) {
+func (w *Wallet) Remember(ctx context.Context, h Holder, p providers.Payment, st providers.Standing,
+	shown card.Masked) (saved providers.SavedCard, err error) {
 	acc, err := w.Accounts.Find(h.Account)
 	if err != nil {
 		return saved, err

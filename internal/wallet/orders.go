@@ -43,7 +43,8 @@ func (w *Wallet) IssueVirtualCard(ctx context.Context, o CardOrder) (SavedCard, 
 	if !acc.IssuesVirtualCards() {
 		return SavedCard{}, account.ErrCannot
 	}
-	return w.order(ctx, acc, o, card.Masked{}, func(ctx context.Context, owner providers.Owner) (made providers.SavedCard, err error) {
+	return w.order(ctx, acc, o, card.Masked{}, func(ctx context.Context, owner providers.Owner) (made providers.SavedCard,
+		err error) {
 		_, err = account.Call(ctx, acc, "card", func(call context.Context, gateway providers.VirtualCardIssuer) (err error) {
 			made, err = gateway.IssueVirtualCard(call, owner, o.Reference)
 			return err
@@ -60,16 +61,18 @@ func (w *Wallet) RegisterCard(ctx context.Context, o CardOrder, c card.Card, of 
 	if !acc.RegistersCards() {
 		return SavedCard{}, account.ErrCannot
 	}
-	return w.order(ctx, acc, o, c.Number.Masked(), func(ctx context.Context, owner providers.Owner) (made providers.SavedCard, err error) {
-		_, err = account.Call(ctx, acc, "card", func(call context.Context, gateway providers.CardRegistrar) (err error) {
-			now := w.Now()
-			made, err = gateway.RegisterCard(call, owner, o.Reference, c, providers.Payment{
-				Ref: providers.Ref{Reference: o.Reference}, OrderID: o.Reference, Customer: of, CreatedAt: now, ExpiresAt: now.Add(account.DefaultCallTimeout),
+	return w.order(ctx, acc, o, c.Number.Masked(),
+		func(ctx context.Context, owner providers.Owner) (made providers.SavedCard, err error) {
+			_, err = account.Call(ctx, acc, "card", func(call context.Context, gateway providers.CardRegistrar) (err error) {
+				now := w.Now()
+				made, err = gateway.RegisterCard(call, owner, o.Reference, c, providers.Payment{
+					Ref: providers.Ref{Reference: o.Reference}, OrderID: o.Reference, Customer: of, CreatedAt: now,
+					ExpiresAt: now.Add(account.DefaultCallTimeout),
+				})
+				return err
 			})
-			return err
+			return made, err
 		})
-		return made, err
-	})
 }
 
 // order writes an order down and asks for its card, once. shown is what is known of the card before.
@@ -127,7 +130,8 @@ func (w *Wallet) ordered(ctx context.Context, o, earlier CardOrder, shown card.M
 		return SavedCard{}, ErrUnsettled
 	}
 	made, err := w.Customers.SavedCard(ctx, o.Merchant, earlier.Card)
-	if errors.Is(err, ErrNotFound) || err == nil && shown != (card.Masked{}) && (made.Card.First6 != shown.First6 || made.Card.Last4 != shown.Last4) {
+	if errors.Is(err, ErrNotFound) || err == nil && shown != (card.Masked{}) &&
+		(made.Card.First6 != shown.First6 || made.Card.Last4 != shown.Last4) {
 		return SavedCard{}, ErrReference // of a card that was forgotten since, or of another
 	}
 	return made, err

@@ -143,7 +143,7 @@ func TestNoRequestLeavesForAnAddressInside(t *testing.T) {
 }
 
 // Even where a name was checked, what is dialled has the last word.
-func TestTheAddressDialledHasTheLastWord(t *testing.T) {
+func TestTheAddressThatIsDialledIsChecked(t *testing.T) {
 	g := &Guard{}
 	for _, c := range []struct {
 		network, address string

@@ -62,7 +62,7 @@ type Key struct {
 	Public    string    `json:"public,omitempty"` // of an Ed25519 key
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"` // zero: the newest of its kind
-	Mark      string    `json:"mark,omitempty"`      // of the request that made it; see NewEndpoint
+	RequestID string    `json:"mark,omitempty"`      // of the request that made it; see NewEndpoint
 }
 
 // Live tells whether the key still signs.
@@ -115,10 +115,10 @@ func reveal(k Key, signer string, seal Sealer) (Secret, error) {
 	return Secret{&text}, nil
 }
 
-// marked finds the shared secret that a request with this mark made, if it ran before.
-func marked(keys []Key, mark string) (Key, bool) {
+// madeBy finds the shared secret that a request with this id made, if it ran before.
+func madeBy(keys []Key, requestID string) (Key, bool) {
 	for _, k := range keys {
-		if mark != "" && k.Mark == mark && k.Kind == HMAC {
+		if requestID != "" && k.RequestID == requestID && k.Kind == HMAC {
 			return k, true
 		}
 	}

@@ -248,7 +248,7 @@ func TestASecretDoesNotPrintItself(t *testing.T) {
 }
 
 // Where a sealing key is lost for good, a merchant's rotation is the cure: it must not wait for the end of the overlap.
-func TestAReplacedSecretThatCannotBeReadStandsInNobodysWay(t *testing.T) {
+func TestAReplacedSecretThatCannotBeReadDoesNotStopDeliveries(t *testing.T) {
 	now := time.Now()
 	lost, _, err := newKey(HMAC, "another", "", plain{}, &counting{}, now)
 	if err != nil {

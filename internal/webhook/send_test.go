@@ -89,7 +89,7 @@ func TestAReceiverThatHangsIsCutAfterTenSeconds(t *testing.T) {
 }
 
 // The status is the receiver's word; what it says after it is its own affair and costs no more than the limit.
-func TestWhoSaysOKAndThenHangsHasTheEvent(t *testing.T) {
+func TestAReceiverThatAnswersOKAndThenHangsHasTheEvent(t *testing.T) {
 	try, took := sendTo(t, func(c net.Conn) {
 		read(c)
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nok")

@@ -33,7 +33,7 @@ type Options struct {
 	Log     *slog.Logger     // [discarded]
 	Name    string           // of this process, in leases
 
-	Poll      time.Duration // how often events and lines are looked for that nobody woke us for [1 s, 250 ms]
+	Poll      time.Duration // how often events and queues are looked for that nobody woke us for [1 s, 250 ms]
 	JobChance func() uint64 // see jobs.Options.Chance
 }
 
@@ -86,9 +86,9 @@ type NewEndpoint struct {
 	Disabled    bool
 	Secret      string // "whsec_…"; "": one is made
 	Asymmetric  bool   // sign with an Ed25519 key as well
-	// Mark names the request: one that ran before, and died before its answer was out, makes nothing more and shows
+	// RequestID names the request: one that ran before, and died before its answer was out, makes nothing more and shows
 	// what it made. "": every request makes its own.
-	Mark string
+	RequestID string
 }
 
 // Shown is an endpoint or a signer with its keys; Secret is there only in the answer that made it.
@@ -129,8 +129,8 @@ func (s *Service) Create(ctx context.Context, merchant string, in NewEndpoint) (
 	}
 	now := s.Now().Truncate(time.Microsecond) // as it is stored
 	id := make([]byte, 16)
-	if in.Mark != "" {
-		sum := sha256.Sum256([]byte(merchant + "\n" + in.Mark))
+	if in.RequestID != "" {
+		sum := sha256.Sum256([]byte(merchant + "\n" + in.RequestID))
 		copy(id, sum[:])
 	} else if _, err := io.ReadFull(s.Rand, id); err != nil {
 		return Shown{}, err
@@ -146,16 +146,16 @@ func (s *Service) Create(ctx context.Context, merchant string, in NewEndpoint) (
 		return Shown{}, err
 	}
 	var err error
-	first := Rotation{Secret: in.Secret, Asymmetric: in.Asymmetric, Mark: in.Mark}
+	first := Rotation{Secret: in.Secret, Asymmetric: in.Asymmetric, RequestID: in.RequestID}
 	if out.Keys, out.Secret, err = s.newKeys(nil, out.ID, first); err != nil {
 		return Shown{}, err
 	}
 	err = s.Store.CreateEndpoint(ctx, out.Endpoint, out.Keys)
-	if errors.Is(err, ErrConflict) && in.Mark != "" {
+	if errors.Is(err, ErrConflict) && in.RequestID != "" {
 		if out, err = s.Read(ctx, merchant, out.ID); err != nil {
 			return Shown{}, err
 		}
-		if k, ok := marked(out.Keys, in.Mark); ok {
+		if k, ok := madeBy(out.Keys, in.RequestID); ok {
 			out.Secret, err = reveal(k, out.Signer(), s.Sealer)
 		}
 	}
@@ -169,7 +169,7 @@ func (s *Service) newKeys(old []Key, signer string, r Rotation) ([]Key, Secret, 
 	if err != nil {
 		return nil, Secret{}, err
 	}
-	shared.Mark = r.Mark
+	shared.RequestID = r.RequestID
 	keys := rotate(old, shared, r.Overlap, now)
 	if r.Asymmetric {
 		pair, _, err := newKey(Ed25519, signer, "", s.Sealer, s.Rand, now)
@@ -276,7 +276,7 @@ type Rotation struct {
 	Overlap    time.Duration // how long the replaced keys sign beside them
 	Secret     string        // "": one is made
 	Asymmetric bool          // a new Ed25519 key as well
-	Mark       string        // as in NewEndpoint
+	RequestID  string        // as in NewEndpoint
 }
 
 // Rotate gives an endpoint new keys. An endpoint that sessions named has its merchant's. *Fault.
@@ -313,7 +313,7 @@ func (s *Service) rotateKeys(ctx context.Context, signer string, r Rotation) ([]
 		if err != nil {
 			return nil, Secret{}, err
 		}
-		if k, ok := marked(s.live(keys), r.Mark); ok {
+		if k, ok := madeBy(s.live(keys), r.RequestID); ok {
 			secret, err := reveal(k, signer, s.Sealer)
 			return s.live(keys), secret, err
 		}

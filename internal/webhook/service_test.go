@@ -57,11 +57,11 @@ type house struct {
 	db    *sqlstore.Store
 	*webhook.Service
 	news chan struct{} // something was recorded
-	held atomic.Int64  // lines in hand
+	held atomic.Int64  // queues in hand
 	stop func()
 }
 
-// told passes on to whoever waits that a try was stored or a line let go, and knows how many lines are in hand.
+// told passes on to whoever waits that a try was stored or a queue let go, and knows how many queues are in hand.
 type told struct {
 	*sqlstore.Webhooks
 	news chan struct{}
@@ -372,7 +372,7 @@ func TestAnEndpointThatWasDownForADayGetsEverythingInOrder(t *testing.T) {
 		if next.After(up) {
 			h.clock.Set(up)
 			r.status.Store(200)
-			happen(10) // they do not overtake, and have the line tried at once
+			happen(10) // they do not overtake, and have the queue tried at once
 			break
 		}
 		h.clock.Set(next)
@@ -454,7 +454,7 @@ func TestAnEndpointThatIsUpAgainIsToldSoon(t *testing.T) {
 }
 
 // T53 by counts: while one receiver holds its request, the others get everything.
-func TestAHangingEndpointHoldsUpNobody(t *testing.T) {
+func TestAHangingEndpointDelaysNoOther(t *testing.T) {
 	h := newHouse(t)
 	released, asked := make(chan struct{}), atomic.Int64{}
 	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
@@ -480,7 +480,7 @@ func TestAHangingEndpointHoldsUpNobody(t *testing.T) {
 		return len(same.messages()) == events && len(other.messages()) == events && len(named.messages()) == events
 	})
 	if n := asked.Load(); n != 2 {
-		t.Errorf("the hanging server was asked %d times, want once by each line", n)
+		t.Errorf("the hanging server was asked %d times, want once by each queue", n)
 	}
 	for _, r := range []*receiver{same, other, named} {
 		last := map[string]int{}
@@ -599,7 +599,7 @@ func TestWhatAMerchantSaysOfAnEndpointIsChecked(t *testing.T) {
 // A request that died before its answer was out runs again, with the same mark.
 func TestARequestThatRunsAgainMakesNothingMoreAndShowsTheSameSecret(t *testing.T) {
 	h := newHouse(t)
-	in := webhook.NewEndpoint{URL: "http://127.0.0.1/", Mark: "request 1"}
+	in := webhook.NewEndpoint{URL: "http://127.0.0.1/", RequestID: "request 1"}
 	first, err := h.Create(t.Context(), "shop", in)
 	if err != nil {
 		t.Fatal(err)
@@ -611,13 +611,13 @@ func TestARequestThatRunsAgainMakesNothingMoreAndShowsTheSameSecret(t *testing.T
 	if other, err := h.Create(t.Context(), "rival", in); err != nil || other.ID == first.ID || other.Secret.Reveal() == first.Secret.Reveal() {
 		t.Errorf("another merchant's with an equal mark: %+v, %v", other, err)
 	}
-	r := webhook.Rotation{Overlap: time.Hour, Mark: "request 2"}
+	r := webhook.Rotation{Overlap: time.Hour, RequestID: "request 2"}
 	rotated, err := h.Rotate(t.Context(), "shop", first.ID, r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	twice, err := h.Rotate(t.Context(), "shop", first.ID, r)
-	if err != nil || twice.Secret.Reveal() != rotated.Secret.Reveal() || len(twice.Keys) != 2 || twice.Keys[0].Mark != "request 1" {
+	if err != nil || twice.Secret.Reveal() != rotated.Secret.Reveal() || len(twice.Keys) != 2 || twice.Keys[0].RequestID != "request 1" {
 		t.Errorf("%+v, %v", twice, err)
 	}
 }

@@ -10,8 +10,8 @@ import (
 // Store keeps endpoints, keys and deliveries. webhooktest.Run says how one must behave. What belongs to another
 // merchant is ErrNotFound.
 //
-// As a jobs.Queue it holds one job per endpoint with something to send; its Key is the endpoint's id. So a line is in
-// one pair of hands at a time, and endpoints have hands of their own, apart from those that ask gateways. Endpoints
+// As a jobs.Queue it holds one job per endpoint with something to send; its Key is the endpoint's id. So one
+// worker at a time works a queue off, and endpoints have workers of their own, apart from those that ask gateways. Endpoints
 // that fail are claimed after those that do not.
 type Store interface {
 	jobs.Queue
@@ -23,7 +23,7 @@ type Store interface {
 	// most a hundred.
 	Endpoints(ctx context.Context, merchant string, sessionURLs bool) ([]Endpoint, error)
 	// ChangeEndpoint lets change alter URL, Description, Events and Enabled. An endpoint that gets another URL or is
-	// enabled begins its line afresh, now.
+	// enabled begins its queue afresh, now.
 	ChangeEndpoint(ctx context.Context, merchant, id string, now time.Time, change func(*Endpoint) error) (Endpoint, error)
 	// DeleteEndpoint takes an endpoint away; what waited is cancelled. Its deliveries can still be read.
 	DeleteEndpoint(ctx context.Context, merchant, id string, now time.Time) error
@@ -34,19 +34,19 @@ type Store interface {
 	PutKeys(ctx context.Context, signer string, keys []Key, version int64) error
 
 	// Feed turns at most limit events into deliveries, in the order of all events, each event once, and tells how many
-	// events there were. A line that fails is tried with them, though not sooner after its last try than Line.Probe.
+	// events there were. A queue that fails is tried with them, though not sooner after its last try than QueueState.Probe.
 	Feed(ctx context.Context, now time.Time, limit int) (int, error)
-	// Next is the head of the line that the job holds, if its time has come; nil if not. ErrLost.
+	// Next is the head of the queue that the job holds, if its time has come; nil if not. ErrLost.
 	Next(ctx context.Context, job jobs.Job, now time.Time) (*Delivery, Endpoint, error)
-	// Record stores a try of the line's head, of which KeepTries are kept, ends the delivery if it went well, gives up what is
-	// older than GiveUpAfter if not, moves the line on, and writes the event about the endpoint where there is one. ErrLost, and
+	// Record stores a try of the queue's head, of which KeepTries are kept, ends the delivery if it went well, gives up what is
+	// older than GiveUpAfter if not, moves the queue on, and writes the event about the endpoint where there is one. ErrLost, and
 	// nothing stored.
 	Record(ctx context.Context, job jobs.Job, delivery string, t Try, now time.Time) error
 
 	// Deliveries lists a merchant's, newest first.
 	Deliveries(ctx context.Context, f Filter) ([]Delivery, error)
 	Delivery(ctx context.Context, merchant, id string) (Delivery, []Try, error)
-	// Resend puts the delivery's event at the end of the endpoint's line again and has the line tried now. A delivery
+	// Resend puts the delivery's event at the end of the endpoint's queue again and has the queue tried now. A delivery
 	// that is still pending stays the only one. ErrDisabled.
 	Resend(ctx context.Context, merchant, id string, now time.Time) (Delivery, error)
 	// ResendRange does so with every event the endpoint wants that was written from (incl.) to (excl.) these times, in

@@ -1,5 +1,5 @@
-// Package webhook tells merchants' servers what happened. Events become deliveries, one line of them per endpoint, in
-// the order in which the events happened; a line is worked off from its head, signed after Standard Webhooks, and tried
+// Package webhook tells merchants' servers what happened. Events become deliveries, one queue of them per endpoint, in
+// the order in which the events happened; a queue is worked off from its head, signed after Standard Webhooks, and tried
 // again for thirty days.
 package webhook
 
@@ -18,7 +18,7 @@ var (
 	ErrTooMany  = errors.New("webhook: too many endpoints")
 	ErrDisabled = errors.New("webhook: the endpoint is disabled")
 	ErrDone     = errors.New("webhook: the delivery has ended")
-	ErrLost     = errors.New("webhook: the line is in other hands")
+	ErrLost     = errors.New("webhook: another worker has the queue")
 )
 
 // Fault is an input that is not valid.
@@ -66,7 +66,7 @@ func (e Event) Body() ([]byte, error) {
 	}{e.ID(), e.Type, e.At.UTC().Format(time.RFC3339Nano), e.Session, e.N, data})
 }
 
-// Endpoint is an address that a merchant's events are sent to, and where its line stands.
+// Endpoint is an address that a merchant's events are sent to, and where its queue stands.
 type Endpoint struct {
 	ID          string
 	Merchant    string
@@ -78,7 +78,7 @@ type Endpoint struct {
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 	NextTry     time.Time // zero: nothing to send
-	Line
+	QueueState
 }
 
 // Wants tells whether events of this type are sent to the endpoint.
@@ -151,7 +151,7 @@ type Try struct {
 // OK tells whether the receiver has the event.
 func (t Try) OK() bool { return t.Status >= 200 && t.Status < 300 }
 
-// retries is how long after its first failure in a row a line is tried again; lastRetry after the last of them, and so on.
+// retries is how long after its first failure in a row a queue is tried again; lastRetry after the last of them, and so on.
 // The places stand fixed from the first failure: tries between them, which new events cause, move none of them.
 var retries = [...]time.Duration{
 	5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute, 90 * time.Second, 2 * time.Minute, 3 * time.Minute,
@@ -178,21 +178,21 @@ const (
 	KeepFirst = 10
 )
 
-// Line is how an endpoint's line fares. The head is tried; all behind it wait, so that nothing overtakes.
-type Line struct {
+// QueueState is how the deliveries of an endpoint fare. The head of its queue is tried; all behind it wait, in order.
+type QueueState struct {
 	Failures     int       // in a row
 	FailingSince time.Time // the first of them
 	Failing      bool      // flagged: the alert was raised
 }
 
-// Tried moves the line on by the result of a try: where it stands, after how long it is tried again, and the type of
+// Tried moves the queue on by the result of a try: where it stands, after how long it is tried again, and the type of
 // the event to write, if any.
-func (l Line) Tried(ok bool, now time.Time) (next Line, wait time.Duration, event string) {
+func (l QueueState) Tried(ok bool, now time.Time) (next QueueState, wait time.Duration, event string) {
 	if ok {
 		if l.Failing {
 			event = RecoveredEvent
 		}
-		return Line{}, 0, event
+		return QueueState{}, 0, event
 	}
 	if l.Failures == 0 {
 		l.FailingSince = now
@@ -214,8 +214,8 @@ func (l Line) Tried(ok bool, now time.Time) (next Line, wait time.Duration, even
 }
 
 // After is Tried by a try as it went. What could not be signed is our fault and not the receiver's: the alert is raised at
-// once, and the line is tried every minute, since the next start may bring the key back.
-func (l Line) After(t Try, now time.Time) (next Line, wait time.Duration, event string) {
+// once, and the queue is tried every minute, since the next start may bring the key back.
+func (l QueueState) After(t Try, now time.Time) (next QueueState, wait time.Duration, event string) {
 	next, wait, event = l.Tried(t.OK(), now)
 	if t.Unsigned {
 		wait = unsignedRetry
@@ -226,9 +226,9 @@ func (l Line) After(t Try, now time.Time) (next Line, wait time.Duration, event 
 	return next, wait, event
 }
 
-// Probe is how soon after a failure a new event has the line tried again, whatever the schedule says: an endpoint that is up
+// Probe is how soon after a failure a new event has the queue tried again, whatever the schedule says: an endpoint that is up
 // again learns of what it missed with the first event after that.
-func (l Line) Probe(now time.Time) time.Duration {
+func (l QueueState) Probe(now time.Time) time.Duration {
 	if now.Sub(l.FailingSince) < slowAfter {
 		return probe
 	}

@@ -55,7 +55,7 @@ func (s *Service) Wake() {
 	}
 }
 
-// Run feeds lines and works them off until ctx ends; then it lets requests that are out end, for sendLimit.
+// Run feeds queues and works them off until ctx ends; then it lets requests that are out end, for sendLimit.
 //
 // The table of events, written in the transaction of what they tell, is itself the durable queue of the feed: what is
 // not fed yet stands behind its cursor, whoever was killed. So a write pays nothing for webhooks.
@@ -140,7 +140,7 @@ func (s *Service) own(ctx context.Context) {
 	}
 }
 
-// Stopping tells whether Run's context has ended: a line with much to send is put down then.
+// Stopping tells whether Run's context has ended: a queue with much to send is put down then.
 func (s *Service) Stopping() bool {
 	s.mu.Lock()
 	stopped := s.stopped
@@ -153,7 +153,7 @@ func (s *Service) Stopping() bool {
 	}
 }
 
-// deliver works off one endpoint's line: from the head, one after the other, until it is empty, a try fails, or others
+// deliver works off one endpoint's queue: from the head, one after the other, until it is empty, a try fails, or others
 // should have their turn.
 func (s *Service) deliver(ctx context.Context, job jobs.Job) error {
 	for range turn {

@@ -281,7 +281,7 @@ func TestANumberThatIsTaken(t *testing.T) {
 		for _, taken := range []string{"bpc_register_err_duplicate_order_number.json", "alfa_register_err_duplicate.json", "omnipay_AuthorizeRequestError.json"} {
 			f := newFake(t).on("register.do", answer(t, taken)).on("getOrderStatusExtended.do", tt.status)
 			p := payment(t)
-			p.Mark = "s_1"
+			p.OwnershipMark = "s_1"
 			ref, err := f.open().Register(t.Context(), p)
 			got := unknown
 			var already *providers.AlreadyPaid

@@ -20,7 +20,7 @@ func TestOurMarkIsInTheOrderAndComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := h.Payment
-	p.OrderID, p.Ref, p.Mark = "M1", providers.Ref{Reference: "M1-1"}, "s_1"
+	p.OrderID, p.Ref, p.OwnershipMark = "M1", providers.Ref{Reference: "M1-1"}, "s_1"
 	p.Run.ReturnURL, p.Run.NotifyURL = "http://127.0.0.1:9/3ds/t/return", "http://127.0.0.1:9/3ds/t/notify"
 	if p.Ref, err = g.Register(t.Context(), p); err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func TestOurMarkIsInTheOrderAndComesBack(t *testing.T) {
 	again := p
 	again.Ref = providers.Ref{Reference: "M1-1"}
 	for mark, ours := range map[string]bool{"s_1": true, "s_2": false, "": false} {
-		again.Mark = mark
+		again.OwnershipMark = mark
 		_, err := g.Register(t.Context(), again)
 		var already *providers.AlreadyPaid
 		if !errors.As(err, &already) || already.Ours != ours || already.Ref.OrderID != p.Ref.OrderID || already.Standing.Outcome != providers.Paid {

@@ -185,7 +185,7 @@ func (g *provider) register(ctx context.Context, p providers.Payment, op string,
 	return ref, nil
 }
 
-// markName is the member of jsonParams that holds Payment.Mark; the gateway repeats it in merchantOrderParams.
+// markName is the member of jsonParams that holds Payment.OwnershipMark; the gateway repeats it in merchantOrderParams.
 const markName = "tollgate_session"
 
 // jsonParams are the order's own parameters; "" where it has none.
@@ -194,7 +194,7 @@ func (g *provider) jsonParams(p providers.Payment) string {
 		Frequency string `json:"recurringFrequency,omitempty"`
 		Expiry    string `json:"recurringExpiry,omitempty"`
 		Mark      string `json:"tollgate_session,omitempty"` // markName
-	}{Mark: p.Mark}
+	}{Mark: p.OwnershipMark}
 	if p.SaveCard && g.recurringDays > 0 {
 		params.Frequency, params.Expiry = strconv.Itoa(g.recurringFrequency), g.now().AddDate(0, 0, g.recurringDays).Format("20060102")
 	}
@@ -243,7 +243,7 @@ func (g *provider) underOurNumber(ctx context.Context, p providers.Payment) (k k
 // recover decides about the order that has our number: ours and unpaid, it is used; another's, or one that can no longer be
 // paid, leaves the next number; with money of our sum on it, or on its way, it is neither paid again nor passed over.
 func (g *provider) recover(ctx context.Context, p providers.Payment, k known, refused *providers.Failure) (providers.Ref, error) {
-	ours := p.Mark != "" && k.mark == p.Mark
+	ours := p.OwnershipMark != "" && k.mark == p.OwnershipMark
 	taken := &providers.Failure{Op: refused.Op, Code: refused.Code, Text: refused.Text, Err: providers.ErrReferenceTaken}
 	switch {
 	case k.Reference != p.Ref.Reference, k.Ref.OrderID == "":
@@ -254,7 +254,7 @@ func (g *provider) recover(ctx context.Context, p providers.Payment, k known, re
 	switch k.Outcome {
 	case providers.Waiting:
 		switch {
-		case k.Amount != p.Amount, k.LastTry != nil, k.mark != "" && p.Mark != "" && !ours:
+		case k.Amount != p.Amount, k.LastTry != nil, k.mark != "" && p.OwnershipMark != "" && !ours:
 			return providers.Ref{}, taken
 		case p.Instrument != byHosted:
 			return k.Ref, nil

@@ -222,7 +222,7 @@ func (away) FindCtx(context.Context, string) ([]byte, bool, error) {
 	return nil, false, errors.New("database away")
 }
 
-func TestAStoreThatIsAwayIsToldAsTemporary(t *testing.T) {
+func TestAStoreThatIsDownIsATemporaryError(t *testing.T) {
 	_, store := newBrowsers(true, rand.Reader)
 	var log bytes.Buffer
 	b := browser.New(away{store}, true, time.Now, rand.Reader, slog.New(slog.NewTextHandler(&log, nil)))

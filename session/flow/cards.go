@@ -41,7 +41,7 @@ func holder(s *session.Session) wallet.Holder {
 	return wallet.Holder{Merchant: s.Merchant, Account: s.Account, Customer: s.Owner()}
 }
 
-// rememberDue is the job that keeps the card that a good payment saved.
+// rememberDue is the job that stores the card that the gateway saved of a payment.
 func (f *Flow) rememberDue(ctx context.Context, task session.Task) error {
 	s, err := f.Store.Load(ctx, task.Session)
 	if err != nil {
@@ -52,7 +52,7 @@ func (f *Flow) rememberDue(ctx context.Context, task session.Task) error {
 	if err != nil {
 		return err
 	}
-	if !acc.KeepsCards() || s.Owner() == "" || !a.State.Good() {
+	if !acc.KeepsCards() || s.Owner() == "" || !a.State.Funded() {
 		return nil
 	}
 	standing, _, err := f.status(ctx, acc, s, a)
@@ -80,7 +80,9 @@ func (f *Flow) credential(ctx context.Context, s *session.Session) providers.Sec
 
 // loginRefused tells whether err is the gateway's refusal of the session's customer, and whether that login is lost: the
 // customer has no newer credential, and the refused one is forgotten.
-func (f *Flow) loginRefused(ctx context.Context, s *session.Session, credential providers.Secret, err error) (refused, lost bool) {
+func (f *Flow) loginRefused(
+	ctx context.Context, s *session.Session, credential providers.Secret, err error,
+) (refused, lost bool) {
 	if !errors.Is(err, providers.ErrCredential) || s.Login == nil {
 		return errors.Is(err, providers.ErrCredential), false
 	}

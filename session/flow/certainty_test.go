@@ -32,7 +32,7 @@ func lateMoney(t *testing.T, tune ...func(*house)) *house {
 	return h
 }
 
-func TestLateMoneyBesideALiveAttemptPaysTheOrderAndNoFurtherAttemptBegins(t *testing.T) {
+func TestALateApprovalBesideALiveAttemptPaysTheOrderAndNoFurtherAttemptBegins(t *testing.T) {
 	t.Parallel()
 	h := lateMoney(t)
 	if s := h.session(); s.Status() != session.StatusPaid {
@@ -126,7 +126,7 @@ func TestAfterAForgottenPermissionTheShopperGoesOnAtTheBank(t *testing.T) {
 	}
 }
 
-func TestAForgottenCallThatTheGatewayIsSlowToShowIsNotAFailure(t *testing.T) {
+func TestACallMissingFromTheBookIsNotFailedWhileTheGatewayIsSlowToShowIt(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, alone)
 	var copied string
@@ -147,7 +147,7 @@ func TestAForgottenCallThatTheGatewayIsSlowToShowIsNotAFailure(t *testing.T) {
 	}
 }
 
-func TestAProvedCallbackOfAnAttemptWithoutAPermissionIsListenedTo(t *testing.T) {
+func TestAProvedCallbackOfAnAttemptWithoutAPermissionQueuesAnInquiry(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	var copied string
@@ -179,7 +179,7 @@ func TestTheAnswerOfACallThatTheBookHasForgottenIsWrittenDown(t *testing.T) {
 }
 
 // A crash between registering the order and the permission is no restore, and nobody is kept for the order's whole life.
-func TestAnOrderThatNoCardReachedIsLetGoOnceNoCallCanBeUnderWay(t *testing.T) {
+func TestAnOrderWithoutACardIsAbandonedOnceNoCallCanBeUnderWay(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, alone)
 	h.gw.status = func(_ context.Context, p providers.Payment, _ *order) (providers.Standing, error) {
@@ -213,7 +213,7 @@ func TestAClosedOrderIsNoProofWhileACallOfADeadProcessMayArrive(t *testing.T) {
 	h.is(session.Failed)
 }
 
-func TestOtherPeoplesQuestionsUseNothingOfTheScheduleUp(t *testing.T) {
+func TestInquiriesByMerchantsAndCallbacksDoNotShortenTheSchedule(t *testing.T) {
 	t.Parallel()
 	for name, ask := range map[string]func(t *testing.T, h *house){
 		"the merchant": func(t *testing.T, h *house) {
@@ -246,7 +246,7 @@ func TestOtherPeoplesQuestionsUseNothingOfTheScheduleUp(t *testing.T) {
 	}
 }
 
-func TestVisitsOfTheReturnAddressUseNothingOfTheScheduleUp(t *testing.T) {
+func TestVisitsOfTheReturnAddressDoNotShortenTheInquirySchedule(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
@@ -270,7 +270,7 @@ func TestVisitsOfTheReturnAddressUseNothingOfTheScheduleUp(t *testing.T) {
 	h.is(session.Paid)
 }
 
-func TestMoreCapturedThanWasHeldIsNotBelieved(t *testing.T) {
+func TestMoreCapturedThanAuthorizedIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	for name, st := range map[string]struct {
 		outcome                  providers.Outcome
@@ -304,8 +304,8 @@ func TestMoreCapturedThanWasHeldIsNotBelieved(t *testing.T) {
 					h.submit()
 				}
 				h.forward(time.Minute)
-				if a := h.last(); a.State == session.Paid || a.Captured > a.Held || from == "from authorized" && !a.NeedsReview {
-					t.Errorf("%s, held %d, captured %d, refunded %d, needs review %v", a.State, a.Held, a.Captured, a.Refunded, a.NeedsReview)
+				if a := h.last(); a.State == session.Paid || a.Captured > a.AmountAuthorized || from == "from authorized" && !a.NeedsReview {
+					t.Errorf("%s, held %d, captured %d, refunded %d, needs review %v", a.State, a.AmountAuthorized, a.Captured, a.Refunded, a.NeedsReview)
 				}
 			})
 		}
@@ -361,7 +361,7 @@ func TestTheAnswerOfAForgottenOperationIsWrittenDown(t *testing.T) {
 }
 
 // Of two operations "of all that is left" the slower one takes what the faster one left, or nothing.
-func TestAllThatIsLeftIsReckonedAnewWhenAnotherMachineWasFaster(t *testing.T) {
+func TestTheRemainingAmountIsComputedAnewAfterAConflict(t *testing.T) {
 	t.Parallel()
 	h, _ := atTheOffice(t, providers.Paid)
 	h.flow.Store = &conflicting{Store: h.flow.Store, before: func() {
@@ -401,7 +401,7 @@ func (h *house) money(reference string) {
 	h.gw.order(reference).charges++
 }
 
-func TestANumberWithMoneyOfOursUnderItIsPaidByItAndNotPaidAgain(t *testing.T) {
+func TestAReferenceUnderWhichOurMoneyStandsIsPaidByItAndNotChargedAgain(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.money("order-1") // by an attempt that the database has forgotten
@@ -414,16 +414,16 @@ func TestANumberWithMoneyOfOursUnderItIsPaidByItAndNotPaidAgain(t *testing.T) {
 	}
 }
 
-func TestMoneyUnderANumberThatNothingProvesToBeOursIsNeitherOursNorPaidAgain(t *testing.T) {
+func TestMoneyUnderAReferenceWithoutOurMarkIsNeitherBelievedNorChargedAgain(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.money("order-1")
 	h.gw.taken = map[string]error{"order-1": &providers.AlreadyPaid{Ref: providers.Ref{Reference: "order-1", OrderID: "g-order-1"}}}
 	h.submit()
 	h.forward(10 * 24 * time.Hour)
-	a := h.is(session.Held)
-	if h.told("payment.needs_review") != 1 || !a.NeedsReview || a.HeldFor == "" || h.session().OutcomeKnown() {
-		t.Errorf("needs review %v, held for %q, events %v", a.NeedsReview, a.HeldFor, h.events())
+	a := h.is(session.Mismatched)
+	if h.told("payment.needs_review") != 1 || !a.NeedsReview || a.Mismatch == "" || h.session().OutcomeKnown() {
+		t.Errorf("needs review %v, held for %q, events %v", a.NeedsReview, a.Mismatch, h.events())
 	}
 	if err := h.flow.Submit(t.Context(), h.id, flow.Submission{Card: theCard}); !errors.Is(err, session.ErrBusy) && !errors.Is(err, session.ErrEnded) {
 		t.Errorf("another card is answered with %v", err)
@@ -433,7 +433,7 @@ func TestMoneyUnderANumberThatNothingProvesToBeOursIsNeitherOursNorPaidAgain(t *
 	}
 }
 
-func TestMoneyThatTheGatewayShowsWithoutProofThatItIsOursWaitsForAPerson(t *testing.T) {
+func TestMoneyWithoutOurMarkNeedsReview(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.gw.status = func(_ context.Context, p providers.Payment, _ *order) (providers.Standing, error) {
@@ -441,13 +441,13 @@ func TestMoneyThatTheGatewayShowsWithoutProofThatItIsOursWaitsForAPerson(t *test
 	}
 	h.submit()
 	h.forward(time.Minute)
-	h.is(session.Held)
+	h.is(session.Mismatched)
 	if h.told("payment.needs_review") != 1 {
 		t.Errorf("events %v", h.events())
 	}
 }
 
-func TestNumbersThatAnotherSystemUsedArePassedOverWithoutLosingATry(t *testing.T) {
+func TestReferencesThatAnotherSystemUsedAreSkippedWithoutUsingUpAnAttempt(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.gw.taken = map[string]error{"order-1": providers.ErrReferenceTaken, "order-2": providers.ErrReferenceTaken}
@@ -517,7 +517,7 @@ func TestAHoldWhoseDebitWasRefusedIsReleasedOnceAndTheShopperMayTryAgain(t *test
 	}
 }
 
-func TestAHoldWhoseReleaseIsRefusedWaitsForAPersonAndNoOtherCardBegins(t *testing.T) {
+func TestAHoldWhoseReleaseIsRefusedNeedsReviewAndNoOtherAttemptBegins(t *testing.T) {
 	t.Parallel()
 	for name, refuse := range map[string]func(h *house, g *office){
 		"by the operation": func(_ *house, g *office) {
@@ -546,14 +546,14 @@ func TestAHoldWhoseReleaseIsRefusedWaitsForAPersonAndNoOtherCardBegins(t *testin
 			}
 			h.leaves(providers.Standing{Outcome: providers.Voided})
 			h.forward(2 * time.Hour)
-			if a := h.last(); a.State.Live() || a.State.Good() {
+			if a := h.last(); a.State.Live() || a.State.Funded() {
 				t.Errorf("once the hold is gone the attempt is %s", a.State)
 			}
 		})
 	}
 }
 
-func TestAReleaseSurvivesDeathAtEveryPlace(t *testing.T) {
+func TestTheReleaseOfAHoldSurvivesACrashAtEveryPlace(t *testing.T) {
 	t.Parallel()
 	for _, place := range []string{"status.stored", "operation.permitted", "operation.answered", "operation.stored"} {
 		t.Run(place, func(t *testing.T) {

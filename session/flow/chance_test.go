@@ -172,7 +172,7 @@ var places = []string{
 
 // Whatever the gateway answers or does not, whatever browsers bring, in whatever order, however often the process dies:
 // nobody is charged twice, final states stay, the events have no gap, and in the end everything is known and true.
-func TestChanceFindsNoWayToChargeTwiceOrToLoseAPayment(t *testing.T) {
+func TestRandomRunsNeverChargeTwiceNorLoseAPayment(t *testing.T) {
 	t.Parallel()
 	run := 0
 	rapid.Check(t, func(rt *rapid.T) {
@@ -331,7 +331,7 @@ func TestChanceFindsNoWayToChargeTwiceOrToLoseAPayment(t *testing.T) {
 				rt.Fatalf("attempt %d is left %s; %v", a.N, a.State, h.events())
 			}
 			charged := h.gw.orders[a.Ref.Reference] != nil && h.gw.orders[a.Ref.Reference].charges > 0
-			if a.State.Good() != charged {
+			if a.State.Funded() != charged {
 				rt.Fatalf("attempt %d is %s, charged %v; %v", a.N, a.State, charged, h.events())
 			}
 		}
@@ -355,7 +355,7 @@ func (h *house) consistent(rt *rapid.T, seen map[int]session.State) {
 		if a.State.Live() {
 			live++
 		}
-		if was, ok := seen[a.N]; ok && !was.Live() && was != a.State && !a.State.Good() {
+		if was, ok := seen[a.N]; ok && !was.Live() && was != a.State && !a.State.Funded() {
 			rt.Fatalf("attempt %d was %s and is %s", a.N, was, a.State)
 		}
 		seen[a.N] = a.State

@@ -21,13 +21,13 @@ func (f *Flow) create(ctx context.Context, claim *session.Claim, s *session.Sess
 		if !acc.PaysOut() {
 			return session.ErrOperation
 		}
-		instrument = "" // nobody pays it with anything
+		instrument = "" // a payout is not paid with an instrument
 	}
 	if err := findTarget(ctx, f.Wallet, acc, s); err != nil {
 		return err
 	}
 	if err := acc.Check(providers.Payment{
-		Ref: providers.Ref{Reference: s.Reference(1)}, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.Hold,
+		Ref: providers.Ref{Reference: s.Reference(1)}, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.ManualCapture,
 		Description: s.Description, Locale: s.Locale, Customer: s.Customer, Billing: s.Billing, SaveCard: s.SaveCard,
 		Instrument: instrument, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, Transfer: s.Destination(),
 	}); err != nil {
@@ -60,9 +60,9 @@ func (f *Flow) cancel(ctx context.Context, claim *session.Claim, id string) (*se
 	return f.update(ctx, id, under(claim, (*session.Turn).Cancel))
 }
 
-// Open makes a browser the customer's, and tells whether it is: the first in which somebody asked for what is the customer's
-// (a press that another site cannot cause, never a mere look). Only that one sees it: a link that was passed on may pay, and
-// shows nothing.
+// Open makes a browser the customer's if none is yet, and tells whether it is. The first browser that asks for the customer's
+// cards becomes it (by a form that another site cannot post, never by a GET). In any other browser a shared link may be paid,
+// and shows no cards.
 func (ts *turns) Open(ctx context.Context, id, browser string) (first bool, err error) {
 	s, err := ts.update(ctx, id, func(t *session.Turn) error { return t.OpenIn(browser) })
 	if err != nil {

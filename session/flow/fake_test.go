@@ -410,7 +410,7 @@ func (h *house) restart() {
 		h.t.Fatalf("%v", err)
 	}
 	if now := h.now(); h.alone {
-		if err := h.store.Hasten(context.Background(), now, now.Add(time.Minute), session.JobsDueAfterCrash()...); err != nil {
+		if err := h.store.RunNow(context.Background(), now, now.Add(time.Minute), session.JobsDueAfterCrash()...); err != nil {
 			h.t.Fatalf("%v", err)
 		}
 	}

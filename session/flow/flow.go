@@ -24,7 +24,7 @@ import (
 type Sealer interface {
 	Seal(name string, v []byte) (string, error)
 	Unseal(name, sealed string) ([]byte, error)
-	// Fingerprint is the same for equal values, and nothing that they could be found from without the keys.
+	// Fingerprint is the same for equal values; without the keys they cannot be found from it.
 	Fingerprint(v []byte) string
 }
 
@@ -66,8 +66,8 @@ func New(o Options) *Flow {
 	return f
 }
 
-// Close waits for the calls that are out, each at most its own deadline, then gives up on them: whoever comes next
-// inquires.
+// Close waits for the calls that are out, each at most its own deadline, then gives up on them: the queued inquiries settle
+// what became of them.
 func (f *Flow) Close(ctx context.Context) { f.calls.close(ctx) }
 
 // CardsHeld counts the cards in memory.
@@ -78,16 +78,17 @@ func vaultKey(id string, attempt int) string { return fmt.Sprintf("%s/%d", id, a
 // payment is what a provider gets to see of an attempt.
 func (f *Flow) payment(ctx context.Context, s *session.Session, a *session.Attempt) providers.Payment {
 	p := providers.Payment{
-		Ref: a.Ref, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.Hold,
+		Ref: a.Ref, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.ManualCapture,
 		Description: s.Description, Locale: s.Locale, Customer: s.Customer, Billing: s.Billing, SaveCard: s.SaveCard,
 		Instrument: a.Instrument, Merchant: a.MerchantInitiated, CreatedAt: a.CreatedAt, ExpiresAt: s.ExpiresAt,
-		CallbackURL: f.BaseURL + "/callbacks/" + s.Account,
-		Credential:  f.credential(ctx, s),
-		Mark:        s.Mark(),
+		CallbackURL:   f.BaseURL + "/callbacks/" + s.Account,
+		Credential:    f.credential(ctx, s),
+		OwnershipMark: s.OwnershipMark(),
 	}
 	p.Customer.IP = a.IP
 	if r := a.Run(); r != nil {
-		p.Run = providers.Run{N: r.N, NotifyURL: f.BaseURL + "/3ds/" + r.Token + "/notify", ReturnURL: f.BaseURL + "/3ds/" + r.Token + "/return"}
+		address := f.BaseURL + "/3ds/" + r.Token
+		p.Run = providers.Run{N: r.N, NotifyURL: address + "/notify", ReturnURL: address + "/return"}
 		if sealed, err := f.Sealer.Seal(session.SealedSessionData, []byte(r.Token)); err == nil {
 			p.Run.SessionData = sealed
 		} else {

@@ -121,7 +121,7 @@ func TestNotFoundIsProofOnlyAfterDeadlineAndSettlingTimeAndASecondLook(t *testin
 // fast is the longest turn of the fast loop.
 const fast = 5 * time.Second
 
-func TestAFirstNotFoundLongAfterTheDeadlineIsLookedAtAgain(t *testing.T) {
+func TestAFirstNotFoundLongAfterTheDeadlineIsConfirmedByASecondInquiry(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = never(h)
@@ -162,7 +162,7 @@ func TestALostChallengeIsClosedAndThenNothingCanBeCharged(t *testing.T) {
 	}
 }
 
-func TestMoneyTakenWhileTheOrderIsBeingClosedWins(t *testing.T) {
+func TestAPaymentApprovedWhileItsOrderIsClosedIsPaid(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, func(h *house) {
 		h.acc.Provider = closer{h.gw, func(o *order) error { o.charges++; return nil }}
@@ -265,15 +265,15 @@ func TestALateApprovalBesideAPaymentIsReportedAndDoesNotHideIt(t *testing.T) {
 	}
 }
 
-func TestAnotherAmountIsHeldAndReleasedWhenTheGatewaySaysTheRightOne(t *testing.T) {
+func TestAnApprovalOfAnotherAmountIsAMismatchUntilTheGatewayStatesTheRightOne(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.gw.amount = h.session().Amount
 	h.gw.amount.Minor = 999
 	h.submit()
-	h.is(session.Held)
+	h.is(session.Mismatched)
 	h.forward(time.Hour)
-	h.is(session.Held)
+	h.is(session.Mismatched)
 	if h.session().OutcomeKnown() || h.told("payment.paid") != 0 {
 		t.Error("believed")
 	}
@@ -321,7 +321,7 @@ func TestAGatewayThatDoesNotKnowItselfIsAskedSlowly(t *testing.T) {
 	}
 }
 
-func TestAfterSevenDaysAPersonIsAskedOnceAndTheGatewayNoMore(t *testing.T) {
+func TestAfterSevenDaysThePaymentNeedsReviewOnceAndInquiriesEnd(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
@@ -348,7 +348,7 @@ func TestAfterSevenDaysAPersonIsAskedOnceAndTheGatewayNoMore(t *testing.T) {
 	h.is(session.Paid)
 }
 
-func TestAStepOfAnUnknownKindOrVersionIsAWaitNeverADecline(t *testing.T) {
+func TestAStepOfAnUnknownKindOrVersionLeadsToAnInquiryNeverToADecline(t *testing.T) {
 	t.Parallel()
 	for name, step := range map[string]providers.Step{
 		"kind":    {V: providers.StepVersion, Kind: "dance"},
@@ -412,7 +412,7 @@ func TestOnePermissionOneCallHoweverManyMachinesHaveTheJob(t *testing.T) {
 	}
 }
 
-func TestTwoTabsOneAttempt(t *testing.T) {
+func TestTwoTabsBeginOneAttempt(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
@@ -440,7 +440,7 @@ func TestTwoTabsOneAttempt(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatGotLostIsSentAgainOnlyWhenTheGatewayStillWaitsForItAndEverMoreSlowly(t *testing.T) {
+func TestAChallengeAnswerThatWasLostIsSentAgainOnlyWhileTheGatewayWaitsForItAndAtGrowingIntervals(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
@@ -479,7 +479,7 @@ func TestAnAnswerThatGotLostIsSentAgainOnlyWhenTheGatewayStillWaitsForItAndEverM
 	}
 }
 
-func TestAnAnswerWithoutAnAnswerIsNotSentAgainWhileTheGatewayWorks(t *testing.T) {
+func TestAResumeCallWithoutAnAnswerIsNotRepeatedWhileTheGatewayIsProcessing(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
@@ -500,7 +500,7 @@ func TestAnAnswerWithoutAnAnswerIsNotSentAgainWhileTheGatewayWorks(t *testing.T)
 	h.is(session.Paid)
 }
 
-func TestTheSameReturnAHundredTimesIsOneAnswer(t *testing.T) {
+func TestTheSameReturnAHundredTimesIsForwardedOnce(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
@@ -697,7 +697,7 @@ func TestASessionThatNobodyPaysExpiresOnceAndTakesNoCard(t *testing.T) {
 	}
 }
 
-func TestFiveTriesAndNoMore(t *testing.T) {
+func TestASessionTakesFiveAttempts(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
@@ -718,7 +718,7 @@ func TestFiveTriesAndNoMore(t *testing.T) {
 	}
 }
 
-func TestACallbackOnAFinalStateLooksAgain(t *testing.T) {
+func TestACallbackOnAFinalStateQueuesAnInquiry(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
@@ -735,7 +735,7 @@ func TestACallbackOnAFinalStateLooksAgain(t *testing.T) {
 	h.is(session.Paid)
 }
 
-func TestAForgedCallbackCostsNoInquiry(t *testing.T) {
+func TestAForgedCallbackQueuesNoInquiry(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
@@ -814,7 +814,7 @@ func TestAnAnswerThatComesAfterTheInquiryDecidedChangesNothing(t *testing.T) {
 	}
 }
 
-func TestACardThatDiedWithItsProcessBeforeAnythingWasSentIsAFailure(t *testing.T) {
+func TestAnAttemptWhoseProcessDiedBeforeAnythingWasSentFails(t *testing.T) {
 	t.Parallel()
 	for _, place := range []string{"attempt.written", "register.answered"} {
 		t.Run(place, func(t *testing.T) {
@@ -837,7 +837,7 @@ func TestACardThatDiedWithItsProcessBeforeAnythingWasSentIsAFailure(t *testing.T
 	}
 }
 
-func TestAPermissionThatDiedUnusedIsNotUsedByAnybodyElse(t *testing.T) {
+func TestAPermissionOfADeadProcessIsNotUsedByAnother(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.dieNext("pay.permitted")
@@ -855,7 +855,7 @@ func TestAPermissionThatDiedUnusedIsNotUsedByAnybodyElse(t *testing.T) {
 	}
 }
 
-func TestASilentMethodGoesOnAfterTenSecondsWithN(t *testing.T) {
+func TestAMethodWithoutANotificationGoesOnAfterTenSecondsWithIndicatorN(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = func(_ context.Context, p providers.Payment, _ *order) (providers.Step, error) {
@@ -894,7 +894,7 @@ func TestWithoutAMethodTheIndicatorIsUAndNobodyWaits(t *testing.T) {
 	}
 }
 
-func TestOnlyTheFirstPageGoesToTheBankByItself(t *testing.T) {
+func TestOnlyTheFirstViewOfAChallengePagePostsByItself(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
@@ -912,7 +912,7 @@ func TestOnlyTheFirstPageGoesToTheBankByItself(t *testing.T) {
 	}
 }
 
-func TestAnEmptyReturnOnlyMakesUsAskAndNotOften(t *testing.T) {
+func TestAnEmptyReturnOnlyQueuesAnInquiryAndNotOften(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
@@ -931,7 +931,7 @@ func TestAnEmptyReturnOnlyMakesUsAskAndNotOften(t *testing.T) {
 }
 
 // Gateways that finish by themselves send the shopper back with nothing in hand.
-func TestAShopperWhoComesBackEmptyHandedIsSentToTheBankAgainOnlyIfTheGatewayStillWaits(t *testing.T) {
+func TestAfterAnEmptyReturnTheShopperIsSentToTheBankAgainOnlyIfTheGatewayStillWaits(t *testing.T) {
 	t.Parallel()
 	redirected := func(_ context.Context, p providers.Payment, _ *order) (providers.Step, error) {
 		step := said(providers.Redirect, p)
@@ -963,7 +963,7 @@ func TestAShopperWhoComesBackEmptyHandedIsSentToTheBankAgainOnlyIfTheGatewayStil
 	h.is(session.Paid)
 }
 
-func TestAnAnswerThatWasTakenIsNotSentAgainThoughTheGatewayIsSlowToSaySo(t *testing.T) {
+func TestAnAcceptedChallengeAnswerIsNotSentAgainWhileTheGatewayIsSlow(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {

@@ -38,7 +38,7 @@ func (h *Hub) Changed(id string) {
 	for c := range h.subs[id] {
 		select {
 		case c <- struct{}{}:
-		default: // it will see this change when it reads
+		default: // a change is waiting already; the reader sees both
 		}
 	}
 }

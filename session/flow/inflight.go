@@ -51,8 +51,8 @@ func newCalls(log *slog.Logger) *calls {
 	return c
 }
 
-// run makes a call. A panic in it is a call without an answer: the queued inquiry looks after it, and the process lives. Its
-// value is not logged, it may hold what was typed.
+// run makes a call. A panic in it counts as a call without an answer, which the queued inquiry settles. Its value is not logged:
+// it may hold what was typed.
 func (c *calls) run(do func(ctx context.Context)) {
 	c.out.Add(1)
 	go func() {

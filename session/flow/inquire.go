@@ -19,13 +19,13 @@ func (f *Flow) inquireDue(ctx context.Context, task session.Task) error {
 			return err
 		}
 		if a := s.Attempt(task.Attempt); a == nil || !a.State.Live() {
-			return nil // the end came by another way
+			return nil // the attempt has ended meanwhile
 		}
 	}
 	return f.inquire(ctx, task.Session, task.Attempt)
 }
 
-// inquire asks the gateway what became of an attempt and believes the answer. It never charges.
+// inquire asks the gateway what became of an attempt and applies the answer. It never charges.
 func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 	s, err := f.Store.Load(ctx, id)
 	if err != nil {
@@ -64,7 +64,9 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 }
 
 // status asks how an attempt stands, by the call that fits its session's kind.
-func (f *Flow) status(ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt) (standing providers.Standing, wire []session.TimelineEntry, err error) {
+func (f *Flow) status(ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt) (
+	standing providers.Standing, wire []session.TimelineEntry, err error,
+) {
 	var made []account.Request
 	if s.Kind == session.KindPayout {
 		standing, made, err = payoutStatus(ctx, acc, f.payment(ctx, s, a))
@@ -78,8 +80,11 @@ func (f *Flow) status(ctx context.Context, acc account.Account, s *session.Sessi
 	return standing, entries(made), err
 }
 
-// closeOrder makes an order unpayable where the gateway can, and asks again. Where it cannot, the order is outlived.
-func (f *Flow) closeOrder(ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt, before providers.Standing) (providers.Standing, []session.TimelineEntry, error) {
+// closeOrder closes an order where the gateway can, and inquires again. Where it cannot, the order counts as closed once it is
+// outlived (session.Turn.Outlived).
+func (f *Flow) closeOrder(
+	ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt, before providers.Standing,
+) (providers.Standing, []session.TimelineEntry, error) {
 	if !acc.Closes() {
 		if f.newTurn(s).Outlived(a, before) {
 			before.Outcome = providers.Closed
@@ -111,7 +116,7 @@ func (f *Flow) Inquire(ctx context.Context, id string) (*session.Session, error)
 	return f.Store.Load(ctx, id)
 }
 
-// inquireNow asks without a turn through the queue, and waits a moment for the answer; the queued inquiry is the net below.
+// inquireNow asks at once and waits a moment for the answer; the queued inquiry follows if this one fails.
 func (f *Flow) inquireNow(ctx context.Context, id string, n int) {
 	answered := make(chan struct{})
 	f.calls.run(func(ctx context.Context) {
@@ -128,8 +133,8 @@ func (f *Flow) inquireNow(ctx context.Context, id string, n int) {
 	}
 }
 
-// Callback takes a gateway's callback for an account: proved, it queues an inquiry and is stored before it is answered;
-// forged, it changes nothing (providers.ErrForged). What it says is a hint only.
+// Callback takes a gateway's callback for an account. A proved one queues an inquiry, stored before the callback is answered; a
+// forged one changes nothing (providers.ErrForged). What it says is a hint only.
 func (f *Flow) Callback(ctx context.Context, name string, r *http.Request) error {
 	acc, err := f.Accounts.Find(name)
 	if err != nil {

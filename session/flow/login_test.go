@@ -156,7 +156,7 @@ func TestACodeProvesThePhoneThatItWasSentToAndNoOther(t *testing.T) {
 	}
 }
 
-func TestACodeEndsAfterSixtySecondsAndAnotherIsAskedFor(t *testing.T) {
+func TestACodeExpiresAfterSixtySecondsAndAnotherIsAskedFor(t *testing.T) {
 	t.Parallel()
 	h, at := newCounter(t)
 	if err := h.asks("b", phone); err != nil {
@@ -199,7 +199,7 @@ func TestCodesAndTriesAreBounded(t *testing.T) {
 	}
 }
 
-func TestAPhoneThatIsNobodysGetsNoCode(t *testing.T) {
+func TestAPhoneWithoutACustomerGetsNoCode(t *testing.T) {
 	t.Parallel()
 	h, at := newCounter(t)
 	if err := h.asks("b", "79171131200"); !errors.Is(err, providers.ErrNoCustomer) || at.sent != 0 {
@@ -403,7 +403,7 @@ func TestOfSixtyBrowsersAndPhonesAtOnceFiveCodesAreSent(t *testing.T) {
 	})
 }
 
-func TestOfPhonesThatAreNobodysTenAreLookedUpInASession(t *testing.T) {
+func TestTenPhonesWithoutACustomerAreLookedUpInASession(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, h *house, at *counterState, machines []*flow.Flow) {
 		unknown, tooMany := 0, 0
@@ -428,7 +428,7 @@ func TestOfPhonesThatAreNobodysTenAreLookedUpInASession(t *testing.T) {
 	})
 }
 
-func TestATryWhoseCallFailsIsTaken(t *testing.T) {
+func TestATryOfACodeCountsThoughItsCallFails(t *testing.T) {
 	t.Parallel()
 	h, at := newCounter(t)
 	at.down = errCut
@@ -600,7 +600,7 @@ func TestALateRefusalOfAnEarlierCredentialEndsNoLogin(t *testing.T) {
 }
 
 // A call with a dead credential takes nothing; one before it that got no answer may have.
-func TestARefusedCredentialProvesNothingOfAnEarlierCall(t *testing.T) {
+func TestARefusedCredentialDoesNotDisproveAnEarlierCall(t *testing.T) {
 	t.Parallel()
 	h, at := newCounter(t)
 	valid := h.revoking(at)

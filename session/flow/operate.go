@@ -107,7 +107,9 @@ func (f *Flow) operateDue(ctx context.Context, task session.Task) error {
 	}
 	if op := s.Operation(n); op.State == session.OpNew {
 		standing, wire, askErr := f.status(ctx, acc, s, s.Attempt(op.Attempt))
-		if s, err = f.update(ctx, s.ID, func(t *session.Turn) error { return t.Operations().Orphaned(n, standing, askErr, wire) }); err != nil {
+		if s, err = f.update(ctx, s.ID, func(t *session.Turn) error {
+			return t.Operations().Orphaned(n, standing, askErr, wire)
+		}); err != nil {
 			return err
 		}
 	}

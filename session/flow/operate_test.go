@@ -123,7 +123,7 @@ func TestAHoldIsCapturedOnce(t *testing.T) {
 }
 
 // The gateway tells of the money before it is asked about the operation that took it.
-func TestAnInquiryDuringACaptureDoesNotCountItTwice(t *testing.T) {
+func TestAnInquiryDuringACaptureDoesNotCountTheCaptureTwice(t *testing.T) {
 	t.Parallel()
 	h, g := atTheOffice(t, providers.Authorized)
 	g.do, g.inquire = pending, pending
@@ -259,8 +259,8 @@ func TestAfterAPartOfAHoldIsVoidedTheRestCanBeCaptured(t *testing.T) {
 	if err := h.operate(providers.Void, 23_450); err != nil {
 		t.Fatal(err)
 	}
-	if a := h.is(session.Authorized); a.Held != 100_000 || a.Voided {
-		t.Errorf("held %d, voided %v", a.Held, a.Voided)
+	if a := h.is(session.Authorized); a.AmountAuthorized != 100_000 || a.Voided {
+		t.Errorf("held %d, voided %v", a.AmountAuthorized, a.Voided)
 	}
 	h.holds(100_000)
 	if err := h.operate(providers.Capture, 0); err != nil {
@@ -291,7 +291,7 @@ func TestWhatWasCapturedInPartCanBeRefunded(t *testing.T) {
 }
 
 // Before it sends, Flow asks where the payment stands: somebody may have been at the gateway's own office.
-func TestWhatTheGatewayContradictsIsNotSent(t *testing.T) {
+func TestAnOperationIsNotSentWhereTheInquiryBeforeItContradicts(t *testing.T) {
 	t.Parallel()
 	h, g := atTheOffice(t, providers.Authorized)
 	h.finds(providers.Voided)
@@ -305,7 +305,7 @@ func TestWhatTheGatewayContradictsIsNotSent(t *testing.T) {
 }
 
 // kill -9 anywhere in an operation: it is sent at most once, and in the end everybody knows what became of it.
-func TestAnOperationSurvivesDeathAtEveryPlace(t *testing.T) {
+func TestAnOperationSurvivesACrashAtEveryPlace(t *testing.T) {
 	t.Parallel()
 	for _, place := range []string{"operation.written", "status.answered", "operation.permitted", "operation.answered", "operation.stored"} {
 		t.Run(place, func(t *testing.T) {

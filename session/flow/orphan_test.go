@@ -58,7 +58,7 @@ func TestAnAttemptWhoseProcessDiedBeforeItsCallIsAskedAboutAtTheStartAndFailsInT
 
 // What the dead process sent may still be on its way: "it still waits" is no leave to send the same answer again before
 // the deadline.
-func TestADeadCallIsNotRepeatedBeforeItsDeadline(t *testing.T) {
+func TestACallOfADeadProcessIsNotRepeatedBeforeItsDeadline(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, alone)
 	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {

@@ -9,7 +9,9 @@ import (
 )
 
 // pay sends what an attempt is about: a payment, a transfer or a payout.
-func pay(ctx context.Context, acc account.Account, p providers.Payment, in Submission) (step providers.Step, made []account.Request, err error) {
+func pay(ctx context.Context, acc account.Account, p providers.Payment, in Submission) (
+	step providers.Step, made []account.Request, err error,
+) {
 	if in.Kind == session.KindPayout {
 		return payOut(ctx, acc, p, *in.To)
 	}
@@ -21,7 +23,9 @@ func pay(ctx context.Context, acc account.Account, p providers.Payment, in Submi
 	return step, made, err
 }
 
-func payOut(ctx context.Context, acc account.Account, p providers.Payment, to providers.Destination) (providers.Step, []account.Request, error) {
+func payOut(ctx context.Context, acc account.Account, p providers.Payment, to providers.Destination) (
+	providers.Step, []account.Request, error,
+) {
 	step := providers.Step{V: providers.StepVersion, Kind: providers.Wait, Ref: p.Ref}
 	if !acc.PaysOut() {
 		step.Kind, step.Decline = providers.Declined, &providers.Decline{Reason: providers.OtherReason}
@@ -50,7 +54,7 @@ func register(call context.Context, gateway providers.Provider, p providers.Paym
 	return gateway.Register(call, p)
 }
 
-// payoutStatus is the inquiry about a payout, told as that of a payment is.
+// payoutStatus is the inquiry about a payout, its answer in the form of a payment's.
 func payoutStatus(ctx context.Context, acc account.Account, p providers.Payment) (providers.Standing, []account.Request, error) {
 	if !acc.PaysOut() {
 		return providers.Standing{Outcome: providers.Unclear}, nil, nil

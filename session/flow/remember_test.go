@@ -26,7 +26,7 @@ func (s *shelf) Remember(context.Context, providers.Payment, providers.Standing)
 func (s *shelf) Forget(context.Context, providers.Owner, string, string) error { return nil }
 func (s *shelf) AsksCode() bool                                                { return true }
 
-func TestOnlyTheCardOfAGoodPaymentIsRemembered(t *testing.T) {
+func TestOnlyTheCardOfAFundedPaymentIsRemembered(t *testing.T) {
 	for state, kind := range map[session.State]providers.Kind{session.Declined: providers.Declined, session.Paid: providers.Finished} {
 		cards := &shelf{}
 		h := newHouse(t, func(h *house) { cards.gateway = h.gw; h.acc.Provider = cards })
@@ -57,7 +57,7 @@ func TestOnlyTheCardOfAGoodPaymentIsRemembered(t *testing.T) {
 	}
 }
 
-func TestOneBrowserIsTheCustomers(t *testing.T) {
+func TestOnlyTheFirstBrowserIsTheCustomers(t *testing.T) {
 	h := newHouse(t)
 	for _, c := range []struct {
 		browser string

@@ -19,7 +19,9 @@ type Page struct {
 // Notified takes what came to /3ds/{run}/notify: the end of a 3DS Method (session.Arrivals.Notified). session.ErrNotFound for an
 // unknown token, ErrContradicts for another run's id.
 func (f *Flow) Notified(ctx context.Context, token string, in threeds.Reply) (Page, error) {
-	page, err := f.arrived(ctx, token, func(t *session.Turn, n int) (session.Arrival, error) { return t.Arrivals().Notified(n, token, in) })
+	page, err := f.arrived(ctx, token, func(t *session.Turn, n int) (session.Arrival, error) {
+		return t.Arrivals().Notified(n, token, in)
+	})
 	f.At("notified.stored")
 	return page, err
 }
@@ -39,7 +41,9 @@ func (f *Flow) Returned(ctx context.Context, token string, in threeds.Reply) (Pa
 }
 
 // arrived finds the run of a token and lets its session decide about a post from outside.
-func (f *Flow) arrived(ctx context.Context, token string, decide func(t *session.Turn, n int) (session.Arrival, error)) (Page, error) {
+func (f *Flow) arrived(
+	ctx context.Context, token string, decide func(t *session.Turn, n int) (session.Arrival, error),
+) (Page, error) {
 	id, n, err := f.Store.FindRun(ctx, token)
 	if err != nil {
 		return Page{}, err
@@ -64,7 +68,7 @@ func sealAnswer(sealer Sealer, b session.BrowserAnswer) (string, error) {
 	return sealed, nil
 }
 
-// resumeDue is the job that forwards what the browser brought, or its silence.
+// resumeDue is the job that forwards an answer of the browser, or that a 3DS Method was not notified in time.
 func (f *Flow) resumeDue(ctx context.Context, task session.Task) error {
 	ready := false
 	s, err := f.update(ctx, task.Session, func(t *session.Turn) (err error) {

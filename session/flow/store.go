@@ -8,7 +8,7 @@ import (
 
 // Store keeps sessions. storetest.Run says how one must behave; no transaction of it spans a gateway call.
 type Store interface {
-	// Create saves a new session (Version 0) and sets its Version and RefBase: how many attempts earlier sessions of
+	// Create saves a new session (Version 0) and sets its Version and EarlierAttempts: how many attempts earlier sessions of
 	// the same merchant, account and order id had, or more where a reference that would follow is taken in the account.
 	// *OrderTaken where another session of that merchant and account claims the order id: nobody learns of a neighbour's.
 	// ErrClaimLost as in Save.

@@ -24,7 +24,7 @@ type Submission struct {
 	BrowserID         string // of the browser that pays; "" where it has none
 	MerchantInitiated bool   // the merchant pays with a saved card while the customer is away
 
-	To *providers.Destination // of a payout, or of a transfer that the shopper aims; a card of it is in memory only
+	To *providers.Destination // of a payout, or of a transfer where the shopper chooses it; a card of it is in memory only
 }
 
 func (in Submission) instrument() providers.Instrument {
@@ -84,7 +84,7 @@ func (f *Flow) submit(ctx context.Context, claim *session.Claim, id string, in S
 	return nil
 }
 
-// maxSkips bounds how many numbers that another system used before are passed over in one try.
+// maxSkips bounds how many references that another system used are skipped in one attempt.
 const maxSkips = 50
 
 // begin registers the order and pays. It is never repeated: the card is in memory only.
@@ -131,19 +131,21 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	}
 	ref.Reference = a.Ref.Reference
 	out := session.Outgoing{Kind: session.CallPay, From: session.New, Ref: &ref, Wire: wire}
-	f.call(ctx, s.ID, a.N, out, func(ctx context.Context, acc account.Account, p providers.Payment) (providers.Step, []account.Request, error) {
+	f.call(ctx, s.ID, a.N, out, func(ctx context.Context, acc account.Account, p providers.Payment) (
+		providers.Step, []account.Request, error,
+	) {
 		return pay(ctx, acc, p, in)
 	})
 }
 
-// nextReference gives an attempt that was not sent yet the next number that is free among our own.
+// nextReference gives an attempt that was not sent yet the next reference that no attempt of ours has in the account.
 func (f *Flow) nextReference(ctx context.Context, id string, n int) (s *session.Session, a *session.Attempt, err error) {
 	for ahead := 1; ahead <= maxSkips; ahead++ {
 		s, err = f.update(ctx, id, func(t *session.Turn) error {
 			a = t.S.Attempt(n)
 			return t.Attempts().NextReference(n, ahead)
 		})
-		if !errors.Is(err, session.ErrConflict) { // the number is one of ours already
+		if !errors.Is(err, session.ErrConflict) { // an attempt of ours has that reference
 			break
 		}
 	}
@@ -174,8 +176,8 @@ func failureCode(err error) string {
 type sender func(ctx context.Context, acc account.Account, p providers.Payment) (providers.Step, []account.Request, error)
 
 // call is the only way a call that can move money leaves: its row in the call book, the new state and the inquiry that
-// looks after it are committed first, and inserting the row is the permission. Somebody else's permission, or a step
-// that is over, sends nothing.
+// settles it after a crash are committed first, and inserting the row is the permission. Where another process has the
+// permission, or the step is over, nothing is sent.
 func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing, send sender) {
 	var row session.Call
 	var acc account.Account
@@ -192,7 +194,7 @@ func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing,
 	})
 	switch {
 	case errors.Is(err, session.ErrCallExists):
-		return // whoever has the permission sends it; the inquiry looks after it
+		return // the process that has the permission sends it; the queued inquiry settles it
 	case err != nil:
 		f.Log.Error("cannot write down a call", "session", id, "attempt", n, "call", out.Kind, "error", err)
 		return
@@ -210,7 +212,8 @@ func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing,
 	if in.Err != nil {
 		f.Log.Warn("a gateway call has no clear answer", "session", id, "attempt", n, "call", out.Kind, "error", in.Err)
 		var refusal *providers.Refusal
-		in.Untaken = errors.As(in.Err, &refusal) || out.Kind == session.CallPay && errors.Is(in.Err, providers.ErrUnsent) && len(in.Wire) == 0
+		in.Untaken = errors.As(in.Err, &refusal) ||
+			out.Kind == session.CallPay && errors.Is(in.Err, providers.ErrUnsent) && len(in.Wire) == 0
 		in.LoginRefused, in.LoginLost = f.loginRefused(ctx, s, p.Credential, in.Err)
 	}
 	f.answered(ctx, id, row, in)
@@ -228,7 +231,7 @@ func (f *Flow) answered(ctx context.Context, id string, row session.Call, in ses
 		f.Log.Error("cannot store a gateway's answer; the inquiry will ask again", "session", id, "attempt", row.Attempt, "error", err)
 		return
 	}
-	// The gateway is asked at once, without a turn through the queue; the queued inquiry is the net below.
+	// The gateway is asked at once; the queued inquiry follows if this one fails.
 	if a := s.Attempt(row.Attempt); ask && a != nil && (a.State == session.Gateway || a.State == session.Unknown) {
 		if err := f.inquire(ctx, id, row.Attempt); err != nil {
 			f.Log.Warn("the first inquiry failed", "session", id, "attempt", row.Attempt, "error", err)
@@ -236,8 +239,8 @@ func (f *Flow) answered(ctx context.Context, id string, row session.Call, in ses
 	}
 }
 
-// CardAgain is the same card, typed once more because nobody remembers it. session.ErrOtherCard where first six or last four
-// differ; ErrStale where the step is over.
+// CardAgain takes the attempt's card, typed once more because it is no longer in memory. session.ErrOtherCard where first six or
+// last four digits differ; ErrStale where the step is over.
 func (f *Flow) CardAgain(ctx context.Context, id string, in Submission) error {
 	s, err := f.Store.Load(ctx, id)
 	if err != nil {
@@ -259,8 +262,8 @@ func (f *Flow) CardAgain(ctx context.Context, id string, in Submission) error {
 	return nil
 }
 
-// resume sends what the browser brought, if the attempt is still where it was loaded. Nothing is read between the permission
-// and the call: what failed there would use the permission up.
+// resume sends the browser's answer, if the attempt is still as it was loaded. Nothing is read between the permission and the
+// call: a failure there would leave a permission without a call.
 func (f *Flow) resume(ctx context.Context, s *session.Session, a *session.Attempt, answer providers.Answer) {
 	f.call(ctx, s.ID, a.N, session.Outgoing{Kind: session.CallResume, From: a.State, StepN: a.StepN},
 		func(ctx context.Context, acc account.Account, p providers.Payment) (step providers.Step, made []account.Request, err error) {

@@ -144,7 +144,7 @@ func TestATimelineTellsEveryCallMessageAndState(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeReadIsToldWithTheReason(t *testing.T) {
+func TestAnUnreadableMessageIsInTheTimelineWithTheReason(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.gw.pay = challenged
@@ -176,7 +176,7 @@ func TestATimelineIsBoundedWhateverComes(t *testing.T) {
 	}
 }
 
-func TestNobodysAttemptHasNoTimeline(t *testing.T) {
+func TestAnAttemptThatDoesNotExistHasNoTimeline(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	if _, err := h.flow.Timeline(t.Context(), h.session(), 1); err != session.ErrNotFound {

@@ -147,7 +147,7 @@ func TestATransferGoesToTheCardThatTheMerchantNamedWhateverABrowserSends(t *test
 	}
 }
 
-func TestATransferToNowhereIsNotSent(t *testing.T) {
+func TestATransferWithoutADestinationIsNotSent(t *testing.T) {
 	t.Parallel()
 	h, aims := newTransfer(t, nil)
 	if err := h.flow.Submit(t.Context(), h.id, flow.Submission{Card: theCard}); err == nil {
@@ -158,7 +158,7 @@ func TestATransferToNowhereIsNotSent(t *testing.T) {
 	}
 }
 
-func TestASecondTryIsAimedAnew(t *testing.T) {
+func TestTheNextAttemptOfATransferIsGivenADestinationAgain(t *testing.T) {
 	t.Parallel()
 	h, aims := newTransfer(t, nil)
 	take := h.gw.pay

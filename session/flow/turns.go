@@ -20,18 +20,20 @@ type turns struct {
 	inFlight inFlight
 }
 
-// maxTries bounds how often a change is decided anew because somebody else was faster.
+// maxTries bounds how often a change is decided anew after a conflict.
 const maxTries = 50
 
-// update loads, decides and saves until nobody else was faster, and then does what the decision wants done after the save.
+// update loads, decides and saves, again after a conflict, and then performs the effects of the turn.
 // decide may answer session.ErrNothing.
 func (ts *turns) update(ctx context.Context, id string, decide func(*session.Turn) error) (*session.Session, error) {
 	s, _, err := ts.turn(ctx, id, decide)
 	return s, err
 }
 
-// turn is update for a caller that looks after some of the effects itself.
-func (ts *turns) turn(ctx context.Context, id string, decide func(*session.Turn) error) (*session.Session, []session.Effect, error) {
+// turn is update for a caller that has Release effects to perform; cards are forgotten here.
+func (ts *turns) turn(
+	ctx context.Context, id string, decide func(*session.Turn) error,
+) (*session.Session, []session.Effect, error) {
 	for try := 0; ; try++ {
 		s, err := ts.Store.Load(ctx, id)
 		if err != nil {
@@ -63,8 +65,8 @@ func (ts *turns) turn(ctx context.Context, id string, decide func(*session.Turn)
 	}
 }
 
-// newTurn is a change of a session as it was loaded. What an account that is not configured any more would rule falls to the
-// defaults: its sessions still end.
+// newTurn is a turn on a session as it was loaded. The rules of an account that is no longer configured are the defaults, so
+// that its sessions still end.
 func (ts *turns) newTurn(s *session.Session) *session.Turn {
 	acc, err := ts.account(s)
 	if err != nil {
@@ -90,8 +92,8 @@ func (ts *turns) note(t *session.Turn) {
 	}
 }
 
-// callerDied tells that whoever made a session's call is dead, so that there is no deadline to wait for: the call left from
-// this store's only process, and that is not this one.
+// callerDied tells that the process that made a session's call is dead, so that its deadline is not waited for: only one process
+// uses this store, and the call was made by an earlier one.
 func (ts *turns) callerDied(id string) bool { return ts.Alone && !ts.inFlight.has(id) }
 
 // account is a session's. account.ErrNotConfigured.
@@ -114,7 +116,7 @@ func NewToken(random io.Reader) (string, error) {
 func (ts *turns) Wait(ctx context.Context, id string, cond func(*session.Session) bool) (*session.Session, error) {
 	changed, stop := ts.Hub.Subscribe(id)
 	defer stop()
-	poll := time.NewTicker(5 * time.Second) // the safety net
+	poll := time.NewTicker(5 * time.Second) // in case a notice of the store is lost
 	defer poll.Stop()
 	for {
 		s, err := ts.Store.Load(context.WithoutCancel(ctx), id)

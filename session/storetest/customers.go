@@ -44,7 +44,8 @@ func credentialEnds(t *testing.T, st Store) {
 
 func savedCardPerMerchant(t *testing.T, st Store) {
 	for id, owner := range map[string]string{"sc_1": "shop", "sc_2": "rival"} {
-		c := wallet.SavedCard{ID: id, Merchant: owner, Account: "acc", Customer: "c-1", GatewayID: "binding", Expiry: "12/30", Name: owner, CreatedAt: noon}
+		c := wallet.SavedCard{ID: id, Merchant: owner, Account: "acc", Customer: "c-1", GatewayID: "binding", Expiry: "12/30",
+			Name: owner, CreatedAt: noon}
 		must(t, st.SaveCard(t.Context(), &c))
 		if c.ID != id {
 			t.Errorf("%s was told of %s", owner, c.ID)
@@ -146,7 +147,8 @@ func cardOrderBeforeSharing(t *testing.T, st Store) {
 	}
 }
 
-var order = wallet.CardOrder{Merchant: "shop", Account: "acc", Reference: "one", Customer: "c-1", Kind: wallet.VirtualCard, CreatedAt: noon}
+var order = wallet.CardOrder{Merchant: "shop", Account: "acc", Reference: "one", Customer: "c-1", Kind: wallet.VirtualCard,
+	CreatedAt: noon}
 
 func cardOrderOnce(t *testing.T, st Store) {
 	var all sync.WaitGroup
@@ -166,13 +168,15 @@ func cardOrderOnce(t *testing.T, st Store) {
 		t.Errorf("written %d times", written.Load())
 	}
 	made := wallet.SavedCard{
-		ID: "sc_1", Merchant: "shop", Account: "acc", Customer: "c-1", GatewayID: "g", Card: card.Masked{Brand: "visa", First6: "400001", Last4: "0720"},
+		ID: "sc_1", Merchant: "shop", Account: "acc", Customer: "c-1", GatewayID: "g",
+		Card:   card.Masked{Brand: "visa", First6: "400001", Last4: "0720"},
 		Expiry: "12/30", Name: "n", CreatedAt: noon,
 	}
 	must(t, st.FillCardOrder(t.Context(), order, &made))
 	want := order
 	want.Card = made.ID
-	earlier, err := st.AddCardOrder(t.Context(), wallet.CardOrder{Merchant: "another", Account: "acc", Reference: "one", Kind: wallet.Registered})
+	earlier, err := st.AddCardOrder(t.Context(),
+		wallet.CardOrder{Merchant: "another", Account: "acc", Reference: "one", Kind: wallet.Registered})
 	must(t, err)
 	if diff := cmp.Diff(&want, earlier); diff != "" {
 		t.Error(diff)
@@ -196,7 +200,8 @@ func cardOrderDropped(t *testing.T, st Store) {
 	if taken() {
 		t.Error("forgotten, and still there")
 	}
-	must(t, st.FillCardOrder(t.Context(), order, &wallet.SavedCard{ID: "sc_1", Merchant: "shop", Account: "acc", Customer: "c-1", GatewayID: "g", CreatedAt: noon}))
+	must(t, st.FillCardOrder(t.Context(), order,
+		&wallet.SavedCard{ID: "sc_1", Merchant: "shop", Account: "acc", Customer: "c-1", GatewayID: "g", CreatedAt: noon}))
 	must(t, st.DropCardOrder(t.Context(), order))
 	if !taken() {
 		t.Error("an order with a card was forgotten")
@@ -209,7 +214,8 @@ func customerMet(t *testing.T, st Store) {
 	for _, c := range []struct {
 		merchant, account, customer string
 		want                        bool
-	}{{"shop", "acc", "c-1", true}, {"another", "acc", "c-1", false}, {"shop", "acc-2", "c-1", false}, {"shop", "acc", "c-2", false}} {
+	}{{"shop", "acc", "c-1", true}, {"another", "acc", "c-1", false}, {"shop", "acc-2", "c-1", false},
+		{"shop", "acc", "c-2", false}} {
 		got, err := st.Met(t.Context(), c.merchant, c.account, c.customer)
 		must(t, err)
 		if got != c.want {

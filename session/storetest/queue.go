@@ -39,7 +39,8 @@ func jobReplaced(t *testing.T, st Store) {
 	enqueue(t, st, jobs.Job{Kind: "k", Key: "a", RunAt: noon, Payload: json.RawMessage(`1`)})
 	enqueue(t, st, jobs.Job{Kind: "other", Key: "a", RunAt: noon.Add(time.Hour)}, job("b", noon.Add(time.Hour)))
 	later := jobs.Job{Kind: "k", Key: "a", RunAt: noon.Add(time.Minute), Payload: json.RawMessage(`2`)}
-	must(t, st.Save(t.Context(), s, session.Change{Jobs: []session.Job{{Kind: later.Kind, Key: later.Key, Payload: later.Payload, RunAt: later.RunAt}}}))
+	must(t, st.Save(t.Context(), s, session.Change{Jobs: []session.Job{{Kind: later.Kind, Key: later.Key, Payload: later.Payload,
+		RunAt: later.RunAt}}}))
 	wantNone(t, st, noon)
 	if j := claimOne(t, st, "w", noon.Add(time.Minute)); string(j.Payload) != "2" || j.Attempt != 1 {
 		t.Errorf("claimed %+v", j)

@@ -166,7 +166,7 @@ func claim(t *testing.T, st Store, worker string, now time.Time, n int) []jobs.J
 func everyFieldComesBack(t *testing.T, st Store) {
 	s := new(session.Session)
 	fill(t, s)
-	s.Version, s.RefBase, s.Attempts = 0, 0, nil
+	s.Version, s.EarlierAttempts, s.Attempts = 0, 0, nil
 	create(t, st, s)
 	a := new(session.Attempt)
 	fill(t, a)
@@ -239,7 +239,8 @@ func largeAndOddTexts(t *testing.T, st Store) {
 	s.Description = odd
 	s.Metadata = map[string]string{odd: odd, "": ""}
 	a := newAttempt(s, session.Shopper)
-	a.Step = &providers.Step{V: 1, Kind: providers.Page, HTML: strings.Repeat("<p>Төлем</p>", 300<<10/16), Info: strings.Repeat("eJx+/=", 64<<10/6)}
+	a.Step = &providers.Step{V: 1, Kind: providers.Page, HTML: strings.Repeat("<p>Төлем</p>", 300<<10/16),
+		Info: strings.Repeat("eJx+/=", 64<<10/6)}
 	data := json.RawMessage(`{"b": 1.50,  "a": "ё"}`) // as it came: spaces, order, digits
 	must(t, st.Save(t.Context(), s, session.Change{
 		Events: []session.Event{{N: 1, Type: "x", At: noon, Data: data}},
@@ -344,7 +345,7 @@ func liveGivesWay(t *testing.T, st Store) {
 	newAttempt(s, session.Declined)
 	newAttempt(s, session.Calling)
 	save(t, st, s)
-	s.Attempts[0].State, s.Attempts[1].State = session.Held, session.Failed // the news is about the earlier one
+	s.Attempts[0].State, s.Attempts[1].State = session.Mismatched, session.Failed // the news is about the earlier one
 	save(t, st, s)
 	s.Attempts[0].State, s.Attempts[1].State = session.Declined, session.Gateway
 	save(t, st, s)
@@ -388,7 +389,8 @@ func callsInOrder(t *testing.T, st Store) {
 	newAttempt(s, session.Calling)
 	var want []session.Call
 	for i, kind := range []string{"resume", "pay", "resume", "again"} {
-		call := session.Call{Attempt: 1, Kind: kind, Round: i, SentAt: noon.Add(-time.Duration(i) * time.Hour)} // a clock that goes back
+		call := session.Call{Attempt: 1, Kind: kind, Round: i,
+			SentAt: noon.Add(-time.Duration(i) * time.Hour)} // a clock that goes back
 		must(t, st.Save(t.Context(), s, session.Change{Calls: []session.Call{call}}))
 		want = append(want, call)
 	}
@@ -400,7 +402,8 @@ func callsInOrder(t *testing.T, st Store) {
 func answerNeedsACall(t *testing.T, st Store) {
 	s := create(t, st, newSession("a"))
 	newAttempt(s, session.Calling)
-	if err := st.Save(t.Context(), s, session.Change{Answered: []session.Call{{Attempt: 1, Kind: "pay", AnsweredAt: noon}}}); err == nil {
+	if err := st.Save(t.Context(), s, session.Change{Answered: []session.Call{{Attempt: 1, Kind: "pay",
+		AnsweredAt: noon}}}); err == nil {
 		t.Error("an answer without a call was taken")
 	}
 	if got := load(t, st, "a"); got.Version != 1 || len(got.Attempts) != 0 {
@@ -442,7 +445,7 @@ func orderPerMerchant(t *testing.T, st Store) {
 			t.Errorf("%s is told of %v, want %s", owner, err, want)
 		}
 	}
-	theirs.End = session.Cancelled
+	theirs.ClosedReason = session.Cancelled
 	save(t, st, theirs)
 	if got := load(t, st, "first"); got.Status() != session.StatusOpen {
 		t.Errorf("the shop's session became %s", got.Status())
@@ -454,14 +457,14 @@ func orderPerMerchant(t *testing.T, st Store) {
 func disputePerMerchant(t *testing.T, st Store) {
 	late := create(t, st, newSession("late"))
 	newAttempt(late, session.Abandoned)
-	late.End = session.Expired
+	late.ClosedReason = session.Expired
 	save(t, st, late)
 	theirs := newSession("theirs")
 	theirs.OrderID, theirs.Merchant = late.OrderID, "rival"
 	create(t, st, theirs)
 	late.Attempts[0].State, late.Attempts[0].PaidLate = session.Paid, true
 	save(t, st, late)
-	theirs.End = session.Cancelled
+	theirs.ClosedReason = session.Cancelled
 	save(t, st, theirs)
 	next := newSession("next")
 	next.OrderID, next.Merchant = late.OrderID, "rival"
@@ -500,7 +503,7 @@ func orderRace(t *testing.T, st Store) {
 func orderReleased(t *testing.T, st Store) {
 	first := create(t, st, newSession("first"))
 	newAttempt(first, session.Unknown)
-	first.End = session.Expired
+	first.ClosedReason = session.Expired
 	save(t, st, first)
 	second := newSession("second")
 	second.OrderID = first.OrderID
@@ -513,7 +516,7 @@ func orderReleased(t *testing.T, st Store) {
 func lateApproval(t *testing.T, st Store) {
 	first := create(t, st, newSession("first"))
 	newAttempt(first, session.Abandoned)
-	first.End = session.Expired
+	first.ClosedReason = session.Expired
 	save(t, st, first)
 	second := newSession("second")
 	second.OrderID = first.OrderID
@@ -527,7 +530,7 @@ func lateApproval(t *testing.T, st Store) {
 	save(t, st, first) // and the session can go on being saved
 	save(t, st, second)
 
-	second.End = session.Cancelled
+	second.ClosedReason = session.Cancelled
 	save(t, st, second)
 	third := newSession("third")
 	third.OrderID = first.OrderID
@@ -544,20 +547,20 @@ func referenceBase(t *testing.T, st Store) {
 	first := create(t, st, newSession("first"))
 	newAttempt(first, session.Declined)
 	newAttempt(first, session.Failed)
-	first.End = session.Expired
+	first.ClosedReason = session.Expired
 	save(t, st, first)
 	elsewhere := newSession("elsewhere")
 	elsewhere.OrderID, elsewhere.Account = first.OrderID, "another"
-	if create(t, st, elsewhere); elsewhere.RefBase != 0 {
-		t.Errorf("another account's attempts were counted: %d", elsewhere.RefBase)
+	if create(t, st, elsewhere); elsewhere.EarlierAttempts != 0 {
+		t.Errorf("another account's attempts were counted: %d", elsewhere.EarlierAttempts)
 	}
 	second := newSession("second")
 	second.OrderID = first.OrderID
-	if create(t, st, second); second.RefBase != 2 {
-		t.Errorf("RefBase %d, want 2", second.RefBase)
+	if create(t, st, second); second.EarlierAttempts != 2 {
+		t.Errorf("EarlierAttempts %d, want 2", second.EarlierAttempts)
 	}
-	if got := load(t, st, "second"); got.RefBase != 2 {
-		t.Errorf("stored RefBase %d, want 2", got.RefBase)
+	if got := load(t, st, "second"); got.EarlierAttempts != 2 {
+		t.Errorf("stored EarlierAttempts %d, want 2", got.EarlierAttempts)
 	}
 	newAttempt(second, session.Calling)
 	save(t, st, second)
@@ -591,8 +594,8 @@ func referencePerMerchant(t *testing.T, st Store) {
 	for _, m := range []struct{ merchant, tag string }{{"shop", "ab1c"}, {"rival", "zz9z"}} {
 		s := newSession("of-" + m.merchant)
 		s.Merchant, s.RefTag, s.OrderID = m.merchant, m.tag, "order"
-		if create(t, st, s); s.RefBase != 0 {
-			t.Errorf("%s begins at %d", m.merchant, s.RefBase)
+		if create(t, st, s); s.EarlierAttempts != 0 {
+			t.Errorf("%s begins at %d", m.merchant, s.EarlierAttempts)
 		}
 		newAttempt(s, session.Calling)
 		save(t, st, s)
@@ -611,19 +614,19 @@ func referenceTaken(t *testing.T, st Store) {
 	newAttempt(earlier, session.Declined)
 	newAttempt(earlier, session.Declined)
 	newAttempt(earlier, session.Failed).Ref.Reference = "ab1corder-8"
-	earlier.End = session.Expired
+	earlier.ClosedReason = session.Expired
 	save(t, st, earlier)
 	s := newSession("s")
 	s.RefTag, s.OrderID = "ab1c", "order"
-	if create(t, st, s); s.RefBase != 2 {
-		t.Errorf("begins after %d", s.RefBase)
+	if create(t, st, s); s.EarlierAttempts != 2 {
+		t.Errorf("begins after %d", s.EarlierAttempts)
 	}
 	newAttempt(s, session.Calling)
 	save(t, st, s)
 	again := newSession("again")
 	again.Merchant, again.OrderID = "rival", "ab1corder"
-	if create(t, st, again); again.RefBase != 8 { // three of its own, and the fifth after them is taken
-		t.Errorf("begins after %d", again.RefBase)
+	if create(t, st, again); again.EarlierAttempts != 8 { // three of its own, and the fifth after them is taken
+		t.Errorf("begins after %d", again.EarlierAttempts)
 	}
 }
 
@@ -709,7 +712,8 @@ func eventOnce(t *testing.T, st Store) {
 	s := create(t, st, newSession("a"))
 	first := session.Event{N: 1, Type: "first", At: noon}
 	must(t, st.Save(t.Context(), s, session.Change{Events: []session.Event{first}}))
-	wantErr(t, st.Save(t.Context(), s, session.Change{Events: []session.Event{{N: 1, Type: "second", At: noon}}}), session.ErrConflict)
+	wantErr(t, st.Save(t.Context(), s, session.Change{Events: []session.Event{{N: 1, Type: "second", At: noon}}}),
+		session.ErrConflict)
 	events, err := st.Events(t.Context(), "a", 0, 10)
 	must(t, err)
 	if diff := cmp.Diff([]session.Event{first}, events); diff != "" {
@@ -757,7 +761,7 @@ func listFilters(t *testing.T, st Store) {
 	for i, change := range []func(*session.Session){
 		func(s *session.Session) {},
 		func(s *session.Session) { s.Account = "another" },
-		func(s *session.Session) { s.End = session.Cancelled },
+		func(s *session.Session) { s.ClosedReason = session.Cancelled },
 		func(s *session.Session) { s.Merchant = "rival" },
 	} {
 		s := newSession(fmt.Sprint(i))

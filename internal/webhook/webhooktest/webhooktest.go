@@ -29,21 +29,21 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 	for name, test := range map[string]func(*testing.T, Store){
 		"an event is delivered once to each endpoint that wants it":             eachEndpoint,
 		"an event is fed once, whoever feeds":                                   fedOnce,
-		"a line has the order of the events":                                    inOrder,
+		"a queue has the order of the events":                                   inOrder,
 		"a batch of events goes on where the last one ended":                    inBatches,
 		"events before an endpoint was made are not its":                        notBefore,
-		"a session's own address has a line, one for each address":              sessionURL,
+		"a session's own address has a queue, one for each address":             sessionURL,
 		"an address is not told twice of one event":                             notTwice,
-		"a line is in one pair of hands":                                        oneHolder,
-		"who lost the line records nothing":                                     fenced,
-		"a line given back is tried when it is due":                             givenBack,
+		"one worker at a time has a queue":                                      oneHolder,
+		"a worker whose lease was lost records nothing":                         fenced,
+		"a queue given back is tried when it is due":                            givenBack,
 		"all leases can be freed":                                               freed,
 		"a failure makes all behind it wait, by the schedule":                   waits,
-		"a new event has a line that fails tried soon":                          probed,
+		"a new event has a queue that fails tried soon":                         probed,
 		"an event that comes during a try that fails has it tried soon":         probedDuring,
 		"the first tries and the newest are kept":                               triesBounded,
 		"one failing endpoint does not hold up another":                         noHoldUp,
-		"endpoints that fail are claimed last, and leave hands free":            failingLast,
+		"endpoints that fail are claimed last, and leave workers free":          failingLast,
 		"twenty minutes of failures raise one alert, and the end of it another": alert,
 		"an event is given up after thirty days":                                givenUp,
 		"every try is kept":                                                     triesKept,
@@ -98,8 +98,8 @@ func feed(t *testing.T, st Store) int {
 	return n
 }
 
-// line lists the events waiting for an endpoint, first to be sent first.
-func line(t *testing.T, st Store, merchant, endpoint string) string {
+// queued lists the events waiting for an endpoint, first to be sent first.
+func queued(t *testing.T, st Store, merchant, endpoint string) string {
 	t.Helper()
 	found, err := st.Deliveries(t.Context(), webhook.Filter{Merchant: merchant, Endpoint: endpoint, State: webhook.Pending})
 	must(t, err)
@@ -112,7 +112,7 @@ func line(t *testing.T, st Store, merchant, endpoint string) string {
 
 func wantLine(t *testing.T, st Store, merchant, endpoint, want string) {
 	t.Helper()
-	if got := line(t, st, merchant, endpoint); got != want {
+	if got := queued(t, st, merchant, endpoint); got != want {
 		t.Fatalf("%s has waiting %q, want %q", endpoint, got, want)
 	}
 }
@@ -140,7 +140,7 @@ func wantNone(t *testing.T, st Store, now time.Time) {
 	}
 }
 
-// try sends the head of a line, as far as the store knows, and lets the line go.
+// try sends the head of a queue, as far as the store knows, and lets the queue go.
 func try(t *testing.T, st Store, now time.Time, status int) webhook.Delivery {
 	t.Helper()
 	j := claimOne(t, st, "w", now)
@@ -176,8 +176,10 @@ func eachEndpoint(t *testing.T, st Store) {
 	found, err := st.Deliveries(t.Context(), webhook.Filter{Merchant: "shop", Endpoint: "payments"})
 	must(t, err)
 	d := found[0]
-	if d.Type != "payment.paid" || d.Session != "s" || d.N != 3 || d.State != webhook.Pending || d.Resend || !d.CreatedAt.Equal(noon) ||
-		!strings.HasPrefix(string(d.Body), `{"id":"evt_s_3","type":"payment.paid","created_at":"`) || !strings.Contains(string(d.Body), `"session":"s","n":3,"data":{`) {
+	if d.Type != "payment.paid" || d.Session != "s" || d.N != 3 || d.State != webhook.Pending || d.Resend ||
+		!d.CreatedAt.Equal(noon) ||
+		!strings.HasPrefix(string(d.Body), `{"id":"evt_s_3","type":"payment.paid","created_at":"`) ||
+		!strings.Contains(string(d.Body), `"session":"s","n":3,"data":{`) {
 		t.Errorf("delivery %+v with body %s", d, d.Body)
 	}
 }
@@ -276,15 +278,15 @@ func sessionURL(t *testing.T, st Store) {
 	if len(named) != 2 {
 		t.Fatalf("named by sessions: %+v", named)
 	}
-	lines := map[string]string{}
+	queues := map[string]string{}
 	for _, e := range named {
-		lines[e.URL] = line(t, st, "shop", e.ID)
+		queues[e.URL] = queued(t, st, "shop", e.ID)
 		if !e.SessionURL || !e.Enabled || e.Signer() != webhook.DefaultSigner("shop") {
 			t.Errorf("%+v", e)
 		}
 	}
-	if lines["https://a.example/"] != "a_1 c_1 a_2" || lines["https://b.example/"] != "b_1" {
-		t.Errorf("lines %v", lines)
+	if queues["https://a.example/"] != "a_1 c_1 a_2" || queues["https://b.example/"] != "b_1" {
+		t.Errorf("queues %v", queues)
 	}
 }
 
@@ -549,14 +551,14 @@ func failingLast(t *testing.T, st Store) {
 		must(t, st.FreeAll(t.Context()))
 		r.SetReserve(3)
 		if js := claim(t, st, "w", later, 4); len(js) != 2 || js[0].Key != "h1" {
-			t.Errorf("of four hands %+v are at work, want the healthy one's and one more", js)
+			t.Errorf("of four workers %+v are at work, want the healthy one's and one more", js)
 		}
 	} else {
-		t.Error("the store keeps no hands free")
+		t.Error("the store keeps no workers free")
 	}
 }
 
-// try1 is try where several lines are due.
+// try1 is try where several queues are due.
 func try1(t *testing.T, st Store, now time.Time, status int) {
 	t.Helper()
 	js := claim(t, st, "w", now, 1)
@@ -601,7 +603,8 @@ func alert(t *testing.T, st Store) {
 	found, err := st.Deliveries(t.Context(), webhook.Filter{Merchant: "shop", Endpoint: "ears"})
 	must(t, err)
 	if d := found[0]; d.Type != webhook.FailingEvent || d.Session != "" || strings.Contains(string(d.Body), `"session"`) ||
-		!strings.Contains(string(d.Body), `"endpoint":"down"`) || !strings.Contains(string(d.Body), fmt.Sprintf(`"failures":%d`, failures)) {
+		!strings.Contains(string(d.Body), `"endpoint":"down"`) ||
+		!strings.Contains(string(d.Body), fmt.Sprintf(`"failures":%d`, failures)) {
 		t.Errorf("alert %+v: %s", d, d.Body)
 	}
 	if d := try(t, st, noon.Add(22*time.Minute), 200); d.Endpoint != "ears" {
@@ -616,7 +619,8 @@ func alert(t *testing.T, st Store) {
 	wantLine(t, st, "shop", "ears", "down_2")
 	found, err = st.Deliveries(t.Context(), webhook.Filter{Merchant: "shop", Endpoint: "ears", State: webhook.Pending})
 	must(t, err)
-	if found[0].Type != webhook.RecoveredEvent || !strings.Contains(string(found[0].Body), fmt.Sprintf(`"failures":%d`, failures+1)) {
+	if found[0].Type != webhook.RecoveredEvent ||
+		!strings.Contains(string(found[0].Body), fmt.Sprintf(`"failures":%d`, failures+1)) {
 		t.Errorf("%+v: %s", found[0], found[0].Body)
 	}
 }
@@ -640,10 +644,11 @@ func givenUp(t *testing.T, st Store) {
 		now = e.NextTry
 	}
 	first := try(t, st, now, 500)
-	if d, tries, err := st.Delivery(t.Context(), "shop", first.ID); err != nil || d.State != webhook.GivenUp || len(tries) < 60 || !d.EndedAt.Equal(now) {
+	if d, tries, err := st.Delivery(t.Context(), "shop", first.ID); err != nil || d.State != webhook.GivenUp || len(tries) < 60 ||
+		!d.EndedAt.Equal(now) {
 		t.Errorf("%+v after %d tries, %v", d, len(tries), err)
 	}
-	wantNone(t, st, now.Add(11*time.Hour)) // the next is tried at the line's pace
+	wantNone(t, st, now.Add(11*time.Hour)) // the next is tried at the queue's pace
 	if d := try(t, st, now.Add(12*time.Hour), 200); d.N != 2 {
 		t.Errorf("then %+v", d)
 	}
@@ -654,7 +659,8 @@ func triesKept(t *testing.T, st Store) {
 	st.Happen(t, Session{ID: "s", Merchant: "shop"}, "x")
 	feed(t, st)
 	want := []webhook.Try{
-		{N: 1, At: noon, Took: time.Second, URL: "https://e.example/", RequestHeaders: map[string]string{"webhook-id": "evt_s_1"}, Error: "no answer"},
+		{N: 1, At: noon, Took: time.Second, URL: "https://e.example/", RequestHeaders: map[string]string{"webhook-id": "evt_s_1"},
+			Error: "no answer"},
 		{
 			N: 2, At: noon.Add(time.Minute), URL: "https://e.example/", RequestHeaders: map[string]string{"a": "b"}, Status: 200,
 			AnswerHeaders: map[string]string{"Content-Type": "text/plain"}, Answer: "ok \u00e9 <\"'\n", Cut: true,
@@ -832,7 +838,8 @@ func resend(t *testing.T, st Store) {
 	later := noon.Add(time.Hour)
 	again, err := st.Resend(t.Context(), "shop", first.ID, later)
 	must(t, err)
-	if again.ID == first.ID || again.Event != first.Event || !again.Resend || again.State != webhook.Pending || again.Tries != 0 || !again.CreatedAt.Equal(later) {
+	if again.ID == first.ID || again.Event != first.Event || !again.Resend || again.State != webhook.Pending || again.Tries != 0 ||
+		!again.CreatedAt.Equal(later) {
 		t.Errorf("%+v", again)
 	}
 	got := try(t, st, later, 200)
@@ -918,7 +925,7 @@ func cancel(t *testing.T, st Store) {
 	if next := try(t, st, noon.Add(time.Second), 200); next.N != 2 {
 		t.Errorf("then %+v", next)
 	}
-	// The last of a line leaves it at rest.
+	// The last of a queue leaves it at rest.
 	st.Happen(t, Session{ID: "s", Merchant: "shop"}, "z")
 	feed(t, st)
 	d = try(t, st, noon, 500)
@@ -962,7 +969,8 @@ func tenants(t *testing.T, st Store) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, f := range []webhook.Filter{{Merchant: "rival"}, {Merchant: "rival", Endpoint: "e"}, {Merchant: "rival", Event: d.Event}, {Merchant: "rival", Before: d.ID}} {
+	for _, f := range []webhook.Filter{{Merchant: "rival"}, {Merchant: "rival", Endpoint: "e"}, {Merchant: "rival", Event: d.Event},
+		{Merchant: "rival", Before: d.ID}} {
 		if found, err := st.Deliveries(ctx, f); err != nil || len(found) > 0 {
 			t.Errorf("%+v: %v, %v", f, found, err)
 		}
@@ -1016,7 +1024,8 @@ func lists(t *testing.T, st Store) {
 	}
 	own, err := st.Endpoints(ctx, "shop", false)
 	must(t, err)
-	if len(own) != 2 || own[0].ID != "e1" || own[1].ID != "e2" || !slices.Equal(own[1].Events, []string{"b"}) || !own[0].CreatedAt.Equal(noon) {
+	if len(own) != 2 || own[0].ID != "e1" || own[1].ID != "e2" || !slices.Equal(own[1].Events, []string{"b"}) ||
+		!own[0].CreatedAt.Equal(noon) {
 		t.Errorf("%+v", own)
 	}
 }
