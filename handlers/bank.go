@@ -31,7 +31,7 @@ func (b bank) notify(c echo.Context) error {
 		switch {
 		case err == nil:
 			id = page.Session
-		case quiet(err):
+		case expected(err):
 			b.Log.Info("method notification changed nothing", "reason", err)
 		default:
 			return err
@@ -68,13 +68,13 @@ func (b bank) returned(c echo.Context) error {
 	switch {
 	case errors.Is(err, session.ErrNotFound):
 		return err
-	case err != nil && !quiet(err):
+	case err != nil && !expected(err):
 		return err
 	case err != nil:
 		b.Log.Info("return changed nothing", "reason", err)
 	}
 	if page.Taken || page.Asked { // most answers come within a moment: then the first page the shopper sees is the end
-		if err := b.settle(r.Context(), page); err != nil {
+		if err := b.waitAfterReturn(r.Context(), page); err != nil {
 			return err
 		}
 	}
@@ -89,11 +89,11 @@ func (b bank) returned(c echo.Context) error {
 			T: b.Texts.For(r.Header.Get("Accept-Language")), Nonce: n, PayURL: payPath(page.Session),
 		}))
 	}
-	return back(c, page.Session)
+	return redirectToPay(c, page.Session)
 }
 
-// settle waits a moment for what comes of a return.
-func (b bank) settle(ctx context.Context, page flow.Page) error {
+// waitAfterReturn waits a moment for what comes of a return.
+func (b bank) waitAfterReturn(ctx context.Context, page flow.Page) error {
 	s, err := b.Store.Load(ctx, page.Session)
 	if err != nil {
 		return err
@@ -108,8 +108,8 @@ func (b bank) settle(ctx context.Context, page flow.Page) error {
 	return err
 }
 
-// quiet are the errors that change nothing and are nobody's fault but the sender's.
-func quiet(err error) bool {
+// expected are the errors that change nothing and are nobody's fault but the sender's.
+func expected(err error) bool {
 	return errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrContradicts) || errors.Is(err, session.ErrStale)
 }
 

@@ -105,7 +105,7 @@ func (p errorPage) handle(err error, c echo.Context) {
 	}
 	s, id := p.session(c)
 	if s != nil && c.Request().Method == http.MethodPost && timedOut(err) {
-		if err := back(c, s.ID); err != nil { // to the page that is true now; what was permitted once is not sent again
+		if err := redirectToPay(c, s.ID); err != nil { // to the page that is true now; what was permitted once is not sent again
 			p.Log.Warn("cannot answer", "error", err)
 		}
 		return

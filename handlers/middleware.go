@@ -68,7 +68,7 @@ func logged(log *slog.Logger, observe func(route, method string, code int, took 
 			}
 			if !c.Response().Committed { // net/http would make an empty 200 of it
 				log.Error("a request without an answer", "route", c.Path())
-				unanswerable(c)
+				answerWithoutHandler(c)
 			}
 			took := time.Since(start)
 			level := slog.LevelDebug
@@ -86,18 +86,18 @@ func logged(log *slog.Logger, observe func(route, method string, code int, took 
 	}
 }
 
-// unanswerable is the answer where none could be made: a shopper's post goes on to the page that is true now.
-func unanswerable(c echo.Context) {
+// answerWithoutHandler is the answer where none could be made: a shopper's post goes on to the page that is true now.
+func answerWithoutHandler(c echo.Context) {
 	if id := c.Param("session"); id != "" && c.Request().Method == http.MethodPost {
-		back(c, id) //nolint:errcheck // it writes a header
+		redirectToPay(c, id) //nolint:errcheck // it writes a header
 		return
 	}
 	c.NoContent(http.StatusServiceUnavailable) //nolint:errcheck // likewise
 }
 
-// untimed lifts the connection's read deadline once the request is read whole. It is for slow senders, but net/http lets it
+// withoutReadDeadline lifts the connection's read deadline once the request is read whole. It is for slow senders, but net/http lets it
 // run on and then ends the context of a request that is only slow to be answered.
-func untimed(next echo.HandlerFunc) echo.HandlerFunc {
+func withoutReadDeadline(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r, control := c.Request(), http.NewResponseController(c.Response().Writer)
 		lift := func() { control.SetReadDeadline(time.Time{}) } //nolint:errcheck // a writer that has none needs none
@@ -159,8 +159,8 @@ func visits(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// hardened sets what every answer has. Pages add their own Content-Security-Policy.
-func hardened(next echo.HandlerFunc) echo.HandlerFunc {
+// securityHeaders sets what every answer has. Pages add their own Content-Security-Policy.
+func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -176,17 +176,17 @@ func hardened(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// legible replaces what no name of ours holds, NUL and bytes that are not UTF-8, in the values of the path: PostgreSQL
+// cleanPath replaces what no name of ours holds, NUL and bytes that are not UTF-8, in the values of the path: PostgreSQL
 // refuses to look for them. So they find nothing, as any other unknown name. Of a path with escapes of its own, which Echo
 // leaves as they are, it makes plain values.
-func legible(next echo.HandlerFunc) echo.HandlerFunc {
+func cleanPath(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		values, u := c.ParamValues(), c.Request().URL
 		for i, v := range values {
 			if plain, err := url.PathUnescape(v); err == nil && u.RawPath != "" {
 				v = plain
 			}
-			values[i] = legibleText(v)
+			values[i] = cleanText(v)
 		}
 		u.RawPath = ""
 		c.SetParamValues(values...)
@@ -194,9 +194,9 @@ func legible(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// legibleQuery does so in the query, where an empty value is as if it were left out, and of several the first counts. Not
+// cleanQuery does so in the query, where an empty value is as if it were left out, and of several the first counts. Not
 // for what comes from a bank: that is forwarded byte for byte.
-func legibleQuery(next echo.HandlerFunc) echo.HandlerFunc {
+func cleanQuery(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u := c.Request().URL
 		if u.RawQuery == "" {
@@ -205,7 +205,7 @@ func legibleQuery(next echo.HandlerFunc) echo.HandlerFunc {
 		query := url.Values{}
 		for name, all := range u.Query() {
 			if all[0] != "" {
-				query.Set(name, legibleText(all[0]))
+				query.Set(name, cleanText(all[0]))
 			}
 		}
 		u.RawQuery = query.Encode()
@@ -213,12 +213,12 @@ func legibleQuery(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-func legibleText(s string) string {
+func cleanText(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
 }
 
-// answeredInside renders errors inside the browser session's layer, so that it commits once and before the body.
-func answeredInside(next echo.HandlerFunc) echo.HandlerFunc {
+// renderErrors renders errors inside the browser session's layer, so that it commits once and before the body.
+func renderErrors(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := next(c); err != nil {
 			c.Error(err)

@@ -23,8 +23,8 @@ type pay struct {
 
 func payPath(id string) string { return "/pay/" + id }
 
-// back answers a POST: to the one address.
-func back(c echo.Context, id string) error { return c.Redirect(http.StatusSeeOther, payPath(id)) }
+// redirectToPay answers a POST: to the one address.
+func redirectToPay(c echo.Context, id string) error { return c.Redirect(http.StatusSeeOther, payPath(id)) }
 
 // sameSite refuses a POST that another site made a browser send. A browser that says itself that the post is of the
 // same origin is believed; others have to show the page's token, which another site cannot read.
@@ -58,7 +58,7 @@ func (p pay) home(c echo.Context) error {
 func (p pay) show(c echo.Context) error {
 	s, err := p.load(c)
 	if errors.Is(err, session.ErrNotFound) {
-		return p.astray(c)
+		return p.redirectToPage(c)
 	}
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func (p pay) show(c echo.Context) error {
 		if t := p.Texts.For(lang); t.Lang() == lang {
 			p.Browsers.Choose(c.Request().Context(), lang)
 		}
-		return back(c, s.ID)
+		return redirectToPay(c, s.ID)
 	}
 	return p.page(c, s, form{})
 }
@@ -77,7 +77,7 @@ func (p pay) show(c echo.Context) error {
 func (p pay) head(c echo.Context) error {
 	_, err := p.load(c)
 	if errors.Is(err, session.ErrNotFound) {
-		return p.astray(c)
+		return p.redirectToPage(c)
 	}
 	if err != nil {
 		return err
@@ -86,9 +86,9 @@ func (p pay) head(c echo.Context) error {
 	return c.NoContent(http.StatusOK)
 }
 
-// astray leads from an address that is no page to the one address: from those that forms post to, when a browser restores
+// redirectToPage leads from an address that is no page to the one address: from those that forms post to, when a browser restores
 // them, and from those that a message ends with a full stop or bracket.
-func (p pay) astray(c echo.Context) error {
+func (p pay) redirectToPage(c echo.Context) error {
 	id := cleanID(c.Param("session"))
 	if id == c.Param("session") && c.Path() == "/pay/:session" {
 		return session.ErrNotFound
@@ -97,7 +97,7 @@ func (p pay) astray(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return back(c, s.ID)
+	return redirectToPay(c, s.ID)
 }
 
 // cleanID is a session's id without what cannot be the end of one.
@@ -116,9 +116,9 @@ func (p pay) submit(c echo.Context) error {
 	a := s.Live()
 	again := a != nil && a.State == session.Shopper && a.Step != nil && a.Step.Kind == providers.AskCard
 	if !again && (a != nil || s.Status() != session.StatusOpen || p.Flow.Logins.Needed(s)) {
-		return back(c, s.ID) // a second click, another tab, Back after the end: the page that is true now
+		return redirectToPay(c, s.ID) // a second click, another tab, Back after the end: the page that is true now
 	}
-	in, f := p.read(c)
+	in, f := p.readCardForm(c)
 	if !again {
 		f.errors.To = target(c, s, &in)
 	}
@@ -142,7 +142,7 @@ func (p pay) submit(c echo.Context) error {
 func (p pay) submitted(c echo.Context, s *session.Session, err error) error {
 	switch {
 	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrEnded), errors.Is(err, session.ErrStale):
-		return back(c, s.ID)
+		return redirectToPay(c, s.ID)
 	case err != nil:
 		return err
 	}
@@ -155,7 +155,7 @@ func (p pay) submitted(c echo.Context, s *session.Session, err error) error {
 	if err != nil {
 		return err
 	}
-	return back(c, s.ID)
+	return redirectToPay(c, s.ID)
 }
 
 func (p pay) cancel(c echo.Context) error {
@@ -163,7 +163,7 @@ func (p pay) cancel(c echo.Context) error {
 	if err != nil && !errors.Is(err, session.ErrBusy) && !errors.Is(err, session.ErrEnded) {
 		return err
 	}
-	return back(c, c.Param("session"))
+	return redirectToPay(c, c.Param("session"))
 }
 
 // frame is the same-origin document of one hidden Method frame; about:blank would inherit the page's form-action.
@@ -191,7 +191,7 @@ func (p pay) frame(c echo.Context) error {
 func (p pay) gatewayPage(c echo.Context) error {
 	s, a, err := p.atStep(c)
 	if s != nil && errors.Is(err, session.ErrNotFound) {
-		return back(c, s.ID) // the step is over, and this address is in the whole window
+		return redirectToPay(c, s.ID) // the step is over, and this address is in the whole window
 	}
 	if err != nil {
 		return err

@@ -55,7 +55,7 @@ func (p screens) page(c echo.Context, s *session.Session, f form) error {
 		if s.Remaining(p.Now()) == 0 {
 			return p.result(c, s, templates.OutcomeExpired)
 		}
-		return p.begin(c, s, f)
+		return p.startOfPayment(c, s, f)
 	case pageEnd:
 		return p.result(c, s, outcomes[v.status])
 	case pageLogin:
@@ -70,9 +70,9 @@ func (p screens) page(c echo.Context, s *session.Session, f form) error {
 	return p.wait(c, s, templates.WaitProcessing)
 }
 
-// begin shows how a payment begins: the login where the account wants the customer first, the choice of a saved card, a
+// startOfPayment shows how a payment begins: the login where the account wants the customer first, the choice of a saved card, a
 // button where no card is needed here, or the card form.
-func (p screens) begin(c echo.Context, s *session.Session, f form) error {
+func (p screens) startOfPayment(c echo.Context, s *session.Session, f form) error {
 	if f.errors.Any() || f.stale {
 		return p.card(c, s, f)
 	}
@@ -179,7 +179,7 @@ func (p screens) choice(c echo.Context, s *session.Session, cards []wallet.Saved
 			ID: one.ID, Brand: one.Card.Brand, Last4: one.Card.Last4, Expiry: one.Expiry,
 		})
 	}
-	return render(c, p.Options, codeOf(f.errors.Any()), ownPage, "", templates.SavedCards(page))
+	return render(c, p.Options, formStatus(f.errors.Any()), ownPage, "", templates.SavedCards(page))
 }
 
 // offer is the button in place of the choice, until somebody has asked for the saved cards.
@@ -212,11 +212,11 @@ func (p screens) startPage(c echo.Context, s *session.Session, f form) error {
 			page.NotCharged = true
 		}
 	}
-	return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.Start(page))
+	return render(c, p.Options, formStatus(f.login != ""), ownPage, "", templates.Start(page))
 }
 
-// codeOf is the status of a form that is shown, or shown again with what is wrong.
-func codeOf(wrong bool) int {
+// formStatus is the status of a form that is shown, or shown again with what is wrong.
+func formStatus(wrong bool) int {
 	if wrong {
 		return http.StatusUnprocessableEntity
 	}
@@ -254,12 +254,12 @@ func (p screens) login(c echo.Context, s *session.Session, f form) error {
 		}
 		switch {
 		case s.Customer.Phone == "":
-		case page.Phone == "" && p.mine(c, s):
+		case page.Phone == "" && p.isCustomer(c, s):
 			page.Phone = s.Customer.Phone
-		case free(s):
+		case canBecomeCustomer(s):
 			page.KnownAction = payPath(s.ID) + "/customer"
 		}
-		return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.LoginPhone(page))
+		return render(c, p.Options, formStatus(f.login != ""), ownPage, "", templates.LoginPhone(page))
 	}
 	page := templates.LoginCodePage{
 		Layout: p.layout(c, s), Action: payPath(s.ID) + "/code", CancelAction: cancel, CSRF: token,
@@ -278,7 +278,7 @@ func (p screens) login(c echo.Context, s *session.Session, f form) error {
 	case f.login == "" && p.Flow.Logins.CodeExpired(s):
 		page.Error = templates.CodeExpired
 	}
-	return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.LoginCode(page))
+	return render(c, p.Options, formStatus(f.login != ""), ownPage, "", templates.LoginCode(page))
 }
 
 // phoneErrors are shown at the phone, though a code may be asked for.

@@ -115,7 +115,7 @@ func TestEveryStepOfTheBrowsersHasItsPage(t *testing.T) {
 				t.Fatalf("handlers/view.go: stepPage has no page for the step %q: the shopper waits", kind)
 			}
 			if page := b.see(path); !strings.Contains(page, want.holds) {
-				t.Errorf("handlers/pay.go: the page of the step %q lacks %q: %s", kind, want.holds, page)
+				t.Errorf("handlers/screens.go: the page of the step %q lacks %q: %s", kind, want.holds, page)
 			}
 		})
 	}
@@ -141,7 +141,7 @@ func TestEveryStateOfAnAttemptAndEveryStatusHasItsPage(t *testing.T) {
 	going := []session.Status{session.StatusOpen, session.StatusActionRequired, session.StatusProcessing}
 	for _, name := range constants(t, "../session/states.go", "Status") {
 		if status := session.Status(name); !slices.Contains(going, status) && !handlers.HasOutcome(status) {
-			t.Errorf("handlers/pay.go: outcomes lacks the status %q", status)
+			t.Errorf("handlers/screens.go: outcomes lacks the status %q", status)
 		}
 	}
 }
