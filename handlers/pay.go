@@ -24,7 +24,9 @@ type pay struct {
 func payPath(id string) string { return "/pay/" + id }
 
 // redirectToPay answers a POST: to the one address.
-func redirectToPay(c echo.Context, id string) error { return c.Redirect(http.StatusSeeOther, payPath(id)) }
+func redirectToPay(c echo.Context, id string) error {
+	return c.Redirect(http.StatusSeeOther, payPath(id))
+}
 
 // sameSite refuses a POST that another site made a browser send. A browser that says itself that the post is of the
 // same origin is believed; others have to show the page's token, which another site cannot read.
