@@ -378,7 +378,7 @@ func TestPayPressedTwice(t *testing.T) {
 	}
 }
 
-func TestAWholePaymentWithoutScript(t *testing.T) {
+func TestAFullPaymentWithoutScript(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	b := open(t, w, withoutScript)

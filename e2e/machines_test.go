@@ -234,7 +234,7 @@ func TestTheMachineWithoutTheCardAsksForTheSameCard(t *testing.T) {
 	v.calm(t)
 }
 
-func TestWhatADeadMachineLeftBehindAnotherFinishes(t *testing.T) {
+func TestAnotherMachineFinishesTheWorkOfADeadOne(t *testing.T) {
 	t.Parallel()
 	database := pgtest.Start(t)
 	w, dying := startFront(t, database)

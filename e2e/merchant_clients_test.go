@@ -27,7 +27,7 @@ func (w *world) clearFaults(t testing.TB) {
 
 // What the gateway has not finished is pending: nothing is counted, nothing else may begin, and nothing is sent twice, until
 // the gateway says how it ended.
-func TestOperationsThatAnswerLaterArePendingUntilTheGatewaySaysSo(t *testing.T) {
+func TestOperationsThatSettleLaterArePendingUntilTheGatewayAnswers(t *testing.T) {
 	t.Parallel()
 	const whole, part = 1234500, 50000
 	busy := map[string]string{"status": "processing"} // PaynetEasy says it itself of what it has not finished

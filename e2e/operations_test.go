@@ -99,7 +99,7 @@ func (a abilities) pays(t testing.TB, w *world, session map[string]any) sessionV
 	return w.paysWithout3DS(t, a.account, fields)
 }
 
-func TestHeldMoneyIsTakenOrGivenBack(t *testing.T) {
+func TestAnAuthorizationIsCapturedOrVoided(t *testing.T) {
 	w := together(t)
 	hold := map[string]any{"capture": "manual"}
 	rows := []struct {
@@ -145,7 +145,7 @@ func TestHeldMoneyIsTakenOrGivenBack(t *testing.T) {
 	}
 }
 
-func TestMoneyGoesBack(t *testing.T) {
+func TestPaymentsAreRefunded(t *testing.T) {
 	w := together(t)
 	for _, a := range operators {
 		t.Run(a.account, func(t *testing.T) {

@@ -283,7 +283,7 @@ func TestTheLoginAndTheTransferForEveryShopper(t *testing.T) {
 }
 
 // The message beside the field that is left moves everything below it; the press that left it still counts.
-func TestAPressOnPayCountsThoughAFieldComplains(t *testing.T) {
+func TestPressingPayCountsWhileAFieldIsInvalid(t *testing.T) {
 	t.Parallel()
 	w := together(t)
 	b := open(t, w)
@@ -294,7 +294,7 @@ func TestAPressOnPayCountsThoughAFieldComplains(t *testing.T) {
 	b.find(5*time.Second, "what is wrong is listed", func(*view) bool { return ask[bool](b, `!document.getElementById("errors").hidden`) })
 }
 
-func TestTheClockBesideTheCodeRunsOut(t *testing.T) {
+func TestTheCountdownOfALoginCodeEnds(t *testing.T) {
 	t.Parallel()
 	w := together(t)
 	b := open(t, w)
@@ -311,7 +311,7 @@ func TestTheClockBesideTheCodeRunsOut(t *testing.T) {
 }
 
 // Nothing is typed here: the shopper goes to the bank's app or to the gateway, or takes a card that is saved.
-func TestTheWaysBesideTheCardFormForEveryShopper(t *testing.T) {
+func TestTheOtherPaymentMethodsForEveryShopper(t *testing.T) {
 	t.Parallel()
 	w := together(t)
 	g := newGallery(t, w)

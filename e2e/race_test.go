@@ -560,7 +560,7 @@ func TestAStoppingProcessFinishesWhatItBegan(t *testing.T) {
 }
 
 // A request that a stopping front no longer takes is refused, not cut in the middle of its answer.
-func TestUnderLoadAStopCutsNoAnswer(t *testing.T) {
+func TestAShutdownUnderLoadTruncatesNoAnswer(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	var s []sessionView

@@ -241,7 +241,7 @@ func (a answer) backTo(t testing.TB, made sessionView) {
 }
 
 // What banks, gateways and strangers send to the addresses that need no cookie.
-func TestWhatComesFromOutside(t *testing.T) {
+func TestRepeatedForgedAndLateReturnsAndCallbacks(t *testing.T) {
 	together(t)
 	alongside(t, []spec{
 		{"the answer of one payment changes no other", theAnswerOfOnePaymentChangesNoOther},

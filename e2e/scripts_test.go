@@ -34,7 +34,7 @@ func (b *tab) lost() {
 }
 
 // Script is on, and one file of it never comes: every kind of step is passed all the same.
-func TestAPaymentIsMadeThoughAFileOfScriptIsLost(t *testing.T) {
+func TestAPaymentSucceedsWithAScriptFileMissing(t *testing.T) {
 	w := together(t)
 	type visit struct{ script, row string }
 	var visits []visit
@@ -61,7 +61,7 @@ func TestAPaymentIsMadeThoughAFileOfScriptIsLost(t *testing.T) {
 	})
 }
 
-func TestALoginACodeToScanAndASavedCardThoughAFileOfScriptIsLost(t *testing.T) {
+func TestLoginQRAndSavedCardSucceedWithAScriptFileMissing(t *testing.T) {
 	w := together(t)
 	for _, script := range scripts {
 		t.Run(script+".js lost", func(t *testing.T) {

@@ -658,7 +658,7 @@ type spec struct {
 
 func itself(name string) string { return name }
 
-func TestTheTableWithoutScript(t *testing.T) {
+func TestEveryScenarioWithoutScript(t *testing.T) {
 	rows := scenarios()
 	slices.SortStableFunc(rows, func(a, b scenario) int { return int(b.rank() - a.rank()) })
 	shared := together(t)

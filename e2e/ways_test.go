@@ -203,7 +203,7 @@ func (b *walker) app(link string, fill url.Values) {
 	app.goTo(r)
 }
 
-func TestMobileCashiersWaysToPayWithoutACardHere(t *testing.T) {
+func TestMobileCashierPaymentsByQRSberPayAndHostedForm(t *testing.T) {
 	w := together(t)
 	link := func(b *walker) string {
 		b.t.Helper()
@@ -302,7 +302,7 @@ func TestOnTheGatewaysOwnPage(t *testing.T) {
 }
 
 // Money goes out by the API alone: to a card, to a phone's bank account, back to the card of a payment.
-func TestMoneyIsSentOut(t *testing.T) {
+func TestPayoutsAreSent(t *testing.T) {
 	w := together(t)
 	var banks struct {
 		Data []struct{ ID, Name string } `json:"data"`
@@ -338,7 +338,7 @@ func TestMoneyIsSentOut(t *testing.T) {
 }
 
 // What the gateway remembers is listed with our references; where customers log in, it is each one's own list.
-func TestTheGatewaysOwnList(t *testing.T) {
+func TestTheGatewaysHistory(t *testing.T) {
 	w := together(t)
 	for _, a := range operators {
 		if !slices.Contains(w.capabilities(t, a.account), "history") {
@@ -378,7 +378,7 @@ func TestTheGatewaysOwnList(t *testing.T) {
 }
 
 // What a gateway calls back about is proved genuine, taken, and asked about.
-func TestCallbacksOfEveryGatewayAreTaken(t *testing.T) {
+func TestCallbacksOfEveryGatewayAreAccepted(t *testing.T) {
 	w := together(t)
 	for _, a := range operators {
 		calls := slices.Contains(w.capabilities(t, a.account), "callbacks")

@@ -54,7 +54,7 @@ func virtual(customer, reference string) string {
 	return `{"account":"acc","customer":"` + customer + `","reference":"` + reference + `"}`
 }
 
-func TestACardIsMadeOnceUnderItsReference(t *testing.T) {
+func TestACardOrderIsMadeOncePerReference(t *testing.T) {
 	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
 		m, d := withDesk(t, at)
 		first := m.call(http.MethodPost, "/v1/customers/c-1/cards", registration("one", "4000019900020720"))
@@ -83,7 +83,7 @@ func TestACardIsMadeOnceUnderItsReference(t *testing.T) {
 	})
 }
 
-func TestWhatIsNotKnownOfACardIsNotAskedAgain(t *testing.T) {
+func TestACardOrderWhoseOutcomeIsUnknownIsNotRequestedAgain(t *testing.T) {
 	m, d := withDesk(t, sqlstore.Options{Dir: t.TempDir()})
 	d.err = &providers.Failure{Op: "vcard/create", Err: context.DeadlineExceeded}
 	m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "one"), keyHeader, "k").is(http.StatusServiceUnavailable, "unavailable")
@@ -95,7 +95,7 @@ func TestWhatIsNotKnownOfACardIsNotAskedAgain(t *testing.T) {
 	m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "another"), keyHeader, "k2").is(http.StatusCreated, "")
 }
 
-func TestAProcessThatDiedOverACardLeavesItUnknown(t *testing.T) {
+func TestACardOrderIsUnknownAfterItsProcessDied(t *testing.T) {
 	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
 		m, d := withDesk(t, at)
 		order := wallet.CardOrder{Merchant: "shop", Account: "acc", Customer: "c-1", Reference: "one", Kind: wallet.VirtualCard, CreatedAt: m.clock.Now()}
@@ -141,7 +141,7 @@ func TestACrashBeforeTheAnswerWasStoredMakesNoSecondCardOrInvoice(t *testing.T) 
 	})
 }
 
-func TestWhereNoCardWasMadeTheReferenceIsFree(t *testing.T) {
+func TestAReferenceIsReusableWhereNoCardWasMade(t *testing.T) {
 	m, d := withDesk(t, sqlstore.Options{Dir: t.TempDir()})
 	for _, c := range []struct {
 		err     error
@@ -246,7 +246,7 @@ func (bankDesk) Exchange(context.Context, string, string) (providers.Credential,
 	return providers.Credential{}, providers.ErrWrongCode
 }
 
-func TestAVirtualCardWantsACustomerWhoLoggedInToASessionOfTheMerchants(t *testing.T) {
+func TestAVirtualCardRequiresACustomerWhoLoggedInToASessionOfTheMerchant(t *testing.T) {
 	d := &desk{}
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider { d.able = able{g}; return bankDesk{d} }})
 	issue := func() reply { return m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "one")) }
@@ -265,7 +265,7 @@ func TestAVirtualCardWantsACustomerWhoLoggedInToASessionOfTheMerchants(t *testin
 	}
 }
 
-func TestACustomersListWantsACustomerOfTheMerchants(t *testing.T) {
+func TestACustomersHistoryRequiresACustomerOfTheMerchant(t *testing.T) {
 	d := &desk{}
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider { d.able = able{g}; return bankDesk{d} }})
 	for _, query := range []string{"", "?customer=nobody"} {
@@ -286,7 +286,7 @@ func (m *machine) seal(name, text string) string {
 	return sealed
 }
 
-func TestARefundOnItsWayIsPending(t *testing.T) {
+func TestARefundThatIsBeingProcessedIsPending(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	id := m.paid("one")
 	s, err := m.store.Load(t.Context(), id)

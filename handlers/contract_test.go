@@ -756,7 +756,7 @@ func TestRandomRequestsStayWithinTheContractOnPostgreSQL(t *testing.T) {
 	bombard(t, complete(t, sqlstore.Options{URL: postgres(t)}), 3_000, 2)
 }
 
-func TestNULIsNowhereTaken(t *testing.T) {
+func TestNULIsRefusedInEveryField(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	for _, member := range []string{`"description":"a\u0000"`, `"metadata":{"a\u0000":"b"}`, `"metadata":{"a":"\u0000"}`, `"customer":{"id":"\u0000"}`} {
 		m.call(http.MethodPost, "/v1/sessions", strings.Replace(order("one"), "{", "{"+member+",", 1)).is(http.StatusBadRequest, "bad-json")
@@ -785,7 +785,7 @@ func TestAParameterThatCannotBeReadIsNamedByItsPointer(t *testing.T) {
 	m.call(http.MethodGet, "/v1/sessions?limit=1&limit=x", "").is(http.StatusOK, "")
 }
 
-func TestEverythingThatABodyHasNoPlaceForIsNamedByItsPointer(t *testing.T) {
+func TestEveryMemberOfABodyThatTheContractLacksIsNamedByItsPointer(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	got := m.call(http.MethodPost, "/v1/sessions", `{"account":7,"amount":"1500","fee":1.5,"save_card":"yes","customer":{"name":"A","id":null},"billing":[],
 		"metadata":{"a/b":1},"amout":1500}`)
@@ -837,7 +837,7 @@ func TestASessionBeginsWithACardOfItsCustomerOnly(t *testing.T) {
 	}
 }
 
-func TestASessionTellsWhatItWasMadeOf(t *testing.T) {
+func TestASessionRepeatsTheFieldsOfItsRequest(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	made := m.call(http.MethodPost, "/v1/sessions", strings.Replace(order("one"), "{", `{"locale":"kk","customer":{"id":"c-1","email":"a@shop.example","phone":"+77010000000"},
 		"save_card":true,"webhook_url":"https://shop.example/hook",`, 1))
@@ -852,7 +852,7 @@ func TestASessionTellsWhatItWasMadeOf(t *testing.T) {
 }
 
 // A cursor with a fault must not look as if the list were at its end.
-func TestACursorThatNamesNothingOfTheMerchantsIsRefused(t *testing.T) {
+func TestACursorOfAnotherMerchantOrOfNothingIsRefused(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	m.key = otherKey
 	strange := m.call(http.MethodPost, "/v1/sessions", order("one")).field("id")
@@ -866,7 +866,7 @@ func TestACursorThatNamesNothingOfTheMerchantsIsRefused(t *testing.T) {
 	}
 }
 
-func TestAGatewaysListMayGoOn(t *testing.T) {
+func TestALongGatewayHistoryHasAFurtherPage(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{
 		provider: func(g *gateway) providers.Provider { return able{g} }, merchants: []merchant.Merchant{theShop},
 	})
@@ -877,7 +877,7 @@ func TestAGatewaysListMayGoOn(t *testing.T) {
 	}
 }
 
-func TestSessionsAreListedByTheirTime(t *testing.T) {
+func TestSessionsAreListedByTheirCreationTime(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	var at []string
 	for _, id := range []string{"a", "b", "c"} {
@@ -899,7 +899,7 @@ func TestSessionsAreListedByTheirTime(t *testing.T) {
 	m.call(http.MethodGet, "/v1/sessions?created_after=yesterday", "").is(http.StatusUnprocessableEntity, "invalid")
 }
 
-func TestANameInThePathMayHoldAnything(t *testing.T) {
+func TestAPathValueMayHoldAnyCharacter(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	for _, customer := range []string{"a/b", "a b", "50%", "Айгерім"} {
 		saved := &wallet.SavedCard{ID: "sc_" + customer, Merchant: "shop", Account: "acc", Customer: customer, GatewayID: "b-1", CreatedAt: m.clock.Now()}

@@ -81,7 +81,7 @@ func tells(page string) bool {
 	return false
 }
 
-func TestARobotThatOpensTheLinkFirstSeesNothingAndTakesNothing(t *testing.T) {
+func TestALinkScannerThatOpensThePageFirstDoesNotBecomeTheCustomer(t *testing.T) {
 	m := keeping(t, sqlstore.Options{Dir: t.TempDir()})
 	for i, method := range []string{"", `,"payment_method":"saved_card"`} {
 		path := m.opens("a"+string(rune('0'+i)), method)
@@ -108,7 +108,7 @@ func TestARobotThatOpensTheLinkFirstSeesNothingAndTakesNothing(t *testing.T) {
 	}
 }
 
-func TestTheFirstBrowserThatAsksIsTheCustomersAndOthersPayByCard(t *testing.T) {
+func TestTheFirstBrowserThatAsksForSavedCardsIsTheCustomersAndOthersPayByCard(t *testing.T) {
 	m := keeping(t, sqlstore.Options{Dir: t.TempDir()})
 	for i, method := range []string{"", `,"payment_method":"saved_card"`} {
 		path := m.opens("b"+string(rune('0'+i)), method)
@@ -133,7 +133,7 @@ func TestTheFirstBrowserThatAsksIsTheCustomersAndOthersPayByCard(t *testing.T) {
 	}
 }
 
-func TestOfBrowsersThatAskAtOnceOneIsTheCustomers(t *testing.T) {
+func TestOfBrowsersThatAskForSavedCardsAtOnceOneIsTheCustomers(t *testing.T) {
 	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
 		m := keeping(t, at)
 		path := m.opens("c", "")
@@ -160,7 +160,7 @@ func TestOfBrowsersThatAskAtOnceOneIsTheCustomers(t *testing.T) {
 	})
 }
 
-func TestAPressThatIsNotProvedMakesNobodyTheCustomer(t *testing.T) {
+func TestAPostWithoutACSRFTokenMakesNoBrowserTheCustomers(t *testing.T) {
 	m := keeping(t, sqlstore.Options{Dir: t.TempDir()})
 	for i, method := range []string{"", `,"payment_method":"saved_card"`} {
 		path := m.opens("d"+string(rune('0'+i)), method)
@@ -186,7 +186,7 @@ func TestAPressThatIsNotProvedMakesNobodyTheCustomer(t *testing.T) {
 	}
 }
 
-func TestACustomersPhoneIsFilledInOnlyWhereSomebodyAskedForIt(t *testing.T) {
+func TestTheCustomersPhoneIsPrefilledForTheCustomersBrowserOnly(t *testing.T) {
 	logsIn := func(g *gateway) providers.Provider { return banker{g} }
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: logsIn})
 	path := m.opens("e", "")
@@ -206,7 +206,7 @@ func TestACustomersPhoneIsFilledInOnlyWhereSomebodyAskedForIt(t *testing.T) {
 	}
 }
 
-func TestNothingIsOfferedWhereThereIsNothingSaved(t *testing.T) {
+func TestSavedCardsAreNotOfferedToACustomerWithoutAny(t *testing.T) {
 	m := keeping(t, sqlstore.Options{Dir: t.TempDir()})
 	made := m.call(http.MethodPost, "/v1/sessions", strings.TrimSuffix(order("f"), "}")+`,"customer":{"id":"c-2"},"payment_method":"saved_card"}`)
 	made.is(http.StatusCreated, "")
@@ -223,7 +223,7 @@ func (forgetful) Pay(_ context.Context, p providers.Payment, _ providers.Instrum
 	return providers.Step{V: providers.StepVersion, Kind: providers.AskCard, Ref: p.Ref}, nil
 }
 
-func TestWhichCardIsAskedForAgainIsSaidToTheBrowserThatTypedIt(t *testing.T) {
+func TestTheLastDigitsOfTheCardToRepeatAreShownOnlyToTheBrowserThatTypedIt(t *testing.T) {
 	asksAgain := func(g *gateway) providers.Provider { return forgetful{able{g}} }
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: asksAgain})
 	path := m.opens("g", "")

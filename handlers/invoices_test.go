@@ -79,7 +79,7 @@ func (m *machine) bill(reference string) reply {
 	return m.call(http.MethodPost, "/v1/invoices", invoice("acc", reference))
 }
 
-func TestEqualInvoicesAtOnceAreOneInvoice(t *testing.T) {
+func TestConcurrentEqualCreatesMakeOneInvoice(t *testing.T) {
 	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
 		m, b := withBiller(t, at)
 		var all sync.WaitGroup
@@ -135,7 +135,7 @@ func TestAnInvoiceWhoseAnswerWasLostIsFoundAgain(t *testing.T) {
 	})
 }
 
-func TestAnInvoiceIsMadeAgainOnlyWhereTheGatewayProvablyHasItNot(t *testing.T) {
+func TestAnInvoiceIsCreatedAgainOnlyIfTheGatewayProvablyHasNone(t *testing.T) {
 	for name, again := range map[string]func(*machine, string) reply{
 		"repeated": func(m *machine, _ string) reply { return m.bill("one") },
 		"renewed":  func(m *machine, id string) reply { return m.call(http.MethodPost, "/v1/invoices/"+id+"/renew", "") },
@@ -194,7 +194,7 @@ func TestAnInvoiceOfAnotherAmountIsNotPaid(t *testing.T) {
 	}
 }
 
-func TestWhatTheGatewayCannotBillLeavesNoInvoice(t *testing.T) {
+func TestAnInvoiceThatTheGatewayCannotExpressIsNotStored(t *testing.T) {
 	m, _ := withBiller(t, sqlstore.Options{Dir: t.TempDir()})
 	refused := strings.Replace(invoice("acc", "one"), `"account"`, `"description":"refuse","account"`, 1)
 	got := m.call(http.MethodPost, "/v1/invoices", refused)

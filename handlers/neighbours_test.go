@@ -48,7 +48,7 @@ func TestNoAnswerNamesASessionOfAnotherMerchantOfTheAccount(t *testing.T) {
 	})
 }
 
-func TestMerchantsOfOneAccountHaveReferencesThatNeverMeet(t *testing.T) {
+func TestMerchantsOfASharedAccountNeverUseTheSameReference(t *testing.T) {
 	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
 		m := complete(t, at)
 		seen := map[string]string{}
@@ -109,7 +109,7 @@ func TestInASharedAccountReferencesHaveTwentyEightCharacters(t *testing.T) {
 	}
 }
 
-func TestAReferenceOfANeighboursIsFreeForEverybodyElse(t *testing.T) {
+func TestAReferenceUsedByAnotherMerchantOfTheAccountIsAvailable(t *testing.T) {
 	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
 		m := complete(t, at)
 		for path, body := range map[string]string{
@@ -133,7 +133,7 @@ func TestAReferenceOfANeighboursIsFreeForEverybodyElse(t *testing.T) {
 }
 
 // What was made before an account was shared keeps its reference, and is not made again under another.
-func TestAnAccountMayComeToBeShared(t *testing.T) {
+func TestAnAccountMayBecomeSharedLater(t *testing.T) {
 	dir := t.TempDir()
 	with := tune{provider: func(g *gateway) providers.Provider { return able{g} }, merchants: []merchant.Merchant{theShop}}
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: dir}, with)

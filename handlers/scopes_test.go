@@ -34,7 +34,7 @@ func shop(keys ...merchant.Key) tune {
 	return tune{merchants: []merchant.Merchant{{ID: "shop", Name: "Shop", Keys: keys, Accounts: []string{"acc"}}}}
 }
 
-func TestEveryRouteHasItsScopes(t *testing.T) {
+func TestEveryRouteDeclaresItsScopes(t *testing.T) {
 	accepted := map[string][]merchant.Scope{}
 	for _, scope := range merchant.Scopes() {
 		m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, shop(merchant.Key{Hash: merchant.HashKey(scopedKey), Scopes: []merchant.Scope{scope}}))
@@ -72,7 +72,7 @@ func TestEveryRouteHasItsScopes(t *testing.T) {
 	}
 }
 
-func TestAKeyThatReachesLessDoesNothingMore(t *testing.T) {
+func TestAKeyCallsOnlyTheRoutesOfItsScopes(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, shop(merchant.Key{Hash: merchant.HashKey(scopedKey), Scopes: []merchant.Scope{merchant.Refunds}}))
 	id := m.paid("one")
 	m.key = scopedKey
@@ -99,7 +99,7 @@ func TestKeysRotateWithOverlap(t *testing.T) {
 	m.call(http.MethodGet, "/v1/accounts", "").is(http.StatusUnauthorized, "unauthorized")
 }
 
-func TestARevokedKeyOpensNothingEverAgain(t *testing.T) {
+func TestARevokedKeyIsRefusedForever(t *testing.T) {
 	at := sqlstore.Options{Dir: t.TempDir()}
 	lesser := merchant.Key{Hash: merchant.HashKey(scopedKey), Scopes: []merchant.Scope{merchant.Refunds}}
 	keys := shop(merchant.Key{Hash: merchant.HashKey(shopKey)}, lesser)
@@ -127,7 +127,7 @@ func invoice(account, reference string) string {
 	return `{"account":"` + account + `","amount":5000,"currency":"KZT","reference":"` + reference + `","success_url":"https://shop.example/ok"}`
 }
 
-// CHECKS T46, over every route that Echo knows: one that is added without a thought of other merchants fails here.
+// Every route that Echo knows: a new one that shows another merchant's data fails here.
 func TestAMerchantSeesNothingOfAnother(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{merchants: []merchant.Merchant{
 		{ID: "shop", Name: "Shop", Keys: []merchant.Key{{Hash: merchant.HashKey(shopKey)}}, Accounts: []string{"acc"}},

@@ -86,7 +86,7 @@ func (g stepping) Status(_ context.Context, p providers.Payment) (providers.Stan
 	return providers.Standing{Outcome: providers.Waiting, Ref: p.Ref, Reference: p.Ref.Reference, Amount: p.Amount}, nil
 }
 
-func TestEveryStepOfTheBrowsersHasItsPage(t *testing.T) {
+func TestEveryBrowserStepHasItsPage(t *testing.T) {
 	for _, name := range constants(t, "../providers/providers.go", "Kind") {
 		kind := providers.Kind(name)
 		if slices.Contains(elsewhere, kind) {

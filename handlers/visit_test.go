@@ -76,7 +76,7 @@ var cardForm = url.Values{"number": {"4000 0199 0002 0704"}, "expiry": {"12/49"}
 // everyAddress is each that a page of ours posts to.
 var everyAddress = []string{"/card", "/cancel", "/start", "/saved", "/phone", "/phone/other", "/code", "/code/again"}
 
-func TestAnAddressThatFormsPostToLeadsAReaderToThePayment(t *testing.T) {
+func TestAGetOfAFormsAddressRedirectsToThePaymentPage(t *testing.T) {
 	m, id := front(t, tune{})
 	before := m.stored(id)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
@@ -93,7 +93,7 @@ func TestAnAddressThatFormsPostToLeadsAReaderToThePayment(t *testing.T) {
 	}
 }
 
-func TestWhatAMessageAddsToTheAddressIsTakenOff(t *testing.T) {
+func TestPunctuationAfterTheSessionIDIsIgnored(t *testing.T) {
 	m, id := front(t, tune{})
 	for _, end := range []string{"/", ".", ")", "/.", "/)", ").", "%29", ",", ";", ":", "!", "]", "%3E", "%22", "%E2%80%9D", "%C2%BB", "%20", "...", "//"} {
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
@@ -122,7 +122,7 @@ func TestHeadIsAnsweredWithoutABodyAndChangesNothing(t *testing.T) {
 	}
 }
 
-func TestTheFrontsOwnAddressIsAPlainPage(t *testing.T) {
+func TestTheRootAddressIsAPlainPage(t *testing.T) {
 	m, _ := front(t, tune{})
 	r := m.shopper(http.MethodGet, "/", nil, "Accept-Language", "kk")
 	if r.Code != http.StatusOK || !strings.Contains(r.Body.String(), `lang="kk"`) || strings.Contains(r.Body.String(), "Мұндай төлем табылмады") {
@@ -213,7 +213,7 @@ func (l watching) Accept() (net.Conn, error) {
 }
 
 // net/http ends the context of a request whose read deadline passes, also while it is being answered.
-func TestARequestThatWasReadWholeHasNoDeadline(t *testing.T) {
+func TestTheReadDeadlineEndsWithTheBody(t *testing.T) {
 	conns := make(chan *watched, 10)
 	var now atomic.Pointer[watched]
 	var asked atomic.Int64
@@ -275,7 +275,7 @@ func (l *late) Read(p []byte) (int, error) {
 	return copy(p, "number=4000019900020704&expiry=12"), nil
 }
 
-func TestAPostThatTimesOutLeadsToThePaymentAndPaysNothing(t *testing.T) {
+func TestAPostThatTimesOutRedirectsToThePaymentPageAndPaysNothing(t *testing.T) {
 	var h hindered
 	h.load = func(context.Context) error { return nil }
 	m, id := front(t, tune{store: func(st flow.Store) flow.Store { h.Store = st; return &h }})
@@ -302,7 +302,7 @@ func TestAPostThatTimesOutLeadsToThePaymentAndPaysNothing(t *testing.T) {
 }
 
 // Whoever has gone is answered all the same: an answer that is never written would be an empty 200.
-func TestNoAnswerIsEmpty(t *testing.T) {
+func TestNoRequestIsAnsweredWithAnEmpty200(t *testing.T) {
 	m, id := front(t, tune{})
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()

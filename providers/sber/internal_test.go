@@ -56,7 +56,7 @@ func (loud) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, errors.New("malformed HTTP response " + string(body) + r.Header.Get("Authorization"))
 }
 
-func TestNothingThatIsSaidHoldsACardACodeOrAToken(t *testing.T) {
+func TestErrorsHoldNoCardCodeOrToken(t *testing.T) {
 	const pan, cvc, otp, token = "4000019900050008", "9074", "735192", "410012345678901.CANARYTOKEN"
 	number, err := card.ParseNumber(pan)
 	if err != nil {

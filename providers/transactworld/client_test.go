@@ -268,7 +268,7 @@ func TestWhatThePaymentCannotExpressIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheTokenIsKeptUnderItsHour(t *testing.T) {
+func TestTheTokenIsKeptForLessThanItsLifetime(t *testing.T) {
 	w := &gatewayLine{answer: says(200, `{"result":{"code":"10009","description":"Record not found"}}`)}
 	p := testProvider(t, w)
 	ask := func() {

@@ -59,7 +59,7 @@ func TestWhichNotificationsAreReadAtAll(t *testing.T) {
 }
 
 // What a browser brings back may come under names in capitals and small letters; then both say the same.
-func TestTwoSpellingsOfANameSayTheSame(t *testing.T) {
+func TestTwoSpellingsOfAParameterAreReadAlike(t *testing.T) {
 	p := testProvider(t, nil)
 	for range 20 { // in whatever order they are met
 		fields := map[string]string{
