@@ -15,7 +15,7 @@ import (
 	"tollgate/session"
 )
 
-// api is the merchant's side: the operations of the contract. Refusals are errors, which errors.go tells.
+// api implements the operations of the contract. Refusals are errors, which errors.go turns into problems.
 type api struct {
 	sessionAPI
 	operationAPI
@@ -64,7 +64,7 @@ func (u contractRoutes) DELETE(path string, h echo.HandlerFunc, m ...echo.Middle
 // that can do without.
 type strictJSON struct{}
 
-// Bind is errBadJSON, or *invalid where a member is at fault.
+// Bind fails with errBadJSON, or with *invalidRequest where a member is at fault.
 func (strictJSON) Bind(v any, c echo.Context) error {
 	body, err := io.ReadAll(c.Request().Body)
 	var he *echo.HTTPError
@@ -97,8 +97,8 @@ func (strictJSON) Bind(v any, c echo.Context) error {
 	return errBadJSON
 }
 
-// parameterErrors says of a parameter that cannot be read what is said of any field; generated code knows it as a 400. A number in
-// the path that is none finds nothing.
+// parameterErrors answers a query parameter that cannot be parsed as a field error (the generated code would answer a plain
+// 400), and a path parameter that cannot be parsed as not found.
 func parameterErrors(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		err := next(c)

@@ -15,7 +15,7 @@ import (
 )
 
 // bank takes what comes back from banks and gateways: across sites, without cookies, in odd encodings, late, twice,
-// forged. It answers everybody the same calm way and sets no cookie.
+// forged. Every sender gets the same answer, and no cookie is set.
 type bank struct{ Options }
 
 // notify is the end of a 3DS Method, inside our hidden frame. Unknown tokens get the same page: no oracle.
@@ -92,7 +92,7 @@ func (b bank) returned(c echo.Context) error {
 	return redirectToPay(c, page.Session)
 }
 
-// waitAfterReturn waits a moment for what comes of a return.
+// waitAfterReturn waits up to session.SubmitWait for the result of a return.
 func (b bank) waitAfterReturn(ctx context.Context, page flow.Page) error {
 	s, err := b.Store.Load(ctx, page.Session)
 	if err != nil {
@@ -108,12 +108,12 @@ func (b bank) waitAfterReturn(ctx context.Context, page flow.Page) error {
 	return err
 }
 
-// expected are the errors that change nothing and are nobody's fault but the sender's.
+// expected tells whether an error is the sender's alone (unknown, contradicting or outdated): nothing was changed.
 func expected(err error) bool {
 	return errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrContradicts) || errors.Is(err, session.ErrStale)
 }
 
-// callback is a gateway speaking to the server: proved, it is stored before it is answered.
+// callback receives a gateway's server-to-server callback. An authentic one is stored before it is answered.
 func (b bank) callback(c echo.Context) error {
 	r := c.Request()
 	r.Body = http.MaxBytesReader(c.Response(), r.Body, 64<<10)

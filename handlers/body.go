@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// typeErrors tells everything in a body that its type has no place for; nothing where it is no JSON.
+// typeErrors lists the members of a body that its type does not allow; empty where the body is no JSON.
 func typeErrors(body []byte, t reflect.Type) []FieldError {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()

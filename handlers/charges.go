@@ -44,7 +44,7 @@ func (a chargeAPI) CreateCharge(ctx context.Context, r CreateChargeRequestObject
 	return CreateCharge201JSONResponse{now}, err
 }
 
-// orShop stands in for an address that nobody may need: the front's own.
+// orShop is the given URL, or the front's own address where none was given.
 func orShop(url, front string) string {
 	if url == "" {
 		return front + "/"
@@ -64,8 +64,8 @@ func renameField(err error, from, to string) error {
 	return err
 }
 
-// submitAndWait creates a session whose order id was never used, pays it without a page, and waits a while for its end. Where an
-// earlier run of the same idempotent request created it, that one is paid, unless it was already.
+// submitAndWait creates a session whose order id was never used, pays it without a page, and waits a while for its end. Where
+// an earlier run of the same idempotent request created it, that one is paid, unless it was already.
 func (a chargeAPI) submitAndWait(ctx context.Context, s *session.Session, in flow.Submission) (SessionNowJSONResponse, error) {
 	var none SessionNowJSONResponse
 	earlier, err := a.createdUnderClaim(ctx)

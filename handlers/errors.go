@@ -17,14 +17,14 @@ import (
 	"tollgate/session"
 )
 
-// kind is what the outside learns of an error: a stable type, a status and public words.
+// kind is an error as clients see it: a stable type, a status and a public text.
 type kind struct {
 	status int
 	name   string // the last part of the problem's type
 	title  string
 }
 
-// kinds is the one table from errors to what is said of them. The first that fits wins.
+// kinds maps errors to their kinds; the first match counts.
 var kinds = []struct {
 	is   error
 	kind kind

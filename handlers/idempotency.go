@@ -95,8 +95,8 @@ func claimOf(ctx context.Context) *merchant.Entry {
 	return claim
 }
 
-// logClaimError notes a claim that could not be ended. The answer is true all the same: after the lease a repetition finds what
-// was done.
+// logClaimError logs that a claim could not be completed or released. The answer is sent all the same: once the lease is over, a
+// repetition finds what was done.
 func (a admission) logClaimError(err error) {
 	if err != nil && !errors.Is(err, merchant.ErrClaimLost) {
 		a.Log.Warn("an idempotent answer was not stored", "error", err)

@@ -19,7 +19,7 @@ import (
 	"tollgate/session/flow"
 )
 
-// orders is what all requests that take or send money have in common.
+// orders holds the checks that all requests that take or send money share.
 type orders struct{ Options }
 
 var (
@@ -35,7 +35,7 @@ const maxOrderID = 32
 // MaxAmount is the largest amount of a session in minor units: twelve digits, as 3-D Secure writes them.
 const MaxAmount = 999_999_999_999
 
-// flowUnderClaim is the flow for what is changed under it.
+// flowUnderClaim is the flow whose changes are saved together with the request's idempotency claim.
 func (a orders) flowUnderClaim(ctx context.Context) flow.Claimed {
 	claim := claimOf(ctx)
 	if claim == nil {

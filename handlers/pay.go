@@ -15,7 +15,7 @@ import (
 	"tollgate/templates"
 )
 
-// pay is what a shopper does at the one address.
+// pay handles what a shopper does at a session's payment page.
 type pay struct {
 	screens
 	streams *streams
@@ -23,13 +23,13 @@ type pay struct {
 
 func payPath(id string) string { return "/pay/" + id }
 
-// redirectToPay answers a POST: to the one address.
+// redirectToPay redirects to the payment page (303).
 func redirectToPay(c echo.Context, id string) error {
 	return c.Redirect(http.StatusSeeOther, payPath(id))
 }
 
 // sameSite refuses a POST that another site made a browser send. A browser that says itself that the post is of the
-// same origin is believed; others have to show the page's token, which another site cannot read.
+// same origin is accepted; others have to show the page's token, which another site cannot read.
 func (p pay) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -74,8 +74,7 @@ func (p pay) show(c echo.Context) error {
 	return p.page(c, s, form{})
 }
 
-// head answers a program that only asks whether the page is there. It is nobody's visit: nothing is shown or marked, and no
-// cookie is set.
+// head answers HEAD. It does not count as a visit: no step is marked as shown and no cookie is set.
 func (p pay) head(c echo.Context) error {
 	_, err := p.load(c)
 	if errors.Is(err, session.ErrNotFound) {
@@ -88,8 +87,8 @@ func (p pay) head(c echo.Context) error {
 	return c.NoContent(http.StatusOK)
 }
 
-// redirectToPage leads from an address that is no page to the one address: from those that forms post to, when a browser restores
-// them, and from those that a message ends with a full stop or bracket.
+// redirectToPage redirects GETs of addresses that have no page of their own to the payment page: a form's address that a browser
+// restores, or a link to which a message added a full stop or bracket.
 func (p pay) redirectToPage(c echo.Context) error {
 	id := cleanID(c.Param("session"))
 	if id == c.Param("session") && c.Path() == "/pay/:session" {
@@ -102,7 +101,7 @@ func (p pay) redirectToPage(c echo.Context) error {
 	return redirectToPay(c, s.ID)
 }
 
-// cleanID is a session's id without what cannot be the end of one.
+// cleanID cuts characters from the end that no session id ends with.
 func cleanID(id string) string {
 	return strings.TrimRightFunc(id, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
@@ -140,7 +139,7 @@ func (p pay) submit(c echo.Context) error {
 	return p.submitted(c, s, err)
 }
 
-// submitted waits a moment for the first news of an attempt, then answers with the one address.
+// submitted waits a moment for the attempt's first change, then redirects to the payment page.
 func (p pay) submitted(c echo.Context, s *session.Session, err error) error {
 	switch {
 	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrEnded), errors.Is(err, session.ErrStale):

@@ -59,7 +59,7 @@ func mayBeCard(s string) bool {
 	return digitCount(s) > 12
 }
 
-// redisplay is what was typed, cut for its field: never what may be a card number.
+// redisplay is a typed text as a form may show it again: truncated, and empty where it may be a card number.
 func redisplay(typed string, most int) string {
 	if mayBeCard(typed) {
 		return ""
@@ -97,7 +97,7 @@ const (
 	maxDetail   = 500
 )
 
-// boundErrors bounds what an error lists; left is how many more there are.
+// boundErrors limits the number and length of listed errors; left is how many were dropped.
 func boundErrors(all []FieldError) (told []FieldError, left int) {
 	left = max(0, len(all)-maxProblems)
 	for _, f := range all[:len(all)-left] {
@@ -108,7 +108,7 @@ func boundErrors(all []FieldError) (told []FieldError, left int) {
 	return told, left
 }
 
-// shorten cuts a text and marks that it was cut.
+// shorten truncates a text and marks that it was truncated.
 func shorten(s string, most int) string {
 	if short := truncate(s, most); len(short) < len(s) {
 		return short + "…"

@@ -22,7 +22,7 @@ import (
 	"tollgate/threeds"
 )
 
-// screens are the pages of the one address: what GET shows there is a function of the stored state.
+// screens draws the payment page: what GET shows is a function of the session's stored state.
 type screens struct{ visit }
 
 // form is what a refused submission leaves to show again. Number and code never are.
@@ -48,7 +48,7 @@ var outcomes = map[session.Status]templates.Outcome{
 	session.StatusExpired:           templates.OutcomeExpired,
 }
 
-// page shows what is true now.
+// page shows the page of the session's stored state.
 func (p screens) page(c echo.Context, s *session.Session, f form) error {
 	switch v := viewOf(s); v.page {
 	case pageStart:
@@ -70,8 +70,8 @@ func (p screens) page(c echo.Context, s *session.Session, f form) error {
 	return p.wait(c, s, templates.WaitProcessing)
 }
 
-// startOfPayment shows how a payment begins: the login where the account wants the customer first, the choice of a saved card, a
-// button where no card is needed here, or the card form.
+// startOfPayment shows the first page of a payment: the login where the account requires one, the choice of saved cards, a button
+// where no card is needed here, or the card form.
 func (p screens) startOfPayment(c echo.Context, s *session.Session, f form) error {
 	if f.errors.Any() || f.stale {
 		return p.card(c, s, f)
@@ -303,7 +303,7 @@ func (p screens) step(c echo.Context, s *session.Session, a *session.Attempt, at
 	layout := p.layout(c, s)
 	layout.Nonce = n
 	first := false
-	if prefetch := c.Request().Header.Get("Sec-Purpose"); prefetch == "" { // a browser that only peeks shows nobody anything
+	if prefetch := c.Request().Header.Get("Sec-Purpose"); prefetch == "" { // a prefetch is not shown to anybody
 		if first, err = p.Flow.Shown(c.Request().Context(), s.ID, a.StepN); err != nil {
 			return err
 		}

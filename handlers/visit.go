@@ -59,8 +59,8 @@ func (v visit) language(c echo.Context, s *session.Session) *i18n.Localizer {
 	return v.Texts.For(chosen, s.Locale, c.Request().Header.Get("Accept-Language"))
 }
 
-// isCustomer tells whether this browser is the customer's: the one that logged in, else the first that asked for what is theirs.
-// Looking at a page makes no browser so.
+// isCustomer tells whether this browser is the customer's: the one that logged in, else the first that asked for the customer's
+// saved cards. Opening the page alone does not make a browser the customer's.
 func (v visit) isCustomer(c echo.Context, s *session.Session) bool {
 	id := v.Browsers.Known(c.Request().Context())
 	if s.Login != nil && s.Login.Done {
@@ -91,7 +91,7 @@ func (v visit) savedCards(c echo.Context, s *session.Session) ([]wallet.SavedCar
 	return v.customersCards(c, s)
 }
 
-// customersCards are the customer's, whoever looks.
+// customersCards are the customer's saved cards; it does not check whose browser asks.
 func (v visit) customersCards(c echo.Context, s *session.Session) ([]wallet.SavedCard, error) {
 	if s.Customer.ID == "" && s.Login == nil {
 		return nil, nil

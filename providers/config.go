@@ -32,7 +32,7 @@ func ParseAddress(text string) (u *url.URL, faults []string) {
 	return u, faults
 }
 
-// Env is what an account gets from the house.
+// Env is what Open gets from the program.
 type Env struct {
 	HTTP     *http.Client     // breaker and metrics wrap its transport; it never retries and follows no redirect
 	Now      func() time.Time // the one clock

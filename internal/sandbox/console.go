@@ -147,7 +147,7 @@ func (s *Sandbox) console(w http.ResponseWriter, r *http.Request) {
 	page.Render(w, http.StatusOK, consolePages, "console.html", v)
 }
 
-func (s *Sandbox) back(w http.ResponseWriter, r *http.Request, did string) {
+func (s *Sandbox) redirectToConsole(w http.ResponseWriter, r *http.Request, did string) {
 	http.Redirect(w, r, "/?did="+did, http.StatusSeeOther)
 }
 
@@ -155,7 +155,7 @@ func (s *Sandbox) consoleFault(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<16)
 	i := slices.IndexFunc(presets, func(p preset) bool { return p.ID == r.PostFormValue("preset") })
 	if i < 0 {
-		s.back(w, r, "refused")
+		s.redirectToConsole(w, r, "refused")
 		return
 	}
 	f := presets[i].fault
@@ -166,25 +166,25 @@ func (s *Sandbox) consoleFault(w http.ResponseWriter, r *http.Request) {
 		f.Call = strings.TrimSpace(r.PostFormValue("call"))
 	}
 	if err := s.o.Env.Faults.Add(f); err != nil {
-		s.back(w, r, "refused")
+		s.redirectToConsole(w, r, "refused")
 		return
 	}
-	s.back(w, r, "fault")
+	s.redirectToConsole(w, r, "fault")
 }
 
 func (s *Sandbox) consoleClear(w http.ResponseWriter, r *http.Request) {
 	s.o.Env.Faults.Clear()
-	s.back(w, r, "clear")
+	s.redirectToConsole(w, r, "clear")
 }
 
 func (s *Sandbox) consoleAdvance(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<16)
 	seconds, err := strconv.ParseFloat(r.PostFormValue("seconds"), 64)
 	if err != nil || s.advance(seconds) != nil {
-		s.back(w, r, "refused")
+		s.redirectToConsole(w, r, "refused")
 		return
 	}
-	s.back(w, r, "clock")
+	s.redirectToConsole(w, r, "clock")
 }
 
 func (s *Sandbox) consoleReset(w http.ResponseWriter, r *http.Request) {
@@ -192,5 +192,5 @@ func (s *Sandbox) consoleReset(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	s.back(w, r, "reset")
+	s.redirectToConsole(w, r, "reset")
 }

@@ -88,8 +88,8 @@ func readOrder(in object) (order, error) {
 // isID accepts what may stand in a path.
 func isID(s string) bool { return s != "" && len(s) <= 64 && strings.Trim(s, plainID) == "" }
 
-// mark is the x-req-id of a call about a payment, or about an operation on it.
-func (g *orders) mark(op string, references ...string) string {
+// reqID is the x-req-id of a call about a payment, or about an operation on it.
+func (g *orders) reqID(op string, references ...string) string {
 	return reqID(append([]string{g.client.base, g.login, strconv.FormatInt(g.tsp, 10), op}, references...)...)
 }
 
@@ -114,11 +114,11 @@ func (g *orders) newOrder(ctx context.Context, p providers.Payment, kind string)
 	if kind != "" {
 		op += kind
 	}
-	r, err := g.client.call(ctx, request{op: opOrder, method: http.MethodPost, path: "/order", body: body, reqID: g.mark(op, p.Ref.Reference), token: needToken})
+	r, err := g.client.call(ctx, request{op: opOrder, method: http.MethodPost, path: "/order", body: body, reqID: g.reqID(op, p.Ref.Reference), token: needToken})
 	if err != nil {
 		return order{}, err
 	}
-	o, err := g.orderIn(opOrder, r)
+	o, err := g.orderFrom(opOrder, r)
 	switch {
 	case err != nil:
 		return order{}, err
@@ -169,8 +169,8 @@ func (g *orders) find(ctx context.Context, p providers.Payment) (*order, error) 
 	return nil, &providers.Failure{Op: opOrders, Text: "the list has no end"}
 }
 
-// orderIn reads the order out of an answer of the cashier layer.
-func (g *orders) orderIn(op string, r reply) (order, error) {
+// orderFrom reads the order out of an answer of the cashier layer.
+func (g *orders) orderFrom(op string, r reply) (order, error) {
 	if r.status != http.StatusOK || !r.success() {
 		return order{}, r.failure(op, r.status)
 	}
@@ -214,10 +214,10 @@ func (g *orders) read(ctx context.Context, id string) (o order, there bool, err 
 	if err != nil {
 		return order{}, false, err
 	}
-	if r.status == http.StatusNotFound && r.refusedAsSuch() {
+	if r.status == http.StatusNotFound && r.requestRejected() {
 		return order{}, false, nil
 	}
-	o, err = g.orderIn(opRead, r)
+	o, err = g.orderFrom(opRead, r)
 	return o, err == nil, err
 }
 

@@ -33,16 +33,16 @@ func (g *provider) Payout(ctx context.Context, p providers.Payment, to providers
 		return providers.OpResult{}, err
 	}
 	r.path += url.PathEscape(o.id)
-	r.method, r.reqID, r.token = http.MethodPost, g.mark(r.op, p.Ref.Reference), needToken
+	r.method, r.reqID, r.token = http.MethodPost, g.reqID(r.op, p.Ref.Reference), needToken
 	answer, err := g.client.call(ctx, r)
 	known := providers.OpResult{GatewayID: o.id}
 	if err != nil {
 		return known, err
 	}
-	if answer.refusedAsSuch() {
+	if answer.requestRejected() {
 		return providers.OpResult{State: providers.OpFailed, GatewayID: o.id, Decline: decline(order{errText: answer.words("description")})}, nil
 	}
-	now, err := g.orderIn(r.op, answer)
+	now, err := g.orderFrom(r.op, answer)
 	switch {
 	case err != nil:
 		return known, err

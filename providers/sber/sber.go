@@ -118,7 +118,7 @@ func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.In
 	}
 	o, err := g.call(ctx, op, p.Credential, req, hide...)
 	if f, ok := refused(err); ok {
-		return g.notStarted(ctx, p, f)
+		return g.startRefused(ctx, p, f)
 	}
 	if err != nil {
 		return providers.Step{}, err
@@ -192,9 +192,9 @@ func startOf(p providers.Payment, in providers.Instrument) (req startRequest, hi
 	return req, hide, nil
 }
 
-// notStarted is a start that the gateway refused. That it was not taken all the same is asked once, because a step
+// startRefused is a start that the gateway refused. That it was not taken all the same is asked once, because a step
 // Declined is believed.
-func (g *provider) notStarted(ctx context.Context, p providers.Payment, f *providers.Failure) (providers.Step, error) {
+func (g *provider) startRefused(ctx context.Context, p providers.Payment, f *providers.Failure) (providers.Step, error) {
 	st, err := g.Status(ctx, p)
 	switch {
 	case err != nil:
@@ -302,7 +302,7 @@ func (g *provider) standing(p providers.Payment, o object) (providers.Standing, 
 	if st.Amount, err = sum(p, o.Child("amount")); err != nil {
 		return st, err
 	}
-	st.Card = sourceOf(o).card
+	st.Card = sourceParty(o).card
 	if mdOrder == "" || st.Reference == "" || st.Amount.Currency.Code == "" {
 		return st, nil
 	}
@@ -359,19 +359,19 @@ func sum(p providers.Payment, o object) (money.Amount, error) {
 	return a, nil
 }
 
-// side is one end of an operation.
-type side struct {
+// party is one end of an operation.
+type party struct {
 	card    card.Masked
 	binding string
 }
 
-// sourceOf reads both shapes: nested under transactionDetails, and flat at the root as in the scenario tables.
-func sourceOf(o object) side {
+// sourceParty reads both shapes: nested under transactionDetails, and flat at the root as in the scenario tables.
+func sourceParty(o object) party {
 	s := o.Child("transactionDetails", "source")
 	if s.Members == nil {
 		s = o.Child("source")
 	}
-	return side{
+	return party{
 		card:    mask(cmp.Or(s.Child("card").Text("maskedPan"), s.Text("maskedPan"))),
 		binding: wire.ID(cmp.Or(s.Text("binding"), s.Child("binding").Text("uuid"))),
 	}

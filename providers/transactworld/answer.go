@@ -277,20 +277,20 @@ func (a answer) paymentID() string {
 	return id
 }
 
-// said are the short and the long status; the long one in lower case and without blanks ("3D Authstarted").
-func (a answer) said() (short, long string) {
+// statuses are the short and the long status; the long one in lower case and without blanks ("3D Authstarted").
+func (a answer) statuses() (short, long string) {
 	return strings.ToUpper(a.text("transactionStatus")), strings.ToLower(strings.ReplaceAll(a.text("status"), " ", ""))
 }
 
 // tokenRefused tells whether the gateway refused the token and says nothing else: the request was not looked at.
 func (a answer) tokenRefused() bool {
-	short, long := a.said()
+	short, long := a.statuses()
 	return (a.code() == codeUnauthented || a.http == http.StatusUnauthorized) && a.code() != codeToken && !strings.HasPrefix(a.code(), "0") &&
 		a.paymentID() == "" && short == "" && long == "" && value(a.object, "redirect") == nil
 }
 
-// registration is the token of a stored card, in the place where this answer has it.
-func (a answer) registration() string {
+// cardToken is the token of a stored card, in the place where this answer has it.
+func (a answer) cardToken() string {
 	for _, name := range []string{"registrationId", "token"} {
 		if id := a.text(name); identifier.MatchString(id) {
 			return id

@@ -612,7 +612,7 @@ func FuzzAnswer(f *testing.F) {
 					t.Fatal("success without a payment")
 				}
 			case providers.Declined:
-				if short, _ := a.said(); short != "N" {
+				if short, _ := a.statuses(); short != "N" {
 					t.Fatal("declined without an N")
 				}
 			case providers.Redirect:

@@ -31,7 +31,7 @@ func (p *provider) Remember(ctx context.Context, pay providers.Payment, s provid
 	}
 	if err == nil && a.text("merchantTransactionId") == pay.Ref.Reference {
 		if saved.ID == "" {
-			saved.ID = a.registration()
+			saved.ID = a.cardToken()
 		}
 		if saved.Card.Last4 == "" {
 			saved.Card = a.card()
@@ -93,12 +93,12 @@ func (p *provider) RegisterCard(ctx context.Context, o providers.Owner, referenc
 	form.Set("paymentMode", p.mode)
 	form.Set("paymentBrand", brand)
 	cardFields(form, c)
-	names(form, c.Name)
+	customerNames(form, c.Name)
 	a, err := p.client.call(ctx, op, restPath+op, p.client.signed(form, p.client.signID(reference)))
 	if err != nil {
 		return providers.SavedCard{}, err
 	}
-	id := a.registration()
+	id := a.cardToken()
 	if id == "" {
 		id = a.text("id") // the answer is the registration itself
 	}

@@ -98,7 +98,7 @@ func (p *provider) line(o map[string]any) providers.HistoryLine {
 	if l.OrderID == "" {
 		l.OrderID = text(o, "paymentId")
 	}
-	_, long := one.said()
+	_, long := one.statuses()
 	switch {
 	case strings.HasPrefix(long, "payout"), text(o, "paymentType") == "PO":
 		l.Kind = "payout"

@@ -52,8 +52,8 @@ var billed = map[string]providers.Outcome{
 	"processed": providers.Paid, "capturesuccess": providers.Paid, "expired": providers.Closed, "cancelled": providers.Closed, "canceled": providers.Closed,
 }
 
-// told reads an amount as answers write it.
-func told(sum, code string) (money.Amount, error) {
+// parseAmount reads an amount as answers write it.
+func parseAmount(sum, code string) (money.Amount, error) {
 	currency, err := money.ParseCurrency(code)
 	if err != nil {
 		return money.Amount{}, err
@@ -93,7 +93,7 @@ func (p *provider) invoice(ctx context.Context, op string, in providers.Invoice,
 		return providers.Invoice{}, &providers.Failure{Op: op, Text: "no transactionUrl"}
 	}
 	if sum := said("amount"); sum != "" { // where the platform says it; what it is compared with is the caller's
-		in.Amount, err = told(sum, cmp.Or(said("currency"), in.Amount.Currency.Code))
+		in.Amount, err = parseAmount(sum, cmp.Or(said("currency"), in.Amount.Currency.Code))
 		if err != nil {
 			return providers.Invoice{}, &providers.Failure{Op: op, Err: err}
 		}

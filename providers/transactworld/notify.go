@@ -32,7 +32,7 @@ func (p *provider) Notified(r *http.Request) (providers.Notice, error) {
 	if !ok {
 		return providers.Notice{}, providers.ErrForged
 	}
-	n, ok := p.proved(fields)
+	n, ok := p.checksumValid(fields)
 	if !ok {
 		return providers.Notice{}, providers.ErrForged
 	}
@@ -71,9 +71,9 @@ func readNotice(kind string, body []byte) (map[string]string, bool) {
 	return fields, true
 }
 
-// proved checks the checksum of a notification or of what the browser brought back. A field that the checksum covers may
+// checksumValid checks the checksum of a notification or of what the browser brought back. A field that the checksum covers may
 // come under two names, but then both say the same; a bar inside one could move the borders between them.
-func (p *provider) proved(given map[string]string) (providers.Notice, bool) {
+func (p *provider) checksumValid(given map[string]string) (providers.Notice, bool) {
 	fields := make(map[string]string, len(given))
 	for name, v := range given {
 		name, v = strings.ToLower(name), strings.TrimSpace(v)

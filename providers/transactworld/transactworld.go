@@ -101,7 +101,7 @@ func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.
 		form.Set("paymentMode", p.mode)
 		form.Set("paymentBrand", brand)
 		cardFields(form, in.Card)
-		names(form, in.Card.Name)
+		customerNames(form, in.Card.Name)
 		if pay.SaveCard {
 			form.Set("createRegistration", "true")
 		}
@@ -184,8 +184,8 @@ func cardFields(form url.Values, c card.Card) {
 	}
 }
 
-// names takes the customer's names off the card where nobody told them.
-func names(form url.Values, printed string) {
+// customerNames takes the customer's names off the card where nobody told them.
+func customerNames(form url.Values, printed string) {
 	printed = wire.Cut(strings.TrimSpace(printed), 50)
 	if printed == "" || form.Get("customer.givenName") != "" || form.Get("customer.surname") != "" {
 		return
@@ -212,17 +212,17 @@ func (p *provider) step(op string, ref providers.Ref, a answer, code card.Code) 
 	case id != "":
 		ref.OrderID = id
 	}
-	if token := a.registration(); token != "" {
+	if token := a.cardToken(); token != "" {
 		ref = ref.With(keyRegistration, token)
 	}
 	step := providers.NewStep(providers.Wait, ref)
-	switch v := verdict(a, op == "PA"); {
+	switch v := paymentVerdict(a, op == "PA"); {
 	case v == fine:
 		if id == "" {
 			return providers.Step{}, &providers.Failure{Op: op, Text: "success without a paymentId"}
 		}
 		step.Kind = providers.Finished
-	case v == refused && !speaksOfAnother(a) && !strings.HasPrefix(a.code(), "0"):
+	case v == refused && !isDuplicate(a) && !strings.HasPrefix(a.code(), "0"):
 		step.Kind, step.Decline = providers.Declined, a.decline(code)
 	case v == pending && value(a.object, "redirect") != nil:
 		step.Ref = ref.With(keyRedirected, "1")
@@ -301,7 +301,7 @@ func (p *provider) Resume(_ context.Context, pay providers.Payment, ans provider
 	ref := pay.Ref
 	switch ans.Kind {
 	case providers.Returned:
-		if n, ok := p.proved(ans.Fields); ok && n.Reference == ref.Reference && (ref.OrderID == "" || ref.OrderID == n.OrderID) {
+		if n, ok := p.checksumValid(ans.Fields); ok && n.Reference == ref.Reference && (ref.OrderID == "" || ref.OrderID == n.OrderID) {
 			ref.OrderID = n.OrderID
 		}
 	case providers.Challenged, providers.PayerAuth: // a bank that came to us: the platform did not get its answer from us, nor wants it
@@ -323,7 +323,7 @@ func (p *provider) Status(ctx context.Context, pay providers.Payment) (providers
 func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing, error) {
 	const op = "IN"
 	ref := pay.Ref
-	short, long := a.said()
+	short, long := a.statuses()
 	if short == "" && long == "" {
 		// A payment whose id the gateway once gave us cannot be unknown to it.
 		if a.code() == codeNotFound && ref.OrderID == "" && a.paymentID() == "" {
@@ -344,7 +344,7 @@ func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing
 	case id != "":
 		s.Ref.OrderID = id
 	}
-	if token := a.registration(); token != "" {
+	if token := a.cardToken(); token != "" {
 		s.Ref = s.Ref.With(keyRegistration, token)
 	}
 	total, err := a.amount("amount", pay.Amount.Currency)

@@ -40,7 +40,7 @@ var longStatus = map[string]meaning{
 
 // outcome reads both statuses; where they contradict each other, or one is not known, the gateway is unclear.
 func outcome(a answer, hold, redirected bool) providers.Outcome {
-	short, long := a.said()
+	short, long := a.statuses()
 	switch short {
 	case "", "Y", "N", "P", "3D", "C":
 	default:
@@ -79,18 +79,18 @@ func outcome(a answer, hold, redirected bool) providers.Outcome {
 	return out
 }
 
-type word int
+type verdict int
 
 const (
-	unclear word = iota
+	unclear verdict = iota
 	fine
 	refused
 	pending
 )
 
-// verdict is what the answer to a payment says of it.
-func verdict(a answer, hold bool) word {
-	short, _ := a.said()
+// paymentVerdict is what the answer to a payment says of it.
+func paymentVerdict(a answer, hold bool) verdict {
+	short, _ := a.statuses()
 	switch outcome(a, hold, false) {
 	case providers.Paid, providers.Authorized:
 		return fine
@@ -104,8 +104,8 @@ func verdict(a answer, hold bool) word {
 	return unclear
 }
 
-// speaksOfAnother tells whether a refusal is about an earlier payment with our number: that one may have gone well.
-func speaksOfAnother(a answer) bool {
+// isDuplicate tells whether a refusal is about an earlier payment with our number: that one may have gone well.
+func isDuplicate(a answer) bool {
 	said := strings.ToLower(a.text("result", "description") + " " + a.text("remark"))
 	return wire.ContainsAny(said, "duplicate", "already", "exist", "unique", "in progress", "being processed")
 }

@@ -110,7 +110,7 @@ func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	g.clear()
 	var err error
 	if g.orders, err = (sim.Kind[int64, order]{
-		Bucket: ordersBucket, ID: func(o *order) int64 { return o.ID }, Clone: (*order).clone, Kept: g.kept,
+		Bucket: ordersBucket, ID: func(o *order) int64 { return o.ID }, Clone: (*order).clone, Kept: g.onSave,
 	}).Load(env); err != nil {
 		return nil, err
 	}
@@ -140,8 +140,8 @@ func (g *Gateway) Reset() {
 	g.clear()
 }
 
-// later begins an operation that takes a number of reads.
-func (o *order) later(now, then string, reads int) {
+// settleAfter begins an operation that takes a number of reads.
+func (o *order) settleAfter(now, then string, reads int) {
 	o.Next, o.Polls = then, reads
 	o.set(now)
 }

@@ -123,8 +123,8 @@ func (o *order) unpaid() bool {
 	return slices.Contains([]string{created, qrProgress, qrCreated, preAuthorized}, o.Status) || o.Status == inProcess && o.SberToken != ""
 }
 
-// sent turns a sum into the unit of the field that the merchant sent.
-func (o *order) sent(sum int64) int64 {
+// inSentUnit turns a sum into the unit of the field that the merchant sent.
+func (o *order) inSentUnit(sum int64) int64 {
 	switch {
 	case !o.ByOrder:
 		return sum

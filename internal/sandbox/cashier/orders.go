@@ -86,7 +86,7 @@ func (g *Gateway) read(c *call) (reply, *fault) {
 	if bad != nil {
 		return reply{}, bad
 	}
-	g.looked(o)
+	g.countRead(o)
 	return ok(o.answer()), nil
 }
 

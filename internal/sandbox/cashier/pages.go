@@ -100,11 +100,11 @@ func (g *Gateway) hostedPage(w http.ResponseWriter, r *http.Request) {
 			g.saveQuietly(o)
 		}
 	}
-	g.onward(w, r, o, text)
+	g.showCurrentPage(w, r, o, text)
 }
 
-// onward is the page that is true for a shopper at the gateway.
-func (g *Gateway) onward(w http.ResponseWriter, r *http.Request, o *order, text string) {
+// showCurrentPage is the page that is true for a shopper at the gateway.
+func (g *Gateway) showCurrentPage(w http.ResponseWriter, r *http.Request, o *order, text string) {
 	if o.Status == preAuthorized && o.CReq == "" && o.PaReq == "" {
 		if bad := g.begin3DS(o); bad != nil {
 			show(w, http.StatusInternalServerError, view{Title: "Please try again", Text: "Something went wrong. Please reload this page."})
@@ -161,7 +161,7 @@ func (g *Gateway) acsReturn(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, to, http.StatusSeeOther)
 		return
 	}
-	g.onward(w, r, o, "")
+	g.showCurrentPage(w, r, o, "")
 }
 
 // payQRPage stands for the bank's app: GET shows what is to be paid, POST pays it, or declines it with result=declined.

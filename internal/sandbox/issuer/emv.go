@@ -201,7 +201,7 @@ func (i *Issuer) answer(t *transaction, a AReq) (ARes, error) {
 	switch t.Status {
 	case "Y", "A":
 		res.ECI = map[string]string{"Y": "05", "A": "06"}[t.Status]
-		res.AuthenticationValue, err = i.proof()
+		res.AuthenticationValue, err = i.authenticationValue()
 	case "N":
 		res.TransStatusReason, res.ECI = "01", "07"
 	case "R":
@@ -243,7 +243,7 @@ func (i *Issuer) Result(serverTransID string) (Result, error) {
 	r := t.Result
 	i.mu.Unlock()
 	if fresh {
-		i.tell(t)
+		i.notifySubscribers(t)
 	}
 	return r, err
 }
@@ -281,7 +281,7 @@ func (i *Issuer) Sweep() {
 	}
 	i.mu.Unlock()
 	for _, t := range fresh {
-		i.tell(t)
+		i.notifySubscribers(t)
 	}
 }
 

@@ -46,7 +46,7 @@ type payerAuth struct {
 func (i *Issuer) NewXID() string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	xid, err := i.proof()
+	xid, err := i.authenticationValue()
 	if err != nil {
 		return ""
 	}

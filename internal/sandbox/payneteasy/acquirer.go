@@ -15,13 +15,13 @@ type acquirer struct{ books }
 func (g *acquirer) open(id string) *order {
 	o := g.orders.Get(id)
 	if o != nil {
-		g.touch(o)
+		g.applyElapsed(o)
 	}
 	return o
 }
 
-// found is the order that the call names; orderid may be missing, client_orderid may not.
-func (g *acquirer) found(c *call) (*order, *fault) {
+// findOrder is the order that the call names; orderid may be missing, client_orderid may not.
+func (g *acquirer) findOrder(c *call) (*order, *fault) {
 	id := c.value("orderid")
 	if c.client == "" {
 		return nil, missing("client_orderid")
@@ -185,8 +185,8 @@ func (g *acquirer) decline(a *Account, o *order, code, text string) *fault {
 	return nil
 }
 
-// touch applies what happened since the order was last looked at: a decoupled authentication that ended, a step whose time is over.
-func (g *acquirer) touch(o *order) {
+// applyElapsed applies what happened since the order was last looked at: a decoupled authentication that ended, a step whose time is over.
+func (g *acquirer) applyElapsed(o *order) {
 	if o.Status != processing || o.Step == stepNone {
 		return
 	}

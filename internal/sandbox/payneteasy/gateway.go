@@ -73,11 +73,11 @@ func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	g.clear()
 	var err error
 	if g.orders, err = (sim.Kind[string, order]{
-		Bucket: ordersBucket, ID: func(o *order) string { return o.ID }, Clone: (*order).clone, Kept: g.kept,
+		Bucket: ordersBucket, ID: func(o *order) string { return o.ID }, Clone: (*order).clone, Kept: g.onSave,
 	}).Load(env); err != nil {
 		return nil, err
 	}
-	if g.cards, err = (sim.Kind[string, cardRef]{Bucket: cardsBucket, ID: func(c *cardRef) string { return c.ID }, Kept: g.keptCard}).Load(env); err != nil {
+	if g.cards, err = (sim.Kind[string, cardRef]{Bucket: cardsBucket, ID: func(c *cardRef) string { return c.ID }, Kept: g.onSaveCard}).Load(env); err != nil {
 		return nil, err
 	}
 	// The issuer may call from inside a call of ours, so the subscriber must not wait for our lock.
@@ -170,7 +170,7 @@ var commands = map[string]command{
 	"preauth-form":        func(g *Gateway, c *call) (*reply, *fault) { return g.start(c, "preauth", false) },
 	"status":              (*Gateway).status,
 	"capture":             (*Gateway).capture,
-	"return":              (*Gateway).giveBack,
+	"return":              (*Gateway).returnCommand,
 	"void":                (*Gateway).void,
 	"create-card-ref":     (*Gateway).createCardRef,
 	"get-card-info":       (*Gateway).cardInfo,

@@ -8,9 +8,9 @@ import (
 	"tollgate/internal/sandbox/sim"
 )
 
-// optional reads the amount and currency of capture and return, which come both or not at all, and checks the control,
+// optionalAmount reads the amount and currency of capture and return, which come both or not at all, and checks the control,
 // which covers them only if they were sent.
-func (g *Gateway) optional(c *call) (o *order, sum int64, bad *fault) {
+func (g *Gateway) optionalAmount(c *call) (o *order, sum int64, bad *fault) {
 	parts := []string{c.client, c.value("orderid")}
 	sent, currency := c.get("amount"), c.get("currency")
 	if sent != "" {
@@ -33,7 +33,7 @@ func (g *Gateway) optional(c *call) (o *order, sum int64, bad *fault) {
 	if c.value("orderid") == "" {
 		return nil, 0, missing("orderid")
 	}
-	if o, bad = g.found(c); bad != nil {
+	if o, bad = g.findOrder(c); bad != nil {
 		return nil, 0, bad
 	}
 	if currency != "" && currency != o.Currency || amount.Exponent(o.Currency) == 0 && sum%100 != 0 {
@@ -59,7 +59,7 @@ func (g *Gateway) operation(c *call, o *order, typ, stage string, sum int64) (*r
 
 // capture takes a hold, once, wholly or in part; the rest of the hold is released.
 func (g *Gateway) capture(c *call) (*reply, *fault) {
-	o, sum, bad := g.optional(c)
+	o, sum, bad := g.optionalAmount(c)
 	if bad != nil {
 		return nil, bad
 	}
@@ -76,9 +76,9 @@ func (g *Gateway) capture(c *call) (*reply, *fault) {
 	return g.operation(c, o, "capture", "capture_approved", sum)
 }
 
-// giveBack is the command return: it releases a hold, or gives back what was taken, in as many parts as the merchant likes.
-func (g *Gateway) giveBack(c *call) (*reply, *fault) {
-	o, sum, bad := g.optional(c)
+// returnCommand is the command return: it releases a hold, or gives back what was taken, in as many parts as the merchant likes.
+func (g *Gateway) returnCommand(c *call) (*reply, *fault) {
+	o, sum, bad := g.optionalAmount(c)
 	if bad != nil {
 		return nil, bad
 	}
@@ -121,7 +121,7 @@ func (g *Gateway) void(c *call) (*reply, *fault) {
 	if bad := c.signed(c.client, c.value("orderid")); bad != nil {
 		return nil, bad
 	}
-	o, bad := g.found(c)
+	o, bad := g.findOrder(c)
 	if bad != nil {
 		return nil, bad
 	}
@@ -136,7 +136,7 @@ func (g *Gateway) createCardRef(c *call) (*reply, *fault) {
 	if bad := c.signed(c.client, c.value("orderid")); bad != nil {
 		return nil, bad
 	}
-	o, bad := g.found(c)
+	o, bad := g.findOrder(c)
 	if bad != nil {
 		return nil, bad
 	}

@@ -10,7 +10,7 @@ func (g *Gateway) status(c *call) (*reply, *fault) {
 	if bad := c.signed(c.client, c.value("orderid")); bad != nil {
 		return nil, bad
 	}
-	o, bad := g.found(c)
+	o, bad := g.findOrder(c)
 	if bad != nil {
 		return nil, bad
 	}

@@ -19,7 +19,7 @@ type acquirer struct{ books }
 func (g *acquirer) open(id string) *order {
 	o := g.orders.Get(id)
 	if o != nil {
-		g.touch(o)
+		g.applyElapsed(o)
 	}
 	return o
 }
@@ -40,15 +40,15 @@ func (g *acquirer) orderOf(c *call) (*order, *fault) {
 	default:
 		return nil, missing("orderId")
 	}
-	return g.owned(c, o)
+	return g.checkOwner(c, o)
 }
 
-// toShop is where the shopper belongs as the order stands.
-func (g *acquirer) toShop(o *order) string {
+// shopURL is where the shopper belongs as the order stands.
+func (g *acquirer) shopURL(o *order) string {
 	if g.outcome(o).Get("error") != nil {
-		return g.back(o, o.failURL())
+		return g.absoluteURL(o, o.failURL())
 	}
-	return g.back(o, o.ReturnURL)
+	return g.absoluteURL(o, o.ReturnURL)
 }
 
 // payable says whether a new attempt may begin.
@@ -280,7 +280,7 @@ func (g *acquirer) refused(a *Account, o *order, action int) (body, *fault) {
 }
 
 func (g *acquirer) finished(o *order) body {
-	b := body{}.With("redirect", g.back(o, o.ReturnURL)).With("info", info).With("errorCode", 0)
+	b := body{}.With("redirect", g.absoluteURL(o, o.ReturnURL)).With("info", info).With("errorCode", 0)
 	if o.Try != nil && o.Try.TransID != "" {
 		b = b.With("is3DSVer2", true)
 	}
@@ -294,7 +294,7 @@ func (g *acquirer) declined(o *order) body {
 	if o.Action == actionRefused3DS || o.Action == actionUnavailable || o.Action == actionDSTimeout {
 		name, kind = "TDS_UNKNOWN_ARES_STATUS", "MANDATORY_3DSECURE"
 	}
-	return body{}.With("redirect", g.back(o, o.failURL())).With("error", text).With("errorCode", 0).With("is3DSVer2", o.Try.TransID != "").
+	return body{}.With("redirect", g.absoluteURL(o, o.failURL())).With("error", text).With("errorCode", 0).With("is3DSVer2", o.Try.TransID != "").
 		With("errorTypeName", name).With("processingErrorType", kind).With("errorMessage", text)
 }
 
@@ -357,8 +357,8 @@ func (g *acquirer) takePaRes(a *Account, o *order, paRes string) (body, *fault) 
 	return g.verdict(a, o, res.Status)
 }
 
-// touch applies what happened since the order was last looked at: a decoupled authentication that ended, a lifetime that is over.
-func (g *acquirer) touch(o *order) {
+// applyElapsed applies what happened since the order was last looked at: a decoupled authentication that ended, a lifetime that is over.
+func (g *acquirer) applyElapsed(o *order) {
 	if !o.unpaid() {
 		return
 	}
@@ -402,9 +402,9 @@ func (g *acquirer) decoupledResult(trans string) {
 	}
 }
 
-// back is the address the shopper is sent to: the shop's URL, or a page of the gateway if it is relative, with the
+// absoluteURL is the address the shopper is sent to: the shop's URL, or a page of the gateway if it is relative, with the
 // order's id and language added.
-func (g *acquirer) back(o *order, to string) string {
+func (g *acquirer) absoluteURL(o *order, to string) string {
 	if !sim.WebURL(to) {
 		to = g.url("/payment/merchants/rbs/" + strings.TrimPrefix(to, "/"))
 	}

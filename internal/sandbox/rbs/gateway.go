@@ -77,7 +77,7 @@ func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	g.clear()
 	var err error
 	if g.orders, err = (sim.Kind[string, order]{
-		Bucket: ordersBucket, ID: func(o *order) string { return o.ID }, Clone: (*order).clone, Kept: g.kept,
+		Bucket: ordersBucket, ID: func(o *order) string { return o.ID }, Clone: (*order).clone, Kept: g.onSave,
 	}).Load(env); err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func (g *Gateway) Handler() http.Handler {
 	mux.HandleFunc("/payment/rest/finish3ds.do", g.termURL)
 	mux.HandleFunc("/payment/acsRedirect.do", g.acsRedirect)
 	mux.HandleFunc("/payment/merchants/rbs/{page}", g.hostedPage)
-	mux.HandleFunc("/3dsserver/api/v1/client/gather", g.gather)
+	mux.HandleFunc("/3dsserver/api/v1/client/gather", g.methodFrame)
 	mux.HandleFunc("/3dsserver/api/v1/acs/notification", g.methodNotification)
 	mux.HandleFunc("/3dsserver/api/v1/acs/return/{trans}", g.acsReturn)
 	return mux

@@ -59,7 +59,7 @@ func (g *Gateway) paymentOrder(c *call) (body, *fault) {
 	if id == "" {
 		return nil, missing("MDORDER")
 	}
-	o, bad := g.owned(c, g.open(id))
+	o, bad := g.checkOwner(c, g.open(id))
 	if bad != nil {
 		return nil, bad
 	}
@@ -107,7 +107,7 @@ func (g *Gateway) paymentOrderBinding(c *call) (body, *fault) {
 	if bindingID == "" {
 		return nil, missing("bindingId")
 	}
-	o, bad := g.owned(c, g.open(id))
+	o, bad := g.checkOwner(c, g.open(id))
 	if bad != nil {
 		return nil, bad
 	}
@@ -147,7 +147,7 @@ func (g *Gateway) continueOrder(c *call) (body, *fault) {
 	if id == "" {
 		return nil, missing("mdOrder")
 	}
-	o, bad := g.owned(c, g.open(id))
+	o, bad := g.checkOwner(c, g.open(id))
 	if bad != nil {
 		return nil, bad
 	}
@@ -167,7 +167,7 @@ func (g *Gateway) finishVer2(c *call) (body, *fault) {
 	if trans == "" {
 		return nil, missing("threeDSServerTransId")
 	}
-	o, bad := g.owned(c, g.open(g.trans[trans]))
+	o, bad := g.checkOwner(c, g.open(g.trans[trans]))
 	if bad != nil {
 		return nil, bad
 	}
@@ -193,7 +193,7 @@ func (g *Gateway) finishVer1(c *call) (body, *fault) {
 	if paRes == "" {
 		return nil, missing("paRes")
 	}
-	o, bad := g.owned(c, g.open(id))
+	o, bad := g.checkOwner(c, g.open(id))
 	if bad != nil {
 		return nil, bad
 	}

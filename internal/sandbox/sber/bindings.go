@@ -36,7 +36,7 @@ func (g *Gateway) vcardCreate(c *call) (body, *fault) {
 		return nil, bad
 	}
 	c.reference(in.TransactionNumber)
-	if bad := g.fresh(c, in.TransactionNumber); bad != nil {
+	if bad := g.checkNewNumber(c, in.TransactionNumber); bad != nil {
 		return nil, bad
 	}
 	b := &binding{

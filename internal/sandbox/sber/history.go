@@ -35,7 +35,7 @@ func (g *Gateway) find(c *call, shape func(*order) body) (body, *fault) {
 
 // nested is the shape of the reference table and of transactions/find.
 func nested(o *order) body {
-	one := func(s side) body {
+	one := func(s party) body {
 		return body{}.With("card", body{}.With("maskedPan", s.Masked)).Opt("binding", s.Binding)
 	}
 	details := body{}.With("source", one(o.Source))
@@ -47,7 +47,7 @@ func nested(o *order) body {
 
 // flat is the shape of the scenario tables and of find.
 func flat(o *order) body {
-	one := func(s side) body { return body{}.With("maskedPan", s.Masked).Opt("binding", s.Binding) }
+	one := func(s party) body { return body{}.With("maskedPan", s.Masked).Opt("binding", s.Binding) }
 	out := body{}.With("source", one(o.Source))
 	if o.Type == transfer {
 		out = out.With("target", one(o.Target))

@@ -169,8 +169,8 @@ func (s *Shop) basket(form url.Values) *basketView {
 	return v
 }
 
-// grouped is the number as it stands on a card.
-func grouped(pan string) string {
+// groupDigits is the number as it stands on a card.
+func groupDigits(pan string) string {
 	var parts []string
 	for p := range slices.Chunk([]byte(pan), 4) {
 		parts = append(parts, string(p))
@@ -179,7 +179,7 @@ func grouped(pan string) string {
 }
 
 // Number is what the list of test cards shows: these numbers are public, and meant to be copied.
-func (v *basketView) Number(c issuer.Card) string { return grouped(c.PAN) }
+func (v *basketView) Number(c issuer.Card) string { return groupDigits(c.PAN) }
 
 func (s *Shop) show(w http.ResponseWriter, r *http.Request) {
 	s.render(w, http.StatusOK, s.basket(url.Values{}))

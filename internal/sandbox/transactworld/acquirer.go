@@ -22,9 +22,9 @@ func (g *acquirer) open(id string) *payment {
 	return p
 }
 
-// found answers an inquiry; it is what lets a pending operation go on.
-func (g *acquirer) found(c *call, p *payment) (object, *fault) {
-	c.named(p.Reference)
+// inquiryAnswer answers an inquiry; it is what lets a pending operation go on.
+func (g *acquirer) inquiryAnswer(c *call, p *payment) (object, *fault) {
+	c.logReference(p.Reference)
 	if p.Op != nil {
 		p.Op.Left--
 		bad := g.save(p)
@@ -35,7 +35,7 @@ func (g *acquirer) found(c *call, p *payment) (object, *fault) {
 			return nil, bad
 		}
 	}
-	o := g.about(c.a, p)
+	o := g.paymentObject(c.a, p)
 	if p.Captured > 0 {
 		o = o.With("captureamount", c.a.number(formatAmount(p.Captured)))
 	}
@@ -69,7 +69,7 @@ func (g *acquirer) operate(c *call, p *payment, typ, started string, sum int64) 
 	case payoutDone:
 		code, text = "00040", "Payout Successful"
 	}
-	return g.about(c.a, p).With("result", result(code, text)), nil
+	return g.paymentObject(c.a, p).With("result", result(code, text)), nil
 }
 
 // settle does what was accepted.
@@ -129,7 +129,7 @@ func (g *acquirer) begin(c *call, typ string) (*payment, *fault) {
 // repeat is POST /payments/{id} with recurringType=REPEATED: once more the card of the INITIAL payment.
 func (g *acquirer) repeat(c *call, first *payment) (object, *fault) {
 	c.money = true
-	c.named(c.get("merchantTransactionId"))
+	c.logReference(c.get("merchantTransactionId"))
 	if bad := c.signed(c.a.MemberID, c.a.SecureKey, first.ID, c.get("amount")); bad != nil {
 		return nil, bad
 	}
@@ -277,7 +277,7 @@ func (g *acquirer) fail(a *Account, p *payment, bankCode, bankText, remark strin
 
 // answer is a payment as payments, the notification and the inquiry show it; status and sums as they are now.
 func (g *acquirer) answer(a *Account, p *payment) object {
-	o := g.about(a, p).With("result", g.resultOf(p))
+	o := g.paymentObject(a, p).With("result", g.resultOf(p))
 	if !p.waiting() {
 		return o
 	}

@@ -24,7 +24,7 @@ func (g *books) notify(a *Account, p *payment) {
 	if !strings.Contains(to, "://") {
 		to = "http://" + to
 	}
-	o := g.about(a, p).With("result", g.resultOf(p))
+	o := g.paymentObject(a, p).With("result", g.resultOf(p))
 	cb := sim.Callback{Gateway: gatewayName, Reference: p.Reference, Method: http.MethodPost, URL: to, Retry: retries()}
 	if a.NotifyForm {
 		v := url.Values{}
@@ -43,8 +43,8 @@ func (g *books) notify(a *Account, p *payment) {
 	}
 }
 
-// back are the fields that the browser brings to merchantRedirectUrl.
-func (g *books) back(a *Account, p *payment) []field {
+// returnFields are the fields that the browser brings to merchantRedirectUrl.
+func (g *books) returnFields(a *Account, p *payment) []field {
 	sum := formatAmount(p.Amount)
 	fields := []field{
 		{Name: "paymentId", Value: p.ID}, {Name: "merchantTransactionId", Value: p.Reference}, {Name: "amount", Value: sum}, {Name: "currency", Value: p.Currency},
@@ -63,8 +63,8 @@ func (g *books) resultOf(p *payment) object {
 	return result(p.Code, p.Text).Opt("bankCode", p.BankCode).Opt("bankDescription", p.BankText)
 }
 
-// about is everything but the result, whose code depends on who asked what.
-func (g *books) about(a *Account, p *payment) object {
+// paymentObject is everything but the result, whose code depends on who asked what.
+func (g *books) paymentObject(a *Account, p *payment) object {
 	o := object{}.With("paymentId", a.number(p.ID)).With("status", p.Status).With("transactionStatus", short[p.Status]).
 		With("paymentBrand", p.Brand).With("paymentMode", p.Mode).With("paymentType", p.Type).With("firstName", p.First).With("lastName", p.Last).
 		With("amount", a.number(formatAmount(p.Amount))).With("currency", p.Currency).Opt("tmpl_amount", p.TmplAmount).Opt("tmpl_currency", p.TmplCurrency).

@@ -62,14 +62,14 @@ func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	g.clear()
 	var err error
 	if g.payments, err = (sim.Kind[string, payment]{
-		Bucket: paymentsBucket, ID: func(p *payment) string { return p.ID }, Clone: (*payment).clone, Kept: g.kept,
+		Bucket: paymentsBucket, ID: func(p *payment) string { return p.ID }, Clone: (*payment).clone, Kept: g.onSave,
 	}).Load(env); err != nil {
 		return nil, err
 	}
 	if g.registrations, err = (sim.Kind[string, registration]{Bucket: registrationsBucket, ID: func(r *registration) string { return r.ID }}).Load(env); err != nil {
 		return nil, err
 	}
-	if g.invoices, err = (sim.Kind[string, invoice]{Bucket: invoicesBucket, ID: func(v *invoice) string { return v.ID }, Kept: g.keptInvoice}).Load(env); err != nil {
+	if g.invoices, err = (sim.Kind[string, invoice]{Bucket: invoicesBucket, ID: func(v *invoice) string { return v.ID }, Kept: g.onSaveInvoice}).Load(env); err != nil {
 		return nil, err
 	}
 	return g, nil
@@ -140,7 +140,7 @@ func (c *call) signed(values ...string) *fault {
 		return refuse("20002", "memberId does not belong to the AuthToken")
 	case c.get("authentication.checksum") == "":
 		return missing("authentication.checksum")
-	case !same(c.get("authentication.checksum"), checksum(values...)):
+	case !sameChecksum(c.get("authentication.checksum"), checksum(values...)):
 		return errChecksum
 	}
 	return nil
@@ -201,7 +201,7 @@ func (g *Gateway) authToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for _, a := range g.accounts {
-		if in.get("merchant.username") != a.Username || !same(in.get("authentication.sKey"), a.SecureKey) {
+		if in.get("merchant.username") != a.Username || !sameChecksum(in.get("authentication.sKey"), a.SecureKey) {
 			continue
 		}
 		if in.get("authentication.partnerId") != a.PartnerID && in.get("authentication.memberId") != a.MemberID {
@@ -262,5 +262,5 @@ func (g *Gateway) refused(w http.ResponseWriter, r *http.Request, c *call, bad *
 	write(w, r, status, o)
 }
 
-// named tells the log which payment a call is about.
-func (c *call) named(reference string) { faults.SetReference(c.r, reference) }
+// logReference tells the log which payment a call is about.
+func (c *call) logReference(reference string) { faults.SetReference(c.r, reference) }

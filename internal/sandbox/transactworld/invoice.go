@@ -9,8 +9,8 @@ import (
 	"tollgate/internal/sandbox/sim"
 )
 
-// try is the merchantTransactionId of the invoice's next payment.
-func (v *invoice) try() string {
+// nextReference is the merchantTransactionId of the invoice's next payment.
+func (v *invoice) nextReference() string {
 	if v.Tries == 0 {
 		return v.Reference
 	}
@@ -20,7 +20,7 @@ func (v *invoice) try() string {
 // generate is POST /invoiceServices/REST/v1/generate.
 func (g *Gateway) generate(c *call) (object, *fault) {
 	reference := c.get("merchantInvoiceId")
-	c.named(reference)
+	c.logReference(reference)
 	if bad := c.signed(c.a.MemberID, c.a.SecureKey, reference, c.get("amount"), c.get("merchantRedirectUrl")); bad != nil {
 		return nil, bad
 	}
@@ -46,7 +46,7 @@ func (g *Gateway) generate(c *call) (object, *fault) {
 	if bad := g.saveInvoice(v); bad != nil {
 		return nil, bad
 	}
-	return g.bill(c.a, v, "Invoice generated successfully"), nil
+	return g.invoiceObject(c.a, v, "Invoice generated successfully"), nil
 }
 
 // regenerate gives an unpaid invoice a new address; the old one dies.
@@ -59,7 +59,7 @@ func (g *Gateway) regenerate(c *call) (object, *fault) {
 	if v == nil || v.Member != c.a.MemberID {
 		return nil, errNone
 	}
-	c.named(v.Reference)
+	c.logReference(v.Reference)
 	if p := g.open(v.Payment); p != nil && (p.waiting() || p.Charges > 0) {
 		return nil, errState
 	}
@@ -73,12 +73,12 @@ func (g *Gateway) regenerate(c *call) (object, *fault) {
 	if bad := g.saveInvoice(v); bad != nil {
 		return nil, bad
 	}
-	return g.bill(c.a, v, "Invoice regenerated successfully"), nil
+	return g.invoiceObject(c.a, v, "Invoice regenerated successfully"), nil
 }
 
 func (g *Gateway) invoiceInquiry(c *call) (object, *fault) {
 	reference := c.get("merchantInvoiceId")
-	c.named(reference)
+	c.logReference(reference)
 	if bad := c.signed(c.a.MemberID, c.a.SecureKey, reference); bad != nil {
 		return nil, bad
 	}
@@ -86,7 +86,7 @@ func (g *Gateway) invoiceInquiry(c *call) (object, *fault) {
 	if v == nil {
 		return nil, errNone
 	}
-	return g.bill(c.a, v, "Record found"), nil
+	return g.invoiceObject(c.a, v, "Record found"), nil
 }
 
 // invoiceConfig answers what the account's invoices are made with.
@@ -98,8 +98,8 @@ func (g *Gateway) invoiceConfig(c *call) (object, *fault) {
 		With("currency", "USD").With("paymentMode", "CC")).With("result", result("00026", "Record found")), nil
 }
 
-// bill shows an invoice. Its statuses are generated, processed (paid), failed (the newest try) and expired.
-func (g *Gateway) bill(a *Account, v *invoice, text string) object {
+// invoiceObject shows an invoice. Its statuses are generated, processed (paid), failed (the newest try) and expired.
+func (g *Gateway) invoiceObject(a *Account, v *invoice, text string) object {
 	status := "generated"
 	p := g.open(v.Payment)
 	switch {

@@ -36,7 +36,7 @@ func (g *Gateway) backOffice(c *call) (object, *fault) {
 	if c.get("recurringType") == "REPEATED" {
 		return g.repeat(c, p)
 	}
-	c.named(p.Reference)
+	c.logReference(p.Reference)
 	switch typ {
 	case "CP":
 		return g.capture(c, p)
@@ -82,7 +82,7 @@ func (g *Gateway) ask(c *call, key string, p *payment) (object, *fault) {
 	if p == nil {
 		return nil, errNone
 	}
-	return g.found(c, p)
+	return g.inquiryAnswer(c, p)
 }
 
 // byResource is the GET of the resourcePath that the browser brings back; it carries the token alone.
@@ -91,7 +91,7 @@ func (g *Gateway) byResource(c *call) (object, *fault) {
 	if p == nil || p.Member != c.a.MemberID {
 		return nil, errNone
 	}
-	return g.found(c, p)
+	return g.inquiryAnswer(c, p)
 }
 
 // sum is the amount of a capture or refund.
@@ -166,7 +166,7 @@ func (g *Gateway) refund(c *call, p *payment) (object, *fault) {
 // payout sends money to the card of an earlier payment, or to one that the request names.
 func (g *Gateway) payout(c *call) (object, *fault) {
 	c.money = true
-	c.named(c.get("merchantTransactionId"))
+	c.logReference(c.get("merchantTransactionId"))
 	if bad := c.signed(c.a.MemberID, c.get("merchantTransactionId"), c.get("amount"), c.a.SecureKey); bad != nil {
 		return nil, bad
 	}
@@ -216,7 +216,7 @@ func (g *Gateway) payout(c *call) (object, *fault) {
 			return nil, bad
 		}
 		g.notify(c.a, p)
-		return g.about(c.a, p).With("result", g.resultOf(p)), nil
+		return g.paymentObject(c.a, p).With("result", g.resultOf(p)), nil
 	}
 	p.Code, p.Text, p.Remark = "00001", "Transaction succeeded", "Payout Successful"
 	return g.operate(c, p, "PO", payoutStarted, p.Amount)

@@ -96,7 +96,7 @@ func paymentType(c *call) (string, *fault) {
 // pay is POST /payments: PA or DB by card.
 func (g *Gateway) pay(c *call) (object, *fault) {
 	c.money = true
-	c.named(c.get("merchantTransactionId"))
+	c.logReference(c.get("merchantTransactionId"))
 	if bad := c.signed(c.a.MemberID, c.a.SecureKey, c.get("merchantTransactionId"), c.get("amount")); bad != nil {
 		return nil, bad
 	}
@@ -138,7 +138,7 @@ func (g *Gateway) pay(c *call) (object, *fault) {
 // payWithToken is POST /paywithtoken/{id}: a payment with a stored card.
 func (g *Gateway) payWithToken(c *call) (object, *fault) {
 	c.money = true
-	c.named(c.get("merchantTransactionId"))
+	c.logReference(c.get("merchantTransactionId"))
 	id := c.r.PathValue("id")
 	if bad := c.signed(c.a.MemberID, c.a.SecureKey, id, c.get("amount")); bad != nil {
 		return nil, bad
