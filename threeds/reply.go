@@ -282,7 +282,8 @@ func readBody(req *http.Request) ([]byte, error) {
 	switch {
 	case len(got.body) > MaxReply || errors.As(got.err, &tooBig):
 		return nil, fail(ReasonTooLarge, "body")
-	case errors.Is(got.err, os.ErrDeadlineExceeded) || errors.Is(got.err, context.DeadlineExceeded) || errors.Is(got.err, context.Canceled):
+	case errors.Is(got.err, os.ErrDeadlineExceeded) || errors.Is(got.err, context.DeadlineExceeded) ||
+		errors.Is(got.err, context.Canceled):
 		return nil, fail(ReasonTimeout, "body")
 	case got.err != nil:
 		return nil, failf(ReasonBadForm, "body", "broke off")

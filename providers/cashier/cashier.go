@@ -131,8 +131,9 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 	return ref.With(moreExternal, external), nil
 }
 
-// checkReusable checks an order that was found again. One with money on it, now, earlier or possibly later, is ErrAlreadyPaid; one
-// that can no longer be paid is ErrReferenceTaken. Nothing in an order proves that it belongs to this session.
+// checkReusable checks an order that was found again. One with money on it, now, earlier or possibly later, is
+// ErrAlreadyPaid; one that can no longer be paid is ErrReferenceTaken. Nothing in an order proves that it belongs to this
+// session.
 func (g *provider) checkReusable(p providers.Payment, o order) error {
 	s := g.standing(p, o)
 	switch {
@@ -198,7 +199,8 @@ func (g *provider) standing(p providers.Payment, o order) providers.Standing {
 	if o.external != "" && ref.More[moreExternal] == "" {
 		ref = ref.With(moreExternal, o.external)
 	}
-	s := providers.Standing{Outcome: outcome(o.status), Ref: ref, Reference: o.number, Card: mask(o.masked), ThreeDS: providers.ThreeDS{ECI: eci(o.eci)}}
+	s := providers.Standing{Outcome: outcome(o.status), Ref: ref, Reference: o.number, Card: mask(o.masked),
+		ThreeDS: providers.ThreeDS{ECI: eci(o.eci)}}
 	total := p.Amount.Minor
 	if sum, said := g.amount(o); said {
 		s.Amount, total = sum, sum.Minor

@@ -63,7 +63,8 @@ func (a *tokenSource) get(ctx context.Context, refused providers.Secret) (provid
 	req.Header.Set("Accept", "application/json")
 	status, body, err := providers.Exchange(a.http, opLogin, req)
 	if err != nil {
-		return providers.Secret{}, providers.Quiet(opLogin, err, func(s string) string { return scrub(s, []string{a.password.Reveal()}) })
+		return providers.Secret{}, providers.Quiet(opLogin, err,
+			func(s string) string { return scrub(s, []string{a.password.Reveal()}) })
 	}
 	o, err := decode(body, a.password.Reveal())
 	switch {

@@ -41,13 +41,15 @@ func (g *provider) Do(ctx context.Context, p providers.Payment, op providers.Op)
 }
 
 // captureOrVoid calls charge or void, which name the order by its external id.
-func (g *provider) captureOrVoid(ctx context.Context, p providers.Payment, op providers.Op, call string) (providers.OpResult, error) {
+func (g *provider) captureOrVoid(ctx context.Context, p providers.Payment, op providers.Op, call string) (providers.OpResult,
+	error) {
 	external := p.Ref.More[moreExternal]
 	if external == "" {
 		return providers.OpResult{}, &providers.Failure{Op: call, Err: errNoForm}
 	}
 	r, err := g.client.call(ctx, request{
-		op: call, method: http.MethodPost, path: "/payments/" + call, reqID: g.reqID(call, p.Ref.Reference, op.Reference), token: mayToken,
+		op: call, method: http.MethodPost, path: "/payments/" + call, reqID: g.reqID(call, p.Ref.Reference, op.Reference),
+		token: mayToken,
 		body: struct {
 			OrderID string `json:"OrderId"`
 		}{external},
@@ -147,7 +149,8 @@ func (g *provider) Inquire(ctx context.Context, p providers.Payment, op provider
 			other = providers.Paid
 		}
 		if now.Outcome == other {
-			return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: providers.OtherReason, Code: o.status}}, nil
+			return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: providers.OtherReason,
+				Code: o.status}}, nil
 		}
 		if op.Kind == providers.Capture && now.Outcome == providers.Paid { // charged, and more since
 			return providers.OpResult{State: providers.OpSucceeded}, nil

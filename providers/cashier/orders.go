@@ -64,16 +64,19 @@ func readOrder(in object) (order, error) {
 	info := in.child("paymentInfo")
 	details, qrc := info.child("paymentDetails"), info.child("qrc")
 	o := order{
-		id: in.text("id"), number: in.text("merchantOrderId"), external: cmp.Or(in.text("externalOrderId"), details.text("externalId")), status: in.text("status"),
+		id: in.text("id"), number: in.text("merchantOrderId"),
+		external: cmp.Or(in.text("externalOrderId"), details.text("externalId")), status: in.text("status"),
 		orderCurrency: in.text("orderCurrency"), payCurrency: in.text("paymentCurrency"),
 		payload: cmp.Or(in.text("payload"), qrc.text("payload")), link: in.text("deepLink", "deeplink"),
 		token: details.text("cardToken"), masked: details.text("maskedPan"), expiry: details.text("expiry"), eci: details.text("eci"),
-		errCode: scrub(details.text("errCode"), in.hide), errText: details.words("errMessage"), kind: in.text("type"), created: in.text("createdAt"),
+		errCode: scrub(details.text("errCode"), in.hide), errText: details.words("errMessage"), kind: in.text("type"),
+		created: in.text("createdAt"),
 	}
 	if !isID(o.id) || o.external != "" && !isID(o.external) || o.status == "" {
 		return order{}, errShape
 	}
-	for name, to := range map[string]**int64{"orderAmount": &o.orderAmount, "paymentAmount": &o.paymentAmount, "refundedAmount": &o.refunded} {
+	for name, to := range map[string]**int64{"orderAmount": &o.orderAmount, "paymentAmount": &o.paymentAmount,
+		"refundedAmount": &o.refunded} {
 		n, found, err := in.number(name)
 		if err != nil {
 			return order{}, err
@@ -102,7 +105,8 @@ func (g *orders) newOrder(ctx context.Context, p providers.Payment, kind string)
 		}
 	}
 	body := newOrder{
-		MerchantOrderID: p.Ref.Reference, OrderCurrency: g.orderCurrency, TSPID: g.tsp, Description: wire.Cut(cmp.Or(p.Description, p.OrderID), maxText),
+		MerchantOrderID: p.Ref.Reference, OrderCurrency: g.orderCurrency, TSPID: g.tsp,
+		Description: wire.Cut(cmp.Or(p.Description, p.OrderID), maxText),
 		CallbackURL: p.CallbackURL, Type: kind,
 	}
 	if g.byOrder {
@@ -114,7 +118,8 @@ func (g *orders) newOrder(ctx context.Context, p providers.Payment, kind string)
 	if kind != "" {
 		op += kind
 	}
-	r, err := g.client.call(ctx, request{op: opOrder, method: http.MethodPost, path: "/order", body: body, reqID: g.reqID(op, p.Ref.Reference), token: needToken})
+	r, err := g.client.call(ctx, request{op: opOrder, method: http.MethodPost, path: "/order", body: body,
+		reqID: g.reqID(op, p.Ref.Reference), token: needToken})
 	if err != nil {
 		return order{}, err
 	}
@@ -228,7 +233,8 @@ func (g *orders) refunded(o order) (minor int64, said bool) {
 		return 0, false
 	case !g.byOrder:
 		return *o.refunded, true
-	case o.orderAmount == nil || o.paymentAmount == nil || *o.refunded < 0 || *o.orderAmount < 0 || *o.refunded > *o.paymentAmount || *o.paymentAmount <= 0:
+	case o.orderAmount == nil || o.paymentAmount == nil || *o.refunded < 0 || *o.orderAmount < 0 ||
+		*o.refunded > *o.paymentAmount || *o.paymentAmount <= 0:
 		return 0, false
 	}
 	hi, lo := bits.Mul64(uint64(*o.refunded), uint64(*o.orderAmount))

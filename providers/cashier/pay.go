@@ -19,7 +19,8 @@ import (
 )
 
 // Pay pays with a card, a saved card, a QR code, SberPay or on the gateway's own form.
-func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument,
+	b threeds.BrowserData) (providers.Step, error) {
 	if err := g.checkInstrument(in.Kind, p.Hold); err != nil {
 		return providers.Step{}, err
 	}
@@ -58,13 +59,15 @@ type metadata struct {
 
 // authorize sends the card: SMS takes the money at once, DMS holds it. A payment that the merchant makes alone carries no
 // 3-D Secure data.
-func (g *provider) authorize(ctx context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (g *provider) authorize(ctx context.Context, p providers.Payment, in providers.Instrument,
+	b threeds.BrowserData) (providers.Step, error) {
 	external := p.Ref.More[moreExternal]
 	if external == "" {
 		return providers.Step{}, &providers.Failure{Op: opAuthorize, Err: errNoForm}
 	}
 	body := authorization{OrderID: external, PaymentType: "SMS", Metadata: metadata{
-		MerchantOrderID: p.Ref.Reference, Description: wire.Cut(p.Description, maxText), CustomerID: p.Customer.ID, Email: cmp.Or(p.Customer.Email, p.Billing.Email),
+		MerchantOrderID: p.Ref.Reference, Description: wire.Cut(p.Description, maxText), CustomerID: p.Customer.ID,
+		Email: cmp.Or(p.Customer.Email, p.Billing.Email),
 		Phone: cmp.Or(p.Customer.Phone, p.Billing.Phone), IP: cmp.Or(b.IP, p.Customer.IP),
 	}}
 	if p.Hold {
@@ -78,7 +81,8 @@ func (g *provider) authorize(ctx context.Context, p providers.Payment, in provid
 		return providers.Step{}, err
 	}
 	r, err := g.client.call(ctx, request{
-		op: opAuthorize, method: http.MethodPost, path: "/payments/authorize", body: body, reqID: g.reqID(opAuthorize, p.Ref.Reference), token: mayToken,
+		op: opAuthorize, method: http.MethodPost, path: "/payments/authorize", body: body,
+		reqID: g.reqID(opAuthorize, p.Ref.Reference), token: mayToken,
 		hide: []string{in.Card.Number.Reveal(), in.Card.Code.Reveal(), in.Code.Reveal(), in.Saved},
 	})
 	if err != nil {
@@ -98,7 +102,8 @@ func (g *provider) cardOf(in providers.Instrument, save bool) (any, error) {
 	typed := struct {
 		Pan, ExpMonth, ExpYear, Cvv string
 		Holder                      string `json:",omitempty"`
-	}{in.Card.Number.Reveal(), wire.TwoDigits(in.Card.Month), strconv.Itoa(in.Card.Year), in.Card.Code.Reveal(), wire.Cut(in.Card.Name, 26)}
+	}{in.Card.Number.Reveal(), wire.TwoDigits(in.Card.Month), strconv.Itoa(in.Card.Year), in.Card.Code.Reveal(),
+		wire.Cut(in.Card.Name, 26)}
 	if g.cardKey == nil {
 		return struct {
 			Pan, ExpMonth, ExpYear, Cvv string
@@ -121,7 +126,8 @@ func (g *provider) cardOf(in providers.Instrument, save bool) (any, error) {
 }
 
 // definiteRefusals are error codes that say that a request was looked at and not carried out.
-var definiteRefusals = map[string]bool{"ACCESS_DENIED": true, "AMOUNT_ERROR": true, "BUYERS_ADDRESS_NOT_SPECIFIED": true, "CARD_NOT_FOUND": true, "VALIDATION_ERROR": true}
+var definiteRefusals = map[string]bool{"ACCESS_DENIED": true, "AMOUNT_ERROR": true, "BUYERS_ADDRESS_NOT_SPECIFIED": true,
+	"CARD_NOT_FOUND": true, "VALIDATION_ERROR": true}
 
 // authorized tells the answers of authorize apart by the order's status. A refusal without one proves nothing by itself:
 // it is believed only if the code says that nothing was tried and the order is then found untouched.

@@ -40,7 +40,8 @@ func (g *provider) Payout(ctx context.Context, p providers.Payment, to providers
 		return known, err
 	}
 	if answer.requestRejected() {
-		return providers.OpResult{State: providers.OpFailed, GatewayID: o.id, Decline: decline(order{errText: answer.words("description")})}, nil
+		return providers.OpResult{State: providers.OpFailed, GatewayID: o.id,
+			Decline: decline(order{errText: answer.words("description")})}, nil
 	}
 	now, err := g.orderFrom(r.op, answer)
 	switch {
@@ -60,7 +61,8 @@ func payoutRequest(to providers.Destination) (request, error) {
 			Pan    string `json:"pan"`
 			Holder string `json:"holder,omitempty"`
 			Phone  string `json:"phone,omitempty"`
-		}{to.Card.Number.Reveal(), wire.Cut(cmp.Or(to.Card.Name, strings.TrimSpace(to.First+" "+to.Last)), maxText), phoneDigits(to.Phone)}}, nil
+		}{to.Card.Number.Reveal(), wire.Cut(cmp.Or(to.Card.Name, strings.TrimSpace(to.First+" "+to.Last)), maxText),
+			phoneDigits(to.Phone)}}, nil
 	case to.Phone != "":
 		phone := phoneDigits(to.Phone)
 		switch {

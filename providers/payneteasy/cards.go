@@ -53,7 +53,8 @@ func (p *provider) hosted(ctx context.Context, pay providers.Payment, b threeds.
 }
 
 // rebill pays with a card reference; 3-D Secure and CVV are asked for as the gateway's acquirer wants it.
-func (p *provider) rebill(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (p *provider) rebill(ctx context.Context, pay providers.Payment, in providers.Instrument,
+	b threeds.BrowserData) (providers.Step, error) {
 	sum, err := amount(pay.Amount)
 	if err != nil {
 		return providers.Step{}, err
@@ -109,7 +110,8 @@ func (p *provider) Remember(ctx context.Context, pay providers.Payment, s provid
 	if pay.Ref.OrderID == "" {
 		pay.Ref.OrderID = s.Ref.OrderID
 	}
-	a, err := p.client.post(ctx, command, "/api/v2/"+command+"/"+p.client.path, p.client.orderForm("client_orderid", pay.Ref.Reference, pay.Ref.OrderID))
+	a, err := p.client.post(ctx, command, "/api/v2/"+command+"/"+p.client.path,
+		p.client.orderForm("client_orderid", pay.Ref.Reference, pay.Ref.OrderID))
 	if err != nil {
 		return providers.SavedCard{}, err
 	}

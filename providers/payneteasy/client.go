@@ -45,7 +45,8 @@ func (c *client) start(ctx context.Context, command string, minor int64, form ur
 // rebill repeats a payment with a card reference; form holds everything but login and control.
 func (c *client) rebill(ctx context.Context, command string, minor int64, form url.Values) (answer, error) {
 	form.Set("login", c.login)
-	form.Set("control", c.sign(c.login, form.Get("client_orderid"), form.Get("cardrefid"), strconv.FormatInt(minor, 10), form.Get("currency")))
+	form.Set("control", c.sign(c.login, form.Get("client_orderid"), form.Get("cardrefid"), strconv.FormatInt(minor, 10),
+		form.Get("currency")))
 	return c.post(ctx, command, "/api/v2/"+command+"/"+c.path, form)
 }
 

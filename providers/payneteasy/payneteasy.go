@@ -65,7 +65,8 @@ func (p *provider) Register(_ context.Context, pay providers.Payment) (providers
 }
 
 // Pay sends a sale, or a preauth where the amount is to be held.
-func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument,
+	b threeds.BrowserData) (providers.Step, error) {
 	if err := p.Check(pay); err != nil {
 		return providers.Step{}, err
 	}
@@ -190,7 +191,8 @@ func (p *provider) Resume(ctx context.Context, pay providers.Payment, ans provid
 			fields = append(fields, [2]string{"md", ans.MD})
 		}
 	default:
-		return providers.Step{}, &providers.Failure{Op: "resume", Err: errors.New("this gateway takes no answer of kind " + string(ans.Kind))}
+		return providers.Step{}, &providers.Failure{Op: "resume",
+			Err: errors.New("this gateway takes no answer of kind " + string(ans.Kind))}
 	}
 	a, err := p.client.upload(ctx, command, ref.Reference, ref.OrderID, fields)
 	if err != nil {
@@ -634,7 +636,8 @@ var declineWords = []struct {
 	{providers.InsufficientFunds, []string{"insufficient", "not sufficient", "not enough"}},
 	{providers.ExpiredCard, []string{"expired card", "card expired", "card is expired"}},
 	{providers.WrongCVC, []string{"cvv", "cvc", "security code"}},
-	{providers.AuthenticationFailed, []string{"3ds", "3-d secure", "3d secure", "3d authentication", "not authenticated", "authentication failed", "authentication rejected"}},
+	{providers.AuthenticationFailed, []string{"3ds", "3-d secure", "3d secure", "3d authentication", "not authenticated",
+		"authentication failed", "authentication rejected"}},
 	{providers.Limit, []string{"limit exceeded", "exceeds limit", "exceeds amount limit", "over limit"}},
 	{providers.Fraud, []string{"fraud", "stolen", "lost card", "blacklist"}},
 	{providers.DoNotHonor, []string{"do not hono"}},

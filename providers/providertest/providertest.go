@@ -257,7 +257,8 @@ func orders(t *testing.T, h Harness) {
 		}
 		_, err = w.probe.Pay(t.Context(), w.p, w.instrument(c), browserData())
 		s, askErr := w.probe.Status(t.Context(), w.p)
-		if err == nil && s.Outcome == providers.Waiting || askErr != nil || s.Outcome == providers.Paid || s.Outcome == providers.Authorized {
+		if err == nil && s.Outcome == providers.Waiting || askErr != nil || s.Outcome == providers.Paid ||
+			s.Outcome == providers.Authorized {
 			t.Fatalf("%v; %+v %v", err, s, askErr)
 		}
 		w.agree(Open)
@@ -330,7 +331,8 @@ func secrets(t *testing.T, h Harness) {
 	defer slog.SetDefault(before)
 	cards := pick(h.Cards, h.Journeys)
 	var printed []string
-	for _, f := range []fault{{}, {name: "echo", do: echo, status: 200, after: true}, {name: "echo", do: echo, status: 500, after: true}, {name: "echo", do: echo, status: 400}} {
+	for _, f := range []fault{{}, {name: "echo", do: echo, status: 200, after: true},
+		{name: "echo", do: echo, status: 500, after: true}, {name: "echo", do: echo, status: 400}} {
 		for _, c := range cards {
 			w := begin(t, h, nil)
 			if f.name != "" {
@@ -391,7 +393,8 @@ func (w *walk) instrument(c Card) providers.Instrument {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return providers.Instrument{Kind: "card", Card: card.Card{Number: number, Month: 12, Year: w.h.Now().Year() + 3, Code: code, Name: "AIGERIM TEST"}}
+	return providers.Instrument{Kind: "card", Card: card.Card{Number: number, Month: 12, Year: w.h.Now().Year() + 3, Code: code,
+		Name: "AIGERIM TEST"}}
 }
 
 // InDoubt pays in a way that leaves the gateway itself without an answer, and expects it to stay so: no end is made up.

@@ -104,7 +104,8 @@ func (s *spoiler) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	var taken []byte
-	res := &http.Response{StatusCode: s.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Request: r, ContentLength: -1}
+	res := &http.Response{StatusCode: s.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
+		Request: r, ContentLength: -1}
 	if s.after {
 		// The gateway takes it whatever becomes of our patience.
 		genuine := r.Clone(context.WithoutCancel(r.Context()))
@@ -144,7 +145,8 @@ func (s *spoiler) answer(header http.Header, sent, taken []byte) io.ReadCloser {
 		return body(taken[:len(taken)/2])
 	case page:
 		header.Set("Content-Type", "text/html")
-		return body([]byte("<!DOCTYPE html>\n<html><head><title>Oops</title></head><body><h1>Something went wrong</h1>status=approved&amp;orderStatus=2</body></html>\n"))
+		return body([]byte("<!DOCTYPE html>\n<html><head><title>Oops</title></head><body><h1>Something went wrong</h1>" +
+			"status=approved&amp;orderStatus=2</body></html>\n"))
 	case nothing:
 		return body(nil)
 	case huge:

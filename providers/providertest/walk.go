@@ -35,7 +35,10 @@ func begin(t *testing.T, h Harness, s *spoiler) *walk {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
 	s.name, s.next = h.Call, transport
-	client := &http.Client{Transport: s, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{
+		Transport:     s,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	provider, err := h.Open(providers.Env{HTTP: client, Now: h.Now, Loopback: true})
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +59,8 @@ func begin(t *testing.T, h Harness, s *spoiler) *walk {
 func (w *walk) newRun() {
 	w.p.Run.N++
 	base := fmt.Sprintf("%s/3ds/%s-%d", w.site.server.URL, w.p.OrderID, w.p.Run.N)
-	w.p.Run.NotifyURL, w.p.Run.ReturnURL, w.p.Run.SessionData = base+"/notify", base+"/return", fmt.Sprintf("c2VhbGVkLTE2LWJ5dGVz%02d", w.p.Run.N)
+	w.p.Run.NotifyURL, w.p.Run.ReturnURL, w.p.Run.SessionData = base+"/notify", base+"/return",
+		fmt.Sprintf("c2VhbGVkLTE2LWJ5dGVz%02d", w.p.Run.N)
 }
 
 func (w *walk) tell(format string, args ...any) {
@@ -233,7 +237,8 @@ func (w *walk) agree(end End) {
 		}
 	}
 	if s.Outcome != outcome || s.Captured != captured || s.Refunded != 0 || truth.Amount != w.p.Amount.Minor ||
-		s.Reference != "" && s.Reference != w.p.Ref.Reference || s.Amount.Currency.Code != "" && s.Amount != w.p.Amount || s.Next != nil {
+		s.Reference != "" && s.Reference != w.p.Ref.Reference || s.Amount.Currency.Code != "" && s.Amount != w.p.Amount ||
+		s.Next != nil {
 		w.t.Errorf("%+v, the ledger %+v", s, truth)
 	}
 }

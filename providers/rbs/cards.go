@@ -26,7 +26,8 @@ const (
 )
 
 // payBinding is paymentOrderBinding.do; its answers have the shapes of paymentorder.do.
-func (g *provider) payBinding(ctx context.Context, p providers.Payment, binding string, code card.Code, b threeds.BrowserData, transID string) (providers.Step, error) {
+func (g *provider) payBinding(ctx context.Context, p providers.Payment, binding string, code card.Code, b threeds.BrowserData,
+	transID string) (providers.Step, error) {
 	if p.Ref.OrderID == "" {
 		return providers.Step{}, &providers.Failure{Op: opPayBinding, Err: errNoOrder}
 	}

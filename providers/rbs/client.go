@@ -112,10 +112,11 @@ func refused(o object) (code string, refused bool) {
 }
 
 // membersOfOtherCalls occur only in the answers of other calls.
-var membersOfOtherCalls = []string{"formUrl", "redirect", "acsUrl", "paReq", "packedCReq", "orderStatus", "OrderStatus", "bindings", "bindingId"}
+var membersOfOtherCalls = []string{"formUrl", "redirect", "acsUrl", "paReq", "packedCReq", "orderStatus", "OrderStatus",
+	"bindings", "bindingId"}
 
-// executed tells whether the answer is the one of deposit.do, reverse.do, refund.do, decline.do or unBindCard.do to a request that
-// was carried out: an errorCode, which is 0 (all documented and recorded answers have it), and nothing of another call.
+// executed tells whether the answer is the one of deposit.do, reverse.do, refund.do, decline.do or unBindCard.do to a request
+// that was carried out: an errorCode, which is 0 (all documented and recorded answers have it), and nothing of another call.
 func executed(o object, orderID string) bool {
 	code := o.Text("errorCode")
 	if code == "" || strings.Trim(code, "0") != "" || o.Members["success"] != nil && o.Text("success") != "true" {
@@ -186,7 +187,8 @@ func browserInfo(p providers.Payment, b threeds.BrowserData) string {
 		ScreenWidth  string `json:"screenWidth,omitempty"`
 		Java         bool   `json:"javaEnabled"`
 		Javascript   bool   `json:"javascriptEnabled"`
-	}{b.UserAgent, b.AcceptHeader, ipAddress(b.IP), b.Language, b.TZ, b.ColorDepth, b.ScreenHeight, b.ScreenWidth, b.JavaEnabled, b.JavascriptEnabled})
+	}{b.UserAgent, b.AcceptHeader, ipAddress(b.IP), b.Language, b.TZ, b.ColorDepth, b.ScreenHeight, b.ScreenWidth, b.JavaEnabled,
+		b.JavascriptEnabled})
 	if err != nil {
 		return ""
 	}

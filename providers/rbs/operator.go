@@ -51,7 +51,8 @@ func (g *provider) Do(ctx context.Context, p providers.Payment, op providers.Op)
 	}
 	err := g.execute(ctx, call, form)
 	if f, ok := errors.AsType[*providers.Failure](err); ok && slices.Contains(definiteRefusals, f.Code) {
-		return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: providers.OtherReason, Code: f.Code, Message: f.Text}}, nil
+		return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: providers.OtherReason,
+			Code: f.Code, Message: f.Text}}, nil
 	}
 	if err != nil {
 		return providers.OpResult{}, err

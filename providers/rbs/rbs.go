@@ -242,7 +242,8 @@ func (g *provider) findByNumber(ctx context.Context, p providers.Payment) (k fou
 
 // reuseOrder decides about the order that has our number: ours and unpaid, it is used; another's, or one that can no longer be
 // paid, leaves the next number; with money of our sum on it, or on its way, it is neither paid again nor passed over.
-func (g *provider) reuseOrder(ctx context.Context, p providers.Payment, k foundOrder, refused *providers.Failure) (providers.Ref, error) {
+func (g *provider) reuseOrder(ctx context.Context, p providers.Payment, k foundOrder,
+	refused *providers.Failure) (providers.Ref, error) {
 	ours := p.Mark != "" && k.mark == p.Mark
 	taken := &providers.Failure{Op: refused.Op, Code: refused.Code, Text: refused.Text, Err: providers.ErrReferenceTaken}
 	switch {
@@ -298,7 +299,8 @@ func email(p providers.Payment) string {
 }
 
 // Pay sends the card, or the shopper to the gateway's page.
-func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument,
+	b threeds.BrowserData) (providers.Step, error) {
 	switch in.Kind {
 	case "card":
 	case "saved_card":
@@ -312,7 +314,8 @@ func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.In
 }
 
 // payOrder is paymentorder.do; transID is set only when it is repeated after a soft decline.
-func (g *provider) payOrder(ctx context.Context, p providers.Payment, c card.Card, b threeds.BrowserData, transID string) (providers.Step, error) {
+func (g *provider) payOrder(ctx context.Context, p providers.Payment, c card.Card, b threeds.BrowserData,
+	transID string) (providers.Step, error) {
 	if p.Ref.OrderID == "" {
 		return providers.Step{}, &providers.Failure{Op: opPay, Err: errNoOrder}
 	}
@@ -466,7 +469,8 @@ func (g *provider) challenge(
 	ids := threeds.IDs{ThreeDSServerTransID: ref.More[moreTransID]}
 	if creq, err := threeds.DecodeCReq(packedCReq); err == nil {
 		// The ids that come back from the ACS are those in the CReq; the documentation's own samples differ.
-		ids = threeds.IDs{ThreeDSServerTransID: creq.ThreeDSServerTransID, ACSTransID: creq.ACSTransID, MessageVersion: creq.MessageVersion}
+		ids = threeds.IDs{ThreeDSServerTransID: creq.ThreeDSServerTransID, ACSTransID: creq.ACSTransID,
+			MessageVersion: creq.MessageVersion}
 		if ref.More[moreTransID] == "" {
 			ref = ref.With(moreTransID, creq.ThreeDSServerTransID)
 		}
@@ -542,7 +546,8 @@ const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 // declined is a refusal that the answer states. The order is asked once: for the bank's code, and because a step
 // Declined is believed; an order that says otherwise is left to the inquiry.
 func (g *provider) declined(ctx context.Context, p providers.Payment, o object) providers.Step {
-	d := &providers.Decline{Reason: providers.OtherReason, Code: o.Plain(letters, 64, "errorTypeName", "processingErrorType"), Message: o.Words("errorMessage", "error")}
+	d := &providers.Decline{Reason: providers.OtherReason, Code: o.Plain(letters, 64, "errorTypeName", "processingErrorType"),
+		Message: o.Words("errorMessage", "error")}
 	if strings.HasPrefix(d.Code, "TDS_") || o.Text("processingErrorType") == "MANDATORY_3DSECURE" {
 		d.Reason = providers.AuthenticationFailed
 	}
@@ -618,7 +623,8 @@ func (g *provider) inquire(ctx context.Context, p providers.Payment) (object, er
 func currentNames(o object) (object, error) {
 	out := maps.Clone(o.Members)
 	for old, name := range map[string]string{
-		"ErrorCode": "errorCode", "ErrorMessage": "errorMessage", "OrderStatus": "orderStatus", "OrderNumber": "orderNumber", "Amount": "amount",
+		"ErrorCode": "errorCode", "ErrorMessage": "errorMessage", "OrderStatus": "orderStatus", "OrderNumber": "orderNumber",
+		"Amount": "amount",
 	} {
 		v, there := o.Members[old]
 		if !there {

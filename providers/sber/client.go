@@ -66,8 +66,8 @@ func (c *client) call(ctx context.Context, op string, token providers.Secret, in
 	return readAnswer(op, status, answer, hide)
 }
 
-// readAnswer judges an answer. What a refusal looks like is not published: any status other than SUCCESS with an errorCode is one,
-// its code and text are taken from the names that the vendor's other gateway uses (assumption 1).
+// readAnswer judges an answer. What a refusal looks like is not published: any status other than SUCCESS with an errorCode is
+// one, its code and text are taken from the names that the vendor's other gateway uses (assumption 1).
 func readAnswer(op string, status int, answer []byte, hide []string) (object, error) {
 	members, err := wire.Decode(answer)
 	if err != nil {

@@ -56,7 +56,8 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 
 func historyLine(t object) (providers.HistoryLine, error) {
 	line := providers.HistoryLine{
-		Reference: wire.Line(t.Text("transactionNumber"), 64), OrderID: wire.ID(t.Text("mdOrder")), Kind: kindOf(t.Text("transactionType")), Outcome: providers.Unclear,
+		Reference: wire.Line(t.Text("transactionNumber"), 64), OrderID: wire.ID(t.Text("mdOrder")),
+		Kind: kindOf(t.Text("transactionType")), Outcome: providers.Unclear,
 	}
 	at, err := time.ParseInLocation(dateLayout, t.Text("transactionDate"), moscow)
 	if err != nil {

@@ -101,7 +101,8 @@ func (g *provider) Register(_ context.Context, p providers.Payment) (providers.R
 
 // Pay is start. It moves no money: finish is Resume's, under a permission of its own, so that neither a cut nor a crash
 // between the two leaves an order that nobody finishes or that two finish.
-func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument, _ threeds.BrowserData) (providers.Step, error) {
+func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument,
+	_ threeds.BrowserData) (providers.Step, error) {
 	op, finish := opPaymentStart, opPaymentFinish
 	if p.Transfer != nil {
 		op, finish = opTransferStart, opTransferFinish
@@ -161,7 +162,8 @@ func startOf(p providers.Payment, in providers.Instrument) (req startRequest, hi
 	case "card":
 		number, code := in.Card.Number.Reveal(), in.Card.Code.Reveal()
 		hide = append(hide, number, code)
-		c := &sourceCard{PAN: number, ExpiryDate: fmt.Sprintf("%04d-%02d", in.Card.Year, in.Card.Month), CardholderName: cmp.Or(wire.Line(in.Card.Name, maxName), "CARDHOLDER"), CVC: code}
+		c := &sourceCard{PAN: number, ExpiryDate: fmt.Sprintf("%04d-%02d", in.Card.Year, in.Card.Month),
+			CardholderName: cmp.Or(wire.Line(in.Card.Name, maxName), "CARDHOLDER"), CVC: code}
 		if p.Transfer != nil {
 			c.SaveSource = &save
 		} else {

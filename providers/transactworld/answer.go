@@ -285,7 +285,8 @@ func (a answer) statuses() (short, long string) {
 // tokenRefused tells whether the gateway refused the token and says nothing else: the request was not looked at.
 func (a answer) tokenRefused() bool {
 	short, long := a.statuses()
-	return (a.code() == codeUnauthented || a.http == http.StatusUnauthorized) && a.code() != codeToken && !strings.HasPrefix(a.code(), "0") &&
+	return (a.code() == codeUnauthented || a.http == http.StatusUnauthorized) && a.code() != codeToken &&
+		!strings.HasPrefix(a.code(), "0") &&
 		a.paymentID() == "" && short == "" && long == "" && value(a.object, "redirect") == nil
 }
 

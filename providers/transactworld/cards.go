@@ -67,7 +67,8 @@ func (p *provider) Forget(ctx context.Context, _ providers.Owner, _, id string) 
 	if err != nil {
 		return err
 	}
-	if strings.HasPrefix(a.code(), "0") || a.code() == codeNotFound || wire.ContainsAny(strings.ToLower(a.text("result", "description")), "not found") {
+	if strings.HasPrefix(a.code(), "0") || a.code() == codeNotFound ||
+		wire.ContainsAny(strings.ToLower(a.text("result", "description")), "not found") {
 		return nil
 	}
 	return a.failure(op)
@@ -77,7 +78,8 @@ func (p *provider) Forget(ctx context.Context, _ providers.Owner, _, id string) 
 func (p *provider) AsksCode() bool { return p.tokenCode }
 
 // RegisterCard stores a card without a payment.
-func (p *provider) RegisterCard(ctx context.Context, o providers.Owner, reference string, c card.Card, pay providers.Payment) (providers.SavedCard, error) {
+func (p *provider) RegisterCard(ctx context.Context, o providers.Owner, reference string, c card.Card,
+	pay providers.Payment) (providers.SavedCard, error) {
 	const op = "registrations"
 	brand, ok := p.brands[c.Number.Masked().Brand]
 	if !ok {
@@ -85,7 +87,8 @@ func (p *provider) RegisterCard(ctx context.Context, o providers.Owner, referenc
 	}
 	pay.Customer.ID = o.CustomerID
 	form := p.form(pay, threeds.BrowserData{})
-	for _, name := range []string{"currency", "paymentType", "orderDescriptor", "merchantRedirectUrl", "notificationUrl", "attemptThreeD"} {
+	for _, name := range []string{"currency", "paymentType", "orderDescriptor", "merchantRedirectUrl", "notificationUrl",
+		"attemptThreeD"} {
 		form.Del(name)
 	}
 	form.Set("merchantTransactionId", reference)
@@ -105,5 +108,6 @@ func (p *provider) RegisterCard(ctx context.Context, o providers.Owner, referenc
 	if !strings.HasPrefix(a.code(), "0") || !identifier.MatchString(id) {
 		return providers.SavedCard{}, &providers.Failure{Op: op, Code: a.code(), Text: clean(a.text("result", "description"), c.Code)}
 	}
-	return providers.SavedCard{ID: id, Card: c.Number.Masked(), Expiry: wire.TwoDigits(c.Month) + "/" + wire.TwoDigits(c.Year%100), Active: true}, nil
+	return providers.SavedCard{ID: id, Card: c.Number.Masked(),
+		Expiry: wire.TwoDigits(c.Month) + "/" + wire.TwoDigits(c.Year%100), Active: true}, nil
 }

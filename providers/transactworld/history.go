@@ -94,7 +94,8 @@ func (p *provider) line(o map[string]any) providers.HistoryLine {
 	} else {
 		one.object["status"] = status
 	}
-	l := providers.HistoryLine{Reference: text(o, "merchantTransactionId"), OrderID: text(o, "systemPaymentId"), Kind: "payment", Outcome: outcome(one, false, false), Card: one.card()}
+	l := providers.HistoryLine{Reference: text(o, "merchantTransactionId"), OrderID: text(o, "systemPaymentId"), Kind: "payment",
+		Outcome: outcome(one, false, false), Card: one.card()}
 	if l.OrderID == "" {
 		l.OrderID = text(o, "paymentId")
 	}

@@ -42,7 +42,8 @@ func (p *provider) Notified(r *http.Request) (providers.Notice, error) {
 // readNotice reads the members on the first level. What the content type says is not relied on beyond forms.
 func readNotice(kind string, body []byte) (map[string]string, bool) {
 	fields := map[string]string{}
-	if text := strings.TrimSpace(string(body)); kind != "application/x-www-form-urlencoded" && text != "" && (text[0] == '{' || text[0] == '<') {
+	if text := strings.TrimSpace(string(body)); kind != "application/x-www-form-urlencoded" && text != "" &&
+		(text[0] == '{' || text[0] == '<') {
 		o, err := readObject(body)
 		if err != nil {
 			return nil, false
@@ -102,7 +103,8 @@ func (p *provider) checksumValid(given map[string]string) (providers.Notice, boo
 	if short == "" {
 		short = fields["status"] // the browser brings the short one under this name
 	}
-	if !ok || !named || !identifier.MatchString(id) || strings.Contains(total, "|") || !strings.Contains(" Y N P 3D C ", " "+short+" ") || short == "" {
+	if !ok || !named || !identifier.MatchString(id) || strings.Contains(total, "|") ||
+		!strings.Contains(" Y N P 3D C ", " "+short+" ") || short == "" {
 		return providers.Notice{}, false
 	}
 	got, err := hex.DecodeString(sum)

@@ -103,15 +103,16 @@ func (a answer) isAbout(id, reference string) bool {
 
 // progress is how far each operation is by the payment's long status.
 var progress = map[string]map[string]providers.OpState{
-	"CP": {"capturesuccess": providers.OpSucceeded, "settled": providers.OpSucceeded, "capturestarted": providers.OpPending, "capturefailed": providers.OpFailed},
+	"CP": {"capturesuccess": providers.OpSucceeded, "settled": providers.OpSucceeded, "capturestarted": providers.OpPending,
+		"capturefailed": providers.OpFailed},
 	"RV": {"cancelled": providers.OpSucceeded, "authcancelled": providers.OpSucceeded, "cancelstarted": providers.OpPending},
 	"RF": {reversed: providers.OpSucceeded, "markedforreversal": providers.OpPending},
 	"PO": {"payoutsuccessful": providers.OpSucceeded, "payoutstarted": providers.OpPending, "payoutfailed": providers.OpFailed},
 }
 
-// operationResult reads the answer to an operation. It was carried out where the answer names the payment and has the operation's long
-// status, or the short one alone; 00026 is what an inquiry is answered, and so says nothing without the long one. A recorded
-// answer to a capture has nothing but 00004, which says "captured" by itself.
+// operationResult reads the answer to an operation. It was carried out where the answer names the payment and has the
+// operation's long status, or the short one alone; 00026 is what an inquiry is answered, and so says nothing without the long
+// one. A recorded answer to a capture has nothing but 00004, which says "captured" by itself.
 func operationResult(word string, a answer, id, reference string) (providers.OpResult, error) {
 	short, long := a.statuses()
 	code := a.code()

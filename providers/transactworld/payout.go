@@ -23,7 +23,8 @@ func (p *provider) Payout(ctx context.Context, pay providers.Payment, to provide
 		"paymentType": {op}, "merchantTransactionId": {pay.Ref.Reference}, "amount": {total}, "currency": {pay.Amount.Currency.Code},
 		"orderDescriptor": {description(pay.Description, pay.OrderID)},
 	}
-	told := [][2]string{{"authentication.terminalId", p.terminal}, {"notificationUrl", pay.CallbackURL}, {"customer.customerId", pay.Customer.ID}}
+	told := [][2]string{{"authentication.terminalId", p.terminal}, {"notificationUrl", pay.CallbackURL},
+		{"customer.customerId", pay.Customer.ID}}
 	for _, f := range p.billing(pay).fields() {
 		told = append(told, [2]string{f.param, f.value})
 	}
@@ -49,7 +50,8 @@ func (p *provider) Payout(ctx context.Context, pay providers.Payment, to provide
 		}
 		customerNames(form, to.Card.Name)
 	default:
-		return providers.OpResult{}, providers.Refuse("destination", "this gateway pays out to a card, or to the card of an earlier payment")
+		return providers.OpResult{}, providers.Refuse("destination",
+			"this gateway pays out to a card, or to the card of an earlier payment")
 	}
 	a, err := p.client.call(ctx, op, restPath+"payout", p.client.signed(form, p.client.signPayout(pay.Ref.Reference, total)))
 	if err != nil {

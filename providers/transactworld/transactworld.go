@@ -78,7 +78,8 @@ func (p *provider) Register(_ context.Context, pay providers.Payment) (providers
 }
 
 // Pay sends PA or DB: with the card, with a registration, or as a repeat of the payment that in.First names.
-func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument,
+	b threeds.BrowserData) (providers.Step, error) {
 	if err := p.Check(pay); err != nil {
 		return providers.Step{}, err
 	}
@@ -96,7 +97,8 @@ func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.
 	case in.Kind == "card" && !in.Merchant:
 		brand, ok := p.brands[in.Card.Number.Masked().Brand]
 		if !ok { // known before anything was sent
-			return providers.Step{V: providers.StepVersion, Kind: providers.Declined, Ref: pay.Ref, Decline: &providers.Decline{Reason: providers.CardNotSupported}}, nil
+			return providers.Step{V: providers.StepVersion, Kind: providers.Declined, Ref: pay.Ref,
+				Decline: &providers.Decline{Reason: providers.CardNotSupported}}, nil
 		}
 		form.Set("paymentMode", p.mode)
 		form.Set("paymentBrand", brand)
@@ -157,7 +159,8 @@ func (p *provider) form(pay providers.Payment, b threeds.BrowserData) url.Values
 		{"authentication.terminalId", p.terminal}, {"authentication.accountId", p.accountID},
 		{"merchantRedirectUrl", pay.Run.ReturnURL}, {"notificationUrl", pay.CallbackURL},
 		{"customer.ip", ip}, {"customer.customerId", pay.Customer.ID}, {"attemptThreeD", p.attempt},
-		{"deviceDetails.user_Agent", b.UserAgent}, {"deviceDetails.browserAcceptHeader", b.AcceptHeader}, {"deviceDetails.browserLanguage", language},
+		{"deviceDetails.user_Agent", b.UserAgent}, {"deviceDetails.browserAcceptHeader", b.AcceptHeader},
+		{"deviceDetails.browserLanguage", language},
 		{"deviceDetails.browserTimezoneOffset", b.TZ}, {"deviceDetails.browserColorDepth", b.ColorDepth},
 		{"deviceDetails.browserScreenHeight", b.ScreenHeight}, {"deviceDetails.browserScreenWidth", b.ScreenWidth},
 	}
@@ -304,9 +307,11 @@ func (p *provider) Resume(_ context.Context, pay providers.Payment, ans provider
 		if n, ok := p.checksumValid(ans.Fields); ok && n.Reference == ref.Reference && (ref.OrderID == "" || ref.OrderID == n.OrderID) {
 			ref.OrderID = n.OrderID
 		}
-	case providers.Challenged, providers.PayerAuth: // a bank that came to us: the platform did not get its answer from us, nor wants it
+	// a bank that came to us: the platform did not get its answer from us, nor wants it
+	case providers.Challenged, providers.PayerAuth:
 	default:
-		return providers.Step{}, &providers.Failure{Op: "resume", Err: errors.New("this gateway takes no answer of kind " + string(ans.Kind))}
+		return providers.Step{}, &providers.Failure{Op: "resume",
+			Err: errors.New("this gateway takes no answer of kind " + string(ans.Kind))}
 	}
 	return providers.NewStep(providers.Wait, ref), nil
 }

@@ -136,10 +136,12 @@ func (a answer) decline(code card.Code) *providers.Decline {
 
 // bankCodes are ISO 8583 response codes, as card schemes use them.
 var bankCodes = map[string]providers.Reason{
-	"05": providers.DoNotHonor, "5": providers.DoNotHonor, "51": providers.InsufficientFunds, "54": providers.ExpiredCard, "33": providers.ExpiredCard,
+	"05": providers.DoNotHonor, "5": providers.DoNotHonor, "51": providers.InsufficientFunds, "54": providers.ExpiredCard,
+	"33": providers.ExpiredCard,
 	"N7": providers.WrongCVC, "82": providers.WrongCVC, "61": providers.Limit, "65": providers.Limit,
 	"34": providers.Fraud, "41": providers.Fraud, "43": providers.Fraud, "59": providers.Fraud,
-	"14": providers.CardNotSupported, "57": providers.CardNotSupported, "62": providers.CardNotSupported, "91": providers.TryAgainLater, "96": providers.TryAgainLater,
+	"14": providers.CardNotSupported, "57": providers.CardNotSupported, "62": providers.CardNotSupported,
+	"91": providers.TryAgainLater, "96": providers.TryAgainLater,
 }
 
 // declineWords go from the more to the less telling.
@@ -150,7 +152,8 @@ var declineWords = []struct {
 	{providers.InsufficientFunds, []string{"insufficient", "not sufficient", "not enough"}},
 	{providers.ExpiredCard, []string{"expired card", "card expired", "card is expired"}},
 	{providers.WrongCVC, []string{"cvv", "cvc", "security code"}},
-	{providers.AuthenticationFailed, []string{"3-d secure", "3d secure", "3ds", "3d authentication", "authentication failed", "customer authentication", "not enrolled"}},
+	{providers.AuthenticationFailed, []string{"3-d secure", "3d secure", "3ds", "3d authentication", "authentication failed",
+		"customer authentication", "not enrolled"}},
 	{providers.Limit, []string{"limit exceeded", "exceeds limit", "exceeds amount limit"}},
 	{providers.Fraud, []string{"fraud", "stolen", "lost card", "blacklist", "blocked"}},
 	{providers.DoNotHonor, []string{"do not hono"}},

@@ -80,7 +80,8 @@ func (m *mutator) add(n ast.Node, what string, wrap func(on string, inner string
 		one.result = notBuilt
 		return
 	}
-	m.edits = append(m.edits, edit{m.offset(n.Pos()), m.offset(n.End()), func(inner string) string { return wrap(fmt.Sprintf(on, id), inner) }})
+	m.edits = append(m.edits, edit{m.offset(n.Pos()), m.offset(n.End()),
+		func(inner string) string { return wrap(fmt.Sprintf(on, id), inner) }})
 }
 
 // function names the declaration that is being walked.
@@ -209,7 +210,8 @@ func (m *mutator) converted(n *ast.Ident) {
 	}
 	whole := m.whole(n)
 	if b, ok := m.info.TypeOf(whole).(*types.Basic); ok && b.Info()&types.IsUntyped == 0 && b.Kind() != types.Int {
-		m.edits = append(m.edits, edit{m.offset(n.Pos()), m.offset(n.End()), func(inner string) string { return b.Name() + "(" + inner + ")" }})
+		m.edits = append(m.edits, edit{m.offset(n.Pos()), m.offset(n.End()),
+			func(inner string) string { return b.Name() + "(" + inner + ")" }})
 	}
 }
 
@@ -371,7 +373,8 @@ func (m *mutator) word(n *ast.BasicLit) {
 }
 
 var swapped = map[token.Token]token.Token{
-	token.LSS: token.LEQ, token.LEQ: token.LSS, token.GTR: token.GEQ, token.GEQ: token.GTR, token.LAND: token.LOR, token.LOR: token.LAND,
+	token.LSS: token.LEQ, token.LEQ: token.LSS, token.GTR: token.GEQ, token.GEQ: token.GTR, token.LAND: token.LOR,
+	token.LOR: token.LAND,
 	token.ADD: token.SUB, token.SUB: token.ADD, token.MUL: token.QUO, token.QUO: token.MUL, token.REM: token.MUL,
 }
 

@@ -116,7 +116,8 @@ func (g *acquirer) authenticate3DS(o *order, card issuer.Card) {
 		ind = "U"
 	}
 	ares, err := g.env.Issuer.Authenticate(issuer.AReq{
-		ServerTransID: o.TransID, CompInd: ind, NotificationURL: g.returnURL(o), Browser: o.Browser, Amount: o.Amount, Currency: o.Currency,
+		ServerTransID: o.TransID, CompInd: ind, NotificationURL: g.returnURL(o), Browser: o.Browser, Amount: o.Amount,
+		Currency: o.Currency,
 	})
 	switch {
 	case err != nil:

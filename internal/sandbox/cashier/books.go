@@ -56,7 +56,8 @@ func (g *books) onSave(_, o *order) {
 	}
 	e := ledger.Entry{
 		Gateway: gatewayName, Reference: o.Number, GatewayOrderID: o.key(), Amount: o.Amount, Currency: o.Currency,
-		Authorized: o.inSentUnit(o.Held), Captured: o.inSentUnit(o.Captured + o.PaidOut), Refunded: o.inSentUnit(o.Refunded), Charges: o.Charges,
+		Authorized: o.inSentUnit(o.Held), Captured: o.inSentUnit(o.Captured + o.PaidOut), Refunded: o.inSentUnit(o.Refunded),
+		Charges: o.Charges,
 	}
 	if o.ByOrder {
 		e.Amount, e.Currency = o.OrderAmount, o.OrderCur

@@ -311,7 +311,8 @@ func (g *Gateway) login(c *call) (reply, *fault) {
 		if a.UnixExpiry {
 			expires, refresh = until.Unix(), until.Add(24*time.Hour).Unix()
 		}
-		return ok(body{}.With("success", true).With("description", "login success").With("accessToken", token).With("expiresAccess", expires).
+		return ok(body{}.With("success", true).With("description", "login success").With("accessToken", token).
+			With("expiresAccess", expires).
 			With("refreshToken", fresh).With("expiresRefresh", refresh)), nil
 	}
 	return reply{}, errLogin

@@ -88,7 +88,8 @@ func (g *Gateway) hostedPage(w http.ResponseWriter, r *http.Request) {
 	if o.Status == created && value(in, "number") != "" && r.Method == http.MethodPost {
 		month, year, _ := strings.Cut(value(in, "expiry"), "/")
 		card := input{}
-		for name, v := range map[string]string{"Pan": value(in, "number"), "ExpMonth": strings.TrimSpace(month), "ExpYear": strings.TrimSpace(year), "Cvv": value(in, "cvc")} {
+		for name, v := range map[string]string{"Pan": value(in, "number"), "ExpMonth": strings.TrimSpace(month),
+			"ExpYear": strings.TrimSpace(year), "Cvv": value(in, "cvc")} {
 			card[name] = quote(v)
 		}
 		got, bad := readCard(card)
@@ -107,24 +108,28 @@ func (g *Gateway) hostedPage(w http.ResponseWriter, r *http.Request) {
 func (g *Gateway) showCurrentPage(w http.ResponseWriter, r *http.Request, o *order, text string) {
 	if o.Status == preAuthorized && o.CReq == "" && o.PaReq == "" {
 		if bad := g.begin3DS(o); bad != nil {
-			show(w, http.StatusInternalServerError, view{Title: "Please try again", Text: "Something went wrong. Please reload this page."})
+			show(w, http.StatusInternalServerError,
+				view{Title: "Please try again", Text: "Something went wrong. Please reload this page."})
 			return
 		}
 	}
 	to := o.FailURL
 	switch o.Status {
 	case created:
-		show(w, http.StatusOK, view{Title: "Payment by card", Text: strings.TrimSpace(amount.Format(o.Amount, o.Currency) + " " + text), Back: o.FailURL, Forms: []pageForm{{
-			Action: g.url("/form/" + o.External), Button: "Pay",
-			Fields: []field{{"number", "", "Card number", "cc-number"}, {"expiry", "", "Expiry (MM/YY)", "cc-exp"}, {"cvc", "", "CVC", "cc-csc"}, {"name", "", "Name on card", "cc-name"}},
-		}}})
+		show(w, http.StatusOK, view{Title: "Payment by card",
+			Text: strings.TrimSpace(amount.Format(o.Amount, o.Currency) + " " + text), Back: o.FailURL, Forms: []pageForm{{
+				Action: g.url("/form/" + o.External), Button: "Pay",
+				Fields: []field{{"number", "", "Card number", "cc-number"}, {"expiry", "", "Expiry (MM/YY)", "cc-exp"},
+					{"cvc", "", "CVC", "cc-csc"}, {"name", "", "Name on card", "cc-name"}},
+			}}})
 		return
 	case preAuthorized:
 		v := view{Title: "Redirecting to your bank", Auto: true, Forms: []pageForm{{Action: o.ACSURL, Button: "Continue"}}}
 		if o.CReq != "" {
 			v.Forms[0].Fields = []field{{Name: "creq", Value: o.CReq}}
 		} else {
-			v.Forms[0].Fields = []field{{Name: "PaReq", Value: o.PaReq}, {Name: "TermUrl", Value: g.returnURL(o)}, {Name: "MD", Value: o.key()}}
+			v.Forms[0].Fields = []field{{Name: "PaReq", Value: o.PaReq}, {Name: "TermUrl", Value: g.returnURL(o)},
+				{Name: "MD", Value: o.key()}}
 		}
 		show(w, http.StatusOK, v)
 		return

@@ -119,7 +119,8 @@ func (s *Script) Wrap(gateway string, next http.Handler) http.Handler {
 		case "status", "body":
 			a = faultAnswer(f)
 		case "huge":
-			a = faultAnswer(Fault{Status: http.StatusOK, ContentType: a.header.Get("Content-Type"), Body: strings.Repeat("0123456789abcdef", 10<<20/16)})
+			a = faultAnswer(Fault{Status: http.StatusOK, ContentType: a.header.Get("Content-Type"),
+				Body: strings.Repeat("0123456789abcdef", 10<<20/16)})
 		case "set":
 			a.header.Del("Content-Length")
 			setFields(a, f.Set)

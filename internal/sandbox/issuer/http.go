@@ -32,7 +32,8 @@ func (i *Issuer) Handler() http.Handler {
 		w.Header().Set("Cache-Control", "max-age=300")
 		http.ServeFileFS(w, r, files, "pages/acs.css")
 	})
-	for path, h := range map[string]http.HandlerFunc{"/acs/method": i.serveMethod, "/acs/challenge": i.serveChallenge, "/acs/pareq": i.servePaReq} {
+	for path, h := range map[string]http.HandlerFunc{"/acs/method": i.serveMethod, "/acs/challenge": i.serveChallenge,
+		"/acs/pareq": i.servePaReq} {
 		mux.HandleFunc("POST "+path, h)
 		mux.HandleFunc("GET "+path, i.serveNotAForm)
 	}
@@ -62,7 +63,8 @@ func (i *Issuer) render(w http.ResponseWriter, status int, page string, v view) 
 	}
 	h := w.Header()
 	// No form-action: it would also be applied to the redirects that follow the post. No frame-ancestors: an ACS must allow framing.
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src data:; script-src 'nonce-"+v.Nonce+"'; connect-src 'self'; frame-src http: https:; base-uri 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src data:; script-src 'nonce-"+v.Nonce+
+		"'; connect-src 'self'; frame-src http: https:; base-uri 'none'")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -107,7 +109,9 @@ func form(method, action, target, button string, fields ...[2]string) template.H
 
 // doubleForm writes the same form into a hidden frame and, behind it, for the page itself.
 func doubleForm(method, action, button string, fields ...[2]string) template.HTML {
-	return `<iframe name="first" title="First copy" hidden></iframe>` + form(method, action, "first", button+" (first copy)", fields...) + form(method, action, "", button, fields...)
+	return `<iframe name="first" title="First copy" hidden></iframe>` +
+		form(method, action, "first", button+" (first copy)", fields...) +
+		form(method, action, "", button, fields...)
 }
 
 // postForm reads a form the way a bank does: a post of form fields, nothing from the query.
@@ -125,7 +129,8 @@ func postForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 
 func (i *Issuer) serveNotAForm(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Allow", "POST")
-	i.message(w, http.StatusMethodNotAllowed, "Nothing to see here", "This address only takes the forms that a shop's payment page posts.", "")
+	i.message(w, http.StatusMethodNotAllowed, "Nothing to see here",
+		"This address only takes the forms that a shop's payment page posts.", "")
 }
 
 // serveMethod is the 3DS Method page, made to run in a hidden frame.
@@ -270,14 +275,17 @@ func (i *Issuer) serveChallenge(w http.ResponseWriter, r *http.Request) {
 // refuse posts an Erro to the notification URL when it is known, and shows it otherwise.
 func (i *Issuer) refuse(w http.ResponseWriter, t *transaction, f *fault, in url.Values) {
 	if t == nil {
-		i.message(w, http.StatusBadRequest, "The bank cannot read this request", "Error "+f.code+": "+f.description+".", string(erroJSON(nil, f.code, f.description, f.detail)))
+		i.message(w, http.StatusBadRequest, "The bank cannot read this request", "Error "+f.code+": "+f.description+".",
+			string(erroJSON(nil, f.code, f.description, f.detail)))
 		return
 	}
 	fields := [][2]string{{"erro", t.erro(f.code, f.description, f.detail)}}
 	if in.Has("threeDSSessionData") {
 		fields = append(fields, [2]string{"threeDSSessionData", in.Get("threeDSSessionData")})
 	}
-	i.render(w, http.StatusOK, "return.html", view{Title: "Back to the shop", Text: "Error " + f.code + ": " + f.description + ".", Submit: true, Forms: form("post", t.NotificationURL, "", "Continue", fields...)})
+	i.render(w, http.StatusOK, "return.html",
+		view{Title: "Back to the shop", Text: "Error " + f.code + ": " + f.description + ".", Submit: true,
+			Forms: form("post", t.NotificationURL, "", "Continue", fields...)})
 }
 
 // showChallenge answers with the page that is true for the challenge now, deciding it first where the card decides by itself.
@@ -302,11 +310,14 @@ func (i *Issuer) showChallenge(w http.ResponseWriter, t *transaction, wrong stri
 	}
 	switch {
 	case now.Out != "":
-		i.render(w, http.StatusOK, "return.html", view{Title: "Back to the shop", Text: "Sandbox Bank sends you back to the shop.", Submit: true, Forms: now.returnForm()})
+		i.render(w, http.StatusOK, "return.html", view{Title: "Back to the shop", Text: "Sandbox Bank sends you back to the shop.",
+			Submit: true, Forms: now.returnForm()})
 	case now.Result.Done, now.Never, now.Challenge == "never":
-		i.message(w, http.StatusOK, "Nothing comes back", "This bank never sends its customers back to the shop. Close the page, or go back by yourself.", "")
+		i.message(w, http.StatusOK, "Nothing comes back",
+			"This bank never sends its customers back to the shop. Close the page, or go back by yourself.", "")
 	default:
-		i.render(w, http.StatusOK, "challenge.html", view{Title: "Confirm your payment", ID: now.ACSID, Card: "•••• " + now.Last4, Amount: amount.Format(now.Amount, now.Currency), Error: wrong})
+		i.render(w, http.StatusOK, "challenge.html", view{Title: "Confirm your payment", ID: now.ACSID, Card: "•••• " + now.Last4,
+			Amount: amount.Format(now.Amount, now.Currency), Error: wrong})
 	}
 }
 
@@ -381,13 +392,16 @@ func (i *Issuer) showLegacy(w http.ResponseWriter, a *payerAuth, wrong string) {
 	case err != nil:
 		i.internalError(w)
 	case now.Answer.Status != "":
-		i.render(w, http.StatusOK, "return.html", view{Title: "Back to the shop", Text: "Sandbox Bank sends you back to the shop.", Submit: true,
-			Forms: form("post", now.TermURL, "", "Continue", [2]string{"PaRes", now.PaRes}, [2]string{"MD", now.MD})})
+		i.render(w, http.StatusOK, "return.html", view{Title: "Back to the shop", Text: "Sandbox Bank sends you back to the shop.",
+			Submit: true,
+			Forms:  form("post", now.TermURL, "", "Continue", [2]string{"PaRes", now.PaRes}, [2]string{"MD", now.MD})})
 	case now.Challenge == "never":
-		i.message(w, http.StatusOK, "Nothing comes back", "This bank never sends its customers back to the shop. Close the page, or go back by yourself.", "")
+		i.message(w, http.StatusOK, "Nothing comes back",
+			"This bank never sends its customers back to the shop. Close the page, or go back by yourself.", "")
 	default:
-		i.render(w, http.StatusOK, "challenge.html", view{Title: "Confirm your payment", ID: now.ID, Legacy: true, Merchant: now.Purchase.MerchantName,
-			Card: "•••• " + now.Last4, Amount: amount.Format(now.Purchase.Amount, now.Purchase.Currency), Error: wrong})
+		i.render(w, http.StatusOK, "challenge.html", view{Title: "Confirm your payment", ID: now.ID, Legacy: true,
+			Merchant: now.Purchase.MerchantName,
+			Card:     "•••• " + now.Last4, Amount: amount.Format(now.Purchase.Amount, now.Purchase.Currency), Error: wrong})
 	}
 }
 

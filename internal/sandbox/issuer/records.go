@@ -264,7 +264,8 @@ func (i *records) concludeLegacy(a *payerAuth, outcome string) error {
 		`<Merchant><acqBIN>400001</acqBIN><merID>SANDBOX</merID></Merchant>`+
 		`<Purchase><xid>%s</xid><date>%s</date><purchAmount>%d</purchAmount><currency>%s</currency><exponent>%d</exponent></Purchase>`+
 		`<pan>%s</pan><TX><time>%s</time><status>%s</status>%s</TX></PARes>`+
-		`<Signature xmlns="urn:sandbox-bank:signature"><SignatureMethod>HMAC-SHA256</SignatureMethod><SignatureValue></SignatureValue></Signature></Message></ThreeDSecure>`,
+		`<Signature xmlns="urn:sandbox-bank:signature"><SignatureMethod>HMAC-SHA256</SignatureMethod>`+
+		`<SignatureValue></SignatureValue></Signature></Message></ThreeDSecure>`,
 		id, id, p.XID, a.Begun.UTC().Format(xmlTime), p.Amount, amount.Digits(p.Currency), p.Exponent,
 		pan, i.o.Now().UTC().Format(xmlTime), status, tx)
 	// The signature covers the whole message, with its own value left out.

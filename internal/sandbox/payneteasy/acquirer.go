@@ -90,7 +90,8 @@ func (g *acquirer) beginVer1(a *Account, o *order, card issuer.Card) *fault {
 	o.XID = base64.StdEncoding.EncodeToString(g.env.Random(20))
 	var err error
 	o.ACSURL, o.PaReq, err = g.env.Issuer.PaReq(card, issuer.Purchase{
-		XID: o.XID, MerchantName: a.Login, Amount: amount.FromHundredths(o.Amount, o.Currency), Currency: o.Currency, Exponent: amount.Exponent(o.Currency),
+		XID: o.XID, MerchantName: a.Login, Amount: amount.FromHundredths(o.Amount, o.Currency), Currency: o.Currency,
+		Exponent: amount.Exponent(o.Currency),
 	})
 	if err != nil {
 		g.env.Log.Error("PaReq not made", "gateway", gatewayName, "err", err)
@@ -185,7 +186,8 @@ func (g *acquirer) decline(a *Account, o *order, code, text string) *fault {
 	return nil
 }
 
-// applyElapsed applies what happened since the order was last looked at: a decoupled authentication that ended, a step whose time is over.
+// applyElapsed applies what happened since the order was last looked at: a decoupled authentication that ended, a step whose
+// time is over.
 func (g *acquirer) applyElapsed(o *order) {
 	if o.Status != processing || o.Step == stepNone {
 		return

@@ -58,7 +58,8 @@ func (g *books) notify(a *Account, o *order, typ, status string, sum int64, firs
 		sep = "&"
 	}
 	err := g.env.Callbacks.Send(sim.Callback{
-		Gateway: gatewayName, Reference: o.Client, Method: http.MethodGet, URL: to + sep + v.Encode(), Retry: retries(), OK: http.StatusOK,
+		Gateway: gatewayName, Reference: o.Client, Method: http.MethodGet, URL: to + sep + v.Encode(), Retry: retries(),
+		OK: http.StatusOK,
 	})
 	if err != nil {
 		g.env.Log.Error("callback not queued", "gateway", gatewayName, "err", err)

@@ -150,12 +150,14 @@ func (g *Gateway) createCardRef(c *call) (*reply, *fault) {
 		}
 	}
 	if ref == nil {
-		ref = &cardRef{strconv.FormatInt(g.lastCard+1, 10), o.Login, o.ID, o.Card, o.Bin, o.Last4, o.Holder, o.Month, o.Year, o.CardType}
+		ref = &cardRef{strconv.FormatInt(g.lastCard+1, 10), o.Login, o.ID, o.Card, o.Bin, o.Last4, o.Holder, o.Month, o.Year,
+			o.CardType}
 		if g.cards.Save(ref) != nil {
 			return nil, errSystem
 		}
 	}
-	return newReply("create-card-ref-response").add("status", approved).add("card-ref-id", ref.ID).add("serial-number", g.serial()), nil
+	return newReply("create-card-ref-response").add("status", approved).add("card-ref-id", ref.ID).
+		add("serial-number", g.serial()), nil
 }
 
 func (g *Gateway) cardInfo(c *call) (*reply, *fault) {
@@ -166,7 +168,8 @@ func (g *Gateway) cardInfo(c *call) (*reply, *fault) {
 	if bad != nil {
 		return nil, bad
 	}
-	return newReply("get-card-info-response").add("card-printed-name", ref.Holder).add("expire-year", ref.Year).add("expire-month", ref.Month).
+	return newReply("get-card-info-response").add("card-printed-name", ref.Holder).add("expire-year", ref.Year).
+		add("expire-month", ref.Month).
 		add("bin", ref.Bin).add("last-four-digits", ref.Last4).add("serial-number", g.serial()), nil
 }
 
@@ -182,7 +185,8 @@ func (g *Gateway) rebill(c *call, typ string) (*reply, *fault) {
 	if bad := c.signed(c.client, c.get("cardrefid"), strconv.FormatInt(sent, 10), c.get("currency")); bad != nil {
 		return nil, bad
 	}
-	if bad := c.check([]rule{{"client_orderid", true, 128}, {"cardrefid", true, 20}, {"currency", true, 3}, {"comment", false, 50}}); bad != nil {
+	if bad := c.check([]rule{{"client_orderid", true, 128}, {"cardrefid", true, 20}, {"currency", true, 3},
+		{"comment", false, 50}}); bad != nil {
 		return nil, bad
 	}
 	sum, currency, bad := c.money()

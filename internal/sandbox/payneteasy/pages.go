@@ -98,7 +98,8 @@ func (g *Gateway) cardForm(w http.ResponseWriter, r *http.Request) {
 		if o.Step != stepForm || o.Status != processing {
 			return g.currentPage(a, o)
 		}
-		form := view{Title: "Payment by card", Action: g.url("/form/init/" + o.Token), Button: "Pay", Text: formatAmount(o.Amount) + " " + o.Currency,
+		form := view{Title: "Payment by card", Action: g.url("/form/init/" + o.Token), Button: "Pay",
+			Text: formatAmount(o.Amount) + " " + o.Currency,
 			Fields: []field{{"credit_card_number", "", "Card number"}, {"expire_month", "", "Month"}, {"expire_year", "", "Year"},
 				{"cvv2", "", "CVV2"}, {"card_printed_name", "", "Name on card"}}}
 		if r.Method != http.MethodPost {
@@ -122,7 +123,8 @@ func (g *Gateway) redirectPage(w http.ResponseWriter, r *http.Request) {
 	g.visit(w, r, func(a *Account, o *order, _ url.Values) string { return g.currentPage(a, o) })
 }
 
-// acsReturn is where the bank sends the shopper back to when the gateway's pages run 3-D Secure: notificationURL and TermUrl in one.
+// acsReturn is where the bank sends the shopper back to when the gateway's pages run 3-D Secure: notificationURL and TermUrl
+// in one.
 func (g *Gateway) acsReturn(w http.ResponseWriter, r *http.Request) {
 	g.visit(w, r, func(a *Account, o *order, in url.Values) string {
 		if o.Step != stepPage || o.Status != processing {

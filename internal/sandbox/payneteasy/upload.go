@@ -14,8 +14,10 @@ var browserElements = []struct {
 	required bool // always; the others only where script runs
 	max      int
 }{
-	{"browserAcceptHeader", true, 2048}, {"browserIP", true, 45}, {"browserJavascriptEnabled", true, 5}, {"browserLanguage", true, 8},
-	{"browserJavaEnabled", false, 5}, {"browserColorDepth", false, 2}, {"browserScreenHeight", false, 6}, {"browserScreenWidth", false, 6},
+	{"browserAcceptHeader", true, 2048}, {"browserIP", true, 45}, {"browserJavascriptEnabled", true, 5},
+	{"browserLanguage", true, 8},
+	{"browserJavaEnabled", false, 5}, {"browserColorDepth", false, 2}, {"browserScreenHeight", false, 6},
+	{"browserScreenWidth", false, 6},
 	{"browserTZ", false, 5},
 }
 

@@ -100,5 +100,6 @@ func (g *books) bindingFor(o *order) *binding {
 			return b
 		}
 	}
-	return &binding{Account: o.Account, Client: o.ClientID, Masked: t.Masked, Expiry: t.Expiry, Holder: t.Holder, System: t.System, Card: t.Card, Active: true}
+	return &binding{Account: o.Account, Client: o.ClientID, Masked: t.Masked, Expiry: t.Expiry, Holder: t.Holder,
+		System: t.System, Card: t.Card, Active: true}
 }

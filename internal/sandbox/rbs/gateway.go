@@ -53,7 +53,8 @@ type Config struct {
 
 // DemoAccount is the account of a sandbox that was configured by nobody.
 func DemoAccount() Account {
-	return Account{UserName: "tollgate-api", Password: "sandbox-rbs-password", Token: "sandboxrbstoken0000000000", CallbackKey: "sandbox-rbs-callback-key-0001", NumbersOrders: true}
+	return Account{UserName: "tollgate-api", Password: "sandbox-rbs-password", Token: "sandboxrbstoken0000000000",
+		CallbackKey: "sandbox-rbs-callback-key-0001", NumbersOrders: true}
 }
 
 // Gateway is the simulator. It is safe for concurrent use: one lock orders all changes.
@@ -81,7 +82,8 @@ func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	}).Load(env); err != nil {
 		return nil, err
 	}
-	if g.bindings, err = (sim.Kind[string, binding]{Bucket: bindingsBucket, ID: func(b *binding) string { return b.ID }}).Load(env); err != nil {
+	if g.bindings, err = (sim.Kind[string, binding]{Bucket: bindingsBucket, ID: func(b *binding) string { return b.ID }}).
+		Load(env); err != nil {
 		return nil, err
 	}
 	// The issuer may call from inside a call of ours, so the subscriber must not wait for our lock.

@@ -192,8 +192,10 @@ func (g *Gateway) hosted(r *http.Request, f url.Values) (view, string) {
 	if g.payable(a, o) != nil {
 		return view{}, g.shopURL(o)
 	}
-	form := view{Lang: o.Language, Title: "Payment by card", Action: g.url("/payment/merchants/rbs/payment_" + o.Language + ".html?mdOrder=" + o.ID), Button: "Pay",
-		Fields: []field{{"$PAN", "", "Card number"}, {"MM", "", "Month"}, {"YYYY", "", "Year"}, {"$CVC", "", "CVC"}, {"TEXT", "", "Name on card"}}}
+	form := view{Lang: o.Language, Title: "Payment by card",
+		Action: g.url("/payment/merchants/rbs/payment_" + o.Language + ".html?mdOrder=" + o.ID), Button: "Pay",
+		Fields: []field{{"$PAN", "", "Card number"}, {"MM", "", "Month"}, {"YYYY", "", "Year"}, {"$CVC", "", "CVC"},
+			{"TEXT", "", "Name on card"}}}
 	if r.Method != http.MethodPost {
 		if o.Action != actionNoAttempt {
 			form.Text = actionText[o.Action]

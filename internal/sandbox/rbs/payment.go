@@ -18,7 +18,8 @@ type cardInput struct {
 }
 
 func readCard(f url.Values) (cardInput, *fault) {
-	in := cardInput{pan: strings.ReplaceAll(f.Get("$PAN"), " ", ""), cvc: f.Get("$CVC"), holder: f.Get("TEXT"), expiry: f.Get("$EXPIRY")}
+	in := cardInput{pan: strings.ReplaceAll(f.Get("$PAN"), " ", ""), cvc: f.Get("$CVC"), holder: f.Get("TEXT"),
+		expiry: f.Get("$EXPIRY")}
 	if f.Get("seToken") != "" {
 		return in, refuse(5, "[seToken] is not enabled for the merchant")
 	}
@@ -131,7 +132,8 @@ func (g *Gateway) paymentOrderBinding(c *call) (body, *fault) {
 		o.IP = ip
 	}
 	finish, notification := c.form.Get("threeDSVer2FinishUrl"), c.form.Get("threeDSMethodNotificationUrl")
-	o.Try = &attempt{Masked: b.Masked, Expiry: b.Expiry, Holder: b.Holder, System: b.System, Binding: b.ID, FinishURL: finish, NotificationURL: notification}
+	o.Try = &attempt{Masked: b.Masked, Expiry: b.Expiry, Holder: b.Holder, System: b.System, Binding: b.ID, FinishURL: finish,
+		NotificationURL: notification}
 	cvc := c.form.Get("cvc")
 	if cvc == "" {
 		cvc = goodCVC // the bank accepts a saved card without it
@@ -158,7 +160,8 @@ func (g *Gateway) continueOrder(c *call) (body, *fault) {
 }
 
 func challengeAnswer(o *order) body {
-	return body{}.With("info", info).With("errorCode", 0).With("acsUrl", o.Try.ACSURL).With("is3DSVer2", true).With("packedCReq", o.Try.PackedCReq)
+	return body{}.With("info", info).With("errorCode", 0).With("acsUrl", o.Try.ACSURL).With("is3DSVer2", true).
+		With("packedCReq", o.Try.PackedCReq)
 }
 
 // finishVer2 ends a challenge whose CRes went to the shop's threeDSVer2FinishUrl; only now money moves.

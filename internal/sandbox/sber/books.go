@@ -137,7 +137,8 @@ func (g *books) bindingFor(o *order, s party) *binding {
 			return b
 		}
 	}
-	return &binding{UUID: g.hex32(), Client: o.Client, Created: g.now(), Masked: s.Masked, Expiry: s.Expiry, Card: s.Card, Active: true}
+	return &binding{UUID: g.hex32(), Client: o.Client, Created: g.now(), Masked: s.Masked, Expiry: s.Expiry, Card: s.Card,
+		Active: true}
 }
 
 // orderOf finds an order of this customer and merchant, after what time has done to it.

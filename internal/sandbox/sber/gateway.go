@@ -62,10 +62,12 @@ func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	}).Load(env); err != nil {
 		return nil, err
 	}
-	if g.bindings, err = (sim.Kind[string, binding]{Bucket: bindingsBucket, ID: func(b *binding) string { return b.UUID }, Kept: g.onSaveBinding}).Load(env); err != nil {
+	if g.bindings, err = (sim.Kind[string, binding]{Bucket: bindingsBucket, ID: func(b *binding) string { return b.UUID },
+		Kept: g.onSaveBinding}).Load(env); err != nil {
 		return nil, err
 	}
-	if g.orders, err = (sim.Kind[string, order]{Bucket: ordersBucket, ID: func(o *order) string { return o.ID }, Kept: g.onSave}).Load(env); err != nil {
+	if g.orders, err = (sim.Kind[string, order]{Bucket: ordersBucket, ID: func(o *order) string { return o.ID },
+		Kept: g.onSave}).Load(env); err != nil {
 		return nil, err
 	}
 	return g, nil

@@ -62,8 +62,8 @@ type order struct {
 	Amount   int64     `json:"amount"` // minor units
 	Fee      int64     `json:"fee,omitempty"`
 	Currency string    `json:"currency"` // ISO 4217 number
-	Source   party      `json:"source"`
-	Target   party      `json:"target,omitzero"`
+	Source   party     `json:"source"`
+	Target   party     `json:"target,omitzero"`
 
 	XID    string `json:"xid,omitempty"`  // 3DS 1.0.2; "" runs without
 	Doom   string `json:"doom,omitempty"` // why finish will be declined before the bank is asked

@@ -114,10 +114,14 @@ func (g *acquirer) begin(c *call, typ string) (*payment, *fault) {
 		return nil, malformed("amount")
 	}
 	p := &payment{
-		ID: strconv.FormatInt(g.lastPayment+1, 10), Member: c.a.MemberID, Reference: reference, Type: typ, Amount: sum, Currency: c.get("currency"),
-		Brand: c.get("paymentBrand"), Mode: c.get("paymentMode"), Terminal: c.get("authentication.terminalId"), TmplAmount: c.get("tmpl_amount"), TmplCurrency: c.get("tmpl_currency"),
-		Descriptor: c.get("orderDescriptor"), First: c.get("customer.givenName"), Last: c.get("customer.surname"), Email: c.get("customer.email"),
-		Customer: c.get("customer.customerId"), RedirectURL: c.get("merchantRedirectUrl"), NotifyURL: c.get("notificationUrl"), Token: g.random(32),
+		ID: strconv.FormatInt(g.lastPayment+1, 10), Member: c.a.MemberID, Reference: reference, Type: typ, Amount: sum,
+		Currency: c.get("currency"),
+		Brand:    c.get("paymentBrand"), Mode: c.get("paymentMode"), Terminal: c.get("authentication.terminalId"),
+		TmplAmount: c.get("tmpl_amount"), TmplCurrency: c.get("tmpl_currency"),
+		Descriptor: c.get("orderDescriptor"), First: c.get("customer.givenName"), Last: c.get("customer.surname"),
+		Email:    c.get("customer.email"),
+		Customer: c.get("customer.customerId"), RedirectURL: c.get("merchantRedirectUrl"), NotifyURL: c.get("notificationUrl"),
+		Token:   g.random(32),
 		Created: g.now(), Recurring: c.get("recurringType"), Register: c.get("createRegistration") == "true",
 	}
 	if p.Terminal == "" {
@@ -207,7 +211,8 @@ func (g *acquirer) beginVer1(a *Account, p *payment, card issuer.Card) *fault {
 	p.XID = g.env.Issuer.NewXID()
 	var err error
 	p.ACSURL, p.PaReq, err = g.env.Issuer.PaReq(card, issuer.Purchase{
-		XID: p.XID, MerchantName: a.Username, Amount: amount.FromHundredths(p.Amount, p.Currency), Currency: p.Currency, Exponent: amount.Exponent(p.Currency),
+		XID: p.XID, MerchantName: a.Username, Amount: amount.FromHundredths(p.Amount, p.Currency), Currency: p.Currency,
+		Exponent: amount.Exponent(p.Currency),
 	})
 	if err != nil {
 		g.env.Log.Error("PaReq not made", "gateway", gatewayName, "err", err)
@@ -245,7 +250,8 @@ func (g *acquirer) authorize(a *Account, p *payment, card issuer.Card) *fault {
 		return g.fail(a, p, "05", "Do not honor", "Do not honor")
 	}
 	p.Charges++
-	p.Held, p.BankRef, p.Code, p.Text, p.Remark = p.Amount, digitsOf(g.random(6)), "00001", "Transaction succeeded", "Transaction Successful"
+	p.Held, p.BankRef, p.Code, p.Text, p.Remark = p.Amount, digitsOf(g.random(6)), "00001", "Transaction succeeded",
+		"Transaction Successful"
 	p.BankCode, p.BankText, p.ACSURL, p.PaReq = "00", "Approved", "", ""
 	p.Status = authSuccessful
 	if p.Type == "DB" {
@@ -266,7 +272,8 @@ func (g *acquirer) authorize(a *Account, p *payment, card issuer.Card) *fault {
 }
 
 func (g *acquirer) fail(a *Account, p *payment, bankCode, bankText, remark string) *fault {
-	p.Status, p.Code, p.Text, p.BankCode, p.BankText, p.Remark = authFailed, "10001", "Transaction failed", bankCode, bankText, remark
+	p.Status, p.Code, p.Text, p.BankCode, p.BankText, p.Remark = authFailed, "10001", "Transaction failed", bankCode, bankText,
+		remark
 	p.ACSURL, p.PaReq = "", ""
 	if bad := g.save(p); bad != nil {
 		return bad

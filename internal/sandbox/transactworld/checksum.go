@@ -19,7 +19,9 @@ func checksum(values ...string) string {
 }
 
 // sameChecksum takes lower-case hex only, as the strict reading of the documents.
-func sameChecksum(got, want string) bool { return subtle.ConstantTimeCompare([]byte(got), []byte(want)) == 1 }
+func sameChecksum(got, want string) bool {
+	return subtle.ConstantTimeCompare([]byte(got), []byte(want)) == 1
+}
 
 const tokenLife = time.Hour
 

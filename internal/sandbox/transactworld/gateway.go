@@ -44,7 +44,8 @@ type Config struct{ Accounts []Account }
 
 // DemoAccount is the account of a sandbox that was configured by nobody.
 func DemoAccount() Account {
-	return Account{MemberID: "12754", PartnerID: "175", Username: "tollgate-sandbox", SecureKey: "vq3TzW1c6xJwE0bH8sNrYk5LmUo7PdGa", TerminalID: "4927"}
+	return Account{MemberID: "12754", PartnerID: "175", Username: "tollgate-sandbox",
+		SecureKey: "vq3TzW1c6xJwE0bH8sNrYk5LmUo7PdGa", TerminalID: "4927"}
 }
 
 // Gateway is the simulator. It is safe for concurrent use: one lock orders all changes.
@@ -66,10 +67,12 @@ func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	}).Load(env); err != nil {
 		return nil, err
 	}
-	if g.registrations, err = (sim.Kind[string, registration]{Bucket: registrationsBucket, ID: func(r *registration) string { return r.ID }}).Load(env); err != nil {
+	if g.registrations, err = (sim.Kind[string, registration]{Bucket: registrationsBucket,
+		ID: func(r *registration) string { return r.ID }}).Load(env); err != nil {
 		return nil, err
 	}
-	if g.invoices, err = (sim.Kind[string, invoice]{Bucket: invoicesBucket, ID: func(v *invoice) string { return v.ID }, Kept: g.onSaveInvoice}).Load(env); err != nil {
+	if g.invoices, err = (sim.Kind[string, invoice]{Bucket: invoicesBucket, ID: func(v *invoice) string { return v.ID },
+		Kept: g.onSaveInvoice}).Load(env); err != nil {
 		return nil, err
 	}
 	return g, nil
@@ -81,7 +84,8 @@ func (g *Gateway) Name() string { return gatewayName }
 // Credentials are the first account's, by the names the documents give them.
 func (g *Gateway) Credentials() map[string]string {
 	a := g.accounts[0]
-	return map[string]string{"memberId": a.MemberID, "partnerId": a.PartnerID, "username": a.Username, "secureKey": a.SecureKey, "terminalId": a.TerminalID}
+	return map[string]string{"memberId": a.MemberID, "partnerId": a.PartnerID, "username": a.Username, "secureKey": a.SecureKey,
+		"terminalId": a.TerminalID}
 }
 
 // Reset forgets every payment, registration and invoice.
@@ -252,7 +256,8 @@ func (g *Gateway) refused(w http.ResponseWriter, r *http.Request, c *call, bad *
 		if id == "" {
 			id = "-"
 		}
-		o = o.With("paymentId", id).Opt("merchantTransactionId", c.get("merchantTransactionId")).With("status", "failed").With("transactionStatus", "N")
+		o = o.With("paymentId", id).Opt("merchantTransactionId", c.get("merchantTransactionId")).With("status", "failed").
+			With("transactionStatus", "N")
 	}
 	o = o.With("result", result(bad.code, bad.text)).With("timestamp", g.stamp())
 	status := bad.http

@@ -40,8 +40,10 @@ func (g *Gateway) generate(c *call) (object, *fault) {
 		return nil, refuse("20003", "merchantInvoiceId already exists")
 	}
 	v := &invoice{
-		ID: strconv.FormatInt(g.lastInvoice+1, 10), Member: c.a.MemberID, Reference: reference, Amount: sum, Currency: currency, RedirectURL: c.get("merchantRedirectUrl"),
-		NotifyURL: c.get("notificationUrl"), Description: c.get("orderDescriptor"), Email: c.get("customer.email"), Token: g.random(32), Created: g.now(), Expires: g.now().Add(invoiceLife),
+		ID: strconv.FormatInt(g.lastInvoice+1, 10), Member: c.a.MemberID, Reference: reference, Amount: sum, Currency: currency,
+		RedirectURL: c.get("merchantRedirectUrl"),
+		NotifyURL:   c.get("notificationUrl"), Description: c.get("orderDescriptor"), Email: c.get("customer.email"),
+		Token: g.random(32), Created: g.now(), Expires: g.now().Add(invoiceLife),
 	}
 	if bad := g.saveInvoice(v); bad != nil {
 		return nil, bad
@@ -94,8 +96,9 @@ func (g *Gateway) invoiceConfig(c *call) (object, *fault) {
 	if bad := c.signed(c.a.MemberID, c.a.SecureKey); bad != nil {
 		return nil, bad
 	}
-	return object{}.With("memberId", c.a.MemberID).With("invoiceConfigDetails", object{}.With("expirationPeriod", strconv.Itoa(int(invoiceLife/time.Hour))).
-		With("currency", "USD").With("paymentMode", "CC")).With("result", result("00026", "Record found")), nil
+	return object{}.With("memberId", c.a.MemberID).
+		With("invoiceConfigDetails", object{}.With("expirationPeriod", strconv.Itoa(int(invoiceLife/time.Hour))).
+			With("currency", "USD").With("paymentMode", "CC")).With("result", result("00026", "Record found")), nil
 }
 
 // invoiceObject shows an invoice. Its statuses are generated, processed (paid), failed (the newest try) and expired.
@@ -110,8 +113,10 @@ func (g *Gateway) invoiceObject(a *Account, v *invoice, text string) object {
 	case p != nil && !p.waiting():
 		status = "failed"
 	}
-	details := object{}.With("invoiceId", a.number(v.ID)).With("merchantInvoiceId", v.Reference).With("amount", a.number(formatAmount(v.Amount))).With("currency", v.Currency).
-		With("status", status).With("transactionUrl", g.url("/invoice/"+v.Token)).With("date", v.Created.UTC().Format("2006-01-02 15:04:05"))
+	details := object{}.With("invoiceId", a.number(v.ID)).With("merchantInvoiceId", v.Reference).
+		With("amount", a.number(formatAmount(v.Amount))).With("currency", v.Currency).
+		With("status", status).With("transactionUrl", g.url("/invoice/"+v.Token)).
+		With("date", v.Created.UTC().Format("2006-01-02 15:04:05"))
 	if p != nil {
 		details = details.With("paymentId", a.number(p.ID))
 	}

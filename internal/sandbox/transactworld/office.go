@@ -189,7 +189,8 @@ func (g *Gateway) payout(c *call) (object, *fault) {
 		if p.Currency == "" {
 			p.Currency = first.Currency
 		}
-		p.Brand, p.Mode, p.Card, p.Bin, p.Last4, p.Month, p.Year = first.Brand, first.Mode, first.Card, first.Bin, first.Last4, first.Month, first.Year
+		p.Brand, p.Mode, p.Card, p.Bin, p.Last4, p.Month, p.Year = first.Brand, first.Mode, first.Card, first.Bin, first.Last4,
+			first.Month, first.Year
 		p.First, p.Last, p.Email, known = first.First, first.Last, first.Email, true
 		if p.NotifyURL == "" {
 			p.NotifyURL = first.NotifyURL
@@ -211,7 +212,8 @@ func (g *Gateway) payout(c *call) (object, *fault) {
 	}
 	card, _ := issuer.Named(p.Card)
 	if !known || card.Bank != "" {
-		p.Status, p.Code, p.Text, p.Remark, p.BankCode, p.BankText = payoutFailed, "10001", "Transaction failed", "Payout Failed", "14", "Invalid card number"
+		p.Status, p.Code, p.Text, p.Remark, p.BankCode, p.BankText = payoutFailed, "10001", "Transaction failed", "Payout Failed",
+			"14", "Invalid card number"
 		if bad := g.save(p); bad != nil {
 			return nil, bad
 		}
@@ -253,7 +255,8 @@ func (g *Gateway) list(c *call) (object, *fault) {
 	for _, id := range slices.Backward(g.payments.IDs()) {
 		p := g.open(id)
 		day := p.Created.UTC()
-		if p.Member != c.a.MemberID || day.Before(from) || !day.Before(to.AddDate(0, 0, 1)) || c.get("status") != "" && c.get("status") != p.Status {
+		if p.Member != c.a.MemberID || day.Before(from) || !day.Before(to.AddDate(0, 0, 1)) ||
+			c.get("status") != "" && c.get("status") != p.Status {
 			continue
 		}
 		if skip > 0 {
@@ -263,12 +266,17 @@ func (g *Gateway) list(c *call) (object, *fault) {
 		if len(all) == records {
 			break
 		}
-		all = append(all, object{}.With("systemPaymentId", c.a.number(p.ID)).With("merchantTransactionId", p.Reference).With("transactionStatus", p.Status).
-			With("amount", c.a.number(formatAmount(p.Amount))).With("currency", p.Currency).With("captureamount", c.a.number(formatAmount(p.Captured))).
-			With("refundamount", c.a.number(formatAmount(p.Refunded))).With("chargebackamount", c.a.number("0.00")).With("payoutamount", c.a.number(formatAmount(p.PaidOut))).
-			With("paymentType", p.Type).With("date", day.Format("2006-01-02 15:04:05")).With("transactionDate", day.Format("2006-01-02 15:04:05")).With("remark", p.Remark).
+		all = append(all, object{}.With("systemPaymentId", c.a.number(p.ID)).With("merchantTransactionId", p.Reference).
+			With("transactionStatus", p.Status).
+			With("amount", c.a.number(formatAmount(p.Amount))).With("currency", p.Currency).
+			With("captureamount", c.a.number(formatAmount(p.Captured))).
+			With("refundamount", c.a.number(formatAmount(p.Refunded))).With("chargebackamount", c.a.number("0.00")).
+			With("payoutamount", c.a.number(formatAmount(p.PaidOut))).
+			With("paymentType", p.Type).With("date", day.Format("2006-01-02 15:04:05")).
+			With("transactionDate", day.Format("2006-01-02 15:04:05")).With("remark", p.Remark).
 			With("customer", object{}.With("email", p.Email).With("id", p.Customer)).
-			With("card", object{}.With("bin", p.Bin).With("lastFourDigits", p.Last4).With("last4Digits", p.Last4).With("expiryMonth", p.Month).With("expiryYear", p.Year)).
+			With("card", object{}.With("bin", p.Bin).With("lastFourDigits", p.Last4).With("last4Digits", p.Last4).
+				With("expiryMonth", p.Month).With("expiryYear", p.Year)).
 			With("bankReferenceId", p.BankRef).With("terminalid", p.Terminal))
 	}
 	if len(all) == 0 {

@@ -141,16 +141,20 @@ func (g *Gateway) billPage(r *http.Request) (view, bool) {
 	if p := g.open(bill.Payment); p != nil && (p.waiting() || p.Charges > 0) {
 		return g.currentPage(a, p), true
 	}
-	form := view{Title: "Invoice " + bill.Reference, Text: formatAmount(bill.Amount) + " " + bill.Currency, Action: g.url("/invoice/" + bill.Token), Button: "Pay",
-		Fields: []field{{"card.number", "", "Card number"}, {"card.expiryMonth", "", "Month"}, {"card.expiryYear", "", "Year"}, {"card.cvv", "", "CVV"}}}
+	form := view{Title: "Invoice " + bill.Reference, Text: formatAmount(bill.Amount) + " " + bill.Currency,
+		Action: g.url("/invoice/" + bill.Token), Button: "Pay",
+		Fields: []field{{"card.number", "", "Card number"}, {"card.expiryMonth", "", "Month"}, {"card.expiryYear", "", "Year"},
+			{"card.cvv", "", "CVV"}}}
 	if !g.now().Before(bill.Expires) {
 		return view{Title: form.Title, Text: "This invoice has expired."}, true
 	}
 	if r.Method != http.MethodPost {
 		return form, true
 	}
-	in := params{"merchantTransactionId": bill.nextReference(), "amount": formatAmount(bill.Amount), "currency": bill.Currency, "merchantRedirectUrl": bill.RedirectURL,
-		"notificationUrl": bill.NotifyURL, "orderDescriptor": bill.Description, "customer.email": bill.Email, "paymentMode": "CC", "paymentBrand": "VISA"}
+	in := params{"merchantTransactionId": bill.nextReference(), "amount": formatAmount(bill.Amount), "currency": bill.Currency,
+		"merchantRedirectUrl": bill.RedirectURL,
+		"notificationUrl":     bill.NotifyURL, "orderDescriptor": bill.Description, "customer.email": bill.Email, "paymentMode": "CC",
+		"paymentBrand": "VISA"}
 	for name, v := range r.PostForm {
 		if strings.HasPrefix(name, "card.") {
 			in[name] = v[0]
