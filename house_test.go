@@ -14,7 +14,7 @@ import (
 	"tollgate/internal/app"
 )
 
-// arrows says which rooms of the house a room may import. A room is the longest of these paths that a package lies in.
+// arrows lists what each part of the tree may import. A package belongs to the part with the longest matching path.
 var arrows = map[string][]string{
 	"":                  {"internal/cli"},
 	"handlers":          {"session", "session/flow", "session/browser", "internal/account", "internal/wallet", "internal/invoice", "threeds", "templates", "static", "providers", "internal/merchant", "internal/webhook", "internal/i18n", "internal/money", "internal/card"},

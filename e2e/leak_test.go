@@ -115,7 +115,7 @@ func TestNothingStoredOrShownHoldsACardNumberOrACode(t *testing.T) {
 			if engine == "PostgreSQL" {
 				database = pgtest.Start(t)
 			}
-			w := start(t, impatient, func(o *app.Options) { o.Config.DatabaseURL = database })
+			w := start(t, shortDeadlines, func(o *app.Options) { o.Config.DatabaseURL = database })
 			pans, seen := allKindsOfPayments(t, w)
 
 			artefacts := map[string][]byte{"the log": []byte(w.Log.String()), "what browsers got": seen}

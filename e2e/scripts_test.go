@@ -35,7 +35,7 @@ func (b *tab) lost() {
 
 // Script is on, and one file of it never comes: every kind of step is passed all the same.
 func TestAPaymentSucceedsWithAScriptFileMissing(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	type visit struct{ script, row string }
 	var visits []visit
 	for _, script := range []string{"live", "card"} {
@@ -62,7 +62,7 @@ func TestAPaymentSucceedsWithAScriptFileMissing(t *testing.T) {
 }
 
 func TestLoginQRAndSavedCardSucceedWithAScriptFileMissing(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	for _, script := range scripts {
 		t.Run(script+".js lost", func(t *testing.T) {
 			t.Parallel()

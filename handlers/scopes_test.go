@@ -118,8 +118,8 @@ func TestARevokedKeyIsRefusedForever(t *testing.T) {
 	m.call(http.MethodGet, "/v1/accounts", "").is(http.StatusUnauthorized, "unauthorized")
 }
 
-// keep is the body that registers a card.
-func keep(account string) string {
+// registerCardBody is the body that registers a card.
+func registerCardBody(account string) string {
 	return `{"account":"` + account + `","reference":"r","card":{"number":"4000019900020720","expiry":"12/30","cvc":"123","name":"A B"}}`
 }
 
@@ -193,7 +193,7 @@ func TestAMerchantSeesNothingOfAnother(t *testing.T) {
 		{"/v1/charges", `{"saved_card":"sc_theirs","amount":1,"currency":"KZT","reference":"r"}`, `{"saved_card":"sc_never","amount":1,"currency":"KZT","reference":"r"}`},
 		{"/v1/payouts", `{"account":"acc","amount":1,"currency":"KZT","reference":"r","to":{"phone":"77010000000"}}`, `{"account":"never","amount":1,"currency":"KZT","reference":"r","to":{"phone":"77010000000"}}`},
 		{"/v1/virtual_cards", `{"account":"acc","customer":"c-1","reference":"r"}`, `{"account":"never","customer":"c-1","reference":"r"}`},
-		{"/v1/customers/c-1/cards", keep("acc"), keep("never")},
+		{"/v1/customers/c-1/cards", registerCardBody("acc"), registerCardBody("never")},
 		{"/v1/invoices", invoice("acc", "r"), invoice("never", "r")},
 	} {
 		a, b := m.call(http.MethodPost, pair[0], pair[1]), m.call(http.MethodPost, pair[0], pair[2])

@@ -71,18 +71,18 @@ var steps = map[providers.Kind]struct {
 	providers.AskCard:  {providers.Step{}, "Enter the same card again"},
 }
 
-// stepping is a gateway that answers a payment with a step.
-type stepping struct {
-	able
+// stepGateway is a gateway that answers a payment with a step.
+type stepGateway struct {
+	fullGateway
 	step providers.Step
 }
 
-func (g stepping) Pay(_ context.Context, p providers.Payment, _ providers.Instrument, _ threeds.BrowserData) (providers.Step, error) {
+func (g stepGateway) Pay(_ context.Context, p providers.Payment, _ providers.Instrument, _ threeds.BrowserData) (providers.Step, error) {
 	g.step.V, g.step.Ref, g.step.NewRun = providers.StepVersion, p.Ref, true
 	return g.step, nil
 }
 
-func (g stepping) Status(_ context.Context, p providers.Payment) (providers.Standing, error) {
+func (g stepGateway) Status(_ context.Context, p providers.Payment) (providers.Standing, error) {
 	return providers.Standing{Outcome: providers.Waiting, Ref: p.Ref, Reference: p.Ref.Reference, Amount: p.Amount}, nil
 }
 
@@ -99,7 +99,7 @@ func TestEveryBrowserStepHasItsPage(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			want.step.Kind = kind
-			asks := func(g *gateway) providers.Provider { return stepping{able{g}, want.step} }
+			asks := func(g *gateway) providers.Provider { return stepGateway{fullGateway{g}, want.step} }
 			m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: asks})
 			path, b := m.opens("g", ""), &shopper{m: m}
 			typed := url.Values{"number": {"4000 0199 0002 0720"}, "expiry": {"12/30"}, "cvc": {"123"}, "name": {"A B"}}

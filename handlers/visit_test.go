@@ -130,13 +130,13 @@ func TestTheRootAddressIsAPlainPage(t *testing.T) {
 	}
 }
 
-// hindered is a store in which reads of sessions go wrong.
-type hindered struct {
+// failingStore is a store in which reads of sessions go wrong.
+type failingStore struct {
 	flow.Store
 	load func(ctx context.Context) error
 }
 
-func (h *hindered) Load(ctx context.Context, id string) (*session.Session, error) {
+func (h *failingStore) Load(ctx context.Context, id string) (*session.Session, error) {
 	if err := h.load(ctx); err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (h *hindered) Load(ctx context.Context, id string) (*session.Session, error
 }
 
 func TestTheProblemPageHasTheWayBackInTheSessionsLanguage(t *testing.T) {
-	var h hindered
+	var h failingStore
 	h.load = func(context.Context) error { return nil }
 	m, id := front(t, tune{store: func(st flow.Store) flow.Store { h.Store = st; return &h }})
 	problem := func(path string, headers ...string) *goquery.Document {
@@ -177,21 +177,21 @@ func TestTheProblemPageHasTheWayBackInTheSessionsLanguage(t *testing.T) {
 	}
 }
 
-// watched is a connection whose read deadline is known.
-type watched struct {
+// deadlineConn is a connection whose read deadline is known.
+type deadlineConn struct {
 	net.Conn
 	mu       sync.Mutex
 	deadline time.Time
 }
 
-func (w *watched) SetReadDeadline(at time.Time) error {
+func (w *deadlineConn) SetReadDeadline(at time.Time) error {
 	w.mu.Lock()
 	w.deadline = at
 	w.mu.Unlock()
 	return w.Conn.SetReadDeadline(at)
 }
 
-func (w *watched) left() time.Time {
+func (w *deadlineConn) left() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.deadline
@@ -199,7 +199,7 @@ func (w *watched) left() time.Time {
 
 type watching struct {
 	net.Listener
-	conns chan *watched
+	conns chan *deadlineConn
 }
 
 func (l watching) Accept() (net.Conn, error) {
@@ -207,17 +207,17 @@ func (l watching) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &watched{Conn: c}
+	w := &deadlineConn{Conn: c}
 	l.conns <- w
 	return w, nil
 }
 
 // net/http ends the context of a request whose read deadline passes, also while it is being answered.
 func TestTheReadDeadlineEndsWithTheBody(t *testing.T) {
-	conns := make(chan *watched, 10)
-	var now atomic.Pointer[watched]
+	conns := make(chan *deadlineConn, 10)
+	var now atomic.Pointer[deadlineConn]
 	var asked atomic.Int64
-	var h hindered
+	var h failingStore
 	h.load = func(context.Context) error {
 		if c := now.Load(); c != nil {
 			asked.Add(1)
@@ -264,10 +264,10 @@ func TestTheReadDeadlineEndsWithTheBody(t *testing.T) {
 	}
 }
 
-// late is a body of which a part comes, and then nothing.
-type late struct{ sent bool }
+// stalledBody is a body of which a part comes, and then nothing.
+type stalledBody struct{ sent bool }
 
-func (l *late) Read(p []byte) (int, error) {
+func (l *stalledBody) Read(p []byte) (int, error) {
 	if l.sent {
 		return 0, os.ErrDeadlineExceeded
 	}
@@ -276,11 +276,11 @@ func (l *late) Read(p []byte) (int, error) {
 }
 
 func TestAPostThatTimesOutRedirectsToThePaymentPageAndPaysNothing(t *testing.T) {
-	var h hindered
+	var h failingStore
 	h.load = func(context.Context) error { return nil }
 	m, id := front(t, tune{store: func(st flow.Store) flow.Store { h.Store = st; return &h }})
 	for _, path := range append(everyAddress, "") {
-		m.shopper(http.MethodPost, "/pay/"+id+path, &late{}).leadsTo("/pay/" + id)
+		m.shopper(http.MethodPost, "/pay/"+id+path, &stalledBody{}).leadsTo("/pay/" + id)
 		for _, err := range []error{context.DeadlineExceeded, context.Canceled, os.ErrDeadlineExceeded} {
 			broken := 1
 			h.load = func(context.Context) error {

@@ -36,7 +36,7 @@ func TestMissingBrowserDataIsCompletedWithDefaults(t *testing.T) {
 	}
 }
 
-// What the sums prove of an operation; those that are supposed prove nothing.
+// What the inquiry's totals prove of an operation; totals that the gateway did not state prove nothing.
 func TestWhatTheTotalsOfAnInquiryProveOfAnOperation(t *testing.T) {
 	paid := providers.Standing{Outcome: providers.Paid, Held: 100, Captured: 100, Refunded: 40}
 	for _, c := range []struct {

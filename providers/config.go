@@ -10,7 +10,7 @@ import (
 // Config is one account's contract with a gateway, as the configuration file has it, and its constructor. Every
 // providers/NAME/config.go has one, with toml tags.
 type Config interface {
-	// Faults names all that is wrong with the settings, "key: what"; it dials nobody.
+	// Faults names all that is wrong with the settings, "key: what"; it makes no network call.
 	Faults() []string
 	// Open makes the provider. It is called only when Faults is empty.
 	Open(Env) (Provider, error)

@@ -20,7 +20,7 @@ import (
 // of the gateway's own ids by then. No method retries anything that may move money.
 type Provider interface {
 	// Check refuses at session creation what the gateway cannot express: a currency, an amount, a missing address.
-	// It dials nobody. The error is a *Refusal.
+	// It makes no network call. The error is a *Refusal.
 	Check(p Payment) error
 	// Register makes the order known where the gateway has such a call; it moves no money. Repeated with our reference
 	// it recovers the same order, or says so with an error: ErrReferenceTaken, or an *AlreadyPaid where money is on it. A

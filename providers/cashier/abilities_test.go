@@ -336,7 +336,7 @@ func TestSlowAndRefusedOperations(t *testing.T) {
 	}
 }
 
-// In one stage: the debit was refused, and the hold that nobody asked for stands until it is released.
+// In one stage: the charge was refused, and the authorization stands until it is voided.
 func TestARefusedChargeLeavesAnAuthorizationToVoid(t *testing.T) {
 	refusing := sandbox.DemoAccount()
 	refusing.DeclineCharge = true

@@ -229,7 +229,7 @@ func (o object) success() bool {
 	return false
 }
 
-// failure is a refusal, from which nothing can be told of money.
+// failure is a refusal that proves nothing about money.
 func (o object) failure(op string, status int) error {
 	response := o.child("Response")
 	return &providers.Failure{

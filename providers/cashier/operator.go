@@ -72,7 +72,7 @@ func (g *provider) captureOrVoid(ctx context.Context, p providers.Payment, op pr
 	return providers.OpResult{}, r.failure(call, r.status)
 }
 
-// captureOrVoidResult reads what a status says of a charge or a void; told is false where it says nothing.
+// captureOrVoidResult reads the result of a charge or a void off the order's status; told is false where the status does not say.
 func captureOrVoidResult(kind providers.OpKind, status string, d *providers.Decline) (r providers.OpResult, told bool) {
 	done, busy, no := "CHARGED", "CHARGE_IN_PROGRESS", "CHARGE_DECLINED"
 	if kind == providers.Void {

@@ -255,7 +255,7 @@ func decodeJSON(body []byte) (answer, error) {
 	return a, nil
 }
 
-// put adds a pair. A name that says two things says nothing that may be believed.
+// put adds a pair. A name with two different values is an error.
 func (a answer) put(name, value string) error {
 	value = strings.TrimSpace(value)
 	if old, twice := a[name]; twice && old != value {

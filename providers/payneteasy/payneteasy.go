@@ -377,8 +377,8 @@ func (a answer) amounts(ours money.Currency) (now, first money.Amount, err error
 	return now, first, nil
 }
 
-// applyAmounts sets outcome and sums. The order's status speaks of its newest transaction: a capture that was declined leaves
-// the hold, a reversal that was declined leaves the payment.
+// applyAmounts sets outcome and sums. The order's status speaks of its newest transaction: a declined capture leaves the
+// authorization, a declined reversal leaves the payment.
 func (a answer) applyAmounts(s *providers.Standing, pay providers.Payment, now, first money.Amount) {
 	s.Amount = now
 	kind := strings.ToLower(a["transaction-type"])
@@ -593,7 +593,7 @@ func (a answer) unknownOrder() bool {
 		!wire.ContainsAny(text, "endpoint", "end point", "merchant ", "login", "terminal", "currency", "control")
 }
 
-// decline puts a refusal into our words. Only codes and words that leave no doubt are read; the code list is not public.
+// decline maps a refusal to a Decline. Only unambiguous codes and words are read; the code list is not public.
 func (a answer) decline() *providers.Decline {
 	code := a["error-code"]
 	if code == "" {
@@ -628,7 +628,7 @@ var actionCodes = map[string]providers.Reason{
 	"209": providers.Fraud,
 }
 
-// declineWords go from the more to the less telling.
+// declineWords are ordered from the most to the least specific; the first match counts.
 var declineWords = []struct {
 	reason providers.Reason
 	words  []string

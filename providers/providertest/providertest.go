@@ -29,7 +29,7 @@ type Harness struct {
 	Cards   []Card
 	// Ends are the cards that end otherwise here than the card table alone says, by number.
 	Ends map[string]End
-	// Ledger is the simulator's truth about one of our references.
+	// Ledger is what the simulator recorded for one of our references.
 	Ledger func(reference string) []Entry
 	// Now is the simulator's clock, Advance moves it and lets it do what is due.
 	Now     func() time.Time
@@ -37,7 +37,7 @@ type Harness struct {
 	// Call names a request as the gateway's documents do; Status is the name of the inquiry.
 	Call   func(*http.Request) string
 	Status string
-	// Spoils are lies in the gateway's own language.
+	// Spoils are false answers in the gateway's own format.
 	Spoils []Spoil
 	// Words are those of Silences that are a proper answer in this gateway's language.
 	Words []string
@@ -82,7 +82,7 @@ type Entry struct {
 	Charges                      int
 }
 
-// Lie is what a spoilt inquiry must not lead to.
+// Lie is the wrong conclusion that a falsified inquiry must not lead to.
 type Lie int
 
 // Lies.
@@ -397,7 +397,7 @@ func (w *walk) instrument(c Card) providers.Instrument {
 		Name: "AIGERIM TEST"}}
 }
 
-// InDoubt pays in a way that leaves the gateway itself without an answer, and expects it to stay so: no end is made up.
+// InDoubt pays with a card whose outcome the gateway itself does not know, and expects the result to stay unknown.
 func InDoubt(t *testing.T, h Harness, pan, code string) {
 	w := begin(t, h, nil)
 	w.code = code

@@ -107,7 +107,7 @@ func (s *spoiler) RoundTrip(r *http.Request) (*http.Response, error) {
 	res := &http.Response{StatusCode: s.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
 		Request: r, ContentLength: -1}
 	if s.after {
-		// The gateway takes it whatever becomes of our patience.
+		// The gateway receives the request even if our deadline has passed.
 		genuine := r.Clone(context.WithoutCancel(r.Context()))
 		genuine.Body, genuine.ContentLength = io.NopCloser(bytes.NewReader(sent)), int64(len(sent))
 		answer, err := s.next.RoundTrip(genuine)
@@ -186,7 +186,7 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// begin starts a provider method: how to end its patience.
+// begin starts a provider method; the returned function cancels its context.
 func (s *spoiler) begin(cancel context.CancelFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 )
 
 // walk is one payment, driven the way the flow drives it: after every wait, end or error the inquiry is asked and it
-// alone is believed; a call is repeated only when the inquiry says that the gateway still waits for it.
+// alone counts; a call is repeated only when the inquiry says that the gateway still waits for it.
 type walk struct {
 	t       *testing.T
 	h       Harness
@@ -194,7 +194,7 @@ func same(a, b providers.Step) bool {
 	return a.Kind == b.Kind && a.ThreeDS == b.ThreeDS && a.HTML == b.HTML && a.Link == b.Link
 }
 
-// agree compares what we believe with what was charged, once the network is well again.
+// agree compares the provider's result with what was charged, once the network works again.
 func (w *walk) agree(end End) {
 	w.t.Helper()
 	w.spoiler.mu.Lock()

@@ -123,7 +123,7 @@ func TestAnOrderIsNotClosedWithoutAReadableAnswer(t *testing.T) {
 	}
 }
 
-// One-stage: a hold that stands is on its way to being taken, and no payment that was to be held.
+// In one stage: an authorization will be captured by the gateway itself; it is not the result of a two-stage payment.
 func TestAnAuthorizationOfAOneStagePaymentIsProcessing(t *testing.T) {
 	p := registered(t)
 	st, err := status(t, `{"errorCode":"0","orderNumber":"A-17-1","amount":2000,"currency":"978","orderStatus":1}`, p)

@@ -80,7 +80,7 @@ const (
 	maxEmail     = 40
 )
 
-// Check refuses what the gateway has no words for. Amounts are minor units of any ISO 4217 currency.
+// Check refuses what the gateway cannot express. Amounts are minor units of any ISO 4217 currency.
 func (g *provider) Check(p providers.Payment) error {
 	switch {
 	case len(p.Amount.Currency.Numeric) != 3:
@@ -752,7 +752,7 @@ func amount(p providers.Payment, o object) (money.Amount, error) {
 	a := money.Amount{Minor: minor, Currency: p.Amount.Currency}
 	if number := o.Text("currency"); number != "" {
 		if a.Currency, err = money.ParseNumeric(number); err != nil {
-			// A currency nobody knows is another currency than ours, and not a broken answer.
+			// An unknown currency is another currency than ours, not an unreadable answer.
 			a.Currency = money.Currency{Code: "?" + wire.Line(number, 8), Numeric: wire.Line(number, 8)}
 		}
 	} else if o.Members["currency"] != nil {

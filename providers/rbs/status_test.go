@@ -74,7 +74,7 @@ func TestStatusFixtures(t *testing.T) {
 	}
 }
 
-// The capitals of the old call say the same; both spellings at odds say nothing.
+// The old call's capitalised names are read alike; two spellings with different values are an error.
 func TestTheOldStatusSpellingIsRead(t *testing.T) {
 	unasked := registered(t)
 	unasked.Ref.OrderID = ""

@@ -55,7 +55,7 @@ const (
 	maxName      = 64
 )
 
-// Check refuses what the gateway has no words for. Amounts are minor units of any ISO 4217 currency. Where a transfer
+// Check refuses what the gateway cannot express. Amounts are minor units of any ISO 4217 currency. Where a transfer
 // goes may be typed later.
 func (g *provider) Check(p providers.Payment) error {
 	switch {
@@ -355,7 +355,7 @@ func sum(p providers.Payment, o object) (money.Amount, error) {
 	}
 	a := money.Amount{Minor: minor}
 	if a.Currency, err = money.ParseNumeric(number); err != nil {
-		// A currency nobody knows is another currency than ours, and not a broken answer.
+		// An unknown currency is another currency than ours, not an unreadable answer.
 		a.Currency = money.Currency{Code: "?" + wire.Line(number, 8), Numeric: wire.Line(number, 8)}
 	}
 	return a, nil

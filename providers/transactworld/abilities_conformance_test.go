@@ -163,7 +163,7 @@ func TestOperationsAtTheSimulator(t *testing.T) {
 	}
 }
 
-// An operation whose answer was lost: nothing is made up where the gateway shows no sign of it.
+// An operation whose answer was lost, and of which the inquiry shows nothing, is unknown.
 func TestOperationsWhoseAnswerWasLost(t *testing.T) {
 	d := open(t, transactworld.Config{PartialVoid: true}, func() sandbox.Account { a := sandbox.DemoAccount(); a.PartialReversal = true; return a }())
 	p := d.payment(5000)

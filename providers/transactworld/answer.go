@@ -125,7 +125,7 @@ func jsonValue(d *json.Decoder, depth int) (any, error) {
 	return nil, nil // null
 }
 
-// put adds a member; a name twice must say the same.
+// put adds a member; a repeated name must have the same value.
 func put(o map[string]any, name string, v any) error {
 	name = strings.ToLower(name)
 	if old, ok := o[name]; ok {

@@ -116,7 +116,7 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// What a payment's answer may never be taken for.
+// Answers to a payment that must not be read as a decline.
 func TestAnAmbiguousAnswerIsNeverADecline(t *testing.T) {
 	for name, body := range map[string]string{
 		"a duplicate":             `{"paymentId":"54289","transactionStatus":"N","status":"failed","result":{"code":"20003","description":"Duplicate merchantTransactionId"}}`,

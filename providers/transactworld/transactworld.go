@@ -187,7 +187,7 @@ func cardFields(form url.Values, c card.Card) {
 	}
 }
 
-// customerNames takes the customer's names off the card where nobody told them.
+// customerNames takes the customer's names from the card where the merchant sent none.
 func customerNames(form url.Values, printed string) {
 	printed = wire.Cut(strings.TrimSpace(printed), 50)
 	if printed == "" || form.Get("customer.givenName") != "" || form.Get("customer.surname") != "" {
@@ -440,7 +440,7 @@ func description(text, orderID string) string {
 
 var cardNumber = regexp.MustCompile(`[0-9](?:[ -]?[0-9]){11,}`)
 
-// clean takes card data out of the gateway's words, in which gateways repeat what they were sent.
+// clean removes card data from the gateway's texts: gateways repeat what they were sent.
 func clean(s string, codes ...card.Code) string {
 	s = cardNumber.ReplaceAllString(s, "…")
 	for _, c := range codes {

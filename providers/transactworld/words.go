@@ -144,7 +144,7 @@ var bankCodes = map[string]providers.Reason{
 	"91": providers.TryAgainLater, "96": providers.TryAgainLater,
 }
 
-// declineWords go from the more to the less telling.
+// declineWords are ordered from the most to the least specific; the first match counts.
 var declineWords = []struct {
 	reason providers.Reason
 	words  []string

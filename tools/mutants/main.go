@@ -1,5 +1,5 @@
 // Command mutants changes the code that decides, one place at a time, and tells which changes no test of the package
-// notices. A change that nobody notices is either a missing test or no change at all; those of the second kind stand in
+// notices. A change that no test notices is either a missing test or no change at all; those of the second kind stand in
 // docs/mutants.md with the reason. Every other survivor is a failure.
 //
 // Each package is built once, with all its mutants in it behind a switch that an environment variable turns, so that one
@@ -390,7 +390,7 @@ func list(root, dir string) (pkg listed, exports map[string]string, err error) {
 	}
 }
 
-// build writes the package anew with its mutants and builds its tests. What does not build is left out and told.
+// build writes the package anew with its mutants and builds its tests. Mutants that do not build are left out and listed.
 func build(root, temp, binary string, s scope, only string, pkg listed, exports map[string]string) ([]*mutant, error) {
 	fset := token.NewFileSet()
 	var files []*ast.File

@@ -252,7 +252,7 @@ func (m *mutator) statement(n ast.Stmt) {
 	}
 }
 
-// never makes a condition that is never met: what it guards is gone.
+// never replaces a condition by one that is never true.
 func (m *mutator) never(cond ast.Expr) {
 	m.add(cond, oneLine(m.text(cond))+" never", func(on, inner string) string { return fmt.Sprintf("((%s) && !%s)", inner, on) })
 }
@@ -359,7 +359,7 @@ func (m *mutator) number(n *ast.BasicLit) {
 	}
 }
 
-// word spoils an element of a list of strings.
+// word changes an element of a list of strings.
 func (m *mutator) word(n *ast.BasicLit) {
 	lit, ok := m.parent(1).(*ast.CompositeLit)
 	if !ok || n.Kind != token.STRING {
@@ -440,7 +440,7 @@ func (m *mutator) expression(n ast.Expr) {
 	}
 }
 
-// leaf tells whether a truth value may be changed where it stands.
+// leaf tells whether a boolean expression may be changed as a whole.
 func (m *mutator) leaf(n ast.Expr) bool {
 	switch p := m.parent(1).(type) {
 	case *ast.AssignStmt:

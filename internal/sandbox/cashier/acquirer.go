@@ -236,7 +236,7 @@ func (g *acquirer) finish3DS(o *order, paRes string) {
 	g.saveQuietly(o)
 }
 
-// decoupledResult is the bank's word on an authentication that needs no browser.
+// decoupledResult is the bank's decision on an authentication without a browser.
 func (g *acquirer) decoupledResult(trans string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -43,7 +43,7 @@ func (g *books) now() time.Time { return g.env.Now() }
 
 func (g *books) url(path string) string { return g.env.BaseURL + "/" + gatewayName + path }
 
-// onSave is told of every new state of an order.
+// onSave is called with every new state of an order.
 func (g *books) onSave(_, o *order) {
 	g.external[o.External], g.lastID = o.ID, max(g.lastID, o.ID)
 	for key, index := range map[string]map[string]int64{o.QRC: g.qrs, o.SberToken: g.sber, o.TransID: g.trans, o.Token: g.tokens} {
@@ -95,7 +95,7 @@ func (g *books) saveQuietly(o *order) {
 	}
 }
 
-// countRead is a read of the order: an operation in progress comes a step nearer its end.
+// countRead counts a read of the order: an operation in progress ends after a number of them.
 func (g *books) countRead(o *order) {
 	if o.Next == "" {
 		return

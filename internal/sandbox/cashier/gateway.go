@@ -62,7 +62,7 @@ var demoCardKey []byte
 // DemoTSP is the demo account's shop number.
 const DemoTSP = 483
 
-// DemoAccount is the account of a sandbox that was configured by nobody. Its keys are published with the source and
+// DemoAccount is the account of a sandbox without configuration. Its keys are published with the source and
 // protect nothing.
 func DemoAccount() Account {
 	return Account{

@@ -104,7 +104,7 @@ func (g *Gateway) hostedPage(w http.ResponseWriter, r *http.Request) {
 	g.showCurrentPage(w, r, o, text)
 }
 
-// showCurrentPage is the page that is true for a shopper at the gateway.
+// showCurrentPage answers with the page of the order as it stands now.
 func (g *Gateway) showCurrentPage(w http.ResponseWriter, r *http.Request, o *order, text string) {
 	if o.Status == preAuthorized && o.CReq == "" && o.PaReq == "" {
 		if bad := g.begin3DS(o); bad != nil {

@@ -62,7 +62,7 @@ func (i *Issuer) render(w http.ResponseWriter, status int, page string, v view) 
 		return
 	}
 	h := w.Header()
-	// No form-action: it would also be applied to the redirects that follow the post. No frame-ancestors: an ACS must allow framing.
+	// No form-action: it would apply to the redirects after the post too. No frame-ancestors: an ACS must allow framing.
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src data:; script-src 'nonce-"+v.Nonce+
 		"'; connect-src 'self'; frame-src http: https:; base-uri 'none'")
 	h.Set("Content-Type", "text/html; charset=utf-8")
@@ -288,7 +288,7 @@ func (i *Issuer) refuse(w http.ResponseWriter, t *transaction, f *fault, in url.
 			Forms: form("post", t.NotificationURL, "", "Continue", fields...)})
 }
 
-// showChallenge answers with the page that is true for the challenge now, deciding it first where the card decides by itself.
+// showChallenge answers with the page of the challenge as it stands now, deciding it first where the card decides by itself.
 func (i *Issuer) showChallenge(w http.ResponseWriter, t *transaction, wrong string) {
 	i.mu.Lock()
 	var err error

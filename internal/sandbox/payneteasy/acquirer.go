@@ -217,7 +217,7 @@ func (g *acquirer) applyElapsed(o *order) {
 	}
 }
 
-// decoupledResult is the bank's word on an authentication that needs no browser.
+// decoupledResult is the bank's decision on an authentication without a browser.
 func (g *acquirer) decoupledResult(trans string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

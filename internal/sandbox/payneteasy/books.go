@@ -43,7 +43,7 @@ func (g *books) serial() string {
 	return "00000000-0000-0000-0000-0000" + hex.EncodeToString(g.env.Random(4))
 }
 
-// onSave is told of every new state of an order.
+// onSave is called with every new state of an order.
 func (g *books) onSave(_, o *order) {
 	g.clients[[2]string{o.Login, o.Client}] = o.ID
 	g.tokens[o.Token] = o.ID

@@ -47,7 +47,7 @@ type Config struct {
 	Accounts []Account
 }
 
-// DemoAccount is the account of a sandbox that was configured by nobody.
+// DemoAccount is the account of a sandbox without configuration.
 func DemoAccount() Account {
 	return Account{Login: "tollgate-sandbox", Control: "5a4db0c5-7a9e-4d0c-8f0b-2b9b0f6f3c11", Endpoints: []string{"39529"},
 		Groups: []string{"2545"}}

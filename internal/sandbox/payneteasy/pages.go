@@ -144,7 +144,7 @@ func (g *Gateway) acsReturn(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// currentPage is the page that is true for a shopper on the gateway's own pages: to the bank, or back to the shop.
+// currentPage is where the shopper goes next, as the order stands now: to the bank, or back to the shop.
 func (g *Gateway) currentPage(a *Account, o *order) string {
 	if o.Status == processing && o.Step == stepPage {
 		if o.CReq == "" && o.PaReq == "" {

@@ -43,7 +43,7 @@ func (g *acquirer) orderOf(c *call) (*order, *fault) {
 	return g.checkOwner(c, o)
 }
 
-// shopURL is where the shopper belongs as the order stands.
+// shopURL is where the shopper is sent, as the order stands now.
 func (g *acquirer) shopURL(o *order) string {
 	if g.outcome(o).Get("error") != nil {
 		return g.absoluteURL(o, o.failURL())
@@ -399,7 +399,7 @@ func (g *acquirer) applyElapsed(o *order) {
 	}
 }
 
-// decoupledResult is the bank's word on an authentication that needs no browser.
+// decoupledResult is the bank's decision on an authentication without a browser.
 func (g *acquirer) decoupledResult(trans string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

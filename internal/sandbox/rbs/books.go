@@ -28,7 +28,7 @@ func (g *books) now() time.Time { return g.env.Now() }
 
 func (g *books) url(path string) string { return g.env.BaseURL + "/" + gatewayName + path }
 
-// onSave is told of every new state of an order.
+// onSave is called with every new state of an order.
 func (g *books) onSave(_, o *order) {
 	g.numbers[[2]string{o.Account, o.Number}] = o.ID
 	if o.Try != nil && o.Try.TransID != "" {

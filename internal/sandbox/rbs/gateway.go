@@ -51,7 +51,7 @@ type Config struct {
 	Accounts []Account
 }
 
-// DemoAccount is the account of a sandbox that was configured by nobody.
+// DemoAccount is the account of a sandbox without configuration.
 func DemoAccount() Account {
 	return Account{UserName: "tollgate-api", Password: "sandbox-rbs-password", Token: "sandboxrbstoken0000000000",
 		CallbackKey: "sandbox-rbs-callback-key-0001", NumbersOrders: true}

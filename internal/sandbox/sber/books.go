@@ -61,7 +61,7 @@ func (g *books) now() time.Time { return g.env.Now() }
 // hex32 is a customer's and a binding's kind of id.
 func (g *books) hex32() string { return strings.ToUpper(hex.EncodeToString(g.env.Random(16))) }
 
-// onSave is told of every new state of an order.
+// onSave is called with every new state of an order.
 func (g *books) onSave(_, o *order) {
 	g.numbers[[2]string{o.Merchant, o.Number}] = o.ID
 	iso, _ := letters(o.Currency) // checked by start

@@ -34,7 +34,7 @@ type Config struct {
 	TokenLife time.Duration // default 30 days
 }
 
-// DemoAccount is the account of a sandbox that was configured by nobody.
+// DemoAccount is the account of a sandbox without configuration.
 func DemoAccount() Account { return Account{MerchantLogin: "tollgate", Info: "Demo shop"} }
 
 // DemoPhone is a customer's, as the API wants it: ten digits without the country's 7.

@@ -47,7 +47,7 @@ func (g *books) random(n int) string {
 	return string(b)
 }
 
-// onSave is told of every new state of a payment.
+// onSave is called with every new state of a payment.
 func (g *books) onSave(_, p *payment) {
 	if p.Reference != "" {
 		g.references[[2]string{p.Member, p.Reference}] = p.ID

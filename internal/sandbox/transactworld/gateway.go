@@ -42,7 +42,7 @@ type Account struct {
 // Config of the gateway. Without accounts there is the demo account alone.
 type Config struct{ Accounts []Account }
 
-// DemoAccount is the account of a sandbox that was configured by nobody.
+// DemoAccount is the account of a sandbox without configuration.
 func DemoAccount() Account {
 	return Account{MemberID: "12754", PartnerID: "175", Username: "tollgate-sandbox",
 		SecureKey: "vq3TzW1c6xJwE0bH8sNrYk5LmUo7PdGa", TerminalID: "4927"}
