@@ -295,7 +295,9 @@ func (fullGateway) Remember(context.Context, providers.Payment, providers.Standi
 func (fullGateway) Forget(context.Context, providers.Owner, string, string) error { return nil }
 func (fullGateway) AsksCode() bool                                                { return false }
 
-func (fullGateway) RenameCard(context.Context, providers.Owner, string, string, string) error { return nil }
+func (fullGateway) RenameCard(context.Context, providers.Owner, string, string, string) error {
+	return nil
+}
 
 func (fullGateway) Kinds() []providers.OpLimits {
 	return []providers.OpLimits{{Kind: providers.Capture, Partial: true}, {Kind: providers.Void}, {Kind: providers.Refund, Partial: true}}
