@@ -94,7 +94,7 @@ func receiver(e ast.Expr) string {
 }
 
 // A commit that does not wait for the disk is for tests alone.
-func TestTheProgramsCommitsWaitForTheDisk(t *testing.T) {
+func TestTheProgramsDatabaseSyncsEveryCommit(t *testing.T) {
 	const quick = "internal/sqlstore/sqlitetest"
 	seen := false
 	everyFile(t, func(name string, file *ast.File) {

@@ -14,7 +14,7 @@ import (
 	"tollgate/internal/app"
 )
 
-// arrows says which rooms of the house a room may import. A room is the longest of these paths that a package lies in.
+// arrows lists what each part of the tree may import. A package belongs to the part with the longest matching path.
 var arrows = map[string][]string{
 	"":                  {"internal/cli"},
 	"handlers":          {"session", "session/flow", "session/browser", "internal/account", "internal/wallet", "internal/invoice", "threeds", "templates", "static", "providers", "internal/merchant", "internal/webhook", "internal/i18n", "internal/money", "internal/card"},
@@ -65,7 +65,7 @@ var testArrows = map[string][]string{
 // suites hold tests that other packages call: they are read as test files.
 var suites = []string{"providers/providertest"}
 
-func TestImportsRunOnlyAlongTheArrows(t *testing.T) {
+func TestImportsFollowTheArchitecture(t *testing.T) {
 	everyFile(t, func(name string, file *ast.File) {
 		pkg := filepath.ToSlash(filepath.Dir(name))
 		if pkg == "." {
@@ -123,7 +123,7 @@ func everyFile(t *testing.T, look func(name string, file *ast.File)) {
 }
 
 // What package session decides is decided from what it is given: the same turn on the same session decides the same again.
-func TestTheSessionDecidesAndDoesNothing(t *testing.T) {
+func TestPackageSessionPerformsNoIO(t *testing.T) {
 	files, err := filepath.Glob("session/*.go")
 	if err != nil || len(files) < 10 {
 		t.Fatalf("%d files, %v", len(files), err)
@@ -162,7 +162,7 @@ func TestTheSessionDecidesAndDoesNothing(t *testing.T) {
 // A gateway is called in one way. A provider is opened by internal/app, which gives it to account.Open; package account hands
 // it, as one of the interfaces of package providers, to the function given to account.Call, and to nobody else. So whatever of
 // those interfaces a caller has, it has as a parameter, and for the time of one Call.
-func TestAGatewayIsReachedOnlyInAnAccountsCall(t *testing.T) {
+func TestGatewaysAreCalledOnlyThroughAccountCall(t *testing.T) {
 	abilities := interfacesOf(t, "providers", "Config")
 	if len(abilities) < 14 {
 		t.Fatalf("package providers has the interfaces %v: the list is not read", abilities)
@@ -260,7 +260,7 @@ func interfacesOf(t *testing.T, dir, except string) (names []string) {
 
 // A state is changed by the two functions that look into a table of transitions, and nowhere else. (An unexported field would
 // say so to the compiler, and cost every load and save an encoding of its own.)
-func TestAStateIsChangedByItsTableAlone(t *testing.T) {
+func TestStatesAreChangedOnlyByTheTransitionTable(t *testing.T) {
 	movers := map[string]int{"session/turn.go": 1, "session/operation.go": 2} // Turn.move; Operations.move and the first state
 	for _, root := range []string{"session", "handlers", "internal/app", "internal/sqlstore", "internal/wallet", "internal/cli"} {
 		err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
@@ -301,7 +301,7 @@ func TestAStateIsChangedByItsTableAlone(t *testing.T) {
 }
 
 // Providers are apart from each other, and so are the simulators from what they judge.
-func TestGatewaysDoNotKnowEachOther(t *testing.T) {
+func TestGatewayPackagesDoNotImportEachOther(t *testing.T) {
 	for _, root := range []string{"providers", "internal/sandbox"} {
 		err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(name, ".go") {

@@ -81,7 +81,8 @@ func (d refusing) Do(r *http.Request) (*http.Response, error) {
 	defer answer.Body.Close() //nolint:errcheck // only read
 	e := &Error{}
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxProblem))
-	if err != nil || !strings.HasPrefix(answer.Header.Get("Content-Type"), "application/problem+json") || json.Unmarshal(body, &e.Problem) != nil {
+	if err != nil || !strings.HasPrefix(answer.Header.Get("Content-Type"), "application/problem+json") ||
+		json.Unmarshal(body, &e.Problem) != nil {
 		e.Problem = Problem{Title: http.StatusText(answer.StatusCode)}
 	}
 	e.Problem.Status = answer.StatusCode

@@ -145,7 +145,7 @@ func TestASignedWebhookIsRead(t *testing.T) {
 	}
 }
 
-func TestDuringARotationEitherSideMayBeAhead(t *testing.T) {
+func TestDuringAKeyRotationEitherSideMayChangeFirst(t *testing.T) {
 	body, h := posted(t, time.Now(), newSecret, oldSecret)
 	for _, key := range []string{oldSecret, newSecret} {
 		if _, err := client.VerifyWebhook(body, h, key); err != nil {

@@ -79,7 +79,7 @@ func inTurn[T any](t *testing.T, rows []T, name func(T) string, f func(*testing.
 // The table, in a browser with script whose bank is on another site: page, API and ledger agree, and nothing went wrong
 // in the browser.
 func TestScenariosInChromium(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	var rows []scenario
 	for _, name := range inChromium {
 		n := len(rows)
@@ -212,7 +212,7 @@ func TestBackFromTheBankPostsNoCReqByItself(t *testing.T) {
 	t.Parallel()
 	for _, account := range []string{"rbs", "payneteasy"} {
 		t.Run(account, func(t *testing.T) {
-			w := together(t)
+			w := sharedWorld(t)
 			b := open(t, w)
 			s := w.create(t, account, nil)
 			b.pay(s, cardByHand)
@@ -235,7 +235,7 @@ func TestBackFromTheBankPostsNoCReqByItself(t *testing.T) {
 
 func TestBackAfterSuccessShowsThatItIsPaid(t *testing.T) {
 	t.Parallel()
-	w := together(t)
+	w := sharedWorld(t)
 	b := open(t, w)
 	s := w.create(t, "rbs", nil)
 	b.pay(s, cardPlain)
@@ -251,7 +251,7 @@ func TestBackAfterSuccessShowsThatItIsPaid(t *testing.T) {
 
 func TestBackToTheBankAfterSuccessChangesNothing(t *testing.T) {
 	t.Parallel()
-	w := together(t)
+	w := sharedWorld(t)
 	b := open(t, w)
 	s := w.create(t, "rbs", nil)
 	b.pay(s, cardByHand)
@@ -310,7 +310,7 @@ func TestReloadingAnyPage(t *testing.T) {
 
 func TestTwoTabsAndAnotherBrowser(t *testing.T) {
 	t.Parallel()
-	w := together(t)
+	w := sharedWorld(t)
 	b := open(t, w)
 	s := w.create(t, "rbs", map[string]any{"customer": map[string]any{"id": "c-1", "email": "aigerim@example.com", "phone": "77011234567"}})
 	b.pay(s, cardByHand)
@@ -335,7 +335,7 @@ func TestTwoTabsAndAnotherBrowser(t *testing.T) {
 
 func TestPayPressedInTwoTabs(t *testing.T) {
 	t.Parallel()
-	w := together(t)
+	w := sharedWorld(t)
 	first := open(t, w)
 	s := w.create(t, "rbs", nil)
 	second := first.another()
@@ -355,7 +355,7 @@ func TestPayPressedInTwoTabs(t *testing.T) {
 
 func TestPayPressedTwice(t *testing.T) {
 	t.Parallel()
-	w := together(t)
+	w := sharedWorld(t)
 	for name, how := range map[string]func(*tab){"with script": func(*tab) {}, "without script": withoutScript} {
 		t.Run(name, func(t *testing.T) {
 			b := open(t, w, how)
@@ -378,7 +378,7 @@ func TestPayPressedTwice(t *testing.T) {
 	}
 }
 
-func TestAWholePaymentWithoutScript(t *testing.T) {
+func TestAFullPaymentWithoutScript(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	b := open(t, w, withoutScript)
@@ -477,7 +477,7 @@ func TestTheSameCardIsAskedForAgain(t *testing.T) {
 
 func TestATransferInChromium(t *testing.T) {
 	t.Parallel()
-	w := together(t)
+	w := sharedWorld(t)
 	g := &gallery{tab: open(t, w)}
 	g.prefer("light")
 	s := w.create(t, "sber", transfer(map[string]any{"fee": 5000}))

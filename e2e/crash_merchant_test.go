@@ -165,7 +165,7 @@ func (w *world) didOnce(t *testing.T, s sessionView, a abilities, path string, o
 	}
 }
 
-func TestKilledAnywhereInAnOperationItIsDoneOnceAndKnownInTheEnd(t *testing.T) {
+func TestAnOperationKilledAtAnyPointIsDoneOnceAndSettled(t *testing.T) {
 	t.Parallel()
 	each(t, operating(), func(t *testing.T, account string) {
 		a := operatorOf(account)

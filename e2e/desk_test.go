@@ -12,7 +12,7 @@ import (
 // What merchants ask of gateways beside payments, over HTTP against the simulators.
 
 func TestAnInvoiceIsPaidOnTheGatewaysPage(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	var bill struct{ ID, URL, Status, Reference string }
 	body := map[string]any{
 		"account": "transactworld", "amount": 5000, "currency": "EUR", "reference": order(), "success_url": w.Sandbox + "/shop/done",
@@ -53,7 +53,7 @@ func TestAnInvoiceIsPaidOnTheGatewaysPage(t *testing.T) {
 }
 
 func TestACardRegisteredAloneIsCharged(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	customer := order()
 	body := map[string]any{
 		"account": "transactworld", "reference": order(), "email": "shopper@shop.example",
@@ -91,7 +91,7 @@ func (w *world) customer(t *testing.T, s sessionView) string {
 }
 
 func TestAVirtualCardOfACustomerWhoLoggedIn(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	_, s := w.loggedIn(t, phoneOf(), nil)
 	customer := w.customer(t, s)
 	var made, again struct{ ID string }

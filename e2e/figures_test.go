@@ -24,7 +24,7 @@ func BenchmarkPayment(b *testing.B) {
 		{"payneteasy/challenge", "payneteasy", "4000019900020704"},
 	} {
 		b.Run(row.name, func(b *testing.B) {
-			w := together(b)
+			w := sharedWorld(b)
 			c := open(b, w)
 			var word, whole, requests, calls []float64
 			for b.Loop() {

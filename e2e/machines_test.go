@@ -170,7 +170,7 @@ func TestAnyMachineServesAnyRequestAndWakesPagesOfTheOthers(t *testing.T) {
 		t.Fatal("the event stream does not open")
 	}
 	v.elsewhere(t, page, first)
-	// The safety net looks every five seconds: sooner than that, it was the other machine's word.
+	// The safety net looks every five seconds: anything sooner came from the other machine's notification.
 	if took, ok := <-woken; !ok || took > 4500*time.Millisecond {
 		t.Errorf("woken %v, after %s", ok, took)
 	}
@@ -234,7 +234,7 @@ func TestTheMachineWithoutTheCardAsksForTheSameCard(t *testing.T) {
 	v.calm(t)
 }
 
-func TestWhatADeadMachineLeftBehindAnotherFinishes(t *testing.T) {
+func TestAnotherMachineFinishesTheWorkOfADeadOne(t *testing.T) {
 	t.Parallel()
 	database := pgtest.Start(t)
 	w, dying := startFront(t, database)

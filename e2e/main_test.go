@@ -22,8 +22,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// together is the shared world, started by the first test that wants it and stopped after the last.
-func together(t testing.TB) *world {
+// sharedWorld is the shared world, started by the first test that wants it and stopped after the last.
+func sharedWorld(t testing.TB) *world {
 	t.Helper()
 	shared.once.Do(func() {
 		dir, err := os.MkdirTemp("", "tollgate-e2e-")

@@ -27,7 +27,7 @@ func (w *world) clearFaults(t testing.TB) {
 
 // What the gateway has not finished is pending: nothing is counted, nothing else may begin, and nothing is sent twice, until
 // the gateway says how it ended.
-func TestOperationsThatAnswerLaterArePendingUntilTheGatewaySaysSo(t *testing.T) {
+func TestOperationsThatSettleLaterArePendingUntilTheGatewayAnswers(t *testing.T) {
 	t.Parallel()
 	const whole, part = 1234500, 50000
 	busy := map[string]string{"status": "processing"} // PaynetEasy says it itself of what it has not finished
@@ -191,7 +191,7 @@ func TestASavedCardIsChargedWhileTheCustomerIsAway(t *testing.T) {
 	} {
 		t.Run(row.account+" "+row.capture, func(t *testing.T) {
 			t.Parallel()
-			w, customer := together(t), order()
+			w, customer := sharedWorld(t), order()
 			w.paysWithout3DS(t, row.account, map[string]any{"save_card": true, "customer": map[string]any{"id": customer}, "currency": row.currency})
 			charge := map[string]any{"saved_card": w.savedCard(t, customer), "amount": 99900, "currency": row.currency, "reference": order(), "capture": row.capture}
 			var s sessionView

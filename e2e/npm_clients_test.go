@@ -63,7 +63,7 @@ type libraryView struct {
 
 // The library's hosts are overridden by its own property entry; nothing of it is changed.
 func TestAPublicRBSClientWorksAgainstTheSandbox(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	credentials, order := w.App.Credentials()["rbs"], order()
 	raw := map[string]json.RawMessage{}
 	node(t, "rbs.js", map[string]string{
@@ -129,7 +129,7 @@ func TestAPublicRBSClientWorksAgainstTheSandbox(t *testing.T) {
 
 // A second library, of another bank's merchants: it logs in by token and reads getOrderStatus.do, with its capitalised names.
 func TestAPublicClientOfAnotherRBSBankWorksByToken(t *testing.T) {
-	w, order := together(t), order()
+	w, order := sharedWorld(t), order()
 	var said struct {
 		Register, Unpaid libraryView
 		Again            libraryView `json:"register again"`

@@ -99,8 +99,8 @@ func (a abilities) pays(t testing.TB, w *world, session map[string]any) sessionV
 	return w.paysWithout3DS(t, a.account, fields)
 }
 
-func TestHeldMoneyIsTakenOrGivenBack(t *testing.T) {
-	w := together(t)
+func TestAnAuthorizationIsCapturedOrVoided(t *testing.T) {
+	w := sharedWorld(t)
 	hold := map[string]any{"capture": "manual"}
 	rows := []struct {
 		name string
@@ -145,8 +145,8 @@ func TestHeldMoneyIsTakenOrGivenBack(t *testing.T) {
 	}
 }
 
-func TestMoneyGoesBack(t *testing.T) {
-	w := together(t)
+func TestPaymentsAreRefunded(t *testing.T) {
+	w := sharedWorld(t)
 	for _, a := range operators {
 		t.Run(a.account, func(t *testing.T) {
 			t.Parallel()
@@ -191,7 +191,7 @@ func (w *world) capabilities(t testing.TB, account string) []string {
 }
 
 func TestTheOperationsAreThoseTheAccountsPromise(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	for _, a := range operators {
 		can := w.capabilities(t, a.account)
 		for name, want := range map[string]bool{"capture": a.capture, "void": a.capture, "refund": a.refund} {
@@ -206,7 +206,7 @@ func TestTheOperationsAreThoseTheAccountsPromise(t *testing.T) {
 func TestAnOperationWhoseAnswerOrRequestIsLost(t *testing.T) {
 	t.Parallel()
 	each(t, operating(), func(t *testing.T, account string) {
-		w := start(t, impatient)
+		w := start(t, shortDeadlines)
 		for _, row := range []struct {
 			name, state string
 			fault       map[string]any
@@ -248,7 +248,7 @@ func operating() (accounts []string) {
 
 // Of two requests at once one is done. The other is refused: because of the first, or because too little is left.
 func TestTwoOperationsAtOnceAreOne(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	each(t, operating(), func(t *testing.T, account string) {
 		for _, path := range []string{"refunds", "capture"} {
 			a := operatorOf(account)

@@ -255,7 +255,7 @@ func TestEveryPageForEveryShopper(t *testing.T) {
 
 func TestTheLoginAndTheTransferForEveryShopper(t *testing.T) {
 	t.Parallel()
-	w := together(t)
+	w := sharedWorld(t)
 	g := newGallery(t, w)
 	s := w.create(t, "sber", transfer(map[string]any{"fee": 5000}))
 	g.show("login-phone", s.URL, "login")
@@ -283,9 +283,9 @@ func TestTheLoginAndTheTransferForEveryShopper(t *testing.T) {
 }
 
 // The message beside the field that is left moves everything below it; the press that left it still counts.
-func TestAPressOnPayCountsThoughAFieldComplains(t *testing.T) {
+func TestPressingPayCountsWhileAFieldIsInvalid(t *testing.T) {
 	t.Parallel()
-	w := together(t)
+	w := sharedWorld(t)
 	b := open(t, w)
 	b.goTo(w.create(t, "rbs", nil).URL)
 	b.do(chromedp.SendKeys(chromedp.ID("number"), "4000019900020002"))
@@ -294,9 +294,9 @@ func TestAPressOnPayCountsThoughAFieldComplains(t *testing.T) {
 	b.find(5*time.Second, "what is wrong is listed", func(*view) bool { return ask[bool](b, `!document.getElementById("errors").hidden`) })
 }
 
-func TestTheClockBesideTheCodeRunsOut(t *testing.T) {
+func TestTheCountdownOfALoginCodeEnds(t *testing.T) {
 	t.Parallel()
-	w := together(t)
+	w := sharedWorld(t)
 	b := open(t, w)
 	b.goTo(w.create(t, "sber", nil).URL)
 	b.do(chromedp.SendKeys(chromedp.ID("phone"), phoneOf()))
@@ -311,9 +311,9 @@ func TestTheClockBesideTheCodeRunsOut(t *testing.T) {
 }
 
 // Nothing is typed here: the shopper goes to the bank's app or to the gateway, or takes a card that is saved.
-func TestTheWaysBesideTheCardFormForEveryShopper(t *testing.T) {
+func TestTheOtherPaymentMethodsForEveryShopper(t *testing.T) {
 	t.Parallel()
-	w := together(t)
+	w := sharedWorld(t)
 	g := newGallery(t, w)
 	for _, way := range []string{"qr", "sberpay", "hosted"} {
 		s := w.create(t, "cashier", map[string]any{"currency": "RUB", "payment_method": way, "description": "Абай жолы, I–II"})
@@ -345,7 +345,7 @@ func TestTheWaysBesideTheCardFormForEveryShopper(t *testing.T) {
 func TestTheCardPageIsSmallAsServed(t *testing.T) {
 	t.Parallel()
 	const budget = 14 << 10
-	w := together(t)
+	w := sharedWorld(t)
 	for _, lang := range languages {
 		s := w.create(t, "rbs", map[string]any{"locale": lang})
 		total := 0
@@ -392,7 +392,7 @@ func TestTheCardPageIsSmallAsServed(t *testing.T) {
 // A newcomer's first minute: the demo shop, a test card, the bank's page, and how it ended.
 func TestTheDemoShop(t *testing.T) {
 	t.Parallel()
-	w := together(t)
+	w := sharedWorld(t)
 	g := &gallery{tab: open(t, w)}
 	g.prefer("light")
 	g.goTo(w.Sandbox + "/shop")

@@ -27,8 +27,8 @@ const (
 	cardSoft         = "4000019900020902" // soft decline, then challenge
 )
 
-// impatient gives the accounts short deadlines, so that a silent gateway costs seconds and not minutes of real time.
-func impatient(o *app.Options) {
+// shortDeadlines gives the accounts short deadlines, so that a silent gateway costs seconds and not minutes of real time.
+func shortDeadlines(o *app.Options) {
 	o.Tune = func(c *config.Config) {
 		for name, a := range c.Accounts {
 			a.CallTimeout, a.SettleAfter = config.Duration(1500*time.Millisecond), config.Duration(2*time.Second)
@@ -218,7 +218,7 @@ func inDoubt(t *testing.T, test func(t *testing.T, w *world, gateway, call, card
 		}
 	}
 	each(t, gateways, func(t *testing.T, gateway string) {
-		w := start(t, impatient)
+		w := start(t, shortDeadlines)
 		for _, c := range chargingCalls {
 			if c.gateway != gateway {
 				continue
@@ -301,7 +301,7 @@ func TestNonsenseInPlaceOfAnAnswerIsNeverADeclineNorAPayment(t *testing.T) {
 	}
 	each(t, []string{"rbs", "payneteasy"}, func(t *testing.T, gateway string) {
 		calls := calls[gateway]
-		w := start(t, impatient)
+		w := start(t, shortDeadlines)
 		var faults []map[string]any
 		for _, call := range calls {
 			for _, k := range kinds {
@@ -435,7 +435,7 @@ func TestConnectionsResetAtAnyByteLoseNoMoneyAndChargeNobodyTwice(t *testing.T) 
 		c, proxy := newCutter(t, seed)
 		w := start(t, func(o *app.Options) {
 			c.to = o.SandboxListener.Addr().String()
-			impatient(o)
+			shortDeadlines(o)
 			short := o.Tune
 			o.Tune = func(cfg *config.Config) {
 				short(cfg)
@@ -485,7 +485,7 @@ func TestConnectionsResetAtAnyByteLoseNoMoneyAndChargeNobodyTwice(t *testing.T) 
 
 func TestAGatewayThatHangsDoesNotHoldUpAnother(t *testing.T) {
 	t.Parallel()
-	w := start(t, impatient)
+	w := start(t, shortDeadlines)
 	w.fault(t, map[string]any{"gateway": "rbs", "do": "hang", "hold_ms": 60_000, "times": -1})
 	one := func(gateway string) time.Duration {
 		s := w.create(t, gateway, nil)
@@ -560,7 +560,7 @@ func TestAStoppingProcessFinishesWhatItBegan(t *testing.T) {
 }
 
 // A request that a stopping front no longer takes is refused, not cut in the middle of its answer.
-func TestUnderLoadAStopCutsNoAnswer(t *testing.T) {
+func TestAShutdownUnderLoadTruncatesNoAnswer(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	var s []sessionView

@@ -42,7 +42,7 @@ func (f *front) restore(copied string) {
 	f.kill()
 }
 
-// A database that is older than the truth proves nothing by what it lacks: who pays again is not charged again.
+// A restored database may lack payments that were made: their shoppers, paying again, are not charged again.
 func TestAfterARestoreOfAnOlderDatabaseNobodyIsChargedTwice(t *testing.T) {
 	t.Parallel()
 	w, f := startFront(t, "")

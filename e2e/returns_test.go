@@ -241,8 +241,8 @@ func (a answer) backTo(t testing.TB, made sessionView) {
 }
 
 // What banks, gateways and strangers send to the addresses that need no cookie.
-func TestWhatComesFromOutside(t *testing.T) {
-	together(t)
+func TestRepeatedForgedAndLateReturnsAndCallbacks(t *testing.T) {
+	sharedWorld(t)
 	alongside(t, []spec{
 		{"the answer of one payment changes no other", theAnswerOfOnePaymentChangesNoOther},
 		{"a PaRes of another payment changes nothing", aPaResOfAnotherPaymentChangesNothing},
@@ -263,7 +263,7 @@ func TestWhatComesFromOutside(t *testing.T) {
 }
 
 func theAnswerOfOnePaymentChangesNoOther(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	alongside(t, bothGateways, itself, func(t *testing.T, account string) {
 		a, b := w.toReturn(t, account, challenged), w.toReturn(t, account, challenged)
 		ids := changed(t, a.fields.Get("cres"), map[string]string{"acsTransID": acsTransID(t, b.fields.Get("cres"))})
@@ -300,7 +300,7 @@ func theAnswerOfOnePaymentChangesNoOther(t *testing.T) {
 }
 
 func aPaResOfAnotherPaymentChangesNothing(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	alongside(t, []string{"rbs-own", "payneteasy"}, itself, func(t *testing.T, account string) {
 		a, b := w.toReturn(t, account, oldThreeDS), w.toReturn(t, account, oldThreeDS)
 		w.unchanged(t, "another payment's MD", func() {
@@ -317,9 +317,9 @@ func aPaResOfAnotherPaymentChangesNothing(t *testing.T) {
 	})
 }
 
-// A PaRes of another payment that comes without its MD is believed by nobody either: the gateway judges it.
+// A PaRes of another payment without its MD is forwarded, and the gateway refuses it.
 func aPaResWithoutItsMDIsJudgedByTheGateway(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	a, b := w.toReturn(t, "rbs-own", oldThreeDS), w.toReturn(t, "rbs-own", oldThreeDS)
 	w.deliver(t, post{to: a.back, body: url.Values{"PaRes": b.fields["PaRes"]}.Encode()}).backTo(t, a.made)
 	until(t, 10*time.Second, "the gateway has refused it", func() bool { return w.movedMoney(t, a.made.OrderID+"-1") == 2 })
@@ -385,7 +385,7 @@ func nonsense(t testing.TB, to string) map[string]post {
 
 // Nonsense before, between and after: no error page, no cookie, and the payment goes its way.
 func nonsenseAtTheReturnAddressDoesNotHarmThePayment(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	type row struct{ account, card, name string }
 	var rows []row
 	for name := range nonsense(t, "") {
@@ -414,7 +414,7 @@ func nonsenseAtTheReturnAddressDoesNotHarmThePayment(t *testing.T) {
 }
 
 func nonsenseAtTheNotificationAddress(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	r := w.toReturn(t, "rbs", challenged)
 	w.unchanged(t, "nonsense after the Method", func() {
 		for name, p := range nonsense(t, r.notify) {
@@ -431,7 +431,7 @@ func nonsenseAtTheNotificationAddress(t *testing.T) {
 }
 
 func aHundredRepetitionsChangeNothing(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	alongside(t, bothGateways, itself, func(t *testing.T, account string) {
 		r := w.toReturn(t, account, challenged)
 		w.unchanged(t, "a repeated notification", func() {
@@ -472,7 +472,7 @@ func aHundredRepetitionsChangeNothing(t *testing.T) {
 
 // While a payment waits, whoever knows its address can make us ask the gateway, but no more often than we ask anyway.
 func emptyReturnsDoNotMakeUsAskTheGatewayOften(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	r := w.toReturn(t, "rbs", challenged)
 	reference := r.made.OrderID + "-1"
 	before, began := len(w.calls(t, reference)), time.Now()
@@ -487,7 +487,7 @@ func emptyReturnsDoNotMakeUsAskTheGatewayOften(t *testing.T) {
 }
 
 func unknownTokensAreAllAnsweredAlike(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	r := w.toReturn(t, "rbs", challenged)
 	tokens := []string{"x", "AAAAAAAAAAAAAAAAAAAAAAAAAAA", r.token()[:26] + "_", strings.Repeat("A", 4000), r.made.ID, "%00", "..%2f.."}
 	bodies := map[string]bool{}
@@ -517,7 +517,7 @@ var byChance = regexp.MustCompile(`nonce="[^"]*"`)
 func withoutChance(body string) string { return byChance.ReplaceAllString(body, "") }
 
 func aReturnInsideAFrameOpensTheWholeWindow(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	r := w.toReturn(t, "payneteasy", challenged)
 	got := w.deliver(t, post{to: r.back, body: r.fields.Encode(), dest: "iframe"})
 	doc, err := goquery.NewDocumentFromReader(strings.NewReader(got.body))
@@ -537,9 +537,9 @@ func aReturnInsideAFrameOpensTheWholeWindow(t *testing.T) {
 	w.onceOnly(t, r.made)
 }
 
-// What the browser brings is believed by nobody.
+// What the browser brings decides nothing: the gateway is asked.
 func theGatewayDecidesNotTheBrowser(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	type row struct {
 		name, account, card string
 		forge               func(t *testing.T, true url.Values) url.Values
@@ -572,7 +572,7 @@ func says(transStatus string) func(*testing.T, url.Values) url.Values {
 
 // In the second run of a soft decline, what belongs to the first changes nothing.
 func anEarlierRunsNotificationIsNotTheSecondRuns(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	b, made := w.visits(t, "rbs", nil)
 	r := returning{walker: b, made: made}
 	b.pay(softDeclined, "123")
@@ -621,7 +621,7 @@ func (w *world) signed(account string, s sessionView, orderID, status string) ur
 }
 
 func forgedCallbacksChangeNothingAndCostNoGatewayCall(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	alongside(t, bothGateways, itself, func(t *testing.T, account string) {
 		r := w.toReturn(t, account, challenged)
 		s := w.session(t, r.made.ID)
@@ -677,7 +677,7 @@ func forgedCallbacksChangeNothingAndCostNoGatewayCall(t *testing.T) {
 
 // A valid callback is a hint: early, twice, late or of the other outcome, it only makes us ask.
 func aValidCallbackOnlyMakesUsAsk(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	alongside(t, bothGateways, itself, func(t *testing.T, account string) {
 		r := w.toReturn(t, account, challenged)
 		s := w.session(t, r.made.ID)

@@ -34,8 +34,8 @@ func (b *tab) lost() {
 }
 
 // Script is on, and one file of it never comes: every kind of step is passed all the same.
-func TestAPaymentIsMadeThoughAFileOfScriptIsLost(t *testing.T) {
-	w := together(t)
+func TestAPaymentSucceedsWithAScriptFileMissing(t *testing.T) {
+	w := sharedWorld(t)
 	type visit struct{ script, row string }
 	var visits []visit
 	for _, script := range []string{"live", "card"} {
@@ -61,8 +61,8 @@ func TestAPaymentIsMadeThoughAFileOfScriptIsLost(t *testing.T) {
 	})
 }
 
-func TestALoginACodeToScanAndASavedCardThoughAFileOfScriptIsLost(t *testing.T) {
-	w := together(t)
+func TestLoginQRAndSavedCardSucceedWithAScriptFileMissing(t *testing.T) {
+	w := sharedWorld(t)
 	for _, script := range scripts {
 		t.Run(script+".js lost", func(t *testing.T) {
 			t.Parallel()

@@ -14,7 +14,7 @@ import (
 
 // Transfers from card to card, beside those of the table.
 func TestTransfersWithoutScript(t *testing.T) {
-	together(t)
+	sharedWorld(t)
 	alongside(t, []spec{
 		{"the bank's words are shown before the way to the bank", theBanksWordsAreShownBeforeTheWayToTheBank},
 		{"from a card and from a saved card to a virtual card", fromACardAndASavedCardToAVirtualCard},
@@ -39,7 +39,7 @@ func transfer(more map[string]any) map[string]any {
 }
 
 func theBanksWordsAreShownBeforeTheWayToTheBank(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	b, made := w.visits(t, "sber", transfer(map[string]any{"fee": 5000}))
 	if header := b.doc.Find("header").Text(); !strings.Contains(header, "Transfer 12,345.00\u00a0₸, fee 50.00\u00a0₸") {
 		t.Errorf("the page does not tell amount and fee: %q", header)
@@ -116,7 +116,7 @@ func (w *world) saves(t *testing.T, phone, number string) sessionView {
 }
 
 func fromACardAndASavedCardToAVirtualCard(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	phone := phoneOf()
 	customer := w.customer(t, w.saves(t, phone, oldThreeDS))
 	var virtual savedCardView
@@ -176,7 +176,7 @@ func fromACardAndASavedCardToAVirtualCard(t *testing.T) {
 }
 
 func fromASavedCardToACardThatIsTyped(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	phone := phoneOf()
 	w.saves(t, phone, noThreeDS)
 	w.saves(t, phone, oldThreeDS)
@@ -204,7 +204,7 @@ func fromASavedCardToACardThatIsTyped(t *testing.T) {
 }
 
 func whatIsWrongWithTheRecipientsCardIsSaidBesideIt(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	b, made := w.visits(t, "sber", transfer(nil))
 	for _, c := range []struct{ value, says string }{
 		{"", "Enter the recipient's card number"},
@@ -234,7 +234,7 @@ func whatIsWrongWithTheRecipientsCardIsSaidBesideIt(t *testing.T) {
 }
 
 func aSecondTryAsksForTheRecipientAgain(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	b, made := w.visits(t, "sber", transfer(nil))
 	b.pay(withoutMoney, "123")
 	b.rest(visit{})
@@ -252,7 +252,7 @@ func aSecondTryAsksForTheRecipientAgain(t *testing.T) {
 }
 
 func twoTabsMakeOneTransfer(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	b, made := w.visits(t, "sber", transfer(nil))
 	other := b.tab()
 	other.open(made.URL)
@@ -265,7 +265,7 @@ func twoTabsMakeOneTransfer(t *testing.T) {
 }
 
 func aSecondBrowserHasTheSavedCardsOnlyAfterALoginOfItsOwn(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	phone := phoneOf()
 	w.saves(t, phone, oldThreeDS)
 	b, made := w.loggedIn(t, phone, transfer(nil))
@@ -316,7 +316,7 @@ func aSecondBrowserHasTheSavedCardsOnlyAfterALoginOfItsOwn(t *testing.T) {
 }
 
 func aPhoneThatIsNobodysIsSaidCalmly(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	b := newWalker(t, w)
 	b.open(w.create(t, "sber", nil).URL)
 	r := formOf(b.document, b.doc.Find("input[name=phone]").Closest("form"), "phone=+7 917 113 12 00")
@@ -355,7 +355,7 @@ func aCodeThatIsTooOldIsSaid(t *testing.T) {
 }
 
 func accountsSayWhichCanAndTheOthersRefuse(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	var list struct {
 		Data []struct {
 			Name, Gateway string

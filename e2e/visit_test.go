@@ -69,7 +69,7 @@ func (w *world) onceOnly(t *testing.T, made sessionView) {
 
 // What shoppers do with the one address of a payment.
 func TestVisitsWithoutScript(t *testing.T) {
-	together(t)
+	sharedWorld(t)
 	alongside(t, []spec{
 		{"a double click pays once", aDoubleClickPaysOnce},
 		{"the same address in two tabs pays once, whichever card is typed where", theSameAddressInTwoTabsPaysOnceWhicheverCardIsTypedWhere},
@@ -98,7 +98,7 @@ func TestVisitsWithoutScript(t *testing.T) {
 }
 
 func aDoubleClickPaysOnce(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	rows := [][2]string{}
 	for _, account := range bothGateways {
 		for _, number := range []string{noThreeDS, challenged, oldThreeDS} {
@@ -120,7 +120,7 @@ func aDoubleClickPaysOnce(t *testing.T) {
 }
 
 func theSameAddressInTwoTabsPaysOnceWhicheverCardIsTypedWhere(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	alongside(t, bothGateways, itself, func(t *testing.T, account string) {
 		b, made := w.visits(t, account, nil)
 		other := b.tab()
@@ -136,7 +136,7 @@ func theSameAddressInTwoTabsPaysOnceWhicheverCardIsTypedWhere(t *testing.T) {
 }
 
 func twoTabsPressPayAtOnceAHundredTimes(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	for n := range 100 {
 		b, made := w.visits(t, bothGateways[n%2], nil)
 		other := b.tab()
@@ -154,7 +154,7 @@ func twoTabsPressPayAtOnceAHundredTimes(t *testing.T) {
 }
 
 func theSameLinkInASecondBrowser(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	t.Run("may pay, and pays once", func(t *testing.T) {
 		b, made := w.visits(t, "rbs", nil)
 		stranger := newWalker(t, w)
@@ -198,7 +198,7 @@ func theSameLinkInASecondBrowser(t *testing.T) {
 }
 
 func reloadingThePostAtEveryStepPaysOnce(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	alongside(t, bothGateways, itself, func(t *testing.T, account string) {
 		b, made := w.visits(t, account, nil)
 		post := b.fill(challenged, "123")
@@ -232,7 +232,7 @@ func reloadingThePostAtEveryStepPaysOnce(t *testing.T) {
 }
 
 func backAfterSuccessAndPayAgain(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	alongside(t, operators, func(a abilities) string { return a.account }, func(t *testing.T, a abilities) {
 		b, made := w.visits(t, a.account, map[string]any{"currency": a.currency})
 		page := b.document
@@ -250,7 +250,7 @@ func backAfterSuccessAndPayAgain(t *testing.T) {
 }
 
 func aChallengeIsPostedByItselfOnceOnly(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	b, made := w.visits(t, "rbs", nil)
 	b.pay(onBankPage, "123")
 	for b.kind() == methodPage || b.kind() == waitPage {
@@ -274,7 +274,7 @@ func aChallengeIsPostedByItselfOnceOnly(t *testing.T) {
 }
 
 func whatIsWrongIsSaidBesideTheField(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	b, made := w.visits(t, "rbs", nil)
 	for _, c := range []struct{ field, value, says string }{
 		{"number", "", "Enter the card number"},
@@ -335,7 +335,7 @@ func whatIsWrongIsSaidBesideTheField(t *testing.T) {
 }
 
 func fieldsThatTheShopperInventsAreIgnored(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	alongside(t, bothGateways, itself, func(t *testing.T, account string) {
 		victim := w.create(t, account, nil)
 		b, made := w.visits(t, account, nil)
@@ -356,7 +356,7 @@ func fieldsThatTheShopperInventsAreIgnored(t *testing.T) {
 }
 
 func aPostThatAnotherSiteMadeIsRefusedCalmly(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	b, made := w.visits(t, "rbs", nil)
 	forged := b.fill(noThreeDS, "123")
 	elsewhere, err := url.Parse(w.Sandbox + "/evil")
@@ -399,7 +399,7 @@ func aPostThatAnotherSiteMadeIsRefusedCalmly(t *testing.T) {
 }
 
 func aBrowserThatLostItsCookieIsAskedAgainAndPays(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	b, made := w.visits(t, "rbs", nil)
 	r := b.fill(noThreeDS, "123")
 	b.jar.mu.Lock()
@@ -414,7 +414,7 @@ func aBrowserThatLostItsCookieIsAskedAgainAndPays(t *testing.T) {
 }
 
 func cancelEndsTheSessionForEveryTab(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	b, made := w.visits(t, "payneteasy", nil)
 	other := b.tab()
 	other.open(made.URL)
@@ -437,7 +437,7 @@ func cancelEndsTheSessionForEveryTab(t *testing.T) {
 }
 
 func aPaymentUnderWayCannotBeCancelled(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	b, made := w.visits(t, "rbs", nil)
 	cancel := formOf(b.document, b.doc.Find("form.cancel"), "")
 	b.pay(onBankPage, "123")
@@ -478,7 +478,7 @@ func aSessionExpiresByTheClockAndItsFormTakesNothingAnyMore(t *testing.T) {
 }
 
 func fiveDeclinesUseTheTriesUp(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	alongside(t, bothGateways, itself, func(t *testing.T, account string) {
 		b, made := w.visits(t, account, nil)
 		var form hop
@@ -514,7 +514,7 @@ func fiveDeclinesUseTheTriesUp(t *testing.T) {
 }
 
 func aDeclineIsFollowedByAPaymentWithAnotherCard(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	alongside(t, bothGateways, itself, func(t *testing.T, account string) {
 		b, made := w.visits(t, account, nil)
 		b.pay(challengeLost, "123")
@@ -530,7 +530,7 @@ func aDeclineIsFollowedByAPaymentWithAnotherCard(t *testing.T) {
 }
 
 func theLanguageThatTheShopperChoosesStays(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	b, made := w.visits(t, "rbs", nil)
 	lang := func(want string) {
 		t.Helper()
@@ -562,7 +562,7 @@ func theLanguageThatTheShopperChoosesStays(t *testing.T) {
 }
 
 func anUnknownPaymentIsACalmPage(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	b := newWalker(t, w)
 	for _, path := range []string{"/pay/cs_unknown", "/pay/cs_unknown?lang=ru", "/pay/cs_unknown/frame/1/0", "/pay/cs_unknown/page/1", "/pay/..%2f..%2fetc", "/nothing", "/pay/" + strings.Repeat("x", 5000)} {
 		b.expect(hop{method: http.MethodGet, to: w.Front + path}, http.StatusNotFound)
@@ -574,7 +574,7 @@ func anUnknownPaymentIsACalmPage(t *testing.T) {
 }
 
 func otherMethodsChangeNothing(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	b, made := w.visits(t, "rbs", nil)
 	b.pay(onBankPage, "123")
 	for b.kind() == methodPage || b.kind() == waitPage {
@@ -606,7 +606,7 @@ func otherMethodsChangeNothing(t *testing.T) {
 }
 
 func anOrderIsNotPaidInTwoSessions(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	b, made := w.visits(t, "rbs", nil)
 	refused := func(when string) {
 		t.Helper()
@@ -646,7 +646,7 @@ func anOrderIsNotPaidInTwoSessions(t *testing.T) {
 }
 
 func lookingAtAPageCostsNoGatewayCall(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	b, made := w.visits(t, "payneteasy", nil)
 	b.pay(onBankPage, "123")
 	for b.kind() == methodPage || b.kind() == waitPage {
@@ -665,7 +665,7 @@ func lookingAtAPageCostsNoGatewayCall(t *testing.T) {
 	b.sees(cardForm, saysNotYou)
 }
 
-// The gateway says what cannot be true of our payment: nothing of it is believed, and nobody pays again.
+// An inquiry that contradicts our payment is not applied, and the shopper cannot pay again.
 func whatTheGatewaySaysOfAnotherPaymentIsHeldNotPaid(t *testing.T) {
 	type lie struct {
 		account, call string
@@ -784,7 +784,7 @@ func aLateApprovalIsReportedAsPaidLate(t *testing.T) {
 // People type into the wrong field; what looks like a card number is shown to nobody, not even back to them.
 func TestANumberTypedIntoAnotherFieldIsNotShownAgain(t *testing.T) {
 	const typed = "4000019900020001"
-	b, _ := together(t).visits(t, "rbs", nil)
+	b, _ := sharedWorld(t).visits(t, "rbs", nil)
 	r := b.fill("4000019900050008", "123")
 	r.form.Set("name", typed)
 	r.form.Set("expiry", typed)

@@ -307,7 +307,7 @@ func settled(t testing.TB, w *world, id, orderID string) sessionView {
 	return s
 }
 
-// history checks the events of a session: 1 to n, each attempt's end told once, and the last word is the session's.
+// history checks the events of a session: 1 to n, each attempt's end in one event, and the last event has the session's status.
 func history(t testing.TB, w *world, s sessionView) {
 	t.Helper()
 	paid, started, ended := 0, 0, 0
@@ -337,7 +337,7 @@ func history(t testing.TB, w *world, s sessionView) {
 	}
 }
 
-// calm fails where the shopper was shown an error of ours.
+// calm fails if the shopper was shown an error page.
 func (v *visitor) calm(t testing.TB) {
 	t.Helper()
 	v.mu.Lock()

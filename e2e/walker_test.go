@@ -658,10 +658,10 @@ type spec struct {
 
 func itself(name string) string { return name }
 
-func TestTheTableWithoutScript(t *testing.T) {
+func TestEveryScenarioWithoutScript(t *testing.T) {
 	rows := scenarios()
 	slices.SortStableFunc(rows, func(a, b scenario) int { return int(b.rank() - a.rank()) })
-	shared := together(t)
+	shared := sharedWorld(t)
 	alongside(t, rows, func(s scenario) string { return s.name }, func(t *testing.T, s scenario) {
 		w := shared
 		if s.visit.lost > 0 {

@@ -67,7 +67,7 @@ func (w *world) savedCards(t testing.TB, account, customer string) []savedCardVi
 
 // A card is saved with a payment, offered to its customer, paid with on the page and by the merchant, and forgotten.
 func TestASavedCardFromItsFirstPaymentToItsEnd(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	for _, a := range operators {
 		if a.account == "sber" { // its customers log in: TestTheBindingsOfACustomerWhoLoggedIn
 			continue
@@ -153,7 +153,7 @@ func phoneOf() string { return fmt.Sprintf("+7 917 %07d", orders.Add(1)*100+1) }
 
 // At Sber a customer logs in by phone and code before anything is offered, and pays with a binding of theirs.
 func TestTheBindingsOfACustomerWhoLoggedIn(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	phone := phoneOf()
 	b, s := w.loggedIn(t, phone, map[string]any{"save_card": true, "fee": 5000})
 	if b.kind() != cardForm {
@@ -203,8 +203,8 @@ func (b *walker) app(link string, fill url.Values) {
 	app.goTo(r)
 }
 
-func TestMobileCashiersWaysToPayWithoutACardHere(t *testing.T) {
-	w := together(t)
+func TestMobileCashierPaymentsByQRSberPayAndHostedForm(t *testing.T) {
+	w := sharedWorld(t)
 	link := func(b *walker) string {
 		b.t.Helper()
 		to := b.doc.Find("a.button").First().AttrOr("href", "")
@@ -262,7 +262,7 @@ func TestMobileCashiersWaysToPayWithoutACardHere(t *testing.T) {
 
 // The gateway's own page takes the card; the shopper goes there and comes back.
 func TestOnTheGatewaysOwnPage(t *testing.T) {
-	w := together(t)
+	w := sharedWorld(t)
 	for _, a := range operators {
 		if !slices.Contains(w.capabilities(t, a.account), "pay_hosted") {
 			continue
@@ -302,8 +302,8 @@ func TestOnTheGatewaysOwnPage(t *testing.T) {
 }
 
 // Money goes out by the API alone: to a card, to a phone's bank account, back to the card of a payment.
-func TestMoneyIsSentOut(t *testing.T) {
-	w := together(t)
+func TestPayoutsAreSent(t *testing.T) {
+	w := sharedWorld(t)
 	var banks struct {
 		Data []struct{ ID, Name string } `json:"data"`
 	}
@@ -338,8 +338,8 @@ func TestMoneyIsSentOut(t *testing.T) {
 }
 
 // What the gateway remembers is listed with our references; where customers log in, it is each one's own list.
-func TestTheGatewaysOwnList(t *testing.T) {
-	w := together(t)
+func TestTheGatewaysHistory(t *testing.T) {
+	w := sharedWorld(t)
 	for _, a := range operators {
 		if !slices.Contains(w.capabilities(t, a.account), "history") {
 			continue
@@ -378,8 +378,8 @@ func TestTheGatewaysOwnList(t *testing.T) {
 }
 
 // What a gateway calls back about is proved genuine, taken, and asked about.
-func TestCallbacksOfEveryGatewayAreTaken(t *testing.T) {
-	w := together(t)
+func TestCallbacksOfEveryGatewayAreAccepted(t *testing.T) {
+	w := sharedWorld(t)
 	for _, a := range operators {
 		calls := slices.Contains(w.capabilities(t, a.account), "callbacks")
 		if calls == (a.account == "sber") {

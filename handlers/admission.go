@@ -9,7 +9,7 @@ import (
 	"tollgate/session"
 )
 
-// admission lets a request of the merchant's API in, and gives what is known of it then to whatever answers it.
+// admission authenticates requests of the merchant API and puts merchant, key, claim and session into their context.
 type admission struct{ Options }
 
 type (

@@ -15,7 +15,7 @@ import (
 	"tollgate/session"
 )
 
-// api is the merchant's side: the operations of the contract. Refusals are errors, which errors.go tells.
+// api implements the operations of the contract. Refusals are errors, which errors.go turns into problems.
 type api struct {
 	sessionAPI
 	operationAPI
@@ -37,25 +37,25 @@ func newAPI(o Options) api {
 
 var _ StrictServerInterface = api{}
 
-// under registers the contract's routes, whose paths are whole, in the group of their common prefix.
-type under struct {
+// contractRoutes registers the contract's routes, whose paths are whole, in the group of their common prefix.
+type contractRoutes struct {
 	*echo.Group
 	prefix string
 }
 
-func (u under) GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
+func (u contractRoutes) GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
 	return u.Group.GET(strings.TrimPrefix(path, u.prefix), h, m...)
 }
 
-func (u under) POST(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
+func (u contractRoutes) POST(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
 	return u.Group.POST(strings.TrimPrefix(path, u.prefix), h, m...)
 }
 
-func (u under) PATCH(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
+func (u contractRoutes) PATCH(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
 	return u.Group.PATCH(strings.TrimPrefix(path, u.prefix), h, m...)
 }
 
-func (u under) DELETE(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
+func (u contractRoutes) DELETE(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
 	return u.Group.DELETE(strings.TrimPrefix(path, u.prefix), h, m...)
 }
 
@@ -64,7 +64,7 @@ func (u under) DELETE(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc)
 // that can do without.
 type strictJSON struct{}
 
-// Bind is errBadJSON, or *invalid where a member is at fault.
+// Bind fails with errBadJSON, or with *invalidRequest where a member is at fault.
 func (strictJSON) Bind(v any, c echo.Context) error {
 	body, err := io.ReadAll(c.Request().Body)
 	var he *echo.HTTPError
@@ -91,15 +91,15 @@ func (strictJSON) Bind(v any, c echo.Context) error {
 	if err == nil {
 		return nil
 	}
-	if bad := misfits(body, reflect.TypeOf(v)); len(bad) > 0 {
-		return &invalid{bad}
+	if bad := typeErrors(body, reflect.TypeOf(v)); len(bad) > 0 {
+		return &invalidRequest{bad}
 	}
 	return errBadJSON
 }
 
-// pointed says of a parameter that cannot be read what is said of any field; generated code knows it as a 400. A number in
-// the path that is none finds nothing.
-func pointed(next echo.HandlerFunc) echo.HandlerFunc {
+// parameterErrors answers a query parameter that cannot be parsed as a field error (the generated code would answer a plain
+// 400), and a path parameter that cannot be parsed as not found.
+func parameterErrors(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		err := next(c)
 		he, ok := errors.AsType[*echo.HTTPError](err)
@@ -114,7 +114,7 @@ func pointed(next echo.HandlerFunc) echo.HandlerFunc {
 		if slices.Contains(c.ParamNames(), name) {
 			return session.ErrNotFound
 		}
-		return faulty(name, "must be a whole number") // all others are text
+		return fieldError(name, "must be a whole number") // all others are text
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // bank takes what comes back from banks and gateways: across sites, without cookies, in odd encodings, late, twice,
-// forged. It answers everybody the same calm way and sets no cookie.
+// forged. Every sender gets the same answer, and no cookie is set.
 type bank struct{ Options }
 
 // notify is the end of a 3DS Method, inside our hidden frame. Unknown tokens get the same page: no oracle.
@@ -31,7 +31,7 @@ func (b bank) notify(c echo.Context) error {
 		switch {
 		case err == nil:
 			id = page.Session
-		case quiet(err):
+		case expected(err):
 			b.Log.Info("method notification changed nothing", "reason", err)
 		default:
 			return err
@@ -68,13 +68,13 @@ func (b bank) returned(c echo.Context) error {
 	switch {
 	case errors.Is(err, session.ErrNotFound):
 		return err
-	case err != nil && !quiet(err):
+	case err != nil && !expected(err):
 		return err
 	case err != nil:
 		b.Log.Info("return changed nothing", "reason", err)
 	}
 	if page.Taken || page.Asked { // most answers come within a moment: then the first page the shopper sees is the end
-		if err := b.settle(r.Context(), page); err != nil {
+		if err := b.waitAfterReturn(r.Context(), page); err != nil {
 			return err
 		}
 	}
@@ -89,11 +89,11 @@ func (b bank) returned(c echo.Context) error {
 			T: b.Texts.For(r.Header.Get("Accept-Language")), Nonce: n, PayURL: payPath(page.Session),
 		}))
 	}
-	return back(c, page.Session)
+	return redirectToPay(c, page.Session)
 }
 
-// settle waits a moment for what comes of a return.
-func (b bank) settle(ctx context.Context, page flow.Page) error {
+// waitAfterReturn waits up to session.SubmitWait for the result of a return.
+func (b bank) waitAfterReturn(ctx context.Context, page flow.Page) error {
 	s, err := b.Store.Load(ctx, page.Session)
 	if err != nil {
 		return err
@@ -108,12 +108,12 @@ func (b bank) settle(ctx context.Context, page flow.Page) error {
 	return err
 }
 
-// quiet are the errors that change nothing and are nobody's fault but the sender's.
-func quiet(err error) bool {
+// expected tells whether an error is the sender's alone (unknown, contradicting or outdated): nothing was changed.
+func expected(err error) bool {
 	return errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrContradicts) || errors.Is(err, session.ErrStale)
 }
 
-// callback is a gateway speaking to the server: proved, it is stored before it is answered.
+// callback receives a gateway's server-to-server callback. An authentic one is stored before it is answered.
 func (b bank) callback(c echo.Context) error {
 	r := c.Request()
 	r.Body = http.MaxBytesReader(c.Response(), r.Body, 64<<10)

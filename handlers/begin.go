@@ -22,7 +22,7 @@ func (p pay) newCard(c echo.Context) error {
 		return err
 	}
 	if s.Live() != nil || s.Status() != session.StatusOpen {
-		return back(c, s.ID)
+		return redirectToPay(c, s.ID)
 	}
 	return p.page(c, s, form{newCard: true})
 }
@@ -34,13 +34,13 @@ func (p pay) customer(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !free(s) {
-		return back(c, s.ID)
+	if !canBecomeCustomer(s) {
+		return redirectToPay(c, s.ID)
 	}
 	ctx := c.Request().Context()
 	if !p.Browsers.Proves(ctx, c.FormValue("csrf")) {
 		if p.Flow.Logins.Needed(s) {
-			return back(c, s.ID)
+			return redirectToPay(c, s.ID)
 		}
 		return p.page(c, s, form{stale: true, newCard: true})
 	}
@@ -51,7 +51,7 @@ func (p pay) customer(c echo.Context) error {
 	if _, err := p.Flow.Open(ctx, s.ID, id); err != nil {
 		return err
 	}
-	return back(c, s.ID)
+	return redirectToPay(c, s.ID)
 }
 
 // saved takes the choice of a saved card.
@@ -65,11 +65,11 @@ func (p pay) saved(c echo.Context) error {
 		return c.Redirect(http.StatusSeeOther, payPath(s.ID)+"/new")
 	}
 	if s.Live() != nil || s.Status() != session.StatusOpen || p.Flow.Logins.Needed(s) {
-		return back(c, s.ID)
+		return redirectToPay(c, s.ID)
 	}
 	cards, err := p.savedCards(c, s)
 	if errors.Is(err, wallet.ErrLogin) {
-		return back(c, s.ID)
+		return redirectToPay(c, s.ID)
 	}
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func (p pay) saved(c echo.Context) error {
 		}
 		in, f := flow.Submission{Kind: "saved_card", Saved: &one}, form{chosen: chosen}
 		if p.Flow.Accounts[s.Account].AsksCode() {
-			in.Card.Code, err = card.ParseCode(cut(c.FormValue("cvc"), 10))
+			in.Card.Code, err = card.ParseCode(truncate(c.FormValue("cvc"), 10))
 			f.errors.CVC = cardError(err)
 		}
 		f.errors.To = target(c, s, &in)
@@ -90,7 +90,7 @@ func (p pay) saved(c echo.Context) error {
 		p.browser(c, &in)
 		return p.submitted(c, s, p.Flow.Submit(c.Request().Context(), s.ID, in))
 	}
-	return back(c, s.ID)
+	return redirectToPay(c, s.ID)
 }
 
 // target reads the card that a transfer goes to, where the page asks for it.
@@ -98,7 +98,7 @@ func target(c echo.Context, s *session.Session, in *flow.Submission) templates.C
 	if !s.AsksTarget() {
 		return ""
 	}
-	number, err := card.ParseNumber(cut(c.FormValue("to_number"), 40))
+	number, err := card.ParseNumber(truncate(c.FormValue("to_number"), 40))
 	switch {
 	case errors.Is(err, card.ErrNumberMissing):
 		return templates.ToMissing
@@ -119,13 +119,13 @@ func (p pay) start(c echo.Context) error {
 	}
 	if s.Live() != nil || s.Status() != session.StatusOpen || p.Flow.Logins.Needed(s) ||
 		s.Method == "card" || s.Method == "saved_card" {
-		return back(c, s.ID)
+		return redirectToPay(c, s.ID)
 	}
 	in := flow.Submission{Kind: s.Method, Phone: digitsOf(s.Customer.Phone)}
 	if s.Method == "sberpay" && in.Phone == "" {
 		phone, wrong := readPhone(c.FormValue("phone"))
 		if wrong != "" {
-			return p.page(c, s, form{phone: shownAgain(c.FormValue("phone"), 24), login: wrong})
+			return p.page(c, s, form{phone: redisplay(c.FormValue("phone"), 24), login: wrong})
 		}
 		in.Phone = phone
 	}
@@ -169,15 +169,15 @@ func (p pay) phone(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !p.logsIn(s) {
-		return back(c, s.ID)
+	if !p.needsLogin(s) {
+		return redirectToPay(c, s.ID)
 	}
-	typed := shownAgain(c.FormValue("phone"), 24)
+	typed := redisplay(c.FormValue("phone"), 24)
 	phone, wrong := readPhone(c.FormValue("phone"))
 	if wrong != "" {
 		return p.page(c, s, form{phone: typed, login: wrong})
 	}
-	return p.send(c, s, typed, phone)
+	return p.sendCode(c, s, typed, phone)
 }
 
 // otherPhone takes the shopper from the code back to the phone.
@@ -189,7 +189,7 @@ func (p pay) otherPhone(c echo.Context) error {
 	if err := p.Flow.Logins.OtherPhone(c.Request().Context(), c.Param("session"), browser); err != nil {
 		return err
 	}
-	return back(c, c.Param("session"))
+	return redirectToPay(c, c.Param("session"))
 }
 
 func (p pay) codeAgain(c echo.Context) error {
@@ -201,21 +201,21 @@ func (p pay) codeAgain(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !p.logsIn(s) || s.Login == nil || s.Login.Challenge == "" || s.Login.Browser != browser {
-		return back(c, s.ID)
+	if !p.needsLogin(s) || s.Login == nil || s.Login.Challenge == "" || s.Login.Browser != browser {
+		return redirectToPay(c, s.ID)
 	}
-	return p.send(c, s, "", s.Login.Phone)
+	return p.sendCode(c, s, "", s.Login.Phone)
 }
 
-// send has a code sent to the phone; typed is as it was typed, "" where another code was asked for.
-func (p pay) send(c echo.Context, s *session.Session, typed, phone string) error {
+// sendCode has a code sent to the phone; typed is as it was typed, "" where another code was asked for.
+func (p pay) sendCode(c echo.Context, s *session.Session, typed, phone string) error {
 	browser, err := p.Browsers.ID(c.Request().Context())
 	if err != nil {
 		return err
 	}
 	switch err = p.Flow.Logins.Phone(c.Request().Context(), s.ID, browser, phone); {
 	case err == nil, errors.Is(err, session.ErrStale), errors.Is(err, session.ErrEnded):
-		return back(c, s.ID)
+		return redirectToPay(c, s.ID)
 	case errors.Is(err, providers.ErrNoCustomer):
 		return p.loginAgain(c, form{phone: typed, login: templates.PhoneUnknown})
 	case errors.Is(err, session.ErrTooMany):
@@ -226,7 +226,7 @@ func (p pay) send(c echo.Context, s *session.Session, typed, phone string) error
 		if typed != "" && !s.CodesUsedUp() && s.Login.Customer != "" {
 			return p.page(c, s, form{phone: typed, login: templates.PhoneMany})
 		}
-		return back(c, s.ID) // the page says so
+		return redirectToPay(c, s.ID) // the page says so
 	case unanswered(err) && typed != "":
 		return p.loginAgain(c, form{phone: typed, login: templates.PhoneDown})
 	case unanswered(err):
@@ -241,8 +241,8 @@ func (p pay) loginAgain(c echo.Context, f form) error {
 	if err != nil {
 		return err
 	}
-	if !p.logsIn(s) {
-		return back(c, s.ID)
+	if !p.needsLogin(s) {
+		return redirectToPay(c, s.ID)
 	}
 	return p.page(c, s, f)
 }
@@ -258,10 +258,10 @@ func (p pay) code(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !p.logsIn(s) {
-		return back(c, s.ID)
+	if !p.needsLogin(s) {
+		return redirectToPay(c, s.ID)
 	}
-	code := digitsOf(cut(c.FormValue("code"), 12))
+	code := digitsOf(truncate(c.FormValue("code"), 12))
 	if code == "" {
 		return p.page(c, s, form{login: templates.CodeMissing})
 	}
@@ -278,7 +278,7 @@ func (p pay) code(c echo.Context) error {
 	case unanswered(err):
 		return p.loginAgain(c, form{login: templates.CodeDown})
 	case err == nil, errors.Is(err, session.ErrStale):
-		return back(c, s.ID)
+		return redirectToPay(c, s.ID)
 	}
 	return err
 }

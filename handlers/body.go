@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// misfits tells everything in a body that its type has no place for; nothing where it is no JSON.
-func misfits(body []byte, t reflect.Type) []FieldError {
+// typeErrors lists the members of a body that its type does not allow; empty where the body is no JSON.
+func typeErrors(body []byte, t reflect.Type) []FieldError {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	var value any
@@ -21,10 +21,10 @@ func misfits(body []byte, t reflect.Type) []FieldError {
 	if _, object := value.(map[string]any); !object {
 		return nil
 	}
-	return misfitsAt("", value, t)
+	return typeErrorsAt("", value, t)
 }
 
-func misfitsAt(at string, value any, t reflect.Type) (bad []FieldError) {
+func typeErrorsAt(at string, value any, t reflect.Type) (bad []FieldError) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -36,7 +36,7 @@ func misfitsAt(at string, value any, t reflect.Type) (bad []FieldError) {
 		for _, name := range slices.Sorted(maps.Keys(members)) {
 			pointer := at + "/" + pointerName(name)
 			if of := memberType(t, name); of != nil {
-				bad = append(bad, misfitsAt(pointer, members[name], of)...)
+				bad = append(bad, typeErrorsAt(pointer, members[name], of)...)
 			} else {
 				bad = append(bad, FieldError{Pointer: pointer, Detail: "is not known"})
 			}
@@ -45,7 +45,7 @@ func misfitsAt(at string, value any, t reflect.Type) (bad []FieldError) {
 		items, list := value.([]any)
 		fits, must = fits || list, "must be a list"
 		for i, item := range items {
-			bad = append(bad, misfitsAt(at+"/"+strconv.Itoa(i), item, t.Elem())...)
+			bad = append(bad, typeErrorsAt(at+"/"+strconv.Itoa(i), item, t.Elem())...)
 		}
 	case reflect.String:
 		_, text := value.(string)

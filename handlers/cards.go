@@ -36,7 +36,7 @@ func (a cardAPI) IssueVirtualCard(ctx context.Context, r IssueVirtualCardRequest
 		return nil, err
 	}
 	if len(bad) > 0 {
-		return nil, &invalid{bad}
+		return nil, &invalidRequest{bad}
 	}
 	made, err := a.Wallet.IssueVirtualCard(ctx, o)
 	return IssueVirtualCard201JSONResponse(savedCardOf(made)), err
@@ -70,11 +70,11 @@ func (a cardAPI) RegisterCard(ctx context.Context, r RegisterCardRequestObject) 
 		check("email", "must be an e-mail address", checkEmail(in.Email))
 	}
 	if len(bad) > 0 {
-		return nil, &invalid{bad}
+		return nil, &invalidRequest{bad}
 	}
 	made, err := a.Wallet.RegisterCard(ctx, o, c, providers.Customer{Email: in.Email})
 	if refusal, ok := errors.AsType[*providers.Refusal](err); ok && refusal.Field == "card" {
-		err = faulty("card/number", refusal.Text)
+		err = fieldError("card/number", refusal.Text)
 	}
 	return RegisterCard201JSONResponse(savedCardOf(made)), err
 }
@@ -95,7 +95,7 @@ func (a cardAPI) ListSavedCards(ctx context.Context, r ListSavedCardsRequestObje
 // RenameSavedCard is PATCH /v1/cards/{card}.
 func (a cardAPI) RenameSavedCard(ctx context.Context, r RenameSavedCardRequestObject) (RenameSavedCardResponseObject, error) {
 	if n := len([]rune(r.Body.Name)); n < 1 || n > 64 {
-		return nil, faulty("name", "must be 1 to 64 characters")
+		return nil, fieldError("name", "must be 1 to 64 characters")
 	}
 	m := merchantOf(ctx).ID
 	if err := a.Wallet.Rename(ctx, m, r.Card, r.Body.Name); err != nil {

@@ -21,51 +21,51 @@ import (
 	"tollgate/session"
 )
 
-// desk is a gateway that makes cards, as a test wants it.
-type desk struct {
-	able
+// cardGateway is a gateway that makes cards, as a test wants it.
+type cardGateway struct {
+	fullGateway
 	err   error
 	calls int
 }
 
-func (d *desk) RegisterCard(ctx context.Context, o providers.Owner, reference string, c card.Card, p providers.Payment) (providers.SavedCard, error) {
+func (d *cardGateway) RegisterCard(ctx context.Context, o providers.Owner, reference string, c card.Card, p providers.Payment) (providers.SavedCard, error) {
 	d.calls++
-	made, _ := d.able.RegisterCard(ctx, o, reference, c, p)
+	made, _ := d.fullGateway.RegisterCard(ctx, o, reference, c, p)
 	return made, d.err
 }
 
-func (d *desk) IssueVirtualCard(ctx context.Context, o providers.Owner, reference string) (providers.SavedCard, error) {
+func (d *cardGateway) IssueVirtualCard(ctx context.Context, o providers.Owner, reference string) (providers.SavedCard, error) {
 	d.calls++
-	made, _ := d.able.IssueVirtualCard(ctx, o, reference)
+	made, _ := d.fullGateway.IssueVirtualCard(ctx, o, reference)
 	return made, d.err
 }
 
-func withDesk(t *testing.T, at sqlstore.Options) (*machine, *desk) {
-	d := &desk{}
-	m := boot(t, &clock.Clock{}, at, tune{provider: func(g *gateway) providers.Provider { d.able = able{g}; return d }})
+func bootWithCardGateway(t *testing.T, at sqlstore.Options) (*machine, *cardGateway) {
+	d := &cardGateway{}
+	m := boot(t, &clock.Clock{}, at, tune{provider: func(g *gateway) providers.Provider { d.fullGateway = fullGateway{g}; return d }})
 	return m, d
 }
 
-func registration(reference, number string) string {
+func registrationBody(reference, number string) string {
 	return `{"account":"acc","reference":"` + reference + `","card":{"number":"` + number + `","expiry":"12/30","cvc":"739","name":"A B"}}`
 }
 
-func virtual(customer, reference string) string {
+func virtualCardBody(customer, reference string) string {
 	return `{"account":"acc","customer":"` + customer + `","reference":"` + reference + `"}`
 }
 
-func TestACardIsMadeOnceUnderItsReference(t *testing.T) {
+func TestACardOrderIsMadeOncePerReference(t *testing.T) {
 	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
-		m, d := withDesk(t, at)
-		first := m.call(http.MethodPost, "/v1/customers/c-1/cards", registration("one", "4000019900020720"))
+		m, d := bootWithCardGateway(t, at)
+		first := m.call(http.MethodPost, "/v1/customers/c-1/cards", registrationBody("one", "4000019900020720"))
 		first.is(http.StatusCreated, "")
-		m.call(http.MethodPost, "/v1/customers/c-1/cards", registration("one", "4000019900020720")).same(first)
-		made := m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "two"))
+		m.call(http.MethodPost, "/v1/customers/c-1/cards", registrationBody("one", "4000019900020720")).same(first)
+		made := m.call(http.MethodPost, "/v1/virtual_cards", virtualCardBody("c-1", "two"))
 		made.is(http.StatusCreated, "")
-		m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "two")).same(made)
+		m.call(http.MethodPost, "/v1/virtual_cards", virtualCardBody("c-1", "two")).same(made)
 		for path, body := range map[string]string{
-			"/v1/customers/c-2/cards": registration("one", "4000019900020720"), "/v1/customers/c-1/cards": registration("one", "4000019900050008"),
-			"/v1/virtual_cards": virtual("c-1", "one"),
+			"/v1/customers/c-2/cards": registrationBody("one", "4000019900020720"), "/v1/customers/c-1/cards": registrationBody("one", "4000019900050008"),
+			"/v1/virtual_cards": virtualCardBody("c-1", "one"),
 		} {
 			m.call(http.MethodPost, path, body).is(http.StatusConflict, "reference-in-use")
 		}
@@ -79,30 +79,30 @@ func TestACardIsMadeOnceUnderItsReference(t *testing.T) {
 			}
 		}
 		m.call(http.MethodDelete, "/v1/cards/"+made.field("id"), "").is(http.StatusNoContent, "")
-		m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "two")).is(http.StatusConflict, "reference-in-use")
+		m.call(http.MethodPost, "/v1/virtual_cards", virtualCardBody("c-1", "two")).is(http.StatusConflict, "reference-in-use")
 	})
 }
 
-func TestWhatIsNotKnownOfACardIsNotAskedAgain(t *testing.T) {
-	m, d := withDesk(t, sqlstore.Options{Dir: t.TempDir()})
+func TestACardOrderWhoseOutcomeIsUnknownIsNotRequestedAgain(t *testing.T) {
+	m, d := bootWithCardGateway(t, sqlstore.Options{Dir: t.TempDir()})
 	d.err = &providers.Failure{Op: "vcard/create", Err: context.DeadlineExceeded}
-	m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "one"), keyHeader, "k").is(http.StatusServiceUnavailable, "unavailable")
+	m.call(http.MethodPost, "/v1/virtual_cards", virtualCardBody("c-1", "one"), keyHeader, "k").is(http.StatusServiceUnavailable, "unavailable")
 	d.err = nil
-	m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "one"), keyHeader, "k").is(http.StatusConflict, "outcome-unknown")
+	m.call(http.MethodPost, "/v1/virtual_cards", virtualCardBody("c-1", "one"), keyHeader, "k").is(http.StatusConflict, "outcome-unknown")
 	if d.calls != 1 {
 		t.Errorf("asked %d times", d.calls)
 	}
-	m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "another"), keyHeader, "k2").is(http.StatusCreated, "")
+	m.call(http.MethodPost, "/v1/virtual_cards", virtualCardBody("c-1", "another"), keyHeader, "k2").is(http.StatusCreated, "")
 }
 
-func TestAProcessThatDiedOverACardLeavesItUnknown(t *testing.T) {
+func TestACardOrderIsUnknownAfterItsProcessDied(t *testing.T) {
 	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
-		m, d := withDesk(t, at)
+		m, d := bootWithCardGateway(t, at)
 		order := wallet.CardOrder{Merchant: "shop", Account: "acc", Customer: "c-1", Reference: "one", Kind: wallet.VirtualCard, CreatedAt: m.clock.Now()}
 		if earlier, err := m.store.AddCardOrder(t.Context(), order); err != nil || earlier != nil {
 			t.Fatal(earlier, err)
 		}
-		m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "one")).is(http.StatusConflict, "outcome-unknown")
+		m.call(http.MethodPost, "/v1/virtual_cards", virtualCardBody("c-1", "one")).is(http.StatusConflict, "outcome-unknown")
 		if d.calls != 0 {
 			t.Error("the gateway was asked")
 		}
@@ -111,13 +111,13 @@ func TestAProcessThatDiedOverACardLeavesItUnknown(t *testing.T) {
 
 func TestACrashBeforeTheAnswerWasStoredMakesNoSecondCardOrInvoice(t *testing.T) {
 	scenario(t, func(t *testing.T, at sqlstore.Options, many bool) {
-		c, d := &clock.Clock{}, &desk{}
-		gate := func(g *gateway) providers.Provider { d.able = able{g}; return d }
+		c, d := &clock.Clock{}, &cardGateway{}
+		gate := func(g *gateway) providers.Provider { d.fullGateway = fullGateway{g}; return d }
 		dies := (&killed{}).tune()
 		dies.provider = gate
 		dying := boot(t, c, at, dies)
 		calls := [][2]string{
-			{"/v1/customers/c-1/cards", registration("one", "4000019900020720")}, {"/v1/virtual_cards", virtual("c-1", "two")}, {"/v1/invoices", invoice("acc", "three")},
+			{"/v1/customers/c-1/cards", registrationBody("one", "4000019900020720")}, {"/v1/virtual_cards", virtualCardBody("c-1", "two")}, {"/v1/invoices", invoice("acc", "three")},
 		}
 		made := map[string]string{}
 		for i, call := range calls {
@@ -141,8 +141,8 @@ func TestACrashBeforeTheAnswerWasStoredMakesNoSecondCardOrInvoice(t *testing.T) 
 	})
 }
 
-func TestWhereNoCardWasMadeTheReferenceIsFree(t *testing.T) {
-	m, d := withDesk(t, sqlstore.Options{Dir: t.TempDir()})
+func TestAReferenceIsReusableWhereNoCardWasMade(t *testing.T) {
+	m, d := bootWithCardGateway(t, sqlstore.Options{Dir: t.TempDir()})
 	for _, c := range []struct {
 		err     error
 		code    int
@@ -153,19 +153,19 @@ func TestWhereNoCardWasMadeTheReferenceIsFree(t *testing.T) {
 		{&providers.Failure{Op: "registrations", Err: providers.ErrCredential}, http.StatusConflict, "login-needed"},
 	} {
 		d.err = c.err
-		got := m.call(http.MethodPost, "/v1/customers/c-1/cards", registration("one", "4000019900020720"))
+		got := m.call(http.MethodPost, "/v1/customers/c-1/cards", registrationBody("one", "4000019900020720"))
 		got.is(c.code, c.problem)
 		if c.problem == "invalid" && !strings.Contains(got.Body.String(), `"pointer":"/card/number"`) {
 			t.Errorf("%s", got.Body)
 		}
 	}
 	d.err = nil
-	m.call(http.MethodPost, "/v1/customers/c-1/cards", registration("one", "4000019900020720")).is(http.StatusCreated, "")
+	m.call(http.MethodPost, "/v1/customers/c-1/cards", registrationBody("one", "4000019900020720")).is(http.StatusCreated, "")
 }
 
 // The number that money is sent to is kept as a mask and a fingerprint: enough to see that two payouts went to one card.
 func TestAPayoutsTargetIsKnownByItsFingerprint(t *testing.T) {
-	m := complete(t, sqlstore.Options{Dir: t.TempDir()})
+	m := bootWithEverything(t, sqlstore.Options{Dir: t.TempDir()})
 	to := func(reference, number string) (last4, fingerprint string) {
 		r := m.call(http.MethodPost, "/v1/payouts", `{"account":"acc","amount":700,"currency":"KZT","reference":"`+reference+`","to":{"card":{"number":"`+number+`"}}}`)
 		r.is(http.StatusCreated, "")
@@ -191,11 +191,11 @@ func TestAPayoutsTargetIsKnownByItsFingerprint(t *testing.T) {
 
 func TestACardsNumberAndCodeAreStoredNowhere(t *testing.T) {
 	dir := t.TempDir()
-	m, d := withDesk(t, sqlstore.Options{Dir: dir})
-	m.call(http.MethodPost, "/v1/customers/c-1/cards", registration("one", "4000019900020720"), keyHeader, "k1").is(http.StatusCreated, "")
+	m, d := bootWithCardGateway(t, sqlstore.Options{Dir: dir})
+	m.call(http.MethodPost, "/v1/customers/c-1/cards", registrationBody("one", "4000019900020720"), keyHeader, "k1").is(http.StatusCreated, "")
 	d.err = &providers.Failure{Op: "registrations", Err: context.DeadlineExceeded}
-	m.call(http.MethodPost, "/v1/customers/c-1/cards", registration("two", "4000019900020720"), keyHeader, "k2").is(http.StatusServiceUnavailable, "")
-	m.call(http.MethodPost, "/v1/customers/c-1/cards", registration("two", "4000 0199 0002 0721"), keyHeader, "k3").is(http.StatusUnprocessableEntity, "invalid")
+	m.call(http.MethodPost, "/v1/customers/c-1/cards", registrationBody("two", "4000019900020720"), keyHeader, "k2").is(http.StatusServiceUnavailable, "")
+	m.call(http.MethodPost, "/v1/customers/c-1/cards", registrationBody("two", "4000 0199 0002 0721"), keyHeader, "k3").is(http.StatusUnprocessableEntity, "invalid")
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -219,7 +219,7 @@ func TestACardsNumberAndCodeAreStoredNowhere(t *testing.T) {
 }
 
 func TestWhatIsWrongWithACardIsNamedByItsPointer(t *testing.T) {
-	m, d := withDesk(t, sqlstore.Options{Dir: t.TempDir()})
+	m, d := bootWithCardGateway(t, sqlstore.Options{Dir: t.TempDir()})
 	got := m.call(http.MethodPost, "/v1/customers/c-1/cards", `{"account":"x","reference":"","email":"x","card":{"number":"1","expiry":"13/30","cvc":"x","name":""}}`)
 	got.is(http.StatusUnprocessableEntity, "invalid")
 	for _, pointer := range []string{"/account", "/reference", "/email", "/card/number", "/card/expiry", "/card/cvc", "/card/name"} {
@@ -231,25 +231,25 @@ func TestWhatIsWrongWithACardIsNamedByItsPointer(t *testing.T) {
 		t.Error("the gateway was asked")
 	}
 	plain := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
-	plain.call(http.MethodPost, "/v1/customers/c-1/cards", registration("one", "4000019900020720")).is(http.StatusUnprocessableEntity, "unsupported")
-	plain.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "one")).is(http.StatusUnprocessableEntity, "unsupported")
+	plain.call(http.MethodPost, "/v1/customers/c-1/cards", registrationBody("one", "4000019900020720")).is(http.StatusUnprocessableEntity, "unsupported")
+	plain.call(http.MethodPost, "/v1/virtual_cards", virtualCardBody("c-1", "one")).is(http.StatusUnprocessableEntity, "unsupported")
 }
 
-// bankDesk is one whose customers log in.
-type bankDesk struct{ *desk }
+// bankCardGateway is one whose customers log in.
+type bankCardGateway struct{ *cardGateway }
 
-func (bankDesk) FindCustomer(context.Context, string) (string, error) { return "c-1", nil }
-func (bankDesk) SendCode(context.Context, string) (string, error)     { return "x", nil }
-func (bankDesk) CodeLife() time.Duration                              { return time.Minute }
+func (bankCardGateway) FindCustomer(context.Context, string) (string, error) { return "c-1", nil }
+func (bankCardGateway) SendCode(context.Context, string) (string, error)     { return "x", nil }
+func (bankCardGateway) CodeLife() time.Duration                              { return time.Minute }
 
-func (bankDesk) Exchange(context.Context, string, string) (providers.Credential, error) {
+func (bankCardGateway) Exchange(context.Context, string, string) (providers.Credential, error) {
 	return providers.Credential{}, providers.ErrWrongCode
 }
 
-func TestAVirtualCardWantsACustomerWhoLoggedInToASessionOfTheMerchants(t *testing.T) {
-	d := &desk{}
-	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider { d.able = able{g}; return bankDesk{d} }})
-	issue := func() reply { return m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "one")) }
+func TestAVirtualCardRequiresACustomerWhoLoggedInToASessionOfTheMerchant(t *testing.T) {
+	d := &cardGateway{}
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider { d.fullGateway = fullGateway{g}; return bankCardGateway{d} }})
+	issue := func() reply { return m.call(http.MethodPost, "/v1/virtual_cards", virtualCardBody("c-1", "one")) }
 	issue().is(http.StatusConflict, "login-needed")
 	if err := m.store.SaveCredential(t.Context(), "shop", "acc", "c-1", m.seal("credential", "token"), m.clock.Now(), m.clock.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
@@ -259,15 +259,15 @@ func TestAVirtualCardWantsACustomerWhoLoggedInToASessionOfTheMerchants(t *testin
 	m.key = shopKey
 	issue().is(http.StatusCreated, "")
 	m.clock.Advance(time.Hour)
-	m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "two")).is(http.StatusConflict, "login-needed")
+	m.call(http.MethodPost, "/v1/virtual_cards", virtualCardBody("c-1", "two")).is(http.StatusConflict, "login-needed")
 	if d.calls != 1 {
 		t.Errorf("the gateway was asked %d times", d.calls)
 	}
 }
 
-func TestACustomersListWantsACustomerOfTheMerchants(t *testing.T) {
-	d := &desk{}
-	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider { d.able = able{g}; return bankDesk{d} }})
+func TestACustomersHistoryRequiresACustomerOfTheMerchant(t *testing.T) {
+	d := &cardGateway{}
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider { d.fullGateway = fullGateway{g}; return bankCardGateway{d} }})
 	for _, query := range []string{"", "?customer=nobody"} {
 		got := m.call(http.MethodGet, "/v1/accounts/acc/history"+query, "")
 		got.is(http.StatusUnprocessableEntity, "invalid")
@@ -286,7 +286,7 @@ func (m *machine) seal(name, text string) string {
 	return sealed
 }
 
-func TestARefundOnItsWayIsPending(t *testing.T) {
+func TestARefundThatIsBeingProcessedIsPending(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	id := m.paid("one")
 	s, err := m.store.Load(t.Context(), id)

@@ -24,7 +24,7 @@ func (a chargeAPI) CreateCharge(ctx context.Context, r CreateChargeRequestObject
 	in, m := r.Body, merchantOf(ctx)
 	saved, err := a.Customers.SavedCard(ctx, m.ID, in.SavedCard)
 	if errors.Is(err, wallet.ErrNotFound) {
-		return nil, faulty("saved_card", "is not one of the merchant's saved cards")
+		return nil, fieldError("saved_card", "is not one of the merchant's saved cards")
 	}
 	if err != nil {
 		return nil, err
@@ -38,13 +38,13 @@ func (a chargeAPI) CreateCharge(ctx context.Context, r CreateChargeRequestObject
 		SavedCard: saved.ID,
 	})
 	if err != nil {
-		return nil, renamed(err, "order_id", "reference")
+		return nil, renameField(err, "order_id", "reference")
 	}
-	now, err := a.send(ctx, s, flow.Submission{Kind: "saved_card", Saved: &saved, MerchantInitiated: true})
+	now, err := a.submitAndWait(ctx, s, flow.Submission{Kind: "saved_card", Saved: &saved, MerchantInitiated: true})
 	return CreateCharge201JSONResponse{now}, err
 }
 
-// orShop stands in for an address that nobody may need: the front's own.
+// orShop is the given URL, or the front's own address where none was given.
 func orShop(url, front string) string {
 	if url == "" {
 		return front + "/"
@@ -52,9 +52,9 @@ func orShop(url, front string) string {
 	return url
 }
 
-// renamed gives a field the name that the caller knows it by.
-func renamed(err error, from, to string) error {
-	if bad, ok := err.(*invalid); ok {
+// renameField gives a field the name that the caller knows it by.
+func renameField(err error, from, to string) error {
+	if bad, ok := err.(*invalidRequest); ok {
 		for i := range bad.fields {
 			if bad.fields[i].Pointer == "/"+from {
 				bad.fields[i].Pointer = "/" + to
@@ -64,11 +64,11 @@ func renamed(err error, from, to string) error {
 	return err
 }
 
-// send creates a session whose order id was never used, pays it without a page, and waits a while for its end. Where an
-// earlier run of the same idempotent request created it, that one is paid, unless it was already.
-func (a chargeAPI) send(ctx context.Context, s *session.Session, in flow.Submission) (SessionNowJSONResponse, error) {
+// submitAndWait creates a session whose order id was never used, pays it without a page, and waits a while for its end. Where
+// an earlier run of the same idempotent request created it, that one is paid, unless it was already.
+func (a chargeAPI) submitAndWait(ctx context.Context, s *session.Session, in flow.Submission) (SessionNowJSONResponse, error) {
 	var none SessionNowJSONResponse
-	earlier, err := a.created(ctx)
+	earlier, err := a.createdUnderClaim(ctx)
 	if err != nil {
 		return none, err
 	}
@@ -82,12 +82,12 @@ func (a chargeAPI) send(ctx context.Context, s *session.Session, in flow.Submiss
 		if len(used) > 0 {
 			return none, &session.OrderTaken{SessionID: used[0].ID}
 		}
-		if err := a.claimed(ctx).Create(ctx, s); err != nil {
+		if err := a.flowUnderClaim(ctx).Create(ctx, s); err != nil {
 			return none, err
 		}
 	}
 	if len(s.Attempts) == 0 {
-		if err := a.claimed(ctx).Submit(ctx, s.ID, in); err != nil {
+		if err := a.flowUnderClaim(ctx).Submit(ctx, s.ID, in); err != nil {
 			return none, err
 		}
 	}
@@ -111,20 +111,20 @@ func (a chargeAPI) CreatePayout(ctx context.Context, r CreatePayoutRequestObject
 		Description: in.Description, Metadata: in.Metadata, WebhookURL: in.WebhookURL,
 	})
 	if err != nil {
-		return nil, renamed(err, "order_id", "reference")
+		return nil, renameField(err, "order_id", "reference")
 	}
 	to, err := a.destination(ctx, m.ID, in)
 	if err != nil {
 		return nil, err
 	}
 	s.Kind, s.Method = session.KindPayout, session.KindPayout
-	now, err := a.send(ctx, s, flow.Submission{Kind: session.KindPayout, To: to})
+	now, err := a.submitAndWait(ctx, s, flow.Submission{Kind: session.KindPayout, To: to})
 	return CreatePayout201JSONResponse{now}, err
 }
 
 func (a chargeAPI) destination(ctx context.Context, owner string, in *NewPayout) (*providers.Destination, error) {
 	to := &providers.Destination{BankID: in.To.BankID, First: in.To.FirstName, Middle: in.To.MiddleName, Last: in.To.LastName}
-	bad := func(field, detail string) error { return faulty("to"+field, detail) }
+	bad := func(field, detail string) error { return fieldError("to"+field, detail) }
 	ways := 0
 	if in.To.Card != nil {
 		ways++

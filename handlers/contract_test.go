@@ -279,30 +279,32 @@ func TestTheContractNamesTheScopesThatReachACall(t *testing.T) {
 	}
 }
 
-// able is a gateway that can do everything the API has a call for.
-type able struct{ *gateway }
+// fullGateway is a gateway that can do everything the API has a call for.
+type fullGateway struct{ *gateway }
 
-func (able) Instruments() []string { return []string{"qr", "hosted"} }
+func (fullGateway) Instruments() []string { return []string{"qr", "hosted"} }
 
-func (able) Cards(context.Context, providers.Owner) ([]providers.SavedCard, error) {
+func (fullGateway) Cards(context.Context, providers.Owner) ([]providers.SavedCard, error) {
 	return nil, errors.ErrUnsupported
 }
 
-func (able) Remember(context.Context, providers.Payment, providers.Standing) (providers.SavedCard, error) {
+func (fullGateway) Remember(context.Context, providers.Payment, providers.Standing) (providers.SavedCard, error) {
 	return providers.SavedCard{}, nil
 }
 
-func (able) Forget(context.Context, providers.Owner, string, string) error { return nil }
-func (able) AsksCode() bool                                                { return false }
+func (fullGateway) Forget(context.Context, providers.Owner, string, string) error { return nil }
+func (fullGateway) AsksCode() bool                                                { return false }
 
-func (able) RenameCard(context.Context, providers.Owner, string, string, string) error { return nil }
+func (fullGateway) RenameCard(context.Context, providers.Owner, string, string, string) error {
+	return nil
+}
 
-func (able) Kinds() []providers.OpLimits {
+func (fullGateway) Kinds() []providers.OpLimits {
 	return []providers.OpLimits{{Kind: providers.Capture, Partial: true}, {Kind: providers.Void}, {Kind: providers.Refund, Partial: true}}
 }
 
 // Status says that what was to be held is held, and that everything else is paid.
-func (a able) Status(ctx context.Context, p providers.Payment) (providers.Standing, error) {
+func (a fullGateway) Status(ctx context.Context, p providers.Payment) (providers.Standing, error) {
 	st, err := a.gateway.Status(ctx, p)
 	if p.Hold {
 		st.Outcome, st.Held, st.Captured = providers.Authorized, p.Amount.Minor, 0
@@ -310,19 +312,19 @@ func (a able) Status(ctx context.Context, p providers.Payment) (providers.Standi
 	return st, err
 }
 
-func (able) Payout(context.Context, providers.Payment, providers.Destination) (providers.OpResult, error) {
+func (fullGateway) Payout(context.Context, providers.Payment, providers.Destination) (providers.OpResult, error) {
 	return providers.OpResult{State: providers.OpPending, GatewayID: "po-1"}, nil
 }
 
-func (able) InquirePayout(context.Context, providers.Payment, providers.OpResult) (providers.OpResult, error) {
+func (fullGateway) InquirePayout(context.Context, providers.Payment, providers.OpResult) (providers.OpResult, error) {
 	return providers.OpResult{State: providers.OpSucceeded, GatewayID: "po-1"}, nil
 }
 
-func (able) Banks(context.Context) ([]providers.Bank, error) {
+func (fullGateway) Banks(context.Context) ([]providers.Bank, error) {
 	return []providers.Bank{{ID: "100", Name: "Kaspi"}}, nil
 }
 
-func (able) History(_ context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
+func (fullGateway) History(_ context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
 	kzt, err := money.ParseCurrency("KZT")
 	return []providers.HistoryLine{{
 		Reference: "order-1", OrderID: "g-1", At: q.From, Kind: "payment", Outcome: providers.Paid, Amount: money.Amount{Minor: 1500, Currency: kzt},
@@ -330,25 +332,25 @@ func (able) History(_ context.Context, q providers.HistoryQuery) ([]providers.Hi
 	}, {Kind: "other", Outcome: providers.Unclear, Amount: money.Amount{Minor: -1, Currency: kzt}}}, err
 }
 
-func (able) RegisterCard(_ context.Context, _ providers.Owner, reference string, c card.Card, _ providers.Payment) (providers.SavedCard, error) {
+func (fullGateway) RegisterCard(_ context.Context, _ providers.Owner, reference string, c card.Card, _ providers.Payment) (providers.SavedCard, error) {
 	return providers.SavedCard{ID: "reg-" + reference, Card: c.Number.Masked(), Expiry: "12/30", Active: true}, nil
 }
 
-func (able) IssueVirtualCard(_ context.Context, _ providers.Owner, reference string) (providers.SavedCard, error) {
+func (fullGateway) IssueVirtualCard(_ context.Context, _ providers.Owner, reference string) (providers.SavedCard, error) {
 	return providers.SavedCard{ID: "v-" + reference, Card: card.Masked{First6: "220220", Last4: "0011"}, Active: true}, nil
 }
 
-func (able) CreateInvoice(_ context.Context, in providers.Invoice) (providers.Invoice, error) {
+func (fullGateway) CreateInvoice(_ context.Context, in providers.Invoice) (providers.Invoice, error) {
 	in.GatewayID, in.URL, in.Status = "i-"+in.Reference, "https://bills.example/"+in.Reference, providers.Waiting
 	return in, nil
 }
 
-func (able) RenewInvoice(_ context.Context, in providers.Invoice) (providers.Invoice, error) {
+func (fullGateway) RenewInvoice(_ context.Context, in providers.Invoice) (providers.Invoice, error) {
 	in.URL, in.Status = in.URL+"/again", providers.Waiting
 	return in, nil
 }
 
-func (able) InquireInvoice(_ context.Context, in providers.Invoice) (providers.Invoice, error) {
+func (fullGateway) InquireInvoice(_ context.Context, in providers.Invoice) (providers.Invoice, error) {
 	in.Status = providers.Waiting
 	return in, nil
 }
@@ -363,10 +365,10 @@ var _ interface {
 	providers.BankLister
 	providers.Historian
 	providers.InstrumentLister
-} = able{}
+} = fullGateway{}
 
-func complete(t *testing.T, at sqlstore.Options) *machine {
-	return boot(t, &clock.Clock{}, at, tune{provider: func(g *gateway) providers.Provider { return able{g} }})
+func bootWithEverything(t *testing.T, at sqlstore.Options) *machine {
+	return boot(t, &clock.Clock{}, at, tune{provider: func(g *gateway) providers.Provider { return fullGateway{g} }})
 }
 
 // savedCard makes a saved card of the shop's customer c-1.
@@ -384,7 +386,7 @@ func (m *machine) savedCard(id string) string {
 
 // A walk over all operations: each is called with success once, and what it answers is in the contract.
 func TestEveryOperationIsExercised(t *testing.T) {
-	m := complete(t, sqlstore.Options{Dir: t.TempDir()})
+	m := bootWithEverything(t, sqlstore.Options{Dir: t.TempDir()})
 	succeeded, keys := map[string]bool{}, 0
 	m.judged = func(op operation, code int) {
 		if code < 300 {
@@ -490,14 +492,14 @@ func TestEveryOperationIsExercised(t *testing.T) {
 	}
 }
 
-// chance makes requests out of the contract: mostly such as it describes, sometimes broken in one place.
-type chance struct {
+// randomRequests makes requests out of the contract: mostly such as it describes, sometimes broken in one place.
+type randomRequests struct {
 	*rand.Rand
 	known    map[string][]string // by the name of a member or parameter: values that mean something
 	patterns map[string][]string // by pattern: texts that fit
 }
 
-func (c *chance) one(of []string) string { return of[c.IntN(len(of))] }
+func (c *randomRequests) one(of []string) string { return of[c.IntN(len(of))] }
 
 // odd are texts that have broken servers before.
 var odd = []string{
@@ -507,7 +509,7 @@ var odd = []string{
 }
 
 // text is a string for a schema.
-func (c *chance) text(s *openapi3.Schema, name string, wild bool) string {
+func (c *randomRequests) text(s *openapi3.Schema, name string, wild bool) string {
 	if known := c.known[name]; len(known) > 0 && c.IntN(4) > 0 {
 		return c.one(known)
 	}
@@ -539,7 +541,7 @@ func (c *chance) text(s *openapi3.Schema, name string, wild bool) string {
 }
 
 // value is a value for a schema, as encoding/json writes it.
-func (c *chance) value(ref *openapi3.SchemaRef, name string, wild bool) any {
+func (c *randomRequests) value(ref *openapi3.SchemaRef, name string, wild bool) any {
 	s := ref.Value
 	if wild && c.IntN(8) == 0 {
 		return []any{nil, true, -1, 1.5, 1e300, "x", []any{}, map[string]any{"x": 1}, json.RawMessage("99999999999999999999")}[c.IntN(9)]
@@ -594,7 +596,7 @@ func (c *chance) value(ref *openapi3.SchemaRef, name string, wild bool) any {
 }
 
 // request is one call of an operation.
-func (c *chance) request(o operation) *http.Request {
+func (c *randomRequests) request(o operation) *http.Request {
 	wild := c.IntN(3) == 0
 	path, query, headers := o.path, url.Values{}, http.Header{}
 	for _, ref := range o.parameters() {
@@ -656,9 +658,9 @@ func (c *chance) request(o operation) *http.Request {
 	return r
 }
 
-// bombard sends n random requests and looks at every answer.
-func bombard(t *testing.T, m *machine, n int, seed uint64) {
-	c := &chance{rand.New(rand.NewPCG(seed, 0)), map[string][]string{
+// sendRandomRequests sends n random requests and looks at every answer.
+func sendRandomRequests(t *testing.T, m *machine, n int, seed uint64) {
+	c := &randomRequests{rand.New(rand.NewPCG(seed, 0)), map[string][]string{
 		"account": {"acc"}, "currency": {"KZT", "KZT", "JPY", "XTS"}, "customer": {"c-1"}, "card": {"sc_one", "sc_two"}, "saved_card": {"sc_one", "sc_two"},
 		"success_url": {"https://shop.example/ok"}, "cancel_url": {"https://shop.example/no"}, "url": {"https://shop.example/hook"}, "payment_method": {"card"},
 		"key":    {merchant.HashKey(spareKey)},
@@ -748,15 +750,15 @@ func TestTwentyThousandRandomRequestsStayWithinTheContract(t *testing.T) {
 	if testing.Short() {
 		n = 2_000
 	}
-	bombard(t, complete(t, sqlstore.Options{Dir: t.TempDir()}), n, 1)
+	sendRandomRequests(t, bootWithEverything(t, sqlstore.Options{Dir: t.TempDir()}), n, 1)
 }
 
 // PostgreSQL takes other texts than SQLite: neither a NUL nor broken UTF-8.
 func TestRandomRequestsStayWithinTheContractOnPostgreSQL(t *testing.T) {
-	bombard(t, complete(t, sqlstore.Options{URL: postgres(t)}), 3_000, 2)
+	sendRandomRequests(t, bootWithEverything(t, sqlstore.Options{URL: postgres(t)}), 3_000, 2)
 }
 
-func TestNULIsNowhereTaken(t *testing.T) {
+func TestNULIsRefusedInEveryField(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	for _, member := range []string{`"description":"a\u0000"`, `"metadata":{"a\u0000":"b"}`, `"metadata":{"a":"\u0000"}`, `"customer":{"id":"\u0000"}`} {
 		m.call(http.MethodPost, "/v1/sessions", strings.Replace(order("one"), "{", "{"+member+",", 1)).is(http.StatusBadRequest, "bad-json")
@@ -785,7 +787,7 @@ func TestAParameterThatCannotBeReadIsNamedByItsPointer(t *testing.T) {
 	m.call(http.MethodGet, "/v1/sessions?limit=1&limit=x", "").is(http.StatusOK, "")
 }
 
-func TestEverythingThatABodyHasNoPlaceForIsNamedByItsPointer(t *testing.T) {
+func TestEveryMemberOfABodyThatTheContractLacksIsNamedByItsPointer(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	got := m.call(http.MethodPost, "/v1/sessions", `{"account":7,"amount":"1500","fee":1.5,"save_card":"yes","customer":{"name":"A","id":null},"billing":[],
 		"metadata":{"a/b":1},"amout":1500}`)
@@ -803,15 +805,15 @@ func TestEverythingThatABodyHasNoPlaceForIsNamedByItsPointer(t *testing.T) {
 	}
 }
 
-// particular is a gateway that cannot express a payment.
-type particular struct{ *gateway }
+// refusingGateway is a gateway that cannot express a payment.
+type refusingGateway struct{ *gateway }
 
-func (particular) Check(providers.Payment) error {
+func (refusingGateway) Check(providers.Payment) error {
 	return &providers.Refusal{Field: "billing.zip", Text: "at most 10 characters"}
 }
 
 func TestWhatTheGatewayCannotExpressIsNamedByItsPointer(t *testing.T) {
-	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider { return particular{g} }})
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider { return refusingGateway{g} }})
 	got := m.call(http.MethodPost, "/v1/sessions", order("one"))
 	got.is(http.StatusUnprocessableEntity, "invalid")
 	if told := got.faults(); !slices.Equal(told, [][2]string{{"/billing/zip", "at most 10 characters"}}) {
@@ -837,7 +839,7 @@ func TestASessionBeginsWithACardOfItsCustomerOnly(t *testing.T) {
 	}
 }
 
-func TestASessionTellsWhatItWasMadeOf(t *testing.T) {
+func TestASessionRepeatsTheFieldsOfItsRequest(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	made := m.call(http.MethodPost, "/v1/sessions", strings.Replace(order("one"), "{", `{"locale":"kk","customer":{"id":"c-1","email":"a@shop.example","phone":"+77010000000"},
 		"save_card":true,"webhook_url":"https://shop.example/hook",`, 1))
@@ -852,7 +854,7 @@ func TestASessionTellsWhatItWasMadeOf(t *testing.T) {
 }
 
 // A cursor with a fault must not look as if the list were at its end.
-func TestACursorThatNamesNothingOfTheMerchantsIsRefused(t *testing.T) {
+func TestACursorOfAnotherMerchantOrOfNothingIsRefused(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	m.key = otherKey
 	strange := m.call(http.MethodPost, "/v1/sessions", order("one")).field("id")
@@ -866,9 +868,9 @@ func TestACursorThatNamesNothingOfTheMerchantsIsRefused(t *testing.T) {
 	}
 }
 
-func TestAGatewaysListMayGoOn(t *testing.T) {
+func TestALongGatewayHistoryHasAFurtherPage(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{
-		provider: func(g *gateway) providers.Provider { return able{g} }, merchants: []merchant.Merchant{theShop},
+		provider: func(g *gateway) providers.Provider { return fullGateway{g} }, merchants: []merchant.Merchant{theShop},
 	})
 	for limit, more := range map[string]string{"2": "true", "3": "false"} { // it has two lines
 		if got := m.call(http.MethodGet, "/v1/accounts/acc/history?limit="+limit, ""); !strings.Contains(got.Body.String(), `"has_more":`+more) {
@@ -877,7 +879,7 @@ func TestAGatewaysListMayGoOn(t *testing.T) {
 	}
 }
 
-func TestSessionsAreListedByTheirTime(t *testing.T) {
+func TestSessionsAreListedByTheirCreationTime(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	var at []string
 	for _, id := range []string{"a", "b", "c"} {
@@ -899,7 +901,7 @@ func TestSessionsAreListedByTheirTime(t *testing.T) {
 	m.call(http.MethodGet, "/v1/sessions?created_after=yesterday", "").is(http.StatusUnprocessableEntity, "invalid")
 }
 
-func TestANameInThePathMayHoldAnything(t *testing.T) {
+func TestAPathValueMayHoldAnyCharacter(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	for _, customer := range []string{"a/b", "a b", "50%", "Айгерім"} {
 		saved := &wallet.SavedCard{ID: "sc_" + customer, Merchant: "shop", Account: "acc", Customer: customer, GatewayID: "b-1", CreatedAt: m.clock.Now()}

@@ -86,7 +86,7 @@ func write(c echo.Context, code int, page templ.Component) error {
 	return c.HTML(code, b.String())
 }
 
-// errorPage answers every error: problem details to merchants, a calm page to shoppers, never a word of the cause.
+// errorPage answers every error: problem details to merchants, an HTML page to shoppers. The cause is never shown.
 type errorPage struct{ Options }
 
 func (p errorPage) handle(err error, c echo.Context) {
@@ -105,7 +105,7 @@ func (p errorPage) handle(err error, c echo.Context) {
 	}
 	s, id := p.session(c)
 	if s != nil && c.Request().Method == http.MethodPost && timedOut(err) {
-		if err := back(c, s.ID); err != nil { // to the page that is true now; what was permitted once is not sent again
+		if err := redirectToPay(c, s.ID); err != nil { // to the page that is true now; what was permitted once is not sent again
 			p.Log.Warn("cannot answer", "error", err)
 		}
 		return
@@ -129,8 +129,8 @@ func (p errorPage) handle(err error, c echo.Context) {
 	}
 }
 
-// session is whose page failed: by the address of its page, or by that of a return from the bank. Where it cannot be read
-// just now its id is told all the same.
+// session finds the session of a failed request, by the address of its page or of a return from the bank. Where it cannot be
+// loaded, its id is returned all the same.
 func (p errorPage) session(c echo.Context) (s *session.Session, id string) {
 	ctx, done := context.WithTimeout(context.WithoutCancel(c.Request().Context()), 2*time.Second)
 	defer done()

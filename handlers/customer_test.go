@@ -53,10 +53,10 @@ func (b *shopper) press(page, action string, fill url.Values) reply {
 	return b.send(http.MethodPost, action, form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
 }
 
-// keeping is a machine whose customer c-1 has a card saved, ending in 0720.
-func keeping(t *testing.T, at sqlstore.Options) *machine {
-	m := boot(t, &clock.Clock{}, at, tune{provider: func(g *gateway) providers.Provider { return able{g} }})
-	m.call(http.MethodPost, "/v1/customers/c-1/cards", registration("one", "4000019900020720")).is(http.StatusCreated, "")
+// bootWithSavedCards is a machine whose customer c-1 has a card saved, ending in 0720.
+func bootWithSavedCards(t *testing.T, at sqlstore.Options) *machine {
+	m := boot(t, &clock.Clock{}, at, tune{provider: func(g *gateway) providers.Provider { return fullGateway{g} }})
+	m.call(http.MethodPost, "/v1/customers/c-1/cards", registrationBody("one", "4000019900020720")).is(http.StatusCreated, "")
 	return m
 }
 
@@ -71,8 +71,8 @@ func (m *machine) opens(id, more string) string {
 
 const cardInput, choiceInput = `name="number"`, `name="card"`
 
-// tells tells whether a page says anything of the customer's.
-func tells(page string) bool {
+// showsCustomerData tells whether a page says anything of the customer's.
+func showsCustomerData(page string) bool {
 	for _, secret := range []string{"0720", "1234567", "mail.example", "visa</", choiceInput} {
 		if strings.Contains(page, secret) {
 			return true
@@ -81,13 +81,13 @@ func tells(page string) bool {
 	return false
 }
 
-func TestARobotThatOpensTheLinkFirstSeesNothingAndTakesNothing(t *testing.T) {
-	m := keeping(t, sqlstore.Options{Dir: t.TempDir()})
+func TestALinkScannerThatOpensThePageFirstDoesNotBecomeTheCustomer(t *testing.T) {
+	m := bootWithSavedCards(t, sqlstore.Options{Dir: t.TempDir()})
 	for i, method := range []string{"", `,"payment_method":"saved_card"`} {
 		path := m.opens("a"+string(rune('0'+i)), method)
 		for _, robot := range []*shopper{{m: m, robot: true}, {m: m}} {
 			for _, address := range []string{path, path, path + "?lang=ru", path + "/new", path} {
-				if page := robot.see(address); tells(page) {
+				if page := robot.see(address); showsCustomerData(page) {
 					t.Errorf("a look at %s shows %s", address, page)
 				}
 			}
@@ -98,7 +98,7 @@ func TestARobotThatOpensTheLinkFirstSeesNothingAndTakesNothing(t *testing.T) {
 		}
 		b := &shopper{m: m}
 		page := b.see(path)
-		if tells(page) {
+		if showsCustomerData(page) {
 			t.Errorf("the shopper is shown the customer's things unasked: %s", page)
 		}
 		b.press(page, path+"/customer", nil).is(http.StatusSeeOther, "")
@@ -108,15 +108,15 @@ func TestARobotThatOpensTheLinkFirstSeesNothingAndTakesNothing(t *testing.T) {
 	}
 }
 
-func TestTheFirstBrowserThatAsksIsTheCustomersAndOthersPayByCard(t *testing.T) {
-	m := keeping(t, sqlstore.Options{Dir: t.TempDir()})
+func TestTheFirstBrowserThatAsksForSavedCardsIsTheCustomersAndOthersPayByCard(t *testing.T) {
+	m := bootWithSavedCards(t, sqlstore.Options{Dir: t.TempDir()})
 	for i, method := range []string{"", `,"payment_method":"saved_card"`} {
 		path := m.opens("b"+string(rune('0'+i)), method)
 		first, second := &shopper{m: m}, &shopper{m: m}
 		early := second.see(path) // a page from before the press
 		first.press(first.see(path), path+"/customer", nil)
 		second.press(early, path+"/customer", nil).is(http.StatusSeeOther, "")
-		if page := second.see(path); tells(page) || !strings.Contains(page, cardInput) || strings.Contains(page, path+"/customer") {
+		if page := second.see(path); showsCustomerData(page) || !strings.Contains(page, cardInput) || strings.Contains(page, path+"/customer") {
 			t.Errorf("the second browser sees %s", page)
 		}
 		saved := regexp.MustCompile(`value="(sc_[^"]+)"`).FindStringSubmatch(first.see(path))
@@ -133,9 +133,9 @@ func TestTheFirstBrowserThatAsksIsTheCustomersAndOthersPayByCard(t *testing.T) {
 	}
 }
 
-func TestOfBrowsersThatAskAtOnceOneIsTheCustomers(t *testing.T) {
+func TestOfBrowsersThatAskForSavedCardsAtOnceOneIsTheCustomers(t *testing.T) {
 	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
-		m := keeping(t, at)
+		m := bootWithSavedCards(t, at)
 		path := m.opens("c", "")
 		all := make([]*shopper, 8)
 		pages := make([]string, len(all))
@@ -150,7 +150,7 @@ func TestOfBrowsersThatAskAtOnceOneIsTheCustomers(t *testing.T) {
 		asking.Wait()
 		seeing := 0
 		for _, b := range all {
-			if tells(b.see(path)) {
+			if showsCustomerData(b.see(path)) {
 				seeing++
 			}
 		}
@@ -160,8 +160,8 @@ func TestOfBrowsersThatAskAtOnceOneIsTheCustomers(t *testing.T) {
 	})
 }
 
-func TestAPressThatIsNotProvedMakesNobodyTheCustomer(t *testing.T) {
-	m := keeping(t, sqlstore.Options{Dir: t.TempDir()})
+func TestAPostWithoutACSRFTokenMakesNoBrowserTheCustomers(t *testing.T) {
+	m := bootWithSavedCards(t, sqlstore.Options{Dir: t.TempDir()})
 	for i, method := range []string{"", `,"payment_method":"saved_card"`} {
 		path := m.opens("d"+string(rune('0'+i)), method)
 		b := &shopper{m: m}
@@ -176,7 +176,7 @@ func TestAPressThatIsNotProvedMakesNobodyTheCustomer(t *testing.T) {
 			"another site":                b.send(http.MethodPost, path+"/customer", "csrf=x", otherSite...),
 			"a saved card, unasked":       b.send(http.MethodPost, path+"/saved", "card=sc_x", sameOrigin...),
 		} {
-			if tells(answer.Body.String()) {
+			if showsCustomerData(answer.Body.String()) {
 				t.Errorf("%s is answered %s", what, answer.Body)
 			}
 			if s, err := m.store.Load(t.Context(), strings.TrimPrefix(path, "/pay/")); err != nil || s.FirstBrowser != "" {
@@ -186,14 +186,14 @@ func TestAPressThatIsNotProvedMakesNobodyTheCustomer(t *testing.T) {
 	}
 }
 
-func TestACustomersPhoneIsFilledInOnlyWhereSomebodyAskedForIt(t *testing.T) {
+func TestTheCustomersPhoneIsPrefilledForTheCustomersBrowserOnly(t *testing.T) {
 	logsIn := func(g *gateway) providers.Provider { return banker{g} }
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: logsIn})
 	path := m.opens("e", "")
 	(&shopper{m: m, robot: true}).see(path)
 	b, other := &shopper{m: m}, &shopper{m: m}
 	page, early := b.see(path), other.see(path)
-	if tells(page) {
+	if showsCustomerData(page) {
 		t.Errorf("a look shows the phone: %s", page)
 	}
 	b.press(page, path+"/customer", nil).is(http.StatusSeeOther, "")
@@ -201,13 +201,13 @@ func TestACustomersPhoneIsFilledInOnlyWhereSomebodyAskedForIt(t *testing.T) {
 	if page := b.see(path); !strings.Contains(page, `value="&#43;77011234567"`) && !strings.Contains(page, `value="+77011234567"`) {
 		t.Errorf("after the press the page is %s", page)
 	}
-	if page := other.see(path); tells(page) || strings.Contains(page, path+"/customer") {
+	if page := other.see(path); showsCustomerData(page) || strings.Contains(page, path+"/customer") {
 		t.Errorf("another browser sees %s", page)
 	}
 }
 
-func TestNothingIsOfferedWhereThereIsNothingSaved(t *testing.T) {
-	m := keeping(t, sqlstore.Options{Dir: t.TempDir()})
+func TestSavedCardsAreNotOfferedToACustomerWithoutAny(t *testing.T) {
+	m := bootWithSavedCards(t, sqlstore.Options{Dir: t.TempDir()})
 	made := m.call(http.MethodPost, "/v1/sessions", strings.TrimSuffix(order("f"), "}")+`,"customer":{"id":"c-2"},"payment_method":"saved_card"}`)
 	made.is(http.StatusCreated, "")
 	path := "/pay/" + made.field("id")
@@ -217,14 +217,14 @@ func TestNothingIsOfferedWhereThereIsNothingSaved(t *testing.T) {
 }
 
 // forgetful is a gateway that wants the card once more.
-type forgetful struct{ able }
+type forgetful struct{ fullGateway }
 
 func (forgetful) Pay(_ context.Context, p providers.Payment, _ providers.Instrument, _ threeds.BrowserData) (providers.Step, error) {
 	return providers.Step{V: providers.StepVersion, Kind: providers.AskCard, Ref: p.Ref}, nil
 }
 
-func TestWhichCardIsAskedForAgainIsSaidToTheBrowserThatTypedIt(t *testing.T) {
-	asksAgain := func(g *gateway) providers.Provider { return forgetful{able{g}} }
+func TestTheLastDigitsOfTheCardToRepeatAreShownOnlyToTheBrowserThatTypedIt(t *testing.T) {
+	asksAgain := func(g *gateway) providers.Provider { return forgetful{fullGateway{g}} }
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: asksAgain})
 	path := m.opens("g", "")
 	payer, second := &shopper{m: m}, &shopper{m: m}
@@ -235,7 +235,7 @@ func TestWhichCardIsAskedForAgainIsSaidToTheBrowserThatTypedIt(t *testing.T) {
 		t.Errorf("the payer sees %s", page)
 	}
 	for _, b := range []*shopper{second, {m: m}, {m: m, robot: true}} {
-		if page := b.see(path); tells(page) || !strings.Contains(page, "Enter the same card again") {
+		if page := b.see(path); showsCustomerData(page) || !strings.Contains(page, "Enter the same card again") {
 			t.Errorf("another browser sees %s", page)
 		}
 	}

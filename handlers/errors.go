@@ -17,14 +17,14 @@ import (
 	"tollgate/session"
 )
 
-// kind is what the outside learns of an error: a stable type, a status and public words.
+// kind is an error as clients see it: a stable type, a status and a public text.
 type kind struct {
 	status int
 	name   string // the last part of the problem's type
 	title  string
 }
 
-// kinds is the one table from errors to what is said of them. The first that fits wins.
+// kinds maps errors to their kinds; the first match counts.
 var kinds = []struct {
 	is   error
 	kind kind
@@ -117,15 +117,15 @@ func statusName(code int) string {
 	return "bad-request"
 }
 
-// invalid is errInvalid with its fields.
-type invalid struct{ fields []FieldError }
+// invalidRequest is errInvalid with its fields.
+type invalidRequest struct{ fields []FieldError }
 
-func (*invalid) Error() string        { return errInvalid.Error() }
-func (*invalid) Is(target error) bool { return target == errInvalid }
+func (*invalidRequest) Error() string        { return errInvalid.Error() }
+func (*invalidRequest) Is(target error) bool { return target == errInvalid }
 
-// faulty is errInvalid of one field, by JSON pointer without its first slash.
-func faulty(field, detail string) error {
-	return &invalid{[]FieldError{{Pointer: "/" + field, Detail: detail}}}
+// fieldError is errInvalid of one field, by JSON pointer without its first slash.
+func fieldError(field, detail string) error {
+	return &invalidRequest{[]FieldError{{Pointer: "/" + field, Detail: detail}}}
 }
 
 // problemTypes is the prefix of every problem's type; it is a name, not an address that must answer.
@@ -136,7 +136,7 @@ func writeProblem(c echo.Context, k kind, err error) error {
 		Type: ProblemType(problemTypes + k.name), Title: k.title, Status: k.status,
 		RequestID: c.Response().Header().Get(echo.HeaderXRequestID),
 	}
-	var bad *invalid
+	var bad *invalidRequest
 	if errors.As(err, &bad) {
 		p.Errors = bad.fields
 	}
@@ -148,7 +148,7 @@ func writeProblem(c echo.Context, k kind, err error) error {
 	if errors.As(err, &fault) {
 		p.Errors = []FieldError{{Pointer: "/" + fault.Field, Detail: fault.Text}}
 	}
-	p.Errors, p.ErrorsLeft = repeatable(p.Errors)
+	p.Errors, p.ErrorsLeft = boundErrors(p.Errors)
 	var taken *session.OrderTaken
 	if errors.As(err, &taken) {
 		p.Session = taken.SessionID

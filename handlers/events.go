@@ -33,7 +33,7 @@ func (a listAPI) ListEvents(ctx context.Context, r ListEventsRequestObject) (Lis
 	}
 	found, err := a.History.EventsAfter(ctx, m, out.Next, most)
 	if errors.Is(err, session.ErrNotFound) {
-		return nil, faulty("after", "must be the id of an event, or latest")
+		return nil, fieldError("after", "must be the id of an event, or latest")
 	}
 	if err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ func (m *machine) events(query string) events {
 	return e
 }
 
-func TestWhoKeepsTheCursorMissesNoEventAndReadsNoneTwice(t *testing.T) {
+func TestReadingByCursorMissesNoEventAndRepeatsNone(t *testing.T) {
 	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
 		m := boot(t, &clock.Clock{}, at, tune{})
 		if e := m.events("?after=latest"); e.Next != "" || len(e.Data) != 0 {

@@ -67,10 +67,10 @@ func New(o Options) *echo.Echo {
 		identified(o.Rand),
 		recovered(o.Log),
 		logged(o.Log, o.Observe),
-		untimed,
+		withoutReadDeadline,
 		bodyless,
-		hardened,
-		legible,
+		securityHeaders,
+		cleanPath,
 		middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: "512K"}),
 	)
 
@@ -91,7 +91,7 @@ func New(o Options) *echo.Echo {
 
 	// The shopper's pages. Only these have a browser session.
 	p := pay{screens{visit{o}}, newStreams(o.MaxStreams)}
-	pages := e.Group("/pay/:session", detached, echo.WrapMiddleware(o.Browsers.LoadAndSave), visits, answeredInside, p.sameSite)
+	pages := e.Group("/pay/:session", detached, echo.WrapMiddleware(o.Browsers.LoadAndSave), visits, renderErrors, p.sameSite)
 	pages.GET("", p.show)
 	pages.POST("", p.submit) // a form without its action, reloaded or kept by a browser extension
 	pages.POST("/card", p.submit)
@@ -104,9 +104,9 @@ func New(o Options) *echo.Echo {
 	pages.POST("/code", p.code)
 	pages.POST("/code/again", p.codeAgain)
 	pages.GET("/new", p.newCard)
-	pages.GET("/*", p.astray)
+	pages.GET("/*", p.redirectToPage)
 	e.HEAD("/pay/:session", p.head)
-	e.HEAD("/pay/:session/*", p.astray)
+	e.HEAD("/pay/:session/*", p.redirectToPage)
 	e.GET("/pay/:session/events", p.events)
 	e.GET("/pay/:session/frame/:step/:n", p.frame)
 	e.GET("/pay/:session/page/:step", p.gatewayPage)
@@ -122,8 +122,8 @@ func New(o Options) *echo.Echo {
 
 	// The merchant's API.
 	a := admission{o}
-	v1 := e.Group("/v1", a.authenticated, scoped(), legibleQuery, a.idempotent, pointed, a.owned)
-	RegisterHandlers(under{v1, "/v1"}, NewStrictHandler(newAPI(o), nil))
+	v1 := e.Group("/v1", a.authenticated, requireScope(), cleanQuery, a.idempotent, parameterErrors, a.owned)
+	RegisterHandlers(contractRoutes{v1, "/v1"}, NewStrictHandler(newAPI(o), nil))
 	return e
 }
 

@@ -55,21 +55,21 @@ func (a admission) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 		case err != nil:
 			return err
 		case replay != nil:
-			return replayed(c, replay)
+			return replayAnswer(c, replay)
 		}
 		work, done := context.WithTimeout(context.WithValue(r.Context(), claimKey{}, claim), workLimit)
 		defer done()
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		c.SetRequest(r.WithContext(work))
 
-		kept := &answer{to: c.Response().Writer}
+		kept := &bufferedAnswer{to: c.Response().Writer}
 		c.Response().Writer = kept
 		finished := false
 		defer func() { // a panic: free the claim, and let it be answered as panics are
 			c.Response().Writer = kept.to
 			c.SetRequest(r)
 			if !finished {
-				a.freed(once.Book.Release(context.WithoutCancel(r.Context()), *claim))
+				a.logClaimError(once.Book.Release(context.WithoutCancel(r.Context()), *claim))
 			}
 		}()
 		if err := next(c); err != nil {
@@ -81,7 +81,7 @@ func (a admission) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 		finished = true
 		h := c.Response().Header()
 		// Stored before it is sent: what the caller has read is what a repetition will read.
-		a.freed(once.End(context.WithoutCancel(r.Context()), *claim, merchant.Answer{
+		a.logClaimError(once.End(context.WithoutCancel(r.Context()), *claim, merchant.Answer{
 			Status: kept.status, ContentType: h.Get(echo.HeaderContentType), Location: h.Get(echo.HeaderLocation),
 			Body: kept.body.Bytes(),
 		}))
@@ -95,15 +95,15 @@ func claimOf(ctx context.Context) *merchant.Entry {
 	return claim
 }
 
-// freed notes a claim that could not be ended. The answer is true all the same: after the lease a repetition finds what
-// was done.
-func (a admission) freed(err error) {
+// logClaimError logs that a claim could not be completed or released. The answer is sent all the same: once the lease is over, a
+// repetition finds what was done.
+func (a admission) logClaimError(err error) {
 	if err != nil && !errors.Is(err, merchant.ErrClaimLost) {
 		a.Log.Warn("an idempotent answer was not stored", "error", err)
 	}
 }
 
-func replayed(c echo.Context, old *merchant.Answer) error {
+func replayAnswer(c echo.Context, old *merchant.Answer) error {
 	c.Response().Header().Set(headerReplayed, "true")
 	if old.Location != "" {
 		c.Response().Header().Set(echo.HeaderLocation, old.Location)
@@ -114,25 +114,25 @@ func replayed(c echo.Context, old *merchant.Answer) error {
 	return c.Blob(old.Status, old.ContentType, old.Body)
 }
 
-// answer holds an answer back until it is stored.
-type answer struct {
+// bufferedAnswer holds an answer back until it is stored.
+type bufferedAnswer struct {
 	to     http.ResponseWriter
 	status int
 	body   bytes.Buffer
 }
 
-func (a *answer) Header() http.Header { return a.to.Header() }
+func (a *bufferedAnswer) Header() http.Header { return a.to.Header() }
 
-func (a *answer) WriteHeader(status int) { a.status = status }
+func (a *bufferedAnswer) WriteHeader(status int) { a.status = status }
 
-func (a *answer) Write(b []byte) (int, error) {
+func (a *bufferedAnswer) Write(b []byte) (int, error) {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
 	return a.body.Write(b)
 }
 
-func (a *answer) send() error {
+func (a *bufferedAnswer) send() error {
 	a.to.WriteHeader(a.status)
 	_, err := a.to.Write(a.body.Bytes())
 	return err

@@ -130,7 +130,7 @@ func TestKeysArePrintableASCII(t *testing.T) {
 	}
 }
 
-func TestARefusalIsRepeatedAndNotNowIsNot(t *testing.T) {
+func TestAnIdempotentRefusalIsRepeatedAndATemporaryErrorIsNot(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	bad := m.call(http.MethodPost, "/v1/sessions", `{"account":"acc"}`, keyHeader, "bad")
 	bad.is(http.StatusUnprocessableEntity, "invalid")
@@ -178,7 +178,7 @@ func (k *killed) tune() tune {
 	}
 }
 
-func TestACrashInTheMiddleNeverMakesTwoSessions(t *testing.T) {
+func TestACrashDuringACreateNeverMakesTwoSessions(t *testing.T) {
 	for _, place := range []string{"before the session is stored", "after it, before the answer is"} {
 		t.Run(place, func(t *testing.T) {
 			scenario(t, func(t *testing.T, at sqlstore.Options, many bool) {
@@ -229,7 +229,7 @@ func TestACrashAfterARefundWasWrittenDoesNotRefundTwice(t *testing.T) {
 	})
 }
 
-func TestASleeperWhoseClaimWasTakenOverDoesNothingAnyMore(t *testing.T) {
+func TestARequestWhoseIdempotencyClaimWasTakenOverDoesNothing(t *testing.T) {
 	scenario(t, func(t *testing.T, at sqlstore.Options, many bool) {
 		c := &clock.Clock{}
 		m := boot(t, c, at, tune{})
@@ -253,13 +253,13 @@ func TestASleeperWhoseClaimWasTakenOverDoesNothingAnyMore(t *testing.T) {
 	})
 }
 
-func TestWithoutAKeyNothingIsKept(t *testing.T) {
+func TestWithoutAnIdempotencyKeyNoAnswerIsStored(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
 	m.call(http.MethodPost, "/v1/sessions", order("one")).is(http.StatusCreated, "")
 	m.call(http.MethodPost, "/v1/sessions", order("one")).is(http.StatusConflict, "order-in-use")
 }
 
-func TestASecretThatAnAnswerTellsIsStoredSealed(t *testing.T) {
+func TestAStoredAnswerWithASecretIsSealed(t *testing.T) {
 	dir := t.TempDir()
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: dir}, tune{})
 	body := `{"secret":"whsec_Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5"}`

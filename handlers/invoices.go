@@ -31,7 +31,7 @@ func (a invoiceAPI) CreateInvoice(ctx context.Context, r CreateInvoiceRequestObj
 		Description: in.Description, Customer: in.Customer, Metadata: in.Metadata,
 	})
 	if err != nil {
-		return nil, renamed(err, "order_id", "reference")
+		return nil, renameField(err, "order_id", "reference")
 	}
 	if s.RefTag != "" { // one from before the account was shared has none
 		earlier, err := a.Invoices.Store.InvoiceOf(ctx, s.Account, s.OrderID)
@@ -71,13 +71,13 @@ func (a invoiceAPI) ListInvoices(ctx context.Context, r ListInvoicesRequestObjec
 		return nil, err
 	}
 	if status := r.Params.Status; status != "" && !status.Valid() {
-		return nil, faulty("status", "must be one of the statuses of an invoice")
+		return nil, fieldError("status", "must be one of the statuses of an invoice")
 	}
 	m := merchantOf(ctx).ID
 	if r.Params.Before != "" {
 		_, err := a.Invoices.Store.Invoice(ctx, m, r.Params.Before)
 		if errors.Is(err, invoice.ErrNotFound) {
-			return nil, faulty("before", "must be the id of an invoice")
+			return nil, fieldError("before", "must be the id of an invoice")
 		}
 		if err != nil {
 			return nil, err

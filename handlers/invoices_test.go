@@ -16,9 +16,9 @@ import (
 	"tollgate/providers"
 )
 
-// biller is a gateway that bills, as a test wants it. It knows its bills by reference.
-type biller struct {
-	able
+// invoiceGateway is a gateway that bills, as a test wants it. It knows its bills by reference.
+type invoiceGateway struct {
+	fullGateway
 	mu     sync.Mutex
 	bills  map[string]providers.Invoice
 	lost   bool // answers get lost
@@ -29,7 +29,7 @@ type biller struct {
 
 var errLost = &providers.Failure{Op: "generate", Err: errors.New("lost")}
 
-func (b *biller) CreateInvoice(_ context.Context, in providers.Invoice) (providers.Invoice, error) {
+func (b *invoiceGateway) CreateInvoice(_ context.Context, in providers.Invoice) (providers.Invoice, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if in.Description == "refuse" {
@@ -47,12 +47,12 @@ func (b *biller) CreateInvoice(_ context.Context, in providers.Invoice) (provide
 	return in, nil
 }
 
-func (b *biller) RenewInvoice(_ context.Context, in providers.Invoice) (providers.Invoice, error) {
+func (b *invoiceGateway) RenewInvoice(_ context.Context, in providers.Invoice) (providers.Invoice, error) {
 	in.URL, in.Status = "https://bills.example/renewed", providers.Waiting
 	return in, nil
 }
 
-func (b *biller) InquireInvoice(_ context.Context, in providers.Invoice) (providers.Invoice, error) {
+func (b *invoiceGateway) InquireInvoice(_ context.Context, in providers.Invoice) (providers.Invoice, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asks++
@@ -67,10 +67,10 @@ func (b *biller) InquireInvoice(_ context.Context, in providers.Invoice) (provid
 	return in, nil
 }
 
-func withBiller(t *testing.T, at sqlstore.Options) (*machine, *biller) {
-	b := &biller{bills: map[string]providers.Invoice{}}
+func bootWithInvoices(t *testing.T, at sqlstore.Options) (*machine, *invoiceGateway) {
+	b := &invoiceGateway{bills: map[string]providers.Invoice{}}
 	m := boot(t, &clock.Clock{}, at, tune{
-		provider: func(g *gateway) providers.Provider { b.able = able{g}; return b }, merchants: []merchant.Merchant{theShop},
+		provider: func(g *gateway) providers.Provider { b.fullGateway = fullGateway{g}; return b }, merchants: []merchant.Merchant{theShop},
 	})
 	return m, b
 }
@@ -79,9 +79,9 @@ func (m *machine) bill(reference string) reply {
 	return m.call(http.MethodPost, "/v1/invoices", invoice("acc", reference))
 }
 
-func TestEqualInvoicesAtOnceAreOneInvoice(t *testing.T) {
+func TestConcurrentEqualCreatesMakeOneInvoice(t *testing.T) {
 	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
-		m, b := withBiller(t, at)
+		m, b := bootWithInvoices(t, at)
 		var all sync.WaitGroup
 		ids := make([]string, 20)
 		for i := range ids {
@@ -107,7 +107,7 @@ func TestEqualInvoicesAtOnceAreOneInvoice(t *testing.T) {
 
 func TestAnInvoiceWhoseAnswerWasLostIsFoundAgain(t *testing.T) {
 	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
-		m, b := withBiller(t, at)
+		m, b := bootWithInvoices(t, at)
 		b.lost = true
 		made := m.bill("one")
 		made.is(http.StatusCreated, "")
@@ -135,13 +135,13 @@ func TestAnInvoiceWhoseAnswerWasLostIsFoundAgain(t *testing.T) {
 	})
 }
 
-func TestAnInvoiceIsMadeAgainOnlyWhereTheGatewayProvablyHasItNot(t *testing.T) {
+func TestAnInvoiceIsCreatedAgainOnlyIfTheGatewayProvablyHasNone(t *testing.T) {
 	for name, again := range map[string]func(*machine, string) reply{
 		"repeated": func(m *machine, _ string) reply { return m.bill("one") },
 		"renewed":  func(m *machine, id string) reply { return m.call(http.MethodPost, "/v1/invoices/"+id+"/renew", "") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, b := withBiller(t, sqlstore.Options{Dir: t.TempDir()})
+			m, b := bootWithInvoices(t, sqlstore.Options{Dir: t.TempDir()})
 			b.silent = true
 			id := m.bill("one").field("id")
 			b.silent = false
@@ -160,7 +160,7 @@ func TestAnInvoiceIsMadeAgainOnlyWhereTheGatewayProvablyHasItNot(t *testing.T) {
 }
 
 func TestAPaidInvoiceStaysPaid(t *testing.T) {
-	m, b := withBiller(t, sqlstore.Options{Dir: t.TempDir()})
+	m, b := bootWithInvoices(t, sqlstore.Options{Dir: t.TempDir()})
 	path := "/v1/invoices/" + m.bill("one").field("id")
 	for _, said := range []struct {
 		outcome providers.Outcome
@@ -184,7 +184,7 @@ func TestAPaidInvoiceStaysPaid(t *testing.T) {
 }
 
 func TestAnInvoiceOfAnotherAmountIsNotPaid(t *testing.T) {
-	m, b := withBiller(t, sqlstore.Options{Dir: t.TempDir()})
+	m, b := bootWithInvoices(t, sqlstore.Options{Dir: t.TempDir()})
 	path := "/v1/invoices/" + m.bill("one").field("id")
 	bill := b.bills["one"]
 	bill.Status, bill.Amount.Minor = providers.Paid, 1
@@ -194,8 +194,8 @@ func TestAnInvoiceOfAnotherAmountIsNotPaid(t *testing.T) {
 	}
 }
 
-func TestWhatTheGatewayCannotBillLeavesNoInvoice(t *testing.T) {
-	m, _ := withBiller(t, sqlstore.Options{Dir: t.TempDir()})
+func TestAnInvoiceThatTheGatewayCannotExpressIsNotStored(t *testing.T) {
+	m, _ := bootWithInvoices(t, sqlstore.Options{Dir: t.TempDir()})
 	refused := strings.Replace(invoice("acc", "one"), `"account"`, `"description":"refuse","account"`, 1)
 	got := m.call(http.MethodPost, "/v1/invoices", refused)
 	got.is(http.StatusUnprocessableEntity, "invalid")
@@ -215,7 +215,7 @@ func TestWhatTheGatewayCannotBillLeavesNoInvoice(t *testing.T) {
 }
 
 func TestInvoicesAreListedInPages(t *testing.T) {
-	m, _ := withBiller(t, sqlstore.Options{Dir: t.TempDir()})
+	m, _ := bootWithInvoices(t, sqlstore.Options{Dir: t.TempDir()})
 	for i := range 5 {
 		m.bill(fmt.Sprint("bill-", i))
 		m.clock.Advance(time.Second)

@@ -57,7 +57,7 @@ func (a listAPI) ListHistory(ctx context.Context, r ListHistoryRequestObject) (L
 		return nil, err
 	}
 	if r.Params.Offset < 0 || r.Params.Offset > 100_000 {
-		return nil, faulty("offset", "must be from 0 to 100000")
+		return nil, fieldError("offset", "must be from 0 to 100000")
 	}
 	q := providers.HistoryQuery{To: a.Now(), Limit: most, Offset: r.Params.Offset, Status: r.Params.Status}
 	q.From = q.To.Add(-24 * time.Hour)
@@ -69,11 +69,11 @@ func (a listAPI) ListHistory(ctx context.Context, r ListHistoryRequestObject) (L
 		q.To = instant("to", r.Params.To, &bad)
 	}
 	if len(bad) > 0 {
-		return nil, &invalid{bad}
+		return nil, &invalidRequest{bad}
 	}
 	lines, more, err := a.history(ctx, r.Account, r.Params.Customer, q)
 	if errors.Is(err, wallet.ErrNotFound) {
-		return nil, faulty("customer", "must be one who has logged in to a session of yours")
+		return nil, fieldError("customer", "must be one who has logged in to a session of yours")
 	}
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func (a listAPI) history(
 			return nil, false, err
 		}
 		for _, l := range found {
-			mine, err := a.isOf(ctx, m, account, l.Reference)
+			mine, err := a.belongsTo(ctx, m, account, l.Reference)
 			switch {
 			case err != nil:
 				return nil, false, err
@@ -134,8 +134,8 @@ func (a listAPI) history(
 	return lines, len(lines) == q.Limit, nil
 }
 
-// isOf tells whether a reference in an account is of the merchant's.
-func (a listAPI) isOf(ctx context.Context, owner, account, reference string) (bool, error) {
+// belongsTo tells whether a reference in an account is of the merchant's.
+func (a listAPI) belongsTo(ctx context.Context, owner, account, reference string) (bool, error) {
 	if reference == "" {
 		return false, nil
 	}

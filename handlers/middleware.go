@@ -38,7 +38,7 @@ func newRequestID(random io.Reader) string {
 	return hex.EncodeToString(b[:])
 }
 
-// recovered turns a panic into a plain failure. The value of the panic is not logged: it may hold what was typed.
+// recovered answers a panic with 500. The panic's value is not logged: it may hold card data.
 func recovered(log *slog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) (err error) {
@@ -68,7 +68,7 @@ func logged(log *slog.Logger, observe func(route, method string, code int, took 
 			}
 			if !c.Response().Committed { // net/http would make an empty 200 of it
 				log.Error("a request without an answer", "route", c.Path())
-				unanswerable(c)
+				answerWithoutHandler(c)
 			}
 			took := time.Since(start)
 			level := slog.LevelDebug
@@ -86,18 +86,19 @@ func logged(log *slog.Logger, observe func(route, method string, code int, took 
 	}
 }
 
-// unanswerable is the answer where none could be made: a shopper's post goes on to the page that is true now.
-func unanswerable(c echo.Context) {
+// answerWithoutHandler answers a request that no handler and no error page could answer: a shopper's POST is redirected to the
+// payment page, everything else gets 503.
+func answerWithoutHandler(c echo.Context) {
 	if id := c.Param("session"); id != "" && c.Request().Method == http.MethodPost {
-		back(c, id) //nolint:errcheck // it writes a header
+		redirectToPay(c, id) //nolint:errcheck // it writes a header
 		return
 	}
 	c.NoContent(http.StatusServiceUnavailable) //nolint:errcheck // likewise
 }
 
-// untimed lifts the connection's read deadline once the request is read whole. It is for slow senders, but net/http lets it
-// run on and then ends the context of a request that is only slow to be answered.
-func untimed(next echo.HandlerFunc) echo.HandlerFunc {
+// withoutReadDeadline lifts the connection's read deadline once the request is read whole. The deadline is for slow senders,
+// but net/http lets it run on and then cancels the context of a request whose answer takes long.
+func withoutReadDeadline(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r, control := c.Request(), http.NewResponseController(c.Response().Writer)
 		lift := func() { control.SetReadDeadline(time.Time{}) } //nolint:errcheck // a writer that has none needs none
@@ -110,7 +111,7 @@ func untimed(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// watchedBody tells when it was read to its end.
+// watchedBody calls whole once it was read to its end.
 type watchedBody struct {
 	io.ReadCloser
 	whole func()
@@ -125,8 +126,8 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// detached lets a request run to its end although whoever sent it has gone: what a shopper or a bank sent once is taken, and
-// every wait in it is bounded by itself.
+// detached lets a request run to its end although its client has disconnected: what a shopper or a bank sent once is processed.
+// Every wait in it has a limit of its own.
 func detached(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		c.SetRequest(c.Request().WithContext(context.WithoutCancel(c.Request().Context())))
@@ -159,8 +160,8 @@ func visits(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// hardened sets what every answer has. Pages add their own Content-Security-Policy.
-func hardened(next echo.HandlerFunc) echo.HandlerFunc {
+// securityHeaders sets what every answer has. Pages add their own Content-Security-Policy.
+func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -176,17 +177,16 @@ func hardened(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// legible replaces what no name of ours holds, NUL and bytes that are not UTF-8, in the values of the path: PostgreSQL
-// refuses to look for them. So they find nothing, as any other unknown name. Of a path with escapes of its own, which Echo
-// leaves as they are, it makes plain values.
-func legible(next echo.HandlerFunc) echo.HandlerFunc {
+// cleanPath replaces NUL and invalid UTF-8 in path values: PostgreSQL rejects them, and so they are simply not found. Where
+// Echo left the values percent-encoded, it decodes them.
+func cleanPath(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		values, u := c.ParamValues(), c.Request().URL
 		for i, v := range values {
 			if plain, err := url.PathUnescape(v); err == nil && u.RawPath != "" {
 				v = plain
 			}
-			values[i] = legibleText(v)
+			values[i] = cleanText(v)
 		}
 		u.RawPath = ""
 		c.SetParamValues(values...)
@@ -194,9 +194,9 @@ func legible(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// legibleQuery does so in the query, where an empty value is as if it were left out, and of several the first counts. Not
-// for what comes from a bank: that is forwarded byte for byte.
-func legibleQuery(next echo.HandlerFunc) echo.HandlerFunc {
+// cleanQuery does the same for the query, drops empty values and keeps the first of several. It must not be used for returns
+// from a bank: they are forwarded byte for byte.
+func cleanQuery(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u := c.Request().URL
 		if u.RawQuery == "" {
@@ -205,7 +205,7 @@ func legibleQuery(next echo.HandlerFunc) echo.HandlerFunc {
 		query := url.Values{}
 		for name, all := range u.Query() {
 			if all[0] != "" {
-				query.Set(name, legibleText(all[0]))
+				query.Set(name, cleanText(all[0]))
 			}
 		}
 		u.RawQuery = query.Encode()
@@ -213,12 +213,12 @@ func legibleQuery(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-func legibleText(s string) string {
+func cleanText(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
 }
 
-// answeredInside renders errors inside the browser session's layer, so that it commits once and before the body.
-func answeredInside(next echo.HandlerFunc) echo.HandlerFunc {
+// renderErrors renders errors inside the middleware of the browser session, which is saved once and before the body.
+func renderErrors(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := next(c); err != nil {
 			c.Error(err)

@@ -26,7 +26,7 @@ func (m *machine) as(key, method, path, body string) reply {
 
 func TestNoAnswerNamesASessionOfAnotherMerchantOfTheAccount(t *testing.T) {
 	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
-		m := complete(t, at)
+		m := bootWithEverything(t, at)
 		mine := m.call(http.MethodPost, "/v1/sessions", order("order-1"))
 		mine.is(http.StatusCreated, "")
 		theirs := m.as(otherKey, http.MethodPost, "/v1/sessions", order("order-1"))
@@ -48,9 +48,9 @@ func TestNoAnswerNamesASessionOfAnotherMerchantOfTheAccount(t *testing.T) {
 	})
 }
 
-func TestMerchantsOfOneAccountHaveReferencesThatNeverMeet(t *testing.T) {
+func TestMerchantsOfASharedAccountNeverUseTheSameReference(t *testing.T) {
 	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
-		m := complete(t, at)
+		m := bootWithEverything(t, at)
 		seen := map[string]string{}
 		for _, key := range []string{shopKey, otherKey} {
 			for _, id := range []string{"order-1", "order-2"} {
@@ -79,9 +79,9 @@ func TestMerchantsOfOneAccountHaveReferencesThatNeverMeet(t *testing.T) {
 }
 
 func TestInASharedAccountReferencesHaveTwentyEightCharacters(t *testing.T) {
-	shared := complete(t, sqlstore.Options{Dir: t.TempDir()})
+	shared := bootWithEverything(t, sqlstore.Options{Dir: t.TempDir()})
 	alone := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{
-		provider: func(g *gateway) providers.Provider { return able{g} }, merchants: []merchant.Merchant{theShop},
+		provider: func(g *gateway) providers.Provider { return fullGateway{g} }, merchants: []merchant.Merchant{theShop},
 	})
 	for path, body := range map[string]func(string) string{
 		"/v1/sessions": order,
@@ -92,8 +92,8 @@ func TestInASharedAccountReferencesHaveTwentyEightCharacters(t *testing.T) {
 		"/v1/charges": func(s string) string {
 			return `{"saved_card":"sc_1","amount":1500,"currency":"KZT","reference":"` + s + `"}`
 		},
-		"/v1/virtual_cards":       func(s string) string { return virtual("c-1", s) },
-		"/v1/customers/c-1/cards": func(s string) string { return registration(s, "4000019900020720") },
+		"/v1/virtual_cards":       func(s string) string { return virtualCardBody("c-1", s) },
+		"/v1/customers/c-1/cards": func(s string) string { return registrationBody(s, "4000019900020720") },
 	} {
 		long := (strings.NewReplacer("/", "_").Replace(path) + strings.Repeat("x", 29))[:29] // of a charge, another than of a payout
 		shared.savedCard("sc_1")
@@ -109,12 +109,12 @@ func TestInASharedAccountReferencesHaveTwentyEightCharacters(t *testing.T) {
 	}
 }
 
-func TestAReferenceOfANeighboursIsFreeForEverybodyElse(t *testing.T) {
+func TestAReferenceUsedByAnotherMerchantOfTheAccountIsAvailable(t *testing.T) {
 	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
-		m := complete(t, at)
+		m := bootWithEverything(t, at)
 		for path, body := range map[string]string{
-			"/v1/sessions": order("one"), "/v1/invoices": invoice("acc", "two"), "/v1/virtual_cards": virtual("c-1", "three"),
-			"/v1/customers/c-1/cards": registration("four", "4000019900020720"),
+			"/v1/sessions": order("one"), "/v1/invoices": invoice("acc", "two"), "/v1/virtual_cards": virtualCardBody("c-1", "three"),
+			"/v1/customers/c-1/cards": registrationBody("four", "4000019900020720"),
 			"/v1/payouts":             `{"account":"acc","amount":1500,"currency":"KZT","reference":"five","to":{"phone":"79010000000"}}`,
 		} {
 			theirs := m.as(otherKey, http.MethodPost, path, body)
@@ -133,15 +133,15 @@ func TestAReferenceOfANeighboursIsFreeForEverybodyElse(t *testing.T) {
 }
 
 // What was made before an account was shared keeps its reference, and is not made again under another.
-func TestAnAccountMayComeToBeShared(t *testing.T) {
+func TestAnAccountMayBecomeSharedLater(t *testing.T) {
 	dir := t.TempDir()
-	with := tune{provider: func(g *gateway) providers.Provider { return able{g} }, merchants: []merchant.Merchant{theShop}}
+	with := tune{provider: func(g *gateway) providers.Provider { return fullGateway{g} }, merchants: []merchant.Merchant{theShop}}
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: dir}, with)
 	before := m.call(http.MethodPost, "/v1/sessions", order("one")).field("id")
 	bill := m.call(http.MethodPost, "/v1/invoices", invoice("acc", "two")).field("id")
-	card := m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "three")).field("id")
+	card := m.call(http.MethodPost, "/v1/virtual_cards", virtualCardBody("c-1", "three")).field("id")
 	m.stop()
-	m = complete(t, sqlstore.Options{Dir: dir})
+	m = bootWithEverything(t, sqlstore.Options{Dir: dir})
 	again := m.call(http.MethodPost, "/v1/sessions", order("one"))
 	again.is(http.StatusConflict, "order-in-use")
 	if again.field("session") != before {
@@ -156,7 +156,7 @@ func TestAnAccountMayComeToBeShared(t *testing.T) {
 	if got := m.call(http.MethodPost, "/v1/invoices", invoice("acc", "two")); got.field("id") != bill {
 		t.Errorf("billed again: %s", got.Body)
 	}
-	if got := m.call(http.MethodPost, "/v1/virtual_cards", virtual("c-1", "three")); got.field("id") != card {
+	if got := m.call(http.MethodPost, "/v1/virtual_cards", virtualCardBody("c-1", "three")); got.field("id") != card {
 		t.Errorf("ordered again: %s", got.Body)
 	}
 	if got := m.as(otherKey, http.MethodPost, "/v1/invoices", invoice("acc", "two")); got.Code != http.StatusCreated || got.field("id") == bill {
@@ -166,7 +166,7 @@ func TestAnAccountMayComeToBeShared(t *testing.T) {
 
 // ledger is a gateway whose list holds the given references.
 type ledger struct {
-	able
+	fullGateway
 	references []string
 }
 
@@ -179,7 +179,7 @@ func (l *ledger) History(_ context.Context, q providers.HistoryQuery) (lines []p
 
 func TestTheListOfASharedAccountShowsTheMerchantsOwnLines(t *testing.T) {
 	l := &ledger{}
-	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider { l.able = able{g}; return l }})
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider { l.fullGateway = fullGateway{g}; return l }})
 	var mine []string
 	for i := range 130 {
 		m.paid(fmt.Sprint("order-", i))

@@ -41,11 +41,11 @@ func (a operationAPI) operate(ctx context.Context, kind providers.OpKind, in *Ne
 	amount := int64(0)
 	if in != nil && in.Amount != nil {
 		if *in.Amount <= 0 {
-			return none, faulty("amount", "must be positive; leave it out for all that is left")
+			return none, fieldError("amount", "must be positive; leave it out for all that is left")
 		}
 		amount = *in.Amount
 	}
-	_, n, err := a.claimed(ctx).Operate(ctx, id, kind, amount)
+	_, n, err := a.flowUnderClaim(ctx).Operate(ctx, id, kind, amount)
 	if err != nil {
 		return none, err
 	}

@@ -19,7 +19,7 @@ import (
 	"tollgate/session/flow"
 )
 
-// orders is what all requests that take or send money have in common.
+// orders holds the checks that all requests that take or send money share.
 type orders struct{ Options }
 
 var (
@@ -35,8 +35,8 @@ const maxOrderID = 32
 // MaxAmount is the largest amount of a session in minor units: twelve digits, as 3-D Secure writes them.
 const MaxAmount = 999_999_999_999
 
-// claimed is the flow for what is changed under it.
-func (a orders) claimed(ctx context.Context) flow.Claimed {
+// flowUnderClaim is the flow whose changes are saved together with the request's idempotency claim.
+func (a orders) flowUnderClaim(ctx context.Context) flow.Claimed {
 	claim := claimOf(ctx)
 	if claim == nil {
 		return a.Flow.Under(nil)
@@ -44,8 +44,8 @@ func (a orders) claimed(ctx context.Context) flow.Claimed {
 	return a.Flow.Under(&session.Claim{Merchant: claim.Merchant, Key: claim.Key, Token: claim.Token})
 }
 
-// created is the session that an earlier run of the same idempotent request made before its process died, or nil.
-func (a orders) created(ctx context.Context) (*session.Session, error) {
+// createdUnderClaim is the session that an earlier run of the same idempotent request made before its process died, or nil.
+func (a orders) createdUnderClaim(ctx context.Context) (*session.Session, error) {
 	claim := claimOf(ctx)
 	if claim == nil || claim.Effect.Session == "" {
 		return nil, nil
@@ -53,15 +53,15 @@ func (a orders) created(ctx context.Context) (*session.Session, error) {
 	return a.Store.Load(ctx, claim.Effect.Session)
 }
 
-// faults collects what is wrong with a request.
-type faults []FieldError
+// fieldErrors collects what is wrong with a request.
+type fieldErrors []FieldError
 
-func (f *faults) add(field, detail string) {
+func (f *fieldErrors) add(field, detail string) {
 	*f = append(*f, FieldError{Pointer: "/" + field, Detail: detail})
 }
 
 // oneOf is the value, or first where there is none.
-func (f *faults) oneOf(field, value, first string, others ...string) string {
+func (f *fieldErrors) oneOf(field, value, first string, others ...string) string {
 	if value == "" {
 		return first
 	}
@@ -71,7 +71,7 @@ func (f *faults) oneOf(field, value, first string, others ...string) string {
 	return value
 }
 
-func (f *faults) text(field, value string, most int) {
+func (f *fieldErrors) text(field, value string, most int) {
 	if len([]rune(value)) > most {
 		f.add(field, fmt.Sprintf("must be at most %d characters", most))
 	}
@@ -83,7 +83,7 @@ func (f *faults) text(field, value string, most int) {
 // session checks everything that is Tollgate's to check, all faults at once.
 func (a orders) session(ctx context.Context, in NewSession) (*session.Session, error) {
 	m := merchantOf(ctx)
-	var bad faults
+	var bad fieldErrors
 	now := a.Now()
 	s := &session.Session{
 		Merchant: m.ID, Account: in.Account, OrderID: in.OrderID, Fee: in.Fee,
@@ -141,14 +141,14 @@ func (a orders) session(ctx context.Context, in NewSession) (*session.Session, e
 	checkDetails(in, &bad)
 	if len(bad) > 0 {
 		slices.SortFunc(bad, func(x, y FieldError) int { return strings.Compare(x.Pointer, y.Pointer) })
-		return nil, &invalid{bad}
+		return nil, &invalidRequest{bad}
 	}
 	s.RefTag, err = a.tag(ctx, in.Account)
 	return s, err
 }
 
 // checkDetails checks what a session says of its pages, its customer and the merchant's own notes.
-func checkDetails(in NewSession, bad *faults) {
+func checkDetails(in NewSession, bad *fieldErrors) {
 	if in.Capture != "" && !in.Capture.Valid() {
 		bad.add("capture", "must be one of automatic, manual")
 	}

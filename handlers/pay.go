@@ -15,7 +15,7 @@ import (
 	"tollgate/templates"
 )
 
-// pay is what a shopper does at the one address.
+// pay handles what a shopper does at a session's payment page.
 type pay struct {
 	screens
 	streams *streams
@@ -23,11 +23,13 @@ type pay struct {
 
 func payPath(id string) string { return "/pay/" + id }
 
-// back answers a POST: to the one address.
-func back(c echo.Context, id string) error { return c.Redirect(http.StatusSeeOther, payPath(id)) }
+// redirectToPay redirects to the payment page (303).
+func redirectToPay(c echo.Context, id string) error {
+	return c.Redirect(http.StatusSeeOther, payPath(id))
+}
 
 // sameSite refuses a POST that another site made a browser send. A browser that says itself that the post is of the
-// same origin is believed; others have to show the page's token, which another site cannot read.
+// same origin is accepted; others have to show the page's token, which another site cannot read.
 func (p pay) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -58,7 +60,7 @@ func (p pay) home(c echo.Context) error {
 func (p pay) show(c echo.Context) error {
 	s, err := p.load(c)
 	if errors.Is(err, session.ErrNotFound) {
-		return p.astray(c)
+		return p.redirectToPage(c)
 	}
 	if err != nil {
 		return err
@@ -67,17 +69,16 @@ func (p pay) show(c echo.Context) error {
 		if t := p.Texts.For(lang); t.Lang() == lang {
 			p.Browsers.Choose(c.Request().Context(), lang)
 		}
-		return back(c, s.ID)
+		return redirectToPay(c, s.ID)
 	}
 	return p.page(c, s, form{})
 }
 
-// head answers a program that only asks whether the page is there. It is nobody's visit: nothing is shown or marked, and no
-// cookie is set.
+// head answers HEAD. It does not count as a visit: no step is marked as shown and no cookie is set.
 func (p pay) head(c echo.Context) error {
 	_, err := p.load(c)
 	if errors.Is(err, session.ErrNotFound) {
-		return p.astray(c)
+		return p.redirectToPage(c)
 	}
 	if err != nil {
 		return err
@@ -86,9 +87,9 @@ func (p pay) head(c echo.Context) error {
 	return c.NoContent(http.StatusOK)
 }
 
-// astray leads from an address that is no page to the one address: from those that forms post to, when a browser restores
-// them, and from those that a message ends with a full stop or bracket.
-func (p pay) astray(c echo.Context) error {
+// redirectToPage redirects GETs of addresses that have no page of their own to the payment page: a form's address that a browser
+// restores, or a link to which a message added a full stop or bracket.
+func (p pay) redirectToPage(c echo.Context) error {
 	id := cleanID(c.Param("session"))
 	if id == c.Param("session") && c.Path() == "/pay/:session" {
 		return session.ErrNotFound
@@ -97,10 +98,10 @@ func (p pay) astray(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return back(c, s.ID)
+	return redirectToPay(c, s.ID)
 }
 
-// cleanID is a session's id without what cannot be the end of one.
+// cleanID cuts characters from the end that no session id ends with.
 func cleanID(id string) string {
 	return strings.TrimRightFunc(id, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
@@ -116,9 +117,9 @@ func (p pay) submit(c echo.Context) error {
 	a := s.Live()
 	again := a != nil && a.State == session.Shopper && a.Step != nil && a.Step.Kind == providers.AskCard
 	if !again && (a != nil || s.Status() != session.StatusOpen || p.Flow.Logins.Needed(s)) {
-		return back(c, s.ID) // a second click, another tab, Back after the end: the page that is true now
+		return redirectToPay(c, s.ID) // a second click, another tab, Back after the end: the page that is true now
 	}
-	in, f := p.read(c)
+	in, f := p.readCardForm(c)
 	if !again {
 		f.errors.To = target(c, s, &in)
 	}
@@ -138,11 +139,11 @@ func (p pay) submit(c echo.Context) error {
 	return p.submitted(c, s, err)
 }
 
-// submitted waits a moment for the first news of an attempt, then answers with the one address.
+// submitted waits a moment for the attempt's first change, then redirects to the payment page.
 func (p pay) submitted(c echo.Context, s *session.Session, err error) error {
 	switch {
 	case errors.Is(err, session.ErrBusy), errors.Is(err, session.ErrEnded), errors.Is(err, session.ErrStale):
-		return back(c, s.ID)
+		return redirectToPay(c, s.ID)
 	case err != nil:
 		return err
 	}
@@ -155,7 +156,7 @@ func (p pay) submitted(c echo.Context, s *session.Session, err error) error {
 	if err != nil {
 		return err
 	}
-	return back(c, s.ID)
+	return redirectToPay(c, s.ID)
 }
 
 func (p pay) cancel(c echo.Context) error {
@@ -163,7 +164,7 @@ func (p pay) cancel(c echo.Context) error {
 	if err != nil && !errors.Is(err, session.ErrBusy) && !errors.Is(err, session.ErrEnded) {
 		return err
 	}
-	return back(c, c.Param("session"))
+	return redirectToPay(c, c.Param("session"))
 }
 
 // frame is the same-origin document of one hidden Method frame; about:blank would inherit the page's form-action.
@@ -191,7 +192,7 @@ func (p pay) frame(c echo.Context) error {
 func (p pay) gatewayPage(c echo.Context) error {
 	s, a, err := p.atStep(c)
 	if s != nil && errors.Is(err, session.ErrNotFound) {
-		return back(c, s.ID) // the step is over, and this address is in the whole window
+		return redirectToPay(c, s.ID) // the step is over, and this address is in the whole window
 	}
 	if err != nil {
 		return err

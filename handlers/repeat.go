@@ -59,12 +59,12 @@ func mayBeCard(s string) bool {
 	return digitCount(s) > 12
 }
 
-// shownAgain is what was typed, cut for its field: never what may be a card number.
-func shownAgain(typed string, most int) string {
+// redisplay is a typed text as a form may show it again: truncated, and empty where it may be a card number.
+func redisplay(typed string, most int) string {
 	if mayBeCard(typed) {
 		return ""
 	}
-	return cut(typed, most)
+	return truncate(typed, most)
 }
 
 // maskNumbers hides the digits of every number that is long enough to be a card's, written with separators or without.
@@ -97,8 +97,8 @@ const (
 	maxDetail   = 500
 )
 
-// repeatable bounds what an error lists; left is how many more there are.
-func repeatable(all []FieldError) (told []FieldError, left int) {
+// boundErrors limits the number and length of listed errors; left is how many were dropped.
+func boundErrors(all []FieldError) (told []FieldError, left int) {
 	left = max(0, len(all)-maxProblems)
 	for _, f := range all[:len(all)-left] {
 		told = append(told, FieldError{
@@ -108,9 +108,9 @@ func repeatable(all []FieldError) (told []FieldError, left int) {
 	return told, left
 }
 
-// shorten cuts a text and marks that it was cut.
+// shorten truncates a text and marks that it was truncated.
 func shorten(s string, most int) string {
-	if short := cut(s, most); len(short) < len(s) {
+	if short := truncate(s, most); len(short) < len(s) {
 		return short + "…"
 	}
 	return s

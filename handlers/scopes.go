@@ -69,8 +69,8 @@ func scopes() map[string][]merchant.Scope {
 	}
 }
 
-// scoped refuses a key that does not reach as far as the route: merchant.ErrScope.
-func scoped() echo.MiddlewareFunc {
+// requireScope refuses a key that does not reach as far as the route: merchant.ErrScope.
+func requireScope() echo.MiddlewareFunc {
 	table := scopes()
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {

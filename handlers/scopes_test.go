@@ -34,7 +34,7 @@ func shop(keys ...merchant.Key) tune {
 	return tune{merchants: []merchant.Merchant{{ID: "shop", Name: "Shop", Keys: keys, Accounts: []string{"acc"}}}}
 }
 
-func TestEveryRouteHasItsScopes(t *testing.T) {
+func TestEveryRouteDeclaresItsScopes(t *testing.T) {
 	accepted := map[string][]merchant.Scope{}
 	for _, scope := range merchant.Scopes() {
 		m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, shop(merchant.Key{Hash: merchant.HashKey(scopedKey), Scopes: []merchant.Scope{scope}}))
@@ -72,7 +72,7 @@ func TestEveryRouteHasItsScopes(t *testing.T) {
 	}
 }
 
-func TestAKeyThatReachesLessDoesNothingMore(t *testing.T) {
+func TestAKeyCallsOnlyTheRoutesOfItsScopes(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, shop(merchant.Key{Hash: merchant.HashKey(scopedKey), Scopes: []merchant.Scope{merchant.Refunds}}))
 	id := m.paid("one")
 	m.key = scopedKey
@@ -99,7 +99,7 @@ func TestKeysRotateWithOverlap(t *testing.T) {
 	m.call(http.MethodGet, "/v1/accounts", "").is(http.StatusUnauthorized, "unauthorized")
 }
 
-func TestARevokedKeyOpensNothingEverAgain(t *testing.T) {
+func TestARevokedKeyIsRefusedForever(t *testing.T) {
 	at := sqlstore.Options{Dir: t.TempDir()}
 	lesser := merchant.Key{Hash: merchant.HashKey(scopedKey), Scopes: []merchant.Scope{merchant.Refunds}}
 	keys := shop(merchant.Key{Hash: merchant.HashKey(shopKey)}, lesser)
@@ -118,8 +118,8 @@ func TestARevokedKeyOpensNothingEverAgain(t *testing.T) {
 	m.call(http.MethodGet, "/v1/accounts", "").is(http.StatusUnauthorized, "unauthorized")
 }
 
-// keep is the body that registers a card.
-func keep(account string) string {
+// registerCardBody is the body that registers a card.
+func registerCardBody(account string) string {
 	return `{"account":"` + account + `","reference":"r","card":{"number":"4000019900020720","expiry":"12/30","cvc":"123","name":"A B"}}`
 }
 
@@ -127,7 +127,7 @@ func invoice(account, reference string) string {
 	return `{"account":"` + account + `","amount":5000,"currency":"KZT","reference":"` + reference + `","success_url":"https://shop.example/ok"}`
 }
 
-// CHECKS T46, over every route that Echo knows: one that is added without a thought of other merchants fails here.
+// Every route that Echo knows: a new one that shows another merchant's data fails here.
 func TestAMerchantSeesNothingOfAnother(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{merchants: []merchant.Merchant{
 		{ID: "shop", Name: "Shop", Keys: []merchant.Key{{Hash: merchant.HashKey(shopKey)}}, Accounts: []string{"acc"}},
@@ -193,7 +193,7 @@ func TestAMerchantSeesNothingOfAnother(t *testing.T) {
 		{"/v1/charges", `{"saved_card":"sc_theirs","amount":1,"currency":"KZT","reference":"r"}`, `{"saved_card":"sc_never","amount":1,"currency":"KZT","reference":"r"}`},
 		{"/v1/payouts", `{"account":"acc","amount":1,"currency":"KZT","reference":"r","to":{"phone":"77010000000"}}`, `{"account":"never","amount":1,"currency":"KZT","reference":"r","to":{"phone":"77010000000"}}`},
 		{"/v1/virtual_cards", `{"account":"acc","customer":"c-1","reference":"r"}`, `{"account":"never","customer":"c-1","reference":"r"}`},
-		{"/v1/customers/c-1/cards", keep("acc"), keep("never")},
+		{"/v1/customers/c-1/cards", registerCardBody("acc"), registerCardBody("never")},
 		{"/v1/invoices", invoice("acc", "r"), invoice("never", "r")},
 	} {
 		a, b := m.call(http.MethodPost, pair[0], pair[1]), m.call(http.MethodPost, pair[0], pair[2])

@@ -22,7 +22,7 @@ import (
 	"tollgate/threeds"
 )
 
-// screens are the pages of the one address: what GET shows there is a function of the stored state.
+// screens draws the payment page: what GET shows is a function of the session's stored state.
 type screens struct{ visit }
 
 // form is what a refused submission leaves to show again. Number and code never are.
@@ -48,14 +48,14 @@ var outcomes = map[session.Status]templates.Outcome{
 	session.StatusExpired:           templates.OutcomeExpired,
 }
 
-// page shows what is true now.
+// page shows the page of the session's stored state.
 func (p screens) page(c echo.Context, s *session.Session, f form) error {
 	switch v := viewOf(s); v.page {
 	case pageStart:
 		if s.Remaining(p.Now()) == 0 {
 			return p.result(c, s, templates.OutcomeExpired)
 		}
-		return p.begin(c, s, f)
+		return p.startOfPayment(c, s, f)
 	case pageEnd:
 		return p.result(c, s, outcomes[v.status])
 	case pageLogin:
@@ -70,9 +70,9 @@ func (p screens) page(c echo.Context, s *session.Session, f form) error {
 	return p.wait(c, s, templates.WaitProcessing)
 }
 
-// begin shows how a payment begins: the login where the account wants the customer first, the choice of a saved card, a
-// button where no card is needed here, or the card form.
-func (p screens) begin(c echo.Context, s *session.Session, f form) error {
+// startOfPayment shows the first page of a payment: the login where the account requires one, the choice of saved cards, a button
+// where no card is needed here, or the card form.
+func (p screens) startOfPayment(c echo.Context, s *session.Session, f form) error {
 	if f.errors.Any() || f.stale {
 		return p.card(c, s, f)
 	}
@@ -179,7 +179,7 @@ func (p screens) choice(c echo.Context, s *session.Session, cards []wallet.Saved
 			ID: one.ID, Brand: one.Card.Brand, Last4: one.Card.Last4, Expiry: one.Expiry,
 		})
 	}
-	return render(c, p.Options, codeOf(f.errors.Any()), ownPage, "", templates.SavedCards(page))
+	return render(c, p.Options, formStatus(f.errors.Any()), ownPage, "", templates.SavedCards(page))
 }
 
 // offer is the button in place of the choice, until somebody has asked for the saved cards.
@@ -212,11 +212,11 @@ func (p screens) startPage(c echo.Context, s *session.Session, f form) error {
 			page.NotCharged = true
 		}
 	}
-	return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.Start(page))
+	return render(c, p.Options, formStatus(f.login != ""), ownPage, "", templates.Start(page))
 }
 
-// codeOf is the status of a form that is shown, or shown again with what is wrong.
-func codeOf(wrong bool) int {
+// formStatus is the status of a form that is shown, or shown again with what is wrong.
+func formStatus(wrong bool) int {
 	if wrong {
 		return http.StatusUnprocessableEntity
 	}
@@ -254,12 +254,12 @@ func (p screens) login(c echo.Context, s *session.Session, f form) error {
 		}
 		switch {
 		case s.Customer.Phone == "":
-		case page.Phone == "" && p.mine(c, s):
+		case page.Phone == "" && p.isCustomer(c, s):
 			page.Phone = s.Customer.Phone
-		case free(s):
+		case canBecomeCustomer(s):
 			page.KnownAction = payPath(s.ID) + "/customer"
 		}
-		return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.LoginPhone(page))
+		return render(c, p.Options, formStatus(f.login != ""), ownPage, "", templates.LoginPhone(page))
 	}
 	page := templates.LoginCodePage{
 		Layout: p.layout(c, s), Action: payPath(s.ID) + "/code", CancelAction: cancel, CSRF: token,
@@ -278,7 +278,7 @@ func (p screens) login(c echo.Context, s *session.Session, f form) error {
 	case f.login == "" && p.Flow.Logins.CodeExpired(s):
 		page.Error = templates.CodeExpired
 	}
-	return render(c, p.Options, codeOf(f.login != ""), ownPage, "", templates.LoginCode(page))
+	return render(c, p.Options, formStatus(f.login != ""), ownPage, "", templates.LoginCode(page))
 }
 
 // phoneErrors are shown at the phone, though a code may be asked for.
@@ -303,7 +303,7 @@ func (p screens) step(c echo.Context, s *session.Session, a *session.Attempt, at
 	layout := p.layout(c, s)
 	layout.Nonce = n
 	first := false
-	if prefetch := c.Request().Header.Get("Sec-Purpose"); prefetch == "" { // a browser that only peeks shows nobody anything
+	if prefetch := c.Request().Header.Get("Sec-Purpose"); prefetch == "" { // a prefetch is not shown to anybody
 		if first, err = p.Flow.Shown(c.Request().Context(), s.ID, a.StepN); err != nil {
 			return err
 		}

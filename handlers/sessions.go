@@ -15,13 +15,13 @@ type sessionAPI struct{ orders }
 
 // CreateSession is POST /v1/sessions.
 func (a sessionAPI) CreateSession(ctx context.Context, r CreateSessionRequestObject) (CreateSessionResponseObject, error) {
-	s, err := a.created(ctx)
+	s, err := a.createdUnderClaim(ctx)
 	if s == nil && err == nil {
 		if s, err = a.session(ctx, *r.Body); err == nil {
-			err = a.beginsWith(ctx, s)
+			err = a.checkSavedCard(ctx, s)
 		}
 		if err == nil {
-			err = a.claimed(ctx).Create(ctx, s)
+			err = a.flowUnderClaim(ctx).Create(ctx, s)
 		}
 	}
 	if err != nil {
@@ -32,8 +32,8 @@ func (a sessionAPI) CreateSession(ctx context.Context, r CreateSessionRequestObj
 	}, nil
 }
 
-// beginsWith checks the saved card that a new session names. Where customers log in, whose it is turns out then.
-func (a sessionAPI) beginsWith(ctx context.Context, s *session.Session) error {
+// checkSavedCard checks the saved card that a new session names. Where customers log in, whose it is turns out then.
+func (a sessionAPI) checkSavedCard(ctx context.Context, s *session.Session) error {
 	if s.SavedCard == "" {
 		return nil
 	}
@@ -43,7 +43,7 @@ func (a sessionAPI) beginsWith(ctx context.Context, s *session.Session) error {
 	}
 	logsIn := a.Flow.Accounts[s.Account].LogsIn()
 	if err != nil || saved.Account != s.Account || !logsIn && saved.Customer != s.Customer.ID {
-		return faulty("saved_card", "is not one of the customer's saved cards in this account")
+		return fieldError("saved_card", "is not one of the customer's saved cards in this account")
 	}
 	return nil
 }
@@ -84,7 +84,7 @@ func limit(asked *int, usual int) (int, error) {
 		return usual, nil
 	}
 	if *asked < 1 || *asked > 100 {
-		return 0, faulty("limit", "must be from 1 to 100")
+		return 0, fieldError("limit", "must be from 1 to 100")
 	}
 	return *asked, nil
 }
@@ -97,7 +97,7 @@ func (a sessionAPI) ListSessions(ctx context.Context, r ListSessionsRequestObjec
 	}
 	// A misspelt status must not look as if there were no such sessions.
 	if status := r.Params.Status; status != "" && !status.Valid() {
-		return nil, faulty("status", "must be one of the statuses of a session")
+		return nil, fieldError("status", "must be one of the statuses of a session")
 	}
 	f := session.Filter{
 		Merchant: merchantOf(ctx).ID, Account: r.Params.Account, OrderID: r.Params.OrderID,
@@ -111,12 +111,12 @@ func (a sessionAPI) ListSessions(ctx context.Context, r ListSessionsRequestObjec
 		f.Until = instant("created_before", at, &bad)
 	}
 	if len(bad) > 0 {
-		return nil, &invalid{bad}
+		return nil, &invalidRequest{bad}
 	}
 	if f.Before != "" {
 		last, err := a.Store.Load(ctx, f.Before)
 		if errors.Is(err, session.ErrNotFound) || err == nil && last.Merchant != f.Merchant {
-			return nil, faulty("before", "must be the id of a session")
+			return nil, fieldError("before", "must be the id of a session")
 		}
 		if err != nil {
 			return nil, err
@@ -135,7 +135,7 @@ func (a sessionAPI) ListSessions(ctx context.Context, r ListSessionsRequestObjec
 
 // CancelSession is POST /v1/sessions/{session}/cancel.
 func (a sessionAPI) CancelSession(ctx context.Context, r CancelSessionRequestObject) (CancelSessionResponseObject, error) {
-	s, err := a.claimed(ctx).Cancel(ctx, r.Session)
+	s, err := a.flowUnderClaim(ctx).Cancel(ctx, r.Session)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ func (a sessionAPI) ListSessionEvents(
 	ctx context.Context, r ListSessionEventsRequestObject,
 ) (ListSessionEventsResponseObject, error) {
 	if r.Params.After < 0 {
-		return nil, faulty("after", "must be the number of an event")
+		return nil, fieldError("after", "must be the number of an event")
 	}
 	const most = 100
 	found, err := a.Store.Events(ctx, r.Session, r.Params.After, most)

@@ -36,7 +36,7 @@ func (m *machine) post(path string, form url.Values, headers ...string) reply {
 	return m.call(http.MethodPost, path, form.Encode(), headers...)
 }
 
-func TestMetricsAndLogsNameOnlyMethodsThatAreKnown(t *testing.T) {
+func TestMetricsAndLogsNameOnlyKnownMethods(t *testing.T) {
 	var log bytes.Buffer
 	labels := map[string]bool{}
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{

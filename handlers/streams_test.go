@@ -29,7 +29,7 @@ func (l listener) listen(session string) (status int, end func()) {
 	return res.StatusCode, func() { res.Body.Close() }
 }
 
-func TestASessionHasEightLiveWaitsAndTheProcessAsManyAsItIsToldTo(t *testing.T) {
+func TestASessionHasAtMostEightEventStreamsAndTheProcessAsManyAsConfigured(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{streams: 12})
 	l := listener{t, httptest.NewServer(m)}
 	defer l.Close()

@@ -71,22 +71,22 @@ var steps = map[providers.Kind]struct {
 	providers.AskCard:  {providers.Step{}, "Enter the same card again"},
 }
 
-// stepping is a gateway that answers a payment with a step.
-type stepping struct {
-	able
+// stepGateway is a gateway that answers a payment with a step.
+type stepGateway struct {
+	fullGateway
 	step providers.Step
 }
 
-func (g stepping) Pay(_ context.Context, p providers.Payment, _ providers.Instrument, _ threeds.BrowserData) (providers.Step, error) {
+func (g stepGateway) Pay(_ context.Context, p providers.Payment, _ providers.Instrument, _ threeds.BrowserData) (providers.Step, error) {
 	g.step.V, g.step.Ref, g.step.NewRun = providers.StepVersion, p.Ref, true
 	return g.step, nil
 }
 
-func (g stepping) Status(_ context.Context, p providers.Payment) (providers.Standing, error) {
+func (g stepGateway) Status(_ context.Context, p providers.Payment) (providers.Standing, error) {
 	return providers.Standing{Outcome: providers.Waiting, Ref: p.Ref, Reference: p.Ref.Reference, Amount: p.Amount}, nil
 }
 
-func TestEveryStepOfTheBrowsersHasItsPage(t *testing.T) {
+func TestEveryBrowserStepHasItsPage(t *testing.T) {
 	for _, name := range constants(t, "../providers/providers.go", "Kind") {
 		kind := providers.Kind(name)
 		if slices.Contains(elsewhere, kind) {
@@ -99,7 +99,7 @@ func TestEveryStepOfTheBrowsersHasItsPage(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			want.step.Kind = kind
-			asks := func(g *gateway) providers.Provider { return stepping{able{g}, want.step} }
+			asks := func(g *gateway) providers.Provider { return stepGateway{fullGateway{g}, want.step} }
 			m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: asks})
 			path, b := m.opens("g", ""), &shopper{m: m}
 			typed := url.Values{"number": {"4000 0199 0002 0720"}, "expiry": {"12/30"}, "cvc": {"123"}, "name": {"A B"}}
@@ -115,7 +115,7 @@ func TestEveryStepOfTheBrowsersHasItsPage(t *testing.T) {
 				t.Fatalf("handlers/view.go: stepPage has no page for the step %q: the shopper waits", kind)
 			}
 			if page := b.see(path); !strings.Contains(page, want.holds) {
-				t.Errorf("handlers/pay.go: the page of the step %q lacks %q: %s", kind, want.holds, page)
+				t.Errorf("handlers/screens.go: the page of the step %q lacks %q: %s", kind, want.holds, page)
 			}
 		})
 	}
@@ -141,7 +141,7 @@ func TestEveryStateOfAnAttemptAndEveryStatusHasItsPage(t *testing.T) {
 	going := []session.Status{session.StatusOpen, session.StatusActionRequired, session.StatusProcessing}
 	for _, name := range constants(t, "../session/states.go", "Status") {
 		if status := session.Status(name); !slices.Contains(going, status) && !handlers.HasOutcome(status) {
-			t.Errorf("handlers/pay.go: outcomes lacks the status %q", status)
+			t.Errorf("handlers/screens.go: outcomes lacks the status %q", status)
 		}
 	}
 }

@@ -29,7 +29,7 @@ func (v visit) layout(c echo.Context, s *session.Session) templates.Layout {
 	return templates.Layout{
 		T: t, MerchantName: v.Merchants.Name(s.Merchant), OrderText: s.OrderID, Description: s.Description,
 		AmountText:    i18n.FormatAmount(t.Lang(), s.Amount.Minor+s.Fee, s.Amount.Currency.Digits, s.Amount.Currency.Code),
-		SandboxNotice: v.Sandbox, Self: payPath(s.ID), Transfer: transferOf(t.Lang(), s, v.mine(c, s)),
+		SandboxNotice: v.Sandbox, Self: payPath(s.ID), Transfer: transferOf(t.Lang(), s, v.isCustomer(c, s)),
 	}
 }
 
@@ -59,9 +59,9 @@ func (v visit) language(c echo.Context, s *session.Session) *i18n.Localizer {
 	return v.Texts.For(chosen, s.Locale, c.Request().Header.Get("Accept-Language"))
 }
 
-// mine tells whether this browser is the customer's: the one that logged in, else the first that asked for what is theirs.
-// Looking at a page makes no browser so.
-func (v visit) mine(c echo.Context, s *session.Session) bool {
+// isCustomer tells whether this browser is the customer's: the one that logged in, else the first that asked for the customer's
+// saved cards. Opening the page alone does not make a browser the customer's.
+func (v visit) isCustomer(c echo.Context, s *session.Session) bool {
 	id := v.Browsers.Known(c.Request().Context())
 	if s.Login != nil && s.Login.Done {
 		return id != "" && s.Login.Browser == id
@@ -69,14 +69,14 @@ func (v visit) mine(c echo.Context, s *session.Session) bool {
 	return id != "" && s.FirstBrowser == id
 }
 
-// free tells whether this browser may still become the customer's.
-func free(s *session.Session) bool {
+// canBecomeCustomer tells whether this browser may still become the customer's.
+func canBecomeCustomer(s *session.Session) bool {
 	return s.FirstBrowser == "" && s.Login == nil && s.Live() == nil && s.Status() == session.StatusOpen
 }
 
 // offersSaved tells whether there are saved cards that the first browser to ask for them may see.
 func (v visit) offersSaved(c echo.Context, s *session.Session) (bool, error) {
-	if !free(s) || s.Customer.ID == "" || v.Flow.Logins.Needed(s) {
+	if !canBecomeCustomer(s) || s.Customer.ID == "" || v.Flow.Logins.Needed(s) {
 		return false, nil
 	}
 	cards, err := v.customersCards(c, s)
@@ -85,13 +85,13 @@ func (v visit) offersSaved(c echo.Context, s *session.Session) (bool, error) {
 
 // savedCards are the customer's, for the customer's browser only. wallet.ErrLogin where the customer has to log in again.
 func (v visit) savedCards(c echo.Context, s *session.Session) ([]wallet.SavedCard, error) {
-	if !v.mine(c, s) {
+	if !v.isCustomer(c, s) {
 		return nil, nil
 	}
 	return v.customersCards(c, s)
 }
 
-// customersCards are the customer's, whoever looks.
+// customersCards are the customer's saved cards; it does not check whose browser asks.
 func (v visit) customersCards(c echo.Context, s *session.Session) ([]wallet.SavedCard, error) {
 	if s.Customer.ID == "" && s.Login == nil {
 		return nil, nil
@@ -117,9 +117,9 @@ func (v visit) customersCards(c echo.Context, s *session.Session) ([]wallet.Save
 	return cards, nil
 }
 
-// logsIn tells whether the shopper has to log in now: before the card, or because the payment that is under way has lost
+// needsLogin tells whether the shopper has to log in now: before the card, or because the payment that is under way has lost
 // its customer.
-func (v visit) logsIn(s *session.Session) bool {
+func (v visit) needsLogin(s *session.Session) bool {
 	return v.Flow.Logins.Needed(s) && (s.Status() == session.StatusOpen || s.LoginLost())
 }
 
@@ -136,16 +136,16 @@ func (v visit) atStep(c echo.Context) (*session.Session, *session.Attempt, error
 	return s, a, nil
 }
 
-// read checks the card form. All faults are found at once.
-func (v visit) read(c echo.Context) (flow.Submission, form) {
-	f := form{expiry: cut(c.FormValue("expiry"), 10), name: cut(strings.TrimSpace(c.FormValue("name")), 64)}
+// readCardForm checks the card form. All faults are found at once.
+func (v visit) readCardForm(c echo.Context) (flow.Submission, form) {
+	f := form{expiry: truncate(c.FormValue("expiry"), 10), name: truncate(strings.TrimSpace(c.FormValue("name")), 64)}
 	var in flow.Submission
 	var err error
-	in.Card.Number, err = card.ParseNumber(cut(c.FormValue("number"), 40))
+	in.Card.Number, err = card.ParseNumber(truncate(c.FormValue("number"), 40))
 	f.errors.Number = cardError(err)
 	in.Card.Month, in.Card.Year, err = card.ParseExpiry(f.expiry, v.Now())
 	f.errors.Expiry = cardError(err)
-	in.Card.Code, err = card.ParseCode(cut(c.FormValue("cvc"), 10))
+	in.Card.Code, err = card.ParseCode(truncate(c.FormValue("cvc"), 10))
 	f.errors.CVC = cardError(err)
 	in.Card.Name = f.name
 	switch {
@@ -165,7 +165,7 @@ func (v visit) read(c echo.Context) (flow.Submission, form) {
 	return in, f
 }
 
-func cut(s string, n int) string {
+func truncate(s string, n int) string {
 	if r := []rune(s); len(r) > n {
 		return string(r[:n])
 	}

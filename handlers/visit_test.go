@@ -76,7 +76,7 @@ var cardForm = url.Values{"number": {"4000 0199 0002 0704"}, "expiry": {"12/49"}
 // everyAddress is each that a page of ours posts to.
 var everyAddress = []string{"/card", "/cancel", "/start", "/saved", "/phone", "/phone/other", "/code", "/code/again"}
 
-func TestAnAddressThatFormsPostToLeadsAReaderToThePayment(t *testing.T) {
+func TestAGetOfAFormsAddressRedirectsToThePaymentPage(t *testing.T) {
 	m, id := front(t, tune{})
 	before := m.stored(id)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
@@ -93,7 +93,7 @@ func TestAnAddressThatFormsPostToLeadsAReaderToThePayment(t *testing.T) {
 	}
 }
 
-func TestWhatAMessageAddsToTheAddressIsTakenOff(t *testing.T) {
+func TestPunctuationAfterTheSessionIDIsIgnored(t *testing.T) {
 	m, id := front(t, tune{})
 	for _, end := range []string{"/", ".", ")", "/.", "/)", ").", "%29", ",", ";", ":", "!", "]", "%3E", "%22", "%E2%80%9D", "%C2%BB", "%20", "...", "//"} {
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
@@ -122,7 +122,7 @@ func TestHeadIsAnsweredWithoutABodyAndChangesNothing(t *testing.T) {
 	}
 }
 
-func TestTheFrontsOwnAddressIsAPlainPage(t *testing.T) {
+func TestTheRootAddressIsAPlainPage(t *testing.T) {
 	m, _ := front(t, tune{})
 	r := m.shopper(http.MethodGet, "/", nil, "Accept-Language", "kk")
 	if r.Code != http.StatusOK || !strings.Contains(r.Body.String(), `lang="kk"`) || strings.Contains(r.Body.String(), "Мұндай төлем табылмады") {
@@ -130,13 +130,13 @@ func TestTheFrontsOwnAddressIsAPlainPage(t *testing.T) {
 	}
 }
 
-// hindered is a store in which reads of sessions go wrong.
-type hindered struct {
+// failingStore is a store in which reads of sessions go wrong.
+type failingStore struct {
 	flow.Store
 	load func(ctx context.Context) error
 }
 
-func (h *hindered) Load(ctx context.Context, id string) (*session.Session, error) {
+func (h *failingStore) Load(ctx context.Context, id string) (*session.Session, error) {
 	if err := h.load(ctx); err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (h *hindered) Load(ctx context.Context, id string) (*session.Session, error
 }
 
 func TestTheProblemPageHasTheWayBackInTheSessionsLanguage(t *testing.T) {
-	var h hindered
+	var h failingStore
 	h.load = func(context.Context) error { return nil }
 	m, id := front(t, tune{store: func(st flow.Store) flow.Store { h.Store = st; return &h }})
 	problem := func(path string, headers ...string) *goquery.Document {
@@ -177,21 +177,21 @@ func TestTheProblemPageHasTheWayBackInTheSessionsLanguage(t *testing.T) {
 	}
 }
 
-// watched is a connection whose read deadline is known.
-type watched struct {
+// deadlineConn is a connection whose read deadline is known.
+type deadlineConn struct {
 	net.Conn
 	mu       sync.Mutex
 	deadline time.Time
 }
 
-func (w *watched) SetReadDeadline(at time.Time) error {
+func (w *deadlineConn) SetReadDeadline(at time.Time) error {
 	w.mu.Lock()
 	w.deadline = at
 	w.mu.Unlock()
 	return w.Conn.SetReadDeadline(at)
 }
 
-func (w *watched) left() time.Time {
+func (w *deadlineConn) left() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.deadline
@@ -199,7 +199,7 @@ func (w *watched) left() time.Time {
 
 type watching struct {
 	net.Listener
-	conns chan *watched
+	conns chan *deadlineConn
 }
 
 func (l watching) Accept() (net.Conn, error) {
@@ -207,17 +207,17 @@ func (l watching) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &watched{Conn: c}
+	w := &deadlineConn{Conn: c}
 	l.conns <- w
 	return w, nil
 }
 
 // net/http ends the context of a request whose read deadline passes, also while it is being answered.
-func TestARequestThatWasReadWholeHasNoDeadline(t *testing.T) {
-	conns := make(chan *watched, 10)
-	var now atomic.Pointer[watched]
+func TestTheReadDeadlineEndsWithTheBody(t *testing.T) {
+	conns := make(chan *deadlineConn, 10)
+	var now atomic.Pointer[deadlineConn]
 	var asked atomic.Int64
-	var h hindered
+	var h failingStore
 	h.load = func(context.Context) error {
 		if c := now.Load(); c != nil {
 			asked.Add(1)
@@ -264,10 +264,10 @@ func TestARequestThatWasReadWholeHasNoDeadline(t *testing.T) {
 	}
 }
 
-// late is a body of which a part comes, and then nothing.
-type late struct{ sent bool }
+// stalledBody is a body of which a part comes, and then nothing.
+type stalledBody struct{ sent bool }
 
-func (l *late) Read(p []byte) (int, error) {
+func (l *stalledBody) Read(p []byte) (int, error) {
 	if l.sent {
 		return 0, os.ErrDeadlineExceeded
 	}
@@ -275,12 +275,12 @@ func (l *late) Read(p []byte) (int, error) {
 	return copy(p, "number=4000019900020704&expiry=12"), nil
 }
 
-func TestAPostThatTimesOutLeadsToThePaymentAndPaysNothing(t *testing.T) {
-	var h hindered
+func TestAPostThatTimesOutRedirectsToThePaymentPageAndPaysNothing(t *testing.T) {
+	var h failingStore
 	h.load = func(context.Context) error { return nil }
 	m, id := front(t, tune{store: func(st flow.Store) flow.Store { h.Store = st; return &h }})
 	for _, path := range append(everyAddress, "") {
-		m.shopper(http.MethodPost, "/pay/"+id+path, &late{}).leadsTo("/pay/" + id)
+		m.shopper(http.MethodPost, "/pay/"+id+path, &stalledBody{}).leadsTo("/pay/" + id)
 		for _, err := range []error{context.DeadlineExceeded, context.Canceled, os.ErrDeadlineExceeded} {
 			broken := 1
 			h.load = func(context.Context) error {
@@ -302,7 +302,7 @@ func TestAPostThatTimesOutLeadsToThePaymentAndPaysNothing(t *testing.T) {
 }
 
 // Whoever has gone is answered all the same: an answer that is never written would be an empty 200.
-func TestNoAnswerIsEmpty(t *testing.T) {
+func TestNoRequestIsAnsweredWithAnEmpty200(t *testing.T) {
 	m, id := front(t, tune{})
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -76,7 +76,7 @@ func (a webhookAPI) ListWebhookEndpoints(
 ) (ListWebhookEndpointsResponseObject, error) {
 	kind := r.Params.Kind
 	if kind != "" && !kind.Valid() {
-		return nil, faulty("kind", "must be account or session")
+		return nil, fieldError("kind", "must be account or session")
 	}
 	found, err := a.Webhooks.List(ctx, merchantOf(ctx).ID, kind == ListWebhookEndpointsParamsKindSession)
 	if err != nil {
@@ -126,7 +126,7 @@ func rotation(ctx context.Context, in *KeyRotation) (webhook.Rotation, error) {
 	r.Secret, r.Asymmetric = in.Secret, in.Asymmetric
 	if s := in.OverlapSeconds; s != nil {
 		if *s < 0 || *s > int64(webhook.MaxOverlap/time.Second) {
-			return r, faulty("overlap_seconds", "must be from 0 to "+strconv.FormatInt(int64(webhook.MaxOverlap/time.Second), 10))
+			return r, fieldError("overlap_seconds", "must be from 0 to "+strconv.FormatInt(int64(webhook.MaxOverlap/time.Second), 10))
 		}
 		r.Overlap = time.Duration(*s) * time.Second
 	}
@@ -180,13 +180,13 @@ func (a webhookAPI) ListWebhookDeliveries(
 		return nil, err
 	}
 	if state := r.Params.State; state != "" && !state.Valid() {
-		return nil, faulty("state", "must be pending, delivered, given_up or cancelled")
+		return nil, fieldError("state", "must be pending, delivered, given_up or cancelled")
 	}
 	m := merchantOf(ctx).ID
 	if r.Params.Before != "" {
 		_, _, err := a.Webhooks.Delivery(ctx, m, r.Params.Before)
 		if errors.Is(err, webhook.ErrNotFound) {
-			return nil, faulty("before", "must be the id of a delivery")
+			return nil, fieldError("before", "must be the id of a delivery")
 		}
 		if err != nil {
 			return nil, err
@@ -248,7 +248,7 @@ func (a webhookAPI) ResendWebhookEvents(
 	var bad []FieldError
 	from, to := instant("from", r.Body.From, &bad), instant("to", r.Body.To, &bad)
 	if len(bad) > 0 {
-		return nil, &invalid{bad}
+		return nil, &invalidRequest{bad}
 	}
 	n, err := a.Webhooks.ResendRange(ctx, merchantOf(ctx).ID, r.Endpoint, from, to)
 	return ResendWebhookEvents202JSONResponse{Events: n}, err

@@ -164,7 +164,7 @@ func TestWhatIsWrongWithAnEndpointIsNamedByItsPointer(t *testing.T) {
 	m.call(http.MethodPost, "/v1/webhook_endpoints", `{"url":"https://shop.example/"}`).is(http.StatusConflict, "too-many-endpoints")
 }
 
-func TestADeliveryIsReadWithItsTriesAndSentAgain(t *testing.T) {
+func TestADeliveryIsReadWithItsTriesAndResent(t *testing.T) {
 	m := whole(t)
 	endpoint, id := m.delivered()
 	got := m.call(http.MethodGet, "/v1/webhook_deliveries/"+id, "")

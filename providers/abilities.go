@@ -30,7 +30,7 @@ type Login interface {
 	CodeLife() time.Duration
 }
 
-// Credential is a customer's permission to act for them.
+// Credential is the token with which the gateway lets us act for a logged-in customer.
 type Credential struct {
 	Token     Secret
 	ExpiresAt time.Time
@@ -168,7 +168,7 @@ type Destination struct {
 	PaymentID           string // the gateway's id of an earlier payment, where payouts go back to its card
 }
 
-// Payer sends money out. As everything that moves money it goes through the call book: an error means unknown.
+// Payer sends payouts. Like every call that moves money they go through the call book: an error means unknown.
 type Payer interface {
 	Payout(ctx context.Context, p Payment, to Destination) (OpResult, error)
 	InquirePayout(ctx context.Context, p Payment, r OpResult) (OpResult, error)

@@ -10,7 +10,7 @@ import (
 )
 
 // What a browser does not tell is the plainest legal value; what it tells stays as it is.
-func TestABrowserThatTellsLittleIsMadeWhole(t *testing.T) {
+func TestMissingBrowserDataIsCompletedWithDefaults(t *testing.T) {
 	p := providers.Payment{Locale: "kk", Customer: providers.Customer{IP: "192.0.2.7"}}
 	told := threeds.BrowserData{
 		AcceptHeader: "text/html", UserAgent: "Lynx", IP: "192.0.2.8", Language: "ru", JavaEnabled: true, JavascriptEnabled: true,
@@ -36,8 +36,8 @@ func TestABrowserThatTellsLittleIsMadeWhole(t *testing.T) {
 	}
 }
 
-// What the sums prove of an operation; those that are supposed prove nothing.
-func TestWhatSumsProve(t *testing.T) {
+// What the inquiry's totals prove of an operation; totals that the gateway did not state prove nothing.
+func TestWhatTheTotalsOfAnInquiryProveOfAnOperation(t *testing.T) {
 	paid := providers.Standing{Outcome: providers.Paid, Held: 100, Captured: 100, Refunded: 40}
 	for _, c := range []struct {
 		name     string

@@ -10,7 +10,7 @@ import (
 // Config is one account's contract with a gateway, as the configuration file has it, and its constructor. Every
 // providers/NAME/config.go has one, with toml tags.
 type Config interface {
-	// Faults names all that is wrong with the settings, "key: what"; it dials nobody.
+	// Faults names all that is wrong with the settings, "key: what"; it makes no network call.
 	Faults() []string
 	// Open makes the provider. It is called only when Faults is empty.
 	Open(Env) (Provider, error)
@@ -32,7 +32,7 @@ func ParseAddress(text string) (u *url.URL, faults []string) {
 	return u, faults
 }
 
-// Env is what an account gets from the house.
+// Env is what Open gets from the program.
 type Env struct {
 	HTTP     *http.Client     // breaker and metrics wrap its transport; it never retries and follows no redirect
 	Now      func() time.Time // the one clock

@@ -8,7 +8,7 @@ import (
 // ErrUnsent says that a request never left: the breaker of a gateway that is down refused it.
 var ErrUnsent = errors.New("providers: not sent")
 
-// ErrForged says that a callback's signature does not fit. It changes nothing and costs no inquiry.
+// ErrForged says that a callback's signature is not valid. It changes nothing and causes no inquiry.
 var ErrForged = errors.New("providers: callback not proved")
 
 // ErrReferenceTaken says that our number belongs to another order, or to one that can no longer be paid: nothing was taken
@@ -18,8 +18,8 @@ var ErrReferenceTaken = errors.New("providers: the number belongs to another ord
 // ErrAlreadyPaid is what every AlreadyPaid is.
 var ErrAlreadyPaid = errors.New("providers: the order under our number has money, or had")
 
-// AlreadyPaid answers a Register whose number has an order of our amount and currency that money stands with, did, or may
-// (it is being worked on). It is neither to be paid again nor to be passed over.
+// AlreadyPaid is the answer to a Register whose number belongs to an order of our amount and currency that holds or held money,
+// or may yet (it is being processed). The order must neither be paid again nor be ignored.
 type AlreadyPaid struct {
 	Ref      Ref
 	Ours     bool // Payment.OwnershipMark is on it

@@ -48,14 +48,14 @@ func Quiet(op string, err error, scrub func(string) string) error {
 	if f, ok := errors.AsType[*Failure](err); ok && f.Err != nil {
 		err = f.Err
 	}
-	return &Failure{Op: op, Err: &quiet{scrub(err.Error()), err}}
+	return &Failure{Op: op, Err: &scrubbedError{scrub(err.Error()), err}}
 }
 
-// quiet is an error whose text was scrubbed.
-type quiet struct {
+// scrubbedError replaces an error's text by a scrubbed one and keeps its identity.
+type scrubbedError struct {
 	text string
 	err  error
 }
 
-func (q *quiet) Error() string { return q.text }
-func (q *quiet) Unwrap() error { return q.err }
+func (q *scrubbedError) Error() string { return q.text }
+func (q *scrubbedError) Unwrap() error { return q.err }

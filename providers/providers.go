@@ -20,7 +20,7 @@ import (
 // of the gateway's own ids by then. No method retries anything that may move money.
 type Provider interface {
 	// Check refuses at session creation what the gateway cannot express: a currency, an amount, a missing address.
-	// It dials nobody. The error is a *Refusal.
+	// It makes no network call. The error is a *Refusal.
 	Check(p Payment) error
 	// Register makes the order known where the gateway has such a call; it moves no money. Repeated with our reference
 	// it recovers the same order, or says so with an error: ErrReferenceTaken, or an *AlreadyPaid where money is on it. A
@@ -235,17 +235,19 @@ const StepVersion = 1
 // Step is versioned data, stored with the attempt. An unknown version or kind reads as Wait plus inquiry, never as
 // success or decline.
 type Step struct {
-	V        int            `json:"v"`
-	Kind     Kind           `json:"kind"`
-	Ref      Ref            `json:"ref"`
-	NewRun   bool           `json:"new_run,omitempty"`  // soft decline: answers of the earlier run change nothing any more
-	Forms    []threeds.Form `json:"forms,omitempty"`    // what the browser posts, in order: one or two Method frames, one challenge
-	HTML     string         `json:"html,omitempty"`     // the gateway's page
-	Info     string         `json:"info,omitempty"`     // the gateway's words for the shopper; where set the shopper presses a button
-	Link     string         `json:"link,omitempty"`     // redirect target, QR content, deep link
-	Deadline time.Duration  `json:"deadline,omitempty"` // Method: how long to wait for the notification; else how long the step is good for
-	ThreeDS  threeds.IDs    `json:"three_ds,omitzero"`  // what later messages of this run must not contradict
-	Decline  *Decline       `json:"decline,omitempty"`  // of Declined
+	V      int            `json:"v"`
+	Kind   Kind           `json:"kind"`
+	Ref    Ref            `json:"ref"`
+	NewRun bool           `json:"new_run,omitempty"` // soft decline: answers of the earlier run change nothing any more
+	Forms  []threeds.Form `json:"forms,omitempty"`   // what the browser posts, in order: one or two Method frames, one challenge
+	HTML   string         `json:"html,omitempty"`    // the gateway's page
+	// the gateway's words for the shopper; where set the shopper presses a button
+	Info string `json:"info,omitempty"`
+	Link string `json:"link,omitempty"` // redirect target, QR content, deep link
+	// Method: how long to wait for the notification; else how long the step is good for
+	Deadline time.Duration `json:"deadline,omitempty"`
+	ThreeDS  threeds.IDs   `json:"three_ds,omitzero"` // what later messages of this run must not contradict
+	Decline  *Decline      `json:"decline,omitempty"` // of Declined
 }
 
 // NewStep is a step of today's version with nothing in it yet.

@@ -42,11 +42,11 @@ func (s Secret) String() string {
 	return "•••"
 }
 
-// Format keeps every verb quiet.
+// Format prints the same under every verb.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(s.String())) }
 
-// MarshalText keeps JSON and TOML quiet.
+// MarshalText hides the secret in JSON and TOML.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// LogValue keeps logs quiet.
+// LogValue hides the secret in logs.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

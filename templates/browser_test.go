@@ -338,7 +338,7 @@ func bank(t *testing.T, answer func(f *front) string) (*front, string) {
 	return b, strings.Replace(b.URL, "127.0.0.1", "localhost", 1) + "/acs"
 }
 
-func TestTheChallengeLeavesNoTraceInTheHistory(t *testing.T) {
+func TestTheChallengePageAddsNoHistoryEntry(t *testing.T) {
 	f := newFront(t)
 	acs, address := bank(t, func(*front) string { return "<!doctype html><title>bank</title>" })
 	f.page("/pay/s1", bankPolicy, templates.Challenge(templates.ChallengePage{
@@ -358,7 +358,7 @@ func TestTheChallengeLeavesNoTraceInTheHistory(t *testing.T) {
 	}
 }
 
-func TestMethodGoesOnWhenItsOwnFrameSaysSo(t *testing.T) {
+func TestTheMethodPageContinuesOnTheMessageOfItsOwnFrame(t *testing.T) {
 	f := newFront(t)
 	_, address := bank(t, func(*front) string {
 		return `<!doctype html><form method=post action="` + f.URL + `/3ds/r/notify"><input name=threeDSMethodData value=e30></form><script>document.forms[0].submit()</script>`
@@ -375,7 +375,7 @@ func TestMethodGoesOnWhenItsOwnFrameSaysSo(t *testing.T) {
 	}
 }
 
-func TestMethodDoesNotListenToOthers(t *testing.T) {
+func TestTheMethodPageIgnoresMessagesOfOtherFrames(t *testing.T) {
 	f := newFront(t)
 	method := templates.MethodPage{Layout: layout(t, "en"), Frames: []string{"/3ds/r/frame"}, ID: "r", Next: "/next", Deadline: 3600}
 	f.page("/pay/s1", livePolicy, templates.Method(method))
@@ -416,7 +416,7 @@ func TestWaitingEndsWhenTheServerSaysThatSomethingChanged(t *testing.T) {
 	waitAt(t, ctx, "/start")
 }
 
-func TestWaitingLooksAgainWhereEventsCannotBeHad(t *testing.T) {
+func TestTheWaitingPageReloadsWhereEventStreamsFail(t *testing.T) {
 	f := newFront(t)
 	p := templates.WaitPage{Layout: layout(t, "en"), EventsURL: "/no-events", Next: "/next"}
 	p.Refresh = 1
@@ -426,7 +426,7 @@ func TestWaitingLooksAgainWhereEventsCannotBeHad(t *testing.T) {
 	waitAt(t, ctx, "/next")
 }
 
-func TestTheEndGoesOnToTheShop(t *testing.T) {
+func TestTheResultPageGoesOnToTheShop(t *testing.T) {
 	f := newFront(t)
 	f.page("/pay/s1", livePolicy, templates.Result(templates.ResultPage{Layout: layout(t, "en"), Outcome: templates.OutcomePaid, ContinueURL: "/shop", Delay: 1}))
 	ctx := browser(t)
@@ -434,7 +434,7 @@ func TestTheEndGoesOnToTheShop(t *testing.T) {
 	waitAt(t, ctx, "/shop")
 }
 
-func TestABankThatLandsInAFrameIsBroughtToTheWholeWindow(t *testing.T) {
+func TestAReturnInsideAFrameOpensTheWholeWindow(t *testing.T) {
 	f := newFront(t)
 	f.mux.HandleFunc("/shell", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
@@ -446,7 +446,7 @@ func TestABankThatLandsInAFrameIsBroughtToTheWholeWindow(t *testing.T) {
 	waitAt(t, ctx, "/next")
 }
 
-func TestLeavingLeavesNoTraceInTheHistory(t *testing.T) {
+func TestTheRedirectPageAddsNoHistoryEntry(t *testing.T) {
 	f := newFront(t)
 	_, address := bank(t, func(*front) string { return "<!doctype html><title>bank</title>" })
 	f.page("/pay/s1", bankPolicy, templates.Leave(templates.LeavePage{Layout: layout(t, "en"), URL: address, Auto: true}))
@@ -458,7 +458,7 @@ func TestLeavingLeavesNoTraceInTheHistory(t *testing.T) {
 	waitAt(t, ctx, "/start")
 }
 
-func TestWithoutLiveScriptThePagesThatWaitGoOn(t *testing.T) {
+func TestPagesThatWaitContinueWithoutTheLiveScript(t *testing.T) {
 	wait := templates.WaitPage{Layout: layout(t, "en"), EventsURL: "/no-events", Next: "/next"}
 	wait.Refresh = 1
 	scan := templates.ScanPage{Layout: layout(t, "en"), EventsURL: "/no-events", Next: "/next"}
@@ -481,7 +481,7 @@ func TestWithoutLiveScriptThePagesThatWaitGoOn(t *testing.T) {
 }
 
 // The lines in the page would reload it in the middle of what live.js waits for.
-func TestTheLiveScriptStopsTheLinesThatStandInForIt(t *testing.T) {
+func TestTheLiveScriptStopsTheInlineFallback(t *testing.T) {
 	f := newFront(t)
 	p := templates.WaitPage{Layout: layout(t, "en"), EventsURL: "/events", Next: "/next"}
 	p.Refresh = 1

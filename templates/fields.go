@@ -86,7 +86,7 @@ func describedBy(id, hint string) string {
 	return id + "-hint " + id + "-error"
 }
 
-// liveData is what live.js is told.
+// liveData are the attributes that live.js reads.
 type liveData struct {
 	next   string // where it goes
 	events string // what it listens to

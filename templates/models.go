@@ -203,7 +203,7 @@ type ResultPage struct {
 	Delay       int    // seconds after which the page goes on by itself, by script or refresh; 0 means never
 }
 
-// HomePage stands at the front's own address, where nobody has anything to do.
+// HomePage is shown at the root address, which belongs to no payment.
 type HomePage struct{ Layout }
 
 // NotFoundPage says that there is no such payment.

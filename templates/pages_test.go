@@ -163,7 +163,7 @@ func TestEveryPageKeepsTheStrictPolicy(t *testing.T) {
 	}
 }
 
-func TestTextsOfOthersStayTexts(t *testing.T) {
+func TestTextFromOthersIsEscaped(t *testing.T) {
 	for _, p := range every(t, "en", hostile) {
 		t.Run(p.name, func(t *testing.T) {
 			raw := render(t, p.make)
@@ -185,7 +185,7 @@ func TestTextsOfOthersStayTexts(t *testing.T) {
 	}
 }
 
-func TestEveryPageIsWhole(t *testing.T) {
+func TestEveryPageIsACompleteDocument(t *testing.T) {
 	for _, lang := range i18n.Languages() {
 		for _, p := range every(t, lang, "words") {
 			t.Run(p.name+" "+lang, func(t *testing.T) {
@@ -370,7 +370,7 @@ func TestAChoiceOfCardsKeepsWhatWasChosen(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongStandsAtTheTopAndBesideTheField(t *testing.T) {
+func TestErrorsAreShownAtTheTopAndBesideTheField(t *testing.T) {
 	p := cardPage(t, "en")
 	p.Errors = templates.CardErrors{Number: templates.NumberInvalid, CVC: templates.CVCMissing}
 	p.Expiry, p.Name = "08/29", "A SERIK"
@@ -432,7 +432,7 @@ func TestAfterADeclineTheShopperReadsWhyAndWhatIsLeft(t *testing.T) {
 	}
 }
 
-func TestAfterNothingCameOfItTheShopperReadsThatNothingWasTaken(t *testing.T) {
+func TestAfterAFailedAttemptTheShopperReadsThatNothingWasCharged(t *testing.T) {
 	p := cardPage(t, "en")
 	p.NotCharged = true
 	if text := one(t, doc(t, templates.Card(p)), "#notice").Text(); !strings.Contains(text, "You were not charged.") {
@@ -451,7 +451,7 @@ func TestTheSameCardIsAskedForByItsEnding(t *testing.T) {
 	}
 }
 
-func TestMethodListensBeforeItsFramesCanSpeak(t *testing.T) {
+func TestTheMethodPageListensBeforeItsFramesLoad(t *testing.T) {
 	p := templates.MethodPage{
 		Layout: layout(t, "en"), Frames: []string{"/3ds/r/frame/1", "/3ds/r/frame/2"}, ID: "r", EventsURL: "/pay/s1/events", Next: "/pay/s1", Deadline: 9,
 	}
@@ -531,7 +531,7 @@ func TestTheChallengeSubmitsItselfOnlyWhenAskedAndNothingIsToBeRead(t *testing.T
 	}
 }
 
-func TestLeavingGoesOnByItselfOnlyWhenAskedAndNothingIsToBeRead(t *testing.T) {
+func TestTheRedirectPageSubmitsItselfOnlyWhenAskedAndNothingIsToBeRead(t *testing.T) {
 	for _, c := range []struct {
 		auto bool
 		info string
@@ -550,7 +550,7 @@ func TestLeavingGoesOnByItselfOnlyWhenAskedAndNothingIsToBeRead(t *testing.T) {
 }
 
 // Addresses come from gateways; some would run as script on the origin that holds the card form.
-func TestAddressesThatAreNotOfTheWebLeadNowhere(t *testing.T) {
+func TestAddressesOtherThanHTTPAreNotLinked(t *testing.T) {
 	const nowhere = "about:invalid#TemplFailedSanitizationURL"
 	l := layout(t, "en")
 	for _, bad := range []string{"javascript:alert(1)", " javascript:alert(1)", "JaVaScRiPt:alert(1)", "java\nscript:alert(1)", "data:text/html,x", "vbscript:x", "file:///etc/passwd", "mailto:a@b", "blob:x"} {
@@ -602,7 +602,7 @@ func TestWaitingIsLiveAndReloadsWithoutScript(t *testing.T) {
 	}
 }
 
-func TestTheEndLeadsToTheShop(t *testing.T) {
+func TestTheResultPageLinksToTheShop(t *testing.T) {
 	shop := "https://shop.example/thanks?a=1&session=s1"
 	p := templates.ResultPage{Layout: layout(t, "en"), Outcome: templates.OutcomePaid, ContinueURL: shop, Delay: 3}
 	d := doc(t, templates.Result(p))
@@ -661,7 +661,7 @@ func TestTheDoneMessageGoesToOneOriginOnly(t *testing.T) {
 // The first flight of packets of a new connection carries about 14 KiB.
 const budget = 14 << 10
 
-func TestTheCardPageFitsTheFirstFlightOfPackets(t *testing.T) {
+func TestTheCardPageFitsTheInitialCongestionWindow(t *testing.T) {
 	for _, lang := range i18n.Languages() {
 		p := cardPage(t, lang)
 		p.Errors = templates.CardErrors{templates.NumberInvalid, templates.ExpiryPast, templates.CVCMissing, templates.NameMissing, templates.ToInvalid}
@@ -701,7 +701,7 @@ func TestTheCardPageFitsTheFirstFlightOfPackets(t *testing.T) {
 }
 
 // A page that waits or goes on by itself has the way on beside its script: in the page, and in the lines that live.js stops.
-func TestAPageThatWaitsHasAWayOnBesideItsScript(t *testing.T) {
+func TestAPageThatWaitsHasAFallbackWithoutScript(t *testing.T) {
 	l := layout(t, "en")
 	for name, c := range map[string]struct {
 		page  templ.Component

@@ -123,13 +123,14 @@ func (w IDs) contradicted(threeDSServerTransID, acsTransID string) error {
 // CRes is the final challenge result as it came through the shopper's browser: unsigned, so a hint and no more. Whatever
 // it says, only the gateway's own answer decides. Its text is kept as written, wrong values included; see [CRes.Check].
 type CRes struct {
-	ThreeDSServerTransID   string          `json:"threeDSServerTransID,omitempty"`
-	ACSTransID             string          `json:"acsTransID,omitempty"`
-	MessageType            string          `json:"messageType,omitempty"`
-	MessageVersion         string          `json:"messageVersion,omitempty"`
-	TransStatus            string          `json:"transStatus,omitempty"`
-	ChallengeCompletionInd string          `json:"challengeCompletionInd,omitempty"`
-	MessageExtension       json.RawMessage `json:"messageExtension,omitempty"` // as written, not judged: extensions are the 3DS Server's matter
+	ThreeDSServerTransID   string `json:"threeDSServerTransID,omitempty"`
+	ACSTransID             string `json:"acsTransID,omitempty"`
+	MessageType            string `json:"messageType,omitempty"`
+	MessageVersion         string `json:"messageVersion,omitempty"`
+	TransStatus            string `json:"transStatus,omitempty"`
+	ChallengeCompletionInd string `json:"challengeCompletionInd,omitempty"`
+	// as written, not judged: extensions are the 3DS Server's matter
+	MessageExtension json.RawMessage `json:"messageExtension,omitempty"`
 }
 
 // Erro is EMV's error message. It is never a decline: ask the gateway. The texts come from the ACS and may hold HTML;

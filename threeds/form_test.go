@@ -30,7 +30,7 @@ func TestFormsCarryExactlyTheFieldsOfTheProtocol(t *testing.T) {
 	}
 }
 
-func TestCheckURLLetsBanksThrough(t *testing.T) {
+func TestCheckURLAcceptsTheAddressesOfBanks(t *testing.T) {
 	for _, c := range []struct {
 		raw, want string
 		sandbox   bool
@@ -62,7 +62,7 @@ func TestCheckURLLetsBanksThrough(t *testing.T) {
 	}
 }
 
-func TestCheckURLStopsWhatABrowserMustNotOpen(t *testing.T) {
+func TestCheckURLRefusesWhatABrowserMustNotOpen(t *testing.T) {
 	for raw, reason := range map[string]string{
 		"":                                     ReasonEmpty,
 		" \r\n":                                ReasonEmpty,

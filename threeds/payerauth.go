@@ -160,7 +160,8 @@ func PeekPaRes(value string) (PaRes, error) {
 		p.PANLast4 = pan[len(pan)-4:]
 	}
 	if s.child("IReq") != nil {
-		p.IReq = &PaIReq{Code: r.text(s, "IReq", "iReqCode"), Detail: r.text(s, "IReq", "iReqDetail"), VendorCode: r.text(s, "IReq", "vendorCode")}
+		p.IReq = &PaIReq{Code: r.text(s, "IReq", "iReqCode"), Detail: r.text(s, "IReq", "iReqDetail"),
+			VendorCode: r.text(s, "IReq", "vendorCode")}
 	}
 	if r.err != nil {
 		return PaRes{}, r.err

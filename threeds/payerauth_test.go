@@ -78,7 +78,7 @@ func TestPaResInADeclaredCharset(t *testing.T) {
 	wantReason(t, err, ReasonBadXML)
 }
 
-func TestPaResShapesThatDeceive(t *testing.T) {
+func TestPaResOfAnAmbiguousShapeIsRefused(t *testing.T) {
 	second := `<PARes id="P1"><TX><status>Y</status></TX></PARes>`
 	bomb := strings.Repeat(" ", MaxInflated)
 	adler := []byte(nil)

@@ -282,7 +282,8 @@ func readBody(req *http.Request) ([]byte, error) {
 	switch {
 	case len(got.body) > MaxReply || errors.As(got.err, &tooBig):
 		return nil, fail(ReasonTooLarge, "body")
-	case errors.Is(got.err, os.ErrDeadlineExceeded) || errors.Is(got.err, context.DeadlineExceeded) || errors.Is(got.err, context.Canceled):
+	case errors.Is(got.err, os.ErrDeadlineExceeded) || errors.Is(got.err, context.DeadlineExceeded) ||
+		errors.Is(got.err, context.Canceled):
 		return nil, fail(ReasonTimeout, "body")
 	case got.err != nil:
 		return nil, failf(ReasonBadForm, "body", "broke off")
@@ -308,13 +309,13 @@ func (r *Reply) parse(body []byte, contentType string) error {
 		r.fault(ReasonWrongContentType)
 		r.textPlain(string(body))
 	default:
-		return r.sniff(body)
+		return r.detect(body)
 	}
 	return nil
 }
 
-// sniff reads a body by its looks.
-func (r *Reply) sniff(body []byte) error {
+// detect reads a body by its looks.
+func (r *Reply) detect(body []byte) error {
 	r.fault(ReasonWrongContentType)
 	text := strings.TrimLeft(string(body), " \t\r\n")
 	switch {
@@ -427,7 +428,7 @@ func (r *Reply) textPlain(body string) {
 		known := fieldIndex(strings.TrimSpace(name))
 		if n := len(pairs) - 1; n >= 0 && known < 0 {
 			p := &pairs[n]
-			if !ok || p.known >= 0 && knownFields[p.known].base64 && folded(p.last) && base64Line(line) {
+			if !ok || p.known >= 0 && knownFields[p.known].base64 && looksFolded(p.last) && base64Line(line) {
 				if len(p.value) <= MaxChallenge { // more is too large whatever follows
 					p.value = append(append(p.value, "\r\n"...), line...)
 				}
@@ -450,9 +451,9 @@ func (r *Reply) textPlain(body string) {
 	}
 }
 
-// folded reports whether a line looks cut by a base64 folder (64 and 76 are usual), so that the value may go on below.
+// looksFolded reports whether a line looks cut by a base64 folder (64 and 76 are usual), so that the value may go on below.
 // Without this the line "status=" after a whole value would be taken for more of it.
-func folded(line string) bool {
+func looksFolded(line string) bool {
 	return len(line) >= 48 && len(line) <= 80 && len(line)%4 == 0 && !strings.HasSuffix(line, "=")
 }
 

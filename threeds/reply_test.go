@@ -37,7 +37,7 @@ func multi(pairs ...string) string {
 
 var noUnexported = cmpopts.IgnoreUnexported(Reply{})
 
-func TestReplyIsReadHoweverItCame(t *testing.T) {
+func TestReplyIsReadInEveryEncoding(t *testing.T) {
 	long := strings.Repeat("QUJD", 40) // 160 characters of base64
 	for name, c := range map[string]struct {
 		req  *http.Request

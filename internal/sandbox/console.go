@@ -61,11 +61,14 @@ var presets = []preset{
 	{"close", "Handle the call, then drop the connection", faults.Fault{Do: "close", When: "after"}},
 	{"cut", "Handle the call, send half of the answer", faults.Fault{Do: "cut"}},
 	{"slow", "Answer five seconds late", faults.Fault{Do: "slow", HoldMS: 5_000}},
-	{"error", "Handle the call, then answer 500", faults.Fault{Do: "status", When: "after", Status: 500, Body: "Internal Server Error", ContentType: "text/plain"}},
-	{"html", "Answer 502 with a page of HTML", faults.Fault{Do: "status", Status: 502, Body: "<html><h1>502 Bad Gateway</h1></html>"}},
+	{"error", "Handle the call, then answer 500", faults.Fault{Do: "status", When: "after", Status: 500,
+		Body: "Internal Server Error", ContentType: "text/plain"}},
+	{"html", "Answer 502 with a page of HTML",
+		faults.Fault{Do: "status", Status: 502, Body: "<html><h1>502 Bad Gateway</h1></html>"}},
 	{"empty", "Answer 200 with nothing", faults.Fault{Do: "body"}},
 	{"huge", "Answer with ten megabytes", faults.Fault{Do: "huge"}},
-	{"processing", "PaynetEasy status: seven times \"processing\"", faults.Fault{Gateway: "payneteasy", Call: "status", Do: "set", Times: 7, Set: map[string]string{"status": "processing"}}},
+	{"processing", "PaynetEasy status: seven times \"processing\"", faults.Fault{Gateway: "payneteasy", Call: "status",
+		Do: "set", Times: 7, Set: map[string]string{"status": "processing"}}},
 	{"twice", "Callback: send it twice", faults.Fault{Call: "callback", Do: "twice"}},
 	{"late", "Callback: send it a minute late", faults.Fault{Call: "callback", Do: "late", HoldMS: 60_000}},
 	{"drop", "Callback: never send it", faults.Fault{Call: "callback", Do: "drop"}},
@@ -109,9 +112,11 @@ func (s *Sandbox) console(w http.ResponseWriter, r *http.Request) {
 	e := s.o.Env
 	v := &consoleView{
 		Frame: page.Frame{Title: "Console", Section: "console"},
-		Base:  e.BaseURL, Front: s.o.FrontURL, APIKey: s.o.APIKey, Now: e.Now().UTC().Format("2 January 2006, 15:04:05 MST"), Movable: s.o.Advance != nil,
-		Ledger: e.Ledger.All(), Presets: presets, Waiting: e.Callbacks.Waiting(),
-		Done: map[string]string{"fault": "The fault is set.", "clear": "All faults are cleared.", "clock": "The clock was moved.", "reset": "Everything is forgotten.", "refused": "That was not understood; nothing was changed."}[r.URL.Query().Get("did")],
+		Base:  e.BaseURL, Front: s.o.FrontURL, APIKey: s.o.APIKey, Now: e.Now().UTC().Format("2 January 2006, 15:04:05 MST"),
+		Movable: s.o.Advance != nil,
+		Ledger:  e.Ledger.All(), Presets: presets, Waiting: e.Callbacks.Waiting(),
+		Done: map[string]string{"fault": "The fault is set.", "clear": "All faults are cleared.", "clock": "The clock was moved.",
+			"reset": "Everything is forgotten.", "refused": "That was not understood; nothing was changed."}[r.URL.Query().Get("did")],
 	}
 	for _, g := range s.o.Gateways {
 		gv := gatewayView{Name: g.Name(), Address: e.BaseURL + "/" + g.Name()}
@@ -147,7 +152,7 @@ func (s *Sandbox) console(w http.ResponseWriter, r *http.Request) {
 	page.Render(w, http.StatusOK, consolePages, "console.html", v)
 }
 
-func (s *Sandbox) back(w http.ResponseWriter, r *http.Request, did string) {
+func (s *Sandbox) redirectToConsole(w http.ResponseWriter, r *http.Request, did string) {
 	http.Redirect(w, r, "/?did="+did, http.StatusSeeOther)
 }
 
@@ -155,7 +160,7 @@ func (s *Sandbox) consoleFault(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<16)
 	i := slices.IndexFunc(presets, func(p preset) bool { return p.ID == r.PostFormValue("preset") })
 	if i < 0 {
-		s.back(w, r, "refused")
+		s.redirectToConsole(w, r, "refused")
 		return
 	}
 	f := presets[i].fault
@@ -166,25 +171,25 @@ func (s *Sandbox) consoleFault(w http.ResponseWriter, r *http.Request) {
 		f.Call = strings.TrimSpace(r.PostFormValue("call"))
 	}
 	if err := s.o.Env.Faults.Add(f); err != nil {
-		s.back(w, r, "refused")
+		s.redirectToConsole(w, r, "refused")
 		return
 	}
-	s.back(w, r, "fault")
+	s.redirectToConsole(w, r, "fault")
 }
 
 func (s *Sandbox) consoleClear(w http.ResponseWriter, r *http.Request) {
 	s.o.Env.Faults.Clear()
-	s.back(w, r, "clear")
+	s.redirectToConsole(w, r, "clear")
 }
 
 func (s *Sandbox) consoleAdvance(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<16)
 	seconds, err := strconv.ParseFloat(r.PostFormValue("seconds"), 64)
 	if err != nil || s.advance(seconds) != nil {
-		s.back(w, r, "refused")
+		s.redirectToConsole(w, r, "refused")
 		return
 	}
-	s.back(w, r, "clock")
+	s.redirectToConsole(w, r, "clock")
 }
 
 func (s *Sandbox) consoleReset(w http.ResponseWriter, r *http.Request) {
@@ -192,5 +197,5 @@ func (s *Sandbox) consoleReset(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	s.back(w, r, "reset")
+	s.redirectToConsole(w, r, "reset")
 }

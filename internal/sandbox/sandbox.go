@@ -50,7 +50,8 @@ func New(o Options) (*Sandbox, error) {
 	}
 	s := &Sandbox{o: o}
 	mux := http.NewServeMux()
-	taken := map[string]bool{"": true, "acs": true, "shop": true, "ledger": true, "reset": true, "faults": true, "calls": true, "clock": true, "console": true}
+	taken := map[string]bool{"": true, "acs": true, "shop": true, "ledger": true, "reset": true, "faults": true, "calls": true,
+		"clock": true, "console": true}
 	for _, g := range o.Gateways {
 		name := g.Name()
 		if taken[name] || strings.ContainsAny(name, "/{} ") {
@@ -82,7 +83,8 @@ func New(o Options) (*Sandbox, error) {
 	safe("POST /console/advance", s.consoleAdvance)
 	safe("POST /console/reset", s.consoleReset)
 	if len(s.o.Accounts) > 0 {
-		demo, err := shop.New(shop.Options{BaseURL: e.BaseURL, FrontURL: o.FrontURL, APIKey: o.APIKey, Accounts: s.o.Accounts, Client: o.Client, Ledger: e.Ledger, Now: e.Now, Rand: e.Rand})
+		demo, err := shop.New(shop.Options{BaseURL: e.BaseURL, FrontURL: o.FrontURL, APIKey: o.APIKey, Accounts: s.o.Accounts,
+			Client: o.Client, Ledger: e.Ledger, Now: e.Now, Rand: e.Rand})
 		if err != nil {
 			return nil, err
 		}
@@ -114,8 +116,8 @@ func (s *Sandbox) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// Reset forgets everything: orders, ledger, challenges, callbacks, faults, calls and what is on disk of them. A call that is being
-// answered meanwhile may leave its order behind.
+// Reset forgets everything: orders, ledger, challenges, callbacks, faults, calls and what is on disk of them. A call that is
+// being answered meanwhile may leave its order behind.
 func (s *Sandbox) Reset() error {
 	s.reset.Lock()
 	defer s.reset.Unlock()

@@ -158,14 +158,14 @@ func (c *town) form(path string, values url.Values) (*http.Response, string) {
 	return c.do("POST", path, "application/x-www-form-urlencoded", values.Encode())
 }
 
-func TestALedgerOfNothingIsAnEmptyArray(t *testing.T) {
+func TestAnEmptyLedgerIsAnEmptyArray(t *testing.T) {
 	c := newTown(t)
 	if _, body := c.do("GET", "/ledger", "", ""); strings.TrimSpace(body) != "[]" {
 		t.Error(body)
 	}
 }
 
-func TestGatewaysLiveBelowTheirNamesAndAreLogged(t *testing.T) {
+func TestGatewaysAreServedUnderTheirNamesAndLogged(t *testing.T) {
 	c := newTown(t)
 	if _, body := c.do("POST", "/toy/rest/pay", "", "order-1"); body != "taken" {
 		t.Fatal(body)
@@ -419,7 +419,7 @@ func TestTheShopShowsWhyTollgateRefused(t *testing.T) {
 	}
 }
 
-func TestTheEndPageBelievesOnlyTheServers(t *testing.T) {
+func TestTheShopsEndPageReliesOnlyOnTheServersAnswer(t *testing.T) {
 	for name, s := range map[string]struct {
 		session  string
 		ledger   ledger.Entry
@@ -475,7 +475,7 @@ func TestTheEndPageWithoutAnOrder(t *testing.T) {
 	}
 }
 
-func TestPagesCarryAPolicyWithoutInlineHoles(t *testing.T) {
+func TestPagesCarryAPolicyWithoutUnsafeInline(t *testing.T) {
 	c := newTown(t)
 	for _, path := range []string{"/", "/shop", "/shop/done"} {
 		res, body := c.do("GET", path, "", "")

@@ -196,7 +196,7 @@ func TestASavedCardPaysAgain(t *testing.T) {
 	}
 }
 
-func TestOperationsMoveWhatTheyShould(t *testing.T) {
+func TestOperationsMoveExactlyTheAmountAskedFor(t *testing.T) {
 	type op struct {
 		kind  providers.OpKind
 		minor int64
@@ -336,8 +336,8 @@ func TestSlowAndRefusedOperations(t *testing.T) {
 	}
 }
 
-// In one stage: the debit was refused, and the hold that nobody asked for stands until it is released.
-func TestADebitThatWasRefusedLeavesAHoldToRelease(t *testing.T) {
+// In one stage: the charge was refused, and the authorization stands until it is voided.
+func TestARefusedChargeLeavesAnAuthorizationToVoid(t *testing.T) {
 	refusing := sandbox.DemoAccount()
 	refusing.DeclineCharge = true
 	s := newShop(t, refusing, nil, nil)
@@ -370,7 +370,7 @@ func TestADebitThatWasRefusedLeavesAHoldToRelease(t *testing.T) {
 }
 
 // Partly refunded, and no word of how much: neither this refund nor its absence.
-func TestARefundWithoutTheGatewaysSumIsUnknown(t *testing.T) {
+func TestARefundWithoutARefundedTotalInTheInquiryIsUnknown(t *testing.T) {
 	paid := providers.Standing{Outcome: providers.Paid, Held: 100, Captured: 100}
 	earlier := providers.Standing{Outcome: providers.Paid, Held: 100, Captured: 100, Refunded: 40}
 	for _, c := range []struct {
@@ -397,7 +397,7 @@ func TestARefundWithoutTheGatewaysSumIsUnknown(t *testing.T) {
 }
 
 // Whatever is no answer to the call leaves an operation unknown.
-func TestAnOperationWithoutTheGatewaysWordIsUnknown(t *testing.T) {
+func TestAnOperationWithoutAReadableAnswerIsUnknown(t *testing.T) {
 	for _, body := range []string{
 		``, `{}`, `[]`, `<html><form action="/login"></form></html>`, `{"status":"maintenance","retryAfter":60}`, `{"errorCode":"0"}`, `{"success":true}`,
 		`{"Response":{"Success":true}}`, `{"success":true,"accessToken":"x","refreshToken":"y"}`, `{"success":true,"orders":[]}`,
@@ -541,7 +541,7 @@ func TestAPayoutWithoutAnOrderWasNeverSent(t *testing.T) {
 	}
 }
 
-func TestHistoryListsWhatTheGatewayRemembers(t *testing.T) {
+func TestHistoryListsTheGatewaysOrders(t *testing.T) {
 	s := newShop(t, sandbox.DemoAccount(), nil, nil)
 	paid, _ := s.pay(s.registered(), s.card("4000019900050008"))
 	s.registered()
@@ -570,7 +570,7 @@ func TestHistoryListsWhatTheGatewayRemembers(t *testing.T) {
 
 // Within the hour the x-req-id recovers the order; after it the list does, so that there is never a second one. An order that
 // ended is passed over, and one with money on it is neither that nor paid again.
-func TestRegisterRecoversTheOrderAfterTheHourToo(t *testing.T) {
+func TestRegisterRecoversTheOrderEvenAfterTheRequestIDExpired(t *testing.T) {
 	s := newShop(t, sandbox.DemoAccount(), nil, nil)
 	p := s.registered()
 	first := p.Ref

@@ -182,7 +182,7 @@ func TestAuthorizeEndsInOneOfItsSteps(t *testing.T) {
 }
 
 // The QR code stands at the top of the answer that made it, and deeper in a read.
-func TestAQRCodeIsShownWhereverItStands(t *testing.T) {
+func TestAQRCodeIsFoundInEveryMemberThatMayHoldIt(t *testing.T) {
 	nested := strings.Replace(read(t, "answers/order_get_qrc_nested.json"), `"merchantOrderId": "merchantOrderId"`, `"merchantOrderId": "merchantOrderId", "externalOrderId": "`+external+`"`, 1)
 	pay := payment(t, true)
 	qr := providers.Instrument{Kind: "qr"}
@@ -226,7 +226,7 @@ func TestSberPayWithoutALinkWaitsForTheApp(t *testing.T) {
 	}
 }
 
-func TestWhatTheGatewayHasNoWordsForIsRefusedBeforeAnyCall(t *testing.T) {
+func TestWhatTheGatewayCannotExpressIsRefusedBeforeAnyCall(t *testing.T) {
 	held := payment(t, true)
 	held.Hold = true
 	for _, kind := range []string{"qr", "sberpay", "hosted", "cheque"} {

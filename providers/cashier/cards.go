@@ -21,7 +21,7 @@ func (g *provider) Remember(ctx context.Context, p providers.Payment, _ provider
 	case !there || o.token == "" || p.Ref.OrderID != "" && o.id != p.Ref.OrderID || o.number != "" && o.number != p.Ref.Reference:
 		return providers.SavedCard{}, &providers.Failure{Op: opRead, Text: "the order shows no card token"}
 	}
-	return o.saved(), nil
+	return o.savedCard(), nil
 }
 
 // Forget makes no call: the API cannot delete a token. It is forgotten by whoever keeps the list.

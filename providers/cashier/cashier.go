@@ -55,7 +55,7 @@ const (
 	repeatable = 50 * time.Minute
 )
 
-// Check refuses what the gateway has no words for. Amounts are minor units; all its currencies have two digits.
+// Check refuses what the gateway cannot express. Amounts are minor units; all its currencies have two digits.
 func (g *provider) Check(p providers.Payment) error {
 	switch c := p.Amount.Currency.Code; {
 	case !g.byOrder && c != paymentCurrency:
@@ -111,7 +111,7 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 		return providers.Ref{}, err
 	}
 	ref := providers.Ref{Reference: p.Ref.Reference, OrderID: o.id, More: p.Ref.More}
-	if err := g.usable(p, o); err != nil {
+	if err := g.checkReusable(p, o); err != nil {
 		return providers.Ref{}, err
 	}
 	if g.tspCode == "" || p.Instrument == "qr" || p.Instrument == "sberpay" {
@@ -119,7 +119,7 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 	}
 	r, err := g.client.call(ctx, request{
 		op: opForm, method: http.MethodPost, path: "/public/order/form/" + url.PathEscape(g.tspCode) + "/" + o.id, body: struct{}{},
-		reqID: g.mark(opForm, p.Ref.Reference),
+		reqID: g.reqID(opForm, p.Ref.Reference),
 	})
 	if err != nil {
 		return providers.Ref{}, err
@@ -131,9 +131,10 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 	return ref.With(moreExternal, external), nil
 }
 
-// usable looks at an order that was found again: one that money stands with, did or may is neither paid again nor passed over,
-// one that can no longer be paid is passed over. Nothing in an order proves that it is this session's.
-func (g *provider) usable(p providers.Payment, o order) error {
+// checkReusable checks an order that was found again. One with money on it, now, earlier or possibly later, is
+// ErrAlreadyPaid; one that can no longer be paid is ErrReferenceTaken. Nothing in an order proves that it belongs to this
+// session.
+func (g *provider) checkReusable(p providers.Payment, o order) error {
 	s := g.standing(p, o)
 	switch {
 	case s.Amount.Currency.Code != "" && s.Amount != p.Amount:
@@ -191,14 +192,15 @@ func outcome(status string) providers.Outcome {
 	return providers.Processing
 }
 
-// standing is the order in our words.
+// standing translates the order.
 func (g *provider) standing(p providers.Payment, o order) providers.Standing {
 	ref := p.Ref
 	ref.OrderID = o.id
 	if o.external != "" && ref.More[moreExternal] == "" {
 		ref = ref.With(moreExternal, o.external)
 	}
-	s := providers.Standing{Outcome: outcome(o.status), Ref: ref, Reference: o.number, Card: mask(o.masked), ThreeDS: providers.ThreeDS{ECI: eci(o.eci)}}
+	s := providers.Standing{Outcome: outcome(o.status), Ref: ref, Reference: o.number, Card: mask(o.masked),
+		ThreeDS: providers.ThreeDS{ECI: eci(o.eci)}}
 	total := p.Amount.Minor
 	if sum, said := g.amount(o); said {
 		s.Amount, total = sum, sum.Minor
@@ -241,7 +243,7 @@ func (g *provider) next(p providers.Payment, o order, ref providers.Ref) *provid
 	var err error
 	switch {
 	case o.status == "PRE_AUTHORIZED_3DS", o.status == "CREATED" && ref.More[moreBy] == byHosted:
-		step, err = g.form(p)
+		step, err = g.hostedForm(p)
 	case o.status == "QRCDATA_CREATED":
 		step, err = g.scan(p, o.payload)
 	default:
@@ -253,9 +255,9 @@ func (g *provider) next(p providers.Payment, o order, ref providers.Ref) *provid
 	return &step
 }
 
-// form sends the shopper to the hosted payment form: with a card already sent, it finishes 3-D Secure (assumption 6). Both
+// hostedForm sends the shopper to the hosted payment form: with a card already sent, it finishes 3-D Secure (assumption 6). Both
 // ways back are the run's; which of them was taken proves nothing.
-func (g *provider) form(p providers.Payment) (providers.Step, error) {
+func (g *provider) hostedForm(p providers.Payment) (providers.Step, error) {
 	external := p.Ref.More[moreExternal]
 	if external == "" || g.formURL == "" {
 		return providers.Step{}, &providers.Failure{Op: opForm, Err: errNoForm}

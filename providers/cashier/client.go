@@ -63,7 +63,7 @@ type client struct {
 	base   string // ends in /api/v1
 	bearer bool
 	apiKey providers.Secret
-	access *access
+	access *tokenSource
 }
 
 // reply is an answer in the gateway's language, whatever it says.
@@ -229,7 +229,7 @@ func (o object) success() bool {
 	return false
 }
 
-// failure is a refusal, from which nothing can be told of money.
+// failure is a refusal that proves nothing about money.
 func (o object) failure(op string, status int) error {
 	response := o.child("Response")
 	return &providers.Failure{
@@ -238,8 +238,8 @@ func (o object) failure(op string, status int) error {
 	}
 }
 
-// refusedAsSuch tells that the gateway did not take the request: its own words with a status that blames the caller.
-func (r reply) refusedAsSuch() bool {
+// requestRejected tells whether the gateway refused the request itself: a readable answer with a 4xx status.
+func (r reply) requestRejected() bool {
 	_, said := r.members["success"]
 	switch r.status {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity:

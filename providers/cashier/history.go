@@ -17,7 +17,8 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 	if limit <= 0 || limit > 100 {
 		limit = 100
 	}
-	v := url.Values{"tspId": {cmp.Or(q.AccountID, strconv.FormatInt(g.tsp, 10))}, "limit": {strconv.Itoa(limit)}, "offset": {strconv.Itoa(max(0, q.Offset))}}
+	v := url.Values{"tspId": {cmp.Or(q.AccountID, strconv.FormatInt(g.tsp, 10))}, "limit": {strconv.Itoa(limit)},
+		"offset": {strconv.Itoa(max(0, q.Offset))}}
 	if !q.From.IsZero() {
 		v.Set("dateFrom", q.From.UTC().Format(time.RFC3339))
 	}
@@ -41,7 +42,8 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 		if err != nil {
 			return nil, providers.Unreadable(opOrders, r.status, err)
 		}
-		line := providers.HistoryLine{Reference: o.number, OrderID: o.id, Kind: "payment", Outcome: outcome(o.status), Card: mask(o.masked)}
+		line := providers.HistoryLine{Reference: o.number, OrderID: o.id, Kind: "payment", Outcome: outcome(o.status),
+			Card: mask(o.masked)}
 		if at, err := time.Parse(time.RFC3339, o.created); err == nil {
 			line.At = at
 		}

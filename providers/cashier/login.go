@@ -17,9 +17,9 @@ const opLogin = "login"
 // tokenMargin is how long before its end a token is renewed.
 const tokenMargin = 30 * time.Second
 
-// access keeps one access token for all calls of an account. Logging in moves no money; a token that the gateway still
+// tokenSource keeps one access token for all calls of an account. Logging in moves no money; a token that the gateway still
 // takes is never renewed.
-type access struct {
+type tokenSource struct {
 	http     *http.Client
 	now      func() time.Time
 	base     string
@@ -31,12 +31,12 @@ type access struct {
 	expires time.Time // zero: until it is refused
 }
 
-func newAccess(c *http.Client, now func() time.Time, base, login string, password providers.Secret) *access {
-	return &access{http: c, now: now, base: base, login: login, password: password, turn: make(chan struct{}, 1)}
+func newAccess(c *http.Client, now func() time.Time, base, login string, password providers.Secret) *tokenSource {
+	return &tokenSource{http: c, now: now, base: base, login: login, password: password, turn: make(chan struct{}, 1)}
 }
 
 // get gives a token that is good as far as we know, and not the one that was just refused.
-func (a *access) get(ctx context.Context, refused providers.Secret) (providers.Secret, error) {
+func (a *tokenSource) get(ctx context.Context, refused providers.Secret) (providers.Secret, error) {
 	select {
 	case a.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -63,7 +63,8 @@ func (a *access) get(ctx context.Context, refused providers.Secret) (providers.S
 	req.Header.Set("Accept", "application/json")
 	status, body, err := providers.Exchange(a.http, opLogin, req)
 	if err != nil {
-		return providers.Secret{}, providers.Quiet(opLogin, err, func(s string) string { return scrub(s, []string{a.password.Reveal()}) })
+		return providers.Secret{}, providers.Quiet(opLogin, err,
+			func(s string) string { return scrub(s, []string{a.password.Reveal()}) })
 	}
 	o, err := decode(body, a.password.Reveal())
 	switch {
@@ -76,12 +77,12 @@ func (a *access) get(ctx context.Context, refused providers.Secret) (providers.S
 	if token == "" || !wire.HeaderSafe(token) {
 		return providers.Secret{}, providers.Unreadable(opLogin, status, errShape)
 	}
-	a.token, a.expires = providers.NewSecret(token), moment(o.text("expiresAccess"))
+	a.token, a.expires = providers.NewSecret(token), parseTime(o.text("expiresAccess"))
 	return a.token, nil
 }
 
-// moment reads the end of a token's life: Unix seconds, as number or text, or RFC 3339. What it cannot read is no end.
-func moment(s string) time.Time {
+// parseTime reads a token's expiry: Unix seconds, as number or text, or RFC 3339. What it cannot read is zero: no expiry.
+func parseTime(s string) time.Time {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n > 0 {
 		if n > 1e11 { // milliseconds
 			return time.UnixMilli(n)

@@ -47,7 +47,8 @@ func (g *provider) Notified(r *http.Request) (providers.Notice, error) {
 // we ask by: it is left out.
 func notice(o object) providers.Notice {
 	if in := o.child("order"); len(in.members) > 0 {
-		n := providers.Notice{Reference: wire.Cut(in.text("merchantOrderId"), 64), OrderID: in.text("id"), Event: wire.Cut(in.text("status"), 64)}
+		n := providers.Notice{Reference: wire.Cut(in.text("merchantOrderId"), 64), OrderID: in.text("id"),
+			Event: wire.Cut(in.text("status"), 64)}
 		if !isID(n.OrderID) {
 			n.OrderID = ""
 		}

@@ -31,23 +31,25 @@ func (g *provider) Do(ctx context.Context, p providers.Payment, op providers.Op)
 		if op.Amount.Minor != p.Amount.Minor {
 			return providers.OpResult{}, providers.Refuse("amount", "this gateway charges the whole hold only")
 		}
-		return g.onHold(ctx, p, op, opCharge)
+		return g.captureOrVoid(ctx, p, op, opCharge)
 	case providers.Void:
-		return g.onHold(ctx, p, op, opVoid)
+		return g.captureOrVoid(ctx, p, op, opVoid)
 	case providers.Refund:
 		return g.refund(ctx, p, op)
 	}
 	return providers.OpResult{}, providers.Refuse("operation", "this gateway has no such operation")
 }
 
-// onHold is charge or void, which name the order by its external id.
-func (g *provider) onHold(ctx context.Context, p providers.Payment, op providers.Op, call string) (providers.OpResult, error) {
+// captureOrVoid calls charge or void, which name the order by its external id.
+func (g *provider) captureOrVoid(ctx context.Context, p providers.Payment, op providers.Op, call string) (providers.OpResult,
+	error) {
 	external := p.Ref.More[moreExternal]
 	if external == "" {
 		return providers.OpResult{}, &providers.Failure{Op: call, Err: errNoForm}
 	}
 	r, err := g.client.call(ctx, request{
-		op: call, method: http.MethodPost, path: "/payments/" + call, reqID: g.mark(call, p.Ref.Reference, op.Reference), token: mayToken,
+		op: call, method: http.MethodPost, path: "/payments/" + call, reqID: g.reqID(call, p.Ref.Reference, op.Reference),
+		token: mayToken,
 		body: struct {
 			OrderID string `json:"OrderId"`
 		}{external},
@@ -61,17 +63,17 @@ func (g *provider) onHold(ctx context.Context, p providers.Payment, op providers
 		return providers.OpResult{}, r.failure(call, r.status)
 	}
 	d := decline(order{errCode: scrub(code, r.hide), errText: response.words("ErrMessage", "Message")})
-	if result, told := holdResult(op.Kind, in.text("Status"), d); told {
+	if result, told := captureOrVoidResult(op.Kind, in.text("Status"), d); told {
 		return result, nil
 	}
-	if refusedForSure[code] && response.text("Success") == "false" {
+	if definiteRefusals[code] && response.text("Success") == "false" {
 		return providers.OpResult{State: providers.OpFailed, Decline: d}, nil
 	}
 	return providers.OpResult{}, r.failure(call, r.status)
 }
 
-// holdResult reads what a status says of a charge or a void; told is false where it says nothing.
-func holdResult(kind providers.OpKind, status string, d *providers.Decline) (r providers.OpResult, told bool) {
+// captureOrVoidResult reads the result of a charge or a void off the order's status; told is false where the status does not say.
+func captureOrVoidResult(kind providers.OpKind, status string, d *providers.Decline) (r providers.OpResult, told bool) {
 	done, busy, no := "CHARGED", "CHARGE_IN_PROGRESS", "CHARGE_DECLINED"
 	if kind == providers.Void {
 		done, busy, no = "VOIDED", "VOID_IN_PROGRESS", "VOID_DECLINED"
@@ -102,15 +104,15 @@ func (g *provider) refund(ctx context.Context, p providers.Payment, op providers
 	}
 	r, err := g.client.call(ctx, request{
 		op: opRefund, method: http.MethodPost, path: "/order/refund/" + url.PathEscape(p.Ref.OrderID), body: body,
-		reqID: g.mark(opRefund, p.Ref.Reference, op.Reference), token: needToken,
+		reqID: g.reqID(opRefund, p.Ref.Reference, op.Reference), token: needToken,
 	})
 	if err != nil {
 		return providers.OpResult{}, err
 	}
-	if r.refusedAsSuch() {
+	if r.requestRejected() {
 		return providers.OpResult{State: providers.OpFailed, Decline: decline(order{errText: r.words("description")})}, nil
 	}
-	o, err := g.orderIn(opRefund, r)
+	o, err := g.orderFrom(opRefund, r)
 	switch {
 	case err != nil:
 		return providers.OpResult{}, err
@@ -139,7 +141,7 @@ func (g *provider) Inquire(ctx context.Context, p providers.Payment, op provider
 	now := g.standing(p, o)
 	switch op.Kind {
 	case providers.Capture, providers.Void:
-		if r, told := holdResult(op.Kind, o.status, decline(o)); told {
+		if r, told := captureOrVoidResult(op.Kind, o.status, decline(o)); told {
 			return r, nil
 		}
 		other := providers.Voided // the other operation was faster
@@ -147,7 +149,8 @@ func (g *provider) Inquire(ctx context.Context, p providers.Payment, op provider
 			other = providers.Paid
 		}
 		if now.Outcome == other {
-			return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: providers.OtherReason, Code: o.status}}, nil
+			return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: providers.OtherReason,
+				Code: o.status}}, nil
 		}
 		if op.Kind == providers.Capture && now.Outcome == providers.Paid { // charged, and more since
 			return providers.OpResult{State: providers.OpSucceeded}, nil

@@ -64,16 +64,19 @@ func readOrder(in object) (order, error) {
 	info := in.child("paymentInfo")
 	details, qrc := info.child("paymentDetails"), info.child("qrc")
 	o := order{
-		id: in.text("id"), number: in.text("merchantOrderId"), external: cmp.Or(in.text("externalOrderId"), details.text("externalId")), status: in.text("status"),
+		id: in.text("id"), number: in.text("merchantOrderId"),
+		external: cmp.Or(in.text("externalOrderId"), details.text("externalId")), status: in.text("status"),
 		orderCurrency: in.text("orderCurrency"), payCurrency: in.text("paymentCurrency"),
 		payload: cmp.Or(in.text("payload"), qrc.text("payload")), link: in.text("deepLink", "deeplink"),
 		token: details.text("cardToken"), masked: details.text("maskedPan"), expiry: details.text("expiry"), eci: details.text("eci"),
-		errCode: scrub(details.text("errCode"), in.hide), errText: details.words("errMessage"), kind: in.text("type"), created: in.text("createdAt"),
+		errCode: scrub(details.text("errCode"), in.hide), errText: details.words("errMessage"), kind: in.text("type"),
+		created: in.text("createdAt"),
 	}
 	if !isID(o.id) || o.external != "" && !isID(o.external) || o.status == "" {
 		return order{}, errShape
 	}
-	for name, to := range map[string]**int64{"orderAmount": &o.orderAmount, "paymentAmount": &o.paymentAmount, "refundedAmount": &o.refunded} {
+	for name, to := range map[string]**int64{"orderAmount": &o.orderAmount, "paymentAmount": &o.paymentAmount,
+		"refundedAmount": &o.refunded} {
 		n, found, err := in.number(name)
 		if err != nil {
 			return order{}, err
@@ -88,8 +91,8 @@ func readOrder(in object) (order, error) {
 // isID accepts what may stand in a path.
 func isID(s string) bool { return s != "" && len(s) <= 64 && strings.Trim(s, plainID) == "" }
 
-// mark is the x-req-id of a call about a payment, or about an operation on it.
-func (g *orders) mark(op string, references ...string) string {
+// reqID is the x-req-id of a call about a payment, or about an operation on it.
+func (g *orders) reqID(op string, references ...string) string {
 	return reqID(append([]string{g.client.base, g.login, strconv.FormatInt(g.tsp, 10), op}, references...)...)
 }
 
@@ -102,7 +105,8 @@ func (g *orders) newOrder(ctx context.Context, p providers.Payment, kind string)
 		}
 	}
 	body := newOrder{
-		MerchantOrderID: p.Ref.Reference, OrderCurrency: g.orderCurrency, TSPID: g.tsp, Description: wire.Cut(cmp.Or(p.Description, p.OrderID), maxText),
+		MerchantOrderID: p.Ref.Reference, OrderCurrency: g.orderCurrency, TSPID: g.tsp,
+		Description: wire.Cut(cmp.Or(p.Description, p.OrderID), maxText),
 		CallbackURL: p.CallbackURL, Type: kind,
 	}
 	if g.byOrder {
@@ -114,11 +118,12 @@ func (g *orders) newOrder(ctx context.Context, p providers.Payment, kind string)
 	if kind != "" {
 		op += kind
 	}
-	r, err := g.client.call(ctx, request{op: opOrder, method: http.MethodPost, path: "/order", body: body, reqID: g.mark(op, p.Ref.Reference), token: needToken})
+	r, err := g.client.call(ctx, request{op: opOrder, method: http.MethodPost, path: "/order", body: body,
+		reqID: g.reqID(op, p.Ref.Reference), token: needToken})
 	if err != nil {
 		return order{}, err
 	}
-	o, err := g.orderIn(opOrder, r)
+	o, err := g.orderFrom(opOrder, r)
 	switch {
 	case err != nil:
 		return order{}, err
@@ -169,8 +174,8 @@ func (g *orders) find(ctx context.Context, p providers.Payment) (*order, error) 
 	return nil, &providers.Failure{Op: opOrders, Text: "the list has no end"}
 }
 
-// orderIn reads the order out of an answer of the cashier layer.
-func (g *orders) orderIn(op string, r reply) (order, error) {
+// orderFrom reads the order out of an answer of the cashier layer.
+func (g *orders) orderFrom(op string, r reply) (order, error) {
 	if r.status != http.StatusOK || !r.success() {
 		return order{}, r.failure(op, r.status)
 	}
@@ -214,10 +219,10 @@ func (g *orders) read(ctx context.Context, id string) (o order, there bool, err 
 	if err != nil {
 		return order{}, false, err
 	}
-	if r.status == http.StatusNotFound && r.refusedAsSuch() {
+	if r.status == http.StatusNotFound && r.requestRejected() {
 		return order{}, false, nil
 	}
-	o, err = g.orderIn(opRead, r)
+	o, err = g.orderFrom(opRead, r)
 	return o, err == nil, err
 }
 
@@ -228,7 +233,8 @@ func (g *orders) refunded(o order) (minor int64, said bool) {
 		return 0, false
 	case !g.byOrder:
 		return *o.refunded, true
-	case o.orderAmount == nil || o.paymentAmount == nil || *o.refunded < 0 || *o.orderAmount < 0 || *o.refunded > *o.paymentAmount || *o.paymentAmount <= 0:
+	case o.orderAmount == nil || o.paymentAmount == nil || *o.refunded < 0 || *o.orderAmount < 0 ||
+		*o.refunded > *o.paymentAmount || *o.paymentAmount <= 0:
 		return 0, false
 	}
 	hi, lo := bits.Mul64(uint64(*o.refunded), uint64(*o.orderAmount))

@@ -19,7 +19,8 @@ import (
 )
 
 // Pay pays with a card, a saved card, a QR code, SberPay or on the gateway's own form.
-func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument,
+	b threeds.BrowserData) (providers.Step, error) {
 	if err := g.checkInstrument(in.Kind, p.Hold); err != nil {
 		return providers.Step{}, err
 	}
@@ -33,7 +34,7 @@ func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.In
 		return g.sberPay(ctx, p, in)
 	case byHosted:
 		p.Ref = p.Ref.With(moreBy, byHosted)
-		return g.form(p)
+		return g.hostedForm(p)
 	}
 	return g.authorize(ctx, p, in, b)
 }
@@ -58,13 +59,15 @@ type metadata struct {
 
 // authorize sends the card: SMS takes the money at once, DMS holds it. A payment that the merchant makes alone carries no
 // 3-D Secure data.
-func (g *provider) authorize(ctx context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (g *provider) authorize(ctx context.Context, p providers.Payment, in providers.Instrument,
+	b threeds.BrowserData) (providers.Step, error) {
 	external := p.Ref.More[moreExternal]
 	if external == "" {
 		return providers.Step{}, &providers.Failure{Op: opAuthorize, Err: errNoForm}
 	}
 	body := authorization{OrderID: external, PaymentType: "SMS", Metadata: metadata{
-		MerchantOrderID: p.Ref.Reference, Description: wire.Cut(p.Description, maxText), CustomerID: p.Customer.ID, Email: cmp.Or(p.Customer.Email, p.Billing.Email),
+		MerchantOrderID: p.Ref.Reference, Description: wire.Cut(p.Description, maxText), CustomerID: p.Customer.ID,
+		Email: cmp.Or(p.Customer.Email, p.Billing.Email),
 		Phone: cmp.Or(p.Customer.Phone, p.Billing.Phone), IP: cmp.Or(b.IP, p.Customer.IP),
 	}}
 	if p.Hold {
@@ -78,7 +81,8 @@ func (g *provider) authorize(ctx context.Context, p providers.Payment, in provid
 		return providers.Step{}, err
 	}
 	r, err := g.client.call(ctx, request{
-		op: opAuthorize, method: http.MethodPost, path: "/payments/authorize", body: body, reqID: g.mark(opAuthorize, p.Ref.Reference), token: mayToken,
+		op: opAuthorize, method: http.MethodPost, path: "/payments/authorize", body: body,
+		reqID: g.reqID(opAuthorize, p.Ref.Reference), token: mayToken,
 		hide: []string{in.Card.Number.Reveal(), in.Card.Code.Reveal(), in.Code.Reveal(), in.Saved},
 	})
 	if err != nil {
@@ -98,7 +102,8 @@ func (g *provider) cardOf(in providers.Instrument, save bool) (any, error) {
 	typed := struct {
 		Pan, ExpMonth, ExpYear, Cvv string
 		Holder                      string `json:",omitempty"`
-	}{in.Card.Number.Reveal(), wire.TwoDigits(in.Card.Month), strconv.Itoa(in.Card.Year), in.Card.Code.Reveal(), wire.Cut(in.Card.Name, 26)}
+	}{in.Card.Number.Reveal(), wire.TwoDigits(in.Card.Month), strconv.Itoa(in.Card.Year), in.Card.Code.Reveal(),
+		wire.Cut(in.Card.Name, 26)}
 	if g.cardKey == nil {
 		return struct {
 			Pan, ExpMonth, ExpYear, Cvv string
@@ -120,8 +125,9 @@ func (g *provider) cardOf(in providers.Instrument, save bool) (any, error) {
 	}{base64.StdEncoding.EncodeToString(sealed), save}, nil
 }
 
-// refusedForSure are error codes that say that a request was looked at and not carried out.
-var refusedForSure = map[string]bool{"ACCESS_DENIED": true, "AMOUNT_ERROR": true, "BUYERS_ADDRESS_NOT_SPECIFIED": true, "CARD_NOT_FOUND": true, "VALIDATION_ERROR": true}
+// definiteRefusals are error codes that say that a request was looked at and not carried out.
+var definiteRefusals = map[string]bool{"ACCESS_DENIED": true, "AMOUNT_ERROR": true, "BUYERS_ADDRESS_NOT_SPECIFIED": true,
+	"CARD_NOT_FOUND": true, "VALIDATION_ERROR": true}
 
 // authorized tells the answers of authorize apart by the order's status. A refusal without one proves nothing by itself:
 // it is believed only if the code says that nothing was tried and the order is then found untouched.
@@ -138,13 +144,13 @@ func (g *provider) authorized(ctx context.Context, p providers.Payment, r reply)
 	case status == "DECLINED":
 		return g.declined(ctx, p, r, "DECLINED")
 	case status == "PRE_AUTHORIZED_3DS":
-		return g.form(p)
+		return g.hostedForm(p)
 	case status != "":
 		if out := outcome(status); out == providers.Paid || out == providers.Authorized {
 			return providers.NewStep(providers.Finished, p.Ref), nil
 		}
 		return providers.NewStep(providers.Wait, p.Ref), nil
-	case refusedForSure[code] && response.text("Success") == "false":
+	case definiteRefusals[code] && response.text("Success") == "false":
 		return g.declined(ctx, p, r, "CREATED")
 	}
 	return providers.Step{}, r.failure(opAuthorize, r.status)
@@ -174,16 +180,16 @@ func (g *provider) qr(ctx context.Context, p providers.Payment) (providers.Step,
 	ask := func() (providers.Step, error) {
 		r, err := g.client.call(ctx, request{
 			op: opQR, method: http.MethodPost, path: "/order/qrcData/" + url.PathEscape(p.Ref.OrderID), body: struct{}{},
-			reqID: g.mark(opQR, p.Ref.Reference), token: needToken,
+			reqID: g.reqID(opQR, p.Ref.Reference), token: needToken,
 		})
 		if err != nil {
 			return providers.Step{}, err
 		}
-		o, err := g.orderIn(opQR, r)
+		o, err := g.orderFrom(opQR, r)
 		if err != nil {
 			return providers.Step{}, err
 		}
-		return g.code(p, o)
+		return g.qrStep(p, o)
 	}
 	s, err := ask()
 	if err == nil || ctx.Err() != nil {
@@ -194,13 +200,13 @@ func (g *provider) qr(ctx context.Context, p providers.Payment) (providers.Step,
 	case readErr != nil || !there:
 		return s, err
 	case o.status != "CREATED":
-		return g.code(p, o)
+		return g.qrStep(p, o)
 	}
 	return ask()
 }
 
-// code is the step for an order whose QR code is made, or is being made.
-func (g *provider) code(p providers.Payment, o order) (providers.Step, error) {
+// qrStep is the step for an order whose QR code exists or is being created.
+func (g *provider) qrStep(p providers.Payment, o order) (providers.Step, error) {
 	switch {
 	case o.id != p.Ref.OrderID:
 		return providers.Step{}, &providers.Failure{Op: opQR, Text: "answer of another order"}
@@ -225,12 +231,12 @@ func (g *provider) sberPay(ctx context.Context, p providers.Payment, in provider
 	}
 	r, err := g.client.call(ctx, request{
 		op: opSberPay, method: http.MethodPost, path: "/order/sberPay/" + url.PathEscape(p.Ref.OrderID), body: body,
-		reqID: g.mark(opSberPay, p.Ref.Reference), token: needToken,
+		reqID: g.reqID(opSberPay, p.Ref.Reference), token: needToken,
 	})
 	if err != nil {
 		return providers.Step{}, err
 	}
-	o, err := g.orderIn(opSberPay, r)
+	o, err := g.orderFrom(opSberPay, r)
 	switch {
 	case err != nil:
 		return providers.Step{}, err
@@ -260,8 +266,8 @@ func phoneDigits(s string) string {
 	return d
 }
 
-// saved is the saved card as the order shows it.
-func (o order) saved() providers.SavedCard {
+// savedCard is the saved card as the order shows it.
+func (o order) savedCard() providers.SavedCard {
 	s := providers.SavedCard{ID: o.token, Card: mask(o.masked), Active: o.token != ""}
 	if len(o.expiry) == 6 && wire.Digits(o.expiry) {
 		s.Expiry = o.expiry[4:] + "/" + o.expiry[2:4]

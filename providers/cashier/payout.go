@@ -33,16 +33,17 @@ func (g *provider) Payout(ctx context.Context, p providers.Payment, to providers
 		return providers.OpResult{}, err
 	}
 	r.path += url.PathEscape(o.id)
-	r.method, r.reqID, r.token = http.MethodPost, g.mark(r.op, p.Ref.Reference), needToken
+	r.method, r.reqID, r.token = http.MethodPost, g.reqID(r.op, p.Ref.Reference), needToken
 	answer, err := g.client.call(ctx, r)
 	known := providers.OpResult{GatewayID: o.id}
 	if err != nil {
 		return known, err
 	}
-	if answer.refusedAsSuch() {
-		return providers.OpResult{State: providers.OpFailed, GatewayID: o.id, Decline: decline(order{errText: answer.words("description")})}, nil
+	if answer.requestRejected() {
+		return providers.OpResult{State: providers.OpFailed, GatewayID: o.id,
+			Decline: decline(order{errText: answer.words("description")})}, nil
 	}
-	now, err := g.orderIn(r.op, answer)
+	now, err := g.orderFrom(r.op, answer)
 	switch {
 	case err != nil:
 		return known, err
@@ -60,7 +61,8 @@ func payoutRequest(to providers.Destination) (request, error) {
 			Pan    string `json:"pan"`
 			Holder string `json:"holder,omitempty"`
 			Phone  string `json:"phone,omitempty"`
-		}{to.Card.Number.Reveal(), wire.Cut(cmp.Or(to.Card.Name, strings.TrimSpace(to.First+" "+to.Last)), maxText), phoneDigits(to.Phone)}}, nil
+		}{to.Card.Number.Reveal(), wire.Cut(cmp.Or(to.Card.Name, strings.TrimSpace(to.First+" "+to.Last)), maxText),
+			phoneDigits(to.Phone)}}, nil
 	case to.Phone != "":
 		phone := phoneDigits(to.Phone)
 		switch {

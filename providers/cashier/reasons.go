@@ -6,7 +6,7 @@ import (
 	"tollgate/providers"
 )
 
-// decline puts a refusal into our words. The gateway's list of codes is not public: only words that leave no doubt are read.
+// decline maps a refusal to a Decline. The gateway's list of codes is not public: only unambiguous words are read.
 func decline(o order) *providers.Decline {
 	d := &providers.Decline{Reason: providers.OtherReason, Code: o.errCode, Message: o.errText}
 	text := strings.ToLower(strings.ReplaceAll(o.errCode+" "+o.errText, "_", " "))
@@ -21,7 +21,7 @@ func decline(o order) *providers.Decline {
 	return d
 }
 
-// declineWords go from the more to the less telling.
+// declineWords are ordered from the most to the least specific; the first match counts.
 var declineWords = []struct {
 	reason providers.Reason
 	words  []string

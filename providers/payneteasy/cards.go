@@ -22,7 +22,7 @@ func (p *provider) Instruments() []string { return []string{"hosted"} }
 
 // hosted opens the gateway's own card page; the shopper is sent there.
 func (p *provider) hosted(ctx context.Context, pay providers.Payment, b threeds.BrowserData) (providers.Step, error) {
-	form, err := p.order(pay, b)
+	form, err := p.saleForm(pay, b)
 	if err != nil {
 		return providers.Step{}, err
 	}
@@ -40,7 +40,7 @@ func (p *provider) hosted(ctx context.Context, pay providers.Payment, b threeds.
 		link = a["redirect_url"] // as some white labels spell it
 	}
 	if a.rejected() || link == "" && a["type"] != typeForm {
-		return started(command, pay, a)
+		return startStep(command, pay, a)
 	}
 	step := providers.NewStep(providers.Redirect, pay.Ref)
 	if id := a["paynet-order-id"]; id != "" {
@@ -53,7 +53,8 @@ func (p *provider) hosted(ctx context.Context, pay providers.Payment, b threeds.
 }
 
 // rebill pays with a card reference; 3-D Secure and CVV are asked for as the gateway's acquirer wants it.
-func (p *provider) rebill(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (p *provider) rebill(ctx context.Context, pay providers.Payment, in providers.Instrument,
+	b threeds.BrowserData) (providers.Step, error) {
 	sum, err := amount(pay.Amount)
 	if err != nil {
 		return providers.Step{}, err
@@ -95,7 +96,7 @@ func (p *provider) rebill(ctx context.Context, pay providers.Payment, in provide
 	if err != nil {
 		return providers.Step{}, err
 	}
-	return started(command, pay, a.scrubbed(card.Card{Code: in.Code}))
+	return startStep(command, pay, a.scrubbed(card.Card{Code: in.Code}))
 }
 
 // Cards cannot be listed: the gateway knows card references, not customers.
@@ -109,7 +110,8 @@ func (p *provider) Remember(ctx context.Context, pay providers.Payment, s provid
 	if pay.Ref.OrderID == "" {
 		pay.Ref.OrderID = s.Ref.OrderID
 	}
-	a, err := p.client.post(ctx, command, "/api/v2/"+command+"/"+p.client.path, p.client.order("client_orderid", pay.Ref.Reference, pay.Ref.OrderID))
+	a, err := p.client.post(ctx, command, "/api/v2/"+command+"/"+p.client.path,
+		p.client.orderForm("client_orderid", pay.Ref.Reference, pay.Ref.OrderID))
 	if err != nil {
 		return providers.SavedCard{}, err
 	}

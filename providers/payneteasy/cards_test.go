@@ -30,7 +30,7 @@ func TestACardReferenceIsMadeOfAFinishedPayment(t *testing.T) {
 	}
 }
 
-func TestAReferenceStandsWithoutWhatItShows(t *testing.T) {
+func TestACardReferenceIsSavedEvenIfItsDisplayDataCannotBeRead(t *testing.T) {
 	g := &gateway{answers: []string{"type=create-card-ref-response\n&status=approved\n&card-ref-id=1326586\n", "<html>"}}
 	pay := payment()
 	pay.Ref.OrderID = "6684127"
@@ -96,7 +96,7 @@ func TestTheGatewaysOwnPageIsARedirect(t *testing.T) {
 	}
 }
 
-func TestAPageWithoutAnAddressIsNotClear(t *testing.T) {
+func TestAPageStepWithoutAnAddressIsUnknown(t *testing.T) {
 	g := &gateway{answers: []string{fixture(t, "recorded/preauth_form_async_form_response_no_url.txt")}}
 	pay := payment()
 	pay.Hold = true

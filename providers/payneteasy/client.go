@@ -45,7 +45,8 @@ func (c *client) start(ctx context.Context, command string, minor int64, form ur
 // rebill repeats a payment with a card reference; form holds everything but login and control.
 func (c *client) rebill(ctx context.Context, command string, minor int64, form url.Values) (answer, error) {
 	form.Set("login", c.login)
-	form.Set("control", c.sign(c.login, form.Get("client_orderid"), form.Get("cardrefid"), strconv.FormatInt(minor, 10), form.Get("currency")))
+	form.Set("control", c.sign(c.login, form.Get("client_orderid"), form.Get("cardrefid"), strconv.FormatInt(minor, 10),
+		form.Get("currency")))
 	return c.post(ctx, command, "/api/v2/"+command+"/"+c.path, form)
 }
 
@@ -58,7 +59,7 @@ func (c *client) cardInfo(ctx context.Context, ref string) (answer, error) {
 // status asks for an order; orderID may be empty as long as the order number is unique. requestSN asks for one request
 // of the order's (a capture, a return) by its serial number.
 func (c *client) status(ctx context.Context, reference, orderID, requestSN string) (answer, error) {
-	form := c.order("client_orderid", reference, orderID)
+	form := c.orderForm("client_orderid", reference, orderID)
 	if requestSN != "" {
 		form.Set("by-request-sn", requestSN)
 	}
@@ -67,7 +68,7 @@ func (c *client) status(ctx context.Context, reference, orderID, requestSN strin
 
 // upload is one of the three 3ds/v1 calls. They spell the order number with hyphens and take a group's id bare.
 func (c *client) upload(ctx context.Context, command, reference, orderID string, fields [][2]string) (answer, error) {
-	form := c.order("client-order-id", reference, orderID)
+	form := c.orderForm("client-order-id", reference, orderID)
 	for _, f := range fields {
 		form.Set(f[0], f[1])
 	}
@@ -76,7 +77,7 @@ func (c *client) upload(ctx context.Context, command, reference, orderID string,
 
 // operate is capture, return or void. Amount and currency go both or not at all, into the control as into the form.
 func (c *client) operate(ctx context.Context, command, reference, orderID, amount, currency string, minor int64) (answer, error) {
-	form := c.order("client_orderid", reference, orderID)
+	form := c.orderForm("client_orderid", reference, orderID)
 	if amount != "" {
 		form.Set("amount", amount)
 		form.Set("currency", currency)
@@ -85,7 +86,7 @@ func (c *client) operate(ctx context.Context, command, reference, orderID, amoun
 	return c.post(ctx, command, "/api/v2/"+command+"/"+c.path, form)
 }
 
-func (c *client) order(name, reference, orderID string) url.Values {
+func (c *client) orderForm(name, reference, orderID string) url.Values {
 	form := url.Values{"login": {c.login}, name: {reference}, "control": {c.sign(c.login, reference, orderID)}}
 	if orderID != "" {
 		form.Set("orderid", orderID)
@@ -254,7 +255,7 @@ func decodeJSON(body []byte) (answer, error) {
 	return a, nil
 }
 
-// put adds a pair. A name that says two things says nothing that may be believed.
+// put adds a pair. A name with two different values is an error.
 func (a answer) put(name, value string) error {
 	value = strings.TrimSpace(value)
 	if old, twice := a[name]; twice && old != value {

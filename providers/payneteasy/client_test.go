@@ -122,7 +122,7 @@ func TestLongIdsStayExact(t *testing.T) {
 	}
 }
 
-func TestAnswersThatAreNoAnswers(t *testing.T) {
+func TestUnreadableAnswersAreErrors(t *testing.T) {
 	ok := "type=status-response\n&status=approved\n&amount=10.42\n"
 	for name, c := range map[string]struct {
 		status int

@@ -37,7 +37,7 @@ func (p *provider) Notified(r *http.Request) (providers.Notice, error) {
 		}
 		fields[name] = strings.TrimSpace(all[0])
 	}
-	reference, ok := p.proved(fields)
+	reference, ok := p.controlValid(fields)
 	if !ok {
 		return providers.Notice{}, providers.ErrForged
 	}
@@ -48,9 +48,9 @@ func (p *provider) Notified(r *http.Request) (providers.Notice, error) {
 	}, nil
 }
 
-// proved checks the control of a callback or of the final redirect and gives our order number, which both spell
+// controlValid checks the control of a callback or of the final redirect and gives our order number, which both spell
 // client_orderid and merchant_order.
-func (p *provider) proved(fields map[string]string) (reference string, ok bool) {
+func (p *provider) controlValid(fields map[string]string) (reference string, ok bool) {
 	reference = fields["client_orderid"]
 	if other := fields["merchant_order"]; reference == "" {
 		reference = other

@@ -53,7 +53,7 @@ func (p *provider) Do(ctx context.Context, pay providers.Payment, op providers.O
 		}
 		return providers.OpResult{State: providers.OpFailed, Decline: a.decline()}, nil
 	}
-	if _, err := accepted(command, pay.Ref, a); err != nil {
+	if _, err := acceptedStep(command, pay.Ref, a); err != nil {
 		return providers.OpResult{}, err
 	}
 	return providers.OpResult{State: providers.OpPending, GatewayID: a["serial-number"]}, nil

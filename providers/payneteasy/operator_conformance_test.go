@@ -45,7 +45,7 @@ func paid(t *testing.T, h providertest.Harness, transport http.RoundTripper, ref
 	return p.(providers.Operator), pay, s
 }
 
-func TestOperationsMoveWhatTheyShould(t *testing.T) {
+func TestOperationsMoveExactlyTheAmountAskedFor(t *testing.T) {
 	h := harness(t, payneteasy.Config{}, sandbox.DemoAccount())
 	sum := func(minor int64) money.Amount { return money.Amount{Minor: minor, Currency: h.Payment.Amount.Currency} }
 	type op struct {

@@ -65,7 +65,8 @@ func (p *provider) Register(_ context.Context, pay providers.Payment) (providers
 }
 
 // Pay sends a sale, or a preauth where the amount is to be held.
-func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument,
+	b threeds.BrowserData) (providers.Step, error) {
 	if err := p.Check(pay); err != nil {
 		return providers.Step{}, err
 	}
@@ -78,11 +79,11 @@ func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.
 	default:
 		return providers.Step{}, providers.Refuse("payment_method", "this gateway takes cards, saved cards and its own page")
 	}
-	form, err := p.order(pay, b)
+	form, err := p.saleForm(pay, b)
 	if err != nil {
 		return providers.Step{}, err
 	}
-	form.Set("card_printed_name", wire.Cut(holder(pay, in.Card), 128))
+	form.Set("card_printed_name", wire.Cut(cardholder(pay, in.Card), 128))
 	form.Set("credit_card_number", in.Card.Number.Reveal())
 	form.Set("expire_month", wire.TwoDigits(in.Card.Month))
 	form.Set("expire_year", strconv.Itoa(in.Card.Year))
@@ -95,11 +96,11 @@ func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.
 	if err != nil {
 		return providers.Step{}, err
 	}
-	return started(command, pay, a.scrubbed(in.Card))
+	return startStep(command, pay, a.scrubbed(in.Card))
 }
 
-// order is what a sale, a preauth and their forms have in common: everything but the card.
-func (p *provider) order(pay providers.Payment, b threeds.BrowserData) (url.Values, error) {
+// saleForm is what a sale, a preauth and their forms have in common: everything but the card.
+func (p *provider) saleForm(pay providers.Payment, b threeds.BrowserData) (url.Values, error) {
 	sum, err := amount(pay.Amount)
 	if err != nil {
 		return nil, err
@@ -148,16 +149,16 @@ func (p *provider) callback(form url.Values, pay providers.Payment) {
 	}
 }
 
-// started reads the answer to a call that begins an order. Only a validation error that opened no order is a decline;
+// startStep reads the answer to a call that begins an order. Only a validation error that opened no order is a decline;
 // type=error is not, it may come after the order was begun.
-func started(command string, pay providers.Payment, a answer) (providers.Step, error) {
+func startStep(command string, pay providers.Payment, a answer) (providers.Step, error) {
 	if a.rejected() {
-		if !a.opensNothing(pay.Ref.Reference) {
+		if !a.provesNoOrder(pay.Ref.Reference) {
 			return providers.Step{}, a.failure(command)
 		}
 		return providers.Step{V: providers.StepVersion, Kind: providers.Declined, Ref: pay.Ref, Decline: a.decline()}, nil
 	}
-	return accepted(command, pay.Ref, a)
+	return acceptedStep(command, pay.Ref, a)
 }
 
 // Resume uploads what the browser brought; the payment goes on by itself then, and status tells how.
@@ -168,7 +169,7 @@ func (p *provider) Resume(ctx context.Context, pay providers.Payment, ans provid
 	switch ans.Kind {
 	case providers.Returned:
 		// The final redirect says how it ended, but it came through the shopper's hands. Its proved order id is of use.
-		if reference, ok := p.proved(ans.Fields); ok && reference == ref.Reference && ref.OrderID == "" {
+		if reference, ok := p.controlValid(ans.Fields); ok && reference == ref.Reference && ref.OrderID == "" {
 			ref.OrderID = ans.Fields["orderid"]
 		}
 		return providers.NewStep(providers.Wait, ref), nil
@@ -190,21 +191,22 @@ func (p *provider) Resume(ctx context.Context, pay providers.Payment, ans provid
 			fields = append(fields, [2]string{"md", ans.MD})
 		}
 	default:
-		return providers.Step{}, &providers.Failure{Op: "resume", Err: errors.New("this gateway takes no answer of kind " + string(ans.Kind))}
+		return providers.Step{}, &providers.Failure{Op: "resume",
+			Err: errors.New("this gateway takes no answer of kind " + string(ans.Kind))}
 	}
 	a, err := p.client.upload(ctx, command, ref.Reference, ref.OrderID, fields)
 	if err != nil {
 		return providers.Step{}, err
 	}
-	if name := a.refusesField(pay); ans.Kind == providers.MethodDone && name != "" {
+	if name := a.rejectedField(pay); ans.Kind == providers.MethodDone && name != "" {
 		// Nothing was taken: once more, with the plainest legal value instead of what the browser told. What is refused even
 		// then would be refused as long as the order lives.
-		if plain := plainly(pay, fields, name); plain != nil {
+		if plain := withPlainValue(pay, fields, name); plain != nil {
 			if a, err = p.client.upload(ctx, command, ref.Reference, ref.OrderID, plain); err != nil {
 				return providers.Step{}, err
 			}
 		}
-		if a.refusesField(pay) != "" {
+		if a.rejectedField(pay) != "" {
 			d := a.scrubbed(card.Card{}).decline()
 			d.Reason = providers.AuthenticationFailed
 			return providers.Step{V: providers.StepVersion, Kind: providers.Declined, Ref: ref, Decline: d}, nil
@@ -213,12 +215,12 @@ func (p *provider) Resume(ctx context.Context, pay providers.Payment, ans provid
 	if a.rejected() {
 		return providers.Step{}, a.scrubbed(card.Card{}).failure(command)
 	}
-	return accepted(command, ref, a)
+	return acceptedStep(command, ref, a)
 }
 
-// refusesField names the field about the browser that the answer to an upload refuses; "" where it does not say so in so
+// rejectedField names the field about the browser that the answer to an upload refuses; "" where it does not say so in so
 // many words. A validation error about a field is about the request alone: the order was not touched.
-func (a answer) refusesField(pay providers.Payment) string {
+func (a answer) rejectedField(pay providers.Payment) string {
 	ref := pay.Ref
 	if a["type"] != typeInvalid || a["status"] != "" || a["paynet-order-id"] != "" && a["paynet-order-id"] != ref.OrderID ||
 		a["merchant-order-id"] != "" && a["merchant-order-id"] != ref.Reference {
@@ -235,8 +237,8 @@ func (a answer) refusesField(pay providers.Payment) string {
 	return ""
 }
 
-// plainly are the fields with a plain value for the one that was refused; nil where it was plain already.
-func plainly(pay providers.Payment, fields [][2]string, name string) [][2]string {
+// withPlainValue are the fields with a plain value for the one that was refused; nil where it was plain already.
+func withPlainValue(pay providers.Payment, fields [][2]string, name string) [][2]string {
 	if name == "browserJavascriptEnabled" { // the truth, whatever the gateway makes of it
 		return nil
 	}
@@ -254,9 +256,9 @@ func plainBrowser(pay providers.Payment) [][2]string {
 	return methodBrowser(providers.Browser(pay, threeds.BrowserData{JavascriptEnabled: true}))
 }
 
-// accepted reads an async-response: the gateway has taken the request and works. Whatever status it may carry is left to
+// acceptedStep reads an async-response: the gateway has taken the request and works. Whatever status it may carry is left to
 // the inquiry.
-func accepted(command string, ref providers.Ref, a answer) (providers.Step, error) {
+func acceptedStep(command string, ref providers.Ref, a answer) (providers.Step, error) {
 	switch t := a["type"]; {
 	case t != typeAsync && t != typeNameless:
 		return providers.Step{}, &providers.Failure{Op: command, Text: "unexpected type " + t}
@@ -322,7 +324,7 @@ func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing
 	}
 	s.Card = a.card()
 	s.ThreeDS = providers.ThreeDS{TransStatus: transStatus[a["verified-3d-status"]]}
-	a.judge(&s, pay, now, first)
+	a.applyAmounts(&s, pay, now, first)
 	if s.Outcome == providers.Processing {
 		next, err := p.next(pay, s.Ref, a)
 		switch {
@@ -375,9 +377,9 @@ func (a answer) amounts(ours money.Currency) (now, first money.Amount, err error
 	return now, first, nil
 }
 
-// judge sets outcome and sums. The order's status speaks of its newest transaction: a capture that was declined leaves
-// the hold, a reversal that was declined leaves the payment.
-func (a answer) judge(s *providers.Standing, pay providers.Payment, now, first money.Amount) {
+// applyAmounts sets outcome and sums. The order's status speaks of its newest transaction: a declined capture leaves the
+// authorization, a declined reversal leaves the payment.
+func (a answer) applyAmounts(s *providers.Standing, pay providers.Payment, now, first money.Amount) {
 	s.Amount = now
 	kind := strings.ToLower(a["transaction-type"])
 	if kind == "" {
@@ -573,9 +575,9 @@ func (a answer) failure(op string) error {
 	return &providers.Failure{Op: op, Code: a["error-code"], Text: a["error-message"]}
 }
 
-// opensNothing tells whether a rejected sale is proof that no order began: the gateway calls it a validation error, gives
+// provesNoOrder tells whether a rejected sale is proof that no order began: the gateway calls it a validation error, gives
 // no order id, and does not speak of another or of a repeated order.
-func (a answer) opensNothing(reference string) bool {
+func (a answer) provesNoOrder(reference string) bool {
 	text := strings.ToLower(a["error-message"])
 	return a["type"] == typeInvalid && a["paynet-order-id"] == "" && a["status"] == "" &&
 		(a["merchant-order-id"] == "" || a["merchant-order-id"] == reference) &&
@@ -591,7 +593,7 @@ func (a answer) unknownOrder() bool {
 		!wire.ContainsAny(text, "endpoint", "end point", "merchant ", "login", "terminal", "currency", "control")
 }
 
-// decline puts a refusal into our words. Only codes and words that leave no doubt are read; the code list is not public.
+// decline maps a refusal to a Decline. Only unambiguous codes and words are read; the code list is not public.
 func (a answer) decline() *providers.Decline {
 	code := a["error-code"]
 	if code == "" {
@@ -626,7 +628,7 @@ var actionCodes = map[string]providers.Reason{
 	"209": providers.Fraud,
 }
 
-// declineWords go from the more to the less telling.
+// declineWords are ordered from the most to the least specific; the first match counts.
 var declineWords = []struct {
 	reason providers.Reason
 	words  []string
@@ -634,7 +636,8 @@ var declineWords = []struct {
 	{providers.InsufficientFunds, []string{"insufficient", "not sufficient", "not enough"}},
 	{providers.ExpiredCard, []string{"expired card", "card expired", "card is expired"}},
 	{providers.WrongCVC, []string{"cvv", "cvc", "security code"}},
-	{providers.AuthenticationFailed, []string{"3ds", "3-d secure", "3d secure", "3d authentication", "not authenticated", "authentication failed", "authentication rejected"}},
+	{providers.AuthenticationFailed, []string{"3ds", "3-d secure", "3d secure", "3d authentication", "not authenticated",
+		"authentication failed", "authentication rejected"}},
 	{providers.Limit, []string{"limit exceeded", "exceeds limit", "exceeds amount limit", "over limit"}},
 	{providers.Fraud, []string{"fraud", "stolen", "lost card", "blacklist"}},
 	{providers.DoNotHonor, []string{"do not hono"}},
@@ -696,7 +699,7 @@ func hideDigits(s, code string) string {
 
 // saleBrowser are the browser's data beside the sale; what the browser did not tell is left out.
 func saleBrowser(b threeds.BrowserData) [][2]string {
-	return told([][2]string{
+	return nonEmpty([][2]string{
 		{"customer_browser_info", "true"},
 		{"customer_browser_accept_header", b.AcceptHeader},
 		{"customer_browser_user_agent", b.UserAgent},
@@ -712,7 +715,7 @@ func saleBrowser(b threeds.BrowserData) [][2]string {
 
 // methodBrowser are the same under EMV's names.
 func methodBrowser(b threeds.BrowserData) [][2]string {
-	return told([][2]string{
+	return nonEmpty([][2]string{
 		{"browserAcceptHeader", b.AcceptHeader},
 		{"browserUserAgent", b.UserAgent},
 		{"browserIP", b.IP},
@@ -726,7 +729,7 @@ func methodBrowser(b threeds.BrowserData) [][2]string {
 	})
 }
 
-func told(fields [][2]string) [][2]string {
+func nonEmpty(fields [][2]string) [][2]string {
 	out := fields[:0]
 	for _, f := range fields {
 		if f[1] != "" {
@@ -743,8 +746,8 @@ func description(pay providers.Payment) string {
 	return pay.OrderID
 }
 
-// holder is the name on the card; it is required, and cards without a name exist.
-func holder(pay providers.Payment, c card.Card) string {
+// cardholder is the name on the card; it is required, and cards without a name exist.
+func cardholder(pay providers.Payment, c card.Card) string {
 	if n := strings.TrimSpace(c.Name); n != "" {
 		return n
 	}

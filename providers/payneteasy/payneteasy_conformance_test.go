@@ -44,7 +44,7 @@ func TestConformanceOfOtherOptions(t *testing.T) {
 }
 
 // A CVV that leaves the gateway itself in doubt: neither paid nor declined, until its staff resolve it.
-func TestTheGatewayItselfDoesNotKnow(t *testing.T) {
+func TestAPaymentThatTheGatewayHoldsInDoubtIsUnknown(t *testing.T) {
 	providertest.InDoubt(t, harness(t, payneteasy.Config{}, sandbox.DemoAccount()), "4000019900050008", "217")
 }
 

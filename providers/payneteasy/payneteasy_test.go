@@ -540,7 +540,7 @@ func TestAStatusThatCannotBeBelieved(t *testing.T) {
 }
 
 // Another amount, currency or order is told as it is: the flow compares and holds the payment.
-func TestOtherSumsAndOrdersAreTold(t *testing.T) {
+func TestAnotherAmountCurrencyOrOrderIsReported(t *testing.T) {
 	usd, _ := money.ParseCurrency("USD")
 	for name, c := range map[string]struct {
 		answer    string
@@ -715,7 +715,7 @@ func TestReasonsOfDeclines(t *testing.T) {
 
 // Card number, code and merchant control stay out of errors, declines, logs and printed structs, even where the gateway
 // repeats what it was sent.
-func TestNothingSecretGetsOut(t *testing.T) {
+func TestNoSecretIsInErrorsLogsOrPrintedStructs(t *testing.T) {
 	var log bytes.Buffer
 	slog.SetDefault(slog.New(slog.NewJSONHandler(&log, nil)))
 	c := testCard(t)
@@ -800,7 +800,7 @@ func TestAddressesThatMayNotBeOpened(t *testing.T) {
 }
 
 // A browser that keeps things to itself: what EMV 3DS requires is sent in its plainest legal form.
-func TestAnUploadOfABrowserThatTellsNothing(t *testing.T) {
+func TestAnUploadWithoutBrowserDataUsesDefaults(t *testing.T) {
 	g := &gateway{answers: []string{accept}}
 	pay := payment()
 	pay.Locale, pay.Customer.IP, pay.Ref.OrderID = "", "192.0.2.7", "6684127"
@@ -818,7 +818,7 @@ func TestAnUploadOfABrowserThatTellsNothing(t *testing.T) {
 }
 
 // A field that the gateway refuses is sent once more in its plainest form; what is refused again ends the try.
-func TestAnUploadRefusedForWhatItSays(t *testing.T) {
+func TestARefusedFieldOfAnUploadIsSentOnceMoreInItsPlainestForm(t *testing.T) {
 	refusal := "type=validation-error\n&error-message=Parameter+browserLanguage+is+malformed\n&error-code=1\n"
 	pay := payment()
 	pay.Locale, pay.Ref.OrderID = "ru", "6684127"
@@ -851,7 +851,7 @@ func TestAnUploadRefusedForWhatItSays(t *testing.T) {
 }
 
 // From the second refund on "as before" proves nothing where the gateway does not say how much a reversal was of.
-func TestARefundWithoutTheGatewaysSumIsUnknown(t *testing.T) {
+func TestARefundWithoutARefundedTotalInTheInquiryIsUnknown(t *testing.T) {
 	sale := []string{"status=approved", "transaction-type=sale", "amount=10.42", "initial-amount=10.42", "currency=EUR"}
 	silent := []string{"status=approved", "transaction-type=reversal", "amount=10.42", "initial-amount=10.42", "currency=EUR"}
 	mute := []string{"status=approved", "transaction-type=reversal"}
@@ -887,7 +887,7 @@ func TestARefundWithoutTheGatewaysSumIsUnknown(t *testing.T) {
 }
 
 // Any answer that is not the gateway's acceptance leaves an operation unknown.
-func TestAnOperationWithoutTheGatewaysWordIsUnknown(t *testing.T) {
+func TestAnOperationWithoutAReadableAnswerIsUnknown(t *testing.T) {
 	pay := payment()
 	pay.Ref.OrderID = "6684127"
 	for _, body := range []string{
@@ -905,7 +905,7 @@ func TestAnOperationWithoutTheGatewaysWordIsUnknown(t *testing.T) {
 }
 
 // A byte order mark before the first pair, and a last value without its line feed in an answer that is as long as announced.
-func TestAnswersThatAreWholeAllTheSame(t *testing.T) {
+func TestUnusualButCompleteAnswersAreRead(t *testing.T) {
 	for name, body := range map[string]string{
 		"a byte order mark":           "\ufeff" + status("status=approved", "transaction-type=sale"),
 		"one in JSON":                 "\ufeff" + `{"type":"status-response","status":"approved","merchant-order-id":"902B4FF5","paynet-order-id":"6684127"}`,

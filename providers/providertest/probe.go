@@ -53,7 +53,8 @@ func (p *probe) Register(ctx context.Context, pay providers.Payment) (providers.
 	return ref, err
 }
 
-func (p *probe) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (p *probe) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument,
+	b threeds.BrowserData) (providers.Step, error) {
 	ctx, cancel := p.patience(ctx)
 	defer cancel()
 	step, err := p.p.Pay(ctx, pay, in, b)
@@ -142,7 +143,8 @@ func (p *probe) Status(ctx context.Context, pay providers.Payment) (providers.St
 		p.t.Errorf("what proves nothing became %s", s.Outcome)
 	case *lie == OtherAmount && s.Amount == pay.Amount:
 		p.t.Errorf("another amount is not shown: %+v", s)
-	case *lie == OtherOrder && (s.Reference == "" || s.Reference == pay.Ref.Reference) && (s.Ref.OrderID == "" || s.Ref.OrderID == pay.Ref.OrderID):
+	case *lie == OtherOrder && (s.Reference == "" || s.Reference == pay.Ref.Reference) && (s.Ref.OrderID == "" ||
+		s.Ref.OrderID == pay.Ref.OrderID):
 		p.t.Errorf("another order is not shown: %+v", s)
 	}
 	return s, err

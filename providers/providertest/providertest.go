@@ -29,7 +29,7 @@ type Harness struct {
 	Cards   []Card
 	// Ends are the cards that end otherwise here than the card table alone says, by number.
 	Ends map[string]End
-	// Ledger is the simulator's truth about one of our references.
+	// Ledger is what the simulator recorded for one of our references.
 	Ledger func(reference string) []Entry
 	// Now is the simulator's clock, Advance moves it and lets it do what is due.
 	Now     func() time.Time
@@ -37,7 +37,7 @@ type Harness struct {
 	// Call names a request as the gateway's documents do; Status is the name of the inquiry.
 	Call   func(*http.Request) string
 	Status string
-	// Spoils are lies in the gateway's own language.
+	// Spoils are false answers in the gateway's own format.
 	Spoils []Spoil
 	// Words are those of Silences that are a proper answer in this gateway's language.
 	Words []string
@@ -82,7 +82,7 @@ type Entry struct {
 	Charges                      int
 }
 
-// Lie is what a spoilt inquiry must not lead to.
+// Lie is the wrong conclusion that a falsified inquiry must not lead to.
 type Lie int
 
 // Lies.
@@ -257,7 +257,8 @@ func orders(t *testing.T, h Harness) {
 		}
 		_, err = w.probe.Pay(t.Context(), w.p, w.instrument(c), browserData())
 		s, askErr := w.probe.Status(t.Context(), w.p)
-		if err == nil && s.Outcome == providers.Waiting || askErr != nil || s.Outcome == providers.Paid || s.Outcome == providers.Authorized {
+		if err == nil && s.Outcome == providers.Waiting || askErr != nil || s.Outcome == providers.Paid ||
+			s.Outcome == providers.Authorized {
 			t.Fatalf("%v; %+v %v", err, s, askErr)
 		}
 		w.agree(Open)
@@ -330,7 +331,8 @@ func secrets(t *testing.T, h Harness) {
 	defer slog.SetDefault(before)
 	cards := pick(h.Cards, h.Journeys)
 	var printed []string
-	for _, f := range []fault{{}, {name: "echo", do: echo, status: 200, after: true}, {name: "echo", do: echo, status: 500, after: true}, {name: "echo", do: echo, status: 400}} {
+	for _, f := range []fault{{}, {name: "echo", do: echo, status: 200, after: true},
+		{name: "echo", do: echo, status: 500, after: true}, {name: "echo", do: echo, status: 400}} {
 		for _, c := range cards {
 			w := begin(t, h, nil)
 			if f.name != "" {
@@ -391,10 +393,11 @@ func (w *walk) instrument(c Card) providers.Instrument {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return providers.Instrument{Kind: "card", Card: card.Card{Number: number, Month: 12, Year: w.h.Now().Year() + 3, Code: code, Name: "AIGERIM TEST"}}
+	return providers.Instrument{Kind: "card", Card: card.Card{Number: number, Month: 12, Year: w.h.Now().Year() + 3, Code: code,
+		Name: "AIGERIM TEST"}}
 }
 
-// InDoubt pays in a way that leaves the gateway itself without an answer, and expects it to stay so: no end is made up.
+// InDoubt pays with a card whose outcome the gateway itself does not know, and expects the result to stay unknown.
 func InDoubt(t *testing.T, h Harness, pan, code string) {
 	w := begin(t, h, nil)
 	w.code = code

@@ -41,8 +41,8 @@ func silences(h Harness) []fault {
 	return list
 }
 
-// operations asks for every operation, every payout and the closing of an order, and hears something else than an answer. The
-// request is taken or it is not: either way nobody knows, and nobody may say so.
+// operations asks for every operation, every payout and the closing of an order, and gets an answer that says nothing.
+// Whether the request was executed is then unknown, and the result has to be unknown too.
 func operations(t *testing.T, h Harness) {
 	c := pick(h.Cards, h.Journeys)
 	plain := c[len(c)-1]

@@ -104,9 +104,10 @@ func (s *spoiler) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	var taken []byte
-	res := &http.Response{StatusCode: s.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Request: r, ContentLength: -1}
+	res := &http.Response{StatusCode: s.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
+		Request: r, ContentLength: -1}
 	if s.after {
-		// The gateway takes it whatever becomes of our patience.
+		// The gateway receives the request even if our deadline has passed.
 		genuine := r.Clone(context.WithoutCancel(r.Context()))
 		genuine.Body, genuine.ContentLength = io.NopCloser(bytes.NewReader(sent)), int64(len(sent))
 		answer, err := s.next.RoundTrip(genuine)
@@ -144,7 +145,8 @@ func (s *spoiler) answer(header http.Header, sent, taken []byte) io.ReadCloser {
 		return body(taken[:len(taken)/2])
 	case page:
 		header.Set("Content-Type", "text/html")
-		return body([]byte("<!DOCTYPE html>\n<html><head><title>Oops</title></head><body><h1>Something went wrong</h1>status=approved&amp;orderStatus=2</body></html>\n"))
+		return body([]byte("<!DOCTYPE html>\n<html><head><title>Oops</title></head><body><h1>Something went wrong</h1>" +
+			"status=approved&amp;orderStatus=2</body></html>\n"))
 	case nothing:
 		return body(nil)
 	case huge:
@@ -184,7 +186,7 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// begin starts a provider method: how to end its patience.
+// begin starts a provider method; the returned function cancels its context.
 func (s *spoiler) begin(cancel context.CancelFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 )
 
 // walk is one payment, driven the way the flow drives it: after every wait, end or error the inquiry is asked and it
-// alone is believed; a call is repeated only when the inquiry says that the gateway still waits for it.
+// alone counts; a call is repeated only when the inquiry says that the gateway still waits for it.
 type walk struct {
 	t       *testing.T
 	h       Harness
@@ -35,7 +35,10 @@ func begin(t *testing.T, h Harness, s *spoiler) *walk {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
 	s.name, s.next = h.Call, transport
-	client := &http.Client{Transport: s, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{
+		Transport:     s,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	provider, err := h.Open(providers.Env{HTTP: client, Now: h.Now, Loopback: true})
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +59,8 @@ func begin(t *testing.T, h Harness, s *spoiler) *walk {
 func (w *walk) newRun() {
 	w.p.Run.N++
 	base := fmt.Sprintf("%s/3ds/%s-%d", w.site.server.URL, w.p.OrderID, w.p.Run.N)
-	w.p.Run.NotifyURL, w.p.Run.ReturnURL, w.p.Run.SessionData = base+"/notify", base+"/return", fmt.Sprintf("c2VhbGVkLTE2LWJ5dGVz%02d", w.p.Run.N)
+	w.p.Run.NotifyURL, w.p.Run.ReturnURL, w.p.Run.SessionData = base+"/notify", base+"/return",
+		fmt.Sprintf("c2VhbGVkLTE2LWJ5dGVz%02d", w.p.Run.N)
 }
 
 func (w *walk) tell(format string, args ...any) {
@@ -190,7 +194,7 @@ func same(a, b providers.Step) bool {
 	return a.Kind == b.Kind && a.ThreeDS == b.ThreeDS && a.HTML == b.HTML && a.Link == b.Link
 }
 
-// agree compares what we believe with what was charged, once the network is well again.
+// agree compares the provider's result with what was charged, once the network works again.
 func (w *walk) agree(end End) {
 	w.t.Helper()
 	w.spoiler.mu.Lock()
@@ -233,7 +237,8 @@ func (w *walk) agree(end End) {
 		}
 	}
 	if s.Outcome != outcome || s.Captured != captured || s.Refunded != 0 || truth.Amount != w.p.Amount.Minor ||
-		s.Reference != "" && s.Reference != w.p.Ref.Reference || s.Amount.Currency.Code != "" && s.Amount != w.p.Amount || s.Next != nil {
+		s.Reference != "" && s.Reference != w.p.Ref.Reference || s.Amount.Currency.Code != "" && s.Amount != w.p.Amount ||
+		s.Next != nil {
 		w.t.Errorf("%+v, the ledger %+v", s, truth)
 	}
 }

@@ -243,7 +243,7 @@ func TestRegistered(t *testing.T) {
 
 // A number that is taken: our own order, whose registration was not answered, is used; another's number is passed over; an
 // order with money of our sum on it is neither paid again nor passed over, and our mark tells whose it is.
-func TestANumberThatIsTaken(t *testing.T) {
+func TestAnOrderNumberThatIsAlreadyUsed(t *testing.T) {
 	const ours = `{"errorCode":"0","orderNumber":"A-17-1","orderStatus":0,"actionCode":-100,"amount":2000,"currency":"978","attributes":[{"name":"mdOrder","value":"` + mdOrder + `"}]}`
 	state := func(status, action string) string {
 		return strings.Replace(ours, `"orderStatus":0,"actionCode":-100`, `"orderStatus":`+status+`,"actionCode":`+action, 1)
@@ -483,7 +483,7 @@ func TestOnlyCards(t *testing.T) {
 }
 
 // The JSON dialect of a sister product has the same ideas under other names: an answer of it is no step.
-func TestOtherDialectIsNotConfused(t *testing.T) {
+func TestAnswersInTheDialectOfTheSisterProductAreNoStep(t *testing.T) {
 	for _, name := range []string{"ecom_paymentOrder_200_requested3ds2Challenge.json", "ecom_finish3dsMethod_200_requested3ds2Challenge.json",
 		"ecom_paymentOrderBinding_200_requested3ds2Challenge.json"} {
 		s, err := pay(t, newFake(t).on("paymentorder.do", answer(t, name)).open(), registered(t))

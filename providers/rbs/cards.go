@@ -26,7 +26,8 @@ const (
 )
 
 // payBinding is paymentOrderBinding.do; its answers have the shapes of paymentorder.do.
-func (g *provider) payBinding(ctx context.Context, p providers.Payment, binding string, code card.Code, b threeds.BrowserData, transID string) (providers.Step, error) {
+func (g *provider) payBinding(ctx context.Context, p providers.Payment, binding string, code card.Code, b threeds.BrowserData,
+	transID string) (providers.Step, error) {
 	if p.Ref.OrderID == "" {
 		return providers.Step{}, &providers.Failure{Op: opPayBinding, Err: errNoOrder}
 	}
@@ -36,7 +37,7 @@ func (g *provider) payBinding(ctx context.Context, p providers.Payment, binding 
 		form.Set("cvc", code.Reveal())
 		hide = []string{code.Reveal()}
 	}
-	set(form, "ip", address(b.IP, p.Customer.IP))
+	set(form, "ip", ipAddress(b.IP, p.Customer.IP))
 	set(form, "email", email(p))
 	if !p.Merchant {
 		if g.browser {
@@ -107,7 +108,7 @@ func (g *provider) Remember(ctx context.Context, p providers.Payment, _ provider
 
 // Forget switches a binding off. One that is off already (error 2) is forgotten too.
 func (g *provider) Forget(ctx context.Context, _ providers.Owner, _, bindingID string) error {
-	err := g.carryOut(ctx, opUnbind, url.Values{"bindingId": {bindingID}})
+	err := g.execute(ctx, opUnbind, url.Values{"bindingId": {bindingID}})
 	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Code == "2" {
 		return nil
 	}

@@ -36,7 +36,7 @@ func TestSavedCardsAreReadWhateverTheirTypes(t *testing.T) {
 	}
 }
 
-func TestSavedCardsOfNobodyAreNotAskedFor(t *testing.T) {
+func TestSavedCardsAreNotRequestedWithoutACustomer(t *testing.T) {
 	f := newFake(t)
 	if _, err := keeper(t, f).Cards(t.Context(), providers.Owner{}); err == nil || len(f.seen) != 0 {
 		t.Errorf("err %v after %d calls", err, len(f.seen))
@@ -101,7 +101,7 @@ func TestAMerchantsChargeNamesTheCustomerAndTheFeature(t *testing.T) {
 	}
 }
 
-func TestASavedCardThatTheGatewayRefusesIsNotClear(t *testing.T) {
+func TestASavedCardThatTheGatewayRefusesIsUnknown(t *testing.T) {
 	f := newFake(t).on("paymentOrderBinding.do", answer(t, "bpc_paymentOrderBinding_err.json"))
 	if _, err := f.open().Pay(t.Context(), registered(t), providers.Instrument{Kind: "saved_card", Saved: "b-1"}, browser); err == nil {
 		t.Error("an API error passes for an answer")

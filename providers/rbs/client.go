@@ -45,15 +45,15 @@ type client struct {
 // call posts one form and returns the answer's object, provided that the gateway says that it handled the request.
 // Every error is a *providers.Failure; none of its texts holds the credentials, a card number or one of hide.
 func (c *client) call(ctx context.Context, op string, form url.Values, hide ...string) (object, error) {
-	o, err := c.ask(ctx, op, form, hide...)
+	o, err := c.post(ctx, op, form, hide...)
 	if err != nil {
 		return object{}, err
 	}
-	return judge(op, o)
+	return refusedAnswer(op, o)
 }
 
-// judge turns an answer that refuses the call into a Failure.
-func judge(op string, o object) (object, error) {
+// refusedAnswer returns a Failure if the answer refuses the call.
+func refusedAnswer(op string, o object) (object, error) {
 	if code, ok := refused(o); ok {
 		text := cmp.Or(o.Words("errorMessage", "error", "displayErrorMessage"), o.Child("error").Words("message", "description"))
 		return object{}, &providers.Failure{Op: op, Code: code, Text: text}
@@ -61,8 +61,8 @@ func judge(op string, o object) (object, error) {
 	return o, nil
 }
 
-// ask is call without the judgement.
-func (c *client) ask(ctx context.Context, op string, form url.Values, hide ...string) (object, error) {
+// post sends one call and decodes its answer, but does not check whether the gateway refused it.
+func (c *client) post(ctx context.Context, op string, form url.Values, hide ...string) (object, error) {
 	if c.token.Empty() {
 		form.Set("userName", c.user)
 		form.Set("password", c.password.Reveal())
@@ -111,17 +111,18 @@ func refused(o object) (code string, refused bool) {
 	return "", false
 }
 
-// elsewhere are members that the answers of other calls have.
-var elsewhere = []string{"formUrl", "redirect", "acsUrl", "paReq", "packedCReq", "orderStatus", "OrderStatus", "bindings", "bindingId"}
+// membersOfOtherCalls occur only in the answers of other calls.
+var membersOfOtherCalls = []string{"formUrl", "redirect", "acsUrl", "paReq", "packedCReq", "orderStatus", "OrderStatus",
+	"bindings", "bindingId"}
 
-// done tells that the answer is the one of deposit.do, reverse.do, refund.do, decline.do or unBindCard.do to a request that
-// was carried out: an errorCode, which is 0 (all documented and recorded answers have it), and nothing of another call.
-func done(o object, orderID string) bool {
+// executed tells whether the answer is the one of deposit.do, reverse.do, refund.do, decline.do or unBindCard.do to a request
+// that was carried out: an errorCode, which is 0 (all documented and recorded answers have it), and nothing of another call.
+func executed(o object, orderID string) bool {
 	code := o.Text("errorCode")
 	if code == "" || strings.Trim(code, "0") != "" || o.Members["success"] != nil && o.Text("success") != "true" {
 		return false
 	}
-	for _, name := range elsewhere {
+	for _, name := range membersOfOtherCalls {
 		if o.Members[name] != nil {
 			return false
 		}
@@ -130,13 +131,13 @@ func done(o object, orderID string) bool {
 	return said == "" || orderID == "" || said == orderID
 }
 
-// carryOut is one of those calls: done, refused by an errorCode, or unreadable.
-func (c *client) carryOut(ctx context.Context, op string, form url.Values) error {
-	o, err := c.ask(ctx, op, form)
+// execute sends one of those calls: nil if it was executed, else a Failure (refused by an errorCode, or unreadable).
+func (c *client) execute(ctx context.Context, op string, form url.Values) error {
+	o, err := c.post(ctx, op, form)
 	switch {
 	case err != nil:
 		return err
-	case done(o, form.Get("orderId")):
+	case executed(o, form.Get("orderId")):
 		return nil
 	}
 	if code := o.Text("errorCode"); code != "" && strings.Trim(code, "0") != "" && o.Members["success"] == nil {
@@ -186,15 +187,16 @@ func browserInfo(p providers.Payment, b threeds.BrowserData) string {
 		ScreenWidth  string `json:"screenWidth,omitempty"`
 		Java         bool   `json:"javaEnabled"`
 		Javascript   bool   `json:"javascriptEnabled"`
-	}{b.UserAgent, b.AcceptHeader, address(b.IP), b.Language, b.TZ, b.ColorDepth, b.ScreenHeight, b.ScreenWidth, b.JavaEnabled, b.JavascriptEnabled})
+	}{b.UserAgent, b.AcceptHeader, ipAddress(b.IP), b.Language, b.TZ, b.ColorDepth, b.ScreenHeight, b.ScreenWidth, b.JavaEnabled,
+		b.JavascriptEnabled})
 	if err != nil {
 		return ""
 	}
 	return strings.TrimSpace(buf.String())
 }
 
-// address is the first IP address among the texts, without zone, at most 39 characters.
-func address(texts ...string) string {
+// ipAddress is the first IP address among the texts, without zone, at most 39 characters.
+func ipAddress(texts ...string) string {
 	for _, t := range texts {
 		if ip, err := netip.ParseAddr(t); err == nil {
 			return ip.Unmap().WithZone("").String()

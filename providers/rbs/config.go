@@ -37,7 +37,8 @@ const (
 )
 
 // features that an account may name; one that the bank has not permitted is answered with error 14.
-var features = []string{"VERIFY", "FORCE_TDS", "FORCE_SSL", "FORCE_FULL_TDS", "FORCE_CREATE_BINDING", "PARTIAL_AUTHORIZATION", "FORCE_PAYMENT_WAY"}
+var features = []string{"VERIFY", "FORCE_TDS", "FORCE_SSL", "FORCE_FULL_TDS", "FORCE_CREATE_BINDING", "PARTIAL_AUTHORIZATION",
+	"FORCE_PAYMENT_WAY"}
 
 // Config is an account at an RBS gateway.
 type Config struct {

@@ -27,15 +27,15 @@ func (g *provider) hosted(ref providers.Ref) (providers.Step, error) {
 	return s, nil
 }
 
-// leftPage is a shopper back from the gateway's page. An order on which nothing was tried, or in vain, is closed: its page
-// would go on taking cards, beside whatever they pay with next. One that the bank still works on is left alone.
-func (g *provider) leftPage(ctx context.Context, p providers.Payment) (providers.Step, error) {
+// returnedFromPage handles a shopper's return from the hosted page. An order without a try, or with a declined one, is closed:
+// otherwise its page would still accept cards beside the shopper's next attempt. One that the bank still processes is left alone.
+func (g *provider) returnedFromPage(ctx context.Context, p providers.Payment) (providers.Step, error) {
 	o, err := g.inquire(ctx, p)
 	if err != nil {
 		return providers.Step{}, err
 	}
 	action := o.Text("actionCode")
-	if o.Text("orderStatus") == "0" && (action == "" || action == actionNoTry || tryIsOver(action, false)) {
+	if o.Text("orderStatus") == "0" && (action == "" || action == actionNotTried || lastTryRefused(action, false)) {
 		if err := g.Close(ctx, p); err != nil {
 			return providers.Step{}, err
 		}

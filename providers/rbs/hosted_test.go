@@ -23,7 +23,7 @@ func stands(status int, action string) string {
 	return fmt.Sprintf(`{"errorCode":"0","orderNumber":"A-17-1","amount":2000,"currency":"978","orderStatus":%d,"actionCode":%s}`, status, action)
 }
 
-func TestTheShopperIsSentToTheOrdersOwnPage(t *testing.T) {
+func TestTheShopperIsRedirectedToTheHostedPageOfTheOrder(t *testing.T) {
 	f := newFake(t).on("register.do", fmt.Sprintf(`{"orderId":%q,"formUrl":%q}`, mdOrder, formURL))
 	p := payment(t)
 	p.Instrument = "hosted"
@@ -46,7 +46,7 @@ func TestTheShopperIsSentToTheOrdersOwnPage(t *testing.T) {
 }
 
 // The page takes one card after another: a refused one does not end the attempt, and the way there can be shown again.
-func TestARefusedCardOnThePageIsNotTheEnd(t *testing.T) {
+func TestADeclineOnTheHostedPageLeavesTheOrderOpen(t *testing.T) {
 	for _, body := range []string{stands(0, "-100"), stands(0, "116"), stands(5, "-100")} {
 		st, err := newFake(t).on("getOrderStatusExtended.do", body).open().Status(t.Context(), onPage(t))
 		if err != nil || st.Outcome != providers.Waiting || st.LastTry != nil || st.Next == nil || st.Next.Kind != providers.Redirect || st.Next.Link != formURL {

@@ -135,7 +135,7 @@ func TestHostileOrderID(t *testing.T) {
 }
 
 // A gateway that repeats what it was sent, in every place where text can come back: none of our texts holds it.
-func TestNothingSecretComesOut(t *testing.T) {
+func TestErrorsRepeatNoSecret(t *testing.T) {
 	spaced := pan[:4] + " " + pan[4:8] + "-" + pan[8:12] + " " + pan[12:]
 	echo := fmt.Sprintf("card %s / %s, code %s, by %s with tok-en-1", pan, spaced, cvc, password)
 	quoted, err := json.Marshal(echo)
@@ -209,7 +209,7 @@ func TestDeadline(t *testing.T) {
 }
 
 // Credentials show that they are there and no more, whatever prints or marshals them.
-func TestConfigIsSilent(t *testing.T) {
+func TestTheConfigPrintsNoSecret(t *testing.T) {
 	c := rbs.Config{UserName: "u", Password: providers.NewSecret(password), Token: providers.NewSecret("tok-en-1"), CallbackSecret: providers.NewSecret("call-back-1")}
 	marshalled, err := json.Marshal(c)
 	if err != nil {

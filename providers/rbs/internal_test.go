@@ -86,7 +86,7 @@ func FuzzAnswer(f *testing.F) {
 				t.Fatalf("negative sums: %+v", st)
 			}
 		}
-		if refusal(o) && o.Text("acsUrl", "acsURL") == "" && methodServer(o) == "" {
+		if isDecline(o) && o.Text("acsUrl", "acsURL") == "" && methodServer(o) == "" {
 			return // would ask the gateway
 		}
 		s, err := g.step(t.Context(), p, opPay, o)

@@ -13,7 +13,7 @@ import (
 
 // The gateway keeps our mark with the order. So a registration from a database that forgot the payment finds it again, and
 // tells it from one of another session's.
-func TestOurMarkIsInTheOrderAndComesBack(t *testing.T) {
+func TestTheSessionIDIsInTheOrdersParametersAndComesBack(t *testing.T) {
 	h := harness(t, rbs.Config{})
 	g, err := h.Open(providers.Env{HTTP: http.DefaultClient, Now: h.Now, Loopback: true})
 	if err != nil {

@@ -30,7 +30,7 @@ const (
 // no order and is a Notice without Reference.
 func (g *provider) Notified(r *http.Request) (providers.Notice, error) {
 	params, ok := callbackParams(r)
-	if !ok || !g.proved(params) {
+	if !ok || !g.checksumValid(params) {
 		return providers.Notice{}, providers.ErrForged
 	}
 	n := providers.Notice{
@@ -78,7 +78,7 @@ func callbackParams(r *http.Request) (map[string]string, bool) {
 	return params, true
 }
 
-func (g *provider) proved(params map[string]string) bool {
+func (g *provider) checksumValid(params map[string]string) bool {
 	sum, err := hex.DecodeString(params["checksum"])
 	if err != nil || len(sum) == 0 {
 		return false

@@ -21,9 +21,9 @@ func (g *provider) Kinds() []providers.OpLimits {
 	}
 }
 
-// refusedForSure are error codes that say the operation was looked at and not done. Others (7, a system error, and
+// definiteRefusals are error codes that say the operation was looked at and not done. Others (7, a system error, and
 // those that are not listed) leave it unknown.
-var refusedForSure = []string{"3", "4", "5", "6"}
+var definiteRefusals = []string{"3", "4", "5", "6"}
 
 // Do asks for one operation. An amount of 0 means "all" on this wire, and so is never sent.
 func (g *provider) Do(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
@@ -49,9 +49,10 @@ func (g *provider) Do(ctx context.Context, p providers.Payment, op providers.Op)
 	default:
 		return providers.OpResult{}, providers.Refuse("operation", "this gateway has no such operation")
 	}
-	err := g.carryOut(ctx, call, form)
-	if f, ok := errors.AsType[*providers.Failure](err); ok && slices.Contains(refusedForSure, f.Code) {
-		return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: providers.OtherReason, Code: f.Code, Message: f.Text}}, nil
+	err := g.execute(ctx, call, form)
+	if f, ok := errors.AsType[*providers.Failure](err); ok && slices.Contains(definiteRefusals, f.Code) {
+		return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: providers.OtherReason,
+			Code: f.Code, Message: f.Text}}, nil
 	}
 	if err != nil {
 		return providers.OpResult{}, err

@@ -8,7 +8,7 @@ import (
 )
 
 // What the gateway answers to an operation: done, refused for sure, or unknown. Only an errorCode is an answer.
-func TestAnOperationWithoutTheGatewaysWordIsUnknown(t *testing.T) {
+func TestAnOperationWithoutAReadableAnswerIsUnknown(t *testing.T) {
 	for _, tt := range []struct {
 		name, body string
 		want       providers.OpState // "" is unknown
@@ -111,7 +111,7 @@ func TestOperationInquired(t *testing.T) {
 }
 
 // decline.do answers like an operation: an order is not closed by an answer that says nothing.
-func TestAnOrderIsNotClosedWithoutTheGatewaysWord(t *testing.T) {
+func TestAnOrderIsNotClosedWithoutAReadableAnswer(t *testing.T) {
 	for body, closed := range map[string]bool{
 		answer(t, "bpc_decline_ok.json"): true, `{"errorCode":"0"}`: true,
 		`{}`: false, `[]`: false, ``: false, `{"status":"maintenance","retryAfter":60}`: false, `{"success":true}`: false, `{"errorCode":5}`: false,
@@ -123,8 +123,8 @@ func TestAnOrderIsNotClosedWithoutTheGatewaysWord(t *testing.T) {
 	}
 }
 
-// One-stage: a hold that stands is on its way to being taken, and no payment that was to be held.
-func TestAHoldOfAPaymentToBeTakenAtOnceIsStillUnderWay(t *testing.T) {
+// In one stage: an authorization will be captured by the gateway itself; it is not the result of a two-stage payment.
+func TestAnAuthorizationOfAOneStagePaymentIsProcessing(t *testing.T) {
 	p := registered(t)
 	st, err := status(t, `{"errorCode":"0","orderNumber":"A-17-1","amount":2000,"currency":"978","orderStatus":1}`, p)
 	if err != nil || st.Outcome != providers.Processing || st.Held != 2000 {

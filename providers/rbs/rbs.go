@@ -67,8 +67,8 @@ const (
 	serverWait = 3 * time.Second
 )
 
-// atTheBank is the gateway's own default for an order, twenty minutes.
-const atTheBank = 20 * time.Minute
+// defaultLifetime is the gateway's own default for an order, twenty minutes.
+const defaultLifetime = 20 * time.Minute
 
 // Longest values the gateway takes.
 const (
@@ -80,7 +80,7 @@ const (
 	maxEmail     = 40
 )
 
-// Check refuses what the gateway has no words for. Amounts are minor units of any ISO 4217 currency.
+// Check refuses what the gateway cannot express. Amounts are minor units of any ISO 4217 currency.
 func (g *provider) Check(p providers.Payment) error {
 	switch {
 	case len(p.Amount.Currency.Numeric) != 3:
@@ -124,7 +124,7 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 	}
 	set(form, "dynamicCallbackUrl", p.CallbackURL)
 	set(form, "description", wire.Line(p.Description, maxText))
-	set(form, "ip", address(p.Customer.IP))
+	set(form, "ip", ipAddress(p.Customer.IP))
 	set(form, "email", email(p))
 	if p.SaveCard || p.Instrument == "saved_card" {
 		set(form, "clientId", p.Customer.ID)
@@ -142,24 +142,24 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 	ref, err := g.register(ctx, p, op, form)
 	f, failed := errors.AsType[*providers.Failure](err)
 	if failed && f.Code == "" && ctx.Err() == nil && !errors.Is(err, providers.ErrUnsent) {
-		found, there, askErr := g.underOurNumber(ctx, p)
+		found, there, askErr := g.findByNumber(ctx, p)
 		switch {
 		case askErr != nil: // nothing was learnt; repeated with the same number, Register goes on from here
 			return providers.Ref{}, err
 		case there:
-			return g.recover(ctx, p, found, f)
+			return g.reuseOrder(ctx, p, found, f)
 		}
 		ref, err = g.register(ctx, p, op, form)
 	}
 	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Code == codeTaken {
-		found, there, askErr := g.underOurNumber(ctx, p)
+		found, there, askErr := g.findByNumber(ctx, p)
 		switch {
 		case askErr != nil:
 			return providers.Ref{}, askErr
 		case !there:
 			return providers.Ref{}, err
 		}
-		return g.recover(ctx, p, found, f)
+		return g.reuseOrder(ctx, p, found, f)
 	}
 	return ref, err
 }
@@ -205,8 +205,8 @@ func (g *provider) jsonParams(p providers.Payment) string {
 	return string(text)
 }
 
-// mark is what an order has of ours.
-func mark(o object) string {
+// sessionMark is the id of our session that the order's parameters carry.
+func sessionMark(o object) string {
 	for _, list := range []string{"merchantOrderParams", "attributes"} {
 		for _, param := range o.List(list) {
 			if param.Text("name") == markName {
@@ -217,32 +217,33 @@ func mark(o object) string {
 	return ""
 }
 
-// known is an order as the gateway shows it, and the mark on it.
-type known struct {
+// foundOrder is an order as the gateway shows it, with the session id that it carries.
+type foundOrder struct {
 	providers.Standing
 	mark string
 }
 
-// underOurNumber asks for the order by our number alone; there is false where the gateway has none.
-func (g *provider) underOurNumber(ctx context.Context, p providers.Payment) (k known, there bool, err error) {
+// findByNumber inquires for the order by our number alone; there is false where the gateway has none.
+func (g *provider) findByNumber(ctx context.Context, p providers.Payment) (k foundOrder, there bool, err error) {
 	p.Ref = providers.Ref{Reference: p.Ref.Reference}
 	o, err := g.inquire(ctx, p)
 	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Code == codeNoOrder {
-		return known{}, false, nil
+		return foundOrder{}, false, nil
 	}
 	if err != nil {
-		return known{}, false, err
+		return foundOrder{}, false, err
 	}
 	st, err := standing(p, o)
 	if err != nil {
-		return known{}, false, providers.Unreadable(opStatus, 200, err)
+		return foundOrder{}, false, providers.Unreadable(opStatus, 200, err)
 	}
-	return known{st, mark(o)}, st.Outcome != providers.NotFound, nil
+	return foundOrder{st, sessionMark(o)}, st.Outcome != providers.NotFound, nil
 }
 
-// recover decides about the order that has our number: ours and unpaid, it is used; another's, or one that can no longer be
+// reuseOrder decides about the order that has our number: ours and unpaid, it is used; another's, or one that can no longer be
 // paid, leaves the next number; with money of our sum on it, or on its way, it is neither paid again nor passed over.
-func (g *provider) recover(ctx context.Context, p providers.Payment, k known, refused *providers.Failure) (providers.Ref, error) {
+func (g *provider) reuseOrder(ctx context.Context, p providers.Payment, k foundOrder,
+	refused *providers.Failure) (providers.Ref, error) {
 	ours := p.OwnershipMark != "" && k.mark == p.OwnershipMark
 	taken := &providers.Failure{Op: refused.Op, Code: refused.Code, Text: refused.Text, Err: providers.ErrReferenceTaken}
 	switch {
@@ -277,7 +278,7 @@ func (g *provider) lifetime(p providers.Payment) int {
 	if p.ExpiresAt.IsZero() {
 		return 0
 	}
-	left := max(0, p.ExpiresAt.Sub(g.now())) + atTheBank
+	left := max(0, p.ExpiresAt.Sub(g.now())) + defaultLifetime
 	return min(max(int((left+time.Second-1)/time.Second), minSessionTimeout), g.timeout)
 }
 
@@ -298,7 +299,8 @@ func email(p providers.Payment) string {
 }
 
 // Pay sends the card, or the shopper to the gateway's page.
-func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument,
+	b threeds.BrowserData) (providers.Step, error) {
 	switch in.Kind {
 	case "card":
 	case "saved_card":
@@ -312,13 +314,14 @@ func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.In
 }
 
 // payOrder is paymentorder.do; transID is set only when it is repeated after a soft decline.
-func (g *provider) payOrder(ctx context.Context, p providers.Payment, c card.Card, b threeds.BrowserData, transID string) (providers.Step, error) {
+func (g *provider) payOrder(ctx context.Context, p providers.Payment, c card.Card, b threeds.BrowserData,
+	transID string) (providers.Step, error) {
 	if p.Ref.OrderID == "" {
 		return providers.Step{}, &providers.Failure{Op: opPay, Err: errNoOrder}
 	}
 	form := url.Values{"MDORDER": {p.Ref.OrderID}, "language": {g.language(p)}}
 	hide := cardForm(form, c)
-	set(form, "ip", address(b.IP, p.Customer.IP))
+	set(form, "ip", ipAddress(b.IP, p.Customer.IP))
 	set(form, "email", email(p))
 	if g.browser {
 		set(form, "clientBrowserInfo", browserInfo(p, b))
@@ -351,9 +354,9 @@ func (g *provider) Resume(ctx context.Context, p providers.Payment, a providers.
 	expect, soft := p.Ref.More[moreExpect], p.Ref.More[moreRun] == softDecline
 	switch {
 	case a.Kind == providers.Returned && p.Ref.More[moreForm] != "":
-		return g.leftPage(ctx, p)
+		return g.returnedFromPage(ctx, p)
 	case a.Kind == providers.MethodDone && expect == "" && !soft:
-		return g.after(ctx, p, opContinue, url.Values{"mdOrder": {p.Ref.OrderID}})
+		return g.continueOrder(ctx, p, opContinue, url.Values{"mdOrder": {p.Ref.OrderID}})
 	case (a.Kind == providers.MethodDone || a.Kind == providers.CardAgain) && expect == "" && soft:
 		if saved := p.Ref.More[moreBinding]; saved != "" {
 			return g.payBinding(ctx, p, saved, card.Code{}, a.Browser, p.Ref.More[moreTransID])
@@ -371,16 +374,16 @@ func (g *provider) Resume(ctx context.Context, p providers.Payment, a providers.
 		if transID == "" {
 			return providers.Step{}, &providers.Failure{Op: opFinish2, Err: errNoTrans}
 		}
-		return g.after(ctx, p, opFinish2, url.Values{"threeDSServerTransId": {transID}})
+		return g.continueOrder(ctx, p, opFinish2, url.Values{"threeDSServerTransId": {transID}})
 	case a.Kind == providers.PayerAuth && expect == expectPaRes && a.PaRes != "":
-		return g.after(ctx, p, opFinish1, url.Values{"mdOrder": {p.Ref.OrderID}, "paRes": {a.PaRes}})
+		return g.continueOrder(ctx, p, opFinish1, url.Values{"mdOrder": {p.Ref.OrderID}, "paRes": {a.PaRes}})
 	case a.Kind == providers.Returned && expect != expectPaRes:
 		return providers.NewStep(providers.Finished, p.Ref), nil
 	}
 	return providers.NewStep(providers.Wait, p.Ref), nil
 }
 
-func (g *provider) after(ctx context.Context, p providers.Payment, op string, form url.Values) (providers.Step, error) {
+func (g *provider) continueOrder(ctx context.Context, p providers.Payment, op string, form url.Values) (providers.Step, error) {
 	if p.Ref.OrderID == "" {
 		return providers.Step{}, &providers.Failure{Op: op, Err: errNoOrder}
 	}
@@ -407,7 +410,7 @@ func (g *provider) step(ctx context.Context, p providers.Payment, op string, o o
 		return g.method(ctx, p, op, o)
 	case o.Text("redirect") == "":
 		return providers.Step{}, providers.Unreadable(op, 200, errShape)
-	case refusal(o):
+	case isDecline(o):
 		return g.declined(ctx, p, o), nil
 	}
 	// Also where error or errorMessage stand alone: dialects write words for success there. The inquiry knows.
@@ -419,8 +422,8 @@ func transID(o object) string {
 	return wire.ID(o.Text("threeDSServerTransId", "threeDSServerTransID"))
 }
 
-// refusal recognises "declined although errorCode is 0". The words in error and errorMessage do not count: see step.
-func refusal(o object) bool {
+// isDecline recognises "declined although errorCode is 0". The words in error and errorMessage do not count: see step.
+func isDecline(o object) bool {
 	kind := o.Text("processingErrorType")
 	return o.Text("errorTypeName") != "" || kind != "" && kind != "NO_ERROR"
 }
@@ -466,7 +469,8 @@ func (g *provider) challenge(
 	ids := threeds.IDs{ThreeDSServerTransID: ref.More[moreTransID]}
 	if creq, err := threeds.DecodeCReq(packedCReq); err == nil {
 		// The ids that come back from the ACS are those in the CReq; the documentation's own samples differ.
-		ids = threeds.IDs{ThreeDSServerTransID: creq.ThreeDSServerTransID, ACSTransID: creq.ACSTransID, MessageVersion: creq.MessageVersion}
+		ids = threeds.IDs{ThreeDSServerTransID: creq.ThreeDSServerTransID, ACSTransID: creq.ACSTransID,
+			MessageVersion: creq.MessageVersion}
 		if ref.More[moreTransID] == "" {
 			ref = ref.With(moreTransID, creq.ThreeDSServerTransID)
 		}
@@ -542,7 +546,8 @@ const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 // declined is a refusal that the answer states. The order is asked once: for the bank's code, and because a step
 // Declined is believed; an order that says otherwise is left to the inquiry.
 func (g *provider) declined(ctx context.Context, p providers.Payment, o object) providers.Step {
-	d := &providers.Decline{Reason: providers.OtherReason, Code: o.Plain(letters, 64, "errorTypeName", "processingErrorType"), Message: o.Words("errorMessage", "error")}
+	d := &providers.Decline{Reason: providers.OtherReason, Code: o.Plain(letters, 64, "errorTypeName", "processingErrorType"),
+		Message: o.Words("errorMessage", "error")}
 	if strings.HasPrefix(d.Code, "TDS_") || o.Text("processingErrorType") == "MANDATORY_3DSECURE" {
 		d.Reason = providers.AuthenticationFailed
 	}
@@ -566,11 +571,11 @@ func (g *provider) declined(ctx context.Context, p providers.Payment, o object) 
 
 // Close makes the unpaid order unpayable.
 func (g *provider) Close(ctx context.Context, p providers.Payment) error {
-	return g.carryOut(ctx, opDecline, g.order(p))
+	return g.execute(ctx, opDecline, g.orderParams(p))
 }
 
-// order names an order: by the gateway's id, or by our number where the id is not known.
-func (g *provider) order(p providers.Payment) url.Values {
+// orderParams names an order: by the gateway's id, or by our number where the id is not known.
+func (g *provider) orderParams(p providers.Payment) url.Values {
 	form := url.Values{"language": {g.language(p)}}
 	if p.Ref.OrderID != "" {
 		form.Set("orderId", p.Ref.OrderID)
@@ -604,21 +609,22 @@ func (g *provider) Status(ctx context.Context, p providers.Payment) (providers.S
 }
 
 func (g *provider) inquire(ctx context.Context, p providers.Payment) (object, error) {
-	o, err := g.ask(ctx, opStatus, g.order(p))
+	o, err := g.post(ctx, opStatus, g.orderParams(p))
 	if err == nil {
-		o, err = modern(o)
+		o, err = currentNames(o)
 	}
 	if err != nil {
 		return object{}, err
 	}
-	return judge(opStatus, o)
+	return refusedAnswer(opStatus, o)
 }
 
-// modern gives an answer with the capitals of the old getOrderStatus.do today's names: some banks' answers have them.
-func modern(o object) (object, error) {
+// currentNames renames the capitalised members of the old getOrderStatus.do, which some banks still answer with.
+func currentNames(o object) (object, error) {
 	out := maps.Clone(o.Members)
 	for old, name := range map[string]string{
-		"ErrorCode": "errorCode", "ErrorMessage": "errorMessage", "OrderStatus": "orderStatus", "OrderNumber": "orderNumber", "Amount": "amount",
+		"ErrorCode": "errorCode", "ErrorMessage": "errorMessage", "OrderStatus": "orderStatus", "OrderNumber": "orderNumber",
+		"Amount": "amount",
 	} {
 		v, there := o.Members[old]
 		if !there {
@@ -674,7 +680,7 @@ func standing(p providers.Payment, o object) (providers.Standing, error) {
 	switch status {
 	case 0, 5:
 		st.Outcome = providers.Waiting
-		if status == 0 && tryIsOver(action, p.Ref.More[moreRun] == softDecline) {
+		if status == 0 && lastTryRefused(action, p.Ref.More[moreRun] == softDecline) {
 			st.LastTry = decline(o, action)
 		}
 	case 1:
@@ -724,8 +730,8 @@ func mdOrderOf(o object) (id string) {
 	return id
 }
 
-// contradictory is an order whose state and sums do not fit each other; nobody should believe either.
-func contradictory(outcome providers.Outcome, s sums, st providers.Standing) bool {
+// contradictory tells whether an order's state and amounts contradict each other; neither is then relied on.
+func contradictory(outcome providers.Outcome, s amountInfo, st providers.Standing) bool {
 	switch outcome {
 	case providers.Authorized:
 		return st.Held == 0
@@ -746,7 +752,7 @@ func amount(p providers.Payment, o object) (money.Amount, error) {
 	a := money.Amount{Minor: minor, Currency: p.Amount.Currency}
 	if number := o.Text("currency"); number != "" {
 		if a.Currency, err = money.ParseNumeric(number); err != nil {
-			// A currency nobody knows is another currency than ours, and not a broken answer.
+			// An unknown currency is another currency than ours, not an unreadable answer.
 			a.Currency = money.Currency{Code: "?" + wire.Line(number, 8), Numeric: wire.Line(number, 8)}
 		}
 	} else if o.Members["currency"] != nil {
@@ -755,14 +761,14 @@ func amount(p providers.Payment, o object) (money.Amount, error) {
 	return a, nil
 }
 
-// sums is paymentAmountInfo, in minor units.
-type sums struct {
+// amountInfo is paymentAmountInfo, in minor units.
+type amountInfo struct {
 	known                         bool // any of them
 	has                           map[string]bool
 	approved, deposited, refunded int64
 }
 
-func paymentAmounts(o object) (s sums, err error) {
+func paymentAmounts(o object) (s amountInfo, err error) {
 	info := o.Child("paymentAmountInfo")
 	s.has = map[string]bool{}
 	for _, part := range []struct {
@@ -781,7 +787,7 @@ func paymentAmounts(o object) (s sums, err error) {
 
 // captured is what was ever taken. The documentation lets depositedAmount fall with each refund; a gateway whose
 // deposited and refunded together exceed what was approved does not do so.
-func (s sums) captured() int64 {
+func (s amountInfo) captured() int64 {
 	if both := s.deposited + s.refunded; s.approved == 0 || both <= s.approved {
 		return both
 	}

@@ -95,10 +95,10 @@ func harness(t *testing.T, c rbs.Config) providertest.Harness {
 				o["attributes"] = []map[string]string{{"name": "mdOrder", "value": "01234567-89ab-4cde-8f01-23456789abcd"}}
 				return replace(o, "orderNumber", "other-1")
 			})},
-			{Lie: providertest.NoProof, Edit: refusal},
-			{Lie: providertest.NoProof, Call: "paymentorder.do", Edit: refusal},
-			{Lie: providertest.NoProof, Call: "continue.do", Edit: refusal},
-			{Lie: providertest.NoProof, Call: "finish3dsVer2Payment.do", Edit: refusal},
+			{Lie: providertest.NoProof, Edit: isDecline},
+			{Lie: providertest.NoProof, Call: "paymentorder.do", Edit: isDecline},
+			{Lie: providertest.NoProof, Call: "continue.do", Edit: isDecline},
+			{Lie: providertest.NoProof, Call: "finish3dsVer2Payment.do", Edit: isDecline},
 		},
 		Words:    []string{`{"errorCode":"0","errorMessage":"Success"}`, `{"orderStatus":2}`},
 		Signed:   []string{"checksum", "mdOrder", "orderNumber", "operation", "status"},
@@ -132,5 +132,5 @@ func replace(o map[string]any, name string, value any) bool {
 	return true
 }
 
-// refusal is the gateway's word for a failure of its own, which may follow a charge.
-func refusal([]byte) []byte { return []byte(`{"errorCode":"7","errorMessage":"System error"}`) }
+// isDecline is the gateway's word for a failure of its own, which may follow a charge.
+func isDecline([]byte) []byte { return []byte(`{"errorCode":"7","errorMessage":"System error"}`) }

@@ -74,8 +74,8 @@ func TestStatusFixtures(t *testing.T) {
 	}
 }
 
-// The capitals of the old call say the same; both spellings at odds say nothing.
-func TestOldCapitalsAreRead(t *testing.T) {
+// The old call's capitalised names are read alike; two spellings with different values are an error.
+func TestTheOldStatusSpellingIsRead(t *testing.T) {
 	unasked := registered(t)
 	unasked.Ref.OrderID = ""
 	st, err := status(t, answer(t, "rec_getOrderStatus_old_caps.json"), unasked)
@@ -204,7 +204,7 @@ func TestSums(t *testing.T) {
 }
 
 // Another currency, number or order is said as it is: the caller holds such money.
-func TestSomethingElse(t *testing.T) {
+func TestAnInquiryThatShowsAnotherOrderAmountOrCurrency(t *testing.T) {
 	st, err := status(t, `{"orderStatus":2,"amount":2001,"currency":"999","orderNumber":"B-1","attributes":[{"name":"mdOrder","value":"other"}]}`, registered(t))
 	if err != nil {
 		t.Fatal(err)

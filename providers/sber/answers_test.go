@@ -164,7 +164,7 @@ func TestBothShapesOfTheInquiryAreRead(t *testing.T) {
 	}
 }
 
-func TestAnotherOrderAmountCurrencyOrFeeIsShown(t *testing.T) {
+func TestAnotherOrderAmountCurrencyOrFeeIsReported(t *testing.T) {
 	ours := amountOf(t, 6100, "RUB")
 	for what, c := range map[string]struct{ from, to string }{
 		"amount":           {`"6100"`, `"6101"`},
@@ -184,7 +184,7 @@ func TestAnotherOrderAmountCurrencyOrFeeIsShown(t *testing.T) {
 	}
 }
 
-func TestWhatIsMissingProvesNothing(t *testing.T) {
+func TestAMissingMemberProvesNothing(t *testing.T) {
 	whole := found("DEPOSITED")
 	for _, part := range []string{`"mdOrder":"` + mdOrder + `",`, `"transactionNumber":"1000003",`, `"transactionAmount":"6100",`, `,"currency":"643"`} {
 		answer := strings.Replace(whole, part, "", 1)
@@ -220,7 +220,7 @@ func TestNotFoundIsAnAnswerWithoutAnOrderOrTheCodeForIt(t *testing.T) {
 	}
 }
 
-func TestARefusalIsAFailureAndADeadTokenIsTold(t *testing.T) {
+func TestARefusalIsAFailureAndAnExpiredTokenIsReported(t *testing.T) {
 	body := fixture(t, "constructed/constructed_error.json")
 	_, err := open(t, &canned{answer: body}).Status(t.Context(), started(t, "1000003"))
 	var f *providers.Failure

@@ -21,7 +21,7 @@ func (g *provider) Cards(ctx context.Context, o providers.Owner) ([]providers.Sa
 	if g.ownCards {
 		return nil, errors.ErrUnsupported
 	}
-	a, err := g.asked(ctx, opClient, o, struct {
+	a, err := g.callForOwner(ctx, opClient, o, struct {
 		ResponseType string `json:"responseType"`
 	}{"bindings"})
 	if err != nil {
@@ -36,15 +36,15 @@ func (g *provider) Cards(ctx context.Context, o providers.Owner) ([]providers.Sa
 	}
 	var cards []providers.SavedCard
 	for _, b := range list {
-		if c := saved(b, b.Child("card")); c.ID != "" {
+		if c := savedCard(b, b.Child("card")); c.ID != "" {
 			cards = append(cards, c)
 		}
 	}
 	return cards, nil
 }
 
-// saved reads a binding and its card.
-func saved(binding, c object) providers.SavedCard {
+// savedCard reads a binding and its card.
+func savedCard(binding, c object) providers.SavedCard {
 	s := providers.SavedCard{
 		ID: wire.ID(binding.Text("uuid")), Name: wire.Line(binding.Text("mnemonic"), maxName), Active: true,
 		Card: mask(cmp.Or(c.Text("maskedPan"), binding.Text("maskedPan"))),
@@ -55,7 +55,7 @@ func saved(binding, c object) providers.SavedCard {
 	return s
 }
 
-func (g *provider) asked(ctx context.Context, op string, o providers.Owner, in any) (object, error) {
+func (g *provider) callForOwner(ctx context.Context, op string, o providers.Owner, in any) (object, error) {
 	if o.Credential.Empty() {
 		return object{}, &providers.Failure{Op: op, Err: providers.ErrCredential}
 	}
@@ -70,7 +70,7 @@ func (g *provider) Remember(ctx context.Context, p providers.Payment, _ provider
 	if err != nil {
 		return providers.SavedCard{}, err
 	}
-	s := sourceOf(o)
+	s := sourceParty(o)
 	if s.binding == "" || o.Text("transactionNumber") != p.Ref.Reference {
 		return providers.SavedCard{}, &providers.Failure{Op: g.find, Err: errNoBinding}
 	}
@@ -79,7 +79,7 @@ func (g *provider) Remember(ctx context.Context, p providers.Payment, _ provider
 
 // Forget deletes a saved card. Which code says that it is gone already is not known: the list tells.
 func (g *provider) Forget(ctx context.Context, o providers.Owner, reference, id string) error {
-	_, err := g.asked(ctx, opDelete, o, struct {
+	_, err := g.callForOwner(ctx, opDelete, o, struct {
 		TransactionNumber string `json:"transactionNumber"`
 		Type              string `json:"type"`
 		UUID              string `json:"uuid"`
@@ -103,7 +103,7 @@ func (g *provider) RenameCard(ctx context.Context, o providers.Owner, reference,
 		UUID     string `json:"uuid"`
 		Mnemonic string `json:"mnemonic"`
 	}
-	_, err := g.asked(ctx, opChange, o, struct {
+	_, err := g.callForOwner(ctx, opChange, o, struct {
 		TransactionNumber string  `json:"transactionNumber"`
 		Binding           binding `json:"binding"`
 	}{reference, binding{id, name}})
@@ -112,13 +112,13 @@ func (g *provider) RenameCard(ctx context.Context, o providers.Owner, reference,
 
 // IssueVirtualCard makes an empty virtual card; money comes to it by a transfer to its ID.
 func (g *provider) IssueVirtualCard(ctx context.Context, o providers.Owner, reference string) (providers.SavedCard, error) {
-	a, err := g.asked(ctx, opVirtualCard, o, struct {
+	a, err := g.callForOwner(ctx, opVirtualCard, o, struct {
 		TransactionNumber string `json:"transactionNumber"`
 	}{reference})
 	if err != nil {
 		return providers.SavedCard{}, err
 	}
-	c := saved(a.Child("binding"), a.Child("card"))
+	c := savedCard(a.Child("binding"), a.Child("card"))
 	if number := a.Text("transactionNumber"); c.ID == "" || number != "" && number != reference {
 		return providers.SavedCard{}, providers.Unreadable(opVirtualCard, 200, errShape)
 	}

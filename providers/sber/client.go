@@ -63,12 +63,12 @@ func (c *client) call(ctx context.Context, op string, token providers.Secret, in
 	if err != nil {
 		return object{}, providers.Quiet(op, err, func(s string) string { return wire.Scrub(s, hide) })
 	}
-	return read(op, status, answer, hide)
+	return readAnswer(op, status, answer, hide)
 }
 
-// read judges an answer. What a refusal looks like is not published: any status other than SUCCESS with an errorCode is one,
-// its code and text are taken from the names that the vendor's other gateway uses (assumption 1).
-func read(op string, status int, answer []byte, hide []string) (object, error) {
+// readAnswer judges an answer. What a refusal looks like is not published: any status other than SUCCESS with an errorCode is
+// one, its code and text are taken from the names that the vendor's other gateway uses (assumption 1).
+func readAnswer(op string, status int, answer []byte, hide []string) (object, error) {
 	members, err := wire.Decode(answer)
 	if err != nil {
 		return object{}, providers.Unreadable(op, status, err)
@@ -168,7 +168,7 @@ type findRequest struct {
 // moscow is the zone of the gateway's dates (assumption 12). Russia has no summer time.
 var moscow = time.FixedZone("MSK", 3*60*60)
 
-const stamp = "02.01.2006 15:04:05.000"
+const dateLayout = "02.01.2006 15:04:05.000"
 
 // mask reads a maskedPan: 4111111199 as documented, or with stars between.
 func mask(s string) card.Masked {

@@ -242,7 +242,7 @@ func TestARefusedTokenProvesThatNothingWasTakenAndTheNewestOneSeesTheOrder(t *te
 	w.mustCharge("p-1", 1)
 }
 
-func TestTheLoginAgainstTheClock(t *testing.T) {
+func TestTheLoginExpiresByTheClock(t *testing.T) {
 	w := newWorld(t, sber.Config{})
 	if _, err := w.login.FindCustomer(t.Context(), "79991234500"); !errors.Is(err, providers.ErrNoCustomer) {
 		t.Errorf("%v", err)
@@ -407,7 +407,7 @@ func TestTheCallsThatMoveNoMoneyFailClearly(t *testing.T) {
 }
 
 // A call that was taken and answered with something that is no answer: start leaves nothing to charge, finish is paid.
-func TestAnAnswerThatIsNoneIsLeftToTheInquiry(t *testing.T) {
+func TestAnUnreadableAnswerIsSettledByTheInquiry(t *testing.T) {
 	w := newWorld(t, sber.Config{})
 	fixed := func(s string) func([]byte) []byte { return func([]byte) []byte { return []byte(s) } }
 	n := 0

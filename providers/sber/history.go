@@ -23,12 +23,12 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 	case q.From.IsZero() || q.To.IsZero() || q.To.Before(q.From):
 		return nil, providers.Refuse("from", "the list needs a time to begin and a later one to end")
 	}
-	a, err := g.asked(ctx, opTransactions, q.Owner, struct {
+	a, err := g.callForOwner(ctx, opTransactions, q.Owner, struct {
 		DateFrom     string `json:"dateFrom"`
 		DateTo       string `json:"dateTo"`
 		ResponseType string `json:"responseType"`
 		Local        bool   `json:"local"`
-	}{q.From.In(moscow).Format(stamp), q.To.In(moscow).Format(stamp), historyKinds, true})
+	}{q.From.In(moscow).Format(dateLayout), q.To.In(moscow).Format(dateLayout), historyKinds, true})
 	if err != nil {
 		return nil, err
 	}
@@ -56,9 +56,10 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 
 func historyLine(t object) (providers.HistoryLine, error) {
 	line := providers.HistoryLine{
-		Reference: wire.Line(t.Text("transactionNumber"), 64), OrderID: wire.ID(t.Text("mdOrder")), Kind: kindOf(t.Text("transactionType")), Outcome: providers.Unclear,
+		Reference: wire.Line(t.Text("transactionNumber"), 64), OrderID: wire.ID(t.Text("mdOrder")),
+		Kind: kindOf(t.Text("transactionType")), Outcome: providers.Unclear,
 	}
-	at, err := time.ParseInLocation(stamp, t.Text("transactionDate"), moscow)
+	at, err := time.ParseInLocation(dateLayout, t.Text("transactionDate"), moscow)
 	if err != nil {
 		return line, errShape
 	}

@@ -56,7 +56,7 @@ func (loud) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, errors.New("malformed HTTP response " + string(body) + r.Header.Get("Authorization"))
 }
 
-func TestNothingThatIsSaidHoldsACardACodeOrAToken(t *testing.T) {
+func TestErrorsHoldNoCardCodeOrToken(t *testing.T) {
 	const pan, cvc, otp, token = "4000019900050008", "9074", "735192", "410012345678901.CANARYTOKEN"
 	number, err := card.ParseNumber(pan)
 	if err != nil {
@@ -128,7 +128,7 @@ func FuzzAnswer(f *testing.F) {
 	}
 	ours := money.Amount{Minor: 6100, Currency: rub}
 	f.Fuzz(func(t *testing.T, raw []byte, status int) {
-		o, err := read("find", status, raw, nil)
+		o, err := readAnswer("find", status, raw, nil)
 		if err != nil {
 			if o.Members != nil {
 				t.Error("an error beside an answer")
@@ -153,8 +153,8 @@ func FuzzAnswer(f *testing.F) {
 				t.Errorf("%+v", st)
 			}
 		}
-		sourceOf(o)
-		saved(o.Child("binding"), o.Child("card"))
+		sourceParty(o)
+		savedCard(o.Child("binding"), o.Child("card"))
 		for _, l := range o.List("transactions") {
 			_, _ = historyLine(l)
 		}

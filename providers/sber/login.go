@@ -19,7 +19,7 @@ func (g *provider) CodeLife() time.Duration { return codeLife }
 // FindCustomer asks by phone. For one that is nobody's the gateway leaves out client; what status says then is not
 // printed, so that only an error code makes it something else.
 func (g *provider) FindCustomer(ctx context.Context, phone string) (string, error) {
-	national := national(phone)
+	national := nationalNumber(phone)
 	o, err := g.call(ctx, opFindClient, providers.Secret{}, struct {
 		Phone string `json:"phone"`
 	}{national}, phone, national)
@@ -39,8 +39,8 @@ func (g *provider) FindCustomer(ctx context.Context, phone string) (string, erro
 	return uuid, nil
 }
 
-// national is a phone as the documents' example has it: ten digits, without the country's 7 or the trunk's 8.
-func national(phone string) string {
+// nationalNumber is a phone as the documents' example has it: ten digits, without the country's 7 or the trunk's 8.
+func nationalNumber(phone string) string {
 	if len(phone) == 11 && strings.Trim(phone, "0123456789") == "" && (phone[0] == '7' || phone[0] == '8') {
 		return phone[1:]
 	}

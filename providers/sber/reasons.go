@@ -22,10 +22,11 @@ func reason(code string) providers.Reason {
 }
 
 var reasonCodes = map[providers.Reason][]string{
-	providers.InsufficientFunds:    {"20", "116", "51"},
-	providers.ExpiredCard:          {"73", "101", "906", "33"},
-	providers.WrongCVC:             {"82", "88"},
-	providers.DoNotHonor:           {"36", "37", "41", "43", "57", "62", "63", "103", "106", "119", "120", "203", "204", "208", "909"},
+	providers.InsufficientFunds: {"20", "116", "51"},
+	providers.ExpiredCard:       {"73", "101", "906", "33"},
+	providers.WrongCVC:          {"82", "88"},
+	providers.DoNotHonor: {"36", "37", "41", "43", "57", "62", "63", "103", "106", "119", "120", "203", "204", "208",
+		"909"},
 	providers.AuthenticationFailed: {"-2006", "-2011", "-2016", "-2018", "-2020", "2003", "2016"},
 	providers.Limit:                {"-20010", "61", "65", "100", "110", "121", "123", "902", "903"},
 	providers.Fraud:                {"151", "999"},

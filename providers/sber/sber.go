@@ -55,7 +55,7 @@ const (
 	maxName      = 64
 )
 
-// Check refuses what the gateway has no words for. Amounts are minor units of any ISO 4217 currency. Where a transfer
+// Check refuses what the gateway cannot express. Amounts are minor units of any ISO 4217 currency. Where a transfer
 // goes may be typed later.
 func (g *provider) Check(p providers.Payment) error {
 	switch {
@@ -101,7 +101,8 @@ func (g *provider) Register(_ context.Context, p providers.Payment) (providers.R
 
 // Pay is start. It moves no money: finish is Resume's, under a permission of its own, so that neither a cut nor a crash
 // between the two leaves an order that nobody finishes or that two finish.
-func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument, _ threeds.BrowserData) (providers.Step, error) {
+func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.Instrument,
+	_ threeds.BrowserData) (providers.Step, error) {
 	op, finish := opPaymentStart, opPaymentFinish
 	if p.Transfer != nil {
 		op, finish = opTransferStart, opTransferFinish
@@ -118,7 +119,7 @@ func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.In
 	}
 	o, err := g.call(ctx, op, p.Credential, req, hide...)
 	if f, ok := refused(err); ok {
-		return g.notStarted(ctx, p, f)
+		return g.startRefused(ctx, p, f)
 	}
 	if err != nil {
 		return providers.Step{}, err
@@ -161,7 +162,8 @@ func startOf(p providers.Payment, in providers.Instrument) (req startRequest, hi
 	case "card":
 		number, code := in.Card.Number.Reveal(), in.Card.Code.Reveal()
 		hide = append(hide, number, code)
-		c := &sourceCard{PAN: number, ExpiryDate: fmt.Sprintf("%04d-%02d", in.Card.Year, in.Card.Month), CardholderName: cmp.Or(wire.Line(in.Card.Name, maxName), "CARDHOLDER"), CVC: code}
+		c := &sourceCard{PAN: number, ExpiryDate: fmt.Sprintf("%04d-%02d", in.Card.Year, in.Card.Month),
+			CardholderName: cmp.Or(wire.Line(in.Card.Name, maxName), "CARDHOLDER"), CVC: code}
 		if p.Transfer != nil {
 			c.SaveSource = &save
 		} else {
@@ -192,9 +194,9 @@ func startOf(p providers.Payment, in providers.Instrument) (req startRequest, hi
 	return req, hide, nil
 }
 
-// notStarted is a start that the gateway refused. That it was not taken all the same is asked once, because a step
+// startRefused is a start that the gateway refused. That it was not taken all the same is asked once, because a step
 // Declined is believed.
-func (g *provider) notStarted(ctx context.Context, p providers.Payment, f *providers.Failure) (providers.Step, error) {
+func (g *provider) startRefused(ctx context.Context, p providers.Payment, f *providers.Failure) (providers.Step, error) {
 	st, err := g.Status(ctx, p)
 	switch {
 	case err != nil:
@@ -302,7 +304,7 @@ func (g *provider) standing(p providers.Payment, o object) (providers.Standing, 
 	if st.Amount, err = sum(p, o.Child("amount")); err != nil {
 		return st, err
 	}
-	st.Card = sourceOf(o).card
+	st.Card = sourceParty(o).card
 	if mdOrder == "" || st.Reference == "" || st.Amount.Currency.Code == "" {
 		return st, nil
 	}
@@ -353,25 +355,25 @@ func sum(p providers.Payment, o object) (money.Amount, error) {
 	}
 	a := money.Amount{Minor: minor}
 	if a.Currency, err = money.ParseNumeric(number); err != nil {
-		// A currency nobody knows is another currency than ours, and not a broken answer.
+		// An unknown currency is another currency than ours, not an unreadable answer.
 		a.Currency = money.Currency{Code: "?" + wire.Line(number, 8), Numeric: wire.Line(number, 8)}
 	}
 	return a, nil
 }
 
-// side is one end of an operation.
-type side struct {
+// party is one end of an operation.
+type party struct {
 	card    card.Masked
 	binding string
 }
 
-// sourceOf reads both shapes: nested under transactionDetails, and flat at the root as in the scenario tables.
-func sourceOf(o object) side {
+// sourceParty reads both shapes: nested under transactionDetails, and flat at the root as in the scenario tables.
+func sourceParty(o object) party {
 	s := o.Child("transactionDetails", "source")
 	if s.Members == nil {
 		s = o.Child("source")
 	}
-	return side{
+	return party{
 		card:    mask(cmp.Or(s.Child("card").Text("maskedPan"), s.Text("maskedPan"))),
 		binding: wire.ID(cmp.Or(s.Text("binding"), s.Child("binding").Text("uuid"))),
 	}

@@ -163,8 +163,8 @@ func TestOperationsAtTheSimulator(t *testing.T) {
 	}
 }
 
-// An operation whose answer was lost: nothing is made up where the gateway shows no sign of it.
-func TestOperationsInTheDark(t *testing.T) {
+// An operation whose answer was lost, and of which the inquiry shows nothing, is unknown.
+func TestOperationsWhoseAnswerWasLost(t *testing.T) {
 	d := open(t, transactworld.Config{PartialVoid: true}, func() sandbox.Account { a := sandbox.DemoAccount(); a.PartialReversal = true; return a }())
 	p := d.payment(5000)
 	p.Hold = true
@@ -368,7 +368,7 @@ func TestHistoryOfTheSimulator(t *testing.T) {
 
 // The account's clock and the gateway's part: the gateway refuses the token before we think it old. It is renewed, and
 // nothing is charged twice.
-func TestATokenThatDiedEarly(t *testing.T) {
+func TestATokenThatExpiredEarlyIsRenewed(t *testing.T) {
 	d := open(t, transactworld.Config{}, sandbox.DemoAccount())
 	behind := d.Now()
 	c := d.Harness

@@ -125,7 +125,7 @@ func jsonValue(d *json.Decoder, depth int) (any, error) {
 	return nil, nil // null
 }
 
-// put adds a member; a name twice must say the same.
+// put adds a member; a repeated name must have the same value.
 func put(o map[string]any, name string, v any) error {
 	name = strings.ToLower(name)
 	if old, ok := o[name]; ok {
@@ -277,20 +277,21 @@ func (a answer) paymentID() string {
 	return id
 }
 
-// said are the short and the long status; the long one in lower case and without blanks ("3D Authstarted").
-func (a answer) said() (short, long string) {
+// statuses are the short and the long status; the long one in lower case and without blanks ("3D Authstarted").
+func (a answer) statuses() (short, long string) {
 	return strings.ToUpper(a.text("transactionStatus")), strings.ToLower(strings.ReplaceAll(a.text("status"), " ", ""))
 }
 
 // tokenRefused tells whether the gateway refused the token and says nothing else: the request was not looked at.
 func (a answer) tokenRefused() bool {
-	short, long := a.said()
-	return (a.code() == codeUnauthented || a.http == http.StatusUnauthorized) && a.code() != codeToken && !strings.HasPrefix(a.code(), "0") &&
+	short, long := a.statuses()
+	return (a.code() == codeUnauthented || a.http == http.StatusUnauthorized) && a.code() != codeToken &&
+		!strings.HasPrefix(a.code(), "0") &&
 		a.paymentID() == "" && short == "" && long == "" && value(a.object, "redirect") == nil
 }
 
-// registration is the token of a stored card, in the place where this answer has it.
-func (a answer) registration() string {
+// cardToken is the token of a stored card, in the place where this answer has it.
+func (a answer) cardToken() string {
 	for _, name := range []string{"registrationId", "token"} {
 		if id := a.text(name); identifier.MatchString(id) {
 			return id

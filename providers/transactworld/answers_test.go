@@ -116,8 +116,8 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// What a payment's answer may never be taken for.
-func TestNoDeclineInDoubt(t *testing.T) {
+// Answers to a payment that must not be read as a decline.
+func TestAnAmbiguousAnswerIsNeverADecline(t *testing.T) {
 	for name, body := range map[string]string{
 		"a duplicate":             `{"paymentId":"54289","transactionStatus":"N","status":"failed","result":{"code":"20003","description":"Duplicate merchantTransactionId"}}`,
 		"already there":           `{"paymentId":"-","transactionStatus":"N","result":{"code":"20003","description":"merchantTransactionId already exists"}}`,
@@ -245,7 +245,7 @@ func TestSums(t *testing.T) {
 	}
 }
 
-func TestAnInquiryOfSomethingElse(t *testing.T) {
+func TestAnInquiryThatShowsAnotherPayment(t *testing.T) {
 	paid := `{"paymentId":"%s","merchantTransactionId":"%s","status":"settled","transactionStatus":"Y","result":{"code":"00026"}}`
 	for name, c := range map[string]struct {
 		known, id, reference string
@@ -423,7 +423,7 @@ func TestForgedNotifications(t *testing.T) {
 	}
 }
 
-func TestAnOperationWithoutTheGatewaysWordIsUnknown(t *testing.T) {
+func TestAnOperationWithoutAReadableAnswerIsUnknown(t *testing.T) {
 	for name, c := range map[string]struct {
 		kind providers.OpKind
 		body string
@@ -498,7 +498,7 @@ func TestOperationsRefusedUnsent(t *testing.T) {
 	}
 }
 
-func TestForgettingIsBelievedOnlyInSoManyWords(t *testing.T) {
+func TestACardIsForgottenOnlyOnAnExplicitAnswer(t *testing.T) {
 	for body, fine := range map[string]bool{
 		`{"result":{"code":"00031"}}`: true, `{"result":{"code":"20006","description":"Registration not found"}}`: true, `{"result":{"code":"10009"}}`: true,
 		`{"result":{"code":"30000","description":"Internal error"}}`: false, `{"result":{"code":"20002","description":"Checksum does not match"}}`: false,
@@ -509,7 +509,7 @@ func TestForgettingIsBelievedOnlyInSoManyWords(t *testing.T) {
 	}
 }
 
-func TestAPayoutInquiryOfSomethingElse(t *testing.T) {
+func TestAPayoutInquiryThatShowsAnotherPayout(t *testing.T) {
 	good := `{"paymentId":"7","merchantTransactionId":"00001","status":"payoutsuccessful","transactionStatus":"Y","amount":"50.00","currency":"EUR","result":{"code":"00026"}}`
 	for change, want := range map[string]providers.OpState{
 		`"x":"x"`: providers.OpSucceeded, `"status":"payoutfailed"`: "", `"status":"payoutfailed","transactionStatus":"N"`: providers.OpFailed, `"status":"payoutstarted","transactionStatus":"P"`: providers.OpPending,
@@ -612,7 +612,7 @@ func FuzzAnswer(f *testing.F) {
 					t.Fatal("success without a payment")
 				}
 			case providers.Declined:
-				if short, _ := a.said(); short != "N" {
+				if short, _ := a.statuses(); short != "N" {
 					t.Fatal("declined without an N")
 				}
 			case providers.Redirect:

@@ -31,7 +31,7 @@ func (p *provider) Remember(ctx context.Context, pay providers.Payment, s provid
 	}
 	if err == nil && a.text("merchantTransactionId") == pay.Ref.Reference {
 		if saved.ID == "" {
-			saved.ID = a.registration()
+			saved.ID = a.cardToken()
 		}
 		if saved.Card.Last4 == "" {
 			saved.Card = a.card()
@@ -67,7 +67,8 @@ func (p *provider) Forget(ctx context.Context, _ providers.Owner, _, id string) 
 	if err != nil {
 		return err
 	}
-	if strings.HasPrefix(a.code(), "0") || a.code() == codeNotFound || wire.ContainsAny(strings.ToLower(a.text("result", "description")), "not found") {
+	if strings.HasPrefix(a.code(), "0") || a.code() == codeNotFound ||
+		wire.ContainsAny(strings.ToLower(a.text("result", "description")), "not found") {
 		return nil
 	}
 	return a.failure(op)
@@ -77,7 +78,8 @@ func (p *provider) Forget(ctx context.Context, _ providers.Owner, _, id string) 
 func (p *provider) AsksCode() bool { return p.tokenCode }
 
 // RegisterCard stores a card without a payment.
-func (p *provider) RegisterCard(ctx context.Context, o providers.Owner, reference string, c card.Card, pay providers.Payment) (providers.SavedCard, error) {
+func (p *provider) RegisterCard(ctx context.Context, o providers.Owner, reference string, c card.Card,
+	pay providers.Payment) (providers.SavedCard, error) {
 	const op = "registrations"
 	brand, ok := p.brands[c.Number.Masked().Brand]
 	if !ok {
@@ -85,7 +87,8 @@ func (p *provider) RegisterCard(ctx context.Context, o providers.Owner, referenc
 	}
 	pay.Customer.ID = o.CustomerID
 	form := p.form(pay, threeds.BrowserData{})
-	for _, name := range []string{"currency", "paymentType", "orderDescriptor", "merchantRedirectUrl", "notificationUrl", "attemptThreeD"} {
+	for _, name := range []string{"currency", "paymentType", "orderDescriptor", "merchantRedirectUrl", "notificationUrl",
+		"attemptThreeD"} {
 		form.Del(name)
 	}
 	form.Set("merchantTransactionId", reference)
@@ -93,17 +96,18 @@ func (p *provider) RegisterCard(ctx context.Context, o providers.Owner, referenc
 	form.Set("paymentMode", p.mode)
 	form.Set("paymentBrand", brand)
 	cardFields(form, c)
-	names(form, c.Name)
+	customerNames(form, c.Name)
 	a, err := p.client.call(ctx, op, restPath+op, p.client.signed(form, p.client.signID(reference)))
 	if err != nil {
 		return providers.SavedCard{}, err
 	}
-	id := a.registration()
+	id := a.cardToken()
 	if id == "" {
 		id = a.text("id") // the answer is the registration itself
 	}
 	if !strings.HasPrefix(a.code(), "0") || !identifier.MatchString(id) {
 		return providers.SavedCard{}, &providers.Failure{Op: op, Code: a.code(), Text: clean(a.text("result", "description"), c.Code)}
 	}
-	return providers.SavedCard{ID: id, Card: c.Number.Masked(), Expiry: wire.TwoDigits(c.Month) + "/" + wire.TwoDigits(c.Year%100), Active: true}, nil
+	return providers.SavedCard{ID: id, Card: c.Number.Masked(),
+		Expiry: wire.TwoDigits(c.Month) + "/" + wire.TwoDigits(c.Year%100), Active: true}, nil
 }

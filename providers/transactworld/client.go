@@ -46,36 +46,36 @@ const (
 	codeCaptured    = "00004" // of a capture
 )
 
-// sum is the gateway's checksum: lower-case hex MD5 over the values joined with a bar.
-func sum(values ...string) string {
+// checksum is the gateway's checksum: lower-case hex MD5 over the values joined with a bar.
+func checksum(values ...string) string {
 	m := md5.Sum([]byte(strings.Join(values, "|")))
 	return hex.EncodeToString(m[:])
 }
 
 // The key stands at another place in nearly every call.
 func (c *client) signPayment(reference, amount string) string {
-	return sum(c.member, c.key.Reveal(), reference, amount)
+	return checksum(c.member, c.key.Reveal(), reference, amount)
 }
 func (c *client) signAmount(id, amount string) string { // capture, refund; assumed for a token and for a repeat by paymentId
-	return sum(c.member, c.key.Reveal(), id, amount)
+	return checksum(c.member, c.key.Reveal(), id, amount)
 }
 func (c *client) signID(id string) string { // reversal, inquiry, invoice inquiry; assumed for registrations
-	return sum(c.member, c.key.Reveal(), id)
+	return checksum(c.member, c.key.Reveal(), id)
 }
-func (c *client) signMember() string { return sum(c.member, c.key.Reveal()) } // transaction list
+func (c *client) signMember() string { return checksum(c.member, c.key.Reveal()) } // transaction list
 func (c *client) signPayout(reference, amount string) string {
-	return sum(c.member, reference, amount, c.key.Reveal())
+	return checksum(c.member, reference, amount, c.key.Reveal())
 }
 func (c *client) signInvoice(reference, amount, back string) string {
-	return sum(c.member, c.key.Reveal(), reference, amount, back)
+	return checksum(c.member, c.key.Reveal(), reference, amount, back)
 }
 func (c *client) signRenewal(invoiceID, back string) string {
-	return sum(invoiceID, c.member, c.key.Reveal(), back)
+	return checksum(invoiceID, c.member, c.key.Reveal(), back)
 }
 
 // signResult covers notifications and redirects back; status is the short one.
 func (c *client) signResult(id, reference, amount, status string) string {
-	return sum(id, reference, amount, status, c.key.Reveal())
+	return checksum(id, reference, amount, status, c.key.Reveal())
 }
 
 // signed completes a request.
@@ -115,7 +115,7 @@ func (c *client) call(ctx context.Context, op, path string, form url.Values) (an
 		}
 		a, err := decode(status, body)
 		if status == http.StatusUnauthorized || err == nil && a.tokenRefused() {
-			c.drop(token)
+			c.dropToken(token)
 			if err == nil && a.tokenRefused() && !again {
 				continue
 			}
@@ -161,8 +161,8 @@ func (c *client) authToken(ctx context.Context) (providers.Secret, error) {
 	return c.token, nil
 }
 
-// drop forgets a token that was refused, unless another was fetched meanwhile.
-func (c *client) drop(token providers.Secret) {
+// dropToken forgets a token that was refused, unless another was fetched meanwhile.
+func (c *client) dropToken(token providers.Secret) {
 	c.turn <- struct{}{}
 	defer func() { <-c.turn }()
 	if c.token.Reveal() == token.Reveal() {

@@ -268,7 +268,7 @@ func TestWhatThePaymentCannotExpressIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheTokenIsKeptUnderItsHour(t *testing.T) {
+func TestTheTokenIsKeptForLessThanItsLifetime(t *testing.T) {
 	w := &gatewayLine{answer: says(200, `{"result":{"code":"10009","description":"Record not found"}}`)}
 	p := testProvider(t, w)
 	ask := func() {
@@ -360,7 +360,7 @@ func TestAnOldRefusalLeavesTheNewToken(t *testing.T) {
 		if _, err := p.Status(t.Context(), payment(t)); err != nil {
 			t.Fatal(err)
 		}
-		p.client.drop(providers.NewSecret(old))
+		p.client.dropToken(providers.NewSecret(old))
 	}
 	if _, err := p.Status(t.Context(), payment(t)); err != nil || w.calls() != "authToken inquiry inquiry authToken inquiry" {
 		t.Error(w.calls(), err)

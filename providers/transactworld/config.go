@@ -73,7 +73,8 @@ func (c Config) Faults() []string {
 	for _, f := range []struct {
 		key, value string
 		needed     bool
-	}{{"member_id", c.MemberID, true}, {"partner_id", c.PartnerID, true}, {"terminal_id", c.TerminalID, false}, {"account_id", c.AccountID, false}} {
+	}{{"member_id", c.MemberID, true}, {"partner_id", c.PartnerID, true}, {"terminal_id", c.TerminalID, false},
+		{"account_id", c.AccountID, false}} {
 		if f.needed && f.value == "" {
 			fault(f.key, "missing")
 		} else if f.value != "" && !wire.Digits(f.value) {
@@ -110,7 +111,8 @@ func (c Config) Faults() []string {
 }
 
 // usualBrands are the documents' words.
-var usualBrands = map[string]string{"visa": "VISA", "mastercard": "MC", "maestro": "MAESTRO", "amex": "AMEX", "jcb": "JCB", "unionpay": "CUP", "diners": "DINER"}
+var usualBrands = map[string]string{"visa": "VISA", "mastercard": "MC", "maestro": "MAESTRO", "amex": "AMEX", "jcb": "JCB",
+	"unionpay": "CUP", "diners": "DINER"}
 
 // Open makes the provider.
 func (c Config) Open(env providers.Env) (providers.Provider, error) {
@@ -133,11 +135,14 @@ func (c Config) Open(env providers.Env) (providers.Provider, error) {
 	}
 	return &provider{
 		client: &client{
-			http: env.HTTP, now: env.Now, base: strings.TrimRight(c.BaseURL, "/"), member: c.MemberID, partner: c.PartnerID, username: c.Username, key: c.SecureKey,
+			http: env.HTTP, now: env.Now, base: strings.TrimRight(c.BaseURL, "/"), member: c.MemberID, partner: c.PartnerID,
+			username: c.Username, key: c.SecureKey,
 			json: c.Requests == "json", xml: c.Answers == "xml", turn: make(chan struct{}, 1),
 		},
-		terminal: c.TerminalID, accountID: c.AccountID, mode: mode, brands: brands, attempt: c.AttemptThreeD, partialVoid: c.PartialVoid,
-		tokenCode: c.TokenCVC == nil || *c.TokenCVC, address: c.RequireAddress, zone: zone, defaults: c.Billing, loopback: env.Loopback,
+		terminal: c.TerminalID, accountID: c.AccountID, mode: mode, brands: brands, attempt: c.AttemptThreeD,
+		partialVoid: c.PartialVoid,
+		tokenCode:   c.TokenCVC == nil || *c.TokenCVC, address: c.RequireAddress, zone: zone, defaults: c.Billing,
+		loopback: env.Loopback,
 	}, nil
 }
 

@@ -94,11 +94,12 @@ func (p *provider) line(o map[string]any) providers.HistoryLine {
 	} else {
 		one.object["status"] = status
 	}
-	l := providers.HistoryLine{Reference: text(o, "merchantTransactionId"), OrderID: text(o, "systemPaymentId"), Kind: "payment", Outcome: outcome(one, false, false), Card: one.card()}
+	l := providers.HistoryLine{Reference: text(o, "merchantTransactionId"), OrderID: text(o, "systemPaymentId"), Kind: "payment",
+		Outcome: outcome(one, false, false), Card: one.card()}
 	if l.OrderID == "" {
 		l.OrderID = text(o, "paymentId")
 	}
-	_, long := one.said()
+	_, long := one.statuses()
 	switch {
 	case strings.HasPrefix(long, "payout"), text(o, "paymentType") == "PO":
 		l.Kind = "payout"

@@ -18,8 +18,9 @@ func (p *provider) CreateInvoice(ctx context.Context, in providers.Invoice) (pro
 		return providers.Invoice{}, err
 	}
 	form := url.Values{
-		"merchantInvoiceId": {in.Reference}, "amount": {total}, "currency": {in.Amount.Currency.Code}, "merchantRedirectUrl": {in.ReturnURL},
-		"orderDescriptor": {description(in.Description, in.Reference)},
+		"merchantInvoiceId": {in.Reference}, "amount": {total}, "currency": {in.Amount.Currency.Code},
+		"merchantRedirectUrl": {in.ReturnURL},
+		"orderDescriptor":     {description(in.Description, in.Reference)},
 	}
 	for _, f := range [][2]string{
 		{"notificationUrl", in.CallbackURL}, {"customer.email", in.Customer.Email}, {"customer.phone", in.Customer.Phone},
@@ -43,17 +44,20 @@ func (p *provider) RenewInvoice(ctx context.Context, in providers.Invoice) (prov
 
 // InquireInvoice asks by our number.
 func (p *provider) InquireInvoice(ctx context.Context, in providers.Invoice) (providers.Invoice, error) {
-	return p.invoice(ctx, "inquiry", in, p.client.signed(url.Values{"merchantInvoiceId": {in.Reference}}, p.client.signID(in.Reference)))
+	return p.invoice(ctx, "inquiry", in, p.client.signed(url.Values{"merchantInvoiceId": {in.Reference}},
+		p.client.signID(in.Reference)))
 }
 
 // billed are the platform's words for an invoice; others read as unclear.
 var billed = map[string]providers.Outcome{
-	"generated": providers.Waiting, "mailed": providers.Waiting, "regenerated": providers.Waiting, "failed": providers.Waiting, // it may be tried again
-	"processed": providers.Paid, "capturesuccess": providers.Paid, "expired": providers.Closed, "cancelled": providers.Closed, "canceled": providers.Closed,
+	// it may be tried again
+	"generated": providers.Waiting, "mailed": providers.Waiting, "regenerated": providers.Waiting, "failed": providers.Waiting,
+	"processed": providers.Paid, "capturesuccess": providers.Paid, "expired": providers.Closed, "cancelled": providers.Closed,
+	"canceled": providers.Closed,
 }
 
-// told reads an amount as answers write it.
-func told(sum, code string) (money.Amount, error) {
+// parseAmount reads an amount as answers write it.
+func parseAmount(sum, code string) (money.Amount, error) {
 	currency, err := money.ParseCurrency(code)
 	if err != nil {
 		return money.Amount{}, err
@@ -93,7 +97,7 @@ func (p *provider) invoice(ctx context.Context, op string, in providers.Invoice,
 		return providers.Invoice{}, &providers.Failure{Op: op, Text: "no transactionUrl"}
 	}
 	if sum := said("amount"); sum != "" { // where the platform says it; what it is compared with is the caller's
-		in.Amount, err = told(sum, cmp.Or(said("currency"), in.Amount.Currency.Code))
+		in.Amount, err = parseAmount(sum, cmp.Or(said("currency"), in.Amount.Currency.Code))
 		if err != nil {
 			return providers.Invoice{}, &providers.Failure{Op: op, Err: err}
 		}

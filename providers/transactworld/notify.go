@@ -32,7 +32,7 @@ func (p *provider) Notified(r *http.Request) (providers.Notice, error) {
 	if !ok {
 		return providers.Notice{}, providers.ErrForged
 	}
-	n, ok := p.proved(fields)
+	n, ok := p.checksumValid(fields)
 	if !ok {
 		return providers.Notice{}, providers.ErrForged
 	}
@@ -42,7 +42,8 @@ func (p *provider) Notified(r *http.Request) (providers.Notice, error) {
 // readNotice reads the members on the first level. What the content type says is not relied on beyond forms.
 func readNotice(kind string, body []byte) (map[string]string, bool) {
 	fields := map[string]string{}
-	if text := strings.TrimSpace(string(body)); kind != "application/x-www-form-urlencoded" && text != "" && (text[0] == '{' || text[0] == '<') {
+	if text := strings.TrimSpace(string(body)); kind != "application/x-www-form-urlencoded" && text != "" &&
+		(text[0] == '{' || text[0] == '<') {
 		o, err := readObject(body)
 		if err != nil {
 			return nil, false
@@ -71,9 +72,9 @@ func readNotice(kind string, body []byte) (map[string]string, bool) {
 	return fields, true
 }
 
-// proved checks the checksum of a notification or of what the browser brought back. A field that the checksum covers may
+// checksumValid checks the checksum of a notification or of what the browser brought back. A field that the checksum covers may
 // come under two names, but then both say the same; a bar inside one could move the borders between them.
-func (p *provider) proved(given map[string]string) (providers.Notice, bool) {
+func (p *provider) checksumValid(given map[string]string) (providers.Notice, bool) {
 	fields := make(map[string]string, len(given))
 	for name, v := range given {
 		name, v = strings.ToLower(name), strings.TrimSpace(v)
@@ -102,7 +103,8 @@ func (p *provider) proved(given map[string]string) (providers.Notice, bool) {
 	if short == "" {
 		short = fields["status"] // the browser brings the short one under this name
 	}
-	if !ok || !named || !identifier.MatchString(id) || strings.Contains(total, "|") || !strings.Contains(" Y N P 3D C ", " "+short+" ") || short == "" {
+	if !ok || !named || !identifier.MatchString(id) || strings.Contains(total, "|") ||
+		!strings.Contains(" Y N P 3D C ", " "+short+" ") || short == "" {
 		return providers.Notice{}, false
 	}
 	got, err := hex.DecodeString(sum)

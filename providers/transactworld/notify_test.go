@@ -59,17 +59,17 @@ func TestWhichNotificationsAreReadAtAll(t *testing.T) {
 }
 
 // What a browser brings back may come under names in capitals and small letters; then both say the same.
-func TestTwoSpellingsOfANameSayTheSame(t *testing.T) {
+func TestTwoSpellingsOfAParameterAreReadAlike(t *testing.T) {
 	p := testProvider(t, nil)
 	for range 20 { // in whatever order they are met
 		fields := map[string]string{
 			"trackingid": "54289", "desc": "00001", "amount": "50.00", "status": "Y", "checksum": p.client.signResult("54289", "00001", "50.00", "Y"), "Amount": " 50.00",
 		}
-		if n, ok := p.proved(fields); !ok || n.OrderID != "54289" {
+		if n, ok := p.checksumValid(fields); !ok || n.OrderID != "54289" {
 			t.Fatalf("the same twice: %+v %v", n, ok)
 		}
 		fields["Amount"] = "51.00"
-		if n, ok := p.proved(fields); ok || n != (providers.Notice{}) {
+		if n, ok := p.checksumValid(fields); ok || n != (providers.Notice{}) {
 			t.Fatalf("two amounts: %+v %v", n, ok)
 		}
 	}

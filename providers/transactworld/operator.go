@@ -84,16 +84,16 @@ func (p *provider) Do(ctx context.Context, pay providers.Payment, op providers.O
 	if said := a.text("merchantTransactionId"); said != "" && said != pay.Ref.Reference {
 		return providers.OpResult{}, &providers.Failure{Op: word, Text: "answer of another payment"}
 	}
-	if word == "RV" && total != "" && a.names(id, pay.Ref.Reference) && a.code() != codeFound && strings.HasPrefix(a.code(), "0") {
-		if short, long := a.said(); short == "Y" && long == "authsuccessful" { // the rest of the hold stands on
+	if word == "RV" && total != "" && a.isAbout(id, pay.Ref.Reference) && a.code() != codeFound && strings.HasPrefix(a.code(), "0") {
+		if short, long := a.statuses(); short == "Y" && long == "authsuccessful" { // the rest of the hold stands on
 			return providers.OpResult{State: providers.OpSucceeded, GatewayID: a.paymentID()}, nil
 		}
 	}
-	return done(word, a, id, pay.Ref.Reference)
+	return operationResult(word, a, id, pay.Ref.Reference)
 }
 
-// names tells whether the answer says which payment it speaks of, and that it is this one; id may not be known yet.
-func (a answer) names(id, reference string) bool {
+// isAbout tells whether the answer says which payment it speaks of, and that it is this one; id may not be known yet.
+func (a answer) isAbout(id, reference string) bool {
 	said, number := a.paymentID(), a.text("merchantTransactionId")
 	if said != "" && id != "" && said != id || number != "" && number != reference {
 		return false
@@ -103,19 +103,20 @@ func (a answer) names(id, reference string) bool {
 
 // progress is how far each operation is by the payment's long status.
 var progress = map[string]map[string]providers.OpState{
-	"CP": {"capturesuccess": providers.OpSucceeded, "settled": providers.OpSucceeded, "capturestarted": providers.OpPending, "capturefailed": providers.OpFailed},
+	"CP": {"capturesuccess": providers.OpSucceeded, "settled": providers.OpSucceeded, "capturestarted": providers.OpPending,
+		"capturefailed": providers.OpFailed},
 	"RV": {"cancelled": providers.OpSucceeded, "authcancelled": providers.OpSucceeded, "cancelstarted": providers.OpPending},
 	"RF": {reversed: providers.OpSucceeded, "markedforreversal": providers.OpPending},
 	"PO": {"payoutsuccessful": providers.OpSucceeded, "payoutstarted": providers.OpPending, "payoutfailed": providers.OpFailed},
 }
 
-// done reads the answer to an operation. It was carried out where the answer names the payment and has the operation's long
-// status, or the short one alone; 00026 is what an inquiry is answered, and so says nothing without the long one. A recorded
-// answer to a capture has nothing but 00004, which says "captured" by itself.
-func done(word string, a answer, id, reference string) (providers.OpResult, error) {
-	short, long := a.said()
+// operationResult reads the answer to an operation. It was carried out where the answer names the payment and has the
+// operation's long status, or the short one alone; 00026 is what an inquiry is answered, and so says nothing without the long
+// one. A recorded answer to a capture has nothing but 00004, which says "captured" by itself.
+func operationResult(word string, a answer, id, reference string) (providers.OpResult, error) {
+	short, long := a.statuses()
 	code := a.code()
-	named := a.names(id, reference)
+	named := a.isAbout(id, reference)
 	if state, ok := progress[word][long]; ok {
 		switch {
 		case state == providers.OpSucceeded && (short == "N" || !strings.HasPrefix(code, "0")):
@@ -140,7 +141,7 @@ func done(word string, a answer, id, reference string) (providers.OpResult, erro
 	}
 	// 10009 is an inquiry's, and of a payment that the gateway named not believable.
 	refusal := len(code) == 5 && code != codeNotFound && (code[0] == '1' || code[0] == '2')
-	if refusal && (short == "N" || short == "") && (long == "" || long == "failed") && !speaksOfAnother(a) {
+	if refusal && (short == "N" || short == "") && (long == "" || long == "failed") && !isDuplicate(a) {
 		return providers.OpResult{State: providers.OpFailed, GatewayID: a.paymentID(), Decline: a.decline(card.Code{})}, nil
 	}
 	return providers.OpResult{}, a.failure(word)
@@ -162,7 +163,7 @@ func (p *provider) Inquire(ctx context.Context, pay providers.Payment, op provid
 	if err != nil {
 		return providers.OpResult{}, err
 	}
-	_, long := a.said()
+	_, long := a.statuses()
 	state := progress[word][long]
 	if word == "CP" && (long == reversed || long == "markedforreversal" || long == "chargeback") {
 		state = providers.OpSucceeded // it was captured, and given back since

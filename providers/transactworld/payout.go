@@ -23,7 +23,8 @@ func (p *provider) Payout(ctx context.Context, pay providers.Payment, to provide
 		"paymentType": {op}, "merchantTransactionId": {pay.Ref.Reference}, "amount": {total}, "currency": {pay.Amount.Currency.Code},
 		"orderDescriptor": {description(pay.Description, pay.OrderID)},
 	}
-	told := [][2]string{{"authentication.terminalId", p.terminal}, {"notificationUrl", pay.CallbackURL}, {"customer.customerId", pay.Customer.ID}}
+	told := [][2]string{{"authentication.terminalId", p.terminal}, {"notificationUrl", pay.CallbackURL},
+		{"customer.customerId", pay.Customer.ID}}
 	for _, f := range p.billing(pay).fields() {
 		told = append(told, [2]string{f.param, f.value})
 	}
@@ -47,9 +48,10 @@ func (p *provider) Payout(ctx context.Context, pay providers.Payment, to provide
 			form.Set("card.expiryMonth", wire.TwoDigits(to.Card.Month))
 			form.Set("card.expiryYear", strconv.Itoa(to.Card.Year))
 		}
-		names(form, to.Card.Name)
+		customerNames(form, to.Card.Name)
 	default:
-		return providers.OpResult{}, providers.Refuse("destination", "this gateway pays out to a card, or to the card of an earlier payment")
+		return providers.OpResult{}, providers.Refuse("destination",
+			"this gateway pays out to a card, or to the card of an earlier payment")
 	}
 	a, err := p.client.call(ctx, op, restPath+"payout", p.client.signed(form, p.client.signPayout(pay.Ref.Reference, total)))
 	if err != nil {
@@ -58,7 +60,7 @@ func (p *provider) Payout(ctx context.Context, pay providers.Payment, to provide
 	if said := a.text("merchantTransactionId"); said != "" && said != pay.Ref.Reference {
 		return providers.OpResult{}, &providers.Failure{Op: op, Text: "answer of another payment"}
 	}
-	return done(op, a, "", pay.Ref.Reference)
+	return operationResult(op, a, "", pay.Ref.Reference)
 }
 
 // InquirePayout asks for the payout as for a payment. One that is not found is missing: its call may be under way.
@@ -68,7 +70,7 @@ func (p *provider) InquirePayout(ctx context.Context, pay providers.Payment, r p
 	if err != nil {
 		return providers.OpResult{}, err
 	}
-	short, long := a.said()
+	short, long := a.statuses()
 	state, known := progress["PO"][long]
 	switch {
 	case short == "" && long == "" && a.code() == codeNotFound && r.GatewayID == "" && a.paymentID() == "":

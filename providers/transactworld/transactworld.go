@@ -78,7 +78,8 @@ func (p *provider) Register(_ context.Context, pay providers.Payment) (providers
 }
 
 // Pay sends PA or DB: with the card, with a registration, or as a repeat of the payment that in.First names.
-func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument,
+	b threeds.BrowserData) (providers.Step, error) {
 	if err := p.Check(pay); err != nil {
 		return providers.Step{}, err
 	}
@@ -96,12 +97,13 @@ func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.
 	case in.Kind == "card" && !in.Merchant:
 		brand, ok := p.brands[in.Card.Number.Masked().Brand]
 		if !ok { // known before anything was sent
-			return providers.Step{V: providers.StepVersion, Kind: providers.Declined, Ref: pay.Ref, Decline: &providers.Decline{Reason: providers.CardNotSupported}}, nil
+			return providers.Step{V: providers.StepVersion, Kind: providers.Declined, Ref: pay.Ref,
+				Decline: &providers.Decline{Reason: providers.CardNotSupported}}, nil
 		}
 		form.Set("paymentMode", p.mode)
 		form.Set("paymentBrand", brand)
 		cardFields(form, in.Card)
-		names(form, in.Card.Name)
+		customerNames(form, in.Card.Name)
 		if pay.SaveCard {
 			form.Set("createRegistration", "true")
 		}
@@ -157,7 +159,8 @@ func (p *provider) form(pay providers.Payment, b threeds.BrowserData) url.Values
 		{"authentication.terminalId", p.terminal}, {"authentication.accountId", p.accountID},
 		{"merchantRedirectUrl", pay.Run.ReturnURL}, {"notificationUrl", pay.CallbackURL},
 		{"customer.ip", ip}, {"customer.customerId", pay.Customer.ID}, {"attemptThreeD", p.attempt},
-		{"deviceDetails.user_Agent", b.UserAgent}, {"deviceDetails.browserAcceptHeader", b.AcceptHeader}, {"deviceDetails.browserLanguage", language},
+		{"deviceDetails.user_Agent", b.UserAgent}, {"deviceDetails.browserAcceptHeader", b.AcceptHeader},
+		{"deviceDetails.browserLanguage", language},
 		{"deviceDetails.browserTimezoneOffset", b.TZ}, {"deviceDetails.browserColorDepth", b.ColorDepth},
 		{"deviceDetails.browserScreenHeight", b.ScreenHeight}, {"deviceDetails.browserScreenWidth", b.ScreenWidth},
 	}
@@ -184,8 +187,8 @@ func cardFields(form url.Values, c card.Card) {
 	}
 }
 
-// names takes the customer's names off the card where nobody told them.
-func names(form url.Values, printed string) {
+// customerNames takes the customer's names from the card where the merchant sent none.
+func customerNames(form url.Values, printed string) {
 	printed = wire.Cut(strings.TrimSpace(printed), 50)
 	if printed == "" || form.Get("customer.givenName") != "" || form.Get("customer.surname") != "" {
 		return
@@ -212,17 +215,17 @@ func (p *provider) step(op string, ref providers.Ref, a answer, code card.Code) 
 	case id != "":
 		ref.OrderID = id
 	}
-	if token := a.registration(); token != "" {
+	if token := a.cardToken(); token != "" {
 		ref = ref.With(keyRegistration, token)
 	}
 	step := providers.NewStep(providers.Wait, ref)
-	switch v := verdict(a, op == "PA"); {
+	switch v := paymentVerdict(a, op == "PA"); {
 	case v == fine:
 		if id == "" {
 			return providers.Step{}, &providers.Failure{Op: op, Text: "success without a paymentId"}
 		}
 		step.Kind = providers.Finished
-	case v == refused && !speaksOfAnother(a) && !strings.HasPrefix(a.code(), "0"):
+	case v == refused && !isDuplicate(a) && !strings.HasPrefix(a.code(), "0"):
 		step.Kind, step.Decline = providers.Declined, a.decline(code)
 	case v == pending && value(a.object, "redirect") != nil:
 		step.Ref = ref.With(keyRedirected, "1")
@@ -301,12 +304,14 @@ func (p *provider) Resume(_ context.Context, pay providers.Payment, ans provider
 	ref := pay.Ref
 	switch ans.Kind {
 	case providers.Returned:
-		if n, ok := p.proved(ans.Fields); ok && n.Reference == ref.Reference && (ref.OrderID == "" || ref.OrderID == n.OrderID) {
+		if n, ok := p.checksumValid(ans.Fields); ok && n.Reference == ref.Reference && (ref.OrderID == "" || ref.OrderID == n.OrderID) {
 			ref.OrderID = n.OrderID
 		}
-	case providers.Challenged, providers.PayerAuth: // a bank that came to us: the platform did not get its answer from us, nor wants it
+	// a bank that came to us: the platform did not get its answer from us, nor wants it
+	case providers.Challenged, providers.PayerAuth:
 	default:
-		return providers.Step{}, &providers.Failure{Op: "resume", Err: errors.New("this gateway takes no answer of kind " + string(ans.Kind))}
+		return providers.Step{}, &providers.Failure{Op: "resume",
+			Err: errors.New("this gateway takes no answer of kind " + string(ans.Kind))}
 	}
 	return providers.NewStep(providers.Wait, ref), nil
 }
@@ -323,7 +328,7 @@ func (p *provider) Status(ctx context.Context, pay providers.Payment) (providers
 func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing, error) {
 	const op = "IN"
 	ref := pay.Ref
-	short, long := a.said()
+	short, long := a.statuses()
 	if short == "" && long == "" {
 		// A payment whose id the gateway once gave us cannot be unknown to it.
 		if a.code() == codeNotFound && ref.OrderID == "" && a.paymentID() == "" {
@@ -344,7 +349,7 @@ func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing
 	case id != "":
 		s.Ref.OrderID = id
 	}
-	if token := a.registration(); token != "" {
+	if token := a.cardToken(); token != "" {
 		s.Ref = s.Ref.With(keyRegistration, token)
 	}
 	total, err := a.amount("amount", pay.Amount.Currency)
@@ -435,7 +440,7 @@ func description(text, orderID string) string {
 
 var cardNumber = regexp.MustCompile(`[0-9](?:[ -]?[0-9]){11,}`)
 
-// clean takes card data out of the gateway's words, in which gateways repeat what they were sent.
+// clean removes card data from the gateway's texts: gateways repeat what they were sent.
 func clean(s string, codes ...card.Code) string {
 	s = cardNumber.ReplaceAllString(s, "…")
 	for _, c := range codes {

@@ -47,7 +47,7 @@ func TestConformanceOfOtherOptions(t *testing.T) {
 
 var address = transactworld.Billing{Address: "1 Abay Avenue", City: "Almaty", Zip: "050000", Country: "KZ", PhoneCode: "+7", Phone: "7270000000", Email: "shop@example.com"}
 
-// house is a simulator, and the harness for an account at it.
+// house is a simulator with the test harness of an account at it.
 type house struct {
 	providertest.Harness
 	env     *sim.Env

@@ -40,7 +40,7 @@ var longStatus = map[string]meaning{
 
 // outcome reads both statuses; where they contradict each other, or one is not known, the gateway is unclear.
 func outcome(a answer, hold, redirected bool) providers.Outcome {
-	short, long := a.said()
+	short, long := a.statuses()
 	switch short {
 	case "", "Y", "N", "P", "3D", "C":
 	default:
@@ -79,18 +79,18 @@ func outcome(a answer, hold, redirected bool) providers.Outcome {
 	return out
 }
 
-type word int
+type verdict int
 
 const (
-	unclear word = iota
+	unclear verdict = iota
 	fine
 	refused
 	pending
 )
 
-// verdict is what the answer to a payment says of it.
-func verdict(a answer, hold bool) word {
-	short, _ := a.said()
+// paymentVerdict is what the answer to a payment says of it.
+func paymentVerdict(a answer, hold bool) verdict {
+	short, _ := a.statuses()
 	switch outcome(a, hold, false) {
 	case providers.Paid, providers.Authorized:
 		return fine
@@ -104,8 +104,8 @@ func verdict(a answer, hold bool) word {
 	return unclear
 }
 
-// speaksOfAnother tells whether a refusal is about an earlier payment with our number: that one may have gone well.
-func speaksOfAnother(a answer) bool {
+// isDuplicate tells whether a refusal is about an earlier payment with our number: that one may have gone well.
+func isDuplicate(a answer) bool {
 	said := strings.ToLower(a.text("result", "description") + " " + a.text("remark"))
 	return wire.ContainsAny(said, "duplicate", "already", "exist", "unique", "in progress", "being processed")
 }
@@ -136,13 +136,15 @@ func (a answer) decline(code card.Code) *providers.Decline {
 
 // bankCodes are ISO 8583 response codes, as card schemes use them.
 var bankCodes = map[string]providers.Reason{
-	"05": providers.DoNotHonor, "5": providers.DoNotHonor, "51": providers.InsufficientFunds, "54": providers.ExpiredCard, "33": providers.ExpiredCard,
+	"05": providers.DoNotHonor, "5": providers.DoNotHonor, "51": providers.InsufficientFunds, "54": providers.ExpiredCard,
+	"33": providers.ExpiredCard,
 	"N7": providers.WrongCVC, "82": providers.WrongCVC, "61": providers.Limit, "65": providers.Limit,
 	"34": providers.Fraud, "41": providers.Fraud, "43": providers.Fraud, "59": providers.Fraud,
-	"14": providers.CardNotSupported, "57": providers.CardNotSupported, "62": providers.CardNotSupported, "91": providers.TryAgainLater, "96": providers.TryAgainLater,
+	"14": providers.CardNotSupported, "57": providers.CardNotSupported, "62": providers.CardNotSupported,
+	"91": providers.TryAgainLater, "96": providers.TryAgainLater,
 }
 
-// declineWords go from the more to the less telling.
+// declineWords are ordered from the most to the least specific; the first match counts.
 var declineWords = []struct {
 	reason providers.Reason
 	words  []string
@@ -150,7 +152,8 @@ var declineWords = []struct {
 	{providers.InsufficientFunds, []string{"insufficient", "not sufficient", "not enough"}},
 	{providers.ExpiredCard, []string{"expired card", "card expired", "card is expired"}},
 	{providers.WrongCVC, []string{"cvv", "cvc", "security code"}},
-	{providers.AuthenticationFailed, []string{"3-d secure", "3d secure", "3ds", "3d authentication", "authentication failed", "customer authentication", "not enrolled"}},
+	{providers.AuthenticationFailed, []string{"3-d secure", "3d secure", "3ds", "3d authentication", "authentication failed",
+		"customer authentication", "not enrolled"}},
 	{providers.Limit, []string{"limit exceeded", "exceeds limit", "exceeds amount limit"}},
 	{providers.Fraud, []string{"fraud", "stolen", "lost card", "blacklist", "blocked"}},
 	{providers.DoNotHonor, []string{"do not hono"}},

@@ -1,5 +1,5 @@
 // Command mutants changes the code that decides, one place at a time, and tells which changes no test of the package
-// notices. A change that nobody notices is either a missing test or no change at all; those of the second kind stand in
+// notices. A change that no test notices is either a missing test or no change at all; those of the second kind stand in
 // docs/mutants.md with the reason. Every other survivor is a failure.
 //
 // Each package is built once, with all its mutants in it behind a switch that an environment variable turns, so that one
@@ -196,9 +196,11 @@ func run(root, only string, verbose bool) (ok bool, err error) {
 	for _, name := range order {
 		f := sums[name]
 		fmt.Printf("%-36s %6d %6d %10d %10d %10d\n", name, f.tried, f.killed, f.explained, f.unexplained, f.notBuilt)
-		total = figures{total.tried + f.tried, total.killed + f.killed, total.explained + f.explained, total.unexplained + f.unexplained, total.notBuilt + f.notBuilt}
+		total = figures{total.tried + f.tried, total.killed + f.killed, total.explained + f.explained,
+			total.unexplained + f.unexplained, total.notBuilt + f.notBuilt}
 	}
-	fmt.Printf("%-36s %6d %6d %10d %10d %10d\n", "all", total.tried, total.killed, total.explained, total.unexplained, total.notBuilt)
+	fmt.Printf("%-36s %6d %6d %10d %10d %10d\n", "all", total.tried, total.killed, total.explained, total.unexplained,
+		total.notBuilt)
 	for key := range known {
 		if file, _, _ := strings.Cut(key, "\x00"); !met[key] && (only == "" || within(file, only)) {
 			fmt.Printf("docs/mutants.md names what is not tried: %s\n", strings.ReplaceAll(key, "\x00", " | "))
@@ -268,7 +270,8 @@ func runScope(root string, s scope, only string, tell func(*mutant)) ([]*mutant,
 		if m.result != notBuilt {
 			m.result = survived
 			for _, group := range reaching(tests, m.id) {
-				if _, passed := try(binary, pkg.Dir, m.id, group.limit(), "", append([]string{"-test.run", group.pattern()}, s.args...)); !passed {
+				if _, passed := try(binary, pkg.Dir, m.id, group.limit(), "", append([]string{"-test.run", group.pattern()},
+					s.args...)); !passed {
 					m.result = killed
 					break
 				}
@@ -359,7 +362,8 @@ func (g group) limit() time.Duration {
 func try(binary, dir string, id int, limit time.Duration, met string, args []string) (string, bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", `ulimit -v 8000000; exec "$@"`, "sh", binary, "-test.failfast"}, args...)...)
+	cmd := exec.CommandContext(ctx, "/bin/sh",
+		append([]string{"-c", `ulimit -v 8000000; exec "$@"`, "sh", binary, "-test.failfast"}, args...)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "MUTANT="+strconv.Itoa(id), "MUTANTS_MET="+met)
 	out, err := cmd.CombinedOutput()
@@ -386,7 +390,7 @@ func list(root, dir string) (pkg listed, exports map[string]string, err error) {
 	}
 }
 
-// build writes the package anew with its mutants and builds its tests. What does not build is left out and told.
+// build writes the package anew with its mutants and builds its tests. Mutants that do not build are left out and listed.
 func build(root, temp, binary string, s scope, only string, pkg listed, exports map[string]string) ([]*mutant, error) {
 	fset := token.NewFileSet()
 	var files []*ast.File
@@ -398,7 +402,8 @@ func build(root, temp, binary string, s scope, only string, pkg listed, exports 
 		files = append(files, f)
 	}
 	lookup := func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) }
-	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{}}
+	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{},
+		Defs: map[*ast.Ident]types.Object{}}
 	conf := types.Config{Importer: importer.ForCompiler(fset, "gc", lookup)}
 	checked, err := conf.Check(pkg.ImportPath, fset, files, info)
 	if err != nil {
@@ -420,7 +425,8 @@ func build(root, temp, binary string, s scope, only string, pkg listed, exports 
 				return nil, err
 			}
 			m := &mutator{
-				fset: fset, src: src, file: files[i], name: path, info: info, pkg: checked, skip: skip, nextID: &nextID, imports: map[string]string{}, consts: true,
+				fset: fset, src: src, file: files[i], name: path, info: info, pkg: checked, skip: skip, nextID: &nextID,
+				imports: map[string]string{}, consts: true,
 			}
 			for _, imp := range files[i].Imports {
 				p, _ := strconv.Unquote(imp.Path.Value)

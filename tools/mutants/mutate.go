@@ -80,7 +80,8 @@ func (m *mutator) add(n ast.Node, what string, wrap func(on string, inner string
 		one.result = notBuilt
 		return
 	}
-	m.edits = append(m.edits, edit{m.offset(n.Pos()), m.offset(n.End()), func(inner string) string { return wrap(fmt.Sprintf(on, id), inner) }})
+	m.edits = append(m.edits, edit{m.offset(n.Pos()), m.offset(n.End()),
+		func(inner string) string { return wrap(fmt.Sprintf(on, id), inner) }})
 }
 
 // function names the declaration that is being walked.
@@ -209,7 +210,8 @@ func (m *mutator) converted(n *ast.Ident) {
 	}
 	whole := m.whole(n)
 	if b, ok := m.info.TypeOf(whole).(*types.Basic); ok && b.Info()&types.IsUntyped == 0 && b.Kind() != types.Int {
-		m.edits = append(m.edits, edit{m.offset(n.Pos()), m.offset(n.End()), func(inner string) string { return b.Name() + "(" + inner + ")" }})
+		m.edits = append(m.edits, edit{m.offset(n.Pos()), m.offset(n.End()),
+			func(inner string) string { return b.Name() + "(" + inner + ")" }})
 	}
 }
 
@@ -250,7 +252,7 @@ func (m *mutator) statement(n ast.Stmt) {
 	}
 }
 
-// never makes a condition that is never met: what it guards is gone.
+// never replaces a condition by one that is never true.
 func (m *mutator) never(cond ast.Expr) {
 	m.add(cond, oneLine(m.text(cond))+" never", func(on, inner string) string { return fmt.Sprintf("((%s) && !%s)", inner, on) })
 }
@@ -357,7 +359,7 @@ func (m *mutator) number(n *ast.BasicLit) {
 	}
 }
 
-// word spoils an element of a list of strings.
+// word changes an element of a list of strings.
 func (m *mutator) word(n *ast.BasicLit) {
 	lit, ok := m.parent(1).(*ast.CompositeLit)
 	if !ok || n.Kind != token.STRING {
@@ -371,7 +373,8 @@ func (m *mutator) word(n *ast.BasicLit) {
 }
 
 var swapped = map[token.Token]token.Token{
-	token.LSS: token.LEQ, token.LEQ: token.LSS, token.GTR: token.GEQ, token.GEQ: token.GTR, token.LAND: token.LOR, token.LOR: token.LAND,
+	token.LSS: token.LEQ, token.LEQ: token.LSS, token.GTR: token.GEQ, token.GEQ: token.GTR, token.LAND: token.LOR,
+	token.LOR: token.LAND,
 	token.ADD: token.SUB, token.SUB: token.ADD, token.MUL: token.QUO, token.QUO: token.MUL, token.REM: token.MUL,
 }
 
@@ -437,7 +440,7 @@ func (m *mutator) expression(n ast.Expr) {
 	}
 }
 
-// leaf tells whether a truth value may be changed where it stands.
+// leaf tells whether a boolean expression may be changed as a whole.
 func (m *mutator) leaf(n ast.Expr) bool {
 	switch p := m.parent(1).(type) {
 	case *ast.AssignStmt:

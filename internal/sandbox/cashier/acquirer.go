@@ -18,13 +18,13 @@ type acquirer struct{ books }
 func (g *acquirer) open(id int64) *order {
 	o := g.orders.Get(id)
 	if o != nil {
-		g.touch(o)
+		g.applyElapsed(o)
 	}
 	return o
 }
 
-// touch applies what happened since the order was last looked at.
-func (g *acquirer) touch(o *order) {
+// applyElapsed applies what happened since the order was last looked at.
+func (g *acquirer) applyElapsed(o *order) {
 	if o.Status == authorization && o.TransID != "" {
 		if res, err := g.env.Issuer.Result(o.TransID); err == nil && res.Done {
 			g.verdict(o, res.TransStatus, res.ECI)
@@ -43,7 +43,7 @@ func (g *acquirer) orderOf(c *call) (*order, *fault) {
 	if err != nil {
 		return nil, malformed("id")
 	}
-	return g.owned(c, g.open(id))
+	return g.checkOwner(c, g.open(id))
 }
 
 // orderNamed finds the order of the card calls, whose form must have been asked for.
@@ -52,7 +52,7 @@ func (g *acquirer) orderNamed(c *call) (*order, *fault) {
 	if id == "" {
 		return nil, missing("OrderId")
 	}
-	o, bad := g.owned(c, g.open(g.external[id]))
+	o, bad := g.checkOwner(c, g.open(g.external[id]))
 	switch {
 	case bad != nil:
 		return nil, bad
@@ -95,7 +95,7 @@ func (g *acquirer) pay(o *order, in cardInput, threeDS bool) {
 	case in.cvv != goodCVV:
 		g.decline(o, "AUTHORIZE_FAILED", "Wrong CVV")
 	case !threeDS || card.Protocol == "":
-		g.take(o, card)
+		g.authorize(o, card)
 	case card.Protocol == "1.0.2" || card.ARes == "C" || card.Soft():
 		o.set(preAuthorized)
 	default:
@@ -116,7 +116,8 @@ func (g *acquirer) authenticate3DS(o *order, card issuer.Card) {
 		ind = "U"
 	}
 	ares, err := g.env.Issuer.Authenticate(issuer.AReq{
-		ServerTransID: o.TransID, CompInd: ind, NotificationURL: g.returnURL(o), Browser: o.Browser, Amount: o.Amount, Currency: o.Currency,
+		ServerTransID: o.TransID, CompInd: ind, NotificationURL: g.returnURL(o), Browser: o.Browser, Amount: o.Amount,
+		Currency: o.Currency,
 	})
 	switch {
 	case err != nil:
@@ -163,7 +164,7 @@ func (g *acquirer) verdict(o *order, transStatus, eci string) {
 	case !there:
 		g.decline(o, "AUTHORIZE_FAILED", "Card is not one of the test cards")
 	case slices.Contains([]string{"Y", "A", "I"}, transStatus):
-		g.take(o, card)
+		g.authorize(o, card)
 	case transStatus == "N", transStatus == "R":
 		g.decline(o, "AUTHORIZE_FAILED", "3-D Secure authentication failed")
 	default:
@@ -171,8 +172,8 @@ func (g *acquirer) verdict(o *order, transStatus, eci string) {
 	}
 }
 
-// take asks the bank for the money. It is the only place that takes any from a card, and only once for an order.
-func (g *acquirer) take(o *order, card issuer.Card) {
+// authorize asks the bank for the money. It is the only place that takes any from a card, and only once for an order.
+func (g *acquirer) authorize(o *order, card issuer.Card) {
 	if o.Charges > 0 {
 		return
 	}
@@ -203,7 +204,7 @@ func (g *acquirer) chargeHold(o *order) {
 		o.ErrCode, o.ErrText = "CHARGE_FAILED", "Charge was declined"
 		o.set(chargeDeclined)
 	case a.Processing > 0:
-		o.later(chargeProgress, charged, a.Processing-1)
+		o.settleAfter(chargeProgress, charged, a.Processing-1)
 	default:
 		g.settle(o, charged)
 	}
@@ -235,7 +236,7 @@ func (g *acquirer) finish3DS(o *order, paRes string) {
 	g.saveQuietly(o)
 }
 
-// decoupledResult is the bank's word on an authentication that needs no browser.
+// decoupledResult is the bank's decision on an authentication without a browser.
 func (g *acquirer) decoupledResult(trans string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

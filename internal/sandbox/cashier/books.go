@@ -43,8 +43,8 @@ func (g *books) now() time.Time { return g.env.Now() }
 
 func (g *books) url(path string) string { return g.env.BaseURL + "/" + gatewayName + path }
 
-// kept is told of every new state of an order.
-func (g *books) kept(_, o *order) {
+// onSave is called with every new state of an order.
+func (g *books) onSave(_, o *order) {
 	g.external[o.External], g.lastID = o.ID, max(g.lastID, o.ID)
 	for key, index := range map[string]map[string]int64{o.QRC: g.qrs, o.SberToken: g.sber, o.TransID: g.trans, o.Token: g.tokens} {
 		if key != "" {
@@ -56,7 +56,8 @@ func (g *books) kept(_, o *order) {
 	}
 	e := ledger.Entry{
 		Gateway: gatewayName, Reference: o.Number, GatewayOrderID: o.key(), Amount: o.Amount, Currency: o.Currency,
-		Authorized: o.sent(o.Held), Captured: o.sent(o.Captured + o.PaidOut), Refunded: o.sent(o.Refunded), Charges: o.Charges,
+		Authorized: o.inSentUnit(o.Held), Captured: o.inSentUnit(o.Captured + o.PaidOut), Refunded: o.inSentUnit(o.Refunded),
+		Charges: o.Charges,
 	}
 	if o.ByOrder {
 		e.Amount, e.Currency = o.OrderAmount, o.OrderCur
@@ -94,8 +95,8 @@ func (g *books) saveQuietly(o *order) {
 	}
 }
 
-// looked is a read of the order: an operation in progress comes a step nearer its end.
-func (g *books) looked(o *order) {
+// countRead counts a read of the order: an operation in progress ends after a number of them.
+func (g *books) countRead(o *order) {
 	if o.Next == "" {
 		return
 	}
@@ -136,7 +137,7 @@ func (g *books) loginOf(c *call) string {
 	return ""
 }
 
-func (g *books) owned(c *call, o *order) (*order, *fault) {
+func (g *books) checkOwner(c *call, o *order) (*order, *fault) {
 	if o == nil || c.acc != nil && o.Account != c.acc.Login {
 		return nil, errNoOrder
 	}

@@ -36,7 +36,8 @@ func (g *books) notify(o *order, raw []byte) {
 		header["Payment-Sign"] = signature
 	}
 	err := g.env.Callbacks.Send(sim.Callback{
-		Gateway: gatewayName, Reference: o.Number, Method: http.MethodPost, URL: o.CallbackURL, Header: header, Body: raw, OK: http.StatusOK,
+		Gateway: gatewayName, Reference: o.Number, Method: http.MethodPost, URL: o.CallbackURL, Header: header, Body: raw,
+		OK:    http.StatusOK,
 		Retry: []time.Duration{5 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute},
 	})
 	if err != nil {

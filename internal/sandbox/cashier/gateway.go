@@ -62,7 +62,7 @@ var demoCardKey []byte
 // DemoTSP is the demo account's shop number.
 const DemoTSP = 483
 
-// DemoAccount is the account of a sandbox that was configured by nobody. Its keys are published with the source and
+// DemoAccount is the account of a sandbox without configuration. Its keys are published with the source and
 // protect nothing.
 func DemoAccount() Account {
 	return Account{
@@ -110,7 +110,7 @@ func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	g.clear()
 	var err error
 	if g.orders, err = (sim.Kind[int64, order]{
-		Bucket: ordersBucket, ID: func(o *order) int64 { return o.ID }, Clone: (*order).clone, Kept: g.kept,
+		Bucket: ordersBucket, ID: func(o *order) int64 { return o.ID }, Clone: (*order).clone, Kept: g.onSave,
 	}).Load(env); err != nil {
 		return nil, err
 	}
@@ -140,8 +140,8 @@ func (g *Gateway) Reset() {
 	g.clear()
 }
 
-// later begins an operation that takes a number of reads.
-func (o *order) later(now, then string, reads int) {
+// settleAfter begins an operation that takes a number of reads.
+func (o *order) settleAfter(now, then string, reads int) {
 	o.Next, o.Polls = then, reads
 	o.set(now)
 }
@@ -311,7 +311,8 @@ func (g *Gateway) login(c *call) (reply, *fault) {
 		if a.UnixExpiry {
 			expires, refresh = until.Unix(), until.Add(24*time.Hour).Unix()
 		}
-		return ok(body{}.With("success", true).With("description", "login success").With("accessToken", token).With("expiresAccess", expires).
+		return ok(body{}.With("success", true).With("description", "login success").With("accessToken", token).
+			With("expiresAccess", expires).
 			With("refreshToken", fresh).With("expiresRefresh", refresh)), nil
 	}
 	return reply{}, errLogin

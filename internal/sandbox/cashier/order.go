@@ -120,11 +120,12 @@ func (o *order) set(status string) {
 
 // unpaid tells whether the order still waits for the customer.
 func (o *order) unpaid() bool {
-	return slices.Contains([]string{created, qrProgress, qrCreated, preAuthorized}, o.Status) || o.Status == inProcess && o.SberToken != ""
+	return slices.Contains([]string{created, qrProgress, qrCreated, preAuthorized}, o.Status) ||
+		o.Status == inProcess && o.SberToken != ""
 }
 
-// sent turns a sum into the unit of the field that the merchant sent.
-func (o *order) sent(sum int64) int64 {
+// inSentUnit turns a sum into the unit of the field that the merchant sent.
+func (o *order) inSentUnit(sum int64) int64 {
 	switch {
 	case !o.ByOrder:
 		return sum
@@ -136,8 +137,10 @@ func (o *order) sent(sum int64) int64 {
 
 // view is the order as the cashier layer shows it.
 func (o *order) view() body {
-	b := body{}.With("id", o.ID).Opt("merchantOrderId", o.Number).With("externalOrderId", o.External).With("type", o.Type).With("tspId", o.TSP).
-		With("orderAmount", o.OrderAmount).With("orderCurrency", o.OrderCur).With("paymentAmount", o.Amount).With("paymentCurrency", o.Currency).
+	b := body{}.With("id", o.ID).Opt("merchantOrderId", o.Number).With("externalOrderId", o.External).With("type", o.Type).
+		With("tspId", o.TSP).
+		With("orderAmount", o.OrderAmount).With("orderCurrency", o.OrderCur).With("paymentAmount", o.Amount).
+		With("paymentCurrency", o.Currency).
 		With("status", o.Status).Opt("description", o.Description).With("createdAt", o.Created.UTC().Format(time.RFC3339))
 	if o.Refunded > 0 {
 		b = b.With("refundedAmount", o.Refunded)
@@ -159,7 +162,8 @@ func (o *order) answer() body {
 
 // payment is the order as the PaymentAPI layer shows it.
 func (o *order) payment() body {
-	return body{}.With("OrderId", o.External).Opt("MerchantOrderId", o.Number).With("Amount", o.Amount).With("Currency", o.Currency).With("Status", o.Status)
+	return body{}.With("OrderId", o.External).Opt("MerchantOrderId", o.Number).With("Amount", o.Amount).
+		With("Currency", o.Currency).With("Status", o.Status)
 }
 
 // paymentAnswer is the answer of authorize, charge and void.

@@ -55,8 +55,10 @@ func (g *Gateway) create(c *call) (reply, *fault) {
 	}
 	now := g.now()
 	o := &order{
-		ID: g.lastID + 1, External: g.env.UUID(), Account: c.acc.Login, TSP: tsp, Number: number, Type: kind, ByOrder: byOrder, OrderCur: currency,
-		Currency: paymentCurrency, Description: in.text("description"), CallbackURL: callback, Created: now, Expires: now.Add(c.acc.OrderLife),
+		ID: g.lastID + 1, External: g.env.UUID(), Account: c.acc.Login, TSP: tsp, Number: number, Type: kind, ByOrder: byOrder,
+		OrderCur: currency,
+		Currency: paymentCurrency, Description: in.text("description"), CallbackURL: callback, Created: now,
+		Expires: now.Add(c.acc.OrderLife),
 	}
 	if byOrder {
 		if o.OrderAmount, bad = in.number("orderAmount"); bad != nil {
@@ -86,7 +88,7 @@ func (g *Gateway) read(c *call) (reply, *fault) {
 	if bad != nil {
 		return reply{}, bad
 	}
-	g.looked(o)
+	g.countRead(o)
 	return ok(o.answer()), nil
 }
 

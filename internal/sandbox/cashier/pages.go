@@ -88,7 +88,8 @@ func (g *Gateway) hostedPage(w http.ResponseWriter, r *http.Request) {
 	if o.Status == created && value(in, "number") != "" && r.Method == http.MethodPost {
 		month, year, _ := strings.Cut(value(in, "expiry"), "/")
 		card := input{}
-		for name, v := range map[string]string{"Pan": value(in, "number"), "ExpMonth": strings.TrimSpace(month), "ExpYear": strings.TrimSpace(year), "Cvv": value(in, "cvc")} {
+		for name, v := range map[string]string{"Pan": value(in, "number"), "ExpMonth": strings.TrimSpace(month),
+			"ExpYear": strings.TrimSpace(year), "Cvv": value(in, "cvc")} {
 			card[name] = quote(v)
 		}
 		got, bad := readCard(card)
@@ -100,31 +101,35 @@ func (g *Gateway) hostedPage(w http.ResponseWriter, r *http.Request) {
 			g.saveQuietly(o)
 		}
 	}
-	g.onward(w, r, o, text)
+	g.showCurrentPage(w, r, o, text)
 }
 
-// onward is the page that is true for a shopper at the gateway.
-func (g *Gateway) onward(w http.ResponseWriter, r *http.Request, o *order, text string) {
+// showCurrentPage answers with the page of the order as it stands now.
+func (g *Gateway) showCurrentPage(w http.ResponseWriter, r *http.Request, o *order, text string) {
 	if o.Status == preAuthorized && o.CReq == "" && o.PaReq == "" {
 		if bad := g.begin3DS(o); bad != nil {
-			show(w, http.StatusInternalServerError, view{Title: "Please try again", Text: "Something went wrong. Please reload this page."})
+			show(w, http.StatusInternalServerError,
+				view{Title: "Please try again", Text: "Something went wrong. Please reload this page."})
 			return
 		}
 	}
 	to := o.FailURL
 	switch o.Status {
 	case created:
-		show(w, http.StatusOK, view{Title: "Payment by card", Text: strings.TrimSpace(amount.Format(o.Amount, o.Currency) + " " + text), Back: o.FailURL, Forms: []pageForm{{
-			Action: g.url("/form/" + o.External), Button: "Pay",
-			Fields: []field{{"number", "", "Card number", "cc-number"}, {"expiry", "", "Expiry (MM/YY)", "cc-exp"}, {"cvc", "", "CVC", "cc-csc"}, {"name", "", "Name on card", "cc-name"}},
-		}}})
+		show(w, http.StatusOK, view{Title: "Payment by card",
+			Text: strings.TrimSpace(amount.Format(o.Amount, o.Currency) + " " + text), Back: o.FailURL, Forms: []pageForm{{
+				Action: g.url("/form/" + o.External), Button: "Pay",
+				Fields: []field{{"number", "", "Card number", "cc-number"}, {"expiry", "", "Expiry (MM/YY)", "cc-exp"},
+					{"cvc", "", "CVC", "cc-csc"}, {"name", "", "Name on card", "cc-name"}},
+			}}})
 		return
 	case preAuthorized:
 		v := view{Title: "Redirecting to your bank", Auto: true, Forms: []pageForm{{Action: o.ACSURL, Button: "Continue"}}}
 		if o.CReq != "" {
 			v.Forms[0].Fields = []field{{Name: "creq", Value: o.CReq}}
 		} else {
-			v.Forms[0].Fields = []field{{Name: "PaReq", Value: o.PaReq}, {Name: "TermUrl", Value: g.returnURL(o)}, {Name: "MD", Value: o.key()}}
+			v.Forms[0].Fields = []field{{Name: "PaReq", Value: o.PaReq}, {Name: "TermUrl", Value: g.returnURL(o)},
+				{Name: "MD", Value: o.key()}}
 		}
 		show(w, http.StatusOK, v)
 		return
@@ -161,7 +166,7 @@ func (g *Gateway) acsReturn(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, to, http.StatusSeeOther)
 		return
 	}
-	g.onward(w, r, o, "")
+	g.showCurrentPage(w, r, o, "")
 }
 
 // payQRPage stands for the bank's app: GET shows what is to be paid, POST pays it, or declines it with result=declined.

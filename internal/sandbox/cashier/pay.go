@@ -164,7 +164,7 @@ func (g *Gateway) void(c *call) (reply, *fault) {
 		o.ErrCode, o.ErrText = "VOID_FAILED", "Void was declined"
 		o.set(voidDeclined)
 	case a.Processing > 0:
-		o.later(voidProgress, voided, a.Processing-1)
+		o.settleAfter(voidProgress, voided, a.Processing-1)
 	default:
 		o.set(voided)
 	}

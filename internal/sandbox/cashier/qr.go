@@ -107,7 +107,7 @@ func (g *Gateway) payoutIPS(c *call) (reply, *fault) {
 	if phone == "79000000000" {
 		g.decline(o, "RECIPIENT_NOT_FOUND", "Recipient is not found")
 	} else {
-		o.later(payoutProgress, paid, g.accountOf(o).Processing)
+		o.settleAfter(payoutProgress, paid, g.accountOf(o).Processing)
 	}
 	c.o = o
 	return ok(o.answer()), nil
@@ -131,7 +131,7 @@ func (g *Gateway) payoutCard(c *call) (reply, *fault) {
 		then = declined
 		o.ErrCode, o.ErrText = "PAYOUT_FAILED", "The recipient's bank refused"
 	}
-	o.later(inProcess, then, g.accountOf(o).Processing)
+	o.settleAfter(inProcess, then, g.accountOf(o).Processing)
 	c.o = o
 	return ok(o.answer()), nil
 }

@@ -51,7 +51,8 @@ var (
 // refusal is the fault in the shape of the layer that the call belongs to.
 func refusal(payment bool, f *fault) reply {
 	if payment && f.status != http.StatusUnauthorized {
-		return reply{http.StatusOK, body{}.With("Response", body{}.With("Success", false).With("ErrCode", f.code).With("ErrMessage", f.text))}
+		return reply{http.StatusOK, body{}.With("Response", body{}.With("Success", false).With("ErrCode", f.code).
+			With("ErrMessage", f.text))}
 	}
 	return reply{f.status, body{}.With("success", false).With("description", f.text)}
 }

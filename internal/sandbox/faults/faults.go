@@ -20,13 +20,16 @@ type Fault struct {
 	Skip  int    `json:"skip,omitempty"`  // let so many matching calls through first
 	// When is "before" (the simulator never sees the call) or "after" (handled and recorded, then the answer is spoilt).
 	// Empty means after for cut, set and slow, before for the others.
-	When        string            `json:"when,omitempty"`
-	Do          string            `json:"do"`                     // close cut hang slow status body huge set; for callbacks twice late drop
-	HoldMS      int               `json:"hold_ms,omitempty"`      // hang, slow, late; real milliseconds (late: by the sandbox's clock)
-	Status      int               `json:"status,omitempty"`       // status
-	Body        string            `json:"body,omitempty"`         // status, body
-	ContentType string            `json:"content_type,omitempty"` // status, body
-	Set         map[string]string `json:"set,omitempty"`          // set: field to value; dots reach into JSON objects; "" removes the field
+	When string `json:"when,omitempty"`
+	// close cut hang slow status body huge set; for callbacks twice late drop
+	Do string `json:"do"`
+	// hang, slow, late; real milliseconds (late: by the sandbox's clock)
+	HoldMS      int    `json:"hold_ms,omitempty"`
+	Status      int    `json:"status,omitempty"`       // status
+	Body        string `json:"body,omitempty"`         // status, body
+	ContentType string `json:"content_type,omitempty"` // status, body
+	// set: field to value; dots reach into JSON objects; "" removes the field
+	Set map[string]string `json:"set,omitempty"`
 }
 
 // MaxHold is the longest time that a fault may hold a call.

@@ -161,7 +161,7 @@ func TestHoldingEndsWhenTheCallerIsGone(t *testing.T) {
 	} // the server's Close at the end of the test waits for the handler: a hold that goes on would hang it
 }
 
-func TestFaultsThatMakeNoSenseAreRefused(t *testing.T) {
+func TestContradictoryFaultsAreRefused(t *testing.T) {
 	s := New(time.Now)
 	for _, f := range []Fault{
 		{}, {Do: "explode"}, {Do: "cut", When: "before"}, {Do: "set"}, {Do: "status"}, {Do: "close", When: "later"}, {Do: "close", Times: -2},
@@ -241,7 +241,7 @@ func TestFaultsAreSetListedAndClearedOverHTTP(t *testing.T) {
 	}
 }
 
-func TestTheBanksPagesAreHitOnlyByName(t *testing.T) {
+func TestFaultsReachTheBanksPagesOnlyIfNamed(t *testing.T) {
 	s := New(time.Now)
 	acs := s.Wrap("acs", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
 	status := func() int {

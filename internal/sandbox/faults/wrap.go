@@ -117,12 +117,13 @@ func (s *Script) Wrap(gateway string, next http.Handler) http.Handler {
 				panic(http.ErrAbortHandler)
 			}
 		case "status", "body":
-			a = spoilt(f)
+			a = faultAnswer(f)
 		case "huge":
-			a = spoilt(Fault{Status: http.StatusOK, ContentType: a.header.Get("Content-Type"), Body: strings.Repeat("0123456789abcdef", 10<<20/16)})
+			a = faultAnswer(Fault{Status: http.StatusOK, ContentType: a.header.Get("Content-Type"),
+				Body: strings.Repeat("0123456789abcdef", 10<<20/16)})
 		case "set":
 			a.header.Del("Content-Length")
-			set(a, f.Set)
+			setFields(a, f.Set)
 		}
 		maps.Copy(w.Header(), a.header)
 		w.Header().Set("Content-Length", fmt.Sprint(a.body.Len()))
@@ -139,7 +140,7 @@ func (s *Script) Wrap(gateway string, next http.Handler) http.Handler {
 	})
 }
 
-func spoilt(f Fault) *answer {
+func faultAnswer(f Fault) *answer {
 	a := &answer{header: http.Header{}, status: http.StatusOK}
 	if f.Do == "status" {
 		a.status = f.Status
@@ -165,8 +166,8 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// set changes fields of a JSON object, or of a form-encoded answer, which otherwise stays byte for byte.
-func set(a *answer, fields map[string]string) {
+// setFields changes fields of a JSON object, or of a form-encoded answer, which otherwise stays byte for byte.
+func setFields(a *answer, fields map[string]string) {
 	body := a.body.Bytes()
 	var object map[string]json.RawMessage
 	var out []byte

@@ -112,8 +112,10 @@ func aliases() []Card {
 	var out []Card
 	for _, k := range kinds {
 		out = append(out,
-			Card{PAN: "400000000000" + k.v210, Protocol: "2.1.0", Method: "ok", ARes: k.ares, Challenge: k.challenge, Alias: true, Title: "Cardinal 2.1.0: " + k.title},
-			Card{PAN: "400000000000" + k.v220, Protocol: "2.2.0", Method: "ok", ARes: k.ares, Challenge: k.challenge, Alias: true, Title: "Cardinal 2.2.0: " + k.title})
+			Card{PAN: "400000000000" + k.v210, Protocol: "2.1.0", Method: "ok", ARes: k.ares, Challenge: k.challenge, Alias: true,
+				Title: "Cardinal 2.1.0: " + k.title},
+			Card{PAN: "400000000000" + k.v220, Protocol: "2.2.0", Method: "ok", ARes: k.ares, Challenge: k.challenge, Alias: true,
+				Title: "Cardinal 2.2.0: " + k.title})
 	}
 	return out
 }

@@ -114,7 +114,8 @@ func (m creq) check() *fault {
 	for _, e := range []struct {
 		name string
 		rule *regexp.Regexp
-	}{{"messageVersion", versionRule}, {"threeDSServerTransID", uuidRule}, {"acsTransID", uuidRule}, {"challengeWindowSize", windowSize}} {
+	}{{"messageVersion", versionRule}, {"threeDSServerTransID", uuidRule}, {"acsTransID", uuidRule},
+		{"challengeWindowSize", windowSize}} {
 		if _, there := m.names[e.name]; !there {
 			return missing(e.name)
 		}

@@ -79,7 +79,8 @@ func (i *Issuer) Begin(c Card, mandate bool) (Auth, error) {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	t := &transaction{Version: c.Protocol, Method: c.Method, Status: c.ARes, Challenge: c.Challenge, Last4: c.PAN[len(c.PAN)-4:], Begun: i.o.Now()}
+	t := &transaction{Version: c.Protocol, Method: c.Method, Status: c.ARes, Challenge: c.Challenge, Last4: c.PAN[len(c.PAN)-4:],
+		Begun: i.o.Now()}
 	if mandate {
 		t.Status = "C"
 	}
@@ -182,7 +183,8 @@ func (i *Issuer) Authenticate(a AReq) (ARes, error) {
 	next.NotificationURL, next.CompInd, next.Amount, next.Currency = a.NotificationURL, a.CompInd, a.Amount, a.Currency
 	next.Answer, next.AnsweredAt = &res, i.o.Now()
 	if res.TransStatus != "C" && res.TransStatus != "D" {
-		next.Result = Result{TransStatus: res.TransStatus, TransStatusReason: res.TransStatusReason, ECI: res.ECI, AuthenticationValue: res.AuthenticationValue, Done: true}
+		next.Result = Result{TransStatus: res.TransStatus, TransStatusReason: res.TransStatusReason, ECI: res.ECI,
+			AuthenticationValue: res.AuthenticationValue, Done: true}
 	}
 	if err := i.keep(&next); err != nil {
 		return ARes{}, err
@@ -201,7 +203,7 @@ func (i *Issuer) answer(t *transaction, a AReq) (ARes, error) {
 	switch t.Status {
 	case "Y", "A":
 		res.ECI = map[string]string{"Y": "05", "A": "06"}[t.Status]
-		res.AuthenticationValue, err = i.proof()
+		res.AuthenticationValue, err = i.authenticationValue()
 	case "N":
 		res.TransStatusReason, res.ECI = "01", "07"
 	case "R":
@@ -243,7 +245,7 @@ func (i *Issuer) Result(serverTransID string) (Result, error) {
 	r := t.Result
 	i.mu.Unlock()
 	if fresh {
-		i.tell(t)
+		i.notifySubscribers(t)
 	}
 	return r, err
 }
@@ -281,7 +283,7 @@ func (i *Issuer) Sweep() {
 	}
 	i.mu.Unlock()
 	for _, t := range fresh {
-		i.tell(t)
+		i.notifySubscribers(t)
 	}
 }
 

@@ -32,7 +32,8 @@ func (i *Issuer) Handler() http.Handler {
 		w.Header().Set("Cache-Control", "max-age=300")
 		http.ServeFileFS(w, r, files, "pages/acs.css")
 	})
-	for path, h := range map[string]http.HandlerFunc{"/acs/method": i.serveMethod, "/acs/challenge": i.serveChallenge, "/acs/pareq": i.servePaReq} {
+	for path, h := range map[string]http.HandlerFunc{"/acs/method": i.serveMethod, "/acs/challenge": i.serveChallenge,
+		"/acs/pareq": i.servePaReq} {
 		mux.HandleFunc("POST "+path, h)
 		mux.HandleFunc("GET "+path, i.serveNotAForm)
 	}
@@ -61,8 +62,9 @@ func (i *Issuer) render(w http.ResponseWriter, status int, page string, v view) 
 		return
 	}
 	h := w.Header()
-	// No form-action: it would also be applied to the redirects that follow the post. No frame-ancestors: an ACS must allow framing.
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src data:; script-src 'nonce-"+v.Nonce+"'; connect-src 'self'; frame-src http: https:; base-uri 'none'")
+	// No form-action: it would apply to the redirects after the post too. No frame-ancestors: an ACS must allow framing.
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src data:; script-src 'nonce-"+v.Nonce+
+		"'; connect-src 'self'; frame-src http: https:; base-uri 'none'")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -70,7 +72,7 @@ func (i *Issuer) render(w http.ResponseWriter, status int, page string, v view) 
 	_, _ = w.Write([]byte(b.String()))
 }
 
-func (i *Issuer) say(w http.ResponseWriter, status int, title, text, detail string) {
+func (i *Issuer) message(w http.ResponseWriter, status int, title, text, detail string) {
 	i.render(w, status, "message.html", view{Title: title, Text: text, Detail: detail})
 }
 
@@ -105,13 +107,15 @@ func form(method, action, target, button string, fields ...[2]string) template.H
 	return template.HTML(b.String())
 }
 
-// twice writes the same form into a hidden frame and, behind it, for the page itself.
-func twice(method, action, button string, fields ...[2]string) template.HTML {
-	return `<iframe name="first" title="First copy" hidden></iframe>` + form(method, action, "first", button+" (first copy)", fields...) + form(method, action, "", button, fields...)
+// doubleForm writes the same form into a hidden frame and, behind it, for the page itself.
+func doubleForm(method, action, button string, fields ...[2]string) template.HTML {
+	return `<iframe name="first" title="First copy" hidden></iframe>` +
+		form(method, action, "first", button+" (first copy)", fields...) +
+		form(method, action, "", button, fields...)
 }
 
-// posted reads a form the way a bank does: a post of form fields, nothing from the query.
-func posted(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+// postForm reads a form the way a bank does: a post of form fields, nothing from the query.
+func postForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
 		if err := r.ParseMultipartForm(maxForm); err != nil {
@@ -125,26 +129,27 @@ func posted(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 
 func (i *Issuer) serveNotAForm(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Allow", "POST")
-	i.say(w, http.StatusMethodNotAllowed, "Nothing to see here", "This address only takes the forms that a shop's payment page posts.", "")
+	i.message(w, http.StatusMethodNotAllowed, "Nothing to see here",
+		"This address only takes the forms that a shop's payment page posts.", "")
 }
 
 // serveMethod is the 3DS Method page, made to run in a hidden frame.
 func (i *Issuer) serveMethod(w http.ResponseWriter, r *http.Request) {
-	in, err := posted(w, r)
+	in, err := postForm(w, r)
 	raw, ok := decode64(in.Get("threeDSMethodData"))
 	names, f := object(raw)
 	var id, notify string
 	_ = json.Unmarshal(names["threeDSServerTransID"], &id)
 	_ = json.Unmarshal(names["threeDSMethodNotificationURL"], &notify)
 	if err != nil || !ok || f != nil || !webAddress(notify) || len(notify) > 256 {
-		i.say(w, http.StatusBadRequest, "3DS Method", "threeDSMethodData cannot be read.", "")
+		i.message(w, http.StatusBadRequest, "3DS Method", "threeDSMethodData cannot be read.", "")
 		return
 	}
 	i.mu.Lock()
 	t := i.emv[id]
 	if t == nil || t.ServerID != id {
 		i.mu.Unlock()
-		i.say(w, http.StatusBadRequest, "3DS Method", "threeDSServerTransID is not known.", "")
+		i.message(w, http.StatusBadRequest, "3DS Method", "threeDSServerTransID is not known.", "")
 		return
 	}
 	kind := t.Method
@@ -157,7 +162,7 @@ func (i *Issuer) serveMethod(w http.ResponseWriter, r *http.Request) {
 	}
 	i.mu.Unlock()
 	if err != nil {
-		i.broken(w)
+		i.internalError(w)
 		return
 	}
 	data, _ := json.Marshal(map[string]string{"threeDSServerTransID": id})
@@ -165,7 +170,7 @@ func (i *Issuer) serveMethod(w http.ResponseWriter, r *http.Request) {
 	v := view{Title: "3DS Method", Submit: true}
 	switch kind {
 	case "silent", "none":
-		i.say(w, http.StatusOK, "3DS Method", "This card's bank never answers the Method.", "")
+		i.message(w, http.StatusOK, "3DS Method", "This card's bank never answers the Method.", "")
 		return
 	case "late":
 		t := time.NewTimer(i.o.LateMethod)
@@ -180,20 +185,20 @@ func (i *Issuer) serveMethod(w http.ResponseWriter, r *http.Request) {
 	}
 	v.Forms = form("post", notify, "", "Continue", field)
 	if kind == "twice" {
-		v.Forms = twice("post", notify, "Continue", field)
+		v.Forms = doubleForm("post", notify, "Continue", field)
 	}
 	i.render(w, http.StatusOK, "return.html", v)
 }
 
-func (i *Issuer) broken(w http.ResponseWriter) {
-	i.say(w, http.StatusInternalServerError, "The bank is out of order", "The sandbox could not write its journal.", "")
+func (i *Issuer) internalError(w http.ResponseWriter) {
+	i.message(w, http.StatusInternalServerError, "The bank is out of order", "The sandbox could not write its journal.", "")
 }
 
 // serveChallenge takes the CReq.
 func (i *Issuer) serveChallenge(w http.ResponseWriter, r *http.Request) {
-	in, err := posted(w, r)
+	in, err := postForm(w, r)
 	if err != nil {
-		i.say(w, http.StatusBadRequest, "Bad form", "The form could not be read.", err.Error())
+		i.message(w, http.StatusBadRequest, "Bad form", "The form could not be read.", err.Error())
 		return
 	}
 	if !in.Has("creq") {
@@ -255,33 +260,36 @@ func (i *Issuer) serveChallenge(w http.ResponseWriter, r *http.Request) {
 	now := *t
 	i.mu.Unlock()
 	if fresh {
-		i.tell(t)
+		i.notifySubscribers(t)
 	}
 	switch {
 	case err != nil:
-		i.broken(w)
+		i.internalError(w)
 	case f != nil:
 		i.refuse(w, &now, f, in)
 	default:
-		i.show(w, t, "")
+		i.showChallenge(w, t, "")
 	}
 }
 
 // refuse posts an Erro to the notification URL when it is known, and shows it otherwise.
 func (i *Issuer) refuse(w http.ResponseWriter, t *transaction, f *fault, in url.Values) {
 	if t == nil {
-		i.say(w, http.StatusBadRequest, "The bank cannot read this request", "Error "+f.code+": "+f.description+".", string(erroJSON(nil, f.code, f.description, f.detail)))
+		i.message(w, http.StatusBadRequest, "The bank cannot read this request", "Error "+f.code+": "+f.description+".",
+			string(erroJSON(nil, f.code, f.description, f.detail)))
 		return
 	}
 	fields := [][2]string{{"erro", t.erro(f.code, f.description, f.detail)}}
 	if in.Has("threeDSSessionData") {
 		fields = append(fields, [2]string{"threeDSSessionData", in.Get("threeDSSessionData")})
 	}
-	i.render(w, http.StatusOK, "return.html", view{Title: "Back to the shop", Text: "Error " + f.code + ": " + f.description + ".", Submit: true, Forms: form("post", t.NotificationURL, "", "Continue", fields...)})
+	i.render(w, http.StatusOK, "return.html",
+		view{Title: "Back to the shop", Text: "Error " + f.code + ": " + f.description + ".", Submit: true,
+			Forms: form("post", t.NotificationURL, "", "Continue", fields...)})
 }
 
-// show answers with the page that is true for the challenge now, deciding it first where the card decides by itself.
-func (i *Issuer) show(w http.ResponseWriter, t *transaction, wrong string) {
+// showChallenge answers with the page of the challenge as it stands now, deciding it first where the card decides by itself.
+func (i *Issuer) showChallenge(w http.ResponseWriter, t *transaction, wrong string) {
 	i.mu.Lock()
 	var err error
 	fresh := false
@@ -291,10 +299,10 @@ func (i *Issuer) show(w http.ResponseWriter, t *transaction, wrong string) {
 	now := *t
 	i.mu.Unlock()
 	if fresh {
-		i.tell(t)
+		i.notifySubscribers(t)
 	}
 	if err != nil {
-		i.broken(w)
+		i.internalError(w)
 		return
 	}
 	if now.told != nil {
@@ -302,23 +310,26 @@ func (i *Issuer) show(w http.ResponseWriter, t *transaction, wrong string) {
 	}
 	switch {
 	case now.Out != "":
-		i.render(w, http.StatusOK, "return.html", view{Title: "Back to the shop", Text: "Sandbox Bank sends you back to the shop.", Submit: true, Forms: now.back()})
+		i.render(w, http.StatusOK, "return.html", view{Title: "Back to the shop", Text: "Sandbox Bank sends you back to the shop.",
+			Submit: true, Forms: now.returnForm()})
 	case now.Result.Done, now.Never, now.Challenge == "never":
-		i.say(w, http.StatusOK, "Nothing comes back", "This bank never sends its customers back to the shop. Close the page, or go back by yourself.", "")
+		i.message(w, http.StatusOK, "Nothing comes back",
+			"This bank never sends its customers back to the shop. Close the page, or go back by yourself.", "")
 	default:
-		i.render(w, http.StatusOK, "challenge.html", view{Title: "Confirm your payment", ID: now.ACSID, Card: "•••• " + now.Last4, Amount: amount.Format(now.Amount, now.Currency), Error: wrong})
+		i.render(w, http.StatusOK, "challenge.html", view{Title: "Confirm your payment", ID: now.ACSID, Card: "•••• " + now.Last4,
+			Amount: amount.Format(now.Amount, now.Currency), Error: wrong})
 	}
 }
 
-// back is the form that returns the shopper.
-func (t *transaction) back() template.HTML {
+// returnForm is the form that returns the shopper.
+func (t *transaction) returnForm() template.HTML {
 	fields := [][2]string{{t.Field, t.Out}}
 	if t.SessionData != nil {
 		fields = append(fields, [2]string{"threeDSSessionData", *t.SessionData})
 	}
 	switch t.Challenge {
 	case "twice":
-		return twice("post", t.NotificationURL, "Continue", fields...)
+		return doubleForm("post", t.NotificationURL, "Continue", fields...)
 	case "get":
 		return form("get", t.NotificationURL, "", "Continue", fields...)
 	}
@@ -327,14 +338,14 @@ func (t *transaction) back() template.HTML {
 
 // servePaReq takes the PaReq of 3DS 1.0.2.
 func (i *Issuer) servePaReq(w http.ResponseWriter, r *http.Request) {
-	in, err := posted(w, r)
+	in, err := postForm(w, r)
 	if err != nil {
-		i.say(w, http.StatusBadRequest, "Bad form", "The form could not be read.", err.Error())
+		i.message(w, http.StatusBadRequest, "Bad form", "The form could not be read.", err.Error())
 		return
 	}
 	for _, name := range []string{"PaReq", "TermUrl", "MD"} {
 		if !in.Has(name) || name != "MD" && in.Get(name) == "" {
-			i.say(w, http.StatusBadRequest, "The bank cannot read this request", "Required element missing. "+name, "")
+			i.message(w, http.StatusBadRequest, "The bank cannot read this request", "Required element missing. "+name, "")
 			return
 		}
 	}
@@ -344,12 +355,12 @@ func (i *Issuer) servePaReq(w http.ResponseWriter, r *http.Request) {
 	squeeze := strings.NewReplacer("\r", "", "\n", "")
 	if !ok || a == nil || squeeze.Replace(in.Get("PaReq")) != a.PaReq {
 		i.mu.Unlock()
-		i.say(w, http.StatusBadRequest, "The bank cannot read this request", "PaReq is not one of this bank's cards.", "")
+		i.message(w, http.StatusBadRequest, "The bank cannot read this request", "PaReq is not one of this bank's cards.", "")
 		return
 	}
 	if !webAddress(in.Get("TermUrl")) || len(in.Get("MD")) > 16<<10 {
 		i.mu.Unlock()
-		i.say(w, http.StatusBadRequest, "The bank cannot read this request", "TermUrl or MD is not valid.", "")
+		i.message(w, http.StatusBadRequest, "The bank cannot read this request", "TermUrl or MD is not valid.", "")
 		return
 	}
 	next := *a
@@ -359,7 +370,7 @@ func (i *Issuer) servePaReq(w http.ResponseWriter, r *http.Request) {
 	}
 	i.mu.Unlock()
 	if err != nil {
-		i.broken(w)
+		i.internalError(w)
 		return
 	}
 	i.showLegacy(w, a, "")
@@ -379,20 +390,23 @@ func (i *Issuer) showLegacy(w http.ResponseWriter, a *payerAuth, wrong string) {
 	i.mu.Unlock()
 	switch {
 	case err != nil:
-		i.broken(w)
+		i.internalError(w)
 	case now.Answer.Status != "":
-		i.render(w, http.StatusOK, "return.html", view{Title: "Back to the shop", Text: "Sandbox Bank sends you back to the shop.", Submit: true,
-			Forms: form("post", now.TermURL, "", "Continue", [2]string{"PaRes", now.PaRes}, [2]string{"MD", now.MD})})
+		i.render(w, http.StatusOK, "return.html", view{Title: "Back to the shop", Text: "Sandbox Bank sends you back to the shop.",
+			Submit: true,
+			Forms:  form("post", now.TermURL, "", "Continue", [2]string{"PaRes", now.PaRes}, [2]string{"MD", now.MD})})
 	case now.Challenge == "never":
-		i.say(w, http.StatusOK, "Nothing comes back", "This bank never sends its customers back to the shop. Close the page, or go back by yourself.", "")
+		i.message(w, http.StatusOK, "Nothing comes back",
+			"This bank never sends its customers back to the shop. Close the page, or go back by yourself.", "")
 	default:
-		i.render(w, http.StatusOK, "challenge.html", view{Title: "Confirm your payment", ID: now.ID, Legacy: true, Merchant: now.Purchase.MerchantName,
-			Card: "•••• " + now.Last4, Amount: amount.Format(now.Purchase.Amount, now.Purchase.Currency), Error: wrong})
+		i.render(w, http.StatusOK, "challenge.html", view{Title: "Confirm your payment", ID: now.ID, Legacy: true,
+			Merchant: now.Purchase.MerchantName,
+			Card:     "•••• " + now.Last4, Amount: amount.Format(now.Purchase.Amount, now.Purchase.Currency), Error: wrong})
 	}
 }
 
 func (i *Issuer) unknown(w http.ResponseWriter) {
-	i.say(w, http.StatusNotFound, "No such payment", "The bank does not know this payment.", "")
+	i.message(w, http.StatusNotFound, "No such payment", "The bank does not know this payment.", "")
 }
 
 // serveCurrent shows where a challenge stands: reloading it, or coming back after it was answered elsewhere, is always safe.
@@ -400,7 +414,7 @@ func (i *Issuer) serveCurrent(w http.ResponseWriter, r *http.Request) {
 	t, a := i.find(r.PathValue("id"))
 	switch {
 	case t != nil && i.begun(t):
-		i.show(w, t, "")
+		i.showChallenge(w, t, "")
 	case a != nil && i.opened(a):
 		i.showLegacy(w, a, "")
 	default:
@@ -410,9 +424,9 @@ func (i *Issuer) serveCurrent(w http.ResponseWriter, r *http.Request) {
 
 // serveAnswer takes the manual page's form: a button, or the one-time code.
 func (i *Issuer) serveAnswer(w http.ResponseWriter, r *http.Request) {
-	in, err := posted(w, r)
+	in, err := postForm(w, r)
 	if err != nil {
-		i.say(w, http.StatusBadRequest, "Bad form", "The form could not be read.", err.Error())
+		i.message(w, http.StatusBadRequest, "Bad form", "The form could not be read.", err.Error())
 		return
 	}
 	t, a := i.find(r.PathValue("id"))
@@ -429,15 +443,15 @@ func (i *Issuer) serveAnswer(w http.ResponseWriter, r *http.Request) {
 	}
 	if err == nil && outcome != "" {
 		// A payment that was decided meanwhile stays decided: the page shows how.
-		if err = i.press(t, a, outcome); errors.Is(err, errDecided) || errors.Is(err, errOutcome) {
+		if err = i.decide(t, a, outcome); errors.Is(err, errDecided) || errors.Is(err, errOutcome) {
 			err = nil
 		}
 	}
 	switch {
 	case err != nil:
-		i.broken(w)
+		i.internalError(w)
 	case t != nil:
-		i.show(w, t, wrong)
+		i.showChallenge(w, t, wrong)
 	default:
 		i.showLegacy(w, a, wrong)
 	}
@@ -476,8 +490,8 @@ var (
 	errEarly   = errors.New("the challenge has not begun")
 )
 
-// press decides a challenge that waits for the cardholder. The same decision again is no error.
-func (i *Issuer) press(t *transaction, a *payerAuth, outcome string) error {
+// decide decides a challenge that waits for the cardholder. The same decision again is no error.
+func (i *Issuer) decide(t *transaction, a *payerAuth, outcome string) error {
 	switch outcome {
 	case "pass", "attempt", "fail", "cancel", "unable", "never", "exhausted":
 	case "error":
@@ -527,7 +541,7 @@ func (i *Issuer) press(t *transaction, a *payerAuth, outcome string) error {
 	}
 	i.mu.Unlock()
 	if fresh {
-		i.tell(t)
+		i.notifySubscribers(t)
 	}
 	return err
 }
@@ -539,7 +553,7 @@ func (i *Issuer) servePress(w http.ResponseWriter, r *http.Request) {
 		Outcome string `json:"outcome"`
 	}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
-		v, _ := posted(w, r)
+		v, _ := postForm(w, r)
 		in.Outcome = v.Get("outcome")
 	} else if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<12)).Decode(&in); err != nil {
 		writeJSON(w, http.StatusBadRequest, map[string]string{"error": "want {\"outcome\": …}"})
@@ -550,7 +564,7 @@ func (i *Issuer) servePress(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusNotFound, map[string]string{"error": ErrUnknown.Error()})
 		return
 	}
-	err := i.press(t, a, in.Outcome)
+	err := i.decide(t, a, in.Outcome)
 	switch {
 	case errors.Is(err, errOutcome):
 		writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})

@@ -58,7 +58,8 @@ func New(o Options) (*Issuer, error) {
 	}
 	o.BaseURL = strings.TrimSuffix(o.BaseURL, "/")
 	for d, otherwise := range map[*time.Duration]time.Duration{
-		&o.FirstCReq: 30 * time.Second, &o.Interaction: 10 * time.Minute, &o.Decoupled: 5 * time.Second, &o.LateMethod: 12 * time.Second,
+		&o.FirstCReq: 30 * time.Second, &o.Interaction: 10 * time.Minute, &o.Decoupled: 5 * time.Second,
+		&o.LateMethod: 12 * time.Second,
 	} {
 		if *d == 0 {
 			*d = otherwise

@@ -422,7 +422,7 @@ func TestABadCReqIsAnsweredWithTheRightErro(t *testing.T) {
 	}
 }
 
-func TestACReqOfNobodyIsShownNotPosted(t *testing.T) {
+func TestACReqOfAnUnknownTransactionIsAnsweredOnThePage(t *testing.T) {
 	b := newBank(t)
 	for creq, code := range map[string]string{
 		"%%%": "101", encode("[1]"): "101", encode("{}"): "201",
@@ -496,7 +496,7 @@ func TestTheFirstCReqMustComeWithinThirtySeconds(t *testing.T) {
 	}
 }
 
-func TestTimeLimitsAreToldWithoutAnybodyAsking(t *testing.T) {
+func TestExpiredTransactionsAreReportedWithoutARequest(t *testing.T) {
 	b := newBank(t)
 	var heard []string
 	b.OnResult(func(_ string, r Result) { heard = append(heard, r.TransStatus+r.ChallengeCancel) })
@@ -595,7 +595,7 @@ func TestThreeWrongCodesEndTheChallenge(t *testing.T) {
 	}
 }
 
-func TestPressingFromOutsideMovesTheWaitingPage(t *testing.T) {
+func TestADecisionThroughTheAPIAdvancesTheWaitingPage(t *testing.T) {
 	b := newBank(t)
 	a, res := b.begin("4000019900020720")
 	if code, body := press(b, a.ServerTransID, "pass"); code != 409 {
@@ -624,7 +624,7 @@ func TestPressingFromOutsideMovesTheWaitingPage(t *testing.T) {
 	}
 }
 
-func TestNeverOnTheManualPageSaysThatNothingComesBack(t *testing.T) {
+func TestTheNeverButtonOfTheManualPageSendsNothingBack(t *testing.T) {
 	b := newBank(t)
 	a, res := b.begin("4000019900020720")
 	b.browse(res.ACSURL, url.Values{"creq": {res.CReq}})
@@ -668,7 +668,7 @@ func TestTheSecondRunOfASoftDeclineIsAChallenge(t *testing.T) {
 	}
 }
 
-func TestCardsWithout3DSDoNotBegin(t *testing.T) {
+func TestCardsWithout3DSStartNoAuthentication(t *testing.T) {
 	b := newBank(t)
 	for _, pan := range []string{"4000019900050008", "4000019900040702"} {
 		if _, err := b.Begin(card(t, pan), false); !errors.Is(err, ErrNotEnrolled) {
@@ -911,7 +911,7 @@ func TestAPaResAlteredByOneByteIsRefused(t *testing.T) {
 	}
 }
 
-func TestTheLegacyPageAsksAndKeepsToItsAnswer(t *testing.T) {
+func TestThe3DS1PageReturnsThePaResOfTheChosenOutcome(t *testing.T) {
 	for outcome, status := range map[string]string{"pass": "Y", "attempt": "A", "fail": "N", "unable": "U"} {
 		b := newBank(t)
 		_, paReq, err := b.PaReq(card(t, "4000019900040728"), Purchase{XID: b.NewXID(), MerchantName: "Tea", Amount: 1500, Currency: "JPY", Exponent: 0})
@@ -969,7 +969,7 @@ func TestTheLegacyACSNeedsItsThreeFields(t *testing.T) {
 	}
 }
 
-func TestABombInPaReqIsNotUnpacked(t *testing.T) {
+func TestAnOversizedPaReqIsNotInflated(t *testing.T) {
 	bomb, err := pack(strings.Repeat("<", 16<<20))
 	if err != nil {
 		t.Fatal(err)

@@ -46,7 +46,7 @@ type payerAuth struct {
 func (i *Issuer) NewXID() string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	xid, err := i.proof()
+	xid, err := i.authenticationValue()
 	if err != nil {
 		return ""
 	}
@@ -113,7 +113,8 @@ func (i *Issuer) buildPaReq(a *payerAuth) (string, error) {
 	text := fmt.Sprintf(`<?xml version="1.0" encoding="UTF-8"?>`+
 		`<ThreeDSecure><Message id="%s"><PAReq><version>1.0.2</version>`+
 		`<Merchant><acqBIN>400001</acqBIN><merID>SANDBOX</merID><name>%s</name><country>398</country><url>%s</url></Merchant>`+
-		`<Purchase><xid>%s</xid><date>%s</date><amount>%s</amount><purchAmount>%d</purchAmount><currency>%s</currency><exponent>%d</exponent></Purchase>`+
+		`<Purchase><xid>%s</xid><date>%s</date><amount>%s</amount><purchAmount>%d</purchAmount>`+
+		`<currency>%s</currency><exponent>%d</exponent></Purchase>`+
 		`<CH><acctID>%s</acctID><expiry>%s</expiry></CH></PAReq></Message></ThreeDSecure>`,
 		id, escape(name), escape(i.o.BaseURL), p.XID, a.Begun.UTC().Format(xmlTime),
 		escape(amount.Letters(p.Currency)+" "+amount.Decimal(p.Amount, p.Currency)), p.Amount, amount.Digits(p.Currency), p.Exponent,
@@ -147,7 +148,8 @@ func unpack(value string) (string, bool) {
 	return string(text), err == nil
 }
 
-var legacyStatus = map[string]string{"pass": "Y", "attempt": "A", "fail": "N", "exhausted": "N", "cancel": "N", "unable": "U", "erro": "U", "padded": "Y", "folded": "Y", "twice": "Y", "get": "Y"}
+var legacyStatus = map[string]string{"pass": "Y", "attempt": "A", "fail": "N", "exhausted": "N", "cancel": "N", "unable": "U",
+	"erro": "U", "padded": "Y", "folded": "Y", "twice": "Y", "get": "Y"}
 
 const signatureOpen = "<SignatureValue>"
 

@@ -101,7 +101,7 @@ func (i *records) conclude(t *transaction, outcome string) error {
 	}
 	var err error
 	if r.ECI != "07" {
-		if r.AuthenticationValue, err = i.proof(); err != nil {
+		if r.AuthenticationValue, err = i.authenticationValue(); err != nil {
 			return err
 		}
 	}
@@ -123,8 +123,8 @@ func (i *records) conclude(t *transaction, outcome string) error {
 	return nil
 }
 
-// tell calls the subscribers; no lock is held.
-func (i *records) tell(t *transaction) {
+// notifySubscribers calls the subscribers; no lock is held.
+func (i *records) notifySubscribers(t *transaction) {
 	i.mu.Lock()
 	subs, id, r, told := slices.Clone(i.subs), t.ServerID, t.Result, t.told
 	i.mu.Unlock()
@@ -228,8 +228,8 @@ func (i *records) uuid(version byte) (string, error) {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]), nil
 }
 
-// proof makes an authentication value (CAVV): 20 bytes, 28 characters.
-func (i *records) proof() (string, error) {
+// authenticationValue makes an authentication value (CAVV): 20 bytes, 28 characters.
+func (i *records) authenticationValue() (string, error) {
 	b, err := i.random(20)
 	return base64.StdEncoding.EncodeToString(b), err
 }
@@ -249,7 +249,7 @@ func (i *records) concludeLegacy(a *payerAuth, outcome string) error {
 	next.Answer = PaRes{XID: a.Purchase.XID, Status: status}
 	pan, tx := strings.Repeat("0", 16), ""
 	if status == "Y" || status == "A" {
-		cavv, err := i.proof()
+		cavv, err := i.authenticationValue()
 		if err != nil {
 			return err
 		}
@@ -264,7 +264,8 @@ func (i *records) concludeLegacy(a *payerAuth, outcome string) error {
 		`<Merchant><acqBIN>400001</acqBIN><merID>SANDBOX</merID></Merchant>`+
 		`<Purchase><xid>%s</xid><date>%s</date><purchAmount>%d</purchAmount><currency>%s</currency><exponent>%d</exponent></Purchase>`+
 		`<pan>%s</pan><TX><time>%s</time><status>%s</status>%s</TX></PARes>`+
-		`<Signature xmlns="urn:sandbox-bank:signature"><SignatureMethod>HMAC-SHA256</SignatureMethod><SignatureValue></SignatureValue></Signature></Message></ThreeDSecure>`,
+		`<Signature xmlns="urn:sandbox-bank:signature"><SignatureMethod>HMAC-SHA256</SignatureMethod>`+
+		`<SignatureValue></SignatureValue></Signature></Message></ThreeDSecure>`,
 		id, id, p.XID, a.Begun.UTC().Format(xmlTime), p.Amount, amount.Digits(p.Currency), p.Exponent,
 		pan, i.o.Now().UTC().Format(xmlTime), status, tx)
 	// The signature covers the whole message, with its own value left out.

@@ -40,7 +40,7 @@ func all(t *testing.T, j *Journal, bucket string) []string {
 	return out
 }
 
-func TestWhatWasPutIsThereAfterAKill(t *testing.T) {
+func TestEntriesSurviveAKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "deep", "journal")
 	j := open(t, path) // never closed before the next open, as after kill -9
 	put(t, j, "orders", "b", 1)
@@ -85,7 +85,7 @@ func TestATornLastLineIsDroppedAndTheRestKept(t *testing.T) {
 	}
 }
 
-func TestDamageInTheMiddleIsAnError(t *testing.T) {
+func TestACorruptLineInTheMiddleIsAnError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	if err := os.WriteFile(path, []byte("{\"b\":\"x\",\n{\"b\":\"x\",\"k\":\"y\",\"v\":1}\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -128,7 +128,7 @@ func TestResetForgetsOnDiskToo(t *testing.T) {
 	}
 }
 
-func TestAKeyDeletedAndPutAgainStandsLast(t *testing.T) {
+func TestAKeyDeletedAndPutAgainIsListedLast(t *testing.T) {
 	j := open(t, "")
 	put(t, j, "b", "first", 1)
 	put(t, j, "b", "second", 1)
@@ -141,7 +141,7 @@ func TestAKeyDeletedAndPutAgainStandsLast(t *testing.T) {
 	}
 }
 
-func TestNothingIsPromisedAfterClose(t *testing.T) {
+func TestAPutAfterCloseIsAnError(t *testing.T) {
 	j := open(t, filepath.Join(t.TempDir(), "journal"))
 	if err := j.Close(); err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-// Package ledger is the sandbox's truth about money: what the simulated gateways really took, held and gave back.
+// Package ledger records the sandbox's money: what the simulated gateways really took, held and gave back.
 // Tests compare what Tollgate believes with it, to the minor unit.
 package ledger
 

@@ -33,7 +33,8 @@ type Frame struct {
 func (f *Frame) SetNonce(nonce string) { f.Nonce = nonce }
 
 // Render writes the page. formAction lists the origins, beside our own, to which a form's redirects may lead.
-func Render(w http.ResponseWriter, status int, t *template.Template, name string, view interface{ SetNonce(string) }, formAction ...string) {
+func Render(w http.ResponseWriter, status int, t *template.Template, name string, view interface{ SetNonce(string) },
+	formAction ...string) {
 	nonce := rand.Text()
 	view.SetNonce(nonce)
 	var b strings.Builder
@@ -42,7 +43,8 @@ func Render(w http.ResponseWriter, status int, t *template.Template, name string
 		return
 	}
 	h := w.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'nonce-"+nonce+"'; form-action 'self' "+strings.Join(formAction, " ")+"; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'nonce-"+nonce+
+		"'; form-action 'self' "+strings.Join(formAction, " ")+"; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")

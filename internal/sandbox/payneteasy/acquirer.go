@@ -15,13 +15,13 @@ type acquirer struct{ books }
 func (g *acquirer) open(id string) *order {
 	o := g.orders.Get(id)
 	if o != nil {
-		g.touch(o)
+		g.applyElapsed(o)
 	}
 	return o
 }
 
-// found is the order that the call names; orderid may be missing, client_orderid may not.
-func (g *acquirer) found(c *call) (*order, *fault) {
+// findOrder is the order that the call names; orderid may be missing, client_orderid may not.
+func (g *acquirer) findOrder(c *call) (*order, *fault) {
 	id := c.value("orderid")
 	if c.client == "" {
 		return nil, missing("client_orderid")
@@ -90,7 +90,8 @@ func (g *acquirer) beginVer1(a *Account, o *order, card issuer.Card) *fault {
 	o.XID = base64.StdEncoding.EncodeToString(g.env.Random(20))
 	var err error
 	o.ACSURL, o.PaReq, err = g.env.Issuer.PaReq(card, issuer.Purchase{
-		XID: o.XID, MerchantName: a.Login, Amount: amount.FromHundredths(o.Amount, o.Currency), Currency: o.Currency, Exponent: amount.Exponent(o.Currency),
+		XID: o.XID, MerchantName: a.Login, Amount: amount.FromHundredths(o.Amount, o.Currency), Currency: o.Currency,
+		Exponent: amount.Exponent(o.Currency),
 	})
 	if err != nil {
 		g.env.Log.Error("PaReq not made", "gateway", gatewayName, "err", err)
@@ -185,8 +186,9 @@ func (g *acquirer) decline(a *Account, o *order, code, text string) *fault {
 	return nil
 }
 
-// touch applies what happened since the order was last looked at: a decoupled authentication that ended, a step whose time is over.
-func (g *acquirer) touch(o *order) {
+// applyElapsed applies what happened since the order was last looked at: a decoupled authentication that ended, a step whose
+// time is over.
+func (g *acquirer) applyElapsed(o *order) {
 	if o.Status != processing || o.Step == stepNone {
 		return
 	}
@@ -215,7 +217,7 @@ func (g *acquirer) touch(o *order) {
 	}
 }
 
-// decoupledResult is the bank's word on an authentication that needs no browser.
+// decoupledResult is the bank's decision on an authentication without a browser.
 func (g *acquirer) decoupledResult(trans string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

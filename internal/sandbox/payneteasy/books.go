@@ -43,8 +43,8 @@ func (g *books) serial() string {
 	return "00000000-0000-0000-0000-0000" + hex.EncodeToString(g.env.Random(4))
 }
 
-// kept is told of every new state of an order.
-func (g *books) kept(_, o *order) {
+// onSave is called with every new state of an order.
+func (g *books) onSave(_, o *order) {
 	g.clients[[2]string{o.Login, o.Client}] = o.ID
 	g.tokens[o.Token] = o.ID
 	if o.TransID != "" {
@@ -55,7 +55,8 @@ func (g *books) kept(_, o *order) {
 	}
 	g.env.Ledger.Put(ledger.Entry{
 		Gateway: gatewayName, Reference: o.Client, GatewayOrderID: o.ID, Currency: o.Currency, Charges: o.Charges,
-		Amount: amount.FromHundredths(o.Amount, o.Currency), Authorized: amount.FromHundredths(o.Held, o.Currency), Captured: amount.FromHundredths(o.Captured, o.Currency), Refunded: amount.FromHundredths(o.Refunded, o.Currency),
+		Amount: amount.FromHundredths(o.Amount, o.Currency), Authorized: amount.FromHundredths(o.Held, o.Currency),
+		Captured: amount.FromHundredths(o.Captured, o.Currency), Refunded: amount.FromHundredths(o.Refunded, o.Currency),
 	})
 }
 
@@ -66,7 +67,7 @@ func (g *books) save(o *order) *fault {
 	return nil
 }
 
-func (g *books) keptCard(_, c *cardRef) {
+func (g *books) onSaveCard(_, c *cardRef) {
 	if n, err := strconv.ParseInt(c.ID, 10, 64); err == nil {
 		g.lastCard = max(g.lastCard, n)
 	}

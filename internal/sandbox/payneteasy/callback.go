@@ -18,8 +18,8 @@ func retries() []time.Duration {
 	return out
 }
 
-// told are the parameters that callback and final redirect share. control signs status, orderid and client_orderid.
-func (g *books) told(a *Account, o *order, typ, status string, sum int64) url.Values {
+// callbackParams are the parameters that callback and final redirect share. control signs status, orderid and client_orderid.
+func (g *books) callbackParams(a *Account, o *order, typ, status string, sum int64) url.Values {
 	v := url.Values{
 		"status": {status}, "orderid": {o.ID}, "merchant_order": {o.Client}, "client_orderid": {o.Client}, "type": {typ},
 		"amount": {formatAmount(sum)}, "descriptor": {"Sandbox"}, "error_code": {o.ErrorCode}, "error_message": {o.ErrorText},
@@ -45,7 +45,7 @@ func (g *books) notify(a *Account, o *order, typ, status string, sum int64, firs
 	if to == "" {
 		return
 	}
-	v := g.told(a, o, typ, status, sum)
+	v := g.callbackParams(a, o, typ, status, sum)
 	v.Set("name", o.Holder)
 	v.Set("email", o.Email)
 	v.Set("approval-code", o.Approval)
@@ -58,7 +58,8 @@ func (g *books) notify(a *Account, o *order, typ, status string, sum int64, firs
 		sep = "&"
 	}
 	err := g.env.Callbacks.Send(sim.Callback{
-		Gateway: gatewayName, Reference: o.Client, Method: http.MethodGet, URL: to + sep + v.Encode(), Retry: retries(), OK: http.StatusOK,
+		Gateway: gatewayName, Reference: o.Client, Method: http.MethodGet, URL: to + sep + v.Encode(), Retry: retries(),
+		OK: http.StatusOK,
 	})
 	if err != nil {
 		g.env.Log.Error("callback not queued", "gateway", gatewayName, "err", err)

@@ -47,9 +47,10 @@ type Config struct {
 	Accounts []Account
 }
 
-// DemoAccount is the account of a sandbox that was configured by nobody.
+// DemoAccount is the account of a sandbox without configuration.
 func DemoAccount() Account {
-	return Account{Login: "tollgate-sandbox", Control: "5a4db0c5-7a9e-4d0c-8f0b-2b9b0f6f3c11", Endpoints: []string{"39529"}, Groups: []string{"2545"}}
+	return Account{Login: "tollgate-sandbox", Control: "5a4db0c5-7a9e-4d0c-8f0b-2b9b0f6f3c11", Endpoints: []string{"39529"},
+		Groups: []string{"2545"}}
 }
 
 // Gateway is the simulator. It is safe for concurrent use: one lock orders all changes.
@@ -73,11 +74,12 @@ func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	g.clear()
 	var err error
 	if g.orders, err = (sim.Kind[string, order]{
-		Bucket: ordersBucket, ID: func(o *order) string { return o.ID }, Clone: (*order).clone, Kept: g.kept,
+		Bucket: ordersBucket, ID: func(o *order) string { return o.ID }, Clone: (*order).clone, Kept: g.onSave,
 	}).Load(env); err != nil {
 		return nil, err
 	}
-	if g.cards, err = (sim.Kind[string, cardRef]{Bucket: cardsBucket, ID: func(c *cardRef) string { return c.ID }, Kept: g.keptCard}).Load(env); err != nil {
+	if g.cards, err = (sim.Kind[string, cardRef]{Bucket: cardsBucket, ID: func(c *cardRef) string { return c.ID },
+		Kept: g.onSaveCard}).Load(env); err != nil {
 		return nil, err
 	}
 	// The issuer may call from inside a call of ours, so the subscriber must not wait for our lock.
@@ -170,7 +172,7 @@ var commands = map[string]command{
 	"preauth-form":        func(g *Gateway, c *call) (*reply, *fault) { return g.start(c, "preauth", false) },
 	"status":              (*Gateway).status,
 	"capture":             (*Gateway).capture,
-	"return":              (*Gateway).giveBack,
+	"return":              (*Gateway).returnCommand,
 	"void":                (*Gateway).void,
 	"create-card-ref":     (*Gateway).createCardRef,
 	"get-card-info":       (*Gateway).cardInfo,
@@ -200,11 +202,14 @@ func (handler) CallName(r *http.Request) string {
 func (g *Gateway) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for name, run := range commands {
-		mux.HandleFunc("POST /paynet/api/v2/"+name+"/{endpoint}", func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, run, endpointOnly) })
-		mux.HandleFunc("POST /paynet/api/v2/"+name+"/group/{endpoint}", func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, run, groupOnly) })
+		mux.HandleFunc("POST /paynet/api/v2/"+name+"/{endpoint}",
+			func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, run, endpointOnly) })
+		mux.HandleFunc("POST /paynet/api/v2/"+name+"/group/{endpoint}",
+			func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, run, groupOnly) })
 	}
 	for name, run := range uploads {
-		mux.HandleFunc("POST /paynet/api/3ds/v1/"+name+"/{endpoint}", func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, run, either) })
+		mux.HandleFunc("POST /paynet/api/3ds/v1/"+name+"/{endpoint}",
+			func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, run, either) })
 	}
 	mux.HandleFunc("/paynet/form/init/{token}", g.cardForm)
 	mux.HandleFunc("/paynet/form/redirect/{id}/{token}", g.redirectPage)

@@ -135,7 +135,7 @@ func TestTheBodyHasALineFeedAtTheEndOfEachValue(t *testing.T) {
 	}
 }
 
-func TestJSONIsSpokenToWhoAsksForIt(t *testing.T) {
+func TestJSONIsAnsweredWhereItIsAccepted(t *testing.T) {
 	w := newWorld(t, nil)
 	send := func(path string, v url.Values) (int, map[string]any) {
 		r, _ := http.NewRequest("POST", w.Server.URL+"/payneteasy/paynet/api/"+path, strings.NewReader(v.Encode()))

@@ -8,9 +8,9 @@ import (
 	"tollgate/internal/sandbox/sim"
 )
 
-// optional reads the amount and currency of capture and return, which come both or not at all, and checks the control,
+// optionalAmount reads the amount and currency of capture and return, which come both or not at all, and checks the control,
 // which covers them only if they were sent.
-func (g *Gateway) optional(c *call) (o *order, sum int64, bad *fault) {
+func (g *Gateway) optionalAmount(c *call) (o *order, sum int64, bad *fault) {
 	parts := []string{c.client, c.value("orderid")}
 	sent, currency := c.get("amount"), c.get("currency")
 	if sent != "" {
@@ -33,7 +33,7 @@ func (g *Gateway) optional(c *call) (o *order, sum int64, bad *fault) {
 	if c.value("orderid") == "" {
 		return nil, 0, missing("orderid")
 	}
-	if o, bad = g.found(c); bad != nil {
+	if o, bad = g.findOrder(c); bad != nil {
 		return nil, 0, bad
 	}
 	if currency != "" && currency != o.Currency || amount.Exponent(o.Currency) == 0 && sum%100 != 0 {
@@ -59,7 +59,7 @@ func (g *Gateway) operation(c *call, o *order, typ, stage string, sum int64) (*r
 
 // capture takes a hold, once, wholly or in part; the rest of the hold is released.
 func (g *Gateway) capture(c *call) (*reply, *fault) {
-	o, sum, bad := g.optional(c)
+	o, sum, bad := g.optionalAmount(c)
 	if bad != nil {
 		return nil, bad
 	}
@@ -76,9 +76,9 @@ func (g *Gateway) capture(c *call) (*reply, *fault) {
 	return g.operation(c, o, "capture", "capture_approved", sum)
 }
 
-// giveBack is the command return: it releases a hold, or gives back what was taken, in as many parts as the merchant likes.
-func (g *Gateway) giveBack(c *call) (*reply, *fault) {
-	o, sum, bad := g.optional(c)
+// returnCommand is the command return: it releases a hold, or gives back what was taken, in as many parts as the merchant likes.
+func (g *Gateway) returnCommand(c *call) (*reply, *fault) {
+	o, sum, bad := g.optionalAmount(c)
 	if bad != nil {
 		return nil, bad
 	}
@@ -121,7 +121,7 @@ func (g *Gateway) void(c *call) (*reply, *fault) {
 	if bad := c.signed(c.client, c.value("orderid")); bad != nil {
 		return nil, bad
 	}
-	o, bad := g.found(c)
+	o, bad := g.findOrder(c)
 	if bad != nil {
 		return nil, bad
 	}
@@ -136,7 +136,7 @@ func (g *Gateway) createCardRef(c *call) (*reply, *fault) {
 	if bad := c.signed(c.client, c.value("orderid")); bad != nil {
 		return nil, bad
 	}
-	o, bad := g.found(c)
+	o, bad := g.findOrder(c)
 	if bad != nil {
 		return nil, bad
 	}
@@ -150,12 +150,14 @@ func (g *Gateway) createCardRef(c *call) (*reply, *fault) {
 		}
 	}
 	if ref == nil {
-		ref = &cardRef{strconv.FormatInt(g.lastCard+1, 10), o.Login, o.ID, o.Card, o.Bin, o.Last4, o.Holder, o.Month, o.Year, o.CardType}
+		ref = &cardRef{strconv.FormatInt(g.lastCard+1, 10), o.Login, o.ID, o.Card, o.Bin, o.Last4, o.Holder, o.Month, o.Year,
+			o.CardType}
 		if g.cards.Save(ref) != nil {
 			return nil, errSystem
 		}
 	}
-	return newReply("create-card-ref-response").add("status", approved).add("card-ref-id", ref.ID).add("serial-number", g.serial()), nil
+	return newReply("create-card-ref-response").add("status", approved).add("card-ref-id", ref.ID).
+		add("serial-number", g.serial()), nil
 }
 
 func (g *Gateway) cardInfo(c *call) (*reply, *fault) {
@@ -166,7 +168,8 @@ func (g *Gateway) cardInfo(c *call) (*reply, *fault) {
 	if bad != nil {
 		return nil, bad
 	}
-	return newReply("get-card-info-response").add("card-printed-name", ref.Holder).add("expire-year", ref.Year).add("expire-month", ref.Month).
+	return newReply("get-card-info-response").add("card-printed-name", ref.Holder).add("expire-year", ref.Year).
+		add("expire-month", ref.Month).
 		add("bin", ref.Bin).add("last-four-digits", ref.Last4).add("serial-number", g.serial()), nil
 }
 
@@ -182,7 +185,8 @@ func (g *Gateway) rebill(c *call, typ string) (*reply, *fault) {
 	if bad := c.signed(c.client, c.get("cardrefid"), strconv.FormatInt(sent, 10), c.get("currency")); bad != nil {
 		return nil, bad
 	}
-	if bad := c.check([]rule{{"client_orderid", true, 128}, {"cardrefid", true, 20}, {"currency", true, 3}, {"comment", false, 50}}); bad != nil {
+	if bad := c.check([]rule{{"client_orderid", true, 128}, {"cardrefid", true, 20}, {"currency", true, 3},
+		{"comment", false, 50}}); bad != nil {
 		return nil, bad
 	}
 	sum, currency, bad := c.money()

@@ -96,9 +96,10 @@ func (g *Gateway) visit(w http.ResponseWriter, r *http.Request, f func(a *Accoun
 func (g *Gateway) cardForm(w http.ResponseWriter, r *http.Request) {
 	g.visit(w, r, func(a *Account, o *order, in url.Values) string {
 		if o.Step != stepForm || o.Status != processing {
-			return g.onward(a, o)
+			return g.currentPage(a, o)
 		}
-		form := view{Title: "Payment by card", Action: g.url("/form/init/" + o.Token), Button: "Pay", Text: formatAmount(o.Amount) + " " + o.Currency,
+		form := view{Title: "Payment by card", Action: g.url("/form/init/" + o.Token), Button: "Pay",
+			Text: formatAmount(o.Amount) + " " + o.Currency,
 			Fields: []field{{"credit_card_number", "", "Card number"}, {"expire_month", "", "Month"}, {"expire_year", "", "Year"},
 				{"cvv2", "", "CVV2"}, {"card_printed_name", "", "Name on card"}}}
 		if r.Method != http.MethodPost {
@@ -113,20 +114,21 @@ func (g *Gateway) cardForm(w http.ResponseWriter, r *http.Request) {
 			form.Text = bad.text
 			return render(form)
 		}
-		return g.onward(a, o)
+		return g.currentPage(a, o)
 	})
 }
 
 // redirectPage is redirect-to: the gateway's own page, which takes the shopper to the bank.
 func (g *Gateway) redirectPage(w http.ResponseWriter, r *http.Request) {
-	g.visit(w, r, func(a *Account, o *order, _ url.Values) string { return g.onward(a, o) })
+	g.visit(w, r, func(a *Account, o *order, _ url.Values) string { return g.currentPage(a, o) })
 }
 
-// acsReturn is where the bank sends the shopper back to when the gateway's pages run 3-D Secure: notificationURL and TermUrl in one.
+// acsReturn is where the bank sends the shopper back to when the gateway's pages run 3-D Secure: notificationURL and TermUrl
+// in one.
 func (g *Gateway) acsReturn(w http.ResponseWriter, r *http.Request) {
 	g.visit(w, r, func(a *Account, o *order, in url.Values) string {
 		if o.Step != stepPage || o.Status != processing {
-			return g.onward(a, o)
+			return g.currentPage(a, o)
 		}
 		var bad *fault
 		if o.CReq != "" {
@@ -136,14 +138,14 @@ func (g *Gateway) acsReturn(w http.ResponseWriter, r *http.Request) {
 		}
 		if bad != nil {
 			g.env.Log.Info("return not taken", "gateway", gatewayName, "reference", o.Client, "reason", bad)
-			return g.onward(a, g.open(o.ID))
+			return g.currentPage(a, g.open(o.ID))
 		}
-		return g.onward(a, o)
+		return g.currentPage(a, o)
 	})
 }
 
-// onward is the page that is true for a shopper on the gateway's own pages: to the bank, or back to the shop.
-func (g *Gateway) onward(a *Account, o *order) string {
+// currentPage is where the shopper goes next, as the order stands now: to the bank, or back to the shop.
+func (g *Gateway) currentPage(a *Account, o *order) string {
 	if o.Status == processing && o.Step == stepPage {
 		if o.CReq == "" && o.PaReq == "" {
 			if bad := g.beginPage(a, o); bad != nil {
@@ -163,7 +165,7 @@ func (g *Gateway) onward(a *Account, o *order) string {
 	if o.RedirectURL == "" {
 		return render(view{Title: "Payment", Text: "The payment is " + o.Status + ". You can close this page."})
 	}
-	v := g.told(a, o, o.Type, o.Status, o.approvedAmount())
+	v := g.callbackParams(a, o, o.Type, o.Status, o.approvedAmount())
 	var fields [][2]string
 	for _, name := range sortedNames(v) {
 		fields = append(fields, [2]string{name, v.Get(name)})

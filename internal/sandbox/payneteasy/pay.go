@@ -3,7 +3,8 @@ package payneteasy
 import "tollgate/internal/sandbox/issuer"
 
 // declines of the gateway's test CVVs; any CVV that is not listed here or in pay is declined too.
-var cvvDeclines = map[string]string{"101": "Expired card", "116": "Insufficient funds", "119": "Transaction is not permitted", "209": "Stolen card"}
+var cvvDeclines = map[string]string{"101": "Expired card", "116": "Insufficient funds", "119": "Transaction is not permitted",
+	"209": "Stolen card"}
 
 // Resolve ends an order whose status is unknown, as the gateway's staff would. The order is named by client_orderid.
 func (g *Gateway) Resolve(clientOrderID string, approve bool) error {

@@ -21,13 +21,16 @@ type rule struct {
 
 var saleRules = []rule{
 	{"client_orderid", true, 128}, {"order_desc", true, 65536}, {"first_name", false, 50}, {"last_name", false, 50},
-	{"address1", true, 50}, {"city", true, 50}, {"state", false, 2}, {"zip_code", true, 10}, {"country", true, 2}, {"phone", true, 15},
+	{"address1", true, 50}, {"city", true, 50}, {"state", false, 2}, {"zip_code", true, 10}, {"country", true, 2},
+	{"phone", true, 15},
 	{"email", true, 50}, {"amount", true, 10}, {"currency", true, 3}, {"ipaddress", true, 45}, {"redirect_url", true, 1024},
-	{"server_callback_url", false, 1024}, {"notify_url", false, 1024}, {"customer_browser_accept_header", false, 2048}, {"customer_browser_user_agent", false, 2048},
+	{"server_callback_url", false, 1024}, {"notify_url", false, 1024}, {"customer_browser_accept_header", false, 2048},
+	{"customer_browser_user_agent", false, 2048},
 }
 
 var cardRules = []rule{
-	{"card_printed_name", true, 128}, {"credit_card_number", true, 20}, {"expire_month", true, 2}, {"expire_year", true, 4}, {"cvv2", true, 4},
+	{"card_printed_name", true, 128}, {"credit_card_number", true, 20}, {"expire_month", true, 2}, {"expire_year", true, 4},
+	{"cvv2", true, 4},
 }
 
 func (c *call) check(rules []rule) *fault {
@@ -49,7 +52,8 @@ type cardInput struct {
 }
 
 func (c *call) card() (cardInput, *fault) {
-	in := cardInput{c.get("credit_card_number"), c.get("expire_month"), c.get("expire_year"), c.get("card_printed_name"), c.get("cvv2")}
+	in := cardInput{c.get("credit_card_number"), c.get("expire_month"), c.get("expire_year"), c.get("card_printed_name"),
+		c.get("cvv2")}
 	if bad := c.check(cardRules); bad != nil {
 		return in, bad
 	}
@@ -94,7 +98,8 @@ func (g *Gateway) start(c *call, typ string, withCard bool) (*reply, *fault) {
 	if c.get("control") == "" {
 		return nil, missing("control")
 	}
-	if err == nil && !sameControl(c.get("control"), control(c.endpoint, c.client, strconv.FormatInt(sent, 10), c.get("email"), c.acc.Control)) {
+	if err == nil && !sameControl(c.get("control"), control(c.endpoint, c.client, strconv.FormatInt(sent, 10), c.get("email"),
+		c.acc.Control)) {
 		return nil, errControl
 	}
 	if bad := c.check(saleRules); bad != nil {
@@ -143,7 +148,8 @@ func (g *Gateway) start(c *call, typ string, withCard bool) (*reply, *fault) {
 	if bad := g.save(o); bad != nil {
 		return nil, bad
 	}
-	r := newReply("async-form-response").add("serial-number", o.Serial).add("merchant-order-id", o.Client).add("paynet-order-id", o.ID)
+	r := newReply("async-form-response").add("serial-number", o.Serial).add("merchant-order-id", o.Client).
+		add("paynet-order-id", o.ID)
 	return r.add("redirect-url", g.url("/form/init/"+o.Token)), nil
 }
 
@@ -155,15 +161,20 @@ func (g *Gateway) newOrder(c *call, typ string, sum int64, currency string) (*or
 		return nil, errTwice
 	}
 	return &order{
-		ID: strconv.FormatInt(g.lastID+1, 10), Login: c.acc.Login, Endpoint: c.endpoint, Client: c.client, Type: typ, Amount: sum, Currency: currency,
-		Desc: c.get("order_desc"), Email: c.get("email"), Phone: c.get("phone"), First: c.get("first_name"), Last: c.get("last_name"),
-		RedirectURL: c.get("redirect_url"), CallbackURL: c.get("server_callback_url"), NotifyURL: c.get("notify_url"), Data: c.get("merchant_data"),
-		Token: hex.EncodeToString(g.env.Random(16)), Created: g.now(), Status: processing, Stage: typ + "_processing", Serial: g.serial(),
+		ID: strconv.FormatInt(g.lastID+1, 10), Login: c.acc.Login, Endpoint: c.endpoint, Client: c.client, Type: typ, Amount: sum,
+		Currency: currency,
+		Desc:     c.get("order_desc"), Email: c.get("email"), Phone: c.get("phone"), First: c.get("first_name"),
+		Last:        c.get("last_name"),
+		RedirectURL: c.get("redirect_url"), CallbackURL: c.get("server_callback_url"), NotifyURL: c.get("notify_url"),
+		Data:  c.get("merchant_data"),
+		Token: hex.EncodeToString(g.env.Random(16)), Created: g.now(), Status: processing, Stage: typ + "_processing",
+		Serial: g.serial(),
 	}, nil
 }
 
 func (o *order) setCard(in cardInput) {
-	o.Bin, o.Last4, o.Holder, o.Month, o.Year, o.CardType = in.pan[:6], in.pan[len(in.pan)-4:], in.holder, in.month, in.year, cardType(in.pan)
+	o.Bin, o.Last4, o.Holder, o.Month, o.Year, o.CardType = in.pan[:6], in.pan[len(in.pan)-4:], in.holder, in.month, in.year,
+		cardType(in.pan)
 }
 
 // wait sets the step. Behind the gateway's own page every step of 3-D Secure is that page, for as long as it was given.

@@ -10,7 +10,7 @@ func (g *Gateway) status(c *call) (*reply, *fault) {
 	if bad := c.signed(c.client, c.value("orderid")); bad != nil {
 		return nil, bad
 	}
-	o, bad := g.found(c)
+	o, bad := g.findOrder(c)
 	if bad != nil {
 		return nil, bad
 	}
@@ -18,7 +18,8 @@ func (g *Gateway) status(c *call) (*reply, *fault) {
 	if sn := c.get("by-request-sn"); sn != "" && sn != o.Serial {
 		for _, q := range o.Requests {
 			if q.Serial == sn {
-				return r.add("status", approved).add("amount", formatAmount(q.Amount)).add("currency", o.Currency).add("transaction-type", q.Type).
+				return r.add("status", approved).add("amount", formatAmount(q.Amount)).add("currency", o.Currency).
+					add("transaction-type", q.Type).
 					add("order-stage", q.Stage).add("by-request-sn", sn).add("initial-amount", formatAmount(o.Amount)), nil
 			}
 		}
@@ -43,10 +44,12 @@ func (g *Gateway) status(c *call) (*reply, *fault) {
 	r.add("amount", formatAmount(o.approvedAmount())).add("currency", o.Currency).opt("original-gate-descriptor", "Sandbox")
 	r.add("transaction-type", typ).opt("receipt-id", o.Receipt).opt("name", o.Holder).opt("cardholder-name", o.Holder).
 		opt("card-exp-month", o.Month).opt("card-exp-year", o.Year).opt("email", o.Email).add("order-stage", stage).
-		opt("last-four-digits", o.Last4).opt("bin", o.Bin).opt("card-type", o.CardType).opt("phone", o.Phone).opt("bank-name", "UNKNOWN")
+		opt("last-four-digits", o.Last4).opt("bin", o.Bin).opt("card-type", o.CardType).opt("phone", o.Phone).
+		opt("bank-name", "UNKNOWN")
 	if shown == approved || shown == declined {
 		r.add("paynet-processing-date", g.now().UTC().Add(3*time.Hour).Format("2006-01-02 15:04:05")+" MSK")
-		r.opt("approval-code", o.Approval).opt("processor-rrn", o.RRN).opt("processor-tx-id", processorID(o)).opt("verified-3d-status", o.Verified)
+		r.opt("approval-code", o.Approval).opt("processor-rrn", o.RRN).opt("processor-tx-id", processorID(o)).
+			opt("verified-3d-status", o.Verified)
 	}
 	if shown == declined {
 		r.opt("error-code", o.ErrorCode).opt("error-message", o.ErrorText)
@@ -80,7 +83,8 @@ func (g *Gateway) step(o *order, r *reply) {
 	}
 	switch o.Step {
 	case stepMethod:
-		r.add(name, "MethodUrlFrame").add("tds-method-url-frame-3ds-server-trans-id", o.TransID).opt("tds-method-url-frame-3ds-method-url", o.MethodURL)
+		r.add(name, "MethodUrlFrame").add("tds-method-url-frame-3ds-server-trans-id", o.TransID).
+			opt("tds-method-url-frame-3ds-method-url", o.MethodURL)
 	case stepCReq:
 		r.add(name, "CReqForm").add("tds-creq-form-creq", o.CReq).add("tds-creq-form-acs-url", o.ACSURL)
 	case stepPaReq:

@@ -14,20 +14,22 @@ var browserElements = []struct {
 	required bool // always; the others only where script runs
 	max      int
 }{
-	{"browserAcceptHeader", true, 2048}, {"browserIP", true, 45}, {"browserJavascriptEnabled", true, 5}, {"browserLanguage", true, 8},
-	{"browserJavaEnabled", false, 5}, {"browserColorDepth", false, 2}, {"browserScreenHeight", false, 6}, {"browserScreenWidth", false, 6},
+	{"browserAcceptHeader", true, 2048}, {"browserIP", true, 45}, {"browserJavascriptEnabled", true, 5},
+	{"browserLanguage", true, 8},
+	{"browserJavaEnabled", false, 5}, {"browserColorDepth", false, 2}, {"browserScreenHeight", false, 6},
+	{"browserScreenWidth", false, 6},
 	{"browserTZ", false, 5},
 }
 
-// waiting checks signature, order and that the order waits for just this upload.
-func (g *Gateway) waiting(c *call, step string) (*order, *fault) {
+// awaitedOrder checks signature, order and that the order waits for just this upload.
+func (g *Gateway) awaitedOrder(c *call, step string) (*order, *fault) {
 	if bad := c.signed(c.client, c.value("orderid")); bad != nil {
 		return nil, bad
 	}
 	if c.value("orderid") == "" {
 		return nil, missing("orderid")
 	}
-	o, bad := g.found(c)
+	o, bad := g.findOrder(c)
 	if bad != nil {
 		return nil, bad
 	}
@@ -37,8 +39,8 @@ func (g *Gateway) waiting(c *call, step string) (*order, *fault) {
 	return o, nil
 }
 
-// accepted answers an upload. One that was refused left nothing behind.
-func (g *Gateway) accepted(c *call, o *order, bad *fault) (*reply, *fault) {
+// uploadAnswer answers an upload. One that was refused left nothing behind.
+func (g *Gateway) uploadAnswer(c *call, o *order, bad *fault) (*reply, *fault) {
 	if bad != nil {
 		return nil, bad
 	}
@@ -46,7 +48,7 @@ func (g *Gateway) accepted(c *call, o *order, bad *fault) (*reply, *fault) {
 }
 
 func (g *Gateway) uploadMethod(c *call) (*reply, *fault) {
-	o, bad := g.waiting(c, stepMethod)
+	o, bad := g.awaitedOrder(c, stepMethod)
 	if bad != nil {
 		return nil, bad
 	}
@@ -87,13 +89,13 @@ func (g *Gateway) uploadMethod(c *call) (*reply, *fault) {
 		return nil, errSystem
 	}
 	o.NotificationURL, o.Hide = notification, c.acc.Processing
-	return g.accepted(c, o, g.authenticate(c.acc, o, card, ind, browser))
+	return g.uploadAnswer(c, o, g.authenticate(c.acc, o, card, ind, browser))
 }
 
 // uploadCRes takes the message that the browser brought, CRes or Erro. It must belong to the order; what it says is not
 // believed: the RReq decides.
 func (g *Gateway) uploadCRes(c *call) (*reply, *fault) {
-	o, bad := g.waiting(c, stepCReq)
+	o, bad := g.awaitedOrder(c, stepCReq)
 	if bad != nil {
 		return nil, bad
 	}
@@ -109,7 +111,7 @@ func (g *Gateway) uploadCRes(c *call) (*reply, *fault) {
 		return nil, malformed("cRes")
 	}
 	o.Hide = c.acc.Processing
-	return g.accepted(c, o, g.finishChallenge(c.acc, o))
+	return g.uploadAnswer(c, o, g.finishChallenge(c.acc, o))
 }
 
 type message struct {
@@ -131,7 +133,7 @@ func readMessage(s string) (message, bool) {
 }
 
 func (g *Gateway) uploadPaRes(c *call) (*reply, *fault) {
-	o, bad := g.waiting(c, stepPaReq)
+	o, bad := g.awaitedOrder(c, stepPaReq)
 	if bad != nil {
 		return nil, bad
 	}
@@ -140,5 +142,5 @@ func (g *Gateway) uploadPaRes(c *call) (*reply, *fault) {
 		return nil, missing("paRes")
 	}
 	o.Hide = c.acc.Processing
-	return g.accepted(c, o, g.takePaRes(c.acc, o, paRes))
+	return g.uploadAnswer(c, o, g.takePaRes(c.acc, o, paRes))
 }

@@ -19,7 +19,7 @@ type acquirer struct{ books }
 func (g *acquirer) open(id string) *order {
 	o := g.orders.Get(id)
 	if o != nil {
-		g.touch(o)
+		g.applyElapsed(o)
 	}
 	return o
 }
@@ -40,15 +40,15 @@ func (g *acquirer) orderOf(c *call) (*order, *fault) {
 	default:
 		return nil, missing("orderId")
 	}
-	return g.owned(c, o)
+	return g.checkOwner(c, o)
 }
 
-// toShop is where the shopper belongs as the order stands.
-func (g *acquirer) toShop(o *order) string {
+// shopURL is where the shopper is sent, as the order stands now.
+func (g *acquirer) shopURL(o *order) string {
 	if g.outcome(o).Get("error") != nil {
-		return g.back(o, o.failURL())
+		return g.absoluteURL(o, o.failURL())
 	}
-	return g.back(o, o.ReturnURL)
+	return g.absoluteURL(o, o.ReturnURL)
 }
 
 // payable says whether a new attempt may begin.
@@ -58,7 +58,8 @@ func (g *acquirer) payable(a *Account, o *order) *fault {
 		return errAttempts
 	case o.Status == statusDeclined && !g.now().Before(o.Expires):
 		return errExpired
-	case o.Status == statusACS || o.Status == statusPending || o.Status == statusRegistered && o.Try != nil && o.Try.Step != stepNone:
+	case o.Status == statusACS || o.Status == statusPending || o.Status == statusRegistered && o.Try != nil &&
+		o.Try.Step != stepNone:
 		return errLocked
 	case o.Status != statusRegistered:
 		return errState
@@ -111,7 +112,8 @@ func (g *acquirer) methodAnswer(a *Account, o *order) body {
 	if a.SchemelessServer {
 		_, gather, _ = strings.Cut(gather, "://")
 	}
-	b := body{}.With("errorCode", 0).With("is3DSVer2", true).With("threeDSServerTransId", t.TransID).Opt("threeDSMethodURL", t.MethodURL).
+	b := body{}.With("errorCode", 0).With("is3DSVer2", true).With("threeDSServerTransId", t.TransID).
+		Opt("threeDSMethodURL", t.MethodURL).
 		With("threeDSMethodURLServer", gather)
 	if t.MethodURL != "" {
 		notification := t.NotificationURL
@@ -280,7 +282,7 @@ func (g *acquirer) refused(a *Account, o *order, action int) (body, *fault) {
 }
 
 func (g *acquirer) finished(o *order) body {
-	b := body{}.With("redirect", g.back(o, o.ReturnURL)).With("info", info).With("errorCode", 0)
+	b := body{}.With("redirect", g.absoluteURL(o, o.ReturnURL)).With("info", info).With("errorCode", 0)
 	if o.Try != nil && o.Try.TransID != "" {
 		b = b.With("is3DSVer2", true)
 	}
@@ -294,7 +296,8 @@ func (g *acquirer) declined(o *order) body {
 	if o.Action == actionRefused3DS || o.Action == actionUnavailable || o.Action == actionDSTimeout {
 		name, kind = "TDS_UNKNOWN_ARES_STATUS", "MANDATORY_3DSECURE"
 	}
-	return body{}.With("redirect", g.back(o, o.failURL())).With("error", text).With("errorCode", 0).With("is3DSVer2", o.Try.TransID != "").
+	return body{}.With("redirect", g.absoluteURL(o, o.failURL())).With("error", text).With("errorCode", 0).
+		With("is3DSVer2", o.Try.TransID != "").
 		With("errorTypeName", name).With("processingErrorType", kind).With("errorMessage", text)
 }
 
@@ -327,7 +330,8 @@ func (g *acquirer) finishChallenge(a *Account, o *order) (body, *fault) {
 func (g *acquirer) startVer1(a *Account, o *order, card issuer.Card) (body, *fault) {
 	t := o.Try
 	t.XID = base64.StdEncoding.EncodeToString(g.env.Random(20))
-	acsURL, paReq, err := g.env.Issuer.PaReq(card, issuer.Purchase{XID: t.XID, MerchantName: a.UserName, Amount: o.Amount, Currency: o.iso(), Exponent: amount.Exponent(o.iso())})
+	acsURL, paReq, err := g.env.Issuer.PaReq(card, issuer.Purchase{XID: t.XID, MerchantName: a.UserName, Amount: o.Amount,
+		Currency: o.iso(), Exponent: amount.Exponent(o.iso())})
 	if err != nil {
 		g.env.Log.Error("PaReq not made", "gateway", gatewayName, "err", err)
 		return g.refused(a, o, actionUnavailable)
@@ -337,7 +341,8 @@ func (g *acquirer) startVer1(a *Account, o *order, card issuer.Card) (body, *fau
 	if bad := g.save(o); bad != nil {
 		return nil, bad
 	}
-	return body{}.With("info", info).With("errorCode", 0).With("acsUrl", acsURL).With("paReq", paReq).With("termUrl", g.termURLOf(o)), nil
+	return body{}.With("info", info).With("errorCode", 0).With("acsUrl", acsURL).With("paReq", paReq).
+		With("termUrl", g.termURLOf(o)), nil
 }
 
 func (g *acquirer) termURLOf(o *order) string {
@@ -357,8 +362,9 @@ func (g *acquirer) takePaRes(a *Account, o *order, paRes string) (body, *fault) 
 	return g.verdict(a, o, res.Status)
 }
 
-// touch applies what happened since the order was last looked at: a decoupled authentication that ended, a lifetime that is over.
-func (g *acquirer) touch(o *order) {
+// applyElapsed applies what happened since the order was last looked at: a decoupled authentication that ended, a lifetime
+// that is over.
+func (g *acquirer) applyElapsed(o *order) {
 	if !o.unpaid() {
 		return
 	}
@@ -393,7 +399,7 @@ func (g *acquirer) touch(o *order) {
 	}
 }
 
-// decoupledResult is the bank's word on an authentication that needs no browser.
+// decoupledResult is the bank's decision on an authentication without a browser.
 func (g *acquirer) decoupledResult(trans string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -402,9 +408,9 @@ func (g *acquirer) decoupledResult(trans string) {
 	}
 }
 
-// back is the address the shopper is sent to: the shop's URL, or a page of the gateway if it is relative, with the
+// absoluteURL is the address the shopper is sent to: the shop's URL, or a page of the gateway if it is relative, with the
 // order's id and language added.
-func (g *acquirer) back(o *order, to string) string {
+func (g *acquirer) absoluteURL(o *order, to string) string {
 	if !sim.WebURL(to) {
 		to = g.url("/payment/merchants/rbs/" + strings.TrimPrefix(to, "/"))
 	}

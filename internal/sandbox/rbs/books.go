@@ -28,8 +28,8 @@ func (g *books) now() time.Time { return g.env.Now() }
 
 func (g *books) url(path string) string { return g.env.BaseURL + "/" + gatewayName + path }
 
-// kept is told of every new state of an order.
-func (g *books) kept(_, o *order) {
+// onSave is called with every new state of an order.
+func (g *books) onSave(_, o *order) {
 	g.numbers[[2]string{o.Account, o.Number}] = o.ID
 	if o.Try != nil && o.Try.TransID != "" {
 		g.trans[o.Try.TransID] = o.ID
@@ -58,8 +58,8 @@ func (g *books) saveBinding(b *binding) *fault {
 	return nil
 }
 
-// owned refuses the orders of other accounts as if they did not exist.
-func (g *books) owned(c *call, o *order) (*order, *fault) {
+// checkOwner refuses the orders of other accounts as if they did not exist.
+func (g *books) checkOwner(c *call, o *order) (*order, *fault) {
 	if o == nil || o.Account != c.acc.UserName {
 		return nil, errNoOrder
 	}
@@ -100,5 +100,6 @@ func (g *books) bindingFor(o *order) *binding {
 			return b
 		}
 	}
-	return &binding{Account: o.Account, Client: o.ClientID, Masked: t.Masked, Expiry: t.Expiry, Holder: t.Holder, System: t.System, Card: t.Card, Active: true}
+	return &binding{Account: o.Account, Client: o.ClientID, Masked: t.Masked, Expiry: t.Expiry, Holder: t.Holder,
+		System: t.System, Card: t.Card, Active: true}
 }

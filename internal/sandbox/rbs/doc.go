@@ -22,7 +22,7 @@
 //   - during the Method frames the order is still 0 with -100; 5 begins with the challenge;
 //   - 3ds/continue.do and the finish calls are taken once; afterwards they are refused with errorCode 5;
 //   - a finish call before the bank has a result is refused and changes nothing, and so is a PaRes that is not the answer
-//     to the order's own PaReq; what a browser brings is never believed, only the bank's result;
+//     to the order's own PaReq; what a browser brings is not relied on, only the bank's result;
 //   - a challenge whose CRes comes to the gateway itself is finished there: the money moves, the browser goes to the shop;
 //   - depositedAmount shrinks with refunds; a partial refund leaves 2, the last one makes 4;
 //   - the feature VERIFY is refused (14), as for a merchant without that permission;

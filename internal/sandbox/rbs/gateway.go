@@ -51,9 +51,10 @@ type Config struct {
 	Accounts []Account
 }
 
-// DemoAccount is the account of a sandbox that was configured by nobody.
+// DemoAccount is the account of a sandbox without configuration.
 func DemoAccount() Account {
-	return Account{UserName: "tollgate-api", Password: "sandbox-rbs-password", Token: "sandboxrbstoken0000000000", CallbackKey: "sandbox-rbs-callback-key-0001", NumbersOrders: true}
+	return Account{UserName: "tollgate-api", Password: "sandbox-rbs-password", Token: "sandboxrbstoken0000000000",
+		CallbackKey: "sandbox-rbs-callback-key-0001", NumbersOrders: true}
 }
 
 // Gateway is the simulator. It is safe for concurrent use: one lock orders all changes.
@@ -77,11 +78,12 @@ func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	g.clear()
 	var err error
 	if g.orders, err = (sim.Kind[string, order]{
-		Bucket: ordersBucket, ID: func(o *order) string { return o.ID }, Clone: (*order).clone, Kept: g.kept,
+		Bucket: ordersBucket, ID: func(o *order) string { return o.ID }, Clone: (*order).clone, Kept: g.onSave,
 	}).Load(env); err != nil {
 		return nil, err
 	}
-	if g.bindings, err = (sim.Kind[string, binding]{Bucket: bindingsBucket, ID: func(b *binding) string { return b.ID }}).Load(env); err != nil {
+	if g.bindings, err = (sim.Kind[string, binding]{Bucket: bindingsBucket, ID: func(b *binding) string { return b.ID }}).
+		Load(env); err != nil {
 		return nil, err
 	}
 	// The issuer may call from inside a call of ours, so the subscriber must not wait for our lock.
@@ -152,7 +154,7 @@ func (g *Gateway) Handler() http.Handler {
 	mux.HandleFunc("/payment/rest/finish3ds.do", g.termURL)
 	mux.HandleFunc("/payment/acsRedirect.do", g.acsRedirect)
 	mux.HandleFunc("/payment/merchants/rbs/{page}", g.hostedPage)
-	mux.HandleFunc("/3dsserver/api/v1/client/gather", g.gather)
+	mux.HandleFunc("/3dsserver/api/v1/client/gather", g.methodFrame)
 	mux.HandleFunc("/3dsserver/api/v1/acs/notification", g.methodNotification)
 	mux.HandleFunc("/3dsserver/api/v1/acs/return/{trans}", g.acsReturn)
 	return mux

@@ -326,7 +326,7 @@ func TestTheServersFrameMayComeWithoutAScheme(t *testing.T) {
 	}
 }
 
-func TestWithoutANotificationURLTheGatewayHearsTheMethodItself(t *testing.T) {
+func TestWithoutANotificationURLTheGatewayReceivesTheMethodNotification(t *testing.T) {
 	w := newWorld(t, nil)
 	id := w.register("register.do", "1")
 	got := w.pay(id, frictionless)
@@ -582,7 +582,7 @@ func Test3DS1EndsAtTheGatewaysTermURLOrByFinish3dsPayment(t *testing.T) {
 	w.mustLedger(own, 1, 2000, 2000, 0)
 }
 
-func TestAcsRedirectTakesTheShopperThroughAndIntoTheShop(t *testing.T) {
+func TestAcsRedirectLeadsThroughTheChallengeToTheShop(t *testing.T) {
 	w := newWorld(t, nil)
 	for name, c := range map[string]struct {
 		pan, back string

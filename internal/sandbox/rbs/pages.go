@@ -72,7 +72,7 @@ func (g *Gateway) acsRedirect(w http.ResponseWriter, r *http.Request) {
 		show(w, v)
 		return
 	}
-	http.Redirect(w, r, g.toShop(o), http.StatusFound)
+	http.Redirect(w, r, g.shopURL(o), http.StatusFound)
 }
 
 // termURL is the gateway's own TermUrl: the browser brings MD and PaRes, the gateway finishes and sends it to the shop.
@@ -95,7 +95,7 @@ func (g *Gateway) termURL(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	faults.SetReference(r, o.Number)
-	http.Redirect(w, r, g.toShop(o), http.StatusSeeOther)
+	http.Redirect(w, r, g.shopURL(o), http.StatusSeeOther)
 }
 
 // acsReturn is the notificationURL of challenges for which the shop gave no threeDSVer2FinishUrl: the gateway finishes.
@@ -118,7 +118,7 @@ func (g *Gateway) acsReturn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	faults.SetReference(r, o.Number)
-	http.Redirect(w, r, g.toShop(o), http.StatusSeeOther)
+	http.Redirect(w, r, g.shopURL(o), http.StatusSeeOther)
 }
 
 // browserForm reads what a browser posted. What cannot be read is no reason to strand the shopper.
@@ -131,8 +131,8 @@ func browserForm(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
 	return r.Form, true
 }
 
-// gather is the 3DS server's own page in a hidden frame.
-func (g *Gateway) gather(w http.ResponseWriter, r *http.Request) {
+// methodFrame is the 3DS server's own page in a hidden frame.
+func (g *Gateway) methodFrame(w http.ResponseWriter, r *http.Request) {
 	show(w, view{Title: "3DS Server", Text: "Collected."})
 }
 
@@ -190,10 +190,12 @@ func (g *Gateway) hosted(r *http.Request, f url.Values) (view, string) {
 	}
 	a := g.accountOf(o)
 	if g.payable(a, o) != nil {
-		return view{}, g.toShop(o)
+		return view{}, g.shopURL(o)
 	}
-	form := view{Lang: o.Language, Title: "Payment by card", Action: g.url("/payment/merchants/rbs/payment_" + o.Language + ".html?mdOrder=" + o.ID), Button: "Pay",
-		Fields: []field{{"$PAN", "", "Card number"}, {"MM", "", "Month"}, {"YYYY", "", "Year"}, {"$CVC", "", "CVC"}, {"TEXT", "", "Name on card"}}}
+	form := view{Lang: o.Language, Title: "Payment by card",
+		Action: g.url("/payment/merchants/rbs/payment_" + o.Language + ".html?mdOrder=" + o.ID), Button: "Pay",
+		Fields: []field{{"$PAN", "", "Card number"}, {"MM", "", "Month"}, {"YYYY", "", "Year"}, {"$CVC", "", "CVC"},
+			{"TEXT", "", "Name on card"}}}
 	if r.Method != http.MethodPost {
 		if o.Action != actionNoAttempt {
 			form.Text = actionText[o.Action]
@@ -221,5 +223,5 @@ func (g *Gateway) hosted(r *http.Request, f url.Values) (view, string) {
 		form.Text = actionText[o.Action]
 		return form, ""
 	}
-	return view{}, g.toShop(o)
+	return view{}, g.shopURL(o)
 }

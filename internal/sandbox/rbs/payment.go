@@ -18,7 +18,8 @@ type cardInput struct {
 }
 
 func readCard(f url.Values) (cardInput, *fault) {
-	in := cardInput{pan: strings.ReplaceAll(f.Get("$PAN"), " ", ""), cvc: f.Get("$CVC"), holder: f.Get("TEXT"), expiry: f.Get("$EXPIRY")}
+	in := cardInput{pan: strings.ReplaceAll(f.Get("$PAN"), " ", ""), cvc: f.Get("$CVC"), holder: f.Get("TEXT"),
+		expiry: f.Get("$EXPIRY")}
 	if f.Get("seToken") != "" {
 		return in, refuse(5, "[seToken] is not enabled for the merchant")
 	}
@@ -59,7 +60,7 @@ func (g *Gateway) paymentOrder(c *call) (body, *fault) {
 	if id == "" {
 		return nil, missing("MDORDER")
 	}
-	o, bad := g.owned(c, g.open(id))
+	o, bad := g.checkOwner(c, g.open(id))
 	if bad != nil {
 		return nil, bad
 	}
@@ -107,7 +108,7 @@ func (g *Gateway) paymentOrderBinding(c *call) (body, *fault) {
 	if bindingID == "" {
 		return nil, missing("bindingId")
 	}
-	o, bad := g.owned(c, g.open(id))
+	o, bad := g.checkOwner(c, g.open(id))
 	if bad != nil {
 		return nil, bad
 	}
@@ -131,7 +132,8 @@ func (g *Gateway) paymentOrderBinding(c *call) (body, *fault) {
 		o.IP = ip
 	}
 	finish, notification := c.form.Get("threeDSVer2FinishUrl"), c.form.Get("threeDSMethodNotificationUrl")
-	o.Try = &attempt{Masked: b.Masked, Expiry: b.Expiry, Holder: b.Holder, System: b.System, Binding: b.ID, FinishURL: finish, NotificationURL: notification}
+	o.Try = &attempt{Masked: b.Masked, Expiry: b.Expiry, Holder: b.Holder, System: b.System, Binding: b.ID, FinishURL: finish,
+		NotificationURL: notification}
 	cvc := c.form.Get("cvc")
 	if cvc == "" {
 		cvc = goodCVC // the bank accepts a saved card without it
@@ -147,7 +149,7 @@ func (g *Gateway) continueOrder(c *call) (body, *fault) {
 	if id == "" {
 		return nil, missing("mdOrder")
 	}
-	o, bad := g.owned(c, g.open(id))
+	o, bad := g.checkOwner(c, g.open(id))
 	if bad != nil {
 		return nil, bad
 	}
@@ -158,7 +160,8 @@ func (g *Gateway) continueOrder(c *call) (body, *fault) {
 }
 
 func challengeAnswer(o *order) body {
-	return body{}.With("info", info).With("errorCode", 0).With("acsUrl", o.Try.ACSURL).With("is3DSVer2", true).With("packedCReq", o.Try.PackedCReq)
+	return body{}.With("info", info).With("errorCode", 0).With("acsUrl", o.Try.ACSURL).With("is3DSVer2", true).
+		With("packedCReq", o.Try.PackedCReq)
 }
 
 // finishVer2 ends a challenge whose CRes went to the shop's threeDSVer2FinishUrl; only now money moves.
@@ -167,7 +170,7 @@ func (g *Gateway) finishVer2(c *call) (body, *fault) {
 	if trans == "" {
 		return nil, missing("threeDSServerTransId")
 	}
-	o, bad := g.owned(c, g.open(g.trans[trans]))
+	o, bad := g.checkOwner(c, g.open(g.trans[trans]))
 	if bad != nil {
 		return nil, bad
 	}
@@ -193,7 +196,7 @@ func (g *Gateway) finishVer1(c *call) (body, *fault) {
 	if paRes == "" {
 		return nil, missing("paRes")
 	}
-	o, bad := g.owned(c, g.open(id))
+	o, bad := g.checkOwner(c, g.open(id))
 	if bad != nil {
 		return nil, bad
 	}

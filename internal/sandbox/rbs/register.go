@@ -54,7 +54,8 @@ func (g *Gateway) registerOrder(c *call, preAuth bool) (body, *fault) {
 	if _, ok := letters(currency); !ok || len(c.acc.Currencies) > 0 && !slices.Contains(c.acc.Currencies, currency) {
 		return nil, refuse(3, "Unknown currency")
 	}
-	for name, limit := range map[string]int{"returnUrl": 512, "failUrl": 512, "dynamicCallbackUrl": 512, "description": 598, "clientId": 255} {
+	for name, limit := range map[string]int{"returnUrl": 512, "failUrl": 512, "dynamicCallbackUrl": 512, "description": 598,
+		"clientId": 255} {
 		if len([]rune(f.Get(name))) > limit {
 			return nil, refuse(4, "["+name+"] is longer than "+strconv.Itoa(limit))
 		}
@@ -102,7 +103,8 @@ func (g *Gateway) registerOrder(c *call, preAuth bool) (body, *fault) {
 	if bad := g.save(o); bad != nil {
 		return nil, bad
 	}
-	return body{}.With("orderId", o.ID).With("formUrl", g.url("/payment/merchants/rbs/payment_"+o.Language+".html?mdOrder="+o.ID)), nil
+	return body{}.With("orderId", o.ID).With("formUrl",
+		g.url("/payment/merchants/rbs/payment_"+o.Language+".html?mdOrder="+o.ID)), nil
 }
 
 func askedFeatures(values []string) ([]string, *fault) {

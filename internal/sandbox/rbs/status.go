@@ -12,7 +12,8 @@ func (g *Gateway) statusExtended(c *call) (body, *fault) {
 	}
 	t := o.Try
 	b := body{}.With("errorCode", "0").With("errorMessage", "Success").With("orderNumber", o.Number).With("orderStatus", o.Status).
-		With("actionCode", o.Action).With("actionCodeDescription", actionText[o.Action]).With("amount", o.Amount).With("currency", o.Currency).
+		With("actionCode", o.Action).With("actionCodeDescription", actionText[o.Action]).With("amount", o.Amount).
+		With("currency", o.Currency).
 		With("date", o.Created.UnixMilli()).With("orderDescription", o.Description).Opt("ip", o.IP)
 	params := append([]param{{"browser_language_param", o.Language}}, o.Params...)
 	b = b.With("merchantOrderParams", params).With("transactionAttributes", []any{}).
@@ -61,7 +62,8 @@ func (g *Gateway) statusExtended(c *call) (body, *fault) {
 
 func cardAuthInfo(o *order) body {
 	t := o.Try
-	b := body{}.With("maskedPan", t.Masked).With("expiration", t.Expiry).Opt("cardholderName", t.Holder).Opt("approvalCode", t.Approval).
+	b := body{}.With("maskedPan", t.Masked).With("expiration", t.Expiry).Opt("cardholderName", t.Holder).
+		Opt("approvalCode", t.Approval).
 		With("pan", t.Masked).With("paymentSystem", t.System)
 	if t.Version == "" {
 		return b
@@ -70,7 +72,8 @@ func cardAuthInfo(o *order) body {
 	if eci, err := strconv.Atoi(t.ECI); err == nil {
 		s = s.With("eci", eci)
 	}
-	s = s.With("threeDSProtocolVersion", t.Version).Opt("aresTransStatus", t.ARes).Opt("rreqTransStatus", t.RReq).Opt("paResStatus", t.PaRes)
+	s = s.With("threeDSProtocolVersion", t.Version).Opt("aresTransStatus", t.ARes).Opt("rreqTransStatus", t.RReq).
+		Opt("paResStatus", t.PaRes)
 	if t.CAVV != "" || t.XID != "" {
 		s = s.With("threeDSInfo", body{}.Opt("cavv", t.CAVV).Opt("xid", t.XID))
 	}

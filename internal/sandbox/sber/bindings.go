@@ -23,7 +23,8 @@ func (b *binding) block() body {
 	if b.Virtual {
 		kind = "VIRTUAL_CARD"
 	}
-	return body{}.With("uuid", b.UUID).With("createdDate", date(b.Created)).With("paymentType", kind).With("paymentSystem", system(b.Masked))
+	return body{}.With("uuid", b.UUID).With("createdDate", date(b.Created)).With("paymentType", kind).
+		With("paymentSystem", system(b.Masked))
 }
 
 func (b *binding) card() body {
@@ -36,12 +37,13 @@ func (g *Gateway) vcardCreate(c *call) (body, *fault) {
 		return nil, bad
 	}
 	c.reference(in.TransactionNumber)
-	if bad := g.fresh(c, in.TransactionNumber); bad != nil {
+	if bad := g.checkNewNumber(c, in.TransactionNumber); bad != nil {
 		return nil, bad
 	}
 	b := &binding{
 		UUID: g.hex32(), Client: c.client.UUID, Created: g.now(), Masked: "400002" + g.env.Digits(4), Active: true,
-		Expiry: g.now().AddDate(3, 0, 0).Format("2006-01"), Virtual: true, Merchant: c.merchant.MerchantLogin, Number: in.TransactionNumber,
+		Expiry: g.now().AddDate(3, 0, 0).Format("2006-01"), Virtual: true, Merchant: c.merchant.MerchantLogin,
+		Number: in.TransactionNumber,
 	}
 	if bad := g.saveBinding(b); bad != nil {
 		return nil, bad

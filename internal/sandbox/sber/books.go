@@ -61,8 +61,8 @@ func (g *books) now() time.Time { return g.env.Now() }
 // hex32 is a customer's and a binding's kind of id.
 func (g *books) hex32() string { return strings.ToUpper(hex.EncodeToString(g.env.Random(16))) }
 
-// kept is told of every new state of an order.
-func (g *books) kept(_, o *order) {
+// onSave is called with every new state of an order.
+func (g *books) onSave(_, o *order) {
 	g.numbers[[2]string{o.Merchant, o.Number}] = o.ID
 	iso, _ := letters(o.Currency) // checked by start
 	g.env.Ledger.Put(ledger.Entry{
@@ -71,7 +71,7 @@ func (g *books) kept(_, o *order) {
 	})
 }
 
-func (g *books) keptClient(old, c *client) {
+func (g *books) onSaveClient(old, c *client) {
 	if old != nil {
 		delete(g.codes, old.Code.AccessCode)
 		for _, t := range old.Tokens {
@@ -89,7 +89,7 @@ func (g *books) keptClient(old, c *client) {
 	}
 }
 
-func (g *books) keptBinding(_, b *binding) {
+func (g *books) onSaveBinding(_, b *binding) {
 	if b.Number != "" {
 		g.numbers[[2]string{b.Merchant, b.Number}] = b.UUID
 	}
@@ -116,8 +116,8 @@ func (g *books) requestID() string {
 	return g.env.UUID()
 }
 
-// fresh refuses a transactionNumber that is missing, too long or taken.
-func (g *books) fresh(c *call, transactionNumber string) *fault {
+// checkNewNumber refuses a transactionNumber that is missing, too long or taken.
+func (g *books) checkNewNumber(c *call, transactionNumber string) *fault {
 	switch {
 	case transactionNumber == "":
 		return missing("transactionNumber")
@@ -131,13 +131,14 @@ func (g *books) fresh(c *call, transactionNumber string) *fault {
 }
 
 // bindingFor finds the customer's saved card, or makes one.
-func (g *books) bindingFor(o *order, s side) *binding {
+func (g *books) bindingFor(o *order, s party) *binding {
 	for b := range g.bindings.All() {
 		if b.Client == o.Client && b.Active && b.Card == s.Card && b.Expiry == s.Expiry {
 			return b
 		}
 	}
-	return &binding{UUID: g.hex32(), Client: o.Client, Created: g.now(), Masked: s.Masked, Expiry: s.Expiry, Card: s.Card, Active: true}
+	return &binding{UUID: g.hex32(), Client: o.Client, Created: g.now(), Masked: s.Masked, Expiry: s.Expiry, Card: s.Card,
+		Active: true}
 }
 
 // orderOf finds an order of this customer and merchant, after what time has done to it.

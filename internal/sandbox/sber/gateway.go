@@ -34,7 +34,7 @@ type Config struct {
 	TokenLife time.Duration // default 30 days
 }
 
-// DemoAccount is the account of a sandbox that was configured by nobody.
+// DemoAccount is the account of a sandbox without configuration.
 func DemoAccount() Account { return Account{MerchantLogin: "tollgate", Info: "Demo shop"} }
 
 // DemoPhone is a customer's, as the API wants it: ten digits without the country's 7.
@@ -58,14 +58,16 @@ func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	g.clear()
 	var err error
 	if g.clients, err = (sim.Kind[string, client]{
-		Bucket: clientsBucket, ID: func(c *client) string { return c.UUID }, Clone: (*client).clone, Kept: g.keptClient,
+		Bucket: clientsBucket, ID: func(c *client) string { return c.UUID }, Clone: (*client).clone, Kept: g.onSaveClient,
 	}).Load(env); err != nil {
 		return nil, err
 	}
-	if g.bindings, err = (sim.Kind[string, binding]{Bucket: bindingsBucket, ID: func(b *binding) string { return b.UUID }, Kept: g.keptBinding}).Load(env); err != nil {
+	if g.bindings, err = (sim.Kind[string, binding]{Bucket: bindingsBucket, ID: func(b *binding) string { return b.UUID },
+		Kept: g.onSaveBinding}).Load(env); err != nil {
 		return nil, err
 	}
-	if g.orders, err = (sim.Kind[string, order]{Bucket: ordersBucket, ID: func(o *order) string { return o.ID }, Kept: g.kept}).Load(env); err != nil {
+	if g.orders, err = (sim.Kind[string, order]{Bucket: ordersBucket, ID: func(o *order) string { return o.ID },
+		Kept: g.onSave}).Load(env); err != nil {
 		return nil, err
 	}
 	return g, nil

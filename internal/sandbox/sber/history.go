@@ -30,12 +30,13 @@ func (g *Gateway) find(c *call, shape func(*order) body) (body, *fault) {
 	out := body{}.With("mdOrder", o.ID).With("mdOrderStatus", o.Status).With("transactionNumber", o.Number).
 		With("transactionType", o.Type).With("transactionDate", date(o.Created))
 	out = append(out, shape(o)...)
-	return out.With("amount", body{}.With("transactionAmount", o.Amount).With("transactionFee", o.Fee).With("currency", o.Currency)), nil
+	return out.With("amount", body{}.With("transactionAmount", o.Amount).With("transactionFee", o.Fee).
+		With("currency", o.Currency)), nil
 }
 
 // nested is the shape of the reference table and of transactions/find.
 func nested(o *order) body {
-	one := func(s side) body {
+	one := func(s party) body {
 		return body{}.With("card", body{}.With("maskedPan", s.Masked)).Opt("binding", s.Binding)
 	}
 	details := body{}.With("source", one(o.Source))
@@ -47,7 +48,7 @@ func nested(o *order) body {
 
 // flat is the shape of the scenario tables and of find.
 func flat(o *order) body {
-	one := func(s side) body { return body{}.With("maskedPan", s.Masked).Opt("binding", s.Binding) }
+	one := func(s party) body { return body{}.With("maskedPan", s.Masked).Opt("binding", s.Binding) }
 	out := body{}.With("source", one(o.Source))
 	if o.Type == transfer {
 		out = out.With("target", one(o.Target))
@@ -102,7 +103,8 @@ func (g *Gateway) transactions(c *call) (body, *fault) {
 	}
 	for b := range g.bindings.All() {
 		if b.Virtual {
-			add("vcard", b.Merchant, b.Client, b.Created, body{}.With("transactionNumber", b.Number).With("transactionDate", date(b.Created)).
+			add("vcard", b.Merchant, b.Client, b.Created, body{}.With("transactionNumber", b.Number).
+				With("transactionDate", date(b.Created)).
 				With("transactionType", "VCARD"))
 		}
 	}

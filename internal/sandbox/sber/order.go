@@ -42,8 +42,8 @@ var actionText = map[string]string{
 	actionBadPAN:      "Operation declined. Wrong card number.",
 }
 
-// side is a card that money leaves or reaches: of its number the mask only.
-type side struct {
+// party is a card that money leaves or reaches: of its number the mask only.
+type party struct {
 	Masked  string `json:"masked,omitempty"` // as this gateway prints it
 	Card    string `json:"card,omitempty"`   // its mask in the issuer's table; "" where it is not listed, or virtual
 	Expiry  string `json:"expiry,omitempty"`
@@ -62,8 +62,8 @@ type order struct {
 	Amount   int64     `json:"amount"` // minor units
 	Fee      int64     `json:"fee,omitempty"`
 	Currency string    `json:"currency"` // ISO 4217 number
-	Source   side      `json:"source"`
-	Target   side      `json:"target,omitzero"`
+	Source   party     `json:"source"`
+	Target   party     `json:"target,omitzero"`
 
 	XID    string `json:"xid,omitempty"`  // 3DS 1.0.2; "" runs without
 	Doom   string `json:"doom,omitempty"` // why finish will be declined before the bank is asked

@@ -73,7 +73,7 @@ func (g *Gateway) start(c *call, kind string) (body, *fault) {
 		return nil, bad
 	}
 	c.reference(in.TransactionNumber)
-	if bad := g.fresh(c, in.TransactionNumber); bad != nil {
+	if bad := g.checkNewNumber(c, in.TransactionNumber); bad != nil {
 		return nil, bad
 	}
 	o := &order{
@@ -130,7 +130,7 @@ func (g *Gateway) source(c *call, o *order, in startRequest) (card issuer.Card, 
 		if bad := s.Card.check(); bad != nil {
 			return card, bad
 		}
-		o.Source = side{Masked: maskPAN(s.Card.PAN), Expiry: s.Card.ExpiryDate, Save: s.Card.SaveCard || s.Card.SaveSource}
+		o.Source = party{Masked: maskPAN(s.Card.PAN), Expiry: s.Card.ExpiryDate, Save: s.Card.SaveCard || s.Card.SaveSource}
 		if card, ok := issuer.Find(s.Card.PAN); ok {
 			o.Source.Card = card.Masked()
 		}
@@ -142,7 +142,7 @@ func (g *Gateway) source(c *call, o *order, in startRequest) (card issuer.Card, 
 		if b == nil {
 			return card, errNoBinding
 		}
-		o.Source = side{Masked: b.Masked, Card: b.Card, Expiry: b.Expiry, Binding: b.UUID}
+		o.Source = party{Masked: b.Masked, Card: b.Card, Expiry: b.Expiry, Binding: b.UUID}
 		if b.Virtual {
 			return card, nil
 		}
@@ -154,7 +154,7 @@ func (g *Gateway) source(c *call, o *order, in startRequest) (card issuer.Card, 
 	case o.Source.Expiry < g.now().Format("2006-01"):
 		o.Doom = actionExpiredCard
 	case o.Doom == "":
-		o.Doom = refusal(card)
+		o.Doom = refusalWithoutTDS(card)
 	}
 	return card, nil
 }
@@ -168,7 +168,7 @@ func (g *Gateway) target(c *call, o *order, in startRequest) *fault {
 		if !panOK(t.Card.PAN) {
 			return malformed("target.card.pan")
 		}
-		o.Target = side{Masked: maskPAN(t.Card.PAN), Save: t.Card.SaveTarget}
+		o.Target = party{Masked: maskPAN(t.Card.PAN), Save: t.Card.SaveTarget}
 		card, listed := issuer.Find(t.Card.PAN)
 		if o.Target.Card = card.Masked(); !listed {
 			o.Target.Card, o.Doom = "", actionBadPAN
@@ -178,7 +178,7 @@ func (g *Gateway) target(c *call, o *order, in startRequest) *fault {
 		if b == nil {
 			return errNoBinding
 		}
-		o.Target = side{Masked: b.Masked, Card: b.Card, Binding: b.UUID}
+		o.Target = party{Masked: b.Masked, Card: b.Card, Binding: b.UUID}
 	}
 	if o.Target.Binding != "" && o.Target.Binding == o.Source.Binding {
 		return malformed("target")
@@ -191,8 +191,8 @@ func asksBank(c issuer.Card) bool {
 	return c.Protocol == "1.0.2" || c.ARes == "C" || c.ARes == "D" || c.Soft()
 }
 
-// refusal is for cards whose bank does not authenticate and has no challenge to offer.
-func refusal(c issuer.Card) string {
+// refusalWithoutTDS is for cards whose bank does not authenticate and has no challenge to offer.
+func refusalWithoutTDS(c issuer.Card) string {
 	switch c.ARes {
 	case "N", "R":
 		return actionRefused3DS
@@ -297,7 +297,7 @@ func (g *Gateway) decline(o *order, action string) (body, *fault) {
 // charge takes the money and saves the cards that were to be saved. Money and state are one record, so a kill between
 // them is not possible.
 func (g *Gateway) charge(o *order) *fault {
-	for _, s := range []*side{&o.Source, &o.Target} {
+	for _, s := range []*party{&o.Source, &o.Target} {
 		if !s.Save || s.Binding != "" {
 			continue
 		}

@@ -75,10 +75,13 @@ type item struct {
 }
 
 var items = []item{
-	{"tshirt", "T-shirt", "Cotton, white", 2000, `<svg viewBox="0 0 44 44" aria-hidden="true"><rect width="44" height="44" rx="8" fill="#e8eefc"/><path d="M16 10l-8 5 3 6 4-2v15h14V19l4 2 3-6-8-5c-1 3-3 4-6 4s-5-1-6-4z" fill="#1f4fd8"/></svg>`},
+	{"tshirt", "T-shirt", "Cotton, white", 2000,
+		`<svg viewBox="0 0 44 44" aria-hidden="true"><rect width="44" height="44" rx="8" fill="#e8eefc"/><path d="M16 10l-8 5 3 6 4-2v15h14V19l4 2 3-6-8-5c-1 3-3 4-6 4s-5-1-6-4z" fill="#1f4fd8"/></svg>`},
 	{"mug", "Mug", "Holds 300 ml", 950, `<svg viewBox="0 0 44 44" aria-hidden="true"><rect width="44" height="44" rx="8" fill="#fdeee3"/><path d="M11 13h17v16a4 4 0 0 1-4 4h-9a4 4 0 0 1-4-4z" fill="#c45a12"/><path d="M28 17h3a4 4 0 0 1 0 9h-3" fill="none" stroke="#c45a12" stroke-width="3"/></svg>`},
-	{"notebook", "Notebook", "96 dotted pages", 625, `<svg viewBox="0 0 44 44" aria-hidden="true"><rect width="44" height="44" rx="8" fill="#e5f5ec"/><rect x="12" y="9" width="21" height="26" rx="3" fill="#0c6b43"/><path d="M17 9v26" stroke="#e5f5ec" stroke-width="2"/></svg>`},
-	{"sticker", "Sticker", "The smallest amount", 1, `<svg viewBox="0 0 44 44" aria-hidden="true"><rect width="44" height="44" rx="8" fill="#f6e9fb"/><circle cx="22" cy="22" r="11" fill="#8a2fb0"/><path d="M17 24c1 3 9 3 10 0M18 18v1M26 18v1" stroke="#fff" stroke-width="2" stroke-linecap="round" fill="none"/></svg>`},
+	{"notebook", "Notebook", "96 dotted pages", 625,
+		`<svg viewBox="0 0 44 44" aria-hidden="true"><rect width="44" height="44" rx="8" fill="#e5f5ec"/><rect x="12" y="9" width="21" height="26" rx="3" fill="#0c6b43"/><path d="M17 9v26" stroke="#e5f5ec" stroke-width="2"/></svg>`},
+	{"sticker", "Sticker", "The smallest amount", 1,
+		`<svg viewBox="0 0 44 44" aria-hidden="true"><rect width="44" height="44" rx="8" fill="#f6e9fb"/><circle cx="22" cy="22" r="11" fill="#8a2fb0"/><path d="M17 24c1 3 9 3 10 0M18 18v1M26 18v1" stroke="#fff" stroke-width="2" stroke-linecap="round" fill="none"/></svg>`},
 }
 
 var rates = []struct {
@@ -169,8 +172,8 @@ func (s *Shop) basket(form url.Values) *basketView {
 	return v
 }
 
-// grouped is the number as it stands on a card.
-func grouped(pan string) string {
+// groupDigits is the number as it stands on a card.
+func groupDigits(pan string) string {
 	var parts []string
 	for p := range slices.Chunk([]byte(pan), 4) {
 		parts = append(parts, string(p))
@@ -179,7 +182,7 @@ func grouped(pan string) string {
 }
 
 // Number is what the list of test cards shows: these numbers are public, and meant to be copied.
-func (v *basketView) Number(c issuer.Card) string { return grouped(c.PAN) }
+func (v *basketView) Number(c issuer.Card) string { return groupDigits(c.PAN) }
 
 func (s *Shop) show(w http.ResponseWriter, r *http.Request) {
 	s.render(w, http.StatusOK, s.basket(url.Values{}))
@@ -262,7 +265,8 @@ func (s *Shop) create(ctx context.Context, v *basketView) (string, error) {
 		}
 	}
 	made, err := s.tollgate.CreateSessionWithResponse(ctx, &client.CreateSessionParams{IdempotencyKey: &order}, client.NewSession{
-		Account: v.Account, Amount: v.Total, Currency: v.Currency, OrderID: order, Capture: client.CaptureMode(v.Capture), Locale: client.Locale(v.Language),
+		Account: v.Account, Amount: v.Total, Currency: v.Currency, OrderID: order, Capture: client.CaptureMode(v.Capture),
+		Locale:      client.Locale(v.Language),
 		Description: strings.Join(names, ", "),
 		SuccessURL:  s.o.BaseURL + "/shop/done", CancelURL: s.o.BaseURL + "/shop/done?cancelled=1",
 	})

@@ -76,7 +76,8 @@ func newCallbacks(e *Env) (*Callbacks, error) {
 	return c, err
 }
 
-// Send queues the callback; scripted faults may drop, double or delay it. It returns when the callback is durable, before it is sent.
+// Send queues the callback; scripted faults may drop, double or delay it. It returns when the callback is durable, before it
+// is sent.
 func (c *Callbacks) Send(cb Callback) error {
 	if _, err := http.NewRequest(cb.Method, cb.URL, nil); err != nil {
 		return fmt.Errorf("sandbox: callback: %w", err)

@@ -113,7 +113,7 @@ func TestACallbackIsGivenUpAfterItsLastRetry(t *testing.T) {
 	})
 }
 
-func TestOnlyTheDemandedStatusEndsACallback(t *testing.T) {
+func TestACallbackIsRepeatedUntilTheRequiredStatus(t *testing.T) {
 	world(t, func(t *testing.T, e *Env, to *target, run func() func()) {
 		to.answer = func(n int) int { return 200 + 3*(2-min(n, 2)) } // 203, then 200
 		err := e.Callbacks.Send(Callback{Gateway: "payneteasy", Reference: "a", Method: "GET", URL: "http://127.0.0.1/x", OK: 200, Retry: []time.Duration{time.Second}})

@@ -41,7 +41,7 @@ func records(t *testing.T, dir string) (*sim.Records[string, record], *[]string)
 	return all, told
 }
 
-func TestARecordOutlivesTheProcessInItsLatestState(t *testing.T) {
+func TestTheLatestStateOfARecordSurvivesARestart(t *testing.T) {
 	dir := t.TempDir()
 	t.Run("before", func(t *testing.T) {
 		all, told := records(t, dir)
@@ -60,7 +60,7 @@ func TestARecordOutlivesTheProcessInItsLatestState(t *testing.T) {
 	}
 }
 
-func TestWhoGetsARecordGetsACopy(t *testing.T) {
+func TestGetReturnsACopyOfTheRecord(t *testing.T) {
 	all, _ := records(t, "")
 	mine := &record{"a", []string{"1"}}
 	if err := all.Save(mine); err != nil {

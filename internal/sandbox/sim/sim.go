@@ -68,7 +68,8 @@ func New(o Options) (*Env, error) {
 		o.Rand = rand.Reader
 	}
 	if o.Client == nil {
-		o.Client = &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		o.Client = &http.Client{Timeout: 10 * time.Second,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 		if o.Dial != nil {
 			o.Client.Transport = &http.Transport{DialContext: o.Dial}
 		}
@@ -92,7 +93,8 @@ func New(o Options) (*Env, error) {
 		j.Close()
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
-	e := &Env{Ledger: &ledger.Ledger{}, Journal: j, Issuer: bank, Faults: faults.New(o.Now), Now: o.Now, BaseURL: o.BaseURL, Client: o.Client, Rand: o.Rand, Log: o.Log}
+	e := &Env{Ledger: &ledger.Ledger{}, Journal: j, Issuer: bank, Faults: faults.New(o.Now), Now: o.Now, BaseURL: o.BaseURL,
+		Client: o.Client, Rand: o.Rand, Log: o.Log}
 	if e.Callbacks, err = newCallbacks(e); err != nil {
 		j.Close()
 		return nil, fmt.Errorf("sandbox: %w", err)

@@ -22,9 +22,9 @@ func (g *acquirer) open(id string) *payment {
 	return p
 }
 
-// found answers an inquiry; it is what lets a pending operation go on.
-func (g *acquirer) found(c *call, p *payment) (object, *fault) {
-	c.named(p.Reference)
+// inquiryAnswer answers an inquiry; it is what lets a pending operation go on.
+func (g *acquirer) inquiryAnswer(c *call, p *payment) (object, *fault) {
+	c.logReference(p.Reference)
 	if p.Op != nil {
 		p.Op.Left--
 		bad := g.save(p)
@@ -35,7 +35,7 @@ func (g *acquirer) found(c *call, p *payment) (object, *fault) {
 			return nil, bad
 		}
 	}
-	o := g.about(c.a, p)
+	o := g.paymentObject(c.a, p)
 	if p.Captured > 0 {
 		o = o.With("captureamount", c.a.number(formatAmount(p.Captured)))
 	}
@@ -69,7 +69,7 @@ func (g *acquirer) operate(c *call, p *payment, typ, started string, sum int64) 
 	case payoutDone:
 		code, text = "00040", "Payout Successful"
 	}
-	return g.about(c.a, p).With("result", result(code, text)), nil
+	return g.paymentObject(c.a, p).With("result", result(code, text)), nil
 }
 
 // settle does what was accepted.
@@ -114,10 +114,14 @@ func (g *acquirer) begin(c *call, typ string) (*payment, *fault) {
 		return nil, malformed("amount")
 	}
 	p := &payment{
-		ID: strconv.FormatInt(g.lastPayment+1, 10), Member: c.a.MemberID, Reference: reference, Type: typ, Amount: sum, Currency: c.get("currency"),
-		Brand: c.get("paymentBrand"), Mode: c.get("paymentMode"), Terminal: c.get("authentication.terminalId"), TmplAmount: c.get("tmpl_amount"), TmplCurrency: c.get("tmpl_currency"),
-		Descriptor: c.get("orderDescriptor"), First: c.get("customer.givenName"), Last: c.get("customer.surname"), Email: c.get("customer.email"),
-		Customer: c.get("customer.customerId"), RedirectURL: c.get("merchantRedirectUrl"), NotifyURL: c.get("notificationUrl"), Token: g.random(32),
+		ID: strconv.FormatInt(g.lastPayment+1, 10), Member: c.a.MemberID, Reference: reference, Type: typ, Amount: sum,
+		Currency: c.get("currency"),
+		Brand:    c.get("paymentBrand"), Mode: c.get("paymentMode"), Terminal: c.get("authentication.terminalId"),
+		TmplAmount: c.get("tmpl_amount"), TmplCurrency: c.get("tmpl_currency"),
+		Descriptor: c.get("orderDescriptor"), First: c.get("customer.givenName"), Last: c.get("customer.surname"),
+		Email:    c.get("customer.email"),
+		Customer: c.get("customer.customerId"), RedirectURL: c.get("merchantRedirectUrl"), NotifyURL: c.get("notificationUrl"),
+		Token:   g.random(32),
 		Created: g.now(), Recurring: c.get("recurringType"), Register: c.get("createRegistration") == "true",
 	}
 	if p.Terminal == "" {
@@ -129,7 +133,7 @@ func (g *acquirer) begin(c *call, typ string) (*payment, *fault) {
 // repeat is POST /payments/{id} with recurringType=REPEATED: once more the card of the INITIAL payment.
 func (g *acquirer) repeat(c *call, first *payment) (object, *fault) {
 	c.money = true
-	c.named(c.get("merchantTransactionId"))
+	c.logReference(c.get("merchantTransactionId"))
 	if bad := c.signed(c.a.MemberID, c.a.SecureKey, first.ID, c.get("amount")); bad != nil {
 		return nil, bad
 	}
@@ -207,7 +211,8 @@ func (g *acquirer) beginVer1(a *Account, p *payment, card issuer.Card) *fault {
 	p.XID = g.env.Issuer.NewXID()
 	var err error
 	p.ACSURL, p.PaReq, err = g.env.Issuer.PaReq(card, issuer.Purchase{
-		XID: p.XID, MerchantName: a.Username, Amount: amount.FromHundredths(p.Amount, p.Currency), Currency: p.Currency, Exponent: amount.Exponent(p.Currency),
+		XID: p.XID, MerchantName: a.Username, Amount: amount.FromHundredths(p.Amount, p.Currency), Currency: p.Currency,
+		Exponent: amount.Exponent(p.Currency),
 	})
 	if err != nil {
 		g.env.Log.Error("PaReq not made", "gateway", gatewayName, "err", err)
@@ -245,7 +250,8 @@ func (g *acquirer) authorize(a *Account, p *payment, card issuer.Card) *fault {
 		return g.fail(a, p, "05", "Do not honor", "Do not honor")
 	}
 	p.Charges++
-	p.Held, p.BankRef, p.Code, p.Text, p.Remark = p.Amount, digitsOf(g.random(6)), "00001", "Transaction succeeded", "Transaction Successful"
+	p.Held, p.BankRef, p.Code, p.Text, p.Remark = p.Amount, digitsOf(g.random(6)), "00001", "Transaction succeeded",
+		"Transaction Successful"
 	p.BankCode, p.BankText, p.ACSURL, p.PaReq = "00", "Approved", "", ""
 	p.Status = authSuccessful
 	if p.Type == "DB" {
@@ -266,7 +272,8 @@ func (g *acquirer) authorize(a *Account, p *payment, card issuer.Card) *fault {
 }
 
 func (g *acquirer) fail(a *Account, p *payment, bankCode, bankText, remark string) *fault {
-	p.Status, p.Code, p.Text, p.BankCode, p.BankText, p.Remark = authFailed, "10001", "Transaction failed", bankCode, bankText, remark
+	p.Status, p.Code, p.Text, p.BankCode, p.BankText, p.Remark = authFailed, "10001", "Transaction failed", bankCode, bankText,
+		remark
 	p.ACSURL, p.PaReq = "", ""
 	if bad := g.save(p); bad != nil {
 		return bad
@@ -277,7 +284,7 @@ func (g *acquirer) fail(a *Account, p *payment, bankCode, bankText, remark strin
 
 // answer is a payment as payments, the notification and the inquiry show it; status and sums as they are now.
 func (g *acquirer) answer(a *Account, p *payment) object {
-	o := g.about(a, p).With("result", g.resultOf(p))
+	o := g.paymentObject(a, p).With("result", g.resultOf(p))
 	if !p.waiting() {
 		return o
 	}

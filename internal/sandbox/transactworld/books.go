@@ -47,8 +47,8 @@ func (g *books) random(n int) string {
 	return string(b)
 }
 
-// kept is told of every new state of a payment.
-func (g *books) kept(_, p *payment) {
+// onSave is called with every new state of a payment.
+func (g *books) onSave(_, p *payment) {
 	if p.Reference != "" {
 		g.references[[2]string{p.Member, p.Reference}] = p.ID
 	}
@@ -58,7 +58,8 @@ func (g *books) kept(_, p *payment) {
 	}
 	g.env.Ledger.Put(ledger.Entry{
 		Gateway: gatewayName, Reference: p.Reference, GatewayOrderID: p.ID, Currency: p.Currency, Charges: p.Charges,
-		Amount: amount.FromHundredths(p.Amount, p.Currency), Authorized: amount.FromHundredths(p.Held, p.Currency), Captured: amount.FromHundredths(p.Captured, p.Currency),
+		Amount: amount.FromHundredths(p.Amount, p.Currency), Authorized: amount.FromHundredths(p.Held, p.Currency),
+		Captured: amount.FromHundredths(p.Captured, p.Currency),
 		Refunded: amount.FromHundredths(p.Refunded+p.PaidOut, p.Currency), // what a payout sent counts as given
 	})
 }
@@ -70,7 +71,7 @@ func (g *books) save(p *payment) *fault {
 	return nil
 }
 
-func (g *books) keptInvoice(_, v *invoice) {
+func (g *books) onSaveInvoice(_, v *invoice) {
 	g.bills[[2]string{v.Member, v.Reference}] = v.ID
 	if n, err := strconv.ParseInt(v.ID, 10, 64); err == nil {
 		g.lastInvoice = max(g.lastInvoice, n)

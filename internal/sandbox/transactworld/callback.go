@@ -24,7 +24,7 @@ func (g *books) notify(a *Account, p *payment) {
 	if !strings.Contains(to, "://") {
 		to = "http://" + to
 	}
-	o := g.about(a, p).With("result", g.resultOf(p))
+	o := g.paymentObject(a, p).With("result", g.resultOf(p))
 	cb := sim.Callback{Gateway: gatewayName, Reference: p.Reference, Method: http.MethodPost, URL: to, Retry: retries()}
 	if a.NotifyForm {
 		v := url.Values{}
@@ -43,13 +43,15 @@ func (g *books) notify(a *Account, p *payment) {
 	}
 }
 
-// back are the fields that the browser brings to merchantRedirectUrl.
-func (g *books) back(a *Account, p *payment) []field {
+// returnFields are the fields that the browser brings to merchantRedirectUrl.
+func (g *books) returnFields(a *Account, p *payment) []field {
 	sum := formatAmount(p.Amount)
 	fields := []field{
-		{Name: "paymentId", Value: p.ID}, {Name: "merchantTransactionId", Value: p.Reference}, {Name: "amount", Value: sum}, {Name: "currency", Value: p.Currency},
+		{Name: "paymentId", Value: p.ID}, {Name: "merchantTransactionId", Value: p.Reference}, {Name: "amount", Value: sum},
+		{Name: "currency", Value: p.Currency},
 		{Name: "status", Value: short[p.Status]}, {Name: "descriptor", Value: p.Descriptor}, {Name: "eci", Value: p.ECI},
-		{Name: "resultCode", Value: p.Code}, {Name: "resultDescription", Value: p.Text}, {Name: "cardBin", Value: p.Bin}, {Name: "cardLast4Digits", Value: p.Last4},
+		{Name: "resultCode", Value: p.Code}, {Name: "resultDescription", Value: p.Text}, {Name: "cardBin", Value: p.Bin},
+		{Name: "cardLast4Digits", Value: p.Last4},
 		{Name: "timestamp", Value: g.stamp()}, {Name: "resourcePath", Value: "/transactionServices/REST/v1/payments/" + p.ID},
 		{Name: "checksum", Value: checksum(p.ID, p.Reference, sum, short[p.Status], a.SecureKey)},
 	}
@@ -63,14 +65,17 @@ func (g *books) resultOf(p *payment) object {
 	return result(p.Code, p.Text).Opt("bankCode", p.BankCode).Opt("bankDescription", p.BankText)
 }
 
-// about is everything but the result, whose code depends on who asked what.
-func (g *books) about(a *Account, p *payment) object {
+// paymentObject is everything but the result, whose code depends on who asked what.
+func (g *books) paymentObject(a *Account, p *payment) object {
 	o := object{}.With("paymentId", a.number(p.ID)).With("status", p.Status).With("transactionStatus", short[p.Status]).
-		With("paymentBrand", p.Brand).With("paymentMode", p.Mode).With("paymentType", p.Type).With("firstName", p.First).With("lastName", p.Last).
-		With("amount", a.number(formatAmount(p.Amount))).With("currency", p.Currency).Opt("tmpl_amount", p.TmplAmount).Opt("tmpl_currency", p.TmplCurrency).
+		With("paymentBrand", p.Brand).With("paymentMode", p.Mode).With("paymentType", p.Type).With("firstName", p.First).
+		With("lastName", p.Last).
+		With("amount", a.number(formatAmount(p.Amount))).With("currency", p.Currency).Opt("tmpl_amount", p.TmplAmount).
+		Opt("tmpl_currency", p.TmplCurrency).
 		With("descriptor", p.Descriptor).With("merchantTransactionId", p.Reference).With("remark", p.Remark).
 		Opt("registrationId", p.Registration).Opt("token", p.Registration).Opt("recurringType", p.Recurring)
-	o = o.With("card", object{}.With("bin", p.Bin).With("lastFourDigits", p.Last4).With("last4Digits", p.Last4).With("expiryMonth", p.Month).With("expiryYear", p.Year))
+	o = o.With("card", object{}.With("bin", p.Bin).With("lastFourDigits", p.Last4).With("last4Digits", p.Last4).
+		With("expiryMonth", p.Month).With("expiryYear", p.Year))
 	o = o.With("customer", object{}.With("email", p.Email).With("id", p.Customer))
 	return o.With("eci", p.ECI).With("bankReferenceId", p.BankRef).With("terminalId", p.Terminal).With("timestamp", g.stamp()).
 		With("checksum", checksum(p.ID, p.Reference, formatAmount(p.Amount), short[p.Status], a.SecureKey))

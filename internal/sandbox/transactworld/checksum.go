@@ -18,8 +18,10 @@ func checksum(values ...string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// same takes lower-case hex only, as the strict reading of the documents.
-func same(got, want string) bool { return subtle.ConstantTimeCompare([]byte(got), []byte(want)) == 1 }
+// sameChecksum takes lower-case hex only, as the strict reading of the documents.
+func sameChecksum(got, want string) bool {
+	return subtle.ConstantTimeCompare([]byte(got), []byte(want)) == 1
+}
 
 const tokenLife = time.Hour
 
@@ -54,7 +56,7 @@ func tokenGood(a *Account, text string, now time.Time) bool {
 	}
 	m := hmac.New(sha256.New, tokenKey(a))
 	m.Write([]byte(text[:at]))
-	if !same(text[at+1:], base64.RawURLEncoding.EncodeToString(m.Sum(nil))) {
+	if !sameChecksum(text[at+1:], base64.RawURLEncoding.EncodeToString(m.Sum(nil))) {
 		return false
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(text[len(jwtHead)+1 : at])

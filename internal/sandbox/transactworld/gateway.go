@@ -42,9 +42,10 @@ type Account struct {
 // Config of the gateway. Without accounts there is the demo account alone.
 type Config struct{ Accounts []Account }
 
-// DemoAccount is the account of a sandbox that was configured by nobody.
+// DemoAccount is the account of a sandbox without configuration.
 func DemoAccount() Account {
-	return Account{MemberID: "12754", PartnerID: "175", Username: "tollgate-sandbox", SecureKey: "vq3TzW1c6xJwE0bH8sNrYk5LmUo7PdGa", TerminalID: "4927"}
+	return Account{MemberID: "12754", PartnerID: "175", Username: "tollgate-sandbox",
+		SecureKey: "vq3TzW1c6xJwE0bH8sNrYk5LmUo7PdGa", TerminalID: "4927"}
 }
 
 // Gateway is the simulator. It is safe for concurrent use: one lock orders all changes.
@@ -62,14 +63,16 @@ func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	g.clear()
 	var err error
 	if g.payments, err = (sim.Kind[string, payment]{
-		Bucket: paymentsBucket, ID: func(p *payment) string { return p.ID }, Clone: (*payment).clone, Kept: g.kept,
+		Bucket: paymentsBucket, ID: func(p *payment) string { return p.ID }, Clone: (*payment).clone, Kept: g.onSave,
 	}).Load(env); err != nil {
 		return nil, err
 	}
-	if g.registrations, err = (sim.Kind[string, registration]{Bucket: registrationsBucket, ID: func(r *registration) string { return r.ID }}).Load(env); err != nil {
+	if g.registrations, err = (sim.Kind[string, registration]{Bucket: registrationsBucket,
+		ID: func(r *registration) string { return r.ID }}).Load(env); err != nil {
 		return nil, err
 	}
-	if g.invoices, err = (sim.Kind[string, invoice]{Bucket: invoicesBucket, ID: func(v *invoice) string { return v.ID }, Kept: g.keptInvoice}).Load(env); err != nil {
+	if g.invoices, err = (sim.Kind[string, invoice]{Bucket: invoicesBucket, ID: func(v *invoice) string { return v.ID },
+		Kept: g.onSaveInvoice}).Load(env); err != nil {
 		return nil, err
 	}
 	return g, nil
@@ -81,7 +84,8 @@ func (g *Gateway) Name() string { return gatewayName }
 // Credentials are the first account's, by the names the documents give them.
 func (g *Gateway) Credentials() map[string]string {
 	a := g.accounts[0]
-	return map[string]string{"memberId": a.MemberID, "partnerId": a.PartnerID, "username": a.Username, "secureKey": a.SecureKey, "terminalId": a.TerminalID}
+	return map[string]string{"memberId": a.MemberID, "partnerId": a.PartnerID, "username": a.Username, "secureKey": a.SecureKey,
+		"terminalId": a.TerminalID}
 }
 
 // Reset forgets every payment, registration and invoice.
@@ -140,7 +144,7 @@ func (c *call) signed(values ...string) *fault {
 		return refuse("20002", "memberId does not belong to the AuthToken")
 	case c.get("authentication.checksum") == "":
 		return missing("authentication.checksum")
-	case !same(c.get("authentication.checksum"), checksum(values...)):
+	case !sameChecksum(c.get("authentication.checksum"), checksum(values...)):
 		return errChecksum
 	}
 	return nil
@@ -201,7 +205,7 @@ func (g *Gateway) authToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for _, a := range g.accounts {
-		if in.get("merchant.username") != a.Username || !same(in.get("authentication.sKey"), a.SecureKey) {
+		if in.get("merchant.username") != a.Username || !sameChecksum(in.get("authentication.sKey"), a.SecureKey) {
 			continue
 		}
 		if in.get("authentication.partnerId") != a.PartnerID && in.get("authentication.memberId") != a.MemberID {
@@ -252,7 +256,8 @@ func (g *Gateway) refused(w http.ResponseWriter, r *http.Request, c *call, bad *
 		if id == "" {
 			id = "-"
 		}
-		o = o.With("paymentId", id).Opt("merchantTransactionId", c.get("merchantTransactionId")).With("status", "failed").With("transactionStatus", "N")
+		o = o.With("paymentId", id).Opt("merchantTransactionId", c.get("merchantTransactionId")).With("status", "failed").
+			With("transactionStatus", "N")
 	}
 	o = o.With("result", result(bad.code, bad.text)).With("timestamp", g.stamp())
 	status := bad.http
@@ -262,5 +267,5 @@ func (g *Gateway) refused(w http.ResponseWriter, r *http.Request, c *call, bad *
 	write(w, r, status, o)
 }
 
-// named tells the log which payment a call is about.
-func (c *call) named(reference string) { faults.SetReference(c.r, reference) }
+// logReference tells the log which payment a call is about.
+func (c *call) logReference(reference string) { faults.SetReference(c.r, reference) }

@@ -372,7 +372,7 @@ func TestInvoices(t *testing.T) {
 }
 
 // What was answered survives a kill, and no card number reaches the disk.
-func TestKill(t *testing.T) {
+func TestARestartLosesNothingAndStoresNoCardNumber(t *testing.T) {
 	w := newWorld(t, nil)
 	a := w.want(w.send(rest+"payments", w.payment("K-1", manual)), "transactionStatus", "3D")
 	w.send(rest+"payments", w.payment("K-2", plain, "createRegistration", "true"))

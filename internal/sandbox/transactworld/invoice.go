@@ -9,8 +9,8 @@ import (
 	"tollgate/internal/sandbox/sim"
 )
 
-// try is the merchantTransactionId of the invoice's next payment.
-func (v *invoice) try() string {
+// nextReference is the merchantTransactionId of the invoice's next payment.
+func (v *invoice) nextReference() string {
 	if v.Tries == 0 {
 		return v.Reference
 	}
@@ -20,7 +20,7 @@ func (v *invoice) try() string {
 // generate is POST /invoiceServices/REST/v1/generate.
 func (g *Gateway) generate(c *call) (object, *fault) {
 	reference := c.get("merchantInvoiceId")
-	c.named(reference)
+	c.logReference(reference)
 	if bad := c.signed(c.a.MemberID, c.a.SecureKey, reference, c.get("amount"), c.get("merchantRedirectUrl")); bad != nil {
 		return nil, bad
 	}
@@ -40,13 +40,15 @@ func (g *Gateway) generate(c *call) (object, *fault) {
 		return nil, refuse("20003", "merchantInvoiceId already exists")
 	}
 	v := &invoice{
-		ID: strconv.FormatInt(g.lastInvoice+1, 10), Member: c.a.MemberID, Reference: reference, Amount: sum, Currency: currency, RedirectURL: c.get("merchantRedirectUrl"),
-		NotifyURL: c.get("notificationUrl"), Description: c.get("orderDescriptor"), Email: c.get("customer.email"), Token: g.random(32), Created: g.now(), Expires: g.now().Add(invoiceLife),
+		ID: strconv.FormatInt(g.lastInvoice+1, 10), Member: c.a.MemberID, Reference: reference, Amount: sum, Currency: currency,
+		RedirectURL: c.get("merchantRedirectUrl"),
+		NotifyURL:   c.get("notificationUrl"), Description: c.get("orderDescriptor"), Email: c.get("customer.email"),
+		Token: g.random(32), Created: g.now(), Expires: g.now().Add(invoiceLife),
 	}
 	if bad := g.saveInvoice(v); bad != nil {
 		return nil, bad
 	}
-	return g.bill(c.a, v, "Invoice generated successfully"), nil
+	return g.invoiceObject(c.a, v, "Invoice generated successfully"), nil
 }
 
 // regenerate gives an unpaid invoice a new address; the old one dies.
@@ -59,7 +61,7 @@ func (g *Gateway) regenerate(c *call) (object, *fault) {
 	if v == nil || v.Member != c.a.MemberID {
 		return nil, errNone
 	}
-	c.named(v.Reference)
+	c.logReference(v.Reference)
 	if p := g.open(v.Payment); p != nil && (p.waiting() || p.Charges > 0) {
 		return nil, errState
 	}
@@ -73,12 +75,12 @@ func (g *Gateway) regenerate(c *call) (object, *fault) {
 	if bad := g.saveInvoice(v); bad != nil {
 		return nil, bad
 	}
-	return g.bill(c.a, v, "Invoice regenerated successfully"), nil
+	return g.invoiceObject(c.a, v, "Invoice regenerated successfully"), nil
 }
 
 func (g *Gateway) invoiceInquiry(c *call) (object, *fault) {
 	reference := c.get("merchantInvoiceId")
-	c.named(reference)
+	c.logReference(reference)
 	if bad := c.signed(c.a.MemberID, c.a.SecureKey, reference); bad != nil {
 		return nil, bad
 	}
@@ -86,7 +88,7 @@ func (g *Gateway) invoiceInquiry(c *call) (object, *fault) {
 	if v == nil {
 		return nil, errNone
 	}
-	return g.bill(c.a, v, "Record found"), nil
+	return g.invoiceObject(c.a, v, "Record found"), nil
 }
 
 // invoiceConfig answers what the account's invoices are made with.
@@ -94,12 +96,13 @@ func (g *Gateway) invoiceConfig(c *call) (object, *fault) {
 	if bad := c.signed(c.a.MemberID, c.a.SecureKey); bad != nil {
 		return nil, bad
 	}
-	return object{}.With("memberId", c.a.MemberID).With("invoiceConfigDetails", object{}.With("expirationPeriod", strconv.Itoa(int(invoiceLife/time.Hour))).
-		With("currency", "USD").With("paymentMode", "CC")).With("result", result("00026", "Record found")), nil
+	return object{}.With("memberId", c.a.MemberID).
+		With("invoiceConfigDetails", object{}.With("expirationPeriod", strconv.Itoa(int(invoiceLife/time.Hour))).
+			With("currency", "USD").With("paymentMode", "CC")).With("result", result("00026", "Record found")), nil
 }
 
-// bill shows an invoice. Its statuses are generated, processed (paid), failed (the newest try) and expired.
-func (g *Gateway) bill(a *Account, v *invoice, text string) object {
+// invoiceObject shows an invoice. Its statuses are generated, processed (paid), failed (the newest try) and expired.
+func (g *Gateway) invoiceObject(a *Account, v *invoice, text string) object {
 	status := "generated"
 	p := g.open(v.Payment)
 	switch {
@@ -110,8 +113,10 @@ func (g *Gateway) bill(a *Account, v *invoice, text string) object {
 	case p != nil && !p.waiting():
 		status = "failed"
 	}
-	details := object{}.With("invoiceId", a.number(v.ID)).With("merchantInvoiceId", v.Reference).With("amount", a.number(formatAmount(v.Amount))).With("currency", v.Currency).
-		With("status", status).With("transactionUrl", g.url("/invoice/"+v.Token)).With("date", v.Created.UTC().Format("2006-01-02 15:04:05"))
+	details := object{}.With("invoiceId", a.number(v.ID)).With("merchantInvoiceId", v.Reference).
+		With("amount", a.number(formatAmount(v.Amount))).With("currency", v.Currency).
+		With("status", status).With("transactionUrl", g.url("/invoice/"+v.Token)).
+		With("date", v.Created.UTC().Format("2006-01-02 15:04:05"))
 	if p != nil {
 		details = details.With("paymentId", a.number(p.ID))
 	}

@@ -36,7 +36,7 @@ func (g *Gateway) backOffice(c *call) (object, *fault) {
 	if c.get("recurringType") == "REPEATED" {
 		return g.repeat(c, p)
 	}
-	c.named(p.Reference)
+	c.logReference(p.Reference)
 	switch typ {
 	case "CP":
 		return g.capture(c, p)
@@ -82,7 +82,7 @@ func (g *Gateway) ask(c *call, key string, p *payment) (object, *fault) {
 	if p == nil {
 		return nil, errNone
 	}
-	return g.found(c, p)
+	return g.inquiryAnswer(c, p)
 }
 
 // byResource is the GET of the resourcePath that the browser brings back; it carries the token alone.
@@ -91,7 +91,7 @@ func (g *Gateway) byResource(c *call) (object, *fault) {
 	if p == nil || p.Member != c.a.MemberID {
 		return nil, errNone
 	}
-	return g.found(c, p)
+	return g.inquiryAnswer(c, p)
 }
 
 // sum is the amount of a capture or refund.
@@ -166,7 +166,7 @@ func (g *Gateway) refund(c *call, p *payment) (object, *fault) {
 // payout sends money to the card of an earlier payment, or to one that the request names.
 func (g *Gateway) payout(c *call) (object, *fault) {
 	c.money = true
-	c.named(c.get("merchantTransactionId"))
+	c.logReference(c.get("merchantTransactionId"))
 	if bad := c.signed(c.a.MemberID, c.get("merchantTransactionId"), c.get("amount"), c.a.SecureKey); bad != nil {
 		return nil, bad
 	}
@@ -189,7 +189,8 @@ func (g *Gateway) payout(c *call) (object, *fault) {
 		if p.Currency == "" {
 			p.Currency = first.Currency
 		}
-		p.Brand, p.Mode, p.Card, p.Bin, p.Last4, p.Month, p.Year = first.Brand, first.Mode, first.Card, first.Bin, first.Last4, first.Month, first.Year
+		p.Brand, p.Mode, p.Card, p.Bin, p.Last4, p.Month, p.Year = first.Brand, first.Mode, first.Card, first.Bin, first.Last4,
+			first.Month, first.Year
 		p.First, p.Last, p.Email, known = first.First, first.Last, first.Email, true
 		if p.NotifyURL == "" {
 			p.NotifyURL = first.NotifyURL
@@ -211,12 +212,13 @@ func (g *Gateway) payout(c *call) (object, *fault) {
 	}
 	card, _ := issuer.Named(p.Card)
 	if !known || card.Bank != "" {
-		p.Status, p.Code, p.Text, p.Remark, p.BankCode, p.BankText = payoutFailed, "10001", "Transaction failed", "Payout Failed", "14", "Invalid card number"
+		p.Status, p.Code, p.Text, p.Remark, p.BankCode, p.BankText = payoutFailed, "10001", "Transaction failed", "Payout Failed",
+			"14", "Invalid card number"
 		if bad := g.save(p); bad != nil {
 			return nil, bad
 		}
 		g.notify(c.a, p)
-		return g.about(c.a, p).With("result", g.resultOf(p)), nil
+		return g.paymentObject(c.a, p).With("result", g.resultOf(p)), nil
 	}
 	p.Code, p.Text, p.Remark = "00001", "Transaction succeeded", "Payout Successful"
 	return g.operate(c, p, "PO", payoutStarted, p.Amount)
@@ -253,7 +255,8 @@ func (g *Gateway) list(c *call) (object, *fault) {
 	for _, id := range slices.Backward(g.payments.IDs()) {
 		p := g.open(id)
 		day := p.Created.UTC()
-		if p.Member != c.a.MemberID || day.Before(from) || !day.Before(to.AddDate(0, 0, 1)) || c.get("status") != "" && c.get("status") != p.Status {
+		if p.Member != c.a.MemberID || day.Before(from) || !day.Before(to.AddDate(0, 0, 1)) ||
+			c.get("status") != "" && c.get("status") != p.Status {
 			continue
 		}
 		if skip > 0 {
@@ -263,12 +266,17 @@ func (g *Gateway) list(c *call) (object, *fault) {
 		if len(all) == records {
 			break
 		}
-		all = append(all, object{}.With("systemPaymentId", c.a.number(p.ID)).With("merchantTransactionId", p.Reference).With("transactionStatus", p.Status).
-			With("amount", c.a.number(formatAmount(p.Amount))).With("currency", p.Currency).With("captureamount", c.a.number(formatAmount(p.Captured))).
-			With("refundamount", c.a.number(formatAmount(p.Refunded))).With("chargebackamount", c.a.number("0.00")).With("payoutamount", c.a.number(formatAmount(p.PaidOut))).
-			With("paymentType", p.Type).With("date", day.Format("2006-01-02 15:04:05")).With("transactionDate", day.Format("2006-01-02 15:04:05")).With("remark", p.Remark).
+		all = append(all, object{}.With("systemPaymentId", c.a.number(p.ID)).With("merchantTransactionId", p.Reference).
+			With("transactionStatus", p.Status).
+			With("amount", c.a.number(formatAmount(p.Amount))).With("currency", p.Currency).
+			With("captureamount", c.a.number(formatAmount(p.Captured))).
+			With("refundamount", c.a.number(formatAmount(p.Refunded))).With("chargebackamount", c.a.number("0.00")).
+			With("payoutamount", c.a.number(formatAmount(p.PaidOut))).
+			With("paymentType", p.Type).With("date", day.Format("2006-01-02 15:04:05")).
+			With("transactionDate", day.Format("2006-01-02 15:04:05")).With("remark", p.Remark).
 			With("customer", object{}.With("email", p.Email).With("id", p.Customer)).
-			With("card", object{}.With("bin", p.Bin).With("lastFourDigits", p.Last4).With("last4Digits", p.Last4).With("expiryMonth", p.Month).With("expiryYear", p.Year)).
+			With("card", object{}.With("bin", p.Bin).With("lastFourDigits", p.Last4).With("last4Digits", p.Last4).
+				With("expiryMonth", p.Month).With("expiryYear", p.Year)).
 			With("bankReferenceId", p.BankRef).With("terminalid", p.Terminal))
 	}
 	if len(all) == 0 {

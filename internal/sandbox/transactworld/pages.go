@@ -80,10 +80,10 @@ func (g *Gateway) acsReturn(w http.ResponseWriter, r *http.Request) {
 
 // ownPage is where an asynchronous payment sends the shopper: the platform's page, which goes on to the bank.
 func (g *Gateway) ownPage(w http.ResponseWriter, r *http.Request) {
-	g.visit(w, r, func(a *Account, p *payment, _ url.Values) view { return g.onward(a, p) })
+	g.visit(w, r, func(a *Account, p *payment, _ url.Values) view { return g.currentPage(a, p) })
 }
 
-func (g *Gateway) onward(a *Account, p *payment) view {
+func (g *Gateway) currentPage(a *Account, p *payment) view {
 	if !p.waiting() {
 		return g.toMerchant(a, p)
 	}
@@ -110,7 +110,7 @@ func (g *Gateway) toMerchant(a *Account, p *payment) view {
 	if !sim.WebURL(p.RedirectURL) {
 		return view{Title: "Payment", Text: "The payment is " + p.Status + ". You can close this page."}
 	}
-	return view{Title: "Back to the shop", Action: p.RedirectURL, Auto: true, Fields: g.back(a, p)}
+	return view{Title: "Back to the shop", Action: p.RedirectURL, Auto: true, Fields: g.returnFields(a, p)}
 }
 
 // invoicePage is an invoice's transactionUrl: a card form of the platform's own.
@@ -139,18 +139,22 @@ func (g *Gateway) billPage(r *http.Request) (view, bool) {
 	}
 	a := g.accountOf(&payment{Member: bill.Member})
 	if p := g.open(bill.Payment); p != nil && (p.waiting() || p.Charges > 0) {
-		return g.onward(a, p), true
+		return g.currentPage(a, p), true
 	}
-	form := view{Title: "Invoice " + bill.Reference, Text: formatAmount(bill.Amount) + " " + bill.Currency, Action: g.url("/invoice/" + bill.Token), Button: "Pay",
-		Fields: []field{{"card.number", "", "Card number"}, {"card.expiryMonth", "", "Month"}, {"card.expiryYear", "", "Year"}, {"card.cvv", "", "CVV"}}}
+	form := view{Title: "Invoice " + bill.Reference, Text: formatAmount(bill.Amount) + " " + bill.Currency,
+		Action: g.url("/invoice/" + bill.Token), Button: "Pay",
+		Fields: []field{{"card.number", "", "Card number"}, {"card.expiryMonth", "", "Month"}, {"card.expiryYear", "", "Year"},
+			{"card.cvv", "", "CVV"}}}
 	if !g.now().Before(bill.Expires) {
 		return view{Title: form.Title, Text: "This invoice has expired."}, true
 	}
 	if r.Method != http.MethodPost {
 		return form, true
 	}
-	in := params{"merchantTransactionId": bill.try(), "amount": formatAmount(bill.Amount), "currency": bill.Currency, "merchantRedirectUrl": bill.RedirectURL,
-		"notificationUrl": bill.NotifyURL, "orderDescriptor": bill.Description, "customer.email": bill.Email, "paymentMode": "CC", "paymentBrand": "VISA"}
+	in := params{"merchantTransactionId": bill.nextReference(), "amount": formatAmount(bill.Amount), "currency": bill.Currency,
+		"merchantRedirectUrl": bill.RedirectURL,
+		"notificationUrl":     bill.NotifyURL, "orderDescriptor": bill.Description, "customer.email": bill.Email, "paymentMode": "CC",
+		"paymentBrand": "VISA"}
 	for name, v := range r.PostForm {
 		if strings.HasPrefix(name, "card.") {
 			in[name] = v[0]
@@ -165,7 +169,7 @@ func (g *Gateway) billPage(r *http.Request) (view, bool) {
 				bad = g.charge(a, p, card, "")
 			}
 			if bad == nil {
-				return g.onward(a, p), true
+				return g.currentPage(a, p), true
 			}
 		}
 	}

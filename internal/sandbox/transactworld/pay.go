@@ -33,7 +33,8 @@ func (p params) card() (cardInput, *fault) {
 }
 
 // brands are the paymentBrand values taken with paymentMode CC and DC.
-var brands = map[string]bool{"VISA": true, "MC": true, "MASTER CARD": true, "MAESTRO": true, "AMEX": true, "JCB": true, "CUP": true, "DINER": true, "DISC": true}
+var brands = map[string]bool{"VISA": true, "MC": true, "MASTER CARD": true, "MAESTRO": true, "AMEX": true, "JCB": true,
+	"CUP": true, "DINER": true, "DISC": true}
 
 // check refuses what is malformed in a payment.
 func (c *call) check(p *payment) *fault {
@@ -43,7 +44,8 @@ func (c *call) check(p *payment) *fault {
 	if amount.Exponent(p.Currency) == 0 && p.Amount%100 != 0 {
 		return malformed("amount")
 	}
-	for name, max := range map[string]int{"orderDescriptor": 255, "customer.givenName": 50, "customer.surname": 50, "customer.email": 100, "shipping.city": 50, "shipping.street1": 150} {
+	for name, max := range map[string]int{"orderDescriptor": 255, "customer.givenName": 50, "customer.surname": 50,
+		"customer.email": 100, "shipping.city": 50, "shipping.street1": 150} {
 		if len([]rune(c.get(name))) > max {
 			return malformed(name)
 		}
@@ -64,7 +66,8 @@ func (c *call) check(p *payment) *fault {
 		}
 	}
 	if c.a.RequireAddress {
-		for _, name := range []string{"customer.email", "customer.phone", "shipping.country", "shipping.city", "shipping.postcode", "shipping.street1"} {
+		for _, name := range []string{"customer.email", "customer.phone", "shipping.country", "shipping.city", "shipping.postcode",
+			"shipping.street1"} {
 			if c.get(name) == "" {
 				return missing(name)
 			}
@@ -96,7 +99,7 @@ func paymentType(c *call) (string, *fault) {
 // pay is POST /payments: PA or DB by card.
 func (g *Gateway) pay(c *call) (object, *fault) {
 	c.money = true
-	c.named(c.get("merchantTransactionId"))
+	c.logReference(c.get("merchantTransactionId"))
 	if bad := c.signed(c.a.MemberID, c.a.SecureKey, c.get("merchantTransactionId"), c.get("amount")); bad != nil {
 		return nil, bad
 	}
@@ -138,7 +141,7 @@ func (g *Gateway) pay(c *call) (object, *fault) {
 // payWithToken is POST /paywithtoken/{id}: a payment with a stored card.
 func (g *Gateway) payWithToken(c *call) (object, *fault) {
 	c.money = true
-	c.named(c.get("merchantTransactionId"))
+	c.logReference(c.get("merchantTransactionId"))
 	id := c.r.PathValue("id")
 	if bad := c.signed(c.a.MemberID, c.a.SecureKey, id, c.get("amount")); bad != nil {
 		return nil, bad

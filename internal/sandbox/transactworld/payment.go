@@ -22,8 +22,9 @@ const (
 )
 
 var short = map[string]string{
-	authStarted: "P", auth3D: "3D", authSuccessful: "Y", authFailed: "N", captureStarted: "P", captureSuccess: "Y", cancelStarted: "P",
-	cancelled: "C", marked: "P", reversed: "Y", payoutStarted: "P", payoutDone: "Y", payoutFailed: "N",
+	authStarted: "P", auth3D: "3D", authSuccessful: "Y", authFailed: "N", captureStarted: "P", captureSuccess: "Y",
+	cancelStarted: "P",
+	cancelled:     "C", marked: "P", reversed: "Y", payoutStarted: "P", payoutDone: "Y", payoutFailed: "N",
 }
 
 // payment is one transaction with all that was done to it later; the whole of it is one journal record, written before the

@@ -29,15 +29,18 @@ func (g *Gateway) register(c *call) (object, *fault) {
 	if bad != nil {
 		return nil, bad
 	}
-	reg := &registration{ID: g.random(32), Member: c.a.MemberID, Customer: c.get("customer.customerId"), Card: maskOf(in.pan), Bin: in.pan[:6], Last4: in.pan[len(in.pan)-4:], Month: in.month, Year: in.year, Brand: c.get("paymentBrand")}
+	reg := &registration{ID: g.random(32), Member: c.a.MemberID, Customer: c.get("customer.customerId"), Card: maskOf(in.pan),
+		Bin: in.pan[:6], Last4: in.pan[len(in.pan)-4:], Month: in.month, Year: in.year, Brand: c.get("paymentBrand")}
 	if reg.Card == "" || in.cvv != "123" || in.year+in.month < g.now().Format("200601") {
 		return nil, refuse("10001", "Registration failed")
 	}
 	if bad := g.saveRegistration(reg); bad != nil {
 		return nil, bad
 	}
-	return object{}.With("id", reg.ID).With("registrationId", reg.ID).With("result", result("00030", "Card registered successfully")).
-		With("card", object{}.With("bin", reg.Bin).With("lastFourDigits", reg.Last4).With("last4Digits", reg.Last4).With("expiryMonth", reg.Month).With("expiryYear", reg.Year)).
+	return object{}.With("id", reg.ID).With("registrationId", reg.ID).
+		With("result", result("00030", "Card registered successfully")).
+		With("card", object{}.With("bin", reg.Bin).With("lastFourDigits", reg.Last4).With("last4Digits", reg.Last4).
+			With("expiryMonth", reg.Month).With("expiryYear", reg.Year)).
 		With("customer", object{}.With("email", c.get("customer.email")).With("id", reg.Customer)).With("timestamp", g.stamp()), nil
 }
 
@@ -58,5 +61,6 @@ func (g *Gateway) unregister(c *call) (object, *fault) {
 	if bad := g.saveRegistration(reg); bad != nil {
 		return nil, bad
 	}
-	return object{}.With("registrationId", id).With("result", result("00031", "Registration deleted successfully")).With("timestamp", g.stamp()), nil
+	return object{}.With("registrationId", id).With("result", result("00031", "Registration deleted successfully")).
+		With("timestamp", g.stamp()), nil
 }

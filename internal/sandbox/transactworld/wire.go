@@ -143,7 +143,8 @@ func flatten(o object, prefix string, v url.Values) {
 
 func write(w http.ResponseWriter, r *http.Request, status int, o object) {
 	accept := r.Header.Get("Accept")
-	if strings.Contains(accept, "application/xml") && !strings.Contains(accept, "text/html") || strings.HasPrefix(accept, "text/xml") {
+	if strings.Contains(accept, "application/xml") && !strings.Contains(accept, "text/html") ||
+		strings.HasPrefix(accept, "text/xml") {
 		var b strings.Builder
 		b.WriteString(`<?xml version="1.0" encoding="UTF-8" standalone="yes"?><response>`)
 		writeXML(&b, o)
