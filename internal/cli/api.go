@@ -108,8 +108,8 @@ func (a *merchantAPI) call(ctx context.Context, method, path string, header http
 	return raw, nil
 }
 
-// again tells whether the same request may come through a moment later: nothing was answered, or "not now".
-func again(err error) bool {
+// retryable tells whether the same request may come through a moment later: nothing was answered, or "not now".
+func retryable(err error) bool {
 	if _, lost := errors.AsType[*url.Error](err); lost {
 		return true
 	}

@@ -67,7 +67,7 @@ func eventsTail(ctx context.Context, p process, set *flag.FlagSet) int {
 		switch {
 		case ctx.Err() != nil:
 			return exitDone
-		case again(err) && ready: // Tollgate restarts: nothing is missed, the cursor stays
+		case retryable(err) && ready: // Tollgate restarts: nothing is missed, the cursor stays
 			fmt.Fprintf(p.err, "tollgate %s: %v; asking again\n", set.Name(), err)
 		case err != nil:
 			return p.fail(set.Name(), err)

@@ -82,7 +82,7 @@ func sessionsCreate(ctx context.Context, p process, set *flag.FlagSet) int {
 	var answer []byte
 	for try := 1; ; try++ {
 		answer, err = api.call(ctx, http.MethodPost, "/v1/sessions", header, sent)
-		if !again(err) || try == createTries || !pause(ctx, tryPause) {
+		if !retryable(err) || try == createTries || !pause(ctx, tryPause) {
 			break
 		}
 	}

@@ -71,7 +71,7 @@ func (st *database) change(ctx context.Context, n notice, f func(*tx) error) err
 		err := st.once(ctx, n, f)
 		switch {
 		case err == nil:
-			st.tell(n)
+			st.notify(n)
 			return nil
 		case try < txTries && (errors.Is(err, errAgain) || collided(err)):
 		default:
@@ -108,7 +108,7 @@ func (st *database) once(ctx context.Context, n notice, f func(*tx) error) error
 	return t.Commit()
 }
 
-func (st *database) tell(n notice) {
+func (st *database) notify(n notice) {
 	if n.session != "" && st.o.OnSession != nil {
 		st.o.OnSession(n.session)
 	}

@@ -46,7 +46,7 @@ func (st *Store) listen(config *pgx.ConnConfig) *listener {
 	l.done.Go(func() {
 		wait := firstReconnect
 		for ctx.Err() == nil {
-			heard := st.hear(ctx, config)
+			heard := st.receiveNotices(ctx, config)
 			if ctx.Err() != nil {
 				return
 			}
@@ -66,8 +66,8 @@ func (st *Store) listen(config *pgx.ConnConfig) *listener {
 	return l
 }
 
-// hear passes notices on until the connection breaks, and tells whether it ever stood.
-func (st *Store) hear(ctx context.Context, config *pgx.ConnConfig) (connected bool) {
+// receiveNotices passes notices on until the connection breaks, and tells whether it ever stood.
+func (st *Store) receiveNotices(ctx context.Context, config *pgx.ConnConfig) (connected bool) {
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return false
@@ -80,14 +80,14 @@ func (st *Store) hear(ctx context.Context, config *pgx.ConnConfig) (connected bo
 	if _, err := conn.Exec(ctx, "LISTEN "+pgChannel); err != nil {
 		return false
 	}
-	st.tell(notice{jobs: true}) // some may have come while nobody listened
+	st.notify(notice{jobs: true}) // some may have come while nobody listened
 	for {
 		said, err := conn.WaitForNotification(ctx)
 		if err != nil {
 			return true
 		}
 		if instance, n := decodeNotice(said.Payload); instance != st.instance {
-			st.tell(n)
+			st.notify(n)
 		}
 	}
 }

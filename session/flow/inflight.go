@@ -14,8 +14,8 @@ type inFlight struct {
 	out map[string]int
 }
 
-// take counts one more; done is called once, when its answer is stored.
-func (f *inFlight) take(session string) (done func()) {
+// begin counts one more; done is called once, when its answer is stored.
+func (f *inFlight) begin(session string) (done func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.out == nil {

@@ -48,7 +48,7 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 	}
 	in.LoginRefused, in.LoginLost = f.loginRefused(ctx, s, credential, in.Err)
 	if in.Standing.Outcome == providers.HoldLeft {
-		defer f.inFlight.take(id)()
+		defer f.inFlight.begin(id)()
 	}
 	_, effects, err := f.turn(ctx, id, func(t *session.Turn) error { return t.Inquired(n, in) })
 	f.At("status.stored")

@@ -18,7 +18,7 @@ func (f *Flow) Operate(ctx context.Context, id string, kind providers.OpKind, am
 func (f *Flow) startOperation(
 	ctx context.Context, claim *session.Claim, id string, kind providers.OpKind, amount int64,
 ) (*session.Session, int, error) {
-	n, done := 0, f.inFlight.take(id)
+	n, done := 0, f.inFlight.begin(id)
 	s, err := f.update(ctx, id, under(claim, func(t *session.Turn) error {
 		if _, err := f.account(t.S); err != nil {
 			return err

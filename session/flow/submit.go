@@ -47,7 +47,7 @@ func (f *Flow) submit(ctx context.Context, claim *session.Claim, id string, in S
 		in.Kind = "card"
 	}
 	var a *session.Attempt
-	done := f.inFlight.take(id)
+	done := f.inFlight.begin(id)
 	s, err := f.update(ctx, id, under(claim, func(t *session.Turn) error {
 		if err := t.Attempts().MayBegin(); err != nil {
 			return err
@@ -182,7 +182,7 @@ func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing,
 	var row session.Call
 	var acc account.Account
 	permitted := false
-	defer f.inFlight.take(id)()
+	defer f.inFlight.begin(id)()
 	s, err := f.update(ctx, id, func(t *session.Turn) (err error) {
 		permitted = false
 		if acc, err = f.account(t.S); err != nil {
