@@ -211,9 +211,6 @@ func (t Arrivals) better(a *Attempt, run *Run, b BrowserAnswer) bool {
 	return err != nil || b.Kind != before.Kind || b.CRes != before.CRes || b.PaRes != before.PaRes
 }
 
-// maxCalls bounds how many calls an attempt may have, so that unreadable answers cannot provoke more.
-const maxCalls = 12
-
 // contradiction refuses ids that are not this run's; absent ones pass, and so do values that cannot be read, which are for
 // the gateway to refuse.
 func (t Arrivals) contradiction(a *Attempt, run *Run, token string, in threeds.Reply) error {

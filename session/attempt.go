@@ -25,9 +25,6 @@ const (
 	CallResume = "resume"
 )
 
-// resultError is the result of a call without a clear answer.
-const resultError = "error"
-
 // NewAttempt is what an attempt begins with. Of card numbers it has masks and fingerprints only.
 type NewAttempt struct {
 	Instrument        string // card, saved_card, qr, sberpay, hosted, payout

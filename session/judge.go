@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"time"
 
 	"tollgate/providers"
@@ -189,55 +190,6 @@ func (t *Turn) Outlived(a *Attempt, st providers.Standing) bool {
 	untouched := len(a.Calls) == 0 && byCard && st.Outcome == providers.Waiting && st.Next == nil && st.LastTry == nil
 	return untouched || !t.Now.Before(a.CreatedAt.Add(t.Rules.OrderLife))
 }
-
-// mismatch names in what a standing is not of our payment; "" where it is, as far as it says.
-func mismatch(s *Session, a *Attempt, st providers.Standing) string {
-	held, captured := s.Amount.Minor, s.Amount.Minor
-	switch a.State {
-	case Authorized:
-		held = a.AmountAuthorized // of which a part may have been voided
-	case Paid:
-		held, captured = a.AmountAuthorized, a.Captured // of a hold perhaps a part
-	}
-	switch {
-	case st.Reference != "" && st.Reference != a.Ref.Reference:
-		return "reference"
-	case st.Ref.OrderID != "" && a.Ref.OrderID != "" && st.Ref.OrderID != a.Ref.OrderID:
-		return "gateway order"
-	case st.Amount.Currency.Code != "" && st.Amount.Currency.Code != s.Amount.Currency.Code:
-		return "currency"
-	case st.Amount.Currency.Code != "" && st.Amount.Minor != s.Amount.Minor:
-		return "amount"
-	case !sumsPossible(s, a, st):
-		return "sums"
-	case st.Outcome == providers.Authorized && st.Held != 0 && st.Held != held:
-		return "amount authorized"
-	case st.Outcome == providers.Paid && a.State != Authorized && st.Captured != 0 && st.Captured != captured &&
-		st.Captured+st.Refunded != captured:
-		return "amount captured"
-	}
-	return ""
-}
-
-// sumsPossible tells whether the sums of a standing are possible: none negative, no more authorized than was asked for, no more
-// captured than authorized (less what was voided of it), no more refunded than captured. A sum of 0 may not have been stated.
-func sumsPossible(s *Session, a *Attempt, st providers.Standing) bool {
-	most := s.Amount.Minor
-	if a.State == Authorized {
-		most = a.AmountAuthorized
-	}
-	if st.Held != 0 {
-		most = min(most, st.Held)
-	}
-	taken := st.Captured
-	if taken == 0 && st.Outcome == providers.Paid {
-		taken = most
-	}
-	return min(st.Held, st.Captured, st.Refunded) >= 0 && st.Held <= s.Amount.Minor && st.Captured <= most && st.Refunded <= taken
-}
-
-// notOurs is the mismatch of money under our reference whose order lacks our mark of ownership.
-const notOurs = "order that nothing proves to be ours"
 
 // needsReview records, once, that a person has to look.
 func (t *Turn) needsReview(a *Attempt) {
@@ -511,6 +463,55 @@ func (t *Turn) CalledBack(n int, gatewayOrder string) error {
 	t.queueRecheck(a, t.Now)
 	if op := t.S.openOn(a); op != nil { // the callback may be about the operation
 		t.queueOperationInquiry(op, t.Now)
+	}
+	return nil
+}
+
+// maxReleases bounds how many releases of one hold are begun of which none reached the gateway.
+const maxReleases = 5
+
+// onHoldLeft is a payment whose debit was refused while its hold stands. The hold is released as an operation under the call
+// book; only the gateway's word that it is gone ends the attempt, and until then no other begins.
+func (t verdict) onHoldLeft(a *Attempt, st providers.Standing) error {
+	if a.State.Live() && (a.Decline == nil || !st.VoidRefused) { // the reason for refusing the void is not that of the debit
+		a.Decline = orOther(st.Decline)
+	}
+	if err := t.markOverdue(a); err != nil {
+		return err
+	}
+	tries, sent := 0, false
+	for _, op := range t.S.Operations {
+		if op.Attempt == a.N && op.Release {
+			tries++
+			sent = sent || op.State == OpSucceeded || op.Decline == nil || op.Decline.Reason != providers.TryAgainLater
+		}
+	}
+	if st.VoidRefused || sent || tries >= maxReleases {
+		a.Unclear = true
+		if st.VoidRefused || !t.S.released(a) {
+			t.needsReview(a)
+		}
+		return t.followHold(a)
+	}
+	amount := st.Held
+	if amount == 0 {
+		amount = t.S.Amount.Minor
+	}
+	op, err := t.Operations().write(&Operation{
+		Kind: providers.Void, Attempt: a.N, Amount: amount, Release: true, Baseline: baselineOf(st),
+	})
+	if err != nil {
+		return err
+	}
+	t.After = append(t.After, Release{op.N})
+	return t.followHold(a)
+}
+
+// followHold asks again by the schedule. That of an attempt that has ended may be over: what was decided is saved all the
+// same, and the release has an inquiry of its own.
+func (t verdict) followHold(a *Attempt) error {
+	if err := t.inquireLater(a); !errors.Is(err, ErrNothing) {
+		return err
 	}
 	return nil
 }

@@ -7,35 +7,6 @@ import (
 	"tollgate/providers"
 )
 
-// Login is how far a session's customer is with logging in. It comes before the first attempt; where the gateway refuses the
-// customer's credential later on, it is passed once more.
-type Login struct {
-	Browser   string    `json:"browser,omitempty"` // that asked for the code: only it may give it and see the customer's cards
-	Phone     string    `json:"phone"`             // digits, country code first
-	Customer  string    `json:"customer"`
-	Challenge string    `json:"challenge,omitempty"` // sealed
-	SentAt    time.Time `json:"sent_at"`
-	Done      bool      `json:"done,omitempty"`
-
-	// Counters of calls. Each is stored before the gateway is called, so that requests at the same time cannot exceed its bound.
-	// A call counts even if it fails to reach the gateway.
-	Wrong   int `json:"wrong,omitempty"`   // codes tried since the last one was sent
-	Sent    int `json:"sent"`              // codes asked for in this session
-	Lookups int `json:"lookups,omitempty"` // phones looked up in this session, those without a customer included
-
-	Asking *CodeRequest `json:"asking,omitempty"` // the newest request for a code
-}
-
-// CodeRequest is one press on "send the code". A second press with the same phone is recognised by it.
-type CodeRequest struct {
-	N       int       `json:"n"`
-	Browser string    `json:"browser"`
-	Phone   string    `json:"phone"`
-	At      time.Time `json:"at"`                // when it began; when it ended, once it has
-	Open    bool      `json:"open,omitempty"`    // the gateway has not answered yet
-	Unknown bool      `json:"unknown,omitempty"` // the gateway has no such customer, or not the one that is wanted
-}
-
 // Bounds of a login: a shopper who mistypes gets on, a stranger who tries numbers does not.
 const (
 	maxCodesSent  = 5

@@ -10,56 +10,12 @@ import (
 	"tollgate/providers"
 )
 
-// OpState is how far an operation is.
-type OpState string
-
-// Operation states. In calling a call may be out; unknown is settled by an inquiry and never by sending again.
-const (
-	OpNew       OpState = "new"
-	OpCalling   OpState = "calling"
-	OpPending   OpState = "pending" // the gateway took it and is working
-	OpUnknown   OpState = "unknown"
-	OpSucceeded OpState = "succeeded"
-	OpFailed    OpState = "failed"
-)
-
-// Open tells whether the operation may still move money; a payment has at most one such.
-func (s OpState) Open() bool { return s != OpSucceeded && s != OpFailed }
-
 // opTransitions is the table of operations: state, next states.
 var opTransitions = map[OpState][]OpState{
 	OpNew:     {OpCalling, OpUnknown, OpFailed},
 	OpCalling: {OpPending, OpUnknown, OpSucceeded, OpFailed},
 	OpPending: {OpUnknown, OpSucceeded, OpFailed},
 	OpUnknown: {OpPending, OpSucceeded, OpFailed},
-}
-
-// Operation is a capture, void or refund of a payment.
-type Operation struct {
-	N             int                `json:"n"`
-	Kind          providers.OpKind   `json:"kind"`
-	State         OpState            `json:"state"`
-	Attempt       int                `json:"attempt"`
-	Amount        int64              `json:"amount"` // minor units
-	Reference     string             `json:"reference"`
-	GatewayID     string             `json:"gateway_id,omitempty"`
-	Decline       *providers.Decline `json:"decline,omitempty"`
-	Release       bool               `json:"release,omitempty"` // Tollgate's own void of a hold whose debit was refused
-	Baseline      Baseline           `json:"before"`
-	Deadline      time.Time          `json:"deadline"`
-	NotFoundSince time.Time          `json:"missing,omitzero"` // since when the gateway shows no sign of it
-	NeedsReview   bool               `json:"needs_review,omitempty"`
-	CreatedAt     time.Time          `json:"created_at"`
-	UpdatedAt     time.Time          `json:"updated_at"`
-}
-
-// Baseline is where the payment stood when the operation was sent. A payment that has left it shows that the operation was done.
-type Baseline struct {
-	Outcome  providers.Outcome `json:"outcome,omitempty"`
-	Held     int64             `json:"held"`
-	Captured int64             `json:"captured"`
-	Refunded int64             `json:"refunded"`
-	Stated   bool              `json:"stated,omitempty"` // the gateway itself told the sums
 }
 
 func baselineOf(st providers.Standing) Baseline {
@@ -90,51 +46,6 @@ var (
 	ErrDone      = errors.New("session: the operation was done already")
 	ErrUnsettled = errors.New("session: the outcome is not known yet")
 )
-
-// FundedAttempt is the attempt by which money is held or taken for the session, or nil: the one that counts, else one that
-// was approved after the session had ended.
-func (s *Session) FundedAttempt() *Attempt {
-	var late *Attempt
-	for _, a := range s.Attempts {
-		if a.State.Funded() && !a.PaidLate {
-			return a
-		}
-		if a.State.Funded() {
-			late = a
-		}
-	}
-	return late
-}
-
-// otherFunded is another attempt than this one by which money is held or taken for the session, or nil.
-func (s *Session) otherFunded(a *Attempt) *Attempt {
-	for _, o := range s.Attempts {
-		if o != a && o.State.Funded() {
-			return o
-		}
-	}
-	return nil
-}
-
-// Operation finds an operation by number, or nil.
-func (s *Session) Operation(n int) *Operation {
-	for _, op := range s.Operations {
-		if op.N == n {
-			return op
-		}
-	}
-	return nil
-}
-
-// openOn is the operation on an attempt that may still move money, or nil.
-func (s *Session) openOn(a *Attempt) *Operation {
-	for _, op := range s.Operations {
-		if op.Attempt == a.N && op.State.Open() {
-			return op
-		}
-	}
-	return nil
-}
 
 // Operations decides about the operations of a session's payment.
 type Operations struct{ *Turn }
@@ -222,62 +133,6 @@ func (t Operations) allowed(a *Attempt, kind providers.OpKind, amount int64) (in
 		return 0, ErrAmount
 	}
 	return amount, nil
-}
-
-// maxReleases bounds how many releases of one hold are begun of which none reached the gateway.
-const maxReleases = 5
-
-// onHoldLeft is a payment whose debit was refused while its hold stands. The hold is released as an operation under the call
-// book; only the gateway's word that it is gone ends the attempt, and until then no other begins.
-func (t verdict) onHoldLeft(a *Attempt, st providers.Standing) error {
-	if a.State.Live() && (a.Decline == nil || !st.VoidRefused) { // the reason for refusing the void is not that of the debit
-		a.Decline = orOther(st.Decline)
-	}
-	if err := t.markOverdue(a); err != nil {
-		return err
-	}
-	tries, sent := 0, false
-	for _, op := range t.S.Operations {
-		if op.Attempt == a.N && op.Release {
-			tries++
-			sent = sent || op.State == OpSucceeded || op.Decline == nil || op.Decline.Reason != providers.TryAgainLater
-		}
-	}
-	if st.VoidRefused || sent || tries >= maxReleases {
-		a.Unclear = true
-		if st.VoidRefused || !t.S.released(a) {
-			t.needsReview(a)
-		}
-		return t.followHold(a)
-	}
-	amount := st.Held
-	if amount == 0 {
-		amount = t.S.Amount.Minor
-	}
-	op, err := t.Operations().write(&Operation{
-		Kind: providers.Void, Attempt: a.N, Amount: amount, Release: true, Baseline: baselineOf(st),
-	})
-	if err != nil {
-		return err
-	}
-	t.After = append(t.After, Release{op.N})
-	return t.followHold(a)
-}
-
-// followHold asks again by the schedule. That of an attempt that has ended may be over: what was decided is saved all the
-// same, and the release has an inquiry of its own.
-func (t verdict) followHold(a *Attempt) error {
-	if err := t.inquireLater(a); !errors.Is(err, ErrNothing) {
-		return err
-	}
-	return nil
-}
-
-// released tells whether the gateway took the release of an attempt's hold.
-func (s *Session) released(a *Attempt) bool {
-	return slices.ContainsFunc(s.Operations, func(op *Operation) bool {
-		return op.Attempt == a.N && op.Release && op.State == OpSucceeded
-	})
 }
 
 // Permit writes down the permission to send operation n, if the gateway's answer to an inquiry just made (st) agrees with what

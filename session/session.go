@@ -4,8 +4,11 @@
 package session
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"tollgate/internal/card"
@@ -193,4 +196,160 @@ func (a *Attempt) Run() *Run {
 		return nil
 	}
 	return a.Runs[len(a.Runs)-1]
+}
+
+// Operation is a capture, void or refund of a payment.
+type Operation struct {
+	N             int                `json:"n"`
+	Kind          providers.OpKind   `json:"kind"`
+	State         OpState            `json:"state"`
+	Attempt       int                `json:"attempt"`
+	Amount        int64              `json:"amount"` // minor units
+	Reference     string             `json:"reference"`
+	GatewayID     string             `json:"gateway_id,omitempty"`
+	Decline       *providers.Decline `json:"decline,omitempty"`
+	Release       bool               `json:"release,omitempty"` // Tollgate's own void of a hold whose debit was refused
+	Baseline      Baseline           `json:"before"`
+	Deadline      time.Time          `json:"deadline"`
+	NotFoundSince time.Time          `json:"missing,omitzero"` // since when the gateway shows no sign of it
+	NeedsReview   bool               `json:"needs_review,omitempty"`
+	CreatedAt     time.Time          `json:"created_at"`
+	UpdatedAt     time.Time          `json:"updated_at"`
+}
+
+// Baseline is where the payment stood when the operation was sent. A payment that has left it shows that the operation was done.
+type Baseline struct {
+	Outcome  providers.Outcome `json:"outcome,omitempty"`
+	Held     int64             `json:"held"`
+	Captured int64             `json:"captured"`
+	Refunded int64             `json:"refunded"`
+	Stated   bool              `json:"stated,omitempty"` // the gateway itself told the sums
+}
+
+// FundedAttempt is the attempt by which money is held or taken for the session, or nil: the one that counts, else one that
+// was approved after the session had ended.
+func (s *Session) FundedAttempt() *Attempt {
+	var late *Attempt
+	for _, a := range s.Attempts {
+		if a.State.Funded() && !a.PaidLate {
+			return a
+		}
+		if a.State.Funded() {
+			late = a
+		}
+	}
+	return late
+}
+
+// otherFunded is another attempt than this one by which money is held or taken for the session, or nil.
+func (s *Session) otherFunded(a *Attempt) *Attempt {
+	for _, o := range s.Attempts {
+		if o != a && o.State.Funded() {
+			return o
+		}
+	}
+	return nil
+}
+
+// Operation finds an operation by number, or nil.
+func (s *Session) Operation(n int) *Operation {
+	for _, op := range s.Operations {
+		if op.N == n {
+			return op
+		}
+	}
+	return nil
+}
+
+// openOn is the operation on an attempt that may still move money, or nil.
+func (s *Session) openOn(a *Attempt) *Operation {
+	for _, op := range s.Operations {
+		if op.Attempt == a.N && op.State.Open() {
+			return op
+		}
+	}
+	return nil
+}
+
+// released tells whether the gateway took the release of an attempt's hold.
+func (s *Session) released(a *Attempt) bool {
+	return slices.ContainsFunc(s.Operations, func(op *Operation) bool {
+		return op.Attempt == a.N && op.Release && op.State == OpSucceeded
+	})
+}
+
+// Login is how far a session's customer is with logging in. It comes before the first attempt; where the gateway refuses the
+// customer's credential later on, it is passed once more.
+type Login struct {
+	Browser   string    `json:"browser,omitempty"` // that asked for the code: only it may give it and see the customer's cards
+	Phone     string    `json:"phone"`             // digits, country code first
+	Customer  string    `json:"customer"`
+	Challenge string    `json:"challenge,omitempty"` // sealed
+	SentAt    time.Time `json:"sent_at"`
+	Done      bool      `json:"done,omitempty"`
+
+	// Counters of calls. Each is stored before the gateway is called, so that requests at the same time cannot exceed its bound.
+	// A call counts even if it fails to reach the gateway.
+	Wrong   int `json:"wrong,omitempty"`   // codes tried since the last one was sent
+	Sent    int `json:"sent"`              // codes asked for in this session
+	Lookups int `json:"lookups,omitempty"` // phones looked up in this session, those without a customer included
+
+	Asking *CodeRequest `json:"asking,omitempty"` // the newest request for a code
+}
+
+// CodeRequest is one press on "send the code". A second press with the same phone is recognised by it.
+type CodeRequest struct {
+	N       int       `json:"n"`
+	Browser string    `json:"browser"`
+	Phone   string    `json:"phone"`
+	At      time.Time `json:"at"`                // when it began; when it ended, once it has
+	Open    bool      `json:"open,omitempty"`    // the gateway has not answered yet
+	Unknown bool      `json:"unknown,omitempty"` // the gateway has no such customer, or not the one that is wanted
+}
+
+// TimelineEntry is one thing that happened to an attempt. No value in it is a card number, a code or a secret: addresses with a
+// run's token and cryptograms are left out.
+type TimelineEntry struct {
+	At        time.Time         `json:"at"`
+	Kind      string            `json:"kind"`
+	Name      string            `json:"name"`
+	Direction string            `json:"direction,omitempty"` // of a message: sent to the bank, received from it
+	Run       int               `json:"run,omitempty"`
+	Result    string            `json:"result,omitempty"`
+	Took      time.Duration     `json:"took,omitempty"`
+	Times     int               `json:"times,omitempty"` // how often in a row the same happened, where more than once
+	Until     time.Time         `json:"until,omitzero"`  // the last of them
+	Fields    map[string]string `json:"fields,omitempty"`
+}
+
+// Kinds of sessions beside payments.
+const (
+	KindTransfer = "transfer" // moves money from the customer's card to another card
+	KindPayout   = "payout"   // sends money out; it has no page and is paid by a call, under the same rules of certainty
+)
+
+// Target is where a transfer goes, where the merchant named it: a saved or virtual card of the customer's. Only Saved has
+// to be set by who creates a session.
+type Target struct {
+	Saved     string      `json:"saved"` // ours: sc_…
+	GatewayID string      `json:"gateway_id"`
+	Customer  string      `json:"customer"` // whose card it is: SavedCard.Customer
+	Card      card.Masked `json:"card"`
+}
+
+// AsksTarget tells whether the shopper has to say where the money goes.
+func (s *Session) AsksTarget() bool { return s.Kind == KindTransfer && s.Target == nil }
+
+// Destination is where the merchant sends a transfer; nil where the shopper says it.
+func (s *Session) Destination() *providers.Destination {
+	if s.Target == nil {
+		return nil
+	}
+	return &providers.Destination{Saved: s.Target.GatewayID}
+}
+
+// OwnershipMark proves an order at the gateway to be this session's: 128 bits of a digest of the session's id. It is no secret.
+func (s *Session) OwnershipMark() string {
+	sum := sha256.Sum256([]byte("mark " + s.ID))
+	return hex.EncodeToString(sum[:16])
 }

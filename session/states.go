@@ -33,81 +33,18 @@ func (s State) Live() bool {
 // Funded tells whether money is held or taken.
 func (s State) Funded() bool { return s == Authorized || s == Paid }
 
-// Status is a session's state as merchants see it.
-type Status string
+// OpState is how far an operation is.
+type OpState string
 
-// Session statuses.
+// Operation states. In calling a call may be out; unknown is settled by an inquiry and never by sending again.
 const (
-	StatusOpen              Status = "open"
-	StatusActionRequired    Status = "action_required"
-	StatusProcessing        Status = "processing"
-	StatusAuthorized        Status = "authorized"
-	StatusPaid              Status = "paid"
-	StatusPartiallyRefunded Status = "partially_refunded"
-	StatusRefunded          Status = "refunded"
-	StatusVoided            Status = "voided"
-	StatusDeclined          Status = "declined"
-	StatusExpired           Status = "expired"
-	StatusCancelled         Status = "cancelled"
+	OpNew       OpState = "new"
+	OpCalling   OpState = "calling"
+	OpPending   OpState = "pending" // the gateway took it and is working
+	OpUnknown   OpState = "unknown"
+	OpSucceeded OpState = "succeeded"
+	OpFailed    OpState = "failed"
 )
 
-// Status derives what merchants see from the attempts. It is a pure function of the session.
-func (s *Session) Status() Status {
-	for _, a := range s.Attempts {
-		if !a.State.Funded() || a.PaidLate {
-			continue
-		}
-		switch {
-		case a.Voided:
-			return StatusVoided
-		case a.State == Authorized:
-			return StatusAuthorized
-		case a.Refunded > 0 && a.Refunded >= a.Captured:
-			return StatusRefunded
-		case a.Refunded > 0:
-			return StatusPartiallyRefunded
-		}
-		return StatusPaid
-	}
-	if a := s.Live(); a != nil {
-		if a.State == Shopper {
-			return StatusActionRequired
-		}
-		return StatusProcessing
-	}
-	switch s.ClosedReason {
-	case Expired:
-		return StatusExpired
-	case Cancelled:
-		return StatusCancelled
-	case UsedUp:
-		return StatusDeclined
-	}
-	return StatusOpen
-}
-
-// OutcomeKnown is false while any attempt or operation is unknown.
-func (s *Session) OutcomeKnown() bool {
-	for _, a := range s.Attempts {
-		if a.State == Unknown || a.State == Mismatched {
-			return false
-		}
-	}
-	for _, op := range s.Operations {
-		if op.State == OpUnknown {
-			return false
-		}
-	}
-	return true
-}
-
-// ClaimsOrder tells whether the session's order id may not be used by another session: it has not ended, or an attempt of it is
-// live, or has money, be it late.
-func (s *Session) ClaimsOrder() bool {
-	for _, a := range s.Attempts {
-		if a.State.Live() || a.State.Funded() {
-			return true
-		}
-	}
-	return s.ClosedReason == ""
-}
+// Open tells whether the operation may still move money; a payment has at most one such.
+func (s OpState) Open() bool { return s != OpSucceeded && s != OpFailed }

@@ -20,21 +20,6 @@ const (
 	EntryBrowser = "browser" // a page was shown, or an empty return came
 )
 
-// TimelineEntry is one thing that happened to an attempt. No value in it is a card number, a code or a secret: addresses with a
-// run's token and cryptograms are left out.
-type TimelineEntry struct {
-	At        time.Time         `json:"at"`
-	Kind      string            `json:"kind"`
-	Name      string            `json:"name"`
-	Direction string            `json:"direction,omitempty"` // of a message: sent to the bank, received from it
-	Run       int               `json:"run,omitempty"`
-	Result    string            `json:"result,omitempty"`
-	Took      time.Duration     `json:"took,omitempty"`
-	Times     int               `json:"times,omitempty"` // how often in a row the same happened, where more than once
-	Until     time.Time         `json:"until,omitzero"`  // the last of them
-	Fields    map[string]string `json:"fields,omitempty"`
-}
-
 // Directions of a message.
 const (
 	Sent     = "sent"

@@ -235,3 +235,9 @@ func (t *Turn) queueResume(a *Attempt, at time.Time) {
 func (t *Turn) queueRemember(a *Attempt, at time.Time) {
 	t.enqueue(JobRemember, fmt.Sprintf("/%d", a.N), Task{Attempt: a.N}, at)
 }
+
+// resultError is the result of a call without a clear answer.
+const resultError = "error"
+
+// maxCalls bounds how many calls an attempt may have, so that unreadable answers cannot provoke more.
+const maxCalls = 12
