@@ -50,7 +50,7 @@ func TestEveryEventIsInTheListOnceWithALineThatSaysWhatItTells(t *testing.T) {
 		if providers.OpKind(kind) == providers.Payout { // a session of its own kind, not an operation of one
 			continue
 		}
-		for _, state := range constants(t, "operation.go", "OpState") {
+		for _, state := range constants(t, "states.go", "OpState") {
 			in(OperationEvent(providers.OpKind(kind), OpState(state)), "providers."+name+", state "+state)
 		}
 	}
