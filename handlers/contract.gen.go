@@ -1786,7 +1786,7 @@ type TimelineEntry struct {
 	Direction TimelineEntryDirection `json:"direction,omitempty,omitzero"`
 	Fields    map[string]string      `json:"fields,omitempty,omitzero"`
 
-	// Kind - `state`: the attempt changed; `name` is the event's type
+	// Kind - `state`: the attempt changed; `name` is the event's type; of `payment.held`, `result` is in what the gateway's word is not of this payment
 	// - `call`: one call of the attempt's that may move money; `result` is what it came to, absent while it is out
 	// - `http`: one request to the gateway; `result` is its status
 	// - `message`: a 3-D Secure message, its members in `fields`; `result` says why one could not be read
@@ -1809,7 +1809,7 @@ type TimelineEntry struct {
 // TimelineEntryDirection Of a message: to the bank or from it.
 type TimelineEntryDirection string
 
-// TimelineEntryKind - `state`: the attempt changed; `name` is the event's type
+// TimelineEntryKind - `state`: the attempt changed; `name` is the event's type; of `payment.held`, `result` is in what the gateway's word is not of this payment
 // - `call`: one call of the attempt's that may move money; `result` is what it came to, absent while it is out
 // - `http`: one request to the gateway; `result` is its status
 // - `message`: a 3-D Secure message, its members in `fields`; `result` says why one could not be read

@@ -1,5 +1,5 @@
 // Package providers says what Tollgate asks of a payment gateway. A provider is our client for one gateway's API:
-// it knows its wire, nothing of pages or storage. Only flow.Flow calls one.
+// it knows its wire, nothing of pages or storage. A gateway is reached through account.Call only.
 package providers
 
 import (

@@ -13,7 +13,7 @@ import (
 
 // Kinds of timeline entries.
 const (
-	EntryState   = "state"   // the attempt moved; Name is the event's
+	EntryState   = "state"   // the attempt moved; Name is the event's, Result why a payment is held
 	EntryCall    = "call"    // one permission of the call book: pay, resume, capture, void, refund
 	EntryHTTP    = "http"    // one request to the gateway; Name is its method and path, Result its status
 	EntryMessage = "message" // a 3-D Secure message, decoded; Result says why one could not be

@@ -32,13 +32,14 @@ func (f *Flow) Timeline(ctx context.Context, s *session.Session, n int) ([]sessi
 		}
 		for _, e := range events {
 			var of struct {
-				Attempt int `json:"attempt"`
+				Attempt  int    `json:"attempt"`
+				Mismatch string `json:"held_for"`
 			}
 			if err := json.Unmarshal(e.Data, &of); err != nil {
 				return nil, fmt.Errorf("session: event %d cannot be read: %w", e.N, err)
 			}
 			if of.Attempt == n {
-				all = append(all, session.TimelineEntry{At: e.At, Kind: session.EntryState, Name: string(e.Type)})
+				all = append(all, session.TimelineEntry{At: e.At, Kind: session.EntryState, Name: string(e.Type), Result: of.Mismatch})
 			}
 			after = e.N
 		}

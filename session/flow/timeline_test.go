@@ -183,3 +183,22 @@ func TestAnAttemptThatDoesNotExistHasNoTimeline(t *testing.T) {
 		t.Errorf("an attempt that never was: %v", err)
 	}
 }
+
+func TestTheTimelineSaysWhyAPaymentIsHeld(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.gw.amount = h.session().Amount
+	h.gw.amount.Minor = 999
+	h.submit()
+	h.is(session.Mismatched)
+	all, err := h.flow.Timeline(t.Context(), h.session(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all {
+		if e.Name == "payment.held" && e.Result == "amount" {
+			return
+		}
+	}
+	t.Errorf("%+v", all)
+}
