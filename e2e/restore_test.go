@@ -98,7 +98,7 @@ func TestASessionThatWasLostWithARestoreIsNotPaidAgainUnderItsOrderID(t *testing
 	if err != nil {
 		t.Fatal(err)
 	}
-	if page, err = v.pay(page, cardPlain); err != nil {
+	if _, err = v.pay(page, cardPlain); err != nil {
 		t.Fatal(err)
 	}
 	until(t, 20*time.Second, "the session waits for a person", func() bool {

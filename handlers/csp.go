@@ -160,7 +160,7 @@ func timedOut(err error) bool {
 // language is the session's pages' where the session is known; else what was asked for, and then the browser's.
 func (p errorPage) language(c echo.Context, s *session.Session) *i18n.Localizer {
 	if s != nil {
-		return visit{p.Options}.language(c, s)
+		return visit(p).language(c, s)
 	}
 	return p.Texts.For(c.QueryParam("lang"), c.Request().Header.Get("Accept-Language"))
 }

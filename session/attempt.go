@@ -126,7 +126,7 @@ func (t Attempts) AlreadyPaid(n int, taken *providers.AlreadyPaid, wire []Timeli
 	a.NewsAt = t.Now
 	if !taken.Ours {
 		a.Unproven = true
-		return verdict{t.Turn}.onMismatch(a, notOurs)
+		return verdict(t).onMismatch(a, notOurs)
 	}
 	a.rememberRef(taken.Ref)
 	t.queueInquiry(a, t.Now)
