@@ -139,7 +139,7 @@ func TestEveryStateOfAnAttemptAndEveryStatusHasItsPage(t *testing.T) {
 		}
 	}
 	going := []session.Status{session.StatusOpen, session.StatusActionRequired, session.StatusProcessing}
-	for _, name := range constants(t, "../session/states.go", "Status") {
+	for _, name := range constants(t, "../session/status.go", "Status") {
 		if status := session.Status(name); !slices.Contains(going, status) && !handlers.HasOutcome(status) {
 			t.Errorf("handlers/screens.go: outcomes lacks the status %q", status)
 		}

@@ -1,0 +1,364 @@
+package session
+
+import (
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"tollgate/providers"
+)
+
+// The second walk is of a payment that was made: up to two refunds, requests that arrive late or never, answers that are lost,
+// a process that dies, a database that forgets the permission of an operation, inquiries that have no answer, and a clock.
+// As in the first walk, what has not reached the gateway by its deadline and settle_after never will.
+type refunds struct {
+	w        *world
+	refunded int64 // at the gateway
+	out      *refundCall
+	due      map[int]time.Duration // inquiries, by operation
+
+	requests, crashes, failures, forgets int // what may still happen
+	copied                               *refunds
+}
+
+// refundCall is a permitted call: its request may still arrive, its answer may still come.
+type refundCall struct {
+	row     Call
+	amount  int64
+	until   time.Duration
+	arrived bool
+	state   providers.OpState
+	dead    bool
+}
+
+func newRefunds(alone bool) *refunds {
+	w := newWorld(true, alone)
+	w.s.Attempts = []*Attempt{{
+		N: 1, State: Paid, Instrument: "card", Ref: providers.Ref{Reference: "o-1"}, AmountAuthorized: 1000, Captured: 1000,
+		CreatedAt: walkStart, UpdatedAt: walkStart,
+	}}
+	return &refunds{w: w, due: map[int]time.Duration{}, requests: 2, crashes: 1, failures: 2, forgets: 1}
+}
+
+func (r *refunds) clone() *refunds {
+	c := *r
+	c.w = r.w.clone()
+	if r.out != nil {
+		out := *r.out
+		c.out = &out
+	}
+	c.due = make(map[int]time.Duration, len(r.due))
+	for n, at := range r.due {
+		c.due[n] = at
+	}
+	return &c
+}
+
+func (r *refunds) turn() *Turn {
+	t := r.w.turn()
+	t.CallerDied = r.w.alone && (r.out == nil || r.out.dead)
+	t.Rules.Operations = []providers.OpLimits{{Kind: providers.Refund, Partial: true}}
+	return t
+}
+
+func (r *refunds) do(decide func(*Turn) error) bool {
+	t := r.turn()
+	if err := decide(t); err != nil {
+		return false
+	}
+	r.w.save(t)
+	for _, j := range t.Change.Jobs {
+		if n, ok := strings.CutPrefix(j.Key, "cs_1/op"); ok {
+			op, err := strconv.Atoi(n)
+			if err != nil {
+				panic(err)
+			}
+			r.due[op] = j.RunAt.Sub(walkStart)
+		}
+	}
+	return true
+}
+
+// standing is an honest gateway's word on the payment.
+func (r *refunds) standing() providers.Standing {
+	return providers.Standing{
+		Outcome: providers.Paid, Reference: "o-1", Ref: providers.Ref{Reference: "o-1"}, Amount: r.w.s.Amount,
+		Held: 1000, Captured: 1000, Refunded: r.refunded, Stated: true,
+	}
+}
+
+// inquired is what a provider says of an operation: by the sums, against those it was sent on.
+func (r *refunds) inquired(op *Operation) providers.OpResult {
+	switch moved := r.refunded - op.Baseline.Refunded; {
+	case moved >= op.Amount:
+		return providers.OpResult{State: providers.OpSucceeded}
+	case moved == 0:
+		return providers.OpResult{State: providers.OpMissing}
+	}
+	return providers.OpResult{State: providers.OpPending}
+}
+
+var refundHappenings = []struct {
+	name string
+	do   func(r *refunds) *refunds
+}{
+	{"a refund of a part is asked for", func(r *refunds) *refunds { return r.ask(600) }},
+	{"a refund of all that is left is asked for", func(r *refunds) *refunds { return r.ask(0) }},
+	{"the request arrives: done", func(r *refunds) *refunds { return r.arrives(providers.OpSucceeded) }},
+	{"the request arrives: refused", func(r *refunds) *refunds { return r.arrives(providers.OpFailed) }},
+	{"the answer is heard", func(r *refunds) *refunds { return r.answer(nil) }},
+	{"the connection breaks", func(r *refunds) *refunds { return r.answer(errBroken) }},
+	{"the process dies", (*refunds).crash},
+	{"the copy takes over", (*refunds).restore},
+	{"the next inquiry, at its time", func(r *refunds) *refunds { return r.inquiry(nil) }},
+	{"the next inquiry has no answer", func(r *refunds) *refunds { return r.inquiry(errBroken) }},
+	{"a deadline and settle_after pass", func(r *refunds) *refunds { n := r.clone(); n.w.now += walkSettle; return n }},
+}
+
+// ask is a merchant's request, up to its permission. The database may be copied while the operation has none.
+func (r *refunds) ask(amount int64) *refunds {
+	if r.requests == 0 || r.out != nil && !r.out.dead {
+		return nil
+	}
+	n := r.clone()
+	n.requests--
+	var op *Operation
+	if !n.do(func(t *Turn) (err error) { op, err = t.Operations().Begin(providers.Refund, amount); return err }) {
+		return nil
+	}
+	n.copied = nil
+	copied := n.clone()
+	var row Call
+	permitted := false
+	n.do(func(t *Turn) (err error) {
+		row, permitted, err = t.Operations().Permit(op.N, n.standing(), nil, nil)
+		return err
+	})
+	if permitted {
+		n.out = &refundCall{row: row, amount: n.w.s.Operation(op.N).Amount, until: n.w.now + walkSettle}
+		n.copied = copied
+	}
+	return n
+}
+
+func (r *refunds) arrives(with providers.OpState) *refunds {
+	if r.out == nil || r.out.arrived || r.w.now > r.out.until {
+		return nil
+	}
+	n := r.clone()
+	n.out.arrived, n.out.state = true, with
+	if with == providers.OpSucceeded {
+		if n.refunded+n.out.amount > 1000 {
+			n.out.state = providers.OpFailed // no gateway gives back more than it took
+		} else {
+			n.refunded += n.out.amount
+		}
+	}
+	return n
+}
+
+func (r *refunds) answer(broken error) *refunds {
+	if r.out == nil || r.out.dead || broken == nil && !r.out.arrived || broken != nil && r.failures == 0 {
+		return nil
+	}
+	n := r.clone()
+	in := OperationAnswer{Err: broken}
+	if broken != nil {
+		n.failures--
+	} else {
+		in.State = n.out.state
+	}
+	row := n.out.row
+	if n.out.dead = true; n.out.arrived {
+		n.out = nil
+	}
+	n.do(func(t *Turn) error { return t.Operations().Answered(row.Round, in, &row) })
+	return n
+}
+
+func (r *refunds) crash() *refunds {
+	if r.crashes == 0 || r.out == nil || r.out.dead {
+		return nil
+	}
+	n := r.clone()
+	n.crashes--
+	if n.out.dead = true; n.out.arrived {
+		n.out = nil
+	}
+	return n
+}
+
+// restore forgets the permission of the newest operation, and all that came after it.
+func (r *refunds) restore() *refunds {
+	if r.forgets == 0 || r.copied == nil {
+		return nil
+	}
+	n := r.clone()
+	n.forgets--
+	n.w.s, n.due = cloneSession(r.copied.w.s), map[int]time.Duration{}
+	for op, at := range r.copied.due {
+		n.due[op] = at
+	}
+	if n.copied = nil; n.out != nil {
+		if n.out.dead = true; n.out.arrived {
+			n.out = nil
+		}
+	}
+	return n
+}
+
+// inquiry is the job that is due first, at its time.
+func (r *refunds) inquiry(broken error) *refunds {
+	if broken != nil && r.failures == 0 {
+		return nil
+	}
+	first := 0
+	for n, at := range r.due {
+		if first == 0 || at < r.due[first] || at == r.due[first] && n < first {
+			first = n
+		}
+	}
+	if first == 0 {
+		return nil
+	}
+	n := r.clone()
+	n.w.now = max(n.w.now, r.due[first])
+	delete(n.due, first)
+	due := false
+	t := n.turn()
+	due, err := t.Operations().Due(first)
+	if err == nil {
+		n.do(func(t *Turn) error { _, err := t.Operations().Due(first); return err })
+	}
+	if !due {
+		return n
+	}
+	if broken != nil {
+		n.failures--
+	}
+	if n.w.s.Operation(first).State == OpNew {
+		n.do(func(t *Turn) error { return t.Operations().Orphaned(first, n.standing(), broken, nil) })
+	}
+	in := OperationAnswer{Err: broken}
+	if broken == nil {
+		in.OpResult = n.inquired(n.w.s.Operation(first))
+	}
+	n.do(func(t *Turn) error { return t.Operations().Answered(first, in, nil) })
+	return n
+}
+
+// broken names a rule that does not hold here.
+func (r *refunds) broken() string {
+	a := r.w.s.Attempts[0]
+	open, done := 0, int64(0)
+	for _, op := range r.w.s.Operations {
+		switch {
+		case op.State.Open():
+			open++
+			if _, queued := r.due[op.N]; !queued && !op.NeedsReview {
+				return "an open operation that nobody will ask about"
+			}
+		case op.State == OpSucceeded:
+			done += op.Amount
+		case r.out != nil && r.out.row.Round == op.N && !r.out.arrived && r.w.now <= r.out.until:
+			return "told failed while the request may still arrive"
+		}
+	}
+	switch {
+	case open > 1:
+		return "two open operations on one payment"
+	case a.Refunded != done:
+		return "the books are not the sum of the operations"
+	case a.Refunded > r.refunded:
+		return "told refunded without the money going back"
+	case open == 0 && r.out == nil && a.Refunded != r.refunded:
+		return "money went back and no operation says so"
+	}
+	return ""
+}
+
+func (r *refunds) key() [16]byte {
+	h := fnv.New128a()
+	fmt.Fprint(h, r.refunded, r.requests, r.crashes, r.failures, r.forgets, r.w.s.Attempts[0].Refunded)
+	r.describe(h)
+	if r.copied != nil {
+		copied := *r.copied
+		w := *copied.w
+		w.now = r.w.now
+		copied.w = &w
+		copied.describe(h)
+	}
+	if r.out != nil {
+		fmt.Fprint(h, r.out.row.Round, r.out.amount, r.out.until-r.w.now, r.out.arrived, r.out.state, r.out.dead)
+	}
+	return [16]byte(h.Sum(nil))
+}
+
+func (r *refunds) describe(h interface{ Write([]byte) (int, error) }) {
+	for _, op := range r.w.s.Operations {
+		at, queued := r.due[op.N]
+		fmt.Fprint(h, op.N, op.State, op.Amount, op.Baseline, r.w.rel(op.Deadline), r.w.rel(op.CreatedAt), r.w.rel(op.NotFoundSince), op.NeedsReview, queued)
+		if queued {
+			fmt.Fprint(h, at-r.w.now)
+		}
+	}
+}
+
+func TestEveryWayTwoRefundsCanGoKeepsTheBooks(t *testing.T) {
+	for _, alone := range []bool{true, false} {
+		t.Run(fmt.Sprintf("one process %v", alone), func(t *testing.T) {
+			t.Parallel()
+			walkRefunds(t, newRefunds(alone), *walkDepth+1)
+		})
+	}
+}
+
+func walkRefunds(t *testing.T, first *refunds, depth int) {
+	type place struct {
+		r    *refunds
+		how  *place
+		what string
+	}
+	start := time.Now()
+	seen := map[[16]byte]bool{first.key(): true}
+	level, steps := []*place{{r: first}}, 0
+	for d := 1; d <= depth && len(level) > 0; d++ {
+		var next []*place
+		for _, p := range level {
+			for _, h := range refundHappenings {
+				r := h.do(p.r)
+				if r == nil {
+					continue
+				}
+				steps++
+				here := &place{r, p, h.name}
+				if rule := r.broken(); rule != "" {
+					var story []string
+					for at := here; at.how != nil; at = at.how {
+						story = append(story, fmt.Sprintf("%s (%s after the start)", at.what, at.r.w.now))
+					}
+					slices.Reverse(story)
+					t.Fatalf("%s:\n  %s\nrefunded %d at the gateway, operations %+v", rule, strings.Join(story, "\n  "), r.refunded, r.operations())
+				}
+				if key := r.key(); !seen[key] {
+					seen[key] = true
+					next = append(next, here)
+				}
+			}
+		}
+		level = next
+	}
+	t.Logf("%d worlds, %d steps, depth %d, %s", len(seen), steps, depth, time.Since(start).Round(time.Millisecond))
+}
+
+func (r *refunds) operations() string {
+	var all []string
+	for _, op := range r.w.s.Operations {
+		all = append(all, fmt.Sprintf("%d %s of %d", op.N, op.State, op.Amount))
+	}
+	return strings.Join(all, ", ")
+}
