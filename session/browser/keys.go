@@ -38,7 +38,7 @@ const (
 	idLength = 7 // characters
 	// idMark stands before the id of the key. What was sealed without an id begins with the base64 of a decimal time, that is
 	// with M, N or O. Mark and id are eight characters: what follows them stays decodable where it stands.
-	idMark = 'k'
+	idMark byte = 'k'
 )
 
 var idLetters = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)

@@ -250,3 +250,21 @@ func TestBrowserSessionsStartNoGoroutine(t *testing.T) {
 		browser.New(nil, true, time.Now, nil, nil)
 	})
 }
+
+// An id takes seven characters behind its mark, and something has to follow it.
+func TestAValueTooShortForAnIDSaysNone(t *testing.T) {
+	for sealed, want := range map[string]string{"": "", "k": "", "kabcdefg": "", "kabcdefgM": "abcdefg", "Mabcdefgh": ""} {
+		if got := browser.SealedWith(sealed); got != want {
+			t.Errorf("%q is sealed with %q, want %q", sealed, got, want)
+		}
+	}
+}
+
+// The operator is told which of the keys is meant, counted from one.
+func TestAKeyThatIsRefusedIsNamedByItsPlace(t *testing.T) {
+	for name, bad := range map[string][]byte{"short": key(2)[:32], "zeros": key(0)} {
+		if _, err := browser.NewKeys(key(1), bad); err == nil || !strings.Contains(err.Error(), "sealing key 2 ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
