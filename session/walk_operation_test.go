@@ -3,7 +3,6 @@ package session
 import (
 	"fmt"
 	"hash/fnv"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -102,10 +101,7 @@ func (r *refunds) inquired(op *Operation) providers.OpResult {
 	return providers.OpResult{State: providers.OpPending}
 }
 
-var refundHappenings = []struct {
-	name string
-	do   func(r *refunds) *refunds
-}{
+var refundHappenings = []happening[*refunds]{
 	{"a refund of a part is asked for", func(r *refunds) *refunds { return r.ask(600) }},
 	{"a refund of all that is left is asked for", func(r *refunds) *refunds { return r.ask(0) }},
 	{"the request arrives: done", func(r *refunds) *refunds { return r.arrives(providers.OpSucceeded) }},
@@ -284,13 +280,13 @@ func (r *refunds) broken() string {
 func (r *refunds) key() [16]byte {
 	h := fnv.New128a()
 	fmt.Fprint(h, r.refunded, r.requests, r.crashes, r.failures, r.forgets, r.w.s.Attempts[0].Refunded)
-	r.describe(h)
+	r.write(h)
 	if r.copied != nil {
 		copied := *r.copied
 		w := *copied.w
 		w.now = r.w.now
 		copied.w = &w
-		copied.describe(h)
+		copied.write(h)
 	}
 	if r.out != nil {
 		fmt.Fprint(h, r.out.row.Round, r.out.amount, r.out.until-r.w.now, r.out.arrived, r.out.state, r.out.dead)
@@ -298,7 +294,7 @@ func (r *refunds) key() [16]byte {
 	return [16]byte(h.Sum(nil))
 }
 
-func (r *refunds) describe(h interface{ Write([]byte) (int, error) }) {
+func (r *refunds) write(h interface{ Write([]byte) (int, error) }) {
 	for _, op := range r.w.s.Operations {
 		at, queued := r.due[op.N]
 		fmt.Fprint(h, op.N, op.State, op.Amount, op.Baseline, r.w.rel(op.Deadline), r.w.rel(op.CreatedAt), r.w.rel(op.NotFoundSince), op.NeedsReview, queued)
@@ -312,53 +308,17 @@ func TestEveryWayTwoRefundsCanGoKeepsTheBooks(t *testing.T) {
 	for _, alone := range []bool{true, false} {
 		t.Run(fmt.Sprintf("one process %v", alone), func(t *testing.T) {
 			t.Parallel()
-			walkRefunds(t, newRefunds(alone), *walkDepth+1)
+			walk(t, newRefunds(alone), refundHappenings, *walkDepth+1)
 		})
 	}
 }
 
-func walkRefunds(t *testing.T, first *refunds, depth int) {
-	type place struct {
-		r    *refunds
-		how  *place
-		what string
-	}
-	start := time.Now()
-	seen := map[[16]byte]bool{first.key(): true}
-	level, steps := []*place{{r: first}}, 0
-	for d := 1; d <= depth && len(level) > 0; d++ {
-		var next []*place
-		for _, p := range level {
-			for _, h := range refundHappenings {
-				r := h.do(p.r)
-				if r == nil {
-					continue
-				}
-				steps++
-				here := &place{r, p, h.name}
-				if rule := r.broken(); rule != "" {
-					var story []string
-					for at := here; at.how != nil; at = at.how {
-						story = append(story, fmt.Sprintf("%s (%s after the start)", at.what, at.r.w.now))
-					}
-					slices.Reverse(story)
-					t.Fatalf("%s:\n  %s\nrefunded %d at the gateway, operations %+v", rule, strings.Join(story, "\n  "), r.refunded, r.operations())
-				}
-				if key := r.key(); !seen[key] {
-					seen[key] = true
-					next = append(next, here)
-				}
-			}
-		}
-		level = next
-	}
-	t.Logf("%d worlds, %d steps, depth %d, %s", len(seen), steps, depth, time.Since(start).Round(time.Millisecond))
-}
+func (r *refunds) time() time.Duration { return r.w.now }
 
-func (r *refunds) operations() string {
+func (r *refunds) describe() string {
 	var all []string
 	for _, op := range r.w.s.Operations {
 		all = append(all, fmt.Sprintf("%d %s of %d", op.N, op.State, op.Amount))
 	}
-	return strings.Join(all, ", ")
+	return fmt.Sprintf("refunded %d at the gateway, operations %s", r.refunded, strings.Join(all, ", "))
 }

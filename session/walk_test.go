@@ -150,10 +150,7 @@ func (w *world) do(decide func(*Turn) error) (ok bool) {
 }
 
 // What can happen next. Each answers the world after it, or nil where it cannot happen.
-var happenings = []struct {
-	name string
-	do   func(w *world) *world
-}{
+var happenings = []happening[*world]{
 	{"a shopper pays", (*world).pay},
 	{"the request arrives: money", func(w *world) *world { return w.arrives(providers.Finished) }},
 	{"the request arrives: refused", func(w *world) *world { return w.arrives(providers.Declined) }},
@@ -564,19 +561,35 @@ func TestEveryPathOfASmallWorldKeepsTheInvariants(t *testing.T) {
 		for _, alone := range []bool{true, false} {
 			t.Run(fmt.Sprintf("the gateway closes orders %v, one process %v", closer, alone), func(t *testing.T) {
 				t.Parallel()
-				walk(t, newWorld(closer, alone), *walkDepth)
+				walk(t, newWorld(closer, alone), happenings, *walkDepth)
 			})
 		}
 	}
 }
 
+// happening is one thing that can happen in a world: the world after it, or none where it cannot.
+type happening[W any] struct {
+	name string
+	do   func(W) W
+}
+
+// walkable is a world that can be walked: worlds of equal keys go on in the same way.
+type walkable interface {
+	comparable
+	key() [16]byte
+	broken() string // names a rule that does not hold here
+	time() time.Duration
+	describe() string
+}
+
 // walk goes breadth first, so that the story of a broken rule is as short as it can be.
-func walk(t *testing.T, first *world, depth int) {
+func walk[W walkable](t *testing.T, first W, happenings []happening[W], depth int) {
 	type place struct {
-		w    *world
+		w    W
 		how  *place
 		what string
 	}
+	var none W
 	start := time.Now()
 	seen := map[[16]byte]bool{first.key(): true}
 	level, steps := []*place{{w: first}}, 0
@@ -585,7 +598,7 @@ func walk(t *testing.T, first *world, depth int) {
 		for _, p := range level {
 			for _, h := range happenings {
 				w := h.do(p.w)
-				if w == nil {
+				if w == none {
 					continue
 				}
 				steps++
@@ -593,10 +606,10 @@ func walk(t *testing.T, first *world, depth int) {
 				if rule := w.broken(); rule != "" {
 					var story []string
 					for at := here; at.how != nil; at = at.how {
-						story = append(story, fmt.Sprintf("%s (%s after the start)", at.what, at.w.now))
+						story = append(story, fmt.Sprintf("%s (%s after the start)", at.what, at.w.time()))
 					}
 					slices.Reverse(story)
-					t.Fatalf("%s:\n  %s\nattempts %s", rule, strings.Join(story, "\n  "), w.attempts())
+					t.Fatalf("%s:\n  %s\n%s", rule, strings.Join(story, "\n  "), w.describe())
 				}
 				if key := w.key(); !seen[key] {
 					seen[key] = true
@@ -609,10 +622,12 @@ func walk(t *testing.T, first *world, depth int) {
 	t.Logf("%d worlds, %d steps, depth %d, %s", len(seen), steps, depth, time.Since(start).Round(time.Millisecond))
 }
 
-func (w *world) attempts() string {
+func (w *world) time() time.Duration { return w.now }
+
+func (w *world) describe() string {
 	var all []string
 	for _, a := range w.s.Attempts {
 		all = append(all, fmt.Sprintf("%d %s (%+v at the gateway)", a.N, a.State, w.orders[a.Ref.Reference]))
 	}
-	return strings.Join(all, ", ")
+	return "attempts " + strings.Join(all, ", ")
 }
