@@ -38,15 +38,9 @@ func (p pay) customer(c echo.Context) error {
 		return redirectToPay(c, s.ID)
 	}
 	ctx := c.Request().Context()
-	if !p.Browsers.Proves(ctx, c.FormValue("csrf")) {
-		if p.Flow.Logins.Needed(s) {
-			return redirectToPay(c, s.ID)
-		}
+	id := p.Browsers.Known(ctx)
+	if id == "" {
 		return p.page(c, s, form{stale: true, newCard: true})
-	}
-	id, err := p.Browsers.ID(ctx)
-	if err != nil {
-		return err
 	}
 	if _, err := p.Flow.Open(ctx, s.ID, id); err != nil {
 		return err
@@ -182,9 +176,9 @@ func (p pay) phone(c echo.Context) error {
 
 // otherPhone takes the shopper from the code back to the phone.
 func (p pay) otherPhone(c echo.Context) error {
-	browser, err := p.Browsers.ID(c.Request().Context())
-	if err != nil {
-		return err
+	browser := p.Browsers.Known(c.Request().Context())
+	if browser == "" {
+		return redirectToPay(c, c.Param("session"))
 	}
 	if err := p.Flow.Logins.OtherPhone(c.Request().Context(), c.Param("session"), browser); err != nil {
 		return err
@@ -197,11 +191,8 @@ func (p pay) codeAgain(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	browser, err := p.Browsers.ID(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	if !p.needsLogin(s) || s.Login == nil || s.Login.Challenge == "" || s.Login.Browser != browser {
+	browser := p.Browsers.Known(c.Request().Context())
+	if browser == "" || !p.needsLogin(s) || s.Login == nil || s.Login.Challenge == "" || s.Login.Browser != browser {
 		return redirectToPay(c, s.ID)
 	}
 	return p.sendCode(c, s, "", s.Login.Phone)
@@ -209,11 +200,12 @@ func (p pay) codeAgain(c echo.Context) error {
 
 // sendCode has a code sent to the phone; typed is as it was typed, "" where another code was asked for.
 func (p pay) sendCode(c echo.Context, s *session.Session, typed, phone string) error {
-	browser, err := p.Browsers.ID(c.Request().Context())
-	if err != nil {
-		return err
+	browser := p.Browsers.Known(c.Request().Context())
+	if browser == "" { // it would not be known again when the code comes
+		return p.page(c, s, form{stale: true, phone: typed})
 	}
-	switch err = p.Flow.Logins.Phone(c.Request().Context(), s.ID, browser, phone); {
+	err := p.Flow.Logins.Phone(c.Request().Context(), s.ID, browser, phone)
+	switch {
 	case err == nil, errors.Is(err, session.ErrStale), errors.Is(err, session.ErrEnded):
 		return redirectToPay(c, s.ID)
 	case errors.Is(err, providers.ErrNoCustomer):
@@ -265,9 +257,9 @@ func (p pay) code(c echo.Context) error {
 	if code == "" {
 		return p.page(c, s, form{login: templates.CodeMissing})
 	}
-	browser, err := p.Browsers.ID(c.Request().Context())
-	if err != nil {
-		return err
+	browser := p.Browsers.Known(c.Request().Context())
+	if browser == "" {
+		return redirectToPay(c, s.ID)
 	}
 	err = p.Flow.Logins.Code(c.Request().Context(), s.ID, browser, code)
 	switch {

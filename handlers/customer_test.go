@@ -17,19 +17,22 @@ import (
 
 // shopper is a browser without Sec-Fetch headers: an old phone, or a messenger's robot.
 type shopper struct {
-	m      *machine
-	cookie string
-	robot  bool // keeps no cookies
+	m       *machine
+	cookies map[string]string
+	robot   bool // keeps no cookies
 }
 
 func (b *shopper) send(method, path, body string, headers ...string) reply {
-	if b.cookie != "" {
-		headers = append(headers, "Cookie", b.cookie)
+	for name, value := range b.cookies {
+		headers = append(headers, "Cookie", name+"="+value)
 	}
 	answer := b.m.call(method, path, body, headers...)
 	for _, c := range answer.Result().Cookies() {
-		if !b.robot {
-			b.cookie = c.Name + "=" + c.Value
+		if b.cookies == nil {
+			b.cookies = map[string]string{}
+		}
+		if b.cookies[c.Name] = c.Value; b.robot || c.MaxAge < 0 {
+			delete(b.cookies, c.Name)
 		}
 	}
 	return answer

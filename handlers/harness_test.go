@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alexedwards/scs/v2"
 	"github.com/labstack/echo/v4"
 
 	"tollgate/handlers"
@@ -100,6 +101,8 @@ type machine struct {
 	flow    *flow.Flow
 	key     string
 	judged  func(operation, int) // hears of every call that the contract describes
+
+	browserRows atomic.Int64 // how often a browser session was stored
 }
 
 // sealing is shared by all machines, as the file of sealing keys is.
@@ -108,6 +111,17 @@ var sealing = sync.OnceValue(func() []byte {
 	rand.Read(key)
 	return key
 })
+
+// counting is the store of browser sessions; it counts what is stored.
+type counting struct {
+	scs.CtxStore
+	n *atomic.Int64
+}
+
+func (c counting) CommitCtx(ctx context.Context, token string, data []byte, until time.Time) error {
+	c.n.Add(1)
+	return c.CtxStore.CommitCtx(ctx, token, data, until)
+}
 
 type tune struct {
 	store     func(flow.Store) flow.Store
@@ -167,7 +181,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 	m.Echo = handlers.New(handlers.Options{
 		Flow: m.flow, Store: store, Customers: st, Wallet: cards, Merchants: merchant.NewDirectory(with.merchants...), Tags: st, Revocations: st, Idempotency: book, History: st,
 		Invoices: invoices.New(invoices.Options{Store: st, Accounts: accounts, Now: clock.Now, Token: token, Log: log}),
-		Browsers: browser.New(st.Browser(), true, clock.Now, rand.Reader, log), Texts: texts, Now: clock.Now, Rand: rand.Reader,
+		Browsers: browser.New(counting{st.Browser(), &m.browserRows}, keys, true, clock.Now, rand.Reader, log), Texts: texts, Now: clock.Now, Rand: rand.Reader,
 		Webhooks: webhook.New(webhook.Options{
 			Store: st.Webhooks(), Sealer: keys, Types: session.EventTypes(), Now: clock.Now, Log: log,
 			Guard: &webhook.Guard{Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no names here") }},

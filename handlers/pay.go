@@ -38,8 +38,10 @@ func (p pay) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
 				return err // half a form is none
 			}
 		}
+		// Proved first: a browser that keeps our cookies is known from here on, whatever else it says of itself.
+		proven := r.Method == http.MethodPost && p.Browsers.Proves(r.Context(), c.Param("session"), c.FormValue("csrf"))
 		if r.Method != http.MethodPost || r.Header.Get("Sec-Fetch-Site") == "same-origin" ||
-			p.Browsers.Proves(r.Context(), c.FormValue("csrf")) {
+			proven {
 			return next(c)
 		}
 		s, err := p.load(c)
@@ -67,7 +69,9 @@ func (p pay) show(c echo.Context) error {
 	}
 	if lang := c.QueryParam("lang"); lang != "" {
 		if t := p.Texts.For(lang); t.Lang() == lang {
-			p.Browsers.Choose(c.Request().Context(), lang)
+			if err := p.Browsers.Choose(c.Request().Context(), lang); err != nil {
+				return err
+			}
 		}
 		return redirectToPay(c, s.ID)
 	}

@@ -73,17 +73,20 @@ func (p screens) page(c echo.Context, s *session.Session, f form) error {
 // startOfPayment shows the first page of a payment: the login where the account requires one, the choice of saved cards, a button
 // where no card is needed here, or the card form.
 func (p screens) startOfPayment(c echo.Context, s *session.Session, f form) error {
-	if f.errors.Any() || f.stale {
-		return p.card(c, s, f)
-	}
 	if p.Flow.Logins.Needed(s) {
 		return p.login(c, s, f)
 	}
+	if f.errors.Any() {
+		return p.card(c, s, f)
+	}
 	switch s.Method {
 	case "qr", "sberpay", "hosted":
+		if f.stale {
+			f.login = templates.LoginStale
+		}
 		return p.startPage(c, s, f)
 	}
-	if !f.newCard {
+	if !f.newCard && !f.stale {
 		cards, err := p.savedCards(c, s)
 		if errors.Is(err, wallet.ErrLogin) {
 			if s, err = p.load(c); err == nil && p.Flow.Logins.Needed(s) {
@@ -134,7 +137,7 @@ func (p screens) card(c echo.Context, s *session.Session, f form) error {
 }
 
 func (p screens) cardPage(c echo.Context, s *session.Session, f form, page templates.CardPage) error {
-	token, err := p.Browsers.CSRF(c.Request().Context())
+	token, err := p.Browsers.CSRF(c.Request().Context(), s.ID)
 	if err != nil {
 		return err
 	}
@@ -166,7 +169,7 @@ func (p screens) cardPage(c echo.Context, s *session.Session, f form, page templ
 }
 
 func (p screens) choice(c echo.Context, s *session.Session, cards []wallet.SavedCard, f form) error {
-	token, err := p.Browsers.CSRF(c.Request().Context())
+	token, err := p.Browsers.CSRF(c.Request().Context(), s.ID)
 	if err != nil {
 		return err
 	}
@@ -184,7 +187,7 @@ func (p screens) choice(c echo.Context, s *session.Session, cards []wallet.Saved
 
 // offer is the button in place of the choice, until somebody has asked for the saved cards.
 func (p screens) offer(c echo.Context, s *session.Session) error {
-	token, err := p.Browsers.CSRF(c.Request().Context())
+	token, err := p.Browsers.CSRF(c.Request().Context(), s.ID)
 	if err != nil {
 		return err
 	}
@@ -196,7 +199,7 @@ func (p screens) offer(c echo.Context, s *session.Session) error {
 
 // startPage is a button for payments that need no card here.
 func (p screens) startPage(c echo.Context, s *session.Session, f form) error {
-	token, err := p.Browsers.CSRF(c.Request().Context())
+	token, err := p.Browsers.CSRF(c.Request().Context(), s.ID)
 	if err != nil {
 		return err
 	}
@@ -225,7 +228,10 @@ func formStatus(wrong bool) int {
 
 // login asks for the phone, then for the code.
 func (p screens) login(c echo.Context, s *session.Session, f form) error {
-	token, err := p.Browsers.CSRF(c.Request().Context())
+	if f.stale {
+		f.login = templates.LoginStale
+	}
+	token, err := p.Browsers.CSRF(c.Request().Context(), s.ID)
 	if err != nil {
 		return err
 	}

@@ -255,6 +255,7 @@ const (
 	PhoneOther   LoginError = "phone_other"   // not the customer whose payment is under way
 	PhoneMany    LoginError = "phone_many"    // too many phones were tried
 	PhoneDown    LoginError = "phone_down"    // the gateway does not answer
+	LoginStale   LoginError = "login_stale"   // the post did not come from a page of ours, or from one that is too old
 	CodeMissing  LoginError = "code_missing"
 	CodeWrong    LoginError = "code_wrong"
 	CodeExpired  LoginError = "code_expired"

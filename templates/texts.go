@@ -53,6 +53,7 @@ var cardErrorTexts = map[CardError]string{
 }
 
 var loginErrorTexts = map[LoginError]string{
+	LoginStale:   "error_login_stale",
 	PhoneMissing: "error_phone_missing",
 	PhoneInvalid: "error_phone_invalid",
 	PhoneUnknown: "error_phone_unknown",

@@ -247,7 +247,7 @@ func TestAFingerprintStaysThroughARotationAndIsNoPlainHash(t *testing.T) {
 // The bubble does not end before its goroutines do.
 func TestBrowserSessionsStartNoGoroutine(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
-		browser.New(nil, true, time.Now, nil, nil)
+		browser.New(nil, nil, true, time.Now, nil, nil)
 	})
 }
 
