@@ -1,12 +1,9 @@
 package handlers
 
 import (
-	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -23,9 +20,10 @@ var (
 	swaggerUI embed.FS
 )
 
-// docsPolicy is for the documentation's page alone. Swagger UI writes style attributes and draws its icons from data
-// addresses; it asks nobody but this server, and shows the page inside no other.
-const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+// docsPolicy is for the documentation's page alone. Swagger UI is somebody else's script on the host of the card form: it runs
+// in a sandbox, which gives the page an origin of its own, without cookies and with no way into our pages. It writes style
+// attributes, draws its icons from data addresses and asks nobody but this server.
+const docsPolicy = "sandbox allow-scripts; default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 const docsPage = `<!doctype html>
@@ -45,10 +43,10 @@ const docsPage = `<!doctype html>
 </html>
 `
 
-// docsStart has Swagger UI read our contract. Its badge of an outside validator is off, and keys that are typed in are
-// forgotten with the page.
+// docsStart has Swagger UI read our contract. Its badge of an outside validator is off, and no requests are made from it: a
+// page is no place to type an API key into.
 const docsStart = `SwaggerUIBundle({
-  url: "openapi.yaml", dom_id: "#api", deepLinking: true, validatorUrl: null, persistAuthorization: false,
+  url: "openapi.yaml", dom_id: "#api", deepLinking: true, validatorUrl: null, supportedSubmitMethods: [],
   docExpansion: "list", defaultModelsExpandDepth: 0, displayRequestDuration: true,
 });
 `
@@ -66,6 +64,7 @@ func (docs) contract(c echo.Context) error {
 	h := c.Response().Header()
 	h.Set("Cache-Control", "no-cache")
 	h.Set("ETag", contractTag())
+	openToAll(h)
 	if c.Request().Header.Get("If-None-Match") == contractTag() {
 		return c.NoContent(http.StatusNotModified)
 	}
@@ -78,6 +77,7 @@ func (docs) page(c echo.Context) error {
 }
 
 func (docs) file(c echo.Context) error {
+	openToAll(c.Response().Header())
 	switch name := c.Param("file"); name {
 	case "start.js":
 		return c.Blob(http.StatusOK, "text/javascript; charset=utf-8", []byte(docsStart))
@@ -89,7 +89,14 @@ func (docs) file(c echo.Context) error {
 	return echo.ErrNotFound
 }
 
-// compressed answers with a file of Swagger UI as it is kept, or in full to the few who do not take gzip.
+// openToAll lets the documentation's page, whose origin is its own, read what it is made of.
+func openToAll(h http.Header) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+}
+
+// compressed answers with a file of Swagger UI as it is kept. Every browser takes gzip; in full it would be four times as much
+// for whoever asks again and again.
 func compressed(c echo.Context, name, contentType string) error {
 	body, err := swaggerUI.ReadFile("swagger/" + name + ".gz")
 	if err != nil {
@@ -98,18 +105,11 @@ func compressed(c echo.Context, name, contentType string) error {
 	h := c.Response().Header()
 	h.Set("Cache-Control", "public, max-age=31536000, immutable") // its address carries its version
 	h.Set("Vary", "Accept-Encoding")
-	if takesGzip(c.Request().Header.Get("Accept-Encoding")) {
-		h.Set("Content-Encoding", "gzip")
-		return c.Blob(http.StatusOK, contentType, body)
+	if accept, said := c.Request().Header["Accept-Encoding"]; said && !takesGzip(strings.Join(accept, ",")) {
+		return echo.NewHTTPError(http.StatusNotAcceptable)
 	}
-	whole, err := gzip.NewReader(bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	h.Set(echo.HeaderContentType, contentType)
-	c.Response().WriteHeader(http.StatusOK)
-	_, err = io.Copy(c.Response(), whole)
-	return err
+	h.Set("Content-Encoding", "gzip")
+	return c.Blob(http.StatusOK, contentType, body)
 }
 
 // takesGzip reads an Accept-Encoding header.

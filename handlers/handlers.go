@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -69,7 +70,7 @@ func New(o Options) *echo.Echo {
 		logged(o.Log, o.Observe),
 		withoutReadDeadline,
 		bodyless,
-		securityHeaders,
+		securityHeaders(strings.HasPrefix(o.BaseURL, "https://")),
 		cleanPath,
 		middleware.BodyLimitWithConfig(middleware.BodyLimitConfig{Limit: "512K"}),
 	)

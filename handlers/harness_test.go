@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -130,6 +131,7 @@ type tune struct {
 	merchants []merchant.Merchant
 	log       *slog.Logger
 	streams   int
+	baseURL   string // "": https://pay.example
 	observe   func(route, method string, code int, took time.Duration)
 }
 
@@ -186,7 +188,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 			Store: st.Webhooks(), Sealer: keys, Types: session.EventTypes(), Now: clock.Now, Log: log,
 			Guard: &webhook.Guard{Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no names here") }},
 		}),
-		BaseURL: "https://pay.example", Ready: st.Health, Log: log, Observe: with.observe, MaxStreams: with.streams,
+		BaseURL: cmp.Or(with.baseURL, "https://pay.example"), Ready: st.Health, Log: log, Observe: with.observe, MaxStreams: with.streams,
 	})
 	t.Cleanup(m.stop)
 	return m

@@ -160,20 +160,36 @@ func visits(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// securityHeaders sets what every answer has. Pages add their own Content-Security-Policy.
-func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		h := c.Response().Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		// The bank sees our origin and nothing of the address; "no-referrer" would make our posts carry Origin: null,
-		// which some banks refuse (docs/threeds.md §4).
-		h.Set("Referrer-Policy", "strict-origin")
-		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
-		if c.Scheme() == "https" {
-			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+// permissions are what our pages and the frames in them may not use. Features that a bank's page may need are not named, so
+// that nothing of ours forbids them: payment, publickey-credentials-get, local network access of a bank's app.
+const permissions = "accelerometer=(), ambient-light-sensor=(), autoplay=(), bluetooth=(), browsing-topics=(), camera=(), clipboard-read=(), " +
+	"clipboard-write=(self), display-capture=(), encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), " +
+	"magnetometer=(), microphone=(), midi=(), picture-in-picture=(), screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()"
+
+// securityHeaders sets what every answer has. Pages add their own Content-Security-Policy. Whether shoppers come by https is
+// known from our own address: what a proxy says of it may be anybody's word.
+func securityHeaders(https bool) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			setSecurityHeaders(c.Response().Header(), https)
+			return next(c)
 		}
-		return next(c)
+	}
+}
+
+func setSecurityHeaders(h http.Header, https bool) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	// The bank sees our origin and nothing of the address; "no-referrer" would make our posts carry Origin: null,
+	// which some banks refuse (docs/threeds.md §4).
+	h.Set("Referrer-Policy", "strict-origin")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin-allow-popups") // a bank may open its app in a window of its own
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", permissions)
+	h.Set("X-Robots-Tag", "noindex, nofollow")
+	if https {
+		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 	}
 }
 

@@ -2,9 +2,11 @@ package merchant
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -14,6 +16,9 @@ var (
 	ErrURLParts = errors.New("must not hold user info, a fragment, control characters or dot segments")
 	ErrURLHost  = errors.New("must name its host in plain ASCII letters " +
 		"(an international name in its xn-- form only if the merchant's list has it)")
+	ErrURLNumbers = errors.New("must name its host by a full name such as shop.example, not by numbers or a name of one part " +
+		"(another one only if the merchant's list has it)")
+	ErrURLPort   = errors.New("must have a port from 1 to 65535, or none")
 	ErrURLOrigin = errors.New("is not of an origin on the merchant's list")
 	ErrURLLength = errors.New("must be at most 1024 characters")
 )
@@ -41,7 +46,13 @@ func CheckReturnURL(raw string, origins []string, loopback bool) error {
 	if host == "" || strings.ContainsFunc(host, func(r rune) bool { return r > 0x7e }) {
 		return ErrURLHost
 	}
-	origin := u.Scheme + "://" + strings.ToLower(u.Host)
+	if !plainHost(host) {
+		return ErrURLHost
+	}
+	port, ok := portOf(u)
+	if !ok {
+		return ErrURLPort
+	}
 	switch {
 	case u.Scheme == "https":
 	case u.Scheme == "http" && loopback && isLoopback(host):
@@ -49,7 +60,7 @@ func CheckReturnURL(raw string, origins []string, loopback bool) error {
 		return ErrURL
 	}
 	if len(origins) > 0 {
-		if !slices.Contains(origins, origin) {
+		if !slices.Contains(origins, originOf(u.Scheme, host, port)) {
 			return ErrURLOrigin
 		}
 		return nil
@@ -57,7 +68,74 @@ func CheckReturnURL(raw string, origins []string, loopback bool) error {
 	if strings.HasPrefix(host, "xn--") || strings.Contains(host, ".xn--") {
 		return ErrURLHost
 	}
+	if !fullName(host) && (!loopback || !isLoopback(host)) {
+		return ErrURLNumbers
+	}
 	return nil
+}
+
+// CheckOrigin checks a line of a merchant's list of origins, and answers it as browsers write it.
+func CheckOrigin(raw string, loopback bool) (string, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Opaque != "" || u.Host == "" {
+		return "", ErrOrigin
+	}
+	host := strings.ToLower(u.Hostname())
+	port, ok := portOf(u)
+	if !ok {
+		return "", ErrURLPort
+	}
+	if host == "" || !plainHost(host) || strings.Contains(host, "*") {
+		return "", ErrOrigin
+	}
+	origin := originOf(u.Scheme, host, port)
+	switch {
+	case u.Scheme == "https":
+	case u.Scheme == "http" && loopback && isLoopback(host):
+	default:
+		return "", ErrOrigin
+	}
+	if u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(raw, "?#") {
+		return "", fmt.Errorf("%w: here %s", ErrOrigin, origin)
+	}
+	return origin, nil
+}
+
+// ErrOrigin says that a line of a merchant's list is none.
+var ErrOrigin = errors.New("must be https://host[:port] and nothing more: no path, no slash at the end, no *")
+
+// originOf leaves out the scheme's own port, as browsers do.
+func originOf(scheme, host, port string) string {
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port == "" || scheme == "https" && port == "443" || scheme == "http" && port == "80" {
+		return scheme + "://" + host
+	}
+	return scheme + "://" + host + ":" + port
+}
+
+// portOf is the port of an address without leading zeros, "" for none.
+func portOf(u *url.URL) (port string, ok bool) {
+	if port = u.Port(); port == "" {
+		return "", !strings.HasSuffix(u.Host, ":")
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return strconv.FormatUint(n, 10), err == nil && n > 0
+}
+
+// plainHost tells whether a host, small, is written with what names and addresses are written with.
+func plainHost(host string) bool {
+	return strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-_~.:") == ""
+}
+
+// fullName tells a public host's name from an address in any of its spellings (127.1, 2130706433, 0x7f.1), from a name that
+// means something on one network only, and from one that is not written in the only way browsers compare.
+func fullName(host string) bool {
+	labels := strings.Split(host, ".")
+	last := labels[len(labels)-1]
+	return len(labels) > 1 && !slices.Contains(labels, "") && strings.Trim(last, "0123456789") != "" && !strings.HasPrefix(last, "0x") &&
+		!strings.Contains(host, ":") && !slices.Contains([]string{"localhost", "local", "internal", "lan", "home", "corp"}, last)
 }
 
 func dotSegments(u *url.URL) bool {

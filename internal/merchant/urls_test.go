@@ -83,3 +83,53 @@ func TestWhyAnAddressIsRefused(t *testing.T) {
 		t.Errorf("another port than the one on the list: %v", err)
 	}
 }
+
+// Without a list an address is a public name: whoever may create sessions sends shoppers nowhere on their own machine or network.
+func TestWithoutAListNumbersAndLocalNamesAreRefused(t *testing.T) {
+	for _, host := range []string{
+		"127.0.0.1", "2130706433", "0177.0.0.1", "0x7f.0.0.1", "0x7f000001", "127.1", "127.0.0.1.", "[::1]", "[::ffff:127.0.0.1]", "[fe80::1]", "0", "0.0.0.0", "169.254.169.254", "10.0.0.1",
+		"203.0.113.5", "localhost", "shop.localhost", "LOCALHOST", "intranet", "printer.local", "metadata.google.internal", "shop.example.", "shop..example", ".example",
+	} {
+		for _, loopback := range []bool{false, true} {
+			raw := "https://" + host + "/"
+			err := merchant.CheckReturnURL(raw, nil, loopback)
+			allowed := loopback && strings.Contains(" 127.0.0.1 [::1] localhost LOCALHOST [::ffff:127.0.0.1] ", " "+host+" ")
+			if (err == nil) != allowed {
+				t.Errorf("%s, loopback %v: %v", raw, loopback, err)
+			}
+		}
+	}
+	if err := merchant.CheckReturnURL("https://203.0.113.5/", []string{"https://203.0.113.5"}, false); err != nil {
+		t.Errorf("with a list: %v", err)
+	}
+}
+
+func TestAPortIsOneThatCanBeReached(t *testing.T) {
+	for port, want := range map[string]bool{":0": false, ":99999": false, ":65536": false, ":": false, ":65535": true, ":1": true, ":443": true, ":-1": false} {
+		if err := merchant.CheckReturnURL("https://shop.example"+port+"/", nil, false); (err == nil) != want {
+			t.Errorf("%s: %v", port, err)
+		}
+	}
+	if err := merchant.CheckReturnURL("https://shop.example:443/", []string{"https://shop.example"}, false); err != nil {
+		t.Errorf("the usual port is another origin: %v", err)
+	}
+}
+
+func TestALineOfTheListIsAnOrigin(t *testing.T) {
+	for raw, want := range map[string]string{
+		"https://shop.example": "https://shop.example", "https://SHOP.example:443": "https://shop.example", "https://shop.example:8443": "https://shop.example:8443",
+		"https://shop.example/": "", "https://shop.example/pay": "", "https://*.shop.example": "", "*": "", "shop.example": "", "//shop.example": "", "http://shop.example": "",
+		"https://shop.example?x": "", "https://shop.example?": "", "https://shop.example#": "", "https://u@shop.example": "", "https://shop.example:0": "", "https://shop.example:99999": "",
+		"https:shop.example": "", "": "", "https://": "", "https://shop example": "", "http://localhost:3000": "",
+	} {
+		if got, err := merchant.CheckOrigin(raw, false); got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v", raw, got, err)
+		}
+	}
+	if got, err := merchant.CheckOrigin("http://localhost:3000", true); got != "http://localhost:3000" || err != nil {
+		t.Errorf("test mode: %q, %v", got, err)
+	}
+	if _, err := merchant.CheckOrigin("https://shop.example/pay/", false); err == nil || !strings.Contains(err.Error(), "here https://shop.example") {
+		t.Errorf("it is told as %v", err)
+	}
+}
