@@ -45,10 +45,12 @@ type Options struct {
 	BaseURL     string // public address, no slash at the end
 	Sandbox     bool   // test mode: said on every page; bank pages may be http on loopback; return URLs may be http on loopback
 	Ready       func(context.Context) error
-	Log         *slog.Logger
-	Observe     func(route, method string, code int, took time.Duration) // metrics; nil: nobody counts
-	MaxStreams  int                                                      // live waits open at once; 0: usualStreams
-	IP          echo.IPExtractor                                         // nil: the peer's address
+
+	Installation string // what the fronts of one database are known by to whoever asks whether they are ready
+	Log          *slog.Logger
+	Observe      func(route, method string, code int, took time.Duration) // metrics; nil: nobody counts
+	MaxStreams   int                                                      // live waits open at once; 0: usualStreams
+	IP           echo.IPExtractor                                         // nil: the peer's address
 }
 
 // MaxBody caps what a browser or a merchant may post, in bytes; PaRes and CRes have caps of their own below it.
@@ -79,8 +81,8 @@ func New(o Options) *echo.Echo {
 	d := docs{}
 	for path, get := range map[string]echo.HandlerFunc{
 		"/":                 pay{screens: screens{visit{o}}}.home,
-		"/healthz":          func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") },
-		"/readyz":           readiness{o.Ready}.get,
+		"/healthz":          readiness{nil, o.Installation}.alive,
+		"/readyz":           readiness{o.Ready, o.Installation}.get,
 		static.Prefix + "*": echo.WrapHandler(static.Handler()),
 		"/openapi.yaml":     d.contract,
 		"/docs":             d.page,
@@ -129,9 +131,21 @@ func New(o Options) *echo.Echo {
 }
 
 // readiness tells whether payments can be taken.
-type readiness struct{ ready func(context.Context) error }
+type readiness struct {
+	ready        func(context.Context) error
+	installation string
+}
+
+// InstallationHeader says which installation answers, so that doctor can tell it from any other server.
+const InstallationHeader = "Tollgate-Installation"
+
+func (r readiness) alive(c echo.Context) error {
+	c.Response().Header().Set(InstallationHeader, r.installation)
+	return c.String(http.StatusOK, "ok\n")
+}
 
 func (r readiness) get(c echo.Context) error {
+	c.Response().Header().Set(InstallationHeader, r.installation)
 	ctx, done := context.WithTimeout(c.Request().Context(), 2*time.Second)
 	defer done()
 	if err := r.ready(ctx); err != nil {

@@ -5,13 +5,16 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"database/sql/driver"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,22 +78,25 @@ type SQLiteDriver = func(dsn string) driver.Connector
 
 // App is a Tollgate that was built and not yet run.
 type App struct {
-	o          Options
-	log        *slog.Logger
-	store      *sqlstore.Store
-	flow       *flow.Flow
-	runner     atomic.Pointer[jobs.Runner]     // the same
-	webhooks   atomic.Pointer[webhook.Service] // the store, opened first, tells it of changes
-	front      *http.Server
-	sandbox    *sandboxParts
-	metrics    *metrics
-	keys       *browser.Keys
-	me         sqlstore.Front // as the other fronts know it
-	joined     bool
-	unready    atomic.Pointer[string] // why this front takes no payments now; "" while it does
-	hub        *flow.Hub
-	FrontURL   string
-	SandboxURL string
+	o        Options
+	log      *slog.Logger
+	store    *sqlstore.Store
+	flow     *flow.Flow
+	runner   atomic.Pointer[jobs.Runner]     // the same
+	webhooks atomic.Pointer[webhook.Service] // the store, opened first, tells it of changes
+	front    *http.Server
+	sandbox  *sandboxParts
+	metrics  *metrics
+	keys     *browser.Keys
+	me       sqlstore.Front // as the other fronts know it
+	joined   bool
+	tls      *tls.Config // of calls to gateways; nil: the system's roots
+	// installation is what the fronts of one database are known by to whoever asks whether they are ready.
+	installation string
+	unready      atomic.Pointer[string] // why this front takes no payments now; "" while it does
+	hub          *flow.Hub
+	FrontURL     string
+	SandboxURL   string
 
 	frontListener, sandboxListener, metricsListener net.Listener
 }
@@ -201,7 +207,15 @@ func (a *App) openStore(ctx context.Context) (err error) {
 	if err := a.openKeys(ctx); err != nil {
 		return err
 	}
-	return a.agreeOnAddress(ctx)
+	if err := a.agreeOnAddress(ctx); err != nil {
+		return err
+	}
+	var b [8]byte
+	if _, err := io.ReadFull(a.o.Rand, b[:]); err != nil {
+		return err
+	}
+	a.installation, err = a.store.Agree(ctx, sqlstore.Installation, hex.EncodeToString(b[:]))
+	return err
 }
 
 func (a *App) buildFront(ctx context.Context) error {
@@ -246,7 +260,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	lines := a.store.Webhooks()
 	lines.SetReserve(webhookSenders / 4)
 	hooks := webhook.New(webhook.Options{
-		Store: lines, Sealer: keys, Types: session.EventTypes(), Guard: &webhook.Guard{Sandbox: c.Sandbox, Dial: a.o.Dial},
+		Store: lines, Sealer: keys, Types: session.EventTypes(), Guard: a.guard(c),
 		Now: a.o.Clock.Now, Rand: a.o.Rand,
 		Senders: webhookSenders, Name: host, Log: a.log, Poll: a.o.Poll, JobChance: a.o.JobChance,
 	})
@@ -256,12 +270,24 @@ func (a *App) buildFront(ctx context.Context) error {
 		Revocations: a.store, Idempotency: a.store.Idempotency(), Webhooks: hooks, History: a.store, Texts: texts,
 		Now: a.o.Clock.Now, Rand: a.o.Rand,
 		Browsers: browser.New(a.store.Browser(), a.keys, strings.HasPrefix(a.FrontURL, "https://"), a.o.Clock.Now, a.o.Rand, a.log),
-		BaseURL:  a.FrontURL, Sandbox: c.Sandbox, Ready: a.ready, Log: a.log, Observe: a.metrics.observe, MaxStreams: c.MaxStreams,
+		BaseURL:  a.FrontURL, Sandbox: c.Testing(), Ready: a.ready, Installation: a.installation, Log: a.log, Observe: a.metrics.observe, MaxStreams: c.MaxStreams,
 		IP: clientIP(c.TrustedProxies),
 	})
 	a.metrics.watch(a.store, a.flow, runner)
 	a.front = server(e, a.log)
+	a.warn(ctx)
 	return nil
+}
+
+// guard is what webhooks may be sent to.
+func (a *App) guard(c config.Config) *webhook.Guard {
+	g := &webhook.Guard{Sandbox: c.Testing(), Dial: a.o.Dial}
+	for _, p := range c.WebhookNetworks {
+		if network, err := netip.ParsePrefix(p); err == nil {
+			g.Allow = append(g.Allow, network.Masked())
+		}
+	}
+	return g
 }
 
 // jobWorkers is how many inquiries and answers may be out at once.

@@ -29,12 +29,11 @@ type Finding struct {
 
 // Limits that Doctor judges by.
 const (
-	clockApart  = 2 * time.Second     // leases last ten seconds and are judged by every machine's own clock
-	dialLimit   = 5 * time.Second     // for one address
-	lookLimit   = 20 * time.Second    // for all that is sealed
-	certSoon    = 14 * 24 * time.Hour // a certificate that ends within this is worth a word
-	keySoon     = 7 * 24 * time.Hour  // the same for an API key
-	privateMode = fs.FileMode(0o077)  // nobody but the owner
+	clockApart = 2 * time.Second     // leases last ten seconds and are judged by every machine's own clock
+	dialLimit  = 5 * time.Second     // for one address
+	lookLimit  = 20 * time.Second    // for all that is sealed
+	certSoon   = 14 * 24 * time.Hour // a certificate that ends within this is worth a word
+	keySoon    = 7 * 24 * time.Hour  // the same for an API key
 )
 
 // DoctorOptions are what a test sets.
@@ -54,9 +53,13 @@ func Doctor(ctx context.Context, c config.Config, o DoctorOptions) []Finding {
 	}
 	d := doctor{c: c, o: o}
 	d.database(ctx)
+	d.place(ctx)
 	d.sealingKeys(ctx)
 	d.apiKeys()
 	d.gateways(ctx)
+	d.probe(ctx)
+	d.advise()
+	d.abandoned(ctx)
 	d.publicURL(ctx)
 	return d.found
 }
@@ -68,6 +71,10 @@ type doctor struct {
 
 	noDatabase bool // it cannot be looked at
 	made       bool // there is one
+	inUse      bool // by a running front
+
+	installation string          // the database's; "" where it says none
+	reached      map[string]bool // accounts whose gateway can be connected to
 }
 
 func (d *doctor) ok(format string, args ...any) {
@@ -90,6 +97,7 @@ func (d *doctor) database(ctx context.Context) {
 	if d.c.DatabaseURL == "" {
 		where += " in " + d.c.Data
 	}
+	d.inUse = x.InUse
 	d.noDatabase, d.made = err != nil || x.Newer, err == nil && !x.Missing
 	switch {
 	case err != nil && d.c.DatabaseURL != "":
@@ -130,15 +138,15 @@ func (d *doctor) clock(ahead time.Duration) {
 
 func (d *doctor) sealingKeys(ctx context.Context) {
 	name := d.c.KeysFile
-	info, err := os.Stat(name)
-	_, readErr := readKeys(name)
+	_, err := os.Stat(name)
+	_, readErr := readKeys(d.c)
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // whether that is well the database tells
 	case err != nil:
 		d.wrong("let the user that runs Tollgate read it", "sealing keys: %v", err)
 		return
-	case info.Mode().Perm()&privateMode != 0:
-		d.wrong("chmod 600 "+name, "sealing keys: others may read %s (mode %04o)", name, info.Mode().Perm())
+	case readErr != nil && config.SecretFile(name, d.c.AllowReadableKeys) != nil:
+		d.wrong("chmod 600 "+name, "%v", readErr)
 	case readErr != nil:
 		d.wrong("one line of base64 for each key of 64 bytes: head -c 64 /dev/urandom | base64 -w0", "%v", readErr)
 	default:
@@ -236,12 +244,12 @@ func (d *doctor) apiKeys() {
 		}
 		private := true
 		for _, name := range files {
-			if info, err := os.Stat(name); err == nil && info.Mode().Perm()&privateMode != 0 {
+			if err := config.SecretFile(name, d.c.AllowReadableKeys); err != nil {
 				private = false
-				d.wrong("chmod 600 "+name, "merchant %s: others may read %s (mode %04o)", m.ID, name, info.Mode().Perm())
+				d.wrong("chmod 600 "+name, "merchant %s: %v", m.ID, err)
 			}
 		}
-		if len(m.APIKeys) > 0 && !d.c.Sandbox {
+		if len(m.APIKeys) > 0 && !d.c.Testing() {
 			d.note("tollgate keys hash makes its hash for api_key_hashes",
 				"merchant %s: an API key stands in the configuration in the clear", m.ID)
 		} else if private {
@@ -250,12 +258,11 @@ func (d *doctor) apiKeys() {
 	}
 }
 
-// addresses are the settings that name hosts of a gateway's.
-var addresses = []string{"base_url", "identity_url", "form_url"}
-
 func (d *doctor) gateways(ctx context.Context) {
+	d.reached = map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(d.c.Accounts)) {
-		for _, key := range addresses {
+		d.reached[name] = true
+		for _, key := range config.GatewayAddresses {
 			raw, _ := d.c.Accounts[name].Settings[key].(string)
 			u, err := url.Parse(raw)
 			if raw == "" || err != nil || u.Host == "" {
@@ -264,6 +271,7 @@ func (d *doctor) gateways(ctx context.Context) {
 			what := fmt.Sprintf("account %s: %s", name, u.Host)
 			if ends, err := d.reach(ctx, u); err != nil {
 				d.wrong(advice(err), "%s: %v", what, plain(err))
+				d.reached[name] = false
 			} else {
 				d.certificate(what, ends, "the gateway has to renew it")
 			}
@@ -342,6 +350,9 @@ func (d *doctor) publicURL(ctx context.Context) {
 	if res.StatusCode != http.StatusOK {
 		d.wrong("see that the proxy passes requests on to Tollgate, and that Tollgate runs", "%s: GET /readyz is answered %s", what,
 			res.Status)
+		return
+	}
+	if !d.sameInstallation(what, res) {
 		return
 	}
 	d.certificate(what, ends, "renew it: shoppers' browsers will refuse the page")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,7 +15,11 @@ import (
 	"time"
 
 	"tollgate/internal/config"
+	"tollgate/internal/money"
 	"tollgate/internal/pgtest"
+	"tollgate/internal/sqlstore"
+	"tollgate/providers"
+	"tollgate/session"
 )
 
 // patient is a configuration that is well, with all that stands around it.
@@ -25,12 +30,28 @@ type patient struct {
 
 func newPatient(t *testing.T) *patient {
 	t.Helper()
+	p := &patient{}
 	front := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/readyz" {
 			t.Errorf("asked for %s", r.URL.Path)
 		}
+		id := "ours" // of a front that runs on the patient's database
+		_ = sqlstore.View(r.Context(), sqlstore.Options{Dir: p.Data}, func(st *sqlstore.Store) (err error) {
+			id, err = st.Agreed(r.Context(), sqlstore.Installation)
+			return err
+		})
+		w.Header().Set("Tollgate-Installation", id)
 	}))
-	gateway := httptest.NewTLSServer(http.NotFoundHandler())
+	gateway := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path != "/payment/rest/getOrderStatusExtended.do":
+			w.WriteHeader(http.StatusNotFound)
+		case r.PostFormValue("token") != "x":
+			io.WriteString(w, `{"errorCode":"5","errorMessage":"Access denied"}`)
+		default:
+			io.WriteString(w, `{"errorCode":"6","errorMessage":"Order not found"}`)
+		}
+	}))
 	t.Cleanup(front.Close)
 	t.Cleanup(gateway.Close)
 	roots := x509.NewCertPool()
@@ -40,9 +61,9 @@ func newPatient(t *testing.T) *patient {
 	if err := makeKeys(keys, rand.Reader); err != nil {
 		t.Fatal(err)
 	}
-	return &patient{
+	*p = patient{
 		Config: config.Config{
-			Data: t.TempDir(), KeysFile: keys, PublicURL: "https://example.com",
+			Listen: "127.0.0.1:0", TrustedProxies: []string{"127.0.0.0/8"}, Data: t.TempDir(), KeysFile: keys, PublicURL: "https://example.com",
 			Merchants: []config.Merchant{{ID: "shop", APIKeyHashes: []string{strings.Repeat("0", 64)}}},
 			Accounts:  map[string]config.Account{"acc": {Gateway: "rbs", Settings: map[string]any{"base_url": "https://example.com:8443/payment/rest/", "token": "x"}}},
 		},
@@ -54,6 +75,7 @@ func newPatient(t *testing.T) *patient {
 			return (&net.Dialer{}).DialContext(ctx, network, to)
 		}},
 	}
+	return p
 }
 
 // wrong is what is wrong with the patient; a fault without advice is a fault of the doctor's.
@@ -100,6 +122,39 @@ func TestTheDoctorReportsEachFaultByItself(t *testing.T) {
 		}, "account acc: nobody.example"},
 		"gateway whose certificate is nobody's": {func(_ *testing.T, p *patient) { p.options.Roots = x509.NewCertPool() }, "account acc: example.com:8443: tls: failed to verify"},
 		"public address of another program":     {func(_ *testing.T, p *patient) { p.PublicURL = "https://example.com:8443" }, "404"},
+		"public address of a program that answers 200 to everything": {func(t *testing.T, p *patient) {
+			p.PublicURL = p.serves(t, func(http.ResponseWriter, *http.Request) {})
+		}, "another program answers there"},
+		"public address of a front of another database": {func(t *testing.T, p *patient) {
+			p.made(t, nil)
+			p.PublicURL = p.serves(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Tollgate-Installation", "theirs") })
+		}, "a Tollgate with another database answers there"},
+		"gateway that does not let us in": {func(_ *testing.T, p *patient) { p.Accounts["acc"].Settings["token"] = "wrong" }, "account acc: an inquiry about an order that nobody made"},
+		"gateway at another path": {func(_ *testing.T, p *patient) {
+			p.Accounts["acc"].Settings["base_url"] = "https://example.com:8443/rest/"
+		}, "account acc: an inquiry about an order that nobody made"},
+		"gateway that is a sandbox": {func(t *testing.T, p *patient) {
+			p.Accounts["acc"].Settings["base_url"] = p.serves(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Tollgate-Sandbox", "1")
+				io.WriteString(w, `{"errorCode":"6"}`)
+			}) + "/payment/rest/"
+		}, "this is a Tollgate sandbox and no gateway"},
+		"no trusted proxies": {func(_ *testing.T, p *patient) { p.TrustedProxies = nil }, "trusted_proxies: empty"},
+		"address that another program listens on": {func(t *testing.T, p *patient) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { l.Close() })
+			p.Metrics = l.Addr().String()
+		}, "metrics_listen: 127.0.0.1:"},
+		"data folder below a file": {func(t *testing.T, p *patient) {
+			write(t, filepath.Join(p.Data, "file"), "", 0o600)
+			p.Data = filepath.Join(p.Data, "file", "data")
+		}, "data folder: "},
+		"account that was taken out with a payment under way": {func(t *testing.T, p *patient) {
+			p.made(t, func(st *sqlstore.Store) { underWay(t, st, "gone") })
+		}, "account gone: not configured any more, and 1 of its payments are under way"},
 		"keys that have all ended": {func(_ *testing.T, p *patient) {
 			p.Merchants[0] = config.Merchant{ID: "shop", Keys: []config.Key{{Env: "X", Expires: time.Now().Add(-time.Minute)}}}
 		}, "merchant shop: no API key is valid"},
@@ -120,6 +175,78 @@ func TestTheDoctorReportsEachFaultByItself(t *testing.T) {
 				t.Errorf("a password is printed: %s", got)
 			}
 		})
+	}
+}
+
+// serves starts a server that the patient knows, and answers its address.
+func (p *patient) serves(t *testing.T, h http.HandlerFunc) string {
+	s := httptest.NewTLSServer(h)
+	t.Cleanup(s.Close)
+	before := p.options.Dial
+	p.options.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if addr == "www.example.com:443" {
+			addr = s.Listener.Addr().String()
+			return (&net.Dialer{}).DialContext(ctx, network, addr)
+		}
+		return before(ctx, network, addr)
+	}
+	return "https://www.example.com"
+}
+
+// made is a patient that has run before: its database is there.
+func (p *patient) made(t *testing.T, fill func(*sqlstore.Store)) {
+	t.Helper()
+	st, err := sqlstore.Open(t.Context(), sqlstore.Options{Dir: p.Data, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.Agree(t.Context(), sqlstore.Installation, "ours"); err != nil {
+		t.Fatal(err)
+	}
+	if fill != nil {
+		fill(st)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// underWay stores a payment whose outcome is not known.
+func underWay(t *testing.T, st *sqlstore.Store, account string) {
+	t.Helper()
+	rub, err := money.ParseCurrency("RUB")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	s := &session.Session{
+		ID: "cs_1", Merchant: "shop", Account: account, Kind: "payment", OrderID: "o", Amount: money.Amount{Minor: 100, Currency: rub}, Method: "card",
+		CreatedAt: now, ExpiresAt: now.Add(time.Hour),
+		Attempts: []*session.Attempt{{N: 1, State: session.Unknown, Ref: providers.Ref{Reference: "o-1"}, Instrument: "card", CreatedAt: now}},
+	}
+	if err := st.Create(t.Context(), s, session.Change{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheDoctorSaysWhichAddressFieldsEverySessionHasToBring(t *testing.T) {
+	p := newPatient(t)
+	settings := map[string]any{"base_url": "https://example.com:8443/paynet", "endpoint_id": "1", "login": "shop", "merchant_control": "x"}
+	p.Accounts = map[string]config.Account{"pay": {Gateway: "payneteasy", Settings: settings}}
+	told := func() (all []string) {
+		for _, f := range Doctor(t.Context(), p.Config, p.options) {
+			if strings.Contains(f.What, "billing: ") && f.Do != "" && !f.Wrong {
+				all = append(all, f.What)
+			}
+		}
+		return all
+	}
+	if got := told(); len(got) != 1 || !strings.Contains(got[0], "address, city, zip, country, phone, email") {
+		t.Errorf("%q", got)
+	}
+	settings["billing"] = map[string]any{"address": "a", "city": "c", "zip": "1", "country": "KZ", "phone": "7", "email": "a@b.example"}
+	if got := told(); len(got) != 0 {
+		t.Errorf("with all of them: %q", got)
 	}
 }
 

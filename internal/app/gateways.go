@@ -11,6 +11,7 @@ import (
 	"tollgate/internal/account"
 	"tollgate/internal/config"
 	"tollgate/internal/invoice"
+	"tollgate/internal/sandbox"
 	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/providers/cashier"
@@ -66,7 +67,7 @@ func (a *App) accounts(c config.Config) (account.Accounts, error) {
 		if len(found)+len(unknown) > 0 {
 			continue
 		}
-		provider, err := settings.Open(providers.Env{HTTP: a.client(name), Now: a.o.Clock.Now, Loopback: c.Sandbox})
+		provider, err := settings.Open(providers.Env{HTTP: a.client(name), Now: a.o.Clock.Now, Loopback: c.Testing()})
 		if err != nil {
 			fault(err.Error())
 			continue
@@ -87,13 +88,34 @@ func (a *App) client(name string) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 32
 	transport.Proxy = nil
+	if a.tls != nil {
+		transport.TLSClientConfig = a.tls
+	}
 	if a.o.Dial != nil {
 		transport.DialContext = a.o.Dial
 	}
+	var way http.RoundTripper = transport
+	if !a.o.Config.Testing() {
+		way = realGateways{way}
+	}
 	return &http.Client{
-		Transport:     account.Transport(name, transport, a.o.Clock.Now, a.log),
+		Transport:     account.Transport(name, way, a.o.Clock.Now, a.log),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+}
+
+// realGateways takes no answer from a sandbox: to it every card is a test card, and its payments are nobody's money.
+type realGateways struct{ http.RoundTripper }
+
+var errSandboxGateway = errors.New("this is a Tollgate sandbox and no gateway; for trying out set test_mode = true")
+
+func (g realGateways) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := g.RoundTripper.RoundTrip(r)
+	if err == nil && res.Header.Get(sandbox.Mark) != "" {
+		_ = res.Body.Close()
+		return nil, errSandboxGateway
+	}
+	return res, err
 }
 
 // keepers opens what is kept for customers, and what bills them, over the accounts.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"tollgate/internal/config"
 	"tollgate/session/browser"
 )
 
@@ -82,17 +83,11 @@ func looksRandom(key []byte) bool {
 	return len(kinds) >= 24
 }
 
-// mayWrite are the permissions of others that a key file must not have.
-const mayWrite = fs.FileMode(0o022)
-
-// readKeys reads a key file. fs.ErrNotExist where there is none.
-func readKeys(name string) ([]keyLine, error) {
-	info, err := os.Stat(name)
-	if err != nil {
+// readKeys reads the key file. fs.ErrNotExist where there is none.
+func readKeys(c config.Config) ([]keyLine, error) {
+	name := c.KeysFile
+	if err := config.SecretFile(name, c.AllowReadableKeys); err != nil {
 		return nil, fmt.Errorf("sealing keys: %w", err)
-	}
-	if info.Mode().Perm()&mayWrite != 0 {
-		return nil, fmt.Errorf("sealing keys: others may write to %s (mode %04o); chmod 600 %s", name, info.Mode().Perm(), name)
 	}
 	raw, err := os.ReadFile(name)
 	if err != nil {

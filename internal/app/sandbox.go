@@ -3,7 +3,10 @@ package app
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
+
+	"github.com/pelletier/go-toml/v2"
 
 	"tollgate/internal/config"
 	"tollgate/internal/sandbox"
@@ -122,6 +125,27 @@ func (a *App) demo(c *config.Config) {
 	}
 	names := []string{"rbs", "payneteasy", "sber", "cashier", "transactworld", "rbs-own", "rbs-redirect", "rbs-gateway"}
 	c.Merchants = []config.Merchant{{ID: "demo", Name: "Demo shop", APIKeys: []string{DemoKey}, Accounts: names}}
+}
+
+// DemoAccounts are the accounts of a front elsewhere that lead to this sandbox, as its configuration file has them.
+func (a *App) DemoAccounts() string {
+	var c config.Config
+	a.demo(&c)
+	type account struct {
+		Gateway  string         `toml:"gateway"`
+		Settings map[string]any `toml:"settings"`
+	}
+	plain := map[string]account{}
+	for _, name := range Gateways() {
+		plain[name] = account{c.Accounts[name].Gateway, c.Accounts[name].Settings}
+	}
+	var b strings.Builder
+	enc := toml.NewEncoder(&b)
+	enc.SetTablesInline(false)
+	if err := enc.Encode(map[string]any{"account": plain}); err != nil {
+		return "# " + err.Error()
+	}
+	return b.String()
 }
 
 // Credentials are the simulated gateways' demo credentials, by gateway; nil without a sandbox.

@@ -42,7 +42,7 @@ func (s sealer) Unseal(name, sealed string) ([]byte, error) {
 // database knows no key, is one made.
 func (a *App) openKeys(ctx context.Context) error {
 	name := a.o.Config.KeysFile
-	lines, err := readKeys(name)
+	lines, err := readKeys(a.o.Config)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := a.mayMakeKeys(ctx); err != nil {
 			return err
@@ -52,7 +52,7 @@ func (a *App) openKeys(ctx context.Context) error {
 		}
 		a.log.Info("a sealing key was made: keep a copy of it apart from the database's backups, "+
 			"and give it to every machine that shares the database", "file", name)
-		lines, err = readKeys(name)
+		lines, err = readKeys(a.o.Config)
 	}
 	if err != nil {
 		return err

@@ -267,9 +267,14 @@ func TestKeysThatAreNoKeysAreRefused(t *testing.T) {
 	}
 	name := filepath.Join(t.TempDir(), "keys")
 	write(t, name, good, 0o600)
-	chmod(t, name, 0o666)
-	if _, err := readKeys(name); err == nil || !strings.Contains(err.Error(), "others may write") {
-		t.Errorf("a file that others may write to: %v", err)
+	for mode, want := range map[os.FileMode]string{0o666: "others may write", 0o644: "others may read", 0o640: "others may read"} {
+		chmod(t, name, mode)
+		for _, allowed := range []bool{false, true} {
+			_, err := readKeys(config.Config{KeysFile: name, AllowReadableKeys: allowed})
+			if taken := allowed && mode != 0o666; (err == nil) != taken || err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("mode %04o, allowed %v: %v", mode, allowed, err)
+			}
+		}
 	}
 }
 

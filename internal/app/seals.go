@@ -65,7 +65,7 @@ func (s Seals) InUse() (ids []string) {
 
 // LookAtSeals reads the key file and everything that the database keeps sealed, and changes nothing. ErrNoDatabase.
 func LookAtSeals(ctx context.Context, c config.Config) (s Seals, err error) {
-	lines, err := readKeys(c.KeysFile)
+	lines, err := readKeys(c)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		lines = nil
 	}
@@ -139,7 +139,7 @@ func LookAtSeals(ctx context.Context, c config.Config) (s Seals, err error) {
 
 // AddSealingKey puts a new key into the key file, which opens only, and answers its id.
 func AddSealingKey(c config.Config) (id string, err error) {
-	lines, err := readKeys(c.KeysFile)
+	lines, err := readKeys(c)
 	if err != nil {
 		return "", err
 	}
@@ -153,7 +153,7 @@ func AddSealingKey(c config.Config) (id string, err error) {
 
 // PromoteSealingKey makes a key of the key file the one that seals; all others open only.
 func PromoteSealingKey(c config.Config, id string) error {
-	lines, err := readKeys(c.KeysFile)
+	lines, err := readKeys(c)
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func PromoteSealingKey(c config.Config, id string) error {
 
 // RetireSealingKey takes a key out of the key file if nothing that is kept is sealed with it, and no front seals with it.
 func RetireSealingKey(ctx context.Context, c config.Config, id string) error {
-	lines, err := readKeys(c.KeysFile)
+	lines, err := readKeys(c)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ func settings(set *flag.FlagSet) *config.Flags {
 	set.StringVar(&f.Config, "config", "", "configuration `FILE`; without one Tollgate is the sandbox")
 	set.StringVar(&f.Listen, "listen", "", "`ADDRESS` of the payment pages and the API (default 127.0.0.1:8080)")
 	set.StringVar(&f.SandboxListen, "sandbox-listen", "", "`ADDRESS` of the sandbox (default localhost:8081)")
+	set.BoolVar(&f.SandboxAnywhere, "sandbox-anywhere", false, "let the sandbox listen for other machines, whose key everybody knows")
 	set.StringVar(&f.Data, "data", "", "data `FOLDER` (default ./data)")
 	return f
 }
@@ -91,7 +92,7 @@ func start(ctx context.Context, p process, set *flag.FlagSet, role app.Role) int
 func greet(w io.Writer, a *app.App, sandbox bool, role app.Role) {
 	if role == app.Sandbox {
 		fmt.Fprintf(w, "The sandbox is at %s/\nIts shop buys at  %s\n\nTest card: 4000 0199 0002 0720, any future expiry, CVC 123 (asks for a code: 1234)\n\n", a.SandboxURL, a.FrontURL)
-		credentials(w, a)
+		fmt.Fprintf(w, "Gateways' demo credentials, as accounts for the configuration of a front with test_mode = true:\n\n%s\n", a.DemoAccounts())
 		return
 	}
 	fmt.Fprintf(w, "Tollgate is at   %s\n", a.FrontURL)

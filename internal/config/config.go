@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +35,12 @@ type Config struct {
 	KeysFile      string `toml:"keys_file" env:"KEYS_FILE"`           // the first one seals; "": Data/keys, made at the first start
 	LogLevel      string `toml:"log_level" env:"LOG_LEVEL"`           // debug, info, warn, error
 	MaxStreams    int    `toml:"max_streams" env:"MAX_STREAMS"`       // live waits of browsers open at once
+	// AllowReadableKeys lets files of secrets be readable by others than their owner.
+	AllowReadableKeys bool `toml:"allow_readable_keys" env:"ALLOW_READABLE_KEYS"`
+	// TestMode lets a configured front work with the sandbox; every page says that no money moves.
+	TestMode bool `toml:"test_mode" env:"TEST_MODE"`
+	// WebhookNetworks are the private networks (CIDR) that webhooks may be sent to.
+	WebhookNetworks []string `toml:"webhook_networks" env:"WEBHOOK_NETWORKS"`
 	// TrustedProxies are the networks (CIDR) whose X-Forwarded-For is believed.
 	TrustedProxies []string `toml:"trusted_proxies" env:"TRUSTED_PROXIES"`
 
@@ -42,6 +49,8 @@ type Config struct {
 
 	// Sandbox is true without any configuration file: simulated gateways, a demo merchant, test cards only.
 	Sandbox bool `toml:"-"`
+	// SandboxAnywhere lets the sandbox listen for other machines.
+	SandboxAnywhere bool `toml:"-"`
 
 	src source
 	env map[string]string
@@ -113,7 +122,10 @@ func (c Config) AccountFault(account, text string) string {
 }
 
 // Flags are the settings of the command line; empty ones say nothing.
-type Flags struct{ Listen, SandboxListen, Data, Config string }
+type Flags struct {
+	Listen, SandboxListen, Data, Config string
+	SandboxAnywhere                     bool
+}
 
 // EnvPrefix stands before every setting in the environment.
 const EnvPrefix = "TOLLGATE_"
@@ -126,6 +138,7 @@ func Load(flags Flags, environ []string) (Config, error) {
 	if name == "" {
 		name = c.env[EnvPrefix+"CONFIG"]
 	}
+	c.SandboxAnywhere = flags.SandboxAnywhere
 	var faults Faults
 	readable := true
 	if name == "" {
@@ -152,7 +165,7 @@ func Load(flags Flags, environ []string) (Config, error) {
 	}
 	if readable { // else every setting behind the fault would seem to be missing
 		told := faults
-		for _, f := range append(c.secrets(), c.check()...) {
+		for _, f := range slices.Concat(c.misspelt(c.src.text), c.secrets(), c.check()) {
 			if !slices.ContainsFunc(told, func(t string) bool { return samePlace(t, f) }) { // what could not be read seems to be missing
 				faults = append(faults, f)
 			}
@@ -191,7 +204,7 @@ func (c *Config) file(name string) (faults Faults, readable bool) {
 				return append(faults, fmt.Sprintf("%s:%d:%d: %s", name, row, col, bad.Error())), false
 			}
 			// A value of the wrong type: read on without its line.
-			faults = append(faults, fmt.Sprintf("%s:%d: %s %s", name, row, strings.Join(bad.Key(), "."), misfit(bad)))
+			faults = append(faults, fmt.Sprintf("%s:%d: %s %s", name, row, strings.Join(bad.Key(), "."), misfit(bad, reflect.TypeFor[Config]())))
 			lines[row-1] = nil
 			continue
 		}
@@ -211,12 +224,60 @@ func (c *Config) file(name string) (faults Faults, readable bool) {
 }
 
 // misfit says what is wrong with a value, without Go's words for its type.
-func misfit(bad *toml.DecodeError) string {
+func misfit(bad *toml.DecodeError, root reflect.Type) string {
 	text := strings.TrimPrefix(bad.Error(), "toml: ")
 	if strings.Contains(text, "cannot ") || strings.Contains(text, "incompatible") {
-		return "is not of the type that is wanted"
+		return "is not of the type that is wanted" + wanted(root, bad.Key())
 	}
 	return "is not valid: " + text
+}
+
+// wanted words the type that a setting has; "" where there is no such setting.
+func wanted(root reflect.Type, key []string) string {
+	t := root
+	for _, name := range key {
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+			t = t.Elem()
+		}
+		if t.Kind() == reflect.Map { // its names are the file's own
+			t = t.Elem()
+			continue
+		}
+		if t.Kind() != reflect.Struct {
+			return ""
+		}
+		found := false
+		for f := range t.Fields() {
+			if tag, _, _ := strings.Cut(f.Tag.Get("toml"), ","); tag == name {
+				t, found = f.Type, true
+				break
+			}
+		}
+		if !found {
+			return ""
+		}
+	}
+	switch t {
+	case reflect.TypeFor[Duration]():
+		return `: a duration in quotes, as "90s"`
+	case reflect.TypeFor[time.Time]():
+		return ": a date and time, as 2030-01-01T00:00:00Z"
+	case reflect.TypeFor[[]string]():
+		return `: a list of texts, as ["one", "two"]`
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return ": a text in quotes"
+	case reflect.Bool:
+		return ": true or false, without quotes"
+	case reflect.Int, reflect.Int64:
+		return ": a whole number, without quotes"
+	case reflect.Map, reflect.Struct:
+		return ": a table, in lines of its own below [" + strings.Join(key, ".") + "]"
+	case reflect.Slice:
+		return ": a table for each, below [[" + strings.Join(key, ".") + "]]"
+	}
+	return ""
 }
 
 // secrets puts what "file:NAME" and "env:NAME" stand for in their place, in the database's address and in the settings of
@@ -254,8 +315,7 @@ func (c *Config) secrets() (faults Faults) {
 
 func (c *Config) secret(s string) (string, error) {
 	if name, ok := strings.CutPrefix(s, "file:"); ok {
-		raw, err := os.ReadFile(name)
-		return strings.TrimSpace(string(raw)), err
+		return c.readSecret(name)
 	}
 	if name, ok := strings.CutPrefix(s, "env:"); ok {
 		v := c.env[name]
@@ -280,9 +340,8 @@ func (c *Config) check() Faults {
 			fault(l.name, "%q is not host:port", l.addr)
 		}
 	}
-	if c.DatabaseURL != "" && !strings.HasPrefix(c.DatabaseURL, "postgres://") &&
-		!strings.HasPrefix(c.DatabaseURL, "postgresql://") {
-		fault("database_url", "must be empty or begin with postgres://")
+	if text := databaseFault(c.DatabaseURL); text != "" {
+		fault("database_url", "%s", text)
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
 		fault("log_level", "must be debug, info, warn or error")
@@ -292,12 +351,16 @@ func (c *Config) check() Faults {
 	}
 	for _, p := range c.TrustedProxies {
 		if _, _, err := net.ParseCIDR(p); err != nil {
-			fault("trusted_proxies", "%q is not a network such as 10.0.0.0/8", p)
+			hint := ""
+			if ip := net.ParseIP(p); ip != nil {
+				hint = map[bool]string{true: "; " + p + "/32 is one", false: "; " + p + "/128 is one"}[ip.To4() != nil]
+			}
+			fault("trusted_proxies", "%q is not a network such as 10.0.0.0/8%s", p, hint)
 		}
 	}
 	if c.PublicURL != "" {
 		u, err := url.Parse(c.PublicURL)
-		if err != nil || u.Host == "" || (u.Scheme != "https" && (!c.Sandbox || u.Scheme != "http")) || u.User != nil ||
+		if err != nil || u.Host == "" || (u.Scheme != "https" && !c.plainAddress(u)) || u.User != nil ||
 			u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
 			fault("public_url", "must be https://host[:port] and nothing more")
 		}
@@ -305,9 +368,11 @@ func (c *Config) check() Faults {
 	} else if !c.Sandbox {
 		fault("public_url", "is required: the address that browsers, banks and gateways reach this front at")
 	}
+	c.checkPlaces(fault)
 	if c.Sandbox {
 		return faults
 	}
+	c.checkOrigins(fault)
 	if len(c.Merchants) == 0 {
 		fault("merchant", "at least one [[merchant]] is required")
 	}
@@ -354,6 +419,11 @@ func (c *Config) check() Faults {
 	return faults
 }
 
+// plainAddress tells whether a public address without TLS will do: the sandbox's, or one of this machine in test mode.
+func (c *Config) plainAddress(u *url.URL) bool {
+	return u.Scheme == "http" && (c.Sandbox || c.TestMode && isLoopback(u.Hostname()))
+}
+
 // Directory makes the merchants; key files are read here. The error is Faults.
 func (c Config) Directory() (*merchant.Directory, error) {
 	var all []merchant.Merchant
@@ -363,10 +433,10 @@ func (c Config) Directory() (*merchant.Directory, error) {
 		one := merchant.Merchant{ID: m.ID, Name: m.Name, Accounts: m.Accounts, ReturnOrigins: m.ReturnOrigins}
 		for _, k := range m.keys() {
 			path := fmt.Sprintf("merchant[%d].%s", i, k.at)
-			key, err := k.key(c.env, c.Sandbox)
+			key, err := k.key(&c)
 			switch owner, taken := owners[key.Hash]; {
 			case err != nil:
-				faults = append(faults, c.Fault(path, err.Error()))
+				faults = append(faults, c.Fault(path, fmt.Sprintf("of merchant %q: %v", m.ID, err)))
 			case taken && owner != m.ID:
 				faults = append(faults, c.Fault(path, fmt.Sprintf("merchant %q has the same key", owner)))
 			}
@@ -408,7 +478,7 @@ func (m Merchant) keys() (all []placed) {
 }
 
 // key reads the key where it is kept, if that is not its hash. The demo key of the sandbox is short.
-func (p placed) key(env map[string]string, short bool) (merchant.Key, error) {
+func (p placed) key(c *Config) (merchant.Key, error) {
 	out := merchant.Key{Hash: p.Hash, Expires: p.Expires}
 	for _, s := range p.Scopes {
 		if !slices.Contains(merchant.Scopes(), merchant.Scope(s)) {
@@ -436,18 +506,21 @@ func (p placed) key(env map[string]string, short bool) (merchant.Key, error) {
 		}
 		return out, nil
 	case p.File != "":
-		raw, err := os.ReadFile(p.File)
+		raw, err := c.readSecret(p.File)
 		if err != nil {
 			return out, err
 		}
-		key, from = strings.TrimSpace(string(raw)), p.File+": "
+		key, from = raw, p.File+": "
 	case p.Env != "":
-		if key, from = env[p.Env], p.Env+": "; key == "" {
+		if key, from = c.env[p.Env], p.Env+": "; key == "" {
 			return out, fmt.Errorf("the environment has no %s", p.Env)
 		}
 	}
-	if len(key) < minKey && !short {
+	if len(key) < minKey && !c.Testing() {
 		return out, fmt.Errorf("%san API key must have at least %d characters; tollgate keys new makes one", from, minKey)
+	}
+	if !looksRandom(key) {
+		return out, fmt.Errorf("%sthe API key is not random: somebody would guess it; tollgate keys new makes one", from)
 	}
 	out.Hash = merchant.HashKey(key)
 	return out, nil
@@ -465,7 +538,7 @@ func NewKey(random io.Reader) (key, hash string, err error) {
 
 // HashKey is how the file may hold a key. Short ones are refused: their hash could be guessed.
 func HashKey(key string) (string, error) {
-	k, err := placed{clear: key}.key(nil, false)
+	k, err := placed{clear: key}.key(&Config{})
 	return k.Hash, err
 }
 
@@ -494,7 +567,7 @@ func (a Account) Into(v any) error {
 		return Unknown(names)
 	}
 	if bad, ok := errors.AsType[*toml.DecodeError](err); ok {
-		return fmt.Errorf("%s: %s", strings.Join(bad.Key(), "."), misfit(bad))
+		return fmt.Errorf("%s: %s", strings.Join(bad.Key(), "."), misfit(bad, reflect.TypeOf(v)))
 	}
 	return err
 }

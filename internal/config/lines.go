@@ -11,13 +11,14 @@ import (
 // source knows where each setting was said: on which line of the file, in which variable, by which flag.
 type source struct {
 	file  string
+	text  string         // the whole file
 	lines map[string]int // by path: "listen", "merchant[0].name", "account.x.settings.base_url"
 	said  map[string]string
 }
 
 // read finds the line of every key of a document; of a broken one as far as it goes.
 func read(name string, doc []byte) source {
-	s := source{file: name, lines: map[string]int{}}
+	s := source{file: name, text: string(doc), lines: map[string]int{}}
 	var p unstable.Parser
 	p.Reset(doc)
 	tables := map[string]int{} // how many [[…]] of a path there were so far

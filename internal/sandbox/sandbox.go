@@ -95,7 +95,13 @@ func New(o Options) (*Sandbox, error) {
 	return s, nil
 }
 
-func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set(Mark, "1")
+	s.handler.ServeHTTP(w, r)
+}
+
+// Mark is a header of every answer, by which a front for real money knows that it was pointed at a sandbox.
+const Mark = "Tollgate-Sandbox"
 
 // Run sends the gateways' callbacks and ends challenges whose time is over, until ctx is done.
 func (s *Sandbox) Run(ctx context.Context) {

@@ -306,6 +306,8 @@ func (st *sealingStore) Clean(ctx context.Context, ids ...string) error {
 const (
 	PublicURL = "public_url"
 	PrintKey  = "print_key" // of fingerprints, sealed
+	// Installation is random, and tells the fronts of this database from others.
+	Installation = "installation"
 )
 
 // Agree keeps a value under a name if there is none yet, and answers the one that is kept.

@@ -431,3 +431,20 @@ func (st *sessionStore) Events(ctx context.Context, id string, after, limit int)
 	}
 	return events, rows.Err()
 }
+
+// LiveByAccount counts the attempts that are under way, by account.
+func (st *sessionStore) LiveByAccount(ctx context.Context) (map[string]int, error) {
+	rows, err := st.r.QueryContext(ctx, `SELECT account, COUNT(*) FROM attempt WHERE live GROUP BY account`)
+	if err != nil {
+		return nil, err
+	}
+	live := map[string]int{}
+	_, err = scanAll(rows, func() (struct{}, error) {
+		var name string
+		var n int
+		err := rows.Scan(&name, &n)
+		live[name] = n
+		return struct{}{}, err
+	})
+	return live, err
+}

@@ -28,6 +28,8 @@ const (
 type Guard struct {
 	// Sandbox allows loopback, at any port, and http.
 	Sandbox bool
+	// Allow are private networks of the operator's that may be posted to, over TLS as everywhere.
+	Allow []netip.Prefix
 	// Lookup finds the addresses of a name; nil: the system's resolver.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 	// Dial connects to an address that was found and checked; nil: the network, which checks it once more.
@@ -68,6 +70,9 @@ func (g *Guard) allows(a netip.Addr) bool {
 	}
 	if a = a.Unmap(); a.IsLoopback() {
 		return g.Sandbox
+	}
+	if a.IsPrivate() && slices.ContainsFunc(g.Allow, func(p netip.Prefix) bool { return p.Contains(a) }) {
+		return true
 	}
 	if !a.IsGlobalUnicast() || a.IsPrivate() || a.Is6() && !global6.Contains(a) {
 		return false
@@ -146,8 +151,8 @@ func (g *Guard) checkHost(host string) (loopback bool, err error) {
 		return false, errHost
 	case slices.Contains([]string{
 		"local", "localhost", "internal", "intranet", "lan", "home", "corp", "private", "localdomain", "onion", "test", "invalid",
-	}, last),
-		strings.HasSuffix(host, ".home.arpa"), strings.HasSuffix(host, ".in-addr.arpa"), strings.HasSuffix(host, ".ip6.arpa"):
+	}, last) && (len(g.Allow) == 0 || slices.Contains([]string{"localhost", "onion", "invalid"}, last)),
+		strings.HasSuffix(host, ".home.arpa") && len(g.Allow) == 0, strings.HasSuffix(host, ".in-addr.arpa"), strings.HasSuffix(host, ".ip6.arpa"):
 		return false, errForbidden
 	}
 	return false, nil

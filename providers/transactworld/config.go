@@ -192,6 +192,21 @@ func (b Billing) fields() []billingField {
 	}
 }
 
+// Advice names what every session has to bring because the account requires it and has no default for it.
+func (c *Config) Advice() []string {
+	var missing []string
+	for _, f := range c.Billing.fields() {
+		if c.RequireAddress && f.needed && f.value == "" {
+			missing = append(missing, f.name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return []string{"billing: require_address is set, and there is no default for " + strings.Join(missing, ", ") + ": " +
+		"sessions whose billing has not all of them are refused (422)"}
+}
+
 // billing is what goes to the gateway: the merchant's words, then the customer's, then the account's.
 func (p *provider) billing(pay providers.Payment) Billing {
 	first := func(values ...string) string {
