@@ -36,7 +36,7 @@ func newPatient(t *testing.T) *patient {
 			t.Errorf("asked for %s", r.URL.Path)
 		}
 		id := "ours" // of a front that runs on the patient's database
-		_ = sqlstore.View(r.Context(), sqlstore.Options{Dir: p.Data}, func(st *sqlstore.Store) (err error) {
+		_ = sqlstore.View(r.Context(), sqlstore.Options{URL: p.DatabaseURL, Dir: p.Data}, func(st *sqlstore.Store) (err error) {
 			id, err = st.Agreed(r.Context(), sqlstore.Installation)
 			return err
 		})

@@ -48,7 +48,6 @@ func New(store scs.CtxStore, sealer Sealer, secure bool, now func() time.Time, r
 	m.Cookie.HttpOnly = true
 	m.Cookie.SameSite = http.SameSiteLaxMode
 	m.Cookie.Secure = secure
-	m.Cookie.Persist = false
 	visitor := "visitor"
 	if secure {
 		m.Cookie.Name, visitor = "__Host-tollgate", "__Host-visitor"
