@@ -17,7 +17,7 @@ import (
 // arrows lists what each part of the tree may import. A package belongs to the part with the longest matching path.
 var arrows = map[string][]string{
 	"":                  {"internal/cli"},
-	"handlers":          {"session", "session/flow", "session/browser", "internal/account", "internal/wallet", "internal/invoice", "threeds", "templates", "static", "providers", "internal/merchant", "internal/webhook", "internal/i18n", "internal/money", "internal/card"},
+	"handlers":          {"session", "session/flow", "session/browser", "internal/account", "internal/wallet", "internal/invoice", "threeds", "templates", "static", "providers", "internal/merchant", "internal/webhook", "internal/i18n", "internal/money", "internal/card", "internal/limit"},
 	"templates":         {"static", "internal/i18n"},
 	"static":            {},
 	"session":           {"providers", "threeds", "internal/money", "internal/card"},
@@ -34,9 +34,10 @@ var arrows = map[string][]string{
 	"internal/invoice":  {"internal/account", "providers", "internal/money"},
 	"internal/app":      {"*"},
 	"internal/cli":      {"internal/app", "internal/config", "client"},
-	"internal/config":   {"internal/merchant"},
+	"internal/config":   {"internal/merchant", "internal/limit"},
+	"internal/limit":    {},
 	"internal/merchant": {},
-	"internal/sqlstore": {"session", "session/flow", "internal/wallet", "internal/invoice", "providers", "threeds", "internal/jobs", "internal/money", "internal/card", "internal/merchant", "internal/webhook"},
+	"internal/sqlstore": {"session", "session/flow", "internal/wallet", "internal/invoice", "providers", "threeds", "internal/jobs", "internal/money", "internal/card", "internal/merchant", "internal/webhook", "internal/limit"},
 	"internal/jobs":     {},
 	"internal/webhook":  {"internal/jobs"},
 	"internal/money":    {},

@@ -24,14 +24,14 @@ func (a admission) authenticated(next echo.HandlerFunc) echo.HandlerFunc {
 		r := c.Request()
 		m, key, err := a.Merchants.ByKey(r.Header.Get(echo.HeaderAuthorization), a.Now())
 		if err != nil {
-			return err
+			return a.wrongKey(r.Context(), c, err)
 		}
 		revoked, err := a.Revocations.Revoked(r.Context(), key.Hash)
 		if err != nil {
 			return err
 		}
 		if revoked {
-			return merchant.ErrKey
+			return a.wrongKey(r.Context(), c, merchant.ErrKey)
 		}
 		ctx := context.WithValue(r.Context(), merchantKey{}, m)
 		c.SetRequest(r.WithContext(context.WithValue(ctx, callerKey{}, key)))

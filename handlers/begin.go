@@ -82,6 +82,9 @@ func (p pay) saved(c echo.Context) error {
 			return p.choice(c, s, cards, f)
 		}
 		p.browser(c, &in)
+		if err := p.try(c, s, &in); err != nil {
+			return err
+		}
 		return p.submitted(c, s, p.Flow.Submit(c.Request().Context(), s.ID, in))
 	}
 	return redirectToPay(c, s.ID)
@@ -203,6 +206,9 @@ func (p pay) sendCode(c echo.Context, s *session.Session, typed, phone string) e
 	browser := p.Browsers.Known(c.Request().Context())
 	if browser == "" { // it would not be known again when the code comes
 		return p.page(c, s, form{stale: true, phone: typed})
+	}
+	if err := p.Limits.Code(c.Request().Context(), s.Account, phone); err != nil {
+		return err
 	}
 	err := p.Flow.Logins.Phone(c.Request().Context(), s.ID, browser, phone)
 	switch {

@@ -316,38 +316,39 @@ func (e OperationState) Valid() bool {
 
 // Defines values for ProblemType.
 const (
-	ProblemTypeAlreadyDone          ProblemType = "urn:tollgate:problem:already-done"
-	ProblemTypeAmount               ProblemType = "urn:tollgate:problem:amount"
-	ProblemTypeAttemptUnderWay      ProblemType = "urn:tollgate:problem:attempt-under-way"
-	ProblemTypeBadJSON              ProblemType = "urn:tollgate:problem:bad-json"
-	ProblemTypeBadRequest           ProblemType = "urn:tollgate:problem:bad-request"
-	ProblemTypeConflict             ProblemType = "urn:tollgate:problem:conflict"
-	ProblemTypeDeliveryEnded        ProblemType = "urn:tollgate:problem:delivery-ended"
-	ProblemTypeEndpointDisabled     ProblemType = "urn:tollgate:problem:endpoint-disabled"
-	ProblemTypeIdempotencyKey       ProblemType = "urn:tollgate:problem:idempotency-key"
-	ProblemTypeIdempotencyKeyReused ProblemType = "urn:tollgate:problem:idempotency-key-reused"
-	ProblemTypeInternal             ProblemType = "urn:tollgate:problem:internal"
-	ProblemTypeInvalid              ProblemType = "urn:tollgate:problem:invalid"
-	ProblemTypeLoginNeeded          ProblemType = "urn:tollgate:problem:login-needed"
-	ProblemTypeMethodNotAllowed     ProblemType = "urn:tollgate:problem:method-not-allowed"
-	ProblemTypeNoPayment            ProblemType = "urn:tollgate:problem:no-payment"
-	ProblemTypeNotFound             ProblemType = "urn:tollgate:problem:not-found"
-	ProblemTypeOperationUnderWay    ProblemType = "urn:tollgate:problem:operation-under-way"
-	ProblemTypeOrderInUse           ProblemType = "urn:tollgate:problem:order-in-use"
-	ProblemTypeOutcomeUnknown       ProblemType = "urn:tollgate:problem:outcome-unknown"
-	ProblemTypeReferenceInUse       ProblemType = "urn:tollgate:problem:reference-in-use"
-	ProblemTypeRefused              ProblemType = "urn:tollgate:problem:refused"
-	ProblemTypeRequestInFlight      ProblemType = "urn:tollgate:problem:request-in-flight"
-	ProblemTypeScope                ProblemType = "urn:tollgate:problem:scope"
-	ProblemTypeSessionEnded         ProblemType = "urn:tollgate:problem:session-ended"
-	ProblemTypeStepOver             ProblemType = "urn:tollgate:problem:step-over"
-	ProblemTypeTooLarge             ProblemType = "urn:tollgate:problem:too-large"
-	ProblemTypeTooManyEndpoints     ProblemType = "urn:tollgate:problem:too-many-endpoints"
-	ProblemTypeUnauthorized         ProblemType = "urn:tollgate:problem:unauthorized"
-	ProblemTypeUnavailable          ProblemType = "urn:tollgate:problem:unavailable"
-	ProblemTypeUnknownAccount       ProblemType = "urn:tollgate:problem:unknown-account"
-	ProblemTypeUnsupported          ProblemType = "urn:tollgate:problem:unsupported"
-	ProblemTypeUnsupportedMediaType ProblemType = "urn:tollgate:problem:unsupported-media-type"
+	ProblemTypeAlreadyDone                ProblemType = "urn:tollgate:problem:already-done"
+	ProblemTypeAmount                     ProblemType = "urn:tollgate:problem:amount"
+	ProblemTypeAttemptUnderWay            ProblemType = "urn:tollgate:problem:attempt-under-way"
+	ProblemTypeBadJSON                    ProblemType = "urn:tollgate:problem:invalid"
+	ProblemTypeBadRequest                 ProblemType = "urn:tollgate:problem:bad-json"
+	ProblemTypeConflict                   ProblemType = "urn:tollgate:problem:conflict"
+	ProblemTypeDeliveryEnded              ProblemType = "urn:tollgate:problem:delivery-ended"
+	ProblemTypeEndpointDisabled           ProblemType = "urn:tollgate:problem:endpoint-disabled"
+	ProblemTypeIdempotencyKey             ProblemType = "urn:tollgate:problem:scope"
+	ProblemTypeIdempotencyKeyReused       ProblemType = "urn:tollgate:problem:idempotency-key"
+	ProblemTypeInternal                   ProblemType = "urn:tollgate:problem:unavailable"
+	ProblemTypeInvalid                    ProblemType = "urn:tollgate:problem:request-in-flight"
+	ProblemTypeLoginNeeded                ProblemType = "urn:tollgate:problem:login-needed"
+	ProblemTypeMethodNotAllowed           ProblemType = "urn:tollgate:problem:bad-request"
+	ProblemTypeNoPayment                  ProblemType = "urn:tollgate:problem:no-payment"
+	ProblemTypeNotFound                   ProblemType = "urn:tollgate:problem:not-found"
+	ProblemTypeOperationUnderWay          ProblemType = "urn:tollgate:problem:operation-under-way"
+	ProblemTypeOrderInUse                 ProblemType = "urn:tollgate:problem:order-in-use"
+	ProblemTypeOutcomeUnknown             ProblemType = "urn:tollgate:problem:outcome-unknown"
+	ProblemTypeReferenceInUse             ProblemType = "urn:tollgate:problem:reference-in-use"
+	ProblemTypeRefused                    ProblemType = "urn:tollgate:problem:refused"
+	ProblemTypeRequestInFlight            ProblemType = "urn:tollgate:problem:idempotency-key-reused"
+	ProblemTypeScope                      ProblemType = "urn:tollgate:problem:too-many-requests"
+	ProblemTypeSessionEnded               ProblemType = "urn:tollgate:problem:session-ended"
+	ProblemTypeStepOver                   ProblemType = "urn:tollgate:problem:step-over"
+	ProblemTypeTooLarge                   ProblemType = "urn:tollgate:problem:method-not-allowed"
+	ProblemTypeTooManyEndpoints           ProblemType = "urn:tollgate:problem:too-many-endpoints"
+	ProblemTypeUnauthorized               ProblemType = "urn:tollgate:problem:unauthorized"
+	ProblemTypeUnavailable                ProblemType = "urn:tollgate:problem:unsupported-media-type"
+	ProblemTypeUnknownAccount             ProblemType = "urn:tollgate:problem:unknown-account"
+	ProblemTypeUnsupported                ProblemType = "urn:tollgate:problem:unsupported"
+	ProblemTypeUnsupportedMediaType       ProblemType = "urn:tollgate:problem:too-large"
+	ProblemTypeUrnTollgateProblemInternal ProblemType = "urn:tollgate:problem:internal"
 )
 
 // Valid indicates whether the value is a known member of the ProblemType enum.
@@ -416,6 +417,8 @@ func (e ProblemType) Valid() bool {
 	case ProblemTypeUnsupported:
 		return true
 	case ProblemTypeUnsupportedMediaType:
+		return true
+	case ProblemTypeUrnTollgateProblemInternal:
 		return true
 	default:
 		return false
@@ -825,6 +828,7 @@ type Delivery struct {
 	// | `refund.succeeded` | The money was given back. |
 	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+	// | `account.under_attack` | Nearly all cards tried on an account in the last minute were declined, far more than is usual there: somebody tests cards. Of no session. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -957,6 +961,7 @@ type EventPage struct {
 // | `refund.succeeded` | The money was given back. |
 // | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
 // | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+// | `account.under_attack` | Nearly all cards tried on an account in the last minute were declined, far more than is usual there: somebody tests cards. Of no session. |
 // | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 // | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 // | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -1715,6 +1720,7 @@ type SessionEvent struct {
 	// | `refund.succeeded` | The money was given back. |
 	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+	// | `account.under_attack` | Nearly all cards tried on an account in the last minute were declined, far more than is usual there: somebody tests cards. Of no session. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -1934,6 +1940,9 @@ type OperationNow = Operation
 
 // SessionNow One thing to be paid.
 type SessionNow = Session
+
+// TooManyRequests Problem details, RFC 9457.
+type TooManyRequests = Problem
 
 // OperationAmount defines model for OperationAmount.
 type OperationAmount = NewOperation
@@ -3161,6 +3170,8 @@ type OperationNowJSONResponse Operation
 
 type SessionNowJSONResponse Session
 
+type TooManyRequestsApplicationProblemPlusJSONResponse Problem
+
 type ListAccountsRequestObject struct {
 }
 
@@ -3178,6 +3189,22 @@ func (response ListAccounts200JSONResponse) VisitListAccountsResponse(w http.Res
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAccounts429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListAccounts429ApplicationProblemPlusJSONResponse) VisitListAccountsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3200,6 +3227,22 @@ func (response ListBanks200JSONResponse) VisitListBanksResponse(w http.ResponseW
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBanks429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListBanks429ApplicationProblemPlusJSONResponse) VisitListBanksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3227,6 +3270,22 @@ func (response ListHistory200JSONResponse) VisitListHistoryResponse(w http.Respo
 	return err
 }
 
+type ListHistory429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListHistory429ApplicationProblemPlusJSONResponse) VisitListHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RevokeAPIKeyRequestObject struct {
 	Key string `json:"key"`
 }
@@ -3243,6 +3302,22 @@ func (response RevokeAPIKey204Response) VisitRevokeAPIKeyResponse(w http.Respons
 	return nil
 }
 
+type RevokeAPIKey429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeAPIKey429ApplicationProblemPlusJSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteSavedCardRequestObject struct {
 	Card string `json:"card"`
 }
@@ -3257,6 +3332,22 @@ type DeleteSavedCard204Response struct {
 func (response DeleteSavedCard204Response) VisitDeleteSavedCardResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
 	return nil
+}
+
+type DeleteSavedCard429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSavedCard429ApplicationProblemPlusJSONResponse) VisitDeleteSavedCardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type RenameSavedCardRequestObject struct {
@@ -3282,6 +3373,22 @@ func (response RenameSavedCard200JSONResponse) VisitRenameSavedCardResponse(w ht
 	return err
 }
 
+type RenameSavedCard429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RenameSavedCard429ApplicationProblemPlusJSONResponse) VisitRenameSavedCardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateChargeRequestObject struct {
 	Body *CreateChargeJSONRequestBody
 }
@@ -3300,6 +3407,22 @@ func (response CreateCharge201JSONResponse) VisitCreateChargeResponse(w http.Res
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCharge429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCharge429ApplicationProblemPlusJSONResponse) VisitCreateChargeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3327,6 +3450,22 @@ func (response ListSavedCards200JSONResponse) VisitListSavedCardsResponse(w http
 	return err
 }
 
+type ListSavedCards429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListSavedCards429ApplicationProblemPlusJSONResponse) VisitListSavedCardsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RegisterCardRequestObject struct {
 	Customer string `json:"customer"`
 	Body     *RegisterCardJSONRequestBody
@@ -3346,6 +3485,22 @@ func (response RegisterCard201JSONResponse) VisitRegisterCardResponse(w http.Res
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegisterCard429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RegisterCard429ApplicationProblemPlusJSONResponse) VisitRegisterCardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3372,6 +3527,22 @@ func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.Respons
 	return err
 }
 
+type ListEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents429ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListInvoicesRequestObject struct {
 	Params ListInvoicesParams
 }
@@ -3390,6 +3561,22 @@ func (response ListInvoices200JSONResponse) VisitListInvoicesResponse(w http.Res
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInvoices429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListInvoices429ApplicationProblemPlusJSONResponse) VisitListInvoicesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3424,6 +3611,22 @@ func (response CreateInvoice201JSONResponse) VisitCreateInvoiceResponse(w http.R
 	return err
 }
 
+type CreateInvoice429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInvoice429ApplicationProblemPlusJSONResponse) VisitCreateInvoiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetInvoiceRequestObject struct {
 	Invoice InvoiceID `json:"invoice"`
 }
@@ -3442,6 +3645,22 @@ func (response GetInvoice200JSONResponse) VisitGetInvoiceResponse(w http.Respons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetInvoice429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetInvoice429ApplicationProblemPlusJSONResponse) VisitGetInvoiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3468,6 +3687,22 @@ func (response RenewInvoice200JSONResponse) VisitRenewInvoiceResponse(w http.Res
 	return err
 }
 
+type RenewInvoice429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RenewInvoice429ApplicationProblemPlusJSONResponse) VisitRenewInvoiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreatePayoutRequestObject struct {
 	Body *CreatePayoutJSONRequestBody
 }
@@ -3490,6 +3725,22 @@ func (response CreatePayout201JSONResponse) VisitCreatePayoutResponse(w http.Res
 	return err
 }
 
+type CreatePayout429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePayout429ApplicationProblemPlusJSONResponse) VisitCreatePayoutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSessionsRequestObject struct {
 	Params ListSessionsParams
 }
@@ -3508,6 +3759,22 @@ func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.Res
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions429ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3542,6 +3809,22 @@ func (response CreateSession201JSONResponse) VisitCreateSessionResponse(w http.R
 	return err
 }
 
+type CreateSession429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSession429ApplicationProblemPlusJSONResponse) VisitCreateSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetSessionRequestObject struct {
 	Session SessionID `json:"session"`
 }
@@ -3560,6 +3843,22 @@ func (response GetSession200JSONResponse) VisitGetSessionResponse(w http.Respons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSession429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetSession429ApplicationProblemPlusJSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3587,6 +3886,22 @@ func (response GetTimeline200JSONResponse) VisitGetTimelineResponse(w http.Respo
 	return err
 }
 
+type GetTimeline429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline429ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CancelSessionRequestObject struct {
 	Session SessionID `json:"session"`
 }
@@ -3605,6 +3920,22 @@ func (response CancelSession200JSONResponse) VisitCancelSessionResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelSession429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CancelSession429ApplicationProblemPlusJSONResponse) VisitCancelSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3632,6 +3963,22 @@ func (response CapturePayment201JSONResponse) VisitCapturePaymentResponse(w http
 	return err
 }
 
+type CapturePayment429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CapturePayment429ApplicationProblemPlusJSONResponse) VisitCapturePaymentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSessionEventsRequestObject struct {
 	Session SessionID `json:"session"`
 	Params  ListSessionEventsParams
@@ -3651,6 +3998,22 @@ func (response ListSessionEvents200JSONResponse) VisitListSessionEventsResponse(
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessionEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessionEvents429ApplicationProblemPlusJSONResponse) VisitListSessionEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3677,6 +4040,22 @@ func (response InquireSession200JSONResponse) VisitInquireSessionResponse(w http
 	return err
 }
 
+type InquireSession429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response InquireSession429ApplicationProblemPlusJSONResponse) VisitInquireSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListOperationsRequestObject struct {
 	Session SessionID `json:"session"`
 }
@@ -3695,6 +4074,22 @@ func (response ListOperations200JSONResponse) VisitListOperationsResponse(w http
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOperations429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListOperations429ApplicationProblemPlusJSONResponse) VisitListOperationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3722,6 +4117,22 @@ func (response GetOperation200JSONResponse) VisitGetOperationResponse(w http.Res
 	return err
 }
 
+type GetOperation429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetOperation429ApplicationProblemPlusJSONResponse) VisitGetOperationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListRefundsRequestObject struct {
 	Session SessionID `json:"session"`
 }
@@ -3740,6 +4151,22 @@ func (response ListRefunds200JSONResponse) VisitListRefundsResponse(w http.Respo
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRefunds429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListRefunds429ApplicationProblemPlusJSONResponse) VisitListRefundsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3767,6 +4194,22 @@ func (response RefundPayment201JSONResponse) VisitRefundPaymentResponse(w http.R
 	return err
 }
 
+type RefundPayment429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RefundPayment429ApplicationProblemPlusJSONResponse) VisitRefundPaymentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetRefundRequestObject struct {
 	Session SessionID  `json:"session"`
 	N       OperationN `json:"n"`
@@ -3786,6 +4229,22 @@ func (response GetRefund200JSONResponse) VisitGetRefundResponse(w http.ResponseW
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRefund429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetRefund429ApplicationProblemPlusJSONResponse) VisitGetRefundResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3813,6 +4272,22 @@ func (response VoidPayment201JSONResponse) VisitVoidPaymentResponse(w http.Respo
 	return err
 }
 
+type VoidPayment429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response VoidPayment429ApplicationProblemPlusJSONResponse) VisitVoidPaymentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type IssueVirtualCardRequestObject struct {
 	Body *IssueVirtualCardJSONRequestBody
 }
@@ -3831,6 +4306,22 @@ func (response IssueVirtualCard201JSONResponse) VisitIssueVirtualCardResponse(w 
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueVirtualCard429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response IssueVirtualCard429ApplicationProblemPlusJSONResponse) VisitIssueVirtualCardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3857,6 +4348,22 @@ func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesR
 	return err
 }
 
+type ListWebhookDeliveries429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries429ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetWebhookDeliveryRequestObject struct {
 	Delivery DeliveryID `json:"delivery"`
 }
@@ -3875,6 +4382,22 @@ func (response GetWebhookDelivery200JSONResponse) VisitGetWebhookDeliveryRespons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3901,6 +4424,22 @@ func (response CancelWebhookDelivery200JSONResponse) VisitCancelWebhookDeliveryR
 	return err
 }
 
+type CancelWebhookDelivery429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CancelWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitCancelWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ResendWebhookDeliveryRequestObject struct {
 	Delivery DeliveryID `json:"delivery"`
 }
@@ -3923,6 +4462,22 @@ func (response ResendWebhookDelivery202JSONResponse) VisitResendWebhookDeliveryR
 	return err
 }
 
+type ResendWebhookDelivery429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ResendWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitResendWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListWebhookEndpointsRequestObject struct {
 	Params ListWebhookEndpointsParams
 }
@@ -3941,6 +4496,22 @@ func (response ListWebhookEndpoints200JSONResponse) VisitListWebhookEndpointsRes
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookEndpoints429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookEndpoints429ApplicationProblemPlusJSONResponse) VisitListWebhookEndpointsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3975,6 +4546,22 @@ func (response CreateWebhookEndpoint201JSONResponse) VisitCreateWebhookEndpointR
 	return err
 }
 
+type CreateWebhookEndpoint429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhookEndpoint429ApplicationProblemPlusJSONResponse) VisitCreateWebhookEndpointResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteWebhookEndpointRequestObject struct {
 	Endpoint EndpointID `json:"endpoint"`
 }
@@ -3989,6 +4576,22 @@ type DeleteWebhookEndpoint204Response struct {
 func (response DeleteWebhookEndpoint204Response) VisitDeleteWebhookEndpointResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
 	return nil
+}
+
+type DeleteWebhookEndpoint429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhookEndpoint429ApplicationProblemPlusJSONResponse) VisitDeleteWebhookEndpointResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type GetWebhookEndpointRequestObject struct {
@@ -4009,6 +4612,22 @@ func (response GetWebhookEndpoint200JSONResponse) VisitGetWebhookEndpointRespons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookEndpoint429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookEndpoint429ApplicationProblemPlusJSONResponse) VisitGetWebhookEndpointResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4036,6 +4655,22 @@ func (response ChangeWebhookEndpoint200JSONResponse) VisitChangeWebhookEndpointR
 	return err
 }
 
+type ChangeWebhookEndpoint429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeWebhookEndpoint429ApplicationProblemPlusJSONResponse) VisitChangeWebhookEndpointResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ResendWebhookEventsRequestObject struct {
 	Endpoint EndpointID `json:"endpoint"`
 	Body     *ResendWebhookEventsJSONRequestBody
@@ -4055,6 +4690,22 @@ func (response ResendWebhookEvents202JSONResponse) VisitResendWebhookEventsRespo
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResendWebhookEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ResendWebhookEvents429ApplicationProblemPlusJSONResponse) VisitResendWebhookEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4082,6 +4733,22 @@ func (response RotateWebhookEndpoint200JSONResponse) VisitRotateWebhookEndpointR
 	return err
 }
 
+type RotateWebhookEndpoint429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookEndpoint429ApplicationProblemPlusJSONResponse) VisitRotateWebhookEndpointResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListWebhookKeysRequestObject struct {
 }
 
@@ -4099,6 +4766,22 @@ func (response ListWebhookKeys200JSONResponse) VisitListWebhookKeysResponse(w ht
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookKeys429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookKeys429ApplicationProblemPlusJSONResponse) VisitListWebhookKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4121,6 +4804,22 @@ func (response RotateWebhookKeys200JSONResponse) VisitRotateWebhookKeysResponse(
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookKeys429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookKeys429ApplicationProblemPlusJSONResponse) VisitRotateWebhookKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
 }

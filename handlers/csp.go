@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate/internal/i18n"
+	"tollgate/internal/limit"
 	"tollgate/session"
 	"tollgate/templates"
 )
@@ -104,6 +105,12 @@ func (p errorPage) handle(err error, c echo.Context) {
 		return
 	}
 	s, id := p.session(c)
+	if wait, limited := limit.WaitOf(err); limited {
+		if err := p.limited(c, s, wait); err != nil {
+			p.Log.Warn("cannot answer", "error", err)
+		}
+		return
+	}
 	if s != nil && c.Request().Method == http.MethodPost && timedOut(err) {
 		if err := redirectToPay(c, s.ID); err != nil { // to the page that is true now; what was permitted once is not sent again
 			p.Log.Warn("cannot answer", "error", err)

@@ -10,6 +10,7 @@ import (
 
 	"tollgate/internal/account"
 	"tollgate/internal/invoice"
+	"tollgate/internal/limit"
 	"tollgate/internal/merchant"
 	"tollgate/internal/wallet"
 	"tollgate/internal/webhook"
@@ -78,6 +79,7 @@ var (
 	errInvalid = errors.New("handlers: invalid input")
 	errBadJSON = errors.New("handlers: bad json")
 
+	tooMany  = kind{http.StatusTooManyRequests, "too-many-requests", "Too many tries. Wait as long as Retry-After says."}
 	internal = kind{http.StatusInternalServerError, "internal", "Something went wrong on our side."}
 )
 
@@ -86,6 +88,9 @@ func kindOf(err error) kind {
 		if errors.Is(err, k.is) {
 			return k.kind
 		}
+	}
+	if _, limited := limit.WaitOf(err); limited {
+		return tooMany
 	}
 	var refusal *providers.Refusal
 	var fault *webhook.Fault
@@ -159,6 +164,7 @@ func writeProblem(c echo.Context, k kind, err error) error {
 	case http.StatusServiceUnavailable:
 		c.Response().Header().Set("Retry-After", "5")
 	}
+	rateHeaders(c.Response().Header(), err)
 	c.Response().Header().Set(echo.HeaderContentType, "application/problem+json")
 	c.Response().WriteHeader(k.status)
 	return c.Echo().JSONSerializer.Serialize(c, p, "")

@@ -21,7 +21,7 @@ const latest = "latest"
 
 // ListEvents is GET /v1/events: everything after a cursor. Who keeps Next and asks with it again misses nothing.
 func (a listAPI) ListEvents(ctx context.Context, r ListEventsRequestObject) (ListEventsResponseObject, error) {
-	most, err := limit(r.Params.Limit, 100)
+	most, err := pageLimit(r.Params.Limit, 100)
 	if err != nil {
 		return nil, err
 	}

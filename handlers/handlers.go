@@ -14,6 +14,7 @@ import (
 
 	"tollgate/internal/i18n"
 	"tollgate/internal/invoice"
+	"tollgate/internal/limit"
 	"tollgate/internal/merchant"
 	"tollgate/internal/wallet"
 	"tollgate/internal/webhook"
@@ -37,6 +38,7 @@ type Options struct {
 	Revocations merchant.Revocations
 	Idempotency merchant.Book
 	Webhooks    *webhook.Service
+	Limits      *limit.Limiter
 	History     History
 	Browsers    *browser.Browsers
 	Texts       *i18n.Bundle
@@ -94,7 +96,7 @@ func New(o Options) *echo.Echo {
 
 	// The shopper's pages. Only these have a browser session.
 	p := pay{screens{visit{o}}, newStreams(o.MaxStreams)}
-	pages := e.Group("/pay/:session", detached, echo.WrapMiddleware(o.Browsers.LoadAndSave), visits, renderErrors, p.sameSite)
+	pages := e.Group("/pay/:session", detached, echo.WrapMiddleware(o.Browsers.LoadAndSave), visits, renderErrors, p.posts, p.sameSite)
 	pages.GET("", p.show)
 	pages.POST("", p.submit) // a form without its action, reloaded or kept by a browser extension
 	pages.POST("/card", p.submit)

@@ -25,6 +25,7 @@ import (
 	"tollgate/internal/clock"
 	"tollgate/internal/i18n"
 	invoices "tollgate/internal/invoice"
+	"tollgate/internal/limit"
 	"tollgate/internal/merchant"
 	"tollgate/internal/money"
 	"tollgate/internal/sqlstore"
@@ -103,6 +104,7 @@ type machine struct {
 	key     string
 	judged  func(operation, int) // hears of every call that the contract describes
 
+	limits      *limit.Limiter
 	browserRows atomic.Int64 // how often a browser session was stored
 }
 
@@ -131,7 +133,8 @@ type tune struct {
 	merchants []merchant.Merchant
 	log       *slog.Logger
 	streams   int
-	baseURL   string // "": https://pay.example
+	limits    *limit.Settings // nil: the usual ones
+	baseURL   string          // "": https://pay.example
 	observe   func(route, method string, code int, took time.Duration)
 }
 
@@ -180,8 +183,18 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 	m.flow = flow.New(flow.Options{
 		Store: store, Wallet: cards, Accounts: accounts, Sealer: keys, Hub: hub, Now: clock.Now, BaseURL: "https://pay.example", Log: log,
 	})
+	m.limits = limit.New(limit.Options{
+		Buckets: limit.NewMemory(0), Print: keys.Fingerprint, Now: clock.Now, Rand: rand.Reader, Log: log,
+		Settings: func(string) limit.Settings {
+			if with.limits != nil {
+				return *with.limits
+			}
+			return limit.Usual()
+		},
+	})
 	m.Echo = handlers.New(handlers.Options{
-		Flow: m.flow, Store: store, Customers: st, Wallet: cards, Merchants: merchant.NewDirectory(with.merchants...), Tags: st, Revocations: st, Idempotency: book, History: st,
+		Limits: m.limits,
+		Flow:   m.flow, Store: store, Customers: st, Wallet: cards, Merchants: merchant.NewDirectory(with.merchants...), Tags: st, Revocations: st, Idempotency: book, History: st,
 		Invoices: invoices.New(invoices.Options{Store: st, Accounts: accounts, Now: clock.Now, Token: token, Log: log}),
 		Browsers: browser.New(counting{st.Browser(), &m.browserRows}, keys, true, clock.Now, rand.Reader, log), Texts: texts, Now: clock.Now, Rand: rand.Reader,
 		Webhooks: webhook.New(webhook.Options{

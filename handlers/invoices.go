@@ -66,7 +66,7 @@ func (a invoiceAPI) RenewInvoice(ctx context.Context, r RenewInvoiceRequestObjec
 
 // ListInvoices is GET /v1/invoices.
 func (a invoiceAPI) ListInvoices(ctx context.Context, r ListInvoicesRequestObject) (ListInvoicesResponseObject, error) {
-	most, err := limit(r.Params.Limit, 20)
+	most, err := pageLimit(r.Params.Limit, 20)
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func (a listAPI) ListHistory(ctx context.Context, r ListHistoryRequestObject) (L
 	if !m.May(r.Account) {
 		return nil, account.ErrNotConfigured
 	}
-	most, err := limit(r.Params.Limit, 30)
+	most, err := pageLimit(r.Params.Limit, 30)
 	if err != nil {
 		return nil, err
 	}

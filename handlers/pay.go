@@ -10,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"tollgate/internal/limit"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/templates"
@@ -137,8 +138,10 @@ func (p pay) submit(c echo.Context) error {
 			f.errors.Number = templates.NumberDifferent
 			return p.page(c, s, f)
 		}
-	} else {
+	} else if err = p.try(c, s, &in); err == nil {
 		err = p.Flow.Submit(ctx, s.ID, in)
+	} else if need, ok := errors.AsType[*limit.NeedsProof](err); ok {
+		return p.prove(c, s, f, need)
 	}
 	return p.submitted(c, s, err)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/boombuler/barcode/qr"
 	"github.com/labstack/echo/v4"
 
+	"tollgate/internal/limit"
 	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/session"
@@ -29,6 +30,7 @@ type screens struct{ visit }
 type form struct {
 	stale        bool
 	newCard      bool // another card than the saved ones
+	proof        *limit.NeedsProof
 	phone        string
 	login        templates.LoginError
 	chosen       string // a saved card
@@ -76,7 +78,7 @@ func (p screens) startOfPayment(c echo.Context, s *session.Session, f form) erro
 	if p.Flow.Logins.Needed(s) {
 		return p.login(c, s, f)
 	}
-	if f.errors.Any() {
+	if f.errors.Any() || f.proof != nil {
 		return p.card(c, s, f)
 	}
 	switch s.Method {
@@ -154,18 +156,38 @@ func (p screens) cardPage(c echo.Context, s *session.Session, f form, page templ
 		if a := s.Last(); a != nil && !f.errors.Any() && !f.stale {
 			switch {
 			case a.State == session.Declined && a.Decline != nil:
-				page.Decline = string(a.Decline.Reason)
+				page.Decline = p.reason(c, s, a)
 			case a.State == session.Failed, a.State == session.Abandoned:
 				page.NotCharged = true
 			}
 			page.AttemptsLeft = session.MaxAttempts - len(s.Attempts)
 		}
 	}
+	if !page.AskAgain {
+		if err := p.work(c, s, f, &page); err != nil {
+			return err
+		}
+	}
 	code := http.StatusOK
-	if f.errors.Any() || f.stale {
+	switch {
+	case f.proof != nil:
+		code = http.StatusTooManyRequests
+	case f.errors.Any() || f.stale:
 		code = http.StatusUnprocessableEntity
 	}
 	return render(c, p.Options, code, ownPage, "", templates.Card(page))
+}
+
+// work puts what the next try costs into the form, so that it is done while the card is typed.
+func (p screens) work(c echo.Context, s *session.Session, f form, page *templates.CardPage) (err error) {
+	if f.proof != nil {
+		page.Task, page.TaskBits, page.Prove = f.proof.Task, f.proof.Work.Bits, int(f.proof.Work.Wait/time.Second)
+		return nil
+	}
+	var work limit.Work
+	page.Task, work, err = p.Limits.Task(c.Request().Context(), s.Merchant, s.Account, s.ID, c.RealIP())
+	page.TaskBits = work.Bits
+	return err
 }
 
 func (p screens) choice(c echo.Context, s *session.Session, cards []wallet.SavedCard, f form) error {
@@ -210,7 +232,7 @@ func (p screens) startPage(c echo.Context, s *session.Session, f form) error {
 	if a := s.Last(); a != nil && f.login == "" {
 		switch {
 		case a.State == session.Declined && a.Decline != nil:
-			page.Decline = string(a.Decline.Reason)
+			page.Decline = p.reason(c, s, a)
 		case a.State == session.Failed, a.State == session.Abandoned:
 			page.NotCharged = true
 		}
@@ -385,7 +407,7 @@ func (p screens) result(c echo.Context, s *session.Session, outcome templates.Ou
 		page.Delay = 3
 	case templates.OutcomeDeclined:
 		if a := s.Last(); a != nil && a.Decline != nil {
-			page.Decline = string(a.Decline.Reason)
+			page.Decline = p.reason(c, s, a)
 		}
 	}
 	return render(c, p.Options, http.StatusOK, ownPage, "", templates.Result(page))

@@ -79,7 +79,7 @@ func (a sessionAPI) GetSession(ctx context.Context, _ GetSessionRequestObject) (
 }
 
 // limit is how long a page may be.
-func limit(asked *int, usual int) (int, error) {
+func pageLimit(asked *int, usual int) (int, error) {
 	if asked == nil {
 		return usual, nil
 	}
@@ -91,7 +91,7 @@ func limit(asked *int, usual int) (int, error) {
 
 // ListSessions is GET /v1/sessions.
 func (a sessionAPI) ListSessions(ctx context.Context, r ListSessionsRequestObject) (ListSessionsResponseObject, error) {
-	most, err := limit(r.Params.Limit, 20)
+	most, err := pageLimit(r.Params.Limit, 20)
 	if err != nil {
 		return nil, err
 	}

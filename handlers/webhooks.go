@@ -175,7 +175,7 @@ func deliveryOf(d webhook.Delivery) Delivery {
 func (a webhookAPI) ListWebhookDeliveries(
 	ctx context.Context, r ListWebhookDeliveriesRequestObject,
 ) (ListWebhookDeliveriesResponseObject, error) {
-	most, err := limit(r.Params.Limit, 20)
+	most, err := pageLimit(r.Params.Limit, 20)
 	if err != nil {
 		return nil, err
 	}

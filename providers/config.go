@@ -16,9 +16,6 @@ type Config interface {
 	Open(Env) (Provider, error)
 }
 
-// Adviser says what of its settings is no fault and will surprise, "key: what".
-type Adviser interface{ Advice() []string }
-
 // ParseAddress reads the root address of an API in an account's settings. It names all that is wrong with it; the address is
 // nil where it is none.
 func ParseAddress(text string) (u *url.URL, faults []string) {

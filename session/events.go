@@ -29,6 +29,7 @@ const (
 	EventPaymentNeedsReview    EventType = "payment.needs_review"
 
 	EventCardSaved            EventType = "card.saved"
+	EventAccountUnderAttack   EventType = "account.under_attack"
 	EventOperationNeedsReview EventType = "operation.needs_review"
 )
 
@@ -89,6 +90,9 @@ func Events() []EventDoc {
 		{EventOperationNeedsReview,
 			"The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not " +
 				"known: a person has to look."},
+		{EventAccountUnderAttack,
+			"Nearly all cards tried on an account in the last minute were declined, far more than is usual there: somebody tests cards. " +
+				"Of no session."},
 		{EventCardSaved, "The gateway saved the card of a payment; `last4` says which."},
 	}
 }

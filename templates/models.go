@@ -51,7 +51,10 @@ type CardPage struct {
 	Decline      string // the last attempt was declined: a decline reason, see DeclineReasons; unknown ones read as "other"
 	NotCharged   bool   // the last attempt came to nothing: "you were not charged"
 	Stale        bool   // the form was too old or already used: "enter the card again"
-	AttemptsLeft int    // shown after a first attempt, when above 0
+	Task         string // what the browser has to solve before the post is taken; "" for nothing
+	TaskBits     int
+	Prove        int // the post came before its work was done: as many seconds do for it without script
+	AttemptsLeft int // shown after a first attempt, when above 0
 
 	AskAgain bool     // the same card is needed again
 	AskLast4 string   // the one ending so; not empty is AskAgain too
@@ -214,6 +217,13 @@ type ProblemPage struct {
 	Layout
 	Retry     string // an address to try again, such as the pay address; not shown when empty
 	RequestID string // shown as a number to tell the shop; not shown when empty
+}
+
+// LimitedPage says that too much was tried, and when one may go on.
+type LimitedPage struct {
+	Layout
+	Minutes int
+	Retry   string // the pay address; not shown when empty
 }
 
 // LoginPhonePage asks for the phone before the card, where the account needs the customer. It posts phone and csrf.

@@ -87,6 +87,7 @@ type App struct {
 	front    *http.Server
 	sandbox  *sandboxParts
 	metrics  *metrics
+	alarms   sync.WaitGroup // that are being told
 	keys     *browser.Keys
 	me       sqlstore.Front // as the other fronts know it
 	joined   bool
@@ -388,6 +389,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	stopWork()
 	background.Wait()
+	a.alarms.Wait()
 	if metricsServer != nil {
 		_ = metricsServer.Close()
 	}
@@ -411,6 +413,9 @@ func (a *App) sweep(ctx context.Context) {
 		case <-tick.C:
 			if err := a.store.Browser().Sweep(ctx); err != nil {
 				a.log.Warn("browser sessions were not swept", "error", err)
+			}
+			if err := a.store.Limits().Sweep(ctx); err != nil {
+				a.log.Warn("limits were not swept", "error", err)
 			}
 		}
 	}

@@ -169,7 +169,7 @@ func (d *doctor) advise() {
 			continue
 		}
 		settings := open()
-		adviser, ok := settings.(providers.Adviser)
+		adviser, ok := settings.(interface{ Advice() []string })
 		if !ok || d.c.Accounts[name].Into(settings) != nil {
 			continue
 		}

@@ -20,6 +20,8 @@ type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
 	calls    *prometheus.HistogramVec
+	limited  *prometheus.CounterVec
+	attacks  *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -34,7 +36,13 @@ func newMetrics() *metrics {
 			Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"gateway", "call", "result"}),
 	}
-	m.registry.MustRegister(m.requests, m.calls, collectors.NewGoCollector(),
+	m.limited = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tollgate_limited_total", Help: "Limits that were met, by limit and whether it holds (on) or only reports.",
+	}, []string{"limit", "mode"})
+	m.attacks = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tollgate_account_attacks_total", Help: "Attacks that began, by merchant and account: nearly every card is declined.",
+	}, []string{"merchant", "account"})
+	m.registry.MustRegister(m.requests, m.calls, m.limited, m.attacks, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

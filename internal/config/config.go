@@ -44,6 +44,7 @@ type Config struct {
 	// TrustedProxies are the networks (CIDR) whose X-Forwarded-For is believed.
 	TrustedProxies []string `toml:"trusted_proxies" env:"TRUSTED_PROXIES"`
 
+	Limits    *Limits            `toml:"limits"`
 	Merchants []Merchant         `toml:"merchant"`
 	Accounts  map[string]Account `toml:"account"`
 
@@ -86,6 +87,7 @@ type Account struct {
 	SettleAfter Duration       `toml:"settle_after"`
 	CallTimeout Duration       `toml:"call_timeout"`
 	OrderLife   Duration       `toml:"order_lifetime"`
+	Limits      *Limits        `toml:"limits"`
 	Settings    map[string]any `toml:"settings"`
 }
 
@@ -373,6 +375,7 @@ func (c *Config) check() Faults {
 		return faults
 	}
 	c.checkOrigins(fault)
+	c.checkLimits(fault)
 	if len(c.Merchants) == 0 {
 		fault("merchant", "at least one [[merchant]] is required")
 	}
