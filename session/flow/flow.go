@@ -39,8 +39,10 @@ type Options struct {
 	Rand     io.Reader // nil: crypto/rand
 	BaseURL  string    // the front's public address, no slash at the end
 	Log      *slog.Logger
-	Alone    bool               // no other process uses the store
-	At       func(place string) // called at labelled places; crash tests stop the process there. nil: nothing
+	Alone    bool // no other process uses the store
+	// Memory tells what the store may have forgotten; nil: nothing. An error counts as everything.
+	Memory func(context.Context) (session.Memory, error)
+	At     func(place string) // called at labelled places; crash tests stop the process there. nil: nothing
 }
 
 // Flow is the only thing that changes an attempt. It may run on many machines at once over one store.

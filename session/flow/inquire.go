@@ -67,12 +67,25 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 func (f *Flow) status(ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt) (
 	standing providers.Standing, wire []session.TimelineEntry, err error,
 ) {
+	p := f.payment(ctx, s, a)
+	if a.Unanswered() && s.Kind != session.KindPayout { // what the call said may be forgotten, and what was sent after it
+		if m := f.memory(ctx); m.After(a.CreatedAt) {
+			p.Forgotten = window(m)
+		}
+	}
+	return f.statusOf(ctx, acc, s.Kind, p)
+}
+
+// statusOf is status of a payment that need not be an attempt's.
+func (f *Flow) statusOf(ctx context.Context, acc account.Account, kind string, p providers.Payment) (
+	standing providers.Standing, wire []session.TimelineEntry, err error,
+) {
 	var made []account.Request
-	if s.Kind == session.KindPayout {
-		standing, made, err = payoutStatus(ctx, acc, f.payment(ctx, s, a))
+	if kind == session.KindPayout {
+		standing, made, err = payoutStatus(ctx, acc, p)
 	} else {
 		made, err = account.Call(ctx, acc, "status", func(call context.Context, gateway providers.Provider) (err error) {
-			standing, err = gateway.Status(call, f.payment(ctx, s, a))
+			standing, err = gateway.Status(call, p)
 			return err
 		})
 	}
