@@ -96,13 +96,19 @@ func (st *Store) Durability(ctx context.Context) (string, error) {
 	if !st.pg {
 		return "", nil
 	}
-	var commit, standbys, fsync, pages string
-	err := st.w.QueryRowContext(ctx, `SELECT current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),
-		current_setting('fsync'), current_setting('full_page_writes')`).Scan(&commit, &standbys, &fsync, &pages)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return "", err
+	return durability(ctx, st.w)
+}
+
+func durability(ctx context.Context, db *sql.DB) (string, error) {
+	set := map[string]string{}
+	for _, name := range []string{"synchronous_commit", "synchronous_standby_names", "fsync", "full_page_writes"} {
+		var value string
+		if err := db.QueryRowContext(ctx, `SHOW `+name).Scan(&value); err != nil {
+			return "", err
+		}
+		set[name] = value
 	}
-	return judgeDurability(commit, standbys, fsync, pages), nil
+	return judgeDurability(set["synchronous_commit"], set["synchronous_standby_names"], set["fsync"], set["full_page_writes"]), nil
 }
 
 func judgeDurability(commit, standbys, fsync, pages string) string {

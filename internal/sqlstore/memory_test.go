@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -62,5 +63,23 @@ func TestADatabaseTellsSinceWhenItHasOneHistory(t *testing.T) {
 	check("after a declared restore", now, now)
 	if m, err := st.Memory(t.Context()); err != nil || !m.CopiedAt.Equal(noon) {
 		t.Errorf("the copy is of %v, %v", m.CopiedAt, err)
+	}
+}
+
+func TestWhatLetsPostgreSQLForgetIsSaid(t *testing.T) {
+	for _, c := range []struct {
+		commit, standbys, fsync, pages, want string
+	}{
+		{"on", "ANY 1 (a, b)", "on", "on", ""},
+		{"remote_apply", "a", "on", "on", ""},
+		{"on", "", "on", "on", "synchronous_standby_names"},
+		{"off", "a", "on", "on", "synchronous_commit is off"},
+		{"local", "a", "on", "on", "synchronous_commit is local"},
+		{"on", "a", "off", "on", "fsync"},
+		{"on", "a", "on", "off", "full_page_writes"},
+	} {
+		if got := sqlstore.JudgeDurability(c.commit, c.standbys, c.fsync, c.pages); !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
+			t.Errorf("%+v: %q", c, got)
+		}
 	}
 }

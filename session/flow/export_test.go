@@ -7,4 +7,4 @@ import (
 )
 
 // MemoryOf is what a Flow holds its store to have forgotten.
-func MemoryOf(f *Flow, ctx context.Context) session.Memory { return f.memory(ctx) }
+func MemoryOf(f *Flow, ctx context.Context) session.Memory { return f.recall.memory(ctx) }

@@ -10,8 +10,11 @@ import (
 	"tollgate/session"
 )
 
+// recall asks a gateway about what the store may have forgotten.
+type recall struct{ *turns }
+
 // memory is what the store may have forgotten.
-func (ts *turns) memory(ctx context.Context) session.Memory {
+func (ts recall) memory(ctx context.Context) session.Memory {
 	if ts.Memory == nil {
 		return session.Memory{}
 	}
@@ -24,7 +27,7 @@ func (ts *turns) memory(ctx context.Context) session.Memory {
 }
 
 // forgotten tells of when orders may be that were forgotten under the number of a session's order; nil: there are none.
-func (ts *turns) forgotten(ctx context.Context, s *session.Session) *providers.Forgotten {
+func (ts recall) forgotten(ctx context.Context, s *session.Session) *providers.Forgotten {
 	m := ts.memory(ctx)
 	if !m.Order(s.CreatedAt) {
 		return nil
@@ -39,7 +42,7 @@ func window(m session.Memory) *providers.Forgotten {
 
 // register makes an order known. Where the database may have forgotten an earlier use of the reference, a gateway without a
 // registration of its own is asked about it first: providers.ErrReferenceTaken, or a *providers.AlreadyPaid, as of Register.
-func (f *Flow) register(
+func (f recall) register(
 	ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt, in Submission, forgotten *providers.Forgotten,
 ) (ref providers.Ref, wire []session.TimelineEntry, err error) {
 	if forgotten != nil && (in.Kind == session.KindPayout || !acc.RecoversOrders()) {
@@ -62,7 +65,7 @@ func (f *Flow) register(
 }
 
 // askFirst asks what stands under a reference that was never used as far as the database knows.
-func (f *Flow) askFirst(ctx context.Context, acc account.Account, kind string, p providers.Payment) ([]session.TimelineEntry, error) {
+func (f recall) askFirst(ctx context.Context, acc account.Account, kind string, p providers.Payment) ([]session.TimelineEntry, error) {
 	p.Ref = providers.Ref{Reference: p.Ref.Reference}
 	st, wire, err := f.statusOf(ctx, acc, kind, p)
 	switch {
@@ -99,7 +102,7 @@ var errLaterAttempt = errors.New("session: a later attempt, which the database h
 // laterAttempts asks, before an answer that can move money goes out for an attempt, whether later attempts of its order are
 // known to the gateway: the database may have forgotten that the shopper paid otherwise meanwhile. What is found is written
 // down; an error says that nothing may be sent now.
-func (f *Flow) laterAttempts(ctx context.Context, s *session.Session, a *session.Attempt) error {
+func (f recall) laterAttempts(ctx context.Context, s *session.Session, a *session.Attempt) error {
 	m := f.memory(ctx)
 	if s.Kind == session.KindPayout || !m.After(a.CreatedAt) {
 		return nil
@@ -126,4 +129,21 @@ func (f *Flow) laterAttempts(ctx context.Context, s *session.Session, a *session
 		return errLaterAttempt
 	}
 	return nil
+}
+
+// statusOf is status of a payment that need not be an attempt's.
+func (f recall) statusOf(ctx context.Context, acc account.Account, kind string, p providers.Payment) (
+	standing providers.Standing, wire []session.TimelineEntry, err error,
+) {
+	var made []account.Request
+	if kind == session.KindPayout {
+		standing, made, err = payoutStatus(ctx, acc, p)
+	} else {
+		made, err = account.Call(ctx, acc, "status", func(call context.Context, gateway providers.Provider) (err error) {
+			standing, err = gateway.Status(call, p)
+			return err
+		})
+	}
+	f.At("status.answered")
+	return standing, entries(made), err
 }

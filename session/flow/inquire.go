@@ -69,28 +69,11 @@ func (f *Flow) status(ctx context.Context, acc account.Account, s *session.Sessi
 ) {
 	p := f.payment(ctx, s, a)
 	if a.Unanswered() && s.Kind != session.KindPayout { // what the call said may be forgotten, and what was sent after it
-		if m := f.memory(ctx); m.After(a.CreatedAt) {
+		if m := f.recall.memory(ctx); m.After(a.CreatedAt) {
 			p.Forgotten = window(m)
 		}
 	}
-	return f.statusOf(ctx, acc, s.Kind, p)
-}
-
-// statusOf is status of a payment that need not be an attempt's.
-func (f *Flow) statusOf(ctx context.Context, acc account.Account, kind string, p providers.Payment) (
-	standing providers.Standing, wire []session.TimelineEntry, err error,
-) {
-	var made []account.Request
-	if kind == session.KindPayout {
-		standing, made, err = payoutStatus(ctx, acc, p)
-	} else {
-		made, err = account.Call(ctx, acc, "status", func(call context.Context, gateway providers.Provider) (err error) {
-			standing, err = gateway.Status(call, p)
-			return err
-		})
-	}
-	f.At("status.answered")
-	return standing, entries(made), err
+	return f.recall.statusOf(ctx, acc, s.Kind, p)
 }
 
 // closeOrder closes an order where the gateway can, and inquires again. Where it cannot, the order counts as closed once it is

@@ -98,10 +98,10 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	credential := f.credential(ctx, s)
 	var ref providers.Ref
 	var wire []session.TimelineEntry
-	forgotten := f.forgotten(ctx, s)
+	forgotten := f.recall.forgotten(ctx, s)
 	for skipped := 0; ; skipped++ {
 		var made []session.TimelineEntry
-		ref, made, err = f.register(ctx, acc, s, a, in, forgotten)
+		ref, made, err = f.recall.register(ctx, acc, s, a, in, forgotten)
 		wire = append(wire, made...)
 		if !errors.Is(err, providers.ErrReferenceTaken) || skipped == maxSkips {
 			break
@@ -268,7 +268,7 @@ func (f *Flow) CardAgain(ctx context.Context, id string, in Submission) error {
 // resume sends the browser's answer, if the attempt is still as it was loaded. Nothing is read between the permission and the
 // call: a failure there would leave a permission without a call.
 func (f *Flow) resume(ctx context.Context, s *session.Session, a *session.Attempt, answer providers.Answer) error {
-	if err := f.laterAttempts(ctx, s, a); err != nil {
+	if err := f.recall.laterAttempts(ctx, s, a); err != nil {
 		return err
 	}
 	f.call(ctx, s.ID, a.N, session.Outgoing{Kind: session.CallResume, From: a.State, StepN: a.StepN},
