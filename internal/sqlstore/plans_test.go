@@ -117,6 +117,7 @@ func every(t *testing.T) map[string][]any {
 	ok(st.LatestEvent(ctx, "shop"))
 	st.Exec(t, `UPDATE event SET merchant = NULL`)
 	ok(st.Webhooks().Own(ctx, 10))
+	ok(st.Webhooks().Wanted(ctx))
 	delete(s.all, `UPDATE event SET merchant = NULL`)
 	ok(st.Backlog(ctx))
 	ok(nil, st.RunNow(ctx, noon, noon, "k"))
