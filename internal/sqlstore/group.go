@@ -55,6 +55,7 @@ func (g *group) run(ctx context.Context, f func(*tx) error) error {
 	}
 	own := &grouped{f: f, turn: make(chan bool, 1)}
 	if !g.enter(own) {
+		g.reach("batch.waits")
 		lead := false
 		select {
 		case lead = <-own.turn:

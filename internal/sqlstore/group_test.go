@@ -70,20 +70,23 @@ func TestChangesThatWaitShareOneCommitAndNobodyIsToldBeforeIt(t *testing.T) {
 	t.Parallel()
 	st := openGroup(t, Options{NoSync: true})
 	_, before := st.Written()
-	begun, release := make(chan bool), make(chan bool)
+	begun, release, waits := make(chan bool), make(chan bool), make(chan bool)
 	var all sync.WaitGroup
 	var told atomic.Int64
+	st.group.at = func(place string) {
+		if place == "batch.waits" {
+			waits <- true
+		}
+		if n := told.Load(); place == "batch.before" && n > 0 {
+			t.Errorf("%d changes were told before the commit", n)
+		}
+	}
 	all.Go(func() {
 		if err := st.change(t.Context(), notice{}, func(tx *tx) error { close(begun); <-release; return put("first")(tx) }); err != nil {
 			t.Error(err)
 		}
 	})
 	<-begun
-	st.group.at = func(place string) {
-		if n := told.Load(); place == "batch.before" && n > 0 {
-			t.Errorf("%d changes were told before the commit", n)
-		}
-	}
 	for i := range 10 {
 		all.Go(func() {
 			if err := st.change(t.Context(), notice{}, put(fmt.Sprint(i))); err != nil {
@@ -92,20 +95,13 @@ func TestChangesThatWaitShareOneCommitAndNobodyIsToldBeforeIt(t *testing.T) {
 			told.Add(1)
 		})
 	}
-	waiting := func() (n int) {
-		st.group.mu.Lock()
-		defer st.group.mu.Unlock()
-		return len(st.group.queue)
-	}
-	for waiting() < 10 {
-		time.Sleep(time.Millisecond)
+	for range 10 {
+		<-waits
 	}
 	gone, leave := context.WithCancel(t.Context())
 	left := make(chan error)
 	go func() { left <- st.change(gone, notice{}, put("left")) }()
-	for waiting() < 11 {
-		time.Sleep(time.Millisecond)
-	}
+	<-waits
 	leave()
 	if err := <-left; !errors.Is(err, context.Canceled) {
 		t.Errorf("who left while waiting was told %v", err)
@@ -475,5 +471,5 @@ func changeUntilKilled(t *testing.T, dir, at string) {
 			}
 		}()
 	}
-	time.Sleep(time.Minute) // should nobody kill it
+	<-time.After(time.Minute) // should nobody kill it
 }
