@@ -117,6 +117,12 @@ func every(t *testing.T) map[string][]any {
 	ok(st.LatestEvent(ctx, "shop"))
 	st.Exec(t, `UPDATE event SET merchant = NULL`)
 	ok(st.Webhooks().Own(ctx, 10))
+	ok(nil, st.Settle())
+	for range 2 { // no event waits, one does
+		ok(st.Webhooks().Feed(ctx, noon, 100))
+		ok(st.Webhooks().Wanted(ctx))
+		happen(t, st, webhooktest.Session{ID: "cs_w", Merchant: "shop"}, "x")
+	}
 	ok(st.Webhooks().Wanted(ctx))
 	delete(s.all, `UPDATE event SET merchant = NULL`)
 	ok(st.Backlog(ctx))
@@ -253,6 +259,7 @@ func TestNoStatementReadsAGrowingTableWhole(t *testing.T) {
 			var text string
 			var bad []string
 			switch {
+			case o.URL != "" && strings.Contains(query, "total_changes()"): // which only SQLite has, and is asked
 			case o.URL == "":
 				text, bad = sqlitePlan(t, conn, query, all[query])
 			case slices.Contains(settings, generic): // the plan that a connection keeps, whatever the parameters
