@@ -22,8 +22,11 @@ type database struct {
 
 	changes, commits atomic.Int64 // since the start, for metrics
 
+	historySQL string // how the database tells its history
+
 	mu      sync.Mutex
 	lastJob int64
+	memory  memory
 }
 
 // tx is a transaction with its context, which is not the caller's: see change.
