@@ -235,7 +235,7 @@ func turnOf(attempts ...*Attempt) *Turn {
 			return []byte(v), nil
 		},
 		Rules: Rules{
-			CallTimeout: 30 * time.Second, SettleAfter: time.Minute, OrderLife: 24 * time.Hour, OwnURL: "https://pay.example",
+			CallTimeout: 30 * time.Second, SettleAfter: time.Minute, OrderLife: 24 * time.Hour, OwnURL: "https://pay.example", FollowFor: followForDefault,
 			Operations: []providers.OpLimits{{Kind: providers.Capture, Partial: true}, {Kind: providers.Void}, {Kind: providers.Refund, Partial: true}},
 		},
 	}

@@ -45,7 +45,7 @@ func (g *provider) Do(ctx context.Context, p providers.Payment, op providers.Op)
 		call = opRefund
 		form.Set("amount", strconv.FormatInt(op.Amount.Minor, 10))
 		form.Set("externalRefundId", op.Reference)
-		form.Set("expectedDepositedAmount", strconv.FormatInt(op.Standing.Captured-op.Standing.Refunded, 10))
+		form.Set("expectedDepositedAmount", strconv.FormatInt(op.Expected.Captured-op.Expected.Refunded, 10))
 	default:
 		return providers.OpResult{}, providers.Refuse("operation", "this gateway has no such operation")
 	}

@@ -9,21 +9,21 @@ import (
 	"tollgate/session"
 )
 
-// Operate asks the gateway to capture, void or refund. Amount 0 means all that is left. It returns once the operation is
-// written down; Wait for its state. Errors say why it was refused before any call.
-func (f *Flow) Operate(ctx context.Context, id string, kind providers.OpKind, amount int64) (*session.Session, int, error) {
-	return f.startOperation(ctx, nil, id, kind, amount)
+// Operate asks the gateway to capture, void or refund. It returns once the operation is written down; Wait for its state.
+// Errors say why it was refused before any call.
+func (f *Flow) Operate(ctx context.Context, id string, in session.NewOperation) (*session.Session, int, error) {
+	return f.startOperation(ctx, nil, id, in)
 }
 
 func (f *Flow) startOperation(
-	ctx context.Context, claim *session.Claim, id string, kind providers.OpKind, amount int64,
+	ctx context.Context, claim *session.Claim, id string, in session.NewOperation,
 ) (*session.Session, int, error) {
 	n, done := 0, f.inFlight.begin(id)
 	s, err := f.update(ctx, id, under(claim, func(t *session.Turn) error {
 		if _, err := f.account(t.S); err != nil {
 			return err
 		}
-		op, err := t.Operations().Begin(kind, amount)
+		op, err := t.Operations().Begin(in)
 		if err != nil {
 			return err
 		}
