@@ -146,6 +146,27 @@ func (e DeliveryState) Valid() bool {
 	}
 }
 
+// Defines values for EventDataDispute.
+const (
+	EventDataDisputeLost   EventDataDispute = "lost"
+	EventDataDisputeOpened EventDataDispute = "opened"
+	EventDataDisputeWon    EventDataDispute = "won"
+)
+
+// Valid indicates whether the value is a known member of the EventDataDispute enum.
+func (e EventDataDispute) Valid() bool {
+	switch e {
+	case EventDataDisputeLost:
+		return true
+	case EventDataDisputeOpened:
+		return true
+	case EventDataDisputeWon:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Instrument.
 const (
 	InstrumentCard      Instrument = "card"
@@ -668,7 +689,8 @@ type Attempt struct {
 	Decline *Decline `json:"decline,omitempty"`
 
 	// HeldFor In what the gateway's word is not of this payment: `amount`, `currency`, `reference`, `sums`, … Nothing is taken for paid, and
-	// no other card begins, until the gateway says otherwise.
+	// no other card begins, until the gateway says otherwise. Of a payment that was made already: what the gateway says of it
+	// now that fits no act that Tollgate knows.
 	HeldFor string `json:"held_for,omitempty"`
 
 	// Instrument What is paid with. `payout` is for sessions of that kind.
@@ -1017,6 +1039,14 @@ type EventData struct {
 	// Example: 1500
 	AmountCaptured Amount `json:"amount_captured,omitempty"`
 
+	// AmountDisputed Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountDisputed Amount `json:"amount_disputed,omitempty"`
+
+	// AmountMoved Of `refund.elsewhere` and the like: how much moved.
+	AmountMoved int64 `json:"amount_moved,omitempty"`
+
 	// AmountRefunded Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
@@ -1032,6 +1062,9 @@ type EventData struct {
 	// Decline Why it was refused.
 	Decline *Decline `json:"decline,omitempty"`
 
+	// Dispute How far a chargeback is.
+	Dispute EventDataDispute `json:"dispute,omitempty"`
+
 	// Endpoint The webhook endpoint's id.
 	Endpoint     string    `json:"endpoint,omitempty"`
 	FailingSince time.Time `json:"failing_since,omitempty"`
@@ -1039,6 +1072,17 @@ type EventData struct {
 	// Failures Failed tries in a row.
 	Failures       int    `json:"failures,omitempty"`
 	GatewayOrderID string `json:"gateway_order_id,omitempty"`
+
+	// GatewaySays Of `payment.needs_review`: the gateway's figures, in minor units. `stated`: they are its own words.
+	GatewaySays struct {
+		Amount           int64  `json:"amount,omitempty"`
+		AmountAuthorized int64  `json:"amount_authorized,omitempty"`
+		AmountCaptured   int64  `json:"amount_captured,omitempty"`
+		AmountRefunded   int64  `json:"amount_refunded,omitempty"`
+		Currency         string `json:"currency,omitempty"`
+		Outcome          string `json:"outcome,omitempty"`
+		Stated           bool   `json:"stated,omitempty"`
+	} `json:"gateway_says,omitempty"`
 
 	// HeldFor Why a payment is held: in what the gateway's word is not of it.
 	HeldFor string `json:"held_for,omitempty"`
@@ -1048,6 +1092,9 @@ type EventData struct {
 
 	// Last4 Of the card that was saved.
 	Last4 string `json:"last4,omitempty"`
+
+	// MerchantReference The operation's `reference`, where you gave one.
+	MerchantReference string `json:"merchant_reference,omitempty"`
 
 	// Operation The operation's number.
 	Operation int `json:"operation,omitempty"`
@@ -1081,6 +1128,9 @@ type EventData struct {
 	// URL The webhook endpoint's address.
 	URL string `json:"url,omitempty"`
 }
+
+// EventDataDispute How far a chargeback is.
+type EventDataDispute string
 
 // EventFilter Types of events (one that there is not is refused), or groups such as `payment.*`; empty: all.
 type EventFilter = []string
@@ -1657,10 +1707,8 @@ type Payment struct {
 	// Example: 1500
 	AmountCaptured Amount `json:"amount_captured"`
 
-	// AmountDisputed Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
-	//
-	// Example: 1500
-	AmountDisputed Amount `json:"amount_disputed,omitempty"`
+	// AmountDisputed Of a chargeback; there while one is open or lost. What is disputed cannot be refunded.
+	AmountDisputed int64 `json:"amount_disputed,omitempty"`
 
 	// AmountRefunded Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
@@ -1692,7 +1740,7 @@ type Problem struct {
 	// Operation With `sums-differ`: the number of the operation that was refused.
 	Operation int `json:"operation,omitempty"`
 
-	// Payment The money; there once it is held or taken. Amounts in minor units, as the gateway said them.
+	// Payment With `sums-differ`: the payment as the gateway states it now.
 	Payment *Payment `json:"payment,omitempty"`
 
 	// RequestID Name it when you ask us.

@@ -668,7 +668,8 @@ type Attempt struct {
 	Decline *Decline `json:"decline,omitempty"`
 
 	// HeldFor In what the gateway's word is not of this payment: `amount`, `currency`, `reference`, `sums`, … Nothing is taken for paid, and
-	// no other card begins, until the gateway says otherwise.
+	// no other card begins, until the gateway says otherwise. Of a payment that was made already: what the gateway says of it
+	// now that fits no act that Tollgate knows.
 	HeldFor string `json:"held_for,omitempty,omitzero"`
 
 	// Instrument What is paid with. `payout` is for sessions of that kind.
@@ -1507,10 +1508,8 @@ type Payment struct {
 	// Example: 1500
 	AmountCaptured Amount `json:"amount_captured"`
 
-	// AmountDisputed Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
-	//
-	// Example: 1500
-	AmountDisputed Amount `json:"amount_disputed,omitempty,omitzero"`
+	// AmountDisputed Of a chargeback; there while one is open or lost. What is disputed cannot be refunded.
+	AmountDisputed int64 `json:"amount_disputed,omitempty,omitzero"`
 
 	// AmountRefunded Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
@@ -1542,7 +1541,7 @@ type Problem struct {
 	// Operation With `sums-differ`: the number of the operation that was refused.
 	Operation int `json:"operation,omitempty,omitzero"`
 
-	// Payment The money; there once it is held or taken. Amounts in minor units, as the gateway said them.
+	// Payment With `sums-differ`: the payment as the gateway states it now.
 	Payment *Payment `json:"payment,omitempty"`
 
 	// RequestID Name it when you ask us.

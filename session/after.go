@@ -148,6 +148,11 @@ func (t verdict) followTaken(a *Attempt, st providers.Standing) fit {
 	}
 	got := agrees
 	more, back := captured-a.Captured, st.Refunded-a.Refunded
+	if left := st.Captured - st.Refunded; more > 0 && back > 0 && left <= a.Captured && captured == st.Captured {
+		// Told of the whole hold, of which a part was captured: what is left of the money is what counts.
+		more, back = 0, a.Captured-left-a.Refunded
+		captured = a.Captured
+	}
 	late := t.S.unconfirmedOn(a) != nil
 	switch {
 	case late && (more < 0 || back < 0):
@@ -165,11 +170,11 @@ func (t verdict) followTaken(a *Attempt, st providers.Standing) fit {
 	}
 	switch {
 	case back > 0:
-		a.Refunded = st.Refunded
+		a.Refunded += back
 		t.recordMove(a, EventRefundElsewhere, back)
 		got = renewed
 	case back < 0:
-		a.Refunded = st.Refunded
+		a.Refunded += back
 		t.recordMove(a, EventRefundUndone, -back)
 		got = renewed
 	}
@@ -178,7 +183,7 @@ func (t verdict) followTaken(a *Attempt, st providers.Standing) fit {
 
 // followDispute takes a chargeback into the books, and tells whether it was news.
 func (t verdict) followDispute(a *Attempt, d *providers.Dispute) bool {
-	if d == nil {
+	if d == nil || d.State == providers.DisputeWon && a.Dispute == "" {
 		return false
 	}
 	amount := d.Amount
@@ -200,7 +205,7 @@ func (t verdict) followDispute(a *Attempt, d *providers.Dispute) bool {
 }
 
 // recordMove writes the event of money that moved without an operation of ours.
-func (t *Turn) recordMove(a *Attempt, kind EventType, amount int64) {
+func (t verdict) recordMove(a *Attempt, kind EventType, amount int64) {
 	t.recordAttemptWith(a, kind, map[string]any{"amount_moved": amount})
 }
 
@@ -257,14 +262,14 @@ func (t verdict) lookFailed(a *Attempt, err error) error {
 
 // callbackTurn tells when an inquiry is due that a callback about a payment asks for: at once, or a moment after the one before.
 // False where one is queued already, so that a callback that is repeated costs no more than that.
-func (t *Turn) callbackTurn(a *Attempt) (at time.Time, due bool) {
+func (a *Attempt) callbackTurn(now time.Time) (at time.Time, due bool) {
 	switch next := a.CalledBackAt.Add(callbackGap); {
-	case a.CalledBackAt.After(t.Now):
+	case a.CalledBackAt.After(now):
 		return a.CalledBackAt, false
-	case !a.CalledBackAt.IsZero() && next.After(t.Now):
+	case !a.CalledBackAt.IsZero() && next.After(now):
 		at = next
 	default:
-		at = t.Now
+		at = now
 	}
 	a.CalledBackAt = at
 	return at, true

@@ -483,7 +483,7 @@ func (t *Turn) CalledBack(n int, gatewayOrder string) error {
 	if !known {
 		a.Ref.OrderID = gatewayOrder
 	}
-	at, due := t.callbackTurn(a)
+	at, due := a.callbackTurn(t.Now)
 	if !due {
 		if known {
 			return ErrNothing

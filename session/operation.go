@@ -346,7 +346,7 @@ func (t Operations) move(op *Operation, to OpState) error {
 				return err
 			}
 			op.Unconfirmed, a.NewsAt = true, t.Now
-			t.queueRecheck(a, t.Now)
+			t.queueRecheck(a, t.Now.Add(fastFirst)) // whoever made the call asks at once
 		case to == OpFailed && a.State.Funded(): // what was done elsewhere meanwhile is learned now
 			t.queueRecheck(a, t.Now)
 		}

@@ -79,16 +79,25 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 	f.At("operation.answered")
 	var refusal *providers.Refusal
 	in.Untaken = len(in.Wire) == 0 && (errors.As(in.Err, &refusal) || errors.Is(in.Err, providers.ErrUnsent))
-	f.operationAnswered(context.WithoutCancel(ctx), id, n, in, &row)
+	ctx = context.WithoutCancel(ctx)
+	if s := f.operationAnswered(ctx, id, n, in, &row); s != nil && s.Operation(n).Unconfirmed {
+		if err := f.inquire(ctx, id, op.Attempt); err != nil {
+			f.Log.Warn("the inquiry after an operation failed", "session", id, "operation", n, "error", err)
+		}
+	}
 	f.At("operation.stored")
 }
 
 // operationAnswered stores what a call or an inquiry said of an operation. row is set for the call itself.
-func (f *Flow) operationAnswered(ctx context.Context, id string, n int, in session.OperationAnswer, row *session.Call) {
-	_, err := f.update(ctx, id, func(t *session.Turn) error { return t.Operations().Answered(n, in, row) })
+func (f *Flow) operationAnswered(
+	ctx context.Context, id string, n int, in session.OperationAnswer, row *session.Call,
+) *session.Session {
+	s, err := f.update(ctx, id, func(t *session.Turn) error { return t.Operations().Answered(n, in, row) })
 	if err != nil {
 		f.Log.Error("cannot store an operation's result; the inquiry will ask again", "session", id, "operation", n, "error", err)
+		return nil
 	}
+	return s
 }
 
 // operateDue is the job that asks what became of an operation.
@@ -120,6 +129,8 @@ func (f *Flow) operateDue(ctx context.Context, task session.Task) error {
 		return err
 	})
 	in.Wire, in.Err = entries(made), err
-	f.operationAnswered(ctx, s.ID, n, in, nil)
+	if s := f.operationAnswered(ctx, s.ID, n, in, nil); s != nil && s.Operation(n).Unconfirmed {
+		return f.inquire(ctx, s.ID, op.Attempt)
+	}
 	return nil
 }
