@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"tollgate/providers"
@@ -24,26 +25,13 @@ type InquiryAnswer struct {
 	Err      error // no answer; Standing says nothing then
 	Wire     []TimelineEntry
 
-	SentAt       time.Time // when the gateway was asked; a callback that came later is followed by another inquiry
-	LoginRefused bool      // the gateway refused the customer's credential
-	LoginLost    bool      // and the customer has no newer one
+	LoginRefused bool // the gateway refused the customer's credential
+	LoginLost    bool // and the customer has no newer one
 }
 
 // Inquired applies what an inquiry about attempt n brought.
 func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 	a := t.S.Attempt(n)
-	err := t.inquired(a, in)
-	if err == nil && !in.SentAt.IsZero() && a.CalledBackAt.After(in.SentAt) { // the answer may be older than the callback
-		at := a.CalledBackAt
-		if at.Before(t.Now) {
-			at = t.Now
-		}
-		t.queueRecheck(a, at)
-	}
-	return err
-}
-
-func (t *Turn) inquired(a *Attempt, in InquiryAnswer) error {
 	a.InquiredAt, a.NextInquiry = t.Now, time.Time{}
 	a.Note(in.Wire...)
 	if in.Err == nil {
@@ -490,10 +478,9 @@ func (t *Turn) CalledBack(n int, gatewayOrder string) error {
 		}
 		return nil
 	}
-	t.queueRecheck(a, at)
-	if op := t.S.openOn(a); op != nil { // the callback may be about the operation
-		t.queueOperationInquiry(op, at)
-	}
+	// An open operation is asked about in turn (applyStanding). The job has a key of its own: neither an answer to an earlier
+	// inquiry nor a further callback may put it off.
+	t.enqueue(JobInquire, fmt.Sprintf("/%d/callback%d", a.N, at.UnixMilli()), Task{Attempt: a.N, Look: true}, at)
 	return nil
 }
 

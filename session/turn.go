@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tollgate/providers"
@@ -226,7 +227,8 @@ func (t *Turn) enqueue(kind, key string, task Task, at time.Time) {
 	if err != nil { // strings and ints
 		panic(err)
 	}
-	t.Change.Jobs = append(t.Change.Jobs, Job{Kind: kind, Key: t.S.ID + key, Payload: raw, RunAt: at})
+	j := Job{Kind: kind, Key: t.S.ID + key, Payload: raw, RunAt: at}
+	t.Change.Jobs = append(slices.DeleteFunc(t.Change.Jobs, func(old Job) bool { return old.Kind == j.Kind && old.Key == j.Key }), j)
 }
 
 // queueInquiry queues an inquiry about a live attempt.

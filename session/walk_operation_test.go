@@ -85,8 +85,8 @@ func (r *refunds) do(decide func(*Turn) error) bool {
 				panic(err)
 			}
 			r.due[op] = j.RunAt.Sub(walkStart)
-		} else if j.Key == "cs_1/1" {
-			r.due[0] = j.RunAt.Sub(walkStart)
+		} else if at := j.RunAt.Sub(walkStart); j.Key == "cs_1/1" || strings.Contains(j.Key, "callback") && at < r.due[0] {
+			r.due[0] = at
 		}
 	}
 	return true
@@ -281,7 +281,7 @@ func (r *refunds) inquiry(broken error) *refunds {
 
 // look is an inquiry about the payment.
 func (n *refunds) look(broken error) *refunds {
-	in := InquiryAnswer{Seen: n.w.s.Attempts[0].Seen(), Err: broken, SentAt: walkStart.Add(n.w.now)}
+	in := InquiryAnswer{Seen: n.w.s.Attempts[0].Seen(), Err: broken}
 	if broken != nil {
 		n.failures--
 	} else {

@@ -39,7 +39,7 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 	if err != nil {
 		return err
 	}
-	in, credential := session.InquiryAnswer{Seen: a.Seen(), SentAt: f.Now()}, f.credential(ctx, s)
+	in, credential := session.InquiryAnswer{Seen: a.Seen()}, f.credential(ctx, s)
 	in.Standing, in.Wire, in.Err = f.status(ctx, acc, s, a)
 	if in.Err == nil && in.Standing.Outcome == providers.Waiting && f.newTurn(s).LostStep(a) {
 		var more []session.TimelineEntry
