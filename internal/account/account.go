@@ -40,6 +40,7 @@ type Settings struct {
 	SettleAfter time.Duration    // 0: DefaultSettleAfter
 	CallTimeout time.Duration    // 0: DefaultCallTimeout
 	OrderLife   time.Duration    // 0: DefaultOrderLife
+	Cards       []string         // ids of the payment systems its contract covers; none: the usual ones
 	Now         func() time.Time // times the calls; nil: time.Now
 	Watcher     CallWatcher      // told of every call; nil: nobody
 }
@@ -51,6 +52,7 @@ type Account struct {
 	SettleAfter time.Duration
 	CallTimeout time.Duration
 	OrderLife   time.Duration
+	Cards       []string
 
 	provider providers.Provider // no other package gets hold of it but in a Call
 	now      func() time.Time
@@ -65,7 +67,7 @@ func Open(s Settings) Account {
 	return Account{
 		Name: s.Name, Gateway: s.Gateway, provider: s.Provider, now: s.Now, watcher: s.Watcher,
 		SettleAfter: cmp.Or(s.SettleAfter, DefaultSettleAfter), CallTimeout: cmp.Or(s.CallTimeout, DefaultCallTimeout),
-		OrderLife: cmp.Or(s.OrderLife, DefaultOrderLife),
+		OrderLife: cmp.Or(s.OrderLife, DefaultOrderLife), Cards: s.Cards,
 	}
 }
 
