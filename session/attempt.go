@@ -69,8 +69,8 @@ func (t Attempts) Begin(in NewAttempt) (*Attempt, error) {
 		N: n, State: New, Instrument: in.Instrument, Saved: in.Saved, Card: in.Card, To: in.To, ToFingerprint: in.ToFingerprint,
 		Browser: in.Browser, BrowserID: in.BrowserID, IP: in.IP,
 		MerchantInitiated: in.MerchantInitiated, NotKept: in.NotKept,
-		Ref:               providers.Ref{Reference: s.Reference(n)},
-		CreatedAt:         t.Now, UpdatedAt: t.Now, Deadline: t.Now.Add(t.Rules.CallTimeout),
+		Ref:       providers.Ref{Reference: s.Reference(n)},
+		CreatedAt: t.Now, UpdatedAt: t.Now, Deadline: t.Now.Add(t.Rules.CallTimeout),
 	}
 	if err := t.newRun(a, threeds.IDs{}); err != nil {
 		return nil, err
