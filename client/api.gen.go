@@ -316,38 +316,39 @@ func (e OperationState) Valid() bool {
 
 // Defines values for ProblemType.
 const (
-	ProblemTypeAlreadyDone          ProblemType = "urn:tollgate:problem:already-done"
-	ProblemTypeAmount               ProblemType = "urn:tollgate:problem:amount"
-	ProblemTypeAttemptUnderWay      ProblemType = "urn:tollgate:problem:attempt-under-way"
-	ProblemTypeBadJSON              ProblemType = "urn:tollgate:problem:bad-json"
-	ProblemTypeBadRequest           ProblemType = "urn:tollgate:problem:bad-request"
-	ProblemTypeConflict             ProblemType = "urn:tollgate:problem:conflict"
-	ProblemTypeDeliveryEnded        ProblemType = "urn:tollgate:problem:delivery-ended"
-	ProblemTypeEndpointDisabled     ProblemType = "urn:tollgate:problem:endpoint-disabled"
-	ProblemTypeIdempotencyKey       ProblemType = "urn:tollgate:problem:idempotency-key"
-	ProblemTypeIdempotencyKeyReused ProblemType = "urn:tollgate:problem:idempotency-key-reused"
-	ProblemTypeInternal             ProblemType = "urn:tollgate:problem:internal"
-	ProblemTypeInvalid              ProblemType = "urn:tollgate:problem:invalid"
-	ProblemTypeLoginNeeded          ProblemType = "urn:tollgate:problem:login-needed"
-	ProblemTypeMethodNotAllowed     ProblemType = "urn:tollgate:problem:method-not-allowed"
-	ProblemTypeNoPayment            ProblemType = "urn:tollgate:problem:no-payment"
-	ProblemTypeNotFound             ProblemType = "urn:tollgate:problem:not-found"
-	ProblemTypeOperationUnderWay    ProblemType = "urn:tollgate:problem:operation-under-way"
-	ProblemTypeOrderInUse           ProblemType = "urn:tollgate:problem:order-in-use"
-	ProblemTypeOutcomeUnknown       ProblemType = "urn:tollgate:problem:outcome-unknown"
-	ProblemTypeReferenceInUse       ProblemType = "urn:tollgate:problem:reference-in-use"
-	ProblemTypeRefused              ProblemType = "urn:tollgate:problem:refused"
-	ProblemTypeRequestInFlight      ProblemType = "urn:tollgate:problem:request-in-flight"
-	ProblemTypeScope                ProblemType = "urn:tollgate:problem:scope"
-	ProblemTypeSessionEnded         ProblemType = "urn:tollgate:problem:session-ended"
-	ProblemTypeStepOver             ProblemType = "urn:tollgate:problem:step-over"
-	ProblemTypeTooLarge             ProblemType = "urn:tollgate:problem:too-large"
-	ProblemTypeTooManyEndpoints     ProblemType = "urn:tollgate:problem:too-many-endpoints"
-	ProblemTypeUnauthorized         ProblemType = "urn:tollgate:problem:unauthorized"
-	ProblemTypeUnavailable          ProblemType = "urn:tollgate:problem:unavailable"
-	ProblemTypeUnknownAccount       ProblemType = "urn:tollgate:problem:unknown-account"
-	ProblemTypeUnsupported          ProblemType = "urn:tollgate:problem:unsupported"
-	ProblemTypeUnsupportedMediaType ProblemType = "urn:tollgate:problem:unsupported-media-type"
+	ProblemTypeAlreadyDone                ProblemType = "urn:tollgate:problem:operation-under-way"
+	ProblemTypeAmount                     ProblemType = "urn:tollgate:problem:unsupported"
+	ProblemTypeAttemptUnderWay            ProblemType = "urn:tollgate:problem:event-lost"
+	ProblemTypeBadJSON                    ProblemType = "urn:tollgate:problem:invalid"
+	ProblemTypeBadRequest                 ProblemType = "urn:tollgate:problem:bad-json"
+	ProblemTypeConflict                   ProblemType = "urn:tollgate:problem:step-over"
+	ProblemTypeDeliveryEnded              ProblemType = "urn:tollgate:problem:endpoint-disabled"
+	ProblemTypeEndpointDisabled           ProblemType = "urn:tollgate:problem:too-many-endpoints"
+	ProblemTypeIdempotencyKey             ProblemType = "urn:tollgate:problem:scope"
+	ProblemTypeIdempotencyKeyReused       ProblemType = "urn:tollgate:problem:idempotency-key"
+	ProblemTypeInternal                   ProblemType = "urn:tollgate:problem:unavailable"
+	ProblemTypeInvalid                    ProblemType = "urn:tollgate:problem:request-in-flight"
+	ProblemTypeLoginNeeded                ProblemType = "urn:tollgate:problem:reference-in-use"
+	ProblemTypeMethodNotAllowed           ProblemType = "urn:tollgate:problem:bad-request"
+	ProblemTypeNoPayment                  ProblemType = "urn:tollgate:problem:amount"
+	ProblemTypeNotFound                   ProblemType = "urn:tollgate:problem:not-found"
+	ProblemTypeOperationUnderWay          ProblemType = "urn:tollgate:problem:no-payment"
+	ProblemTypeOrderInUse                 ProblemType = "urn:tollgate:problem:order-in-use"
+	ProblemTypeOutcomeUnknown             ProblemType = "urn:tollgate:problem:already-done"
+	ProblemTypeReferenceInUse             ProblemType = "urn:tollgate:problem:outcome-unknown"
+	ProblemTypeRefused                    ProblemType = "urn:tollgate:problem:login-needed"
+	ProblemTypeRequestInFlight            ProblemType = "urn:tollgate:problem:idempotency-key-reused"
+	ProblemTypeScope                      ProblemType = "urn:tollgate:problem:unauthorized"
+	ProblemTypeSessionEnded               ProblemType = "urn:tollgate:problem:attempt-under-way"
+	ProblemTypeStepOver                   ProblemType = "urn:tollgate:problem:session-ended"
+	ProblemTypeTooLarge                   ProblemType = "urn:tollgate:problem:method-not-allowed"
+	ProblemTypeTooManyEndpoints           ProblemType = "urn:tollgate:problem:refused"
+	ProblemTypeUnauthorized               ProblemType = "urn:tollgate:problem:delivery-ended"
+	ProblemTypeUnavailable                ProblemType = "urn:tollgate:problem:unsupported-media-type"
+	ProblemTypeUnknownAccount             ProblemType = "urn:tollgate:problem:unknown-account"
+	ProblemTypeUnsupported                ProblemType = "urn:tollgate:problem:conflict"
+	ProblemTypeUnsupportedMediaType       ProblemType = "urn:tollgate:problem:too-large"
+	ProblemTypeUrnTollgateProblemInternal ProblemType = "urn:tollgate:problem:internal"
 )
 
 // Valid indicates whether the value is a known member of the ProblemType enum.
@@ -416,6 +417,8 @@ func (e ProblemType) Valid() bool {
 	case ProblemTypeUnsupported:
 		return true
 	case ProblemTypeUnsupportedMediaType:
+		return true
+	case ProblemTypeUrnTollgateProblemInternal:
 		return true
 	default:
 		return false
@@ -825,6 +828,7 @@ type Delivery struct {
 	// | `refund.succeeded` | The money was given back. |
 	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+	// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -954,6 +958,7 @@ type Event struct {
 	// | `refund.succeeded` | The money was given back. |
 	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+	// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -1101,6 +1106,7 @@ type EventPage struct {
 // | `refund.succeeded` | The money was given back. |
 // | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
 // | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 // | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 // | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 // | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -1612,6 +1618,8 @@ type Payment struct {
 
 // Problem Problem details, RFC 9457.
 type Problem struct {
+	// After With `event-lost`: the cursor to go on with; absent: begin with the first event.
+	After  string       `json:"after,omitempty"`
 	Detail string       `json:"detail,omitempty"`
 	Errors []FieldError `json:"errors,omitempty"`
 
@@ -1859,6 +1867,7 @@ type SessionEvent struct {
 	// | `refund.succeeded` | The money was given back. |
 	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+	// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -7454,11 +7463,18 @@ type ListEventsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EventPage
+	// ApplicationProblemJSON410 the response for an HTTP 410 `application/problem+json` response
+	ApplicationProblemJSON410 *Problem
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListEventsResponse) GetJSON200() *EventPage {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON410 returns the response for an HTTP 410 `application/problem+json` response
+func (r ListEventsResponse) GetApplicationProblemJSON410() *Problem {
+	return r.ApplicationProblemJSON410
 }
 
 // GetBody returns the raw response body bytes
@@ -10022,6 +10038,13 @@ func ParseListEventsResponse(rsp *http.Response) (*ListEventsResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 410:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON410 = &dest
 
 	}
 
