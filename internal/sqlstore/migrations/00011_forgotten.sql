@@ -19,10 +19,10 @@ CREATE TABLE unmatched_callback (
 );
 CREATE INDEX unmatched_callback_newest ON unmatched_callback (account, first_at, reference);
 
-INSERT INTO schema_reach (version, writable_from) VALUES (14, 9);
+INSERT INTO schema_reach (version, writable_from) VALUES (11, 9);
 
 -- +goose Down
-DELETE FROM schema_reach WHERE version = 14;
+DELETE FROM schema_reach WHERE version = 11;
 DROP TABLE unmatched_callback;
 ALTER TABLE account_event DROP COLUMN suffix;
 ALTER TABLE event DROP COLUMN suffix;
