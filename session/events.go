@@ -38,6 +38,7 @@ const (
 	EventCardSaved            EventType = "card.saved"
 	EventAccountUnderAttack   EventType = "account.under_attack"
 	EventOperationNeedsReview EventType = "operation.needs_review"
+	EventCallbackUnmatched    EventType = "callback.unmatched"
 )
 
 // EventDoc is one type of event and what it tells, in one line of Markdown.
@@ -111,6 +112,9 @@ func Events() []EventDoc {
 		{EventOperationNeedsReview,
 			"The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not " +
 				"known: a person has to look."},
+		{EventCallbackUnmatched,
+			"The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a " +
+				"database that failed over or was restored. Before that number is used the gateway is asked. Of no session."},
 		{EventAccountUnderAttack,
 			"Nearly all cards tried on an account in the last minute were declined, far more than is usual there: somebody tests cards. " +
 				"Of no session."},
