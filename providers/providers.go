@@ -44,10 +44,6 @@ type Closer interface {
 	Close(ctx context.Context, p Payment) error
 }
 
-// LateApprover is a gateway whose documents say that a status called final may still change: what it refused is asked about
-// again.
-type LateApprover interface{ ApprovesLate() }
-
 // Notifier reads a gateway's callback. It proves who sent it and names the payment; what it says is a hint only.
 type Notifier interface {
 	// Notified reads the request (its body is at most 64 KiB and may be read). A forged one is ErrForged, one that

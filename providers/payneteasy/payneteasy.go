@@ -455,6 +455,12 @@ func (a answer) applyAmounts(s *providers.Standing, pay providers.Payment, now, 
 		s.Amount = first
 		s.Outcome, s.Captured, s.Stated = providers.Paid, said(first), false
 		s.Dispute = dispute(good, declined)
+		if a["amount"] != "" && a["initial-amount"] != "" && now.Minor < first.Minor { // by refunds, or by the chargeback itself
+			s.Returned, s.Stated = true, declined
+			if declined {
+				s.Refunded = first.Minor - now.Minor
+			}
+		}
 	default:
 		s.Outcome = providers.Unclear
 	}
