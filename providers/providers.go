@@ -35,10 +35,6 @@ type Provider interface {
 	Status(ctx context.Context, p Payment) (Standing, error)
 }
 
-// Recoverer is a Provider whose Register finds an order of ours again, however long ago it was made (Payment.Forgotten). Of
-// another gateway, Status is asked for the reference before its first call that can move money.
-type Recoverer interface{ RecoversOrders() }
-
 // Closer makes an unpaid order unpayable. After a nil error the caller still asks Status: closing and paying may race.
 type Closer interface {
 	Close(ctx context.Context, p Payment) error
