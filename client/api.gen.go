@@ -89,6 +89,7 @@ const (
 	DeclineReasonFraud                DeclineReason = "fraud"
 	DeclineReasonInsufficientFunds    DeclineReason = "insufficient_funds"
 	DeclineReasonLimit                DeclineReason = "limit"
+	DeclineReasonMisconfigured        DeclineReason = "misconfigured"
 	DeclineReasonOther                DeclineReason = "other"
 	DeclineReasonTryAgainLater        DeclineReason = "try_again_later"
 	DeclineReasonWrongCvc             DeclineReason = "wrong_cvc"
@@ -110,6 +111,8 @@ func (e DeclineReason) Valid() bool {
 	case DeclineReasonInsufficientFunds:
 		return true
 	case DeclineReasonLimit:
+		return true
+	case DeclineReasonMisconfigured:
 		return true
 	case DeclineReasonOther:
 		return true
@@ -748,11 +751,13 @@ type Decline struct {
 	// Message The gateway's own words; not for shoppers.
 	Message string `json:"message,omitempty"`
 
-	// Reason One vocabulary for all gateways.
+	// Reason One vocabulary for all gateways. `misconfigured` is no verdict on the card: the gateway refused the account itself
+	// (see the event `account.misconfigured`), nothing was charged, and the shopper's try was not counted.
 	Reason DeclineReason `json:"reason"`
 }
 
-// DeclineReason One vocabulary for all gateways.
+// DeclineReason One vocabulary for all gateways. `misconfigured` is no verdict on the card: the gateway refused the account itself
+// (see the event `account.misconfigured`), nothing was charged, and the shopper's try was not counted.
 type DeclineReason string
 
 // Delivery One event for one endpoint.
@@ -826,6 +831,7 @@ type Delivery struct {
 	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
 	//
@@ -955,6 +961,7 @@ type Event struct {
 	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
 	//
@@ -1102,6 +1109,7 @@ type EventPage struct {
 // | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
 // | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 // | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 // | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 // | `webhook_endpoint.recovered` | That endpoint has answered again. |
 //
@@ -1860,6 +1868,7 @@ type SessionEvent struct {
 	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
 	//

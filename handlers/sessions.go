@@ -62,6 +62,21 @@ func targetOf(a *session.Attempt) *Target {
 	return &Target{Brand: a.To.Brand, First6: a.To.First6, Last4: a.To.Last4, Fingerprint: a.ToFingerprint}
 }
 
+// declineOfAttempt is why an attempt ended. What a gateway said to a call whose outcome is not known yet is no verdict.
+func declineOfAttempt(a *session.Attempt) *Decline {
+	if a.State.Live() || a.State.Funded() {
+		return nil
+	}
+	return declineOf(a.Decline)
+}
+
+func declineOfOperation(op *session.Operation) *Decline {
+	if op.State != session.OpFailed {
+		return nil
+	}
+	return declineOf(op.Decline)
+}
+
 func declineOf(d *providers.Decline) *Decline {
 	if d == nil {
 		return nil

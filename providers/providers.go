@@ -351,6 +351,7 @@ const (
 	Fraud                Reason = "fraud"
 	CardNotSupported     Reason = "card_not_supported"
 	TryAgainLater        Reason = "try_again_later"
+	Misconfigured        Reason = "misconfigured" // the gateway refused our account; the shopper can do nothing
 	OtherReason          Reason = "other"
 )
 

@@ -37,6 +37,7 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 		return verdict{t}.applyStanding(a, in.Seen, in.Standing)
 	}
 	t.warn("inquiry without an answer", "attempt", n, "error", in.Err)
+	t.tellMisconfigured(in.Err, a)
 	if in.LoginLost {
 		t.S.dropLogin()
 	}
@@ -45,7 +46,10 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 			return err
 		}
 	}
-	return verdict{t}.inquireLater(a)
+	if err := (verdict{t}).inquireLater(a); !errors.Is(err, ErrNothing) || t.Change.Notice == nil {
+		return err
+	}
+	return nil // there is something to tell
 }
 
 // verdict applies what the gateway says of an attempt.
@@ -275,7 +279,9 @@ func (t verdict) notSeen(a *Attempt) error {
 	case !t.settled(a), !t.Now.After(a.NotFoundSince):
 		return t.inquireLater(a)
 	}
-	a.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+	if a.Decline == nil { // else what the gateway said to the call
+		a.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+	}
 	if a.State == Shopper { // an order that vanished while the shopper was at the bank
 		return t.move(a, Abandon)
 	}

@@ -75,8 +75,29 @@ const (
 	UsedUp    ClosedReason = "declined"
 )
 
-// MaxAttempts is how many tries a shopper has at one session.
-const MaxAttempts = 5
+// Bounds of a session.
+const (
+	// MaxAttempts is how many tries a shopper has at one session.
+	MaxAttempts = 5
+	// MostAttempts bounds the attempts of a session, with those that were no try of the shopper's (Attempt.BurnsNoTry).
+	MostAttempts = 20
+)
+
+// BurnsNoTry tells that an attempt ended by what is not the shopper's to mend: the gateway refused the account.
+func (a *Attempt) BurnsNoTry() bool {
+	return !a.State.Live() && !a.State.Funded() && a.Decline != nil && a.Decline.Reason == providers.Misconfigured
+}
+
+// TriesLeft is how many attempts may yet begin, money and expiry aside.
+func (s *Session) TriesLeft() int {
+	used := 0
+	for _, a := range s.Attempts {
+		if !a.BurnsNoTry() {
+			used++
+		}
+	}
+	return max(0, min(MaxAttempts-used, MostAttempts-len(s.Attempts)))
+}
 
 // Attempt is one try to pay a session with one instrument; at most one of a session's attempts is live.
 type Attempt struct {

@@ -50,6 +50,16 @@ type Change struct {
 	Answered []Call  // calls that got their answer (by Attempt, Kind, Round)
 	Jobs     []Job   // to be enqueued; one waiting job for each kind and key, the newer replaces the older
 	Claim    *Claim  // of the request that asks for it; nil: of none
+	Notice   *Notice // to the merchant about the account; nil: none
+}
+
+// Notice is an event about an account of the merchant's, which belongs to no session.
+type Notice struct {
+	Account string
+	Type    EventType
+	At      time.Time
+	Every   time.Duration // dropped where the last one of the merchant and account is not that old
+	Data    json.RawMessage
 }
 
 // Job is work that must survive a crash.
@@ -155,7 +165,7 @@ func (t *Turn) afterEnd(a *Attempt) {
 	}
 	switch {
 	case s.ClosedReason != "":
-	case len(s.Attempts) >= MaxAttempts, s.Kind == KindPayout: // a payout has no page to try again on
+	case s.TriesLeft() == 0, s.Kind == KindPayout: // a payout has no page to try again on
 		s.ClosedReason = UsedUp
 		t.record(EventSessionDeclined, nil)
 	case !t.Now.Before(s.ExpiresAt):

@@ -124,6 +124,9 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 	if err != nil {
 		return providers.Ref{}, err
 	}
+	if r.requestRejected() && r.status != http.StatusConflict {
+		return providers.Ref{}, r.plainFailure(opForm, r.status).Misconfigured(true)
+	}
 	external := r.text("externalOrderId")
 	if r.status != http.StatusOK || r.text("id") != o.id || !isID(external) || o.external != "" && external != o.external {
 		return providers.Ref{}, r.failure(opForm, r.status)

@@ -123,6 +123,9 @@ func (g *orders) newOrder(ctx context.Context, p providers.Payment, kind string)
 	if err != nil {
 		return order{}, err
 	}
+	if r.requestRejected() && r.status != http.StatusConflict { // no card was sent yet, so that only our request can be wrong
+		return order{}, r.plainFailure(opOrder, r.status).Misconfigured(true)
+	}
 	o, err := g.orderFrom(opOrder, r)
 	switch {
 	case err != nil:

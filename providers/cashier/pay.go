@@ -166,6 +166,9 @@ func (g *provider) declined(ctx context.Context, p providers.Payment, r reply, s
 		return providers.Step{}, r.failure(opAuthorize, r.status)
 	}
 	response := r.child("Response")
+	if code := response.text("ErrCode", "ErrorCode"); status == "CREATED" && refusalsOfUs[code] { // refused, and the order untouched
+		return providers.Step{}, r.plainFailure(opAuthorize, r.status).Misconfigured(true)
+	}
 	if o.errCode == "" && o.errText == "" {
 		o.errCode, o.errText = scrub(response.text("ErrCode", "ErrorCode"), r.hide), response.words("ErrMessage", "Message")
 	}

@@ -21,6 +21,12 @@ func decline(o order) *providers.Decline {
 	return d
 }
 
+// refusal is the Decline of a request that was rejected.
+func (r reply) refusal(op string) *providers.Decline {
+	f := r.plainFailure(op, r.status)
+	return decline(order{errCode: f.Code, errText: f.Text})
+}
+
 // declineWords are ordered from the most to the least specific; the first match counts.
 var declineWords = []struct {
 	reason providers.Reason

@@ -225,6 +225,8 @@ func (p *provider) step(op string, ref providers.Ref, a answer, code card.Code) 
 			return providers.Step{}, &providers.Failure{Op: op, Text: "success without a paymentId"}
 		}
 		step.Kind = providers.Finished
+	case v == refused && a.refusesUs():
+		return providers.Step{}, a.failure(op, code)
 	case v == refused && !isDuplicate(a) && !strings.HasPrefix(a.code(), "0"):
 		step.Kind, step.Decline = providers.Declined, a.decline(code)
 	case v == pending && value(a.object, "redirect") != nil:
@@ -234,7 +236,7 @@ func (p *provider) step(op string, ref providers.Ref, a answer, code card.Code) 
 		}
 	case v == pending:
 	default:
-		return providers.Step{}, &providers.Failure{Op: op, Code: a.code(), Text: clean(a.text("result", "description"), code)}
+		return providers.Step{}, a.failure(op, code)
 	}
 	return step, nil
 }
