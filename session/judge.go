@@ -489,7 +489,7 @@ func (t verdict) onHoldLeft(a *Attempt, st providers.Standing) error {
 	for _, op := range t.S.Operations {
 		if op.Attempt == a.N && op.Release {
 			tries++
-			sent = sent || op.State == OpSucceeded || op.Decline == nil || op.Decline.Reason != providers.TryAgainLater
+			sent = sent || op.State == OpSucceeded || op.Decline == nil || !unsentReason(op.Decline.Reason)
 		}
 	}
 	if st.VoidRefused || sent || tries >= maxReleases {
@@ -512,6 +512,9 @@ func (t verdict) onHoldLeft(a *Attempt, st providers.Standing) error {
 	t.After = append(t.After, Release{op.N})
 	return t.followHold(a)
 }
+
+// unsentReason tells whether an operation that failed for a reason never did anything, and may be begun anew.
+func unsentReason(r providers.Reason) bool { return r == providers.TryAgainLater || r == providers.Misconfigured }
 
 // followHold asks again by the schedule. That of an attempt that has ended may be over: what was decided is saved all the
 // same, and the release has an inquiry of its own.

@@ -26,9 +26,9 @@ func (t *Turn) tellMisconfigured(err error, a *Attempt) {
 	if err != nil { // strings and a number
 		panic(err)
 	}
-	t.Change.Notice = &Notice{
-		Account: t.S.Account, Type: EventAccountMisconfigured, At: t.Now, Every: tellEvery, Data: raw,
-	}
+	t.Change.Notice = &Notice{AccountEvent{
+		Merchant: t.S.Merchant, Subject: t.S.Merchant + "." + t.S.Account, Type: EventAccountMisconfigured, At: t.Now, Data: raw,
+	}, tellEvery}
 }
 
 // TellMisconfigured is tellMisconfigured as a turn of its own: of a call that changes nothing else.

@@ -317,7 +317,7 @@ func (t Operations) moveSums(a *Attempt, op *Operation) error {
 // recordState writes the event of an operation's new state.
 func (t Operations) recordState(op *Operation) {
 	data := map[string]any{"operation": op.N, "kind": op.Kind, "operation_amount": op.Amount, "attempt": op.Attempt}
-	if op.Decline != nil && op.State == OpFailed {
+	if op.Decline != nil && op.State == OpFailed { // else it is what the gateway said to a call whose end is not known
 		data["decline"] = op.Decline
 	}
 	t.record(OperationEvent(op.Kind, op.State), data)

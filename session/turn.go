@@ -50,16 +50,13 @@ type Change struct {
 	Answered []Call  // calls that got their answer (by Attempt, Kind, Round)
 	Jobs     []Job   // to be enqueued; one waiting job for each kind and key, the newer replaces the older
 	Claim    *Claim  // of the request that asks for it; nil: of none
-	Notice   *Notice // to the merchant about the account; nil: none
+	Notice   *Notice // to the merchant, about the account; nil: none
 }
 
-// Notice is an event about an account of the merchant's, which belongs to no session.
+// Notice is an event that is of no session, saved with the change that met its reason.
 type Notice struct {
-	Account string
-	Type    EventType
-	At      time.Time
-	Every   time.Duration // dropped where the last one of the merchant and account is not that old
-	Data    json.RawMessage
+	AccountEvent
+	Quiet time.Duration // dropped where one of its subject and type was told within it
 }
 
 // Job is work that must survive a crash.

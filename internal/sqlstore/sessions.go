@@ -2,9 +2,7 @@ package sqlstore
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -82,12 +80,12 @@ func referenceBase(tx *tx, s *session.Session) (base int, err error) {
 	for {
 		try.EarlierAttempts = base
 		args, place := []any{s.Account}, map[string]int{}
-		for n := 1; n <= session.MostAttempts; n++ {
+		for n := 1; n <= session.MaxAttempts; n++ {
 			args = append(args, try.Reference(n))
 			place[try.Reference(n)] = n
 		}
 		rows, err := tx.QueryContext(tx.ctx,
-			`SELECT reference FROM attempt WHERE account = $1 AND reference IN `+list(2, session.MostAttempts), args...)
+			`SELECT reference FROM attempt WHERE account = $1 AND reference IN `+list(2, session.MaxAttempts), args...)
 		if err != nil {
 			return 0, err
 		}
@@ -153,8 +151,10 @@ func (st *sessionStore) attach(tx *tx, s *session.Session, c session.Change) err
 	if err := markClaim(tx, s, c.Claim); err != nil {
 		return err
 	}
-	if err := attachNotice(tx, s, c.Notice); err != nil {
-		return err
+	if c.Notice != nil {
+		if _, err := tell(tx, c.Notice.AccountEvent, c.Notice.Quiet); err != nil {
+			return err
+		}
 	}
 	if err := attachAttempts(tx, s); err != nil {
 		return err
@@ -180,19 +180,6 @@ func (st *sessionStore) attach(tx *tx, s *session.Session, c session.Change) err
 		queued[i] = jobs.Job{Kind: j.Kind, Key: j.Key, Payload: j.Payload, RunAt: j.RunAt}
 	}
 	return st.enqueue(tx, queued)
-}
-
-// attachNotice writes an event about an account, unless there was one a short while ago.
-func attachNotice(tx *tx, s *session.Session, n *session.Notice) error {
-	if n == nil {
-		return nil
-	}
-	sum := sha256.Sum256([]byte(s.Merchant + "\x00" + n.Account))
-	return tx.exec(`INSERT INTO account_event (merchant, subject, n, type, at, data)
-		SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), COALESCE(MAX(n), 0) + 1, CAST($3 AS TEXT), CAST($4 AS BIGINT), CAST($5 AS TEXT)
-		FROM account_event WHERE subject = $2 HAVING COALESCE(MAX(at), 0) <= CAST($6 AS BIGINT)
-		ON CONFLICT (subject, n) DO NOTHING`,
-		s.Merchant, "acct_"+hex.EncodeToString(sum[:8]), string(n.Type), micros(n.At), string(n.Data), micros(n.At.Add(-n.Every)))
 }
 
 // attachAttempts writes the attempts that differ from their rows, those that are not live first: of two attempts that
