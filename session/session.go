@@ -57,7 +57,7 @@ type Session struct {
 
 // BodyVersion counts the versions of Tollgate that added members to the stored bodies of sessions and attempts. A version
 // that adds one counts it up; older machines then keep what they do not know in what they save.
-const BodyVersion = 1
+const BodyVersion = 2
 
 // NewerBodies are bodies as a newer version of Tollgate wrote them.
 type NewerBodies struct {
