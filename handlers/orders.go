@@ -263,6 +263,7 @@ func (a orders) object(s *session.Session) Session {
 			if t := at.ThreeDS; t != (providers.ThreeDS{}) {
 				o.Payment.ThreeDs = &ThreeDS{Version: t.Version, TransStatus: t.TransStatus, Eci: t.ECI}
 			}
+			o.Payment.Authorization = authorizationOf(at.Authorization)
 		}
 	}
 	return o

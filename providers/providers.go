@@ -293,7 +293,9 @@ type Standing struct {
 	LastTry *Decline
 	Card    card.Masked
 	ThreeDS ThreeDS
-	Next    *Step // what the gateway still waits for, where it can repeat it
+	// Authorization is told as far as the gateway does; where nothing was authorized it may still name the card's bank.
+	Authorization Authorization
+	Next          *Step // what the gateway still waits for, where it can repeat it
 }
 
 // Unmoved tells whether the same money stands as before, as far as the sums go: whether they prove anything, Stated says.

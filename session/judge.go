@@ -66,6 +66,9 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 	if st.ThreeDS != (providers.ThreeDS{}) {
 		a.ThreeDS = st.ThreeDS
 	}
+	if mismatch(t.S, a, st) == "" {
+		a.rememberAuthorization(t.Now, st.Authorization)
+	}
 	if op := t.S.openOn(a); op != nil { // the operation's own inquiry tells what it has moved
 		t.queueOperationInquiry(op, t.Now)
 		return nil
@@ -514,7 +517,9 @@ func (t verdict) onHoldLeft(a *Attempt, st providers.Standing) error {
 }
 
 // unsentReason tells whether an operation that failed for a reason never did anything, and may be begun anew.
-func unsentReason(r providers.Reason) bool { return r == providers.TryAgainLater || r == providers.Misconfigured }
+func unsentReason(r providers.Reason) bool {
+	return r == providers.TryAgainLater || r == providers.Misconfigured
+}
 
 // followHold asks again by the schedule. That of an attempt that has ended may be over: what was decided is saved all the
 // same, and the release has an inquiry of its own.

@@ -130,6 +130,9 @@ func (t *Turn) recordAttempt(a *Attempt, kind EventType) {
 	}
 	if a.State.Funded() {
 		data["amount_authorized"], data["amount_captured"], data["amount_refunded"] = a.AmountAuthorized, a.Captured, a.Refunded
+		if a.Authorization != (providers.Authorization{}) {
+			data["authorization"] = a.Authorization
+		}
 	}
 	t.record(kind, data)
 }

@@ -49,6 +49,7 @@ type order struct {
 	token, masked, expiry, eci   string
 	errCode, errText             string
 	kind, created                string
+	authCode, rrn                string
 }
 
 func deref(o *order) order {
@@ -70,7 +71,7 @@ func readOrder(in object) (order, error) {
 		payload: cmp.Or(in.text("payload"), qrc.text("payload")), link: in.text("deepLink", "deeplink"),
 		token: details.text("cardToken"), masked: details.text("maskedPan"), expiry: details.text("expiry"), eci: details.text("eci"),
 		errCode: scrub(details.text("errCode"), in.hide), errText: details.words("errMessage"), kind: in.text("type"),
-		created: in.text("createdAt"),
+		created: in.text("createdAt"), authCode: details.text("authCode", "AuthCode"), rrn: details.text("rrn", "Rrn", "RRN"),
 	}
 	if !isID(o.id) || o.external != "" && !isID(o.external) || o.status == "" {
 		return order{}, errShape

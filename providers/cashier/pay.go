@@ -136,6 +136,14 @@ func (g *provider) authorized(ctx context.Context, p providers.Payment, r reply)
 	id, number, status := in.text("OrderId"), in.text("MerchantOrderId"), in.text("Status")
 	ours := id == p.Ref.More[moreExternal] && (number == "" || number == p.Ref.Reference)
 	code := response.text("ErrCode", "ErrorCode")
+	if ours { // the order may not show them later
+		for key, said := range map[string]string{moreAuthCode: r.child("Authorize").text("AuthCode"),
+			moreRRN: r.child("Authorize").text("Rrn", "RRN")} {
+			if said = providers.Fact(said); said != "" {
+				p.Ref = p.Ref.With(key, said)
+			}
+		}
+	}
 	switch {
 	case r.status != http.StatusOK:
 		return providers.Step{}, r.failure(opAuthorize, r.status)

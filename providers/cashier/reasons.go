@@ -1,6 +1,7 @@
 package cashier
 
 import (
+	"cmp"
 	"strings"
 
 	"tollgate/providers"
@@ -19,6 +20,14 @@ func decline(o order) *providers.Decline {
 		}
 	}
 	return d
+}
+
+// authorization is what the order shows of it, or what the answer to authorize did.
+func (o order) authorization(ref providers.Ref) providers.Authorization {
+	return providers.Authorization{
+		ApprovalCode: cmp.Or(providers.Fact(o.authCode), ref.More[moreAuthCode]), RRN: cmp.Or(providers.Fact(o.rrn), ref.More[moreRRN]),
+		CardExpiry: providers.YearMonth(o.expiry),
+	}
 }
 
 // refusal is the Decline of a request that was rejected.

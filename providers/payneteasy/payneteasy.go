@@ -1,6 +1,7 @@
 package payneteasy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -324,6 +325,7 @@ func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing
 	}
 	s.Card = a.card()
 	s.ThreeDS = providers.ThreeDS{TransStatus: transStatus[a["verified-3d-status"]]}
+	s.Authorization = a.authorization()
 	a.applyAmounts(&s, pay, now, first)
 	if s.Outcome == providers.Processing {
 		next, err := p.next(pay, s.Ref, a)
@@ -560,6 +562,33 @@ func (p *provider) next(pay providers.Payment, ref providers.Ref, a answer) (*pr
 		return nil, errors.New("unknown tds_status") // of a later version of the gateway: the shopper cannot be helped
 	}
 	return &step, nil
+}
+
+func (a answer) authorization() providers.Authorization {
+	return providers.Authorization{
+		ApprovalCode: providers.Fact(a["approval-code"]), RRN: providers.Fact(a["processor-rrn"]), At: processedAt(a["paynet-processing-date"]),
+		Terminal: providers.Fact(a["terminal-id"]), BankName: providers.Fact(a["bank-name"]),
+		BankCountry:   providers.Fact(a["card-country-alpha-three-code"]),
+		CardExpiry:    providers.MonthYear(a["card-exp-month"], a["card-exp-year"]),
+		CardHolder:    providers.Holder(cmp.Or(a["cardholder-name"], a["card-holder-name"], a["name"])),
+		PaymentSystem: providers.Fact(a["card-type"]), ProcessorID: providers.Fact(a["processor-tx-id"]),
+		ReceiptID: providers.Fact(a["receipt-id"]), Descriptor: providers.Fact(cmp.Or(a["descriptor"], a["original-gate-descriptor"])),
+	}
+}
+
+// zones are those that paynet-processing-date was seen with; an abbreviation alone names none.
+var zones = map[string]*time.Location{"MSK": time.FixedZone("MSK", 3*60*60), "UTC": time.UTC, "GMT": time.UTC}
+
+func processedAt(s string) time.Time {
+	i := strings.LastIndexByte(s, ' ')
+	if i < 0 || zones[s[i+1:]] == nil {
+		return time.Time{}
+	}
+	t, err := time.ParseInLocation(time.DateTime, s[:i], zones[s[i+1:]])
+	if err != nil {
+		return time.Time{}
+	}
+	return t.UTC()
 }
 
 func (a answer) card() card.Masked {

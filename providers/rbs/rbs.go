@@ -678,7 +678,11 @@ func currentNames(o object) (object, error) {
 		out[name] = v
 	}
 	if pan := o.Text("Pan"); pan != "" && out["cardAuthInfo"] == nil {
-		out["cardAuthInfo"] = map[string]any{"maskedPan": pan}
+		info := map[string]any{"maskedPan": pan}
+		for _, name := range []string{"expiration", "cardholderName", "approvalCode"} { // which stand at the root there
+			info[name] = o.Members[name]
+		}
+		out["cardAuthInfo"] = info
 	}
 	return object{Members: out, Hide: o.Hide}, nil
 }
@@ -714,6 +718,7 @@ func standing(p providers.Payment, o object) (providers.Standing, error) {
 	}
 	st.Card = mask(cmp.Or(o.Child("cardAuthInfo").Text("maskedPan"), o.Child("cardAuthInfo").Text("pan")))
 	st.ThreeDS = authentication(o.Child("cardAuthInfo").Child("secureAuthInfo"))
+	st.Authorization = authorization(o)
 	action := o.Text("actionCode")
 	whole := st.Amount.Minor
 	if whole == 0 {
@@ -847,6 +852,25 @@ func authentication(o object) providers.ThreeDS {
 		t.ECI = "0" + t.ECI
 	}
 	return t
+}
+
+// authorization reads what the response version of the account lets through; some banks put the bank's part beside the binding.
+func authorization(o object) providers.Authorization {
+	info, bank, binding := o.Child("cardAuthInfo"), o.Child("bankInfo"), o.Child("bindingInfo")
+	a := providers.Authorization{
+		ApprovalCode: providers.Fact(info.Text("approvalCode")), RRN: providers.Fact(cmp.Or(o.Text("authRefNum"), binding.Text("authRefNum"))),
+		Terminal:    providers.Fact(cmp.Or(o.Text("terminalId"), binding.Text("terminalId"))),
+		BankName:    providers.Fact(bank.Text("bankName")),
+		BankCountry: cmp.Or(providers.Fact(bank.Text("bankCountryCode")), providers.Fact(bank.Text("bankCountryName"))),
+		CardExpiry:  providers.YearMonth(info.Text("expiration")), CardHolder: providers.Holder(info.Text("cardholderName")),
+		PaymentSystem: providers.Fact(info.Text("paymentSystem")),
+	}
+	for _, from := range []object{o, binding} {
+		if ms, found, err := from.Number("authDateTime"); err == nil && found && ms > 0 && a.At.IsZero() {
+			a.At = time.UnixMilli(ms).UTC()
+		}
+	}
+	return a
 }
 
 func decline(o object, action string) *providers.Decline {
