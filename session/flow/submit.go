@@ -154,9 +154,9 @@ func noAnswer(err error) bool {
 }
 
 // nextReference gives an attempt that was not sent yet the next reference that no attempt of ours has in the account.
-func (f *Flow) nextReference(ctx context.Context, id string, n int) (s *session.Session, a *session.Attempt, err error) {
+func (ts *turns) nextReference(ctx context.Context, id string, n int) (s *session.Session, a *session.Attempt, err error) {
 	for ahead := 1; ahead <= maxSkips; ahead++ {
-		s, err = f.update(ctx, id, func(t *session.Turn) error {
+		s, err = ts.update(ctx, id, func(t *session.Turn) error {
 			a = t.S.Attempt(n)
 			return t.Attempts().NextReference(n, ahead)
 		})
