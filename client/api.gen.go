@@ -871,6 +871,7 @@ type Delivery struct {
 	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
 	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -1001,6 +1002,7 @@ type Event struct {
 	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
 	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -1149,6 +1151,7 @@ type EventPage struct {
 // | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
 // | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 // | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
 // | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 // | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 // | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -1916,6 +1919,7 @@ type SessionEvent struct {
 	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
 	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |

@@ -76,7 +76,7 @@ func (p screens) startOfPayment(c echo.Context, s *session.Session, f form) erro
 	if f.errors.Any() || f.stale {
 		return p.card(c, s, f)
 	}
-	if a := s.Last(); a != nil && a.BurnsNoTry() && f == (form{}) {
+	if a := s.Last(); a != nil && a.Misconfigured() && f == (form{}) {
 		return p.unavailable(c, s)
 	}
 	if p.Flow.Logins.Needed(s) {

@@ -266,7 +266,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 		t.queueInquiry(live, t.Now)
 	}
 	if s.SaveCard && a.Saved == "" {
-		t.queueRemember(a, t.Now)
+		t.queueRemember(a, 0, t.Now)
 	}
 	return nil
 }

@@ -83,9 +83,15 @@ const (
 	MostAttempts = 20
 )
 
-// BurnsNoTry tells that an attempt ended by what is not the shopper's to mend: the gateway refused the account.
-func (a *Attempt) BurnsNoTry() bool {
+// Misconfigured tells that an attempt ended because the gateway refused the account.
+func (a *Attempt) Misconfigured() bool {
 	return !a.State.Live() && !a.State.Funded() && a.Decline != nil && a.Decline.Reason == providers.Misconfigured
+}
+
+// BurnsNoTry tells that an attempt ended by what is not the shopper's to mend: the gateway refused the account, or the order could
+// not be registered, so that the card was never sent.
+func (a *Attempt) BurnsNoTry() bool {
+	return a.Misconfigured() || a.State == Failed && len(a.Calls) == 0
 }
 
 // TriesLeft is how many attempts may yet begin, money and expiry aside.

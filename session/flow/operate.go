@@ -84,10 +84,10 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 }
 
 // operationAnswered stores what a call or an inquiry said of an operation. row is set for the call itself.
-func (f *Flow) operationAnswered(ctx context.Context, id string, n int, in session.OperationAnswer, row *session.Call) {
-	_, err := f.update(ctx, id, func(t *session.Turn) error { return t.Operations().Answered(n, in, row) })
+func (ts *turns) operationAnswered(ctx context.Context, id string, n int, in session.OperationAnswer, row *session.Call) {
+	_, err := ts.update(ctx, id, func(t *session.Turn) error { return t.Operations().Answered(n, in, row) })
 	if err != nil {
-		f.Log.Error("cannot store an operation's result; the inquiry will ask again", "session", id, "operation", n, "error", err)
+		ts.Log.Error("cannot store an operation's result; the inquiry will ask again", "session", id, "operation", n, "error", err)
 	}
 }
 
