@@ -51,7 +51,7 @@ func (t *Turn) OpenIn(browser string) error {
 
 // CardNotYetSaved is that the gateway named no card after a payment, when asked for the time after so many in vain. It is asked
 // again by rememberSchedule; at its end the merchant is told.
-func (t *Turn) CardNotYetSaved(n, try int) error {
+func (t Attempts) CardNotYetSaved(n, try int) error {
 	if try < len(rememberSchedule) {
 		t.queueRemember(t.S.Attempt(n), try+1, t.Now.Add(rememberSchedule[try]))
 		return nil

@@ -62,7 +62,7 @@ func (f *Flow) rememberDue(ctx context.Context, task session.Task) error {
 			f.Log.Warn("the saved card of a payment is not known yet", "session", s.ID, "attempt", a.N, "error", askErr)
 		}
 		f.tell(ctx, s.ID, askErr)
-		_, err = f.update(ctx, s.ID, func(t *session.Turn) error { return t.CardNotYetSaved(a.N, task.Try) })
+		_, err = f.update(ctx, s.ID, func(t *session.Turn) error { return t.Attempts().CardNotYetSaved(a.N, task.Try) })
 		return err
 	}
 	_, err = f.update(ctx, s.ID, func(t *session.Turn) error {
@@ -84,7 +84,7 @@ func (f *Flow) remember(ctx context.Context, acc account.Account, s *session.Ses
 }
 
 // credential is the newest of the session's customer; empty where there is none.
-func (f *Flow) credential(ctx context.Context, s *session.Session) providers.Secret {
+func (f *turns) credential(ctx context.Context, s *session.Session) providers.Secret {
 	if s.Login == nil {
 		return providers.Secret{}
 	}

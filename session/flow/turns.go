@@ -71,7 +71,7 @@ func (ts *turns) tell(ctx context.Context, id string, err error) {
 	if providers.RefusalOfUs(err) == nil {
 		return
 	}
-	if _, err := ts.update(ctx, id, func(t *session.Turn) error { return t.TellMisconfigured(err) }); err != nil {
+	if _, err := ts.update(ctx, id, func(t *session.Turn) error { return t.Logins().TellMisconfigured(err) }); err != nil {
 		ts.Log.Error("cannot tell of a misconfigured account", "session", id, "error", err)
 	}
 }
