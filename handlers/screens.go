@@ -438,6 +438,7 @@ func (p screens) receipt(c echo.Context, s *session.Session, lang string) *templ
 	}
 	if id := p.Browsers.Known(c.Request().Context()); id != "" && id == a.BrowserID {
 		r.Own, r.Brand, r.Last4, r.ReferenceText = true, brandOf(a.Card.Brand), a.Card.Last4, a.Ref.Reference
+		r.ApprovalText = a.Authorization.ApprovalCode
 	}
 	return r
 }

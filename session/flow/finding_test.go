@@ -3,6 +3,8 @@ package flow_test
 import (
 	"context"
 	"errors"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,5 +76,41 @@ func TestASavedCardThatIsNamedLateIsFetchedOnASchedule(t *testing.T) {
 		if after == 0 && cards.asked != 7 {
 			t.Errorf("asked %d times", cards.asked)
 		}
+	}
+}
+
+// nameless is a gateway whose callbacks leave our number out.
+type nameless struct{ *gateway }
+
+func (n nameless) Notified(r *http.Request) (providers.Notice, error) {
+	notice, err := n.gateway.Notified(r)
+	notice.Reference = ""
+	return notice, err
+}
+
+func (n nameless) Status(ctx context.Context, p providers.Payment) (providers.Standing, error) {
+	if p.Ref.Reference == "" { // by its own id
+		p.Ref.Reference = strings.TrimPrefix(p.Ref.OrderID, "g-")
+	}
+	return n.gateway.Status(ctx, p)
+}
+
+func TestACallbackThatLeavesOurNumberOutIsFoundByTheGatewaysOrder(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(h *house) { h.acc.Provider = nameless{h.gw} })
+	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
+		return said(providers.Wait, p), nil
+	}
+	h.submit()
+	h.gw.mu.Lock()
+	h.gw.order("order-1").charges = 1
+	h.gw.mu.Unlock()
+	if err := h.callback("order-1", "good"); err != nil {
+		t.Fatal(err)
+	}
+	h.forward(time.Second)
+	h.is(session.Paid)
+	if err := h.callback("order-1", "bad"); !errors.Is(err, providers.ErrForged) {
+		t.Errorf("a forged one: %v", err)
 	}
 }
