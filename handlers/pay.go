@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -212,36 +211,14 @@ func (p pay) events(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	w := c.Response()
-	w.Header().Set(echo.HeaderConnection, "close") // the connection ends with the stream, or without one
-	leave, ok := p.streams.enter(s.ID)
-	if !ok {
-		return c.NoContent(http.StatusNoContent)
-	}
-	defer leave()
-	w.Header().Set(echo.HeaderContentType, "text/event-stream")
-	w.Header().Set("X-Accel-Buffering", "no")
-	w.WriteHeader(http.StatusOK)
-	w.Flush()
-	shown := c.QueryParam("view")
-	ctx, done := context.WithTimeout(c.Request().Context(), streamLife)
-	defer done()
-	for {
-		turn, stop := context.WithTimeout(ctx, 15*time.Second)
-		s, err = p.Flow.Wait(turn, s.ID, func(s *session.Session) bool { return viewOf(s).String() != shown })
-		stop()
-		if err != nil {
-			return nil // the browser asks again
-		}
-		line := ": still here\n\n"
-		changed := viewOf(s).String() != shown
-		if changed {
-			line = "event: change\ndata: 1\n\n"
-		}
-		if _, err := w.Write([]byte(line)); err != nil || changed || ctx.Err() != nil {
-			w.Flush()
+	one, ok := p.streams.enter(s.ID, c.QueryParam("view"))
+	if ok {
+		if err = p.streams.begin(c, one); err == nil {
 			return nil
 		}
-		w.Flush()
+		p.streams.leave(one)
+		p.Log.Warn("a live wait could not begin", "error", err)
 	}
+	c.Response().Header().Set(echo.HeaderConnection, "close")
+	return c.NoContent(http.StatusNoContent)
 }
