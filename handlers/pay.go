@@ -118,7 +118,7 @@ func (p pay) submit(c echo.Context) error {
 	if !again && (a != nil || s.Status() != session.StatusOpen || p.Flow.Logins.Needed(s)) {
 		return redirectToPay(c, s.ID) // a second click, another tab, Back after the end: the page that is true now
 	}
-	in, f := p.readCardForm(c)
+	in, f := p.readCardForm(c, s)
 	if !again {
 		f.errors.To = target(c, s, &in)
 	}
@@ -133,6 +133,7 @@ func (p pay) submit(c echo.Context) error {
 			return p.page(c, s, f)
 		}
 	} else {
+		p.typed.keep(s.ID, in.BrowserID, f.expiry, f.name)
 		err = p.Flow.Submit(ctx, s.ID, in)
 	}
 	return p.submitted(c, s, err)

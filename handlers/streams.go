@@ -3,6 +3,7 @@ package handlers
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -22,10 +23,9 @@ const (
 	usualStreams   = 2000             // at once, of all sessions: Options.MaxStreams where that is 0
 	sessionStreams = 8                // at once, of one session
 	streamLife     = 10 * time.Minute // then the browser connects again
-	streamBeat     = 15 * time.Second // so often a stream says that it is still there, and is looked after
-	streamSlots    = 30               // between two beats: not all are looked after at once
-	streamWrite    = 50 * time.Millisecond
-	streamPoll     = 5 * time.Second // where other processes change sessions: should a notice be lost
+	streamBeat     = 5 * time.Second  // so often a stream says that it is still there; see static/files/live.js
+	streamSlots    = 20               // between two beats: not all say so at once
+	streamPoll     = 5 * time.Second  // where other processes change sessions: should a notice be lost
 	streamLoad     = 5 * time.Second
 	sweepAtMost    = time.Second // so often places of who went away are looked for because there is none
 )
@@ -62,6 +62,7 @@ type waiting struct {
 type stream struct {
 	session, shown string
 	conn           net.Conn // nil until the answer has begun
+	raw            syscall.RawConn
 	until          time.Time
 	slot           int
 }
@@ -88,7 +89,7 @@ func (s *streams) enter(session, shown string) (*stream, bool) {
 	w := s.by[session]
 	if w != nil && len(w.streams) >= sessionStreams {
 		for _, one := range slices.Clone(w.streams) {
-			if one.conn != nil && gone(one.conn) {
+			if one.conn != nil && gone(one.raw) {
 				s.drop(one)
 			}
 		}
@@ -97,7 +98,7 @@ func (s *streams) enter(session, shown string) (*stream, bool) {
 		s.swept = now
 		for _, slot := range s.slots {
 			for one := range slot {
-				if one.conn != nil && gone(one.conn) {
+				if one.conn != nil && gone(one.raw) {
 					s.drop(one)
 				}
 			}
@@ -162,13 +163,22 @@ func (s *streams) begin(c echo.Context, one *stream) error {
 		return err
 	}
 	c.Response().Committed, c.Response().Status = true, http.StatusOK
-	if err := say(conn, answer.String()); err != nil {
+	var raw syscall.RawConn
+	if own, ok := conn.(syscall.Conn); ok {
+		raw, err = own.SyscallConn()
+	} else {
+		err = errors.ErrUnsupported // of a connection that only pretends to be one
+	}
+	if err == nil {
+		err = say(raw, answer.String())
+	}
+	if err != nil {
 		_ = conn.Close()
 		s.leave(one)
 		return nil
 	}
 	s.mu.Lock()
-	one.conn = conn
+	one.conn, one.raw = conn, raw
 	if !s.slots[one.slot][one] { // ended meanwhile
 		_ = conn.Close()
 	}
@@ -182,27 +192,23 @@ const (
 	streamChange = "event: change\ndata: 1\n\n"
 )
 
-// say writes something that the kernel has room for; a client that has not read for so long that it has none is let go.
-func say(c net.Conn, text string) error {
-	if err := c.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
+// say writes something that the kernel has room for. A client that has not read for so long that it has none is let go, as one
+// that went away.
+func say(to syscall.RawConn, text string) error {
+	n, failed := 0, error(nil)
+	if err := to.Control(func(fd uintptr) { n, failed = syscall.Write(int(fd), []byte(text)) }); err != nil {
 		return err
 	}
-	_, err := c.Write([]byte(text))
-	return err
+	if failed == nil && n < len(text) {
+		failed = syscall.EAGAIN
+	}
+	return failed
 }
 
 // gone tells whether the other side has ended a connection.
-func gone(c net.Conn) bool {
-	raw, ok := c.(syscall.Conn)
-	if !ok {
-		return false
-	}
-	control, err := raw.SyscallConn()
-	if err != nil {
-		return true
-	}
+func gone(c syscall.RawConn) bool {
 	ended := false
-	err = control.Control(func(fd uintptr) {
+	err := c.Control(func(fd uintptr) {
 		var b [1]byte
 		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		ended = n == 0 && err == nil || err != nil && err != syscall.EAGAIN && err != syscall.EINTR
@@ -276,7 +282,7 @@ func (s *streams) beat(turn int) {
 		if one.conn == nil {
 			continue // its answer is about to begin
 		}
-		if now.After(one.until) || gone(one.conn) || say(one.conn, streamHere) != nil {
+		if now.After(one.until) || say(one.raw, streamHere) != nil {
 			s.drop(one)
 		}
 	}
@@ -315,7 +321,7 @@ func (s *streams) tell() {
 		view := viewOf(now).String()
 		for _, one := range slices.Clone(w.streams) {
 			if one.conn != nil && one.shown != view {
-				_ = say(one.conn, streamChange)
+				_ = say(one.raw, streamChange)
 				s.drop(one)
 			}
 		}
