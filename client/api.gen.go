@@ -366,6 +366,7 @@ const (
 	ProblemTypeConflict             ProblemType = "urn:tollgate:problem:conflict"
 	ProblemTypeDeliveryEnded        ProblemType = "urn:tollgate:problem:delivery-ended"
 	ProblemTypeEndpointDisabled     ProblemType = "urn:tollgate:problem:endpoint-disabled"
+	ProblemTypeEventLost            ProblemType = "urn:tollgate:problem:event-lost"
 	ProblemTypeIdempotencyKey       ProblemType = "urn:tollgate:problem:idempotency-key"
 	ProblemTypeIdempotencyKeyReused ProblemType = "urn:tollgate:problem:idempotency-key-reused"
 	ProblemTypeInternal             ProblemType = "urn:tollgate:problem:internal"
@@ -411,6 +412,8 @@ func (e ProblemType) Valid() bool {
 	case ProblemTypeDeliveryEnded:
 		return true
 	case ProblemTypeEndpointDisabled:
+		return true
+	case ProblemTypeEventLost:
 		return true
 	case ProblemTypeIdempotencyKey:
 		return true
@@ -877,6 +880,7 @@ type Delivery struct {
 	// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
 	// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+	// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -1012,6 +1016,7 @@ type Event struct {
 	// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
 	// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+	// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -1193,6 +1198,7 @@ type EventPage struct {
 // | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
 // | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 // | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 // | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 // | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 // | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -1731,6 +1737,8 @@ type PaymentDispute string
 
 // Problem Problem details, RFC 9457.
 type Problem struct {
+	// After With `event-lost`: the cursor to go on with; absent: begin with the first event.
+	After  string       `json:"after,omitempty"`
 	Detail string       `json:"detail,omitempty"`
 	Errors []FieldError `json:"errors,omitempty"`
 
@@ -1990,6 +1998,7 @@ type SessionEvent struct {
 	// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
 	// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+	// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -7585,11 +7594,18 @@ type ListEventsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EventPage
+	// ApplicationProblemJSON410 the response for an HTTP 410 `application/problem+json` response
+	ApplicationProblemJSON410 *Problem
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListEventsResponse) GetJSON200() *EventPage {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON410 returns the response for an HTTP 410 `application/problem+json` response
+func (r ListEventsResponse) GetApplicationProblemJSON410() *Problem {
+	return r.ApplicationProblemJSON410
 }
 
 // GetBody returns the raw response body bytes
@@ -10153,6 +10169,13 @@ func ParseListEventsResponse(rsp *http.Response) (*ListEventsResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 410:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON410 = &dest
 
 	}
 

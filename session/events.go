@@ -37,6 +37,7 @@ const (
 
 	EventCardSaved            EventType = "card.saved"
 	EventOperationNeedsReview EventType = "operation.needs_review"
+	EventCallbackUnmatched    EventType = "callback.unmatched"
 )
 
 // EventDoc is one type of event and what it tells, in one line of Markdown.
@@ -110,6 +111,9 @@ func Events() []EventDoc {
 		{EventOperationNeedsReview,
 			"The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not " +
 				"known: a person has to look."},
+		{EventCallbackUnmatched,
+			"The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a " +
+				"database that failed over or was restored. Before that number is used the gateway is asked. Of no session."},
 		{EventCardSaved, "The gateway saved the card of a payment; `last4` says which."},
 	}
 }

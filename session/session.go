@@ -160,6 +160,8 @@ type Event struct {
 	Type EventType       `json:"type"`
 	At   time.Time       `json:"at"`
 	Data json.RawMessage `json:"data"`
+	// Suffix is the random end of the event's id: an event that takes the place of one that the database lost is another.
+	Suffix string `json:"suffix,omitempty"`
 }
 
 // Reference is what the gateway knows attempt n by. An attempt keeps the one it was given.

@@ -136,7 +136,8 @@ func (f *Flow) inquireNow(ctx context.Context, id string, n int) {
 }
 
 // Callback takes a gateway's callback for an account. A proved one queues an inquiry, stored before the callback is answered; a
-// forged one changes nothing (providers.ErrForged). What it says is a hint only.
+// forged one changes nothing (providers.ErrForged). What it says is a hint only. One about a reference that no attempt has is
+// kept, and told: session.ErrNotFound where it cannot be of ours.
 func (f *Flow) Callback(ctx context.Context, name string, r *http.Request) error {
 	acc, err := f.Accounts.Find(name)
 	if err != nil {
@@ -153,6 +154,9 @@ func (f *Flow) Callback(ctx context.Context, name string, r *http.Request) error
 		return nil
 	}
 	id, n, err := f.Store.FindReference(ctx, name, notice.Reference)
+	if errors.Is(err, session.ErrNotFound) {
+		return f.recall.unmatched(ctx, name, notice)
+	}
 	if err != nil {
 		return err
 	}

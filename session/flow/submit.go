@@ -116,7 +116,6 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	if err != nil {
 		defer f.At("register.stored")
 		if taken, ok := errors.AsType[*providers.AlreadyPaid](err); ok {
-			taken.Ours = taken.Ours || forgotten != nil && forThisOrder(s, a, taken.Standing)
 			f.alreadyPaid(ctx, s.ID, a.N, taken, wire)
 			return
 		}
