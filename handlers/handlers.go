@@ -47,12 +47,13 @@ type Options struct {
 	BaseURL     string // public address, no slash at the end
 	Sandbox     bool   // test mode: said on every page; bank pages may be http on loopback; return URLs may be http on loopback
 	Ready       func(context.Context) error
+	Log         *slog.Logger
+	Observe     func(route, method string, code int, took time.Duration) // metrics; nil: nobody counts
+	MaxStreams  int                                                      // live waits open at once; 0: usualStreams
+	Stopping    <-chan struct{}                                          // closed when live waits are to end; nil: never
+	IP          echo.IPExtractor                                         // nil: the peer's address
 
 	Installation string // what the fronts of one database are known by to whoever asks whether they are ready
-	Log          *slog.Logger
-	Observe      func(route, method string, code int, took time.Duration) // metrics; nil: nobody counts
-	MaxStreams   int                                                      // live waits open at once; 0: usualStreams
-	IP           echo.IPExtractor                                         // nil: the peer's address
 }
 
 // MaxBody caps what a browser or a merchant may post, in bytes; PaRes and CRes have caps of their own below it.
@@ -99,7 +100,7 @@ func New(o Options) *echo.Echo {
 	}
 
 	// The shopper's pages. Only these have a browser session.
-	p := pay{screens{visit{o}, newTyped(o.Now)}, newStreams(o.MaxStreams)}
+	p := pay{screens{visit{o}, newTyped(o.Now)}, newStreams(o)}
 	pages := e.Group("/pay/:session", detached, echo.WrapMiddleware(o.Browsers.LoadAndSave), visits, renderErrors, p.posts, p.sameSite)
 	pages.GET("", p.show)
 	pages.POST("", p.submit) // a form without its action, reloaded or kept by a browser extension

@@ -257,8 +257,10 @@ func (a *App) buildFront(ctx context.Context) error {
 	a.runner.Store(runner)
 	keys := sealer{a.keys, a.log}
 	cards, bills := a.keepers(accounts, keys)
+	limits := a.limiter(c)
+	store := outcomes{a.store, limits}
 	a.flow = flow.New(flow.Options{
-		Store: a.store, Wallet: cards, Accounts: accounts, Sealer: keys, Hub: a.hub, Now: a.o.Clock.Now, Rand: a.o.Rand,
+		Store: store, Wallet: cards, Accounts: accounts, Sealer: keys, Hub: a.hub, Now: a.o.Clock.Now, Rand: a.o.Rand,
 		BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Alone: a.store.Alone(),
 		Memory: a.store.Memory, Owners: owners(c.Merchants, merchants, a.store),
 	})
@@ -278,16 +280,19 @@ func (a *App) buildFront(ctx context.Context) error {
 		Senders: webhookSenders, Name: host, Log: a.log, Poll: a.o.Poll, JobChance: a.o.JobChance,
 	})
 	a.webhooks.Store(hooks)
+	stopping := make(chan struct{})
 	e := handlers.New(handlers.Options{
-		Flow: a.flow, Store: a.store, Customers: a.store, Wallet: cards, Invoices: bills, Merchants: merchants, Tags: a.store,
+		Flow: a.flow, Store: store, Limits: limits, Customers: a.store, Wallet: cards, Invoices: bills, Merchants: merchants, Tags: a.store,
 		Revocations: a.store, Idempotency: a.store.Idempotency(), Webhooks: hooks, History: a.store, Texts: texts,
 		Now: a.o.Clock.Now, Rand: a.o.Rand,
 		Browsers: browser.New(a.store.Browser(), a.keys, strings.HasPrefix(a.FrontURL, "https://"), a.o.Clock.Now, a.o.Rand, a.log),
-		BaseURL:  a.FrontURL, Sandbox: c.Testing(), Ready: a.ready, Installation: a.installation, Log: a.log, Observe: a.metrics.observe, MaxStreams: c.MaxStreams,
+		BaseURL:  a.FrontURL, Sandbox: c.Testing(), Ready: a.ready, Installation: a.installation, Log: a.log, Observe: a.metrics.observe,
+		MaxStreams: c.MaxStreams, Stopping: stopping,
 		IP: clientIP(c.TrustedProxies),
 	})
 	a.metrics.watch(a.store, a.flow, runner)
 	a.front = server(e, a.log)
+	a.front.RegisterOnShutdown(sync.OnceFunc(func() { close(stopping) }))
 	a.warn(ctx)
 	return nil
 }
