@@ -233,6 +233,18 @@ type Receipt struct {
 	ReferenceText, ApprovalText string
 }
 
+// GalleryPage lists the pages of the gallery.
+//
+// CSP: as CardPage.
+type GalleryPage struct {
+	Layout
+	Names     []string
+	Languages []GalleryLanguage
+}
+
+// GalleryLanguage is a language of the gallery.
+type GalleryLanguage struct{ Tag, Name string }
+
 // HomePage is shown at the root address, which belongs to no payment.
 type HomePage struct{ Layout }
 
