@@ -35,10 +35,18 @@ type Provider interface {
 	Status(ctx context.Context, p Payment) (Standing, error)
 }
 
+// Recoverer is a Provider whose Register finds an order of ours again, however long ago it was made (Payment.Forgotten). Of
+// another gateway, Status is asked for the reference before its first call that can move money.
+type Recoverer interface{ RecoversOrders() }
+
 // Closer makes an unpaid order unpayable. After a nil error the caller still asks Status: closing and paying may race.
 type Closer interface {
 	Close(ctx context.Context, p Payment) error
 }
+
+// LateApprover is a gateway whose documents say that a status called final may still change: what it refused is asked about
+// again.
+type LateApprover interface{ ApprovesLate() }
 
 // Notifier reads a gateway's callback. It proves who sent it and names the payment; what it says is a hint only.
 type Notifier interface {
@@ -85,7 +93,8 @@ type Op struct {
 	Reference string // ours, at most 32 characters; the gateway's idempotency mark where it has one
 	GatewayID string // the gateway's id of the operation, from an earlier OpResult
 	Amount    money.Amount
-	Standing  Standing // what Status said just before: the guard against repeating
+	Standing  Standing // what Status said just before, against which an inquiry compares
+	Expected  Standing // our books when the operation was accepted: what the gateway's own guard, if it has one, is told
 }
 
 // OpState is how far an operation is.
@@ -145,7 +154,11 @@ type Payment struct {
 	Credential    Secret       // the customer's, where the gateway has logins
 	Transfer      *Destination // kind transfer: where the money goes; nil for a payment
 	OwnershipMark string       // ours alone; goes into the order where the gateway keeps such a thing, and proves the order ours
+	Forgotten     *Forgotten   // our database may have forgotten that the reference was used; nil: it has not
 }
+
+// Forgotten says of when orders may be that our database knows nothing of any more: it failed over, or was restored.
+type Forgotten struct{ From, Until time.Time }
 
 // Run holds the addresses of one 3-D Secure authentication; both carry its unguessable token in the path and no query.
 type Run struct {
@@ -286,6 +299,12 @@ type Standing struct {
 	Stated bool
 	// Unproven: money stands under our number, and nothing proves that the order is ours. A person has to look.
 	Unproven bool
+	// Returned: the gateway says that something was given back; how much, Refunded says only where Stated.
+	Returned bool
+	// RanOut: of Voided, the hold was let go by the bank or by time; nobody asked for it.
+	RanOut bool
+	// Dispute is what the bank of the card holder claims back; nil where the gateway says nothing of it.
+	Dispute *Dispute
 	// VoidRefused: the release of the hold was refused; the hold still stands.
 	VoidRefused bool
 	Decline     *Decline
@@ -294,6 +313,22 @@ type Standing struct {
 	Card    card.Masked
 	ThreeDS ThreeDS
 	Next    *Step // what the gateway still waits for, where it can repeat it
+}
+
+// DisputeState is how far a chargeback is.
+type DisputeState string
+
+// States of a chargeback.
+const (
+	DisputeOpened DisputeState = "opened"
+	DisputeWon    DisputeState = "won"  // the money is the merchant's again
+	DisputeLost   DisputeState = "lost" // the money went back to the card holder
+)
+
+// Dispute is a chargeback as the gateway tells it. Amount 0: it does not say of how much, so of all that was not given back.
+type Dispute struct {
+	State  DisputeState
+	Amount int64
 }
 
 // Unmoved tells whether the same money stands as before, as far as the sums go: whether they prove anything, Stated says.

@@ -69,8 +69,8 @@ func (t Attempts) Begin(in NewAttempt) (*Attempt, error) {
 		N: n, State: New, Instrument: in.Instrument, Saved: in.Saved, Card: in.Card, To: in.To, ToFingerprint: in.ToFingerprint,
 		Browser: in.Browser, BrowserID: in.BrowserID, IP: in.IP,
 		MerchantInitiated: in.MerchantInitiated, NotKept: in.NotKept,
-		Ref:               providers.Ref{Reference: s.Reference(n)},
-		CreatedAt:         t.Now, UpdatedAt: t.Now, Deadline: t.Now.Add(t.Rules.CallTimeout),
+		Ref:       providers.Ref{Reference: s.Reference(n)},
+		CreatedAt: t.Now, UpdatedAt: t.Now, Deadline: t.Now.Add(t.Rules.CallTimeout),
 	}
 	if err := t.newRun(a, threeds.IDs{}); err != nil {
 		return nil, err
@@ -132,6 +132,27 @@ func (t Attempts) AlreadyPaid(n int, taken *providers.AlreadyPaid, wire []Timeli
 	a.rememberRef(taken.Ref)
 	t.queueInquiry(a, t.Now)
 	return t.markOverdue(a)
+}
+
+// FoundAttempt writes down what the gateway says of a later attempt of the order, which the database has forgotten. It is not
+// live, because an earlier one is; only its money counts, and until the gateway ends it nothing is sent for the earlier one.
+func (t *Turn) FoundAttempt(n int, st providers.Standing, wire []TimelineEntry) error {
+	s := t.S
+	for len(s.Attempts) < n { // one between them moved no money
+		a := &Attempt{
+			N: len(s.Attempts) + 1, State: Abandoned, Instrument: s.Method, Ref: providers.Ref{Reference: s.Reference(len(s.Attempts) + 1)},
+			CreatedAt: t.Now, UpdatedAt: t.Now, NewsAt: t.Now, Deadline: t.Now,
+		}
+		s.Attempts = append(s.Attempts, a)
+		t.recordAttempt(a, eventOf[New])
+		t.alarm("the database has forgotten an attempt that the gateway knows", "attempt", a.N, "outcome", st.Outcome)
+	}
+	a := s.Attempt(n)
+	a.Note(wire...)
+	if err := (verdict{t}).applyStanding(a, a.Seen(), st); err != nil && !errors.Is(err, ErrNothing) {
+		return err
+	}
+	return nil
 }
 
 // Outgoing describes a call that can move money.

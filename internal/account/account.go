@@ -28,6 +28,8 @@ const (
 	DefaultSettleAfter = time.Minute
 	// DefaultCallTimeout bounds one gateway call.
 	DefaultCallTimeout = 30 * time.Second
+	// DefaultFollowFor is how long a payment is looked at after its success, and after each later news of it.
+	DefaultFollowFor = 45 * 24 * time.Hour
 	// DefaultOrderLife is how long an order at a gateway that cannot close one may still be paid.
 	DefaultOrderLife = 24 * time.Hour
 )
@@ -41,6 +43,7 @@ type Settings struct {
 	CallTimeout time.Duration    // 0: DefaultCallTimeout
 	OrderLife   time.Duration    // 0: DefaultOrderLife
 	Cards       []string         // ids of the payment systems its contract covers; none: the usual ones
+	FollowFor   time.Duration    // 0: DefaultFollowFor
 	Now         func() time.Time // times the calls; nil: time.Now
 	Watcher     CallWatcher      // told of every call; nil: nobody
 }
@@ -53,6 +56,7 @@ type Account struct {
 	CallTimeout time.Duration
 	OrderLife   time.Duration
 	Cards       []string
+	FollowFor   time.Duration
 
 	provider providers.Provider // no other package gets hold of it but in a Call
 	now      func() time.Time
@@ -67,7 +71,7 @@ func Open(s Settings) Account {
 	return Account{
 		Name: s.Name, Gateway: s.Gateway, provider: s.Provider, now: s.Now, watcher: s.Watcher,
 		SettleAfter: cmp.Or(s.SettleAfter, DefaultSettleAfter), CallTimeout: cmp.Or(s.CallTimeout, DefaultCallTimeout),
-		OrderLife: cmp.Or(s.OrderLife, DefaultOrderLife), Cards: s.Cards,
+		OrderLife: cmp.Or(s.OrderLife, DefaultOrderLife), FollowFor: cmp.Or(s.FollowFor, DefaultFollowFor), Cards: s.Cards,
 	}
 }
 

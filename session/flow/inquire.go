@@ -32,7 +32,7 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 		return err
 	}
 	a := s.Attempt(n)
-	if a == nil || a.State == session.Paid {
+	if a == nil {
 		return nil
 	}
 	acc, err := f.account(s)
@@ -67,17 +67,13 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 func (f *Flow) status(ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt) (
 	standing providers.Standing, wire []session.TimelineEntry, err error,
 ) {
-	var made []account.Request
-	if s.Kind == session.KindPayout {
-		standing, made, err = payoutStatus(ctx, acc, f.payment(ctx, s, a))
-	} else {
-		made, err = account.Call(ctx, acc, "status", func(call context.Context, gateway providers.Provider) (err error) {
-			standing, err = gateway.Status(call, f.payment(ctx, s, a))
-			return err
-		})
+	p := f.payment(ctx, s, a)
+	if a.Unanswered() && s.Kind != session.KindPayout { // what the call said may be forgotten, and what was sent after it
+		if m := f.recall.memory(ctx); m.After(a.CreatedAt) {
+			p.Forgotten = window(m)
+		}
 	}
-	f.At("status.answered")
-	return standing, entries(made), err
+	return f.recall.statusOf(ctx, acc, s.Kind, p)
 }
 
 // closeOrder closes an order where the gateway can, and inquires again. Where it cannot, the order counts as closed once it is
@@ -102,15 +98,21 @@ func (f *Flow) closeOrder(
 	return after, append(entries(made), more...), err
 }
 
-// Inquire asks the gateways about a session's newest attempt now, as a merchant may.
+// Inquire asks the gateway now, as a merchant may: about a session's newest attempt, and about the one that has its money.
 func (f *Flow) Inquire(ctx context.Context, id string) (*session.Session, error) {
 	s, err := f.Store.Load(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	funded := s.FundedAttempt()
 	if a := s.Last(); a != nil {
 		if err := f.inquire(ctx, id, a.N); err != nil {
 			return nil, err
+		}
+		if funded != nil && funded.N != a.N {
+			if err := f.inquire(ctx, id, funded.N); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return f.Store.Load(ctx, id)
