@@ -83,6 +83,7 @@ func New(o Options) *echo.Echo {
 		"/healthz":          func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") },
 		"/readyz":           readiness{o.Ready}.get,
 		static.Prefix + "*": echo.WrapHandler(static.Handler()),
+		"/embed.js":         embedScript,
 		"/openapi.yaml":     d.contract,
 		"/docs":             d.page,
 		"/docs/:file":       d.file,

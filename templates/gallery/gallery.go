@@ -88,6 +88,7 @@ func Stories(t *i18n.Localizer, self string) []Story {
 		{"challenge-info", templates.Challenge(templates.ChallengePage{Layout: l, Action: "https://bank.example/acs",
 			Fields: fields, Info: info})},
 		{"leave", templates.Leave(templates.LeavePage{Layout: l, URL: "https://bank.example/pay"})},
+		{"to-top", templates.ToTop(templates.ToTopPage{Layout: l, PayURL: "#"})},
 		{"return-top", templates.ReturnTop(templates.ReturnTopPage{T: t, Nonce: "n", PayURL: "#"})},
 		{"wait", templates.Wait(templates.WaitPage{Layout: l, Next: "#", EventsURL: "/pay/s1/events"})},
 		{"wait-checking", templates.Wait(templates.WaitPage{Layout: l, Next: "#", Reason: templates.WaitChecking, Long: true})},
