@@ -23,7 +23,7 @@ func operationOf(s *session.Session, op *session.Operation) Operation {
 	return Operation{
 		GatewayReference: op.Reference, SumsUnconfirmed: op.Unconfirmed,
 		N: op.N, Kind: OperationKind(op.Kind), State: stateOf(op.State), Attempt: op.Attempt, Amount: op.Amount,
-		Currency: s.Amount.Currency.Code, Reference: reference, Decline: declineOf(op.Decline),
+		Currency: s.Amount.Currency.Code, Reference: reference, Decline: declineOfOperation(op),
 		CreatedAt: op.CreatedAt.UTC(), UpdatedAt: op.UpdatedAt.UTC(),
 	}
 }

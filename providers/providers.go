@@ -312,7 +312,9 @@ type Standing struct {
 	LastTry *Decline
 	Card    card.Masked
 	ThreeDS ThreeDS
-	Next    *Step // what the gateway still waits for, where it can repeat it
+	// Authorization is told as far as the gateway does; where nothing was authorized it may still name the card's bank.
+	Authorization Authorization
+	Next          *Step // what the gateway still waits for, where it can repeat it
 }
 
 // DisputeState is how far a chargeback is.
@@ -386,6 +388,7 @@ const (
 	Fraud                Reason = "fraud"
 	CardNotSupported     Reason = "card_not_supported"
 	TryAgainLater        Reason = "try_again_later"
+	Misconfigured        Reason = "misconfigured" // the gateway refused our account; the shopper can do nothing
 	OtherReason          Reason = "other"
 )
 

@@ -82,6 +82,7 @@ func (a *App) accounts(c config.Config) (account.Accounts, error) {
 			CallTimeout: time.Duration(acc.CallTimeout), OrderLife: time.Duration(acc.OrderLife), Cards: acc.Cards,
 			Framed:    acc.Framed,
 			FollowFor: time.Duration(acc.FollowFor), Now: a.o.Clock.Now, Watcher: watcher,
+			Log: a.log,
 		})
 	}
 	if len(faults) > 0 {
