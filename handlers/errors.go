@@ -153,6 +153,9 @@ func writeProblem(c echo.Context, k kind, err error) error {
 	if errors.As(err, &taken) {
 		p.Session = taken.SessionID
 	}
+	if busy, ok := errors.AsType[*session.CannotLeave](err); ok {
+		p.Until = busy.Until.UTC()
+	}
 	switch k.status {
 	case http.StatusUnauthorized:
 		c.Response().Header().Set("WWW-Authenticate", `Bearer realm="tollgate"`)

@@ -96,6 +96,7 @@ func New(o Options) *echo.Echo {
 	pages.POST("", p.submit) // a form without its action, reloaded or kept by a browser extension
 	pages.POST("/card", p.submit)
 	pages.POST("/cancel", p.cancel)
+	pages.POST("/other", p.other)
 	pages.POST("/start", p.start)
 	pages.POST("/saved", p.saved)
 	pages.POST("/customer", p.customer)

@@ -100,7 +100,7 @@ func (t Arrivals) Returned(n int, token string, in threeds.Reply, sealed string)
 		return Arrival{}, err
 	}
 	if !a.State.Live() {
-		return Arrival{}, ErrNothing
+		return Arrival{}, t.lateReply(a, func() { a.noteReply(t.Now, in) })
 	}
 	b, taken := ReadAnswer(in), !run.ReturnedAt.IsZero()
 	if err == nil && b.Kind == "" && a.State == Shopper && !taken && t.cameBack(a.Step) {

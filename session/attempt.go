@@ -50,7 +50,7 @@ func (t Attempts) MayBegin() error {
 	switch {
 	case s.Live() != nil:
 		return ErrBusy
-	case s.Status() != StatusOpen, len(s.Attempts) >= MaxAttempts, s.FundedAttempt() != nil:
+	case s.Status() != StatusOpen, len(s.Attempts) >= MaxAttempts, s.standsBesides(nil) != nil:
 		return ErrEnded
 	case !t.Now.Before(s.ExpiresAt):
 		return ErrEnded
@@ -147,7 +147,7 @@ type Outgoing struct {
 // there is. ErrNothing where the attempt is elsewhere by now, or where money stands for the session already.
 func (t Attempts) Permit(n int, out Outgoing) (Call, error) {
 	a := t.S.Attempt(n)
-	if a == nil || a.State != out.From || a.StepN != out.StepN || t.S.otherFunded(a) != nil {
+	if a == nil || a.State != out.From || a.StepN != out.StepN || a.Withheld || t.S.standsBesides(a) != nil {
 		return Call{}, ErrNothing
 	}
 	if out.Ref != nil {

@@ -174,7 +174,7 @@ func (t *Turn) settled(a *Attempt) bool {
 func (t *Turn) LostStep(a *Attempt) bool {
 	switch a.State {
 	case Shopper:
-		return !t.Now.Before(a.StepAt.Add(ChallengeWait)) || t.S.otherFunded(a) != nil
+		return !t.Now.Before(a.StepAt.Add(ChallengeWait)) || t.S.standsBesides(a) != nil
 	case Unknown, Gateway:
 		return t.settled(a) && !t.Now.Before(a.UpdatedAt.Add(t.Rules.SettleAfter))
 	}
@@ -237,7 +237,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 		}
 	}
 	if a.State != Authorized { // the money counts, unless the session has ended or was paid otherwise
-		a.PaidLate = s.ClosedReason != "" || s.otherFunded(a) != nil
+		a.PaidLate = s.ClosedReason != "" || s.standsBesides(a) != nil || a.Withheld
 	}
 	if a.State == New {
 		if err := t.markOverdue(a); err != nil {
@@ -258,10 +258,10 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	if live := s.Live(); live != nil { // the inquiry closes its order, where the gateway can
 		t.queueInquiry(live, t.Now)
 	}
-	if s.SaveCard && a.Saved == "" {
+	if s.SaveCard && a.Saved == "" && !a.Withheld {
 		t.queueRemember(a, t.Now)
 	}
-	return nil
+	return t.giveBack(a)
 }
 
 // notSeen applies "not found". It proves a failure only when it is repeated after the call's deadline and settle_after.
@@ -292,6 +292,9 @@ func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 	if st.LastTry != nil && st.Next == nil {
 		a.Decline = st.LastTry
 		return t.endCalling(a, Decline)
+	}
+	if a.unreached(st) {
+		return t.leaveUnreached(a)
 	}
 	if a.State == Mismatched { // other money stands under its reference: nothing is sent for it
 		return t.inquireLater(a)
@@ -438,6 +441,9 @@ func (t verdict) recheckLater(a *Attempt) error {
 		return ErrNothing
 	}
 	wait, more := recheckAfter(t.Now.Sub(a.newsAt()))
+	if a.Withheld {
+		wait, more = t.leftAfter(a)
+	}
 	if !more {
 		return ErrNothing
 	}

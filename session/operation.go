@@ -273,6 +273,11 @@ func (t Operations) move(op *Operation, to OpState) error {
 			}
 		}
 		t.recordState(op)
+		if op.GiveBack && to == OpFailed {
+			if err := t.giveBack(a); err != nil {
+				return err
+			}
+		}
 	}
 	if !op.State.Open() || op.State == OpNew || op.State == OpCalling {
 		return nil

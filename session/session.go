@@ -57,7 +57,7 @@ type Session struct {
 
 // BodyVersion counts the versions of Tollgate that added members to the stored bodies of sessions and attempts. A version
 // that adds one counts it up; older machines then keep what they do not know in what they save.
-const BodyVersion = 1
+const BodyVersion = 2
 
 // NewerBodies are bodies as a newer version of Tollgate wrote them.
 type NewerBodies struct {
@@ -112,6 +112,7 @@ type Attempt struct {
 	Refunded          int64               `json:"refunded"`
 	Voided            bool                `json:"voided,omitempty"`
 	PaidLate          bool                `json:"paid_late,omitempty"` // approved after the session had ended otherwise
+	Withheld          bool                `json:"withheld,omitempty"`  // left while its order was open: nothing is sent for it any more
 	CreatedAt         time.Time           `json:"created_at"`
 	UpdatedAt         time.Time           `json:"updated_at"`
 	Trace             []TimelineEntry     `json:"trace,omitempty"` // what Timeline shows beside events and calls
@@ -208,7 +209,8 @@ type Operation struct {
 	Reference     string             `json:"reference"`
 	GatewayID     string             `json:"gateway_id,omitempty"`
 	Decline       *providers.Decline `json:"decline,omitempty"`
-	Release       bool               `json:"release,omitempty"` // Tollgate's own void of a hold whose debit was refused
+	Release       bool               `json:"release,omitempty"`   // Tollgate's own void of a hold whose debit was refused
+	GiveBack      bool               `json:"give_back,omitempty"` // Tollgate's own, of money that came for an attempt that was left
 	Baseline      Baseline           `json:"before"`
 	Deadline      time.Time          `json:"deadline"`
 	NotFoundSince time.Time          `json:"missing,omitzero"` // since when the gateway shows no sign of it
@@ -239,16 +241,6 @@ func (s *Session) FundedAttempt() *Attempt {
 		}
 	}
 	return late
-}
-
-// otherFunded is another attempt than this one by which money is held or taken for the session, or nil.
-func (s *Session) otherFunded(a *Attempt) *Attempt {
-	for _, o := range s.Attempts {
-		if o != a && o.State.Funded() {
-			return o
-		}
-	}
-	return nil
 }
 
 // Operation finds an operation by number, or nil.

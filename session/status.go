@@ -72,7 +72,7 @@ func (s *Session) OutcomeKnown() bool {
 // live, or has money, be it late.
 func (s *Session) ClaimsOrder() bool {
 	for _, a := range s.Attempts {
-		if a.State.Live() || a.State.Funded() {
+		if a.State.Live() || a.State.Funded() && !a.GivenBack() {
 			return true
 		}
 	}

@@ -29,6 +29,8 @@ type Turn struct {
 	// Open opens what was sealed under a name; an error says that it was not sealed by us for that use.
 	Open func(name, sealed string) ([]byte, error)
 
+	cancels bool // the attempt is left, and the session is to end with it
+
 	Change Change   // what is saved with the session
 	After  []Effect // what is done once the save has succeeded
 	Notes  []Note   // what is logged, saved or not
@@ -40,6 +42,7 @@ type Rules struct {
 	SettleAfter time.Duration        // so long after a call's deadline "not found" is proof
 	OrderLife   time.Duration        // how long an order that cannot be closed may still be paid
 	Operations  []providers.OpLimits // what the gateway can do to a payment
+	Closes      bool                 // the gateway can make an unpaid order unpayable
 	OwnURL      string               // the front's public address, without a slash at the end
 }
 
@@ -66,7 +69,8 @@ type Effect interface{ effect() }
 type (
 	// ForgetCard drops the card of an attempt from memory.
 	ForgetCard struct{ Attempt int }
-	// Release sends the void of a hold whose debit was refused. The operation is stored; the caller of the turn sends it.
+	// Release sends the void of a hold whose debit was refused, or what gives money of a left attempt back. The operation is
+	// stored; the caller of the turn sends it.
 	Release struct{ Operation int }
 )
 
@@ -155,6 +159,9 @@ func (t *Turn) afterEnd(a *Attempt) {
 	}
 	switch {
 	case s.ClosedReason != "":
+	case t.cancels:
+		s.ClosedReason = Cancelled
+		t.record(EventSessionCancelled, nil)
 	case len(s.Attempts) >= MaxAttempts, s.Kind == KindPayout: // a payout has no page to try again on
 		s.ClosedReason = UsedUp
 		t.record(EventSessionDeclined, nil)

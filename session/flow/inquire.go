@@ -41,13 +41,13 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 	}
 	in, credential := session.InquiryAnswer{Seen: a.Seen()}, f.credential(ctx, s)
 	in.Standing, in.Wire, in.Err = f.status(ctx, acc, s, a)
-	if in.Err == nil && in.Standing.Outcome == providers.Waiting && f.newTurn(s).LostStep(a) {
+	if in.Err == nil && in.Standing.Outcome == providers.Waiting && (a.Withheld || f.newTurn(s).LostStep(a)) {
 		var more []session.TimelineEntry
 		in.Standing, more, in.Err = f.closeOrder(ctx, acc, s, a, in.Standing)
 		in.Wire = append(in.Wire, more...)
 	}
 	in.LoginRefused, in.LoginLost = f.loginRefused(ctx, s, credential, in.Err)
-	if in.Standing.Outcome == providers.HoldLeft {
+	if in.Standing.Outcome == providers.HoldLeft || a.Withheld {
 		defer f.inFlight.begin(id)()
 	}
 	_, effects, err := f.turn(ctx, id, func(t *session.Turn) error { return t.Inquired(n, in) })
@@ -55,12 +55,17 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 	if err != nil {
 		return err
 	}
+	f.release(ctx, id, effects)
+	return nil
+}
+
+// release sends the operations of Tollgate's own that a turn has written down.
+func (f *Flow) release(ctx context.Context, id string, effects []session.Effect) {
 	for _, e := range effects {
 		if release, ok := e.(session.Release); ok {
 			f.operate(ctx, id, release.Operation)
 		}
 	}
-	return nil
 }
 
 // status asks how an attempt stands, by the call that fits its session's kind.

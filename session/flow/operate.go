@@ -57,7 +57,7 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 	standing, wire, askErr := f.status(ctx, acc, s, s.Attempt(s.Operation(n).Attempt))
 	var row session.Call
 	permitted := false
-	s, err = f.update(ctx, id, func(t *session.Turn) (err error) {
+	s, effects, err := f.turn(ctx, id, func(t *session.Turn) (err error) {
 		row, permitted, err = t.Operations().Permit(n, standing, askErr, wire)
 		return err
 	})
@@ -66,6 +66,9 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 			f.Log.Error("cannot write down an operation", "session", id, "operation", n, "error", err)
 		}
 		f.At("operation.stored")
+		if err == nil {
+			f.release(ctx, id, effects)
+		}
 		return
 	}
 	f.At("operation.permitted")
@@ -85,10 +88,11 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 
 // operationAnswered stores what a call or an inquiry said of an operation. row is set for the call itself.
 func (f *Flow) operationAnswered(ctx context.Context, id string, n int, in session.OperationAnswer, row *session.Call) {
-	_, err := f.update(ctx, id, func(t *session.Turn) error { return t.Operations().Answered(n, in, row) })
+	_, effects, err := f.turn(ctx, id, func(t *session.Turn) error { return t.Operations().Answered(n, in, row) })
 	if err != nil {
 		f.Log.Error("cannot store an operation's result; the inquiry will ask again", "session", id, "operation", n, "error", err)
 	}
+	f.release(ctx, id, effects)
 }
 
 // operateDue is the job that asks what became of an operation.
