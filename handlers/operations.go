@@ -17,7 +17,7 @@ const operationWait = 8 * time.Second
 func operationOf(s *session.Session, op *session.Operation) Operation {
 	return Operation{
 		N: op.N, Kind: OperationKind(op.Kind), State: stateOf(op.State), Attempt: op.Attempt, Amount: op.Amount,
-		Currency: s.Amount.Currency.Code, Reference: op.Reference, Decline: declineOf(op.Decline),
+		Currency: s.Amount.Currency.Code, Reference: op.Reference, Decline: declineOfOperation(op),
 		CreatedAt: op.CreatedAt.UTC(), UpdatedAt: op.UpdatedAt.UTC(),
 	}
 }

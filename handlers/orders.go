@@ -245,7 +245,7 @@ func (a orders) object(s *session.Session) Session {
 		view := Attempt{
 			N: at.N, State: AttemptState(at.State), Reference: at.Ref.Reference, Instrument: Instrument(at.Instrument),
 			Card: masked(at.Card), To: targetOf(at),
-			Decline: declineOf(at.Decline), PaidLate: at.PaidLate, CreatedAt: at.CreatedAt.UTC(), Runs: []Run{},
+			Decline: declineOfAttempt(at), PaidLate: at.PaidLate, CreatedAt: at.CreatedAt.UTC(), Runs: []Run{},
 			HeldFor: at.Mismatch, NeedsReview: at.NeedsReview,
 		}
 		for _, r := range at.Runs {
@@ -263,6 +263,7 @@ func (a orders) object(s *session.Session) Session {
 			if t := at.ThreeDS; t != (providers.ThreeDS{}) {
 				o.Payment.ThreeDs = &ThreeDS{Version: t.Version, TransStatus: t.TransStatus, Eci: t.ECI}
 			}
+			o.Payment.Authorization = authorizationOf(at.Authorization)
 		}
 	}
 	return o

@@ -296,7 +296,9 @@ type Standing struct {
 	LastTry *Decline
 	Card    card.Masked
 	ThreeDS ThreeDS
-	Next    *Step // what the gateway still waits for, where it can repeat it
+	// Authorization is told as far as the gateway does; where nothing was authorized it may still name the card's bank.
+	Authorization Authorization
+	Next          *Step // what the gateway still waits for, where it can repeat it
 	// AwaitsPage: the order is unpaid and waits for a shopper at a page of the bank's or the gateway's to which only we send
 	// browsers, after a call of ours. Where no browser was sent, no money can move.
 	AwaitsPage bool
@@ -357,6 +359,7 @@ const (
 	Fraud                Reason = "fraud"
 	CardNotSupported     Reason = "card_not_supported"
 	TryAgainLater        Reason = "try_again_later"
+	Misconfigured        Reason = "misconfigured" // the gateway refused our account; the shopper can do nothing
 	OtherReason          Reason = "other"
 )
 

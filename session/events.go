@@ -29,6 +29,7 @@ const (
 	EventPaymentNeedsReview    EventType = "payment.needs_review"
 
 	EventCardSaved            EventType = "card.saved"
+	EventAccountMisconfigured EventType = "account.misconfigured" // of an account, not of a session: see Notice
 	EventOperationNeedsReview EventType = "operation.needs_review"
 )
 
@@ -90,6 +91,10 @@ func Events() []EventDoc {
 			"The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not " +
 				"known: a person has to look."},
 		{EventCardSaved, "The gateway saved the card of a payment; `last4` says which."},
+		{EventAccountMisconfigured,
+			"The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. " +
+				"`gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay " +
+				"by this account. Belongs to no session; `session` names the one that met it."},
 	}
 }
 

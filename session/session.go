@@ -75,48 +75,70 @@ const (
 	UsedUp    ClosedReason = "declined"
 )
 
-// MaxAttempts is how many tries a shopper has at one session.
-const MaxAttempts = 5
+// Bounds of a session.
+const (
+	// MaxAttempts is how many tries a shopper has at one session.
+	MaxAttempts = 5
+	// MostAttempts bounds the attempts of a session, with those that were no try of the shopper's (Attempt.BurnsNoTry).
+	MostAttempts = 20
+)
+
+// BurnsNoTry tells that an attempt ended by what is not the shopper's to mend: the gateway refused the account.
+func (a *Attempt) BurnsNoTry() bool {
+	return !a.State.Live() && !a.State.Funded() && a.Decline != nil && a.Decline.Reason == providers.Misconfigured
+}
+
+// TriesLeft is how many attempts may yet begin, money and expiry aside.
+func (s *Session) TriesLeft() int {
+	used := 0
+	for _, a := range s.Attempts {
+		if !a.BurnsNoTry() {
+			used++
+		}
+	}
+	return max(0, min(MaxAttempts-used, MostAttempts-len(s.Attempts)))
+}
 
 // Attempt is one try to pay a session with one instrument; at most one of a session's attempts is live.
 type Attempt struct {
-	N                 int                 `json:"n"`
-	State             State               `json:"state"`
-	Ref               providers.Ref       `json:"ref"`
-	Instrument        string              `json:"instrument"`
-	MerchantInitiated bool                `json:"by_merchant,omitempty"` // the customer is away
-	Saved             string              `json:"saved,omitempty"`       // the saved card it is paid with: ours
-	Card              card.Masked         `json:"card,omitzero"`
-	To                card.Masked         `json:"to,omitzero"`        // the card that a transfer or payout goes to
-	ToFingerprint     string              `json:"to_print,omitempty"` // keyed fingerprint of its number, where that was typed
-	Browser           threeds.BrowserData `json:"browser,omitzero"`
-	IP                string              `json:"ip,omitempty"`         // the shopper's
-	BrowserID         string              `json:"by_browser,omitempty"` // the browser that began it, where it has an ID
-	Step              *providers.Step     `json:"step,omitempty"`
-	StepN             int                 `json:"step_n"` // counts the steps stored; a resume belongs to one of them
-	StepAt            time.Time           `json:"step_at,omitzero"`
-	Runs              []*Run              `json:"runs,omitempty"`
-	Deadline          time.Time           `json:"deadline,omitzero"` // of the call that is out
-	NewsAt            time.Time           `json:"news_at,omitzero"`  // of the last news; inquiries are scheduled from then
-	InquiredAt        time.Time           `json:"asked_at,omitzero"` // the newest inquiry's answer
-	NextInquiry       time.Time           `json:"next_ask,omitzero"` // an inquiry was moved forward to this time
-	Unclear           bool                `json:"unclear,omitempty"` // the gateway itself does not know: slow schedule
-	NotFoundSince     time.Time           `json:"missing,omitzero"`  // when an inquiry first said "not found" after the deadline
-	NeedsReview       bool                `json:"needs_review,omitempty"`
-	Mismatch          string              `json:"held_for,omitempty"` // in what the gateway's payment is not ours
-	Unproven          bool                `json:"unproven,omitempty"` // money under its reference lacks our mark: not believed
-	Decline           *providers.Decline  `json:"decline,omitempty"`
-	ThreeDS           providers.ThreeDS   `json:"three_ds,omitzero"`
-	AmountAuthorized  int64               `json:"held"` // minor units, as the gateway said
-	Captured          int64               `json:"captured"`
-	Refunded          int64               `json:"refunded"`
-	Voided            bool                `json:"voided,omitempty"`
-	PaidLate          bool                `json:"paid_late,omitempty"` // approved after the session had ended otherwise
-	Withheld          bool                `json:"withheld,omitempty"`  // left while its order was open: nothing is sent for it any more
-	CreatedAt         time.Time           `json:"created_at"`
-	UpdatedAt         time.Time           `json:"updated_at"`
-	Trace             []TimelineEntry     `json:"trace,omitempty"` // what Timeline shows beside events and calls
-	Calls             []Call              `json:"-"`               // the call book; rows of their own
+	N                 int                     `json:"n"`
+	State             State                   `json:"state"`
+	Ref               providers.Ref           `json:"ref"`
+	Instrument        string                  `json:"instrument"`
+	MerchantInitiated bool                    `json:"by_merchant,omitempty"` // the customer is away
+	Saved             string                  `json:"saved,omitempty"`       // the saved card it is paid with: ours
+	Card              card.Masked             `json:"card,omitzero"`
+	To                card.Masked             `json:"to,omitzero"`        // the card that a transfer or payout goes to
+	ToFingerprint     string                  `json:"to_print,omitempty"` // keyed fingerprint of its number, where that was typed
+	Browser           threeds.BrowserData     `json:"browser,omitzero"`
+	IP                string                  `json:"ip,omitempty"`         // the shopper's
+	BrowserID         string                  `json:"by_browser,omitempty"` // the browser that began it, where it has an ID
+	Step              *providers.Step         `json:"step,omitempty"`
+	StepN             int                     `json:"step_n"` // counts the steps stored; a resume belongs to one of them
+	StepAt            time.Time               `json:"step_at,omitzero"`
+	Runs              []*Run                  `json:"runs,omitempty"`
+	Deadline          time.Time               `json:"deadline,omitzero"` // of the call that is out
+	NewsAt            time.Time               `json:"news_at,omitzero"`  // of the last news; inquiries are scheduled from then
+	InquiredAt        time.Time               `json:"asked_at,omitzero"` // the newest inquiry's answer
+	NextInquiry       time.Time               `json:"next_ask,omitzero"` // an inquiry was moved forward to this time
+	Unclear           bool                    `json:"unclear,omitempty"` // the gateway itself does not know: slow schedule
+	NotFoundSince     time.Time               `json:"missing,omitzero"`  // when an inquiry first said "not found" after the deadline
+	NeedsReview       bool                    `json:"needs_review,omitempty"`
+	Mismatch          string                  `json:"held_for,omitempty"` // in what the gateway's payment is not ours
+	Unproven          bool                    `json:"unproven,omitempty"` // money under its reference lacks our mark: not believed
+	Decline           *providers.Decline      `json:"decline,omitempty"`
+	ThreeDS           providers.ThreeDS       `json:"three_ds,omitzero"`
+	Authorization     providers.Authorization `json:"authorization,omitzero"`
+	AmountAuthorized  int64                   `json:"held"` // minor units, as the gateway said
+	Captured          int64                   `json:"captured"`
+	Refunded          int64                   `json:"refunded"`
+	Voided            bool                    `json:"voided,omitempty"`
+	PaidLate          bool                    `json:"paid_late,omitempty"` // approved after the session had ended otherwise
+	Withheld          bool                    `json:"withheld,omitempty"`  // left while its order was open: nothing is sent for it any more
+	CreatedAt         time.Time               `json:"created_at"`
+	UpdatedAt         time.Time               `json:"updated_at"`
+	Trace             []TimelineEntry         `json:"trace,omitempty"` // what Timeline shows beside events and calls
+	Calls             []Call                  `json:"-"`               // the call book; rows of their own
 }
 
 // Run is one 3-D Secure authentication of an attempt. Its token is the only thing that a post from the bank needs.

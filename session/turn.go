@@ -53,6 +53,13 @@ type Change struct {
 	Answered []Call  // calls that got their answer (by Attempt, Kind, Round)
 	Jobs     []Job   // to be enqueued; one waiting job for each kind and key, the newer replaces the older
 	Claim    *Claim  // of the request that asks for it; nil: of none
+	Notice   *Notice // to the merchant, about the account; nil: none
+}
+
+// Notice is an event that is of no session, saved with the change that met its reason.
+type Notice struct {
+	AccountEvent
+	Quiet time.Duration // dropped where one of its subject and type was told within it
 }
 
 // Job is work that must survive a crash.
@@ -127,6 +134,9 @@ func (t *Turn) recordAttempt(a *Attempt, kind EventType) {
 	}
 	if a.State.Funded() {
 		data["amount_authorized"], data["amount_captured"], data["amount_refunded"] = a.AmountAuthorized, a.Captured, a.Refunded
+		if a.Authorization != (providers.Authorization{}) {
+			data["authorization"] = a.Authorization
+		}
 	}
 	t.record(kind, data)
 }
@@ -162,7 +172,7 @@ func (t *Turn) afterEnd(a *Attempt) {
 	case t.cancels:
 		s.ClosedReason = Cancelled
 		t.record(EventSessionCancelled, nil)
-	case len(s.Attempts) >= MaxAttempts, s.Kind == KindPayout: // a payout has no page to try again on
+	case s.TriesLeft() == 0, s.Kind == KindPayout: // a payout has no page to try again on
 		s.ClosedReason = UsedUp
 		t.record(EventSessionDeclined, nil)
 	case !t.Now.Before(s.ExpiresAt):

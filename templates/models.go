@@ -206,6 +206,8 @@ const (
 	OutcomeExpired    Outcome = "expired"
 	OutcomeRefunded   Outcome = "refunded"
 	OutcomeVoided     Outcome = "voided"
+
+	OutcomeUnavailable Outcome = "unavailable" // not yet: the gateway refuses the shop's account, and nothing was charged
 )
 
 // ResultPage is the end of a payment: how it ended, and <a id="continue"> to the shop.
@@ -217,6 +219,7 @@ type ResultPage struct {
 	Decline     string // with OutcomeDeclined: the reason, see DeclineReasons; may be empty
 	ContinueURL string // http or https; no link when empty
 	Delay       int    // seconds after which the page goes on by itself, by script or refresh; 0 means never
+	AgainURL    string // with OutcomeUnavailable: where the shopper may try again; may be empty
 }
 
 // HomePage is shown at the root address, which belongs to no payment.

@@ -74,6 +74,7 @@ func (a *App) accounts(c config.Config) (account.Accounts, error) {
 		opened[name] = account.Open(account.Settings{
 			Name: name, Gateway: acc.Gateway, Provider: provider, SettleAfter: time.Duration(acc.SettleAfter),
 			CallTimeout: time.Duration(acc.CallTimeout), OrderLife: time.Duration(acc.OrderLife), Now: a.o.Clock.Now, Watcher: watcher,
+			Log: a.log,
 		})
 	}
 	if len(faults) > 0 {

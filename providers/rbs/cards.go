@@ -53,7 +53,7 @@ func (g *provider) payBinding(ctx context.Context, p providers.Payment, binding 
 	set(form, "threeDSServerTransId", transID)
 	o, err := g.call(ctx, opPayBinding, form, hide...)
 	if err != nil {
-		return providers.Step{}, err
+		return g.refusedPay(ctx, p, err)
 	}
 	p.Ref = p.Ref.With(moreBinding, binding)
 	return g.step(ctx, p, opPay, o)

@@ -102,7 +102,8 @@ func TestAMerchantsChargeNamesTheCustomerAndTheFeature(t *testing.T) {
 }
 
 func TestASavedCardThatTheGatewayRefusesIsUnknown(t *testing.T) {
-	f := newFake(t).on("paymentOrderBinding.do", answer(t, "bpc_paymentOrderBinding_err.json"))
+	f := newFake(t).on("paymentOrderBinding.do", answer(t, "bpc_paymentOrderBinding_err.json")).
+		on("getOrderStatusExtended.do", `{"errorCode":"7","errorMessage":"System error"}`)
 	if _, err := f.open().Pay(t.Context(), registered(t), providers.Instrument{Kind: "saved_card", Saved: "b-1"}, browser); err == nil {
 		t.Error("an API error passes for an answer")
 	}

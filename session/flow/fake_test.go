@@ -379,7 +379,7 @@ func (h *house) start() {
 	h.died, h.dieAt = false, ""
 	dead := new(bool)
 	log := slog.New(slog.NewTextHandler(lockedWriter{&h.mu, &h.log}, nil))
-	h.acc.Now = h.now
+	h.acc.Now, h.acc.Log = h.now, log
 	accounts := account.Accounts{shop: account.Open(h.acc)}
 	h.flow = flow.New(flow.Options{
 		Store: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, BaseURL: "https://pay.example", Alone: h.alone, Log: log,

@@ -81,7 +81,7 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 	in.Wire, in.Err = entries(made), err
 	f.At("operation.answered")
 	var refusal *providers.Refusal
-	in.Untaken = len(in.Wire) == 0 && (errors.As(in.Err, &refusal) || errors.Is(in.Err, providers.ErrUnsent))
+	in.Untaken = len(in.Wire) == 0 && (errors.As(in.Err, &refusal) || errors.Is(in.Err, providers.ErrUnsent)) || untaken(in.Err)
 	f.operationAnswered(context.WithoutCancel(ctx), id, n, in, &row)
 	f.At("operation.stored")
 }

@@ -122,10 +122,10 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 		}
 		log.Warn("order was not registered", "error", err)
 		_, loginLost := f.loginRefused(ctx, s, credential, err)
-		if _, err = f.update(ctx, s.ID, func(t *session.Turn) error {
-			return t.Attempts().NotRegistered(a.N, failureCode(err), loginLost, wire)
-		}); err != nil {
-			log.Error("cannot write that the order was not registered", "error", err)
+		if _, saveErr := f.update(ctx, s.ID, func(t *session.Turn) error {
+			return t.Attempts().NotRegistered(a.N, err, loginLost, wire)
+		}); saveErr != nil {
+			log.Error("cannot write that the order was not registered", "error", saveErr)
 		}
 		return
 	}
@@ -162,14 +162,6 @@ func (f *Flow) alreadyPaid(ctx context.Context, id string, n int, taken *provide
 	if err := f.inquire(ctx, id, n); err != nil {
 		f.Log.Warn("the first inquiry failed", "session", id, "attempt", n, "error", err)
 	}
-}
-
-func failureCode(err error) string {
-	var failure *providers.Failure
-	if errors.As(err, &failure) {
-		return failure.Code
-	}
-	return ""
 }
 
 // sender makes a call that can move money: one, under the name of its line in the call book.
@@ -213,11 +205,18 @@ func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing,
 		f.Log.Warn("a gateway call has no clear answer", "session", id, "attempt", n, "call", out.Kind, "error", in.Err)
 		var refusal *providers.Refusal
 		in.Untaken = errors.As(in.Err, &refusal) ||
-			out.Kind == session.CallPay && errors.Is(in.Err, providers.ErrUnsent) && len(in.Wire) == 0
+			out.Kind == session.CallPay && errors.Is(in.Err, providers.ErrUnsent) && len(in.Wire) == 0 ||
+			out.Kind == session.CallPay && untaken(in.Err)
 		in.LoginRefused, in.LoginLost = f.loginRefused(ctx, s, p.Credential, in.Err)
 	}
 	f.answered(ctx, id, row, in)
 	f.At(out.Kind + ".stored")
+}
+
+// untaken tells that the gateway refused the account itself, and that this proves that the call did nothing.
+func untaken(err error) bool {
+	refusal := providers.RefusalOfUs(err)
+	return refusal != nil && refusal.Untaken
 }
 
 // answered stores what a call brought.
