@@ -126,6 +126,7 @@ func (t Attempts) AlreadyPaid(n int, taken *providers.AlreadyPaid, wire []Timeli
 	a.NewsAt = t.Now
 	if !taken.Ours {
 		a.Unproven = true
+		t.heard = &taken.Standing
 		return verdict(t).onMismatch(a, notOurs)
 	}
 	a.rememberRef(taken.Ref)

@@ -62,9 +62,15 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 	if st.ThreeDS != (providers.ThreeDS{}) {
 		a.ThreeDS = st.ThreeDS
 	}
+	t.heard = &st
 	if op := t.S.openOn(a); op != nil { // the operation's own inquiry tells what it has moved
 		t.queueOperationInquiry(op, t.Now)
 		return nil
+	}
+	if t.S.Unconfirmed(a) {
+		if done, err := t.onSettled(a, t.S.settlementOf(a.N, 0), st); done {
+			return err
+		}
 	}
 	other := mismatch(t.S, a, st)
 	switch st.Outcome {
@@ -195,14 +201,19 @@ func (t *Turn) Outlived(a *Attempt, st providers.Standing) bool {
 func (t *Turn) needsReview(a *Attempt) {
 	if !a.NeedsReview {
 		a.NeedsReview = true
+		a.remember(t.heard, t.Now)
 		t.recordAttempt(a, EventPaymentNeedsReview)
 	}
 }
 
 // onMismatch: the gateway approved another amount, currency or order than ours; it needs review.
 func (t verdict) onMismatch(a *Attempt, what string) error {
+	if r := t.S.settlementOf(a.N, 0); r != nil && r.HeldFor == what && !a.State.Live() { // what a person has seen and ruled on
+		return t.recheckLater(a)
+	}
 	a.Mismatch = what
-	t.alarm("the gateway approved something else than we asked", "attempt", a.N, "what", what)
+	a.remember(t.heard, t.Now)
+	t.alarm("the gateway approved something else than we asked", "attempt", a.N, "what", what, "gateway", a.Said)
 	if err := t.markOverdue(a); err != nil {
 		return err
 	}
@@ -246,6 +257,9 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	}
 	if _, err := next(a.State, trigger); err != nil {
 		return t.inquireLater(a) // authorized already: nothing changes
+	}
+	if r := s.settlementOf(a.N, 0); r != nil && r.Outcome == RuledNotPaid && r.open() {
+		t.Settlements().refute(a, r)
 	}
 	a.AmountAuthorized, a.Captured, a.Refunded = held, captured, st.Refunded
 	a.Decline, a.Mismatch = nil, ""

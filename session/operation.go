@@ -149,6 +149,10 @@ func (t Operations) Permit(n int, st providers.Standing, err error, wire []Timel
 		return row, false, t.move(op, OpFailed)
 	}
 	a.Note(wire...)
+	if !op.Release && !t.settledSums(a, op.Kind, st) {
+		op.Decline = &providers.Decline{Reason: providers.TryAgainLater, Code: declineSums}
+		return row, false, t.move(op, OpFailed)
+	}
 	op.Baseline = baselineOf(st)
 	op.Deadline = t.Now.Add(t.Rules.CallTimeout)
 	row = Call{Attempt: a.N, Kind: string(op.Kind), Round: n, SentAt: t.Now}

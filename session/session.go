@@ -47,7 +47,9 @@ type Session struct {
 	EarlierAttempts int                `json:"ref_base"`          // at least those of earlier sessions for the order; see Reference
 	RefTag          string             `json:"ref_tag,omitempty"` // before references, where merchants share the account
 	LastEvent       int                `json:"last_event"`        // number of the newest event
+	LastEventAt     time.Time          `json:"last_event_at,omitzero"`
 	Operations      []*Operation       `json:"operations,omitempty"`
+	Settlements     []*Settlement      `json:"settlements,omitempty"`
 	FirstBrowser    string             `json:"opener,omitempty"` // the only one that may see the customer's cards
 	Login           *Login             `json:"login,omitempty"`  // where the account wants the customer before the card
 	Attempts        []*Attempt         `json:"-"`                // in order of N; stored in rows of their own
@@ -57,7 +59,7 @@ type Session struct {
 
 // BodyVersion counts the versions of Tollgate that added members to the stored bodies of sessions and attempts. A version
 // that adds one counts it up; older machines then keep what they do not know in what they save.
-const BodyVersion = 1
+const BodyVersion = 2
 
 // NewerBodies are bodies as a newer version of Tollgate wrote them.
 type NewerBodies struct {
@@ -103,6 +105,7 @@ type Attempt struct {
 	Unclear           bool                `json:"unclear,omitempty"` // the gateway itself does not know: slow schedule
 	NotFoundSince     time.Time           `json:"missing,omitzero"`  // when an inquiry first said "not found" after the deadline
 	NeedsReview       bool                `json:"needs_review,omitempty"`
+	Said              *Figures            `json:"said,omitempty"`     // the gateway's figures, where a person has to look
 	Mismatch          string              `json:"held_for,omitempty"` // in what the gateway's payment is not ours
 	Unproven          bool                `json:"unproven,omitempty"` // money under its reference lacks our mark: not believed
 	Decline           *providers.Decline  `json:"decline,omitempty"`

@@ -58,6 +58,19 @@ func (m *metrics) watch(store *sqlstore.Store, flow *flow.Flow, runner *jobs.Run
 	}
 	gauge("tollgate_cards_in_memory", "Cards held in memory now.", func() float64 { return float64(flow.CardsHeld()) })
 	gauge("tollgate_jobs_running", "Jobs being done by this process.", func() float64 { return float64(runner.Stats().Running) })
+	reviews := func() (needsReview, held int) {
+		ctx, done := context.WithTimeout(context.Background(), 2*time.Second)
+		defer done()
+		needsReview, held, err := store.Reviews(ctx)
+		if err != nil {
+			return -1, -1
+		}
+		return needsReview, held
+	}
+	gauge("tollgate_sessions_needing_review", "Sessions that a person has to look at; -1 when the store does not answer.",
+		func() float64 { n, _ := reviews(); return float64(n) })
+	gauge("tollgate_sessions_held", "Sessions of which the gateway tells another amount, currency or order; -1 likewise.",
+		func() float64 { _, n := reviews(); return float64(n) })
 	backlog := func() jobs.Backlog {
 		ctx, done := context.WithTimeout(context.Background(), 2*time.Second)
 		defer done()

@@ -37,7 +37,7 @@ func TestMembersOfANewerVersionSurviveASave(t *testing.T) {
 			t.Fatalf("%d rows of %s", n, table)
 		}
 	}
-	newer("session", "id = 'cs_1'", `"v":1`, `"v":9,"new_session":{"deep":[1]}`)
+	newer("session", "id = 'cs_1'", `"v":2`, `"v":9,"new_session":{"deep":[1]}`)
 	newer("session", "id = 'cs_1'", `"phone":`, `"new_login":true,"phone":`)
 	newer("session", "id = 'cs_1'", `"kind":"refund"`, `"new_op":7,"kind":"refund"`)
 	newer("attempt", "session = 'cs_1'", `"token":`, `"new_run":"r","token":`)

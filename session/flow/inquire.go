@@ -32,7 +32,7 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 		return err
 	}
 	a := s.Attempt(n)
-	if a == nil || a.State == session.Paid {
+	if a == nil || a.State == session.Paid && !s.Unconfirmed(a) {
 		return nil
 	}
 	acc, err := f.account(s)
