@@ -48,6 +48,8 @@ var kinds = []struct {
 	{session.ErrOpenOp, kind{http.StatusConflict, "operation-under-way", "Another operation on this payment is under way."}},
 	{session.ErrDone, kind{http.StatusConflict, "already-done", "The payment was captured, voided or refunded already."}},
 	{invoice.ErrPaid, kind{http.StatusConflict, "already-done", "The payment was captured, voided or refunded already."}},
+	{session.ErrNoReview, kind{http.StatusConflict, "nothing-to-settle", "Nothing of this session waits for a person."}},
+	{session.ErrRuling, kind{http.StatusUnprocessableEntity, "unfit-settlement", "That outcome does not fit what is to be settled."}},
 	{session.ErrUnsettled, kind{http.StatusConflict, "outcome-unknown", "The outcome is not known yet."}},
 	{wallet.ErrUnsettled, kind{http.StatusConflict, "outcome-unknown", "The outcome is not known yet."}},
 	{wallet.ErrReference, kind{http.StatusConflict, "reference-in-use", "The reference was used for something else."}},

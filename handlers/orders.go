@@ -230,7 +230,7 @@ func (a orders) object(s *session.Session) Session {
 		CancelURL: s.CancelURL, Locale: Locale(s.Locale), Customer: customerOf(s.Customer), SaveCard: s.SaveCard,
 		SavedCard:  s.SavedCard,
 		WebhookURL: s.WebhookURL, Metadata: s.Metadata, CreatedAt: s.CreatedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(),
-		Attempts: []Attempt{},
+		Attempts: []Attempt{}, NeedsReview: s.NeedsReview(), Held: s.Held(), Reviews: reviewsOf(s), Settlements: settlementsOf(s),
 	}
 	if s.Target != nil && s.Target.Saved != "" {
 		o.Transfer = &NewTransfer{SavedCard: s.Target.Saved}

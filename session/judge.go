@@ -55,8 +55,8 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 // verdict applies what the gateway says of an attempt.
 type verdict struct{ *Turn }
 
-// applyStanding applies a gateway's standing to an attempt. Only here do attempts become authorized or paid.
-func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) error {
+// remember keeps what a standing tells beside the outcome.
+func (t verdict) remember(a *Attempt, st providers.Standing) {
 	if st.Ref.OrderID != "" && a.Ref.OrderID == "" {
 		a.Ref.OrderID = st.Ref.OrderID
 	}
@@ -69,9 +69,20 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 	if mismatch(t.S, a, st) == "" {
 		a.rememberAuthorization(t.Now, st.Authorization)
 	}
+}
+
+// applyStanding applies a gateway's standing to an attempt. Only here do attempts become authorized or paid.
+func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) error {
+	t.remember(a, st)
+	t.heard = &st
 	if op := t.S.openOn(a); op != nil { // the operation's own inquiry tells what it has moved
 		t.queueOperationInquiry(op, t.Now)
 		return nil
+	}
+	if t.S.Unconfirmed(a) {
+		if done, err := t.onSettled(a, t.S.settlementOf(a.N, 0), st); done {
+			return err
+		}
 	}
 	other := mismatch(t.S, a, st)
 	switch st.Outcome {
@@ -135,7 +146,7 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 }
 
 // underWay tells that the process that makes the attempt's call, or is about to, may be alive: its deadline is waited for.
-func (t *Turn) underWay(a *Attempt) bool {
+func (t verdict) underWay(a *Attempt) bool {
 	return (a.State == New || a.State == Calling) && t.Now.Before(a.Deadline) && !t.CallerDied
 }
 
@@ -202,14 +213,19 @@ func (t *Turn) Outlived(a *Attempt, st providers.Standing) bool {
 func (t *Turn) needsReview(a *Attempt) {
 	if !a.NeedsReview {
 		a.NeedsReview = true
+		a.remember(t.heard, t.Now)
 		t.recordAttempt(a, EventPaymentNeedsReview)
 	}
 }
 
 // onMismatch: the gateway approved another amount, currency or order than ours; it needs review.
 func (t verdict) onMismatch(a *Attempt, what string) error {
+	if r := t.S.settlementOf(a.N, 0); r != nil && r.HeldFor == what && !a.State.Live() { // what a person has seen and ruled on
+		return t.recheckLater(a)
+	}
 	a.Mismatch = what
-	t.alarm("the gateway approved something else than we asked", "attempt", a.N, "what", what)
+	a.remember(t.heard, t.Now)
+	t.alarm("the gateway approved something else than we asked", "attempt", a.N, "what", what, "gateway", a.Said)
 	if err := t.markOverdue(a); err != nil {
 		return err
 	}
@@ -254,6 +270,9 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	if _, err := next(a.State, trigger); err != nil {
 		return t.inquireLater(a) // authorized already: nothing changes
 	}
+	if r := s.settlementOf(a.N, 0); r != nil && r.Outcome == RuledNotPaid && r.open() {
+		t.Settlements().refute(a, r)
+	}
 	a.AmountAuthorized, a.Captured, a.Refunded = held, captured, st.Refunded
 	a.Decline, a.Mismatch = nil, ""
 	if err := t.move(a, trigger); err != nil {
@@ -268,7 +287,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	if s.SaveCard && a.Saved == "" && !a.Withheld {
 		t.queueRemember(a, t.Now)
 	}
-	return t.giveBack(a)
+	return t.Leaving().giveBack(a)
 }
 
 // notSeen applies "not found". It proves a failure only when it is repeated after the call's deadline and settle_after.
@@ -303,7 +322,7 @@ func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 		return t.endCalling(a, Decline)
 	}
 	if a.unreached(st) {
-		return t.leaveUnreached(a)
+		return t.Leaving().leaveUnreached(a)
 	}
 	if a.State == Mismatched { // other money stands under its reference: nothing is sent for it
 		return t.inquireLater(a)
@@ -451,7 +470,7 @@ func (t verdict) recheckLater(a *Attempt) error {
 	}
 	wait, more := recheckAfter(t.Now.Sub(a.newsAt()))
 	if a.Withheld {
-		wait, more = t.leftAfter(a)
+		wait, more = t.Leaving().leftAfter(a)
 	}
 	if !more {
 		return ErrNothing
@@ -470,7 +489,7 @@ func (a *Attempt) newsAt() time.Time {
 
 // CalledBack takes a proved callback about attempt n: it queues an inquiry and may supply the gateway's id. What it says
 // is a hint only.
-func (t *Turn) CalledBack(n int, gatewayOrder string) error {
+func (t Arrivals) CalledBack(n int, gatewayOrder string) error {
 	a := t.S.Attempt(n)
 	if a.Ref.OrderID == "" && gatewayOrder != "" && a.State != New {
 		a.Ref.OrderID = gatewayOrder

@@ -150,6 +150,10 @@ func (t Operations) Permit(n int, st providers.Standing, err error, wire []Timel
 		return row, false, t.move(op, OpFailed)
 	}
 	a.Note(wire...)
+	if !op.Release && !t.settledSums(a, op.Kind, st) {
+		op.Decline = &providers.Decline{Reason: providers.TryAgainLater, Code: declineSums}
+		return row, false, t.move(op, OpFailed)
+	}
 	op.Baseline = baselineOf(st)
 	op.Deadline = t.Now.Add(t.Rules.CallTimeout)
 	row = Call{Attempt: a.N, Kind: string(op.Kind), Round: n, SentAt: t.Now}
@@ -281,7 +285,7 @@ func (t Operations) move(op *Operation, to OpState) error {
 		}
 		t.recordState(op)
 		if op.GiveBack && to == OpFailed {
-			if err := t.giveBack(a); err != nil {
+			if err := t.Leaving().giveBack(a); err != nil {
 				return err
 			}
 		}

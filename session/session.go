@@ -47,7 +47,9 @@ type Session struct {
 	EarlierAttempts int                `json:"ref_base"`          // at least those of earlier sessions for the order; see Reference
 	RefTag          string             `json:"ref_tag,omitempty"` // before references, where merchants share the account
 	LastEvent       int                `json:"last_event"`        // number of the newest event
+	LastEventAt     time.Time          `json:"last_event_at,omitzero"`
 	Operations      []*Operation       `json:"operations,omitempty"`
+	Settlements     []*Settlement      `json:"settlements,omitempty"`
 	FirstBrowser    string             `json:"opener,omitempty"` // the only one that may see the customer's cards
 	Login           *Login             `json:"login,omitempty"`  // where the account wants the customer before the card
 	Attempts        []*Attempt         `json:"-"`                // in order of N; stored in rows of their own
@@ -124,6 +126,7 @@ type Attempt struct {
 	Unclear           bool                    `json:"unclear,omitempty"` // the gateway itself does not know: slow schedule
 	NotFoundSince     time.Time               `json:"missing,omitzero"`  // when an inquiry first said "not found" after the deadline
 	NeedsReview       bool                    `json:"needs_review,omitempty"`
+	Said              *Figures                `json:"said,omitempty"`     // the gateway's figures, where a person has to look
 	Mismatch          string                  `json:"held_for,omitempty"` // in what the gateway's payment is not ours
 	Unproven          bool                    `json:"unproven,omitempty"` // money under its reference lacks our mark: not believed
 	Decline           *providers.Decline      `json:"decline,omitempty"`

@@ -36,6 +36,8 @@ type world struct {
 	tokens int
 
 	crashes, forgets, failures, submits int // what may still happen
+
+	heard order // of the first attempt, by the newest inquiry; the walk of rulings only
 }
 
 // order is what the gateway has of a reference.
@@ -94,6 +96,11 @@ func cloneSession(s *Session) *Session {
 	for i, op := range s.Operations {
 		o := *op
 		c.Operations[i] = &o
+	}
+	c.Settlements = make([]*Settlement, len(s.Settlements))
+	for i, r := range s.Settlements {
+		ruling := *r
+		c.Settlements[i] = &ruling
 	}
 	return &c
 }

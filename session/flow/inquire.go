@@ -32,7 +32,7 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 		return err
 	}
 	a := s.Attempt(n)
-	if a == nil || a.State == session.Paid {
+	if a == nil || a.State == session.Paid && !s.Unconfirmed(a) {
 		return nil
 	}
 	acc, err := f.account(s)
@@ -155,6 +155,6 @@ func (f *Flow) Callback(ctx context.Context, name string, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	_, err = f.update(ctx, id, func(t *session.Turn) error { return t.CalledBack(n, notice.OrderID) })
+	_, err = f.update(ctx, id, func(t *session.Turn) error { return t.Arrivals().CalledBack(n, notice.OrderID) })
 	return err
 }

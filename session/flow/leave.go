@@ -27,7 +27,7 @@ func (f *Flow) leave(ctx context.Context, claim *session.Claim, id string, cance
 		}
 		return f.update(ctx, id, under(claim, (*session.Turn).Cancel))
 	}
-	t := f.newTurn(s)
+	t := f.newTurn(s).Leaving()
 	exit := t.Exit(a)
 	if a.State == session.New || a.State == session.Calling || s.Kind == session.KindPayout {
 		return s, &session.CannotLeave{Until: t.Until(a)}
@@ -45,21 +45,21 @@ func (f *Flow) leave(ctx context.Context, claim *session.Claim, id string, cance
 	}
 	f.At("leave.asked")
 	defer f.inFlight.begin(id)()
-	s, effects, err := f.turn(ctx, id, under(claim, func(t *session.Turn) error { return t.Leave(a.N, in, cancel) }))
+	s, effects, err := f.turn(ctx, id, under(claim, func(t *session.Turn) error { return t.Leaving().Leave(a.N, in, cancel) }))
 	f.At("leave.stored")
 	if err != nil {
 		return s, err
 	}
 	f.release(ctx, id, effects)
 	if now := s.Live(); now != nil {
-		return s, &session.CannotLeave{Until: f.newTurn(s).Until(now)}
+		return s, &session.CannotLeave{Until: f.newTurn(s).Leaving().Until(now)}
 	}
 	return s, nil
 }
 
 // Exit is how the payment under way may be left as far as is known without asking the gateway, and until when the bank may
 // take it where it cannot.
-func (f *Flow) Exit(s *session.Session, a *session.Attempt) (providers.Exit, time.Time) {
-	t := f.newTurn(s)
+func (ts *turns) Exit(s *session.Session, a *session.Attempt) (providers.Exit, time.Time) {
+	t := ts.newTurn(s).Leaving()
 	return t.Exit(a), t.Until(a)
 }
