@@ -17,10 +17,12 @@ type database struct {
 	o        Options
 	instance string // names this Store in notices, so that it does not hear itself
 
-	historySQL string // how the database tells its history
-	group      *group // SQLite with this process alone; nil otherwise
+	group  *group  // SQLite with this process alone; nil otherwise
+	recent *recent // the same
 
 	changes, commits atomic.Int64 // since the start, for metrics
+
+	historySQL string // how the database tells its history
 
 	mu      sync.Mutex
 	lastJob int64
@@ -80,6 +82,9 @@ func (st *database) change(ctx context.Context, n notice, f func(*tx) error) err
 			err = st.group.run(ctx, f)
 		} else {
 			err = st.once(ctx, n, f)
+		}
+		if st.recent != nil && n.session != "" {
+			st.recent.drop(n.session)
 		}
 		switch {
 		case err == nil:

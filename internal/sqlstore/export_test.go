@@ -45,6 +45,9 @@ func (st *Store) Exec(t testing.TB, query string, args ...any) {
 	if _, err := st.w.ExecContext(t.Context(), query, args...); err != nil {
 		t.Fatal(err)
 	}
+	if st.recent != nil {
+		st.recent = newRecent()
+	}
 }
 
 type heardConnector struct {

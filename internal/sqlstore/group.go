@@ -170,16 +170,18 @@ func (g *group) together(batch []*grouped) (rest []*grouped) {
 	}
 	for i, c := range batch {
 		g.reach("batch.change")
+		if len(batch) == 1 {
+			if c.err = c.call(t); c.err != nil || c.panicked != nil {
+				return nil
+			}
+			break
+		}
 		kept, err := g.savepoint(t, c)
 		if c.panicked != nil {
 			return append(batch[:i:i], batch[i+1:]...)
 		}
 		if err != nil {
 			return all(err)
-		}
-		if kept != nil && len(batch) == 1 { // no reason to commit
-			c.err = kept
-			return nil
 		}
 		c.err = kept
 	}

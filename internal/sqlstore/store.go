@@ -193,7 +193,7 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 	if st.o.Shared {
 		return nil
 	}
-	st.group = &group{db: st.database}
+	st.group, st.recent = &group{db: st.database}, newRecent()
 	return errors.Join(st.FreeAll(ctx), st.Webhooks().FreeAll(ctx))
 }
 

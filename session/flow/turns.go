@@ -88,6 +88,7 @@ func (ts *turns) newTurn(s *session.Session) *session.Turn {
 		Rules: session.Rules{
 			CallTimeout: acc.CallTimeout, SettleAfter: acc.SettleAfter, OrderLife: acc.OrderLife,
 			Operations: acc.Operations(), OwnURL: ts.BaseURL, Closes: acc.Closes(),
+			FollowFor: acc.FollowFor, DeclineMayChange: acc.DeclinesMayChange(),
 		},
 	}
 }
