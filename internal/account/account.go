@@ -43,6 +43,7 @@ type Settings struct {
 	SettleAfter time.Duration    // 0: DefaultSettleAfter
 	CallTimeout time.Duration    // 0: DefaultCallTimeout
 	OrderLife   time.Duration    // 0: DefaultOrderLife
+	Cards       []string         // ids of the payment systems its contract covers; none: the usual ones
 	FollowFor   time.Duration    // 0: DefaultFollowFor
 	Now         func() time.Time // times the calls; nil: time.Now
 	Watcher     CallWatcher      // told of every call; nil: nobody
@@ -56,6 +57,7 @@ type Account struct {
 	SettleAfter time.Duration
 	CallTimeout time.Duration
 	OrderLife   time.Duration
+	Cards       []string
 	FollowFor   time.Duration
 
 	provider providers.Provider // no other package gets hold of it but in a Call
@@ -72,7 +74,7 @@ func Open(s Settings) Account {
 	return Account{
 		Name: s.Name, Gateway: s.Gateway, provider: s.Provider, now: s.Now, watcher: s.Watcher, log: s.Log,
 		SettleAfter: cmp.Or(s.SettleAfter, DefaultSettleAfter), CallTimeout: cmp.Or(s.CallTimeout, DefaultCallTimeout),
-		OrderLife: cmp.Or(s.OrderLife, DefaultOrderLife), FollowFor: cmp.Or(s.FollowFor, DefaultFollowFor),
+		OrderLife: cmp.Or(s.OrderLife, DefaultOrderLife), FollowFor: cmp.Or(s.FollowFor, DefaultFollowFor), Cards: s.Cards,
 	}
 }
 
