@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"tollgate/providers"
 )
 
 // WriteDocs prints the transition table as a diagram and a table, and the inquiry schedule, for docs/transitions.md.
@@ -35,8 +37,14 @@ func WriteDocs(w io.Writer) error {
 		list(shopperSchedule), plain(shopperThen), plain(lostAfter), plain(shopperAtEnd), plain(ChallengeWait))
 	fmt.Fprintf(&b, "- After a failure that the gateway did not state itself: once more after %s.\n", list(recheckSchedule))
 	fmt.Fprintf(&b, "- A 3DS Method is given up %s after its frames were shown.\n", MethodWait)
-	_, err := io.WriteString(w, b.String())
-	return err
+	fmt.Fprintf(&b, "- While inquiries of a payment under way have no answer, its outcome counts as unknown after %s. Where the gateway answers "+
+		"429 or 503 it is not asked before Retry-After (without one: %s).\n", blindAfter, plain(providers.RetryAfter(&providers.Throttled{})))
+	fmt.Fprintf(&b, "- An attempt that was left while its order is open is looked at after %s, then every %s until its order's life is over.\n",
+		list(leftSchedule), plain(hourly))
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return err
+	}
+	return WriteStandings(w)
 }
 
 func list(ds []time.Duration) string {

@@ -33,10 +33,23 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 	a := t.S.Attempt(n)
 	a.InquiredAt, a.NextInquiry = t.Now, time.Time{}
 	a.Note(in.Wire...)
-	if in.Err == nil {
-		return verdict{t}.applyStanding(a, in.Seen, in.Standing)
+	err := t.inquired(a, in)
+	if a.State.Live() && !a.NeedsReview && t.tooOld(a) && (err == nil || errors.Is(err, ErrNothing)) {
+		t.needsReview(a)
+		return nil
 	}
-	t.warn("inquiry without an answer", "attempt", n, "error", in.Err)
+	return err
+}
+
+// tooOld tells whether an attempt has lived so long that a person has to look, whatever the gateway says.
+func (t *Turn) tooOld(a *Attempt) bool { return !t.Now.Before(a.CreatedAt.Add(reviewAfter)) }
+
+func (t *Turn) inquired(a *Attempt, in InquiryAnswer) error {
+	if in.Err == nil {
+		return t.heard(a, func() error { return verdict{t}.applyStanding(a, in.Seen, in.Standing) })
+	}
+	t.warn("inquiry without an answer", "attempt", a.N, "error", in.Err)
+	t.unheard(a, in.Err)
 	if in.LoginLost {
 		t.S.dropLogin()
 	}
@@ -407,6 +420,10 @@ func (t verdict) inquireLater(a *Attempt) error {
 			return err
 		}
 	}
+	if t.tooOld(a) {
+		t.needsReview(a)
+		return nil
+	}
 	var wait time.Duration
 	switch run := a.Run(); {
 	case a.State == Shopper && run != nil && run.EmptyReturn:
@@ -414,7 +431,7 @@ func (t verdict) inquireLater(a *Attempt) error {
 			wait = hourly
 		}
 	case a.State == Shopper:
-		wait = shopperAfter(t.Now.Sub(a.StepAt))
+		wait = a.shopperAfter(t.Now)
 		if left := a.StepAt.Add(ChallengeWait).Sub(t.Now); left > 0 && left < wait {
 			wait = left
 		}
@@ -425,7 +442,7 @@ func (t verdict) inquireLater(a *Attempt) error {
 			return nil
 		}
 	}
-	t.queueInquiry(a, t.Now.Add(wait))
+	t.queueInquiry(a, t.whileUnheard(a, t.Now.Add(wait)))
 	return nil
 }
 

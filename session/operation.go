@@ -226,6 +226,7 @@ func (t Operations) Answered(n int, in OperationAnswer, row *Call) error {
 	case in.Err != nil && row != nil && in.Untaken:
 		to, op.Decline = OpFailed, &providers.Decline{Reason: providers.TryAgainLater}
 	case in.Err != nil:
+		t.reason, t.wait = providers.ClassOf(in.Err), providers.RetryAfter(in.Err)
 		t.warn("an operation has no clear answer", "operation", n, "error", in.Err)
 	case in.State == providers.OpSucceeded:
 		to = OpSucceeded
@@ -290,7 +291,7 @@ func (t Operations) move(op *Operation, to OpState) error {
 		}
 		return nil
 	}
-	t.queueOperationInquiry(op, t.Now.Add(wait))
+	t.queueOperationInquiry(op, t.Now.Add(min(max(wait, t.wait), op.CreatedAt.Add(reviewAfter).Sub(t.Now))))
 	return nil
 }
 
@@ -317,6 +318,9 @@ func (t Operations) recordState(op *Operation) {
 	data := map[string]any{"operation": op.N, "kind": op.Kind, "operation_amount": op.Amount, "attempt": op.Attempt}
 	if op.Decline != nil {
 		data["decline"] = op.Decline
+	}
+	if t.reason != "" && op.State == OpUnknown {
+		data["reason"] = t.reason
 	}
 	t.record(OperationEvent(op.Kind, op.State), data)
 }

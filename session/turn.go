@@ -29,7 +29,9 @@ type Turn struct {
 	// Open opens what was sealed under a name; an error says that it was not sealed by us for that use.
 	Open func(name, sealed string) ([]byte, error)
 
-	cancels bool // the attempt is left, and the session is to end with it
+	wait    time.Duration // the gateway wants not to be asked so long
+	reason  string        // the class of the error that the gateway was last asked with, for events
+	cancels bool          // the attempt is left, and the session is to end with it
 
 	Change Change   // what is saved with the session
 	After  []Effect // what is done once the save has succeeded
@@ -125,6 +127,9 @@ func (t *Turn) recordAttempt(a *Attempt, kind EventType) {
 	if a.Mismatch != "" {
 		data["held_for"] = a.Mismatch
 	}
+	if t.reason != "" && kind == EventPaymentUnknown {
+		data["reason"] = t.reason
+	}
 	if a.State.Funded() {
 		data["amount_authorized"], data["amount_captured"], data["amount_refunded"] = a.AmountAuthorized, a.Captured, a.Refunded
 	}
@@ -138,7 +143,7 @@ func (t *Turn) move(a *Attempt, trigger Trigger) error {
 		return err
 	}
 	from := a.State
-	a.State = to
+	a.State, a.Blind = to, a.Blind && to == from
 	a.UpdatedAt = t.Now
 	if from != to {
 		t.recordAttempt(a, eventOf[to])

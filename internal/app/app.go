@@ -239,6 +239,9 @@ func (a *App) buildFront(ctx context.Context) error {
 		if err := a.store.RunNow(ctx, now, now.Add(usualDeadline), session.JobsDueAfterCrash()...); err != nil {
 			return err
 		}
+		if err := a.store.FreeClaims(ctx); err != nil {
+			return err
+		}
 	}
 	for kind, do := range a.flow.Jobs() {
 		runner.Handle(kind, do)

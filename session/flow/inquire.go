@@ -35,12 +35,17 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 	if a == nil || a.State == session.Paid {
 		return nil
 	}
-	acc, err := f.account(s)
-	if err != nil {
+	if !f.newTurn(s).MayAsk(a) {
+		_, err := f.update(ctx, id, func(t *session.Turn) error { return t.NotAsked(n) })
 		return err
 	}
 	in, credential := session.InquiryAnswer{Seen: a.Seen()}, f.credential(ctx, s)
-	in.Standing, in.Wire, in.Err = f.status(ctx, acc, s, a)
+	acc, err := f.account(s)
+	if err != nil {
+		in.Err = err // its sessions end all the same, at last with a person
+	} else {
+		in.Standing, in.Wire, in.Err = f.status(ctx, acc, s, a)
+	}
 	if in.Err == nil && in.Standing.Outcome == providers.Waiting && (a.Withheld || f.newTurn(s).LostStep(a)) {
 		var more []session.TimelineEntry
 		in.Standing, more, in.Err = f.closeOrder(ctx, acc, s, a, in.Standing)

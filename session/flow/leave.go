@@ -29,7 +29,7 @@ func (f *Flow) leave(ctx context.Context, claim *session.Claim, id string, cance
 	}
 	t := f.newTurn(s)
 	exit := t.Exit(a)
-	if a.State == session.New || a.State == session.Calling || s.Kind == session.KindPayout {
+	if !t.MayAsk(a) || a.State == session.New || a.State == session.Calling || s.Kind == session.KindPayout {
 		return s, &session.CannotLeave{Until: t.Until(a)}
 	}
 	acc, err := f.account(s)
