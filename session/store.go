@@ -1,6 +1,7 @@
 package session
 
 import (
+	"encoding/json"
 	"errors"
 	"time"
 )
@@ -18,6 +19,18 @@ type OrderTaken struct{ SessionID string }
 
 func (e *OrderTaken) Error() string   { return ErrOrderTaken.Error() + ": " + e.SessionID }
 func (e *OrderTaken) Is(t error) bool { return t == ErrOrderTaken }
+
+// AccountEvent is an event that belongs to a merchant and to no session: of an account, of an invoice. It is told as those of
+// sessions are: by webhook, by GET /v1/events, in the one order of all.
+type AccountEvent struct {
+	Merchant string
+	// Subject is whose history it is a line of; the store numbers its lines 1, 2, 3 …. It is another's for every merchant
+	// (an account may be several merchants'), without blanks, and merchants see it in the event's id.
+	Subject string
+	Type    EventType
+	At      time.Time
+	Data    json.RawMessage // an object; empty: {}
+}
 
 // Filter chooses sessions for List.
 type Filter struct {

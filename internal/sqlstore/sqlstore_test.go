@@ -76,7 +76,7 @@ func TestPostgreSQLKeepsTheContract(t *testing.T) {
 	o := sqlstore.Options{URL: pgtest.Start(t)}
 	storetest.Run(t, func(t *testing.T) storetest.Store {
 		st := open(t, o)
-		execPostgres(t, o.URL, `TRUNCATE session, attempt, run, gateway_call, event, job, browser_session, invoice, card_order, met_customer, credential, saved_card`)
+		execPostgres(t, o.URL, `TRUNCATE session, attempt, run, gateway_call, event, job, browser_session, invoice, card_order, met_customer, credential, saved_card, account_event`)
 		return reopenable{st, o}
 	})
 }

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"time"
 
 	"tollgate/session"
 )
@@ -26,6 +27,9 @@ type Store interface {
 	FindReference(ctx context.Context, account, reference string) (sessionID string, attempt int, err error)
 	// Events lists a session's events after the given number, at most limit.
 	Events(ctx context.Context, sessionID string, after, limit int) ([]session.Event, error)
+	// Tell writes an event that is of no session, unless one of the same subject and type was written within quiet before
+	// it; told says whether. Zero quiet: always.
+	Tell(ctx context.Context, e session.AccountEvent, quiet time.Duration) (told bool, err error)
 	// List finds a merchant's sessions, newest first.
 	List(ctx context.Context, f session.Filter) ([]*session.Session, error)
 }
