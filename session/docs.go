@@ -41,10 +41,9 @@ func WriteDocs(w io.Writer) error {
 		"429 or 503 it is not asked before Retry-After (without one: %s).\n", blindAfter, plain(providers.RetryAfter(&providers.Throttled{})))
 	fmt.Fprintf(&b, "- An attempt that was left while its order is open is looked at after %s, then every %s until its order's life is over.\n",
 		list(leftSchedule), plain(hourly))
-	if _, err := io.WriteString(w, b.String()); err != nil {
-		return err
-	}
-	return WriteStandings(w)
+	b.WriteString(standingsTable())
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 func list(ds []time.Duration) string {

@@ -33,8 +33,8 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 	a := t.S.Attempt(n)
 	a.InquiredAt, a.NextInquiry = t.Now, time.Time{}
 	a.Note(in.Wire...)
-	err := t.inquired(a, in)
-	if a.State.Live() && !a.NeedsReview && t.tooOld(a) && (err == nil || errors.Is(err, ErrNothing)) {
+	err := verdict{t}.inquired(a, in)
+	if a.State.Live() && !a.NeedsReview && a.tooOld(t.Now) && (err == nil || errors.Is(err, ErrNothing)) {
 		t.needsReview(a)
 		return nil
 	}
@@ -42,14 +42,14 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 }
 
 // tooOld tells whether an attempt has lived so long that a person has to look, whatever the gateway says.
-func (t *Turn) tooOld(a *Attempt) bool { return !t.Now.Before(a.CreatedAt.Add(reviewAfter)) }
+func (a *Attempt) tooOld(now time.Time) bool { return !now.Before(a.CreatedAt.Add(reviewAfter)) }
 
-func (t *Turn) inquired(a *Attempt, in InquiryAnswer) error {
+func (t verdict) inquired(a *Attempt, in InquiryAnswer) error {
 	if in.Err == nil {
-		return t.heard(a, func() error { return verdict{t}.applyStanding(a, in.Seen, in.Standing) })
+		return t.Asking().heard(a, func() error { return t.applyStanding(a, in.Seen, in.Standing) })
 	}
 	t.warn("inquiry without an answer", "attempt", a.N, "error", in.Err)
-	t.unheard(a, in.Err)
+	t.Asking().unheard(a, in.Err)
 	if in.LoginLost {
 		t.S.dropLogin()
 	}
@@ -58,7 +58,7 @@ func (t *Turn) inquired(a *Attempt, in InquiryAnswer) error {
 			return err
 		}
 	}
-	return verdict{t}.inquireLater(a)
+	return t.inquireLater(a)
 }
 
 // verdict applies what the gateway says of an attempt.
@@ -274,7 +274,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	if s.SaveCard && a.Saved == "" && !a.Withheld {
 		t.queueRemember(a, t.Now)
 	}
-	return t.giveBack(a)
+	return t.Leaving().giveBack(a)
 }
 
 // notSeen applies "not found". It proves a failure only when it is repeated after the call's deadline and settle_after.
@@ -307,7 +307,7 @@ func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 		return t.endCalling(a, Decline)
 	}
 	if a.unreached(st) {
-		return t.leaveUnreached(a)
+		return t.Leaving().leaveUnreached(a)
 	}
 	if a.State == Mismatched { // other money stands under its reference: nothing is sent for it
 		return t.inquireLater(a)
@@ -420,7 +420,7 @@ func (t verdict) inquireLater(a *Attempt) error {
 			return err
 		}
 	}
-	if t.tooOld(a) {
+	if a.tooOld(t.Now) {
 		t.needsReview(a)
 		return nil
 	}
@@ -442,7 +442,7 @@ func (t verdict) inquireLater(a *Attempt) error {
 			return nil
 		}
 	}
-	t.queueInquiry(a, t.whileUnheard(a, t.Now.Add(wait)))
+	t.queueInquiry(a, t.Asking().whileUnheard(a, t.Now.Add(wait)))
 	return nil
 }
 
@@ -459,7 +459,7 @@ func (t verdict) recheckLater(a *Attempt) error {
 	}
 	wait, more := recheckAfter(t.Now.Sub(a.newsAt()))
 	if a.Withheld {
-		wait, more = t.leftAfter(a)
+		wait, more = t.Leaving().leftAfter(a)
 	}
 	if !more {
 		return ErrNothing

@@ -17,8 +17,14 @@ func (e *CannotLeave) Is(target error) bool { return target == ErrBusy }
 // resultWithheld is the result of a permission that was used up without sending: no money can move any more.
 const resultWithheld = "withheld"
 
+// Leaving decides about leaving a payment that is under way.
+type Leaving struct{ *Turn }
+
+// Leaving is a turn that decides about leaving the payment under way.
+func (t *Turn) Leaving() Leaving { return Leaving{t} }
+
 // Exit is the proof by which a live attempt may be left, before the gateway is asked whether it still holds.
-func (t *Turn) Exit(a *Attempt) providers.Exit {
+func (t Leaving) Exit(a *Attempt) providers.Exit {
 	switch {
 	case t.S.Kind == KindPayout, a.State == New, a.State == Calling, a.State == Mismatched:
 		return providers.Outlives
@@ -48,7 +54,7 @@ func (a *Attempt) unreached(st providers.Standing) bool {
 }
 
 // Until is the latest moment at which the bank may still take an attempt that cannot be left now.
-func (t *Turn) Until(a *Attempt) time.Time {
+func (t Leaving) Until(a *Attempt) time.Time {
 	until := a.CreatedAt.Add(t.Rules.OrderLife)
 	switch {
 	case a.State == New, a.State == Calling:
@@ -67,7 +73,7 @@ func (t *Turn) Until(a *Attempt) time.Time {
 // Leave lets the shopper or the merchant leave attempt n; in is what the gateway said just now, its order closed where it can
 // be. With cancel the session ends too. Where neither proof is to be had the attempt stays live, and the answer of the gateway
 // is applied like any other.
-func (t *Turn) Leave(n int, in InquiryAnswer, cancel bool) error {
+func (t Leaving) Leave(n int, in InquiryAnswer, cancel bool) error {
 	a := t.S.Attempt(n)
 	if a == nil || !a.State.Live() {
 		if cancel {
@@ -90,7 +96,7 @@ func (t *Turn) Leave(n int, in InquiryAnswer, cancel bool) error {
 
 // withhold uses up the permission for the attempt's next call without sending it, and ends the attempt in the same save. No
 // later call of it is permitted. Where the gateway can close the order, the next look does.
-func (t *Turn) withhold(a *Attempt) error {
+func (t Leaving) withhold(a *Attempt) error {
 	t.Change.Calls = append(t.Change.Calls, Call{
 		Attempt: a.N, Kind: CallResume, Round: a.StepN + 1, SentAt: t.Now, AnsweredAt: t.Now, Result: resultWithheld,
 	})
@@ -98,28 +104,25 @@ func (t *Turn) withhold(a *Attempt) error {
 	if err := t.move(a, Withhold); err != nil {
 		return err
 	}
-	t.followLeft(a, t.Now)
+	t.queueRecheck(a, t.Now)
 	return nil
 }
 
 // leaveUnreached ends an attempt whose order waits at a page that nobody was ever sent to, and that nobody will be.
-func (t *Turn) leaveUnreached(a *Attempt) error {
+func (t Leaving) leaveUnreached(a *Attempt) error {
 	a.Withheld = true
 	if err := t.endCalling(a, Disprove); err != nil {
 		return err
 	}
-	t.followLeft(a, t.Now)
+	t.queueRecheck(a, t.Now)
 	return nil
 }
-
-// followLeft queues the next look at an attempt that was left while its order was open.
-func (t *Turn) followLeft(a *Attempt, at time.Time) { t.queueRecheck(a, at) }
 
 // leftSchedule is when an attempt that was left is looked at, from its end on; then every hour until its order's life is over.
 var leftSchedule = []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute}
 
 // leftAfter tells in how long an attempt that was left is looked at again; false once the gateway's own end is over.
-func (t *Turn) leftAfter(a *Attempt) (time.Duration, bool) {
+func (t Leaving) leftAfter(a *Attempt) (time.Duration, bool) {
 	if !t.Now.Before(a.CreatedAt.Add(max(t.Rules.OrderLife, ChallengeWait)).Add(t.Rules.SettleAfter)) {
 		return 0, false
 	}
@@ -153,7 +156,7 @@ func (a *Attempt) GivenBack() bool {
 
 // giveBack voids or refunds money that was found for an attempt that was left: the shopper was told that nothing is taken. What
 // cannot be given back so is for a person.
-func (t *Turn) giveBack(a *Attempt) error {
+func (t Leaving) giveBack(a *Attempt) error {
 	if !a.Withheld || !a.State.Funded() || a.GivenBack() || t.S.openOn(a) != nil {
 		return nil
 	}

@@ -275,7 +275,7 @@ func (t Operations) move(op *Operation, to OpState) error {
 		}
 		t.recordState(op)
 		if op.GiveBack && to == OpFailed {
-			if err := t.giveBack(a); err != nil {
+			if err := t.Leaving().giveBack(a); err != nil {
 				return err
 			}
 		}

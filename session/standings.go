@@ -3,7 +3,6 @@ package session
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -166,8 +165,8 @@ func (c *course) next(until time.Time, answers news, operation OperationAnswer) 
 		c.operation(len(c.s.Operations), in, operation)
 		return true
 	}
-	if !c.turn().MayAsk(a) {
-		c.do(func(t *Turn) error { return t.NotAsked(1) })
+	if !c.turn().Asking().MayAsk(a) {
+		c.do(func(t *Turn) error { return t.Asking().NotAsked(1) })
 		return true
 	}
 	in.Seen = a.Seen()
@@ -201,9 +200,9 @@ func (c *course) over() bool {
 	return !a.State.Live() || a.NeedsReview
 }
 
-// WriteStandings prints the table of every state and all that an inquiry can bring: what the first such answer does, and how it
+// standingsTable is the table of every state and all that an inquiry can bring: what the first such answer does, and how it
 // ends if every later inquiry brings the same.
-func WriteStandings(w io.Writer) error {
+func standingsTable() string {
 	var b strings.Builder
 	b.WriteString("\n# What an inquiry can bring\n\nWhat the first such answer makes of an attempt, and how it ends where every later inquiry brings " +
 		"the same; the gateway cannot close orders, and nobody comes. `needs_review` is a person's. No pair stays without an end.\n\n| brings |")
@@ -218,8 +217,7 @@ func WriteStandings(w io.Writer) error {
 		}
 		b.WriteString("\n")
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.String()
 }
 
 // endOf is one cell of the table.

@@ -13,9 +13,15 @@ const blindAfter = 20 * time.Second
 // awaited tells whether the shopper or the gateway is awaited: the outcome counts as known, as long as inquiries are answered.
 func (a *Attempt) awaited() bool { return a.State == Shopper || a.State == Gateway }
 
+// Asking decides about inquiries that bring no answer, and about when the gateway may be asked.
+type Asking struct{ *Turn }
+
+// Asking is a turn that decides when the gateway may be asked.
+func (t *Turn) Asking() Asking { return Asking{t} }
+
 // heard applies an answer of the gateway, which ends a time without any. Where the outcome counted as unknown and the answer
 // moves nothing, the state's event is told again.
-func (t *Turn) heard(a *Attempt, apply func() error) error {
+func (t Asking) heard(a *Attempt, apply func() error) error {
 	blind, last := a.Blind, t.S.LastEvent
 	a.AskFailedSince, a.AskAfter, a.Blind = time.Time{}, time.Time{}, false
 	err := apply()
@@ -29,7 +35,7 @@ func (t *Turn) heard(a *Attempt, apply func() error) error {
 }
 
 // unheard notes that an inquiry had no answer, and how long the gateway wants to be left alone.
-func (t *Turn) unheard(a *Attempt, err error) {
+func (t Asking) unheard(a *Attempt, err error) {
 	t.reason = providers.ClassOf(err)
 	if wait := providers.RetryAfter(err); wait > 0 {
 		a.AskAfter = t.Now.Add(wait)
@@ -42,7 +48,7 @@ func (t *Turn) unheard(a *Attempt, err error) {
 
 // goBlind makes the outcome of a live attempt unknown once inquiries have had no answer for blindAfter. Its state stays: the
 // shopper may well be at the bank.
-func (t *Turn) goBlind(a *Attempt) {
+func (t Asking) goBlind(a *Attempt) {
 	if !a.awaited() || a.Blind || a.AskFailedSince.IsZero() || t.Now.Before(a.AskFailedSince.Add(blindAfter)) {
 		return
 	}
@@ -52,7 +58,7 @@ func (t *Turn) goBlind(a *Attempt) {
 
 // whileUnheard is when the next inquiry job runs where it was to run at a time: not before the gateway wants to be asked, but
 // no later than the outcome has to count as unknown, and no later than a person has to look.
-func (t *Turn) whileUnheard(a *Attempt, at time.Time) time.Time {
+func (t Asking) whileUnheard(a *Attempt, at time.Time) time.Time {
 	if at.Before(a.AskAfter) {
 		at = a.AskAfter
 	}
@@ -67,17 +73,17 @@ func (t *Turn) whileUnheard(a *Attempt, at time.Time) time.Time {
 }
 
 // MayAsk tells whether the gateway may be asked about an attempt now: it may have asked to be left alone.
-func (t *Turn) MayAsk(a *Attempt) bool { return !t.Now.Before(a.AskAfter) }
+func (t Asking) MayAsk(a *Attempt) bool { return !t.Now.Before(a.AskAfter) }
 
 // NotAsked puts an inquiry about attempt n off because the gateway wants to be left alone.
-func (t *Turn) NotAsked(n int) error {
+func (t Asking) NotAsked(n int) error {
 	a := t.S.Attempt(n)
 	if a == nil || t.MayAsk(a) {
 		return ErrNothing
 	}
 	t.reason = a.AskFailure
 	t.goBlind(a)
-	if a.State.Live() && t.tooOld(a) {
+	if a.State.Live() && a.tooOld(t.Now) {
 		t.needsReview(a)
 		return nil
 	}

@@ -61,37 +61,6 @@ func TestAChangeUnderAClaimIsMarkedInItAndUnderALostClaimNothingIsWritten(t *tes
 	})
 }
 
-// At the start of a store of one process whoever held a claim is dead. What was answered stays.
-func TestFreedClaimsMayBeTakenOverAtOnce(t *testing.T) {
-	engines(t, func(t *testing.T, o sqlstore.Options) {
-		st := open(t, o)
-		ctx, book := t.Context(), st.Idempotency()
-		for _, key := range []string{"open", "answered"} {
-			entry := merchant.Entry{Merchant: "shop", Key: key, Token: key, LeaseUntil: noon.Add(time.Minute), Until: noon.Add(time.Hour)}
-			if taken, err := book.Insert(ctx, entry, noon); err != nil || taken != nil {
-				t.Fatal(taken, err)
-			}
-			if key == "answered" {
-				if err := book.Answer(ctx, entry, merchant.Answer{Status: 201}); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		if err := st.FreeClaims(ctx); err != nil {
-			t.Fatal(err)
-		}
-		for _, key := range []string{"open", "answered"} {
-			taken, err := book.Insert(ctx, merchant.Entry{Merchant: "shop", Key: key, Token: "second", Until: noon.Add(time.Hour)}, noon)
-			if err != nil || taken == nil || taken.Token != key || (taken.Answer == nil) != (key == "open") {
-				t.Fatalf("%s: %+v %v", key, taken, err)
-			}
-			if key == "open" && taken.LeaseUntil.After(noon) {
-				t.Errorf("leased until %s", taken.LeaseUntil)
-			}
-		}
-	})
-}
-
 // What a change needs is in its arguments.
 func TestTheStoreReadsNoValueOfAContext(t *testing.T) {
 	files, err := filepath.Glob("*.go")

@@ -116,14 +116,6 @@ func (st book) Release(ctx context.Context, e merchant.Entry) error {
 	})
 }
 
-// FreeClaims lets every claim that has no answer be taken over at once: for a store of one process, at its start. Whoever held
-// them is dead.
-func (st *Store) FreeClaims(ctx context.Context) error {
-	return st.change(ctx, notice{}, func(tx *tx) error {
-		return tx.exec(`UPDATE idempotency SET lease_until = 0 WHERE status = 0 AND lease_until > 0`)
-	})
-}
-
 // markClaim marks in the claim's row, in the transaction of the change itself, what is changed under it. Where the claim is
 // another's by now nothing is changed: session.ErrClaimLost.
 func markClaim(tx *tx, s *session.Session, c *session.Claim) error {

@@ -497,8 +497,7 @@ func (p *provider) next(pay providers.Payment, ref providers.Ref, a answer) (*pr
 		if id == "" {
 			return nil, errors.New("MethodUrlFrame without threeDSServerTransID")
 		}
-		step.Kind, step.Deadline = providers.Method, methodWait
-		step.Withholdable = p.withholds
+		step.Kind, step.Deadline, step.Withholdable = providers.Method, methodWait, p.withholds
 		step.NewRun = ref.More[transID] != "" && ref.More[transID] != id
 		step.Ref = ref.With(transID, id)
 		step.ThreeDS.ThreeDSServerTransID = id

@@ -47,6 +47,7 @@ type Options struct {
 type Flow struct {
 	*turns
 	Logins *Logins
+	Exits  Exits
 	calls  *calls
 }
 
@@ -62,6 +63,7 @@ func New(o Options) *Flow {
 		o.Hub = &Hub{}
 	}
 	f := &Flow{turns: &turns{Options: o, vault: vault{now: o.Now}}, calls: newCalls(o.Log)}
+	f.Exits = Exits{f}
 	f.Logins = &Logins{turns: f.turns, inquireNow: f.inquireNow}
 	return f
 }

@@ -35,8 +35,8 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 	if a == nil || a.State == session.Paid {
 		return nil
 	}
-	if !f.newTurn(s).MayAsk(a) {
-		_, err := f.update(ctx, id, func(t *session.Turn) error { return t.NotAsked(n) })
+	if !f.newTurn(s).Asking().MayAsk(a) {
+		_, err := f.update(ctx, id, func(t *session.Turn) error { return t.Asking().NotAsked(n) })
 		return err
 	}
 	in, credential := session.InquiryAnswer{Seen: a.Seen()}, f.credential(ctx, s)
@@ -60,17 +60,8 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 	if err != nil {
 		return err
 	}
-	f.release(ctx, id, effects)
+	release(ctx, f, id, effects)
 	return nil
-}
-
-// release sends the operations of Tollgate's own that a turn has written down.
-func (f *Flow) release(ctx context.Context, id string, effects []session.Effect) {
-	for _, e := range effects {
-		if release, ok := e.(session.Release); ok {
-			f.operate(ctx, id, release.Operation)
-		}
-	}
 }
 
 // status asks how an attempt stands, by the call that fits its session's kind.

@@ -67,7 +67,7 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 		}
 		f.At("operation.stored")
 		if err == nil {
-			f.release(ctx, id, effects)
+			release(ctx, f, id, effects)
 		}
 		return
 	}
@@ -92,7 +92,7 @@ func (f *Flow) operationAnswered(ctx context.Context, id string, n int, in sessi
 	if err != nil {
 		f.Log.Error("cannot store an operation's result; the inquiry will ask again", "session", id, "operation", n, "error", err)
 	}
-	f.release(ctx, id, effects)
+	release(ctx, f, id, effects)
 }
 
 // operateDue is the job that asks what became of an operation.
@@ -126,4 +126,13 @@ func (f *Flow) operateDue(ctx context.Context, task session.Task) error {
 	in.Wire, in.Err = entries(made), err
 	f.operationAnswered(ctx, s.ID, n, in, nil)
 	return nil
+}
+
+// release sends the operations of Tollgate's own that a turn has written down.
+func release(ctx context.Context, f *Flow, id string, effects []session.Effect) {
+	for _, e := range effects {
+		if release, ok := e.(session.Release); ok {
+			f.operate(ctx, id, release.Operation)
+		}
+	}
 }
