@@ -30,7 +30,7 @@ func (t Leaving) Exit(a *Attempt) providers.Exit {
 		return providers.Outlives
 	case a.withholdable():
 		return providers.Withholds
-	case t.Rules.Closes && (a.State == Shopper || !a.unanswered() || t.settled(a)):
+	case t.Rules.Closes && (a.State == Shopper || !a.Unanswered() || t.settled(a)):
 		return providers.Closes
 	}
 	return providers.Outlives

@@ -22,7 +22,6 @@ import (
 
 	"tollgate/internal/account"
 	"tollgate/internal/card"
-	"tollgate/internal/jobs"
 	"tollgate/internal/money"
 	"tollgate/internal/sqlstore"
 	"tollgate/internal/sqlstore/sqlitetest"
@@ -237,6 +236,7 @@ type house struct {
 	dir   string // of the database
 	alone bool   // no other process uses the store
 	gone  bool   // the session's account is not configured any more
+	doubt bool   // the store is asked what it may have forgotten
 	log   bytes.Buffer
 
 	mu     sync.Mutex
@@ -391,8 +391,12 @@ func (h *house) start() {
 	if h.gone {
 		accounts = account.Accounts{"other": account.Open(h.acc)}
 	}
+	var memory func(context.Context) (session.Memory, error)
+	if h.doubt {
+		memory = h.store.Memory
+	}
 	h.flow = flow.New(flow.Options{
-		Store: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, BaseURL: "https://pay.example", Alone: h.alone, Log: log,
+		Memory: memory, Store: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, BaseURL: "https://pay.example", Alone: h.alone, Log: log,
 		Wallet: wallet.New(wallet.Options{
 			Customers: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, Log: log,
 			Token: func() (string, error) { return flow.NewToken(rand.Reader) },
@@ -559,7 +563,7 @@ func (h *house) next(limit time.Time) bool {
 	case err != nil:
 		err = h.store.Retry(ctx, j, h.now().Add(time.Second))
 	default:
-		err = h.store.Done(ctx, jobs.Job{ID: j.ID, Kind: j.Kind, Key: j.Key, Attempt: j.Attempt, Worker: j.Worker})
+		err = h.store.Done(ctx, j)
 	}
 	if err != nil {
 		h.t.Fatalf("settling a job: %v", err)
