@@ -47,6 +47,8 @@ var kinds = []struct {
 		"There is no money for this: a capture or void wants a hold, a refund a payment that was taken."}},
 	{session.ErrOpenOp, kind{http.StatusConflict, "operation-under-way", "Another operation on this payment is under way."}},
 	{session.ErrDone, kind{http.StatusConflict, "already-done", "The payment was captured, voided or refunded already."}},
+	{session.ErrSumsDiffer, kind{http.StatusConflict, "sums-differ",
+		"The gateway states other sums of this payment than were expected: nothing was sent. Look at them and ask again."}},
 	{invoice.ErrPaid, kind{http.StatusConflict, "already-done", "The payment was captured, voided or refunded already."}},
 	{session.ErrUnsettled, kind{http.StatusConflict, "outcome-unknown", "The outcome is not known yet."}},
 	{wallet.ErrUnsettled, kind{http.StatusConflict, "outcome-unknown", "The outcome is not known yet."}},
@@ -155,6 +157,11 @@ func writeProblem(c echo.Context, k kind, err error) error {
 	}
 	if busy, ok := errors.AsType[*session.CannotLeave](err); ok {
 		p.Until = busy.Until.UTC()
+	}
+	var differs *session.SumsDiffer
+	if errors.As(err, &differs) {
+		p.Operation = differs.Operation
+		p.Payment = paymentOf(differs.Payment)
 	}
 	switch k.status {
 	case http.StatusUnauthorized:

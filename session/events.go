@@ -27,6 +27,13 @@ const (
 	EventPaymentFailed         EventType = "payment.failed"
 	EventPaymentAbandoned      EventType = "payment.abandoned"
 	EventPaymentNeedsReview    EventType = "payment.needs_review"
+	EventPaymentChargeback     EventType = "payment.chargeback"
+
+	EventAuthorizationExpired EventType = "authorization.expired"
+	EventCaptureElsewhere     EventType = "capture.elsewhere"
+	EventVoidElsewhere        EventType = "void.elsewhere"
+	EventRefundElsewhere      EventType = "refund.elsewhere"
+	EventRefundUndone         EventType = "refund.undone"
 
 	EventCardSaved            EventType = "card.saved"
 	EventOperationNeedsReview EventType = "operation.needs_review"
@@ -63,7 +70,8 @@ func Events() []EventDoc {
 		{EventPaymentFailed, "It is proved that nothing was or can be charged."},
 		{EventPaymentAbandoned, "The shopper never came back, and the order can be paid no more."},
 		{EventPaymentNeedsReview,
-			"The gateway was asked for as long as the schedule goes, and the outcome is not known: a person has to look."},
+			"The gateway was asked for as long as the schedule goes, and the outcome is not known; or its sums fit nothing " +
+				"(`gateway_says` has them): a person has to look."},
 
 		{"capture.started", "A capture was written down; nothing was sent yet."},
 		{"capture.calling", "The capture is about to leave for the gateway."},
@@ -85,6 +93,19 @@ func Events() []EventDoc {
 		{"refund.unknown", "What became of the refund is not known: the gateway is being asked."},
 		{"refund.succeeded", "The money was given back."},
 		{"refund.failed", "Nothing was given back; `decline` says why where the gateway did."},
+
+		{EventCaptureElsewhere,
+			"Held money was captured, and not by you through Tollgate: in the gateway's cabinet, or by its own clock. " +
+				"`amount_moved` is how much."},
+		{EventVoidElsewhere,
+			"A hold, or a payment of the same day, was let go, wholly or in part, and not by you through Tollgate. " +
+				"`amount_moved` is how much."},
+		{EventAuthorizationExpired, "The hold is gone: the bank let it go, or its time ran out. Nothing can be captured any more."},
+		{EventRefundElsewhere, "Money was given back, and not by you through Tollgate. `amount_moved` is how much."},
+		{EventRefundUndone, "A refund was undone: the money is yours again. `amount_moved` is how much."},
+		{EventPaymentChargeback,
+			"The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much " +
+				"is claimed or gone."},
 
 		{EventOperationNeedsReview,
 			"The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not " +

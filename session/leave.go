@@ -176,7 +176,9 @@ func (t Leaving) giveBack(a *Attempt) error {
 		t.needsReview(a)
 		return nil
 	}
-	op, err := t.Operations().write(&Operation{Kind: kind, Attempt: a.N, Amount: amount, GiveBack: true, Baseline: recordedSums(a)})
+	op, err := t.Operations().write(&Operation{
+		Kind: kind, Attempt: a.N, Amount: amount, GiveBack: true, Expected: recordedSums(a), Baseline: recordedSums(a),
+	})
 	if err != nil {
 		return err
 	}

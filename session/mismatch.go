@@ -2,15 +2,10 @@ package session
 
 import "tollgate/providers"
 
-// mismatch names in what a standing is not of our payment; "" where it is, as far as it says.
+// mismatch names in what a standing is not of our payment; "" where it is, as far as it says. Of a payment that has succeeded
+// the sums are compared with the books (follow).
 func mismatch(s *Session, a *Attempt, st providers.Standing) string {
-	held, captured := s.Amount.Minor, s.Amount.Minor
-	switch a.State {
-	case Authorized:
-		held = a.AmountAuthorized // of which a part may have been voided
-	case Paid:
-		held, captured = a.AmountAuthorized, a.Captured // of a hold perhaps a part
-	}
+	whole := s.Amount.Minor
 	switch {
 	case st.Reference != "" && st.Reference != a.Ref.Reference:
 		return "reference"
@@ -22,10 +17,11 @@ func mismatch(s *Session, a *Attempt, st providers.Standing) string {
 		return "amount"
 	case !sumsPossible(s, a, st):
 		return "sums"
-	case st.Outcome == providers.Authorized && st.Held != 0 && st.Held != held:
+	case a.State.Funded():
+		return ""
+	case st.Outcome == providers.Authorized && st.Held != 0 && st.Held != whole:
 		return "amount authorized"
-	case st.Outcome == providers.Paid && a.State != Authorized && st.Captured != 0 && st.Captured != captured &&
-		st.Captured+st.Refunded != captured:
+	case st.Outcome == providers.Paid && st.Captured != 0 && st.Captured != whole && st.Captured+st.Refunded != whole:
 		return "amount captured"
 	}
 	return ""

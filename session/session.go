@@ -115,8 +115,12 @@ type Attempt struct {
 	Captured          int64               `json:"captured"`
 	Refunded          int64               `json:"refunded"`
 	Voided            bool                `json:"voided,omitempty"`
-	PaidLate          bool                `json:"paid_late,omitempty"` // approved after the session had ended otherwise
-	Withheld          bool                `json:"withheld,omitempty"`  // left while its order was open: nothing is sent for it any more
+	Disputed          int64               `json:"disputed,omitempty"`      // of a chargeback that is open or lost
+	Dispute           string              `json:"dispute,omitempty"`       // a providers.DisputeState
+	CalledBackAt      time.Time           `json:"called_back_at,omitzero"` // for which the newest callback's inquiry was queued
+	LookFailedSince   time.Time           `json:"look_failed,omitzero"`    // since when looks after success have had no answer
+	PaidLate          bool                `json:"paid_late,omitempty"`     // approved after the session had ended otherwise
+	Withheld          bool                `json:"withheld,omitempty"`      // left while its order was open: nothing is sent for it any more
 	CreatedAt         time.Time           `json:"created_at"`
 	UpdatedAt         time.Time           `json:"updated_at"`
 	Trace             []TimelineEntry     `json:"trace,omitempty"` // what Timeline shows beside events and calls
@@ -215,7 +219,11 @@ type Operation struct {
 	Decline       *providers.Decline `json:"decline,omitempty"`
 	Release       bool               `json:"release,omitempty"`   // Tollgate's own void of a hold whose debit was refused
 	GiveBack      bool               `json:"give_back,omitempty"` // Tollgate's own, of money that came for an attempt that was left
+	Merchant      string             `json:"merchant_reference,omitempty"`
+	Expected      Baseline           `json:"expected"` // our books when it was accepted, or what the request expected
 	Baseline      Baseline           `json:"before"`
+	SumsDiffer    bool               `json:"sums_differ,omitempty"` // refused: the gateway's sums were not those expected
+	Unconfirmed   bool               `json:"unconfirmed,omitempty"` // succeeded, and the gateway's sums do not show it yet
 	Deadline      time.Time          `json:"deadline"`
 	NotFoundSince time.Time          `json:"missing,omitzero"` // since when the gateway shows no sign of it
 	NeedsReview   bool               `json:"needs_review,omitempty"`
@@ -261,6 +269,16 @@ func (s *Session) Operation(n int) *Operation {
 func (s *Session) openOn(a *Attempt) *Operation {
 	for _, op := range s.Operations {
 		if op.Attempt == a.N && op.State.Open() {
+			return op
+		}
+	}
+	return nil
+}
+
+// unconfirmedOn is the operation on an attempt that succeeded and that the gateway's sums do not show yet, or nil.
+func (s *Session) unconfirmedOn(a *Attempt) *Operation {
+	for _, op := range s.Operations {
+		if op.Attempt == a.N && op.Unconfirmed {
 			return op
 		}
 	}

@@ -165,8 +165,8 @@ func (c *course) next(until time.Time, answers news, operation OperationAnswer) 
 		c.operation(len(c.s.Operations), in, operation)
 		return true
 	}
-	if !c.turn().Asking().MayAsk(a) {
-		c.do(func(t *Turn) error { return t.Asking().NotAsked(1) })
+	if !(Asking{c.turn()}).MayAsk(a) {
+		c.do(func(t *Turn) error { return Asking{t}.NotAsked(1) })
 		return true
 	}
 	in.Seen = a.Seen()

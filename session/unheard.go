@@ -16,9 +16,6 @@ func (a *Attempt) awaited() bool { return a.State == Shopper || a.State == Gatew
 // Asking decides about inquiries that bring no answer, and about when the gateway may be asked.
 type Asking struct{ *Turn }
 
-// Asking is a turn that decides when the gateway may be asked.
-func (t *Turn) Asking() Asking { return Asking{t} }
-
 // heard applies an answer of the gateway, which ends a time without any. Where the outcome counted as unknown and the answer
 // moves nothing, the state's event is told again.
 func (t Asking) heard(a *Attempt, apply func() error) error {

@@ -39,7 +39,7 @@ func (x Exits) leave(ctx context.Context, claim *session.Claim, id string, cance
 		return f.update(ctx, id, under(claim, (*session.Turn).Cancel))
 	}
 	t := f.newTurn(s)
-	if !t.Asking().MayAsk(a) || a.State == session.New || a.State == session.Calling || s.Kind == session.KindPayout {
+	if !(session.Asking{Turn: t}).MayAsk(a) || a.State == session.New || a.State == session.Calling || s.Kind == session.KindPayout {
 		return s, &session.CannotLeave{Until: t.Leaving().Until(a)}
 	}
 	acc, err := f.account(s)

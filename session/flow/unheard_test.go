@@ -142,7 +142,7 @@ func TestAnOperationWhoseInquiriesFailSaysWhy(t *testing.T) {
 	h.acc.Provider = unanswered{operates{gateway: h.gw}}
 	h.start()
 	before := h.count("operation.stored")
-	if _, _, err := h.flow.Operate(t.Context(), h.id, providers.Refund, 100); err != nil {
+	if _, _, err := h.flow.Operate(t.Context(), h.id, session.NewOperation{Kind: providers.Refund, Amount: 100}); err != nil {
 		t.Fatal(err)
 	}
 	h.await(before, "operation.stored")

@@ -42,6 +42,9 @@ func (g *Gateway) statusExtended(c *call) (body, *fault) {
 			b = b.With(d.name, d.at.UnixMilli())
 		}
 	}
+	if o.Chargeback != nil {
+		b = b.With("chargeback", *o.Chargeback)
+	}
 	if len(o.Refunds) > 0 {
 		list := []body{}
 		for _, r := range o.Refunds {
