@@ -35,6 +35,7 @@ type Options struct {
 	Tags        merchant.Tags
 	Revocations merchant.Revocations
 	Idempotency merchant.Book
+	AloneSince  time.Time // as in merchant.Once
 	Webhooks    *webhook.Service
 	History     History
 	Browsers    *browser.Browsers

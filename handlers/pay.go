@@ -166,7 +166,7 @@ func (p pay) cancel(c echo.Context) error {
 
 // other leaves the payment under way for another card or way to pay.
 func (p pay) other(c echo.Context) error {
-	return p.leave(c, p.Flow.Leave)
+	return p.leave(c, p.Flow.Exits.Other)
 }
 
 // leave shows what is true after leaving. Where that was not possible the page says until when the bank may take the payment.

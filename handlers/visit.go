@@ -51,7 +51,7 @@ func (v visit) exit(c echo.Context, s *session.Session, t *i18n.Localizer, soon 
 	if err != nil {
 		return nil, err
 	}
-	way, until := v.Flow.Exit(s, a)
+	way, until := v.Flow.Exits.Way(s, a)
 	out := templates.Exit{
 		OtherAction: payPath(s.ID) + "/other", CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
 		Late: soon && v.Now().Sub(a.CreatedAt) < lateExit,

@@ -192,7 +192,10 @@ func (t Arrivals) unreadable(step *providers.Step, b BrowserAnswer) bool {
 	var err error
 	switch b.Kind {
 	case providers.Challenged:
-		_, _, err = threeds.PeekCRes(b.CRes)
+		var erro *threeds.Erro
+		if _, erro, err = threeds.PeekCRes(b.CRes); erro != nil {
+			return true // the bank would not go on: whether the challenge is over, only the gateway knows
+		}
 	case providers.PayerAuth:
 		_, err = threeds.PeekPaRes(b.PaRes)
 	default:

@@ -212,7 +212,10 @@ func (t Attempts) Answered(row Call, in CallAnswer) (ask bool, err error) {
 	a.Note(in.Wire...)
 	row.AnsweredAt, row.Result = t.Now, string(in.Step.Kind)
 	if in.Err != nil {
-		row.Result = resultError
+		row.Result, t.reason = resultError, providers.ClassOf(in.Err)
+		if wait := providers.RetryAfter(in.Err); wait > 0 {
+			a.AskAfter = t.Now.Add(wait)
+		}
 	}
 	t.bookAnswer(a, row)
 	if a.State == New {

@@ -34,13 +34,26 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 	a := t.S.Attempt(n)
 	a.InquiredAt, a.NextInquiry = t.Now, time.Time{}
 	a.Note(in.Wire...)
-	if in.Err == nil {
-		return verdict{t}.applyStanding(a, in.Seen, in.Standing)
+	err := verdict{t}.inquired(a, in)
+	if a.State.Live() && !a.NeedsReview && a.tooOld(t.Now) && (err == nil || errors.Is(err, ErrNothing)) {
+		t.needsReview(a)
+		return nil
 	}
-	t.warn("inquiry without an answer", "attempt", n, "error", in.Err)
+	return err
+}
+
+// tooOld tells whether an attempt has lived so long that a person has to look, whatever the gateway says.
+func (a *Attempt) tooOld(now time.Time) bool { return !now.Before(a.CreatedAt.Add(reviewAfter)) }
+
+func (t verdict) inquired(a *Attempt, in InquiryAnswer) error {
+	if in.Err == nil {
+		return Asking(t).heard(a, func() error { return t.applyStanding(a, in.Seen, in.Standing) })
+	}
+	t.warn("inquiry without an answer", "attempt", a.N, "error", in.Err)
 	t.tellMisconfigured(in.Err, a)
+	Asking(t).unheard(a, in.Err)
 	if a.State.Funded() {
-		return verdict{t}.lookFailed(a, in.Err)
+		return t.lookFailed(a, in.Err)
 	}
 	if in.LoginLost {
 		t.S.dropLogin()
@@ -50,7 +63,7 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 			return err
 		}
 	}
-	if err := (verdict{t}).inquireLater(a); !errors.Is(err, ErrNothing) || t.Change.Notice == nil {
+	if err := t.inquireLater(a); !errors.Is(err, ErrNothing) || t.Change.Notice == nil {
 		return err
 	}
 	return nil // there is something to tell
@@ -89,7 +102,10 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 		}
 	}
 	if a.State.Funded() {
-		return t.afterSuccess(a, st)
+		if err := t.afterSuccess(a, st); err != nil && !errors.Is(err, ErrNothing) || !a.Withheld {
+			return err
+		}
+		return t.Leaving().giveBack(a)
 	}
 	other := mismatch(t.S, a, st)
 	switch st.Outcome {
@@ -444,6 +460,10 @@ func (t verdict) inquireLater(a *Attempt) error {
 			return err
 		}
 	}
+	if a.tooOld(t.Now) {
+		t.needsReview(a)
+		return nil
+	}
 	var wait time.Duration
 	switch run := a.Run(); {
 	case a.State == Shopper && run != nil && run.EmptyReturn:
@@ -451,7 +471,7 @@ func (t verdict) inquireLater(a *Attempt) error {
 			wait = hourly
 		}
 	case a.State == Shopper:
-		wait = shopperAfter(t.Now.Sub(a.StepAt))
+		wait = a.shopperAfter(t.Now)
 		if left := a.StepAt.Add(ChallengeWait).Sub(t.Now); left > 0 && left < wait {
 			wait = left
 		}
@@ -462,7 +482,7 @@ func (t verdict) inquireLater(a *Attempt) error {
 			return nil
 		}
 	}
-	t.queueInquiry(a, t.Now.Add(wait))
+	t.queueInquiry(a, Asking(t).whileUnheard(a, t.Now.Add(wait)))
 	return nil
 }
 

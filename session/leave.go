@@ -17,7 +17,7 @@ func (e *CannotLeave) Is(target error) bool { return target == ErrBusy }
 // resultWithheld is the result of a permission that was used up without sending: no money can move any more.
 const resultWithheld = "withheld"
 
-// Leaving is a turn that decides about leaving a payment that is under way, and about what follows.
+// Leaving decides about leaving a payment that is under way.
 type Leaving struct{ *Turn }
 
 // Leaving is a turn that decides about leaving the payment under way.
@@ -104,7 +104,7 @@ func (t Leaving) withhold(a *Attempt) error {
 	if err := t.move(a, Withhold); err != nil {
 		return err
 	}
-	t.followLeft(a, t.Now)
+	t.queueRecheck(a, t.Now)
 	return nil
 }
 
@@ -114,12 +114,9 @@ func (t Leaving) leaveUnreached(a *Attempt) error {
 	if err := t.endCalling(a, Disprove); err != nil {
 		return err
 	}
-	t.followLeft(a, t.Now)
+	t.queueRecheck(a, t.Now)
 	return nil
 }
-
-// followLeft queues the next look at an attempt that was left while its order was open.
-func (t Leaving) followLeft(a *Attempt, at time.Time) { t.queueRecheck(a, at) }
 
 // leftSchedule is when an attempt that was left is looked at, from its end on; then every hour until its order's life is over.
 var leftSchedule = []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute}
@@ -179,7 +176,9 @@ func (t Leaving) giveBack(a *Attempt) error {
 		t.needsReview(a)
 		return nil
 	}
-	op, err := t.Operations().write(&Operation{Kind: kind, Attempt: a.N, Amount: amount, GiveBack: true, Baseline: recordedSums(a)})
+	op, err := t.Operations().write(&Operation{
+		Kind: kind, Attempt: a.N, Amount: amount, GiveBack: true, Expected: recordedSums(a), Baseline: recordedSums(a),
+	})
 	if err != nil {
 		return err
 	}

@@ -317,6 +317,7 @@ func (t Operations) Answered(n int, in OperationAnswer, row *Call) error {
 		if d := declineOf(in.Err); row != nil && d.Code != "" {
 			op.Decline = d // should it turn out that nothing was done
 		}
+		t.reason, t.wait = providers.ClassOf(in.Err), providers.RetryAfter(in.Err)
 		t.warn("an operation has no clear answer", "operation", n, "error", in.Err)
 	case in.State == providers.OpSucceeded:
 		to, op.Decline = OpSucceeded, nil
@@ -387,7 +388,7 @@ func (t Operations) move(op *Operation, to OpState) error {
 		}
 		return nil
 	}
-	t.queueOperationInquiry(op, t.Now.Add(wait))
+	t.queueOperationInquiry(op, t.Now.Add(min(max(wait, t.wait), op.CreatedAt.Add(reviewAfter).Sub(t.Now))))
 	return nil
 }
 
@@ -414,6 +415,9 @@ func (t Operations) recordState(op *Operation) {
 	data := map[string]any{"operation": op.N, "kind": op.Kind, "operation_amount": op.Amount, "attempt": op.Attempt}
 	if op.Decline != nil && op.State == OpFailed { // else it is what the gateway said to a call whose end is not known
 		data["decline"] = op.Decline
+	}
+	if t.reason != "" && op.State == OpUnknown {
+		data["reason"] = t.reason
 	}
 	if op.Merchant != "" {
 		data["merchant_reference"] = op.Merchant

@@ -120,12 +120,16 @@ type Attempt struct {
 	StepN             int                     `json:"step_n"` // counts the steps stored; a resume belongs to one of them
 	StepAt            time.Time               `json:"step_at,omitzero"`
 	Runs              []*Run                  `json:"runs,omitempty"`
-	Deadline          time.Time               `json:"deadline,omitzero"` // of the call that is out
-	NewsAt            time.Time               `json:"news_at,omitzero"`  // of the last news; inquiries are scheduled from then
-	InquiredAt        time.Time               `json:"asked_at,omitzero"` // the newest inquiry's answer
-	NextInquiry       time.Time               `json:"next_ask,omitzero"` // an inquiry was moved forward to this time
-	Unclear           bool                    `json:"unclear,omitempty"` // the gateway itself does not know: slow schedule
-	NotFoundSince     time.Time               `json:"missing,omitzero"`  // when an inquiry first said "not found" after the deadline
+	Deadline          time.Time               `json:"deadline,omitzero"`     // of the call that is out
+	NewsAt            time.Time               `json:"news_at,omitzero"`      // of the last news; inquiries are scheduled from then
+	InquiredAt        time.Time               `json:"asked_at,omitzero"`     // the newest inquiry's answer
+	NextInquiry       time.Time               `json:"next_ask,omitzero"`     // an inquiry was moved forward to this time
+	Unclear           bool                    `json:"unclear,omitempty"`     // the gateway itself does not know: slow schedule
+	AskFailedSince    time.Time               `json:"ask_failed,omitzero"`   // since when inquiries have brought no answer
+	AskFailure        string                  `json:"ask_failure,omitempty"` // the class of the first error since then
+	AskAfter          time.Time               `json:"ask_after,omitzero"`    // the gateway wants not to be asked before
+	Blind             bool                    `json:"blind,omitempty"`       // no answer for so long that the outcome counts as unknown
+	NotFoundSince     time.Time               `json:"missing,omitzero"`      // when an inquiry first said "not found" after the deadline
 	NeedsReview       bool                    `json:"needs_review,omitempty"`
 	Said              *Figures                `json:"said,omitempty"`     // the gateway's figures, where a person has to look
 	Mismatch          string                  `json:"held_for,omitempty"` // in what the gateway's payment is not ours

@@ -30,7 +30,9 @@ type Turn struct {
 	// Open opens what was sealed under a name; an error says that it was not sealed by us for that use.
 	Open func(name, sealed string) ([]byte, error)
 
-	cancels bool // the attempt is left, and the session is to end with it
+	wait    time.Duration // the gateway wants not to be asked so long
+	reason  string        // the class of the error that the gateway was last asked with, for events
+	cancels bool          // the attempt is left, and the session is to end with it
 
 	Change Change   // what is saved with the session
 	After  []Effect // what is done once the save has succeeded
@@ -152,6 +154,9 @@ func (t *Turn) recordAttemptWith(a *Attempt, kind EventType, data map[string]any
 	if a.Said != nil && (kind == EventPaymentHeld || kind == EventPaymentNeedsReview) {
 		data["gateway"] = a.Said
 	}
+	if t.reason != "" && kind == EventPaymentUnknown {
+		data["reason"] = t.reason
+	}
 	if a.State.Funded() {
 		data["amount_authorized"], data["amount_captured"], data["amount_refunded"] = a.AmountAuthorized, a.Captured, a.Refunded
 		if a.Authorization != (providers.Authorization{}) {
@@ -171,7 +176,7 @@ func (t *Turn) move(a *Attempt, trigger Trigger) error {
 		return err
 	}
 	from := a.State
-	a.State = to
+	a.State, a.Blind = to, a.Blind && to == from
 	a.UpdatedAt = t.Now
 	if !to.Live() { // it is decided: nobody has to look any more
 		a.NeedsReview = false

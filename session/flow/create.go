@@ -57,7 +57,7 @@ func (f *Flow) Cancel(ctx context.Context, id string) (*session.Session, error) 
 }
 
 func (f *Flow) cancel(ctx context.Context, claim *session.Claim, id string) (*session.Session, error) {
-	s, err := f.leave(ctx, claim, id, true)
+	s, err := f.Exits.leave(ctx, claim, id, true)
 	if err == nil && s.Live() == nil && s.Status() != session.StatusCancelled {
 		return s, session.ErrEnded
 	}

@@ -35,12 +35,17 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 	if a == nil {
 		return nil
 	}
-	acc, err := f.account(s)
-	if err != nil {
+	if !(session.Asking{Turn: f.newTurn(s)}).MayAsk(a) {
+		_, err := f.update(ctx, id, func(t *session.Turn) error { return session.Asking{Turn: t}.NotAsked(n) })
 		return err
 	}
 	in, credential := session.InquiryAnswer{Seen: a.Seen()}, f.credential(ctx, s)
-	in.Standing, in.Wire, in.Err = f.status(ctx, acc, s, a)
+	acc, err := f.account(s)
+	if err != nil {
+		in.Err = err // its sessions end all the same, at last with a person
+	} else {
+		in.Standing, in.Wire, in.Err = f.status(ctx, acc, s, a)
+	}
 	if in.Err == nil && in.Standing.Outcome == providers.Waiting && (a.Withheld || f.newTurn(s).LostStep(a)) {
 		var more []session.TimelineEntry
 		in.Standing, more, in.Err = f.closeOrder(ctx, acc, s, a, in.Standing)
@@ -55,17 +60,8 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 	if err != nil {
 		return err
 	}
-	f.release(ctx, id, effects)
+	release(ctx, f, id, effects)
 	return nil
-}
-
-// release sends the operations of Tollgate's own that a turn has written down.
-func (f *Flow) release(ctx context.Context, id string, effects []session.Effect) {
-	for _, e := range effects {
-		if release, ok := e.(session.Release); ok {
-			f.operate(ctx, id, release.Operation)
-		}
-	}
 }
 
 // status asks how an attempt stands, by the call that fits its session's kind.

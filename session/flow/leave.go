@@ -8,14 +8,25 @@ import (
 	"tollgate/session"
 )
 
-// Leave lets the shopper leave the payment under way for another card or way to pay. *session.CannotLeave where neither proof
-// (session.Turn.Exit) is to be had now. Where nobody is paying it does nothing.
-func (f *Flow) Leave(ctx context.Context, id string) (*session.Session, error) {
-	return f.leave(ctx, nil, id, false)
+// Exits lets a payment that is under way be left.
+type Exits struct{ flow *Flow }
+
+// Other lets the shopper leave the payment under way for another card or way to pay. *session.CannotLeave where neither proof
+// (session.Leaving.Exit) is to be had now. Where nobody is paying it does nothing.
+func (x Exits) Other(ctx context.Context, id string) (*session.Session, error) {
+	return x.leave(ctx, nil, id, false)
+}
+
+// Way is how the payment under way may be left as far as is known without asking the gateway, and until when the bank may
+// take it where it cannot.
+func (x Exits) Way(s *session.Session, a *session.Attempt) (providers.Exit, time.Time) {
+	t := x.flow.newTurn(s).Leaving()
+	return t.Exit(a), t.Until(a)
 }
 
 // leave asks the gateway first: the database may be older than the truth, and money that is there is not left.
-func (f *Flow) leave(ctx context.Context, claim *session.Claim, id string, cancel bool) (*session.Session, error) {
+func (x Exits) leave(ctx context.Context, claim *session.Claim, id string, cancel bool) (*session.Session, error) {
+	f := x.flow
 	s, err := f.Store.Load(ctx, id)
 	if err != nil {
 		return nil, err
@@ -27,10 +38,9 @@ func (f *Flow) leave(ctx context.Context, claim *session.Claim, id string, cance
 		}
 		return f.update(ctx, id, under(claim, (*session.Turn).Cancel))
 	}
-	t := f.newTurn(s).Leaving()
-	exit := t.Exit(a)
-	if a.State == session.New || a.State == session.Calling || s.Kind == session.KindPayout {
-		return s, &session.CannotLeave{Until: t.Until(a)}
+	t := f.newTurn(s)
+	if !(session.Asking{Turn: t}).MayAsk(a) || a.State == session.New || a.State == session.Calling || s.Kind == session.KindPayout {
+		return s, &session.CannotLeave{Until: t.Leaving().Until(a)}
 	}
 	acc, err := f.account(s)
 	if err != nil {
@@ -38,28 +48,22 @@ func (f *Flow) leave(ctx context.Context, claim *session.Claim, id string, cance
 	}
 	in := session.InquiryAnswer{Seen: a.Seen()}
 	in.Standing, in.Wire, in.Err = f.status(ctx, acc, s, a)
-	if in.Err == nil && in.Standing.Outcome == providers.Waiting && exit == providers.Closes {
+	if in.Err == nil && in.Standing.Outcome == providers.Waiting && t.Leaving().Exit(a) == providers.Closes {
 		var more []session.TimelineEntry
 		in.Standing, more, in.Err = f.closeOrder(ctx, acc, s, a, in.Standing)
 		in.Wire = append(in.Wire, more...)
 	}
 	f.At("leave.asked")
 	defer f.inFlight.begin(id)()
+	ctx = context.WithoutCancel(ctx) // what the gateway was asked is stored, whoever still waits for it
 	s, effects, err := f.turn(ctx, id, under(claim, func(t *session.Turn) error { return t.Leaving().Leave(a.N, in, cancel) }))
 	f.At("leave.stored")
 	if err != nil {
 		return s, err
 	}
-	f.release(ctx, id, effects)
+	release(ctx, f, id, effects)
 	if now := s.Live(); now != nil {
 		return s, &session.CannotLeave{Until: f.newTurn(s).Leaving().Until(now)}
 	}
 	return s, nil
-}
-
-// Exit is how the payment under way may be left as far as is known without asking the gateway, and until when the bank may
-// take it where it cannot.
-func (ts *turns) Exit(s *session.Session, a *session.Attempt) (providers.Exit, time.Time) {
-	t := ts.newTurn(s).Leaving()
-	return t.Exit(a), t.Until(a)
 }

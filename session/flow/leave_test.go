@@ -50,7 +50,7 @@ func (g operates) Inquire(context.Context, providers.Payment, providers.Op) (pro
 func withOperator(h *house) { h.acc.Provider = operates{gateway: h.gw} }
 
 func (h *house) leave() error {
-	return h.do(func() error { _, err := h.flow.Leave(context.Background(), h.id); return err })
+	return h.do(func() error { _, err := h.flow.Exits.Other(context.Background(), h.id); return err })
 }
 
 func (h *house) cancel() error {

@@ -67,7 +67,7 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 		}
 		f.At("operation.stored")
 		if err == nil {
-			f.release(ctx, id, effects)
+			release(ctx, f, id, effects)
 		}
 		return
 	}
@@ -100,7 +100,7 @@ func (f *Flow) operationAnswered(
 		f.Log.Error("cannot store an operation's result; the inquiry will ask again", "session", id, "operation", n, "error", err)
 		return nil
 	}
-	f.release(ctx, id, effects)
+	release(ctx, f, id, effects)
 	return s
 }
 
@@ -137,4 +137,13 @@ func (f *Flow) operateDue(ctx context.Context, task session.Task) error {
 		return f.inquire(ctx, s.ID, op.Attempt)
 	}
 	return nil
+}
+
+// release sends the operations of Tollgate's own that a turn has written down.
+func release(ctx context.Context, f *Flow, id string, effects []session.Effect) {
+	for _, e := range effects {
+		if release, ok := e.(session.Release); ok {
+			f.operate(ctx, id, release.Operation)
+		}
+	}
 }
