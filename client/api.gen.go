@@ -369,6 +369,7 @@ const (
 	ProblemTypeConflict             ProblemType = "urn:tollgate:problem:conflict"
 	ProblemTypeDeliveryEnded        ProblemType = "urn:tollgate:problem:delivery-ended"
 	ProblemTypeEndpointDisabled     ProblemType = "urn:tollgate:problem:endpoint-disabled"
+	ProblemTypeEventLost            ProblemType = "urn:tollgate:problem:event-lost"
 	ProblemTypeIdempotencyKey       ProblemType = "urn:tollgate:problem:idempotency-key"
 	ProblemTypeIdempotencyKeyReused ProblemType = "urn:tollgate:problem:idempotency-key-reused"
 	ProblemTypeInternal             ProblemType = "urn:tollgate:problem:internal"
@@ -416,6 +417,8 @@ func (e ProblemType) Valid() bool {
 	case ProblemTypeDeliveryEnded:
 		return true
 	case ProblemTypeEndpointDisabled:
+		return true
+	case ProblemTypeEventLost:
 		return true
 	case ProblemTypeIdempotencyKey:
 		return true
@@ -954,7 +957,9 @@ type Delivery struct {
 	// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
 	// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+	// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
 	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -1092,7 +1097,9 @@ type Event struct {
 	// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
 	// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+	// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
 	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -1314,7 +1321,9 @@ type EventPage struct {
 // | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
 // | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 // | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 // | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
 // | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 // | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 // | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -1910,6 +1919,8 @@ type PaymentDispute string
 
 // Problem Problem details, RFC 9457.
 type Problem struct {
+	// After With `event-lost`: the cursor to go on with; absent: begin with the first event.
+	After  string       `json:"after,omitempty"`
 	Detail string       `json:"detail,omitempty"`
 	Errors []FieldError `json:"errors,omitempty"`
 
@@ -2205,7 +2216,9 @@ type SessionEvent struct {
 	// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
 	// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+	// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
 	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -8074,11 +8087,18 @@ type ListEventsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EventPage
+	// ApplicationProblemJSON410 the response for an HTTP 410 `application/problem+json` response
+	ApplicationProblemJSON410 *Problem
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListEventsResponse) GetJSON200() *EventPage {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON410 returns the response for an HTTP 410 `application/problem+json` response
+func (r ListEventsResponse) GetApplicationProblemJSON410() *Problem {
+	return r.ApplicationProblemJSON410
 }
 
 // GetBody returns the raw response body bytes
@@ -10735,6 +10755,13 @@ func ParseListEventsResponse(rsp *http.Response) (*ListEventsResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 410:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON410 = &dest
 
 	}
 

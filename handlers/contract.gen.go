@@ -348,6 +348,7 @@ const (
 	ProblemTypeConflict             ProblemType = "urn:tollgate:problem:conflict"
 	ProblemTypeDeliveryEnded        ProblemType = "urn:tollgate:problem:delivery-ended"
 	ProblemTypeEndpointDisabled     ProblemType = "urn:tollgate:problem:endpoint-disabled"
+	ProblemTypeEventLost            ProblemType = "urn:tollgate:problem:event-lost"
 	ProblemTypeIdempotencyKey       ProblemType = "urn:tollgate:problem:idempotency-key"
 	ProblemTypeIdempotencyKeyReused ProblemType = "urn:tollgate:problem:idempotency-key-reused"
 	ProblemTypeInternal             ProblemType = "urn:tollgate:problem:internal"
@@ -395,6 +396,8 @@ func (e ProblemType) Valid() bool {
 	case ProblemTypeDeliveryEnded:
 		return true
 	case ProblemTypeEndpointDisabled:
+		return true
+	case ProblemTypeEventLost:
 		return true
 	case ProblemTypeIdempotencyKey:
 		return true
@@ -933,7 +936,9 @@ type Delivery struct {
 	// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
 	// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+	// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
 	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -1074,7 +1079,9 @@ type EventPage struct {
 // | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
 // | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 // | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 // | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
 // | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 // | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 // | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -1670,6 +1677,8 @@ type PaymentDispute string
 
 // Problem Problem details, RFC 9457.
 type Problem struct {
+	// After With `event-lost`: the cursor to go on with; absent: begin with the first event.
+	After  string       `json:"after,omitempty,omitzero"`
 	Detail string       `json:"detail,omitempty,omitzero"`
 	Errors []FieldError `json:"errors,omitempty,omitzero"`
 
@@ -1965,7 +1974,9 @@ type SessionEvent struct {
 	// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
 	// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+	// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
 	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
@@ -3692,6 +3703,20 @@ func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.Respons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents410ApplicationProblemPlusJSONResponse Problem
+
+func (response ListEvents410ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
 	_, err := buf.WriteTo(w)
 	return err
 }

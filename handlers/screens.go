@@ -82,7 +82,7 @@ func (p screens) startOfPayment(c echo.Context, s *session.Session, f form) erro
 	if f.errors.Any() || f.stale {
 		return p.card(c, s, f)
 	}
-	if a := s.Last(); a != nil && a.BurnsNoTry() && f == (form{}) {
+	if a := s.Last(); a != nil && a.Misconfigured() && f == (form{}) {
 		return p.unavailable(c, s)
 	}
 	if p.Flow.Logins.Needed(s) {
@@ -455,6 +455,7 @@ func (p screens) receipt(c echo.Context, s *session.Session, lang string) *templ
 	}
 	if id := p.Browsers.Known(c.Request().Context()); id != "" && id == a.BrowserID {
 		r.Own, r.Brand, r.Last4, r.ReferenceText = true, brandOf(a.Card.Brand), a.Card.Last4, a.Ref.Reference
+		r.ApprovalText = a.Authorization.ApprovalCode
 	}
 	return r
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Authorization is what a gateway tells of the bank's authorization, for the merchant's records, for the bank's hotline and
-// for disputes. docs/gateways/README.md says which gateway tells what.
+// for disputes. docs/authorization.md says which gateway tells what.
 type Authorization struct {
 	ApprovalCode  string    `json:"approval_code,omitempty"`
 	RRN           string    `json:"rrn,omitempty"` // retrieval reference number

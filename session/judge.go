@@ -310,7 +310,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 		t.queueInquiry(live, t.Now)
 	}
 	if s.SaveCard && a.Saved == "" && !a.NotKept && !a.Withheld {
-		t.queueRemember(a, t.Now)
+		t.queueRemember(a, 0, t.Now)
 	}
 	return t.Leaving().giveBack(a)
 }

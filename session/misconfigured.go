@@ -31,8 +31,8 @@ func (t *Turn) tellMisconfigured(err error, a *Attempt) {
 	}, tellEvery}
 }
 
-// TellMisconfigured is tellMisconfigured as a turn of its own: of a call that changes nothing else.
-func (t *Turn) TellMisconfigured(err error) error {
+// TellMisconfigured is tellMisconfigured as a turn of its own: of a login, or another call that changes nothing else.
+func (t Logins) TellMisconfigured(err error) error {
 	if t.tellMisconfigured(err, nil); t.Change.Notice == nil {
 		return ErrNothing
 	}

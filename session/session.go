@@ -85,9 +85,15 @@ const (
 	MostAttempts = 20
 )
 
-// BurnsNoTry tells that an attempt ended by what is not the shopper's to mend: the gateway refused the account.
-func (a *Attempt) BurnsNoTry() bool {
+// Misconfigured tells that an attempt ended because the gateway refused the account.
+func (a *Attempt) Misconfigured() bool {
 	return !a.State.Live() && !a.State.Funded() && a.Decline != nil && a.Decline.Reason == providers.Misconfigured
+}
+
+// BurnsNoTry tells that an attempt ended by what is not the shopper's to mend: the gateway refused the account, or the order could
+// not be registered, so that the card was never sent.
+func (a *Attempt) BurnsNoTry() bool {
+	return a.Misconfigured() || a.State == Failed && len(a.Calls) == 0
 }
 
 // TriesLeft is how many attempts may yet begin, money and expiry aside.
@@ -190,6 +196,8 @@ type Event struct {
 	Type EventType       `json:"type"`
 	At   time.Time       `json:"at"`
 	Data json.RawMessage `json:"data"`
+	// Suffix is the random end of the event's id: an event that takes the place of one that the database lost is another.
+	Suffix string `json:"suffix,omitempty"`
 }
 
 // Reference is what the gateway knows attempt n by. An attempt keeps the one it was given.

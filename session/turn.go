@@ -253,6 +253,7 @@ type Task struct {
 	Attempt int    `json:"attempt,omitempty"`
 	StepN   int    `json:"step_n,omitempty"`
 	Look    bool   `json:"look,omitempty"` // inquire although the attempt has ended
+	Try     int    `json:"try,omitempty"`  // how often was asked in vain before
 
 	Operation int `json:"operation,omitempty"`
 }
@@ -288,9 +289,9 @@ func (t *Turn) queueResume(a *Attempt, at time.Time) {
 	t.enqueue(JobResume, fmt.Sprintf("/%d/%d", a.N, a.StepN), Task{Attempt: a.N, StepN: a.StepN}, at)
 }
 
-// queueRemember queues the question which card the gateway saved of a payment.
-func (t *Turn) queueRemember(a *Attempt, at time.Time) {
-	t.enqueue(JobRemember, fmt.Sprintf("/%d", a.N), Task{Attempt: a.N}, at)
+// queueRemember queues the question which card the gateway saved of a payment; try counts those before.
+func (t *Turn) queueRemember(a *Attempt, try int, at time.Time) {
+	t.enqueue(JobRemember, fmt.Sprintf("/%d", a.N), Task{Attempt: a.N, Try: try}, at)
 }
 
 // resultError is the result of a call without a clear answer.

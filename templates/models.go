@@ -232,9 +232,9 @@ type ResultPage struct {
 	Outcome     Outcome
 	Decline     string // with OutcomeDeclined: the reason, see DeclineReasons; may be empty
 	ContinueURL string // http or https; no link when empty
-	AgainURL    string // with OutcomeUnavailable: where the shopper may try again; may be empty
 	Delay       int    // seconds after which the script goes on, if nobody stops it and the page is new; 0 means never
 	Receipt     *Receipt
+	AgainURL    string // with OutcomeUnavailable: where the shopper may try again; may be empty
 }
 
 // Receipt is what was paid. What stands under Own is shown in the browser that paid, and in no other.

@@ -10,10 +10,10 @@ import (
 )
 
 // TellsAuthorization compares what a provider read of its gateway's fullest answer with the gateway's column of
-// docs/gateways/authorization.md.
+// docs/authorization.md.
 func TellsAuthorization(t *testing.T, gateway string, told providers.Authorization) {
 	t.Helper()
-	page, err := os.ReadFile("../../docs/gateways/authorization.md")
+	page, err := os.ReadFile("../../docs/authorization.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,9 +33,9 @@ func TellsAuthorization(t *testing.T, gateway string, told providers.Authorizati
 		}
 	}
 	if column < 0 {
-		t.Fatalf("docs/gateways/authorization.md has no column %s", gateway)
+		t.Fatalf("docs/authorization.md has no column %s", gateway)
 	}
 	if got := told.Told(); !slices.Equal(got, want) {
-		t.Errorf("%s tells %v, docs/gateways/authorization.md says %v", gateway, got, want)
+		t.Errorf("%s tells %v, docs/authorization.md says %v", gateway, got, want)
 	}
 }

@@ -52,3 +52,12 @@ func TestAHolderThatIsANumberIsLeftOut(t *testing.T) {
 		t.Error(got.CardHolder)
 	}
 }
+
+// A callback may leave our number out (amount, mdOrder, operation, status): the order has it.
+func TestAnOrderOfTheGatewaysNameTellsOurNumber(t *testing.T) {
+	f := newFake(t).on("getOrderStatusExtended.do", answer(t, "seed_status_2_deposited_binding.json"))
+	st, err := f.open().Status(t.Context(), providers.Payment{Ref: providers.Ref{OrderID: "01791274-d9ca-7103-b148-7dc000a7d8c0"}})
+	if err != nil || st.Reference != "11045" || f.last().form.Get("orderId") != "01791274-d9ca-7103-b148-7dc000a7d8c0" {
+		t.Errorf("%+v %v", st, err)
+	}
+}

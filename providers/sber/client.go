@@ -81,12 +81,18 @@ func ofUs(op string, status int, token providers.Secret, err error) error {
 	case status == http.StatusForbidden, status == http.StatusUnauthorized && token.Empty():
 		f.Code = cmp.Or(f.Code, fmt.Sprintf("HTTP %d", status))
 		return f.Misconfigured(!strings.HasSuffix(op, "/finish"))
+	case f.Err == nil && f.Code == codeAccess && !token.Empty() && !strings.HasSuffix(op, "/finish"):
+		f.Err = providers.ErrCredential // a dead token says so too; were it the merchant, the next login would tell
+		return f
 	case f.Err == nil && op != opToken && !strings.HasSuffix(op, "/finish") && op != opChange && op != opDelete &&
 		slices.Contains(codesOfUs, f.Code):
 		return f.Misconfigured(true)
 	}
 	return err
 }
+
+// codeAccess says that access is denied.
+const codeAccess = "5"
 
 // codesOfUs are: currency (3), a parameter that is missing (4), access (5), cart (8), features (14).
 var codesOfUs = []string{"3", "4", "5", "8", "14"}

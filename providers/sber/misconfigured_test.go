@@ -18,7 +18,15 @@ func TestARefusalOfTheMerchantIsMisconfigured(t *testing.T) {
 		_, send := g.(providers.Login).SendCode(t.Context(), "87414E0F13AB4542AA9D10E81F74A6E3")
 		_, status := g.Status(t.Context(), payment(t, "A-1"))
 		_, start := g.Pay(t.Context(), payment(t, "A-1"), byCard(t, "4000001111111118"), threeds.BrowserData{})
-		for call, err := range map[string]error{"clients/find": find, "auth/otp": send, "find": status, "payment/start": start} {
+		all := map[string]error{"clients/find": find, "auth/otp": send, "find": status, "payment/start": start}
+		if c.status == 0 { // to a customer's token that may be what a dead one is told
+			delete(all, "find")
+			delete(all, "payment/start")
+			if !errors.Is(status, providers.ErrCredential) || !errors.Is(start, providers.ErrCredential) {
+				t.Errorf("%s: %v, %v", name, status, start)
+			}
+		}
+		for call, err := range all {
 			if f := providers.RefusalOfUs(err); f == nil || f.Code == "" {
 				t.Errorf("%s, %s: %v", name, call, err)
 			}
@@ -41,7 +49,7 @@ func TestACustomersDeadTokenIsNotOursToMend(t *testing.T) {
 }
 
 func TestARefusedStartForWhatIsOursToMendIsMisconfiguredAndProved(t *testing.T) {
-	for _, code := range []string{"3", "4", "5", "8", "14"} {
+	for _, code := range []string{"3", "4", "8", "14"} {
 		g := open(t, &canned{answer: `{"status":"ERROR","errorCode":"` + code + `","errorMessage":"Words"}`})
 		_, err := g.Pay(t.Context(), payment(t, "A-1"), byCard(t, "4000001111111118"), threeds.BrowserData{})
 		if f := providers.RefusalOfUs(err); f == nil || f.Code != code || f.Text != "Words" || !f.Untaken {

@@ -100,10 +100,15 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	var ref providers.Ref
 	var wire []session.TimelineEntry
 	forgotten := f.recall.forgotten(ctx, s)
-	for skipped := 0; ; skipped++ {
+	for skipped, lost := 0, 0; ; skipped++ {
 		var made []session.TimelineEntry
 		ref, made, err = f.recall.register(ctx, acc, s, a, in, forgotten)
 		wire = append(wire, made...)
+		if noAnswer(err) && lost < maxLost && ctx.Err() == nil { // repeated with the same number it recovers the order
+			lost++
+			skipped--
+			continue
+		}
 		if !errors.Is(err, providers.ErrReferenceTaken) || skipped == maxSkips {
 			break
 		}
@@ -116,7 +121,6 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	if err != nil {
 		defer f.At("register.stored")
 		if taken, ok := errors.AsType[*providers.AlreadyPaid](err); ok {
-			taken.Ours = taken.Ours || forgotten != nil && forThisOrder(s, a, taken.Standing)
 			f.alreadyPaid(ctx, s.ID, a.N, taken, wire)
 			return
 		}
@@ -138,10 +142,20 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	})
 }
 
+// maxLost bounds how often a registration is repeated whose answer was lost. It moves no money.
+const maxLost = 2
+
+// noAnswer tells that a registration was sent and has no answer in the gateway's own words.
+func noAnswer(err error) bool {
+	f, ok := errors.AsType[*providers.Failure](err)
+	return ok && f.Code == "" && !errors.Is(err, providers.ErrUnsent) && !errors.Is(err, providers.ErrCredential) &&
+		!errors.Is(err, providers.ErrReferenceTaken) && !errors.Is(err, providers.ErrAlreadyPaid) && providers.RefusalOfUs(err) == nil
+}
+
 // nextReference gives an attempt that was not sent yet the next reference that no attempt of ours has in the account.
-func (f *Flow) nextReference(ctx context.Context, id string, n int) (s *session.Session, a *session.Attempt, err error) {
+func (ts *turns) nextReference(ctx context.Context, id string, n int) (s *session.Session, a *session.Attempt, err error) {
 	for ahead := 1; ahead <= maxSkips; ahead++ {
-		s, err = f.update(ctx, id, func(t *session.Turn) error {
+		s, err = ts.update(ctx, id, func(t *session.Turn) error {
 			a = t.S.Attempt(n)
 			return t.Attempts().NextReference(n, ahead)
 		})
