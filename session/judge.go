@@ -51,6 +51,7 @@ func (t verdict) inquired(a *Attempt, in InquiryAnswer) error {
 	}
 	t.warn("inquiry without an answer", "attempt", a.N, "error", in.Err)
 	Asking(t).unheard(a, in.Err)
+	t.tellMisconfigured(in.Err, a)
 	if a.State.Funded() {
 		return t.lookFailed(a, in.Err)
 	}
@@ -62,7 +63,10 @@ func (t verdict) inquired(a *Attempt, in InquiryAnswer) error {
 			return err
 		}
 	}
-	return t.inquireLater(a)
+	if err := t.inquireLater(a); !errors.Is(err, ErrNothing) || t.Change.Notice == nil {
+		return err
+	}
+	return nil // there is something to tell
 }
 
 // verdict applies what the gateway says of an attempt.
@@ -79,15 +83,15 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 	if st.ThreeDS != (providers.ThreeDS{}) {
 		a.ThreeDS = st.ThreeDS
 	}
+	if mismatch(t.S, a, st) == "" {
+		a.rememberAuthorization(t.Now, st.Authorization)
+	}
 	if op := t.S.openOn(a); op != nil { // the operation's own inquiry tells what it has moved
 		t.queueOperationInquiry(op, t.Now)
 		return nil
 	}
 	if a.State.Funded() {
-		if err := t.afterSuccess(a, st); err != nil && !errors.Is(err, ErrNothing) || !a.Withheld {
-			return err
-		}
-		return t.Leaving().giveBack(a)
+		return t.afterSuccess(a, st)
 	}
 	other := mismatch(t.S, a, st)
 	switch st.Outcome {
@@ -284,9 +288,9 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 		t.queueInquiry(live, t.Now)
 	}
 	if s.SaveCard && a.Saved == "" && !a.NotKept && !a.Withheld {
-		t.queueRemember(a, t.Now)
+		t.queueRemember(a, 0, t.Now)
 	}
-	return t.Leaving().giveBack(a)
+	return Leaving(t).giveBack(a)
 }
 
 // notSeen applies "not found". It proves a failure only when it is repeated after the call's deadline and settle_after.
@@ -300,7 +304,9 @@ func (t verdict) notSeen(a *Attempt) error {
 	case !t.settled(a), !t.Now.After(a.NotFoundSince):
 		return t.inquireLater(a)
 	}
-	a.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+	if a.Decline == nil { // else what the gateway said to the call
+		a.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+	}
 	if a.State == Shopper { // an order that vanished while the shopper was at the bank
 		return t.move(a, Abandon)
 	}
@@ -319,7 +325,7 @@ func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 		return t.endCalling(a, Decline)
 	}
 	if a.unreached(st) {
-		return t.Leaving().leaveUnreached(a)
+		return Leaving(t).leaveUnreached(a)
 	}
 	if a.State == Mismatched { // other money stands under its reference: nothing is sent for it
 		return t.inquireLater(a)
@@ -469,7 +475,7 @@ func (t verdict) recheckLater(a *Attempt) error {
 	wait, more := recheckAfter(t.Now.Sub(a.newsAt()))
 	switch {
 	case a.Withheld:
-		wait, more = t.Leaving().leftAfter(a)
+		wait, more = Leaving(t).leftAfter(a)
 	case a.State == Declined:
 		wait, more = laterOf(declinedSchedule, t.Now.Sub(a.newsAt()))
 		more = more && t.Rules.DeclineMayChange
@@ -526,7 +532,7 @@ func (t verdict) onHoldLeft(a *Attempt, st providers.Standing) error {
 	for _, op := range t.S.Operations {
 		if op.Attempt == a.N && op.Release {
 			tries++
-			sent = sent || op.State == OpSucceeded || op.Decline == nil || op.Decline.Reason != providers.TryAgainLater
+			sent = sent || op.State == OpSucceeded || op.Decline == nil || !unsentReason(op.Decline.Reason)
 		}
 	}
 	if st.VoidRefused || sent || tries >= maxReleases {
@@ -548,6 +554,11 @@ func (t verdict) onHoldLeft(a *Attempt, st providers.Standing) error {
 	}
 	t.After = append(t.After, Release{op.N})
 	return t.followHold(a)
+}
+
+// unsentReason tells whether an operation that failed for a reason never did anything, and may be begun anew.
+func unsentReason(r providers.Reason) bool {
+	return r == providers.TryAgainLater || r == providers.Misconfigured
 }
 
 // followHold asks again by the schedule. That of an attempt that has ended may be over: what was decided is saved all the

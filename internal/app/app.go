@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,7 @@ import (
 	"tollgate/internal/config"
 	"tollgate/internal/i18n"
 	"tollgate/internal/jobs"
+	"tollgate/internal/merchant"
 	"tollgate/internal/sqlstore"
 	"tollgate/internal/webhook"
 	"tollgate/session"
@@ -243,7 +245,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	a.flow = flow.New(flow.Options{
 		Store: a.store, Wallet: cards, Accounts: accounts, Sealer: keys, Hub: a.hub, Now: a.o.Clock.Now, Rand: a.o.Rand,
 		BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Alone: a.store.Alone(),
-		Memory: a.store.Memory,
+		Memory: a.store.Memory, Owners: owners(c.Merchants, merchants, a.store),
 	})
 	if now := a.o.Clock.Now(); a.store.Alone() { // whoever made the calls that are out is dead: ask now what became of them
 		if err := a.store.RunNow(ctx, now, now.Add(usualDeadline), session.JobsDueAfterCrash()...); err != nil {
@@ -454,4 +456,26 @@ func (a *App) aloneSince() time.Time {
 		return time.Time{}
 	}
 	return a.o.Clock.Now()
+}
+
+// owners tells whose a reference of an account is: the account's merchant's, or, where several share it, the one's whose tag
+// it begins with.
+func owners(all []config.Merchant, d *merchant.Directory, tags *sqlstore.Store) func(context.Context, string, string) ([]string, error) {
+	return func(ctx context.Context, account, reference string) (mine []string, err error) {
+		for _, m := range all {
+			if !slices.Contains(m.Accounts, account) {
+				continue
+			}
+			tag := ""
+			if d.Shared(account) {
+				if tag, err = tags.Tag(ctx, m.ID); err != nil {
+					return nil, err
+				}
+			}
+			if strings.HasPrefix(reference, tag) {
+				mine = append(mine, m.ID)
+			}
+		}
+		return mine, nil
+	}
 }
