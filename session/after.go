@@ -44,6 +44,11 @@ func (t verdict) afterSuccess(a *Attempt, st providers.Standing) error {
 	if got == renewed {
 		a.NewsAt = t.Now
 	}
+	if a.Withheld {
+		if err := (Leaving{t.Turn}).giveBack(a); err != nil {
+			return err
+		}
+	}
 	return t.lookLater(a)
 }
 

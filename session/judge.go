@@ -50,8 +50,8 @@ func (t verdict) inquired(a *Attempt, in InquiryAnswer) error {
 		return Asking(t).heard(a, func() error { return t.applyStanding(a, in.Seen, in.Standing) })
 	}
 	t.warn("inquiry without an answer", "attempt", a.N, "error", in.Err)
-	t.tellMisconfigured(in.Err, a)
 	Asking(t).unheard(a, in.Err)
+	t.tellMisconfigured(in.Err, a)
 	if a.State.Funded() {
 		return t.lookFailed(a, in.Err)
 	}
@@ -102,10 +102,7 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 		}
 	}
 	if a.State.Funded() {
-		if err := t.afterSuccess(a, st); err != nil && !errors.Is(err, ErrNothing) || !a.Withheld {
-			return err
-		}
-		return t.Leaving().giveBack(a)
+		return t.afterSuccess(a, st)
 	}
 	other := mismatch(t.S, a, st)
 	switch st.Outcome {
@@ -312,7 +309,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	if s.SaveCard && a.Saved == "" && !a.NotKept && !a.Withheld {
 		t.queueRemember(a, 0, t.Now)
 	}
-	return t.Leaving().giveBack(a)
+	return Leaving(t).giveBack(a)
 }
 
 // notSeen applies "not found". It proves a failure only when it is repeated after the call's deadline and settle_after.
@@ -347,7 +344,7 @@ func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 		return t.endCalling(a, Decline)
 	}
 	if a.unreached(st) {
-		return t.Leaving().leaveUnreached(a)
+		return Leaving(t).leaveUnreached(a)
 	}
 	if a.State == Mismatched { // other money stands under its reference: nothing is sent for it
 		return t.inquireLater(a)
@@ -497,7 +494,7 @@ func (t verdict) recheckLater(a *Attempt) error {
 	wait, more := recheckAfter(t.Now.Sub(a.newsAt()))
 	switch {
 	case a.Withheld:
-		wait, more = t.Leaving().leftAfter(a)
+		wait, more = Leaving(t).leftAfter(a)
 	case a.State == Declined:
 		wait, more = laterOf(declinedSchedule, t.Now.Sub(a.newsAt()))
 		more = more && t.Rules.DeclineMayChange

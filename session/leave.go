@@ -20,9 +20,6 @@ const resultWithheld = "withheld"
 // Leaving decides about leaving a payment that is under way.
 type Leaving struct{ *Turn }
 
-// Leaving is a turn that decides about leaving the payment under way.
-func (t *Turn) Leaving() Leaving { return Leaving{t} }
-
 // Exit is the proof by which a live attempt may be left, before the gateway is asked whether it still holds.
 func (t Leaving) Exit(a *Attempt) providers.Exit {
 	switch {

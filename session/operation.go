@@ -314,10 +314,10 @@ func (t Operations) Answered(n int, in OperationAnswer, row *Call) error {
 	case in.Err != nil && row != nil && in.Untaken:
 		to, op.Decline = OpFailed, declineOf(in.Err)
 	case in.Err != nil:
+		t.reason, t.wait = providers.ClassOf(in.Err), providers.RetryAfter(in.Err)
 		if d := declineOf(in.Err); row != nil && d.Code != "" {
 			op.Decline = d // should it turn out that nothing was done
 		}
-		t.reason, t.wait = providers.ClassOf(in.Err), providers.RetryAfter(in.Err)
 		t.warn("an operation has no clear answer", "operation", n, "error", in.Err)
 	case in.State == providers.OpSucceeded:
 		to, op.Decline = OpSucceeded, nil
@@ -372,7 +372,7 @@ func (t Operations) move(op *Operation, to OpState) error {
 		}
 		t.recordState(op)
 		if op.GiveBack && to == OpFailed {
-			if err := t.Leaving().giveBack(a); err != nil {
+			if err := Leaving(t).giveBack(a); err != nil {
 				return err
 			}
 		}

@@ -413,14 +413,14 @@ func (w *world) leave(cancel bool) *world {
 	n := w.clone()
 	a = n.s.Live()
 	in := InquiryAnswer{Seen: a.Seen(), Standing: n.truth(a)}
-	if in.Standing.Outcome == providers.Waiting && n.turn().Leaving().Exit(a) == providers.Closes {
+	if in.Standing.Outcome == providers.Waiting && (Leaving{n.turn()}).Exit(a) == providers.Closes {
 		o := n.orders[a.Ref.Reference]
 		o.closed, o.challenge = true, false
 		n.orders[a.Ref.Reference] = o
 		in.Standing = n.truth(a)
 	}
 	before := n.key()
-	if !n.do(func(t *Turn) error { return t.Leaving().Leave(a.N, in, cancel) }) || n.key() == before {
+	if !n.do(func(t *Turn) error { return Leaving{t}.Leave(a.N, in, cancel) }) || n.key() == before {
 		return nil
 	}
 	return n

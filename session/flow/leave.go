@@ -20,7 +20,7 @@ func (x Exits) Other(ctx context.Context, id string) (*session.Session, error) {
 // Way is how the payment under way may be left as far as is known without asking the gateway, and until when the bank may
 // take it where it cannot.
 func (x Exits) Way(s *session.Session, a *session.Attempt) (providers.Exit, time.Time) {
-	t := x.flow.newTurn(s).Leaving()
+	t := session.Leaving{Turn: x.flow.newTurn(s)}
 	return t.Exit(a), t.Until(a)
 }
 
@@ -38,9 +38,9 @@ func (x Exits) leave(ctx context.Context, claim *session.Claim, id string, cance
 		}
 		return f.update(ctx, id, under(claim, (*session.Turn).Cancel))
 	}
-	t := f.newTurn(s)
-	if !(session.Asking{Turn: t}).MayAsk(a) || a.State == session.New || a.State == session.Calling || s.Kind == session.KindPayout {
-		return s, &session.CannotLeave{Until: t.Leaving().Until(a)}
+	t := session.Leaving{Turn: f.newTurn(s)}
+	if !(session.Asking{Turn: t.Turn}).MayAsk(a) || a.State == session.New || a.State == session.Calling || s.Kind == session.KindPayout {
+		return s, &session.CannotLeave{Until: t.Until(a)}
 	}
 	acc, err := f.account(s)
 	if err != nil {
@@ -48,7 +48,7 @@ func (x Exits) leave(ctx context.Context, claim *session.Claim, id string, cance
 	}
 	in := session.InquiryAnswer{Seen: a.Seen()}
 	in.Standing, in.Wire, in.Err = f.status(ctx, acc, s, a)
-	if in.Err == nil && in.Standing.Outcome == providers.Waiting && t.Leaving().Exit(a) == providers.Closes {
+	if in.Err == nil && in.Standing.Outcome == providers.Waiting && t.Exit(a) == providers.Closes {
 		var more []session.TimelineEntry
 		in.Standing, more, in.Err = f.closeOrder(ctx, acc, s, a, in.Standing)
 		in.Wire = append(in.Wire, more...)
@@ -56,14 +56,14 @@ func (x Exits) leave(ctx context.Context, claim *session.Claim, id string, cance
 	f.At("leave.asked")
 	defer f.inFlight.begin(id)()
 	ctx = context.WithoutCancel(ctx) // what the gateway was asked is stored, whoever still waits for it
-	s, effects, err := f.turn(ctx, id, under(claim, func(t *session.Turn) error { return t.Leaving().Leave(a.N, in, cancel) }))
+	s, effects, err := f.turn(ctx, id, under(claim, func(t *session.Turn) error { return session.Leaving{Turn: t}.Leave(a.N, in, cancel) }))
 	f.At("leave.stored")
 	if err != nil {
 		return s, err
 	}
 	release(ctx, f, id, effects)
 	if now := s.Live(); now != nil {
-		return s, &session.CannotLeave{Until: f.newTurn(s).Leaving().Until(now)}
+		return s, &session.CannotLeave{Until: session.Leaving{Turn: f.newTurn(s)}.Until(now)}
 	}
 	return s, nil
 }

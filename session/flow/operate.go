@@ -83,7 +83,7 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 	var refusal *providers.Refusal
 	in.Untaken = len(in.Wire) == 0 && (errors.As(in.Err, &refusal) || errors.Is(in.Err, providers.ErrUnsent)) || untaken(in.Err)
 	ctx = context.WithoutCancel(ctx)
-	if s := f.operationAnswered(ctx, id, n, in, &row); s != nil && s.Operation(n).Unconfirmed {
+	if s := operationAnswered(ctx, f, id, n, in, &row); s != nil && s.Operation(n).Unconfirmed {
 		if err := f.inquire(ctx, id, op.Attempt); err != nil {
 			f.Log.Warn("the inquiry after an operation failed", "session", id, "operation", n, "error", err)
 		}
@@ -92,8 +92,8 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 }
 
 // operationAnswered stores what a call or an inquiry said of an operation. row is set for the call itself.
-func (f *Flow) operationAnswered(
-	ctx context.Context, id string, n int, in session.OperationAnswer, row *session.Call,
+func operationAnswered(
+	ctx context.Context, f *Flow, id string, n int, in session.OperationAnswer, row *session.Call,
 ) *session.Session {
 	s, effects, err := f.turn(ctx, id, func(t *session.Turn) error { return t.Operations().Answered(n, in, row) })
 	if err != nil {
@@ -133,7 +133,7 @@ func (f *Flow) operateDue(ctx context.Context, task session.Task) error {
 		return err
 	})
 	in.Wire, in.Err = entries(made), err
-	if s := f.operationAnswered(ctx, s.ID, n, in, nil); s != nil && s.Operation(n).Unconfirmed {
+	if s := operationAnswered(ctx, f, s.ID, n, in, nil); s != nil && s.Operation(n).Unconfirmed {
 		return f.inquire(ctx, s.ID, op.Attempt)
 	}
 	return nil
