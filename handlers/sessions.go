@@ -120,11 +120,16 @@ func (a sessionAPI) ListSessions(ctx context.Context, r ListSessionsRequestObjec
 	}
 	// A misspelt status must not look as if there were no such sessions.
 	if status := r.Params.Status; status != "" && !status.Valid() {
-		return nil, fieldError("status", "must be one of the statuses of a session")
+		detail := "must be one of the statuses of a session"
+		if status == "held" || status == "needs_review" {
+			detail += "; " + string(status) + " is a filter of its own: " + string(status) + "=true"
+		}
+		return nil, fieldError("status", detail)
 	}
 	f := session.Filter{
 		Merchant: merchantOf(ctx).ID, Account: r.Params.Account, OrderID: r.Params.OrderID,
 		Status: session.Status(r.Params.Status), Before: r.Params.Before, Limit: most,
+		NeedsReview: r.Params.NeedsReview, Held: r.Params.Held,
 	}
 	var bad []FieldError
 	if at := r.Params.CreatedAfter; at != "" {
@@ -188,7 +193,7 @@ func (a sessionAPI) ListSessionEvents(
 	}
 	out := ListSessionEvents200JSONResponse{Data: []SessionEvent{}, HasMore: len(found) == most}
 	for _, e := range found {
-		out.Data = append(out.Data, SessionEvent{N: e.N, Type: string(e.Type), At: e.At.UTC(), Data: e.Data})
+		out.Data = append(out.Data, SessionEvent{N: e.N, Type: string(e.Type), At: eventTime(e.At), Data: e.Data})
 	}
 	return out, nil
 }

@@ -132,7 +132,7 @@ func TestAnUnstatedSumChangesNothingAndIsLookedAtWhereItContradicts(t *testing.T
 				t.Errorf("refunded %d, captured %d, review %v, told %v", a.Refunded, a.Captured, a.NeedsReview, told)
 			}
 			if c.review {
-				if says, ok := dataOf(t, turn.Change.Events[0])["gateway_says"].(map[string]any); !ok || says["stated"] != false {
+				if says, ok := dataOf(t, turn.Change.Events[0])["gateway"].(map[string]any); !ok || says["stated"] != nil {
 					t.Errorf("without the gateway's figures: %s", turn.Change.Events[0].Data)
 				}
 				if _, told := after(t, turnOf(a), stated(providers.Paid, 1000, 1000, 500)); a.NeedsReview || a.Refunded != 500 || len(told) != 1 {
@@ -261,7 +261,7 @@ func TestACallbackThatIsRepeatedCostsOneInquiryEveryFewSeconds(t *testing.T) {
 		for at := time.Duration(0); at < time.Minute; at += 100 * time.Millisecond {
 			turn := turnOf(a)
 			turn.Now = noon.Add(at)
-			switch err := turn.CalledBack(1, "g-1"); {
+			switch err := turn.Arrivals().CalledBack(1, "g-1"); {
 			case err == nil:
 				due[turn.Change.Jobs[0].Key] = turn.Change.Jobs[0].RunAt.Sub(noon)
 			case !errors.Is(err, ErrNothing):
@@ -428,5 +428,17 @@ func TestNoSequenceOfStandingsLeavesImpossibleBooks(t *testing.T) {
 				t.Fatalf("%+v: nobody looks again", st)
 			}
 		}
+	}
+}
+
+// The order of events is their number; a clock that was set back does not make their times contradict it.
+func TestEventTimesNeverRunBackwards(t *testing.T) {
+	t.Parallel()
+	turn := turnOf(attemptIn(1, Paid))
+	turn.recordAttempt(turn.S.Attempt(1), EventPaymentPaid)
+	late := &Turn{S: turn.S, Now: noon.Add(-time.Minute), Rules: turn.Rules}
+	late.recordAttempt(turn.S.Attempt(1), EventRefundElsewhere)
+	if at := late.Change.Events[0].At; !at.Equal(noon) {
+		t.Errorf("after an event of %s one of %s", noon, at)
 	}
 }
