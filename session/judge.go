@@ -194,7 +194,7 @@ func (t *Turn) LostStep(a *Attempt) bool {
 // call of ours once their page was shown (a QR code) are not told apart so.
 func (t *Turn) Outlived(a *Attempt, st providers.Standing) bool {
 	byCard := a.Instrument == "card" || a.Instrument == "saved_card"
-	untouched := len(a.Calls) == 0 && byCard && st.Outcome == providers.Waiting && st.Next == nil && st.LastTry == nil
+	untouched := len(a.Calls) == 0 && byCard && !st.Unproven && st.Outcome == providers.Waiting && st.Next == nil && st.LastTry == nil
 	return untouched || !t.Now.Before(a.CreatedAt.Add(t.Rules.OrderLife))
 }
 
