@@ -47,6 +47,7 @@ type Options struct {
 	Log         *slog.Logger
 	Observe     func(route, method string, code int, took time.Duration) // metrics; nil: nobody counts
 	MaxStreams  int                                                      // live waits open at once; 0: usualStreams
+	Stopping    <-chan struct{}                                          // closed when live waits are to end; nil: never
 	IP          echo.IPExtractor                                         // nil: the peer's address
 }
 
@@ -77,14 +78,13 @@ func New(o Options) *echo.Echo {
 	// The contract of the merchant's API is among them.
 	d := docs{}
 	for path, get := range map[string]echo.HandlerFunc{
-		"/": pay{screens: screens{visit: visit{o}}}.home,
-		"/favicon.ico": func(c echo.Context) error {
-			return c.Redirect(http.StatusMovedPermanently, static.URL("icon.svg"))
-		},
+		"/":                 pay{screens: screens{visit: visit{o}}}.home,
+		"/favicon.ico":      func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, static.URL("icon.svg")) },
 		"/robots.txt":       func(c echo.Context) error { return c.String(http.StatusOK, "User-agent: *\nDisallow: /\n") },
 		"/healthz":          func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") },
 		"/readyz":           readiness{o.Ready}.get,
 		static.Prefix + "*": echo.WrapHandler(static.Handler()),
+		"/embed.js":         embedScript,
 		"/openapi.yaml":     d.contract,
 		"/docs":             d.page,
 		"/docs/:file":       d.file,
@@ -93,8 +93,10 @@ func New(o Options) *echo.Echo {
 		e.HEAD(path, get)
 	}
 
+	galleryPages{o}.routes(e)
+
 	// The shopper's pages. Only these have a browser session.
-	p := pay{screens{visit{o}, newTyped(o.Now)}, newStreams(o.MaxStreams)}
+	p := pay{screens{visit{o}, newTyped(o.Now)}, newStreams(o)}
 	pages := e.Group("/pay/:session", detached, echo.WrapMiddleware(o.Browsers.LoadAndSave), visits, renderErrors, p.sameSite)
 	pages.GET("", p.show)
 	pages.POST("", p.submit) // a form without its action, reloaded or kept by a browser extension

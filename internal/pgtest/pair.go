@@ -74,11 +74,11 @@ func StartPair(tb testing.TB, synchronous bool) *Pair {
 	p.run("initdb", "-D", p.data(0), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 	p.start(0)
 	p.query(0, `CREATE DATABASE tollgate`)
-	p.attach(1)
-	if synchronous {
+	if synchronous { // not in force before the standby is there, which copies it for the time when it is the primary
 		p.query(0, `ALTER SYSTEM SET synchronous_standby_names = '*'`)
-		p.query(0, `SELECT pg_reload_conf()`)
 	}
+	p.attach(1)
+	p.query(0, `SELECT pg_reload_conf()`)
 	return p
 }
 
