@@ -89,6 +89,7 @@ const (
 	DeclineReasonFraud                DeclineReason = "fraud"
 	DeclineReasonInsufficientFunds    DeclineReason = "insufficient_funds"
 	DeclineReasonLimit                DeclineReason = "limit"
+	DeclineReasonMisconfigured        DeclineReason = "misconfigured"
 	DeclineReasonOther                DeclineReason = "other"
 	DeclineReasonTryAgainLater        DeclineReason = "try_again_later"
 	DeclineReasonWrongCvc             DeclineReason = "wrong_cvc"
@@ -110,6 +111,8 @@ func (e DeclineReason) Valid() bool {
 	case DeclineReasonInsufficientFunds:
 		return true
 	case DeclineReasonLimit:
+		return true
+	case DeclineReasonMisconfigured:
 		return true
 	case DeclineReasonOther:
 		return true
@@ -556,16 +559,19 @@ func (e TimelineEntryDirection) Valid() bool {
 
 // Defines values for TimelineEntryKind.
 const (
-	TimelineEntryKindBrowser TimelineEntryKind = "browser"
-	TimelineEntryKindCall    TimelineEntryKind = "call"
-	TimelineEntryKindHTTP    TimelineEntryKind = "http"
-	TimelineEntryKindMessage TimelineEntryKind = "message"
-	TimelineEntryKindState   TimelineEntryKind = "state"
+	TimelineEntryKindAuthorization TimelineEntryKind = "authorization"
+	TimelineEntryKindBrowser       TimelineEntryKind = "browser"
+	TimelineEntryKindCall          TimelineEntryKind = "call"
+	TimelineEntryKindHTTP          TimelineEntryKind = "http"
+	TimelineEntryKindMessage       TimelineEntryKind = "message"
+	TimelineEntryKindState         TimelineEntryKind = "state"
 )
 
 // Valid indicates whether the value is a known member of the TimelineEntryKind enum.
 func (e TimelineEntryKind) Valid() bool {
 	switch e {
+	case TimelineEntryKindAuthorization:
+		return true
 	case TimelineEntryKindBrowser:
 		return true
 	case TimelineEntryKindCall:
@@ -721,6 +727,43 @@ type Attempt struct {
 // - `abandoned`: the shopper never came back, and the order was closed
 type AttemptState string
 
+// Authorization What the gateway tells of the bank's authorization, for your records, the bank's hotline and disputes. Each gateway tells a part of
+// it only, and some of it later.
+type Authorization struct {
+	ApprovalCode string    `json:"approval_code,omitempty,omitzero"`
+	At           time.Time `json:"at,omitempty,omitzero"`
+
+	// BankCountry As the gateway writes it, such as KZ, KAZ or Kazakhstan.
+	BankCountry string `json:"bank_country,omitempty,omitzero"`
+
+	// BankName Of the card's issuer.
+	BankName string `json:"bank_name,omitempty,omitzero"`
+
+	// BankReference A reference of the bank's own.
+	BankReference string `json:"bank_reference,omitempty,omitzero"`
+
+	// CardExpiry MM/YY
+	CardExpiry string `json:"card_expiry,omitempty,omitzero"`
+	CardHolder string `json:"card_holder,omitempty,omitzero"`
+
+	// Descriptor What the cardholder's statement shows.
+	Descriptor string `json:"descriptor,omitempty,omitzero"`
+
+	// PaymentSystem Such as VISA, MASTERCARD or MIR.
+	PaymentSystem string `json:"payment_system,omitempty,omitzero"`
+
+	// ProcessorID The processor's id of the transaction.
+	ProcessorID string `json:"processor_id,omitempty,omitzero"`
+	ReceiptID   string `json:"receipt_id,omitempty,omitzero"`
+
+	// RequestID The gateway's id of its answer, for its support.
+	RequestID string `json:"request_id,omitempty,omitzero"`
+
+	// Rrn Retrieval reference number.
+	Rrn      string `json:"rrn,omitempty,omitzero"`
+	Terminal string `json:"terminal,omitempty,omitzero"`
+}
+
 // Bank defines model for Bank.
 type Bank struct {
 	ID   string `json:"id"`
@@ -776,11 +819,13 @@ type Decline struct {
 	// Message The gateway's own words; not for shoppers.
 	Message string `json:"message,omitempty,omitzero"`
 
-	// Reason One vocabulary for all gateways.
+	// Reason One vocabulary for all gateways. `misconfigured` is no verdict on the card: the gateway refused the account itself
+	// (see the event `account.misconfigured`), nothing was charged, and the shopper's try was not counted.
 	Reason DeclineReason `json:"reason"`
 }
 
-// DeclineReason One vocabulary for all gateways.
+// DeclineReason One vocabulary for all gateways. `misconfigured` is no verdict on the card: the gateway refused the account itself
+// (see the event `account.misconfigured`), nothing was charged, and the shopper's try was not counted.
 type DeclineReason string
 
 // Delivery One event for one endpoint.
@@ -861,6 +906,8 @@ type Delivery struct {
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 	// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
+	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
 	//
@@ -1000,6 +1047,8 @@ type EventPage struct {
 // | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 // | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 // | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
+// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 // | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 // | `webhook_endpoint.recovered` | That endpoint has answered again. |
 //
@@ -1019,11 +1068,15 @@ type FieldError struct {
 // HistoryLine One transaction as the gateway lists it.
 type HistoryLine struct {
 	// Amount Minor units.
-	Amount         int64       `json:"amount"`
-	At             time.Time   `json:"at,omitempty,omitzero"`
-	Card           *MaskedCard `json:"card,omitempty"`
-	Currency       string      `json:"currency"`
-	GatewayOrderID string      `json:"gateway_order_id,omitempty,omitzero"`
+	Amount int64     `json:"amount"`
+	At     time.Time `json:"at,omitempty,omitzero"`
+
+	// Authorization What the gateway tells of the bank's authorization, for your records, the bank's hotline and disputes. Each gateway tells a part of
+	// it only, and some of it later.
+	Authorization  Authorization `json:"authorization,omitempty,omitzero"`
+	Card           *MaskedCard   `json:"card,omitempty"`
+	Currency       string        `json:"currency"`
+	GatewayOrderID string        `json:"gateway_order_id,omitempty,omitzero"`
 
 	// Kind `payment`, `transfer`, `payout`, `refund` or `other`.
 	Kind string `json:"kind"`
@@ -1521,6 +1574,10 @@ type Payment struct {
 	// Example: 1500
 	AmountRefunded Amount `json:"amount_refunded"`
 
+	// Authorization What the gateway tells of the bank's authorization, for your records, the bank's hotline and disputes. Each gateway tells a part of
+	// it only, and some of it later.
+	Authorization Authorization `json:"authorization,omitempty,omitzero"`
+
 	// Dispute How far a chargeback is; absent: there was none.
 	Dispute        PaymentDispute `json:"dispute,omitempty,omitzero"`
 	GatewayOrderID string         `json:"gateway_order_id,omitempty,omitzero"`
@@ -1800,6 +1857,8 @@ type SessionEvent struct {
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 	// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
+	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
 	//
@@ -1874,6 +1933,7 @@ type TimelineEntry struct {
 	// - `call`: one call of the attempt's that may move money; `result` is what it came to, absent while it is out
 	// - `http`: one request to the gateway; `result` is its status
 	// - `message`: a 3-D Secure message, its members in `fields`; `result` says why one could not be read
+	// - `authorization`: what the gateway tells of the bank's authorization, in `fields`, whenever it is more than before
 	// - `browser`: a page was shown, or the shopper came back with nothing in hand
 	Kind   TimelineEntryKind `json:"kind"`
 	Name   string            `json:"name"`
@@ -1897,6 +1957,7 @@ type TimelineEntryDirection string
 // - `call`: one call of the attempt's that may move money; `result` is what it came to, absent while it is out
 // - `http`: one request to the gateway; `result` is its status
 // - `message`: a 3-D Secure message, its members in `fields`; `result` says why one could not be read
+// - `authorization`: what the gateway tells of the bank's authorization, in `fields`, whenever it is more than before
 // - `browser`: a page was shown, or the shopper came back with nothing in hand
 type TimelineEntryKind string
 

@@ -125,6 +125,8 @@ type HistoryLine struct {
 	Outcome   Outcome
 	Amount    money.Amount
 	Card      card.Masked
+
+	Authorization Authorization
 }
 
 // Historian lists what the gateway remembers.

@@ -151,6 +151,11 @@ func (st *sessionStore) attach(tx *tx, s *session.Session, c session.Change) err
 	if err := markClaim(tx, s, c.Claim); err != nil {
 		return err
 	}
+	if c.Notice != nil {
+		if _, err := tell(tx, c.Notice.AccountEvent, c.Notice.Quiet); err != nil {
+			return err
+		}
+	}
 	if err := attachAttempts(tx, s); err != nil {
 		return err
 	}

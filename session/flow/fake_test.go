@@ -380,7 +380,7 @@ func (h *house) start() {
 	h.died, h.dieAt = false, ""
 	dead := new(bool)
 	log := slog.New(slog.NewTextHandler(lockedWriter{&h.mu, &h.log}, nil))
-	h.acc.Now = h.now
+	h.acc.Now, h.acc.Log = h.now, log
 	accounts := account.Accounts{shop: account.Open(h.acc)}
 	var memory func(context.Context) (session.Memory, error)
 	if h.doubt {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"tollgate/internal/account"
 	"tollgate/providers"
@@ -150,6 +151,11 @@ func (f *Flow) Callback(ctx context.Context, name string, r *http.Request) error
 	if err != nil {
 		return err
 	}
+	if notice.Reference == "" && notice.OrderID != "" { // the gateway left our number out, and knows it
+		if notice.Reference, err = referenceOf(ctx, acc, notice.OrderID); err != nil {
+			return err
+		}
+	}
 	if notice.Reference == "" {
 		return nil
 	}
@@ -163,3 +169,18 @@ func (f *Flow) Callback(ctx context.Context, name string, r *http.Request) error
 	_, err = f.update(ctx, id, func(t *session.Turn) error { return t.CalledBack(n, notice.OrderID) })
 	return err
 }
+
+// referenceOf asks the gateway which number of ours one of its orders has; "" where it has none.
+func referenceOf(ctx context.Context, acc account.Account, order string) (string, error) {
+	limited, done := context.WithTimeout(ctx, callbackAsks)
+	defer done()
+	var st providers.Standing
+	_, err := account.Call(limited, acc, "status", func(call context.Context, gateway providers.Provider) (err error) {
+		st, err = gateway.Status(call, providers.Payment{Ref: providers.Ref{OrderID: order}})
+		return err
+	})
+	return st.Reference, err
+}
+
+// callbackAsks bounds the question that a callback without our number needs answered before it can be stored.
+const callbackAsks = 5 * time.Second

@@ -21,7 +21,7 @@ type Store interface {
 	// Save is compare-and-swap on Version, first thing in the transaction, and sets the new Version: ErrConflict where
 	// the version is another, where two attempts would be live, or where an event number is taken; ErrCallExists where
 	// a call of Change.Calls was permitted before; ErrClaimLost where Change.Claim is another's by now. After any error
-	// nothing was written.
+	// nothing was written. Change.Notice becomes an event of the merchant's, or is dropped as it says.
 	Save(ctx context.Context, s *session.Session, c session.Change) error
 	// FindRun names the session and attempt of a run's token. ErrNotFound.
 	FindRun(ctx context.Context, token string) (sessionID string, attempt int, err error)

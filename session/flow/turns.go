@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tollgate/internal/account"
+	"tollgate/providers"
 	"tollgate/session"
 )
 
@@ -67,6 +68,16 @@ func (ts *turns) turn(
 			ts.note(t)
 			return s, nil, err
 		}
+	}
+}
+
+// tell tells the merchant that the gateway refuses the account, where err says so, of a call that changes nothing else.
+func (ts *turns) tell(ctx context.Context, id string, err error) {
+	if providers.RefusalOfUs(err) == nil {
+		return
+	}
+	if _, err := ts.update(ctx, id, func(t *session.Turn) error { return t.Logins().TellMisconfigured(err) }); err != nil {
+		ts.Log.Error("cannot tell of a misconfigured account", "session", id, "error", err)
 	}
 }
 
