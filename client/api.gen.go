@@ -1823,6 +1823,9 @@ type Problem struct {
 
 	// Type Stable; decide by it. Each begins with `urn:tollgate:problem:`.
 	Type ProblemType `json:"type"`
+
+	// Until With `attempt-under-way` of a cancel: until when the bank may still take the payment.
+	Until time.Time `json:"until,omitempty"`
 }
 
 // ProblemType Stable; decide by it. Each begins with `urn:tollgate:problem:`.
@@ -2007,6 +2010,7 @@ type Session struct {
 
 // SessionEvent defines model for SessionEvent.
 type SessionEvent struct {
+	// At Never before that of the event before; always with six digits after the second.
 	At time.Time `json:"at"`
 
 	// Data How the session stood right after the change, and what changed. Of events about webhook endpoints it has the `endpoint`'s members
@@ -2931,8 +2935,10 @@ type ClientInterface interface {
 
 	// CancelSession Cancel a session
 	//
-	// Ends a session that nobody is paying; cancelling twice is no error. While an attempt is under way it is a 409
-	// `attempt-under-way`, after any other end a 409 `session-ended`. To give money back, void or refund.
+	// Ends a session that nobody is paying; cancelling twice is no error. An attempt that is under way is left where that is
+	// provably safe: the gateway makes its order unpayable, or no money can move without one more call of Tollgate's, which is
+	// then never made. Where neither is possible now it is a 409 `attempt-under-way` with `until`, the latest moment at which the
+	// bank may still take the payment; after any other end a 409 `session-ended`. To give money back, void or refund.
 	//
 	// Corresponds with POST /v1/sessions/{session}/cancel (the `CancelSession` operationId).
 	CancelSession(ctx context.Context, session SessionID, params *CancelSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3730,8 +3736,10 @@ func (c *Client) GetTimeline(ctx context.Context, session SessionID, n int, reqE
 
 // CancelSession Cancel a session
 //
-// Ends a session that nobody is paying; cancelling twice is no error. While an attempt is under way it is a 409
-// `attempt-under-way`, after any other end a 409 `session-ended`. To give money back, void or refund.
+// Ends a session that nobody is paying; cancelling twice is no error. An attempt that is under way is left where that is
+// provably safe: the gateway makes its order unpayable, or no money can move without one more call of Tollgate's, which is
+// then never made. Where neither is possible now it is a 409 `attempt-under-way` with `until`, the latest moment at which the
+// bank may still take the payment; after any other end a 409 `session-ended`. To give money back, void or refund.
 //
 // Corresponds with POST /v1/sessions/{session}/cancel (the `CancelSession` operationId).
 func (c *Client) CancelSession(ctx context.Context, session SessionID, params *CancelSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6984,8 +6992,10 @@ type ClientWithResponsesInterface interface {
 
 	// CancelSessionWithResponse Cancel a session
 	//
-	// Ends a session that nobody is paying; cancelling twice is no error. While an attempt is under way it is a 409
-	// `attempt-under-way`, after any other end a 409 `session-ended`. To give money back, void or refund.
+	// Ends a session that nobody is paying; cancelling twice is no error. An attempt that is under way is left where that is
+	// provably safe: the gateway makes its order unpayable, or no money can move without one more call of Tollgate's, which is
+	// then never made. Where neither is possible now it is a 409 `attempt-under-way` with `until`, the latest moment at which the
+	// bank may still take the payment; after any other end a 409 `session-ended`. To give money back, void or refund.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9488,8 +9498,10 @@ func (c *ClientWithResponses) GetTimelineWithResponse(ctx context.Context, sessi
 
 // CancelSessionWithResponse Cancel a session
 //
-// Ends a session that nobody is paying; cancelling twice is no error. While an attempt is under way it is a 409
-// `attempt-under-way`, after any other end a 409 `session-ended`. To give money back, void or refund.
+// Ends a session that nobody is paying; cancelling twice is no error. An attempt that is under way is left where that is
+// provably safe: the gateway makes its order unpayable, or no money can move without one more call of Tollgate's, which is
+// then never made. Where neither is possible now it is a 409 `attempt-under-way` with `until`, the latest moment at which the
+// bank may still take the payment; after any other end a 409 `session-ended`. To give money back, void or refund.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -1621,6 +1621,9 @@ type Problem struct {
 
 	// Type Stable; decide by it. Each begins with `urn:tollgate:problem:`.
 	Type ProblemType `json:"type"`
+
+	// Until With `attempt-under-way` of a cancel: until when the bank may still take the payment.
+	Until time.Time `json:"until,omitempty,omitzero"`
 }
 
 // ProblemType Stable; decide by it. Each begins with `urn:tollgate:problem:`.
@@ -1805,7 +1808,8 @@ type Session struct {
 
 // SessionEvent defines model for SessionEvent.
 type SessionEvent struct {
-	At time.Time `json:"at"`
+	// At Never before that of the event before; always with six digits after the second.
+	At Moment `json:"at"`
 
 	// Data How the session stood right after the change, and what changed. Of events about webhook endpoints it has the `endpoint`'s members
 	// in place of the session's.

@@ -20,9 +20,10 @@ const (
 	Decline      Trigger = "decline"      // a final refusal
 	Disprove     Trigger = "disprove"     // proved: nothing was or can be charged
 	Abandon      Trigger = "abandon"      // the shopper's step was never finished and the order was closed or outlived
+	Withhold     Trigger = "withhold"     // left: the call without which no money moves will never be sent
 )
 
-var triggers = []Trigger{Unregistered, Send, Ask, Work, Overdue, Mismatch, Authorize, Pay, Decline, Disprove, Abandon}
+var triggers = []Trigger{Unregistered, Send, Ask, Work, Overdue, Mismatch, Authorize, Pay, Decline, Disprove, Abandon, Withhold}
 
 // transitions is the one table: state, trigger, next state. What is not here is a conflict.
 var transitions = map[State]map[Trigger]State{
@@ -50,6 +51,7 @@ var transitions = map[State]map[Trigger]State{
 		Pay:       Paid,
 		Decline:   Declined,
 		Abandon:   Abandoned,
+		Withhold:  Abandoned,
 	},
 	Gateway: {
 		Send:      Calling,
