@@ -72,8 +72,8 @@ func (t verdict) inquired(a *Attempt, in InquiryAnswer) error {
 // verdict applies what the gateway says of an attempt.
 type verdict struct{ *Turn }
 
-// applyStanding applies a gateway's standing to an attempt. Only an inquiry makes an attempt authorized or paid.
-func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) error {
+// remember keeps what a standing tells beside the outcome.
+func (t verdict) remember(a *Attempt, st providers.Standing) {
 	if st.Ref.OrderID != "" && a.Ref.OrderID == "" {
 		a.Ref.OrderID = st.Ref.OrderID
 	}
@@ -86,9 +86,20 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 	if mismatch(t.S, a, st) == "" {
 		a.rememberAuthorization(t.Now, st.Authorization)
 	}
+}
+
+// applyStanding applies a gateway's standing to an attempt. Only here do attempts become authorized or paid.
+func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) error {
+	t.remember(a, st)
+	t.heard = &st
 	if op := t.S.openOn(a); op != nil { // the operation's own inquiry tells what it has moved
 		t.queueOperationInquiry(op, t.Now)
 		return nil
+	}
+	if t.S.Unconfirmed(a) {
+		if done, err := t.onSettled(a, t.S.settlementOf(a.N, 0), st); done {
+			return err
+		}
 	}
 	if a.State.Funded() {
 		return t.afterSuccess(a, st)
@@ -155,7 +166,7 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 }
 
 // underWay tells that the process that makes the attempt's call, or is about to, may be alive: its deadline is waited for.
-func (t *Turn) underWay(a *Attempt) bool {
+func (t verdict) underWay(a *Attempt) bool {
 	return (a.State == New || a.State == Calling) && t.Now.Before(a.Deadline) && !t.CallerDied
 }
 
@@ -222,14 +233,19 @@ func (t *Turn) Outlived(a *Attempt, st providers.Standing) bool {
 func (t *Turn) needsReview(a *Attempt) {
 	if !a.NeedsReview {
 		a.NeedsReview = true
+		a.remember(t.heard, t.Now)
 		t.recordAttempt(a, EventPaymentNeedsReview)
 	}
 }
 
 // onMismatch: the gateway approved another amount, currency or order than ours; it needs review.
 func (t verdict) onMismatch(a *Attempt, what string) error {
+	if r := t.S.settlementOf(a.N, 0); r != nil && r.HeldFor == what && !a.State.Live() { // what a person has seen and ruled on
+		return t.recheckLater(a)
+	}
 	a.Mismatch = what
-	t.alarm("the gateway approved something else than we asked", "attempt", a.N, "what", what)
+	a.remember(t.heard, t.Now)
+	t.alarm("the gateway approved something else than we asked", "attempt", a.N, "what", what, "gateway", a.Said)
 	if err := t.markOverdue(a); err != nil {
 		return err
 	}
@@ -263,7 +279,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 			captured = s.Amount.Minor
 		}
 	}
-	// the money counts, unless the session has ended or was paid otherwise
+	// the money counts, unless the session has ended, was paid otherwise, or the attempt was left
 	a.PaidLate = s.ClosedReason != "" || s.standsBesides(a) != nil || a.Withheld
 	if a.State == New {
 		if err := t.markOverdue(a); err != nil {
@@ -273,6 +289,9 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	a.AmountAuthorized, a.Captured, a.Refunded = held, captured, 0
 	if st.Stated {
 		a.Refunded = st.Refunded
+	}
+	if r := s.settlementOf(a.N, 0); r != nil && r.Outcome == RuledNotPaid && r.open() {
+		t.Settlements().refute(a, r)
 	}
 	a.Decline, a.Mismatch = nil, ""
 	if err := t.move(a, trigger); err != nil {
@@ -497,7 +516,7 @@ func (a *Attempt) newsAt() time.Time {
 
 // CalledBack takes a proved callback about attempt n: it queues an inquiry and may supply the gateway's id. What it says
 // is a hint only.
-func (t *Turn) CalledBack(n int, gatewayOrder string) error {
+func (t Arrivals) CalledBack(n int, gatewayOrder string) error {
 	a := t.S.Attempt(n)
 	known := a.Ref.OrderID != "" || gatewayOrder == "" || a.State == New
 	if !known {

@@ -76,5 +76,6 @@ func (s *Session) ClaimsOrder() bool {
 			return true
 		}
 	}
-	return s.ClosedReason == ""
+	// What a person called not paid may have been paid all the same: no other session takes the order without their knowing.
+	return s.ClosedReason == "" || len(s.Settlements) > 0
 }

@@ -37,6 +37,8 @@ type Turn struct {
 	Change Change   // what is saved with the session
 	After  []Effect // what is done once the save has succeeded
 	Notes  []Note   // what is logged, saved or not
+
+	heard *providers.Standing // the gateway's word that is being applied, for what is told of it
 }
 
 // Rules are what a decision has to know of the session's account.
@@ -109,11 +111,9 @@ func (t *Turn) alarm(text string, args ...any) {
 func (t *Turn) record(kind EventType, data map[string]any) {
 	s := t.S
 	s.LastEvent++
-	at := t.Now
-	if at.Before(s.LastEventAt) { // another machine's clock is ahead, or ours was set back
-		at = s.LastEventAt
+	if at := t.Now.Truncate(time.Microsecond); at.After(s.LastEventAt) { // the clock may have gone back; a session's history never does
+		s.LastEventAt = at
 	}
-	s.LastEventAt = at
 	if data == nil {
 		data = map[string]any{}
 	}
@@ -124,11 +124,14 @@ func (t *Turn) record(kind EventType, data map[string]any) {
 	data["outcome_known"] = s.OutcomeKnown()
 	data["amount"] = s.Amount.Minor
 	data["currency"] = s.Amount.Currency.Code
+	if len(s.Metadata) > 0 {
+		data["metadata"] = s.Metadata
+	}
 	raw, err := json.Marshal(data)
 	if err != nil { // only strings, numbers and bools are put in
 		panic(err)
 	}
-	t.Change.Events = append(t.Change.Events, Event{N: s.LastEvent, Type: kind, At: at, Data: raw})
+	t.Change.Events = append(t.Change.Events, Event{N: s.LastEvent, Type: kind, At: s.LastEventAt, Data: raw})
 }
 
 // recordAttempt writes an event about an attempt.
@@ -147,6 +150,9 @@ func (t *Turn) recordAttemptWith(a *Attempt, kind EventType, data map[string]any
 	}
 	if a.Mismatch != "" {
 		data["held_for"] = a.Mismatch
+	}
+	if a.Said != nil && (kind == EventPaymentHeld || kind == EventPaymentNeedsReview) {
+		data["gateway"] = a.Said
 	}
 	if t.reason != "" && kind == EventPaymentUnknown {
 		data["reason"] = t.reason
@@ -172,6 +178,9 @@ func (t *Turn) move(a *Attempt, trigger Trigger) error {
 	from := a.State
 	a.State, a.Blind = to, a.Blind && to == from
 	a.UpdatedAt = t.Now
+	if !to.Live() { // it is decided: nobody has to look any more
+		a.NeedsReview = false
+	}
 	if from != to {
 		t.recordAttempt(a, eventOf[to])
 	}

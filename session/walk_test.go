@@ -38,6 +38,8 @@ type world struct {
 	withholds bool // nothing is charged without an answer of the shopper's that we forward
 
 	crashes, forgets, failures, submits int // what may still happen
+
+	heard order // of the first attempt, by the newest inquiry; the walk of rulings only
 }
 
 // order is what the gateway has of a reference.
@@ -96,6 +98,11 @@ func cloneSession(s *Session) *Session {
 	for i, op := range s.Operations {
 		o := *op
 		c.Operations[i] = &o
+	}
+	c.Settlements = make([]*Settlement, len(s.Settlements))
+	for i, r := range s.Settlements {
+		ruling := *r
+		c.Settlements[i] = &ruling
 	}
 	return &c
 }
