@@ -246,7 +246,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	host = cmp.Or(a.o.Name, host)
 	runner := jobs.New(a.store, jobs.Options{
 		Now: a.o.Clock.Now, Name: host, Workers: jobWorkers, Log: a.log, Poll: a.o.Poll, Chance: a.o.JobChance,
-		Waited: func(d time.Duration) { a.brake.Waited("worker", d) },
+		Waited: func(d time.Duration) { a.brake.Full("worker", d) },
 	})
 	a.runner.Store(runner)
 	keys := sealer{a.keys, a.log}

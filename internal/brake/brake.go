@@ -11,11 +11,12 @@ import (
 )
 
 const (
-	moment     = 250 * time.Millisecond // after which the share is judged anew
+	moment     = 500 * time.Millisecond // after which the share is judged anew
+	some       = 20                     // pieces of work in a moment: of fewer nobody can say that they are a queue
 	least      = 0.02                   // of what is new is taken on in any case, to learn how it goes
 	fewer      = 0.7                    // times the share, while a queue is standing
-	more       = 0.05                   // is added to it, while none is
-	patience   = 80 * time.Millisecond  // no wait shorter than this is long
+	more       = 0.1                    // is added to it, while none is
+	patience   = 250 * time.Millisecond // no wait shorter than this is long
 	muchLonger = 6                      // times the shortest of late is long
 	ofLate     = 10 * time.Minute
 )
@@ -35,6 +36,7 @@ type Brake struct {
 // waits are those of one kind of work.
 type waits struct {
 	shortest time.Duration // of this moment; 0 where there was none
+	pieces   int           // of this moment
 	usual    time.Duration // the shortest of late
 	since    time.Time
 }
@@ -45,7 +47,12 @@ func New(now func() time.Time) *Brake {
 }
 
 // Waited tells how long a piece of work of a kind waited.
-func (b *Brake) Waited(kind string, d time.Duration) {
+func (b *Brake) Waited(kind string, d time.Duration) { b.waited(kind, d, 1) }
+
+// Full tells for how long all that do a kind of work have been busy: once is enough to say that it waits.
+func (b *Brake) Full(kind string, d time.Duration) { b.waited(kind, d, some) }
+
+func (b *Brake) waited(kind string, d time.Duration, pieces int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.judge()
@@ -54,6 +61,7 @@ func (b *Brake) Waited(kind string, d time.Duration) {
 		w = &waits{}
 		b.waits[kind] = w
 	}
+	w.pieces += pieces
 	d = max(d, 1)
 	if w.shortest == 0 || d < w.shortest {
 		w.shortest = d
@@ -91,8 +99,8 @@ func (b *Brake) judge() time.Time {
 	}
 	late := false
 	for _, w := range b.waits {
-		late = late || w.shortest > max(patience, muchLonger*w.usual)
-		w.shortest = 0
+		late = late || w.pieces >= some && w.shortest > max(patience, muchLonger*w.usual)
+		w.shortest, w.pieces = 0, 0
 	}
 	if late {
 		b.share = max(least, b.share*fewer)

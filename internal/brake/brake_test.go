@@ -14,8 +14,10 @@ func clocked() (*Brake, *time.Time) {
 // pass lets moments pass in which work waited so long.
 func pass(b *Brake, now *time.Time, moments int, kind string, wait ...time.Duration) {
 	for range moments {
-		for _, d := range wait {
-			b.Waited(kind, d)
+		for range some {
+			for _, d := range wait {
+				b.Waited(kind, d)
+			}
 		}
 		*now = now.Add(moment)
 		b.Admit()
@@ -42,13 +44,13 @@ func TestNothingIsRefusedWhileWorkDoesNotWait(t *testing.T) {
 func TestWhileAQueueStandsFewerAreTakenOnAndWhenItIsGoneAllAgain(t *testing.T) {
 	b, now := clocked()
 	pass(b, now, 10, "write", time.Millisecond)
-	pass(b, now, 4, "write", 200*time.Millisecond, time.Second)
+	pass(b, now, 4, "write", 400*time.Millisecond, time.Second)
 	if n := admitted(b, 1000); n < 200 || n > 300 {
-		t.Errorf("a second after the queue began %d of 1000 are taken on", n)
+		t.Errorf("two seconds after the queue began %d of 1000 are taken on", n)
 	}
-	pass(b, now, 40, "write", 200*time.Millisecond)
+	pass(b, now, 40, "write", 400*time.Millisecond)
 	if n := admitted(b, 1000); n < 15 || n > 25 {
-		t.Errorf("ten seconds after the queue began %d of 1000 are taken on", n)
+		t.Errorf("twenty seconds after the queue began %d of 1000 are taken on", n)
 	}
 	share, refused := b.State()
 	if share != least || refused < 1700 {
@@ -56,14 +58,14 @@ func TestWhileAQueueStandsFewerAreTakenOnAndWhenItIsGoneAllAgain(t *testing.T) {
 	}
 	*now = now.Add(20 * moment) // nothing comes: there is no queue
 	if n := admitted(b, 1000); n != 1000 {
-		t.Errorf("five seconds later %d of 1000 are taken on", n)
+		t.Errorf("ten seconds later %d of 1000 are taken on", n)
 	}
 }
 
 func TestASlowDiskIsNotABusyOne(t *testing.T) {
 	b, now := clocked()
 	pass(b, now, 100, "write", 60*time.Millisecond, 90*time.Millisecond)
-	pass(b, now, 20, "write", 150*time.Millisecond)
+	pass(b, now, 20, "write", 350*time.Millisecond)
 	if n := admitted(b, 100); n != 100 {
 		t.Errorf("%d of 100 are taken on", n)
 	}
@@ -73,27 +75,24 @@ func TestASlowDiskIsNotABusyOne(t *testing.T) {
 	}
 }
 
-func TestAnyKindOfWorkThatWaitsBrakes(t *testing.T) {
+func TestWorkersThatAreAllBusyBrake(t *testing.T) {
 	b, now := clocked()
-	for range 20 {
+	b.Full("worker", 0)
+	for i := range 20 {
 		b.Waited("write", time.Millisecond)
-		pass(b, now, 1, "job", 2*time.Second)
+		b.Full("worker", time.Duration(i)*moment)
+		*now = now.Add(moment)
+		b.Admit()
 	}
-	// Jobs have always waited since the start, which says nothing of how long they usually do.
-	if n := admitted(b, 100); n != 100 {
-		t.Errorf("%d of 100 are taken on", n)
-	}
-	pass(b, now, 1, "job", time.Millisecond)
-	pass(b, now, 20, "job", 2*time.Second)
 	if n := admitted(b, 100); n > 10 {
-		t.Errorf("%d of 100 are taken on while jobs wait", n)
+		t.Errorf("%d of 100 are taken on while all workers are busy", n)
 	}
 }
 
 func TestWhatWasAdmittedGoesOnUntilItHelpsNothingElse(t *testing.T) {
 	b, now := clocked()
 	pass(b, now, 10, "write", time.Millisecond)
-	pass(b, now, 3, "write", 200*time.Millisecond)
+	pass(b, now, 3, "write", 400*time.Millisecond)
 	next := 0
 	for range 100 {
 		if b.AdmitNext() {
@@ -103,7 +102,7 @@ func TestWhatWasAdmittedGoesOnUntilItHelpsNothingElse(t *testing.T) {
 	if fresh := admitted(b, 100); fresh > 60 || next != 100 {
 		t.Errorf("%d of 100 new ones are admitted, and %d of 100 that go on", fresh, next)
 	}
-	pass(b, now, 40, "write", 200*time.Millisecond)
+	pass(b, now, 40, "write", 400*time.Millisecond)
 	next = 0
 	for range 100 {
 		if b.AdmitNext() {
@@ -112,5 +111,17 @@ func TestWhatWasAdmittedGoesOnUntilItHelpsNothingElse(t *testing.T) {
 	}
 	if next < 5 || next > 10 {
 		t.Errorf("%d of 100 that go on are admitted", next)
+	}
+}
+
+func TestOneSlowWriteOfAQuietProcessIsNoQueue(t *testing.T) {
+	b, now := clocked()
+	b.Waited("write", time.Millisecond)
+	for range 50 {
+		b.Waited("write", 2*time.Second)
+		*now = now.Add(moment)
+		if !b.Admit() {
+			t.Fatal("it brakes")
+		}
 	}
 }
