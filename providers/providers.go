@@ -35,18 +35,10 @@ type Provider interface {
 	Status(ctx context.Context, p Payment) (Standing, error)
 }
 
-// Recoverer is a Provider whose Register finds an order of ours again, however long ago it was made (Payment.Forgotten). Of
-// another gateway, Status is asked for the reference before its first call that can move money.
-type Recoverer interface{ RecoversOrders() }
-
 // Closer makes an unpaid order unpayable. After a nil error the caller still asks Status: closing and paying may race.
 type Closer interface {
 	Close(ctx context.Context, p Payment) error
 }
-
-// LateApprover is a gateway whose documents say that a status called final may still change: what it refused is asked about
-// again.
-type LateApprover interface{ ApprovesLate() }
 
 // Notifier reads a gateway's callback. It proves who sent it and names the payment; what it says is a hint only.
 type Notifier interface {

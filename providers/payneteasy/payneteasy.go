@@ -454,9 +454,8 @@ func (a answer) applyAmounts(s *providers.Standing, pay providers.Payment, now, 
 			s.Outcome = providers.Unclear
 		}
 	case "chargeback":
-		s.Amount = first
-		s.Outcome, s.Captured, s.Stated = providers.Paid, said(first), false
-		s.Dispute = dispute(good, declined)
+		s.Amount, s.Outcome, s.Captured = first, providers.Paid, said(first)
+		a.applyDispute(s, now, first, good, declined)
 	default:
 		s.Outcome = providers.Unclear
 	}
@@ -822,13 +821,21 @@ func cardholder(pay providers.Payment, c card.Card) string {
 	return "CARD HOLDER"
 }
 
-// dispute is a chargeback by the status of its transaction.
-func dispute(good, declined bool) *providers.Dispute {
+// applyDispute reads a chargeback by the status of its transaction. Of the sums it states only that something is gone, by refunds
+// or by itself; one that was won took nothing.
+func (a answer) applyDispute(s *providers.Standing, now, first money.Amount, good, declined bool) {
+	s.Dispute = &providers.Dispute{State: providers.DisputeOpened}
 	switch {
 	case good:
-		return &providers.Dispute{State: providers.DisputeLost}
+		s.Dispute.State = providers.DisputeLost
 	case declined:
-		return &providers.Dispute{State: providers.DisputeWon}
+		s.Dispute.State = providers.DisputeWon
 	}
-	return &providers.Dispute{State: providers.DisputeOpened}
+	s.Stated = false
+	if a["amount"] != "" && a["initial-amount"] != "" && now.Minor < first.Minor {
+		s.Returned, s.Stated = true, declined
+		if declined {
+			s.Refunded = first.Minor - now.Minor
+		}
+	}
 }
