@@ -33,7 +33,8 @@ var words = map[string][2]string{
 	"This bank never sends its customers back to the shop. Close the page, or go back by yourself.": {
 		"Этот банк не возвращает покупателей в магазин. Закройте страницу или вернитесь сами.",
 		"Бұл банк сатып алушыларды дүкенге қайтармайды. Бетті жабыңыз немесе өзіңіз қайтыңыз."},
-	"This code is not right. Try again.": {"Код неверный. Попробуйте ещё раз.", "Код дұрыс емес. Қайталап көріңіз."},
+	"That is not the code. Tries left: 2.": {"Код неверный. Осталось попыток: 2.", "Код дұрыс емес. Қалған әрекет: 2."},
+	"That is not the code. Tries left: 1.": {"Код неверный. Осталось попыток: 1.", "Код дұрыс емес. Қалған әрекет: 1."},
 }
 
 // say is an English text in a language of the bank's; texts for developers stay English.
