@@ -2007,6 +2007,7 @@ type Session struct {
 
 // SessionEvent defines model for SessionEvent.
 type SessionEvent struct {
+	// At Never before that of the event before; always with six digits after the second.
 	At time.Time `json:"at"`
 
 	// Data How the session stood right after the change, and what changed. Of events about webhook endpoints it has the `endpoint`'s members

@@ -1805,7 +1805,8 @@ type Session struct {
 
 // SessionEvent defines model for SessionEvent.
 type SessionEvent struct {
-	At time.Time `json:"at"`
+	// At Never before that of the event before; always with six digits after the second.
+	At Moment `json:"at"`
 
 	// Data How the session stood right after the change, and what changed. Of events about webhook endpoints it has the `endpoint`'s members
 	// in place of the session's.

@@ -199,6 +199,7 @@ func flat(t *testing.T, turn *Turn) map[string]string {
 		}
 		if m, ok := members.(map[string]any); ok {
 			delete(m, "last_event")
+			delete(m, "last_event_at")
 			if entries, ok := m["trace"].([]any); ok {
 				m["trace"] = fmt.Sprintf("%d lines", len(entries))
 			}

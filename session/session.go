@@ -48,6 +48,7 @@ type Session struct {
 	EarlierAttempts int                `json:"ref_base"`          // at least those of earlier sessions for the order; see Reference
 	RefTag          string             `json:"ref_tag,omitempty"` // before references, where merchants share the account
 	LastEvent       int                `json:"last_event"`        // number of the newest event
+	LastEventAt     time.Time          `json:"last_event_at,omitzero"`
 	Operations      []*Operation       `json:"operations,omitempty"`
 	FirstBrowser    string             `json:"opener,omitempty"` // the only one that may see the customer's cards
 	Login           *Login             `json:"login,omitempty"`  // where the account wants the customer before the card

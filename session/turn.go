@@ -103,6 +103,11 @@ func (t *Turn) alarm(text string, args ...any) {
 func (t *Turn) record(kind EventType, data map[string]any) {
 	s := t.S
 	s.LastEvent++
+	at := t.Now
+	if at.Before(s.LastEventAt) { // another machine's clock is ahead, or ours was set back
+		at = s.LastEventAt
+	}
+	s.LastEventAt = at
 	if data == nil {
 		data = map[string]any{}
 	}
@@ -117,7 +122,7 @@ func (t *Turn) record(kind EventType, data map[string]any) {
 	if err != nil { // only strings, numbers and bools are put in
 		panic(err)
 	}
-	t.Change.Events = append(t.Change.Events, Event{N: s.LastEvent, Type: kind, At: t.Now, Data: raw})
+	t.Change.Events = append(t.Change.Events, Event{N: s.LastEvent, Type: kind, At: at, Data: raw})
 }
 
 // recordAttempt writes an event about an attempt.
