@@ -252,7 +252,10 @@ type Step struct {
 	// Method: how long to wait for the notification; else how long the step is good for
 	Deadline time.Duration `json:"deadline,omitempty"`
 	ThreeDS  threeds.IDs   `json:"three_ds,omitzero"` // what later messages of this run must not contradict
-	Decline  *Decline      `json:"decline,omitempty"` // of Declined
+	// Withholdable: at this step no money can move without one more call of ours, so that the payment can be left by never
+	// making that call. It is set only where the gateway's documents prove it.
+	Withholdable bool     `json:"withholdable,omitempty"`
+	Decline      *Decline `json:"decline,omitempty"` // of Declined
 }
 
 // NewStep is a step of today's version with nothing in it yet.
@@ -289,7 +292,8 @@ type Standing struct {
 	// Stated: the gateway itself told Held, Captured and Refunded, by sums or by a state that leaves no doubt. Otherwise some
 	// of them are our supposition (all or nothing), which proves neither that an operation was done nor that it was not.
 	Stated bool
-	// Unproven: money stands under our number, and nothing proves that the order is ours. A person has to look.
+	// Unproven: money stands under our number, and nothing proves that the order is ours: a person has to look. Of an order that
+	// is Waiting: a call of ours that our database has forgotten may still move money.
 	Unproven bool
 	// Returned: the gateway says that something was given back; how much, Refunded says only where Stated.
 	Returned bool
@@ -307,6 +311,9 @@ type Standing struct {
 	// Authorization is told as far as the gateway does; where nothing was authorized it may still name the card's bank.
 	Authorization Authorization
 	Next          *Step // what the gateway still waits for, where it can repeat it
+	// AwaitsPage: the order is unpaid and waits for a shopper at a page of the bank's or the gateway's to which only we send
+	// browsers, after a call of ours. Where no browser was sent, no money can move.
+	AwaitsPage bool
 }
 
 // DisputeState is how far a chargeback is.
