@@ -136,6 +136,7 @@ type tune struct {
 	limits    *limit.Settings // nil: the usual ones
 	baseURL   string          // "": https://pay.example
 	stopping  <-chan struct{}
+	brake     handlers.Brake
 	observe   func(route, method string, code int, took time.Duration)
 }
 
@@ -202,7 +203,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 			Store: st.Webhooks(), Sealer: keys, Types: session.EventTypes(), Now: clock.Now, Log: log,
 			Guard: &webhook.Guard{Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no names here") }},
 		}),
-		BaseURL: cmp.Or(with.baseURL, "https://pay.example"), Ready: st.Health, Log: log, Observe: with.observe, MaxStreams: with.streams, Stopping: with.stopping,
+		BaseURL: cmp.Or(with.baseURL, "https://pay.example"), Ready: st.Health, Log: log, Observe: with.observe, MaxStreams: with.streams, Stopping: with.stopping, Brake: with.brake,
 	})
 	t.Cleanup(m.stop)
 	return m

@@ -140,7 +140,9 @@ func (p pay) submit(c echo.Context) error {
 		}
 	} else if err = p.try(c, s, &in); err == nil {
 		p.typed.keep(s.ID, in.BrowserID, f.expiry, f.name)
-		err = p.Flow.Submit(ctx, s.ID, in)
+		if err = p.mayBegin(); err == nil {
+			err = p.Flow.Submit(ctx, s.ID, in)
+		}
 	} else if need, ok := errors.AsType[*limit.NeedsProof](err); ok {
 		return p.prove(c, s, f, need)
 	}
