@@ -34,9 +34,9 @@ test: setup drift check ## everything: what CI runs
 	go test -count=1 -timeout 20m $$(go list ./... | grep -v '/e2e$$')
 	go test -count=1 -timeout 20m ./e2e
 
-simulate: ## worlds of the simulation: SEEDS=1-1000 PROFILE=failover, and ACCOUNTS=rbs,sber TRACE=/tmp (folder for stories)
+simulate: ## worlds of the simulation: SEEDS=1-1000 PROFILE=failover (or all), and ACCOUNTS=rbs,sber TRACE=/tmp (folder for stories) REPORT=file
 	@set -o pipefail; go test -count=1 -timeout 0 -v -run '^TestSeeds$$' ./internal/simulation -args -seeds=$(or $(SEEDS),1-100) -profile=$(or $(PROFILE),failover) \
-		-accounts=$(ACCOUNTS) -trace=$(TRACE) | grep -v '^=== \|--- PASS'
+		-accounts=$(ACCOUNTS) -trace=$(TRACE) -report=$(abspath $(REPORT)) | grep -v '^=== \|--- PASS'
 
 mutants: ## change the code that decides, place by place, and list what no test notices (ONLY=session/judge.go for a part)
 	cd tools && GOMAXPROCS=1 nice go run ./mutants $(if $(ONLY),-only $(ONLY)) $(if $(V),-v)
