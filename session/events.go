@@ -53,7 +53,7 @@ type EventDoc struct {
 }
 
 // Events is the one list of what can happen to a session. The contract, the guide and the filters of webhook endpoints are made
-// from it.
+// from it. It stays in one piece because it is a list and nothing else.
 func Events() []EventDoc {
 	return []EventDoc{
 		{EventSessionCreated, "The session was created."},
