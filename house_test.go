@@ -31,7 +31,7 @@ var arrows = map[string][]string{
 	"e2e":               {"internal/app", "internal/config", "internal/clock", "internal/pgtest", "client"},
 	"internal/account":  {"providers"},
 	"internal/wallet":   {"internal/account", "providers", "internal/card", "internal/money"},
-	"internal/invoice":  {"internal/account", "providers", "internal/money"},
+	"internal/invoice":  {"internal/account", "providers", "internal/money", "internal/jobs"},
 	"internal/app":      {"*"},
 	"internal/cli":      {"internal/app", "internal/config", "client"},
 	"internal/config":   {"internal/merchant"},
@@ -51,7 +51,7 @@ var arrows = map[string][]string{
 
 // testArrows are what tests may import beyond the arrows of their room.
 var testArrows = map[string][]string{
-	"":                  {"internal/app", "internal/webhook", "internal/i18n", "internal/config", "session"},
+	"":                  {"internal/app", "internal/webhook", "internal/invoice", "internal/i18n", "internal/config", "session"},
 	"session/flow":      {"internal/sqlstore", "internal/clock", "internal/pgtest", "internal/money"},
 	"session/browser":   {"internal/clock"},
 	"providers":         {"internal/sandbox", "internal/clock"},

@@ -858,6 +858,14 @@ type Delivery struct {
 	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `invoice.created` | The gateway has the invoice, and it can be paid. |
+	// | `invoice.paid` | The invoice was paid: ship. |
+	// | `invoice.expired` | Its time at the gateway is over, unpaid. It can be renewed. |
+	// | `invoice.cancelled` | It was cancelled at the gateway. It can be renewed. |
+	// | `invoice.renewed` | It can be paid again, at a new address. |
+	// | `invoice.failed` | The gateway does not have it: nothing can be paid. It can be made by renewing it. |
+	// | `invoice.unknown` | The gateway gave no clear answer, or tells of another amount: it is being asked. |
+	// | `invoice.needs_review` | The gateway was asked for as long as the schedule goes, and the invoice has no end: a person has to look. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
 	//
@@ -989,6 +997,14 @@ type Event struct {
 	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `invoice.created` | The gateway has the invoice, and it can be paid. |
+	// | `invoice.paid` | The invoice was paid: ship. |
+	// | `invoice.expired` | Its time at the gateway is over, unpaid. It can be renewed. |
+	// | `invoice.cancelled` | It was cancelled at the gateway. It can be renewed. |
+	// | `invoice.renewed` | It can be paid again, at a new address. |
+	// | `invoice.failed` | The gateway does not have it: nothing can be paid. It can be made by renewing it. |
+	// | `invoice.unknown` | The gateway gave no clear answer, or tells of another amount: it is being asked. |
+	// | `invoice.needs_review` | The gateway was asked for as long as the schedule goes, and the invoice has no end: a person has to look. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
 	//
@@ -1176,6 +1192,14 @@ type EventPage struct {
 // | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
 // | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 // | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+// | `invoice.created` | The gateway has the invoice, and it can be paid. |
+// | `invoice.paid` | The invoice was paid: ship. |
+// | `invoice.expired` | Its time at the gateway is over, unpaid. It can be renewed. |
+// | `invoice.cancelled` | It was cancelled at the gateway. It can be renewed. |
+// | `invoice.renewed` | It can be paid again, at a new address. |
+// | `invoice.failed` | The gateway does not have it: nothing can be paid. It can be made by renewing it. |
+// | `invoice.unknown` | The gateway gave no clear answer, or tells of another amount: it is being asked. |
+// | `invoice.needs_review` | The gateway was asked for as long as the schedule goes, and the invoice has no end: a person has to look. |
 // | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 // | `webhook_endpoint.recovered` | That endpoint has answered again. |
 //
@@ -1284,6 +1308,9 @@ type Invoice struct {
 	//
 	// Example: {"basket":"88"}
 	Metadata Metadata `json:"metadata,omitempty"`
+
+	// NeedsReview The schedule of inquiries is over and the invoice has no end. A person has to look.
+	NeedsReview bool `json:"needs_review,omitempty"`
 
 	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
 	// gateway knows your orders by four more characters in front, always the same.
@@ -2016,6 +2043,14 @@ type SessionEvent struct {
 	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `invoice.created` | The gateway has the invoice, and it can be paid. |
+	// | `invoice.paid` | The invoice was paid: ship. |
+	// | `invoice.expired` | Its time at the gateway is over, unpaid. It can be renewed. |
+	// | `invoice.cancelled` | It was cancelled at the gateway. It can be renewed. |
+	// | `invoice.renewed` | It can be paid again, at a new address. |
+	// | `invoice.failed` | The gateway does not have it: nothing can be paid. It can be made by renewing it. |
+	// | `invoice.unknown` | The gateway gave no clear answer, or tells of another amount: it is being asked. |
+	// | `invoice.needs_review` | The gateway was asked for as long as the schedule goes, and the invoice has no end: a person has to look. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
 	//

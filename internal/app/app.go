@@ -25,6 +25,7 @@ import (
 	"tollgate/internal/clock"
 	"tollgate/internal/config"
 	"tollgate/internal/i18n"
+	"tollgate/internal/invoice"
 	"tollgate/internal/jobs"
 	"tollgate/internal/sqlstore"
 	"tollgate/internal/webhook"
@@ -233,20 +234,22 @@ func (a *App) buildFront(ctx context.Context) error {
 	cards, bills := a.keepers(accounts, keys)
 	a.flow = flow.New(flow.Options{
 		Store: a.store, Wallet: cards, Accounts: accounts, Sealer: keys, Hub: a.hub, Now: a.o.Clock.Now, Rand: a.o.Rand,
-		BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Alone: a.store.Alone(),
+		Bills: bills, BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Alone: a.store.Alone(),
 	})
 	if now := a.o.Clock.Now(); a.store.Alone() { // whoever made the calls that are out is dead: ask now what became of them
 		if err := a.store.RunNow(ctx, now, now.Add(usualDeadline), session.JobsDueAfterCrash()...); err != nil {
 			return err
 		}
 	}
-	for kind, do := range a.flow.Jobs() {
-		runner.Handle(kind, do)
+	for _, all := range []map[string]func(context.Context, jobs.Job) error{a.flow.Jobs(), bills.Jobs()} {
+		for kind, do := range all {
+			runner.Handle(kind, do)
+		}
 	}
 	lines := a.store.Webhooks()
 	lines.SetReserve(webhookSenders / 4)
 	hooks := webhook.New(webhook.Options{
-		Store: lines, Sealer: keys, Types: session.EventTypes(), Guard: &webhook.Guard{Sandbox: c.Sandbox, Dial: a.o.Dial},
+		Store: lines, Sealer: keys, Types: append(session.EventTypes(), invoice.EventTypes()...), Guard: &webhook.Guard{Sandbox: c.Sandbox, Dial: a.o.Dial},
 		Now: a.o.Clock.Now, Rand: a.o.Rand,
 		Senders: webhookSenders, Name: host, Log: a.log, Poll: a.o.Poll, JobChance: a.o.JobChance,
 	})

@@ -41,6 +41,8 @@ var growing = map[string]string{
 var small = []string{"event_unplaced", "account_event_unplaced", "webhook_endpoint_due", "webhook_endpoint_held",
 	"session_needs_review", "session_held"}
 
+func reviews(needsReview, _ int, err error) (int, error) { return needsReview, err }
+
 // statements collects the statements of stores, each text once, with the first parameters of the shop, or else the first.
 type statements struct {
 	mu  sync.Mutex
@@ -107,10 +109,9 @@ func every(t *testing.T) map[string][]any {
 		f.NeedsReview, f.Held = nil, &yes
 		ok(st.List(ctx, f))
 	}
-	_, _, err := st.Reviews(ctx)
-	ok(nil, err)
+	ok(reviews(st.Reviews(ctx)))
 	in := &invoice.Invoice{ID: "inv_1", Merchant: "shop", Account: "acc", Reference: "one"}
-	ok(nil, st.AddInvoice(ctx, in))
+	ok(nil, st.AddInvoice(ctx, in, invoice.Change{}))
 	for mask := range 1 << 4 {
 		pick := func(bit int, v string) string { return map[bool]string{true: v}[mask>>bit&1 > 0] }
 		ok(st.ListInvoices(ctx, invoice.Filter{

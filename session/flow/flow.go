@@ -38,9 +38,15 @@ type Options struct {
 	Now      func() time.Time
 	Rand     io.Reader // nil: crypto/rand
 	BaseURL  string    // the front's public address, no slash at the end
+	Bills    Bills     // who else may know the reference of a callback; nil: nobody
 	Log      *slog.Logger
 	Alone    bool               // no other process uses the store
 	At       func(place string) // called at labelled places; crash tests stop the process there. nil: nothing
+}
+
+// Bills takes a proved callback that is of none of our payments. known tells whether it is of a bill.
+type Bills interface {
+	CalledBack(ctx context.Context, account string, n providers.Notice) (known bool, err error)
 }
 
 // Flow is the only thing that changes an attempt. It may run on many machines at once over one store.
