@@ -62,6 +62,33 @@ func (e AttemptState) Valid() bool {
 	}
 }
 
+// Defines values for BookDifferenceKind.
+const (
+	BookDifferenceKindAmount       BookDifferenceKind = "amount"
+	BookDifferenceKindMissingHere  BookDifferenceKind = "missing_here"
+	BookDifferenceKindMissingThere BookDifferenceKind = "missing_there"
+	BookDifferenceKindState        BookDifferenceKind = "state"
+	BookDifferenceKindUnanswered   BookDifferenceKind = "unanswered"
+)
+
+// Valid indicates whether the value is a known member of the BookDifferenceKind enum.
+func (e BookDifferenceKind) Valid() bool {
+	switch e {
+	case BookDifferenceKindAmount:
+		return true
+	case BookDifferenceKindMissingHere:
+		return true
+	case BookDifferenceKindMissingThere:
+		return true
+	case BookDifferenceKindState:
+		return true
+	case BookDifferenceKindUnanswered:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CaptureMode.
 const (
 	CaptureModeAutomatic CaptureMode = "automatic"
@@ -428,6 +455,27 @@ func (e ProblemType) Valid() bool {
 	}
 }
 
+// Defines values for ReconciliationSource.
+const (
+	ReconciliationSourceInquiry ReconciliationSource = "inquiry"
+	ReconciliationSourceList    ReconciliationSource = "list"
+	ReconciliationSourceOrders  ReconciliationSource = "orders"
+)
+
+// Valid indicates whether the value is a known member of the ReconciliationSource enum.
+func (e ReconciliationSource) Valid() bool {
+	switch e {
+	case ReconciliationSourceInquiry:
+		return true
+	case ReconciliationSourceList:
+		return true
+	case ReconciliationSourceOrders:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RunCompInd.
 const (
 	RunCompIndN RunCompInd = "N"
@@ -729,6 +777,28 @@ type Bank struct {
 	Name string `json:"name"`
 }
 
+// BankOrder defines model for BankOrder.
+type BankOrder struct {
+	// Amount In major units; absent: not compared.
+	//
+	// Example: 1500.00
+	Amount string `json:"amount,omitempty"`
+
+	// Currency Example: KZT
+	Currency       string `json:"currency,omitempty"`
+	GatewayOrderID string `json:"gateway_order_id,omitempty"`
+
+	// Reference The order's number at the gateway.
+	//
+	// Example: order-1001-1
+	Reference string `json:"reference"`
+
+	// Status The bank's word: paid (what absent means), refunded, approved, declined, reversed, expired, …
+	//
+	// Example: deposited
+	Status string `json:"status,omitempty"`
+}
+
 // BankPage defines model for BankPage.
 type BankPage struct {
 	Data    []Bank `json:"data"`
@@ -748,6 +818,62 @@ type Billing struct {
 	Phone     string `json:"phone,omitempty"`
 	State     string `json:"state,omitempty"`
 	Zip       string `json:"zip,omitempty"`
+}
+
+// BookDifference defines model for BookDifference.
+type BookDifference struct {
+	Attempt        int    `json:"attempt,omitempty"`
+	GatewayOrderID string `json:"gateway_order_id,omitempty"`
+
+	// Kind - `missing_here`: the gateway has money under a reference that Tollgate knows nothing of
+	// - `missing_there`: Tollgate says that money stands, and the gateway does not have the order
+	// - `state`: one of them says that money stands
+	// - `amount`: the sums are others
+	// - `unanswered`: the gateway gave no clear answer
+	Kind BookDifferenceKind `json:"kind"`
+
+	// Ours What one side says; empty where it knows nothing.
+	Ours      BookSide `json:"ours"`
+	Reference string   `json:"reference"`
+
+	// Repaired The gateway was asked and its word taken; by now they agree.
+	Repaired bool   `json:"repaired,omitempty"`
+	Session  string `json:"session,omitempty"`
+
+	// Theirs What one side says; empty where it knows nothing.
+	Theirs BookSide `json:"theirs"`
+}
+
+// BookDifferenceKind - `missing_here`: the gateway has money under a reference that Tollgate knows nothing of
+// - `missing_there`: Tollgate says that money stands, and the gateway does not have the order
+// - `state`: one of them says that money stands
+// - `amount`: the sums are others
+// - `unanswered`: the gateway gave no clear answer
+type BookDifferenceKind string
+
+// BookSide What one side says; empty where it knows nothing.
+type BookSide struct {
+	// Amount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	Amount Amount `json:"amount,omitempty"`
+
+	// AmountAuthorized Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountAuthorized Amount `json:"amount_authorized,omitempty"`
+
+	// AmountCaptured Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountCaptured Amount `json:"amount_captured,omitempty"`
+
+	// AmountRefunded Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountRefunded Amount `json:"amount_refunded,omitempty"`
+	Currency       string `json:"currency,omitempty"`
+	State          string `json:"state,omitempty"`
 }
 
 // CaptureMode `automatic` takes the money at once; `manual` holds it until you capture or void.
@@ -1542,6 +1668,21 @@ type NewPayout struct {
 	WebhookURL WebhookURL `json:"webhook_url,omitempty"`
 }
 
+// NewReconciliation defines model for NewReconciliation.
+type NewReconciliation struct {
+	// From Orders that began then or later.
+	From time.Time `json:"from"`
+
+	// Orders The bank's list of the account's orders in that time, whole; absent: the gateway is asked.
+	Orders []BankOrder `json:"orders,omitempty"`
+
+	// Repair What differs and is Tollgate's to renew is asked about, and the gateway's word taken.
+	Repair bool `json:"repair,omitempty"`
+
+	// To Orders that began before then; at most 31 days later.
+	To time.Time `json:"to"`
+}
+
 // NewSession defines model for NewSession.
 type NewSession struct {
 	// Account The account to pay through; see `GET /v1/accounts`.
@@ -1782,6 +1923,29 @@ type Problem struct {
 
 // ProblemType Stable; decide by it. Each begins with `urn:tollgate:problem:`.
 type ProblemType string
+
+// Reconciliation defines model for Reconciliation.
+type Reconciliation struct {
+	Account string `json:"account"`
+
+	// Complete `false` where there were more than one report takes: ask for a shorter time.
+	Complete    bool             `json:"complete"`
+	Differences []BookDifference `json:"differences"`
+	From        time.Time        `json:"from"`
+
+	// Ours How many orders of Tollgate's were compared.
+	Ours int `json:"ours"`
+
+	// Source What the gateway's side is: its own list, its answer about each order, or yours.
+	Source ReconciliationSource `json:"source"`
+
+	// Theirs How many lines of the list were.
+	Theirs int       `json:"theirs"`
+	To     time.Time `json:"to"`
+}
+
+// ReconciliationSource What the gateway's side is: its own list, its answer about each order, or yours.
+type ReconciliationSource string
 
 // Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
 // gateway knows your orders by four more characters in front, always the same.
@@ -2322,6 +2486,14 @@ type ListHistoryParams struct {
 	Customer *string `form:"customer,omitempty" json:"customer,omitempty"`
 }
 
+// ReconcileParams defines parameters for Reconcile.
+type ReconcileParams struct {
+	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
+	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// one whose first is still being worked on is a 409 `request-in-flight`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // RenameSavedCardJSONBody defines parameters for RenameSavedCard.
 type RenameSavedCardJSONBody struct {
 	// Name What the customer calls the card.
@@ -2576,6 +2748,9 @@ type RotateWebhookKeysParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ReconcileJSONRequestBody defines body for Reconcile for application/json ContentType.
+type ReconcileJSONRequestBody = NewReconciliation
+
 // RenameSavedCardJSONRequestBody defines body for RenameSavedCard for application/json ContentType.
 type RenameSavedCardJSONRequestBody RenameSavedCardJSONBody
 
@@ -2720,6 +2895,30 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/accounts/{account}/history (the `ListHistory` operationId).
 	ListHistory(ctx context.Context, account AccountName, params *ListHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReconcileWithBody Compare the books
+	//
+	// Compares Tollgate's books with the gateway's: by the gateway's own list of orders where it has one, by `orders`, a list that the
+	// bank gave, or else by asking about each order. It lists what differs and never charges; with `repair` what is Tollgate's to
+	// renew is asked about and renewed. After a database was restored from an older copy it
+	// finds what the copy lacks. A long span takes long: ask day by day.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/accounts/{account}/reconcile (the `Reconcile` operationId).
+	ReconcileWithBody(ctx context.Context, account AccountName, params *ReconcileParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Reconcile Compare the books
+	//
+	// Compares Tollgate's books with the gateway's: by the gateway's own list of orders where it has one, by `orders`, a list that the
+	// bank gave, or else by asking about each order. It lists what differs and never charges; with `repair` what is Tollgate's to
+	// renew is asked about and renewed. After a database was restored from an older copy it
+	// finds what the copy lacks. A long span takes long: ask day by day.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/accounts/{account}/reconcile (the `Reconcile` operationId).
+	Reconcile(ctx context.Context, account AccountName, params *ReconcileParams, body ReconcileJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RevokeAPIKey Revoke an API key
 	//
@@ -3328,6 +3527,50 @@ func (c *Client) ListBanks(ctx context.Context, account AccountName, reqEditors 
 // Corresponds with GET /v1/accounts/{account}/history (the `ListHistory` operationId).
 func (c *Client) ListHistory(ctx context.Context, account AccountName, params *ListHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListHistoryRequest(c.Server, account, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReconcileWithBody Compare the books
+//
+// Compares Tollgate's books with the gateway's: by the gateway's own list of orders where it has one, by `orders`, a list that the
+// bank gave, or else by asking about each order. It lists what differs and never charges; with `repair` what is Tollgate's to
+// renew is asked about and renewed. After a database was restored from an older copy it
+// finds what the copy lacks. A long span takes long: ask day by day.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/accounts/{account}/reconcile (the `Reconcile` operationId).
+func (c *Client) ReconcileWithBody(ctx context.Context, account AccountName, params *ReconcileParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReconcileRequestWithBody(c.Server, account, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Reconcile Compare the books
+//
+// Compares Tollgate's books with the gateway's: by the gateway's own list of orders where it has one, by `orders`, a list that the
+// bank gave, or else by asking about each order. It lists what differs and never charges; with `repair` what is Tollgate's to
+// renew is asked about and renewed. After a database was restored from an older copy it
+// finds what the copy lacks. A long span takes long: ask day by day.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/accounts/{account}/reconcile (the `Reconcile` operationId).
+func (c *Client) Reconcile(ctx context.Context, account AccountName, params *ReconcileParams, body ReconcileJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReconcileRequest(c.Server, account, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4648,6 +4891,68 @@ func NewListHistoryRequest(server string, account AccountName, params *ListHisto
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReconcileRequest calls the generic Reconcile builder with application/json body
+func NewReconcileRequest(server string, account AccountName, params *ReconcileParams, body ReconcileJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReconcileRequestWithBody(server, account, params, "application/json", bodyReader)
+}
+
+// NewReconcileRequestWithBody constructs an http.Request for the Reconcile method, with any body, and a specified content type
+func NewReconcileRequestWithBody(server string, account AccountName, params *ReconcileParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "account", account, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/accounts/%s/reconcile", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -6936,6 +7241,30 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/accounts/{account}/history (the `ListHistory` operationId).
 	ListHistoryWithResponse(ctx context.Context, account AccountName, params *ListHistoryParams, reqEditors ...RequestEditorFn) (*ListHistoryResponse, error)
 
+	// ReconcileWithBodyWithResponse Compare the books
+	//
+	// Compares Tollgate's books with the gateway's: by the gateway's own list of orders where it has one, by `orders`, a list that the
+	// bank gave, or else by asking about each order. It lists what differs and never charges; with `repair` what is Tollgate's to
+	// renew is asked about and renewed. After a database was restored from an older copy it
+	// finds what the copy lacks. A long span takes long: ask day by day.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/accounts/{account}/reconcile (the `Reconcile` operationId).
+	ReconcileWithBodyWithResponse(ctx context.Context, account AccountName, params *ReconcileParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReconcileResponse, error)
+
+	// ReconcileWithResponse Compare the books
+	//
+	// Compares Tollgate's books with the gateway's: by the gateway's own list of orders where it has one, by `orders`, a list that the
+	// bank gave, or else by asking about each order. It lists what differs and never charges; with `repair` what is Tollgate's to
+	// renew is asked about and renewed. After a database was restored from an older copy it
+	// finds what the copy lacks. A long span takes long: ask day by day.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/accounts/{account}/reconcile (the `Reconcile` operationId).
+	ReconcileWithResponse(ctx context.Context, account AccountName, params *ReconcileParams, body ReconcileJSONRequestBody, reqEditors ...RequestEditorFn) (*ReconcileResponse, error)
+
 	// RevokeAPIKeyWithResponse Revoke an API key
 	//
 	// From now on it opens nothing, on every machine and for good; take it out of the configuration when you can. A key can revoke
@@ -7667,6 +7996,47 @@ func (r ListHistoryResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListHistoryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReconcileResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Reconciliation
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReconcileResponse) GetJSON200() *Reconciliation {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ReconcileResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReconcileResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReconcileResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReconcileResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9380,6 +9750,42 @@ func (c *ClientWithResponses) ListHistoryWithResponse(ctx context.Context, accou
 	return ParseListHistoryResponse(rsp)
 }
 
+// ReconcileWithBodyWithResponse Compare the books
+//
+// Compares Tollgate's books with the gateway's: by the gateway's own list of orders where it has one, by `orders`, a list that the
+// bank gave, or else by asking about each order. It lists what differs and never charges; with `repair` what is Tollgate's to
+// renew is asked about and renewed. After a database was restored from an older copy it
+// finds what the copy lacks. A long span takes long: ask day by day.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/accounts/{account}/reconcile (the `Reconcile` operationId).
+func (c *ClientWithResponses) ReconcileWithBodyWithResponse(ctx context.Context, account AccountName, params *ReconcileParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReconcileResponse, error) {
+	rsp, err := c.ReconcileWithBody(ctx, account, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReconcileResponse(rsp)
+}
+
+// ReconcileWithResponse Compare the books
+//
+// Compares Tollgate's books with the gateway's: by the gateway's own list of orders where it has one, by `orders`, a list that the
+// bank gave, or else by asking about each order. It lists what differs and never charges; with `repair` what is Tollgate's to
+// renew is asked about and renewed. After a database was restored from an older copy it
+// finds what the copy lacks. A long span takes long: ask day by day.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/accounts/{account}/reconcile (the `Reconcile` operationId).
+func (c *ClientWithResponses) ReconcileWithResponse(ctx context.Context, account AccountName, params *ReconcileParams, body ReconcileJSONRequestBody, reqEditors ...RequestEditorFn) (*ReconcileResponse, error) {
+	rsp, err := c.Reconcile(ctx, account, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReconcileResponse(rsp)
+}
+
 // RevokeAPIKeyWithResponse Revoke an API key
 //
 // From now on it opens nothing, on every machine and for good; take it out of the configuration when you can. A key can revoke
@@ -10403,6 +10809,32 @@ func ParseListHistoryResponse(rsp *http.Response) (*ListHistoryResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest HistoryPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReconcileResponse parses an HTTP response from a ReconcileWithResponse call
+func ParseReconcileResponse(rsp *http.Response) (*ReconcileResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReconcileResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Reconciliation
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -62,6 +62,33 @@ func (e AttemptState) Valid() bool {
 	}
 }
 
+// Defines values for BookDifferenceKind.
+const (
+	BookDifferenceKindAmount       BookDifferenceKind = "amount"
+	BookDifferenceKindMissingHere  BookDifferenceKind = "missing_here"
+	BookDifferenceKindMissingThere BookDifferenceKind = "missing_there"
+	BookDifferenceKindState        BookDifferenceKind = "state"
+	BookDifferenceKindUnanswered   BookDifferenceKind = "unanswered"
+)
+
+// Valid indicates whether the value is a known member of the BookDifferenceKind enum.
+func (e BookDifferenceKind) Valid() bool {
+	switch e {
+	case BookDifferenceKindAmount:
+		return true
+	case BookDifferenceKindMissingHere:
+		return true
+	case BookDifferenceKindMissingThere:
+		return true
+	case BookDifferenceKindState:
+		return true
+	case BookDifferenceKindUnanswered:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CaptureMode.
 const (
 	CaptureModeAutomatic CaptureMode = "automatic"
@@ -428,6 +455,27 @@ func (e ProblemType) Valid() bool {
 	}
 }
 
+// Defines values for ReconciliationSource.
+const (
+	ReconciliationSourceInquiry ReconciliationSource = "inquiry"
+	ReconciliationSourceList    ReconciliationSource = "list"
+	ReconciliationSourceOrders  ReconciliationSource = "orders"
+)
+
+// Valid indicates whether the value is a known member of the ReconciliationSource enum.
+func (e ReconciliationSource) Valid() bool {
+	switch e {
+	case ReconciliationSourceInquiry:
+		return true
+	case ReconciliationSourceList:
+		return true
+	case ReconciliationSourceOrders:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RunCompInd.
 const (
 	RunCompIndN RunCompInd = "N"
@@ -729,6 +777,28 @@ type Bank struct {
 	Name string `json:"name"`
 }
 
+// BankOrder defines model for BankOrder.
+type BankOrder struct {
+	// Amount In major units; absent: not compared.
+	//
+	// Example: 1500.00
+	Amount string `json:"amount,omitempty,omitzero"`
+
+	// Currency Example: KZT
+	Currency       string `json:"currency,omitempty,omitzero"`
+	GatewayOrderID string `json:"gateway_order_id,omitempty,omitzero"`
+
+	// Reference The order's number at the gateway.
+	//
+	// Example: order-1001-1
+	Reference string `json:"reference"`
+
+	// Status The bank's word: paid (what absent means), refunded, approved, declined, reversed, expired, …
+	//
+	// Example: deposited
+	Status string `json:"status,omitempty,omitzero"`
+}
+
 // BankPage defines model for BankPage.
 type BankPage struct {
 	Data    []Bank `json:"data"`
@@ -748,6 +818,62 @@ type Billing struct {
 	Phone     string `json:"phone,omitempty,omitzero"`
 	State     string `json:"state,omitempty,omitzero"`
 	Zip       string `json:"zip,omitempty,omitzero"`
+}
+
+// BookDifference defines model for BookDifference.
+type BookDifference struct {
+	Attempt        int    `json:"attempt,omitempty,omitzero"`
+	GatewayOrderID string `json:"gateway_order_id,omitempty,omitzero"`
+
+	// Kind - `missing_here`: the gateway has money under a reference that Tollgate knows nothing of
+	// - `missing_there`: Tollgate says that money stands, and the gateway does not have the order
+	// - `state`: one of them says that money stands
+	// - `amount`: the sums are others
+	// - `unanswered`: the gateway gave no clear answer
+	Kind BookDifferenceKind `json:"kind"`
+
+	// Ours What one side says; empty where it knows nothing.
+	Ours      BookSide `json:"ours"`
+	Reference string   `json:"reference"`
+
+	// Repaired The gateway was asked and its word taken; by now they agree.
+	Repaired bool   `json:"repaired,omitempty,omitzero"`
+	Session  string `json:"session,omitempty,omitzero"`
+
+	// Theirs What one side says; empty where it knows nothing.
+	Theirs BookSide `json:"theirs"`
+}
+
+// BookDifferenceKind - `missing_here`: the gateway has money under a reference that Tollgate knows nothing of
+// - `missing_there`: Tollgate says that money stands, and the gateway does not have the order
+// - `state`: one of them says that money stands
+// - `amount`: the sums are others
+// - `unanswered`: the gateway gave no clear answer
+type BookDifferenceKind string
+
+// BookSide What one side says; empty where it knows nothing.
+type BookSide struct {
+	// Amount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	Amount Amount `json:"amount,omitempty,omitzero"`
+
+	// AmountAuthorized Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountAuthorized Amount `json:"amount_authorized,omitempty,omitzero"`
+
+	// AmountCaptured Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountCaptured Amount `json:"amount_captured,omitempty,omitzero"`
+
+	// AmountRefunded Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountRefunded Amount `json:"amount_refunded,omitempty,omitzero"`
+	Currency       string `json:"currency,omitempty,omitzero"`
+	State          string `json:"state,omitempty,omitzero"`
 }
 
 // CaptureMode `automatic` takes the money at once; `manual` holds it until you capture or void.
@@ -1350,6 +1476,21 @@ type NewPayout struct {
 	WebhookURL WebhookURL `json:"webhook_url,omitempty,omitzero"`
 }
 
+// NewReconciliation defines model for NewReconciliation.
+type NewReconciliation struct {
+	// From Orders that began then or later.
+	From time.Time `json:"from"`
+
+	// Orders The bank's list of the account's orders in that time, whole; absent: the gateway is asked.
+	Orders []BankOrder `json:"orders,omitempty,omitzero"`
+
+	// Repair What differs and is Tollgate's to renew is asked about, and the gateway's word taken.
+	Repair bool `json:"repair,omitempty,omitzero"`
+
+	// To Orders that began before then; at most 31 days later.
+	To time.Time `json:"to"`
+}
+
 // NewSession defines model for NewSession.
 type NewSession struct {
 	// Account The account to pay through; see `GET /v1/accounts`.
@@ -1590,6 +1731,29 @@ type Problem struct {
 
 // ProblemType Stable; decide by it. Each begins with `urn:tollgate:problem:`.
 type ProblemType string
+
+// Reconciliation defines model for Reconciliation.
+type Reconciliation struct {
+	Account string `json:"account"`
+
+	// Complete `false` where there were more than one report takes: ask for a shorter time.
+	Complete    bool             `json:"complete"`
+	Differences []BookDifference `json:"differences"`
+	From        time.Time        `json:"from"`
+
+	// Ours How many orders of Tollgate's were compared.
+	Ours int `json:"ours"`
+
+	// Source What the gateway's side is: its own list, its answer about each order, or yours.
+	Source ReconciliationSource `json:"source"`
+
+	// Theirs How many lines of the list were.
+	Theirs int       `json:"theirs"`
+	To     time.Time `json:"to"`
+}
+
+// ReconciliationSource What the gateway's side is: its own list, its answer about each order, or yours.
+type ReconciliationSource string
 
 // Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
 // gateway knows your orders by four more characters in front, always the same.
@@ -2232,6 +2396,9 @@ type ListWebhookEndpointsParams struct {
 // ListWebhookEndpointsParamsKind defines parameters for ListWebhookEndpoints.
 type ListWebhookEndpointsParamsKind string
 
+// ReconcileJSONRequestBody defines body for Reconcile for application/json ContentType.
+type ReconcileJSONRequestBody = NewReconciliation
+
 // RenameSavedCardJSONRequestBody defines body for RenameSavedCard for application/json ContentType.
 type RenameSavedCardJSONRequestBody RenameSavedCardJSONBody
 
@@ -2291,6 +2458,9 @@ type ServerInterface interface {
 	// ListHistory Read the gateway's own list of transactions
 	// (GET /v1/accounts/{account}/history)
 	ListHistory(ctx echo.Context, account AccountName, params ListHistoryParams) error
+	// Reconcile Compare the books
+	// (POST /v1/accounts/{account}/reconcile)
+	Reconcile(ctx echo.Context, account AccountName) error
 	// RevokeAPIKey Revoke an API key
 	// (DELETE /v1/api_keys/{key})
 	RevokeAPIKey(ctx echo.Context, key string) error
@@ -2503,6 +2673,22 @@ func (w *ServerInterfaceWrapper) ListHistory(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListHistory(ctx, account, params)
+	return err
+}
+
+// Reconcile converts echo context to params.
+func (w *ServerInterfaceWrapper) Reconcile(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "account" -------------
+	var account AccountName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "account", ctx.Param("account"), &account, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter account: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Reconcile(ctx, account)
 	return err
 }
 
@@ -3327,6 +3513,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/accounts", wrapper.ListAccounts, options.OperationMiddlewares["listAccounts"]...)
 	router.GET(options.BaseURL+"/v1/accounts/:account/banks", wrapper.ListBanks, options.OperationMiddlewares["listBanks"]...)
 	router.GET(options.BaseURL+"/v1/accounts/:account/history", wrapper.ListHistory, options.OperationMiddlewares["listHistory"]...)
+	router.POST(options.BaseURL+"/v1/accounts/:account/reconcile", wrapper.Reconcile, options.OperationMiddlewares["reconcile"]...)
 	router.DELETE(options.BaseURL+"/v1/api_keys/:key", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeAPIKey"]...)
 	router.DELETE(options.BaseURL+"/v1/cards/:card", wrapper.DeleteSavedCard, options.OperationMiddlewares["deleteSavedCard"]...)
 	router.PATCH(options.BaseURL+"/v1/cards/:card", wrapper.RenameSavedCard, options.OperationMiddlewares["renameSavedCard"]...)
@@ -3430,6 +3617,29 @@ type ListHistoryResponseObject interface {
 type ListHistory200JSONResponse HistoryPage
 
 func (response ListHistory200JSONResponse) VisitListHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReconcileRequestObject struct {
+	Account AccountName `json:"account"`
+	Body    *ReconcileJSONRequestBody
+}
+
+type ReconcileResponseObject interface {
+	VisitReconcileResponse(w http.ResponseWriter) error
+}
+
+type Reconcile200JSONResponse Reconciliation
+
+func (response Reconcile200JSONResponse) VisitReconcileResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -4373,6 +4583,9 @@ type StrictServerInterface interface {
 	// ListHistory Read the gateway's own list of transactions
 	// (GET /v1/accounts/{account}/history)
 	ListHistory(ctx context.Context, request ListHistoryRequestObject) (ListHistoryResponseObject, error)
+	// Reconcile Compare the books
+	// (POST /v1/accounts/{account}/reconcile)
+	Reconcile(ctx context.Context, request ReconcileRequestObject) (ReconcileResponseObject, error)
 	// RevokeAPIKey Revoke an API key
 	// (DELETE /v1/api_keys/{key})
 	RevokeAPIKey(ctx context.Context, request RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error)
@@ -4578,6 +4791,54 @@ func (sh *strictHandler) ListHistory(ctx echo.Context, account AccountName, para
 		return err
 	} else if validResponse, ok := response.(ListHistoryResponseObject); ok {
 		return validResponse.VisitListHistoryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// Reconcile operation middleware
+func (sh *strictHandler) Reconcile(ctx echo.Context, account AccountName) error {
+	var request ReconcileRequestObject
+
+	request.Account = account
+
+	var body ReconcileJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Reconcile(ctx.Request().Context(), request.(ReconcileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Reconcile")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReconcileResponseObject); ok {
+		return validResponse.VisitReconcileResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -125,6 +125,9 @@ type HistoryLine struct {
 	Outcome   Outcome
 	Amount    money.Amount
 	Card      card.Masked
+
+	Held, Captured, Refunded int64 // where Stated
+	Stated                   bool  // the list itself tells the sums
 }
 
 // Historian lists what the gateway remembers.

@@ -95,7 +95,7 @@ func TestWhichEventsAnInvoiceTells(t *testing.T) {
 
 func TestTheNumberOfATryIsTakenOffAReference(t *testing.T) {
 	for reference, want := range map[string]string{"one-2": "one", "a-1-12": "a-1", "one": "", "one-1": "", "one-x": "", "-2": "", "": ""} {
-		if got := withoutTry(reference); got != want {
+		if got := WithoutTry(reference); got != want {
 			t.Errorf("%q: %q, want %q", reference, got, want)
 		}
 	}

@@ -211,7 +211,7 @@ func (s *Service) record(ctx context.Context, in Invoice, said providers.Invoice
 // to pay the gateway may number reference-2, reference-3, …. It is a hint: an inquiry is queued, stored before this returns.
 // known tells whether it is of an invoice of ours.
 func (s *Service) CalledBack(ctx context.Context, account string, n providers.Notice) (known bool, err error) {
-	for _, reference := range []string{n.Reference, withoutTry(n.Reference)} {
+	for _, reference := range []string{n.Reference, WithoutTry(n.Reference)} {
 		if reference == "" {
 			continue
 		}
@@ -229,8 +229,8 @@ func (s *Service) CalledBack(ctx context.Context, account string, n providers.No
 	return known, nil
 }
 
-// withoutTry is a reference without the number of a try at its end; "" where it has none.
-func withoutTry(reference string) string {
+// WithoutTry is a reference without the number of a try at its end; "" where it has none.
+func WithoutTry(reference string) string {
 	i := strings.LastIndexByte(reference, '-')
 	if i < 1 {
 		return ""
