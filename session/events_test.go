@@ -85,3 +85,15 @@ func constants(t *testing.T, name, of string) map[string]string {
 	}
 	return found
 }
+
+func TestTheNamesOfTheEventsAreThoseOfTheListInItsOrder(t *testing.T) {
+	names := EventTypes()
+	if len(names) != len(Events()) {
+		t.Fatalf("%d names of %d events", len(names), len(Events()))
+	}
+	for i, e := range Events() {
+		if names[i] != string(e.Type) {
+			t.Errorf("name %d is %q, not %q", i, names[i], e.Type)
+		}
+	}
+}

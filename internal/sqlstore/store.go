@@ -161,15 +161,14 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 			"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)",
 		}, more...), "_txlock": {"immediate"}}
 		dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
-		var db *sql.DB
+		var way driver.Connector = preparing{connector{dsn, &sqlite.Driver{}}}
 		if st.o.SQLite != nil {
-			db = sql.OpenDB(st.o.SQLite(dsn))
-		} else if db, err = sql.Open("sqlite", dsn); err != nil {
-			return nil, err
+			way = st.o.SQLite(dsn)
 		}
 		if st.o.wrap != nil {
-			db = sql.OpenDB(st.o.wrap(connector{dsn, db.Driver()}))
+			way = st.o.wrap(way)
 		}
+		db := sql.OpenDB(way)
 		db.SetMaxOpenConns(conns)
 		db.SetMaxIdleConns(conns)
 		return db, nil
@@ -296,6 +295,12 @@ func unique(err error) bool {
 		return se.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || se.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
 	}
 	return false
+}
+
+// constraint tells whether SQLite undid a statement, and no more than it, because of a constraint.
+func constraint(err error) bool {
+	se, ok := errors.AsType[*sqlite.Error](err)
+	return ok && se.Code()&0xff == sqlite3.SQLITE_CONSTRAINT
 }
 
 // collided tells whether PostgreSQL rolled back one of two transactions that waited for each other.

@@ -43,7 +43,6 @@ func New(store scs.CtxStore, secure bool, now func() time.Time, random io.Reader
 	m.Cookie.HttpOnly = true
 	m.Cookie.SameSite = http.SameSiteLaxMode
 	m.Cookie.Secure = secure
-	m.Cookie.Persist = false
 	if secure {
 		m.Cookie.Name = "__Host-tollgate"
 	}

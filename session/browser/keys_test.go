@@ -268,3 +268,10 @@ func TestAKeyThatIsRefusedIsNamedByItsPlace(t *testing.T) {
 		}
 	}
 }
+
+// Ids stand in front of all that is kept: one that is made otherwise than before finds no key for it.
+func TestTheIDOfAKeyStaysWhatItWas(t *testing.T) {
+	if got := browser.KeyID(key(1)); got != "4r2b7rg" {
+		t.Errorf("the id is %q", got)
+	}
+}
