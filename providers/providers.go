@@ -35,6 +35,10 @@ type Provider interface {
 	Status(ctx context.Context, p Payment) (Standing, error)
 }
 
+// Recoverer is a Provider whose Register finds an order of ours again, however long ago it was made (Payment.Forgotten). Of
+// another gateway, Status is asked for the reference before its first call that can move money.
+type Recoverer interface{ RecoversOrders() }
+
 // Closer makes an unpaid order unpayable. After a nil error the caller still asks Status: closing and paying may race.
 type Closer interface {
 	Close(ctx context.Context, p Payment) error
@@ -145,7 +149,11 @@ type Payment struct {
 	Credential    Secret       // the customer's, where the gateway has logins
 	Transfer      *Destination // kind transfer: where the money goes; nil for a payment
 	OwnershipMark string       // ours alone; goes into the order where the gateway keeps such a thing, and proves the order ours
+	Forgotten     *Forgotten   // our database may have forgotten that the reference was used; nil: it has not
 }
+
+// Forgotten says of when orders may be that our database knows nothing of any more: it failed over, or was restored.
+type Forgotten struct{ From, Until time.Time }
 
 // Run holds the addresses of one 3-D Secure authentication; both carry its unguessable token in the path and no query.
 type Run struct {

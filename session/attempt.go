@@ -134,6 +134,27 @@ func (t Attempts) AlreadyPaid(n int, taken *providers.AlreadyPaid, wire []Timeli
 	return t.markOverdue(a)
 }
 
+// FoundAttempt writes down what the gateway says of a later attempt of the order, which the database has forgotten. It is not
+// live, because an earlier one is; only its money counts, and until the gateway ends it nothing is sent for the earlier one.
+func (t *Turn) FoundAttempt(n int, st providers.Standing, wire []TimelineEntry) error {
+	s := t.S
+	for len(s.Attempts) < n { // one between them moved no money
+		a := &Attempt{
+			N: len(s.Attempts) + 1, State: Abandoned, Instrument: s.Method, Ref: providers.Ref{Reference: s.Reference(len(s.Attempts) + 1)},
+			CreatedAt: t.Now, UpdatedAt: t.Now, NewsAt: t.Now, Deadline: t.Now,
+		}
+		s.Attempts = append(s.Attempts, a)
+		t.recordAttempt(a, eventOf[New])
+		t.alarm("the database has forgotten an attempt that the gateway knows", "attempt", a.N, "outcome", st.Outcome)
+	}
+	a := s.Attempt(n)
+	a.Note(wire...)
+	if err := (verdict{t}).applyStanding(a, a.Seen(), st); err != nil && !errors.Is(err, ErrNothing) {
+		return err
+	}
+	return nil
+}
+
 // Outgoing describes a call that can move money.
 type Outgoing struct {
 	Kind  string // CallPay or CallResume

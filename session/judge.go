@@ -106,7 +106,7 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 		a.Decline = orOther(st.Decline)
 		return t.endCalling(a, Decline)
 	case providers.Closed, providers.Voided:
-		if a.unanswered() && !t.settled(a) { // its call may still arrive, or another process is about to make it
+		if a.Unanswered() && !t.settled(a) { // its call may still arrive, or another process is about to make it
 			return t.inquireLater(a)
 		}
 		if st.Decline != nil {
@@ -138,8 +138,8 @@ func (t *Turn) underWay(a *Attempt) bool {
 	return (a.State == New || a.State == Calling) && t.Now.Before(a.Deadline) && !t.CallerDied
 }
 
-// unanswered tells that the newest call has no answer in the book, or that there is no call at all.
-func (a *Attempt) unanswered() bool {
+// Unanswered tells that the newest call has no answer in the book, or that there is no call at all.
+func (a *Attempt) Unanswered() bool {
 	return len(a.Calls) == 0 || a.Calls[len(a.Calls)-1].AnsweredAt.IsZero()
 }
 

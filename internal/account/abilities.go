@@ -18,6 +18,9 @@ func can[T any](a Account) bool {
 // Closes tells whether an unpaid order can be made unpayable.
 func (a Account) Closes() bool { return can[providers.Closer](a) }
 
+// RecoversOrders tells whether the gateway's registration finds an order of ours again, whenever it was made.
+func (a Account) RecoversOrders() bool { return can[providers.Recoverer](a) }
+
 // Operations is what the gateway can do to a payment; empty where it can do nothing.
 func (a Account) Operations() []providers.OpLimits {
 	if operator, ok := a.provider.(providers.Operator); ok {

@@ -202,6 +202,15 @@ func (a *App) openStore(ctx context.Context) (err error) {
 	if err := a.openKeys(ctx); err != nil {
 		return err
 	}
+	if _, err := a.store.Memory(ctx); err != nil { // from now on it is watched whether the database forgets
+		return err
+	}
+	switch weak, err := a.store.Durability(ctx); {
+	case err != nil:
+		return err
+	case weak != "":
+		a.log.Warn("the database may forget payments: "+weak, "see", "docs/operations.md, What PostgreSQL must be set to")
+	}
 	return a.agreeOnAddress(ctx)
 }
 
@@ -235,6 +244,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	a.flow = flow.New(flow.Options{
 		Store: a.store, Wallet: cards, Accounts: accounts, Sealer: keys, Hub: a.hub, Now: a.o.Clock.Now, Rand: a.o.Rand,
 		Bills: bills, BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Alone: a.store.Alone(),
+		Memory: a.store.Memory,
 	})
 	if now := a.o.Clock.Now(); a.store.Alone() { // whoever made the calls that are out is dead: ask now what became of them
 		if err := a.store.RunNow(ctx, now, now.Add(usualDeadline), session.JobsDueAfterCrash()...); err != nil {

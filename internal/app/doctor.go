@@ -116,6 +116,9 @@ func (d *doctor) database(ctx context.Context) {
 	if d.c.DatabaseURL == "" {
 		return
 	}
+	if x.Weak != "" {
+		d.note("docs/operations.md, What PostgreSQL must be set to", "%s: %s", where, x.Weak)
+	}
 	d.clock(x.Ahead)
 }
 

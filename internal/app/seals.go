@@ -219,3 +219,13 @@ func AcceptAddress(ctx context.Context, c config.Config) (before string, err err
 	}
 	return before, st.Replace(ctx, sqlstore.PublicURL, c.PublicURL)
 }
+
+// DeclareRestored writes down that the database was restored from a copy of that time; zero: of a time that nobody knows.
+func DeclareRestored(ctx context.Context, c config.Config, copied, now time.Time) (err error) {
+	st, err := sqlstore.Open(ctx, sqlstore.Options{URL: c.DatabaseURL, Dir: c.Data})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	return st.DeclareRestored(ctx, copied, now)
+}

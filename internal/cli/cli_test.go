@@ -494,3 +494,23 @@ func TestDoctorNamesEveryFaultOfTheConfigurationAndExitsWith1(t *testing.T) {
 		}
 	}
 }
+
+func TestARestoreIsDeclaredWithTheTimeOfItsCopy(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"restored", "-data", dir}, 0, "every order is asked about"},
+		{[]string{"restored", "-data", dir, "-copied", "2026-11-01T03:00:00Z"}, 0, "every order is asked about"},
+		{[]string{"restored", "-data", dir, "-copied", "yesterday"}, 2, "is not a time"},
+		{[]string{"restored", "-data", dir, "-copied", "2999-11-01T03:00:00Z"}, 2, "still to come"},
+	} {
+		var out, errs bytes.Buffer
+		code := Run(t.Context(), c.args, nil, nil, &out, &errs)
+		if code != c.code || !strings.Contains(out.String()+errs.String(), c.says) {
+			t.Errorf("%v: %d, %s%s", c.args, code, out.String(), errs.String())
+		}
+	}
+}

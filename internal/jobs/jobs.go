@@ -17,6 +17,7 @@ type Job struct {
 	RunAt   time.Time
 	Attempt int    // counts from 1; part of the fence
 	Worker  string // who holds the lease; "" while waiting
+	History string // of the database in which it was claimed; part of the fence of Done
 }
 
 // Queue is where jobs are kept. sqlstore has one; storetest says how it must behave.
@@ -28,7 +29,8 @@ type Queue interface {
 	Claim(ctx context.Context, worker string, now time.Time, lease time.Duration, n int) ([]Job, error)
 	// Extend pushes the lease of the worker's jobs to now+lease. Jobs that are not the worker's any more are ignored.
 	Extend(ctx context.Context, worker string, now time.Time, lease time.Duration) error
-	// Done removes a job, if ID, Worker and Attempt still fit; otherwise it does nothing.
+	// Done removes a job, if ID, Worker and Attempt still fit; otherwise it does nothing. Where the database has another
+	// history than that of the claim (it failed over or was restored), what the job did may be lost: it waits again, due.
 	Done(ctx context.Context, job Job) error
 	// Retry gives a job back to run at a later time, fenced as Done. Where another job of the same kind and key waits
 	// meanwhile, that one stands and this one is removed.

@@ -110,6 +110,9 @@ func (d *disk) failover(most int, down time.Duration) (lost []string, err error)
 	if err != nil {
 		return nil, err
 	}
+	if err := next.promote(d.files); err != nil {
+		return nil, err
+	}
 	next.commits = slices.Clone(old.commits[:keep])
 	d.mu.Lock()
 	d.primary, d.down = next, true
@@ -121,6 +124,16 @@ func (d *disk) failover(most int, down time.Duration) (lost []string, err error)
 		d.touch()
 	})
 	return lost, old.watch.Close()
+}
+
+// promote begins another history, which the file tells.
+func (f *file) promote(n int) error {
+	db, err := sql.Open("sqlite", "file:"+f.path+"?_pragma=wal_autocheckpoint(0)")
+	if err != nil {
+		return err
+	}
+	_, err = db.Exec(fmt.Sprintf("PRAGMA user_version = %d", n))
+	return errors.Join(err, db.Close())
 }
 
 func (d *disk) close() error {

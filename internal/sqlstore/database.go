@@ -16,8 +16,11 @@ type database struct {
 	o        Options
 	instance string // names this Store in notices, so that it does not hear itself
 
+	historySQL string // how the database tells its history
+
 	mu      sync.Mutex
 	lastJob int64
+	memory  memory
 }
 
 // tx is a transaction with its context, which is not the caller's: see change.

@@ -21,6 +21,7 @@ type Examined struct {
 	InUse   bool   // SQLite: a Tollgate runs on it
 	Pending int    // migrations that the next start will run
 	Newer   bool   // a newer Tollgate has been here: this one does not know all of its tables
+	Weak    string // PostgreSQL: what of its settings lets it forget commits; "": nothing
 	Ahead   time.Duration
 	// Ahead is how far the database's clock is before ours, measured to about half the time of one question.
 }
@@ -47,6 +48,9 @@ func Examine(ctx context.Context, o Options) (x Examined, err error) {
 		return x, err
 	}
 	took := time.Since(asked)
+	if x.Weak, err = durability(ctx, db); err != nil {
+		return x, err
+	}
 	x.Ahead = instant(there).Sub(asked.Add(took / 2)).Round(time.Millisecond)
 	var tables int
 	if err := db.QueryRowContext(ctx,

@@ -22,6 +22,14 @@ func (o *Options) Listen(hear func(Statement)) {
 	o.wrap = func(c driver.Connector) driver.Connector { return heardConnector{c, hear} }
 }
 
+// How each engine is asked for its history.
+const SQLiteHistory = sqliteHistory
+
+var PostgreSQLHistory = pgHistories[0]
+
+// JudgeDurability is judgeDurability.
+var JudgeDurability = judgeDurability
+
 // DB is the store's database, for tests that look behind it.
 func (st *Store) DB() *sql.DB { return st.w }
 

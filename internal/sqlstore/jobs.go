@@ -34,7 +34,7 @@ func (st *queue) Claim(ctx context.Context, worker string, now time.Time, lease 
 		rows, err := tx.QueryContext(tx.ctx, `UPDATE job SET worker = $1, lease_until = $2, attempt = attempt + 1
 			WHERE id IN (SELECT id FROM job WHERE run_at <= $3 AND (worker = '' OR lease_until < $3)
 				ORDER BY run_at, id LIMIT $4`+skip+`)
-			RETURNING id, kind, key, payload, run_at, attempt, worker`,
+			RETURNING id, kind, key, payload, run_at, attempt, worker, `+st.historySQL,
 			worker, micros(now.Add(lease)), micros(now), n)
 		if err != nil {
 			return err
@@ -44,7 +44,7 @@ func (st *queue) Claim(ctx context.Context, worker string, now time.Time, lease 
 			var j jobs.Job
 			var payload string
 			var runAt int64
-			if err := rows.Scan(&j.ID, &j.Kind, &j.Key, &payload, &runAt, &j.Attempt, &j.Worker); err != nil {
+			if err := rows.Scan(&j.ID, &j.Kind, &j.Key, &payload, &runAt, &j.Attempt, &j.Worker, &j.History); err != nil {
 				return err
 			}
 			j.Payload, j.RunAt = raw(payload), instant(runAt)
@@ -66,9 +66,19 @@ func (st *queue) Extend(ctx context.Context, worker string, now time.Time, lease
 	})
 }
 
-// Done removes a job, if the fence still fits.
+// Done removes a job, if the fence still fits. Where the database has another history than when the job was claimed, what was
+// done for it may be forgotten: it is to be done again.
 func (st *queue) Done(ctx context.Context, j jobs.Job) error {
-	return st.change(ctx, notice{}, func(tx *tx) error { return remove(tx, j) })
+	return st.change(ctx, notice{}, func(tx *tx) error {
+		var now string
+		if err := tx.QueryRowContext(tx.ctx, `SELECT `+st.historySQL).Scan(&now); err != nil {
+			return err
+		}
+		if now != j.History {
+			return retry(tx, j, j.RunAt)
+		}
+		return remove(tx, j)
+	})
 }
 
 func remove(tx *tx, j jobs.Job) error {
@@ -77,19 +87,21 @@ func remove(tx *tx, j jobs.Job) error {
 
 // Retry gives a job back to run at a later time, if the fence still fits and no other of its kind and key waits.
 func (st *queue) Retry(ctx context.Context, j jobs.Job, at time.Time) error {
-	return st.change(ctx, notice{}, func(tx *tx) error {
-		n, err := tx.affected(`UPDATE job SET worker = '', lease_until = 0, run_at = $4
-			WHERE id = $1 AND worker = $2 AND attempt = $3 AND worker <> ''
-			AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.kind = job.kind AND other.key = job.key AND other.worker = '')`,
-			j.ID, j.Worker, j.Attempt, micros(at))
-		switch {
-		case unique(err):
-			return errAgain
-		case err != nil || n > 0:
-			return err
-		}
-		return remove(tx, j)
-	})
+	return st.change(ctx, notice{}, func(tx *tx) error { return retry(tx, j, at) })
+}
+
+func retry(tx *tx, j jobs.Job, at time.Time) error {
+	n, err := tx.affected(`UPDATE job SET worker = '', lease_until = 0, run_at = $4
+		WHERE id = $1 AND worker = $2 AND attempt = $3 AND worker <> ''
+		AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.kind = job.kind AND other.key = job.key AND other.worker = '')`,
+		j.ID, j.Worker, j.Attempt, micros(at))
+	switch {
+	case unique(err):
+		return errAgain
+	case err != nil || n > 0:
+		return err
+	}
+	return remove(tx, j)
 }
 
 // FreeAll ends every lease. Of several jobs of one kind and key the newest stays.

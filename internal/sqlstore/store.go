@@ -183,6 +183,9 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 	if err = st.migrate(ctx, goose.DialectSQLite3); err != nil {
 		return err
 	}
+	if err = st.askHistory(ctx); err != nil {
+		return err
+	}
 	if st.r, err = open(readers, "query_only(1)"); err != nil {
 		return err
 	}
@@ -221,6 +224,9 @@ func (st *Store) openPostgres(ctx context.Context) error {
 		return err
 	}
 	if err := st.migrate(ctx, goose.DialectPostgres, goose.WithSessionLocker(locker)); err != nil {
+		return err
+	}
+	if err := st.askHistory(ctx); err != nil {
 		return err
 	}
 	if st.o.OnSession != nil || st.o.OnJobs != nil {

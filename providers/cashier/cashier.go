@@ -101,7 +101,8 @@ func (g *provider) checkInstrument(kind string, hold bool) error {
 }
 
 // Register makes the order known, and its form where it will be paid with one. Repeated, it recovers the order: within the
-// hour by its x-req-id, later from the list of orders.
+// hour by its x-req-id, later from the list of orders. Where our database may have forgotten the number, the list is read first:
+// an order that is older than an hour would be made once more.
 func (g *provider) Register(ctx context.Context, p providers.Payment) (providers.Ref, error) {
 	if err := g.Check(p); err != nil {
 		return providers.Ref{}, err
@@ -130,6 +131,9 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 	}
 	return ref.With(moreExternal, external), nil
 }
+
+// RecoversOrders: see Register.
+func (g *provider) RecoversOrders() {}
 
 // checkReusable checks an order that was found again. One with money on it, now, earlier or possibly later, is
 // ErrAlreadyPaid; one that can no longer be paid is ErrReferenceTaken. Nothing in an order proves that it belongs to this

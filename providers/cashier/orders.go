@@ -98,7 +98,7 @@ func (g *orders) reqID(op string, references ...string) string {
 
 // newOrder creates the order, or finds it again. kind is "" for payments, which is PayIn, or PayOut.
 func (g *orders) newOrder(ctx context.Context, p providers.Payment, kind string) (order, error) {
-	if !p.CreatedAt.IsZero() && g.now().Sub(p.CreatedAt) > repeatable {
+	if p.Forgotten != nil || !p.CreatedAt.IsZero() && g.now().Sub(p.CreatedAt) > repeatable {
 		known, err := g.find(ctx, p)
 		if err != nil || known != nil {
 			return deref(known), err
@@ -136,15 +136,36 @@ func (g *orders) newOrder(ctx context.Context, p providers.Payment, kind string)
 	return o, nil
 }
 
-// find looks for our reference in the list of orders around the attempt's time; nil where it is not there.
+// find looks for our reference in the list of orders; nil where it is not there. Of one that our database may have forgotten the
+// whole list is read if it is short, else as much as may be forgotten; of any other the time around the attempt's.
 func (g *orders) find(ctx context.Context, p providers.Payment) (*order, error) {
-	var found *order
-	const page, pages = 100, 20
+	const pages, short, long = 20, 5, 200
+	if p.Forgotten != nil {
+		found, err := g.list(ctx, p.Ref.Reference, short, time.Time{}, time.Time{})
+		if !errors.Is(err, errNoEnd) {
+			return found, err
+		}
+		return g.list(ctx, p.Ref.Reference, long, p.Forgotten.From, p.Forgotten.Until)
+	}
+	if p.CreatedAt.IsZero() {
+		return g.list(ctx, p.Ref.Reference, pages, time.Time{}, time.Time{})
+	}
+	return g.list(ctx, p.Ref.Reference, pages, p.CreatedAt.Add(-10*time.Minute), p.CreatedAt.Add(90*time.Minute))
+}
+
+// errNoEnd says that a list has more pages than were read.
+var errNoEnd = errors.New("the list has no end")
+
+// list reads the list of orders of a time for a reference; a zero bound is none.
+func (g *orders) list(ctx context.Context, reference string, pages int, from, until time.Time) (found *order, err error) {
+	const page = 100
 	for n := range pages {
 		q := url.Values{"tspId": {strconv.FormatInt(g.tsp, 10)}, "limit": {strconv.Itoa(page)}, "offset": {strconv.Itoa(n * page)}}
-		if !p.CreatedAt.IsZero() {
-			q.Set("dateFrom", p.CreatedAt.Add(-10*time.Minute).UTC().Format(time.RFC3339))
-			q.Set("dateTo", p.CreatedAt.Add(90*time.Minute).UTC().Format(time.RFC3339))
+		if !from.IsZero() {
+			q.Set("dateFrom", from.UTC().Format(time.RFC3339))
+		}
+		if !until.IsZero() {
+			q.Set("dateTo", until.UTC().Format(time.RFC3339))
 		}
 		r, err := g.client.call(ctx, request{op: opOrders, method: http.MethodGet, path: "/orders", query: q, token: needToken})
 		if err != nil {
@@ -159,7 +180,7 @@ func (g *orders) find(ctx context.Context, p providers.Payment) (*order, error) 
 			if err != nil {
 				return nil, providers.Unreadable(opOrders, r.status, err)
 			}
-			if o.number != p.Ref.Reference || found != nil && found.id == o.id {
+			if o.number != reference || found != nil && found.id == o.id {
 				continue
 			}
 			if found != nil {
@@ -171,7 +192,7 @@ func (g *orders) find(ctx context.Context, p providers.Payment) (*order, error) 
 			return found, nil
 		}
 	}
-	return nil, &providers.Failure{Op: opOrders, Text: "the list has no end"}
+	return nil, &providers.Failure{Op: opOrders, Err: errNoEnd}
 }
 
 // orderFrom reads the order out of an answer of the cashier layer.

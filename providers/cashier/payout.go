@@ -105,6 +105,8 @@ func (g *provider) InquirePayout(ctx context.Context, p providers.Payment, r pro
 		return r, err
 	case !there && p.Ref.OrderID == "" && !p.CreatedAt.IsZero() && g.now().Sub(p.CreatedAt) > listed:
 		return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: providers.TryAgainLater}}, nil
+	case !there && p.Ref.OrderID == "" && p.Forgotten != nil: // asked before the first call: see orders.find
+		return providers.OpResult{State: providers.OpMissing}, nil
 	case !there:
 		return r, &providers.Failure{Op: opRead, Text: "no order has our reference"}
 	case p.Ref.OrderID != "" && o.id != p.Ref.OrderID, o.number != "" && o.number != p.Ref.Reference:

@@ -223,6 +223,9 @@ type foundOrder struct {
 	mark string
 }
 
+// RecoversOrders: see Register.
+func (g *provider) RecoversOrders() {}
+
 // findByNumber inquires for the order by our number alone; there is false where the gateway has none.
 func (g *provider) findByNumber(ctx context.Context, p providers.Payment) (k foundOrder, there bool, err error) {
 	p.Ref = providers.Ref{Reference: p.Ref.Reference}

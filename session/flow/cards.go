@@ -71,7 +71,7 @@ func (f *Flow) rememberDue(ctx context.Context, task session.Task) error {
 }
 
 // credential is the newest of the session's customer; empty where there is none.
-func (f *Flow) credential(ctx context.Context, s *session.Session) providers.Secret {
+func (f *turns) credential(ctx context.Context, s *session.Session) providers.Secret {
 	if s.Login == nil {
 		return providers.Secret{}
 	}

@@ -22,7 +22,6 @@ import (
 
 	"tollgate/internal/account"
 	"tollgate/internal/card"
-	"tollgate/internal/jobs"
 	"tollgate/internal/money"
 	"tollgate/internal/sqlstore"
 	"tollgate/internal/sqlstore/sqlitetest"
@@ -230,6 +229,7 @@ type house struct {
 	id    string // of the session
 	dir   string // of the database
 	alone bool   // no other process uses the store
+	doubt bool   // the store is asked what it may have forgotten
 	log   bytes.Buffer
 
 	mu     sync.Mutex
@@ -381,8 +381,12 @@ func (h *house) start() {
 	log := slog.New(slog.NewTextHandler(lockedWriter{&h.mu, &h.log}, nil))
 	h.acc.Now = h.now
 	accounts := account.Accounts{shop: account.Open(h.acc)}
+	var memory func(context.Context) (session.Memory, error)
+	if h.doubt {
+		memory = h.store.Memory
+	}
 	h.flow = flow.New(flow.Options{
-		Store: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, BaseURL: "https://pay.example", Alone: h.alone, Log: log,
+		Memory: memory, Store: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, BaseURL: "https://pay.example", Alone: h.alone, Log: log,
 		Wallet: wallet.New(wallet.Options{
 			Customers: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, Log: log,
 			Token: func() (string, error) { return flow.NewToken(rand.Reader) },
@@ -549,7 +553,7 @@ func (h *house) next(limit time.Time) bool {
 	case err != nil:
 		err = h.store.Retry(ctx, j, h.now().Add(time.Second))
 	default:
-		err = h.store.Done(ctx, jobs.Job{ID: j.ID, Kind: j.Kind, Key: j.Key, Attempt: j.Attempt, Worker: j.Worker})
+		err = h.store.Done(ctx, j)
 	}
 	if err != nil {
 		h.t.Fatalf("settling a job: %v", err)

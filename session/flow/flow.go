@@ -40,8 +40,10 @@ type Options struct {
 	BaseURL  string    // the front's public address, no slash at the end
 	Bills    Bills     // who else may know the reference of a callback; nil: nobody
 	Log      *slog.Logger
-	Alone    bool               // no other process uses the store
-	At       func(place string) // called at labelled places; crash tests stop the process there. nil: nothing
+	Alone    bool // no other process uses the store
+	// Memory tells what the store may have forgotten; nil: nothing. An error counts as everything.
+	Memory func(context.Context) (session.Memory, error)
+	At     func(place string) // called at labelled places; crash tests stop the process there. nil: nothing
 }
 
 // Bills takes a proved callback that is of none of our payments. known tells whether it is of a bill.
@@ -54,6 +56,7 @@ type Flow struct {
 	*turns
 	Logins *Logins
 	calls  *calls
+	recall recall
 }
 
 // New makes a Flow. Register its jobs with Jobs, and end it with Close.
@@ -68,6 +71,7 @@ func New(o Options) *Flow {
 		o.Hub = &Hub{}
 	}
 	f := &Flow{turns: &turns{Options: o, vault: vault{now: o.Now}}, calls: newCalls(o.Log)}
+	f.recall = recall{f.turns}
 	f.Logins = &Logins{turns: f.turns, inquireNow: f.inquireNow}
 	return f
 }
@@ -82,7 +86,7 @@ func (f *Flow) CardsHeld() int { return f.vault.len() }
 func vaultKey(id string, attempt int) string { return fmt.Sprintf("%s/%d", id, attempt) }
 
 // payment is what a provider gets to see of an attempt.
-func (f *Flow) payment(ctx context.Context, s *session.Session, a *session.Attempt) providers.Payment {
+func (f *turns) payment(ctx context.Context, s *session.Session, a *session.Attempt) providers.Payment {
 	p := providers.Payment{
 		Ref: a.Ref, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.ManualCapture,
 		Description: s.Description, Locale: s.Locale, Customer: s.Customer, Billing: s.Billing, SaveCard: s.SaveCard,

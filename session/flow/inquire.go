@@ -67,17 +67,13 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 func (f *Flow) status(ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt) (
 	standing providers.Standing, wire []session.TimelineEntry, err error,
 ) {
-	var made []account.Request
-	if s.Kind == session.KindPayout {
-		standing, made, err = payoutStatus(ctx, acc, f.payment(ctx, s, a))
-	} else {
-		made, err = account.Call(ctx, acc, "status", func(call context.Context, gateway providers.Provider) (err error) {
-			standing, err = gateway.Status(call, f.payment(ctx, s, a))
-			return err
-		})
+	p := f.payment(ctx, s, a)
+	if a.Unanswered() && s.Kind != session.KindPayout { // what the call said may be forgotten, and what was sent after it
+		if m := f.recall.memory(ctx); m.After(a.CreatedAt) {
+			p.Forgotten = window(m)
+		}
 	}
-	f.At("status.answered")
-	return standing, entries(made), err
+	return f.recall.statusOf(ctx, acc, s.Kind, p)
 }
 
 // closeOrder closes an order where the gateway can, and inquires again. Where it cannot, the order counts as closed once it is

@@ -46,14 +46,6 @@ func payOut(ctx context.Context, acc account.Account, p providers.Payment, to pr
 	return step, made, nil
 }
 
-// register makes an order known; a payout has none.
-func register(call context.Context, gateway providers.Provider, p providers.Payment, in Submission) (providers.Ref, error) {
-	if in.Kind == session.KindPayout {
-		return p.Ref, nil
-	}
-	return gateway.Register(call, p)
-}
-
 // payoutStatus is the inquiry about a payout, its answer in the form of a payment's.
 func payoutStatus(ctx context.Context, acc account.Account, p providers.Payment) (providers.Standing, []account.Request, error) {
 	if !acc.PaysOut() {

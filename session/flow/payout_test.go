@@ -17,7 +17,10 @@ type payer struct {
 	inquire func(id string) providers.OpResult
 }
 
-func (payer) Payout(context.Context, providers.Payment, providers.Destination) (providers.OpResult, error) {
+func (p payer) Payout(_ context.Context, pay providers.Payment, _ providers.Destination) (providers.OpResult, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.order(pay.Ref.Reference).sent["payout"]++
 	return providers.OpResult{}, errCut
 }
 
@@ -26,22 +29,22 @@ func (p payer) InquirePayout(_ context.Context, _ providers.Payment, r providers
 }
 
 // paysOut is a house in which a payout was sent and not answered.
-func paysOut(t *testing.T, inquire func(id string) providers.OpResult) *house {
+func paysOut(t *testing.T, inquire func(id string) providers.OpResult, tune ...func(*house)) *house {
 	t.Helper()
-	h := newHouse(t, func(h *house) { h.acc.Provider = payer{h.gw, inquire} })
+	h := newHouse(t, append(tune, func(h *house) { h.acc.Provider = payer{h.gw, inquire} })...)
 	s := h.wish()
 	s.Kind, s.Method = session.KindPayout, session.KindPayout
 	if err := h.flow.Create(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
 	h.id = s.ID
-	before := h.count("pay.stored")
+	before := h.count("pay.stored") + h.count("register.stored")
 	if err := h.do(func() error {
 		return h.flow.Submit(context.Background(), h.id, flow.Submission{Kind: session.KindPayout, To: &providers.Destination{Phone: "77010000000"}})
 	}); err != nil {
 		t.Fatal(err)
 	}
-	h.await(before, "pay.stored")
+	h.await(before, "pay.stored", "register.stored")
 	return h
 }
 

@@ -87,8 +87,7 @@ func (f *Flow) resumeDue(ctx context.Context, task session.Task) error {
 		return err
 	}
 	answer.Card = f.vault.get(vaultKey(s.ID, a.N))
-	f.resume(ctx, s, a, answer)
-	return nil
+	return f.resume(ctx, s, a, answer)
 }
 
 // Shown marks that a page was shown, and tells whether this was the first time: only the first page posts by itself.

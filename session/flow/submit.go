@@ -98,13 +98,11 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	credential := f.credential(ctx, s)
 	var ref providers.Ref
 	var wire []session.TimelineEntry
+	forgotten := f.recall.forgotten(ctx, s)
 	for skipped := 0; ; skipped++ {
-		var made []account.Request
-		made, err = account.Call(ctx, acc, "register", func(call context.Context, gateway providers.Provider) (err error) {
-			ref, err = register(call, gateway, f.payment(ctx, s, a), in)
-			return err
-		})
-		wire = append(wire, entries(made)...)
+		var made []session.TimelineEntry
+		ref, made, err = f.recall.register(ctx, acc, s, a, in, forgotten)
+		wire = append(wire, made...)
 		if !errors.Is(err, providers.ErrReferenceTaken) || skipped == maxSkips {
 			break
 		}
@@ -117,6 +115,7 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	if err != nil {
 		defer f.At("register.stored")
 		if taken, ok := errors.AsType[*providers.AlreadyPaid](err); ok {
+			taken.Ours = taken.Ours || forgotten != nil && forThisOrder(s, a, taken.Standing)
 			f.alreadyPaid(ctx, s.ID, a.N, taken, wire)
 			return
 		}
@@ -258,13 +257,20 @@ func (f *Flow) CardAgain(ctx context.Context, id string, in Submission) error {
 		return err
 	}
 	answer := providers.Answer{Kind: providers.CardAgain, Browser: a.Browser, Card: &in.Card, CompInd: a.Run().CompInd}
-	f.calls.run(func(ctx context.Context) { f.resume(ctx, s, a, answer) })
+	f.calls.run(func(ctx context.Context) {
+		if err := f.resume(ctx, s, a, answer); err != nil {
+			f.Log.Warn("a card that was typed again was not sent", "session", s.ID, "attempt", a.N, "error", err)
+		}
+	})
 	return nil
 }
 
 // resume sends the browser's answer, if the attempt is still as it was loaded. Nothing is read between the permission and the
 // call: a failure there would leave a permission without a call.
-func (f *Flow) resume(ctx context.Context, s *session.Session, a *session.Attempt, answer providers.Answer) {
+func (f *Flow) resume(ctx context.Context, s *session.Session, a *session.Attempt, answer providers.Answer) error {
+	if err := f.recall.laterAttempts(ctx, s, a); err != nil {
+		return err
+	}
 	f.call(ctx, s.ID, a.N, session.Outgoing{Kind: session.CallResume, From: a.State, StepN: a.StepN},
 		func(ctx context.Context, acc account.Account, p providers.Payment) (step providers.Step, made []account.Request, err error) {
 			made, err = account.Call(ctx, acc, session.CallResume, func(call context.Context, gateway providers.Provider) (err error) {
@@ -273,4 +279,5 @@ func (f *Flow) resume(ctx context.Context, s *session.Session, a *session.Attemp
 			})
 			return step, made, err
 		})
+	return nil
 }

@@ -199,7 +199,7 @@ func everyFieldComesBack(t *testing.T, st Store) {
 	if len(got) != 1 || got[0].ID == 0 {
 		t.Fatalf("claimed %+v", got)
 	}
-	j.ID, j.Worker, j.Attempt = got[0].ID, "w", 1
+	j.ID, j.Worker, j.Attempt, j.History = got[0].ID, "w", 1, got[0].History
 	if diff := cmp.Diff(*j, got[0]); diff != "" {
 		t.Error(diff)
 	}

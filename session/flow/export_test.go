@@ -1,0 +1,10 @@
+package flow
+
+import (
+	"context"
+
+	"tollgate/session"
+)
+
+// MemoryOf is what a Flow holds its store to have forgotten.
+func MemoryOf(f *Flow, ctx context.Context) session.Memory { return f.recall.memory(ctx) }

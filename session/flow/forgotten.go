@@ -1,0 +1,149 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"tollgate/internal/account"
+	"tollgate/providers"
+	"tollgate/session"
+)
+
+// recall asks a gateway about what the store may have forgotten.
+type recall struct{ *turns }
+
+// memory is what the store may have forgotten.
+func (ts recall) memory(ctx context.Context) session.Memory {
+	if ts.Memory == nil {
+		return session.Memory{}
+	}
+	m, err := ts.Memory(ctx)
+	if err != nil {
+		ts.Log.Warn("the database does not say whether it has forgotten anything", "error", err)
+		return session.Memory{Since: ts.Now(), Restored: ts.Now()}
+	}
+	return m
+}
+
+// forgotten tells of when orders may be that were forgotten under the number of a session's order; nil: there are none.
+func (ts recall) forgotten(ctx context.Context, s *session.Session) *providers.Forgotten {
+	m := ts.memory(ctx)
+	if !m.Order(s.CreatedAt) {
+		return nil
+	}
+	return window(m)
+}
+
+func window(m session.Memory) *providers.Forgotten {
+	from, until := m.Window()
+	return &providers.Forgotten{From: from, Until: until}
+}
+
+// register makes an order known. Where the database may have forgotten an earlier use of the reference, a gateway without a
+// registration of its own is asked about it first: providers.ErrReferenceTaken, or a *providers.AlreadyPaid, as of Register.
+func (f recall) register(
+	ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt, in Submission, forgotten *providers.Forgotten,
+) (ref providers.Ref, wire []session.TimelineEntry, err error) {
+	if forgotten != nil && (in.Kind == session.KindPayout || !acc.RecoversOrders()) {
+		p := f.payment(ctx, s, a)
+		p.Forgotten = forgotten
+		if wire, err = f.askFirst(ctx, acc, s.Kind, p); err != nil {
+			return ref, wire, err
+		}
+	}
+	if in.Kind == session.KindPayout { // it has no order
+		return a.Ref, wire, nil
+	}
+	made, err := account.Call(ctx, acc, "register", func(call context.Context, gateway providers.Provider) (err error) {
+		p := f.payment(call, s, a)
+		p.Forgotten = forgotten
+		ref, err = gateway.Register(call, p)
+		return err
+	})
+	return ref, append(wire, entries(made)...), err
+}
+
+// askFirst asks what stands under a reference that was never used as far as the database knows.
+func (f recall) askFirst(ctx context.Context, acc account.Account, kind string, p providers.Payment) ([]session.TimelineEntry, error) {
+	p.Ref = providers.Ref{Reference: p.Ref.Reference}
+	st, wire, err := f.statusOf(ctx, acc, kind, p)
+	switch {
+	case err != nil:
+		return wire, fmt.Errorf("asked before paying: %w", err)
+	case st.Outcome == providers.NotFound:
+		return wire, nil
+	case st.Outcome == providers.Refused, st.Outcome == providers.Closed, otherAmount(st, p):
+		return wire, &providers.Failure{Op: "status", Err: fmt.Errorf("%w: %s", providers.ErrReferenceTaken, st.Outcome)}
+	}
+	return wire, &providers.AlreadyPaid{Ref: st.Ref, Ours: unpaid(st), Standing: st}
+}
+
+func otherAmount(st providers.Standing, p providers.Payment) bool {
+	return st.Amount.Currency.Code != "" && st.Amount != p.Amount
+}
+
+// unpaid tells that no money stands under a reference yet: whoever goes on with it loses nothing that is another's.
+func unpaid(st providers.Standing) bool {
+	return st.Outcome == providers.Waiting || st.Outcome == providers.Processing || st.Outcome == providers.Unclear
+}
+
+// forThisOrder tells whether money that stands under an attempt's number was taken for its order, by a call that the database has
+// forgotten: the card is the one that the shopper gave now, or the number is the merchant's own and is used once (a payout, a
+// charge while the customer is away).
+func forThisOrder(s *session.Session, a *session.Attempt, st providers.Standing) bool {
+	return s.Kind == session.KindPayout || a.MerchantInitiated ||
+		a.Card.Last4 != "" && st.Card.Last4 == a.Card.Last4 && st.Card.First6 == a.Card.First6
+}
+
+// errLaterAttempt says that a later attempt of the session is under way at the gateway.
+var errLaterAttempt = errors.New("session: a later attempt, which the database has forgotten, is under way at the gateway")
+
+// laterAttempts asks, before an answer that can move money goes out for an attempt, whether later attempts of its order are
+// known to the gateway: the database may have forgotten that the shopper paid otherwise meanwhile. What is found is written
+// down; an error says that nothing may be sent now.
+func (f recall) laterAttempts(ctx context.Context, s *session.Session, a *session.Attempt) error {
+	m := f.memory(ctx)
+	if s.Kind == session.KindPayout || !m.After(a.CreatedAt) {
+		return nil
+	}
+	acc, err := f.account(s)
+	if err != nil {
+		return err
+	}
+	for n := a.N + 1; n <= session.MaxAttempts; n++ {
+		p := f.payment(ctx, s, a)
+		p.Ref, p.Forgotten = providers.Ref{Reference: s.Reference(n)}, window(m)
+		st, wire, err := f.statusOf(ctx, acc, s.Kind, p)
+		switch {
+		case err != nil:
+			return fmt.Errorf("asked for later attempts: %w", err)
+		case st.Outcome == providers.NotFound:
+			return nil
+		case st.Outcome == providers.Refused, st.Outcome == providers.Closed, st.Outcome == providers.Voided, otherAmount(st, p):
+			continue // it moves no money any more, or is not this order's
+		}
+		if s, err = f.update(ctx, s.ID, func(t *session.Turn) error { return t.FoundAttempt(n, st, wire) }); err != nil {
+			return err
+		}
+		return errLaterAttempt
+	}
+	return nil
+}
+
+// statusOf is status of a payment that need not be an attempt's.
+func (f recall) statusOf(ctx context.Context, acc account.Account, kind string, p providers.Payment) (
+	standing providers.Standing, wire []session.TimelineEntry, err error,
+) {
+	var made []account.Request
+	if kind == session.KindPayout {
+		standing, made, err = payoutStatus(ctx, acc, p)
+	} else {
+		made, err = account.Call(ctx, acc, "status", func(call context.Context, gateway providers.Provider) (err error) {
+			standing, err = gateway.Status(call, p)
+			return err
+		})
+	}
+	f.At("status.answered")
+	return standing, entries(made), err
+}

@@ -1,0 +1,230 @@
+package flow_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"tollgate/internal/account"
+	"tollgate/internal/card"
+	"tollgate/providers"
+	"tollgate/session"
+	"tollgate/session/flow"
+)
+
+// doubting is a house whose Flow asks what its store may have forgotten, and whose gateway names the card that paid.
+func doubting(h *house) {
+	h.doubt = true
+	h.gw.status = func(_ context.Context, p providers.Payment, o *order) (providers.Standing, error) {
+		if o == nil {
+			return providers.Standing{Outcome: providers.NotFound, Ref: p.Ref}, nil
+		}
+		st := h.gw.truth(p, o)
+		st.Ref.OrderID = "g-" + p.Ref.Reference
+		st.Card = theCard.Number.Masked()
+		return st, nil
+	}
+}
+
+func anotherCard(t *testing.T) card.Card {
+	t.Helper()
+	n, err := card.ParseNumber("4000019900020001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := theCard
+	c.Number = n
+	return c
+}
+
+// pays submits a card for the house's session and lets what follows happen.
+func (h *house) pays(c card.Card) {
+	h.t.Helper()
+	before := h.count("pay.stored") + h.count("register.stored")
+	if err := h.do(func() error { return h.flow.Submit(context.Background(), h.id, flow.Submission{Card: c}) }); err != nil {
+		h.t.Fatalf("submit: %v", err)
+	}
+	h.await(before, "pay.stored", "register.stored")
+	h.forward(2 * time.Minute)
+}
+
+func TestAnAttemptThatTheDatabaseForgotIsNotPaidAgain(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		other bool
+		want  session.State
+	}{
+		{"with the same card it is found to be paid", false, session.Paid},
+		{"with another card a person has to look", true, session.Mismatched},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHouse(t, doubting)
+			copied := h.snapshot(t)
+			h.pays(theCard)
+			h.is(session.Paid)
+			h.restore(t, copied)
+			if n := len(h.session().Attempts); n != 0 {
+				t.Fatalf("%d attempts are remembered", n)
+			}
+			second := theCard
+			if c.other {
+				second = anotherCard(t)
+			}
+			h.pays(second)
+			a := h.is(c.want)
+			if n := h.charges(); n != 1 {
+				t.Errorf("charged %d times", n)
+			}
+			if a.NeedsReview != c.other {
+				t.Errorf("a person is told to look: %t", a.NeedsReview)
+			}
+		})
+	}
+}
+
+// The shop posts its order again, days later, to a database that knows nothing of it.
+func TestAnOrderThatTheDatabaseForgotIsNotPaidAgain(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		declared bool
+		after    time.Duration
+	}{
+		{"posted again at once", false, time.Minute},
+		{"posted again within a day", false, 23 * time.Hour},
+		{"posted again long after a declared restore", true, 30 * 24 * time.Hour},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHouse(t, doubting)
+			copied := h.snapshot(t)
+			later := h.wish()
+			later.OrderID, later.Kind, later.Target = "later", "payment", nil
+			pay := func() {
+				h.t.Helper()
+				s := *later
+				s.CreatedAt, s.ExpiresAt = h.now(), h.now().Add(time.Hour)
+				if err := h.flow.Create(t.Context(), &s); err != nil {
+					t.Fatal(err)
+				}
+				h.id = s.ID
+				h.pays(theCard)
+				h.is(session.Paid)
+			}
+			pay()
+			h.restore(t, copied)
+			if c.declared {
+				if err := h.store.DeclareRestored(t.Context(), time.Time{}, h.now()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			h.forward(c.after)
+			pay()
+			if n := h.charges(); n != 1 {
+				t.Errorf("charged %d times", n)
+			}
+		})
+	}
+}
+
+func TestAForgottenNumberThatCanBePaidNoMoreIsPassedOver(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, doubting)
+	h.gw.order("order-1").outcome = providers.Refused
+	h.gw.order("order-2").outcome = providers.Closed
+	h.pays(theCard)
+	if a := h.is(session.Paid); a.Ref.Reference != "order-3" {
+		t.Errorf("paid as %s", a.Ref.Reference)
+	}
+}
+
+func TestWhereTheGatewayCannotBeAskedNothingIsPaid(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, doubting)
+	h.gw.status = func(context.Context, providers.Payment, *order) (providers.Standing, error) {
+		return providers.Standing{}, errCut
+	}
+	h.pays(theCard)
+	h.is(session.Failed)
+	if n := h.sent("order-1", "pay"); n != 0 {
+		t.Errorf("sent %d times", n)
+	}
+}
+
+// The shopper was at the bank with the first card when the copy was made, went back, and paid with another. The first bank's
+// answer comes to a database that knows of the first attempt alone.
+func TestAnAnswerOfTheBankIsNotForwardedWhereALaterAttemptHasPaid(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		outcome providers.Outcome
+		charges int // of the later attempt
+		sent    bool
+		want    []session.State
+	}{
+		{"it was paid", "", 1, false, []session.State{session.Abandoned, session.Paid}},
+		{"it is being paid", providers.Processing, 0, false, []session.State{session.Shopper, session.Abandoned}},
+		{"it was refused", providers.Refused, 0, true, []session.State{session.Paid}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHouse(t, doubting)
+			h.acc.Provider = closer{gateway: h.gw}
+			h.restart()
+			h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
+				step := challenge(p, trans1)
+				o.next = &step
+				return step, nil
+			}
+			h.submit()
+			h.is(session.Shopper)
+			token := h.token()
+			copied := h.snapshot(t)
+			later := h.gw.order("order-2")
+			later.charges, later.outcome = c.charges, c.outcome
+			h.forward(time.Second)
+			h.restore(t, copied)
+			if _, err := h.returned(token, cres(trans1)); err != nil {
+				t.Fatal(err)
+			}
+			h.forward(20 * time.Second)
+			resent := h.sent("order-1", string(providers.Challenged)+" "+cres(trans1).CRes)
+			if (resent > 0) != c.sent {
+				t.Errorf("forwarded %d times", resent)
+			}
+			var states []session.State
+			for _, a := range h.session().Attempts {
+				states = append(states, a.State)
+			}
+			if len(states) != len(c.want) || states[0] != c.want[0] || states[len(states)-1] != c.want[len(c.want)-1] {
+				t.Errorf("attempts are %v, want %v", states, c.want)
+			}
+		})
+	}
+}
+
+func TestAPayoutThatTheDatabaseForgotIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	h := paysOut(t, func(string) providers.OpResult {
+		return providers.OpResult{State: providers.OpSucceeded, GatewayID: "77"}
+	},
+		func(h *house) { h.doubt = true })
+	if n := h.sent("order-1", "payout"); n != 0 {
+		t.Errorf("sent %d times", n)
+	}
+	if a := h.is(session.Paid); a.Ref.OrderID != "77" {
+		t.Errorf("the gateway's id is %q", a.Ref.OrderID)
+	}
+}
+
+func TestADatabaseThatDoesNotSayWhatItForgotHasForgotten(t *testing.T) {
+	t.Parallel()
+	f := flow.New(flow.Options{
+		Memory: func(context.Context) (session.Memory, error) { return session.Memory{}, errors.New("gone") },
+		Now:    time.Now, Accounts: account.Accounts{}, Log: slog.New(slog.DiscardHandler),
+	})
+	if m := flow.MemoryOf(f, t.Context()); m.Restored.IsZero() {
+		t.Errorf("%+v", m)
+	}
+}
