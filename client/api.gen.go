@@ -173,6 +173,27 @@ func (e DeliveryState) Valid() bool {
 	}
 }
 
+// Defines values for EventDataDispute.
+const (
+	EventDataDisputeLost   EventDataDispute = "lost"
+	EventDataDisputeOpened EventDataDispute = "opened"
+	EventDataDisputeWon    EventDataDispute = "won"
+)
+
+// Valid indicates whether the value is a known member of the EventDataDispute enum.
+func (e EventDataDispute) Valid() bool {
+	switch e {
+	case EventDataDisputeLost:
+		return true
+	case EventDataDisputeOpened:
+		return true
+	case EventDataDisputeWon:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Instrument.
 const (
 	InstrumentCard      Instrument = "card"
@@ -341,6 +362,27 @@ func (e OperationState) Valid() bool {
 	}
 }
 
+// Defines values for PaymentDispute.
+const (
+	PaymentDisputeLost   PaymentDispute = "lost"
+	PaymentDisputeOpened PaymentDispute = "opened"
+	PaymentDisputeWon    PaymentDispute = "won"
+)
+
+// Valid indicates whether the value is a known member of the PaymentDispute enum.
+func (e PaymentDispute) Valid() bool {
+	switch e {
+	case PaymentDisputeLost:
+		return true
+	case PaymentDisputeOpened:
+		return true
+	case PaymentDisputeWon:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProblemType.
 const (
 	ProblemTypeAlreadyDone          ProblemType = "urn:tollgate:problem:already-done"
@@ -369,6 +411,7 @@ const (
 	ProblemTypeScope                ProblemType = "urn:tollgate:problem:scope"
 	ProblemTypeSessionEnded         ProblemType = "urn:tollgate:problem:session-ended"
 	ProblemTypeStepOver             ProblemType = "urn:tollgate:problem:step-over"
+	ProblemTypeSumsDiffer           ProblemType = "urn:tollgate:problem:sums-differ"
 	ProblemTypeTooLarge             ProblemType = "urn:tollgate:problem:too-large"
 	ProblemTypeTooManyEndpoints     ProblemType = "urn:tollgate:problem:too-many-endpoints"
 	ProblemTypeUnauthorized         ProblemType = "urn:tollgate:problem:unauthorized"
@@ -433,6 +476,8 @@ func (e ProblemType) Valid() bool {
 	case ProblemTypeSessionEnded:
 		return true
 	case ProblemTypeStepOver:
+		return true
+	case ProblemTypeSumsDiffer:
 		return true
 	case ProblemTypeTooLarge:
 		return true
@@ -722,7 +767,8 @@ type Attempt struct {
 	Decline *Decline `json:"decline,omitempty"`
 
 	// HeldFor In what the gateway's word is not of this payment: `amount`, `currency`, `reference`, `sums`, … Nothing is taken for paid, and
-	// no other card begins, until the gateway says otherwise.
+	// no other card begins, until the gateway says otherwise. Of a payment that was made already: what the gateway says of it
+	// now that fits no act that Tollgate knows.
 	HeldFor string `json:"held_for,omitempty"`
 
 	// Instrument What is paid with. `payout` is for sessions of that kind.
@@ -961,9 +1007,9 @@ type Delivery struct {
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
-	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known, or what it says does not fit; `gateway` has its figures: a person has to look. |
+	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known; or what it says does not fit (`gateway_says` has its figures): a person has to look. |
 	// | `payment.settled` | A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` tell what. |
-	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did on the person's word. |
+	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway_says` has its figures: see to what you did on the person's word. |
 	// | `capture.started` | A capture was written down; nothing was sent yet. |
 	// | `capture.calling` | The capture is about to leave for the gateway. |
 	// | `capture.pending` | The gateway took the capture and is at work. |
@@ -982,6 +1028,12 @@ type Delivery struct {
 	// | `refund.unknown` | What became of the refund is not known: the gateway is being asked. |
 	// | `refund.succeeded` | The money was given back. |
 	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
+	// | `capture.elsewhere` | Held money was captured, and not by you through Tollgate: in the gateway's cabinet, or by its own clock. `amount_moved` is how much. |
+	// | `void.elsewhere` | A hold, or a payment of the same day, was let go, wholly or in part, and not by you through Tollgate. `amount_moved` is how much. |
+	// | `authorization.expired` | The hold is gone: the bank let it go, or its time ran out. Nothing can be captured any more. |
+	// | `refund.elsewhere` | Money was given back, and not by you through Tollgate. `amount_moved` is how much. |
+	// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
+	// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 	// | `invoice.created` | The gateway has the invoice, and it can be paid. |
@@ -1100,9 +1152,9 @@ type Event struct {
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
-	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known, or what it says does not fit; `gateway` has its figures: a person has to look. |
+	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known; or what it says does not fit (`gateway_says` has its figures): a person has to look. |
 	// | `payment.settled` | A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` tell what. |
-	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did on the person's word. |
+	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway_says` has its figures: see to what you did on the person's word. |
 	// | `capture.started` | A capture was written down; nothing was sent yet. |
 	// | `capture.calling` | The capture is about to leave for the gateway. |
 	// | `capture.pending` | The gateway took the capture and is at work. |
@@ -1121,6 +1173,12 @@ type Event struct {
 	// | `refund.unknown` | What became of the refund is not known: the gateway is being asked. |
 	// | `refund.succeeded` | The money was given back. |
 	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
+	// | `capture.elsewhere` | Held money was captured, and not by you through Tollgate: in the gateway's cabinet, or by its own clock. `amount_moved` is how much. |
+	// | `void.elsewhere` | A hold, or a payment of the same day, was let go, wholly or in part, and not by you through Tollgate. `amount_moved` is how much. |
+	// | `authorization.expired` | The hold is gone: the bank let it go, or its time ran out. Nothing can be captured any more. |
+	// | `refund.elsewhere` | Money was given back, and not by you through Tollgate. `amount_moved` is how much. |
+	// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
+	// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 	// | `invoice.created` | The gateway has the invoice, and it can be paid. |
@@ -1160,6 +1218,14 @@ type EventData struct {
 	// Example: 1500
 	AmountCaptured Amount `json:"amount_captured,omitempty"`
 
+	// AmountDisputed Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountDisputed Amount `json:"amount_disputed,omitempty"`
+
+	// AmountMoved Of `refund.elsewhere` and the like: how much moved.
+	AmountMoved int64 `json:"amount_moved,omitempty"`
+
 	// AmountRefunded Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
@@ -1175,16 +1241,19 @@ type EventData struct {
 	// Decline Why it was refused.
 	Decline *Decline `json:"decline,omitempty"`
 
+	// Dispute How far a chargeback is.
+	Dispute EventDataDispute `json:"dispute,omitempty"`
+
 	// Endpoint The webhook endpoint's id.
 	Endpoint     string    `json:"endpoint,omitempty"`
 	FailingSince time.Time `json:"failing_since,omitempty"`
 
 	// Failures Failed tries in a row.
-	Failures int `json:"failures,omitempty"`
+	Failures       int    `json:"failures,omitempty"`
+	GatewayOrderID string `json:"gateway_order_id,omitempty"`
 
-	// Gateway What the gateway last said of a payment that a person has to look at.
-	Gateway        GatewayFigures `json:"gateway,omitempty"`
-	GatewayOrderID string         `json:"gateway_order_id,omitempty"`
+	// GatewaySays What the gateway last said of a payment that a person has to look at.
+	GatewaySays GatewayFigures `json:"gateway_says,omitempty"`
 
 	// HeldFor Why a payment is held: in what the gateway's word is not of it.
 	HeldFor string `json:"held_for,omitempty"`
@@ -1204,6 +1273,9 @@ type EventData struct {
 
 	// Last4 Of the card that was saved.
 	Last4 string `json:"last4,omitempty"`
+
+	// MerchantReference The operation's `reference`, where you gave one.
+	MerchantReference string `json:"merchant_reference,omitempty"`
 
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
@@ -1260,6 +1332,9 @@ type EventData struct {
 	Was string `json:"was,omitempty"`
 }
 
+// EventDataDispute How far a chargeback is.
+type EventDataDispute string
+
 // EventFilter Types of events (one that there is not is refused), or groups such as `payment.*`; empty: all.
 type EventFilter = []string
 
@@ -1295,9 +1370,9 @@ type EventPage struct {
 // | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 // | `payment.failed` | It is proved that nothing was or can be charged. |
 // | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
-// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known, or what it says does not fit; `gateway` has its figures: a person has to look. |
+// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known; or what it says does not fit (`gateway_says` has its figures): a person has to look. |
 // | `payment.settled` | A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` tell what. |
-// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did on the person's word. |
+// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway_says` has its figures: see to what you did on the person's word. |
 // | `capture.started` | A capture was written down; nothing was sent yet. |
 // | `capture.calling` | The capture is about to leave for the gateway. |
 // | `capture.pending` | The gateway took the capture and is at work. |
@@ -1316,6 +1391,12 @@ type EventPage struct {
 // | `refund.unknown` | What became of the refund is not known: the gateway is being asked. |
 // | `refund.succeeded` | The money was given back. |
 // | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
+// | `capture.elsewhere` | Held money was captured, and not by you through Tollgate: in the gateway's cabinet, or by its own clock. `amount_moved` is how much. |
+// | `void.elsewhere` | A hold, or a payment of the same day, was let go, wholly or in part, and not by you through Tollgate. `amount_moved` is how much. |
+// | `authorization.expired` | The hold is gone: the bank let it go, or its time ran out. Nothing can be captured any more. |
+// | `refund.elsewhere` | Money was given back, and not by you through Tollgate. `amount_moved` is how much. |
+// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
+// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 // | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 // | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 // | `invoice.created` | The gateway has the invoice, and it can be paid. |
@@ -1374,6 +1455,9 @@ type GatewayFigures struct {
 	// Outcome Example: paid
 	Outcome   string `json:"outcome"`
 	Reference string `json:"reference,omitempty"`
+
+	// Stated `false` where some of the sums are only supposed: the gateway did not tell them all.
+	Stated bool `json:"stated,omitempty"`
 }
 
 // HistoryLine One transaction as the gateway lists it.
@@ -1630,6 +1714,14 @@ type NewInvoice struct {
 type NewOperation struct {
 	// Amount Minor units; absent: all that is left.
 	Amount int64 `json:"amount,omitempty"`
+
+	// ExpectedRefunded How much you believe to be refunded of this payment already. Where the gateway states another sum the operation is
+	// refused (409 `sums-differ`). Absent: what `amount_refunded` of the payment said when the request came.
+	ExpectedRefunded int64 `json:"expected_refunded,omitempty"`
+
+	// Reference Your own name of the operation, 1 to 64 of `A-Z a-z 0-9 . _ -`. It is kept, returned and in the operation's events, and
+	// decides nothing: what keeps a repeated request from being a second refund is the `Idempotency-Key`.
+	Reference string `json:"reference,omitempty"`
 }
 
 // NewPayout defines model for NewPayout.
@@ -1844,20 +1936,27 @@ type Operation struct {
 	Currency Currency `json:"currency"`
 
 	// Decline Why it was refused.
-	Decline *Decline      `json:"decline,omitempty"`
-	Kind    OperationKind `json:"kind"`
+	Decline *Decline `json:"decline,omitempty"`
+
+	// GatewayReference What the gateway knows it by.
+	GatewayReference string        `json:"gateway_reference,omitempty"`
+	Kind             OperationKind `json:"kind"`
 
 	// N Its number in the session.
 	N int `json:"n"`
 
-	// Reference What the gateway knows it by.
+	// Reference Yours, where you gave one; otherwise what the gateway knows it by.
 	Reference string `json:"reference"`
 
 	// State - `pending`: on its way to the gateway, or the gateway took it and is working
 	// - `unknown`: an answer is overdue; it is being asked, nothing is sent twice
 	// - `succeeded`, `failed`: over
-	State     OperationState `json:"state"`
-	UpdatedAt time.Time      `json:"updated_at"`
+	State OperationState `json:"state"`
+
+	// SumsUnconfirmed There, and true, while it has `succeeded` and the sums that the gateway states do not show it yet. Until they do, no
+	// other operation begins on the payment.
+	SumsUnconfirmed bool      `json:"sums_unconfirmed,omitempty"`
+	UpdatedAt       time.Time `json:"updated_at"`
 }
 
 // OperationKind defines model for OperationKind.
@@ -1891,15 +1990,27 @@ type Payment struct {
 	// Example: 1500
 	AmountCaptured Amount `json:"amount_captured"`
 
+	// AmountDisputed Of a chargeback; there while one is open or lost. What is disputed cannot be refunded.
+	AmountDisputed int64 `json:"amount_disputed,omitempty"`
+
 	// AmountRefunded Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
 	AmountRefunded Amount `json:"amount_refunded"`
-	GatewayOrderID string `json:"gateway_order_id,omitempty"`
+
+	// Dispute How far a chargeback is; absent: there was none.
+	Dispute        PaymentDispute `json:"dispute,omitempty"`
+	GatewayOrderID string         `json:"gateway_order_id,omitempty"`
+
+	// LastChecked When the gateway was asked about the payment last.
+	LastChecked time.Time `json:"last_checked,omitempty"`
 
 	// ThreeDs How the card holder was authenticated, as the gateway tells it.
 	ThreeDs *ThreeDS `json:"three_ds,omitempty"`
 }
+
+// PaymentDispute How far a chargeback is; absent: there was none.
+type PaymentDispute string
 
 // Problem Problem details, RFC 9457.
 type Problem struct {
@@ -1908,6 +2019,12 @@ type Problem struct {
 
 	// ErrorsLeft How many more there are than `errors` lists.
 	ErrorsLeft int `json:"errors_left,omitempty"`
+
+	// Operation With `sums-differ`: the number of the operation that was refused.
+	Operation int `json:"operation,omitempty"`
+
+	// Payment With `sums-differ`: the payment as the gateway states it now.
+	Payment *Payment `json:"payment,omitempty"`
 
 	// RequestID Name it when you ask us.
 	RequestID string `json:"request_id,omitempty"`
@@ -2184,9 +2301,9 @@ type SessionEvent struct {
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
-	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known, or what it says does not fit; `gateway` has its figures: a person has to look. |
+	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known; or what it says does not fit (`gateway_says` has its figures): a person has to look. |
 	// | `payment.settled` | A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` tell what. |
-	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did on the person's word. |
+	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway_says` has its figures: see to what you did on the person's word. |
 	// | `capture.started` | A capture was written down; nothing was sent yet. |
 	// | `capture.calling` | The capture is about to leave for the gateway. |
 	// | `capture.pending` | The gateway took the capture and is at work. |
@@ -2205,6 +2322,12 @@ type SessionEvent struct {
 	// | `refund.unknown` | What became of the refund is not known: the gateway is being asked. |
 	// | `refund.succeeded` | The money was given back. |
 	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
+	// | `capture.elsewhere` | Held money was captured, and not by you through Tollgate: in the gateway's cabinet, or by its own clock. `amount_moved` is how much. |
+	// | `void.elsewhere` | A hold, or a payment of the same day, was let go, wholly or in part, and not by you through Tollgate. `amount_moved` is how much. |
+	// | `authorization.expired` | The hold is gone: the bank let it go, or its time ran out. Nothing can be captured any more. |
+	// | `refund.elsewhere` | Money was given back, and not by you through Tollgate. `amount_moved` is how much. |
+	// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
+	// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 	// | `invoice.created` | The gateway has the invoice, and it can be paid. |
@@ -3193,8 +3316,8 @@ type ClientInterface interface {
 
 	// InquireSession Ask the gateway now
 	//
-	// Has Tollgate ask the gateway what became of the session, and answers with the session as it stands after that. It never
-	// charges and is safe at any time; you need it only if you cannot wait for Tollgate's own schedule.
+	// Has Tollgate ask the gateway what became of the session, also after it was paid, and answers with the session as it stands
+	// after that. It never charges and is safe at any time; you need it only if you cannot wait for Tollgate's own schedule.
 	//
 	// Corresponds with POST /v1/sessions/{session}/inquire (the `InquireSession` operationId).
 	InquireSession(ctx context.Context, session SessionID, params *InquireSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4114,8 +4237,8 @@ func (c *Client) ListSessionEvents(ctx context.Context, session SessionID, param
 
 // InquireSession Ask the gateway now
 //
-// Has Tollgate ask the gateway what became of the session, and answers with the session as it stands after that. It never
-// charges and is safe at any time; you need it only if you cannot wait for Tollgate's own schedule.
+// Has Tollgate ask the gateway what became of the session, also after it was paid, and answers with the session as it stands
+// after that. It never charges and is safe at any time; you need it only if you cannot wait for Tollgate's own schedule.
 //
 // Corresponds with POST /v1/sessions/{session}/inquire (the `InquireSession` operationId).
 func (c *Client) InquireSession(ctx context.Context, session SessionID, params *InquireSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7562,8 +7685,8 @@ type ClientWithResponsesInterface interface {
 
 	// InquireSessionWithResponse Ask the gateway now
 	//
-	// Has Tollgate ask the gateway what became of the session, and answers with the session as it stands after that. It never
-	// charges and is safe at any time; you need it only if you cannot wait for Tollgate's own schedule.
+	// Has Tollgate ask the gateway what became of the session, also after it was paid, and answers with the session as it stands
+	// after that. It never charges and is safe at any time; you need it only if you cannot wait for Tollgate's own schedule.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10239,8 +10362,8 @@ func (c *ClientWithResponses) ListSessionEventsWithResponse(ctx context.Context,
 
 // InquireSessionWithResponse Ask the gateway now
 //
-// Has Tollgate ask the gateway what became of the session, and answers with the session as it stands after that. It never
-// charges and is safe at any time; you need it only if you cannot wait for Tollgate's own schedule.
+// Has Tollgate ask the gateway what became of the session, also after it was paid, and answers with the session as it stands
+// after that. It never charges and is safe at any time; you need it only if you cannot wait for Tollgate's own schedule.
 //
 // Returns a wrapper object for the known response body format(s).
 //

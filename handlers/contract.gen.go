@@ -341,6 +341,27 @@ func (e OperationState) Valid() bool {
 	}
 }
 
+// Defines values for PaymentDispute.
+const (
+	PaymentDisputeLost   PaymentDispute = "lost"
+	PaymentDisputeOpened PaymentDispute = "opened"
+	PaymentDisputeWon    PaymentDispute = "won"
+)
+
+// Valid indicates whether the value is a known member of the PaymentDispute enum.
+func (e PaymentDispute) Valid() bool {
+	switch e {
+	case PaymentDisputeLost:
+		return true
+	case PaymentDisputeOpened:
+		return true
+	case PaymentDisputeWon:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProblemType.
 const (
 	ProblemTypeAlreadyDone          ProblemType = "urn:tollgate:problem:already-done"
@@ -369,6 +390,7 @@ const (
 	ProblemTypeScope                ProblemType = "urn:tollgate:problem:scope"
 	ProblemTypeSessionEnded         ProblemType = "urn:tollgate:problem:session-ended"
 	ProblemTypeStepOver             ProblemType = "urn:tollgate:problem:step-over"
+	ProblemTypeSumsDiffer           ProblemType = "urn:tollgate:problem:sums-differ"
 	ProblemTypeTooLarge             ProblemType = "urn:tollgate:problem:too-large"
 	ProblemTypeTooManyEndpoints     ProblemType = "urn:tollgate:problem:too-many-endpoints"
 	ProblemTypeUnauthorized         ProblemType = "urn:tollgate:problem:unauthorized"
@@ -433,6 +455,8 @@ func (e ProblemType) Valid() bool {
 	case ProblemTypeSessionEnded:
 		return true
 	case ProblemTypeStepOver:
+		return true
+	case ProblemTypeSumsDiffer:
 		return true
 	case ProblemTypeTooLarge:
 		return true
@@ -722,7 +746,8 @@ type Attempt struct {
 	Decline *Decline `json:"decline,omitempty"`
 
 	// HeldFor In what the gateway's word is not of this payment: `amount`, `currency`, `reference`, `sums`, … Nothing is taken for paid, and
-	// no other card begins, until the gateway says otherwise.
+	// no other card begins, until the gateway says otherwise. Of a payment that was made already: what the gateway says of it
+	// now that fits no act that Tollgate knows.
 	HeldFor string `json:"held_for,omitempty,omitzero"`
 
 	// Instrument What is paid with. `payout` is for sessions of that kind.
@@ -961,9 +986,9 @@ type Delivery struct {
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
-	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known, or what it says does not fit; `gateway` has its figures: a person has to look. |
+	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known; or what it says does not fit (`gateway_says` has its figures): a person has to look. |
 	// | `payment.settled` | A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` tell what. |
-	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did on the person's word. |
+	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway_says` has its figures: see to what you did on the person's word. |
 	// | `capture.started` | A capture was written down; nothing was sent yet. |
 	// | `capture.calling` | The capture is about to leave for the gateway. |
 	// | `capture.pending` | The gateway took the capture and is at work. |
@@ -982,6 +1007,12 @@ type Delivery struct {
 	// | `refund.unknown` | What became of the refund is not known: the gateway is being asked. |
 	// | `refund.succeeded` | The money was given back. |
 	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
+	// | `capture.elsewhere` | Held money was captured, and not by you through Tollgate: in the gateway's cabinet, or by its own clock. `amount_moved` is how much. |
+	// | `void.elsewhere` | A hold, or a payment of the same day, was let go, wholly or in part, and not by you through Tollgate. `amount_moved` is how much. |
+	// | `authorization.expired` | The hold is gone: the bank let it go, or its time ran out. Nothing can be captured any more. |
+	// | `refund.elsewhere` | Money was given back, and not by you through Tollgate. `amount_moved` is how much. |
+	// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
+	// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 	// | `invoice.created` | The gateway has the invoice, and it can be paid. |
@@ -1103,9 +1134,9 @@ type EventPage struct {
 // | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 // | `payment.failed` | It is proved that nothing was or can be charged. |
 // | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
-// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known, or what it says does not fit; `gateway` has its figures: a person has to look. |
+// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known; or what it says does not fit (`gateway_says` has its figures): a person has to look. |
 // | `payment.settled` | A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` tell what. |
-// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did on the person's word. |
+// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway_says` has its figures: see to what you did on the person's word. |
 // | `capture.started` | A capture was written down; nothing was sent yet. |
 // | `capture.calling` | The capture is about to leave for the gateway. |
 // | `capture.pending` | The gateway took the capture and is at work. |
@@ -1124,6 +1155,12 @@ type EventPage struct {
 // | `refund.unknown` | What became of the refund is not known: the gateway is being asked. |
 // | `refund.succeeded` | The money was given back. |
 // | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
+// | `capture.elsewhere` | Held money was captured, and not by you through Tollgate: in the gateway's cabinet, or by its own clock. `amount_moved` is how much. |
+// | `void.elsewhere` | A hold, or a payment of the same day, was let go, wholly or in part, and not by you through Tollgate. `amount_moved` is how much. |
+// | `authorization.expired` | The hold is gone: the bank let it go, or its time ran out. Nothing can be captured any more. |
+// | `refund.elsewhere` | Money was given back, and not by you through Tollgate. `amount_moved` is how much. |
+// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
+// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 // | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 // | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 // | `invoice.created` | The gateway has the invoice, and it can be paid. |
@@ -1182,6 +1219,9 @@ type GatewayFigures struct {
 	// Outcome Example: paid
 	Outcome   string `json:"outcome"`
 	Reference string `json:"reference,omitempty,omitzero"`
+
+	// Stated `false` where some of the sums are only supposed: the gateway did not tell them all.
+	Stated bool `json:"stated,omitempty,omitzero"`
 }
 
 // HistoryLine One transaction as the gateway lists it.
@@ -1438,6 +1478,14 @@ type NewInvoice struct {
 type NewOperation struct {
 	// Amount Minor units; absent: all that is left.
 	Amount *int64 `json:"amount,omitempty"`
+
+	// ExpectedRefunded How much you believe to be refunded of this payment already. Where the gateway states another sum the operation is
+	// refused (409 `sums-differ`). Absent: what `amount_refunded` of the payment said when the request came.
+	ExpectedRefunded *int64 `json:"expected_refunded,omitempty"`
+
+	// Reference Your own name of the operation, 1 to 64 of `A-Z a-z 0-9 . _ -`. It is kept, returned and in the operation's events, and
+	// decides nothing: what keeps a repeated request from being a second refund is the `Idempotency-Key`.
+	Reference string `json:"reference,omitempty,omitzero"`
 }
 
 // NewPayout defines model for NewPayout.
@@ -1652,20 +1700,27 @@ type Operation struct {
 	Currency Currency `json:"currency"`
 
 	// Decline Why it was refused.
-	Decline *Decline      `json:"decline,omitempty"`
-	Kind    OperationKind `json:"kind"`
+	Decline *Decline `json:"decline,omitempty"`
+
+	// GatewayReference What the gateway knows it by.
+	GatewayReference string        `json:"gateway_reference,omitempty,omitzero"`
+	Kind             OperationKind `json:"kind"`
 
 	// N Its number in the session.
 	N int `json:"n"`
 
-	// Reference What the gateway knows it by.
+	// Reference Yours, where you gave one; otherwise what the gateway knows it by.
 	Reference string `json:"reference"`
 
 	// State - `pending`: on its way to the gateway, or the gateway took it and is working
 	// - `unknown`: an answer is overdue; it is being asked, nothing is sent twice
 	// - `succeeded`, `failed`: over
-	State     OperationState `json:"state"`
-	UpdatedAt time.Time      `json:"updated_at"`
+	State OperationState `json:"state"`
+
+	// SumsUnconfirmed There, and true, while it has `succeeded` and the sums that the gateway states do not show it yet. Until they do, no
+	// other operation begins on the payment.
+	SumsUnconfirmed bool      `json:"sums_unconfirmed,omitempty,omitzero"`
+	UpdatedAt       time.Time `json:"updated_at"`
 }
 
 // OperationKind defines model for OperationKind.
@@ -1699,15 +1754,27 @@ type Payment struct {
 	// Example: 1500
 	AmountCaptured Amount `json:"amount_captured"`
 
+	// AmountDisputed Of a chargeback; there while one is open or lost. What is disputed cannot be refunded.
+	AmountDisputed int64 `json:"amount_disputed,omitempty,omitzero"`
+
 	// AmountRefunded Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
 	AmountRefunded Amount `json:"amount_refunded"`
-	GatewayOrderID string `json:"gateway_order_id,omitempty,omitzero"`
+
+	// Dispute How far a chargeback is; absent: there was none.
+	Dispute        PaymentDispute `json:"dispute,omitempty,omitzero"`
+	GatewayOrderID string         `json:"gateway_order_id,omitempty,omitzero"`
+
+	// LastChecked When the gateway was asked about the payment last.
+	LastChecked time.Time `json:"last_checked,omitempty,omitzero"`
 
 	// ThreeDs How the card holder was authenticated, as the gateway tells it.
 	ThreeDs *ThreeDS `json:"three_ds,omitempty"`
 }
+
+// PaymentDispute How far a chargeback is; absent: there was none.
+type PaymentDispute string
 
 // Problem Problem details, RFC 9457.
 type Problem struct {
@@ -1716,6 +1783,12 @@ type Problem struct {
 
 	// ErrorsLeft How many more there are than `errors` lists.
 	ErrorsLeft int `json:"errors_left,omitempty,omitzero"`
+
+	// Operation With `sums-differ`: the number of the operation that was refused.
+	Operation int `json:"operation,omitempty,omitzero"`
+
+	// Payment With `sums-differ`: the payment as the gateway states it now.
+	Payment *Payment `json:"payment,omitempty"`
 
 	// RequestID Name it when you ask us.
 	RequestID string `json:"request_id,omitempty,omitzero"`
@@ -1992,9 +2065,9 @@ type SessionEvent struct {
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
-	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known, or what it says does not fit; `gateway` has its figures: a person has to look. |
+	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known; or what it says does not fit (`gateway_says` has its figures): a person has to look. |
 	// | `payment.settled` | A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` tell what. |
-	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did on the person's word. |
+	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway_says` has its figures: see to what you did on the person's word. |
 	// | `capture.started` | A capture was written down; nothing was sent yet. |
 	// | `capture.calling` | The capture is about to leave for the gateway. |
 	// | `capture.pending` | The gateway took the capture and is at work. |
@@ -2013,6 +2086,12 @@ type SessionEvent struct {
 	// | `refund.unknown` | What became of the refund is not known: the gateway is being asked. |
 	// | `refund.succeeded` | The money was given back. |
 	// | `refund.failed` | Nothing was given back; `decline` says why where the gateway did. |
+	// | `capture.elsewhere` | Held money was captured, and not by you through Tollgate: in the gateway's cabinet, or by its own clock. `amount_moved` is how much. |
+	// | `void.elsewhere` | A hold, or a payment of the same day, was let go, wholly or in part, and not by you through Tollgate. `amount_moved` is how much. |
+	// | `authorization.expired` | The hold is gone: the bank let it go, or its time ran out. Nothing can be captured any more. |
+	// | `refund.elsewhere` | Money was given back, and not by you through Tollgate. `amount_moved` is how much. |
+	// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
+	// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 	// | `invoice.created` | The gateway has the invoice, and it can be paid. |

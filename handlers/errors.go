@@ -47,6 +47,8 @@ var kinds = []struct {
 		"There is no money for this: a capture or void wants a hold, a refund a payment that was taken."}},
 	{session.ErrOpenOp, kind{http.StatusConflict, "operation-under-way", "Another operation on this payment is under way."}},
 	{session.ErrDone, kind{http.StatusConflict, "already-done", "The payment was captured, voided or refunded already."}},
+	{session.ErrSumsDiffer, kind{http.StatusConflict, "sums-differ",
+		"The gateway states other sums of this payment than were expected: nothing was sent. Look at them and ask again."}},
 	{invoice.ErrPaid, kind{http.StatusConflict, "already-done", "The payment was captured, voided or refunded already."}},
 	{session.ErrNoReview, kind{http.StatusConflict, "nothing-to-settle", "Nothing of this session waits for a person."}},
 	{session.ErrRuling, kind{http.StatusUnprocessableEntity, "unfit-settlement", "That outcome does not fit what is to be settled."}},
@@ -154,6 +156,11 @@ func writeProblem(c echo.Context, k kind, err error) error {
 	var taken *session.OrderTaken
 	if errors.As(err, &taken) {
 		p.Session = taken.SessionID
+	}
+	var differs *session.SumsDiffer
+	if errors.As(err, &differs) {
+		p.Operation = differs.Operation
+		p.Payment = paymentOf(differs.Payment)
 	}
 	switch k.status {
 	case http.StatusUnauthorized:

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"regexp"
 	"time"
 
 	"tollgate/providers"
@@ -15,9 +16,14 @@ type operationAPI struct{ orders }
 const operationWait = 8 * time.Second
 
 func operationOf(s *session.Session, op *session.Operation) Operation {
+	reference := op.Reference
+	if op.Merchant != "" {
+		reference = op.Merchant
+	}
 	return Operation{
+		GatewayReference: op.Reference, SumsUnconfirmed: op.Unconfirmed,
 		N: op.N, Kind: OperationKind(op.Kind), State: stateOf(op.State), Attempt: op.Attempt, Amount: op.Amount,
-		Currency: s.Amount.Currency.Code, Reference: op.Reference, Decline: declineOf(op.Decline),
+		Currency: s.Amount.Currency.Code, Reference: reference, Decline: declineOf(op.Decline),
 		CreatedAt: op.CreatedAt.UTC(), UpdatedAt: op.UpdatedAt.UTC(),
 	}
 }
@@ -38,28 +44,51 @@ func (a operationAPI) operate(ctx context.Context, kind providers.OpKind, in *Ne
 	if claim := claimOf(ctx); claim != nil && claim.Effect.Session == id && claim.Effect.Operation != 0 {
 		return a.operated(ctx, id, claim.Effect.Operation)
 	}
-	amount := int64(0)
-	if in != nil && in.Amount != nil {
-		if *in.Amount <= 0 {
-			return none, fieldError("amount", "must be positive; leave it out for all that is left")
-		}
-		amount = *in.Amount
+	op, err := operationAskedFor(kind, in)
+	if err != nil {
+		return none, err
 	}
-	_, n, err := a.flowUnderClaim(ctx).Operate(ctx, id, kind, amount)
+	_, n, err := a.flowUnderClaim(ctx).Operate(ctx, id, op)
 	if err != nil {
 		return none, err
 	}
 	return a.operated(ctx, id, n)
 }
 
-// operated waits a while for an operation's end and answers with it.
+// operationReference is what a merchant may call an operation.
+var operationReference = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// operationAskedFor reads the body of a request, which may be absent.
+func operationAskedFor(kind providers.OpKind, in *NewOperation) (session.NewOperation, error) {
+	op := session.NewOperation{Kind: kind}
+	if in == nil {
+		return op, nil
+	}
+	if in.Amount != nil {
+		if op.Amount = *in.Amount; op.Amount <= 0 {
+			return op, fieldError("amount", "must be positive; leave it out for all that is left")
+		}
+	}
+	if op.ExpectedRefunded = in.ExpectedRefunded; op.ExpectedRefunded != nil && *op.ExpectedRefunded < 0 {
+		return op, fieldError("expected_refunded", "must not be negative")
+	}
+	if op.Reference = in.Reference; op.Reference != "" && !operationReference.MatchString(op.Reference) {
+		return op, fieldError("reference", "must be 1 to 64 of A-Z a-z 0-9 . _ -")
+	}
+	return op, nil
+}
+
+// operated waits a while for an operation's end, and for the gateway's sums to show it, and answers with it.
 func (a operationAPI) operated(ctx context.Context, id string, n int) (OperationNowJSONResponse, error) {
 	limited, done := context.WithTimeout(ctx, operationWait)
 	defer done()
 	s, err := a.Flow.Wait(limited, id, func(s *session.Session) bool {
-		state := s.Operation(n).State
-		return state != session.OpNew && state != session.OpCalling
+		op := s.Operation(n)
+		return !op.State.Open() && !op.Unconfirmed
 	})
+	if err == nil {
+		err = s.Differed(s.Operation(n))
+	}
 	if err != nil {
 		return OperationNowJSONResponse{}, err
 	}

@@ -257,13 +257,23 @@ func (a orders) object(s *session.Session) Session {
 		}
 		o.Attempts = append(o.Attempts, view)
 		if at.State.Funded() {
-			o.Payment = &Payment{
-				AmountAuthorized: at.AmountAuthorized, AmountCaptured: at.Captured, AmountRefunded: at.Refunded, GatewayOrderID: at.Ref.OrderID,
-			}
-			if t := at.ThreeDS; t != (providers.ThreeDS{}) {
-				o.Payment.ThreeDs = &ThreeDS{Version: t.Version, TransStatus: t.TransStatus, Eci: t.ECI}
-			}
+			o.Payment = paymentOf(at)
 		}
 	}
 	return o
+}
+
+// paymentOf is the money of an attempt.
+func paymentOf(a *session.Attempt) *Payment {
+	p := &Payment{
+		AmountAuthorized: a.AmountAuthorized, AmountCaptured: a.Captured, AmountRefunded: a.Refunded, AmountDisputed: a.Disputed,
+		Dispute: PaymentDispute(a.Dispute), GatewayOrderID: a.Ref.OrderID,
+	}
+	if !a.InquiredAt.IsZero() {
+		p.LastChecked = a.InquiredAt.UTC()
+	}
+	if t := a.ThreeDS; t != (providers.ThreeDS{}) {
+		p.ThreeDs = &ThreeDS{Version: t.Version, TransStatus: t.TransStatus, Eci: t.ECI}
+	}
+	return p
 }

@@ -137,6 +137,9 @@ func decided(t *testing.T, turn *Turn, decide func(*Turn) (string, error)) strin
 			JobInquire: fmt.Sprintf("/%d", task.Attempt), JobRemember: fmt.Sprintf("/%d", task.Attempt), JobResume: fmt.Sprintf("/%d/%d", task.Attempt, task.StepN),
 			JobOperate: fmt.Sprintf("/op%d", task.Operation), JobExpire: "",
 		}
+		if task.Look && strings.Contains(j.Key, "callback") {
+			want[JobInquire] = fmt.Sprintf("/%d/callback%d", task.Attempt, j.RunAt.UnixMilli())
+		}
 		if key, known := want[j.Kind]; !known || j.Key != turn.S.ID+key {
 			t.Errorf("the job %s %s has the key %s", j.Kind, j.Payload, j.Key)
 		}
@@ -236,7 +239,7 @@ func turnOf(attempts ...*Attempt) *Turn {
 			return []byte(v), nil
 		},
 		Rules: Rules{
-			CallTimeout: 30 * time.Second, SettleAfter: time.Minute, OrderLife: 24 * time.Hour, OwnURL: "https://pay.example",
+			CallTimeout: 30 * time.Second, SettleAfter: time.Minute, OrderLife: 24 * time.Hour, OwnURL: "https://pay.example", FollowFor: followForDefault,
 			Operations: []providers.OpLimits{{Kind: providers.Capture, Partial: true}, {Kind: providers.Void}, {Kind: providers.Refund, Partial: true}},
 		},
 	}

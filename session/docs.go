@@ -34,9 +34,29 @@ func WriteDocs(w io.Writer) error {
 		"after %s the order is closed, or outlived.\n",
 		list(shopperSchedule), plain(shopperThen), plain(lostAfter), plain(shopperAtEnd), plain(ChallengeWait))
 	fmt.Fprintf(&b, "- After a failure that the gateway did not state itself: once more after %s.\n", list(recheckSchedule))
+	fmt.Fprintf(&b, "- After a decline, where the gateway says that a final status may still change: once more after %s.\n",
+		list(moments(declinedSchedule)))
+	fmt.Fprintf(&b, "- After success: %s after the last news, then every %s, while a hold lives or until %s have passed "+
+		"(the account's `follow_for`). A look without an answer is made again after %s, then every %s, for %s.\n",
+		list(moments(lookSchedule)), plain(lookThen), plain(followForDefault), list(moments(slowSchedule)), plain(hourly),
+		plain(lookAgainFor))
+	fmt.Fprintf(&b, "- After a proved callback at once; further callbacks about the same payment cost one inquiry every %s.\n",
+		callbackGap)
+	fmt.Fprintf(&b, "- After an operation that succeeded at once, and by the first two lines until the gateway's sums agree, where it "+
+		"states them; then `operation.needs_review`.\n")
 	fmt.Fprintf(&b, "- A 3DS Method is given up %s after its frames were shown.\n", MethodWait)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// moments are distances as times since the first.
+func moments(distances []time.Duration) []time.Duration {
+	at, all := time.Duration(0), []time.Duration{}
+	for _, d := range distances {
+		at += d
+		all = append(all, at)
+	}
+	return all
 }
 
 func list(ds []time.Duration) string {
@@ -49,6 +69,8 @@ func list(ds []time.Duration) string {
 
 func plain(d time.Duration) string {
 	switch {
+	case d%(24*time.Hour) == 0 && d > 24*time.Hour:
+		return fmt.Sprintf("%d d", d/(24*time.Hour))
 	case d%time.Hour == 0:
 		return fmt.Sprintf("%d h", d/time.Hour)
 	case d%time.Minute == 0:

@@ -27,6 +27,13 @@ const (
 	EventPaymentFailed         EventType = "payment.failed"
 	EventPaymentAbandoned      EventType = "payment.abandoned"
 	EventPaymentNeedsReview    EventType = "payment.needs_review"
+	EventPaymentChargeback     EventType = "payment.chargeback"
+
+	EventAuthorizationExpired EventType = "authorization.expired"
+	EventCaptureElsewhere     EventType = "capture.elsewhere"
+	EventVoidElsewhere        EventType = "void.elsewhere"
+	EventRefundElsewhere      EventType = "refund.elsewhere"
+	EventRefundUndone         EventType = "refund.undone"
 
 	EventPaymentSettled         EventType = "payment.settled"
 	EventSettlementContradicted EventType = "payment.settlement_contradicted"
@@ -66,13 +73,13 @@ func Events() []EventDoc {
 		{EventPaymentFailed, "It is proved that nothing was or can be charged."},
 		{EventPaymentAbandoned, "The shopper never came back, and the order can be paid no more."},
 		{EventPaymentNeedsReview,
-			"The gateway was asked for as long as the schedule goes, and the outcome is not known, or what it says does not fit; " +
-				"`gateway` has its figures: a person has to look."},
+			"The gateway was asked for as long as the schedule goes, and the outcome is not known; or what it says does not fit " +
+				"(`gateway_says` has its figures): a person has to look."},
 		{EventPaymentSettled,
 			"A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` " +
 				"tell what."},
 		{EventSettlementContradicted,
-			"The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did " +
+			"The gateway has said otherwise than a person did; its word counts. `gateway_says` has its figures: see to what you did " +
 				"on the person's word."},
 
 		{"capture.started", "A capture was written down; nothing was sent yet."},
@@ -95,6 +102,19 @@ func Events() []EventDoc {
 		{"refund.unknown", "What became of the refund is not known: the gateway is being asked."},
 		{"refund.succeeded", "The money was given back."},
 		{"refund.failed", "Nothing was given back; `decline` says why where the gateway did."},
+
+		{EventCaptureElsewhere,
+			"Held money was captured, and not by you through Tollgate: in the gateway's cabinet, or by its own clock. " +
+				"`amount_moved` is how much."},
+		{EventVoidElsewhere,
+			"A hold, or a payment of the same day, was let go, wholly or in part, and not by you through Tollgate. " +
+				"`amount_moved` is how much."},
+		{EventAuthorizationExpired, "The hold is gone: the bank let it go, or its time ran out. Nothing can be captured any more."},
+		{EventRefundElsewhere, "Money was given back, and not by you through Tollgate. `amount_moved` is how much."},
+		{EventRefundUndone, "A refund was undone: the money is yours again. `amount_moved` is how much."},
+		{EventPaymentChargeback,
+			"The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much " +
+				"is claimed or gone."},
 
 		{EventOperationNeedsReview,
 			"The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not " +

@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"tollgate/providers"
@@ -36,7 +37,10 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 	if in.Err == nil {
 		return verdict{t}.applyStanding(a, in.Seen, in.Standing)
 	}
-	t.warn("inquiry without an answer", "attempt", n, "error", in.Err)
+	t.warn("inquiry without an answer", "attempt", a.N, "error", in.Err)
+	if a.State.Funded() {
+		return verdict{t}.lookFailed(a, in.Err)
+	}
 	if in.LoginLost {
 		t.S.dropLogin()
 	}
@@ -51,17 +55,9 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 // verdict applies what the gateway says of an attempt.
 type verdict struct{ *Turn }
 
-// applyStanding applies a gateway's standing to an attempt. Only here do attempts become authorized or paid.
+// applyStanding applies a gateway's standing to an attempt. Only an inquiry makes an attempt authorized or paid.
 func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) error {
-	if st.Ref.OrderID != "" && a.Ref.OrderID == "" {
-		a.Ref.OrderID = st.Ref.OrderID
-	}
-	if a.Card.Last4 == "" {
-		a.Card = st.Card
-	}
-	if st.ThreeDS != (providers.ThreeDS{}) {
-		a.ThreeDS = st.ThreeDS
-	}
+	a.rememberSeen(st)
 	t.heard = &st
 	if op := t.S.openOn(a); op != nil { // the operation's own inquiry tells what it has moved
 		t.queueOperationInquiry(op, t.Now)
@@ -72,10 +68,13 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 			return err
 		}
 	}
+	if a.State.Funded() {
+		return t.afterSuccess(a, st)
+	}
 	other := mismatch(t.S, a, st)
 	switch st.Outcome {
 	case providers.Paid, providers.Authorized:
-		if other == "" && (st.Unproven || a.Unproven) && a.State != Authorized {
+		if other == "" && (st.Unproven || a.Unproven) {
 			a.Unproven = true
 			other = notOurs
 		}
@@ -88,7 +87,7 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 		t.warn("inquiry answered for something else", "attempt", a.N, "what", other)
 		return t.inquireLater(a)
 	}
-	if st.Outcome == providers.HoldLeft && !a.State.Live() && !a.State.Funded() {
+	if st.Outcome == providers.HoldLeft && !a.State.Live() {
 		return t.onHoldLeft(a, st)
 	}
 	if !a.State.Live() { // an inquiry about a final state: only money would have changed it
@@ -131,6 +130,19 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 		a.Unclear = true
 	}
 	return t.inquireLater(a)
+}
+
+// rememberSeen keeps what a standing tells beside the outcome, whatever comes of that.
+func (a *Attempt) rememberSeen(st providers.Standing) {
+	if st.Ref.OrderID != "" && a.Ref.OrderID == "" {
+		a.Ref.OrderID = st.Ref.OrderID
+	}
+	if a.Card.Last4 == "" {
+		a.Card = st.Card
+	}
+	if st.ThreeDS != (providers.ThreeDS{}) {
+		a.ThreeDS = st.ThreeDS
+	}
 }
 
 // underWay tells that the process that makes the attempt's call, or is about to, may be alive: its deadline is waited for.
@@ -247,27 +259,29 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 			captured = s.Amount.Minor
 		}
 	}
-	if a.State != Authorized { // the money counts, unless the session has ended or was paid otherwise
-		a.PaidLate = s.ClosedReason != "" || s.otherFunded(a) != nil
-	}
+	// the money counts, unless the session has ended or was paid otherwise
+	a.PaidLate = s.ClosedReason != "" || s.otherFunded(a) != nil
 	if a.State == New {
 		if err := t.markOverdue(a); err != nil {
 			return err
 		}
 	}
-	if _, err := next(a.State, trigger); err != nil {
-		return t.inquireLater(a) // authorized already: nothing changes
-	}
 	if r := s.settlementOf(a.N, 0); r != nil && r.Outcome == RuledNotPaid && r.open() {
 		t.Settlements().refute(a, r)
 	}
-	a.AmountAuthorized, a.Captured, a.Refunded = held, captured, st.Refunded
+	a.AmountAuthorized, a.Captured, a.Refunded = held, captured, 0
+	if st.Stated {
+		a.Refunded = st.Refunded
+	}
 	a.Decline, a.Mismatch = nil, ""
 	if err := t.move(a, trigger); err != nil {
 		return err
 	}
 	if a.PaidLate {
 		t.recordAttempt(a, EventPaymentPaidLate)
+	}
+	if t.followDispute(a, st.Dispute); st.Outcome == providers.Paid && t.followTaken(a, st) == misfits {
+		t.reviewSums(a, st)
 	}
 	if live := s.Live(); live != nil { // the inquiry closes its order, where the gateway can
 		t.queueInquiry(live, t.Now)
@@ -448,10 +462,11 @@ func (t *Turn) inquireAtDeadline(a *Attempt) {
 
 // recheckLater queues the next inquiry about a final state that the gateway did not state itself.
 func (t verdict) recheckLater(a *Attempt) error {
-	if a.State.Funded() || a.State == Declined {
-		return ErrNothing
-	}
 	wait, more := recheckAfter(t.Now.Sub(a.newsAt()))
+	if a.State == Declined {
+		wait, more = laterOf(declinedSchedule, t.Now.Sub(a.newsAt()))
+		more = more && t.Rules.DeclineMayChange
+	}
 	if !more {
 		return ErrNothing
 	}
@@ -471,13 +486,20 @@ func (a *Attempt) newsAt() time.Time {
 // is a hint only.
 func (t *Turn) CalledBack(n int, gatewayOrder string) error {
 	a := t.S.Attempt(n)
-	if a.Ref.OrderID == "" && gatewayOrder != "" && a.State != New {
+	known := a.Ref.OrderID != "" || gatewayOrder == "" || a.State == New
+	if !known {
 		a.Ref.OrderID = gatewayOrder
 	}
-	t.queueRecheck(a, t.Now)
-	if op := t.S.openOn(a); op != nil { // the callback may be about the operation
-		t.queueOperationInquiry(op, t.Now)
+	at, due := a.callbackTurn(t.Now)
+	if !due {
+		if known {
+			return ErrNothing
+		}
+		return nil
 	}
+	// An open operation is asked about in turn (applyStanding). The job has a key of its own: neither an answer to an earlier
+	// inquiry nor a further callback may put it off.
+	t.enqueue(JobInquire, fmt.Sprintf("/%d/callback%d", a.N, at.UnixMilli()), Task{Attempt: a.N, Look: true}, at)
 	return nil
 }
 

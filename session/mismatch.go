@@ -2,16 +2,10 @@ package session
 
 import "tollgate/providers"
 
-// mismatch names in what a standing is not of our payment; "" where it is, as far as it says.
+// mismatch names in what a standing is not of our payment; "" where it is, as far as it says. Of a payment that has succeeded
+// the sums are compared with the books (follow).
 func mismatch(s *Session, a *Attempt, st providers.Standing) string {
-	asked := s.amountOf(a)
-	held, captured := asked, asked
-	switch a.State {
-	case Authorized:
-		held = a.AmountAuthorized // of which a part may have been voided
-	case Paid:
-		held, captured = a.AmountAuthorized, a.Captured // of a hold perhaps a part
-	}
+	whole := s.amountOf(a)
 	switch {
 	case st.Reference != "" && st.Reference != a.Ref.Reference:
 		return "reference"
@@ -19,14 +13,15 @@ func mismatch(s *Session, a *Attempt, st providers.Standing) string {
 		return "gateway order"
 	case st.Amount.Currency.Code != "" && st.Amount.Currency.Code != s.Amount.Currency.Code:
 		return "currency"
-	case st.Amount.Currency.Code != "" && st.Amount.Minor != asked:
+	case st.Amount.Currency.Code != "" && st.Amount.Minor != whole:
 		return "amount"
 	case !sumsPossible(s, a, st):
 		return "sums"
-	case st.Outcome == providers.Authorized && st.Held != 0 && st.Held != held:
+	case a.State.Funded():
+		return ""
+	case st.Outcome == providers.Authorized && st.Held != 0 && st.Held != whole:
 		return "amount authorized"
-	case st.Outcome == providers.Paid && a.State != Authorized && st.Captured != 0 && st.Captured != captured &&
-		st.Captured+st.Refunded != captured:
+	case st.Outcome == providers.Paid && st.Captured != 0 && st.Captured != whole && st.Captured+st.Refunded != whole:
 		return "amount captured"
 	}
 	return ""

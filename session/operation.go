@@ -28,13 +28,42 @@ func (b Baseline) agrees(st providers.Standing) bool {
 	return b.Outcome == st.Outcome && same(b.Held, st.Held) && same(b.Captured, st.Captured) && b.Refunded == st.Refunded
 }
 
+// standing is a baseline as a provider reads it.
+func (b Baseline) standing() providers.Standing {
+	return providers.Standing{Outcome: b.Outcome, Held: b.Held, Captured: b.Captured, Refunded: b.Refunded, Stated: b.Stated}
+}
+
 // recordedSums is where the payment stands by our own records.
 func recordedSums(a *Attempt) Baseline {
 	b := Baseline{Outcome: providers.Paid, Held: a.AmountAuthorized, Captured: a.Captured, Refunded: a.Refunded}
-	if a.State == Authorized {
+	switch {
+	case a.Voided:
+		b.Outcome = providers.Voided
+	case a.State == Authorized:
 		b.Outcome = providers.Authorized
 	}
 	return b
+}
+
+// SumsDiffer says that the sums an operation was asked for on are not the gateway's: it was refused before any call. The books
+// are renewed by then, where the gateway stated its sums.
+type SumsDiffer struct {
+	Operation int
+	Payment   *Attempt // as it is now
+}
+
+// ErrSumsDiffer is what a *SumsDiffer is.
+var ErrSumsDiffer = errors.New("session: the gateway's sums are not those the operation was asked for on")
+
+func (e *SumsDiffer) Error() string   { return ErrSumsDiffer.Error() }
+func (e *SumsDiffer) Is(t error) bool { return t == ErrSumsDiffer }
+
+// Differed is the *SumsDiffer of an operation that was refused so, or nil.
+func (s *Session) Differed(op *Operation) error {
+	if !op.SumsDiffer {
+		return nil
+	}
+	return &SumsDiffer{op.N, s.Attempt(op.Attempt)}
 }
 
 // What an operation can be refused for, before any call.
@@ -53,15 +82,29 @@ type Operations struct{ *Turn }
 // Operations is a turn that decides about the operations of the session's payment.
 func (t *Turn) Operations() Operations { return Operations{t} }
 
-// Begin writes down an operation on the session's payment. Amount 0 means all that is left. The errors say why it is
-// refused before any call.
-func (t Operations) Begin(kind providers.OpKind, amount int64) (*Operation, error) {
+// NewOperation is what a merchant asks for.
+type NewOperation struct {
+	Kind      providers.OpKind
+	Amount    int64  // 0: all that is left
+	Reference string // the merchant's own; may be empty
+	// ExpectedRefunded is how much the merchant believes to be refunded already; nil: as much as our books say.
+	ExpectedRefunded *int64
+}
+
+// Begin writes down an operation on the session's payment. The errors say why it is refused before any call.
+func (t Operations) Begin(in NewOperation) (*Operation, error) {
 	a := t.S.FundedAttempt()
-	amount, err := t.allowed(a, kind, amount)
+	amount, err := t.allowed(a, in)
 	if err != nil {
 		return nil, err
 	}
-	return t.write(&Operation{Kind: kind, Attempt: a.N, Amount: amount, Baseline: recordedSums(a)})
+	op := &Operation{
+		Kind: in.Kind, Attempt: a.N, Amount: amount, Merchant: in.Reference, Expected: recordedSums(a), Baseline: recordedSums(a),
+	}
+	if in.ExpectedRefunded != nil {
+		op.Expected.Refunded = *in.ExpectedRefunded
+	}
+	return t.write(op)
 }
 
 // write stores a new operation, with the job that inquires about it if its process dies.
@@ -83,8 +126,8 @@ func (t Operations) write(op *Operation) (*Operation, error) {
 }
 
 // allowed checks what can be checked without the gateway, and fills in the amount.
-func (t Operations) allowed(a *Attempt, kind providers.OpKind, amount int64) (int64, error) {
-	s := t.S
+func (t Operations) allowed(a *Attempt, in NewOperation) (int64, error) {
+	s, kind, amount := t.S, in.Kind, in.Amount
 	if !s.OutcomeKnown() {
 		return 0, ErrUnsettled
 	}
@@ -98,7 +141,7 @@ func (t Operations) allowed(a *Attempt, kind providers.OpKind, amount int64) (in
 	limits := t.Rules.Operations[at]
 	for _, op := range s.Operations {
 		switch {
-		case op.State.Open():
+		case op.State.Open(), op.Unconfirmed:
 			return 0, ErrOpenOp
 		case limits.Once && op.Kind == kind && op.State == OpSucceeded:
 			return 0, ErrDone
@@ -122,35 +165,49 @@ func (t Operations) allowed(a *Attempt, kind providers.OpKind, amount int64) (in
 		if a.State != Paid {
 			return 0, ErrNoPayment
 		}
-		left = a.Captured - a.Refunded
+		refunded := a.Refunded
+		if in.ExpectedRefunded != nil {
+			refunded = *in.ExpectedRefunded
+		}
+		if limits.Once && refunded > 0 {
+			return 0, ErrDone
+		}
+		left = a.Captured - refunded - a.Disputed // what the bank claims back is not given back twice
 	default:
 		return 0, ErrOperation
 	}
 	if amount == 0 {
 		amount = left
 	}
-	if amount < 0 || amount > left || left == 0 || (amount != left && !limits.Partial) {
+	if amount < 0 || amount > left || left <= 0 || (amount != left && !limits.Partial) {
 		return 0, ErrAmount
 	}
 	return amount, nil
 }
 
 // Permit writes down the permission to send operation n, if the gateway's answer to an inquiry just made (st) agrees with what
-// the operation was decided on. Where it does not, or the inquiry failed (err), the operation has failed: nothing was sent,
-// and the merchant may ask again. ErrNothing where the operation is no longer new.
+// the operation was decided on. Where it does not, the books are renewed and the operation has failed (Differed); it has failed
+// as well where the inquiry did (err): nothing was sent, and the merchant may ask again. ErrNothing where the operation is no
+// longer new.
 func (t Operations) Permit(n int, st providers.Standing, err error, wire []TimelineEntry) (row Call, permitted bool, _ error) {
 	op := t.S.Operation(n)
 	if op.State != OpNew {
 		return row, false, ErrNothing
 	}
 	a := t.S.Attempt(op.Attempt)
-	if err != nil || !stillValid(t.S, a, op, st) {
-		op.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+	a.Note(wire...)
+	if op.Expected == (Baseline{}) { // written by an older version
+		op.Expected = op.Baseline
+	}
+	if err == nil && !op.Release && !t.settledSums(a, op.Kind, st) {
+		op.Decline = &providers.Decline{Reason: providers.TryAgainLater, Code: declineSums}
 		return row, false, t.move(op, OpFailed)
 	}
-	a.Note(wire...)
-	if !op.Release && !t.settledSums(a, op.Kind, st) {
-		op.Decline = &providers.Decline{Reason: providers.TryAgainLater, Code: declineSums}
+	if err == nil && !op.Release {
+		op.SumsDiffer = t.differs(a, op, st)
+	}
+	if err != nil || op.SumsDiffer || !stillValid(t.S, a, op, st) {
+		op.Decline = &providers.Decline{Reason: providers.TryAgainLater}
 		return row, false, t.move(op, OpFailed)
 	}
 	op.Baseline = baselineOf(st)
@@ -159,6 +216,26 @@ func (t Operations) Permit(n int, st providers.Standing, err error, wire []Timel
 	t.Change.Calls = append(t.Change.Calls, row)
 	t.queueOperationInquiry(op, op.Deadline.Add(time.Second))
 	return row, true, t.move(op, OpCalling)
+}
+
+// differs renews the books of a payment by what the gateway says just before an operation is sent, and tells whether they are
+// another than those it was asked for on.
+func (t Operations) differs(a *Attempt, op *Operation, st providers.Standing) bool {
+	if mismatch(t.S, a, st) != "" {
+		return false // of another payment: see stillValid
+	}
+	a.InquiredAt = t.Now
+	v := verdict(t)
+	switch v.follow(a, st) {
+	case misfits:
+		v.reviewSums(a, st)
+		return true
+	case renewed:
+		a.NewsAt = t.Now
+	}
+	now := recordedSums(a)
+	return now.Outcome != op.Expected.Outcome || now.Held != op.Expected.Held || now.Captured != op.Expected.Captured ||
+		now.Refunded != op.Expected.Refunded
 }
 
 // stillValid compares what the gateway says with what the operation was decided on.
@@ -182,11 +259,8 @@ func stillValid(s *Session, a *Attempt, op *Operation, st providers.Standing) bo
 func (s *Session) AtProvider(op *Operation) providers.Op {
 	return providers.Op{
 		Kind: op.Kind, Reference: op.Reference, GatewayID: op.GatewayID,
-		Amount: money.Amount{Minor: op.Amount, Currency: s.Amount.Currency},
-		Standing: providers.Standing{
-			Outcome: op.Baseline.Outcome, Held: op.Baseline.Held, Captured: op.Baseline.Captured, Refunded: op.Baseline.Refunded,
-			Stated: op.Baseline.Stated,
-		},
+		Amount:   money.Amount{Minor: op.Amount, Currency: s.Amount.Currency},
+		Standing: op.Baseline.standing(), Expected: op.Expected.standing(),
 	}
 }
 
@@ -275,6 +349,10 @@ func (t Operations) move(op *Operation, to OpState) error {
 			if err := t.moveSums(a, op); err != nil {
 				return err
 			}
+			op.Unconfirmed, a.NewsAt = true, t.Now
+			t.queueRecheck(a, t.Now.Add(fastFirst)) // whoever made the call asks at once
+		case to == OpFailed && a.State.Funded(): // what was done elsewhere meanwhile is learned now
+			t.queueRecheck(a, t.Now)
 		}
 		t.recordState(op)
 	}
@@ -316,6 +394,9 @@ func (t Operations) recordState(op *Operation) {
 	data := map[string]any{"operation": op.N, "kind": op.Kind, "operation_amount": op.Amount, "attempt": op.Attempt}
 	if op.Decline != nil {
 		data["decline"] = op.Decline
+	}
+	if op.Merchant != "" {
+		data["merchant_reference"] = op.Merchant
 	}
 	t.record(OperationEvent(op.Kind, op.State), data)
 }

@@ -16,10 +16,10 @@ func TestWhichOperationsAreBegun(t *testing.T) {
 	decisions(t, "operate", func(d *table) {
 		try := func(situation string, kind providers.OpKind, amount int64, turn *Turn) {
 			d.is(situation, turn, func(t *Turn) (string, error) {
-				if may, err := t.Operations().allowed(t.S.FundedAttempt(), kind, amount); err != nil && may != 0 {
+				if may, err := t.Operations().allowed(t.S.FundedAttempt(), NewOperation{Kind: kind, Amount: amount}); err != nil && may != 0 {
 					d.t.Errorf("%s: refused with an amount of %d", situation, may)
 				}
-				op, err := t.Operations().Begin(kind, amount)
+				op, err := t.Operations().Begin(NewOperation{Kind: kind, Amount: amount})
 				if (op == nil) == (err == nil) {
 					d.t.Errorf("%s: %v, %v", situation, op, err)
 				}
@@ -101,7 +101,7 @@ func withOperation(state State, kind providers.OpKind, is OpState) (*Turn, *Oper
 	a := attemptIn(1, state)
 	op := &Operation{
 		N: 1, Kind: kind, State: is, Attempt: 1, Amount: 300, Reference: "o-1-x1", Deadline: noon.Add(-10 * time.Minute), CreatedAt: noon.Add(-11 * time.Minute),
-		UpdatedAt: noon.Add(-10 * time.Minute), Baseline: recordedSums(a),
+		UpdatedAt: noon.Add(-10 * time.Minute), Baseline: recordedSums(a), Expected: recordedSums(a),
 	}
 	turn := turnOf(a)
 	turn.S.Operations = []*Operation{op}

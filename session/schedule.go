@@ -72,13 +72,42 @@ var recheckSchedule = []time.Duration{10 * time.Minute, time.Hour, 6 * time.Hour
 
 // recheckAfter tells in how long an attempt that ended so long ago is inquired about again; false where it no longer is.
 func recheckAfter(since time.Duration) (time.Duration, bool) {
+	return laterOf(recheckSchedule, since)
+}
+
+// laterOf is how long it is to the next of some moments at those distances; false after the last.
+func laterOf(distances []time.Duration, since time.Duration) (time.Duration, bool) {
 	at := time.Duration(0)
-	for _, d := range recheckSchedule {
+	for _, d := range distances {
 		if at += d; at > since {
 			return at - since, true
 		}
 	}
 	return 0, false
+}
+
+// A declined attempt is looked at again where the gateway says that a final status may still change.
+var declinedSchedule = []time.Duration{10 * time.Minute, 50 * time.Minute} // 10 min and 1 h after the news
+
+// A payment that succeeded is looked at again, so long after its last news: what is done in the gateway's own cabinet, by the
+// bank or by time is learned even where no callback comes.
+var lookSchedule = []time.Duration{time.Hour, 23 * time.Hour, 48 * time.Hour} // 1 h, 1 d and 3 d after the news
+
+const (
+	lookThen = 7 * 24 * time.Hour
+	// followForDefault is how long a payment without an open hold is looked at after its last news.
+	followForDefault = 45 * 24 * time.Hour
+	// A look without an answer is made again by the slow schedule, for a day; then the plain schedule goes on.
+	lookAgainFor = 24 * time.Hour
+	// callbackGap is the least time between two inquiries about one payment that callbacks cause.
+	callbackGap = 3 * time.Second
+)
+
+// lookAfter tells in how long a payment is looked at again, so long after its last news; false where it no longer is. A hold
+// that lives is looked at for as long as it lives.
+func lookAfter(since, followFor time.Duration, hold bool) (time.Duration, bool) {
+	wait := nextOf(lookSchedule, lookThen, since)
+	return wait, hold || since+wait <= followFor
 }
 
 // resendAfter is how long to wait before an answer is sent to the gateway again after n failed calls: 3 s, 6 s, 12 s … 1 min.

@@ -114,7 +114,11 @@ type Attempt struct {
 	Captured          int64               `json:"captured"`
 	Refunded          int64               `json:"refunded"`
 	Voided            bool                `json:"voided,omitempty"`
-	PaidLate          bool                `json:"paid_late,omitempty"` // approved after the session had ended otherwise
+	Disputed          int64               `json:"disputed,omitempty"`      // of a chargeback that is open or lost
+	Dispute           string              `json:"dispute,omitempty"`       // a providers.DisputeState
+	CalledBackAt      time.Time           `json:"called_back_at,omitzero"` // for which the newest callback's inquiry was queued
+	LookFailedSince   time.Time           `json:"look_failed,omitzero"`    // since when looks after success have had no answer
+	PaidLate          bool                `json:"paid_late,omitempty"`     // approved after the session had ended otherwise
 	CreatedAt         time.Time           `json:"created_at"`
 	UpdatedAt         time.Time           `json:"updated_at"`
 	Trace             []TimelineEntry     `json:"trace,omitempty"` // what Timeline shows beside events and calls
@@ -212,7 +216,11 @@ type Operation struct {
 	GatewayID     string             `json:"gateway_id,omitempty"`
 	Decline       *providers.Decline `json:"decline,omitempty"`
 	Release       bool               `json:"release,omitempty"` // Tollgate's own void of a hold whose debit was refused
+	Merchant      string             `json:"merchant_reference,omitempty"`
+	Expected      Baseline           `json:"expected"` // our books when it was accepted, or what the request expected
 	Baseline      Baseline           `json:"before"`
+	SumsDiffer    bool               `json:"sums_differ,omitempty"` // refused: the gateway's sums were not those expected
+	Unconfirmed   bool               `json:"unconfirmed,omitempty"` // succeeded, and the gateway's sums do not show it yet
 	Deadline      time.Time          `json:"deadline"`
 	NotFoundSince time.Time          `json:"missing,omitzero"` // since when the gateway shows no sign of it
 	NeedsReview   bool               `json:"needs_review,omitempty"`
@@ -268,6 +276,16 @@ func (s *Session) Operation(n int) *Operation {
 func (s *Session) openOn(a *Attempt) *Operation {
 	for _, op := range s.Operations {
 		if op.Attempt == a.N && op.State.Open() {
+			return op
+		}
+	}
+	return nil
+}
+
+// unconfirmedOn is the operation on an attempt that succeeded and that the gateway's sums do not show yet, or nil.
+func (s *Session) unconfirmedOn(a *Attempt) *Operation {
+	for _, op := range s.Operations {
+		if op.Attempt == a.N && op.Unconfirmed {
 			return op
 		}
 	}

@@ -57,7 +57,7 @@ type Figures struct {
 	Held      int64             `json:"amount_authorized"`
 	Captured  int64             `json:"amount_captured"`
 	Refunded  int64             `json:"amount_refunded"`
-	Stated    bool              `json:"stated,omitempty"` // the gateway itself told the sums
+	Stated    bool              `json:"stated"` // the gateway itself told the sums
 	At        time.Time         `json:"at"`
 }
 
@@ -65,6 +65,11 @@ type Figures struct {
 func (f Figures) String() string {
 	return fmt.Sprintf("%s, order %s of %d %s, authorized %d, captured %d, refunded %d", f.Outcome, f.OrderID, f.Amount, f.Currency,
 		f.Held, f.Captured, f.Refunded)
+}
+
+// same tells whether a standing says what was said before of the money.
+func (f *Figures) same(st providers.Standing) bool {
+	return f != nil && f.Outcome == st.Outcome && f.Held == st.Held && f.Captured == st.Captured && f.Refunded == st.Refunded
 }
 
 func figuresOf(st providers.Standing, at time.Time) *Figures {
@@ -103,7 +108,7 @@ func (a *Attempt) inReview() bool {
 
 // inReview likewise, of an operation.
 func (op *Operation) inReview() bool {
-	return op.NeedsReview && (op.State == OpUnknown || op.State == OpPending)
+	return op.NeedsReview && (op.State == OpUnknown || op.State == OpPending || op.Unconfirmed)
 }
 
 // Reviews is everything of a session that a person has to look at.
@@ -254,7 +259,9 @@ func (t Settlements) payment(a *Attempt, r *Settlement, amount int64) error {
 			r.Amount = s.Amount.Minor
 		}
 	}
-	a.NeedsReview, a.NewsAt = false, t.Now
+	if a.NeedsReview, a.NewsAt = false, t.Now; a.State.Funded() {
+		a.Mismatch = ""
+	}
 	s.Settlements = append(s.Settlements, r)
 	trigger := SettleUnpaid
 	if r.Outcome == RuledPaid {
@@ -289,6 +296,9 @@ func (t Settlements) operation(op *Operation, r *Settlement, amount int64) error
 	if amount != 0 && amount != op.Amount {
 		return ErrAmount
 	}
+	if op.State == OpSucceeded && r.Outcome != RuledSucceeded { // the gateway itself said so; only its sums do not show it
+		return ErrRuling
+	}
 	r.Operation, r.Amount, r.Was, r.HeldFor = op.N, op.Amount, string(op.State), ""
 	t.S.Settlements = append(t.S.Settlements, r)
 	to := OpSucceeded
@@ -296,7 +306,9 @@ func (t Settlements) operation(op *Operation, r *Settlement, amount int64) error
 		to, op.Decline = OpFailed, &providers.Decline{Reason: providers.OtherReason, Code: declineSettled}
 	}
 	op.NeedsReview = false
-	if err := t.Operations().move(op, to); err != nil {
+	if op.State == OpSucceeded {
+		op.Unconfirmed = false
+	} else if err := t.Operations().move(op, to); err != nil {
 		return err
 	}
 	t.record(EventPaymentSettled, settlementData(r))
@@ -324,7 +336,7 @@ func (t Settlements) refute(a *Attempt, r *Settlement) {
 	r.Refuted = t.Now
 	data := settlementData(r)
 	if a.remember(t.heard, t.Now); t.heard != nil {
-		data["gateway"] = a.Said
+		data["gateway_says"] = a.Said
 	}
 	t.alarm("the gateway contradicts what a person settled", "attempt", r.Attempt, "operation", r.Operation, "settled", r.Outcome)
 	t.record(EventSettlementContradicted, data)
@@ -387,7 +399,7 @@ func paidAs(st providers.Standing, amount int64) bool {
 func (t verdict) recheckSettled(a *Attempt, r *Settlement) error {
 	wait, more := recheckAfter(t.Now.Sub(r.At))
 	if !more {
-		return ErrNothing
+		return t.lookLater(a)
 	}
 	t.queueRecheck(a, t.Now.Add(wait))
 	return nil

@@ -192,7 +192,7 @@ func TestAPaymentSettledAsPaidTakesOperationsOnceTheGatewayAgrees(t *testing.T) 
 	} {
 		turn := inReviewFor(Unknown)
 		must(t, turn.Settlements().Settle(settle(RuledPaid, 0)))
-		op, err := turn.Operations().Begin(providers.Refund, 400)
+		op, err := turn.Operations().Begin(NewOperation{Kind: providers.Refund, Amount: 400})
 		must(t, err)
 		_, goes, err := turn.Operations().Permit(op.N, c.then, nil, nil)
 		must(t, err)
@@ -228,7 +228,7 @@ func TestAnOperationSettledAsFailedBlocksItsKindUntilTheSumsAgree(t *testing.T) 
 		if op.State != OpFailed || op.inReview() {
 			t.Errorf("%s: %+v", name, op)
 		}
-		next, err := turn.Operations().Begin(providers.Refund, 100)
+		next, err := turn.Operations().Begin(NewOperation{Kind: providers.Refund, Amount: 100})
 		must(t, err)
 		_, goes, err := turn.Operations().Permit(next.N, c.then, nil, nil)
 		must(t, err)
@@ -249,7 +249,7 @@ func TestAHeldPaymentTellsTheGatewaysFigures(t *testing.T) {
 		t.Fatalf("%+v", all)
 	}
 	for _, e := range turn.Change.Events {
-		if e.Type == EventPaymentHeld && !strings.Contains(string(e.Data), `"gateway":{"outcome":"paid"`) {
+		if e.Type == EventPaymentHeld && !strings.Contains(string(e.Data), `"gateway_says":{"outcome":"paid"`) {
 			t.Errorf("the event says %s", e.Data)
 		}
 	}

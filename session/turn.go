@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tollgate/providers"
@@ -43,6 +44,9 @@ type Rules struct {
 	OrderLife   time.Duration        // how long an order that cannot be closed may still be paid
 	Operations  []providers.OpLimits // what the gateway can do to a payment
 	OwnURL      string               // the front's public address, without a slash at the end
+
+	FollowFor        time.Duration // how long a payment is looked at after its last news
+	DeclineMayChange bool          // the gateway says that a final refusal may still turn into an approval
 }
 
 // Change is what goes into the store together with a changed session, in one transaction.
@@ -119,7 +123,12 @@ func (t *Turn) record(kind EventType, data map[string]any) {
 
 // recordAttempt writes an event about an attempt.
 func (t *Turn) recordAttempt(a *Attempt, kind EventType) {
-	data := map[string]any{"attempt": a.N, "reference": a.Ref.Reference}
+	t.recordAttemptWith(a, kind, map[string]any{})
+}
+
+// recordAttemptWith writes an event about an attempt that says something more.
+func (t *Turn) recordAttemptWith(a *Attempt, kind EventType, data map[string]any) {
+	data["attempt"], data["reference"] = a.N, a.Ref.Reference
 	if a.Ref.OrderID != "" {
 		data["gateway_order_id"] = a.Ref.OrderID
 	}
@@ -130,10 +139,13 @@ func (t *Turn) recordAttempt(a *Attempt, kind EventType) {
 		data["held_for"] = a.Mismatch
 	}
 	if a.Said != nil && (kind == EventPaymentHeld || kind == EventPaymentNeedsReview) {
-		data["gateway"] = a.Said
+		data["gateway_says"] = a.Said
 	}
 	if a.State.Funded() {
 		data["amount_authorized"], data["amount_captured"], data["amount_refunded"] = a.AmountAuthorized, a.Captured, a.Refunded
+	}
+	if a.Dispute != "" {
+		data["dispute"], data["amount_disputed"] = a.Dispute, a.Disputed
 	}
 	t.record(kind, data)
 }
@@ -165,6 +177,10 @@ func (t *Turn) afterEnd(a *Attempt) {
 	s := t.S
 	a.Step = nil
 	if a.State.Funded() {
+		a.NewsAt = t.Now
+		if wait, more := lookAfter(0, t.Rules.FollowFor, a.State == Authorized); more && s.Kind != KindPayout {
+			t.queueRecheck(a, t.Now.Add(wait))
+		}
 		return
 	}
 	switch {
@@ -176,9 +192,13 @@ func (t *Turn) afterEnd(a *Attempt) {
 		s.ClosedReason = Expired
 		t.record(EventSessionExpired, nil)
 	}
-	if a.State != Declined {
+	switch {
+	case a.State != Declined:
 		a.NewsAt = t.Now
 		t.queueRecheck(a, t.Now.Add(recheckSchedule[0]))
+	case t.Rules.DeclineMayChange:
+		a.NewsAt = t.Now
+		t.queueRecheck(a, t.Now.Add(declinedSchedule[0]))
 	}
 }
 
@@ -221,7 +241,8 @@ func (t *Turn) enqueue(kind, key string, task Task, at time.Time) {
 	if err != nil { // strings and ints
 		panic(err)
 	}
-	t.Change.Jobs = append(t.Change.Jobs, Job{Kind: kind, Key: t.S.ID + key, Payload: raw, RunAt: at})
+	j := Job{Kind: kind, Key: t.S.ID + key, Payload: raw, RunAt: at}
+	t.Change.Jobs = append(slices.DeleteFunc(t.Change.Jobs, func(old Job) bool { return old.Kind == j.Kind && old.Key == j.Key }), j)
 }
 
 // queueInquiry queues an inquiry about a live attempt.

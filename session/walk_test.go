@@ -127,7 +127,8 @@ func (w *world) turn() *Turn {
 		S: w.s, Now: walkStart.Add(w.now), CallerDied: w.alone && (w.call == nil || w.call.dead),
 		Token: func() (string, error) { w.tokens++; return fmt.Sprintf("t%d", w.tokens), nil },
 		Open:  func(_, sealed string) ([]byte, error) { return []byte(sealed), nil },
-		Rules: Rules{CallTimeout: walkTimeout, SettleAfter: walkSettle - walkTimeout, OrderLife: walkLife, OwnURL: "https://pay.example"},
+		Rules: Rules{CallTimeout: walkTimeout, SettleAfter: walkSettle - walkTimeout, OrderLife: walkLife, OwnURL: "https://pay.example",
+			FollowFor: followForDefault},
 	}
 }
 

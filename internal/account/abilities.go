@@ -29,6 +29,9 @@ func (a Account) Operations() []providers.OpLimits {
 	return nil
 }
 
+// DeclinesMayChange tells whether the gateway says that a final refusal may still turn into an approval.
+func (a Account) DeclinesMayChange() bool { return can[providers.LateApprover](a) }
+
 // LogsIn tells whether the gateway wants the customer before the card.
 func (a Account) LogsIn() bool { return can[providers.Login](a) }
 

@@ -28,6 +28,8 @@ const (
 	DefaultSettleAfter = time.Minute
 	// DefaultCallTimeout bounds one gateway call.
 	DefaultCallTimeout = 30 * time.Second
+	// DefaultFollowFor is how long a payment is looked at after its success, and after each later news of it.
+	DefaultFollowFor = 45 * 24 * time.Hour
 	// DefaultOrderLife is how long an order at a gateway that cannot close one may still be paid.
 	DefaultOrderLife = 24 * time.Hour
 )
@@ -40,6 +42,7 @@ type Settings struct {
 	SettleAfter time.Duration    // 0: DefaultSettleAfter
 	CallTimeout time.Duration    // 0: DefaultCallTimeout
 	OrderLife   time.Duration    // 0: DefaultOrderLife
+	FollowFor   time.Duration    // 0: DefaultFollowFor
 	Now         func() time.Time // times the calls; nil: time.Now
 	Watcher     CallWatcher      // told of every call; nil: nobody
 }
@@ -51,6 +54,7 @@ type Account struct {
 	SettleAfter time.Duration
 	CallTimeout time.Duration
 	OrderLife   time.Duration
+	FollowFor   time.Duration
 
 	provider providers.Provider // no other package gets hold of it but in a Call
 	now      func() time.Time
@@ -65,7 +69,7 @@ func Open(s Settings) Account {
 	return Account{
 		Name: s.Name, Gateway: s.Gateway, provider: s.Provider, now: s.Now, watcher: s.Watcher,
 		SettleAfter: cmp.Or(s.SettleAfter, DefaultSettleAfter), CallTimeout: cmp.Or(s.CallTimeout, DefaultCallTimeout),
-		OrderLife: cmp.Or(s.OrderLife, DefaultOrderLife),
+		OrderLife: cmp.Or(s.OrderLife, DefaultOrderLife), FollowFor: cmp.Or(s.FollowFor, DefaultFollowFor),
 	}
 }
 

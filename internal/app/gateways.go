@@ -73,7 +73,8 @@ func (a *App) accounts(c config.Config) (account.Accounts, error) {
 		}
 		opened[name] = account.Open(account.Settings{
 			Name: name, Gateway: acc.Gateway, Provider: provider, SettleAfter: time.Duration(acc.SettleAfter),
-			CallTimeout: time.Duration(acc.CallTimeout), OrderLife: time.Duration(acc.OrderLife), Now: a.o.Clock.Now, Watcher: watcher,
+			CallTimeout: time.Duration(acc.CallTimeout), OrderLife: time.Duration(acc.OrderLife),
+			FollowFor: time.Duration(acc.FollowFor), Now: a.o.Clock.Now, Watcher: watcher,
 		})
 	}
 	if len(faults) > 0 {

@@ -77,6 +77,7 @@ type Account struct {
 	SettleAfter Duration       `toml:"settle_after"`
 	CallTimeout Duration       `toml:"call_timeout"`
 	OrderLife   Duration       `toml:"order_lifetime"`
+	FollowFor   Duration       `toml:"follow_for"`
 	Settings    map[string]any `toml:"settings"`
 }
 
@@ -339,7 +340,7 @@ func (c *Config) check() Faults {
 			fault("account."+name+".gateway", "is required")
 		}
 		for key, d := range map[string]Duration{"settle_after": a.SettleAfter, "call_timeout": a.CallTimeout,
-			"order_lifetime": a.OrderLife} {
+			"order_lifetime": a.OrderLife, "follow_for": a.FollowFor} {
 			if d > 0 && time.Duration(d) < time.Millisecond { // TOML has a bare number for nanoseconds
 				fault("account."+name+"."+key, `needs quotes and a unit, as "90s"`)
 			}

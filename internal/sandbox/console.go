@@ -13,6 +13,7 @@ import (
 	"tollgate/internal/sandbox/faults"
 	"tollgate/internal/sandbox/ledger"
 	"tollgate/internal/sandbox/page"
+	"tollgate/internal/sandbox/sim"
 )
 
 //go:embed pages
@@ -41,12 +42,18 @@ type consoleView struct {
 	Now                       string
 	Movable                   bool
 	Gateways                  []gatewayView
-	Ledger                    []ledger.Entry
+	Ledger                    []ledgerView
 	Calls                     []callView
 	Faults                    []string
 	Presets                   []preset
 	Waiting                   int
 	CallNames                 []string
+}
+
+// ledgerView is an order with what can be done to it in its gateway's cabinet.
+type ledgerView struct {
+	ledger.Entry
+	Acts []sim.Act
 }
 
 // preset is a fault the console offers. Times is what the fault says, where it is not 1.
@@ -114,9 +121,9 @@ func (s *Sandbox) console(w http.ResponseWriter, r *http.Request) {
 		Frame: page.Frame{Title: "Console", Section: "console"},
 		Base:  e.BaseURL, Front: s.o.FrontURL, APIKey: s.o.APIKey, Now: e.Now().UTC().Format("2 January 2006, 15:04:05 MST"),
 		Movable: s.o.Advance != nil,
-		Ledger:  e.Ledger.All(), Presets: presets, Waiting: e.Callbacks.Waiting(),
+		Presets: presets, Waiting: e.Callbacks.Waiting(),
 		Done: map[string]string{"fault": "The fault is set.", "clear": "All faults are cleared.", "clock": "The clock was moved.",
-			"reset": "Everything is forgotten.", "refused": "That was not understood; nothing was changed."}[r.URL.Query().Get("did")],
+			"reset": "Everything is forgotten.", "cabinet": "It was done in the gateway's cabinet.", "refused": "That was not understood; nothing was changed."}[r.URL.Query().Get("did")],
 	}
 	for _, g := range s.o.Gateways {
 		gv := gatewayView{Name: g.Name(), Address: e.BaseURL + "/" + g.Name()}
@@ -126,7 +133,13 @@ func (s *Sandbox) console(w http.ResponseWriter, r *http.Request) {
 		}
 		v.Gateways = append(v.Gateways, gv)
 	}
-	slices.Reverse(v.Ledger)
+	for _, entry := range slices.Backward(e.Ledger.All()) {
+		view := ledgerView{Entry: entry}
+		if c := s.cabinet(entry.Gateway); c != nil {
+			view.Acts = c.Acts()
+		}
+		v.Ledger = append(v.Ledger, view)
+	}
 	calls := e.Faults.Log.Calls("", "")
 	names := map[string]bool{}
 	for _, c := range calls {

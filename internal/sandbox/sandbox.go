@@ -51,7 +51,7 @@ func New(o Options) (*Sandbox, error) {
 	s := &Sandbox{o: o}
 	mux := http.NewServeMux()
 	taken := map[string]bool{"": true, "acs": true, "shop": true, "ledger": true, "reset": true, "faults": true, "calls": true,
-		"clock": true, "console": true}
+		"clock": true, "console": true, "cabinet": true}
 	for _, g := range o.Gateways {
 		name := g.Name()
 		if taken[name] || strings.ContainsAny(name, "/{} ") {
@@ -74,6 +74,9 @@ func New(o Options) (*Sandbox, error) {
 	safe("POST /reset", s.serveReset)
 	safe("/faults", e.Faults.ServeFaults)
 	safe("GET /calls", e.Faults.ServeCalls)
+	safe("GET /cabinet", s.serveActs)
+	safe("POST /cabinet", s.serveAct)
+	safe("POST /console/cabinet", s.consoleAct)
 	safe("GET /clock", s.serveClock)
 	safe("POST /clock/advance", s.serveAdvance)
 	safe("GET /sandbox.css", page.ServeCSS)

@@ -223,9 +223,10 @@ func (g *provider) standing(p providers.Payment, o order) providers.Standing {
 	case "CHARGE_IN_PROGRESS", "VOID_IN_PROGRESS":
 		s.Held = total
 	case "REFUNDED":
-		s.Refunded, s.Stated = total, true
+		s.Refunded, s.Stated, s.Returned = total, true, true
 	case "PARTIALLY_REFUNDED":
 		s.Refunded, s.Stated = g.refunded(o)
+		s.Returned = true
 	case "CHARGED", "IPS_ACCEPTED", "SBP_ACCEPTED":
 		s.Stated = true // a refund would have changed the status
 	case "DECLINED":

@@ -17,6 +17,9 @@ func (p *provider) Kinds() []providers.OpLimits {
 	}
 }
 
+// ApprovesLate: "a final status may still change after reconciliation; no change for one hour: stop polling".
+func (p *provider) ApprovesLate() {}
+
 // Do sends capture or return. A void of a hold is a return without an amount: the one way of cancelling that is
 // documented. The answer is always pending; its serial number is what Inquire asks by.
 func (p *provider) Do(ctx context.Context, pay providers.Payment, op providers.Op) (providers.OpResult, error) {

@@ -444,7 +444,7 @@ func (a answer) applyAmounts(s *providers.Standing, pay providers.Payment, now, 
 		s.Amount = first
 		switch {
 		case good: // how much was given back is said only where amount is smaller than it was
-			s.Outcome, s.Captured, s.Refunded = providers.Paid, said(first), said(first)
+			s.Outcome, s.Captured, s.Refunded, s.Returned = providers.Paid, said(first), said(first), true
 			if s.Stated = a["amount"] != "" && a["initial-amount"] != "" && now.Minor < first.Minor; s.Stated {
 				s.Refunded = first.Minor - now.Minor
 			}
@@ -454,6 +454,7 @@ func (a answer) applyAmounts(s *providers.Standing, pay providers.Payment, now, 
 	case "chargeback":
 		s.Amount = first
 		s.Outcome, s.Captured, s.Stated = providers.Paid, said(first), false
+		s.Dispute = dispute(good, declined)
 	default:
 		s.Outcome = providers.Unclear
 	}
@@ -755,4 +756,15 @@ func cardholder(pay providers.Payment, c card.Card) string {
 		return n
 	}
 	return "CARD HOLDER"
+}
+
+// dispute is a chargeback by the status of its transaction.
+func dispute(good, declined bool) *providers.Dispute {
+	switch {
+	case good:
+		return &providers.Dispute{State: providers.DisputeLost}
+	case declined:
+		return &providers.Dispute{State: providers.DisputeWon}
+	}
+	return &providers.Dispute{State: providers.DisputeOpened}
 }

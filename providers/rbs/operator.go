@@ -45,7 +45,7 @@ func (g *provider) Do(ctx context.Context, p providers.Payment, op providers.Op)
 		call = opRefund
 		form.Set("amount", strconv.FormatInt(op.Amount.Minor, 10))
 		form.Set("externalRefundId", op.Reference)
-		form.Set("expectedDepositedAmount", strconv.FormatInt(op.Standing.Captured-op.Standing.Refunded, 10))
+		form.Set("expectedDepositedAmount", strconv.FormatInt(op.Expected.Captured-op.Expected.Refunded, 10))
 	default:
 		return providers.OpResult{}, providers.Refuse("operation", "this gateway has no such operation")
 	}
@@ -95,6 +95,9 @@ func (g *provider) Inquire(ctx context.Context, p providers.Payment, op provider
 		if now.Stated && now.Refunded >= op.Standing.Refunded+op.Amount.Minor {
 			state = providers.OpSucceeded
 		}
+		if now.Stated && othersOnly(o, op.Reference, now.Refunded) {
+			state = providers.OpMissing
+		}
 		for _, r := range o.List("refunds") { // by our own name for it, which is more than the sums
 			if op.Reference == "" || r.Text("externalRefundId") != op.Reference {
 				continue
@@ -108,4 +111,20 @@ func (g *provider) Inquire(ctx context.Context, p providers.Payment, op provider
 		return providers.OpResult{}, providers.Refuse("operation", "this gateway has no such operation")
 	}
 	return providers.OpResult{State: state}, nil
+}
+
+// othersOnly tells whether the list of refunds explains all that was given back without the refund of our name: each of them has
+// a name of its own.
+func othersOnly(o object, ours string, refunded int64) bool {
+	list, sum := o.List("refunds"), int64(0)
+	for _, r := range list {
+		n, _, err := r.Number("amount")
+		if name := r.Text("externalRefundId"); err != nil || name == "" || name == ours {
+			return false
+		}
+		if strings.Trim(r.Text("actionCode"), "0") == "" {
+			sum += n
+		}
+	}
+	return ours != "" && len(list) > 0 && sum == refunded
 }

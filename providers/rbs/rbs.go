@@ -701,8 +701,9 @@ func standing(p providers.Payment, o object) (providers.Standing, error) {
 			st.Captured, st.Refunded = sums.captured(), sums.refunded
 			st.Held = max(sums.approved, st.Captured)
 		}
+		st.Returned = status == 4 && !st.Stated
 	case 3:
-		st.Outcome, st.Stated = providers.Voided, true
+		st.Outcome, st.Stated, st.RanOut = providers.Voided, true, ranOut(o)
 	case 6:
 		switch {
 		case action == actionMaybePaid:
@@ -714,6 +715,7 @@ func standing(p providers.Payment, o object) (providers.Standing, error) {
 	case 7, 8:
 		st.Outcome = providers.Processing
 	}
+	st.Dispute = dispute(o)
 	if contradictory(st.Outcome, sums, st) {
 		st.Outcome, st.Decline, st.LastTry = providers.Unclear, nil, nil
 	}
@@ -721,6 +723,24 @@ func standing(p providers.Payment, o object) (providers.Standing, error) {
 		st.Outcome = providers.Processing
 	}
 	return st, nil
+}
+
+// ranOut tells of a reversed order that nobody reversed: the bank tells times (totalAmount came to the answer later than they),
+// and none of a reversal.
+func ranOut(o object) bool {
+	_, toldTotal := o.Child("paymentAmountInfo").Members["totalAmount"]
+	return toldTotal && o.Members["reversedDate"] == nil
+}
+
+// dispute reads chargeback: whether the card holder's bank has taken the money back by force.
+func dispute(o object) *providers.Dispute {
+	switch o.Text("chargeback") {
+	case "true":
+		return &providers.Dispute{State: providers.DisputeLost}
+	case "false":
+		return &providers.Dispute{State: providers.DisputeWon}
+	}
+	return nil
 }
 
 // mdOrderOf is the gateway's id of the order, "" where the answer has none.

@@ -133,7 +133,7 @@ func TestRequests(t *testing.T) {
 		}},
 		{"deposit", "deposit.do", handled, nil, nil, operate(providers.Op{Kind: providers.Capture, Amount: amount(t, 1500, "EUR"), Standing: held})},
 		{"reverse", "reverse.do", handled, nil, nil, operate(providers.Op{Kind: providers.Void, Standing: held})},
-		{"refund", "refund.do", handled, nil, nil, operate(providers.Op{Kind: providers.Refund, Reference: "A-17-1-r2", Amount: amount(t, 300, "EUR"), Standing: paid})},
+		{"refund", "refund.do", handled, nil, nil, operate(providers.Op{Kind: providers.Refund, Reference: "A-17-1-r2", Amount: amount(t, 300, "EUR"), Standing: paid, Expected: paid})},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFake(t).on(tt.op, tt.answer)

@@ -324,7 +324,7 @@ func (g *provider) standing(p providers.Payment, o object) (providers.Standing, 
 		// forgotten it.
 		st.Outcome, st.Held, st.Captured, st.Unproven = providers.Paid, whole, whole, !started
 	case word == statusRefunded && started:
-		st.Outcome, st.Held, st.Captured, st.Refunded = providers.Paid, whole, whole, whole
+		st.Outcome, st.Held, st.Captured, st.Refunded, st.Returned = providers.Paid, whole, whole, whole, true
 	case word == statusReversed && started:
 		st.Outcome = providers.Voided
 	case word == "", word == statusRefunded, word == statusReversed:

@@ -393,8 +393,26 @@ func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing
 		}
 	case providers.Refused:
 		s.Decline = a.decline(card.Code{})
+	case providers.Voided:
+		s.RanOut = long == "authcancelled" // a cancellation that was asked for is "cancelled"
+	}
+	s.Returned = long == reversed
+	if s.Dispute, err = a.dispute(long, pay.Amount.Currency); err != nil {
+		return providers.Standing{}, &providers.Failure{Op: op, Err: err}
 	}
 	return s, nil
+}
+
+// dispute is a chargeback by the payment's long status; the platform has one word for it.
+func (a answer) dispute(long string, ours money.Currency) (*providers.Dispute, error) {
+	switch long {
+	case "chargeback":
+		back, err := a.amount("chargebackamount", ours)
+		return &providers.Dispute{State: providers.DisputeLost, Amount: back.Minor}, err
+	case "capturesuccess", "settled": // again, where it was a chargeback before
+		return &providers.Dispute{State: providers.DisputeWon}, nil
+	}
+	return nil, nil
 }
 
 // amount reads a sum of an answer; one that is not there has no currency.

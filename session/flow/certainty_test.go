@@ -318,7 +318,9 @@ func TestAnOperationWhosePermissionWasForgottenIsAskedAboutAndNotSentAgain(t *te
 	var copied string
 	status := h.gw.status
 	h.gw.status = func(ctx context.Context, p providers.Payment, o *order) (providers.Standing, error) {
-		copied = h.snapshot(t) // the operation is written, its permission is not
+		if copied == "" {
+			copied = h.snapshot(t) // the operation is written, its permission is not
+		}
 		return status(ctx, p, o)
 	}
 	if err := h.operate(providers.Refund, 1000); err != nil {
@@ -371,7 +373,7 @@ func TestTheRemainingAmountIsComputedAnewAfterAConflict(t *testing.T) {
 			t.Fatal(err)
 		}
 	}}
-	_, n, err := h.flow.Operate(t.Context(), h.id, providers.Refund, 0)
+	_, n, err := h.flow.Operate(t.Context(), h.id, session.NewOperation{Kind: providers.Refund})
 	if err != nil {
 		t.Fatal(err)
 	}

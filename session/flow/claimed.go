@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 
-	"tollgate/providers"
 	"tollgate/session"
 )
 
@@ -37,8 +36,8 @@ func (c Claimed) Submit(ctx context.Context, id string, in Submission) error {
 }
 
 // Operate is Flow.Operate.
-func (c Claimed) Operate(ctx context.Context, id string, kind providers.OpKind, amount int64) (*session.Session, int, error) {
-	return c.flow.startOperation(ctx, c.claim, id, kind, amount)
+func (c Claimed) Operate(ctx context.Context, id string, in session.NewOperation) (*session.Session, int, error) {
+	return c.flow.startOperation(ctx, c.claim, id, in)
 }
 
 // Cancel is Flow.Cancel.

@@ -34,7 +34,7 @@ func TestUnderALostClaimNothingBeginsAndNothingIsSent(t *testing.T) {
 
 func TestUnderALostClaimNoOperationBegins(t *testing.T) {
 	h, _ := atTheOffice(t, providers.Paid)
-	if _, _, err := h.flow.Under(lostClaim).Operate(t.Context(), h.id, providers.Refund, 0); !errors.Is(err, session.ErrClaimLost) {
+	if _, _, err := h.flow.Under(lostClaim).Operate(t.Context(), h.id, session.NewOperation{Kind: providers.Refund}); !errors.Is(err, session.ErrClaimLost) {
 		t.Errorf("operated: %v", err)
 	}
 	if n := len(h.session().Operations); n != 0 {

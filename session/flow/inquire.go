@@ -32,7 +32,7 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 		return err
 	}
 	a := s.Attempt(n)
-	if a == nil || a.State == session.Paid && !s.Unconfirmed(a) {
+	if a == nil {
 		return nil
 	}
 	acc, err := f.account(s)
@@ -98,15 +98,21 @@ func (f *Flow) closeOrder(
 	return after, append(entries(made), more...), err
 }
 
-// Inquire asks the gateways about a session's newest attempt now, as a merchant may.
+// Inquire asks the gateway now, as a merchant may: about a session's newest attempt, and about the one that has its money.
 func (f *Flow) Inquire(ctx context.Context, id string) (*session.Session, error) {
 	s, err := f.Store.Load(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	funded := s.FundedAttempt()
 	if a := s.Last(); a != nil {
 		if err := f.inquire(ctx, id, a.N); err != nil {
 			return nil, err
+		}
+		if funded != nil && funded.N != a.N {
+			if err := f.inquire(ctx, id, funded.N); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return f.Store.Load(ctx, id)

@@ -9,21 +9,21 @@ import (
 	"tollgate/session"
 )
 
-// Operate asks the gateway to capture, void or refund. Amount 0 means all that is left. It returns once the operation is
-// written down; Wait for its state. Errors say why it was refused before any call.
-func (f *Flow) Operate(ctx context.Context, id string, kind providers.OpKind, amount int64) (*session.Session, int, error) {
-	return f.startOperation(ctx, nil, id, kind, amount)
+// Operate asks the gateway to capture, void or refund. It returns once the operation is written down; Wait for its state.
+// Errors say why it was refused before any call.
+func (f *Flow) Operate(ctx context.Context, id string, in session.NewOperation) (*session.Session, int, error) {
+	return f.startOperation(ctx, nil, id, in)
 }
 
 func (f *Flow) startOperation(
-	ctx context.Context, claim *session.Claim, id string, kind providers.OpKind, amount int64,
+	ctx context.Context, claim *session.Claim, id string, in session.NewOperation,
 ) (*session.Session, int, error) {
 	n, done := 0, f.inFlight.begin(id)
 	s, err := f.update(ctx, id, under(claim, func(t *session.Turn) error {
 		if _, err := f.account(t.S); err != nil {
 			return err
 		}
-		op, err := t.Operations().Begin(kind, amount)
+		op, err := t.Operations().Begin(in)
 		if err != nil {
 			return err
 		}
@@ -79,16 +79,25 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 	f.At("operation.answered")
 	var refusal *providers.Refusal
 	in.Untaken = len(in.Wire) == 0 && (errors.As(in.Err, &refusal) || errors.Is(in.Err, providers.ErrUnsent))
-	f.operationAnswered(context.WithoutCancel(ctx), id, n, in, &row)
+	ctx = context.WithoutCancel(ctx)
+	if s := f.operationAnswered(ctx, id, n, in, &row); s != nil && s.Operation(n).Unconfirmed {
+		if err := f.inquire(ctx, id, op.Attempt); err != nil {
+			f.Log.Warn("the inquiry after an operation failed", "session", id, "operation", n, "error", err)
+		}
+	}
 	f.At("operation.stored")
 }
 
 // operationAnswered stores what a call or an inquiry said of an operation. row is set for the call itself.
-func (f *Flow) operationAnswered(ctx context.Context, id string, n int, in session.OperationAnswer, row *session.Call) {
-	_, err := f.update(ctx, id, func(t *session.Turn) error { return t.Operations().Answered(n, in, row) })
+func (f *Flow) operationAnswered(
+	ctx context.Context, id string, n int, in session.OperationAnswer, row *session.Call,
+) *session.Session {
+	s, err := f.update(ctx, id, func(t *session.Turn) error { return t.Operations().Answered(n, in, row) })
 	if err != nil {
 		f.Log.Error("cannot store an operation's result; the inquiry will ask again", "session", id, "operation", n, "error", err)
+		return nil
 	}
+	return s
 }
 
 // operateDue is the job that asks what became of an operation.
@@ -120,6 +129,8 @@ func (f *Flow) operateDue(ctx context.Context, task session.Task) error {
 		return err
 	})
 	in.Wire, in.Err = entries(made), err
-	f.operationAnswered(ctx, s.ID, n, in, nil)
+	if s := f.operationAnswered(ctx, s.ID, n, in, nil); s != nil && s.Operation(n).Unconfirmed {
+		return f.inquire(ctx, s.ID, op.Attempt)
+	}
 	return nil
 }

@@ -86,9 +86,18 @@ func (h *house) holds(minor int64) {
 func (h *house) operate(kind providers.OpKind, amount int64) error {
 	h.t.Helper()
 	before := h.count("operation.stored")
-	err := h.do(func() error { _, _, err := h.flow.Operate(context.Background(), h.id, kind, amount); return err })
+	err := h.do(func() error {
+		_, _, err := h.flow.Operate(context.Background(), h.id, session.NewOperation{Kind: kind, Amount: amount})
+		return err
+	})
 	if err == nil {
 		h.await(before, "operation.stored")
+		h.mu.Lock()
+		died := h.died
+		h.mu.Unlock()
+		if !died {
+			h.forward(0) // the sums are asked for
+		}
 	}
 	return err
 }
@@ -109,6 +118,11 @@ func TestAHoldIsCapturedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.op(t, 1, session.OpSucceeded)
+	if err := h.operate(providers.Capture, 0); !errors.Is(err, session.ErrOpenOp) {
+		t.Errorf("another one before the gateway shows the first: %v", err)
+	}
+	h.finds(providers.Paid)
+	h.forward(5 * time.Second)
 	if a := h.is(session.Paid); a.Captured != 100_000 || h.session().Status() != session.StatusPaid {
 		t.Errorf("captured %d, %s", a.Captured, h.session().Status())
 	}
@@ -281,6 +295,7 @@ func TestWhatWasCapturedInPartCanBeRefunded(t *testing.T) {
 	h.gw.status = func(_ context.Context, p providers.Payment, _ *order) (providers.Standing, error) {
 		return providers.Standing{Outcome: providers.Paid, Ref: p.Ref, Amount: p.Amount, Held: p.Amount.Minor, Captured: 50_000}, nil
 	}
+	h.forward(5 * time.Second)
 	if err := h.operate(providers.Refund, 0); err != nil {
 		t.Fatal(err)
 	}

@@ -189,7 +189,7 @@ func TestAnOperationIsSettledByAPerson(t *testing.T) {
 	t.Parallel()
 	h, g := atTheOffice(t, providers.Paid)
 	g.do, g.inquire = cut, cut
-	_, n, err := h.flow.Operate(t.Context(), h.id, providers.Refund, 1000)
+	_, n, err := h.flow.Operate(t.Context(), h.id, session.NewOperation{Kind: providers.Refund, Amount: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,6 +60,20 @@ func FromHundredths(hundredths int64, code string) int64 {
 	return hundredths
 }
 
+// ToHundredths turns minor units into the hundredths that some gateways count in. It fails for what they cannot express.
+func ToHundredths(minor int64, code string) (int64, error) {
+	switch Exponent(code) {
+	case 0:
+		return minor * 100, nil
+	case 3:
+		if minor%10 != 0 {
+			return 0, fmt.Errorf("amount: %d thousandths are no hundredths", minor)
+		}
+		return minor / 10, nil
+	}
+	return minor, nil
+}
+
 // Decimal writes minor units with the currency's point: 2000 KZT is "20.00".
 func Decimal(minor int64, code string) string {
 	sign := ""

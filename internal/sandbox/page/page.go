@@ -4,6 +4,7 @@ package page
 import (
 	"crypto/rand"
 	"embed"
+	"fmt"
 	"html/template"
 	"io/fs"
 	"net/http"
@@ -17,9 +18,12 @@ var files embed.FS
 
 // Parse makes templates out of fsys's files and the common ones ("head", "foot"); a fault in them is a fault of the build.
 func Parse(fsys fs.FS, patterns ...string) *template.Template {
-	t := template.New("").Funcs(template.FuncMap{"amount": amount.Format, "lower": strings.ToLower})
+	t := template.New("").Funcs(template.FuncMap{"amount": amount.Format, "lower": strings.ToLower, "words": words})
 	return template.Must(template.Must(t.ParseFS(files, "files/*.html")).ParseFS(fsys, patterns...))
 }
+
+// words writes a name of our own for people: refund_undone is "refund undone".
+func words(name any) string { return strings.ReplaceAll(fmt.Sprint(name), "_", " ") }
 
 // Frame is embedded in what a page shows.
 type Frame struct {

@@ -48,7 +48,7 @@ func (g *Gateway) optionalAmount(c *call) (o *order, sum int64, bad *fault) {
 // operation writes the request down with the money it moved and answers.
 func (g *Gateway) operation(c *call, o *order, typ, stage string, sum int64) (*reply, *fault) {
 	serial := g.serial()
-	o.Requests = append(o.Requests, request{serial, typ, stage, sum})
+	o.Requests = append(o.Requests, request{Serial: serial, Type: typ, Stage: stage, Amount: sum})
 	o.Stage = stage
 	if bad := g.save(o); bad != nil {
 		return nil, bad

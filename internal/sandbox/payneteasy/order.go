@@ -89,9 +89,17 @@ type order struct {
 // request is one later operation, known by the serial number of its answer.
 type request struct {
 	Serial string `json:"serial"`
-	Type   string `json:"type"` // capture, reversal, cancel
+	Type   string `json:"type"` // capture, reversal, cancel, chargeback
+	Status string `json:"status,omitempty"`
 	Stage  string `json:"stage"`
 	Amount int64  `json:"amount"`
+}
+
+func (r request) status() string {
+	if r.Status == "" {
+		return approved
+	}
+	return r.Status
 }
 
 // cardRef is a saved card.

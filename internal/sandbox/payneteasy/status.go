@@ -18,7 +18,7 @@ func (g *Gateway) status(c *call) (*reply, *fault) {
 	if sn := c.get("by-request-sn"); sn != "" && sn != o.Serial {
 		for _, q := range o.Requests {
 			if q.Serial == sn {
-				return r.add("status", approved).add("amount", formatAmount(q.Amount)).add("currency", o.Currency).
+				return r.add("status", q.status()).add("amount", formatAmount(q.Amount)).add("currency", o.Currency).
 					add("transaction-type", q.Type).
 					add("order-stage", q.Stage).add("by-request-sn", sn).add("initial-amount", formatAmount(o.Amount)), nil
 			}
@@ -26,6 +26,9 @@ func (g *Gateway) status(c *call) (*reply, *fault) {
 		return nil, refuse("4", "Request is not found")
 	}
 	shown, stage := o.Status, o.Stage
+	if n := len(o.Requests); n > 0 {
+		shown = o.Requests[n-1].status()
+	}
 	if o.Hide > 0 {
 		o.Hide--
 		if bad := g.save(o); bad != nil {

@@ -106,6 +106,7 @@ type order struct {
 	ReversedAt   time.Time `json:"reversed_at,omitzero"`
 	ReverseTried bool      `json:"reverse_tried,omitempty"`
 	Refunds      []refund  `json:"refunds,omitempty"`
+	Chargeback   *bool     `json:"chargeback,omitempty"` // the card holder's bank took the money back; nil: it never did
 }
 
 // attempt is the latest payment attempt of an order.

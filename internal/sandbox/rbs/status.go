@@ -50,6 +50,9 @@ func extended(o *order) body {
 			b = b.With(d.name, d.at.UnixMilli())
 		}
 	}
+	if o.Chargeback != nil {
+		b = b.With("chargeback", *o.Chargeback)
+	}
 	if len(o.Refunds) > 0 {
 		list := []body{}
 		for _, r := range o.Refunds {

@@ -67,7 +67,7 @@ func (g *books) onSave(_, o *order) {
 	iso, _ := letters(o.Currency) // checked by start
 	g.env.Ledger.Put(ledger.Entry{
 		Gateway: gatewayName, Reference: o.Number, GatewayOrderID: o.ID, Amount: o.Amount, Currency: iso,
-		Authorized: o.Taken, Captured: o.Taken, Charges: o.Charges,
+		Authorized: o.Taken, Captured: o.Taken, Refunded: o.Back, Charges: o.Charges,
 	})
 }
 

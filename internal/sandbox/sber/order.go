@@ -71,5 +71,6 @@ type order struct {
 	Action string `json:"action,omitempty"`
 
 	Taken   int64 `json:"taken,omitempty"`
+	Back    int64 `json:"back,omitempty"`    // given back
 	Charges int   `json:"charges,omitempty"` // how often money was taken: 0 or 1
 }

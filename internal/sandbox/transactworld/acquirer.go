@@ -42,6 +42,9 @@ func (g *acquirer) inquiryAnswer(c *call, p *payment) (object, *fault) {
 	if p.Refunded > 0 {
 		o = o.With("refundamount", c.a.number(formatAmount(p.Refunded)))
 	}
+	if p.Disputed > 0 {
+		o = o.With("chargebackamount", c.a.number(formatAmount(p.Disputed)))
+	}
 	return o.With("result", result("00026", "Record found").Opt("bankCode", p.BankCode).Opt("bankDescription", p.BankText)), nil
 }
 

@@ -270,7 +270,7 @@ func (g *Gateway) list(c *call) (object, *fault) {
 			With("transactionStatus", p.Status).
 			With("amount", c.a.number(formatAmount(p.Amount))).With("currency", p.Currency).
 			With("captureamount", c.a.number(formatAmount(p.Captured))).
-			With("refundamount", c.a.number(formatAmount(p.Refunded))).With("chargebackamount", c.a.number("0.00")).
+			With("refundamount", c.a.number(formatAmount(p.Refunded))).With("chargebackamount", c.a.number(formatAmount(p.Disputed))).
 			With("payoutamount", c.a.number(formatAmount(p.PaidOut))).
 			With("paymentType", p.Type).With("date", day.Format("2006-01-02 15:04:05")).
 			With("transactionDate", day.Format("2006-01-02 15:04:05")).With("remark", p.Remark).

@@ -14,6 +14,8 @@ const (
 	captureSuccess = "capturesuccess"
 	cancelStarted  = "cancelstarted"
 	cancelled      = "cancelled"
+	authCancelled  = "authcancelled"
+	chargeback     = "chargeback"
 	marked         = "markedforreversal"
 	reversed       = "reversed"
 	payoutStarted  = "payoutstarted"
@@ -24,7 +26,8 @@ const (
 var short = map[string]string{
 	authStarted: "P", auth3D: "3D", authSuccessful: "Y", authFailed: "N", captureStarted: "P", captureSuccess: "Y",
 	cancelStarted: "P",
-	cancelled:     "C", marked: "P", reversed: "Y", payoutStarted: "P", payoutDone: "Y", payoutFailed: "N",
+	authCancelled: "C", chargeback: "Y",
+	cancelled: "C", marked: "P", reversed: "Y", payoutStarted: "P", payoutDone: "Y", payoutFailed: "N",
 }
 
 // payment is one transaction with all that was done to it later; the whole of it is one journal record, written before the
@@ -81,6 +84,7 @@ type payment struct {
 	Captured int64      `json:"captured,omitempty"`
 	Refunded int64      `json:"refunded,omitempty"`
 	PaidOut  int64      `json:"paid_out,omitempty"`
+	Disputed int64      `json:"disputed,omitempty"`
 	Released bool       `json:"released,omitempty"` // part of the hold was given back
 	Op       *operation `json:"op,omitempty"`
 }
