@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 GENERATED := '*_templ.go' docs/transitions.md docs/gateways/README.md README.md docs/api/guide.md handlers/openapi.yaml handlers/contract.gen.go client/api.gen.go
 
-.PHONY: help run setup generate drift check lint test simulate mutants fuzz bench
+.PHONY: help run setup generate drift check lint test simulate mutants fuzz bench figures
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,7 +41,10 @@ simulate: ## worlds of the simulation: SEEDS=1-1000 PROFILE=failover, and ACCOUN
 mutants: ## change the code that decides, place by place, and list what no test notices (ONLY=session/judge.go for a part)
 	cd tools && GOMAXPROCS=1 nice go run ./mutants $(if $(ONLY),-only $(ONLY)) $(if $(V),-v)
 
-bench: ## figures of payments, storage and webhooks, by themselves
+bench: ## what a payment and a page cost, beside what the machine could do at best (ROWS=closed, DATABASE=postgres://… FRONTS=3, PROFILE=/tmp)
+	go run ./e2e/bench $(if $(ROWS),-rows $(ROWS)) $(if $(DATABASE),-database $(DATABASE)) $(if $(FRONTS),-fronts $(FRONTS)) $(if $(PROFILE),-profile $(PROFILE))
+
+figures: ## figures of storage, webhooks and payments in a browser, each by itself
 	go test -run '^$$' -bench . ./internal/sqlstore ./internal/webhook ./e2e
 
 fuzz: ## every fuzz target for FUZZTIME (default 1m)

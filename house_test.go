@@ -17,8 +17,9 @@ import (
 // arrows lists what each part of the tree may import. A package belongs to the part with the longest matching path.
 var arrows = map[string][]string{
 	"":                   {"internal/cli"},
-	"handlers":           {"session", "session/flow", "session/browser", "internal/account", "internal/wallet", "internal/invoice", "internal/reconcile", "threeds", "templates", "static", "providers", "internal/merchant", "internal/webhook", "internal/i18n", "internal/money", "internal/card"},
-	"templates":          {"static", "internal/i18n"},
+	"handlers":           {"templates/gallery", "session", "session/flow", "session/browser", "internal/account", "internal/wallet", "internal/invoice", "internal/reconcile", "threeds", "templates", "static", "providers", "internal/merchant", "internal/webhook", "internal/i18n", "internal/money", "internal/card"},
+	"templates":          {"static", "internal/i18n", "templates/gallery"}, // the gallery only by the program that writes it to files
+	"templates/gallery":  {"templates", "internal/i18n", "internal/card"},
 	"static":             {},
 	"session":            {"providers", "threeds", "internal/money", "internal/card"},
 	"session/flow":       {"session", "internal/account", "internal/wallet", "internal/jobs", "internal/card", "providers", "threeds"},
@@ -56,6 +57,7 @@ var testArrows = map[string][]string{
 	"session/flow":      {"internal/sqlstore", "internal/clock", "internal/pgtest", "internal/money"},
 	"session/browser":   {"internal/clock"},
 	"providers":         {"internal/sandbox", "internal/clock"},
+	"templates":         {"internal/card"},
 	"internal/sqlstore": {"session/storetest", "internal/pgtest"},
 	"internal/webhook":  {"internal/sqlstore", "session"},
 	"handlers":          {"internal/sqlstore", "internal/clock", "internal/jobs", "internal/pgtest"},

@@ -323,6 +323,9 @@ func (b *walker) fill(number, cvc string) hop {
 	r.form.Set("expiry", "12/30")
 	r.form.Set("cvc", cvc)
 	r.form.Set("name", "TEST SHOPPER")
+	if form.Find("[name=save_card]").Length() > 0 {
+		r.form.Set("save_card", "yes")
+	}
 	if _, asked := r.form["to_number"]; asked {
 		b.to = recipient
 		r.form.Set("to_number", recipient)

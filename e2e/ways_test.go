@@ -101,7 +101,7 @@ func TestASavedCardFromItsFirstPaymentToItsEnd(t *testing.T) {
 				}
 			}
 			b.press("form#saved", nil)
-			if offered := b.doc.Find("input[name=card]"); offered.Length() != 2 || offered.First().AttrOr("value", "") != saved.ID {
+			if offered := b.doc.Find("input[name=card][type=radio]"); offered.Length() != 2 || offered.First().AttrOr("value", "") != saved.ID {
 				t.Fatalf("offered are %d cards: %s", offered.Length(), b.words())
 			}
 			other := newWalker(t, w)
@@ -406,5 +406,36 @@ func TestCallbacksOfEveryGatewayAreAccepted(t *testing.T) {
 			}
 			w.stands(t, s, "paid", s.Amount, 0)
 		})
+	}
+}
+
+func TestACardIsKeptOnlyWhereTheShopperAgreed(t *testing.T) {
+	t.Parallel()
+	w := sharedWorld(t)
+	for _, agrees := range []bool{false, true} {
+		customer := fmt.Sprintf("customer-%d", orders.Add(1))
+		b, s := w.begins(t, "rbs", map[string]any{"save_card": true, "customer": map[string]any{"id": customer}})
+		box := b.doc.Find("#card input[name=save_card]")
+		if _, ticked := box.Attr("checked"); box.Length() != 1 || ticked || !strings.Contains(b.words(), "Keep this card") {
+			t.Fatalf("the page asks so: %s", b.words())
+		}
+		form := b.fill(noThreeDS, "123")
+		if !agrees {
+			form.form.Del("save_card")
+		}
+		b.goTo(form)
+		b.rest(visit{})
+		b.paidOnce(s)
+		if agrees {
+			w.savedCard(t, customer)
+			b, _ := w.begins(t, "rbs", map[string]any{"payment_method": "saved_card", "customer": map[string]any{"id": customer}})
+			b.press("form#saved", nil)
+			b.press(".delete form", nil)
+			if n := len(w.savedCards(t, "rbs", customer)); n != 0 || b.kind() != cardForm {
+				t.Errorf("after it was deleted on the page %d cards are kept; the page is %v", n, b.words())
+			}
+		} else if n := len(w.savedCards(t, "rbs", customer)); n != 0 || b.w.session(t, s.ID).Status != "paid" {
+			t.Errorf("%d cards are kept of a shopper who did not agree", n)
+		}
 	}
 }

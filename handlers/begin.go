@@ -80,7 +80,7 @@ func (p pay) saved(c echo.Context) error {
 		}
 		in, f := flow.Submission{Kind: "saved_card", Saved: &one}, form{chosen: chosen}
 		if p.Flow.Accounts[s.Account].AsksCode() {
-			in.Card.Code, err = card.ParseCode(truncate(c.FormValue("cvc"), 10))
+			in.Card.Code, err = card.ParseCodeOf(one.Card.Brand, truncate(c.FormValue("cvc"), mostTyped))
 			f.errors.CVC = cardError(err)
 		}
 		f.errors.To = target(c, s, &in)
@@ -93,12 +93,36 @@ func (p pay) saved(c echo.Context) error {
 	return redirectToPay(c, s.ID)
 }
 
+// deleteSaved deletes one of the customer's saved cards, in the customer's browser, where the page's token proves the press.
+func (p pay) deleteSaved(c echo.Context) error {
+	s, err := p.load(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	if s.Live() != nil || !p.Browsers.Proves(ctx, c.FormValue("csrf")) {
+		return redirectToPay(c, s.ID)
+	}
+	cards, err := p.savedCards(c, s)
+	if err != nil && !errors.Is(err, wallet.ErrLogin) {
+		return err
+	}
+	for _, one := range cards {
+		if one.ID == c.FormValue("card") {
+			if err := p.Wallet.Forget(ctx, s.Merchant, one.ID); err != nil && !errors.Is(err, wallet.ErrLogin) && !errors.Is(err, wallet.ErrNotFound) {
+				return err
+			}
+		}
+	}
+	return redirectToPay(c, s.ID)
+}
+
 // target reads the card that a transfer goes to, where the page asks for it.
 func target(c echo.Context, s *session.Session, in *flow.Submission) templates.CardError {
 	if !s.AsksTarget() {
 		return ""
 	}
-	number, err := card.ParseNumber(truncate(c.FormValue("to_number"), 40))
+	number, err := card.ReadNumber(truncate(c.FormValue("to_number"), mostTyped))
 	switch {
 	case errors.Is(err, card.ErrNumberMissing):
 		return templates.ToMissing
@@ -129,6 +153,7 @@ func (p pay) start(c echo.Context) error {
 		}
 		in.Phone = phone
 	}
+	in.NotKept = c.FormValue("save_card") == ""
 	p.browser(c, &in)
 	return p.submitted(c, s, p.Flow.Submit(c.Request().Context(), s.ID, in))
 }
@@ -149,7 +174,7 @@ func readPhone(s string) (phone string, wrong templates.LoginError) {
 		return "", templates.PhoneMissing
 	}
 	d := digitsOf(s)
-	if _, err := card.ParseNumber(d); err == nil && len(d) > 12 {
+	if _, err := card.ParseNumber(d); err == nil && len(d) > 12 && card.CheckDigit(d) {
 		return "", templates.PhoneInvalid
 	}
 	if len(d) == 11 && d[0] == '8' && !strings.Contains(s, "+") {

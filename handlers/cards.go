@@ -54,7 +54,7 @@ func (a cardAPI) RegisterCard(ctx context.Context, r RegisterCardRequestObject) 
 			bad = append(bad, FieldError{Pointer: "/" + field, Detail: detail})
 		}
 	}
-	c := card.Card{Name: in.Card.Name}
+	c := card.Card{Name: card.LatinName(in.Card.Name)}
 	c.Number, err = card.ParseNumber(in.Card.Number)
 	check("card/number", "is not a card number", err)
 	c.Month, c.Year, err = card.ParseExpiry(in.Card.Expiry, a.Now())
@@ -63,7 +63,7 @@ func (a cardAPI) RegisterCard(ctx context.Context, r RegisterCardRequestObject) 
 		c.Code, err = card.ParseCode(in.Card.Cvc)
 		check("card/cvc", "must be three or four digits", err)
 	}
-	if n := len([]rune(c.Name)); n < 1 || n > 64 {
+	if n := len([]rune(in.Card.Name)); n < 1 || n > 64 {
 		check("card/name", "must be 1 to 64 characters", errInvalid)
 	}
 	if in.Email != "" {

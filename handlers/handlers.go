@@ -78,7 +78,11 @@ func New(o Options) *echo.Echo {
 	// The contract of the merchant's API is among them.
 	d := docs{}
 	for path, get := range map[string]echo.HandlerFunc{
-		"/":                 pay{screens: screens{visit{o}}}.home,
+		"/": pay{screens: screens{visit: visit{o}}}.home,
+		"/favicon.ico": func(c echo.Context) error {
+			return c.Redirect(http.StatusMovedPermanently, static.URL("icon.svg"))
+		},
+		"/robots.txt":       func(c echo.Context) error { return c.String(http.StatusOK, "User-agent: *\nDisallow: /\n") },
 		"/healthz":          func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") },
 		"/readyz":           readiness{o.Ready}.get,
 		static.Prefix + "*": echo.WrapHandler(static.Handler()),
@@ -91,7 +95,7 @@ func New(o Options) *echo.Echo {
 	}
 
 	// The shopper's pages. Only these have a browser session.
-	p := pay{screens{visit{o}}, newStreams(o.MaxStreams)}
+	p := pay{screens{visit{o}, newTyped(o.Now)}, newStreams(o.MaxStreams)}
 	pages := e.Group("/pay/:session", detached, echo.WrapMiddleware(o.Browsers.LoadAndSave), visits, renderErrors, p.sameSite)
 	pages.GET("", p.show)
 	pages.POST("", p.submit) // a form without its action, reloaded or kept by a browser extension
@@ -99,6 +103,7 @@ func New(o Options) *echo.Echo {
 	pages.POST("/cancel", p.cancel)
 	pages.POST("/start", p.start)
 	pages.POST("/saved", p.saved)
+	pages.POST("/saved/delete", p.deleteSaved)
 	pages.POST("/customer", p.customer)
 	pages.POST("/phone", p.phone)
 	pages.POST("/phone/other", p.otherPhone)

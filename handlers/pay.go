@@ -119,7 +119,7 @@ func (p pay) submit(c echo.Context) error {
 	if !again && (a != nil || s.Status() != session.StatusOpen || p.Flow.Logins.Needed(s)) {
 		return redirectToPay(c, s.ID) // a second click, another tab, Back after the end: the page that is true now
 	}
-	in, f := p.readCardForm(c)
+	in, f := p.readCardForm(c, s)
 	if !again {
 		f.errors.To = target(c, s, &in)
 	}
@@ -134,6 +134,7 @@ func (p pay) submit(c echo.Context) error {
 			return p.page(c, s, f)
 		}
 	} else {
+		p.typed.keep(s.ID, in.BrowserID, f.expiry, f.name)
 		err = p.Flow.Submit(ctx, s.ID, in)
 	}
 	return p.submitted(c, s, err)
@@ -226,22 +227,27 @@ func (p pay) events(c echo.Context) error {
 	shown := c.QueryParam("view")
 	ctx, done := context.WithTimeout(c.Request().Context(), streamLife)
 	defer done()
+	changed := make(chan bool, 1)
+	go func() {
+		s, err := p.Flow.Wait(ctx, s.ID, func(s *session.Session) bool { return viewOf(s).String() != shown })
+		changed <- err == nil && viewOf(s).String() != shown // else the browser asks again
+	}()
+	// The script hears at once that nothing on the way holds the stream up, and notices when something does.
+	beat := time.NewTicker(streamBeat)
+	defer beat.Stop()
 	for {
-		turn, stop := context.WithTimeout(ctx, 15*time.Second)
-		s, err = p.Flow.Wait(turn, s.ID, func(s *session.Session) bool { return viewOf(s).String() != shown })
-		stop()
-		if err != nil {
-			return nil // the browser asks again
-		}
-		line := ": still here\n\n"
-		changed := viewOf(s).String() != shown
-		if changed {
-			line = "event: change\ndata: 1\n\n"
-		}
-		if _, err := w.Write([]byte(line)); err != nil || changed || ctx.Err() != nil {
-			w.Flush()
+		if _, err := w.Write([]byte("event: here\ndata: 1\n\n")); err != nil {
 			return nil
 		}
 		w.Flush()
+		select {
+		case is := <-changed:
+			if is {
+				w.Write([]byte("event: change\ndata: 1\n\n")) //nolint:errcheck // nobody is left to be told
+				w.Flush()
+			}
+			return nil
+		case <-beat.C:
+		}
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/boombuler/barcode/qr"
 	"github.com/labstack/echo/v4"
 
+	"tollgate/internal/card"
+	"tollgate/internal/i18n"
 	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/session"
@@ -23,7 +25,10 @@ import (
 )
 
 // screens draws the payment page: what GET shows is a function of the session's stored state.
-type screens struct{ visit }
+type screens struct {
+	visit
+	typed *typed
+}
 
 // form is what a refused submission leaves to show again. Number and code never are.
 type form struct {
@@ -33,13 +38,14 @@ type form struct {
 	login        templates.LoginError
 	chosen       string // a saved card
 	expiry, name string
+	save         bool // the card may be kept
 	errors       templates.CardErrors
 }
 
 // outcomes are what the last page says of a session's status.
 var outcomes = map[session.Status]templates.Outcome{
 	session.StatusPaid:              templates.OutcomePaid,
-	session.StatusPartiallyRefunded: templates.OutcomePaid,
+	session.StatusPartiallyRefunded: templates.OutcomePartly,
 	session.StatusAuthorized:        templates.OutcomeAuthorized,
 	session.StatusRefunded:          templates.OutcomeRefunded,
 	session.StatusVoided:            templates.OutcomeVoided,
@@ -140,8 +146,15 @@ func (p screens) cardPage(c echo.Context, s *session.Session, f form, page templ
 	}
 	page.Layout, page.Action, page.CSRF = p.layout(c, s), payPath(s.ID)+"/card", token
 	page.Expiry, page.Name, page.Errors, page.Stale = f.expiry, f.name, f.errors, f.stale
-	page.Brands, page.AskTo = []string{"visa", "mastercard", "mir", "unionpay", "amex"}, s.AsksTarget() && !page.AskAgain
+	accepted := p.accepted(s)
+	for _, system := range card.Systems() {
+		if slices.Contains(accepted, system.ID) {
+			page.Brands = append(page.Brands, brandOf(system.ID))
+		}
+	}
+	page.Systems, page.AskTo = card.Table(), s.AsksTarget() && !page.AskAgain
 	if !page.AskAgain {
+		page.AskSave, page.Save, page.Left = s.SaveCard, f.save, int(s.ExpiresAt.Sub(p.Now())/time.Second)
 		page.CancelAction = payPath(s.ID) + "/cancel"
 		if offers, err := p.offersSaved(c, s); err != nil {
 			return err
@@ -156,6 +169,7 @@ func (p screens) cardPage(c echo.Context, s *session.Session, f form, page templ
 				page.NotCharged = true
 			}
 			page.AttemptsLeft = session.MaxAttempts - len(s.Attempts)
+			page.Expiry, page.Name = p.typed.of(s.ID, p.Browsers.Known(c.Request().Context()))
 		}
 	}
 	code := http.StatusOK
@@ -173,10 +187,11 @@ func (p screens) choice(c echo.Context, s *session.Session, cards []wallet.Saved
 	page := templates.SavedCardsPage{
 		Layout: p.layout(c, s), Action: payPath(s.ID) + "/saved", CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
 		AskCVC: p.Flow.Accounts[s.Account].AsksCode(), AskTo: s.AsksTarget(), Chosen: f.chosen, Errors: f.errors,
+		DeleteAction: payPath(s.ID) + "/saved/delete",
 	}
 	for _, one := range cards {
 		page.Cards = append(page.Cards, templates.SavedCard{
-			ID: one.ID, Brand: one.Card.Brand, Last4: one.Card.Last4, Expiry: one.Expiry,
+			ID: one.ID, Brand: brandOf(one.Card.Brand), Last4: one.Card.Last4, Expiry: one.Expiry,
 		})
 	}
 	return render(c, p.Options, formStatus(f.errors.Any()), ownPage, "", templates.SavedCards(page))
@@ -203,6 +218,7 @@ func (p screens) startPage(c echo.Context, s *session.Session, f form) error {
 	page := templates.StartPage{
 		Layout: p.layout(c, s), Action: payPath(s.ID) + "/start", CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
 		Hosted: s.Method == "hosted", AskPhone: s.Method == "sberpay" && s.Customer.Phone == "", Phone: f.phone, Error: f.login,
+		AskSave: s.SaveCard && s.Method == "hosted", Left: int(s.ExpiresAt.Sub(p.Now()) / time.Second),
 	}
 	if a := s.Last(); a != nil && f.login == "" {
 		switch {
@@ -370,19 +386,48 @@ func (p screens) scan(c echo.Context, s *session.Session, layout templates.Layou
 // result is the end: a page that goes on to the shop, never a redirect in the chain that a form post began.
 func (p screens) result(c echo.Context, s *session.Session, outcome templates.Outcome) error {
 	page := templates.ResultPage{Layout: p.layout(c, s), Outcome: outcome, ContinueURL: continueURL(s.CancelURL, s.ID)}
+	p.typed.forget(s.ID, p.Browsers.Known(c.Request().Context()))
 	switch outcome {
 	case templates.OutcomePaid, templates.OutcomeAuthorized:
-		page.ContinueURL, page.Delay = continueURL(s.SuccessURL, s.ID), 3
-	case templates.OutcomeRefunded, templates.OutcomeVoided:
+		page.Delay = goOnAfter
+		fallthrough
+	case templates.OutcomePartly, templates.OutcomeRefunded, templates.OutcomeVoided:
 		page.ContinueURL = continueURL(s.SuccessURL, s.ID)
+		page.Receipt = p.receipt(c, s, page.T.Lang())
 	case templates.OutcomeCancelled:
-		page.Delay = 3
+		page.Delay = goOnAfter
 	case templates.OutcomeDeclined:
 		if a := s.Last(); a != nil && a.Decline != nil {
 			page.Decline = string(a.Decline.Reason)
 		}
 	}
 	return render(c, p.Options, http.StatusOK, ownPage, "", templates.Result(page))
+}
+
+// goOnAfter is how many seconds a new result page counts down before it goes back to the shop.
+const goOnAfter = 10
+
+// receipt is what was paid. The card and the payment's numbers are for the browser that paid.
+func (p screens) receipt(c echo.Context, s *session.Session, lang string) *templates.Receipt {
+	a := s.FundedAttempt()
+	if a == nil {
+		return nil
+	}
+	text := func(minor int64) string {
+		return i18n.FormatAmount(lang, minor, s.Amount.Currency.Digits, s.Amount.Currency.Code)
+	}
+	paid := a.AmountAuthorized
+	if a.Captured > 0 {
+		paid = a.Captured
+	}
+	r := &templates.Receipt{AmountText: text(paid), Date: a.CreatedAt}
+	if a.Refunded > 0 {
+		r.RefundedText, r.LeftText = text(a.Refunded), text(paid-a.Refunded)
+	}
+	if id := p.Browsers.Known(c.Request().Context()); id != "" && id == a.BrowserID {
+		r.Own, r.Brand, r.Last4, r.ReferenceText = true, brandOf(a.Card.Brand), a.Card.Last4, a.Ref.Reference
+	}
+	return r
 }
 
 // continueURL is the shop's address with session={id} added to its query; what the shop has there stays as it is.

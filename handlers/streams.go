@@ -7,8 +7,9 @@ import (
 
 // Bounds of the live waits. Who gets none asks by reloading, as browsers without script do.
 const (
-	usualStreams   = 2000        // at once, of all sessions: Options.MaxStreams where that is 0
-	sessionStreams = 8           // at once, of one session
+	usualStreams   = 2000 // at once, of all sessions: Options.MaxStreams where that is 0
+	sessionStreams = 8    // at once, of one session
+	streamBeat     = 3 * time.Second
 	streamLife     = time.Minute // then the browser connects again; one that does not read is let go
 )
 

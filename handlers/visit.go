@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/labstack/echo/v4"
 
@@ -28,7 +29,8 @@ func (v visit) layout(c echo.Context, s *session.Session) templates.Layout {
 	t := v.language(c, s)
 	return templates.Layout{
 		T: t, MerchantName: v.Merchants.Name(s.Merchant), OrderText: s.OrderID, Description: s.Description,
-		AmountText:    i18n.FormatAmount(t.Lang(), s.Amount.Minor+s.Fee, s.Amount.Currency.Digits, s.Amount.Currency.Code),
+		AmountText: i18n.FormatAmount(t.Lang(), s.Amount.Minor+s.Fee, s.Amount.Currency.Digits, s.Amount.Currency.Code),
+		TextLang:   s.Locale, Secure: strings.HasPrefix(v.BaseURL, "https://"),
 		SandboxNotice: v.Sandbox, Self: payPath(s.ID), Transfer: transferOf(t.Lang(), s, v.isCustomer(c, s)),
 	}
 }
@@ -136,22 +138,48 @@ func (v visit) atStep(c echo.Context) (*session.Session, *session.Attempt, error
 	return s, a, nil
 }
 
+// mostTyped bounds what a field may hold: room for a number with words around it.
+const mostTyped = 200
+
+// accepted are the payment systems whose cards the session's account takes.
+func (v visit) accepted(s *session.Session) []string {
+	if own := v.Flow.Accounts[s.Account].Cards; len(own) > 0 {
+		return own
+	}
+	return card.UsualSystems()
+}
+
+// brandOf is a payment system as pages show it.
+func brandOf(id string) templates.Brand {
+	for _, s := range card.Systems() {
+		if s.ID == id {
+			return templates.Brand{ID: s.ID, Name: s.Name, Lang: s.Lang}
+		}
+	}
+	return templates.Brand{}
+}
+
 // readCardForm checks the card form. All faults are found at once.
-func (v visit) readCardForm(c echo.Context) (flow.Submission, form) {
-	f := form{expiry: truncate(c.FormValue("expiry"), 10), name: truncate(strings.TrimSpace(c.FormValue("name")), 64)}
+func (v visit) readCardForm(c echo.Context, s *session.Session) (flow.Submission, form) {
+	f := form{expiry: truncate(c.FormValue("expiry"), 32), name: truncate(strings.TrimSpace(c.FormValue("name")), 64)}
 	var in flow.Submission
 	var err error
-	in.Card.Number, err = card.ParseNumber(truncate(c.FormValue("number"), 40))
+	in.Card.Number, err = card.ReadNumber(truncate(c.FormValue("number"), mostTyped))
 	f.errors.Number = cardError(err)
+	if brand := in.Card.Number.Brand(); err == nil && brand != "" && !slices.Contains(v.accepted(s), brand) {
+		f.errors.Number = templates.NumberUnsupported
+	}
 	in.Card.Month, in.Card.Year, err = card.ParseExpiry(f.expiry, v.Now())
 	f.errors.Expiry = cardError(err)
-	in.Card.Code, err = card.ParseCode(truncate(c.FormValue("cvc"), 10))
+	in.Card.Code, err = card.ParseCodeOf(in.Card.Number.Brand(), truncate(c.FormValue("cvc"), mostTyped))
 	f.errors.CVC = cardError(err)
-	in.Card.Name = f.name
+	f.save = c.FormValue("save_card") != ""
+	in.NotKept = !f.save
+	in.Card.Name = card.LatinName(f.name) // what was typed is the shopper's
 	switch {
 	case f.name == "":
 		f.errors.Name = templates.NameMissing
-	case strings.ContainsAny(f.name, "0123456789<>\"\\") || strings.ContainsFunc(f.name, func(r rune) bool { return r < ' ' }):
+	case digitCount(f.name) > 6 || strings.ContainsAny(f.name, "<>\\") || !strings.ContainsFunc(f.name, unicode.IsLetter):
 		f.errors.Name = templates.NameInvalid
 	}
 	v.browser(c, &in)

@@ -74,7 +74,7 @@ func (m *machine) stored(id string) string {
 var cardForm = url.Values{"number": {"4000 0199 0002 0704"}, "expiry": {"12/49"}, "cvc": {"123"}, "name": {"TEST SHOPPER"}}
 
 // everyAddress is each that a page of ours posts to.
-var everyAddress = []string{"/card", "/cancel", "/start", "/saved", "/phone", "/phone/other", "/code", "/code/again"}
+var everyAddress = []string{"/card", "/cancel", "/start", "/saved", "/saved/delete", "/phone", "/phone/other", "/code", "/code/again"}
 
 func TestAGetOfAFormsAddressRedirectsToThePaymentPage(t *testing.T) {
 	m, id := front(t, tune{})
@@ -108,7 +108,7 @@ func TestPunctuationAfterTheSessionIDIsIgnored(t *testing.T) {
 func TestHeadIsAnsweredWithoutABodyAndChangesNothing(t *testing.T) {
 	m, id := front(t, tune{})
 	before := m.stored(id)
-	for _, path := range []string{"/pay/" + id, "/pay/" + id + "?lang=ru", "/healthz", "/readyz", "/openapi.yaml", "/docs", "/"} {
+	for _, path := range []string{"/pay/" + id, "/pay/" + id + "?lang=ru", "/healthz", "/readyz", "/openapi.yaml", "/docs", "/", "/robots.txt"} {
 		r := m.shopper(http.MethodHead, path, nil)
 		if r.Code != http.StatusOK || r.Body.Len() != 0 || r.Header().Get("Set-Cookie") != "" || r.Header().Get("Content-Type") == "" {
 			t.Errorf("%s: %d, %d bytes, %v", path, r.Code, r.Body.Len(), r.Header())

@@ -36,6 +36,7 @@ type NewAttempt struct {
 	BrowserID         string
 	IP                string
 	MerchantInitiated bool
+	NotKept           bool // the shopper did not agree that the card is kept
 }
 
 // Attempts decides about the attempts of a session, up to what the gateway says of them.
@@ -67,9 +68,9 @@ func (t Attempts) Begin(in NewAttempt) (*Attempt, error) {
 	a := &Attempt{
 		N: n, State: New, Instrument: in.Instrument, Saved: in.Saved, Card: in.Card, To: in.To, ToFingerprint: in.ToFingerprint,
 		Browser: in.Browser, BrowserID: in.BrowserID, IP: in.IP,
-		MerchantInitiated: in.MerchantInitiated,
-		Ref:               providers.Ref{Reference: s.Reference(n)},
-		CreatedAt:         t.Now, UpdatedAt: t.Now, Deadline: t.Now.Add(t.Rules.CallTimeout),
+		MerchantInitiated: in.MerchantInitiated, NotKept: in.NotKept,
+		Ref:       providers.Ref{Reference: s.Reference(n)},
+		CreatedAt: t.Now, UpdatedAt: t.Now, Deadline: t.Now.Add(t.Rules.CallTimeout),
 	}
 	if err := t.newRun(a, threeds.IDs{}); err != nil {
 		return nil, err

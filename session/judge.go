@@ -286,7 +286,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	if live := s.Live(); live != nil { // the inquiry closes its order, where the gateway can
 		t.queueInquiry(live, t.Now)
 	}
-	if s.SaveCard && a.Saved == "" {
+	if s.SaveCard && a.Saved == "" && !a.NotKept {
 		t.queueRemember(a, t.Now)
 	}
 	return nil

@@ -87,6 +87,7 @@ type Attempt struct {
 	Ref               providers.Ref       `json:"ref"`
 	Instrument        string              `json:"instrument"`
 	MerchantInitiated bool                `json:"by_merchant,omitempty"` // the customer is away
+	NotKept           bool                `json:"not_kept,omitempty"`    // the shopper did not agree that the card is kept
 	Saved             string              `json:"saved,omitempty"`       // the saved card it is paid with: ours
 	Card              card.Masked         `json:"card,omitzero"`
 	To                card.Masked         `json:"to,omitzero"`        // the card that a transfer or payout goes to

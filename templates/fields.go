@@ -1,7 +1,10 @@
 package templates
 
 import (
+	"fmt"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/a-h/templ"
 )
@@ -10,22 +13,24 @@ import (
 type cardField struct {
 	id, label, hint, value            string
 	autocomplete, inputmode, capitals string
-	maxlength                         string
+	maxlength                         string // only where nobody can paste more than is wanted: browsers cut silently
 	err, missing, invalid, past       string
+	unsupported                       string
+	four                              bool // American Express is taken, whose code is another
 	optional                          bool // needed with one of the choices only
 	focus                             bool // where there is no list of errors to begin with
 }
 
 func (p CardPage) fields() []cardField {
 	fields := []cardField{
-		{id: "number", label: p.words("number"), autocomplete: "cc-number", inputmode: "numeric", capitals: "off", maxlength: "23",
-			err: cardErrorTexts[p.Errors.Number], missing: "error_number_missing", invalid: "error_number_invalid"},
-		// Seven, so that "12 / 29" and "12/2029", which browsers fill in, are not cut.
+		{id: "number", label: p.words("number"), autocomplete: "cc-number", inputmode: "numeric", capitals: "off",
+			err: cardErrorTexts[p.Errors.Number], missing: "error_number_missing", invalid: "error_number_invalid",
+			unsupported: "error_number_unsupported"},
 		{id: "expiry", label: "expiry", hint: "expiry_hint", value: p.Expiry, autocomplete: "cc-exp", inputmode: "numeric",
-			capitals: "off", maxlength: "7",
-			err: cardErrorTexts[p.Errors.Expiry], missing: "error_expiry_missing", invalid: "error_expiry_invalid",
+			capitals: "off",
+			err:      cardErrorTexts[p.Errors.Expiry], missing: "error_expiry_missing", invalid: "error_expiry_invalid",
 			past: "error_expiry_past"},
-		{id: "cvc", label: "cvc", hint: "cvc_hint", autocomplete: "cc-csc", inputmode: "numeric", capitals: "off", maxlength: "4",
+		{id: "cvc", label: "cvc", hint: "cvc_hint", autocomplete: "cc-csc", inputmode: "numeric", capitals: "off", four: p.takes("amex"),
 			err: cardErrorTexts[p.Errors.CVC], missing: "error_cvc_missing", invalid: "error_cvc_invalid"},
 		{id: "name", label: "name", value: p.Name, autocomplete: "cc-name", inputmode: "text", capitals: "characters", maxlength: "64",
 			err: cardErrorTexts[p.Errors.Name], missing: "error_name_missing", invalid: "error_name_invalid"},
@@ -39,14 +44,14 @@ func (p CardPage) fields() []cardField {
 // toField asks for the card that a transfer goes to. No browser should offer the shopper's own.
 func toField(err CardError, focus bool) cardField {
 	return cardField{id: "to_number", label: "to_number", autocomplete: "off", inputmode: "numeric", capitals: "off",
-		maxlength: "23", focus: focus,
-		err: cardErrorTexts[err], missing: "error_to_missing", invalid: "error_to_invalid"}
+		focus: focus,
+		err:   cardErrorTexts[err], missing: "error_to_missing", invalid: "error_to_invalid"}
 }
 
 func (p SavedCardsPage) cvcField() cardField {
 	return cardField{id: "cvc", label: "cvc", hint: "saved_cvc_hint", autocomplete: "cc-csc", inputmode: "numeric",
-		capitals: "off", maxlength: "4",
-		err: cardErrorTexts[p.Errors.CVC], missing: "error_cvc_missing", invalid: "error_cvc_invalid", optional: true,
+		capitals: "off",
+		err:      cardErrorTexts[p.Errors.CVC], missing: "error_cvc_missing", invalid: "error_cvc_invalid", optional: true,
 		focus: p.Errors.CVC != ""}
 }
 
@@ -61,13 +66,17 @@ func (p SavedCardsPage) chosen(i int) bool {
 
 func (f cardField) describedBy() string { return describedBy(f.id, f.hint) }
 
-// title tells a screen reader first of all that something is to be put right.
-func (p CardPage) title() string {
+func (p CardPage) plainTitle() string {
 	id := "card_title"
 	if p.again() {
 		id = "card_again_title"
 	}
-	t := title(p.Layout, id)
+	return title(p.Layout, id)
+}
+
+// title tells a screen reader first of all that something is to be put right.
+func (p CardPage) title() string {
+	t := p.plainTitle()
 	if p.Errors.Any() || p.notice() != "" {
 		t = p.T.T("title_error", "Title", t)
 	}
@@ -75,7 +84,10 @@ func (p CardPage) title() string {
 }
 
 // loginField is the one input of a login form; its texts are ids.
-type loginField struct{ id, label, hint, autocomplete, inputmode, value, maxlength, button string }
+type loginField struct {
+	id, label, hint, autocomplete, inputmode, value, button string
+	focus                                                   bool
+}
 
 func (f loginField) describedBy() string { return describedBy(f.id, f.hint) }
 
@@ -123,10 +135,6 @@ func nonceOnly(nonce string) templ.Attributes {
 	return templ.Attributes{"nonce": nonce}
 }
 
-func (p ResultPage) live() liveData {
-	return liveData{next: p.ContinueURL, goOn: p.Delay > 0, delay: p.Delay}
-}
-
 func frameTitle(i int) string { return "3-D Secure " + strconv.Itoa(i+1) }
 
 func (p WaitPage) heading() string {
@@ -145,12 +153,15 @@ func (p LeavePage) head() templ.Component {
 	return reload(0, p.URL)
 }
 
-func (p ResultPage) head() templ.Component {
-	if p.Delay <= 0 || p.ContinueURL == "" {
-		return nil
-	}
-	return reload(p.Delay, p.ContinueURL)
+func (l Layout) hasHeader() bool { return l.AmountText != "" || l.MerchantName != "" }
+
+// isLong tells whether a description would push the form off a phone's first screen.
+func (l Layout) isLong() bool {
+	return utf8.RuneCountInString(l.Description) > 90 || strings.Count(l.Description, "\n") > 1
 }
+
+// minutes writes a time as a clock does.
+func minutes(seconds int) string { return fmt.Sprintf("%d:%02d", seconds/60, seconds%60) }
 
 // again tells whether the card of an earlier page is asked for.
 func (p CardPage) again() bool { return p.AskAgain || p.AskLast4 != "" }

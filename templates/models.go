@@ -7,7 +7,11 @@
 // live.js is lost, which stand under GuardHash.
 package templates
 
-import "tollgate/internal/i18n"
+import (
+	"time"
+
+	"tollgate/internal/i18n"
+)
 
 // Layout is what every page shows around its own content. The zero value of every field but T is fine.
 type Layout struct {
@@ -15,12 +19,14 @@ type Layout struct {
 	Nonce string          // the nonce of the response's script-src; needed where the page's comment says so
 
 	MerchantName string
+	TextLang     string // the language that the merchant's texts are in; empty where nobody said
 	AmountText   string // formatted by i18n.FormatAmount
 	OrderText    string // the order's number, as the merchant wrote it
 	Description  string // what is paid for, as the merchant wrote it
 
 	Transfer *Transfer // of a transfer, whose pages have words of their own; nil for a payment
 
+	Secure        bool   // the page came over https
 	SandboxNotice bool   // "test mode, no real money"
 	Self          string // the address GET shows this page at; language links lead to it with ?lang=; none are shown when empty
 	Refresh       int    // seconds between reloads where script is off; 0 takes the page's own default
@@ -48,14 +54,25 @@ type CardPage struct {
 	Expiry, Name string // kept from an earlier try; numbers and CVC never are
 	Errors       CardErrors
 
+	AskSave, Save bool // asks whether the card may be kept, and what was answered before
+	Left          int  // seconds until no attempt may begin any more; not shown when 0
+
 	Decline      string // the last attempt was declined: a decline reason, see DeclineReasons; unknown ones read as "other"
 	NotCharged   bool   // the last attempt came to nothing: "you were not charged"
 	Stale        bool   // the form was too old or already used: "enter the card again"
 	AttemptsLeft int    // shown after a first attempt, when above 0
 
-	AskAgain bool     // the same card is needed again
-	AskLast4 string   // the one ending so; not empty is AskAgain too
-	Brands   []string // accepted: visa, mastercard, mir, unionpay, amex; others are ignored
+	AskAgain bool    // the same card is needed again
+	AskLast4 string  // the one ending so; not empty is AskAgain too
+	Brands   []Brand // the only ones that are accepted, beside cards of no known brand
+	Systems  string  // every payment system, for the script: card.Table
+}
+
+// Brand is a payment system as it is named and drawn.
+type Brand struct {
+	ID   string // of a mark
+	Name string
+	Lang string // of Name, where it is not written in Latin letters
 }
 
 // CardError says what is wrong with one field of the card form. The empty one says nothing is.
@@ -184,6 +201,7 @@ type Outcome string
 // How a session ended.
 const (
 	OutcomePaid       Outcome = "paid"
+	OutcomePartly     Outcome = "partly_refunded" // paid, and a part of it returned
 	OutcomeAuthorized Outcome = "authorized"
 	OutcomeDeclined   Outcome = "declined" // for good: no attempts left
 	OutcomeCancelled  Outcome = "cancelled"
@@ -192,15 +210,27 @@ const (
 	OutcomeVoided     Outcome = "voided"
 )
 
-// ResultPage is the end of a payment: how it ended, and <a id="continue"> to the shop.
+// ResultPage is the end of a payment: how it ended, a receipt, and <a id="continue"> to the shop.
 //
-// CSP: script-src 'self' and GuardHash.
+// CSP: script-src 'self'.
 type ResultPage struct {
 	Layout
 	Outcome     Outcome
 	Decline     string // with OutcomeDeclined: the reason, see DeclineReasons; may be empty
 	ContinueURL string // http or https; no link when empty
-	Delay       int    // seconds after which the page goes on by itself, by script or refresh; 0 means never
+	Delay       int    // seconds after which the script goes on, if nobody stops it and the page is new; 0 means never
+	Receipt     *Receipt
+}
+
+// Receipt is what was paid. What stands under Own is shown in the browser that paid, and in no other.
+type Receipt struct {
+	AmountText                  string
+	RefundedText, LeftText      string // what came back, and what is paid in the end; empty where nothing came back
+	Own                         bool
+	Date                        time.Time
+	Brand                       Brand
+	Last4                       string
+	ReferenceText, ApprovalText string
 }
 
 // HomePage is shown at the root address, which belongs to no payment.
@@ -291,12 +321,13 @@ type SavedCardsPage struct {
 	AskCVC                     bool       // posts cvc too
 	AskTo                      bool       // posts to_number too, the card that a transfer goes to
 	Errors                     CardErrors // CVC and To
+	DeleteAction               string     // posts card and csrf to delete one; not offered when empty
 }
 
 // SavedCard is one line of the choice.
 type SavedCard struct {
 	ID     string
-	Brand  string // as in CardPage.Brands
+	Brand  Brand
 	Last4  string
 	Expiry string // MM/YY, or empty
 }
@@ -311,6 +342,8 @@ type StartPage struct {
 	AskPhone                   bool
 	Phone                      string // kept from an earlier try
 	Error                      LoginError
+	AskSave                    bool   // as in CardPage
+	Left                       int    // as in CardPage
 	Decline                    string // as in CardPage
 	NotCharged                 bool
 }

@@ -111,12 +111,13 @@ type outcomeTexts struct{ title, text, mark string }
 
 var outcomes = map[Outcome]outcomeTexts{
 	OutcomePaid:       {"result_paid", "result_paid_text", "good"},
+	OutcomePartly:     {"result_partly_refunded", "result_partly_refunded_text", "back"},
 	OutcomeAuthorized: {"result_authorized", "result_authorized_text", "good"},
 	OutcomeDeclined:   {"result_declined", "result_declined_text", "bad"},
-	OutcomeCancelled:  {"result_cancelled", "result_cancelled_text", "plain"},
-	OutcomeExpired:    {"result_expired", "result_expired_text", "plain"},
-	OutcomeRefunded:   {"result_refunded", "result_refunded_text", "plain"},
-	OutcomeVoided:     {"result_voided", "result_voided_text", "plain"},
+	OutcomeCancelled:  {"result_cancelled", "result_cancelled_text", "closed"},
+	OutcomeExpired:    {"result_expired", "result_expired_text", "time"},
+	OutcomeRefunded:   {"result_refunded", "result_refunded_text", "back"},
+	OutcomeVoided:     {"result_voided", "result_voided_text", "closed"},
 }
 
 // An outcome that is not known here reads as neither success nor failure.
@@ -124,33 +125,7 @@ func (p ResultPage) texts() outcomeTexts {
 	if t, ok := outcomes[p.Outcome]; ok {
 		return t
 	}
-	return outcomeTexts{"result_over", "result_over_text", "plain"}
-}
-
-// brand is how a payment system is lettered.
-type brand struct{ id, name string }
-
-var brands = []brand{{"visa", "Visa"}, {"mastercard", "Mastercard"}, {"mir", "Мир"}, {"unionpay", "UnionPay"}, {"amex", "Amex"}}
-
-func (p CardPage) brands() []brand {
-	var shown []brand
-	for _, b := range brands {
-		for _, id := range p.Brands {
-			if id == b.id {
-				shown = append(shown, b)
-			}
-		}
-	}
-	return shown
-}
-
-func (c SavedCard) brandName() string {
-	for _, b := range brands {
-		if b.id == c.Brand {
-			return b.name
-		}
-	}
-	return ""
+	return outcomeTexts{"result_over", "result_over_text", "closed"}
 }
 
 // webURL lets addresses of the web and paths through. templ would let mailto:, tel: and ftp: pass too, and does nothing

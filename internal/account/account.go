@@ -42,6 +42,7 @@ type Settings struct {
 	SettleAfter time.Duration    // 0: DefaultSettleAfter
 	CallTimeout time.Duration    // 0: DefaultCallTimeout
 	OrderLife   time.Duration    // 0: DefaultOrderLife
+	Cards       []string         // ids of the payment systems its contract covers; none: the usual ones
 	FollowFor   time.Duration    // 0: DefaultFollowFor
 	Now         func() time.Time // times the calls; nil: time.Now
 	Watcher     CallWatcher      // told of every call; nil: nobody
@@ -54,6 +55,7 @@ type Account struct {
 	SettleAfter time.Duration
 	CallTimeout time.Duration
 	OrderLife   time.Duration
+	Cards       []string
 	FollowFor   time.Duration
 
 	provider providers.Provider // no other package gets hold of it but in a Call
@@ -69,7 +71,7 @@ func Open(s Settings) Account {
 	return Account{
 		Name: s.Name, Gateway: s.Gateway, provider: s.Provider, now: s.Now, watcher: s.Watcher,
 		SettleAfter: cmp.Or(s.SettleAfter, DefaultSettleAfter), CallTimeout: cmp.Or(s.CallTimeout, DefaultCallTimeout),
-		OrderLife: cmp.Or(s.OrderLife, DefaultOrderLife), FollowFor: cmp.Or(s.FollowFor, DefaultFollowFor),
+		OrderLife: cmp.Or(s.OrderLife, DefaultOrderLife), FollowFor: cmp.Or(s.FollowFor, DefaultFollowFor), Cards: s.Cards,
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tollgate/internal/account"
+	"tollgate/internal/card"
 	"tollgate/internal/config"
 	"tollgate/internal/invoice"
 	"tollgate/internal/wallet"
@@ -60,6 +61,11 @@ func (a *App) accounts(c config.Config) (account.Accounts, error) {
 			continue
 		}
 		found := settings.Faults()
+		for _, id := range acc.Cards {
+			if !card.Known(id) {
+				faults = append(faults, c.Fault("account."+name+".cards", fmt.Sprintf("%q is none of the payment systems we know", id)))
+			}
+		}
 		for _, f := range found {
 			fault(f)
 		}
@@ -73,7 +79,7 @@ func (a *App) accounts(c config.Config) (account.Accounts, error) {
 		}
 		opened[name] = account.Open(account.Settings{
 			Name: name, Gateway: acc.Gateway, Provider: provider, SettleAfter: time.Duration(acc.SettleAfter),
-			CallTimeout: time.Duration(acc.CallTimeout), OrderLife: time.Duration(acc.OrderLife),
+			CallTimeout: time.Duration(acc.CallTimeout), OrderLife: time.Duration(acc.OrderLife), Cards: acc.Cards,
 			FollowFor: time.Duration(acc.FollowFor), Now: a.o.Clock.Now, Watcher: watcher,
 		})
 	}

@@ -11,8 +11,8 @@ const (
 )
 
 // FormatAmount writes minor units of a currency with that many digits after the point, as lang writes money:
-// "$1,234.50" and "1,234.50 ₸" in English, "1 234,50 ₸" in Russian and Kazakh, with no-break spaces. Currencies
-// without a sign of their own here show their ISO 4217 code.
+// "$1,234.50" and "1,234.50 ₸" in English, "1 234,50 ₸" in Russian and Kazakh, with no-break spaces; whole amounts without a
+// fraction. Currencies without a sign of their own here show their ISO 4217 code.
 func FormatAmount(lang string, minor int64, digits int, code string) string {
 	in := Language{group: nbsp, point: ","}
 	for _, l := range All() {
@@ -39,18 +39,21 @@ func FormatAmount(lang string, minor int64, digits int, code string) string {
 		}
 		n.WriteRune(d)
 	}
-	if fraction != "" {
+	if strings.Trim(fraction, "0") != "" {
 		n.WriteString(in.point + fraction)
 	}
 	sign := ""
 	if minor < 0 {
 		sign = minus
 	}
-	symbol := map[string]string{"RUB": "₽", "KZT": "₸", "USD": "$", "EUR": "€", "GBP": "£"}[code]
+	symbol := map[string]string{"RUB": "₽", "KZT": "₸", "USD": "$", "EUR": "€", "GBP": "£", "CNY": "CN¥"}[code]
+	if own, ok := in.signs[code]; ok {
+		symbol = own
+	}
 	switch {
 	case symbol == "":
 		return sign + n.String() + nbsp + code
-	case in.signFirst && code != "RUB" && code != "KZT":
+	case in.signFirst && strings.ContainsAny(symbol, "$€£¥"):
 		return sign + symbol + n.String()
 	default:
 		return sign + n.String() + nbsp + symbol

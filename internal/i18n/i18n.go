@@ -21,14 +21,18 @@ type Language struct {
 
 	group, point string // how it writes an amount
 	signFirst    bool
+	signs        map[string]string // of currencies whose names have a short form in the language
 }
 
 // All is the one list of languages, the fallback first. Places that cannot be made from it are compared with it by tests.
 func All() []Language {
 	return []Language{
-		{Tag: "en", Name: "English", group: ",", point: ".", signFirst: true},
-		{Tag: "ru", Name: "Русский", group: nbsp, point: ","},
-		{Tag: "kk", Name: "Қазақша", group: nbsp, point: ","},
+		{Tag: "en", Name: "English", group: ",", point: ".", signFirst: true,
+			signs: map[string]string{"UZS": "soʻm", "KGS": "som", "BYN": "Br"}},
+		{Tag: "ru", Name: "Русский", group: nbsp, point: ",",
+			signs: map[string]string{"UZS": "сум", "KGS": "сом", "BYN": "бел. руб.", "CNY": "¥"}},
+		{Tag: "kk", Name: "Қазақша", group: nbsp, point: ",",
+			signs: map[string]string{"UZS": "сум", "KGS": "сом", "BYN": "бел. руб.", "CNY": "¥"}},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"sync"
+	"sync/atomic"
 )
 
 // database is what all parts of a Store share: the connections, and how a change is made and told of.
@@ -15,6 +16,11 @@ type database struct {
 	pg       bool
 	o        Options
 	instance string // names this Store in notices, so that it does not hear itself
+
+	group  *group  // SQLite with this process alone; nil otherwise
+	recent *recent // the same
+
+	changes, commits atomic.Int64 // since the start, for metrics
 
 	historySQL string // how the database tells its history
 
@@ -71,9 +77,18 @@ func (st *database) Alone() bool { return !st.pg && !st.o.Shared }
 // us not knowing whether it happened.
 func (st *database) change(ctx context.Context, n notice, f func(*tx) error) error {
 	for try := 1; ; try++ {
-		err := st.once(ctx, n, f)
+		var err error
+		if st.group != nil {
+			err = st.group.run(ctx, f)
+		} else {
+			err = st.once(ctx, n, f)
+		}
+		if st.recent != nil && n.session != "" {
+			st.recent.drop(n.session)
+		}
 		switch {
 		case err == nil:
+			st.changes.Add(1)
 			st.notify(n)
 			return nil
 		case try < txTries && (errors.Is(err, errAgain) || collided(err)):
@@ -108,8 +123,12 @@ func (st *database) once(ctx context.Context, n notice, f func(*tx) error) error
 			return err
 		}
 	}
+	st.commits.Add(1)
 	return t.Commit()
 }
+
+// Written counts the changes that were made and the commits that made them, since the start.
+func (st *database) Written() (changes, commits int64) { return st.changes.Load(), st.commits.Load() }
 
 func (st *database) notify(n notice) {
 	if n.session != "" && st.o.OnSession != nil {

@@ -33,11 +33,20 @@ var JudgeDurability = judgeDurability
 // DB is the store's database, for tests that look behind it.
 func (st *Store) DB() *sql.DB { return st.w }
 
+// Settle looks, as after a commit that ended with an error, what became of it.
+func (st *Store) Settle() error {
+	_, err := st.group.look(map[int64]bool{})
+	return err
+}
+
 // Exec runs a statement behind the store's back.
 func (st *Store) Exec(t testing.TB, query string, args ...any) {
 	t.Helper()
 	if _, err := st.w.ExecContext(t.Context(), query, args...); err != nil {
 		t.Fatal(err)
+	}
+	if st.recent != nil {
+		st.recent = newRecent()
 	}
 }
 

@@ -70,33 +70,35 @@ func (st *history) place(ctx context.Context) error {
 			OR EXISTS (SELECT 1 FROM account_event WHERE pos IS NULL)`).Scan(&some); err != nil || !some {
 			return err
 		}
-		err := st.change(ctx, notice{}, func(tx *tx) error {
-			// Locks the row until the commit: one placer at a time, and the next sees what this one placed.
-			var last int64
-			if err := tx.QueryRowContext(tx.ctx,
-				`UPDATE event_place SET last = last WHERE one = 1 RETURNING last`).Scan(&last); err != nil {
-				return err
-			}
-			n, err := tx.affected(`UPDATE event SET pos = $1 + fresh.place,
-				merchant = COALESCE(event.merchant, (SELECT s.merchant FROM session s WHERE s.id = event.session))
-				FROM (SELECT session, n, ROW_NUMBER() OVER (ORDER BY since, session, n) AS place
-					FROM (SELECT session, n, MAX(at) OVER (PARTITION BY session ORDER BY n) AS since FROM event WHERE pos IS NULL) AS waiting
-					ORDER BY since, session, n LIMIT $2) AS fresh
-				WHERE event.session = fresh.session AND event.n = fresh.n`, last, placeAtMost)
-			if err != nil {
-				return err
-			}
-			last += n
-			if n, err = tx.affected(`UPDATE account_event SET pos = $1 + fresh.place
-				FROM (SELECT subject, n, ROW_NUMBER() OVER (ORDER BY subject, n) AS place
-					FROM account_event WHERE pos IS NULL ORDER BY subject, n LIMIT $2) AS fresh
-				WHERE account_event.subject = fresh.subject AND account_event.n = fresh.n`, last, placeAtMost); err != nil {
-				return err
-			}
-			return tx.exec(`UPDATE event_place SET last = $1 WHERE one = 1`, last+n)
-		})
-		if err != nil {
+		if err := st.change(ctx, notice{}, placeSome); err != nil {
 			return err
 		}
 	}
+}
+
+// placeSome gives so many events their place.
+func placeSome(tx *tx) error {
+	// Locks the row until the commit: one placer at a time, and the next sees what this one placed.
+	var last int64
+	if err := tx.QueryRowContext(tx.ctx,
+		`UPDATE event_place SET last = last WHERE one = 1 RETURNING last`).Scan(&last); err != nil {
+		return err
+	}
+	n, err := tx.affected(`UPDATE event SET pos = $1 + fresh.place,
+		merchant = COALESCE(event.merchant, (SELECT s.merchant FROM session s WHERE s.id = event.session))
+		FROM (SELECT session, n, ROW_NUMBER() OVER (ORDER BY since, session, n) AS place
+			FROM (SELECT session, n, MAX(at) OVER (PARTITION BY session ORDER BY n) AS since FROM event WHERE pos IS NULL) AS waiting
+			ORDER BY since, session, n LIMIT $2) AS fresh
+		WHERE event.session = fresh.session AND event.n = fresh.n`, last, placeAtMost)
+	if err != nil {
+		return err
+	}
+	last += n
+	if n, err = tx.affected(`UPDATE account_event SET pos = $1 + fresh.place
+		FROM (SELECT subject, n, ROW_NUMBER() OVER (ORDER BY subject, n) AS place
+			FROM account_event WHERE pos IS NULL ORDER BY subject, n LIMIT $2) AS fresh
+		WHERE account_event.subject = fresh.subject AND account_event.n = fresh.n`, last, placeAtMost); err != nil {
+		return err
+	}
+	return tx.exec(`UPDATE event_place SET last = $1 WHERE one = 1`, last+n)
 }

@@ -25,6 +25,11 @@ func (st *queue) Enqueue(ctx context.Context, js ...jobs.Job) error {
 func (st *queue) Claim(ctx context.Context, worker string, now time.Time, lease time.Duration, n int) (
 	claimed []jobs.Job, err error,
 ) {
+	var some bool
+	if err := st.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM job WHERE run_at <= $1 AND (worker = '' OR lease_until < $1))`,
+		micros(now)).Scan(&some); err != nil || !some {
+		return nil, err
+	}
 	skip := ""
 	if st.pg {
 		skip = " FOR UPDATE SKIP LOCKED"

@@ -128,6 +128,13 @@ func every(t *testing.T) map[string][]any {
 	ok(st.LatestEvent(ctx, "shop"))
 	st.Exec(t, `UPDATE event SET merchant = NULL`)
 	ok(st.Webhooks().Own(ctx, 10))
+	ok(nil, st.Settle())
+	for range 2 { // no event waits, one does
+		ok(st.Webhooks().Feed(ctx, noon, 100))
+		ok(st.Webhooks().Wanted(ctx))
+		happen(t, st, webhooktest.Session{ID: "cs_w", Merchant: "shop"}, "x")
+	}
+	ok(st.Webhooks().Wanted(ctx))
 	delete(s.all, `UPDATE event SET merchant = NULL`)
 	ok(st.Backlog(ctx))
 	ok(nil, st.RunNow(ctx, noon, noon, "k"))
@@ -269,6 +276,7 @@ func TestNoStatementReadsAGrowingTableWhole(t *testing.T) {
 				query = strings.ReplaceAll(query, sqlstore.SQLiteHistory, sqlstore.PostgreSQLHistory)
 			}
 			switch {
+			case o.URL != "" && strings.Contains(query, "total_changes()"): // which only SQLite has, and is asked
 			case o.URL == "":
 				text, bad = sqlitePlan(t, conn, query, args)
 			case slices.Contains(settings, generic): // the plan that a connection keeps, whatever the parameters

@@ -281,7 +281,14 @@ func conflict(err error) error {
 }
 
 // Load reads a session with attempts and call book.
-func (st *sessionStore) Load(ctx context.Context, id string) (*session.Session, error) {
+func (st *sessionStore) Load(ctx context.Context, id string) (s *session.Session, err error) {
+	if st.recent != nil {
+		known, look := st.recent.get(id)
+		if known != nil {
+			return known, ctx.Err()
+		}
+		defer func() { st.recent.put(id, look, s) }()
+	}
 	found, err := st.sessions(ctx, `id = $1`, id)
 	if err != nil {
 		return nil, err

@@ -159,6 +159,7 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 		}
 		q := url.Values{"_pragma": append([]string{
 			"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)",
+			"temp_store(MEMORY)", // what a savepoint needs to be undone is no file
 		}, more...), "_txlock": {"immediate"}}
 		dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 		var way driver.Connector = preparing{connector{dsn, &sqlite.Driver{}}}
@@ -192,6 +193,7 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 	if st.o.Shared {
 		return nil
 	}
+	st.group, st.recent = &group{db: st.database}, newRecent()
 	return errors.Join(st.FreeAll(ctx), st.Webhooks().FreeAll(ctx))
 }
 

@@ -315,19 +315,49 @@ func fedEvents(ctx context.Context, q querier, where, merchant string, args ...a
 	})
 }
 
-// Feed turns the next events into deliveries. The one row of webhook_feed is locked from the reading to the commit: one
-// feeder at a time, and so one order for every queue.
-func (w *Webhooks) Feed(ctx context.Context, now time.Time, limit int) (count int, err error) {
-	if err := w.st.place(ctx); err != nil {
-		return 0, err
+// Wanted tells whether somebody may be told of an event that is not fed yet. An address that a session is the first to name is
+// not known here yet.
+func (w *Webhooks) Wanted(ctx context.Context) (some bool, err error) {
+	if err := w.st.r.QueryRowContext(ctx, `SELECT (SELECT f.pos < p.last FROM webhook_feed f, event_place p)
+		OR EXISTS (SELECT 1 FROM account_event WHERE pos IS NULL)`).Scan(&some); err != nil || some {
+		return some, err
 	}
-	var some bool
-	err = w.st.r.QueryRowContext(ctx, `SELECT f.pos < p.last FROM webhook_feed f, event_place p`).Scan(&some)
-	if err != nil || !some {
+	const few = 10
+	rows, err := w.st.r.QueryContext(ctx, `SELECT DISTINCT COALESCE(merchant, '') FROM event WHERE pos IS NULL LIMIT $1`, few)
+	if err != nil {
+		return false, err
+	}
+	merchants, err := scanAll(rows, func() (s string, err error) { err = rows.Scan(&s); return s, err })
+	if err != nil || len(merchants) == few {
+		return true, err
+	}
+	for _, m := range merchants {
+		if err := w.st.r.QueryRowContext(ctx, `SELECT COALESCE(
+			(SELECT TRUE FROM webhook_endpoint WHERE merchant = $1 AND NOT session_url AND deleted_at = 0 ORDER BY created_at, num LIMIT 1),
+			(SELECT TRUE FROM webhook_endpoint WHERE merchant = $1 AND session_url AND deleted_at = 0 ORDER BY created_at, num LIMIT 1), FALSE)`, m).
+			Scan(&some); err != nil || some {
+			return some, err
+		}
+	}
+	return false, nil
+}
+
+// Feed turns the next events into deliveries, and gives those a place that have none. The one row of webhook_feed is locked
+// from the reading to the commit: one feeder at a time, and so one order for every queue.
+func (w *Webhooks) Feed(ctx context.Context, now time.Time, limit int) (count int, err error) {
+	var some, unplaced bool
+	err = w.st.r.QueryRowContext(ctx, `SELECT (SELECT f.pos < p.last FROM webhook_feed f, event_place p),
+		EXISTS (SELECT 1 FROM event WHERE pos IS NULL) OR EXISTS (SELECT 1 FROM account_event WHERE pos IS NULL)`).Scan(&some, &unplaced)
+	if err != nil || !some && !unplaced {
 		return 0, err
 	}
 	err = w.st.change(ctx, notice{}, func(tx *tx) error {
 		count = 0
+		if unplaced {
+			if err := placeSome(tx); err != nil {
+				return err
+			}
+		}
 		var pos int64
 		if err := tx.QueryRowContext(tx.ctx, `UPDATE webhook_feed SET pos = pos WHERE one = 1 RETURNING pos`).Scan(&pos); err != nil {
 			return err

@@ -33,6 +33,9 @@ type Store interface {
 	// PutKeys replaces them if the version still fits. ErrConflict.
 	PutKeys(ctx context.Context, signer string, keys []Key, version int64) error
 
+	// Wanted tells whether somebody may have to be told of an event that is not fed yet. It may overlook one whose session is the
+	// first to name its address.
+	Wanted(ctx context.Context) (bool, error)
 	// Feed turns at most limit events into deliveries, in the order of all events, each event once, and tells how many
 	// events there were. A queue that fails is tried with them, though not sooner after its last try than QueueState.Probe.
 	Feed(ctx context.Context, now time.Time, limit int) (int, error)

@@ -28,10 +28,11 @@ import (
 const JobKind = "webhook"
 
 const (
-	feedLimit  = 200              // events of one transaction
-	feedPoll   = time.Second      // should a wake-up be lost
-	turn       = 500              // deliveries of one endpoint before others get their turn
-	sweepEvery = 10 * time.Minute // by the wall
+	feedLimit  = 200                   // events of one transaction
+	feedPoll   = time.Second           // for events that nobody seems to want, and should a wake-up be lost
+	feedRest   = 20 * time.Millisecond // after events that nobody seems to want
+	turn       = 500                   // deliveries of one endpoint before others get their turn
+	sweepEvery = 10 * time.Minute      // by the wall
 	sweepLimit = 500
 	ownEvery   = 250 * time.Millisecond // by the wall, while there are any
 	ownLimit   = 500
@@ -70,19 +71,48 @@ func (s *Service) Run(ctx context.Context) error {
 	tasks.Go(func() {
 		poll := time.NewTicker(cmp.Or(s.Poll, feedPoll))
 		defer poll.Stop()
-		for ctx.Err() == nil {
-			if err := s.feed(ctx); err != nil && ctx.Err() == nil {
+		var late <-chan time.Time // for events that nobody seems to want
+		for woken := false; ctx.Err() == nil; {
+			some, err := true, error(nil)
+			if woken {
+				some, err = s.Store.Wanted(ctx)
+			}
+			if some && err == nil {
+				late = nil
+				err = s.feed(ctx)
+			}
+			if err != nil && ctx.Err() == nil {
 				s.Log.Error("feeding webhooks", "err", err)
+			}
+			if !some {
+				if late == nil {
+					late = time.After(feedPoll)
+				}
+				rest(ctx, feedRest)
 			}
 			select {
 			case <-ctx.Done():
 			case <-poll.C:
+				woken = false
+			case <-late:
+				woken = false
 			case <-s.wake:
 				s.runner.Wake()
+				woken = true
 			}
 		}
 	})
 	return s.runner.Run(ctx)
+}
+
+// rest waits, unless ctx ends.
+func rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }
 
 // feed turns all events into deliveries that are not yet.

@@ -35,7 +35,7 @@ const Lifetime = 24 * time.Hour
 func New(store scs.CtxStore, secure bool, now func() time.Time, random io.Reader, log *slog.Logger) *Browsers {
 	// Not scs.New, which also makes a store in memory, with a goroutine that nothing ends.
 	m := &scs.SessionManager{
-		Store: store, Lifetime: Lifetime, Codec: scs.GobCodec{},
+		Store: store, Lifetime: Lifetime, Codec: &codec{},
 		HashTokenInStore: true, // a copy of the table opens no session
 	}
 	m.Cookie.Name = "tollgate"

@@ -22,6 +22,7 @@ type Submission struct {
 	IP      string
 
 	BrowserID         string // of the browser that pays; "" where it has none
+	NotKept           bool   // the shopper did not agree that the card is kept
 	MerchantInitiated bool   // the merchant pays with a saved card while the customer is away
 
 	To *providers.Destination // of a payout, or of a transfer where the shopper chooses it; a card of it is in memory only
@@ -54,7 +55,7 @@ func (f *Flow) submit(ctx context.Context, claim *session.Claim, id string, in S
 		}
 		begin := session.NewAttempt{
 			Instrument: in.Kind, Card: in.Card.Number.Masked(), Browser: in.Browser, BrowserID: in.BrowserID, IP: in.IP,
-			MerchantInitiated: in.MerchantInitiated,
+			MerchantInitiated: in.MerchantInitiated, NotKept: in.NotKept,
 		}
 		if in.Saved != nil {
 			begin.Saved, begin.Card = in.Saved.ID, in.Saved.Card

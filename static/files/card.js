@@ -1,9 +1,15 @@
-// Makes the card form nicer. The server checks everything again and guards against a second press by itself.
+// Makes the card form nicer. The server reads and checks everything again, by the same table, and guards against a second press.
 (function () {
   function $(id) { return document.getElementById(id) }
-  var form = $("card"), errors = $("errors"), pay = $("pay"), brands = $("brands")
+  var form = $("card"), errors = $("errors"), pay = $("pay"), brands = $("brands"), hint = $("cvc-hint")
   var number = $("number"), expiry = $("expiry"), cvc = $("cvc"), name = $("name"), to = $("to_number")
-  var fields = [number, expiry, cvc, name].concat(to || []), label = pay.textContent, sent = false, wasExpiry = "", down = false, held = []
+  var fields = [number, expiry, cvc, name].concat(to || []), label = pay.textContent, title = document.title
+  var sent = false, down = false, touched = false, held = [], wasExpiry = "", three = hint.textContent
+  var accepts = form.dataset.accepts.split(" ")
+  var systems = form.dataset.systems.split(";").map(function (s) {
+    s = s.split(":")
+    return {id: s[0], ranges: s[1].split(","), least: parseInt(s[2]), most: +s[2].split("-")[1], code: +s[3], free: s.length > 4}
+  })
 
   function set(field, value) { form.elements[field].value = value }
   set("browserJavascriptEnabled", true)
@@ -14,7 +20,19 @@
   set("browserScreenWidth", screen.width)
   set("browserTZ", new Date().getTimezoneOffset())
 
-  function digits(s) { return s.replace(/\D/g, "") }
+  // Zeros of the scripts whose digits are read.
+  var zeros = [0x660, 0x6f0, 0x7c0, 0xe50, 0xed0, 0xf20, 0x1040, 0x17e0, 0x1810, 0xff10]
+  for (var z = 0x966; z < 0xe00; z += 0x80) zeros.push(z)
+
+  function plain(s) {
+    return s.replace(/[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]/g, "")
+      .replace(/[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]/g, "-").replace(/[\uff0f\u2044\u2215]/g, "/").replace(/\s/g, " ")
+      .replace(/[^\0-\x7f]/g, function (c) {
+        for (var i = 0; i < zeros.length; i++) if (c.charCodeAt(0) - zeros[i] >>> 0 < 10) return c.charCodeAt(0) - zeros[i]
+        return c
+      })
+  }
+  function digits(s) { return plain(s).replace(/\D/g, "") }
 
   function luhn(s) {
     for (var sum = 0, i = 0; i < s.length; i++) {
@@ -24,58 +42,113 @@
     return sum % 10 === 0
   }
 
-  function brandOf(s) {
-    return /^4/.test(s) ? "visa"
-      : /^(5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720)/.test(s) ? "mastercard"
-      : /^220[0-4]/.test(s) ? "mir"
-      : /^(62|81)/.test(s) ? "unionpay"
-      : /^3[47]/.test(s) ? "amex" : ""
+  function systemOf(d) {
+    var best, longest = 0
+    systems.forEach(function (s) {
+      s.ranges.forEach(function (r) {
+        var lo = r.split("-")[0], hi = r.split("-")[1] || lo, n = lo.length, head = d.slice(0, n)
+        if (n > longest && head.length === n && head >= lo && head <= hi) best = s, longest = n
+      })
+    })
+    return best
+  }
+  function whole(d) {
+    var s = systemOf(d) || {least: 12, most: 19}
+    return d.length >= s.least && d.length <= s.most && (s.free || luhn(d))
   }
 
-  function formatNumber(f) {
-    var value = f.value, s = digits(value).slice(0, 19), amex = brandOf(s) === "amex"
-    var out = s.replace(amex ? /^(.{4})(.{1,6})?(.{1,5})?.*/ : /(.{4})(?=.)/g, amex
+  // The number in a text that may have words around it, or the date behind it.
+  function read(text) {
+    var t = plain(text), all = digits(text), alone = !/[^\d .-]/.test(t), found = ""
+    if (whole(all) && alone) return all
+    ;(t.replace(/(^|\D)\d\d? *\//g, "$1/").match(/\d[\d .-]*/g) || []).forEach(function (run) {
+      var g = run.split(/[ .-]+/).filter(Boolean)
+      for (var end = g.length; end > 0; end--) for (var at = 0; at < end; at++) {
+        var d = g.slice(at, end).join("")
+        if (!found && whole(d) && (!alone || !at && date(g.slice(end).join(" ")))) found = d
+      }
+    })
+    return found || all
+  }
+
+  // Month and year, in every order that people and browsers write.
+  function date(text) {
+    var g = plain(text).split(/\D+/).filter(Boolean), s = g[0] || ""
+    if (g.length === 3 && /^\d{4},\d\d,\d\d$/.test(g)) g.pop()
+    if (g.length === 1) {
+      var cut = s.length % 2 ? 1 : s.length === 6 && (s.slice(0, 2) > 12 || s.slice(2, 4) !== "20") ? 4 : 2
+      if (s.length > 2 && s.length < 7) g = [s.slice(0, cut), s.slice(cut)]
+    }
+    if (g.length === 2 && (g[0].length === 4 || g[0].length === 2 && g[0] > 12)) g.reverse()
+    if (!/^\d\d?,(20)?\d\d$/.test(g) || g[0] < 1 || g[0] > 12) return
+    return {month: +g[0], year: 2000 + g[1] % 100}
+  }
+  function tidy(d) { return ("0" + d.month).slice(-2) + "/" + (d.year + "").slice(-2) }
+
+  function formatNumber(f, how) {
+    var value = f.value, caret = digits(value.slice(0, f.selectionStart)).length, s = digits(value)
+    if (/[^\d\s]/.test(value) || s.length > 19) {
+      var found = read(value)
+      if (found !== s) s = found, caret = s.length
+    }
+    // A key that took a gap away takes the digit behind it, or before it.
+    if (s === f.was && /^deleteContent[FB]/.test(how)) {
+      if (how === "deleteContentBackward") caret--
+      s = s.slice(0, Math.max(0, caret)) + s.slice(caret + 1)
+    }
+    f.was = s
+    var system = systemOf(s), amex = system && system.code === 4
+    var out = s.replace(amex ? /^(.{4})(.{1,6})?(.{1,})?/ : /(.{4})(?=.)/g, amex
       ? function (_, a, b, c) { return [a, b, c].filter(Boolean).join(" ") } : "$1 ")
     if (out !== value) {
       // The caret stays behind the digit it stood behind.
-      var before = digits(value.slice(0, f.selectionStart)).length, at = 0
-      while (before > 0 && at < out.length) if (out[at++] !== " ") before--
+      for (var at = 0; caret > 0 && at < out.length; at++) if (out[at] !== " ") caret--
       f.value = out
       if (document.activeElement === f) f.setSelectionRange(at, at)
     }
-    if (f === number) mark(brandOf(s))
+    if (f === number) mark(system)
   }
 
-  function mark(brand) {
+  function mark(system) {
+    hint.textContent = system && system.code === 4 ? hint.dataset.four : three
     if (!brands) return
-    var known = brand && brands.querySelector("." + brand)
-    for (var i = 0; i < brands.children.length; i++) brands.children[i].classList.remove("on")
-    if (known) known.classList.add("on")
-    brands.classList[known ? "add" : "remove"]("known")
+    var known = system && brands.querySelector("." + system.id)
+    for (var i = 0; i < brands.children.length; i++) brands.children[i].classList.toggle("on", brands.children[i] === known)
+    brands.classList.toggle("known", !!known)
   }
 
-  function formatExpiry() {
-    var value = expiry.value, s = digits(value)
-    var typing = value.length > wasExpiry.length && expiry.selectionStart === value.length
-    if (typing && s) {
-      if (/^([2-9]|\d\D)/.test(value.trim())) s = "0" + s
-      var year = s.slice(2)
-      // 12/2029, as some browsers fill it in.
-      year = /^20\d\d/.test(year) ? year.slice(2, 4) : /^20\d$/.test(year) ? year : year.slice(0, 2)
-      if (s.length > 1) expiry.value = s.slice(0, 2) + "/" + year
-    }
+  function formatExpiry(how) {
+    var v = plain(expiry.value).trim(), d
+    if (how !== "insertText" || expiry.value.length > wasExpiry.length + 1) { // filled in or pasted, not typed
+      if (!/^delete/.test(how) && (d = date(v))) v = tidy(d)
+      else v = expiry.value
+    } else if (expiry.selectionStart === expiry.value.length) {
+      v = v.replace(/^(\d)\D$/, "0$1/") // 1/
+        .replace(/^1([3-9])$/, "01/$1").replace(/^([2-9])([2-5])$/, "0$1/$2") // no month begins so
+        .replace(/^(0[1-9]|1[0-2])$/, "$1/").replace(/^(\d\d)\/\D+/, "$1/")
+        .replace(/^(\d\d\/)20(\d\d)$/, "$1$2")
+    } else v = expiry.value
+    if (v !== expiry.value) expiry.value = v
     wasExpiry = expiry.value
   }
 
-  // What is wrong with a field: "", "missing", "invalid" or "past".
+  // What is wrong with a field: "", "missing", "invalid", "unsupported" or "past".
   function fault(f) {
-    var s = digits(f.value), m
-    if (!f.value.trim()) return "missing"
-    if (f === number || f === to) return s.length > 11 && (luhn(s) || brandOf(s) === "unionpay") ? "" : "invalid"
-    if (f === cvc) return /^\d{3,4}$/.test(f.value.trim()) ? "" : "invalid"
+    var d
+    if (!plain(f.value).trim()) return "missing"
+    if (f === number || f === to) {
+      d = read(f.value)
+      if (!whole(d)) return "invalid"
+      d = systemOf(d)
+      return f === number && d && accepts.indexOf(d.id) < 0 ? "unsupported" : ""
+    }
+    if (f === cvc) {
+      d = systemOf(digits(number.value))
+      return new RegExp("^\\d{" + (d ? d.code : "3,4") + "}$").test(plain(f.value).replace(/ /g, "")) ? "" : "invalid"
+    }
     if (f === expiry) {
-      m = /^\s*(0?[1-9]|1[0-2])\s*\D\s*(?:20)?(\d\d)\s*$/.exec(f.value)
-      return !m ? "invalid" : new Date(2000 + +m[2], +m[1], 1) <= new Date() ? "past" : ""
+      d = date(f.value)
+      return !d ? "invalid" : new Date(d.year, d.month, 1) <= new Date() ? "past" : ""
     }
     return ""
   }
@@ -86,13 +159,22 @@
     else f.removeAttribute("aria-invalid")
   }
 
+  function format(f, how) {
+    if (f === number || f === to) formatNumber(f, how)
+    if (f === expiry) formatExpiry(how)
+    if (f.hasAttribute("aria-invalid") && !fault(f)) show(f, "")
+    if (f === number && cvc.hasAttribute("aria-invalid") && !fault(cvc)) show(cvc, "")
+  }
+
   fields.forEach(function (f) {
-    f.addEventListener("input", function () {
-      if (f === number || f === to) formatNumber(f)
-      if (f === expiry) formatExpiry()
-      if (f.hasAttribute("aria-invalid") && !fault(f)) show(f, "")
+    f.addEventListener("keydown", function () { touched = true })
+    f.addEventListener("input", function (e) {
+      touched = touched || !!e.inputType
+      if (!e.isComposing) format(f, e.inputType || "")
     })
+    f.addEventListener("compositionend", function () { format(f, "") })
     f.addEventListener("change", function () {
+      format(f, "")
       function tell() { if (f.value) show(f, f.dataset[fault(f)] || "") }
       down ? held.push(tell) : tell()
     })
@@ -105,16 +187,19 @@
     setTimeout(function () { held.splice(0).forEach(function (tell) { tell() }) })
   }, true)
 
+  function busy(is) {
+    sent = is
+    pay.textContent = is ? form.dataset.busy : label
+    ;["aria-disabled", "aria-busy"].forEach(function (a) { is ? pay.setAttribute(a, "true") : pay.removeAttribute(a) })
+  }
+
   form.addEventListener("submit", function (e) {
     if (sent) return e.preventDefault()
     // A phone's clock may be wrong: whether a card is past its date is for the server to say.
-    var bad = fields.filter(function (f) { return /missing|invalid/.test(fault(f)) })
+    var bad = fields.filter(function (f) { return /missing|invalid|unsupported/.test(fault(f)) })
     if (!bad.length) {
       sent = true
-      return setTimeout(function () {
-        pay.disabled = true
-        pay.textContent = form.dataset.busy
-      })
+      return setTimeout(function () { busy(true) })
     }
     e.preventDefault()
     var list = errors.querySelector("ul")
@@ -126,19 +211,29 @@
       a.textContent = text
       list.appendChild(document.createElement("li")).appendChild(a)
     })
+    document.title = form.dataset.title || title
     errors.hidden = false
     errors.focus()
   })
 
-  // Back to this page: whatever it shows may be long past.
+  // Browsers keep what was typed for the way back; number and code are not for keeping.
+  function forget() { number.value = cvc.value = number.was = ""; if (to) to.value = ""; mark() }
+  var visit = performance.getEntriesByType && performance.getEntriesByType("navigation")[0]
+  if (visit && visit.type !== "navigate") forget()
+  addEventListener("pagehide", forget)
   addEventListener("pageshow", function (e) {
-    sent = pay.disabled = false
-    pay.textContent = label
-    if (!e.persisted) return
-    fields.forEach(function (f) { f.value = "" })
-    location.replace(form.dataset.self || location.href)
+    busy(false)
+    if (e.persisted || !touched && visit && visit.type !== "navigate") forget()
+    if (e.persisted) location.replace(form.dataset.self || location.href) // whatever it shows may be long past
   })
 
-  if (number.value) formatNumber(number)
+  // The minutes that are left to pay.
+  var left = $("time-left"), end = left && Date.now() + left.dataset.seconds * 1000
+  if (left) setInterval(function () {
+    var s = Math.max(0, Math.round((end - Date.now()) / 1000))
+    left.lastElementChild.textContent = (s / 60 | 0) + ":" + ("0" + s % 60).slice(-2)
+  }, 1000)
+
+  if (number.value) formatNumber(number, "")
   if (!errors.hidden) errors.focus()
 })()

@@ -1,6 +1,6 @@
 // What this page waits for stands on the script's own element, see templates/layout.templ.
 (function () {
-  var d = document.currentScript.dataset, going, timer, source
+  var d = document.currentScript.dataset, going, timer, watch, source, release
   clearTimeout(window.guard) // from here on this script waits, see templates/guard.go
 
   function go() {
@@ -8,7 +8,7 @@
     // A reload now would only show the browser's own error page.
     if (navigator.onLine === false) return addEventListener("online", go)
     going = true
-    if (source) source.close()
+    hush()
     location.replace(d.next)
   }
   function poll() {
@@ -23,14 +23,46 @@
       if (late) late.hidden = false
     }, 20000)
   }
-  poll()
 
-  if (d.events && window.EventSource) {
+  // The stream speaks every three seconds. One that is silent is held up on the way.
+  function heard() {
+    clearTimeout(timer)
+    clearTimeout(watch)
+    timer = 0
+    watch = setTimeout(function () { hush(); poll() }, 8000)
+  }
+  function hush() {
+    clearTimeout(watch)
+    if (source) source.close()
+    if (release) release()
+    source = release = null
+  }
+  function listen() {
+    if (source || going || document.visibilityState === "hidden") return
     source = new EventSource(d.events)
     source.addEventListener("change", go)
-    source.onopen = function () { clearTimeout(timer); timer = 0 }
+    source.addEventListener("here", heard)
     source.onerror = poll
   }
+  // A browser has six connections for all its tabs: only those that are seen hold one, and of these two.
+  function connect(place) {
+    if (document.visibilityState === "hidden" || !d.events || !window.EventSource) return
+    if (!navigator.locks) return listen()
+    navigator.locks.request("tollgate live " + place, {ifAvailable: true}, function (lock) {
+      if (!lock) return place ? undefined : void connect(1)
+      return new Promise(function (done) { release = done; listen() })
+    }).catch(listen)
+  }
+  function wait() {
+    poll()
+    connect(0)
+  }
+  wait()
+  document.addEventListener("visibilitychange", function () {
+    clearTimeout(timer)
+    timer = 0
+    document.visibilityState === "hidden" ? hush() : wait()
+  })
 
   // Our own page inside one of our own frames says that the bank has answered; the server knows what.
   if (d.method) addEventListener("message", function (e) {

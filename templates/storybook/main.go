@@ -15,11 +15,9 @@ import (
 	"path/filepath"
 	"regexp"
 
-	"github.com/a-h/templ"
-
 	"tollgate/internal/i18n"
 	"tollgate/static"
-	"tollgate/templates"
+	"tollgate/templates/gallery"
 )
 
 func main() {
@@ -28,106 +26,6 @@ func main() {
 	}
 	if err := write(os.Args[1]); err != nil {
 		log.Fatal(err)
-	}
-}
-
-type story struct {
-	name string
-	page templ.Component
-}
-
-// stories are every page as it may look; the list stays in one piece, to be read from top to bottom.
-func stories(t *i18n.Localizer) []story {
-	l := templates.Layout{
-		T: t, Nonce: "n", MerchantName: "Кітап дүкені «Парақ»", OrderText: "A-10583", Description: "Абай жолы, I–II",
-		AmountText: i18n.FormatAmount(t.Lang(), 1_234_567, 2, "KZT"), SandboxNotice: true, Self: "/pay/s1",
-	}
-	card := templates.CardPage{
-		Layout: l, Action: "/pay/s1/card", CancelAction: "/pay/s1/cancel", CSRF: "token",
-		Brands: []string{"visa", "mastercard", "mir", "unionpay", "amex"},
-	}
-	wrong := card
-	wrong.Expiry, wrong.Name = "08/29", "AIGERIM SERIK"
-	wrong.Errors = templates.CardErrors{Number: templates.NumberInvalid, CVC: templates.CVCMissing}
-	declined := card
-	declined.Decline, declined.AttemptsLeft, declined.Expiry, declined.Name = "insufficient_funds", 3, "08/29", "AIGERIM SERIK"
-	notCharged := card
-	notCharged.NotCharged = true
-	again := card
-	again.AskLast4 = "1234"
-	lt := l
-	lt.Transfer = &templates.Transfer{SumText: i18n.FormatAmount(t.Lang(), 1_200_000, 2, "KZT"),
-		FeeText: i18n.FormatAmount(t.Lang(), 34_567, 2, "KZT")}
-	transfer := card
-	transfer.Layout, transfer.AskTo = lt, true
-	badTarget := transfer
-	badTarget.Expiry, badTarget.Name, badTarget.Errors = "08/29", "AIGERIM SERIK", templates.CardErrors{To: templates.ToSame}
-	named := transfer
-	named.AskTo, named.Transfer = false, &templates.Transfer{SumText: lt.Transfer.SumText, FeeText: lt.Transfer.FeeText,
-		ToLast4: "1234"}
-	shop := "https://shop.example/thanks?session=s1"
-	info := "Подтвердите операцию в приложении банка.\nКод никому не сообщайте."
-	fields := []templates.Field{{Name: "creq", Value: "e30"}}
-	result := func(o templates.Outcome) templ.Component {
-		return templates.Result(templates.ResultPage{Layout: l, Outcome: o, ContinueURL: shop})
-	}
-	return []story{
-		{"card", templates.Card(card)},
-		{"card-wrong", templates.Card(wrong)},
-		{"card-declined", templates.Card(declined)},
-		{"card-not-charged", templates.Card(notCharged)},
-		{"card-again", templates.Card(again)},
-		{"transfer", templates.Card(transfer)},
-		{"transfer-wrong", templates.Card(badTarget)},
-		{"transfer-named", templates.Card(named)},
-		{"transfer-saved", templates.SavedCards(templates.SavedCardsPage{
-			Layout: lt, Action: "/card", CancelAction: "/cancel", AskTo: true, Chosen: "2",
-			Errors: templates.CardErrors{To: templates.ToMissing},
-			Cards: []templates.SavedCard{{ID: "1", Brand: "visa", Last4: "1234", Expiry: "08/29"}, {ID: "2", Brand: "mir",
-				Last4: "0007", Expiry: "01/28"}},
-		})},
-		{"transfer-wait", templates.Wait(templates.WaitPage{Layout: lt, Next: "#", EventsURL: "/pay/s1/events"})},
-		{"transfer-paid", templates.Result(templates.ResultPage{Layout: lt, Outcome: templates.OutcomePaid, ContinueURL: shop})},
-		{"method", templates.Method(templates.MethodPage{Layout: l, Next: "#", Deadline: 3600})},
-		{"challenge", templates.Challenge(templates.ChallengePage{Layout: l, Action: "https://bank.example/acs", Fields: fields})},
-		{"challenge-info", templates.Challenge(templates.ChallengePage{Layout: l, Action: "https://bank.example/acs",
-			Fields: fields, Info: info})},
-		{"leave", templates.Leave(templates.LeavePage{Layout: l, URL: "https://bank.example/pay"})},
-		{"return-top", templates.ReturnTop(templates.ReturnTopPage{T: t, PayURL: "/pay/s1"})},
-		{"wait", templates.Wait(templates.WaitPage{Layout: l, Next: "#", EventsURL: "/pay/s1/events"})},
-		{"wait-checking", templates.Wait(templates.WaitPage{Layout: l, Next: "#", Reason: templates.WaitChecking, Long: true})},
-		{"paid", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePaid, ContinueURL: shop, Delay: 3600})},
-		{"authorized", result(templates.OutcomeAuthorized)},
-		{"declined", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomeDeclined, Decline: "limit",
-			ContinueURL: shop})},
-		{"cancelled", result(templates.OutcomeCancelled)},
-		{"expired", result(templates.OutcomeExpired)},
-		{"refunded", result(templates.OutcomeRefunded)},
-		{"voided", result(templates.OutcomeVoided)},
-		{"not-found", templates.NotFound(templates.NotFoundPage{Layout: templates.Layout{T: t}})},
-		{"problem", templates.Problem(templates.ProblemPage{Layout: templates.Layout{T: t}, Retry: "/pay/s1", RequestID: "7Q2M-4K"})},
-		{"start-hosted", templates.Start(templates.StartPage{Layout: l, Action: "/pay/s1/start",
-			CancelAction: "/pay/s1/cancel", CSRF: "token", Hosted: true})},
-		{"start-app", templates.Start(templates.StartPage{Layout: l, Action: "/pay/s1/start", CancelAction: "/pay/s1/cancel",
-			CSRF: "token", AskPhone: true})},
-		{"login-phone", templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/login", CancelAction: "/cancel",
-			Phone: "+7 701", Error: templates.PhoneInvalid})},
-		{"login-code", templates.LoginCode(templates.LoginCodePage{Layout: l, Action: "/code", CancelAction: "/cancel",
-			AgainAction: "/again", OtherAction: "/other", PhoneText: "+7 701 ••• •• 67"})},
-		{"login-phone-checking", templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/login", Checking: true,
-			Error: templates.PhoneOther})},
-		{"login-code-last", templates.LoginCode(templates.LoginCodePage{Layout: l, Action: "/code", CancelAction: "/cancel",
-			PhoneText: "+7 701 ••• •• 67", Error: templates.CodeWrong})},
-		{"login-over", templates.LoginOver(templates.LoginOverPage{Layout: l, CancelAction: "/cancel"})},
-		{"home", templates.Home(templates.HomePage{Layout: templates.Layout{T: t}})},
-		{"saved-offer", templates.SavedOffer(templates.SavedOfferPage{Layout: l, Action: "/pay/s1/customer",
-			NewCard: "/pay/s1/new", CancelAction: "/cancel"})},
-		{"saved-cards", templates.SavedCards(templates.SavedCardsPage{
-			Layout: l, Action: "/card", CancelAction: "/cancel", AskCVC: true,
-			Cards: []templates.SavedCard{{ID: "1", Brand: "visa", Last4: "1234", Expiry: "08/29"}, {ID: "2", Brand: "mir",
-				Last4: "0007", Expiry: "01/28"}},
-		})},
-		{"scan", templates.Scan(templates.ScanPage{Layout: l, Link: "https://qr.example/1", Next: "#", CancelAction: "/cancel"})},
 	}
 }
 
@@ -145,15 +43,15 @@ func write(dir string) error {
 	assets := map[string]bool{}
 	index := "<!DOCTYPE html><meta charset=utf-8><title>Tollgate pages</title>\n"
 	for _, lang := range i18n.Languages() {
-		for _, s := range stories(bundle.For(lang)) {
+		for _, s := range gallery.Stories(bundle.For(lang)) {
 			var page bytes.Buffer
-			if err := s.page.Render(context.Background(), &page); err != nil {
-				return fmt.Errorf("%s: %w", s.name, err)
+			if err := s.Page.Render(context.Background(), &page); err != nil {
+				return fmt.Errorf("%s: %w", s.Name, err)
 			}
 			for _, m := range assetPath.FindAllSubmatch(page.Bytes(), -1) {
 				assets[string(m[1])] = true
 			}
-			name := s.name + "." + lang + ".html"
+			name := s.Name + "." + lang + ".html"
 			if err := os.WriteFile(filepath.Join(dir, name), assetPath.ReplaceAll(page.Bytes(), []byte(`"static/$1"`)),
 				0o644); err != nil {
 				return err

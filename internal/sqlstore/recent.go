@@ -1,0 +1,182 @@
+package sqlstore
+
+import (
+	lru "container/list"
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+
+	"tollgate/session"
+)
+
+// recent keeps sessions as they were last read, for the one process that changes them: a payment reads its session some thirty
+// times, and a waiting page over and over. What is kept is never handed out, only copies of it. Every change of a session, however
+// it ended, drops it, before anybody is told of the change.
+//
+// It decides nothing: a save is judged by the row.
+type recent struct {
+	copier copier
+
+	mu      sync.Mutex
+	kept    map[string]*lru.Element // of *session.Session
+	order   *lru.List               // the most recently read in front
+	reading map[string][]*reading   // that go on
+}
+
+// reading is one look into the database. What it brings may be old once its session was changed meanwhile.
+type reading struct{ old bool }
+
+// recentAtMost bounds the memory: a session is some kilobytes.
+const recentAtMost = 1000
+
+func newRecent() *recent {
+	r := &recent{copier: copier{}, kept: map[string]*lru.Element{}, order: lru.New(), reading: map[string][]*reading{}}
+	r.copier.learn(reflect.TypeFor[session.Session]())
+	return r
+}
+
+// get is a session that is kept, or what to give to put with what the database says.
+func (r *recent) get(id string) (*session.Session, *reading) {
+	r.mu.Lock()
+	if e := r.kept[id]; e != nil {
+		r.order.MoveToFront(e)
+		s := e.Value.(*session.Session)
+		r.mu.Unlock()
+		return r.copy(s), nil
+	}
+	defer r.mu.Unlock()
+	look := &reading{}
+	r.reading[id] = append(r.reading[id], look)
+	return nil, look
+}
+
+// put keeps what a reading brought; nil: nothing.
+func (r *recent) put(id string, look *reading, s *session.Session) {
+	if s != nil {
+		s = r.copy(s)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var others []*reading
+	for _, o := range r.reading[id] {
+		if o != look {
+			others = append(others, o)
+		}
+	}
+	if r.reading[id] = others; others == nil {
+		delete(r.reading, id)
+	}
+	if s == nil || look.old || r.kept[id] != nil {
+		return
+	}
+	r.kept[id] = r.order.PushFront(s)
+	if r.order.Len() > recentAtMost {
+		last := r.order.Back()
+		delete(r.kept, last.Value.(*session.Session).ID)
+		r.order.Remove(last)
+	}
+}
+
+// drop forgets a session that was changed, or may have been.
+func (r *recent) drop(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, look := range r.reading[id] {
+		look.old = true
+	}
+	if e := r.kept[id]; e != nil {
+		delete(r.kept, id)
+		r.order.Remove(e)
+	}
+}
+
+func (r *recent) copy(s *session.Session) *session.Session {
+	c := *s
+	r.copier.own(reflect.ValueOf(&c).Elem())
+	return &c
+}
+
+// copier makes deep copies; it knows which types hold references.
+type copier map[reflect.Type]bool
+
+// learn finds out about a type and all that it is made of.
+func (c copier) learn(t reflect.Type) bool {
+	if refers, known := c[t]; known {
+		return refers
+	}
+	c[t] = t.Kind() == reflect.Pointer // meanwhile: a type may be part of itself
+	refers := false
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		c.learn(t.Elem())
+		refers = true
+	case reflect.Map:
+		c.learn(t.Elem())
+		refers = true
+	case reflect.Array:
+		refers = c.learn(t.Elem())
+	case reflect.Struct:
+		if t == reflect.TypeFor[time.Time]() { // its location is never changed
+			break
+		}
+		for i := range t.NumField() {
+			if c.learn(t.Field(i).Type) {
+				refers = true
+				if !t.Field(i).IsExported() {
+					panic(fmt.Sprintf("sqlstore: a copy of %v would share its %s", t, t.Field(i).Name))
+				}
+			}
+		}
+	case reflect.Interface, reflect.Func, reflect.Chan, reflect.UnsafePointer:
+		panic(fmt.Sprintf("sqlstore: a session holds a %v", t))
+	}
+	c[t] = refers
+	return refers
+}
+
+// own replaces all that v refers to by copies.
+func (c copier) own(v reflect.Value) {
+	if !c[v.Type()] {
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			n := reflect.New(v.Type().Elem())
+			n.Elem().Set(v.Elem())
+			c.own(n.Elem())
+			v.Set(n)
+		}
+	case reflect.Slice:
+		if !v.IsNil() {
+			n := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+			reflect.Copy(n, v)
+			if c[v.Type().Elem()] {
+				for i := range n.Len() {
+					c.own(n.Index(i))
+				}
+			}
+			v.Set(n)
+		}
+	case reflect.Map:
+		if !v.IsNil() {
+			n := reflect.MakeMapWithSize(v.Type(), v.Len())
+			for each := v.MapRange(); each.Next(); {
+				value := reflect.New(v.Type().Elem()).Elem()
+				value.Set(each.Value())
+				c.own(value)
+				n.SetMapIndex(each.Key(), value)
+			}
+			v.Set(n)
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			c.own(v.Index(i))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			c.own(v.Field(i))
+		}
+	}
+}

@@ -1,0 +1,32 @@
+// A form that was sent says so and is not sent twice. The server guards against a second press by itself.
+(function () {
+  var forms = document.querySelectorAll("form[data-busy]"), sent
+  function each(f) { for (var i = 0; i < forms.length; i++) f(forms[i]) }
+  each(function (form) {
+    var button = form.querySelector("button")
+    form.addEventListener("submit", function (e) {
+      if (sent) return e.preventDefault()
+      sent = true
+      button.setAttribute("data-label", button.textContent)
+      setTimeout(function () {
+        button.setAttribute("aria-disabled", "true")
+        button.setAttribute("aria-busy", "true")
+        button.textContent = form.getAttribute("data-busy")
+      })
+    })
+  })
+  var left = document.getElementById("time-left"), end = left && Date.now() + left.getAttribute("data-seconds") * 1000
+  if (left) setInterval(function () {
+    var s = Math.max(0, Math.round((end - Date.now()) / 1000))
+    left.lastElementChild.textContent = (s / 60 | 0) + ":" + ("0" + s % 60).slice(-2)
+  }, 1000)
+  addEventListener("pageshow", function () {
+    sent = false
+    each(function (form) {
+      var button = form.querySelector("button")
+      button.removeAttribute("aria-disabled")
+      button.removeAttribute("aria-busy")
+      if (button.hasAttribute("data-label")) button.textContent = button.getAttribute("data-label")
+    })
+  })
+})()
