@@ -252,12 +252,23 @@ func (p pay) sendCode(c echo.Context, s *session.Session, typed, phone string) e
 			return p.page(c, s, form{phone: typed, login: templates.PhoneMany})
 		}
 		return redirectToPay(c, s.ID) // the page says so
+	case providers.RefusalOfUs(err) != nil:
+		return p.refusedLogin(c, s)
 	case unanswered(err) && typed != "":
 		return p.loginAgain(c, form{phone: typed, login: templates.PhoneDown})
 	case unanswered(err):
 		return p.loginAgain(c, form{login: templates.CodeDown})
 	}
 	return err
+}
+
+// refusedLogin answers a login that the gateway refuses to the shop itself. Of a payment that is under way it cannot be said that
+// nothing was charged.
+func (p pay) refusedLogin(c echo.Context, s *session.Session) error {
+	if s.LoginLost() {
+		return p.loginAgain(c, form{login: templates.CodeDown})
+	}
+	return p.unavailable(c, s)
 }
 
 // loginAgain shows the login as it is now, with what went wrong.
@@ -300,6 +311,8 @@ func (p pay) code(c echo.Context) error {
 		return p.loginAgain(c, form{login: templates.CodeExpired})
 	case errors.Is(err, providers.ErrWrongCode):
 		return p.loginAgain(c, form{login: templates.CodeWrong})
+	case providers.RefusalOfUs(err) != nil:
+		return p.refusedLogin(c, s)
 	case unanswered(err):
 		return p.loginAgain(c, form{login: templates.CodeDown})
 	case err == nil, errors.Is(err, session.ErrStale):

@@ -116,6 +116,7 @@ const (
 	DeclineReasonFraud                DeclineReason = "fraud"
 	DeclineReasonInsufficientFunds    DeclineReason = "insufficient_funds"
 	DeclineReasonLimit                DeclineReason = "limit"
+	DeclineReasonMisconfigured        DeclineReason = "misconfigured"
 	DeclineReasonOther                DeclineReason = "other"
 	DeclineReasonTryAgainLater        DeclineReason = "try_again_later"
 	DeclineReasonWrongCvc             DeclineReason = "wrong_cvc"
@@ -137,6 +138,8 @@ func (e DeclineReason) Valid() bool {
 	case DeclineReasonInsufficientFunds:
 		return true
 	case DeclineReasonLimit:
+		return true
+	case DeclineReasonMisconfigured:
 		return true
 	case DeclineReasonOther:
 		return true
@@ -372,6 +375,7 @@ const (
 	ProblemTypeConflict             ProblemType = "urn:tollgate:problem:conflict"
 	ProblemTypeDeliveryEnded        ProblemType = "urn:tollgate:problem:delivery-ended"
 	ProblemTypeEndpointDisabled     ProblemType = "urn:tollgate:problem:endpoint-disabled"
+	ProblemTypeEventLost            ProblemType = "urn:tollgate:problem:event-lost"
 	ProblemTypeIdempotencyKey       ProblemType = "urn:tollgate:problem:idempotency-key"
 	ProblemTypeIdempotencyKeyReused ProblemType = "urn:tollgate:problem:idempotency-key-reused"
 	ProblemTypeInternal             ProblemType = "urn:tollgate:problem:internal"
@@ -419,6 +423,8 @@ func (e ProblemType) Valid() bool {
 	case ProblemTypeDeliveryEnded:
 		return true
 	case ProblemTypeEndpointDisabled:
+		return true
+	case ProblemTypeEventLost:
 		return true
 	case ProblemTypeIdempotencyKey:
 		return true
@@ -631,16 +637,19 @@ func (e TimelineEntryDirection) Valid() bool {
 
 // Defines values for TimelineEntryKind.
 const (
-	TimelineEntryKindBrowser TimelineEntryKind = "browser"
-	TimelineEntryKindCall    TimelineEntryKind = "call"
-	TimelineEntryKindHTTP    TimelineEntryKind = "http"
-	TimelineEntryKindMessage TimelineEntryKind = "message"
-	TimelineEntryKindState   TimelineEntryKind = "state"
+	TimelineEntryKindAuthorization TimelineEntryKind = "authorization"
+	TimelineEntryKindBrowser       TimelineEntryKind = "browser"
+	TimelineEntryKindCall          TimelineEntryKind = "call"
+	TimelineEntryKindHTTP          TimelineEntryKind = "http"
+	TimelineEntryKindMessage       TimelineEntryKind = "message"
+	TimelineEntryKindState         TimelineEntryKind = "state"
 )
 
 // Valid indicates whether the value is a known member of the TimelineEntryKind enum.
 func (e TimelineEntryKind) Valid() bool {
 	switch e {
+	case TimelineEntryKindAuthorization:
+		return true
 	case TimelineEntryKindBrowser:
 		return true
 	case TimelineEntryKindCall:
@@ -796,6 +805,43 @@ type Attempt struct {
 // - `abandoned`: the shopper never came back, and the order was closed
 type AttemptState string
 
+// Authorization What the gateway tells of the bank's authorization, for your records, the bank's hotline and disputes. Each gateway tells a part of
+// it only, and some of it later.
+type Authorization struct {
+	ApprovalCode string    `json:"approval_code,omitempty,omitzero"`
+	At           time.Time `json:"at,omitempty,omitzero"`
+
+	// BankCountry As the gateway writes it, such as KZ, KAZ or Kazakhstan.
+	BankCountry string `json:"bank_country,omitempty,omitzero"`
+
+	// BankName Of the card's issuer.
+	BankName string `json:"bank_name,omitempty,omitzero"`
+
+	// BankReference A reference of the bank's own.
+	BankReference string `json:"bank_reference,omitempty,omitzero"`
+
+	// CardExpiry MM/YY
+	CardExpiry string `json:"card_expiry,omitempty,omitzero"`
+	CardHolder string `json:"card_holder,omitempty,omitzero"`
+
+	// Descriptor What the cardholder's statement shows.
+	Descriptor string `json:"descriptor,omitempty,omitzero"`
+
+	// PaymentSystem Such as VISA, MASTERCARD or MIR.
+	PaymentSystem string `json:"payment_system,omitempty,omitzero"`
+
+	// ProcessorID The processor's id of the transaction.
+	ProcessorID string `json:"processor_id,omitempty,omitzero"`
+	ReceiptID   string `json:"receipt_id,omitempty,omitzero"`
+
+	// RequestID The gateway's id of its answer, for its support.
+	RequestID string `json:"request_id,omitempty,omitzero"`
+
+	// Rrn Retrieval reference number.
+	Rrn      string `json:"rrn,omitempty,omitzero"`
+	Terminal string `json:"terminal,omitempty,omitzero"`
+}
+
 // Bank defines model for Bank.
 type Bank struct {
 	ID   string `json:"id"`
@@ -929,11 +975,13 @@ type Decline struct {
 	// Message The gateway's own words; not for shoppers.
 	Message string `json:"message,omitempty,omitzero"`
 
-	// Reason One vocabulary for all gateways.
+	// Reason One vocabulary for all gateways. `misconfigured` is no verdict on the card: the gateway refused the account itself
+	// (see the event `account.misconfigured`), nothing was charged, and the shopper's try was not counted.
 	Reason DeclineReason `json:"reason"`
 }
 
-// DeclineReason One vocabulary for all gateways.
+// DeclineReason One vocabulary for all gateways. `misconfigured` is no verdict on the card: the gateway refused the account itself
+// (see the event `account.misconfigured`), nothing was charged, and the shopper's try was not counted.
 type DeclineReason string
 
 // Delivery One event for one endpoint.
@@ -1014,7 +1062,10 @@ type Delivery struct {
 	// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
 	// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+	// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
+	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 	// | `invoice.created` | The gateway has the invoice, and it can be paid. |
 	// | `invoice.paid` | The invoice was paid: ship. |
 	// | `invoice.expired` | Its time at the gateway is over, unpaid. It can be renewed. |
@@ -1162,7 +1213,10 @@ type EventPage struct {
 // | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
 // | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 // | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 // | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
+// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 // | `invoice.created` | The gateway has the invoice, and it can be paid. |
 // | `invoice.paid` | The invoice was paid: ship. |
 // | `invoice.expired` | Its time at the gateway is over, unpaid. It can be renewed. |
@@ -1227,11 +1281,15 @@ type GatewayFigures struct {
 // HistoryLine One transaction as the gateway lists it.
 type HistoryLine struct {
 	// Amount Minor units.
-	Amount         int64       `json:"amount"`
-	At             time.Time   `json:"at,omitempty,omitzero"`
-	Card           *MaskedCard `json:"card,omitempty"`
-	Currency       string      `json:"currency"`
-	GatewayOrderID string      `json:"gateway_order_id,omitempty,omitzero"`
+	Amount int64     `json:"amount"`
+	At     time.Time `json:"at,omitempty,omitzero"`
+
+	// Authorization What the gateway tells of the bank's authorization, for your records, the bank's hotline and disputes. Each gateway tells a part of
+	// it only, and some of it later.
+	Authorization  Authorization `json:"authorization,omitempty,omitzero"`
+	Card           *MaskedCard   `json:"card,omitempty"`
+	Currency       string        `json:"currency"`
+	GatewayOrderID string        `json:"gateway_order_id,omitempty,omitzero"`
 
 	// Kind `payment`, `transfer`, `payout`, `refund` or `other`.
 	Kind string `json:"kind"`
@@ -1762,6 +1820,10 @@ type Payment struct {
 	// Example: 1500
 	AmountRefunded Amount `json:"amount_refunded"`
 
+	// Authorization What the gateway tells of the bank's authorization, for your records, the bank's hotline and disputes. Each gateway tells a part of
+	// it only, and some of it later.
+	Authorization Authorization `json:"authorization,omitempty,omitzero"`
+
 	// Dispute How far a chargeback is; absent: there was none.
 	Dispute        PaymentDispute `json:"dispute,omitempty,omitzero"`
 	GatewayOrderID string         `json:"gateway_order_id,omitempty,omitzero"`
@@ -1778,6 +1840,8 @@ type PaymentDispute string
 
 // Problem Problem details, RFC 9457.
 type Problem struct {
+	// After With `event-lost`: the cursor to go on with; absent: begin with the first event.
+	After  string       `json:"after,omitempty,omitzero"`
 	Detail string       `json:"detail,omitempty,omitzero"`
 	Errors []FieldError `json:"errors,omitempty,omitzero"`
 
@@ -2093,7 +2157,10 @@ type SessionEvent struct {
 	// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
 	// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
+	// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
+	// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
+	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
 	// | `invoice.created` | The gateway has the invoice, and it can be paid. |
 	// | `invoice.paid` | The invoice was paid: ship. |
 	// | `invoice.expired` | Its time at the gateway is over, unpaid. It can be renewed. |
@@ -2204,6 +2271,7 @@ type TimelineEntry struct {
 	// - `call`: one call of the attempt's that may move money; `result` is what it came to, absent while it is out
 	// - `http`: one request to the gateway; `result` is its status
 	// - `message`: a 3-D Secure message, its members in `fields`; `result` says why one could not be read
+	// - `authorization`: what the gateway tells of the bank's authorization, in `fields`, whenever it is more than before
 	// - `browser`: a page was shown, or the shopper came back with nothing in hand
 	Kind   TimelineEntryKind `json:"kind"`
 	Name   string            `json:"name"`
@@ -2227,6 +2295,7 @@ type TimelineEntryDirection string
 // - `call`: one call of the attempt's that may move money; `result` is what it came to, absent while it is out
 // - `http`: one request to the gateway; `result` is its status
 // - `message`: a 3-D Secure message, its members in `fields`; `result` says why one could not be read
+// - `authorization`: what the gateway tells of the bank's authorization, in `fields`, whenever it is more than before
 // - `browser`: a page was shown, or the shopper came back with nothing in hand
 type TimelineEntryKind string
 
@@ -3871,6 +3940,20 @@ func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.Respons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents410ApplicationProblemPlusJSONResponse Problem
+
+func (response ListEvents410ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
 	_, err := buf.WriteTo(w)
 	return err
 }

@@ -328,7 +328,7 @@ func (fullGateway) History(_ context.Context, q providers.HistoryQuery) ([]provi
 	kzt, err := money.ParseCurrency("KZT")
 	return []providers.HistoryLine{{
 		Reference: "order-1", OrderID: "g-1", At: q.From, Kind: "payment", Outcome: providers.Paid, Amount: money.Amount{Minor: 1500, Currency: kzt},
-		Card: card.Masked{Brand: "visa", First6: "400001", Last4: "0720"},
+		Card: card.Masked{Brand: "visa", First6: "400001", Last4: "0720"}, Authorization: providers.Authorization{ApprovalCode: "123456", At: q.From},
 	}, {Kind: "other", Outcome: providers.Unclear, Amount: money.Amount{Minor: -1, Currency: kzt}}}, err
 }
 

@@ -31,6 +31,8 @@ var kinds = []struct {
 }{
 	{session.ErrNotFound, kind{http.StatusNotFound, "not-found", "There is no such object."}},
 	{session.ErrOrderTaken, kind{http.StatusConflict, "order-in-use", "Another session has this order_id or reference."}},
+	{&session.EventLost{}, kind{http.StatusGone, "event-lost",
+		"The event is not there any more: the database was restored or failed over. Go on with after, or from the first event."}},
 	{session.ErrBusy, kind{http.StatusConflict, "attempt-under-way", "An attempt to pay is under way."}},
 	{session.ErrEnded, kind{http.StatusConflict, "session-ended", "The session has ended."}},
 	{session.ErrStale, kind{http.StatusConflict, "step-over", "That step is over."}},
@@ -156,6 +158,10 @@ func writeProblem(c echo.Context, k kind, err error) error {
 	var taken *session.OrderTaken
 	if errors.As(err, &taken) {
 		p.Session = taken.SessionID
+	}
+	var lost *session.EventLost
+	if errors.As(err, &lost) {
+		p.After = lost.After
 	}
 	var differs *session.SumsDiffer
 	if errors.As(err, &differs) {

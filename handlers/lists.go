@@ -83,6 +83,7 @@ func (a listAPI) ListHistory(ctx context.Context, r ListHistoryRequestObject) (L
 		out.Data = append(out.Data, HistoryLine{
 			Reference: l.Reference, GatewayOrderID: l.OrderID, At: l.At.UTC(), Kind: l.Kind, Outcome: string(l.Outcome),
 			Amount: l.Amount.Minor, Currency: l.Amount.Currency.Code, Card: masked(l.Card),
+			Authorization: authorizationOf(l.Authorization),
 		})
 	}
 	return out, nil

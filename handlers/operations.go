@@ -23,7 +23,7 @@ func operationOf(s *session.Session, op *session.Operation) Operation {
 	return Operation{
 		GatewayReference: op.Reference, SumsUnconfirmed: op.Unconfirmed,
 		N: op.N, Kind: OperationKind(op.Kind), State: stateOf(op.State), Attempt: op.Attempt, Amount: op.Amount,
-		Currency: s.Amount.Currency.Code, Reference: reference, Decline: declineOf(op.Decline),
+		Currency: s.Amount.Currency.Code, Reference: reference, Decline: declineOfOperation(op),
 		CreatedAt: op.CreatedAt.UTC(), UpdatedAt: op.UpdatedAt.UTC(),
 	}
 }
@@ -78,13 +78,14 @@ func operationAskedFor(kind providers.OpKind, in *NewOperation) (session.NewOper
 	return op, nil
 }
 
-// operated waits a while for an operation's end, and for the gateway's sums to show it, and answers with it.
+// operated waits a while for an operation's end, and for the gateway's sums to show it, and answers with it. That nobody knows
+// what became of it is answered at once.
 func (a operationAPI) operated(ctx context.Context, id string, n int) (OperationNowJSONResponse, error) {
 	limited, done := context.WithTimeout(ctx, operationWait)
 	defer done()
 	s, err := a.Flow.Wait(limited, id, func(s *session.Session) bool {
 		op := s.Operation(n)
-		return !op.State.Open() && !op.Unconfirmed
+		return op.State == session.OpUnknown || !op.State.Open() && !op.Unconfirmed
 	})
 	if err == nil {
 		err = s.Differed(s.Operation(n))

@@ -245,7 +245,7 @@ func (a orders) object(s *session.Session) Session {
 		view := Attempt{
 			N: at.N, State: AttemptState(at.State), Reference: at.Ref.Reference, Instrument: Instrument(at.Instrument),
 			Card: masked(at.Card), To: targetOf(at),
-			Decline: declineOf(at.Decline), PaidLate: at.PaidLate, CreatedAt: at.CreatedAt.UTC(), Runs: []Run{},
+			Decline: declineOfAttempt(at), PaidLate: at.PaidLate, CreatedAt: at.CreatedAt.UTC(), Runs: []Run{},
 			HeldFor: at.Mismatch, NeedsReview: at.NeedsReview,
 		}
 		for _, r := range at.Runs {
@@ -275,5 +275,6 @@ func paymentOf(a *session.Attempt) *Payment {
 	if t := a.ThreeDS; t != (providers.ThreeDS{}) {
 		p.ThreeDs = &ThreeDS{Version: t.Version, TransStatus: t.TransStatus, Eci: t.ECI}
 	}
+	p.Authorization = authorizationOf(a.Authorization)
 	return p
 }

@@ -82,6 +82,9 @@ func (p screens) startOfPayment(c echo.Context, s *session.Session, f form) erro
 	if f.errors.Any() || f.stale {
 		return p.card(c, s, f)
 	}
+	if a := s.Last(); a != nil && a.Misconfigured() && f == (form{}) {
+		return p.unavailable(c, s)
+	}
 	if p.Flow.Logins.Needed(s) {
 		return p.login(c, s, f)
 	}
@@ -111,6 +114,15 @@ func (p screens) startOfPayment(c echo.Context, s *session.Session, f form) erro
 		}
 	}
 	return p.card(c, s, f)
+}
+
+// unavailable tells that the gateway refuses the shop's account: the shopper is not asked to type a card again, and may all the
+// same, should it be mended meanwhile.
+func (p screens) unavailable(c echo.Context, s *session.Session) error {
+	return render(c, p.Options, http.StatusOK, ownPage, "", templates.Result(templates.ResultPage{
+		Layout: p.layout(c, s), Outcome: templates.OutcomeUnavailable, ContinueURL: continueURL(s.CancelURL, s.ID),
+		AgainURL: payPath(s.ID) + "/new",
+	}))
 }
 
 func (p screens) wait(c echo.Context, s *session.Session, why templates.WaitReason) error {
@@ -168,7 +180,7 @@ func (p screens) cardPage(c echo.Context, s *session.Session, f form, page templ
 			case a.State == session.Failed, a.State == session.Abandoned:
 				page.NotCharged = true
 			}
-			page.AttemptsLeft = session.MaxAttempts - len(s.Attempts)
+			page.AttemptsLeft = s.TriesLeft()
 			page.Expiry, page.Name = p.typed.of(s.ID, p.Browsers.Known(c.Request().Context()))
 		}
 	}
@@ -426,6 +438,7 @@ func (p screens) receipt(c echo.Context, s *session.Session, lang string) *templ
 	}
 	if id := p.Browsers.Known(c.Request().Context()); id != "" && id == a.BrowserID {
 		r.Own, r.Brand, r.Last4, r.ReferenceText = true, brandOf(a.Card.Brand), a.Card.Last4, a.Ref.Reference
+		r.ApprovalText = a.Authorization.ApprovalCode
 	}
 	return r
 }

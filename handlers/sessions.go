@@ -62,6 +62,29 @@ func targetOf(a *session.Attempt) *Target {
 	return &Target{Brand: a.To.Brand, First6: a.To.First6, Last4: a.To.Last4, Fingerprint: a.ToFingerprint}
 }
 
+func authorizationOf(a providers.Authorization) Authorization {
+	return Authorization{
+		ApprovalCode: a.ApprovalCode, Rrn: a.RRN, At: a.At, Terminal: a.Terminal, BankName: a.BankName, BankCountry: a.BankCountry,
+		CardExpiry: a.CardExpiry, CardHolder: a.CardHolder, PaymentSystem: a.PaymentSystem, ProcessorID: a.ProcessorID,
+		BankReference: a.BankReference, ReceiptID: a.ReceiptID, Descriptor: a.Descriptor, RequestID: a.RequestID,
+	}
+}
+
+// declineOfAttempt is why an attempt ended. What a gateway said to a call whose outcome is not known yet is no verdict.
+func declineOfAttempt(a *session.Attempt) *Decline {
+	if a.State.Live() || a.State.Funded() {
+		return nil
+	}
+	return declineOf(a.Decline)
+}
+
+func declineOfOperation(op *session.Operation) *Decline {
+	if op.State != session.OpFailed {
+		return nil
+	}
+	return declineOf(op.Decline)
+}
+
 func declineOf(d *providers.Decline) *Decline {
 	if d == nil {
 		return nil

@@ -126,6 +126,8 @@ type HistoryLine struct {
 	Amount    money.Amount
 	Card      card.Masked
 
+	Authorization Authorization
+
 	Held, Captured, Refunded int64 // where Stated
 	Stated                   bool  // the list itself tells the sums
 }

@@ -3,6 +3,7 @@ package providers
 import (
 	"errors"
 	"fmt"
+	"net/http"
 )
 
 // ErrUnsent says that a request never left: the breaker of a gateway that is down refused it.
@@ -33,6 +34,11 @@ func (a *AlreadyPaid) Error() string {
 // Is makes every AlreadyPaid ErrAlreadyPaid.
 func (a *AlreadyPaid) Is(target error) bool { return target == ErrAlreadyPaid }
 
+// ErrMisconfigured says that the gateway refused us and not the shopper: credentials, a control sum, a feature that the contract
+// lacks, a cart that is wanted, an account that is blocked. A customer's refused token is ErrCredential. That the call did
+// nothing is proved only where Failure.Untaken says so.
+var ErrMisconfigured = errors.New("providers: the gateway refuses our account")
+
 // Refusal is a payment that the gateway cannot express. Field is the merchant's name of the input, such as billing.zip,
 // Text may be shown to the merchant.
 type Refusal struct{ Field, Text string }
@@ -48,6 +54,30 @@ type Failure struct {
 	Code string // the gateway's error code; "" where it never answered in its own words
 	Text string // the gateway's words; private
 	Err  error
+
+	Untaken bool // the gateway's own words, or that nothing was sent, prove that this call did nothing and never will
+}
+
+// Misconfigured is the failure as a refusal of us; untaken tells that the call is proved to have done nothing.
+func (f Failure) Misconfigured(untaken bool) *Failure {
+	f.Err, f.Untaken = ErrMisconfigured, untaken
+	return &f
+}
+
+// RefusalOfUs is the gateway's refusal of our account that an error holds, nil where it holds none.
+func RefusalOfUs(err error) *Failure {
+	if f, ok := errors.AsType[*Failure](err); ok && errors.Is(f, ErrMisconfigured) {
+		return f
+	}
+	return nil
+}
+
+// DeniedHTTP is the failure of an answer's HTTP status that refuses us: 401 and 403 without a customer's token; nil of any other.
+func DeniedHTTP(op string, status int) error {
+	if status != http.StatusUnauthorized && status != http.StatusForbidden {
+		return nil
+	}
+	return Failure{Op: op, Code: fmt.Sprintf("HTTP %d", status)}.Misconfigured(false)
 }
 
 func (f *Failure) Error() string {

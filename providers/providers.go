@@ -35,18 +35,10 @@ type Provider interface {
 	Status(ctx context.Context, p Payment) (Standing, error)
 }
 
-// Recoverer is a Provider whose Register finds an order of ours again, however long ago it was made (Payment.Forgotten). Of
-// another gateway, Status is asked for the reference before its first call that can move money.
-type Recoverer interface{ RecoversOrders() }
-
 // Closer makes an unpaid order unpayable. After a nil error the caller still asks Status: closing and paying may race.
 type Closer interface {
 	Close(ctx context.Context, p Payment) error
 }
-
-// LateApprover is a gateway whose documents say that a status called final may still change: what it refused is asked about
-// again.
-type LateApprover interface{ ApprovesLate() }
 
 // Notifier reads a gateway's callback. It proves who sent it and names the payment; what it says is a hint only.
 type Notifier interface {
@@ -312,7 +304,9 @@ type Standing struct {
 	LastTry *Decline
 	Card    card.Masked
 	ThreeDS ThreeDS
-	Next    *Step // what the gateway still waits for, where it can repeat it
+	// Authorization is told as far as the gateway does; where nothing was authorized it may still name the card's bank.
+	Authorization Authorization
+	Next          *Step // what the gateway still waits for, where it can repeat it
 }
 
 // DisputeState is how far a chargeback is.
@@ -386,6 +380,7 @@ const (
 	Fraud                Reason = "fraud"
 	CardNotSupported     Reason = "card_not_supported"
 	TryAgainLater        Reason = "try_again_later"
+	Misconfigured        Reason = "misconfigured" // the gateway refused our account; the shopper can do nothing
 	OtherReason          Reason = "other"
 )
 

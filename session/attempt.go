@@ -51,7 +51,7 @@ func (t Attempts) MayBegin() error {
 	switch {
 	case s.Live() != nil:
 		return ErrBusy
-	case s.Status() != StatusOpen, len(s.Attempts) >= MaxAttempts, s.FundedAttempt() != nil:
+	case s.Status() != StatusOpen, s.TriesLeft() == 0, s.FundedAttempt() != nil:
 		return ErrEnded
 	case !t.Now.Before(s.ExpiresAt):
 		return ErrEnded
@@ -89,8 +89,8 @@ func (t Attempts) unsent(n int) *Attempt {
 	return nil
 }
 
-// NotRegistered ends an attempt whose order was never made known, so that its card was never sent. code is the gateway's.
-func (t Attempts) NotRegistered(n int, code string, loginLost bool, wire []TimelineEntry) error {
+// NotRegistered ends an attempt whose order was never made known, so that its card was never sent. err is why.
+func (t Attempts) NotRegistered(n int, err error, loginLost bool, wire []TimelineEntry) error {
 	a := t.unsent(n)
 	if a == nil {
 		return ErrNothing
@@ -99,8 +99,12 @@ func (t Attempts) NotRegistered(n int, code string, loginLost bool, wire []Timel
 	if loginLost {
 		t.S.dropLogin()
 	}
-	a.Decline = &providers.Decline{Reason: providers.TryAgainLater, Code: code}
-	return t.move(a, Unregistered)
+	a.Decline = declineOf(err)
+	if err := t.move(a, Unregistered); err != nil {
+		return err
+	}
+	t.tellMisconfigured(err, a)
+	return nil
 }
 
 // NextReference gives an attempt that was not sent yet a reference that is ahead by so many: the one it had belongs to
@@ -219,18 +223,34 @@ func (t Attempts) Answered(row Call, in CallAnswer) (ask bool, err error) {
 	if in.LoginLost {
 		t.S.dropLogin()
 	}
+	defer t.tellMisconfigured(in.Err, a)
 	switch {
 	case a.State != Calling && a.State != Unknown && a.State != Gateway:
 		return false, nil // an inquiry was faster: only the call book is changed
 	case a.State == Calling && (in.Untaken || in.LoginRefused) && a.allAnswered(row): // an earlier one may have arrived
-		a.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+		a.Decline = declineOf(in.Err)
 		return false, t.move(a, Disprove)
 	case in.Err != nil: // the call is not repeated: an inquiry decides
+		if d := declineOf(in.Err); d.Code != "" {
+			a.Decline = d // should it turn out that nothing was taken
+		}
 		a.NewsAt = t.Now
 		t.queueInquiry(a, t.Now.Add(fastFirst))
 		return true, t.move(a, Overdue)
 	}
 	return t.applyStep(a, in.Step)
+}
+
+// declineOf is what is kept of a call without a clear answer: the gateway's code and words, where it gave any.
+func declineOf(err error) *providers.Decline {
+	d := &providers.Decline{Reason: providers.TryAgainLater}
+	if f, ok := errors.AsType[*providers.Failure](err); ok {
+		d.Code, d.Message = f.Code, f.Text
+	}
+	if providers.RefusalOfUs(err) != nil {
+		d.Reason = providers.Misconfigured
+	}
+	return d
 }
 
 // bookAnswer writes the answer of a call into the call book. A database that took over without having seen the last

@@ -39,7 +39,10 @@ const (
 	EventSettlementContradicted EventType = "payment.settlement_contradicted"
 
 	EventCardSaved            EventType = "card.saved"
+	EventCardNotSaved         EventType = "card.not_saved"
+	EventAccountMisconfigured EventType = "account.misconfigured" // of an account, not of a session: see Notice
 	EventOperationNeedsReview EventType = "operation.needs_review"
+	EventCallbackUnmatched    EventType = "callback.unmatched"
 )
 
 // EventDoc is one type of event and what it tells, in one line of Markdown.
@@ -119,7 +122,15 @@ func Events() []EventDoc {
 		{EventOperationNeedsReview,
 			"The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not " +
 				"known: a person has to look."},
+		{EventCallbackUnmatched,
+			"The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a " +
+				"database that failed over or was restored. Before that number is used the gateway is asked. Of no session."},
 		{EventCardSaved, "The gateway saved the card of a payment; `last4` says which."},
+		{EventCardNotSaved, "The card of a payment was to be saved, and a day and more later the gateway has not named it."},
+		{EventAccountMisconfigured,
+			"The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. " +
+				"`gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay " +
+				"by this account. Belongs to no session; `session` names the one that met it."},
 	}
 }
 

@@ -38,6 +38,7 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 		return verdict{t}.applyStanding(a, in.Seen, in.Standing)
 	}
 	t.warn("inquiry without an answer", "attempt", a.N, "error", in.Err)
+	t.tellMisconfigured(in.Err, a)
 	if a.State.Funded() {
 		return verdict{t}.lookFailed(a, in.Err)
 	}
@@ -49,7 +50,10 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 			return err
 		}
 	}
-	return verdict{t}.inquireLater(a)
+	if err := (verdict{t}).inquireLater(a); !errors.Is(err, ErrNothing) || t.Change.Notice == nil {
+		return err
+	}
+	return nil // there is something to tell
 }
 
 // verdict applies what the gateway says of an attempt.
@@ -58,7 +62,9 @@ type verdict struct{ *Turn }
 // applyStanding applies a gateway's standing to an attempt. Only an inquiry makes an attempt authorized or paid.
 func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) error {
 	a.rememberSeen(st)
-	t.heard = &st
+	if t.heard = &st; mismatch(t.S, a, st) == "" {
+		a.rememberAuthorization(t.Now, st.Authorization)
+	}
 	if op := t.S.openOn(a); op != nil { // the operation's own inquiry tells what it has moved
 		t.queueOperationInquiry(op, t.Now)
 		return nil
@@ -287,7 +293,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 		t.queueInquiry(live, t.Now)
 	}
 	if s.SaveCard && a.Saved == "" && !a.NotKept {
-		t.queueRemember(a, t.Now)
+		t.queueRemember(a, 0, t.Now)
 	}
 	return nil
 }
@@ -303,7 +309,9 @@ func (t verdict) notSeen(a *Attempt) error {
 	case !t.settled(a), !t.Now.After(a.NotFoundSince):
 		return t.inquireLater(a)
 	}
-	a.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+	if a.Decline == nil { // else what the gateway said to the call
+		a.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+	}
 	if a.State == Shopper { // an order that vanished while the shopper was at the bank
 		return t.move(a, Abandon)
 	}
@@ -519,7 +527,7 @@ func (t verdict) onHoldLeft(a *Attempt, st providers.Standing) error {
 	for _, op := range t.S.Operations {
 		if op.Attempt == a.N && op.Release {
 			tries++
-			sent = sent || op.State == OpSucceeded || op.Decline == nil || op.Decline.Reason != providers.TryAgainLater
+			sent = sent || op.State == OpSucceeded || op.Decline == nil || !unsentReason(op.Decline.Reason)
 		}
 	}
 	if st.VoidRefused || sent || tries >= maxReleases {
@@ -541,6 +549,11 @@ func (t verdict) onHoldLeft(a *Attempt, st providers.Standing) error {
 	}
 	t.After = append(t.After, Release{op.N})
 	return t.followHold(a)
+}
+
+// unsentReason tells whether an operation that failed for a reason never did anything, and may be begun anew.
+func unsentReason(r providers.Reason) bool {
+	return r == providers.TryAgainLater || r == providers.Misconfigured
 }
 
 // followHold asks again by the schedule. That of an attempt that has ended may be over: what was decided is saved all the

@@ -64,7 +64,9 @@ func TestWhatHappensBeforeAnythingIsSent(t *testing.T) {
 			for _, lost := range []bool{false, true} {
 				turn := turnOf(attemptIn(1, state))
 				turn.S.Login = &Login{Customer: "c", Done: true, Sent: 2, Challenge: "x"}
-				d.is(fmt.Sprintf("%s: not registered, login lost %v", state, lost), turn, func(t *Turn) (string, error) { return "", t.Attempts().NotRegistered(1, "17", lost, wire) })
+				d.is(fmt.Sprintf("%s: not registered, login lost %v", state, lost), turn, func(t *Turn) (string, error) {
+					return "", t.Attempts().NotRegistered(1, &providers.Failure{Code: "17"}, lost, wire)
+				})
 			}
 			d.is(fmt.Sprintf("%s: two numbers ahead", state), turnOf(attemptIn(1, state)), func(t *Turn) (string, error) { return "", t.Attempts().NextReference(1, 2) })
 			for _, ours := range []bool{false, true} {
@@ -75,7 +77,7 @@ func TestWhatHappensBeforeAnythingIsSent(t *testing.T) {
 			}
 		}
 		for name, call := range map[string]func(*Turn) error{
-			"not registered": func(t *Turn) error { return t.Attempts().NotRegistered(2, "", false, nil) },
+			"not registered": func(t *Turn) error { return t.Attempts().NotRegistered(2, nil, false, nil) },
 			"next number":    func(t *Turn) error { return t.Attempts().NextReference(2, 1) },
 			"money already":  func(t *Turn) error { return t.Attempts().AlreadyPaid(2, &providers.AlreadyPaid{}, nil) },
 		} {

@@ -49,6 +49,17 @@ func (t *Turn) OpenIn(browser string) error {
 	return nil
 }
 
+// CardNotYetSaved is that the gateway named no card after a payment, when asked for the time after so many in vain. It is asked
+// again by rememberSchedule; at its end the merchant is told.
+func (t Attempts) CardNotYetSaved(n, try int) error {
+	if try < len(rememberSchedule) {
+		t.queueRemember(t.S.Attempt(n), try+1, t.Now.Add(rememberSchedule[try]))
+		return nil
+	}
+	t.record(EventCardNotSaved, map[string]any{"attempt": n})
+	return nil
+}
+
 // CardSaved records that the gateway saved the card of a payment.
 func (t *Turn) CardSaved(n int, last4 string) {
 	t.record(EventCardSaved, map[string]any{"attempt": n, "last4": last4})

@@ -207,7 +207,8 @@ func (t Operations) Permit(n int, st providers.Standing, err error, wire []Timel
 		op.SumsDiffer = t.differs(a, op, st)
 	}
 	if err != nil || op.SumsDiffer || !stillValid(t.S, a, op, st) {
-		op.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+		op.Decline = declineOf(err)
+		t.tellMisconfigured(err, a)
 		return row, false, t.move(op, OpFailed)
 	}
 	op.Baseline = baselineOf(st)
@@ -299,14 +300,18 @@ func (t Operations) Answered(n int, in OperationAnswer, row *Call) error {
 	if in.GatewayID != "" {
 		op.GatewayID = in.GatewayID
 	}
+	t.tellMisconfigured(in.Err, a)
 	to := OpUnknown
 	switch {
 	case in.Err != nil && row != nil && in.Untaken:
-		to, op.Decline = OpFailed, &providers.Decline{Reason: providers.TryAgainLater}
+		to, op.Decline = OpFailed, declineOf(in.Err)
 	case in.Err != nil:
+		if d := declineOf(in.Err); row != nil && d.Code != "" {
+			op.Decline = d // should it turn out that nothing was done
+		}
 		t.warn("an operation has no clear answer", "operation", n, "error", in.Err)
 	case in.State == providers.OpSucceeded:
-		to = OpSucceeded
+		to, op.Decline = OpSucceeded, nil
 	case in.State == providers.OpFailed:
 		to, op.Decline = OpFailed, orOther(in.Decline)
 	case in.State == providers.OpPending:
@@ -329,7 +334,9 @@ func (t Operations) notSeen(op *Operation) OpState {
 	case !t.Now.After(op.NotFoundSince), t.Now.Before(op.Deadline.Add(t.Rules.SettleAfter)):
 		return OpUnknown
 	}
-	op.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+	if op.Decline == nil { // else what the gateway said to the call
+		op.Decline = &providers.Decline{Reason: providers.TryAgainLater}
+	}
 	return OpFailed
 }
 
@@ -392,7 +399,7 @@ func (t Operations) moveSums(a *Attempt, op *Operation) error {
 // recordState writes the event of an operation's new state.
 func (t Operations) recordState(op *Operation) {
 	data := map[string]any{"operation": op.N, "kind": op.Kind, "operation_amount": op.Amount, "attempt": op.Attempt}
-	if op.Decline != nil {
+	if op.Decline != nil && op.State == OpFailed { // else it is what the gateway said to a call whose end is not known
 		data["decline"] = op.Decline
 	}
 	if op.Merchant != "" {

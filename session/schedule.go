@@ -110,6 +110,9 @@ func lookAfter(since, followFor time.Duration, hold bool) (time.Duration, bool) 
 	return wait, hold || since+wait <= followFor
 }
 
+// A card that a payment was to save is asked for after the payment, and again after each of these while the gateway names none.
+var rememberSchedule = []time.Duration{10 * time.Second, time.Minute, 10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
+
 // resendAfter is how long to wait before an answer is sent to the gateway again after n failed calls: 3 s, 6 s, 12 s … 1 min.
 func resendAfter(n int) time.Duration {
 	return min(fastFirst<<min(n-1, 10), time.Minute)

@@ -77,8 +77,35 @@ const (
 	UsedUp    ClosedReason = "declined"
 )
 
-// MaxAttempts is how many tries a shopper has at one session.
-const MaxAttempts = 5
+// Bounds of a session.
+const (
+	// MaxAttempts is how many tries a shopper has at one session.
+	MaxAttempts = 5
+	// MostAttempts bounds the attempts of a session, with those that were no try of the shopper's (Attempt.BurnsNoTry).
+	MostAttempts = 20
+)
+
+// Misconfigured tells that an attempt ended because the gateway refused the account.
+func (a *Attempt) Misconfigured() bool {
+	return !a.State.Live() && !a.State.Funded() && a.Decline != nil && a.Decline.Reason == providers.Misconfigured
+}
+
+// BurnsNoTry tells that an attempt ended by what is not the shopper's to mend: the gateway refused the account, or the order could
+// not be registered, so that the card was never sent.
+func (a *Attempt) BurnsNoTry() bool {
+	return a.Misconfigured() || a.State == Failed && len(a.Calls) == 0
+}
+
+// TriesLeft is how many attempts may yet begin, money and expiry aside.
+func (s *Session) TriesLeft() int {
+	used := 0
+	for _, a := range s.Attempts {
+		if !a.BurnsNoTry() {
+			used++
+		}
+	}
+	return max(0, min(MaxAttempts-used, MostAttempts-len(s.Attempts)))
+}
 
 // Attempt is one try to pay a session with one instrument; at most one of a session's attempts is live.
 type Attempt struct {
@@ -124,6 +151,9 @@ type Attempt struct {
 	UpdatedAt         time.Time           `json:"updated_at"`
 	Trace             []TimelineEntry     `json:"trace,omitempty"` // what Timeline shows beside events and calls
 	Calls             []Call              `json:"-"`               // the call book; rows of their own
+
+	// Authorization is what the gateway told of the bank's authorization.
+	Authorization providers.Authorization `json:"authorization,omitzero"`
 }
 
 // Run is one 3-D Secure authentication of an attempt. Its token is the only thing that a post from the bank needs.
@@ -163,6 +193,8 @@ type Event struct {
 	Type EventType       `json:"type"`
 	At   time.Time       `json:"at"`
 	Data json.RawMessage `json:"data"`
+	// Suffix is the random end of the event's id: an event that takes the place of one that the database lost is another.
+	Suffix string `json:"suffix,omitempty"`
 }
 
 // Reference is what the gateway knows attempt n by. An attempt keeps the one it was given.

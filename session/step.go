@@ -57,6 +57,7 @@ func (t *Turn) giveStep(a *Attempt, step providers.Step) error {
 	default:
 		run.ShownAt, run.ReturnedAt, run.Sealed, run.EmptyReturn = time.Time{}, time.Time{}, "", false
 	}
+	a.Decline = nil // of an earlier call
 	a.Step = &step
 	a.noteForms(t.Now, step.Forms)
 	a.StepN++

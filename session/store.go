@@ -30,6 +30,43 @@ type AccountEvent struct {
 	Type    EventType
 	At      time.Time
 	Data    json.RawMessage // an object; empty: {}
+	Suffix  string          // see Event
+}
+
+// Unmatched is a proved callback of a gateway about a reference that no attempt has: of another system, or of an attempt that the
+// database has forgotten.
+type Unmatched struct {
+	Account, Reference string
+	GatewayOrder       string // the gateway's own number
+	Event              string // the gateway's word
+	Times              int
+	FirstAt, LastAt    time.Time
+	AskedAt            time.Time // when the gateway was asked about the reference; zero: not yet
+}
+
+// Told is the event that tells a merchant of it.
+func (u Unmatched) Told(merchant, suffix string) AccountEvent {
+	data, err := json.Marshal(map[string]any{
+		"account": u.Account, "reference": u.Reference, "gateway_order_id": u.GatewayOrder, "event": u.Event,
+	})
+	if err != nil { // strings
+		panic(err)
+	}
+	return AccountEvent{
+		Merchant: merchant, Subject: merchant + "." + u.Account, Type: EventCallbackUnmatched, At: u.FirstAt, Data: data, Suffix: suffix,
+	}
+}
+
+// EventLost says that no event has the id that was named: a database that failed over or was restored has lost it. After is the
+// newest event before it that is still there, or one that is older; "" where reading begins anew.
+type EventLost struct{ After string }
+
+func (*EventLost) Error() string { return "session: the event is lost" }
+
+// Is makes each the same error.
+func (*EventLost) Is(target error) bool {
+	_, ok := target.(*EventLost)
+	return ok
 }
 
 // Filter chooses sessions for List.

@@ -8,16 +8,18 @@ import (
 	"strings"
 	"time"
 
+	"tollgate/providers"
 	"tollgate/threeds"
 )
 
 // Kinds of timeline entries.
 const (
-	EntryState   = "state"   // the attempt moved; Name is the event's, Result why a payment is held
-	EntryCall    = "call"    // one permission of the call book: pay, resume, capture, void, refund
-	EntryHTTP    = "http"    // one request to the gateway; Name is its method and path, Result its status
-	EntryMessage = "message" // a 3-D Secure message, decoded; Result says why one could not be
-	EntryBrowser = "browser" // a page was shown, or an empty return came
+	EntryState         = "state"         // the attempt moved; Name is the event's, Result why a payment is held
+	EntryCall          = "call"          // one permission of the call book: pay, resume, capture, void, refund
+	EntryHTTP          = "http"          // one request to the gateway; Name is its method and path, Result its status
+	EntryMessage       = "message"       // a 3-D Secure message, decoded; Result says why one could not be
+	EntryAuthorization = "authorization" // what the gateway told of the bank's authorization, where it told more than before
+	EntryBrowser       = "browser"       // a page was shown, or an empty return came
 )
 
 // Directions of a message.
@@ -90,6 +92,28 @@ func (a *Attempt) noteReply(at time.Time, in threeds.Reply) {
 		e.decoded("PaRes", pares, err)
 	default:
 		e.Kind, e.Direction, e.Name = EntryBrowser, "", "returned"
+	}
+	a.Note(e)
+}
+
+// rememberAuthorization keeps what a gateway tells of the authorization. A request's id is new in every answer: alone it is no news.
+func (a *Attempt) rememberAuthorization(at time.Time, told providers.Authorization) {
+	if told == (providers.Authorization{}) {
+		return
+	}
+	before := a.Authorization
+	a.Authorization = before.Merge(told)
+	if before.RequestID = a.Authorization.RequestID; before == a.Authorization {
+		return
+	}
+	e := TimelineEntry{At: at, Kind: EntryAuthorization, Name: "authorization", Fields: map[string]string{}}
+	raw, err := json.Marshal(a.Authorization)
+	if err != nil { // texts and a time
+		panic(err)
+	}
+	var members map[string]any
+	if err := json.Unmarshal(raw, &members); err == nil {
+		flatten(e.Fields, "", members)
 	}
 	a.Note(e)
 }

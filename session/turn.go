@@ -56,6 +56,13 @@ type Change struct {
 	Answered []Call  // calls that got their answer (by Attempt, Kind, Round)
 	Jobs     []Job   // to be enqueued; one waiting job for each kind and key, the newer replaces the older
 	Claim    *Claim  // of the request that asks for it; nil: of none
+	Notice   *Notice // to the merchant, about the account; nil: none
+}
+
+// Notice is an event that is of no session, saved with the change that met its reason.
+type Notice struct {
+	AccountEvent
+	Quiet time.Duration // dropped where one of its subject and type was told within it
 }
 
 // Job is work that must survive a crash.
@@ -143,6 +150,9 @@ func (t *Turn) recordAttemptWith(a *Attempt, kind EventType, data map[string]any
 	}
 	if a.State.Funded() {
 		data["amount_authorized"], data["amount_captured"], data["amount_refunded"] = a.AmountAuthorized, a.Captured, a.Refunded
+		if a.Authorization != (providers.Authorization{}) {
+			data["authorization"] = a.Authorization
+		}
 	}
 	if a.Dispute != "" {
 		data["dispute"], data["amount_disputed"] = a.Dispute, a.Disputed
@@ -185,7 +195,7 @@ func (t *Turn) afterEnd(a *Attempt) {
 	}
 	switch {
 	case s.ClosedReason != "":
-	case len(s.Attempts) >= MaxAttempts, s.Kind == KindPayout: // a payout has no page to try again on
+	case s.TriesLeft() == 0, s.Kind == KindPayout: // a payout has no page to try again on
 		s.ClosedReason = UsedUp
 		t.record(EventSessionDeclined, nil)
 	case !t.Now.Before(s.ExpiresAt):
@@ -231,6 +241,7 @@ type Task struct {
 	Attempt int    `json:"attempt,omitempty"`
 	StepN   int    `json:"step_n,omitempty"`
 	Look    bool   `json:"look,omitempty"` // inquire although the attempt has ended
+	Try     int    `json:"try,omitempty"`  // how often was asked in vain before
 
 	Operation int `json:"operation,omitempty"`
 }
@@ -266,9 +277,9 @@ func (t *Turn) queueResume(a *Attempt, at time.Time) {
 	t.enqueue(JobResume, fmt.Sprintf("/%d/%d", a.N, a.StepN), Task{Attempt: a.N, StepN: a.StepN}, at)
 }
 
-// queueRemember queues the question which card the gateway saved of a payment.
-func (t *Turn) queueRemember(a *Attempt, at time.Time) {
-	t.enqueue(JobRemember, fmt.Sprintf("/%d", a.N), Task{Attempt: a.N}, at)
+// queueRemember queues the question which card the gateway saved of a payment; try counts those before.
+func (t *Turn) queueRemember(a *Attempt, try int, at time.Time) {
+	t.enqueue(JobRemember, fmt.Sprintf("/%d", a.N), Task{Attempt: a.N, Try: try}, at)
 }
 
 // resultError is the result of a call without a clear answer.

@@ -209,7 +209,7 @@ func (w *world) pay() *world {
 			return n
 		}
 		if o.closed || o.declined {
-			n.do(func(t *Turn) error { return t.Attempts().NotRegistered(a.N, "", false, nil) })
+			n.do(func(t *Turn) error { return t.Attempts().NotRegistered(a.N, nil, false, nil) })
 			return n
 		}
 	}

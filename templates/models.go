@@ -208,6 +208,8 @@ const (
 	OutcomeExpired    Outcome = "expired"
 	OutcomeRefunded   Outcome = "refunded"
 	OutcomeVoided     Outcome = "voided"
+
+	OutcomeUnavailable Outcome = "unavailable" // not yet: the gateway refuses the shop's account, and nothing was charged
 )
 
 // ResultPage is the end of a payment: how it ended, a receipt, and <a id="continue"> to the shop.
@@ -220,6 +222,7 @@ type ResultPage struct {
 	ContinueURL string // http or https; no link when empty
 	Delay       int    // seconds after which the script goes on, if nobody stops it and the page is new; 0 means never
 	Receipt     *Receipt
+	AgainURL    string // with OutcomeUnavailable: where the shopper may try again; may be empty
 }
 
 // Receipt is what was paid. What stands under Own is shown in the browser that paid, and in no other.

@@ -431,7 +431,7 @@ func TestAfterADeclineTheShopperReadsWhyAndWhatIsLeft(t *testing.T) {
 		}
 		seen[text] = reason
 	}
-	if len(seen) != 10 {
+	if len(seen) != 11 {
 		t.Errorf("%d reasons", len(seen))
 	}
 	p := cardPage(t, "en")

@@ -22,6 +22,7 @@ var declineTexts = map[string]string{
 	"fraud":                 "decline_fraud",
 	"card_not_supported":    "decline_card_not_supported",
 	"try_again_later":       "decline_try_again_later",
+	"misconfigured":         "decline_misconfigured",
 	"other":                 "decline_other",
 }
 
@@ -118,6 +119,8 @@ var outcomes = map[Outcome]outcomeTexts{
 	OutcomeExpired:    {"result_expired", "result_expired_text", "time"},
 	OutcomeRefunded:   {"result_refunded", "result_refunded_text", "back"},
 	OutcomeVoided:     {"result_voided", "result_voided_text", "closed"},
+
+	OutcomeUnavailable: {"result_unavailable", "result_unavailable_text", "bad"},
 }
 
 // An outcome that is not known here reads as neither success nor failure.

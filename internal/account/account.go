@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"tollgate/providers"
@@ -46,6 +47,7 @@ type Settings struct {
 	FollowFor   time.Duration    // 0: DefaultFollowFor
 	Now         func() time.Time // times the calls; nil: time.Now
 	Watcher     CallWatcher      // told of every call; nil: nobody
+	Log         *slog.Logger     // told of refusals of the account itself; nil: nobody
 }
 
 // Account is an open account. The zero one has a gateway that can do nothing.
@@ -61,6 +63,7 @@ type Account struct {
 	provider providers.Provider // no other package gets hold of it but in a Call
 	now      func() time.Time
 	watcher  CallWatcher
+	log      *slog.Logger
 }
 
 // Open opens an account.
@@ -69,7 +72,7 @@ func Open(s Settings) Account {
 		s.Now = time.Now
 	}
 	return Account{
-		Name: s.Name, Gateway: s.Gateway, provider: s.Provider, now: s.Now, watcher: s.Watcher,
+		Name: s.Name, Gateway: s.Gateway, provider: s.Provider, now: s.Now, watcher: s.Watcher, log: s.Log,
 		SettleAfter: cmp.Or(s.SettleAfter, DefaultSettleAfter), CallTimeout: cmp.Or(s.CallTimeout, DefaultCallTimeout),
 		OrderLife: cmp.Or(s.OrderLife, DefaultOrderLife), FollowFor: cmp.Or(s.FollowFor, DefaultFollowFor), Cards: s.Cards,
 	}

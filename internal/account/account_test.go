@@ -1,10 +1,13 @@
 package account_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,6 +46,30 @@ func TestACallEndsAtTheAccountsDeadlineAndIsTimed(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A refusal of the account is a word of its own in the metrics, and an error in the log, whatever call met it.
+func TestARefusalOfTheAccountIsCountedAndLoggedAsAnError(t *testing.T) {
+	var told watched
+	var log bytes.Buffer
+	refuses := func(context.Context) error {
+		return providers.Failure{Op: "banks", Code: "5", Text: "Access denied"}.Misconfigured(true)
+	}
+	acc := account.Open(account.Settings{
+		Name: "main", Gateway: "fake", Provider: lister{banks: refuses}, Watcher: &told, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Now: func() time.Time { return time.Time{} },
+	})
+	if _, err := acc.Banks(t.Context()); !errors.Is(err, providers.ErrMisconfigured) {
+		t.Error(err)
+	}
+	if told[0] != "fake banks misconfigured 0s" {
+		t.Errorf("counted %q", told)
+	}
+	for _, want := range []string{"level=ERROR", "account=main", "code=5", `text="Access denied"`} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %s: %s", want, log.String())
+		}
+	}
 }
 
 func TestACallsRequestsComeBackThoughItFailed(t *testing.T) {

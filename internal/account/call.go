@@ -25,9 +25,17 @@ func Call[T any](ctx context.Context, a Account, name string, do func(context.Co
 	call, made := recording(limited)
 	start := a.now()
 	err := do(call, gateway)
+	refused := providers.RefusalOfUs(err)
+	if refused != nil && a.log != nil {
+		a.log.Error("the gateway refuses the account: its settings or the contract have to be mended",
+			"account", a.Name, "call", name, "gateway_call", refused.Op, "code", refused.Code, "text", refused.Text)
+	}
 	if a.watcher != nil {
 		result := "answered"
-		if err != nil {
+		switch {
+		case refused != nil:
+			result = "misconfigured"
+		case err != nil:
 			result = "error"
 		}
 		a.watcher.Called(a.Gateway, name, result, a.now().Sub(start))

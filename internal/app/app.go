@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,7 @@ import (
 	"tollgate/internal/i18n"
 	"tollgate/internal/invoice"
 	"tollgate/internal/jobs"
+	"tollgate/internal/merchant"
 	"tollgate/internal/sqlstore"
 	"tollgate/internal/webhook"
 	"tollgate/session"
@@ -244,7 +246,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	a.flow = flow.New(flow.Options{
 		Store: a.store, Wallet: cards, Accounts: accounts, Sealer: keys, Hub: a.hub, Now: a.o.Clock.Now, Rand: a.o.Rand,
 		Bills: bills, BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Alone: a.store.Alone(),
-		Memory: a.store.Memory,
+		Memory: a.store.Memory, Owners: owners(c.Merchants, merchants, a.store),
 	})
 	if now := a.o.Clock.Now(); a.store.Alone() { // whoever made the calls that are out is dead: ask now what became of them
 		if err := a.store.RunNow(ctx, now, now.Add(usualDeadline), session.JobsDueAfterCrash()...); err != nil {
@@ -448,4 +450,26 @@ func (a *App) DatabaseFile() string {
 		return ""
 	}
 	return filepath.Join(a.o.Config.Data, "tollgate.db")
+}
+
+// owners tells whose a reference of an account is: the account's merchant's, or, where several share it, the one's whose tag
+// it begins with.
+func owners(all []config.Merchant, d *merchant.Directory, tags *sqlstore.Store) func(context.Context, string, string) ([]string, error) {
+	return func(ctx context.Context, account, reference string) (mine []string, err error) {
+		for _, m := range all {
+			if !slices.Contains(m.Accounts, account) {
+				continue
+			}
+			tag := ""
+			if d.Shared(account) {
+				if tag, err = tags.Tag(ctx, m.ID); err != nil {
+					return nil, err
+				}
+			}
+			if strings.HasPrefix(reference, tag) {
+				mine = append(mine, m.ID)
+			}
+		}
+		return mine, nil
+	}
 }

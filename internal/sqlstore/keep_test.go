@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +38,7 @@ func TestMembersOfANewerVersionSurviveASave(t *testing.T) {
 			t.Fatalf("%d rows of %s", n, table)
 		}
 	}
-	newer("session", "id = 'cs_1'", `"v":2`, `"v":9,"new_session":{"deep":[1]}`)
+	newer("session", "id = 'cs_1'", fmt.Sprintf(`"v":%d`, session.BodyVersion), `"v":9,"new_session":{"deep":[1]}`)
 	newer("session", "id = 'cs_1'", `"phone":`, `"new_login":true,"phone":`)
 	newer("session", "id = 'cs_1'", `"kind":"refund"`, `"new_op":7,"kind":"refund"`)
 	newer("attempt", "session = 'cs_1'", `"token":`, `"new_run":"r","token":`)
@@ -86,7 +87,7 @@ func TestMembersThatWereTakenAwayStayAway(t *testing.T) {
 	if err := st.Create(t.Context(), s, session.Change{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := st.w.ExecContext(t.Context(), `UPDATE session SET body = REPLACE(body, '"v":1', '"v":9')`); err != nil {
+	if _, err := st.w.ExecContext(t.Context(), fmt.Sprintf(`UPDATE session SET body = REPLACE(body, '"v":%d', '"v":9')`, session.BodyVersion)); err != nil {
 		t.Fatal(err)
 	}
 	loaded, err := st.Load(t.Context(), "cs_1")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -34,7 +35,7 @@ var growing = map[string]string{
 	"event": "event", "e": "event", "account_event": "account_event", "webhook_endpoint": "webhook_endpoint",
 	"webhook_delivery": "webhook_delivery", "webhook_try": "webhook_try", "credential": "credential", "saved_card": "saved_card",
 	"met_customer": "met_customer", "card_order": "card_order", "invoice": "invoice", "idempotency": "idempotency",
-	"browser_session": "browser_session",
+	"browser_session": "browser_session", "unmatched_callback": "unmatched_callback",
 }
 
 // small are the indexes that hold only what is at hand, and may be read whole.
@@ -86,7 +87,7 @@ func every(t *testing.T) map[string][]any {
 		}
 	}
 	happen(t, st, webhooktest.Session{ID: "cs_1", Merchant: "shop"}, "x")
-	event := webhook.EventID("cs_1", 1)
+	event := webhook.EventID("cs_1", 1, "")
 	for mask := range 1 << 6 {
 		f := session.Filter{Merchant: "shop"}
 		given := func(bit int, set func()) {
@@ -170,6 +171,13 @@ func every(t *testing.T) map[string][]any {
 	ok(st.Agreed(ctx, "name"))
 	ok(nil, st.Replace(ctx, "name", "other"))
 	ok(st.Memory(ctx))
+	ok(nil, st.AddUnmatched(ctx, session.Unmatched{Account: "acc", Reference: "one", LastAt: noon}, nil))
+	ok(st.Unmatched(ctx, "acc", "one"))
+	ok(nil, st.UnmatchedAsked(ctx, "acc", "one", noon))
+	ok(st.UnmatchedCallbacks(ctx, "acc", noon, noon, 10))
+	if _, err := st.EventsAfter(ctx, "shop", "evt_cs_1_7-lost", 10); !errors.Is(err, &session.EventLost{}) {
+		t.Fatal(err)
+	}
 	ok(nil, st.DeclareRestored(ctx, noon, noon))
 	return s.all
 }
@@ -240,6 +248,8 @@ func fill(t testing.TB, st *sqlstore.Store, sessions int) {
 		`INSERT INTO invoice (id, version, merchant, account, reference, status, created_at, body)` + from + id + `, 1, ` + owner + `, CASE WHEN i % 3 = 0 THEN 'acc-2' ELSE 'acc' END, ` + id + `, CASE WHEN i % 2 = 0 THEN 'paid' ELSE 'open' END, ` + micros + `, '{}' FROM seq`,
 		`INSERT INTO idempotency (merchant, key, token, salt, print, lease_until, expires_at, session, operation, status, content_type, location, body)` + from + owner + `, ` + id +
 			`, '', '', '', 0, ` + micros + `, '', 0, 201, '', '', '' FROM seq`,
+		`INSERT INTO unmatched_callback (account, reference, gateway_order, event, times, first_at, last_at, asked_at)` + from + `'acc', ` + id + `, '', '', 1, ` +
+			micros + `, 1, 0 FROM seq`,
 		`INSERT INTO browser_session (token, data, expires_at)` + from + id + `, '', ` + micros + ` + 100000000000000 FROM seq`,
 	} {
 		st.Exec(t, statement, sessions)

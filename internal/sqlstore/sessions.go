@@ -152,6 +152,11 @@ func (st *sessionStore) attach(tx *tx, s *session.Session, c session.Change) err
 	if err := markClaim(tx, s, c.Claim); err != nil {
 		return err
 	}
+	if c.Notice != nil {
+		if _, err := tell(tx, c.Notice.AccountEvent, c.Notice.Quiet); err != nil {
+			return err
+		}
+	}
 	if err := attachAttempts(tx, s); err != nil {
 		return err
 	}
@@ -164,9 +169,9 @@ func (st *sessionStore) attach(tx *tx, s *session.Session, c session.Change) err
 	if len(c.Events) > 0 {
 		var args []any
 		for _, e := range c.Events {
-			args = append(args, s.ID, e.N, string(e.Type), micros(e.At), string(e.Data), s.Merchant)
+			args = append(args, s.ID, e.N, string(e.Type), micros(e.At), string(e.Data), s.Merchant, e.Suffix)
 		}
-		err := tx.exec(`INSERT INTO event (session, n, type, at, data, merchant) VALUES `+values(len(c.Events), 6), args...)
+		err := tx.exec(`INSERT INTO event (session, n, type, at, data, merchant, suffix) VALUES `+values(len(c.Events), 7), args...)
 		if err := conflict(err); err != nil {
 			return err
 		}
@@ -431,7 +436,7 @@ func (st *sessionStore) find(ctx context.Context, query string, args ...any) (id
 
 // Events lists a session's events after the given number.
 func (st *sessionStore) Events(ctx context.Context, id string, after, limit int) ([]session.Event, error) {
-	rows, err := st.r.QueryContext(ctx, `SELECT n, type, at, data FROM event WHERE session = $1 AND n > $2 ORDER BY n LIMIT $3`,
+	rows, err := st.r.QueryContext(ctx, `SELECT n, type, at, data, COALESCE(suffix, '') FROM event WHERE session = $1 AND n > $2 ORDER BY n LIMIT $3`,
 		id, after, max(limit, 0))
 	if err != nil {
 		return nil, err
@@ -442,7 +447,7 @@ func (st *sessionStore) Events(ctx context.Context, id string, after, limit int)
 		var e session.Event
 		var at int64
 		var data string
-		if err := rows.Scan(&e.N, &e.Type, &at, &data); err != nil {
+		if err := rows.Scan(&e.N, &e.Type, &at, &data, &e.Suffix); err != nil {
 			return nil, err
 		}
 		e.At, e.Data = instant(at), raw(data)

@@ -37,8 +37,8 @@ func tell(tx *tx, e session.AccountEvent, quiet time.Duration) (told bool, err e
 			return false, nil
 		}
 	}
-	err = tx.exec(`INSERT INTO account_event (merchant, subject, n, type, at, data) VALUES ($1, $2, $3, $4, $5, $6)`,
-		e.Merchant, e.Subject, n+1, string(e.Type), micros(e.At), cmp.Or(string(e.Data), "{}"))
+	err = tx.exec(`INSERT INTO account_event (merchant, subject, n, type, at, data, suffix) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		e.Merchant, e.Subject, n+1, string(e.Type), micros(e.At), cmp.Or(string(e.Data), "{}"), e.Suffix)
 	if unique(err) { // another told of the same subject this moment
 		return false, errAgain
 	}

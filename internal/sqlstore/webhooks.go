@@ -279,12 +279,12 @@ func fedEvents(ctx context.Context, q querier, where, merchant string, args ...a
 	if merchant != "" {
 		args = append(args, merchant)
 		own = fmt.Sprintf("merchant = $%d AND ", len(args))
-		unowned = ` UNION ALL SELECT * FROM (SELECT pos, session, session, s.merchant, n, type, at, data, s.body FROM event e CROSS JOIN session s
+		unowned = ` UNION ALL SELECT * FROM (SELECT pos, session, session, s.merchant, n, type, at, data, COALESCE(suffix, ''), s.body FROM event e CROSS JOIN session s
 			WHERE s.id = e.session AND e.merchant IS NULL AND s.` + own + where + end + `) AS unowned`
 	}
-	rows, err := q.QueryContext(ctx, `SELECT pos, session, session, s.merchant, n, type, at, data, s.body
-		FROM (SELECT pos, session, n, type, at, data FROM event WHERE `+own+where+end+`) AS part CROSS JOIN session s WHERE s.id = part.session`+unowned+`
-		UNION ALL SELECT * FROM (SELECT pos, '', subject, merchant, n, type, at, data, '' FROM account_event WHERE `+own+where+end+`) AS other
+	rows, err := q.QueryContext(ctx, `SELECT pos, session, session, s.merchant, n, type, at, data, COALESCE(suffix, ''), s.body
+		FROM (SELECT pos, session, n, type, at, data, suffix FROM event WHERE `+own+where+end+`) AS part CROSS JOIN session s WHERE s.id = part.session`+unowned+`
+		UNION ALL SELECT * FROM (SELECT pos, '', subject, merchant, n, type, at, data, COALESCE(suffix, ''), '' FROM account_event WHERE `+own+where+end+`) AS other
 		ORDER BY 1`+limit, args...)
 	if err != nil {
 		return nil, err
@@ -294,7 +294,7 @@ func fedEvents(ctx context.Context, q querier, where, merchant string, args ...a
 		var f fed
 		var at int64
 		var data, body string
-		if err := rows.Scan(&f.Pos, &f.Session, &f.Subject, &f.Merchant, &f.N, &f.Type, &at, &data, &body); err != nil {
+		if err := rows.Scan(&f.Pos, &f.Session, &f.Subject, &f.Merchant, &f.N, &f.Type, &at, &data, &f.Suffix, &body); err != nil {
 			return f, err
 		}
 		f.At, f.Data = instant(at), raw(data)
@@ -576,8 +576,8 @@ func (w *Webhooks) Record(ctx context.Context, job jobs.Job, delivery string, t 
 			if err != nil {
 				return err
 			}
-			if err := tx.exec(`INSERT INTO account_event (merchant, subject, n, type, at, data) VALUES ($1, $2, $3, $4, $5, $6)`,
-				e.Merchant, e.ID, n, event, micros(now), string(data)); err != nil {
+			if err := tx.exec(`INSERT INTO account_event (merchant, subject, n, type, at, data, suffix)
+				VALUES ($1, $2, $3, $4, $5, $6, $7)`, e.Merchant, e.ID, n, event, micros(now), string(data), newSuffix()); err != nil {
 				return err
 			}
 		}

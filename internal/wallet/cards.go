@@ -41,8 +41,26 @@ func (w *Wallet) fetchCards(ctx context.Context, acc account.Account, h Holder, 
 	if err != nil {
 		return err
 	}
+	byID := map[string]providers.SavedCard{}
 	for _, c := range found {
+		byID[c.ID] = c
 		if err := w.keep(ctx, h, c); err != nil {
+			return err
+		}
+	}
+	kept, err := w.Customers.SavedCards(ctx, h.Merchant, h.Account, h.Customer)
+	if err != nil {
+		return err
+	}
+	for _, ours := range kept { // what was deleted or renamed elsewhere, in the bank's app
+		theirs, there := byID[ours.GatewayID]
+		switch {
+		case !there:
+			err = w.Customers.DropSavedCard(ctx, h.Merchant, ours.ID)
+		case theirs.Name != "" && theirs.Name != ours.Name:
+			err = w.Customers.RenameSavedCard(ctx, h.Merchant, ours.ID, theirs.Name)
+		}
+		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
 	}

@@ -53,7 +53,7 @@ func BenchmarkHangingEndpoint(b *testing.B) {
 		h.clock.Set(time.Now())
 		id := fmt.Sprint("cs_", i%40)
 		mu.Lock()
-		committed[webhook.EventID(id, i/40+1)] = time.Now()
+		committed[webhook.EventID(id, i/40+1, "")] = time.Now()
 		mu.Unlock()
 		h.happen(id, fmt.Sprint("m", i%4), "", "x")
 	}

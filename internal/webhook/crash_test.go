@@ -86,7 +86,7 @@ func TestWhatWasCommittedIsSentAfterKill9UnderTheSameID(t *testing.T) {
 			ID, Session string
 			N           int
 		}
-		if err := json.Unmarshal(m.body, &got); err != nil || got.ID != m.id() || got.ID != webhook.EventID(got.Session, got.N) {
+		if err := json.Unmarshal(m.body, &got); err != nil || got.ID != m.id() || got.ID != webhook.EventID(got.Session, got.N, "") {
 			t.Fatalf("%s under %s, %v", m.body, m.id(), err)
 		}
 		if old, known := bodies[got.ID]; known {
@@ -126,7 +126,7 @@ func writeUntilKilled(t *testing.T, dir string) {
 			err := db.Create(ctx, p, event())
 			for err == nil {
 				s.Wake()
-				say <- webhook.EventID(p.ID, p.LastEvent)
+				say <- webhook.EventID(p.ID, p.LastEvent, "")
 				p.LastEvent++
 				err = db.Save(ctx, p, event())
 			}

@@ -219,7 +219,8 @@ func (r *receiver) messages() []message {
 func (r *receiver) ids() []string {
 	var ids []string
 	for _, m := range r.messages() {
-		ids = append(ids, m.id())
+		id, _, _ := strings.Cut(m.id(), "-") // without the random end that an event of an endpoint has
+		ids = append(ids, id)
 	}
 	return ids
 }

@@ -41,14 +41,21 @@ type Event struct {
 	Type     string
 	At       time.Time
 	Data     json.RawMessage
-	Pos      int64 // its place among all events
+	Pos      int64  // its place among all events
+	Suffix   string // the random end of its id; "": of an earlier version
 }
 
-// EventID is the id under which an event is known for ever: receivers tell by it that they have it already.
-func EventID(subject string, n int) string { return fmt.Sprintf("evt_%s_%d", subject, n) }
+// EventID is the id under which an event is known for ever: receivers tell by it that they have it already. Its random suffix
+// tells it from an event of the same number that the database has lost.
+func EventID(subject string, n int, suffix string) string {
+	if suffix == "" {
+		return fmt.Sprintf("evt_%s_%d", subject, n)
+	}
+	return fmt.Sprintf("evt_%s_%d-%s", subject, n, suffix)
+}
 
 // ID is EventID of the event.
-func (e Event) ID() string { return EventID(e.Subject, e.N) }
+func (e Event) ID() string { return EventID(e.Subject, e.N, e.Suffix) }
 
 // TimeFormat writes when an event happened: the fraction has a fixed width, so that the texts sort as the times do.
 const TimeFormat = "2006-01-02T15:04:05.000000Z07:00"

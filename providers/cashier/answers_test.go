@@ -159,7 +159,8 @@ func TestAuthorizeEndsInOneOfItsSteps(t *testing.T) {
 		"a status nobody knows":           {mine("SETTLED"), "", providers.Wait, ""},
 		"declined, and the order says so": {declined, "DECLINED", providers.Declined, providers.InsufficientFunds},
 		"declined, but the order is paid": {declined, "CHARGED", providers.Wait, ""},
-		"refused as such, and the order is as is":  {refused, "CREATED", providers.Declined, providers.OtherReason},
+		"refused as such, and the order is as is":  {strings.Replace(refused, "ACCESS_DENIED", "CARD_NOT_FOUND", 1), "CREATED", providers.Declined, ""},
+		"we are refused, and the order is as is":   {refused, "CREATED", "", ""},
 		"refused as such, yet something happened":  {refused, "AUTHORIZATION", "", ""},
 		"refused for a reason that proves nothing": {strings.Replace(refused, "ACCESS_DENIED", "AUTHORIZE_FAILED", 1), "CREATED", "", ""},
 	} {

@@ -45,6 +45,8 @@ var (
 const (
 	moreExternal = "externalOrderId" // what the card calls and the hosted form name the order by
 	moreBy       = "by"              // hosted: the shopper is sent to the form although no card was sent
+	moreAuthCode = "authCode"        // of the answer to authorize
+	moreRRN      = "rrn"
 	byHosted     = "hosted"
 )
 
@@ -125,6 +127,9 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 	if err != nil {
 		return providers.Ref{}, err
 	}
+	if r.requestRejected() && r.status != http.StatusConflict {
+		return providers.Ref{}, r.plainFailure(opForm, r.status).Misconfigured(true)
+	}
 	external := r.text("externalOrderId")
 	if r.status != http.StatusOK || r.text("id") != o.id || !isID(external) || o.external != "" && external != o.external {
 		return providers.Ref{}, r.failure(opForm, r.status)
@@ -204,7 +209,7 @@ func (g *provider) standing(p providers.Payment, o order) providers.Standing {
 		ref = ref.With(moreExternal, o.external)
 	}
 	s := providers.Standing{Outcome: outcome(o.status), Ref: ref, Reference: o.number, Card: mask(o.masked),
-		ThreeDS: providers.ThreeDS{ECI: eci(o.eci)}}
+		ThreeDS: providers.ThreeDS{ECI: eci(o.eci)}, Authorization: o.authorization(ref)}
 	total := p.Amount.Minor
 	if sum, said := g.amount(o); said {
 		s.Amount, total = sum, sum.Minor

@@ -133,6 +133,9 @@ func (c *client) send(ctx context.Context, r request, raw []byte, token provider
 		return reply{}, providers.Quiet(r.op, err, func(s string) string { return scrub(s, hide) })
 	}
 	o, err := decode(body, hide...)
+	if denied := providers.DeniedHTTP(r.op, status); err != nil && denied != nil && token.Empty() {
+		return reply{}, denied
+	}
 	if err != nil {
 		return reply{}, providers.Unreadable(r.op, status, err)
 	}
@@ -229,10 +232,21 @@ func (o object) success() bool {
 	return false
 }
 
-// failure is a refusal that proves nothing about money.
+// refusalsOfUs are error codes that refuse us and not the shopper.
+var refusalsOfUs = map[string]bool{"ACCESS_DENIED": true, "BUYERS_ADDRESS_NOT_SPECIFIED": true, "CREATE_RECEIPT_ERROR": true}
+
+// failure is a refusal. It proves nothing about money, but for an access that was refused: then nothing was carried out.
 func (o object) failure(op string, status int) error {
+	f := o.plainFailure(op, status)
+	if denied := status == http.StatusUnauthorized; denied || status == http.StatusForbidden || refusalsOfUs[f.Code] {
+		return f.Misconfigured(denied || op == opLogin)
+	}
+	return &f
+}
+
+func (o object) plainFailure(op string, status int) providers.Failure {
 	response := o.child("Response")
-	return &providers.Failure{
+	return providers.Failure{
 		Op: op, Code: cmp.Or(scrub(response.text("ErrCode", "ErrorCode"), o.hide), fmt.Sprintf("HTTP %d", status)),
 		Text: cmp.Or(o.words("description", "message"), response.words("ErrMessage", "Message")),
 	}

@@ -68,8 +68,12 @@ func (a *tokenSource) get(ctx context.Context, refused providers.Secret) (provid
 	}
 	o, err := decode(body, a.password.Reveal())
 	switch {
+	case err != nil && (status == http.StatusUnauthorized || status == http.StatusForbidden):
+		return providers.Secret{}, object{}.failure(opLogin, status)
 	case err != nil:
 		return providers.Secret{}, providers.Unreadable(opLogin, status, err)
+	case status < 500 && !o.success(): // nothing else can be wrong with a login
+		return providers.Secret{}, o.plainFailure(opLogin, status).Misconfigured(true)
 	case status != http.StatusOK || !o.success():
 		return providers.Secret{}, o.failure(opLogin, status)
 	}

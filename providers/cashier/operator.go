@@ -66,6 +66,9 @@ func (g *provider) captureOrVoid(ctx context.Context, p providers.Payment, op pr
 	if result, told := captureOrVoidResult(op.Kind, in.text("Status"), d); told {
 		return result, nil
 	}
+	if refusalsOfUs[code] && response.text("Success") == "false" {
+		return providers.OpResult{}, r.plainFailure(call, r.status).Misconfigured(true)
+	}
 	if definiteRefusals[code] && response.text("Success") == "false" {
 		return providers.OpResult{State: providers.OpFailed, Decline: d}, nil
 	}
@@ -110,7 +113,7 @@ func (g *provider) refund(ctx context.Context, p providers.Payment, op providers
 		return providers.OpResult{}, err
 	}
 	if r.requestRejected() {
-		return providers.OpResult{State: providers.OpFailed, Decline: decline(order{errText: r.words("description")})}, nil
+		return providers.OpResult{State: providers.OpFailed, Decline: r.refusal(opRefund)}, nil
 	}
 	o, err := g.orderFrom(opRefund, r)
 	switch {

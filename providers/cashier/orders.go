@@ -49,6 +49,7 @@ type order struct {
 	token, masked, expiry, eci   string
 	errCode, errText             string
 	kind, created                string
+	authCode, rrn                string
 }
 
 func deref(o *order) order {
@@ -70,7 +71,7 @@ func readOrder(in object) (order, error) {
 		payload: cmp.Or(in.text("payload"), qrc.text("payload")), link: in.text("deepLink", "deeplink"),
 		token: details.text("cardToken"), masked: details.text("maskedPan"), expiry: details.text("expiry"), eci: details.text("eci"),
 		errCode: scrub(details.text("errCode"), in.hide), errText: details.words("errMessage"), kind: in.text("type"),
-		created: in.text("createdAt"),
+		created: in.text("createdAt"), authCode: details.text("authCode", "AuthCode"), rrn: details.text("rrn", "Rrn", "RRN"),
 	}
 	if !isID(o.id) || o.external != "" && !isID(o.external) || o.status == "" {
 		return order{}, errShape
@@ -122,6 +123,9 @@ func (g *orders) newOrder(ctx context.Context, p providers.Payment, kind string)
 		reqID: g.reqID(op, p.Ref.Reference), token: needToken})
 	if err != nil {
 		return order{}, err
+	}
+	if r.requestRejected() && r.status != http.StatusConflict { // no card was sent yet, so that only our request can be wrong
+		return order{}, r.plainFailure(opOrder, r.status).Misconfigured(true)
 	}
 	o, err := g.orderFrom(opOrder, r)
 	switch {

@@ -136,6 +136,14 @@ func (g *provider) authorized(ctx context.Context, p providers.Payment, r reply)
 	id, number, status := in.text("OrderId"), in.text("MerchantOrderId"), in.text("Status")
 	ours := id == p.Ref.More[moreExternal] && (number == "" || number == p.Ref.Reference)
 	code := response.text("ErrCode", "ErrorCode")
+	if ours { // the order may not show them later
+		for key, said := range map[string]string{moreAuthCode: r.child("Authorize").text("AuthCode"),
+			moreRRN: r.child("Authorize").text("Rrn", "RRN")} {
+			if said = providers.Fact(said); said != "" {
+				p.Ref = p.Ref.With(key, said)
+			}
+		}
+	}
 	switch {
 	case r.status != http.StatusOK:
 		return providers.Step{}, r.failure(opAuthorize, r.status)
@@ -166,6 +174,9 @@ func (g *provider) declined(ctx context.Context, p providers.Payment, r reply, s
 		return providers.Step{}, r.failure(opAuthorize, r.status)
 	}
 	response := r.child("Response")
+	if code := response.text("ErrCode", "ErrorCode"); status == "CREATED" && refusalsOfUs[code] { // refused, and the order untouched
+		return providers.Step{}, r.plainFailure(opAuthorize, r.status).Misconfigured(true)
+	}
 	if o.errCode == "" && o.errText == "" {
 		o.errCode, o.errText = scrub(response.text("ErrCode", "ErrorCode"), r.hide), response.words("ErrMessage", "Message")
 	}

@@ -41,7 +41,7 @@ func (g *provider) Payout(ctx context.Context, p providers.Payment, to providers
 	}
 	if answer.requestRejected() {
 		return providers.OpResult{State: providers.OpFailed, GatewayID: o.id,
-			Decline: decline(order{errText: answer.words("description")})}, nil
+			Decline: answer.refusal(r.op)}, nil
 	}
 	now, err := g.orderFrom(r.op, answer)
 	switch {

@@ -1,6 +1,7 @@
 package cashier
 
 import (
+	"cmp"
 	"strings"
 
 	"tollgate/providers"
@@ -19,6 +20,20 @@ func decline(o order) *providers.Decline {
 		}
 	}
 	return d
+}
+
+// authorization is what the order shows of it, or what the answer to authorize did.
+func (o order) authorization(ref providers.Ref) providers.Authorization {
+	return providers.Authorization{
+		ApprovalCode: cmp.Or(providers.Fact(o.authCode), ref.More[moreAuthCode]), RRN: cmp.Or(providers.Fact(o.rrn), ref.More[moreRRN]),
+		CardExpiry: providers.YearMonth(o.expiry),
+	}
+}
+
+// refusal is the Decline of a request that was rejected.
+func (r reply) refusal(op string) *providers.Decline {
+	f := r.plainFailure(op, r.status)
+	return decline(order{errCode: f.Code, errText: f.Text})
 }
 
 // declineWords are ordered from the most to the least specific; the first match counts.

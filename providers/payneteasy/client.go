@@ -109,6 +109,9 @@ func (c *client) post(ctx context.Context, op, path string, form url.Values) (an
 		return nil, err
 	}
 	a, err := decode(status, body, whole)
+	if denied := providers.DeniedHTTP(op, status); denied != nil && (err != nil || !a.rejected()) {
+		return nil, denied
+	}
 	if err != nil {
 		return nil, providers.Unreadable(op, status, err)
 	}

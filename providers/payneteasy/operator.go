@@ -51,7 +51,7 @@ func (p *provider) Do(ctx context.Context, pay providers.Payment, op providers.O
 	}
 	a = a.scrubbed(card.Card{})
 	if a.rejected() {
-		if a["type"] != typeInvalid {
+		if a["type"] != typeInvalid || a.refusesUs() {
 			return providers.OpResult{}, a.failure(command)
 		}
 		return providers.OpResult{State: providers.OpFailed, Decline: a.decline()}, nil

@@ -1,6 +1,7 @@
 package payneteasy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -153,7 +154,7 @@ func (p *provider) callback(form url.Values, pay providers.Payment) {
 // type=error is not, it may come after the order was begun.
 func startStep(command string, pay providers.Payment, a answer) (providers.Step, error) {
 	if a.rejected() {
-		if !a.provesNoOrder(pay.Ref.Reference) {
+		if a.refusesUs() || !a.provesNoOrder(pay.Ref.Reference) {
 			return providers.Step{}, a.failure(command)
 		}
 		return providers.Step{V: providers.StepVersion, Kind: providers.Declined, Ref: pay.Ref, Decline: a.decline()}, nil
@@ -324,6 +325,7 @@ func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing
 	}
 	s.Card = a.card()
 	s.ThreeDS = providers.ThreeDS{TransStatus: transStatus[a["verified-3d-status"]]}
+	s.Authorization = a.authorization()
 	a.applyAmounts(&s, pay, now, first)
 	if s.Outcome == providers.Processing {
 		next, err := p.next(pay, s.Ref, a)
@@ -452,9 +454,8 @@ func (a answer) applyAmounts(s *providers.Standing, pay providers.Payment, now, 
 			s.Outcome = providers.Unclear
 		}
 	case "chargeback":
-		s.Amount = first
-		s.Outcome, s.Captured, s.Stated = providers.Paid, said(first), false
-		s.Dispute = dispute(good, declined)
+		s.Amount, s.Outcome, s.Captured = first, providers.Paid, said(first)
+		a.applyDispute(s, now, first, good, declined)
 	default:
 		s.Outcome = providers.Unclear
 	}
@@ -563,6 +564,33 @@ func (p *provider) next(pay providers.Payment, ref providers.Ref, a answer) (*pr
 	return &step, nil
 }
 
+func (a answer) authorization() providers.Authorization {
+	return providers.Authorization{
+		ApprovalCode: providers.Fact(a["approval-code"]), RRN: providers.Fact(a["processor-rrn"]), At: processedAt(a["paynet-processing-date"]),
+		Terminal: providers.Fact(a["terminal-id"]), BankName: providers.Fact(a["bank-name"]),
+		BankCountry:   providers.Fact(a["card-country-alpha-three-code"]),
+		CardExpiry:    providers.MonthYear(a["card-exp-month"], a["card-exp-year"]),
+		CardHolder:    providers.Holder(cmp.Or(a["cardholder-name"], a["card-holder-name"], a["name"])),
+		PaymentSystem: providers.Fact(a["card-type"]), ProcessorID: providers.Fact(a["processor-tx-id"]),
+		ReceiptID: providers.Fact(a["receipt-id"]), Descriptor: providers.Fact(cmp.Or(a["descriptor"], a["original-gate-descriptor"])),
+	}
+}
+
+// zones are those that paynet-processing-date was seen with; an abbreviation alone names none.
+var zones = map[string]*time.Location{"MSK": time.FixedZone("MSK", 3*60*60), "UTC": time.UTC, "GMT": time.UTC}
+
+func processedAt(s string) time.Time {
+	i := strings.LastIndexByte(s, ' ')
+	if i < 0 || zones[s[i+1:]] == nil {
+		return time.Time{}
+	}
+	t, err := time.ParseInLocation(time.DateTime, s[:i], zones[s[i+1:]])
+	if err != nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
 func (a answer) card() card.Masked {
 	first, last := a["bin"], a["last-four-digits"]
 	if len(first) < 6 || !wire.Digits(first) || len(last) != 4 || !wire.Digits(last) {
@@ -571,10 +599,45 @@ func (a answer) card() card.Masked {
 	return card.Masked{Brand: card.Brand(first[:6]), First6: first[:6], Last4: last}
 }
 
-// failure is a refusal that proves nothing.
+// failure is a refusal of a request. It proves that the request did nothing only where it refuses us: who asks is not known to
+// the gateway, or it is a validation error, and no order is named.
 func (a answer) failure(op string) error {
-	return &providers.Failure{Op: op, Code: a["error-code"], Text: a["error-message"]}
+	f := providers.Failure{Op: op, Code: a["error-code"], Text: a["error-message"]}
+	if !a.refusesUs() {
+		return &f
+	}
+	return f.Misconfigured(a["paynet-order-id"] == "" && (a.refusesCaller() || a["type"] == typeInvalid))
 }
+
+// refusesUs tells whether a rejected request refuses our account and not the shopper. The list of codes is not public, so the
+// words count: about who asks, or about what the contract or the request lacks beside the card.
+func (a answer) refusesUs() bool {
+	if !a.rejected() || a["status"] != "" {
+		return false
+	}
+	if a.refusesCaller() {
+		return true
+	}
+	text := strings.ToLower(a["error-message"])
+	if name, ok := strings.CutSuffix(text, " is required"); ok {
+		return !slices.Contains(cardParameters, strings.TrimPrefix(name, "parameter "))
+	}
+	return wire.ContainsAny(text, "merchant", "terminal", "project", "account", "gate ", "currency", "cart", "receipt", "feature") &&
+		wire.ContainsAny(text, "block", "disabled", "suspend", "not active", "inactive", "not found", "unknown", "not exist",
+			"not allowed", "not supported", "unsupported", "not configured", "not enabled", "required", "missing", "is empty") &&
+		!wire.ContainsAny(text, "card", "order is not", "duplicate")
+}
+
+// refusesCaller tells whether the gateway does not know, or not let in, who asks.
+func (a answer) refusesCaller() bool {
+	text := strings.ToLower(a["error-message"])
+	return a.rejected() && a["status"] == "" && wire.ContainsAny(text, "control", "signature", "login", "end point", "endpoint",
+		"access denied", "access is denied", "forbidden", "permission", "unauthorized", "not authorized", "credential",
+		"ip address is not", "ip is not")
+}
+
+// cardParameters are what the shopper types.
+var cardParameters = []string{"credit_card_number", "cvv2", "expire_month", "expire_year", "card_printed_name", "cardrefid"}
 
 // provesNoOrder tells whether a rejected sale is proof that no order began: the gateway calls it a validation error, gives
 // no order id, and does not speak of another or of a repeated order.
@@ -758,13 +821,21 @@ func cardholder(pay providers.Payment, c card.Card) string {
 	return "CARD HOLDER"
 }
 
-// dispute is a chargeback by the status of its transaction.
-func dispute(good, declined bool) *providers.Dispute {
+// applyDispute reads a chargeback by the status of its transaction. Of the sums it states only that something is gone, by refunds
+// or by itself; one that was won took nothing.
+func (a answer) applyDispute(s *providers.Standing, now, first money.Amount, good, declined bool) {
+	s.Dispute = &providers.Dispute{State: providers.DisputeOpened}
 	switch {
 	case good:
-		return &providers.Dispute{State: providers.DisputeLost}
+		s.Dispute.State = providers.DisputeLost
 	case declined:
-		return &providers.Dispute{State: providers.DisputeWon}
+		s.Dispute.State = providers.DisputeWon
 	}
-	return &providers.Dispute{State: providers.DisputeOpened}
+	s.Stated = false
+	if a["amount"] != "" && a["initial-amount"] != "" && now.Minor < first.Minor {
+		s.Returned, s.Stated = true, declined
+		if declined {
+			s.Refunded = first.Minor - now.Minor
+		}
+	}
 }

@@ -205,7 +205,8 @@ func TestErrorCodes(t *testing.T) {
 		{"ecom_reverse_200_error.json", "5"},
 		{"omnipay_CaptureRequestError.json", "6"},
 	} {
-		f := newFake(t).on("paymentorder.do", answer(t, tt.name)).on("register.do", answer(t, tt.name)).on("decline.do", answer(t, tt.name))
+		f := newFake(t).on("paymentorder.do", answer(t, tt.name)).on("register.do", answer(t, tt.name)).on("decline.do", answer(t, tt.name)).
+			on("getOrderStatusExtended.do", answer(t, "mock_error_string.json"))
 		g := f.open()
 		_, payErr := pay(t, g, registered(t))
 		_, regErr := g.Register(t.Context(), payment(t))

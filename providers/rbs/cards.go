@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/url"
 
 	"tollgate/internal/card"
@@ -53,7 +52,7 @@ func (g *provider) payBinding(ctx context.Context, p providers.Payment, binding 
 	set(form, "threeDSServerTransId", transID)
 	o, err := g.call(ctx, opPayBinding, form, hide...)
 	if err != nil {
-		return providers.Step{}, err
+		return g.refusedPay(ctx, p, err)
 	}
 	p.Ref = p.Ref.With(moreBinding, binding)
 	return g.step(ctx, p, opPay, o)
@@ -85,9 +84,7 @@ func (g *provider) Cards(ctx context.Context, o providers.Owner) ([]providers.Sa
 
 func binding(b object) providers.SavedCard {
 	s := providers.SavedCard{ID: wire.ID(b.Text("bindingId")), Card: mask(b.Text("maskedPan")), Active: true}
-	if e := b.Plain("0123456789", 6, "expiryDate"); len(e) == 6 { // YYYYMM
-		s.Expiry = fmt.Sprintf("%s/%s", e[4:], e[2:4])
-	}
+	s.Expiry = providers.YearMonth(b.Text("expiryDate"))
 	return s
 }
 
@@ -100,10 +97,31 @@ func (g *provider) Remember(ctx context.Context, p providers.Payment, _ provider
 	s := providers.SavedCard{ID: wire.ID(o.Child("bindingInfo").Text("bindingId")), Active: true}
 	info := o.Child("cardAuthInfo")
 	s.Card = mask(cmp.Or(info.Text("maskedPan"), info.Text("pan")))
-	if e := info.Plain("0123456789", 6, "expiration"); len(e) == 6 {
-		s.Expiry = fmt.Sprintf("%s/%s", e[4:], e[2:4])
+	s.Expiry = providers.YearMonth(info.Text("expiration"))
+	if s.ID != "" || p.Customer.ID == "" || s.Card.Last4 == "" {
+		return s, nil
 	}
-	return s, nil
+	return g.listedBinding(ctx, p, s)
+}
+
+// listedBinding looks for the payment's card among the customer's bindings: some accounts show no bindingInfo in the order. Where
+// two have the same digits, and the dates do not tell them apart, neither is taken.
+func (g *provider) listedBinding(ctx context.Context, p providers.Payment, of providers.SavedCard) (providers.SavedCard, error) {
+	list, err := g.Cards(ctx, providers.Owner{CustomerID: p.Customer.ID})
+	if err != nil {
+		return of, err
+	}
+	var found []providers.SavedCard
+	for _, b := range list {
+		sameDate := of.Expiry == "" || b.Expiry == "" || of.Expiry == b.Expiry
+		if b.Card.First6 == of.Card.First6 && b.Card.Last4 == of.Card.Last4 && sameDate {
+			found = append(found, b)
+		}
+	}
+	if len(found) != 1 {
+		return of, nil
+	}
+	return found[0], nil
 }
 
 // Forget switches a binding off. One that is off already (error 2) is forgotten too.

@@ -102,8 +102,29 @@ func TestAMerchantsChargeNamesTheCustomerAndTheFeature(t *testing.T) {
 }
 
 func TestASavedCardThatTheGatewayRefusesIsUnknown(t *testing.T) {
-	f := newFake(t).on("paymentOrderBinding.do", answer(t, "bpc_paymentOrderBinding_err.json"))
+	f := newFake(t).on("paymentOrderBinding.do", answer(t, "bpc_paymentOrderBinding_err.json")).
+		on("getOrderStatusExtended.do", `{"errorCode":"7","errorMessage":"System error"}`)
 	if _, err := f.open().Pay(t.Context(), registered(t), providers.Instrument{Kind: "saved_card", Saved: "b-1"}, browser); err == nil {
 		t.Error("an API error passes for an answer")
+	}
+}
+
+// Some accounts show no bindingInfo in the order: the customer's list has the binding.
+func TestASavedCardIsFoundInTheListOfBindings(t *testing.T) {
+	const order = `{"errorCode":"0","orderNumber":"A-17-1","orderStatus":2,"actionCode":0,"amount":2000,"currency":"978","cardAuthInfo":{"maskedPan":"400000**1118","expiration":"203012"}}`
+	const other = `{"bindingId":"b-0","maskedPan":"555555**5599","expiryDate":"203012"}`
+	const ours = `{"bindingId":"b-1","maskedPan":"400000**1118","expiryDate":"203012"}`
+	const older = `{"bindingId":"b-2","maskedPan":"400000**1118","expiryDate":"202701"}`
+	const twin = `{"bindingId":"b-3","maskedPan":"400000**1118","expiryDate":"203012"}`
+	for list, want := range map[string]string{other + "," + ours: "b-1", ours + "," + older: "b-1", other: "", ours + "," + twin: ""} {
+		f := newFake(t).on("getOrderStatusExtended.do", order).on("getBindings.do", `{"errorCode":"0","bindings":[`+list+`]}`)
+		saved, err := f.open().(providers.CardKeeper).Remember(t.Context(), registered(t), providers.Standing{})
+		if err != nil || saved.ID != want || f.last().form.Get("clientId") != "659753456" {
+			t.Errorf("%s: %+v %v", list, saved, err)
+		}
+	}
+	f := newFake(t).on("getOrderStatusExtended.do", order).on("getBindings.do", `{"errorCode":"2","errorMessage":"none"}`)
+	if saved, err := f.open().(providers.CardKeeper).Remember(t.Context(), registered(t), providers.Standing{}); err != nil || saved.ID != "" {
+		t.Errorf("%+v %v", saved, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"tollgate/internal/card"
@@ -56,9 +57,32 @@ func (c *client) call(ctx context.Context, op string, form url.Values, hide ...s
 func refusedAnswer(op string, o object) (object, error) {
 	if code, ok := refused(o); ok {
 		text := cmp.Or(o.Words("errorMessage", "error", "displayErrorMessage"), o.Child("error").Words("message", "description"))
-		return object{}, &providers.Failure{Op: op, Code: code, Text: text}
+		return object{}, refusal(providers.Failure{Op: op, Code: code, Text: text})
 	}
 	return o, nil
+}
+
+// refusal classes a refusal of a call. An errorCode never says by itself whether access was denied (5) or the state, the time or
+// the amount of an order forbids the call, so it refuses us only where the call is about no order that we know, or asks only:
+// docs/gateways/rbs.md has the table.
+func refusal(f providers.Failure) error {
+	if slices.Contains(ours[f.Op], f.Code) {
+		return f.Misconfigured(true)
+	}
+	return &f
+}
+
+// ours are the error codes that refuse us, by call. Calls that pay are refusedPay's.
+var ours = map[string][]string{
+	opRegister:        {"3", "4", "5", "8", "14"},
+	opRegisterPreAuth: {"3", "4", "5", "8", "14"},
+	opStatus:          {"4", "5"},
+	opBindings:        {"4", "5"},
+	opUnbind:          {"4", "5"},
+	opDeposit:         {"4", "8"},
+	opRefund:          {"4", "8"},
+	opReverse:         {"4"},
+	opDecline:         {"4"},
 }
 
 // post sends one call and decodes its answer, but does not check whether the gateway refused it.
@@ -79,6 +103,9 @@ func (c *client) post(ctx context.Context, op string, form url.Values, hide ...s
 	status, body, err := providers.Exchange(c.http, op, req)
 	if err != nil {
 		return object{}, providers.Quiet(op, err, func(s string) string { return wire.Scrub(s, hide) })
+	}
+	if denied := providers.DeniedHTTP(op, status); denied != nil {
+		return object{}, denied
 	}
 	if status != http.StatusOK {
 		return object{}, &providers.Failure{Op: op, Err: fmt.Errorf("HTTP %d", status)}
@@ -141,7 +168,8 @@ func (c *client) execute(ctx context.Context, op string, form url.Values) error 
 		return nil
 	}
 	if code := o.Text("errorCode"); code != "" && strings.Trim(code, "0") != "" && o.Members["success"] == nil {
-		return &providers.Failure{Op: op, Code: wire.Short(code, o.Hide), Text: o.Words("errorMessage", "error", "displayErrorMessage")}
+		return refusal(providers.Failure{Op: op, Code: wire.Short(code, o.Hide),
+			Text: o.Words("errorMessage", "error", "displayErrorMessage")})
 	}
 	return providers.Unreadable(op, http.StatusOK, errShape)
 }

@@ -34,8 +34,7 @@ func (g *provider) returnedFromPage(ctx context.Context, p providers.Payment) (p
 	if err != nil {
 		return providers.Step{}, err
 	}
-	action := o.Text("actionCode")
-	if o.Text("orderStatus") == "0" && (action == "" || action == actionNotTried || lastTryRefused(action, false)) {
+	if untried(o) || o.Text("orderStatus") == "0" && lastTryRefused(o.Text("actionCode"), false) {
 		if err := g.Close(ctx, p); err != nil {
 			return providers.Step{}, err
 		}

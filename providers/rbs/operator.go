@@ -50,7 +50,7 @@ func (g *provider) Do(ctx context.Context, p providers.Payment, op providers.Op)
 		return providers.OpResult{}, providers.Refuse("operation", "this gateway has no such operation")
 	}
 	err := g.execute(ctx, call, form)
-	if f, ok := errors.AsType[*providers.Failure](err); ok && slices.Contains(definiteRefusals, f.Code) {
+	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Err == nil && slices.Contains(definiteRefusals, f.Code) {
 		return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: providers.OtherReason,
 			Code: f.Code, Message: f.Text}}, nil
 	}

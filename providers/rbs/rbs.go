@@ -338,10 +338,52 @@ func (g *provider) payOrder(ctx context.Context, p providers.Payment, c card.Car
 	set(form, "threeDSServerTransId", transID)
 	o, err := g.call(ctx, opPay, form, hide...)
 	if err != nil {
-		return providers.Step{}, err
+		return g.refusedPay(ctx, p, err)
 	}
 	return g.step(ctx, p, opPay, o)
 }
+
+// refusedPay is a call with a card or a binding that was refused by an errorCode: the order keeps its state then. A code alone
+// does not say whether we are refused (access, a missing parameter, a cart) or an order that was tried or has ended, so the
+// order is asked. One that no card was tried on is closed, and only once it is closed the refusal is a proof.
+func (g *provider) refusedPay(ctx context.Context, p providers.Payment, err error) (providers.Step, error) {
+	f, ok := errors.AsType[*providers.Failure](err)
+	if !ok || f.Err != nil || f.Code == "" || f.Code == codeSystem {
+		return providers.Step{}, err
+	}
+	o, askErr := g.inquire(ctx, p)
+	if providers.RefusalOfUs(askErr) != nil { // we are refused altogether; what became of the call nobody can say yet
+		return providers.Step{}, f.Misconfigured(false)
+	}
+	if askErr != nil || o.Text("orderNumber") != p.Ref.Reference || !untried(o) {
+		return providers.Step{}, err
+	}
+	if g.Close(ctx, p) != nil {
+		return providers.Step{}, err
+	}
+	if st, askErr := g.Status(ctx, p); askErr != nil || st.Outcome != providers.Closed && st.Outcome != providers.Refused {
+		return providers.Step{}, err
+	}
+	if slices.Contains(codesOfCard, f.Code) {
+		s := providers.NewStep(providers.Declined, p.Ref)
+		s.Decline = &providers.Decline{Reason: providers.CardNotSupported, Code: f.Code, Message: f.Text}
+		return s, nil
+	}
+	return providers.Step{}, f.Misconfigured(true)
+}
+
+// untried tells whether an order is open and no card was tried on it.
+func untried(o object) bool {
+	action := o.Text("actionCode")
+	return o.Text("orderStatus") == "0" && (action == "" || action == actionNotTried)
+}
+
+// codeSystem is the errorCode of a failure of the gateway's own.
+const codeSystem = "7"
+
+// codesOfCard are the error codes that refuse a card or a binding: bad number, bad date, not for this binding (1), no such
+// binding (2), one that the customer switched off (15).
+var codesOfCard = []string{"1", "2", "15"}
 
 var (
 	errNoOrder    = errors.New("the order is not known by the gateway's id")
@@ -639,7 +681,11 @@ func currentNames(o object) (object, error) {
 		out[name] = v
 	}
 	if pan := o.Text("Pan"); pan != "" && out["cardAuthInfo"] == nil {
-		out["cardAuthInfo"] = map[string]any{"maskedPan": pan}
+		info := map[string]any{"maskedPan": pan}
+		for _, name := range []string{"expiration", "cardholderName", "approvalCode"} { // which stand at the root there
+			info[name] = o.Members[name]
+		}
+		out["cardAuthInfo"] = info
 	}
 	return object{Members: out, Hide: o.Hide}, nil
 }
@@ -675,6 +721,7 @@ func standing(p providers.Payment, o object) (providers.Standing, error) {
 	}
 	st.Card = mask(cmp.Or(o.Child("cardAuthInfo").Text("maskedPan"), o.Child("cardAuthInfo").Text("pan")))
 	st.ThreeDS = authentication(o.Child("cardAuthInfo").Child("secureAuthInfo"))
+	st.Authorization = authorization(o)
 	action := o.Text("actionCode")
 	whole := st.Amount.Minor
 	if whole == 0 {
@@ -828,6 +875,25 @@ func authentication(o object) providers.ThreeDS {
 		t.ECI = "0" + t.ECI
 	}
 	return t
+}
+
+// authorization reads what the response version of the account lets through; some banks put the bank's part beside the binding.
+func authorization(o object) providers.Authorization {
+	info, bank, binding := o.Child("cardAuthInfo"), o.Child("bankInfo"), o.Child("bindingInfo")
+	a := providers.Authorization{
+		ApprovalCode: providers.Fact(info.Text("approvalCode")), RRN: providers.Fact(cmp.Or(o.Text("authRefNum"), binding.Text("authRefNum"))),
+		Terminal:    providers.Fact(cmp.Or(o.Text("terminalId"), binding.Text("terminalId"))),
+		BankName:    providers.Fact(bank.Text("bankName")),
+		BankCountry: cmp.Or(providers.Fact(bank.Text("bankCountryCode")), providers.Fact(bank.Text("bankCountryName"))),
+		CardExpiry:  providers.YearMonth(info.Text("expiration")), CardHolder: providers.Holder(info.Text("cardholderName")),
+		PaymentSystem: providers.Fact(info.Text("paymentSystem")),
+	}
+	for _, from := range []object{o, binding} {
+		if ms, found, err := from.Number("authDateTime"); err == nil && found && ms > 0 && a.At.IsZero() {
+			a.At = time.UnixMilli(ms).UTC()
+		}
+	}
+	return a
 }
 
 func decline(o object, action string) *providers.Decline {

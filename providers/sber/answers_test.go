@@ -224,8 +224,12 @@ func TestARefusalIsAFailureAndAnExpiredTokenIsReported(t *testing.T) {
 	body := fixture(t, "constructed/constructed_error.json")
 	_, err := open(t, &canned{answer: body}).Status(t.Context(), started(t, "1000003"))
 	var f *providers.Failure
-	if !errors.As(err, &f) || f.Code != "5" || f.Text != "Access denied" || errors.Is(err, providers.ErrCredential) {
+	if !errors.As(err, &f) || f.Code != "5" || f.Text != "Access denied" || !errors.Is(err, providers.ErrCredential) {
 		t.Errorf("%v", err)
+	}
+	_, err = open(t, &canned{answer: body}).(providers.Historian).History(t.Context(), providers.HistoryQuery{From: now(), To: now(), Owner: owner()})
+	if !errors.Is(err, providers.ErrCredential) {
+		t.Errorf("the customer's list: %v", err)
 	}
 	if _, err = open(t, &canned{status: 401, answer: body}).Status(t.Context(), started(t, "1000003")); !errors.Is(err, providers.ErrCredential) {
 		t.Errorf("401: %v", err)
@@ -291,6 +295,7 @@ func TestCardsAndListsReadTheVendorsAnswers(t *testing.T) {
 	query := providers.HistoryQuery{From: now().AddDate(0, -1, 0), To: now(), Owner: owner()}
 	list, err := open(t, &canned{answer: fixture(t, "vendor/transactions_ok.json")}).(providers.Historian).History(t.Context(), query)
 	want := providers.HistoryLine{Reference: "7654321DS", OrderID: mdOrder, At: time.Date(2017, 9, 7, 14, 43, 57, 768e6, time.UTC), Kind: "payment", Outcome: providers.Unclear, Amount: amountOf(t, 6100, "RUB")}
+	want.Authorization.At = want.At
 	if err != nil || len(list) != 1 || list[0] != want {
 		t.Errorf("%+v %v", list, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,8 +64,38 @@ func (c *client) call(ctx context.Context, op string, token providers.Secret, in
 	if err != nil {
 		return object{}, providers.Quiet(op, err, func(s string) string { return wire.Scrub(s, hide) })
 	}
-	return readAnswer(op, status, answer, hide)
+	o, err := readAnswer(op, status, answer, hide)
+	if err == nil {
+		return o, nil
+	}
+	return object{}, ofUs(op, status, token, err)
 }
+
+// ofUs classes the refusals that are of us: of a call that takes no customer's token, or an HTTP 403, or an error code that is
+// about access or about what the request lacks (assumption 2). finish is not among the last: its codes may speak of the order.
+func ofUs(op string, status int, token providers.Secret, err error) error {
+	f, ok := errors.AsType[*providers.Failure](err)
+	switch {
+	case !ok:
+		return err
+	case status == http.StatusForbidden, status == http.StatusUnauthorized && token.Empty():
+		f.Code = cmp.Or(f.Code, fmt.Sprintf("HTTP %d", status))
+		return f.Misconfigured(!strings.HasSuffix(op, "/finish"))
+	case f.Err == nil && f.Code == codeAccess && !token.Empty() && !strings.HasSuffix(op, "/finish"):
+		f.Err = providers.ErrCredential // a dead token says so too; were it the merchant, the next login would tell
+		return f
+	case f.Err == nil && op != opToken && !strings.HasSuffix(op, "/finish") && op != opChange && op != opDelete &&
+		slices.Contains(codesOfUs, f.Code):
+		return f.Misconfigured(true)
+	}
+	return err
+}
+
+// codeAccess says that access is denied.
+const codeAccess = "5"
+
+// codesOfUs are: currency (3), a parameter that is missing (4), access (5), cart (8), features (14).
+var codesOfUs = []string{"3", "4", "5", "8", "14"}
 
 // readAnswer judges an answer. What a refusal looks like is not published: any status other than SUCCESS with an errorCode is
 // one, its code and text are taken from the names that the vendor's other gateway uses (assumption 1).

@@ -64,6 +64,7 @@ func historyLine(t object) (providers.HistoryLine, error) {
 		return line, errShape
 	}
 	line.At = at.UTC()
+	line.Authorization = authorization(t)
 	minor, found, err := t.Child("amount").Number("transactionAmount")
 	if err != nil {
 		return line, err

@@ -305,6 +305,7 @@ func (g *provider) standing(p providers.Payment, o object) (providers.Standing, 
 		return st, err
 	}
 	st.Card = sourceParty(o).card
+	st.Authorization = authorization(o)
 	if mdOrder == "" || st.Reference == "" || st.Amount.Currency.Code == "" {
 		return st, nil
 	}
@@ -333,6 +334,15 @@ func (g *provider) standing(p providers.Payment, o object) (providers.Standing, 
 		st.Outcome = providers.Processing
 	}
 	return st, nil
+}
+
+// authorization is the time of the transaction and the id that the gateway's support asks for.
+func authorization(o object) providers.Authorization {
+	a := providers.Authorization{RequestID: providers.Fact(o.Text("requestId"))}
+	if at, err := time.ParseInLocation(dateLayout, o.Text("transactionDate"), moscow); err == nil {
+		a.At = at.UTC()
+	}
+	return a
 }
 
 // sum is the order's amount. A fee other than the one that was sent makes it another amount, by the difference: the

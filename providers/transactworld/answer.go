@@ -11,7 +11,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"tollgate/internal/card"
 	"tollgate/providers"
+	"tollgate/providers/wire"
 )
 
 // answer is what the gateway said: a text, an object (names in lower case, because its documents and clients disagree about
@@ -300,7 +302,28 @@ func (a answer) cardToken() string {
 	return ""
 }
 
-// failure is a refusal that proves nothing.
-func (a answer) failure(op string) error {
-	return &providers.Failure{Op: op, Code: a.code(), Text: clean(a.text("result", "description"))}
+// failure is a refusal. It proves that the request did nothing only where it refuses us before anything else was looked at: a
+// rejection that names no status but "failed".
+func (a answer) failure(op string, codes ...card.Code) error {
+	f := providers.Failure{Op: op, Code: a.code(), Text: clean(a.text("result", "description"), codes...)}
+	if !a.refusesUs() {
+		return &f
+	}
+	short, long := a.statuses()
+	return f.Misconfigured((short == "" || short == "N") && (long == "" || long == "failed"))
+}
+
+// refusesUs tells whether an answer refuses our account and not the shopper: the token or the credentials (401), or, in words
+// beside a rejection (2xxxx), the checksum, the member, the terminal, or a parameter that is no card's.
+func (a answer) refusesUs() bool {
+	if a.code() == codeUnauthented || a.http == http.StatusUnauthorized || a.http == http.StatusForbidden {
+		return true
+	}
+	said := strings.ToLower(a.text("result", "description"))
+	return len(a.code()) == 5 && (a.code()[0] == '2' || a.code()[0] == '1') && !isDuplicate(a) &&
+		(wire.ContainsAny(said, "checksum", "memberid", "member id", "authtoken", "terminal", "partner", "access denied", "not authorized",
+			"unauthorized", "permission", "secure key", "credential", "ip address") && !wire.ContainsAny(said, "card") ||
+			wire.ContainsAny(said, "merchant", "account", "currency", "payment mode", "paymentmode", "paymentbrand") &&
+				wire.ContainsAny(said, "block", "disabled", "suspend", "not active", "inactive", "not found", "not allowed", "not supported",
+					"not configured", "not possible", "is missing") && !wire.ContainsAny(said, "card"))
 }

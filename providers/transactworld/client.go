@@ -120,7 +120,9 @@ func (c *client) call(ctx context.Context, op, path string, form url.Values) (an
 				continue
 			}
 		}
-		switch {
+		switch denied := providers.DeniedHTTP(op, status); {
+		case err != nil && denied != nil:
+			return answer{}, denied
 		case err != nil:
 			return answer{}, providers.Unreadable(op, status, err)
 		case status != http.StatusOK || a.code() == codeUnauthented:
@@ -150,6 +152,9 @@ func (c *client) authToken(ctx context.Context) (providers.Secret, error) {
 		return providers.Secret{}, err
 	}
 	a, err := decode(status, body)
+	if denied := providers.DeniedHTTP(op, status); err != nil && denied != nil {
+		return providers.Secret{}, providers.Failure{Op: op, Code: denied.(*providers.Failure).Code}.Misconfigured(true)
+	}
 	if err != nil {
 		return providers.Secret{}, providers.Unreadable(op, status, err)
 	}

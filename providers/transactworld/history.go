@@ -95,7 +95,7 @@ func (p *provider) line(o map[string]any) providers.HistoryLine {
 		one.object["status"] = status
 	}
 	l := providers.HistoryLine{Reference: text(o, "merchantTransactionId"), OrderID: text(o, "systemPaymentId"), Kind: "payment",
-		Outcome: outcome(one, false, false), Card: one.card()}
+		Outcome: outcome(one, false, false), Card: one.card(), Authorization: answer{object: o}.authorization()}
 	if l.OrderID == "" {
 		l.OrderID = text(o, "paymentId")
 	}

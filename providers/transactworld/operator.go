@@ -141,7 +141,7 @@ func operationResult(word string, a answer, id, reference string) (providers.OpR
 	}
 	// 10009 is an inquiry's, and of a payment that the gateway named not believable.
 	refusal := len(code) == 5 && code != codeNotFound && (code[0] == '1' || code[0] == '2')
-	if refusal && (short == "N" || short == "") && (long == "" || long == "failed") && !isDuplicate(a) {
+	if refusal && !a.refusesUs() && (short == "N" || short == "") && (long == "" || long == "failed") && !isDuplicate(a) {
 		return providers.OpResult{State: providers.OpFailed, GatewayID: a.paymentID(), Decline: a.decline(card.Code{})}, nil
 	}
 	return providers.OpResult{}, a.failure(word)

@@ -225,6 +225,8 @@ func (p *provider) step(op string, ref providers.Ref, a answer, code card.Code) 
 			return providers.Step{}, &providers.Failure{Op: op, Text: "success without a paymentId"}
 		}
 		step.Kind = providers.Finished
+	case v == refused && a.refusesUs():
+		return providers.Step{}, a.failure(op, code)
 	case v == refused && !isDuplicate(a) && !strings.HasPrefix(a.code(), "0"):
 		step.Kind, step.Decline = providers.Declined, a.decline(code)
 	case v == pending && value(a.object, "redirect") != nil:
@@ -234,7 +236,7 @@ func (p *provider) step(op string, ref providers.Ref, a answer, code card.Code) 
 		}
 	case v == pending:
 	default:
-		return providers.Step{}, &providers.Failure{Op: op, Code: a.code(), Text: clean(a.text("result", "description"), code)}
+		return providers.Step{}, a.failure(op, code)
 	}
 	return step, nil
 }
@@ -365,6 +367,7 @@ func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing
 		return providers.Standing{}, &providers.Failure{Op: op, Err: err}
 	}
 	s.Amount, s.Card, s.ThreeDS = total, a.card(), providers.ThreeDS{ECI: a.text("eci")}
+	s.Authorization = a.authorization()
 	said := func(m, otherwise money.Amount) int64 {
 		if m.Minor == 0 {
 			return otherwise.Minor
@@ -436,6 +439,19 @@ func (a answer) amount(name string, ours money.Currency) (money.Amount, error) {
 		err = money.ErrSyntax
 	}
 	return m, err
+}
+
+// authorization has no time: the timestamp of an answer is the answer's.
+func (a answer) authorization() providers.Authorization {
+	auth := providers.Authorization{
+		BankReference: providers.Fact(a.text("bankReferenceId")), Terminal: providers.Fact(a.text("terminalId")),
+		CardExpiry:    providers.MonthYear(a.text("card", "expiryMonth"), a.text("card", "expiryYear")),
+		PaymentSystem: providers.Fact(a.text("paymentBrand")), Descriptor: providers.Fact(a.text("descriptor")),
+	}
+	if auth.Terminal == "" {
+		auth.Terminal = providers.Fact(a.text("terminalid")) // of the list
+	}
+	return auth
 }
 
 func (a answer) card() card.Masked {

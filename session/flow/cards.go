@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"tollgate/internal/account"
 	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/session"
@@ -55,12 +56,13 @@ func (f *Flow) rememberDue(ctx context.Context, task session.Task) error {
 	if !acc.KeepsCards() || s.Owner() == "" || !a.State.Funded() {
 		return nil
 	}
-	standing, _, err := f.status(ctx, acc, s, a)
-	if err != nil {
-		return err
-	}
-	saved, err := f.Wallet.Remember(ctx, holder(s), f.payment(ctx, s, a), standing, a.Card)
-	if err != nil || saved.ID == "" { // the gateway saved none after all
+	saved, askErr := f.remember(ctx, acc, s, a)
+	if askErr != nil || saved.ID == "" {
+		if askErr != nil {
+			f.Log.Warn("the saved card of a payment is not known yet", "session", s.ID, "attempt", a.N, "error", askErr)
+		}
+		f.tell(ctx, s.ID, askErr)
+		_, err = f.update(ctx, s.ID, func(t *session.Turn) error { return t.Attempts().CardNotYetSaved(a.N, task.Try) })
 		return err
 	}
 	_, err = f.update(ctx, s.ID, func(t *session.Turn) error {
@@ -68,6 +70,17 @@ func (f *Flow) rememberDue(ctx context.Context, task session.Task) error {
 		return nil
 	})
 	return err
+}
+
+// remember asks the gateway which card a payment saved.
+func (f *Flow) remember(ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt) (
+	saved providers.SavedCard, err error,
+) {
+	standing, _, err := f.status(ctx, acc, s, a)
+	if err != nil {
+		return saved, err
+	}
+	return f.Wallet.Remember(ctx, holder(s), f.payment(ctx, s, a), standing, a.Card)
 }
 
 // credential is the newest of the session's customer; empty where there is none.

@@ -41,6 +41,9 @@ func (f *Flow) create(ctx context.Context, claim *session.Claim, s *session.Sess
 	t := f.newTurn(s)
 	t.Created()
 	t.Change.Claim = claim
+	if err := f.nameEvents(t.Change.Events); err != nil {
+		return err
+	}
 	return f.Store.Create(ctx, s, t.Change)
 }
 

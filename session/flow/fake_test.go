@@ -222,15 +222,16 @@ func (plainSeal) Unseal(name, sealed string) ([]byte, error) {
 // house is a Flow on a real store, whose time stands still unless it is moved and whose jobs run one by one, each at its
 // time. It can die at any labelled place and go on as a new process would.
 type house struct {
-	t     checker
-	store *sqlstore.Store
-	gw    *gateway
-	acc   account.Settings
-	id    string // of the session
-	dir   string // of the database
-	alone bool   // no other process uses the store
-	doubt bool   // the store is asked what it may have forgotten
-	log   bytes.Buffer
+	t      checker
+	store  *sqlstore.Store
+	gw     *gateway
+	acc    account.Settings
+	id     string   // of the session
+	dir    string   // of the database
+	alone  bool     // no other process uses the store
+	doubt  bool     // the store is asked what it may have forgotten
+	owners []string // merchants of the account
+	log    bytes.Buffer
 
 	mu     sync.Mutex
 	time   time.Time
@@ -379,14 +380,14 @@ func (h *house) start() {
 	h.died, h.dieAt = false, ""
 	dead := new(bool)
 	log := slog.New(slog.NewTextHandler(lockedWriter{&h.mu, &h.log}, nil))
-	h.acc.Now = h.now
+	h.acc.Now, h.acc.Log = h.now, log
 	accounts := account.Accounts{shop: account.Open(h.acc)}
 	var memory func(context.Context) (session.Memory, error)
 	if h.doubt {
 		memory = h.store.Memory
 	}
 	h.flow = flow.New(flow.Options{
-		Memory: memory, Store: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, BaseURL: "https://pay.example", Alone: h.alone, Log: log,
+		Memory: memory, Owners: func(context.Context, string, string) ([]string, error) { return h.owners, nil }, Store: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, BaseURL: "https://pay.example", Alone: h.alone, Log: log,
 		Wallet: wallet.New(wallet.Options{
 			Customers: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, Log: log,
 			Token: func() (string, error) { return flow.NewToken(rand.Reader) },

@@ -41,6 +41,8 @@ type Options struct {
 	Bills    Bills     // who else may know the reference of a callback; nil: nobody
 	Log      *slog.Logger
 	Alone    bool // no other process uses the store
+	// Owners names the merchants that are told of what concerns a reference of an account and no session; nil: nobody is.
+	Owners func(ctx context.Context, account, reference string) ([]string, error)
 	// Memory tells what the store may have forgotten; nil: nothing. An error counts as everything.
 	Memory func(context.Context) (session.Memory, error)
 	At     func(place string) // called at labelled places; crash tests stop the process there. nil: nothing

@@ -1,9 +1,11 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 
 	"tollgate/internal/account"
 	"tollgate/providers"
@@ -45,6 +47,25 @@ func window(m session.Memory) *providers.Forgotten {
 func (f recall) register(
 	ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt, in Submission, forgotten *providers.Forgotten,
 ) (ref providers.Ref, wire []session.TimelineEntry, err error) {
+	unmatched, err := f.Store.Unmatched(ctx, acc.Name, a.Ref.Reference)
+	if err != nil {
+		return ref, nil, err
+	}
+	if unmatched {
+		if forgotten == nil {
+			forgotten = &providers.Forgotten{Until: f.Now()}
+		}
+		defer func() {
+			if err == nil || errors.Is(err, providers.ErrReferenceTaken) || errors.Is(err, providers.ErrAlreadyPaid) {
+				err = cmp.Or(f.Store.UnmatchedAsked(ctx, acc.Name, a.Ref.Reference, f.Now()), err)
+			}
+		}()
+	}
+	defer func() {
+		if taken, ok := errors.AsType[*providers.AlreadyPaid](err); ok && forgotten != nil {
+			taken.Ours = taken.Ours || forThisOrder(s, a, taken.Standing)
+		}
+	}()
 	if forgotten != nil && (in.Kind == session.KindPayout || !acc.RecoversOrders()) {
 		p := f.payment(ctx, s, a)
 		p.Forgotten = forgotten
@@ -94,6 +115,38 @@ func unpaid(st providers.Standing) bool {
 func forThisOrder(s *session.Session, a *session.Attempt, st providers.Standing) bool {
 	return s.Kind == session.KindPayout || a.MerchantInitiated ||
 		a.Card.Last4 != "" && st.Card.Last4 == a.Card.Last4 && st.Card.First6 == a.Card.First6
+}
+
+// ourReference is the form of an attempt's reference; accounts that are shared with other systems hear of their orders too.
+var ourReference = regexp.MustCompile(`^[A-Za-z0-9._-]{1,33}-[1-9][0-9]{0,3}$`)
+
+// unmatched keeps a callback about a reference that no attempt has: the database may have forgotten it. Its merchant is told, and
+// before the reference is used the gateway is asked.
+func (f recall) unmatched(ctx context.Context, name string, notice providers.Notice) error {
+	if !ourReference.MatchString(notice.Reference) {
+		return session.ErrNotFound
+	}
+	now := f.Now()
+	u := session.Unmatched{
+		Account: name, Reference: notice.Reference, GatewayOrder: notice.OrderID, Event: notice.Event, Times: 1, FirstAt: now, LastAt: now,
+	}
+	var owners []string
+	var err error
+	if f.Owners != nil {
+		if owners, err = f.Owners(ctx, name, notice.Reference); err != nil {
+			return err
+		}
+	}
+	var tell []session.AccountEvent
+	for _, merchant := range owners {
+		suffix, err := newSuffix(f.Rand)
+		if err != nil {
+			return err
+		}
+		tell = append(tell, u.Told(merchant, suffix))
+	}
+	f.Log.Warn("a callback for a reference that no attempt has", "account", name, "reference", notice.Reference)
+	return f.Store.AddUnmatched(ctx, u, tell)
 }
 
 // errLaterAttempt says that a later attempt of the session is under way at the gateway.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -226,5 +227,95 @@ func TestADatabaseThatDoesNotSayWhatItForgotHasForgotten(t *testing.T) {
 	})
 	if m := flow.MemoryOf(f, t.Context()); m.Restored.IsZero() {
 		t.Errorf("%+v", m)
+	}
+}
+
+// A callback came for a payment that the database has forgotten, so that nothing but the callback knows of it.
+func TestAReferenceOfAnUnmatchedCallbackIsAskedAboutBeforeItIsUsed(t *testing.T) {
+	t.Parallel()
+	for _, recovers := range []bool{false, true} {
+		h := newHouse(t, doubting, func(h *house) {
+			h.doubt = false // a long time after the failover
+			h.owners = []string{"demo"}
+			if recovers {
+				h.acc.Provider = recoverer{h.gw}
+			}
+		})
+		h.gw.order("order-1").charges = 1
+		if err := h.callback("order-1", "good"); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.callback("order-1", "good"); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.callback("order-1", "forged"); !errors.Is(err, providers.ErrForged) {
+			t.Fatal(err)
+		}
+		if err := h.callback("another system's", "good"); !errors.Is(err, session.ErrNotFound) {
+			t.Fatal(err)
+		}
+		told, err := h.store.EventsAfter(t.Context(), "demo", "", 100)
+		if err != nil || len(told) != 2 || told[1].Type != "callback.unmatched" || !strings.Contains(string(told[1].Data), `"reference":"order-1"`) {
+			t.Fatalf("told %+v, %v", told, err)
+		}
+		kept, err := h.store.UnmatchedCallbacks(t.Context(), shop, h.now(), h.now().Add(time.Hour), 10)
+		if err != nil || len(kept) != 1 || kept[0].Times != 2 || !kept[0].AskedAt.IsZero() {
+			t.Fatalf("kept %+v, %v", kept, err)
+		}
+		h.pays(theCard)
+		h.is(session.Paid)
+		if n := h.charges(); n != 1 {
+			t.Errorf("charged %d times", n)
+		}
+		if kept, err = h.store.UnmatchedCallbacks(t.Context(), shop, kept[0].FirstAt, h.now().Add(time.Hour), 10); err != nil || kept[0].AskedAt.IsZero() {
+			t.Errorf("kept %+v, %v", kept, err)
+		}
+	}
+}
+
+// recoverer is a gateway whose registration finds an order again.
+type recoverer struct{ *gateway }
+
+func (recoverer) RecoversOrders() {}
+
+func (g recoverer) Register(ctx context.Context, p providers.Payment) (providers.Ref, error) {
+	st, err := g.Status(ctx, p)
+	if err == nil && p.Forgotten != nil && st.Outcome == providers.Paid {
+		return providers.Ref{}, &providers.AlreadyPaid{Ref: st.Ref, Standing: st}
+	}
+	return g.gateway.Register(ctx, p)
+}
+
+// Whoever drops repeats by their id must not drop the event that took the place of one that was lost.
+func TestTheEventThatTakesALostOnesPlaceHasAnotherID(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	copied := h.snapshot(t)
+	ids := func() (all []string) {
+		found, err := h.store.EventsAfter(t.Context(), "demo", "", 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range found {
+			all = append(all, e.ID())
+		}
+		return all
+	}
+	h.pays(theCard)
+	before := ids()
+	h.restore(t, copied)
+	h.pays(theCard)
+	after := ids()
+	if len(before) < 3 || len(before) != len(after) || before[0] != after[0] {
+		t.Fatalf("before %v, after %v", before, after)
+	}
+	for i := 1; i < len(before); i++ {
+		if before[i] == after[i] {
+			t.Errorf("event %d has the id %s again", i+1, after[i])
+		}
+	}
+	var lost *session.EventLost
+	if _, err := h.store.EventsAfter(t.Context(), "demo", before[2], 100); !errors.As(err, &lost) || lost.After != after[1] {
+		t.Errorf("after a lost event: %v, %+v", err, lost)
 	}
 }

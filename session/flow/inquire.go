@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"tollgate/internal/account"
 	"tollgate/providers"
@@ -136,7 +137,8 @@ func (f *Flow) inquireNow(ctx context.Context, id string, n int) {
 }
 
 // Callback takes a gateway's callback for an account. A proved one queues an inquiry, stored before the callback is answered; a
-// forged one changes nothing (providers.ErrForged). What it says is a hint only.
+// forged one changes nothing (providers.ErrForged). What it says is a hint only. One about a reference that no attempt has is
+// kept, and told: session.ErrNotFound where it cannot be of ours.
 func (f *Flow) Callback(ctx context.Context, name string, r *http.Request) error {
 	acc, err := f.Accounts.Find(name)
 	if err != nil {
@@ -149,6 +151,11 @@ func (f *Flow) Callback(ctx context.Context, name string, r *http.Request) error
 	if err != nil {
 		return err
 	}
+	if notice.Reference == "" && notice.OrderID != "" { // the gateway left our number out, and knows it
+		if notice.Reference, err = referenceOf(ctx, acc, notice.OrderID); err != nil {
+			return err
+		}
+	}
 	if notice.Reference == "" {
 		return nil
 	}
@@ -158,9 +165,27 @@ func (f *Flow) Callback(ctx context.Context, name string, r *http.Request) error
 			return billErr
 		}
 	}
+	if errors.Is(err, session.ErrNotFound) {
+		return f.recall.unmatched(ctx, name, notice)
+	}
 	if err != nil {
 		return err
 	}
 	_, err = f.update(ctx, id, func(t *session.Turn) error { return t.CalledBack(n, notice.OrderID) })
 	return err
 }
+
+// referenceOf asks the gateway which number of ours one of its orders has; "" where it has none.
+func referenceOf(ctx context.Context, acc account.Account, order string) (string, error) {
+	limited, done := context.WithTimeout(ctx, callbackAsks)
+	defer done()
+	var st providers.Standing
+	_, err := account.Call(limited, acc, "status", func(call context.Context, gateway providers.Provider) (err error) {
+		st, err = gateway.Status(call, providers.Payment{Ref: providers.Ref{OrderID: order}})
+		return err
+	})
+	return st.Reference, err
+}
+
+// callbackAsks bounds the question that a callback without our number needs answered before it can be stored.
+const callbackAsks = 5 * time.Second

@@ -71,6 +71,7 @@ func (l *Logins) Phone(ctx context.Context, id, browser, phone string) error {
 			err = providers.ErrNoCustomer
 		}
 		if err != nil {
+			l.tell(over, id, err)
 			return cmp.Or(l.codeNotSent(over, id, n, errors.Is(err, providers.ErrNoCustomer)), err)
 		}
 		if _, err = l.update(over, id, func(t *session.Turn) error { return t.Logins().CountCode(n) }); err != nil {
@@ -82,6 +83,7 @@ func (l *Logins) Phone(ctx context.Context, id, browser, phone string) error {
 		challenge, err = gateway.SendCode(call, customer)
 		return err
 	}); err != nil {
+		l.tell(over, id, err)
 		return cmp.Or(l.codeNotSent(over, id, n, false), err)
 	}
 	sealed, err := l.Sealer.Seal(sealedChallenge, []byte(challenge))
@@ -168,6 +170,7 @@ func (l *Logins) Code(ctx context.Context, id, browser, code string) error {
 		}
 	}
 	if err != nil {
+		l.tell(over, id, err)
 		return err
 	}
 	h := wallet.Holder{Merchant: s.Merchant, Account: s.Account, Customer: customer}

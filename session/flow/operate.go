@@ -78,7 +78,7 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 	in.Wire, in.Err = entries(made), err
 	f.At("operation.answered")
 	var refusal *providers.Refusal
-	in.Untaken = len(in.Wire) == 0 && (errors.As(in.Err, &refusal) || errors.Is(in.Err, providers.ErrUnsent))
+	in.Untaken = len(in.Wire) == 0 && (errors.As(in.Err, &refusal) || errors.Is(in.Err, providers.ErrUnsent)) || untaken(in.Err)
 	ctx = context.WithoutCancel(ctx)
 	if s := f.operationAnswered(ctx, id, n, in, &row); s != nil && s.Operation(n).Unconfirmed {
 		if err := f.inquire(ctx, id, op.Attempt); err != nil {
@@ -89,12 +89,12 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 }
 
 // operationAnswered stores what a call or an inquiry said of an operation. row is set for the call itself.
-func (f *Flow) operationAnswered(
+func (ts *turns) operationAnswered(
 	ctx context.Context, id string, n int, in session.OperationAnswer, row *session.Call,
 ) *session.Session {
-	s, err := f.update(ctx, id, func(t *session.Turn) error { return t.Operations().Answered(n, in, row) })
+	s, err := ts.update(ctx, id, func(t *session.Turn) error { return t.Operations().Answered(n, in, row) })
 	if err != nil {
-		f.Log.Error("cannot store an operation's result; the inquiry will ask again", "session", id, "operation", n, "error", err)
+		ts.Log.Error("cannot store an operation's result; the inquiry will ask again", "session", id, "operation", n, "error", err)
 		return nil
 	}
 	return s

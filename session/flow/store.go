@@ -19,7 +19,7 @@ type Store interface {
 	// Save is compare-and-swap on Version, first thing in the transaction, and sets the new Version: ErrConflict where
 	// the version is another, where two attempts would be live, or where an event number is taken; ErrCallExists where
 	// a call of Change.Calls was permitted before; ErrClaimLost where Change.Claim is another's by now. After any error
-	// nothing was written.
+	// nothing was written. Change.Notice becomes an event of the merchant's, or is dropped as it says.
 	Save(ctx context.Context, s *session.Session, c session.Change) error
 	// FindRun names the session and attempt of a run's token. ErrNotFound.
 	FindRun(ctx context.Context, token string) (sessionID string, attempt int, err error)
@@ -30,6 +30,13 @@ type Store interface {
 	// Tell writes an event that is of no session, unless one of the same subject and type was written within quiet before
 	// it; told says whether. Zero quiet: always.
 	Tell(ctx context.Context, e session.AccountEvent, quiet time.Duration) (told bool, err error)
+	// AddUnmatched keeps a proved callback about a reference that no attempt has, and tells of it where it is the first of its
+	// reference, in one transaction.
+	AddUnmatched(ctx context.Context, u session.Unmatched, tell []session.AccountEvent) error
+	// Unmatched tells whether such a callback came about a reference of an account about which nobody asked since.
+	Unmatched(ctx context.Context, account, reference string) (bool, error)
+	// UnmatchedAsked notes that the gateway was asked about the reference.
+	UnmatchedAsked(ctx context.Context, account, reference string, now time.Time) error
 	// List finds a merchant's sessions, newest first.
 	List(ctx context.Context, f session.Filter) ([]*session.Session, error)
 }

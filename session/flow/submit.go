@@ -100,10 +100,15 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	var ref providers.Ref
 	var wire []session.TimelineEntry
 	forgotten := f.recall.forgotten(ctx, s)
-	for skipped := 0; ; skipped++ {
+	for skipped, lost := 0, 0; ; skipped++ {
 		var made []session.TimelineEntry
 		ref, made, err = f.recall.register(ctx, acc, s, a, in, forgotten)
 		wire = append(wire, made...)
+		if noAnswer(err) && lost < maxLost && ctx.Err() == nil { // repeated with the same number it recovers the order
+			lost++
+			skipped--
+			continue
+		}
 		if !errors.Is(err, providers.ErrReferenceTaken) || skipped == maxSkips {
 			break
 		}
@@ -116,16 +121,15 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	if err != nil {
 		defer f.At("register.stored")
 		if taken, ok := errors.AsType[*providers.AlreadyPaid](err); ok {
-			taken.Ours = taken.Ours || forgotten != nil && forThisOrder(s, a, taken.Standing)
 			f.alreadyPaid(ctx, s.ID, a.N, taken, wire)
 			return
 		}
 		log.Warn("order was not registered", "error", err)
 		_, loginLost := f.loginRefused(ctx, s, credential, err)
-		if _, err = f.update(ctx, s.ID, func(t *session.Turn) error {
-			return t.Attempts().NotRegistered(a.N, failureCode(err), loginLost, wire)
-		}); err != nil {
-			log.Error("cannot write that the order was not registered", "error", err)
+		if _, saveErr := f.update(ctx, s.ID, func(t *session.Turn) error {
+			return t.Attempts().NotRegistered(a.N, err, loginLost, wire)
+		}); saveErr != nil {
+			log.Error("cannot write that the order was not registered", "error", saveErr)
 		}
 		return
 	}
@@ -138,10 +142,20 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	})
 }
 
+// maxLost bounds how often a registration is repeated whose answer was lost. It moves no money.
+const maxLost = 2
+
+// noAnswer tells that a registration was sent and has no answer in the gateway's own words.
+func noAnswer(err error) bool {
+	f, ok := errors.AsType[*providers.Failure](err)
+	return ok && f.Code == "" && !errors.Is(err, providers.ErrUnsent) && !errors.Is(err, providers.ErrCredential) &&
+		!errors.Is(err, providers.ErrReferenceTaken) && !errors.Is(err, providers.ErrAlreadyPaid) && providers.RefusalOfUs(err) == nil
+}
+
 // nextReference gives an attempt that was not sent yet the next reference that no attempt of ours has in the account.
-func (f *Flow) nextReference(ctx context.Context, id string, n int) (s *session.Session, a *session.Attempt, err error) {
+func (ts *turns) nextReference(ctx context.Context, id string, n int) (s *session.Session, a *session.Attempt, err error) {
 	for ahead := 1; ahead <= maxSkips; ahead++ {
-		s, err = f.update(ctx, id, func(t *session.Turn) error {
+		s, err = ts.update(ctx, id, func(t *session.Turn) error {
 			a = t.S.Attempt(n)
 			return t.Attempts().NextReference(n, ahead)
 		})
@@ -162,14 +176,6 @@ func (f *Flow) alreadyPaid(ctx context.Context, id string, n int, taken *provide
 	if err := f.inquire(ctx, id, n); err != nil {
 		f.Log.Warn("the first inquiry failed", "session", id, "attempt", n, "error", err)
 	}
-}
-
-func failureCode(err error) string {
-	var failure *providers.Failure
-	if errors.As(err, &failure) {
-		return failure.Code
-	}
-	return ""
 }
 
 // sender makes a call that can move money: one, under the name of its line in the call book.
@@ -213,11 +219,18 @@ func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing,
 		f.Log.Warn("a gateway call has no clear answer", "session", id, "attempt", n, "call", out.Kind, "error", in.Err)
 		var refusal *providers.Refusal
 		in.Untaken = errors.As(in.Err, &refusal) ||
-			out.Kind == session.CallPay && errors.Is(in.Err, providers.ErrUnsent) && len(in.Wire) == 0
+			out.Kind == session.CallPay && errors.Is(in.Err, providers.ErrUnsent) && len(in.Wire) == 0 ||
+			out.Kind == session.CallPay && untaken(in.Err)
 		in.LoginRefused, in.LoginLost = f.loginRefused(ctx, s, p.Credential, in.Err)
 	}
 	f.answered(ctx, id, row, in)
 	f.At(out.Kind + ".stored")
+}
+
+// untaken tells that the gateway refused the account itself, and that this proves that the call did nothing.
+func untaken(err error) bool {
+	refusal := providers.RefusalOfUs(err)
+	return refusal != nil && refusal.Untaken
 }
 
 // answered stores what a call brought.

@@ -2,14 +2,17 @@ package flow
 
 import (
 	"context"
+	"encoding/base32"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"tollgate/internal/account"
+	"tollgate/providers"
 	"tollgate/session"
 )
 
@@ -48,6 +51,9 @@ func (ts *turns) turn(
 			}
 			return s, nil, err
 		}
+		if err := ts.nameEvents(t.Change.Events); err != nil {
+			return s, nil, err
+		}
 		switch err = ts.Store.Save(ctx, s, t.Change); {
 		case err == nil:
 			ts.note(t)
@@ -62,6 +68,16 @@ func (ts *turns) turn(
 			ts.note(t)
 			return s, nil, err
 		}
+	}
+}
+
+// tell tells the merchant that the gateway refuses the account, where err says so, of a call that changes nothing else.
+func (ts *turns) tell(ctx context.Context, id string, err error) {
+	if providers.RefusalOfUs(err) == nil {
+		return
+	}
+	if _, err := ts.update(ctx, id, func(t *session.Turn) error { return t.Logins().TellMisconfigured(err) }); err != nil {
+		ts.Log.Error("cannot tell of a misconfigured account", "session", id, "error", err)
 	}
 }
 
@@ -99,6 +115,27 @@ func (ts *turns) callerDied(id string) bool { return ts.Alone && !ts.inFlight.ha
 // account is a session's. account.ErrNotConfigured.
 func (ts *turns) account(s *session.Session) (account.Account, error) {
 	return ts.Accounts.Find(s.Account)
+}
+
+// nameEvents gives new events the random ends of their ids.
+func (ts *turns) nameEvents(events []session.Event) error {
+	for i := range events {
+		suffix, err := newSuffix(ts.Rand)
+		if err != nil {
+			return err
+		}
+		events[i].Suffix = suffix
+	}
+	return nil
+}
+
+// newSuffix is 40 random bits in letters and digits.
+func newSuffix(random io.Reader) (string, error) {
+	var b [5]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return "", fmt.Errorf("session: no randomness: %w", err)
+	}
+	return strings.ToLower(base32.StdEncoding.EncodeToString(b[:])), nil
 }
 
 func (ts *turns) token() (string, error) { return NewToken(ts.Rand) }

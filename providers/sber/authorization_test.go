@@ -1,0 +1,22 @@
+package sber_test
+
+import (
+	"testing"
+	"time"
+
+	"tollgate/providers"
+	"tollgate/providers/providertest"
+)
+
+func TestTheAuthorizationIsTheTimeAndTheIDOfTheAnswer(t *testing.T) {
+	g := open(t, &canned{answer: fixture(t, "vendor/transactions_find_transfer_deposited.json")})
+	st, err := g.Status(t.Context(), started(t, "1000004"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := providers.Authorization{At: time.Date(2017, 9, 7, 14, 43, 57, 768e6, time.UTC), RequestID: "gbhjnkme-rdcfgv-hbjnkm-7689ui-okp3ew"}
+	if st.Authorization != want {
+		t.Errorf("%+v", st.Authorization)
+	}
+	providertest.TellsAuthorization(t, "sber", st.Authorization)
+}
