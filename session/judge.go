@@ -273,7 +273,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 		}
 	}
 	if r := s.settlementOf(a.N, 0); r != nil && r.Outcome == RuledNotPaid && r.open() {
-		t.Settlements().refute(a, r)
+		Settlements{t.Turn}.refute(a, r)
 	}
 	a.AmountAuthorized, a.Captured, a.Refunded = held, captured, 0
 	if st.Stated {

@@ -178,11 +178,8 @@ var (
 	ErrRuling   = errors.New("session: that ruling does not fit what is to be settled")
 )
 
-// Settlements decides about what a person rules.
+// Settlements decides about what a person rules: a turn that takes it.
 type Settlements struct{ *Turn }
-
-// Settlements is a turn that takes a person's ruling.
-func (t *Turn) Settlements() Settlements { return Settlements{t} }
 
 // NewSettlement is what a person rules.
 type NewSettlement struct {
@@ -351,7 +348,7 @@ func (t verdict) onSettled(a *Attempt, r *Settlement, st providers.Standing) (do
 	}
 	switch st.Outcome {
 	case providers.Refused, providers.Closed, providers.Voided:
-		t.Settlements().refute(a, r)
+		Settlements{t.Turn}.refute(a, r)
 		if st.Decline != nil {
 			a.Decline = st.Decline
 		}
@@ -362,7 +359,7 @@ func (t verdict) onSettled(a *Attempt, r *Settlement, st providers.Standing) (do
 		return true, t.move(a, Contradict)
 	case providers.Paid:
 		if !paidAs(st, r.Amount) {
-			t.Settlements().refute(a, r)
+			Settlements{t.Turn}.refute(a, r)
 			if taken := takenBy(st, t.S.Amount); taken > 0 {
 				a.AmountAuthorized, a.Captured = taken, taken
 			}
@@ -428,7 +425,7 @@ func (t Operations) settledSums(a *Attempt, kind providers.OpKind, st providers.
 			st.Outcome == providers.Authorized && st.Held == ours.Held:
 			r.Confirmed = t.Now
 		default:
-			t.Settlements().refute(a, r)
+			Settlements{t.Turn}.refute(a, r)
 			t.queueRecheck(a, t.Now)
 			return false
 		}
