@@ -48,6 +48,7 @@ type Options struct {
 	Log         *slog.Logger
 	Observe     func(route, method string, code int, took time.Duration) // metrics; nil: nobody counts
 	MaxStreams  int                                                      // live waits open at once; 0: usualStreams
+	Stopping    <-chan struct{}                                          // closed when live waits are to end; nil: never
 	IP          echo.IPExtractor                                         // nil: the peer's address
 }
 
@@ -95,7 +96,7 @@ func New(o Options) *echo.Echo {
 	}
 
 	// The shopper's pages. Only these have a browser session.
-	p := pay{screens{visit{o}, newTyped(o.Now)}, newStreams(o.MaxStreams)}
+	p := pay{screens{visit{o}, newTyped(o.Now)}, newStreams(o)}
 	pages := e.Group("/pay/:session", detached, echo.WrapMiddleware(o.Browsers.LoadAndSave), visits, renderErrors, p.sameSite)
 	pages.GET("", p.show)
 	pages.POST("", p.submit) // a form without its action, reloaded or kept by a browser extension

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -213,41 +212,14 @@ func (p pay) events(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	w := c.Response()
-	w.Header().Set(echo.HeaderConnection, "close") // the connection ends with the stream, or without one
-	leave, ok := p.streams.enter(s.ID)
-	if !ok {
-		return c.NoContent(http.StatusNoContent)
-	}
-	defer leave()
-	w.Header().Set(echo.HeaderContentType, "text/event-stream")
-	w.Header().Set("X-Accel-Buffering", "no")
-	w.WriteHeader(http.StatusOK)
-	w.Flush()
-	shown := c.QueryParam("view")
-	ctx, done := context.WithTimeout(c.Request().Context(), streamLife)
-	defer done()
-	changed := make(chan bool, 1)
-	go func() {
-		s, err := p.Flow.Wait(ctx, s.ID, func(s *session.Session) bool { return viewOf(s).String() != shown })
-		changed <- err == nil && viewOf(s).String() != shown // else the browser asks again
-	}()
-	// The script hears at once that nothing on the way holds the stream up, and notices when something does.
-	beat := time.NewTicker(streamBeat)
-	defer beat.Stop()
-	for {
-		if _, err := w.Write([]byte("event: here\ndata: 1\n\n")); err != nil {
+	one, ok := p.streams.enter(s.ID, c.QueryParam("view"))
+	if ok {
+		if err = p.streams.begin(c, one); err == nil {
 			return nil
 		}
-		w.Flush()
-		select {
-		case is := <-changed:
-			if is {
-				w.Write([]byte("event: change\ndata: 1\n\n")) //nolint:errcheck // nobody is left to be told
-				w.Flush()
-			}
-			return nil
-		case <-beat.C:
-		}
+		p.streams.leave(one)
+		p.Log.Warn("a live wait could not begin", "error", err)
 	}
+	c.Response().Header().Set(echo.HeaderConnection, "close")
+	return c.NoContent(http.StatusNoContent)
 }

@@ -198,6 +198,25 @@ func (w *world) create(ctx context.Context, more map[string]any) (address string
 	return w.front(n) + to.Path, nil
 }
 
+// cancel ends a session, as the shop may.
+func (w *world) cancel(ctx context.Context, address string) error {
+	id := address[strings.LastIndexByte(address, '/')+1:]
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.front(0)+"/v1/sessions/"+id+"/cancel", nil)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+app.DemoKey)
+	res, err := w.client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(io.Discard, res.Body); err != nil || res.StatusCode != http.StatusOK {
+		return fmt.Errorf("cancel: %d %w", res.StatusCode, err)
+	}
+	return nil
+}
+
 // pay takes a payment from its card page to its end.
 func (b *shopper) pay(ctx context.Context, address string) error {
 	p, err := b.send(ctx, http.MethodGet, address, nil)

@@ -65,5 +65,38 @@ func waiting(ctx context.Context, w *world, s settings, t *table) error {
 			100*float64(spent(pid)-cpu)/float64(time.Since(begun)))
 		t.add(fmt.Sprintf("%d streams: memory each", s.streams), "kB", (resident(pid)-before)*1024/float64(s.streams))
 	}
-	return nil
+	return changes(ctx, w, s, t, addresses, conns)
+}
+
+// changes cancels sessions at a rate and measures how long it takes until their waiting pages are told.
+func changes(ctx context.Context, w *world, s settings, t *table, addresses []string, conns []net.Conn) error {
+	const rate = 100
+	var mu sync.Mutex
+	var took []time.Duration
+	var failed error
+	var all sync.WaitGroup
+	every := time.NewTicker(time.Second / rate)
+	defer every.Stop()
+	n := min(len(addresses), int(s.window.Seconds()*rate))
+	for i := range n {
+		<-every.C
+		all.Go(func() {
+			begun := time.Now()
+			err := w.cancel(ctx, addresses[i])
+			lines := bufio.NewScanner(conns[i])
+			for err == nil && lines.Scan() && lines.Text() != "event: change" {
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			took = append(took, time.Since(begun))
+			if err != nil {
+				failed = err
+			}
+		})
+	}
+	all.Wait()
+	v := milliseconds(took)
+	t.add(fmt.Sprintf("%d streams, %d changes/s: told after, p50", s.streams, rate), "ms", quantile(v, 0.5))
+	t.add(fmt.Sprintf("%d streams, %d changes/s: told after, p99", s.streams, rate), "ms", quantile(v, 0.99))
+	return failed
 }

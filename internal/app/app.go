@@ -266,16 +266,18 @@ func (a *App) buildFront(ctx context.Context) error {
 		Senders: webhookSenders, Name: host, Log: a.log, Poll: a.o.Poll, JobChance: a.o.JobChance,
 	})
 	a.webhooks.Store(hooks)
+	stopping := make(chan struct{})
 	e := handlers.New(handlers.Options{
 		Flow: a.flow, Store: a.store, Customers: a.store, Wallet: cards, Invoices: bills, Merchants: merchants, Tags: a.store,
 		Books: flow.BooksOf(a.flow), Revocations: a.store, Idempotency: a.store.Idempotency(), Webhooks: hooks, History: a.store, Texts: texts,
 		Now: a.o.Clock.Now, Rand: a.o.Rand,
 		Browsers: browser.New(a.store.Browser(), strings.HasPrefix(a.FrontURL, "https://"), a.o.Clock.Now, a.o.Rand, a.log),
-		BaseURL:  a.FrontURL, Sandbox: c.Sandbox, Ready: a.ready, Log: a.log, Observe: a.metrics.observe, MaxStreams: c.MaxStreams,
+		BaseURL:  a.FrontURL, Sandbox: c.Sandbox, Ready: a.ready, Log: a.log, Observe: a.metrics.observe, MaxStreams: c.MaxStreams, Stopping: stopping,
 		IP: clientIP(c.TrustedProxies),
 	})
 	a.metrics.watch(a.store, a.flow, runner)
 	a.front = server(e, a.log)
+	a.front.RegisterOnShutdown(sync.OnceFunc(func() { close(stopping) }))
 	return nil
 }
 

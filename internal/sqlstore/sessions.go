@@ -304,6 +304,32 @@ func (st *sessionStore) Load(ctx context.Context, id string) (s *session.Session
 	return found[0], nil
 }
 
+// Versions reads the versions of sessions.
+func (st *sessionStore) Versions(ctx context.Context, ids []string) (map[string]int64, error) {
+	found := map[string]int64{}
+	for some := range slices.Chunk(ids, versionsAtOnce) {
+		args := make([]any, versionsAtOnce) // always as many: one statement to prepare
+		for i := range args {
+			args[i] = some[min(i, len(some)-1)]
+		}
+		rows, err := st.r.QueryContext(ctx, `SELECT id, version FROM session WHERE id IN `+list(1, versionsAtOnce), args...)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := scanAll(rows, func() (n int64, err error) {
+			var id string
+			err = rows.Scan(&id, &n)
+			found[id] = n
+			return n, err
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+const versionsAtOnce = 200
+
 // maxPage is how many sessions List answers at most.
 const maxPage = 100
 

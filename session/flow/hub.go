@@ -7,6 +7,14 @@ import "sync"
 type Hub struct {
 	mu   sync.Mutex
 	subs map[string]map[chan struct{}]bool
+	each []func(id string)
+}
+
+// Each has f called after every change of any session. It must not block.
+func (h *Hub) Each(f func(id string)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.each = append(h.each, f)
 }
 
 // Subscribe returns a channel that gets a value after each change; subscribe first, then read the session. Call stop
@@ -34,6 +42,12 @@ func (h *Hub) Subscribe(id string) (changed <-chan struct{}, stop func()) {
 // Changed wakes the session's waiters; it never blocks.
 func (h *Hub) Changed(id string) {
 	h.mu.Lock()
+	each := h.each
+	defer func() {
+		for _, f := range each {
+			f(id)
+		}
+	}()
 	defer h.mu.Unlock()
 	for c := range h.subs[id] {
 		select {

@@ -16,6 +16,8 @@ type Store interface {
 	Create(ctx context.Context, s *session.Session, c session.Change) error
 	// Load reads a session with attempts and call book, in order. ErrNotFound.
 	Load(ctx context.Context, id string) (*session.Session, error)
+	// Versions reads the versions of sessions; one that does not exist is left out.
+	Versions(ctx context.Context, ids []string) (map[string]int64, error)
 	// Save is compare-and-swap on Version, first thing in the transaction, and sets the new Version: ErrConflict where
 	// the version is another, where two attempts would be live, or where an event number is taken; ErrCallExists where
 	// a call of Change.Calls was permitted before; ErrClaimLost where Change.Claim is another's by now. After any error

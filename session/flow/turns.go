@@ -153,8 +153,12 @@ func NewToken(random io.Reader) (string, error) {
 func (ts *turns) Wait(ctx context.Context, id string, cond func(*session.Session) bool) (*session.Session, error) {
 	changed, stop := ts.Hub.Subscribe(id)
 	defer stop()
-	poll := time.NewTicker(5 * time.Second) // in case a notice of the store is lost
-	defer poll.Stop()
+	var poll <-chan time.Time
+	if !ts.Alone { // in case a notice of the store is lost
+		ticker := time.NewTicker(5 * time.Second)
+		defer ticker.Stop()
+		poll = ticker.C
+	}
 	for {
 		s, err := ts.Store.Load(context.WithoutCancel(ctx), id)
 		if err != nil || cond(s) {
@@ -162,7 +166,7 @@ func (ts *turns) Wait(ctx context.Context, id string, cond func(*session.Session
 		}
 		select {
 		case <-changed:
-		case <-poll.C:
+		case <-poll:
 		case <-ctx.Done():
 			return s, nil
 		}

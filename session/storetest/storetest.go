@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"large and odd texts come back byte for byte":                      largeAndOddTexts,
 		"what is not there is not found":                                   notFound,
 		"a save of an old version is a conflict":                           compareAndSwap,
+		"versions are read of many sessions at once":                       versions,
 		"of two saves at once one wins":                                    oneOfTwoWins,
 		"a session that exists is not created again":                       createdOnce,
 		"a session has one live attempt":                                   oneLiveAttempt,
@@ -276,6 +277,28 @@ func notFound(t *testing.T, st Store) {
 		t.Errorf("sessions of nobody: %v, %v", list, err)
 	}
 	wantErr(t, st.Save(t.Context(), newSession("never-created"), session.Change{}), session.ErrConflict)
+}
+
+func versions(t *testing.T, st Store) {
+	var ids []string
+	for i := range 450 {
+		s := newSession(fmt.Sprint("v", i))
+		if err := st.Create(t.Context(), s, session.Change{}); err != nil {
+			t.Fatal(err)
+		}
+		if ids = append(ids, s.ID, "none"+s.ID); i == 7 {
+			if err := st.Save(t.Context(), s, session.Change{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	found, err := st.Versions(t.Context(), ids)
+	if err != nil || len(found) != 450 || found[ids[0]] != 1 || found[ids[14]] != 2 {
+		t.Errorf("%d versions, %d, %d, %v", len(found), found[ids[0]], found[ids[14]], err)
+	}
+	if none, err := st.Versions(t.Context(), nil); err != nil || len(none) != 0 {
+		t.Error(none, err)
+	}
 }
 
 func compareAndSwap(t *testing.T, st Store) {
