@@ -66,7 +66,8 @@ type tab struct {
 
 	mu      sync.Mutex
 	trouble []string
-	blocked int // files that the test took away
+	foreign []string // origins of others that the test itself brings in
+	blocked int      // files that the test took away
 	sent    []request
 }
 
@@ -178,7 +179,8 @@ func (b *tab) heard(ev any) {
 	case *network.EventRequestWillBeSent:
 		r := request{Method: ev.Request.Method, URL: ev.Request.URL, Document: ev.Type == network.ResourceTypeDocument, At: time.Now()}
 		b.sent = append(b.sent, r)
-		if u, err := url.Parse(r.URL); err != nil || u.Scheme != "data" && !strings.HasPrefix(r.URL, b.w.Front+"/") && !strings.HasPrefix(r.URL, b.w.Sandbox+"/") {
+		known := slices.ContainsFunc(b.foreign, func(o string) bool { return strings.HasPrefix(r.URL, o) })
+		if u, err := url.Parse(r.URL); !known && (err != nil || u.Scheme != "data" && !strings.HasPrefix(r.URL, b.w.Front+"/") && !strings.HasPrefix(r.URL, b.w.Sandbox+"/")) {
 			b.trouble = append(b.trouble, "a request to a foreign host: "+r.URL)
 		}
 	}

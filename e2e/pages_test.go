@@ -51,7 +51,7 @@ type axeFinding struct {
 
 const runAxe = `axe.run(document, {iframes: false, resultTypes: ["violations"], %s}).then(function (r) { return JSON.stringify(r.violations) })`
 
-// judge reports what axe-core calls serious or critical, in light and in dark.
+// judge reports everything that axe-core finds, in light and in dark.
 func (g *gallery) judge(name string) {
 	g.Helper()
 	g.do(chromedp.Evaluate[chromedp.Void](g.axe))
@@ -66,9 +66,6 @@ func (g *gallery) judge(name string) {
 			g.Fatal(err)
 		}
 		for _, f := range found {
-			if f.Impact != "serious" && f.Impact != "critical" {
-				continue
-			}
 			g.Errorf("%s, %s: %s (%s): %s", name, scheme, f.ID, f.Impact, f.Help)
 			for _, n := range f.Nodes {
 				g.Logf("  %s: %s", n.HTML, strings.ReplaceAll(n.FailureSummary, "\n", " "))

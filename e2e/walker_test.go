@@ -36,6 +36,8 @@ type walker struct {
 	id    string
 	// modern adds what newer browsers tell of a request (Sec-Fetch-…); without it the walker is an old phone.
 	modern bool
+	// embedder is the origin that may frame the visit's pages; "" where none may.
+	embedder string
 
 	client *http.Client
 	mu     sync.Mutex
@@ -566,6 +568,9 @@ func (b *walker) inspectPolicy(name string, d *document) {
 		return
 	}
 	want := map[string]string{"default-src": "'none'", "base-uri": "'none'", "style-src": "'self'", "connect-src": "'self'", "frame-ancestors": "'none'", "form-action": "'self'", "frame-src": ""}
+	if b.embedder != "" {
+		want["frame-ancestors"] = b.embedder
+	}
 	switch kind := d.kind(); {
 	case d.status != http.StatusOK:
 	case strings.Contains(d.url.Path, "/frame/"), strings.HasSuffix(d.url.Path, "/notify"):

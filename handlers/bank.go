@@ -78,7 +78,7 @@ func (b bank) returned(c echo.Context) error {
 			return err
 		}
 	}
-	if dest := r.Header.Get("Sec-Fetch-Dest"); dest == "iframe" || dest == "frame" {
+	if framed(c) && !b.embedded(r.Context(), page.Session) {
 		n, err := nonce(b.Rand)
 		if err != nil {
 			return err
@@ -90,6 +90,12 @@ func (b bank) returned(c echo.Context) error {
 		}))
 	}
 	return redirectToPay(c, page.Session)
+}
+
+// embedded tells whether a session's pages stand in a frame of the shop's: then the return stays in it.
+func (b bank) embedded(ctx context.Context, id string) bool {
+	s, err := b.Store.Load(ctx, id)
+	return err == nil && s.EmbedOrigin != ""
 }
 
 // waitAfterReturn waits up to session.SubmitWait for the result of a return.

@@ -1631,6 +1631,9 @@ type NewSession struct {
 	// Description What the shopper reads on the page and perhaps on the statement. No control characters but tab and line feed.
 	Description string `json:"description,omitempty,omitzero"`
 
+	// EmbedOrigin The origin of the page that shows the payment page in a frame, exactly one of the merchant's configured `return_origins`. Without it no page may frame it. See `/embed.js`.
+	EmbedOrigin string `json:"embed_origin,omitempty,omitzero"`
+
 	// ExpiresIn Seconds until no further attempt may begin.
 	ExpiresIn *int64 `json:"expires_in,omitempty"`
 
@@ -2011,6 +2014,9 @@ type Session struct {
 	// Customer Your customer.
 	Customer    Customer `json:"customer,omitempty,omitzero"`
 	Description string   `json:"description,omitempty,omitzero"`
+
+	// EmbedOrigin The only origin that may frame the payment page.
+	EmbedOrigin string `json:"embed_origin,omitempty,omitzero"`
 
 	// ExpiresAt From then on no further attempt begins; one under way goes on.
 	ExpiresAt time.Time `json:"expires_at"`

@@ -33,7 +33,12 @@ const (
 	framedPage
 )
 
-func (p policy) header(nonce string, loopback bool) string {
+// header is the policy. embedder is the one origin that may frame the page, where there is one.
+func (p policy) header(nonce, embedder string, loopback bool) string {
+	ancestors := "frame-ancestors 'none'"
+	if embedder != "" {
+		ancestors = "frame-ancestors " + embedder
+	}
 	script := "script-src 'self'"
 	if p == ownPage || p == methodPage {
 		script += " " + templates.GuardHash()
@@ -46,15 +51,15 @@ func (p policy) header(nonce string, loopback bool) string {
 	}
 	switch p {
 	case ownPage:
-		parts = append(parts, "form-action 'self'", "frame-ancestors 'none'")
+		parts = append(parts, "form-action 'self'", ancestors)
 	case bankPage:
-		parts = append(parts, "frame-ancestors 'none'")
+		parts = append(parts, ancestors)
 	case methodPage:
 		frames := "frame-src 'self' https:"
 		if loopback {
 			frames += " http:"
 		}
-		parts = append(parts, "form-action 'self'", "frame-ancestors 'none'", frames)
+		parts = append(parts, "form-action 'self'", ancestors, frames)
 	case framedPage:
 		parts = append(parts, "frame-ancestors 'self'")
 	}
@@ -72,7 +77,7 @@ func nonce(random io.Reader) (string, error) {
 
 // render writes a page whole: it is built before the first byte goes out.
 func render(c echo.Context, o Options, code int, p policy, nonce string, page templ.Component) error {
-	c.Response().Header().Set("Content-Security-Policy", p.header(nonce, o.Sandbox))
+	c.Response().Header().Set("Content-Security-Policy", p.header(nonce, embedder(c), o.Sandbox))
 	return write(c, code, page)
 }
 

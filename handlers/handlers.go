@@ -79,14 +79,13 @@ func New(o Options) *echo.Echo {
 	// The contract of the merchant's API is among them.
 	d := docs{}
 	for path, get := range map[string]echo.HandlerFunc{
-		"/": pay{screens: screens{visit: visit{o}}}.home,
-		"/favicon.ico": func(c echo.Context) error {
-			return c.Redirect(http.StatusMovedPermanently, static.URL("icon.svg"))
-		},
+		"/":                 pay{screens: screens{visit: visit{o}}}.home,
+		"/favicon.ico":      func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, static.URL("icon.svg")) },
 		"/robots.txt":       func(c echo.Context) error { return c.String(http.StatusOK, "User-agent: *\nDisallow: /\n") },
 		"/healthz":          func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") },
 		"/readyz":           readiness{o.Ready}.get,
 		static.Prefix + "*": echo.WrapHandler(static.Handler()),
+		"/embed.js":         embedScript,
 		"/openapi.yaml":     d.contract,
 		"/docs":             d.page,
 		"/docs/:file":       d.file,
@@ -94,6 +93,8 @@ func New(o Options) *echo.Echo {
 		e.GET(path, get)
 		e.HEAD(path, get)
 	}
+
+	galleryPages{o}.routes(e)
 
 	// The shopper's pages. Only these have a browser session.
 	p := pay{screens{visit{o}, newTyped(o.Now)}, newStreams(o)}

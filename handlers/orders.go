@@ -116,6 +116,9 @@ func (a orders) session(ctx context.Context, in NewSession) (*session.Session, e
 			bad.add(u.field, err.Error())
 		}
 	}
+	if s.EmbedOrigin = in.EmbedOrigin; s.EmbedOrigin != "" && !slices.Contains(m.ReturnOrigins, s.EmbedOrigin) {
+		bad.add("embed_origin", "must be exactly one of the merchant's return_origins")
+	}
 	if in.WebhookURL != "" {
 		var wrong *webhook.Fault
 		if errors.As(a.Webhooks.CheckURL(in.WebhookURL), &wrong) {
@@ -227,7 +230,8 @@ func (a orders) object(s *session.Session) Session {
 		OutcomeKnown: s.OutcomeKnown(),
 		Account:      s.Account, Amount: s.Amount.Minor, Currency: s.Amount.Currency.Code, Fee: s.Fee, OrderID: s.OrderID,
 		PaymentMethod: Instrument(s.Method), Capture: CaptureModeAutomatic, Description: s.Description, SuccessURL: s.SuccessURL,
-		CancelURL: s.CancelURL, Locale: Locale(s.Locale), Customer: customerOf(s.Customer), SaveCard: s.SaveCard,
+		CancelURL: s.CancelURL, Locale: Locale(s.Locale), Customer: customerOf(s.Customer), EmbedOrigin: s.EmbedOrigin,
+		SaveCard:   s.SaveCard,
 		SavedCard:  s.SavedCard,
 		WebhookURL: s.WebhookURL, Metadata: s.Metadata, CreatedAt: s.CreatedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(),
 		Attempts: []Attempt{}, NeedsReview: s.NeedsReview(), Held: s.Held(), Reviews: reviewsOf(s), Settlements: settlementsOf(s),

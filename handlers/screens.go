@@ -56,6 +56,9 @@ var outcomes = map[session.Status]templates.Outcome{
 
 // page shows the page of the session's stored state.
 func (p screens) page(c echo.Context, s *session.Session, f form) error {
+	if p.leavesFrame(c, s) {
+		return p.toTop(c, s)
+	}
 	switch v := viewOf(s); v.page {
 	case pageStart:
 		if s.Remaining(p.Now()) == 0 {

@@ -22,7 +22,11 @@ import (
 type visit struct{ Options }
 
 func (v visit) load(c echo.Context) (*session.Session, error) {
-	return v.Store.Load(c.Request().Context(), c.Param("session"))
+	s, err := v.Store.Load(c.Request().Context(), c.Param("session"))
+	if err == nil {
+		c.Set(embedKey, s.EmbedOrigin)
+	}
+	return s, err
 }
 
 func (v visit) layout(c echo.Context, s *session.Session) templates.Layout {
@@ -31,6 +35,7 @@ func (v visit) layout(c echo.Context, s *session.Session) templates.Layout {
 		T: t, MerchantName: v.Merchants.Name(s.Merchant), OrderText: s.OrderID, Description: s.Description,
 		AmountText: i18n.FormatAmount(t.Lang(), s.Amount.Minor+s.Fee, s.Amount.Currency.Digits, s.Amount.Currency.Code),
 		TextLang:   s.Locale, Secure: strings.HasPrefix(v.BaseURL, "https://"),
+		EmbedOrigin: s.EmbedOrigin, Ended: viewOf(s).page == pageEnd,
 		SandboxNotice: v.Sandbox, Self: payPath(s.ID), Transfer: transferOf(t.Lang(), s, v.isCustomer(c, s)),
 	}
 }
@@ -78,7 +83,7 @@ func canBecomeCustomer(s *session.Session) bool {
 
 // offersSaved tells whether there are saved cards that the first browser to ask for them may see.
 func (v visit) offersSaved(c echo.Context, s *session.Session) (bool, error) {
-	if !canBecomeCustomer(s) || s.Customer.ID == "" || v.Flow.Logins.Needed(s) {
+	if framed(c) || !canBecomeCustomer(s) || s.Customer.ID == "" || v.Flow.Logins.Needed(s) {
 		return false, nil
 	}
 	cards, err := v.customersCards(c, s)
@@ -87,7 +92,7 @@ func (v visit) offersSaved(c echo.Context, s *session.Session) (bool, error) {
 
 // savedCards are the customer's, for the customer's browser only. wallet.ErrLogin where the customer has to log in again.
 func (v visit) savedCards(c echo.Context, s *session.Session) ([]wallet.SavedCard, error) {
-	if !v.isCustomer(c, s) {
+	if framed(c) || !v.isCustomer(c, s) {
 		return nil, nil
 	}
 	return v.customersCards(c, s)

@@ -40,6 +40,7 @@ type Session struct {
 	SuccessURL      string             `json:"success_url"`
 	CancelURL       string             `json:"cancel_url"`
 	WebhookURL      string             `json:"webhook_url,omitempty"`
+	EmbedOrigin     string             `json:"embed_origin,omitempty"` // of the merchant's page that may frame the payment page
 	Metadata        map[string]string  `json:"metadata,omitempty"`
 	CreatedAt       time.Time          `json:"created_at"`
 	ExpiresAt       time.Time          `json:"expires_at"`

@@ -20,6 +20,12 @@ import (
 //go:embed files
 var embedded embed.FS
 
+//go:embed embed.js
+var embedScript []byte
+
+// Embed is the script that shops load to show a payment page in theirs. It has one address for ever, and so no hash.
+func Embed() []byte { return embedScript }
+
 // Prefix is the path the files are served under.
 const Prefix = "/static/"
 

@@ -27,6 +27,8 @@ type Layout struct {
 	Transfer *Transfer // of a transfer, whose pages have words of their own; nil for a payment
 
 	Secure        bool   // the page came over https
+	EmbedOrigin   string // the shop's page that may show this one in a frame, and is told of it; empty where none may
+	Ended         bool   // the session has
 	SandboxNotice bool   // "test mode, no real money"
 	Self          string // the address GET shows this page at; language links lead to it with ?lang=; none are shown when empty
 	Refresh       int    // seconds between reloads where script is off; 0 takes the page's own default
@@ -174,6 +176,14 @@ type ReturnTopPage struct {
 	PayURL string
 }
 
+// ToTopPage stands in a frame and leads to the whole window, by a press: nothing else may leave a frame.
+//
+// CSP: as CardPage.
+type ToTopPage struct {
+	Layout
+	PayURL string
+}
+
 // WaitReason says why the shopper waits.
 type WaitReason string
 
@@ -235,6 +245,18 @@ type Receipt struct {
 	Last4                       string
 	ReferenceText, ApprovalText string
 }
+
+// GalleryPage lists the pages of the gallery.
+//
+// CSP: as CardPage.
+type GalleryPage struct {
+	Layout
+	Names     []string
+	Languages []GalleryLanguage
+}
+
+// GalleryLanguage is a language of the gallery.
+type GalleryLanguage struct{ Tag, Name string }
 
 // HomePage is shown at the root address, which belongs to no payment.
 type HomePage struct{ Layout }

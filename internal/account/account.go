@@ -43,6 +43,7 @@ type Settings struct {
 	SettleAfter time.Duration    // 0: DefaultSettleAfter
 	CallTimeout time.Duration    // 0: DefaultCallTimeout
 	OrderLife   time.Duration    // 0: DefaultOrderLife
+	Framed      bool             // its banks' pages may be shown in a frame
 	Cards       []string         // ids of the payment systems its contract covers; none: the usual ones
 	FollowFor   time.Duration    // 0: DefaultFollowFor
 	Now         func() time.Time // times the calls; nil: time.Now
@@ -57,6 +58,7 @@ type Account struct {
 	SettleAfter time.Duration
 	CallTimeout time.Duration
 	OrderLife   time.Duration
+	Framed      bool
 	Cards       []string
 	FollowFor   time.Duration
 
@@ -74,7 +76,7 @@ func Open(s Settings) Account {
 	return Account{
 		Name: s.Name, Gateway: s.Gateway, provider: s.Provider, now: s.Now, watcher: s.Watcher, log: s.Log,
 		SettleAfter: cmp.Or(s.SettleAfter, DefaultSettleAfter), CallTimeout: cmp.Or(s.CallTimeout, DefaultCallTimeout),
-		OrderLife: cmp.Or(s.OrderLife, DefaultOrderLife), FollowFor: cmp.Or(s.FollowFor, DefaultFollowFor), Cards: s.Cards,
+		OrderLife: cmp.Or(s.OrderLife, DefaultOrderLife), FollowFor: cmp.Or(s.FollowFor, DefaultFollowFor), Cards: s.Cards, Framed: s.Framed,
 	}
 }
 

@@ -80,6 +80,7 @@ func (a *App) accounts(c config.Config) (account.Accounts, error) {
 		opened[name] = account.Open(account.Settings{
 			Name: name, Gateway: acc.Gateway, Provider: provider, SettleAfter: time.Duration(acc.SettleAfter),
 			CallTimeout: time.Duration(acc.CallTimeout), OrderLife: time.Duration(acc.OrderLife), Cards: acc.Cards,
+			Framed:    acc.Framed,
 			FollowFor: time.Duration(acc.FollowFor), Now: a.o.Clock.Now, Watcher: watcher,
 			Log: a.log,
 		})

@@ -77,7 +77,8 @@ type Account struct {
 	SettleAfter Duration       `toml:"settle_after"`
 	CallTimeout Duration       `toml:"call_timeout"`
 	OrderLife   Duration       `toml:"order_lifetime"`
-	Cards       []string       `toml:"cards"` // payment systems that the contract covers; none: the usual ones
+	Framed      bool           `toml:"framed_challenge"` // its banks' pages may be shown in a frame
+	Cards       []string       `toml:"cards"`            // payment systems that the contract covers; none: the usual ones
 	FollowFor   Duration       `toml:"follow_for"`
 	Settings    map[string]any `toml:"settings"`
 }

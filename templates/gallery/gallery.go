@@ -2,11 +2,14 @@
 package gallery
 
 import (
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
 	"tollgate/internal/card"
 	"tollgate/internal/i18n"
 	"tollgate/templates"
-
-	"github.com/a-h/templ"
 )
 
 // Story is one page in one state.
@@ -15,11 +18,11 @@ type Story struct {
 	Page templ.Component
 }
 
-// Stories are every page as it may look; the list stays in one piece, to be read from top to bottom.
-func Stories(t *i18n.Localizer) []Story {
+// Stories are every page as it may look; language links lead to self. The list stays in one piece, to be read from top to bottom.
+func Stories(t *i18n.Localizer, self string) []Story {
 	l := templates.Layout{
 		T: t, Nonce: "n", MerchantName: "Кітап дүкені «Парақ»", OrderText: "A-10583", Description: "Абай жолы, I–II",
-		AmountText: i18n.FormatAmount(t.Lang(), 1_234_567, 2, "KZT"), SandboxNotice: true, Self: "/pay/s1",
+		AmountText: i18n.FormatAmount(t.Lang(), 1_234_567, 2, "KZT"), SandboxNotice: true, Secure: true, TextLang: "kk", Self: self,
 	}
 	card := templates.CardPage{
 		Layout: l, Action: "/pay/s1/card", CancelAction: "/pay/s1/cancel", CSRF: "token",
@@ -45,13 +48,24 @@ func Stories(t *i18n.Localizer) []Story {
 	named.AskTo, named.Transfer = false, &templates.Transfer{SumText: lt.Transfer.SumText, FeeText: lt.Transfer.FeeText,
 		ToLast4: "1234"}
 	shop := "https://shop.example/thanks?session=s1"
+	slip := templates.Receipt{AmountText: l.AmountText}
+	own := templates.Receipt{
+		AmountText: l.AmountText, Own: true, Date: time.Date(2026, 11, 27, 9, 30, 0, 0, time.UTC), Brand: brands()[0], Last4: "1234",
+		ReferenceText: "A-10583-1", ApprovalText: "831000",
+	}
+	partly := own
+	partly.RefundedText = i18n.FormatAmount(t.Lang(), 234_567, 2, "KZT")
+	partly.LeftText = i18n.FormatAmount(t.Lang(), 1_000_000, 2, "KZT")
+	long := card
+	long.Description, long.AskSave, long.Left = strings.Repeat(l.Description+"\n", 4), true, 1740
 	info := "Подтвердите операцию в приложении банка.\nКод никому не сообщайте."
 	fields := []templates.Field{{Name: "creq", Value: "e30"}}
 	result := func(o templates.Outcome) templ.Component {
-		return templates.Result(templates.ResultPage{Layout: l, Outcome: o, ContinueURL: shop})
+		return templates.Result(templates.ResultPage{Layout: l, Outcome: o, ContinueURL: shop, Receipt: &slip})
 	}
 	return []Story{
 		{"card", templates.Card(card)},
+		{"card-long", templates.Card(long)},
 		{"card-wrong", templates.Card(wrong)},
 		{"card-declined", templates.Card(declined)},
 		{"card-not-charged", templates.Card(notCharged)},
@@ -62,20 +76,26 @@ func Stories(t *i18n.Localizer) []Story {
 		{"transfer-saved", templates.SavedCards(templates.SavedCardsPage{
 			Layout: lt, Action: "/card", CancelAction: "/cancel", AskTo: true, Chosen: "2",
 			Errors: templates.CardErrors{To: templates.ToMissing},
-			Cards: []templates.SavedCard{{ID: "1", Brand: templates.Brand{ID: "visa", Name: "visa"}, Last4: "1234", Expiry: "08/29"}, {ID: "2", Brand: templates.Brand{ID: "mir", Name: "Мир", Lang: "ru"},
+			Cards: []templates.SavedCard{{ID: "1", Brand: brands()[0], Last4: "1234", Expiry: "08/29"}, {ID: "2", Brand: brands()[2],
 				Last4: "0007", Expiry: "01/28"}},
 		})},
 		{"transfer-wait", templates.Wait(templates.WaitPage{Layout: lt, Next: "#", EventsURL: "/pay/s1/events"})},
 		{"transfer-paid", templates.Result(templates.ResultPage{Layout: lt, Outcome: templates.OutcomePaid, ContinueURL: shop})},
+		{"method-frame", templates.MethodFrame(templates.MethodFramePage{T: t, Nonce: "n", Action: "/gallery/en/method-done"})},
+		{"method-done", templates.MethodDone(templates.MethodDonePage{Nonce: "n", ID: "1.1", Origin: "https://pay.example"})},
 		{"method", templates.Method(templates.MethodPage{Layout: l, Next: "#", Deadline: 3600})},
 		{"challenge", templates.Challenge(templates.ChallengePage{Layout: l, Action: "https://bank.example/acs", Fields: fields})},
 		{"challenge-info", templates.Challenge(templates.ChallengePage{Layout: l, Action: "https://bank.example/acs",
 			Fields: fields, Info: info})},
 		{"leave", templates.Leave(templates.LeavePage{Layout: l, URL: "https://bank.example/pay"})},
-		{"return-top", templates.ReturnTop(templates.ReturnTopPage{T: t, PayURL: "/pay/s1"})},
+		{"to-top", templates.ToTop(templates.ToTopPage{Layout: l, PayURL: "#"})},
+		{"return-top", templates.ReturnTop(templates.ReturnTopPage{T: t, Nonce: "n", PayURL: "#"})},
 		{"wait", templates.Wait(templates.WaitPage{Layout: l, Next: "#", EventsURL: "/pay/s1/events"})},
 		{"wait-checking", templates.Wait(templates.WaitPage{Layout: l, Next: "#", Reason: templates.WaitChecking, Long: true})},
-		{"paid", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePaid, ContinueURL: shop, Delay: 3600})},
+		{"paid", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePaid, ContinueURL: shop, Delay: 3600,
+			Receipt: &own})},
+		{"partly-refunded", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePartly, ContinueURL: shop,
+			Receipt: &partly})},
 		{"authorized", result(templates.OutcomeAuthorized)},
 		{"declined", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomeDeclined, Decline: "limit",
 			ContinueURL: shop})},
@@ -92,18 +112,20 @@ func Stories(t *i18n.Localizer) []Story {
 		{"login-phone", templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/login", CancelAction: "/cancel",
 			Phone: "+7 701", Error: templates.PhoneInvalid})},
 		{"login-code", templates.LoginCode(templates.LoginCodePage{Layout: l, Action: "/code", CancelAction: "/cancel",
-			AgainAction: "/again", OtherAction: "/other", PhoneText: "+7 701 ••• •• 67"})},
+			AgainAction: "/again", OtherAction: "/other", Left: 90, PhoneText: "+7 701 ••• •• 67"})},
 		{"login-phone-checking", templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/login", Checking: true,
 			Error: templates.PhoneOther})},
 		{"login-code-last", templates.LoginCode(templates.LoginCodePage{Layout: l, Action: "/code", CancelAction: "/cancel",
 			PhoneText: "+7 701 ••• •• 67", Error: templates.CodeWrong})},
 		{"login-over", templates.LoginOver(templates.LoginOverPage{Layout: l, CancelAction: "/cancel"})},
+		{"gallery", templates.Gallery(templates.GalleryPage{Layout: templates.Layout{T: t}, Names: []string{"card"},
+			Languages: []templates.GalleryLanguage{{Tag: "en", Name: "English"}}})},
 		{"home", templates.Home(templates.HomePage{Layout: templates.Layout{T: t}})},
 		{"saved-offer", templates.SavedOffer(templates.SavedOfferPage{Layout: l, Action: "/pay/s1/customer",
 			NewCard: "/pay/s1/new", CancelAction: "/cancel"})},
 		{"saved-cards", templates.SavedCards(templates.SavedCardsPage{
-			Layout: l, Action: "/card", CancelAction: "/cancel", AskCVC: true,
-			Cards: []templates.SavedCard{{ID: "1", Brand: templates.Brand{ID: "visa", Name: "visa"}, Last4: "1234", Expiry: "08/29"}, {ID: "2", Brand: templates.Brand{ID: "mir", Name: "Мир", Lang: "ru"},
+			Layout: l, Action: "/card", CancelAction: "/cancel", AskCVC: true, DeleteAction: "/delete",
+			Cards: []templates.SavedCard{{ID: "1", Brand: brands()[0], Last4: "1234", Expiry: "08/29"}, {ID: "2", Brand: brands()[2],
 				Last4: "0007", Expiry: "01/28"}},
 		})},
 		{"scan", templates.Scan(templates.ScanPage{Layout: l, Link: "https://qr.example/1", Next: "#", CancelAction: "/cancel"})},

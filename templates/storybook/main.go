@@ -43,7 +43,7 @@ func write(dir string) error {
 	assets := map[string]bool{}
 	index := "<!DOCTYPE html><meta charset=utf-8><title>Tollgate pages</title>\n"
 	for _, lang := range i18n.Languages() {
-		for _, s := range gallery.Stories(bundle.For(lang)) {
+		for _, s := range gallery.Stories(bundle.For(lang), "/pay/s1") {
 			var page bytes.Buffer
 			if err := s.Page.Render(context.Background(), &page); err != nil {
 				return fmt.Errorf("%s: %w", s.Name, err)
