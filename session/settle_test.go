@@ -103,10 +103,10 @@ func TestNotPaidEndsTheSessionAndItsOrderStaysClaimed(t *testing.T) {
 func TestTheSameRulingAgainChangesNothing(t *testing.T) {
 	turn := inReviewFor(Unknown)
 	must(t, Settlements{turn}.Settle(settle(RuledPaid, 0)))
-	if err := Settlements{turn}.Settle(settle(RuledPaid, 0)); !errors.Is(err, ErrNothing) {
+	if err := (Settlements{turn}).Settle(settle(RuledPaid, 0)); !errors.Is(err, ErrNothing) {
 		t.Errorf("again: %v", err)
 	}
-	if err := Settlements{turn}.Settle(settle(RuledNotPaid, 0)); !errors.Is(err, ErrNoReview) {
+	if err := (Settlements{turn}).Settle(settle(RuledNotPaid, 0)); !errors.Is(err, ErrNoReview) {
 		t.Errorf("the contrary: %v", err)
 	}
 }
