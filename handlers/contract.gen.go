@@ -2103,9 +2103,8 @@ type Session struct {
 
 // SessionEvent defines model for SessionEvent.
 type SessionEvent struct {
-	// At When it happened, with six digits of a second, so that the texts sort as the times do. Never before the event that it follows
-	// in the session.
-	At eventTime `json:"at"`
+	// At Never before that of the event before; always with six digits after the second.
+	At Moment `json:"at"`
 
 	// Data How the session stood right after the change, and what changed; with the session's `metadata`. Of events about webhook endpoints,
 	// invoices and accounts it has the members of those in place of the session's.

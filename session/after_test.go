@@ -430,3 +430,15 @@ func TestNoSequenceOfStandingsLeavesImpossibleBooks(t *testing.T) {
 		}
 	}
 }
+
+// The order of events is their number; a clock that was set back does not make their times contradict it.
+func TestEventTimesNeverRunBackwards(t *testing.T) {
+	t.Parallel()
+	turn := turnOf(attemptIn(1, Paid))
+	turn.recordAttempt(turn.S.Attempt(1), EventPaymentPaid)
+	late := &Turn{S: turn.S, Now: noon.Add(-time.Minute), Rules: turn.Rules}
+	late.recordAttempt(turn.S.Attempt(1), EventRefundElsewhere)
+	if at := late.Change.Events[0].At; !at.Equal(noon) {
+		t.Errorf("after an event of %s one of %s", noon, at)
+	}
+}

@@ -105,9 +105,11 @@ func (t *Turn) alarm(text string, args ...any) {
 func (t *Turn) record(kind EventType, data map[string]any) {
 	s := t.S
 	s.LastEvent++
-	if at := t.Now.Truncate(time.Microsecond); at.After(s.LastEventAt) { // the clock may have gone back; a session's history never does
-		s.LastEventAt = at
+	at := t.Now
+	if at.Before(s.LastEventAt) { // another machine's clock is ahead, or ours was set back
+		at = s.LastEventAt
 	}
+	s.LastEventAt = at
 	if data == nil {
 		data = map[string]any{}
 	}
@@ -125,7 +127,7 @@ func (t *Turn) record(kind EventType, data map[string]any) {
 	if err != nil { // only strings, numbers and bools are put in
 		panic(err)
 	}
-	t.Change.Events = append(t.Change.Events, Event{N: s.LastEvent, Type: kind, At: s.LastEventAt, Data: raw})
+	t.Change.Events = append(t.Change.Events, Event{N: s.LastEvent, Type: kind, At: at, Data: raw})
 }
 
 // recordAttempt writes an event about an attempt.

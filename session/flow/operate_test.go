@@ -347,3 +347,75 @@ func TestAnOperationSurvivesACrashAtEveryPlace(t *testing.T) {
 		})
 	}
 }
+
+// sums makes inquiries state what the office really gave back.
+func (h *house) sums(g *office, refunded *int64) {
+	h.gw.mu.Lock()
+	h.gw.status = func(_ context.Context, p providers.Payment, _ *order) (providers.Standing, error) {
+		h.gw.mu.Lock()
+		defer h.gw.mu.Unlock()
+		return providers.Standing{
+			Outcome: providers.Paid, Ref: p.Ref, Amount: p.Amount, Held: p.Amount.Minor, Captured: p.Amount.Minor, Refunded: *refunded, Stated: true,
+		}, nil
+	}
+	h.gw.mu.Unlock()
+	g.do = func(op providers.Op) (providers.OpResult, error) {
+		h.gw.mu.Lock()
+		defer h.gw.mu.Unlock()
+		*refunded += op.Amount.Minor
+		return providers.OpResult{State: providers.OpSucceeded}, nil
+	}
+}
+
+// A restored database has forgotten a refund, and the merchant asks for it once more.
+func TestARefundThatARestoredDatabaseForgotIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	h, g := atTheOffice(t, providers.Paid)
+	var refunded int64
+	h.sums(g, &refunded)
+	copied := h.snapshot(t)
+	if err := h.operate(providers.Refund, 1000); err != nil {
+		t.Fatal(err)
+	}
+	h.op(t, 1, session.OpSucceeded)
+	h.restore(t, copied)
+	if err := h.operate(providers.Refund, 1000); err != nil {
+		t.Fatal(err)
+	}
+	op := h.op(t, 1, session.OpFailed)
+	if differed := h.session().Differed(op); !errors.Is(differed, session.ErrSumsDiffer) || len(g.done) != 1 || refunded != 1000 || h.last().Refunded != 1000 {
+		t.Errorf("%v; sent %d times, refunded %d, our books %d", differed, len(g.done), refunded, h.last().Refunded)
+	}
+}
+
+// A refund made in the cabinet becomes known by a callback at once, by the schedule without one, and by asking.
+func TestARefundMadeElsewhereIsLearnedByCallbackScheduleAndAsking(t *testing.T) {
+	t.Parallel()
+	for name, learn := range map[string]func(*testing.T, *house){
+		"callback": func(t *testing.T, h *house) {
+			if err := h.callback("order-1", "good"); err != nil {
+				t.Fatal(err)
+			}
+			h.forward(0)
+		},
+		"schedule": func(_ *testing.T, h *house) { h.forward(time.Hour) },
+		"asking": func(t *testing.T, h *house) {
+			if _, err := h.flow.Inquire(t.Context(), h.id); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, g := atTheOffice(t, providers.Paid)
+			var refunded int64
+			h.sums(g, &refunded)
+			h.gw.mu.Lock()
+			refunded = 5_000
+			h.gw.mu.Unlock()
+			learn(t, h)
+			if a := h.is(session.Paid); a.Refunded != 5_000 || h.told("refund.elsewhere") != 1 || h.session().Status() != session.StatusPartiallyRefunded {
+				t.Errorf("refunded %d, told %v", a.Refunded, h.events())
+			}
+		})
+	}
+}
