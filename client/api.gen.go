@@ -2106,6 +2106,9 @@ type Problem struct {
 
 	// Type Stable; decide by it. Each begins with `urn:tollgate:problem:`.
 	Type ProblemType `json:"type"`
+
+	// Until With `attempt-under-way` of a cancel: until when the bank may still take the payment.
+	Until time.Time `json:"until,omitempty"`
 }
 
 // ProblemType Stable; decide by it. Each begins with `urn:tollgate:problem:`.
@@ -3357,8 +3360,10 @@ type ClientInterface interface {
 
 	// CancelSession Cancel a session
 	//
-	// Ends a session that nobody is paying; cancelling twice is no error. While an attempt is under way it is a 409
-	// `attempt-under-way`, after any other end a 409 `session-ended`. To give money back, void or refund.
+	// Ends a session that nobody is paying; cancelling twice is no error. An attempt that is under way is left where that is
+	// provably safe: the gateway makes its order unpayable, or no money can move without one more call of Tollgate's, which is
+	// then never made. Where neither is possible now it is a 409 `attempt-under-way` with `until`, the latest moment at which the
+	// bank may still take the payment; after any other end a 409 `session-ended`. To give money back, void or refund.
 	//
 	// Corresponds with POST /v1/sessions/{session}/cancel (the `CancelSession` operationId).
 	CancelSession(ctx context.Context, session SessionID, params *CancelSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4238,8 +4243,10 @@ func (c *Client) GetTimeline(ctx context.Context, session SessionID, n int, reqE
 
 // CancelSession Cancel a session
 //
-// Ends a session that nobody is paying; cancelling twice is no error. While an attempt is under way it is a 409
-// `attempt-under-way`, after any other end a 409 `session-ended`. To give money back, void or refund.
+// Ends a session that nobody is paying; cancelling twice is no error. An attempt that is under way is left where that is
+// provably safe: the gateway makes its order unpayable, or no money can move without one more call of Tollgate's, which is
+// then never made. Where neither is possible now it is a 409 `attempt-under-way` with `until`, the latest moment at which the
+// bank may still take the payment; after any other end a 409 `session-ended`. To give money back, void or refund.
 //
 // Corresponds with POST /v1/sessions/{session}/cancel (the `CancelSession` operationId).
 func (c *Client) CancelSession(ctx context.Context, session SessionID, params *CancelSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7722,8 +7729,10 @@ type ClientWithResponsesInterface interface {
 
 	// CancelSessionWithResponse Cancel a session
 	//
-	// Ends a session that nobody is paying; cancelling twice is no error. While an attempt is under way it is a 409
-	// `attempt-under-way`, after any other end a 409 `session-ended`. To give money back, void or refund.
+	// Ends a session that nobody is paying; cancelling twice is no error. An attempt that is under way is left where that is
+	// provably safe: the gateway makes its order unpayable, or no money can move without one more call of Tollgate's, which is
+	// then never made. Where neither is possible now it is a 409 `attempt-under-way` with `until`, the latest moment at which the
+	// bank may still take the payment; after any other end a 409 `session-ended`. To give money back, void or refund.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10382,8 +10391,10 @@ func (c *ClientWithResponses) GetTimelineWithResponse(ctx context.Context, sessi
 
 // CancelSessionWithResponse Cancel a session
 //
-// Ends a session that nobody is paying; cancelling twice is no error. While an attempt is under way it is a 409
-// `attempt-under-way`, after any other end a 409 `session-ended`. To give money back, void or refund.
+// Ends a session that nobody is paying; cancelling twice is no error. An attempt that is under way is left where that is
+// provably safe: the gateway makes its order unpayable, or no money can move without one more call of Tollgate's, which is
+// then never made. Where neither is possible now it is a 409 `attempt-under-way` with `until`, the latest moment at which the
+// bank may still take the payment; after any other end a 409 `session-ended`. To give money back, void or refund.
 //
 // Returns a wrapper object for the known response body format(s).
 //

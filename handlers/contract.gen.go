@@ -1867,6 +1867,9 @@ type Problem struct {
 
 	// Type Stable; decide by it. Each begins with `urn:tollgate:problem:`.
 	Type ProblemType `json:"type"`
+
+	// Until With `attempt-under-way` of a cancel: until when the bank may still take the payment.
+	Until time.Time `json:"until,omitempty,omitzero"`
 }
 
 // ProblemType Stable; decide by it. Each begins with `urn:tollgate:problem:`.

@@ -159,6 +159,9 @@ func writeProblem(c echo.Context, k kind, err error) error {
 	if errors.As(err, &taken) {
 		p.Session = taken.SessionID
 	}
+	if busy, ok := errors.AsType[*session.CannotLeave](err); ok {
+		p.Until = busy.Until.UTC()
+	}
 	var lost *session.EventLost
 	if errors.As(err, &lost) {
 		p.After = lost.After

@@ -36,13 +36,18 @@ func (t verdict) afterSuccess(a *Attempt, st providers.Standing) error {
 	case misfits:
 		t.reviewSums(a, st)
 	case agrees, renewed:
-		a.NeedsReview, a.Mismatch = false, ""
+		a.NeedsReview, a.Mismatch = a.NeedsReview && a.Withheld && !a.GivenBack(), ""
 		if op != nil {
 			op.Unconfirmed, op.NeedsReview = false, false
 		}
 	}
 	if got == renewed {
 		a.NewsAt = t.Now
+	}
+	if a.Withheld {
+		if err := (Leaving{t.Turn}).giveBack(a); err != nil {
+			return err
+		}
 	}
 	return t.lookLater(a)
 }

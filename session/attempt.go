@@ -51,7 +51,7 @@ func (t Attempts) MayBegin() error {
 	switch {
 	case s.Live() != nil:
 		return ErrBusy
-	case s.Status() != StatusOpen, s.TriesLeft() == 0, s.FundedAttempt() != nil:
+	case s.Status() != StatusOpen, s.TriesLeft() == 0, s.standsBesides(nil) != nil:
 		return ErrEnded
 	case !t.Now.Before(s.ExpiresAt):
 		return ErrEnded
@@ -174,7 +174,7 @@ type Outgoing struct {
 // there is. ErrNothing where the attempt is elsewhere by now, or where money stands for the session already.
 func (t Attempts) Permit(n int, out Outgoing) (Call, error) {
 	a := t.S.Attempt(n)
-	if a == nil || a.State != out.From || a.StepN != out.StepN || t.S.otherFunded(a) != nil {
+	if a == nil || a.State != out.From || a.StepN != out.StepN || a.Withheld || t.S.standsBesides(a) != nil {
 		return Call{}, ErrNothing
 	}
 	if out.Ref != nil {
@@ -212,7 +212,10 @@ func (t Attempts) Answered(row Call, in CallAnswer) (ask bool, err error) {
 	a.Note(in.Wire...)
 	row.AnsweredAt, row.Result = t.Now, string(in.Step.Kind)
 	if in.Err != nil {
-		row.Result = resultError
+		row.Result, t.reason = resultError, providers.ClassOf(in.Err)
+		if wait := providers.RetryAfter(in.Err); wait > 0 {
+			a.AskAfter = t.Now.Add(wait)
+		}
 	}
 	t.bookAnswer(a, row)
 	if a.State == New {

@@ -34,13 +34,26 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 	a := t.S.Attempt(n)
 	a.InquiredAt, a.NextInquiry = t.Now, time.Time{}
 	a.Note(in.Wire...)
+	err := verdict{t}.inquired(a, in)
+	if a.State.Live() && !a.NeedsReview && a.tooOld(t.Now) && (err == nil || errors.Is(err, ErrNothing)) {
+		t.needsReview(a)
+		return nil
+	}
+	return err
+}
+
+// tooOld tells whether an attempt has lived so long that a person has to look, whatever the gateway says.
+func (a *Attempt) tooOld(now time.Time) bool { return !now.Before(a.CreatedAt.Add(reviewAfter)) }
+
+func (t verdict) inquired(a *Attempt, in InquiryAnswer) error {
 	if in.Err == nil {
-		return verdict{t}.applyStanding(a, in.Seen, in.Standing)
+		return Asking(t).heard(a, func() error { return t.applyStanding(a, in.Seen, in.Standing) })
 	}
 	t.warn("inquiry without an answer", "attempt", a.N, "error", in.Err)
+	Asking(t).unheard(a, in.Err)
 	t.tellMisconfigured(in.Err, a)
 	if a.State.Funded() {
-		return verdict{t}.lookFailed(a, in.Err)
+		return t.lookFailed(a, in.Err)
 	}
 	if in.LoginLost {
 		t.S.dropLogin()
@@ -50,7 +63,7 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 			return err
 		}
 	}
-	if err := (verdict{t}).inquireLater(a); !errors.Is(err, ErrNothing) || t.Change.Notice == nil {
+	if err := t.inquireLater(a); !errors.Is(err, ErrNothing) || t.Change.Notice == nil {
 		return err
 	}
 	return nil // there is something to tell
@@ -198,7 +211,7 @@ func (t *Turn) settled(a *Attempt) bool {
 func (t *Turn) LostStep(a *Attempt) bool {
 	switch a.State {
 	case Shopper:
-		return !t.Now.Before(a.StepAt.Add(ChallengeWait)) || t.S.otherFunded(a) != nil
+		return !t.Now.Before(a.StepAt.Add(ChallengeWait)) || t.S.standsBesides(a) != nil
 	case Unknown, Gateway:
 		return t.settled(a) && !t.Now.Before(a.UpdatedAt.Add(t.Rules.SettleAfter))
 	}
@@ -266,7 +279,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 		}
 	}
 	// the money counts, unless the session has ended or was paid otherwise
-	a.PaidLate = s.ClosedReason != "" || s.otherFunded(a) != nil
+	a.PaidLate = s.ClosedReason != "" || s.standsBesides(a) != nil || a.Withheld
 	if a.State == New {
 		if err := t.markOverdue(a); err != nil {
 			return err
@@ -292,10 +305,10 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	if live := s.Live(); live != nil { // the inquiry closes its order, where the gateway can
 		t.queueInquiry(live, t.Now)
 	}
-	if s.SaveCard && a.Saved == "" && !a.NotKept {
+	if s.SaveCard && a.Saved == "" && !a.NotKept && !a.Withheld {
 		t.queueRemember(a, 0, t.Now)
 	}
-	return nil
+	return Leaving(t).giveBack(a)
 }
 
 // notSeen applies "not found". It proves a failure only when it is repeated after the call's deadline and settle_after.
@@ -328,6 +341,9 @@ func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 	if st.LastTry != nil && st.Next == nil {
 		a.Decline = st.LastTry
 		return t.endCalling(a, Decline)
+	}
+	if a.unreached(st) {
+		return Leaving(t).leaveUnreached(a)
 	}
 	if a.State == Mismatched { // other money stands under its reference: nothing is sent for it
 		return t.inquireLater(a)
@@ -440,6 +456,10 @@ func (t verdict) inquireLater(a *Attempt) error {
 			return err
 		}
 	}
+	if a.tooOld(t.Now) {
+		t.needsReview(a)
+		return nil
+	}
 	var wait time.Duration
 	switch run := a.Run(); {
 	case a.State == Shopper && run != nil && run.EmptyReturn:
@@ -447,7 +467,7 @@ func (t verdict) inquireLater(a *Attempt) error {
 			wait = hourly
 		}
 	case a.State == Shopper:
-		wait = shopperAfter(t.Now.Sub(a.StepAt))
+		wait = a.shopperAfter(t.Now)
 		if left := a.StepAt.Add(ChallengeWait).Sub(t.Now); left > 0 && left < wait {
 			wait = left
 		}
@@ -458,7 +478,7 @@ func (t verdict) inquireLater(a *Attempt) error {
 			return nil
 		}
 	}
-	t.queueInquiry(a, t.Now.Add(wait))
+	t.queueInquiry(a, Asking(t).whileUnheard(a, t.Now.Add(wait)))
 	return nil
 }
 
@@ -471,7 +491,10 @@ func (t *Turn) inquireAtDeadline(a *Attempt) {
 // recheckLater queues the next inquiry about a final state that the gateway did not state itself.
 func (t verdict) recheckLater(a *Attempt) error {
 	wait, more := recheckAfter(t.Now.Sub(a.newsAt()))
-	if a.State == Declined {
+	switch {
+	case a.Withheld:
+		wait, more = Leaving(t).leftAfter(a)
+	case a.State == Declined:
 		wait, more = laterOf(declinedSchedule, t.Now.Sub(a.newsAt()))
 		more = more && t.Rules.DeclineMayChange
 	}

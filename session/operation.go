@@ -306,6 +306,7 @@ func (t Operations) Answered(n int, in OperationAnswer, row *Call) error {
 	case in.Err != nil && row != nil && in.Untaken:
 		to, op.Decline = OpFailed, declineOf(in.Err)
 	case in.Err != nil:
+		t.reason, t.wait = providers.ClassOf(in.Err), providers.RetryAfter(in.Err)
 		if d := declineOf(in.Err); row != nil && d.Code != "" {
 			op.Decline = d // should it turn out that nothing was done
 		}
@@ -362,6 +363,11 @@ func (t Operations) move(op *Operation, to OpState) error {
 			t.queueRecheck(a, t.Now)
 		}
 		t.recordState(op)
+		if op.GiveBack && to == OpFailed {
+			if err := Leaving(t).giveBack(a); err != nil {
+				return err
+			}
+		}
 	}
 	if !op.State.Open() || op.State == OpNew || op.State == OpCalling {
 		return nil
@@ -374,7 +380,7 @@ func (t Operations) move(op *Operation, to OpState) error {
 		}
 		return nil
 	}
-	t.queueOperationInquiry(op, t.Now.Add(wait))
+	t.queueOperationInquiry(op, t.Now.Add(min(max(wait, t.wait), op.CreatedAt.Add(reviewAfter).Sub(t.Now))))
 	return nil
 }
 
@@ -401,6 +407,9 @@ func (t Operations) recordState(op *Operation) {
 	data := map[string]any{"operation": op.N, "kind": op.Kind, "operation_amount": op.Amount, "attempt": op.Attempt}
 	if op.Decline != nil && op.State == OpFailed { // else it is what the gateway said to a call whose end is not known
 		data["decline"] = op.Decline
+	}
+	if t.reason != "" && op.State == OpUnknown {
+		data["reason"] = t.reason
 	}
 	if op.Merchant != "" {
 		data["merchant_reference"] = op.Merchant

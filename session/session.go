@@ -127,12 +127,16 @@ type Attempt struct {
 	StepN             int                 `json:"step_n"` // counts the steps stored; a resume belongs to one of them
 	StepAt            time.Time           `json:"step_at,omitzero"`
 	Runs              []*Run              `json:"runs,omitempty"`
-	Deadline          time.Time           `json:"deadline,omitzero"` // of the call that is out
-	NewsAt            time.Time           `json:"news_at,omitzero"`  // of the last news; inquiries are scheduled from then
-	InquiredAt        time.Time           `json:"asked_at,omitzero"` // the newest inquiry's answer
-	NextInquiry       time.Time           `json:"next_ask,omitzero"` // an inquiry was moved forward to this time
-	Unclear           bool                `json:"unclear,omitempty"` // the gateway itself does not know: slow schedule
-	NotFoundSince     time.Time           `json:"missing,omitzero"`  // when an inquiry first said "not found" after the deadline
+	Deadline          time.Time           `json:"deadline,omitzero"`     // of the call that is out
+	NewsAt            time.Time           `json:"news_at,omitzero"`      // of the last news; inquiries are scheduled from then
+	InquiredAt        time.Time           `json:"asked_at,omitzero"`     // the newest inquiry's answer
+	NextInquiry       time.Time           `json:"next_ask,omitzero"`     // an inquiry was moved forward to this time
+	Unclear           bool                `json:"unclear,omitempty"`     // the gateway itself does not know: slow schedule
+	AskFailedSince    time.Time           `json:"ask_failed,omitzero"`   // since when inquiries have brought no answer
+	AskFailure        string              `json:"ask_failure,omitempty"` // the class of the first error since then
+	AskAfter          time.Time           `json:"ask_after,omitzero"`    // the gateway wants not to be asked before
+	Blind             bool                `json:"blind,omitempty"`       // no answer for so long that the outcome counts as unknown
+	NotFoundSince     time.Time           `json:"missing,omitzero"`      // when an inquiry first said "not found" after the deadline
 	NeedsReview       bool                `json:"needs_review,omitempty"`
 	Said              *Figures            `json:"said,omitempty"`     // the gateway's figures, where a person has to look
 	Mismatch          string              `json:"held_for,omitempty"` // in what the gateway's payment is not ours
@@ -148,6 +152,7 @@ type Attempt struct {
 	CalledBackAt      time.Time           `json:"called_back_at,omitzero"` // for which the newest callback's inquiry was queued
 	LookFailedSince   time.Time           `json:"look_failed,omitzero"`    // since when looks after success have had no answer
 	PaidLate          bool                `json:"paid_late,omitempty"`     // approved after the session had ended otherwise
+	Withheld          bool                `json:"withheld,omitempty"`      // left while its order was open: nothing is sent for it any more
 	CreatedAt         time.Time           `json:"created_at"`
 	UpdatedAt         time.Time           `json:"updated_at"`
 	Trace             []TimelineEntry     `json:"trace,omitempty"` // what Timeline shows beside events and calls
@@ -249,7 +254,8 @@ type Operation struct {
 	Reference     string             `json:"reference"`
 	GatewayID     string             `json:"gateway_id,omitempty"`
 	Decline       *providers.Decline `json:"decline,omitempty"`
-	Release       bool               `json:"release,omitempty"` // Tollgate's own void of a hold whose debit was refused
+	Release       bool               `json:"release,omitempty"`   // Tollgate's own void of a hold whose debit was refused
+	GiveBack      bool               `json:"give_back,omitempty"` // Tollgate's own, of money that came for an attempt that was left
 	Merchant      string             `json:"merchant_reference,omitempty"`
 	Expected      Baseline           `json:"expected"` // our books when it was accepted, or what the request expected
 	Baseline      Baseline           `json:"before"`
@@ -284,16 +290,6 @@ func (s *Session) FundedAttempt() *Attempt {
 		}
 	}
 	return late
-}
-
-// otherFunded is another attempt than this one by which money is held or taken for the session, or nil.
-func (s *Session) otherFunded(a *Attempt) *Attempt {
-	for _, o := range s.Attempts {
-		if o != a && o.State.Funded() {
-			return o
-		}
-	}
-	return nil
 }
 
 // Operation finds an operation by number, or nil.

@@ -263,7 +263,7 @@ func (t Settlements) payment(a *Attempt, r *Settlement, amount int64) error {
 	trigger := SettleUnpaid
 	if r.Outcome == RuledPaid {
 		trigger = SettlePaid
-		a.PaidLate = !a.State.Funded() && (s.ClosedReason != "" || s.otherFunded(a) != nil)
+		a.PaidLate = !a.State.Funded() && (s.ClosedReason != "" || s.standsBesides(a) != nil)
 		if a.Captured, a.Decline = r.Amount, nil; !a.State.Funded() || a.AmountAuthorized < r.Amount {
 			a.AmountAuthorized = r.Amount
 		}

@@ -263,7 +263,7 @@ func TestAHeldPaymentTellsTheGatewaysFigures(t *testing.T) {
 type review struct{ *world }
 
 func newReview(closer bool, charges int) review {
-	w := newWorld(closer, true)
+	w := newWorld(closer, true, false)
 	a := &Attempt{
 		N: 1, State: Unknown, Instrument: "card", Ref: providers.Ref{Reference: "o-1"}, NeedsReview: true, CreatedAt: walkStart,
 		UpdatedAt: walkStart, Runs: []*Run{{N: 1, Token: "r"}}, Calls: []Call{{Attempt: 1, Kind: CallPay, Round: 1, SentAt: walkStart}},

@@ -20,12 +20,13 @@ const (
 	Decline      Trigger = "decline"      // a final refusal
 	Disprove     Trigger = "disprove"     // proved: nothing was or can be charged
 	Abandon      Trigger = "abandon"      // the shopper's step was never finished and the order was closed or outlived
+	Withhold     Trigger = "withhold"     // left: the call without which no money moves will never be sent
 	SettlePaid   Trigger = "settle_paid"  // a person says that it was paid (Settlements)
 	SettleUnpaid Trigger = "settle_not_paid"
 	Contradict   Trigger = "contradict" // the gateway's final refusal, against a person's word that it was paid
 )
 
-var triggers = []Trigger{Unregistered, Send, Ask, Work, Overdue, Mismatch, Authorize, Pay, Decline, Disprove, Abandon,
+var triggers = []Trigger{Unregistered, Send, Ask, Work, Overdue, Mismatch, Authorize, Pay, Decline, Disprove, Abandon, Withhold,
 	SettlePaid, SettleUnpaid, Contradict}
 
 // transitions is the one table: state, trigger, next state. What is not here is a conflict.
@@ -56,6 +57,7 @@ var transitions = map[State]map[Trigger]State{
 		Abandon:      Abandoned,
 		SettlePaid:   Paid,
 		SettleUnpaid: Failed,
+		Withhold:     Abandoned,
 	},
 	Gateway: {
 		Send:         Calling,

@@ -41,7 +41,7 @@ type refundCall struct {
 }
 
 func newRefunds(alone bool) *refunds {
-	w := newWorld(true, alone)
+	w := newWorld(true, alone, false)
 	w.s.Attempts = []*Attempt{{
 		N: 1, State: Paid, Instrument: "card", Ref: providers.Ref{Reference: "o-1"}, AmountAuthorized: 1000, Captured: 1000,
 		CreatedAt: walkStart, UpdatedAt: walkStart,

@@ -26,6 +26,8 @@ type provider struct {
 	rebillCV bool
 	defaults Billing
 	loopback bool
+	// withholds: the account's gateway has confirmed that without upload-method-url-result and upload-cres-result no money moves
+	withholds bool
 }
 
 var (
@@ -497,7 +499,7 @@ func (p *provider) next(pay providers.Payment, ref providers.Ref, a answer) (*pr
 		if id == "" {
 			return nil, errors.New("MethodUrlFrame without threeDSServerTransID")
 		}
-		step.Kind, step.Deadline = providers.Method, methodWait
+		step.Kind, step.Deadline, step.Withholdable = providers.Method, methodWait, p.withholds
 		step.NewRun = ref.More[transID] != "" && ref.More[transID] != id
 		step.Ref = ref.With(transID, id)
 		step.ThreeDS.ThreeDSServerTransID = id
@@ -523,7 +525,7 @@ func (p *provider) next(pay providers.Payment, ref providers.Ref, a answer) (*pr
 		if err != nil {
 			return nil, errNoWay
 		}
-		step.Kind = providers.Challenge
+		step.Kind, step.Withholdable = providers.Challenge, p.withholds
 		step.ThreeDS.ThreeDSServerTransID = ref.More[transID]
 		if creq, err := threeds.DecodeCReq(a["tds-creq-form-creq"]); err == nil {
 			step.ThreeDS = threeds.IDs{
@@ -539,7 +541,7 @@ func (p *provider) next(pay providers.Payment, ref providers.Ref, a answer) (*pr
 		if err != nil {
 			return nil, errNoWay
 		}
-		step.Kind = providers.PayerPage
+		step.Kind, step.Withholdable = providers.PayerPage, stopPaReq.Withholdable
 		step.Forms = []threeds.Form{threeds.PayerAuthForm(to, a["tds-pareq-form-pareq"], pay.Run.ReturnURL, pay.Run.SessionData)}
 	case "":
 		link := ""

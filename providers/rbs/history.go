@@ -31,12 +31,12 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 		limit = longest
 	}
 	first, skip := offset/limit, offset%limit
-	lines, err := g.ordersPage(ctx, q, first, limit)
+	lines, err := ordersPage(ctx, g, q, first, limit)
 	if err != nil {
 		return nil, err
 	}
 	if skip > 0 && len(lines) == limit {
-		more, err := g.ordersPage(ctx, q, first+1, limit)
+		more, err := ordersPage(ctx, g, q, first+1, limit)
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +53,7 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 }
 
 // ordersPage is one page, counted from nought.
-func (g *provider) ordersPage(ctx context.Context, q providers.HistoryQuery, page, size int) ([]providers.HistoryLine, error) {
+func ordersPage(ctx context.Context, g *provider, q providers.HistoryQuery, page, size int) ([]providers.HistoryLine, error) {
 	answer, err := g.call(ctx, opOrders, url.Values{
 		"from": {q.From.UTC().Add(-anyZone).Format(listTime)}, "to": {q.To.UTC().Add(anyZone).Format(listTime)},
 		"transactionStates": {listStates}, "merchants": {q.AccountID}, "searchByCreatedDate": {"true"},
