@@ -1055,9 +1055,9 @@ type Delivery struct {
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
-	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known; or what it says does not fit (`gateway_says` has its figures): a person has to look. |
+	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known, or its sums fit nothing; `gateway` has its figures: a person has to look. |
 	// | `payment.settled` | A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` tell what. |
-	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway_says` has its figures: see to what you did on the person's word. |
+	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did on the person's word. |
 	// | `capture.started` | A capture was written down; nothing was sent yet. |
 	// | `capture.calling` | The capture is about to leave for the gateway. |
 	// | `capture.pending` | The gateway took the capture and is at work. |
@@ -1203,9 +1203,9 @@ type Event struct {
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
-	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known; or what it says does not fit (`gateway_says` has its figures): a person has to look. |
+	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known, or its sums fit nothing; `gateway` has its figures: a person has to look. |
 	// | `payment.settled` | A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` tell what. |
-	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway_says` has its figures: see to what you did on the person's word. |
+	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did on the person's word. |
 	// | `capture.started` | A capture was written down; nothing was sent yet. |
 	// | `capture.calling` | The capture is about to leave for the gateway. |
 	// | `capture.pending` | The gateway took the capture and is at work. |
@@ -1303,11 +1303,11 @@ type EventData struct {
 	FailingSince time.Time `json:"failing_since,omitempty"`
 
 	// Failures Failed tries in a row.
-	Failures       int    `json:"failures,omitempty"`
-	GatewayOrderID string `json:"gateway_order_id,omitempty"`
+	Failures int `json:"failures,omitempty"`
 
-	// GatewaySays What the gateway last said of a payment that a person has to look at.
-	GatewaySays GatewayFigures `json:"gateway_says,omitempty"`
+	// Gateway What the gateway last said of a payment that a person has to look at.
+	Gateway        GatewayFigures `json:"gateway,omitempty"`
+	GatewayOrderID string         `json:"gateway_order_id,omitempty"`
 
 	// HeldFor Why a payment is held: in what the gateway's word is not of it.
 	HeldFor string `json:"held_for,omitempty"`
@@ -1424,9 +1424,9 @@ type EventPage struct {
 // | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 // | `payment.failed` | It is proved that nothing was or can be charged. |
 // | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
-// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known; or what it says does not fit (`gateway_says` has its figures): a person has to look. |
+// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known, or its sums fit nothing; `gateway` has its figures: a person has to look. |
 // | `payment.settled` | A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` tell what. |
-// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway_says` has its figures: see to what you did on the person's word. |
+// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did on the person's word. |
 // | `capture.started` | A capture was written down; nothing was sent yet. |
 // | `capture.calling` | The capture is about to leave for the gateway. |
 // | `capture.pending` | The gateway took the capture and is at work. |
@@ -1512,9 +1512,6 @@ type GatewayFigures struct {
 	// Outcome Example: paid
 	Outcome   string `json:"outcome"`
 	Reference string `json:"reference,omitempty"`
-
-	// Stated `false` where some of the sums are only supposed: the gateway did not tell them all.
-	Stated bool `json:"stated,omitempty"`
 }
 
 // HistoryLine One transaction as the gateway lists it.
@@ -2345,7 +2342,8 @@ type Session struct {
 
 // SessionEvent defines model for SessionEvent.
 type SessionEvent struct {
-	// At Never before that of the event before; always with six digits after the second.
+	// At When it happened, with six digits of a second, so that the texts sort as the times do. Never before the event that it follows
+	// in the session.
 	At time.Time `json:"at"`
 
 	// Data How the session stood right after the change, and what changed; with the session's `metadata`. Of events about webhook endpoints,
@@ -2376,9 +2374,9 @@ type SessionEvent struct {
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
-	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known; or what it says does not fit (`gateway_says` has its figures): a person has to look. |
+	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known, or its sums fit nothing; `gateway` has its figures: a person has to look. |
 	// | `payment.settled` | A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` tell what. |
-	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway_says` has its figures: see to what you did on the person's word. |
+	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did on the person's word. |
 	// | `capture.started` | A capture was written down; nothing was sent yet. |
 	// | `capture.calling` | The capture is about to leave for the gateway. |
 	// | `capture.pending` | The gateway took the capture and is at work. |

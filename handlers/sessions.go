@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"errors"
-	"time"
 
 	"tollgate/internal/card"
 	"tollgate/internal/wallet"
@@ -194,7 +193,7 @@ func (a sessionAPI) ListSessionEvents(
 	}
 	out := ListSessionEvents200JSONResponse{Data: []SessionEvent{}, HasMore: len(found) == most}
 	for _, e := range found {
-		out.Data = append(out.Data, SessionEvent{N: e.N, Type: string(e.Type), At: Moment(e.At), Data: e.Data})
+		out.Data = append(out.Data, SessionEvent{N: e.N, Type: string(e.Type), At: eventTime(e.At), Data: e.Data})
 	}
 	return out, nil
 }
@@ -211,12 +210,4 @@ func (a sessionAPI) GetTimeline(ctx context.Context, r GetTimelineRequestObject)
 		})
 	}
 	return out, err
-}
-
-// Moment is a time that is written with as many digits as is stored, so that the texts sort as the times do.
-type Moment time.Time
-
-// MarshalText writes it in RFC 3339.
-func (m Moment) MarshalText() ([]byte, error) {
-	return time.Time(m).UTC().AppendFormat(nil, "2006-01-02T15:04:05.000000Z07:00"), nil
 }

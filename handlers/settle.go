@@ -47,7 +47,7 @@ func reviewsOf(s *session.Session) (all []Review) {
 		if g := r.Gateway; g != nil {
 			view.Gateway = &GatewayFigures{
 				Outcome: string(g.Outcome), Reference: g.Reference, GatewayOrderID: g.OrderID, Amount: g.Amount, Currency: g.Currency,
-				AmountAuthorized: g.Held, AmountCaptured: g.Captured, AmountRefunded: g.Refunded, Stated: g.Stated, At: g.At.UTC(),
+				AmountAuthorized: g.Held, AmountCaptured: g.Captured, AmountRefunded: g.Refunded, At: g.At.UTC(),
 			}
 			if g.Currency == "" {
 				view.Gateway.Amount = 0

@@ -216,7 +216,7 @@ func (t verdict) recordMove(a *Attempt, kind EventType, amount int64) {
 
 // reviewSums records, once, that a person has to look at what the gateway says of a payment, with the gateway's figures.
 func (t verdict) reviewSums(a *Attempt, st providers.Standing) {
-	if r := t.S.settlementOf(a.N, 0); a.NeedsReview || r != nil && State(r.Was).Funded() && a.Said.same(st) { // seen, and ruled on
+	if a.NeedsReview {
 		return
 	}
 	a.NeedsReview = true

@@ -141,7 +141,7 @@ func (t Attempts) AlreadyPaid(n int, taken *providers.AlreadyPaid, wire []Timeli
 
 // FoundAttempt writes down what the gateway says of a later attempt of the order, which the database has forgotten. It is not
 // live, because an earlier one is; only its money counts, and until the gateway ends it nothing is sent for the earlier one.
-func (t *Turn) FoundAttempt(n int, st providers.Standing, wire []TimelineEntry) error {
+func (t Attempts) FoundAttempt(n int, st providers.Standing, wire []TimelineEntry) error {
 	s := t.S
 	for len(s.Attempts) < n { // one between them moved no money
 		a := &Attempt{
@@ -154,7 +154,7 @@ func (t *Turn) FoundAttempt(n int, st providers.Standing, wire []TimelineEntry) 
 	}
 	a := s.Attempt(n)
 	a.Note(wire...)
-	if err := (verdict{t}).applyStanding(a, a.Seen(), st); err != nil && !errors.Is(err, ErrNothing) {
+	if err := verdict(t).applyStanding(a, a.Seen(), st); err != nil && !errors.Is(err, ErrNothing) {
 		return err
 	}
 	return nil

@@ -72,12 +72,26 @@ func (t verdict) inquired(a *Attempt, in InquiryAnswer) error {
 // verdict applies what the gateway says of an attempt.
 type verdict struct{ *Turn }
 
-// applyStanding applies a gateway's standing to an attempt. Only an inquiry makes an attempt authorized or paid.
-func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) error {
-	a.rememberSeen(st)
-	if t.heard = &st; mismatch(t.S, a, st) == "" {
+// remember keeps what a standing tells beside the outcome.
+func (t verdict) remember(a *Attempt, st providers.Standing) {
+	if st.Ref.OrderID != "" && a.Ref.OrderID == "" {
+		a.Ref.OrderID = st.Ref.OrderID
+	}
+	if a.Card.Last4 == "" {
+		a.Card = st.Card
+	}
+	if st.ThreeDS != (providers.ThreeDS{}) {
+		a.ThreeDS = st.ThreeDS
+	}
+	if mismatch(t.S, a, st) == "" {
 		a.rememberAuthorization(t.Now, st.Authorization)
 	}
+}
+
+// applyStanding applies a gateway's standing to an attempt. Only here do attempts become authorized or paid.
+func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) error {
+	t.remember(a, st)
+	t.heard = &st
 	if op := t.S.openOn(a); op != nil { // the operation's own inquiry tells what it has moved
 		t.queueOperationInquiry(op, t.Now)
 		return nil
@@ -151,21 +165,8 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 	return t.inquireLater(a)
 }
 
-// rememberSeen keeps what a standing tells beside the outcome, whatever comes of that.
-func (a *Attempt) rememberSeen(st providers.Standing) {
-	if st.Ref.OrderID != "" && a.Ref.OrderID == "" {
-		a.Ref.OrderID = st.Ref.OrderID
-	}
-	if a.Card.Last4 == "" {
-		a.Card = st.Card
-	}
-	if st.ThreeDS != (providers.ThreeDS{}) {
-		a.ThreeDS = st.ThreeDS
-	}
-}
-
 // underWay tells that the process that makes the attempt's call, or is about to, may be alive: its deadline is waited for.
-func (t *Turn) underWay(a *Attempt) bool {
+func (t verdict) underWay(a *Attempt) bool {
 	return (a.State == New || a.State == Calling) && t.Now.Before(a.Deadline) && !t.CallerDied
 }
 
@@ -278,19 +279,19 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 			captured = s.Amount.Minor
 		}
 	}
-	// the money counts, unless the session has ended or was paid otherwise
+	// the money counts, unless the session has ended, was paid otherwise, or the attempt was left
 	a.PaidLate = s.ClosedReason != "" || s.standsBesides(a) != nil || a.Withheld
 	if a.State == New {
 		if err := t.markOverdue(a); err != nil {
 			return err
 		}
 	}
-	if r := s.settlementOf(a.N, 0); r != nil && r.Outcome == RuledNotPaid && r.open() {
-		Settlements{t.Turn}.refute(a, r)
-	}
 	a.AmountAuthorized, a.Captured, a.Refunded = held, captured, 0
 	if st.Stated {
 		a.Refunded = st.Refunded
+	}
+	if r := s.settlementOf(a.N, 0); r != nil && r.Outcome == RuledNotPaid && r.open() {
+		t.Settlements().refute(a, r)
 	}
 	a.Decline, a.Mismatch = nil, ""
 	if err := t.move(a, trigger); err != nil {
@@ -515,7 +516,7 @@ func (a *Attempt) newsAt() time.Time {
 
 // CalledBack takes a proved callback about attempt n: it queues an inquiry and may supply the gateway's id. What it says
 // is a hint only.
-func (t *Turn) CalledBack(n int, gatewayOrder string) error {
+func (t Arrivals) CalledBack(n int, gatewayOrder string) error {
 	a := t.S.Attempt(n)
 	known := a.Ref.OrderID != "" || gatewayOrder == "" || a.State == New
 	if !known {

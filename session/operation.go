@@ -199,16 +199,8 @@ func (t Operations) Permit(n int, st providers.Standing, err error, wire []Timel
 	if op.Expected == (Baseline{}) { // written by an older version
 		op.Expected = op.Baseline
 	}
-	if err == nil && !op.Release && !t.settledSums(a, op.Kind, st) {
-		op.Decline = &providers.Decline{Reason: providers.TryAgainLater, Code: declineSums}
-		return row, false, t.move(op, OpFailed)
-	}
-	if err == nil && !op.Release {
-		op.SumsDiffer = t.differs(a, op, st)
-	}
-	if err != nil || op.SumsDiffer || !stillValid(t.S, a, op, st) {
-		op.Decline = declineOf(err)
-		t.tellMisconfigured(err, a)
+	if refused := t.refusedNow(a, op, st, err); refused != nil {
+		op.Decline = refused
 		return row, false, t.move(op, OpFailed)
 	}
 	op.Baseline = baselineOf(st)
@@ -217,6 +209,22 @@ func (t Operations) Permit(n int, st providers.Standing, err error, wire []Timel
 	t.Change.Calls = append(t.Change.Calls, row)
 	t.queueOperationInquiry(op, op.Deadline.Add(time.Second))
 	return row, true, t.move(op, OpCalling)
+}
+
+// refusedNow tells why an operation is not sent after what an inquiry just said; nil where it is.
+func (t Operations) refusedNow(a *Attempt, op *Operation, st providers.Standing, err error) *providers.Decline {
+	switch {
+	case err != nil:
+		t.tellMisconfigured(err, a)
+		return declineOf(err)
+	case !op.Release && !t.settledSums(a, op.Kind, st):
+		return &providers.Decline{Reason: providers.TryAgainLater, Code: declineSums}
+	}
+	op.SumsDiffer = !op.Release && t.differs(a, op, st)
+	if op.SumsDiffer || !stillValid(t.S, a, op, st) {
+		return &providers.Decline{Reason: providers.TryAgainLater}
+	}
+	return nil
 }
 
 // differs renews the books of a payment by what the gateway says just before an operation is sent, and tells whether they are

@@ -57,7 +57,7 @@ type Figures struct {
 	Held      int64             `json:"amount_authorized"`
 	Captured  int64             `json:"amount_captured"`
 	Refunded  int64             `json:"amount_refunded"`
-	Stated    bool              `json:"stated"` // the gateway itself told the sums
+	Stated    bool              `json:"stated,omitempty"` // the gateway itself told the sums
 	At        time.Time         `json:"at"`
 }
 
@@ -65,11 +65,6 @@ type Figures struct {
 func (f Figures) String() string {
 	return fmt.Sprintf("%s, order %s of %d %s, authorized %d, captured %d, refunded %d", f.Outcome, f.OrderID, f.Amount, f.Currency,
 		f.Held, f.Captured, f.Refunded)
-}
-
-// same tells whether a standing says what was said before of the money.
-func (f *Figures) same(st providers.Standing) bool {
-	return f != nil && f.Outcome == st.Outcome && f.Held == st.Held && f.Captured == st.Captured && f.Refunded == st.Refunded
 }
 
 func figuresOf(st providers.Standing, at time.Time) *Figures {
@@ -108,7 +103,7 @@ func (a *Attempt) inReview() bool {
 
 // inReview likewise, of an operation.
 func (op *Operation) inReview() bool {
-	return op.NeedsReview && (op.State == OpUnknown || op.State == OpPending || op.Unconfirmed)
+	return op.NeedsReview && (op.State == OpUnknown || op.State == OpPending)
 }
 
 // Reviews is everything of a session that a person has to look at.
@@ -178,8 +173,11 @@ var (
 	ErrRuling   = errors.New("session: that ruling does not fit what is to be settled")
 )
 
-// Settlements decides about what a person rules: a turn that takes it.
+// Settlements decides about what a person rules.
 type Settlements struct{ *Turn }
+
+// Settlements is a turn that takes a person's ruling.
+func (t *Turn) Settlements() Settlements { return Settlements{t} }
 
 // NewSettlement is what a person rules.
 type NewSettlement struct {
@@ -256,9 +254,7 @@ func (t Settlements) payment(a *Attempt, r *Settlement, amount int64) error {
 			r.Amount = s.Amount.Minor
 		}
 	}
-	if a.NeedsReview, a.NewsAt = false, t.Now; a.State.Funded() {
-		a.Mismatch = ""
-	}
+	a.NeedsReview, a.NewsAt = false, t.Now
 	s.Settlements = append(s.Settlements, r)
 	trigger := SettleUnpaid
 	if r.Outcome == RuledPaid {
@@ -293,9 +289,6 @@ func (t Settlements) operation(op *Operation, r *Settlement, amount int64) error
 	if amount != 0 && amount != op.Amount {
 		return ErrAmount
 	}
-	if op.State == OpSucceeded && r.Outcome != RuledSucceeded { // the gateway itself said so; only its sums do not show it
-		return ErrRuling
-	}
 	r.Operation, r.Amount, r.Was, r.HeldFor = op.N, op.Amount, string(op.State), ""
 	t.S.Settlements = append(t.S.Settlements, r)
 	to := OpSucceeded
@@ -303,9 +296,7 @@ func (t Settlements) operation(op *Operation, r *Settlement, amount int64) error
 		to, op.Decline = OpFailed, &providers.Decline{Reason: providers.OtherReason, Code: declineSettled}
 	}
 	op.NeedsReview = false
-	if op.State == OpSucceeded {
-		op.Unconfirmed = false
-	} else if err := t.Operations().move(op, to); err != nil {
+	if err := t.Operations().move(op, to); err != nil {
 		return err
 	}
 	t.record(EventPaymentSettled, settlementData(r))
@@ -333,7 +324,7 @@ func (t Settlements) refute(a *Attempt, r *Settlement) {
 	r.Refuted = t.Now
 	data := settlementData(r)
 	if a.remember(t.heard, t.Now); t.heard != nil {
-		data["gateway_says"] = a.Said
+		data["gateway"] = a.Said
 	}
 	t.alarm("the gateway contradicts what a person settled", "attempt", r.Attempt, "operation", r.Operation, "settled", r.Outcome)
 	t.record(EventSettlementContradicted, data)
@@ -348,7 +339,7 @@ func (t verdict) onSettled(a *Attempt, r *Settlement, st providers.Standing) (do
 	}
 	switch st.Outcome {
 	case providers.Refused, providers.Closed, providers.Voided:
-		Settlements{t.Turn}.refute(a, r)
+		t.Settlements().refute(a, r)
 		if st.Decline != nil {
 			a.Decline = st.Decline
 		}
@@ -359,7 +350,7 @@ func (t verdict) onSettled(a *Attempt, r *Settlement, st providers.Standing) (do
 		return true, t.move(a, Contradict)
 	case providers.Paid:
 		if !paidAs(st, r.Amount) {
-			Settlements{t.Turn}.refute(a, r)
+			t.Settlements().refute(a, r)
 			if taken := takenBy(st, t.S.Amount); taken > 0 {
 				a.AmountAuthorized, a.Captured = taken, taken
 			}
@@ -396,7 +387,7 @@ func paidAs(st providers.Standing, amount int64) bool {
 func (t verdict) recheckSettled(a *Attempt, r *Settlement) error {
 	wait, more := recheckAfter(t.Now.Sub(r.At))
 	if !more {
-		return t.lookLater(a)
+		return ErrNothing
 	}
 	t.queueRecheck(a, t.Now.Add(wait))
 	return nil
@@ -425,7 +416,7 @@ func (t Operations) settledSums(a *Attempt, kind providers.OpKind, st providers.
 			st.Outcome == providers.Authorized && st.Held == ours.Held:
 			r.Confirmed = t.Now
 		default:
-			Settlements{t.Turn}.refute(a, r)
+			t.Settlements().refute(a, r)
 			t.queueRecheck(a, t.Now)
 			return false
 		}

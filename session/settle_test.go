@@ -34,7 +34,7 @@ func TestWhatAPersonMaySettle(t *testing.T) {
 						a.NeedsReview = review
 						turn := turnOf(a)
 						d.is(fmt.Sprintf("%s, needs review %v: %s %d", state, review, ruling, amount), turn, func(t *Turn) (string, error) {
-							return "", Settlements{t}.Settle(settle(ruling, amount))
+							return "", t.Settlements().Settle(settle(ruling, amount))
 						})
 					}
 				}
@@ -51,7 +51,7 @@ func TestWhatAPersonMaySettle(t *testing.T) {
 						turn, op := withOperation(of, kind, state)
 						op.NeedsReview = review
 						d.is(fmt.Sprintf("%s %s, needs review %v: %s", kind, state, review, ruling), turn, func(t *Turn) (string, error) {
-							return "", Settlements{t}.Settle(settle(ruling, 0))
+							return "", t.Settlements().Settle(settle(ruling, 0))
 						})
 					}
 				}
@@ -70,7 +70,7 @@ func inReviewFor(state State) *Turn {
 func TestAPersonSettlesOnlyWhatNeedsReviewOrIsHeld(t *testing.T) {
 	for _, state := range states {
 		turn := turnOf(attemptIn(1, state))
-		err := Settlements{turn}.Settle(settle(RuledNotPaid, 0))
+		err := turn.Settlements().Settle(settle(RuledNotPaid, 0))
 		if state == Mismatched {
 			if err != nil {
 				t.Errorf("held: %v", err)
@@ -83,7 +83,7 @@ func TestAPersonSettlesOnlyWhatNeedsReviewOrIsHeld(t *testing.T) {
 
 func TestNotPaidEndsTheSessionAndItsOrderStaysClaimed(t *testing.T) {
 	turn := inReviewFor(Unknown)
-	must(t, Settlements{turn}.Settle(settle(RuledNotPaid, 0)))
+	must(t, turn.Settlements().Settle(settle(RuledNotPaid, 0)))
 	s := turn.S
 	if s.Status() != StatusCancelled || !s.ClaimsOrder() || !s.OutcomeKnown() || len(s.Reviews()) != 0 || s.Attempts[0].State != Failed {
 		t.Errorf("%s, claims the order %t, %+v", s.Status(), s.ClaimsOrder(), s.Attempts[0])
@@ -102,11 +102,11 @@ func TestNotPaidEndsTheSessionAndItsOrderStaysClaimed(t *testing.T) {
 
 func TestTheSameRulingAgainChangesNothing(t *testing.T) {
 	turn := inReviewFor(Unknown)
-	must(t, Settlements{turn}.Settle(settle(RuledPaid, 0)))
-	if err := (Settlements{turn}).Settle(settle(RuledPaid, 0)); !errors.Is(err, ErrNothing) {
+	must(t, turn.Settlements().Settle(settle(RuledPaid, 0)))
+	if err := turn.Settlements().Settle(settle(RuledPaid, 0)); !errors.Is(err, ErrNothing) {
 		t.Errorf("again: %v", err)
 	}
-	if err := (Settlements{turn}).Settle(settle(RuledNotPaid, 0)); !errors.Is(err, ErrNoReview) {
+	if err := turn.Settlements().Settle(settle(RuledNotPaid, 0)); !errors.Is(err, ErrNoReview) {
 		t.Errorf("the contrary: %v", err)
 	}
 }
@@ -147,7 +147,7 @@ func TestTheTruthOfTheGatewayBeatsARuling(t *testing.T) {
 			if c.state == Mismatched {
 				turn.S.Attempts[0].Mismatch = "amount"
 			}
-			must(t, Settlements{turn}.Settle(settle(c.ruling, c.amount)))
+			must(t, turn.Settlements().Settle(settle(c.ruling, c.amount)))
 			turn.Change = Change{}
 			turn.Now = turn.Now.Add(time.Hour)
 			a := turn.S.Attempts[0]
@@ -191,7 +191,7 @@ func TestAPaymentSettledAsPaidTakesOperationsOnceTheGatewayAgrees(t *testing.T) 
 		"the gateway says it failed": {standing(1, providers.Refused), false},
 	} {
 		turn := inReviewFor(Unknown)
-		must(t, Settlements{turn}.Settle(settle(RuledPaid, 0)))
+		must(t, turn.Settlements().Settle(settle(RuledPaid, 0)))
 		op, err := turn.Operations().Begin(NewOperation{Kind: providers.Refund, Amount: 400})
 		must(t, err)
 		_, goes, err := turn.Operations().Permit(op.N, c.then, nil, nil)
@@ -224,7 +224,7 @@ func TestAnOperationSettledAsFailedBlocksItsKindUntilTheSumsAgree(t *testing.T) 
 	} {
 		turn, op := withOperation(Paid, providers.Refund, OpUnknown)
 		op.NeedsReview = true
-		must(t, Settlements{turn}.Settle(settle(RuledFailed, 0)))
+		must(t, turn.Settlements().Settle(settle(RuledFailed, 0)))
 		if op.State != OpFailed || op.inReview() {
 			t.Errorf("%s: %+v", name, op)
 		}
@@ -249,7 +249,7 @@ func TestAHeldPaymentTellsTheGatewaysFigures(t *testing.T) {
 		t.Fatalf("%+v", all)
 	}
 	for _, e := range turn.Change.Events {
-		if e.Type == EventPaymentHeld && !strings.Contains(string(e.Data), `"gateway_says":{"outcome":"paid"`) {
+		if e.Type == EventPaymentHeld && !strings.Contains(string(e.Data), `"gateway":{"outcome":"paid"`) {
 			t.Errorf("the event says %s", e.Data)
 		}
 	}
@@ -289,7 +289,7 @@ func wrap(name string, do func(*world) *world) happening[review] {
 
 func ruled(r Ruling) func(*world) *world {
 	return func(w *world) *world {
-		return w.after(func(t *Turn) error { return Settlements{t}.Settle(settle(r, 0)) })
+		return w.after(func(t *Turn) error { return t.Settlements().Settle(settle(r, 0)) })
 	}
 }
 

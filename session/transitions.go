@@ -55,9 +55,9 @@ var transitions = map[State]map[Trigger]State{
 		Pay:          Paid,
 		Decline:      Declined,
 		Abandon:      Abandoned,
+		Withhold:     Abandoned,
 		SettlePaid:   Paid,
 		SettleUnpaid: Failed,
-		Withhold:     Abandoned,
 	},
 	Gateway: {
 		Send:         Calling,

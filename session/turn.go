@@ -111,11 +111,9 @@ func (t *Turn) alarm(text string, args ...any) {
 func (t *Turn) record(kind EventType, data map[string]any) {
 	s := t.S
 	s.LastEvent++
-	at := t.Now
-	if at.Before(s.LastEventAt) { // another machine's clock is ahead, or ours was set back
-		at = s.LastEventAt
+	if at := t.Now.Truncate(time.Microsecond); at.After(s.LastEventAt) { // the clock may have gone back; a session's history never does
+		s.LastEventAt = at
 	}
-	s.LastEventAt = at
 	if data == nil {
 		data = map[string]any{}
 	}
@@ -133,7 +131,7 @@ func (t *Turn) record(kind EventType, data map[string]any) {
 	if err != nil { // only strings, numbers and bools are put in
 		panic(err)
 	}
-	t.Change.Events = append(t.Change.Events, Event{N: s.LastEvent, Type: kind, At: at, Data: raw})
+	t.Change.Events = append(t.Change.Events, Event{N: s.LastEvent, Type: kind, At: s.LastEventAt, Data: raw})
 }
 
 // recordAttempt writes an event about an attempt.
@@ -154,7 +152,7 @@ func (t *Turn) recordAttemptWith(a *Attempt, kind EventType, data map[string]any
 		data["held_for"] = a.Mismatch
 	}
 	if a.Said != nil && (kind == EventPaymentHeld || kind == EventPaymentNeedsReview) {
-		data["gateway_says"] = a.Said
+		data["gateway"] = a.Said
 	}
 	if t.reason != "" && kind == EventPaymentUnknown {
 		data["reason"] = t.reason

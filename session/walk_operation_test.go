@@ -121,7 +121,7 @@ var refundHappenings = []happening[*refunds]{
 	{"the refund of the cabinet is undone", func(r *refunds) *refunds { return r.act(-r.cabinet) }},
 	{"a callback", func(r *refunds) *refunds {
 		n := r.clone()
-		if !n.do(func(t *Turn) error { return t.CalledBack(1, "") }) {
+		if !n.do(func(t *Turn) error { return t.Arrivals().CalledBack(1, "") }) {
 			return nil
 		}
 		return n

@@ -58,6 +58,14 @@ func (m *metrics) watch(store *sqlstore.Store, flow *flow.Flow, runner *jobs.Run
 	}
 	gauge("tollgate_cards_in_memory", "Cards held in memory now.", func() float64 { return float64(flow.CardsHeld()) })
 	gauge("tollgate_jobs_running", "Jobs being done by this process.", func() float64 { return float64(runner.Stats().Running) })
+	counter := func(name, help string, read func() int64) {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help},
+			func() float64 { return float64(read()) }))
+	}
+	counter("tollgate_store_changes_total", "Changes that this process has stored.",
+		func() int64 { changes, _ := store.Written(); return changes })
+	counter("tollgate_store_commits_total", "Commits that stored them. Changes that come at the same time share one on SQLite.",
+		func() int64 { _, commits := store.Written(); return commits })
 	reviews := func() (needsReview, held int) {
 		ctx, done := context.WithTimeout(context.Background(), 2*time.Second)
 		defer done()
@@ -71,14 +79,6 @@ func (m *metrics) watch(store *sqlstore.Store, flow *flow.Flow, runner *jobs.Run
 		func() float64 { n, _ := reviews(); return float64(n) })
 	gauge("tollgate_sessions_held", "Sessions of which the gateway tells another amount, currency or order; -1 likewise.",
 		func() float64 { _, n := reviews(); return float64(n) })
-	counter := func(name, help string, read func() int64) {
-		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help},
-			func() float64 { return float64(read()) }))
-	}
-	counter("tollgate_store_changes_total", "Changes that this process has stored.",
-		func() int64 { changes, _ := store.Written(); return changes })
-	counter("tollgate_store_commits_total", "Commits that stored them. Changes that come at the same time share one on SQLite.",
-		func() int64 { _, commits := store.Written(); return commits })
 	backlog := func() jobs.Backlog {
 		ctx, done := context.WithTimeout(context.Background(), 2*time.Second)
 		defer done()

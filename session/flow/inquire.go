@@ -172,7 +172,7 @@ func (f *Flow) Callback(ctx context.Context, name string, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	_, err = f.update(ctx, id, func(t *session.Turn) error { return t.CalledBack(n, notice.OrderID) })
+	_, err = f.update(ctx, id, func(t *session.Turn) error { return t.Arrivals().CalledBack(n, notice.OrderID) })
 	return err
 }
 
