@@ -376,6 +376,11 @@ func (b *tab) fill(c typedCard) {
 		if f.id == "expiry" && b.noScript && len(f.keys) == 4 {
 			f.keys = f.keys[:2] + "/" + f.keys[2:]
 		}
+		if f.id == "expiry" || f.id == "name" { // after a decline they are there already
+			if kept := ask[string](b, `document.getElementById("`+f.id+`").value`); kept != "" {
+				continue
+			}
+		}
 		b.do(chromedp.SendKeys(chromedp.ID(f.id), f.keys))
 	}
 }

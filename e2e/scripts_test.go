@@ -9,18 +9,28 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// scripts are the files of script that pages load.
-var scripts = []string{"live", "card", "code"}
+// scripts are the files that pages load.
+var scripts = []string{"live", "card", "code", "form", "pay"}
 
-// loses takes one of our files of script away from a tab, as a filter or a broken connection does.
+// loses takes one of our files, or the stream of events, away from a tab, as a filter or a broken connection does.
 func (b *tab) loses(script string) {
 	b.Helper()
 	b.call(func() error {
 		_, err := chromedp.Call(b.ctx, network.SetBlockedURLs, network.SetBlockedURLsParams{
-			URLPatterns: []*network.BlockPattern{{URLPattern: b.w.Front + "/static/" + script + ".*.js", Block: true}},
+			URLPatterns: []*network.BlockPattern{{URLPattern: b.w.Front + lossOf(script), Block: true}},
 		})
 		return err
 	})
+}
+
+func lossOf(file string) string {
+	switch file {
+	case "events":
+		return "/pay/*/events?*"
+	case "pay":
+		return "/static/pay.*.css"
+	}
+	return "/static/" + file + ".*.js"
 }
 
 // lost fails where the tab never asked for the file.
@@ -47,8 +57,11 @@ func TestAPaymentSucceedsWithAScriptFileMissing(t *testing.T) {
 			visits = append(visits, visit{script, row})
 		}
 	}
+	for _, file := range []string{"events", "pay"} {
+		visits = append(visits, visit{file, "rbs: frictionless, Method answers"}, visit{file, "payneteasy: bank's page 2.2.0, code passes"})
+	}
 	table := scenarios()
-	inTurn(t, visits, func(v visit) string { return v.script + ".js lost, " + v.row }, func(t *testing.T, v visit) {
+	inTurn(t, visits, func(v visit) string { return v.script + " lost, " + v.row }, func(t *testing.T, v visit) {
 		i := slices.IndexFunc(table, func(row scenario) bool { return row.name == v.row })
 		if i < 0 {
 			t.Fatal("the table has no such row")

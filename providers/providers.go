@@ -292,7 +292,8 @@ type Standing struct {
 	// Stated: the gateway itself told Held, Captured and Refunded, by sums or by a state that leaves no doubt. Otherwise some
 	// of them are our supposition (all or nothing), which proves neither that an operation was done nor that it was not.
 	Stated bool
-	// Unproven: money stands under our number, and nothing proves that the order is ours. A person has to look.
+	// Unproven: money stands under our number, and nothing proves that the order is ours: a person has to look. Of an order that
+	// is Waiting: a call of ours that our database has forgotten may still move money.
 	Unproven bool
 	// Returned: the gateway says that something was given back; how much, Refunded says only where Stated.
 	Returned bool

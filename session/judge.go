@@ -225,7 +225,7 @@ func (t *Turn) LostStep(a *Attempt) bool {
 // call of ours once their page was shown (a QR code) are not told apart so.
 func (t *Turn) Outlived(a *Attempt, st providers.Standing) bool {
 	byCard := a.Instrument == "card" || a.Instrument == "saved_card"
-	untouched := len(a.Calls) == 0 && byCard && st.Outcome == providers.Waiting && st.Next == nil && st.LastTry == nil
+	untouched := len(a.Calls) == 0 && byCard && !st.Unproven && st.Outcome == providers.Waiting && st.Next == nil && st.LastTry == nil
 	return untouched || !t.Now.Before(a.CreatedAt.Add(t.Rules.OrderLife))
 }
 
@@ -353,7 +353,7 @@ func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 	rested := failed == 0 || !t.Now.Before(a.lastAnswer().Add(resendAfter(failed)))
 	if a.State != Shopper && a.Step != nil && (st.Next == nil || sameStep(*a.Step, *st.Next)) {
 		switch {
-		case run.LaterAnswer && (failed > 0 || run.UnreadableAnswer) && rested:
+		case run.LaterAnswer && (failed > 0 || run.UnreadableAnswer) && rested && len(a.Calls) < maxCalls:
 			return t.resendAnswer(a) // what was forwarded was lost or unreadable; a later answer is stored
 		case run.UnreadableAnswer && !run.LaterAnswer && len(a.Calls) < maxCalls:
 			return t.backToBank(a)
@@ -368,6 +368,8 @@ func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 		}
 		return t.giveStep(a, *st.Next)
 	case a.State == Shopper, failed == 0, !rested: // it waits for the shopper, has our answer and is slow, or resending is not due
+		return t.inquireLater(a)
+	case len(a.Calls) >= maxCalls: // it will not take this answer: the order is closed, or outlived
 		return t.inquireLater(a)
 	}
 	return t.resendAnswer(a)

@@ -108,7 +108,7 @@ func TestOtherNamesAndOtherMethodsAreRefused(t *testing.T) {
 
 // A page must not fetch from, or reveal the shopper to, anybody else.
 func TestNoFileNamesAnotherSite(t *testing.T) {
-	for _, name := range []string{"pay.css", "card.js", "live.js", "code.js"} {
+	for _, name := range []string{"pay.css", "card.js", "live.js", "code.js", "form.js", "frame.js"} {
 		text := body(t, get(t, "GET", static.URL(name), "").Body)
 		if m := regexp.MustCompile(`(?i)url\(|@import|https?://|//[a-z0-9-]+\.[a-z]`).FindString(text); m != "" {
 			t.Errorf("%s has %q", name, m)

@@ -30,14 +30,14 @@ func brandMark(b Brand) templ.Component {
 			templ_7745c5c3_Var1 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<svg viewBox=\"0 0 38 24\" width=\"38\" height=\"24\" role=\"img\" aria-label=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<svg viewBox=\"0 0 38 24\" width=\"38\" height=\"24\" fill=\"none\" role=\"img\" aria-label=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var2 string
 		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(b.Name)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `marks.templ`, Line: 5, Col: 79}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `marks.templ`, Line: 5, Col: 91}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 		if templ_7745c5c3_Err != nil {
@@ -50,19 +50,19 @@ func brandMark(b Brand) templ.Component {
 		var templ_7745c5c3_Var3 string
 		templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(b.lang())
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `marks.templ`, Line: 5, Col: 97}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `marks.templ`, Line: 5, Col: 109}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "\" focusable=\"false\"><rect x=\".5\" y=\".5\" width=\"37\" height=\"23\" rx=\"3.5\" fill=\"#fff\" stroke=\"#8a94a0\"></rect> ")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		switch b.ID {
 		case "visa":
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<path d=\"M6 8l2.5 8L12 8M14 8l-1.5 8M20.5 9c-3-2-6 1-3 2.8s0 4.5-3.5 2.7M22 16l5-8 1.5 8M24 13.5h4\" fill=\"none\" stroke=\"#1a2a7c\" stroke-width=\"2\"></path>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<path d=\"M6 8l2.5 8L12 8M14 8l-1.5 8M20.5 9c-3-2-6 1-3 2.8s0 4.5-3.5 2.7M22 16l5-8 1.5 8M24 13.5h4\" stroke=\"#1a2a7c\" stroke-width=\"2\"></path>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -72,7 +72,7 @@ func brandMark(b Brand) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		case "mir":
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<path d=\"M6 16V8l3 5 3-5v8M16 8v8l5-8v8M25 16V8h3.5a2.5 2.5 0 010 5H25\" fill=\"none\" stroke=\"#0f7a45\" stroke-width=\"2\"></path>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<path d=\"M6 16V8l3 5 3-5v8M16 8v8l5-8v8M25 16V8h3.5a2.5 2.5 0 010 5H25\" stroke=\"#0f7a45\" stroke-width=\"2\"></path>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -82,7 +82,7 @@ func brandMark(b Brand) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		case "amex":
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<rect x=\"1\" y=\"1\" width=\"36\" height=\"22\" rx=\"3\" fill=\"#0f6ab4\"></rect> <path d=\"M4 16l3-8 3 8M5 13.5h4M12 16V8l3 5 3-5v8M25.5 8H21v8h4.5M21 12h4M28 8l6 8M34 8l-6 8\" fill=\"none\" stroke=\"#fff\" stroke-width=\"1.6\"></path>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<rect width=\"38\" height=\"24\" fill=\"#0f6ab4\"></rect> <path d=\"M4 16l3-8 3 8M5 13.5h4M12 16V8l3 5 3-5v8M25.5 8H21v8h4.5M21 12h4M28 8l6 8M34 8l-6 8\" stroke=\"#fff\" stroke-width=\"1.6\"></path>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -92,12 +92,12 @@ func brandMark(b Brand) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		case "discover":
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "<path d=\"M5 8v8c7 1 7-9 0-8M33 8v8M29 8v8\" fill=\"none\" stroke=\"#333\" stroke-width=\"2\"></path> <circle cx=\"20\" cy=\"12\" r=\"5.5\" fill=\"#e8701a\"></circle>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "<path d=\"M5 8v8c7 1 7-9 0-8M33 8v8M29 8v8\" stroke=\"#333\" stroke-width=\"2\"></path> <circle cx=\"20\" cy=\"12\" r=\"5.5\" fill=\"#e8701a\"></circle>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		case "diners":
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<circle cx=\"19\" cy=\"12\" r=\"8\" fill=\"none\" stroke=\"#0b5a8f\" stroke-width=\"3\"></circle> <path d=\"M16 8v8M22 8v8\" stroke=\"#0b5a8f\" stroke-width=\"2\"></path>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<circle cx=\"19\" cy=\"12\" r=\"8\" stroke=\"#0b5a8f\" stroke-width=\"3\"></circle> <path d=\"M16 8v8M22 8v8\" stroke=\"#0b5a8f\" stroke-width=\"2\"></path>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -107,17 +107,17 @@ func brandMark(b Brand) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		case "uzcard":
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "<path d=\"M6 7v5a3 3 0 006 0V7M15 8h6l-6 8h6M32 9c-6-3-9 8 0 6\" fill=\"none\" stroke=\"#17479e\" stroke-width=\"2\"></path>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "<path d=\"M6 7v5a3 3 0 006 0V7M15 8h6l-6 8h6M32 9c-6-3-9 8 0 6\" stroke=\"#17479e\" stroke-width=\"2\"></path>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		case "humo":
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "<path d=\"M5 7v10M11 7v10M5 12h6M15 7v6a3 3 0 006 0V7M25 17V8l4 6 4-6v9\" fill=\"none\" stroke=\"#8a6a12\" stroke-width=\"2\"></path>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "<path d=\"M5 7v10M11 7v10M5 12h6M15 7v6a3 3 0 006 0V7M25 17V8l4 6 4-6v9\" stroke=\"#8a6a12\" stroke-width=\"2\"></path>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		case "elcart":
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "<path d=\"M13 7H7v10h6M7 12h5M17 7v10h6M32 9c-6-3-9 8 0 6\" fill=\"none\" stroke=\"#b3261e\" stroke-width=\"2\"></path>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "<path d=\"M13 7H7v10h6M7 12h5M17 7v10h6M32 9c-6-3-9 8 0 6\" stroke=\"#b3261e\" stroke-width=\"2\"></path>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -198,6 +198,30 @@ func spoilt(t *testing.T, h Harness) {
 	}
 }
 
+// forgotten pays an order and asks for its number as for one that was never used.
+func forgotten(t *testing.T, h Harness, c Card) {
+	for _, later := range []time.Duration{0, 3 * time.Hour, 48 * time.Hour} {
+		w := begin(t, h, nil)
+		if end := w.pay(c); end != Good {
+			t.Fatal(end, w.story)
+		}
+		h.Advance(later)
+		asked := w.p
+		asked.Ref, asked.CreatedAt, asked.ExpiresAt = providers.Ref{Reference: w.p.Ref.Reference}, h.Now(), h.Now().Add(time.Hour)
+		asked.Forgotten = &providers.Forgotten{From: h.Now().Add(-time.Hour), Until: h.Now()}
+		if _, recovers := w.probe.p.(providers.Recoverer); recovers {
+			if _, err := w.probe.p.Register(t.Context(), asked); !errors.Is(err, providers.ErrAlreadyPaid) {
+				t.Errorf("after %s Register says %v", later, err)
+			}
+		} else if s, err := w.probe.Status(t.Context(), asked); err != nil || s.Outcome != providers.Paid {
+			t.Errorf("after %s the inquiry says %+v %v", later, s, err)
+		}
+		if e := h.Ledger(w.p.Ref.Reference); len(e) != 1 || e[0].Charges != 1 {
+			t.Errorf("after %s: %+v", later, e)
+		}
+	}
+}
+
 // orders is what must hold of orders without a payment.
 func orders(t *testing.T, h Harness) {
 	c := pick(h.Cards, h.Journeys)[0]
@@ -241,6 +265,7 @@ func orders(t *testing.T, h Harness) {
 		}
 		w.agree(Good)
 	})
+	t.Run("the number of a paid order that our database forgot is found before it is paid again", func(t *testing.T) { forgotten(t, h, c) })
 	t.Run("a closed order cannot be paid", func(t *testing.T) {
 		w := begin(t, h, nil)
 		closer, ok := w.probe.p.(providers.Closer)

@@ -143,6 +143,21 @@ func TestAnOrderWhoseStartGotNoAnswerIsOver(t *testing.T) {
 	}
 }
 
+// Where the database may have forgotten the start's answer, it may have forgotten the finish too: it is on its way as long as the
+// order lives.
+func TestAnOrderWhoseFinishMayBeForgottenIsNotOver(t *testing.T) {
+	p := payment(t, "1000003")
+	p.Forgotten = &providers.Forgotten{}
+	for word, want := range map[string]providers.Outcome{
+		"CREATED": providers.Waiting, "DECLINED": providers.Refused, "DEPOSITED": providers.Paid,
+	} {
+		s, err := open(t, &canned{answer: found(word)}).Status(t.Context(), p)
+		if err != nil || s.Outcome != want || s.Next != nil || s.Unproven != (want != providers.Refused) {
+			t.Errorf("%s: %+v %v", word, s, err)
+		}
+	}
+}
+
 func TestBothShapesOfTheInquiryAreRead(t *testing.T) {
 	flat := started(t, "7654321DS")
 	s, err := open(t, &canned{answer: fixture(t, "constructed/find_flat_seed_shape.json")}).Status(t.Context(), flat)

@@ -615,3 +615,28 @@ func TestAHoldLeftUnderAnEndedAttemptThatIsNotReleasedWaitsForAPerson(t *testing
 		t.Errorf("released %d times, needs review %v; events %v", len(g.done), a.NeedsReview, h.events())
 	}
 }
+
+// A gateway that says no to the bank's answer and waits for it all the same is not sent it for ever.
+func TestAnAnswerThatTheGatewayRefusesForEverIsSentATwelfthTimeAtMost(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, withCloser)
+	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
+		step := challenge(p, trans1)
+		o.next = &step
+		return step, nil
+	}
+	sent := 0
+	h.gw.resume = func(context.Context, providers.Payment, providers.Answer, *order) (providers.Step, error) {
+		sent++
+		return providers.Step{}, &providers.Failure{Op: "resume", Code: "5", Text: "no such result"}
+	}
+	h.submit()
+	if _, err := h.returned(h.token(), cres(trans1)); err != nil {
+		t.Fatal(err)
+	}
+	h.forward(3 * time.Hour)
+	if sent < 2 || sent > 11 {
+		t.Errorf("sent %d times", sent)
+	}
+	h.is(session.Failed)
+}

@@ -1,4 +1,4 @@
-// Makes the card form nicer. The server reads and checks everything again, by the same table, and guards against a second press.
+// Makes the card form nicer. The server reads and checks everything again, by the same table.
 (function () {
   function $(id) { return document.getElementById(id) }
   var form = $("card"), errors = $("errors"), pay = $("pay"), brands = $("brands"), hint = $("cvc-hint")

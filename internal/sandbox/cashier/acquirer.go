@@ -149,7 +149,7 @@ func (g *acquirer) begin3DS(o *order) *fault {
 	o.XID = base64.StdEncoding.EncodeToString(g.env.Random(20))
 	var err error
 	o.ACSURL, o.PaReq, err = g.env.Issuer.PaReq(card, issuer.Purchase{
-		XID: o.XID, MerchantName: "Mobile Cashier", Amount: o.Amount, Currency: o.Currency, Exponent: amount.Exponent(o.Currency),
+		XID: o.XID, MerchantName: issuer.ShopName, Amount: o.Amount, Currency: o.Currency, Exponent: amount.Exponent(o.Currency),
 	})
 	if err != nil {
 		g.decline(o, "AUTHORIZE_FAILED", "3-D Secure is unavailable")

@@ -8,13 +8,14 @@ import (
 
 	"tollgate/internal/sandbox/amount"
 	"tollgate/internal/sandbox/faults"
+	"tollgate/internal/sandbox/page"
 	"tollgate/internal/sandbox/sim"
 )
 
-var page = template.Must(template.New("page").Parse(`<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Title}}</title></head>
+var pages = template.Must(template.New("page").Parse(`<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Title}}</title>` + string(page.Hosted) + `</head>
 <body{{if .Auto}} onload="document.forms[0].submit()"{{end}}>
-<h1>{{.Title}}</h1>
+<main><div class="sheet"><p class="by">Mobile Cashier · sandbox</p><h1>{{.Title}}</h1>
 {{with .Text}}<p>{{.}}</p>
 {{end}}{{range .Forms}}<form method="post" action="{{.Action}}">
 {{range .Fields}}{{if .Label}}<p><label>{{.Label}} <input name="{{.Name}}" value="{{.Value}}" autocomplete="{{.Complete}}" required></label></p>
@@ -22,7 +23,7 @@ var page = template.Must(template.New("page").Parse(`<!DOCTYPE html>
 {{end}}{{end}}<button type="submit">{{.Button}}</button>
 </form>
 {{end}}{{with .Back}}<p><a href="{{.}}">Back to the shop</a></p>
-{{end}}</body></html>
+{{end}}</div></main></body></html>
 `))
 
 type field struct{ Name, Value, Label, Complete string }
@@ -42,7 +43,7 @@ func show(w http.ResponseWriter, status int, v view) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = page.Execute(w, v) // a failed write means that the browser is gone
+	_ = pages.Execute(w, v) // a failed write means that the browser is gone
 }
 
 func notFound(w http.ResponseWriter) {

@@ -41,7 +41,7 @@ func (i *Issuer) Handler() http.Handler {
 	mux.HandleFunc("POST /acs/{id}", i.serveAnswer)
 	mux.HandleFunc("GET /acs/{id}/state", i.serveState)
 	mux.HandleFunc("POST /acs/{id}/press", i.servePress)
-	return mux
+	return spoken(mux)
 }
 
 // view is what the templates show.
@@ -52,10 +52,17 @@ type view struct {
 	Legacy                     bool
 	ID, Amount, Merchant, Card string
 	Error                      string
+	Lang                       string // set by render
 }
 
+// T is a text in the page's language.
+func (v view) T(text string) string { return say(v.Lang, text) }
+
 func (i *Issuer) render(w http.ResponseWriter, status int, page string, v view) {
-	v.Nonce = rand.Text()
+	v.Nonce, v.Lang = rand.Text(), languages[0]
+	if l, ok := w.(langWriter); ok {
+		v.Lang = l.lang
+	}
 	var b strings.Builder
 	if err := pages.ExecuteTemplate(&b, page, v); err != nil {
 		http.Error(w, "page failed", http.StatusInternalServerError)
@@ -316,7 +323,7 @@ func (i *Issuer) showChallenge(w http.ResponseWriter, t *transaction, wrong stri
 		i.message(w, http.StatusOK, "Nothing comes back",
 			"This bank never sends its customers back to the shop. Close the page, or go back by yourself.", "")
 	default:
-		i.render(w, http.StatusOK, "challenge.html", view{Title: "Confirm your payment", ID: now.ACSID, Card: "•••• " + now.Last4,
+		i.render(w, http.StatusOK, "challenge.html", view{Title: "Confirm your payment", ID: now.ACSID, Merchant: ShopName, Card: "•••• " + now.Last4,
 			Amount: amount.Format(now.Amount, now.Currency), Error: wrong})
 	}
 }

@@ -90,7 +90,7 @@ func (g *acquirer) beginVer1(a *Account, o *order, card issuer.Card) *fault {
 	o.XID = base64.StdEncoding.EncodeToString(g.env.Random(20))
 	var err error
 	o.ACSURL, o.PaReq, err = g.env.Issuer.PaReq(card, issuer.Purchase{
-		XID: o.XID, MerchantName: a.Login, Amount: amount.FromHundredths(o.Amount, o.Currency), Currency: o.Currency,
+		XID: o.XID, MerchantName: issuer.ShopName, Amount: amount.FromHundredths(o.Amount, o.Currency), Currency: o.Currency,
 		Exponent: amount.Exponent(o.Currency),
 	})
 	if err != nil {

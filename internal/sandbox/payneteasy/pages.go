@@ -9,14 +9,16 @@ import (
 
 	"tollgate/internal/sandbox/faults"
 	"tollgate/internal/sandbox/issuer"
+	"tollgate/internal/sandbox/page"
 )
 
-var page = template.Must(template.New("page").Parse(`<!DOCTYPE html>
-<html>
+var pages = template.Must(template.New("page").Parse(`<!DOCTYPE html>
+<html lang="en">
 <head>
     <meta http-equiv="content-type" content="text/html; charset=UTF-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <title>{{.Title}}</title>
+` + string(page.Hosted) + `
 {{- if .Auto}}
     <script type="text/javascript" language="javascript">
         function makeSubmit() {
@@ -26,6 +28,7 @@ var page = template.Must(template.New("page").Parse(`<!DOCTYPE html>
 {{- end}}
 </head>
 <body{{if .Auto}} onLoad="makeSubmit()"{{end}}>
+<main><div class="sheet"><p class="by">PaynetEasy · sandbox</p><h1>{{.Title}}</h1>
 {{with .Text}}<p>{{.}}</p>
 {{end}}{{if .Action}}<form name="returnform" action="{{.Action}}" method="POST">
 {{range .Fields}}{{if .Label}}    <p><label>{{.Label}} <input name="{{.Name}}" value="{{.Value}}" autocomplete="off"></label></p>
@@ -34,7 +37,7 @@ var page = template.Must(template.New("page").Parse(`<!DOCTYPE html>
 {{end}}    <input type="submit" value="{{.Button}}"/>
 {{if .Auto}}    </noscript>
 {{end}}</form>
-{{end}}</body>
+{{end}}</div></main></body>
 </html>
 `))
 
@@ -51,7 +54,7 @@ func render(v view) string {
 		v.Button = "Press this button to continue"
 	}
 	var b strings.Builder
-	_ = page.Execute(&b, v) // a builder does not fail, and the template is fixed
+	_ = pages.Execute(&b, v) // a builder does not fail, and the template is fixed
 	return b.String()
 }
 

@@ -330,7 +330,7 @@ func (g *acquirer) finishChallenge(a *Account, o *order) (body, *fault) {
 func (g *acquirer) startVer1(a *Account, o *order, card issuer.Card) (body, *fault) {
 	t := o.Try
 	t.XID = base64.StdEncoding.EncodeToString(g.env.Random(20))
-	acsURL, paReq, err := g.env.Issuer.PaReq(card, issuer.Purchase{XID: t.XID, MerchantName: a.UserName, Amount: o.Amount,
+	acsURL, paReq, err := g.env.Issuer.PaReq(card, issuer.Purchase{XID: t.XID, MerchantName: issuer.ShopName, Amount: o.Amount,
 		Currency: o.iso(), Exponent: amount.Exponent(o.iso())})
 	if err != nil {
 		g.env.Log.Error("PaReq not made", "gateway", gatewayName, "err", err)

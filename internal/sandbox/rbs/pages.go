@@ -6,18 +6,20 @@ import (
 	"net/url"
 
 	"tollgate/internal/sandbox/faults"
+	"tollgate/internal/sandbox/page"
 )
 
-var page = template.Must(template.New("post").Parse(`<!DOCTYPE html>
-<html lang="{{.Lang}}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Title}}</title></head>
+var pages = template.Must(template.New("post").Parse(`<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Title}}</title>` + string(page.Hosted) + `</head>
 <body{{if .Auto}} onload="document.forms[0].submit()"{{end}}>
+<main><div class="sheet"><p class="by">RBS · sandbox</p><h1>{{.Title}}</h1>
 {{with .Text}}<p>{{.}}</p>{{end}}
 {{if .Action}}<form method="post" action="{{.Action}}">
 {{range .Fields}}{{if .Label}}<p><label>{{.Label}} <input name="{{.Name}}" value="{{.Value}}" autocomplete="off"></label></p>
 {{else}}<input type="hidden" name="{{.Name}}" value="{{.Value}}">
 {{end}}{{end}}<button type="submit">{{.Button}}</button>
 </form>{{end}}
-</body></html>
+</div></main></body></html>
 `))
 
 type field struct{ Name, Value, Label string }
@@ -37,7 +39,7 @@ func show(w http.ResponseWriter, v view) {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	_ = page.Execute(w, v) // a failed write means that the browser is gone
+	_ = pages.Execute(w, v) // a failed write means that the browser is gone
 }
 
 // bankForm is the page that takes the shopper to the ACS.

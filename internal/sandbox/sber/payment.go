@@ -106,7 +106,7 @@ func (g *Gateway) start(c *call, kind string) (body, *fault) {
 		o.XID = base64.StdEncoding.EncodeToString(g.env.Random(20))
 		iso, _ := letters(o.Currency)
 		acsURL, paReq, err := g.env.Issuer.PaReq(card, issuer.Purchase{
-			XID: o.XID, MerchantName: c.merchant.MerchantLogin, Amount: o.Amount + o.Fee, Currency: iso, Exponent: amount.Exponent(iso),
+			XID: o.XID, MerchantName: issuer.ShopName, Amount: o.Amount + o.Fee, Currency: iso, Exponent: amount.Exponent(iso),
 		})
 		if err != nil {
 			g.env.Log.Error("PaReq not made", "gateway", gatewayName, "err", err)

@@ -214,7 +214,7 @@ func (g *acquirer) beginVer1(a *Account, p *payment, card issuer.Card) *fault {
 	p.XID = g.env.Issuer.NewXID()
 	var err error
 	p.ACSURL, p.PaReq, err = g.env.Issuer.PaReq(card, issuer.Purchase{
-		XID: p.XID, MerchantName: a.Username, Amount: amount.FromHundredths(p.Amount, p.Currency), Currency: p.Currency,
+		XID: p.XID, MerchantName: issuer.ShopName, Amount: amount.FromHundredths(p.Amount, p.Currency), Currency: p.Currency,
 		Exponent: amount.Exponent(p.Currency),
 	})
 	if err != nil {
