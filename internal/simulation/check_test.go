@@ -3,6 +3,7 @@ package simulation
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -52,11 +53,15 @@ type sessionView struct {
 	ID, Status   string
 	OutcomeKnown bool `json:"outcome_known"`
 	Amount       int64
-	Attempts     []struct {
-		N                int
-		State, Reference string
-		PaidLate         bool `json:"paid_late"`
-	}
+	Payment      *paymentView
+	Operations   []struct{ State string }
+	Attempts     []attemptView
+}
+
+type attemptView struct {
+	N                int
+	State, Reference string
+	PaidLate         bool `json:"paid_late"`
 }
 
 // check holds the end of a world against what must always be true.
@@ -95,6 +100,11 @@ func (w *World) checkBooks(s *shopper, v sessionView, ledger []entry, charges in
 	for _, e := range ledger {
 		left[e.Reference] = e
 	}
+	asked := slices.ContainsFunc(v.Attempts, func(a attemptView) bool { return a.State == "held" && w.Profile.forgetsAttempts() })
+	if asked { // money that only the number proves to be this order's
+		w.reach("a person has to look")
+		return
+	}
 	if !v.OutcomeKnown {
 		w.violation("%s: the outcome is not known at the end of every schedule: %+v", s.orderID, v)
 	}
@@ -103,11 +113,13 @@ func (w *World) checkBooks(s *shopper, v sessionView, ledger []entry, charges in
 		e := left[a.Reference]
 		delete(left, a.Reference)
 		late = late || a.PaidLate
+		w.reach("an attempt: " + a.State)
 		switch a.State {
-		case "paid":
-			if e.Charges != 1 || e.Captured != v.Amount {
-				w.violation("%s: attempt %d is paid, and the ledger says %+v", s.orderID, a.N, e)
+		case "paid", "authorized":
+			if e.Charges != 1 || !s.hold && e.Captured != v.Amount {
+				w.violation("%s: attempt %d is %s, and the ledger says %+v", s.orderID, a.N, a.State, e)
 			}
+			w.checkSums(s, v, e)
 		case "declined", "failed", "abandoned":
 			if e.Charges != 0 {
 				w.violation("%s: attempt %d is %s, and the ledger says %+v", s.orderID, a.N, a.State, e)
@@ -121,10 +133,12 @@ func (w *World) checkBooks(s *shopper, v sessionView, ledger []entry, charges in
 			w.violation("%s: no attempt knows of %+v", s.orderID, e)
 		}
 	}
-	if v.Status == "paid" {
+	w.reach("a session: " + v.Status)
+	paid := slices.Contains([]string{"paid", "authorized", "partially_refunded", "refunded", "voided"}, v.Status)
+	if paid {
 		w.tally.Paid++
 	}
-	if (v.Status == "paid") != (charges > 0) && !late {
+	if paid != (charges > 0) && !late {
 		w.violation("%s: the session is %s, with %d charges", s.orderID, v.Status, charges)
 	}
 }

@@ -197,6 +197,7 @@ func (w *World) killed(p *Proc, why string) {
 		dying = nil
 	}
 	w.tracef("%s is KILLED %s; %s", p.name, why, end)
+	w.reach("a kill: " + strings.Join(strings.Fields(why)[:2], " "))
 	for _, p := range dying {
 		p.die()
 	}
@@ -210,6 +211,13 @@ func (w *World) killed(p *Proc, why string) {
 		w.tally.Failovers++
 		w.tally.Lost += len(lost)
 		w.mu.Unlock()
+		for _, what := range lost {
+			for _, word := range []string{"+session", "+run", "+gateway_call", "~gateway_call", "+event"} {
+				if strings.Contains(what+" ", word+" ") {
+					w.reach("a failover that lost " + word)
+				}
+			}
+		}
 		w.tracef("FAILOVER for %s; lost: %s", down, strings.Join(lost, " | "))
 	}
 	for _, p := range dying {

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -76,7 +77,10 @@ func TestAPermissionLostInAFailoverProvesNothing(t *testing.T) {
 // fault that was found: it joins the list.
 func TestNothingGoesWrongInTheFirstWorldsOfEachProfile(t *testing.T) {
 	const first = 1
-	for name, n := range map[string]uint64{"calm": 3, "failover": 6, "lag": 3, "storm": 3} {
+	reached := map[string]int{}
+	for name, n := range map[string]uint64{
+		"calm": 3, "failover": 6, "forgotten": 2, "lag": 3, "operations": 4, "promotion": 2, "storm": 3,
+	} {
 		t.Run(name, func(t *testing.T) {
 			var sum Tally
 			for seed := uint64(first); seed < first+n; seed++ {
@@ -88,6 +92,20 @@ func TestNothingGoesWrongInTheFirstWorldsOfEachProfile(t *testing.T) {
 				t.Errorf("too little happened: %v", sum)
 			}
 			t.Log(sum)
+			for what, n := range sum.Reached {
+				reached[what] += n
+			}
 		})
+	}
+	for _, what := range []string{ // what no story can do without
+		"a page: card", "a page: bank", "a page: end", "a page: wait", "a shopper sees the end", "an attempt: paid", "an attempt: declined",
+		"a kill: before the", "a kill: after the", "a failover that lost +event", "an operation: refunds", "an operation ended as succeeded",
+	} {
+		if reached[what] == 0 {
+			t.Errorf("not once: %s", what)
+		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(reached)) {
+		t.Logf("reached %5d × %s", reached[what], what)
 	}
 }

@@ -19,8 +19,12 @@ const orderPrefix = "order."
 // order is what the shop asks for; it repeats what was not answered, under the same key.
 func (s *shopper) order() (url string, ok bool) {
 	w := s.w
+	capture := "automatic"
+	if s.hold {
+		capture = "manual"
+	}
 	body, err := json.Marshal(map[string]any{
-		"account": s.account, "amount": price, "currency": currencies[s.account], "order_id": s.orderID,
+		"capture": capture, "account": s.account, "amount": price, "currency": currencies[s.account], "order_id": s.orderID,
 		"webhook_url": "http://" + receiverAddr + "/hook", "expires_in": []int{600, 1800, 86400}[s.pick(3, "expires in")],
 		"success_url": sandboxURL + "/shop/done?from=shop", "cancel_url": sandboxURL + "/shop/done",
 	})

@@ -21,6 +21,7 @@ type shopper struct {
 	name    string
 	account string
 	orderID string
+	hold    bool   // the shop captures later
 	id      string // of the session
 	pay     string // its page
 	cards   []string
@@ -52,6 +53,7 @@ func newShopper(w *World, i int) *shopper {
 	s := &shopper{w: w, name: string(rune('a' + i)), tries: map[string]int{}}
 	s.orderID = orderPrefix + s.name
 	s.account = w.Profile.Accounts[s.pick(len(w.Profile.Accounts), "account")]
+	s.hold = w.Profile.Operates && s.account != "sber" && s.pick(2, "hold") == 0
 	for range 1 + s.pick(3, "cards") {
 		s.cards = append(s.cards, cards[s.pick(len(cards), "card")])
 	}
@@ -176,6 +178,10 @@ func (s *shopper) run() {
 	w.tracef("%s is to pay with %s and has cards %s", s.name, s.account, strings.Join(s.cards, " "))
 	s.end = s.visit()
 	w.tracef("%s %s", s.name, s.end)
+	w.reach("a shopper " + string(s.end))
+	if w.Profile.Operates {
+		s.operate()
+	}
 }
 
 func (s *shopper) visit() end {
@@ -194,6 +200,7 @@ func (s *shopper) visit() end {
 			}
 		}
 		kind := p.kind()
+		s.w.reach("a page: " + kind)
 		switch {
 		case kind == "end":
 			return seesTheEnd

@@ -4,9 +4,11 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,8 +20,9 @@ import (
 
 var (
 	seedsFlag    = flag.String("seeds", "", "TestSeeds: `which`, such as 57 or 1000-1999 or 4,57")
-	profileFlag  = flag.String("profile", "failover", "TestSeeds: the kind of world")
+	profileFlag  = flag.String("profile", "failover", "TestSeeds: the kind of world, or all")
 	accountsFlag = flag.String("accounts", "", "TestSeeds: the accounts that are paid with, in place of the profile's")
+	reportFlag   = flag.String("report", "", "TestSeeds: a `file` that the figures are written to, in Markdown")
 	traceFlag    = flag.String("trace", "", "TestSeeds: a `folder` for the stories of violations, in place of the test's output")
 )
 
@@ -81,28 +84,44 @@ func TestSeeds(t *testing.T) {
 	if *seedsFlag == "" {
 		return // nobody asks
 	}
-	p, ok := profiles[*profileFlag]
-	if !ok {
-		t.Fatalf("there is no profile %q", *profileFlag)
-	}
-	if *accountsFlag != "" {
-		p.Accounts = strings.Split(*accountsFlag, ",")
+	names := []string{*profileFlag}
+	if *profileFlag == "all" {
+		names = slices.Sorted(maps.Keys(profiles))
 	}
 	seeds, err := parseSeeds(*seedsFlag)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var sum Tally
-	begun := cpuTime()
-	for _, seed := range seeds {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			tally, _ := run(t, seed, p)
-			sum.add(tally)
-		})
+	r := report{seeds: *seedsFlag}
+	for _, name := range names {
+		p, ok := profiles[name]
+		if !ok {
+			t.Fatalf("there is no profile %q", name)
+		}
+		if *accountsFlag != "" {
+			p.Accounts = strings.Split(*accountsFlag, ",")
+		}
+		var sum Tally
+		begun := cpuTime()
+		for _, seed := range seeds {
+			t.Run(fmt.Sprint(name, "/", seed), func(t *testing.T) {
+				tally, _ := run(t, seed, p)
+				sum.add(tally)
+			})
+		}
+		used := cpuTime() - begun
+		t.Logf("%s: %s; %.0f CPU seconds, %.1f shoppers per CPU second",
+			p.Name, sum, used.Seconds(), float64(sum.Shoppers)/used.Seconds())
+		for _, what := range slices.Sorted(maps.Keys(sum.Reached)) {
+			t.Logf("reached %6d × %s", sum.Reached[what], what)
+		}
+		r.add(p.Name, sum, used)
 	}
-	used := cpuTime() - begun
-	t.Logf("%s: %s; %.0f CPU seconds, %.1f shoppers per CPU second",
-		p.Name, sum, used.Seconds(), float64(sum.Shoppers)/used.Seconds())
+	if *reportFlag != "" {
+		if err := os.WriteFile(*reportFlag, []byte(r.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func parseSeeds(list string) (seeds []uint64, err error) {

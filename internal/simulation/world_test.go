@@ -58,6 +58,7 @@ type World struct {
 type Tally struct {
 	Worlds, Shoppers, Paid, Exchanges, Faults, Kills, Failovers, Lost, Violations int
 	Virtual                                                                       time.Duration
+	Reached                                                                       map[string]int // situations
 }
 
 func (t *Tally) add(o Tally) {
@@ -71,6 +72,12 @@ func (t *Tally) add(o Tally) {
 	t.Lost += o.Lost
 	t.Violations += o.Violations
 	t.Virtual += o.Virtual
+	if t.Reached == nil {
+		t.Reached = map[string]int{}
+	}
+	for what, n := range o.Reached {
+		t.Reached[what] += n
+	}
 }
 
 // live runs a world to its end and returns what was wrong and its story.
@@ -300,6 +307,16 @@ func (w *World) latency(place string) time.Duration {
 // happens in an order that nobody decides, and no run would be like the other.
 func (w *World) turn(place string) { time.Sleep(1 + time.Duration(w.pick(50_000, "turn", place))) }
 
+// reach counts a situation.
+func (w *World) reach(what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.tally.Reached == nil {
+		w.tally.Reached = map[string]int{}
+	}
+	w.tally.Reached[what]++
+}
+
 func (w *World) troubled() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -320,6 +337,7 @@ func (w *World) exchangeFault(link, place string) (fault, time.Duration) {
 	w.mu.Lock()
 	w.tally.Faults++
 	w.mu.Unlock()
+	w.reach("a fault of the network on a link from " + strings.TrimRight(strings.Fields(link)[0], "0123456789."))
 	f := p.NetFaults[w.hash("fault", place, n)%uint64(len(p.NetFaults))]
 	if f != requestLate && f != answerLate {
 		return f, 0
