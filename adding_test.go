@@ -13,6 +13,7 @@ import (
 
 	"tollgate/internal/config"
 	"tollgate/internal/i18n"
+	"tollgate/internal/invoice"
 	"tollgate/internal/webhook"
 	"tollgate/session"
 )
@@ -21,13 +22,14 @@ import (
 // place that was forgotten.
 
 // eventLists are the files that name events by their text; all others name the constants. Tests say what stands on the wire.
-var eventLists = []string{"session/events.go", "internal/webhook/events.go"}
+var eventLists = []string{"session/events.go", "internal/webhook/events.go", "internal/invoice/events.go"}
 
 func TestEventsAreNamedInTheirListsOnly(t *testing.T) {
 	known := session.EventTypes()
 	for _, e := range webhook.Events() {
 		known = append(known, e.Type)
 	}
+	known = append(known, invoice.EventTypes()...)
 	seen := map[string]bool{}
 	everyFile(t, func(name string, file *ast.File) {
 		if strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "internal/webhook/webhooktest/") || ast.IsGenerated(file) {

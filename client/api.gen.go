@@ -62,6 +62,33 @@ func (e AttemptState) Valid() bool {
 	}
 }
 
+// Defines values for BookDifferenceKind.
+const (
+	BookDifferenceKindAmount       BookDifferenceKind = "amount"
+	BookDifferenceKindMissingHere  BookDifferenceKind = "missing_here"
+	BookDifferenceKindMissingThere BookDifferenceKind = "missing_there"
+	BookDifferenceKindState        BookDifferenceKind = "state"
+	BookDifferenceKindUnanswered   BookDifferenceKind = "unanswered"
+)
+
+// Valid indicates whether the value is a known member of the BookDifferenceKind enum.
+func (e BookDifferenceKind) Valid() bool {
+	switch e {
+	case BookDifferenceKindAmount:
+		return true
+	case BookDifferenceKindMissingHere:
+		return true
+	case BookDifferenceKindMissingThere:
+		return true
+	case BookDifferenceKindState:
+		return true
+	case BookDifferenceKindUnanswered:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CaptureMode.
 const (
 	CaptureModeAutomatic CaptureMode = "automatic"
@@ -482,6 +509,27 @@ func (e ProblemType) Valid() bool {
 	}
 }
 
+// Defines values for ReconciliationSource.
+const (
+	ReconciliationSourceInquiry ReconciliationSource = "inquiry"
+	ReconciliationSourceList    ReconciliationSource = "list"
+	ReconciliationSourceOrders  ReconciliationSource = "orders"
+)
+
+// Valid indicates whether the value is a known member of the ReconciliationSource enum.
+func (e ReconciliationSource) Valid() bool {
+	switch e {
+	case ReconciliationSourceInquiry:
+		return true
+	case ReconciliationSourceList:
+		return true
+	case ReconciliationSourceOrders:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RunCompInd.
 const (
 	RunCompIndN RunCompInd = "N"
@@ -824,6 +872,28 @@ type Bank struct {
 	Name string `json:"name"`
 }
 
+// BankOrder defines model for BankOrder.
+type BankOrder struct {
+	// Amount In major units; absent: not compared.
+	//
+	// Example: 1500.00
+	Amount string `json:"amount,omitempty"`
+
+	// Currency Example: KZT
+	Currency       string `json:"currency,omitempty"`
+	GatewayOrderID string `json:"gateway_order_id,omitempty"`
+
+	// Reference The order's number at the gateway.
+	//
+	// Example: order-1001-1
+	Reference string `json:"reference"`
+
+	// Status The bank's word: paid (what absent means), refunded, approved, declined, reversed, expired, …
+	//
+	// Example: deposited
+	Status string `json:"status,omitempty"`
+}
+
 // BankPage defines model for BankPage.
 type BankPage struct {
 	Data    []Bank `json:"data"`
@@ -843,6 +913,62 @@ type Billing struct {
 	Phone     string `json:"phone,omitempty"`
 	State     string `json:"state,omitempty"`
 	Zip       string `json:"zip,omitempty"`
+}
+
+// BookDifference defines model for BookDifference.
+type BookDifference struct {
+	Attempt        int    `json:"attempt,omitempty"`
+	GatewayOrderID string `json:"gateway_order_id,omitempty"`
+
+	// Kind - `missing_here`: the gateway has money under a reference that Tollgate knows nothing of
+	// - `missing_there`: Tollgate says that money stands, and the gateway does not have the order
+	// - `state`: one of them says that money stands
+	// - `amount`: the sums are others
+	// - `unanswered`: the gateway gave no clear answer
+	Kind BookDifferenceKind `json:"kind"`
+
+	// Ours What one side says; empty where it knows nothing.
+	Ours      BookSide `json:"ours"`
+	Reference string   `json:"reference"`
+
+	// Repaired The gateway was asked and its word taken; by now they agree.
+	Repaired bool   `json:"repaired,omitempty"`
+	Session  string `json:"session,omitempty"`
+
+	// Theirs What one side says; empty where it knows nothing.
+	Theirs BookSide `json:"theirs"`
+}
+
+// BookDifferenceKind - `missing_here`: the gateway has money under a reference that Tollgate knows nothing of
+// - `missing_there`: Tollgate says that money stands, and the gateway does not have the order
+// - `state`: one of them says that money stands
+// - `amount`: the sums are others
+// - `unanswered`: the gateway gave no clear answer
+type BookDifferenceKind string
+
+// BookSide What one side says; empty where it knows nothing.
+type BookSide struct {
+	// Amount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	Amount Amount `json:"amount,omitempty"`
+
+	// AmountAuthorized Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountAuthorized Amount `json:"amount_authorized,omitempty"`
+
+	// AmountCaptured Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountCaptured Amount `json:"amount_captured,omitempty"`
+
+	// AmountRefunded Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountRefunded Amount `json:"amount_refunded,omitempty"`
+	Currency       string `json:"currency,omitempty"`
+	State          string `json:"state,omitempty"`
 }
 
 // CaptureMode `automatic` takes the money at once; `manual` holds it until you capture or void.
@@ -965,6 +1091,14 @@ type Delivery struct {
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 	// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
 	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
+	// | `invoice.created` | The gateway has the invoice, and it can be paid. |
+	// | `invoice.paid` | The invoice was paid: ship. |
+	// | `invoice.expired` | Its time at the gateway is over, unpaid. It can be renewed. |
+	// | `invoice.cancelled` | It was cancelled at the gateway. It can be renewed. |
+	// | `invoice.renewed` | It can be paid again, at a new address. |
+	// | `invoice.failed` | The gateway does not have it: nothing can be paid. It can be made by renewing it. |
+	// | `invoice.unknown` | The gateway gave no clear answer, or tells of another amount: it is being asked. |
+	// | `invoice.needs_review` | The gateway was asked for as long as the schedule goes, and the invoice has no end: a person has to look. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
 	//
@@ -1106,6 +1240,14 @@ type Event struct {
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 	// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
 	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
+	// | `invoice.created` | The gateway has the invoice, and it can be paid. |
+	// | `invoice.paid` | The invoice was paid: ship. |
+	// | `invoice.expired` | Its time at the gateway is over, unpaid. It can be renewed. |
+	// | `invoice.cancelled` | It was cancelled at the gateway. It can be renewed. |
+	// | `invoice.renewed` | It can be paid again, at a new address. |
+	// | `invoice.failed` | The gateway does not have it: nothing can be paid. It can be made by renewing it. |
+	// | `invoice.unknown` | The gateway gave no clear answer, or tells of another amount: it is being asked. |
+	// | `invoice.needs_review` | The gateway was asked for as long as the schedule goes, and the invoice has no end: a person has to look. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
 	//
@@ -1171,17 +1313,6 @@ type EventData struct {
 	// Gateway What the gateway last said of a payment that a person has to look at.
 	Gateway        GatewayFigures `json:"gateway,omitempty"`
 	GatewayOrderID string         `json:"gateway_order_id,omitempty"`
-
-	// GatewaySays Of `payment.needs_review`: the gateway's figures, in minor units. `stated`: they are its own words.
-	GatewaySays struct {
-		Amount           int64  `json:"amount,omitempty"`
-		AmountAuthorized int64  `json:"amount_authorized,omitempty"`
-		AmountCaptured   int64  `json:"amount_captured,omitempty"`
-		AmountRefunded   int64  `json:"amount_refunded,omitempty"`
-		Currency         string `json:"currency,omitempty"`
-		Outcome          string `json:"outcome,omitempty"`
-		Stated           bool   `json:"stated,omitempty"`
-	} `json:"gateway_says,omitempty"`
 
 	// HeldFor Why a payment is held: in what the gateway's word is not of it.
 	HeldFor string `json:"held_for,omitempty"`
@@ -1331,6 +1462,14 @@ type EventPage struct {
 // | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 // | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
 // | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
+// | `invoice.created` | The gateway has the invoice, and it can be paid. |
+// | `invoice.paid` | The invoice was paid: ship. |
+// | `invoice.expired` | Its time at the gateway is over, unpaid. It can be renewed. |
+// | `invoice.cancelled` | It was cancelled at the gateway. It can be renewed. |
+// | `invoice.renewed` | It can be paid again, at a new address. |
+// | `invoice.failed` | The gateway does not have it: nothing can be paid. It can be made by renewing it. |
+// | `invoice.unknown` | The gateway gave no clear answer, or tells of another amount: it is being asked. |
+// | `invoice.needs_review` | The gateway was asked for as long as the schedule goes, and the invoice has no end: a person has to look. |
 // | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 // | `webhook_endpoint.recovered` | That endpoint has answered again. |
 //
@@ -1443,6 +1582,9 @@ type Invoice struct {
 	//
 	// Example: {"basket":"88"}
 	Metadata Metadata `json:"metadata,omitempty"`
+
+	// NeedsReview The schedule of inquiries is over and the invoice has no end. A person has to look.
+	NeedsReview bool `json:"needs_review,omitempty"`
 
 	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
 	// gateway knows your orders by four more characters in front, always the same.
@@ -1680,6 +1822,21 @@ type NewPayout struct {
 	//
 	// Example: https://shop.example/hooks/tollgate
 	WebhookURL WebhookURL `json:"webhook_url,omitempty"`
+}
+
+// NewReconciliation defines model for NewReconciliation.
+type NewReconciliation struct {
+	// From Orders that began then or later.
+	From time.Time `json:"from"`
+
+	// Orders The bank's list of the account's orders in that time, whole; absent: the gateway is asked.
+	Orders []BankOrder `json:"orders,omitempty"`
+
+	// Repair What differs and is Tollgate's to renew is asked about, and the gateway's word taken.
+	Repair bool `json:"repair,omitempty"`
+
+	// To Orders that began before then; at most 31 days later.
+	To time.Time `json:"to"`
 }
 
 // NewSession defines model for NewSession.
@@ -1960,6 +2117,29 @@ type Problem struct {
 // ProblemType Stable; decide by it. Each begins with `urn:tollgate:problem:`.
 type ProblemType string
 
+// Reconciliation defines model for Reconciliation.
+type Reconciliation struct {
+	Account string `json:"account"`
+
+	// Complete `false` where there were more than one report takes: ask for a shorter time.
+	Complete    bool             `json:"complete"`
+	Differences []BookDifference `json:"differences"`
+	From        time.Time        `json:"from"`
+
+	// Ours How many orders of Tollgate's were compared.
+	Ours int `json:"ours"`
+
+	// Source What the gateway's side is: its own list, its answer about each order, or yours.
+	Source ReconciliationSource `json:"source"`
+
+	// Theirs How many lines of the list were.
+	Theirs int       `json:"theirs"`
+	To     time.Time `json:"to"`
+}
+
+// ReconciliationSource What the gateway's side is: its own list, its answer about each order, or yours.
+type ReconciliationSource string
+
 // Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
 // gateway knows your orders by four more characters in front, always the same.
 //
@@ -2233,6 +2413,14 @@ type SessionEvent struct {
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 	// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
 	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
+	// | `invoice.created` | The gateway has the invoice, and it can be paid. |
+	// | `invoice.paid` | The invoice was paid: ship. |
+	// | `invoice.expired` | Its time at the gateway is over, unpaid. It can be renewed. |
+	// | `invoice.cancelled` | It was cancelled at the gateway. It can be renewed. |
+	// | `invoice.renewed` | It can be paid again, at a new address. |
+	// | `invoice.failed` | The gateway does not have it: nothing can be paid. It can be made by renewing it. |
+	// | `invoice.unknown` | The gateway gave no clear answer, or tells of another amount: it is being asked. |
+	// | `invoice.needs_review` | The gateway was asked for as long as the schedule goes, and the invoice has no end: a person has to look. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
 	//
@@ -2509,6 +2697,14 @@ type ListHistoryParams struct {
 	Customer *string `form:"customer,omitempty" json:"customer,omitempty"`
 }
 
+// ReconcileParams defines parameters for Reconcile.
+type ReconcileParams struct {
+	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
+	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// one whose first is still being worked on is a 409 `request-in-flight`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // RenameSavedCardJSONBody defines parameters for RenameSavedCard.
 type RenameSavedCardJSONBody struct {
 	// Name What the customer calls the card.
@@ -2763,6 +2959,9 @@ type RotateWebhookKeysParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ReconcileJSONRequestBody defines body for Reconcile for application/json ContentType.
+type ReconcileJSONRequestBody = NewReconciliation
+
 // RenameSavedCardJSONRequestBody defines body for RenameSavedCard for application/json ContentType.
 type RenameSavedCardJSONRequestBody RenameSavedCardJSONBody
 
@@ -2907,6 +3106,30 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/accounts/{account}/history (the `ListHistory` operationId).
 	ListHistory(ctx context.Context, account AccountName, params *ListHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReconcileWithBody Compare the books
+	//
+	// Compares Tollgate's books with the gateway's: by the gateway's own list of orders where it has one, by `orders`, a list that the
+	// bank gave, or else by asking about each order. It lists what differs and never charges; with `repair` what is Tollgate's to
+	// renew is asked about and renewed. After a database was restored from an older copy it
+	// finds what the copy lacks. A long span takes long: ask day by day.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/accounts/{account}/reconcile (the `Reconcile` operationId).
+	ReconcileWithBody(ctx context.Context, account AccountName, params *ReconcileParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Reconcile Compare the books
+	//
+	// Compares Tollgate's books with the gateway's: by the gateway's own list of orders where it has one, by `orders`, a list that the
+	// bank gave, or else by asking about each order. It lists what differs and never charges; with `repair` what is Tollgate's to
+	// renew is asked about and renewed. After a database was restored from an older copy it
+	// finds what the copy lacks. A long span takes long: ask day by day.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/accounts/{account}/reconcile (the `Reconcile` operationId).
+	Reconcile(ctx context.Context, account AccountName, params *ReconcileParams, body ReconcileJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RevokeAPIKey Revoke an API key
 	//
@@ -3517,6 +3740,50 @@ func (c *Client) ListBanks(ctx context.Context, account AccountName, reqEditors 
 // Corresponds with GET /v1/accounts/{account}/history (the `ListHistory` operationId).
 func (c *Client) ListHistory(ctx context.Context, account AccountName, params *ListHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListHistoryRequest(c.Server, account, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReconcileWithBody Compare the books
+//
+// Compares Tollgate's books with the gateway's: by the gateway's own list of orders where it has one, by `orders`, a list that the
+// bank gave, or else by asking about each order. It lists what differs and never charges; with `repair` what is Tollgate's to
+// renew is asked about and renewed. After a database was restored from an older copy it
+// finds what the copy lacks. A long span takes long: ask day by day.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/accounts/{account}/reconcile (the `Reconcile` operationId).
+func (c *Client) ReconcileWithBody(ctx context.Context, account AccountName, params *ReconcileParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReconcileRequestWithBody(c.Server, account, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Reconcile Compare the books
+//
+// Compares Tollgate's books with the gateway's: by the gateway's own list of orders where it has one, by `orders`, a list that the
+// bank gave, or else by asking about each order. It lists what differs and never charges; with `repair` what is Tollgate's to
+// renew is asked about and renewed. After a database was restored from an older copy it
+// finds what the copy lacks. A long span takes long: ask day by day.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/accounts/{account}/reconcile (the `Reconcile` operationId).
+func (c *Client) Reconcile(ctx context.Context, account AccountName, params *ReconcileParams, body ReconcileJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReconcileRequest(c.Server, account, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4839,6 +5106,68 @@ func NewListHistoryRequest(server string, account AccountName, params *ListHisto
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReconcileRequest calls the generic Reconcile builder with application/json body
+func NewReconcileRequest(server string, account AccountName, params *ReconcileParams, body ReconcileJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReconcileRequestWithBody(server, account, params, "application/json", bodyReader)
+}
+
+// NewReconcileRequestWithBody constructs an http.Request for the Reconcile method, with any body, and a specified content type
+func NewReconcileRequestWithBody(server string, account AccountName, params *ReconcileParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "account", account, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/accounts/%s/reconcile", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -7127,6 +7456,30 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/accounts/{account}/history (the `ListHistory` operationId).
 	ListHistoryWithResponse(ctx context.Context, account AccountName, params *ListHistoryParams, reqEditors ...RequestEditorFn) (*ListHistoryResponse, error)
 
+	// ReconcileWithBodyWithResponse Compare the books
+	//
+	// Compares Tollgate's books with the gateway's: by the gateway's own list of orders where it has one, by `orders`, a list that the
+	// bank gave, or else by asking about each order. It lists what differs and never charges; with `repair` what is Tollgate's to
+	// renew is asked about and renewed. After a database was restored from an older copy it
+	// finds what the copy lacks. A long span takes long: ask day by day.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/accounts/{account}/reconcile (the `Reconcile` operationId).
+	ReconcileWithBodyWithResponse(ctx context.Context, account AccountName, params *ReconcileParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReconcileResponse, error)
+
+	// ReconcileWithResponse Compare the books
+	//
+	// Compares Tollgate's books with the gateway's: by the gateway's own list of orders where it has one, by `orders`, a list that the
+	// bank gave, or else by asking about each order. It lists what differs and never charges; with `repair` what is Tollgate's to
+	// renew is asked about and renewed. After a database was restored from an older copy it
+	// finds what the copy lacks. A long span takes long: ask day by day.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/accounts/{account}/reconcile (the `Reconcile` operationId).
+	ReconcileWithResponse(ctx context.Context, account AccountName, params *ReconcileParams, body ReconcileJSONRequestBody, reqEditors ...RequestEditorFn) (*ReconcileResponse, error)
+
 	// RevokeAPIKeyWithResponse Revoke an API key
 	//
 	// From now on it opens nothing, on every machine and for good; take it out of the configuration when you can. A key can revoke
@@ -7881,6 +8234,54 @@ func (r ListHistoryResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListHistoryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReconcileResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Reconciliation
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReconcileResponse) GetJSON200() *Reconciliation {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ReconcileResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r ReconcileResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReconcileResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReconcileResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReconcileResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9888,6 +10289,42 @@ func (c *ClientWithResponses) ListHistoryWithResponse(ctx context.Context, accou
 	return ParseListHistoryResponse(rsp)
 }
 
+// ReconcileWithBodyWithResponse Compare the books
+//
+// Compares Tollgate's books with the gateway's: by the gateway's own list of orders where it has one, by `orders`, a list that the
+// bank gave, or else by asking about each order. It lists what differs and never charges; with `repair` what is Tollgate's to
+// renew is asked about and renewed. After a database was restored from an older copy it
+// finds what the copy lacks. A long span takes long: ask day by day.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/accounts/{account}/reconcile (the `Reconcile` operationId).
+func (c *ClientWithResponses) ReconcileWithBodyWithResponse(ctx context.Context, account AccountName, params *ReconcileParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReconcileResponse, error) {
+	rsp, err := c.ReconcileWithBody(ctx, account, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReconcileResponse(rsp)
+}
+
+// ReconcileWithResponse Compare the books
+//
+// Compares Tollgate's books with the gateway's: by the gateway's own list of orders where it has one, by `orders`, a list that the
+// bank gave, or else by asking about each order. It lists what differs and never charges; with `repair` what is Tollgate's to
+// renew is asked about and renewed. After a database was restored from an older copy it
+// finds what the copy lacks. A long span takes long: ask day by day.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/accounts/{account}/reconcile (the `Reconcile` operationId).
+func (c *ClientWithResponses) ReconcileWithResponse(ctx context.Context, account AccountName, params *ReconcileParams, body ReconcileJSONRequestBody, reqEditors ...RequestEditorFn) (*ReconcileResponse, error) {
+	rsp, err := c.Reconcile(ctx, account, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReconcileResponse(rsp)
+}
+
 // RevokeAPIKeyWithResponse Revoke an API key
 //
 // From now on it opens nothing, on every machine and for good; take it out of the configuration when you can. A key can revoke
@@ -10927,6 +11364,39 @@ func ParseListHistoryResponse(rsp *http.Response) (*ListHistoryResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest HistoryPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReconcileResponse parses an HTTP response from a ReconcileWithResponse call
+func ParseReconcileResponse(rsp *http.Response) (*ReconcileResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReconcileResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Reconciliation
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -27,6 +27,31 @@ func TestAnInvoiceIsPaidOnTheGatewaysPage(t *testing.T) {
 	}
 	b := newWalker(t, w)
 	b.app(bill.URL, url.Values{"card.number": {cardPlain}, "card.expiryMonth": {"12"}, "card.expiryYear": {"2030"}, "card.cvv": {"123"}})
+	until(t, 20*time.Second, "the list says paid, which nobody read it for", func() bool {
+		var page struct{ Data []struct{ ID string } }
+		w.api(t, "GET", "/v1/invoices?status=paid&reference="+bill.Reference, nil, &page)
+		return len(page.Data) == 1
+	})
+	paid := 0
+	for after := ""; ; {
+		var page struct {
+			Data    []json.RawMessage
+			HasMore bool `json:"has_more"`
+			Next    string
+		}
+		w.api(t, "GET", "/v1/events?after="+after, nil, &page)
+		for _, raw := range page.Data {
+			if strings.Contains(string(raw), bill.ID) && strings.Contains(string(raw), `"invoice.paid"`) {
+				paid++
+			}
+		}
+		if after = page.Next; !page.HasMore {
+			break
+		}
+	}
+	if paid != 1 {
+		t.Errorf("invoice.paid was told %d times", paid)
+	}
 	if code := w.api(t, "GET", "/v1/invoices/"+bill.ID, nil, &bill); code != http.StatusOK || bill.Status != "paid" {
 		t.Fatalf("after it was paid: %d %+v", code, bill)
 	}

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"database/sql"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -125,5 +126,65 @@ func TestASessionThatWasLostWithARestoreIsNotPaidAgainUnderItsOrderID(t *testing
 	}
 	if page, err = v.get(again.URL); err != nil || page.kind() == "card" {
 		t.Errorf("the page shown is %s, %v", page.kind(), err)
+	}
+}
+
+// What a restored database lacks is found by the gateway's own list: exactly the payments that were made after the copy.
+func TestAfterARestoreReconciliationListsExactlyWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	w, f := startFront(t, "")
+	from := time.Now().Add(-time.Hour)
+	type side struct{ State string }
+	reconcile := func(account string) (differ map[string]string, source string) {
+		t.Helper()
+		var report struct {
+			Source      string
+			Complete    bool
+			Differences []struct {
+				Kind, Reference string
+				Theirs          side
+			}
+		}
+		body := map[string]any{"from": from.Format(time.RFC3339), "to": time.Now().Add(48 * time.Hour).Format(time.RFC3339)}
+		if code := w.api(t, "POST", "/v1/accounts/"+account+"/reconcile", body, &report); code != 200 || !report.Complete {
+			t.Fatalf("%s: answered %d %+v", account, code, report)
+		}
+		differ = map[string]string{}
+		for _, d := range report.Differences {
+			differ[d.Reference] = d.Kind
+		}
+		return differ, report.Source
+	}
+	gateways := []string{"rbs", "transactworld", "cashier"}
+	pay := func(gateway string) sessionView {
+		t.Helper()
+		s := w.create(t, gateway, map[string]any{"expires_in": 86400, "currency": operatorOf(gateway).currency})
+		if end := newVisitor(t).walk(t, s.URL, cardPlain, func() { f.move(w, 4*time.Second) }); !end.paid() {
+			t.Fatalf("%s: not paid", gateway)
+		}
+		settled(t, w, s.ID, s.OrderID)
+		return s
+	}
+	for _, gateway := range gateways {
+		pay(gateway)
+	}
+	copied := f.copyDatabase(t)
+	lost := map[string]map[string]string{}
+	for _, gateway := range gateways {
+		lost[gateway] = map[string]string{}
+		for range 2 {
+			lost[gateway][pay(gateway).OrderID+"-1"] = "missing_here"
+		}
+	}
+	for _, gateway := range gateways {
+		if got, source := reconcile(gateway); len(got) != 0 || source != "list" {
+			t.Errorf("%s, before the restore: %v by %s", gateway, got, source)
+		}
+	}
+	f.restore(copied)
+	for _, gateway := range gateways {
+		if got, _ := reconcile(gateway); !maps.Equal(got, lost[gateway]) {
+			t.Errorf("%s: %v, want %v", gateway, got, lost[gateway])
+		}
 	}
 }

@@ -62,6 +62,33 @@ func (e AttemptState) Valid() bool {
 	}
 }
 
+// Defines values for BookDifferenceKind.
+const (
+	BookDifferenceKindAmount       BookDifferenceKind = "amount"
+	BookDifferenceKindMissingHere  BookDifferenceKind = "missing_here"
+	BookDifferenceKindMissingThere BookDifferenceKind = "missing_there"
+	BookDifferenceKindState        BookDifferenceKind = "state"
+	BookDifferenceKindUnanswered   BookDifferenceKind = "unanswered"
+)
+
+// Valid indicates whether the value is a known member of the BookDifferenceKind enum.
+func (e BookDifferenceKind) Valid() bool {
+	switch e {
+	case BookDifferenceKindAmount:
+		return true
+	case BookDifferenceKindMissingHere:
+		return true
+	case BookDifferenceKindMissingThere:
+		return true
+	case BookDifferenceKindState:
+		return true
+	case BookDifferenceKindUnanswered:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CaptureMode.
 const (
 	CaptureModeAutomatic CaptureMode = "automatic"
@@ -461,6 +488,27 @@ func (e ProblemType) Valid() bool {
 	}
 }
 
+// Defines values for ReconciliationSource.
+const (
+	ReconciliationSourceInquiry ReconciliationSource = "inquiry"
+	ReconciliationSourceList    ReconciliationSource = "list"
+	ReconciliationSourceOrders  ReconciliationSource = "orders"
+)
+
+// Valid indicates whether the value is a known member of the ReconciliationSource enum.
+func (e ReconciliationSource) Valid() bool {
+	switch e {
+	case ReconciliationSourceInquiry:
+		return true
+	case ReconciliationSourceList:
+		return true
+	case ReconciliationSourceOrders:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RunCompInd.
 const (
 	RunCompIndN RunCompInd = "N"
@@ -803,6 +851,28 @@ type Bank struct {
 	Name string `json:"name"`
 }
 
+// BankOrder defines model for BankOrder.
+type BankOrder struct {
+	// Amount In major units; absent: not compared.
+	//
+	// Example: 1500.00
+	Amount string `json:"amount,omitempty,omitzero"`
+
+	// Currency Example: KZT
+	Currency       string `json:"currency,omitempty,omitzero"`
+	GatewayOrderID string `json:"gateway_order_id,omitempty,omitzero"`
+
+	// Reference The order's number at the gateway.
+	//
+	// Example: order-1001-1
+	Reference string `json:"reference"`
+
+	// Status The bank's word: paid (what absent means), refunded, approved, declined, reversed, expired, …
+	//
+	// Example: deposited
+	Status string `json:"status,omitempty,omitzero"`
+}
+
 // BankPage defines model for BankPage.
 type BankPage struct {
 	Data    []Bank `json:"data"`
@@ -822,6 +892,62 @@ type Billing struct {
 	Phone     string `json:"phone,omitempty,omitzero"`
 	State     string `json:"state,omitempty,omitzero"`
 	Zip       string `json:"zip,omitempty,omitzero"`
+}
+
+// BookDifference defines model for BookDifference.
+type BookDifference struct {
+	Attempt        int    `json:"attempt,omitempty,omitzero"`
+	GatewayOrderID string `json:"gateway_order_id,omitempty,omitzero"`
+
+	// Kind - `missing_here`: the gateway has money under a reference that Tollgate knows nothing of
+	// - `missing_there`: Tollgate says that money stands, and the gateway does not have the order
+	// - `state`: one of them says that money stands
+	// - `amount`: the sums are others
+	// - `unanswered`: the gateway gave no clear answer
+	Kind BookDifferenceKind `json:"kind"`
+
+	// Ours What one side says; empty where it knows nothing.
+	Ours      BookSide `json:"ours"`
+	Reference string   `json:"reference"`
+
+	// Repaired The gateway was asked and its word taken; by now they agree.
+	Repaired bool   `json:"repaired,omitempty,omitzero"`
+	Session  string `json:"session,omitempty,omitzero"`
+
+	// Theirs What one side says; empty where it knows nothing.
+	Theirs BookSide `json:"theirs"`
+}
+
+// BookDifferenceKind - `missing_here`: the gateway has money under a reference that Tollgate knows nothing of
+// - `missing_there`: Tollgate says that money stands, and the gateway does not have the order
+// - `state`: one of them says that money stands
+// - `amount`: the sums are others
+// - `unanswered`: the gateway gave no clear answer
+type BookDifferenceKind string
+
+// BookSide What one side says; empty where it knows nothing.
+type BookSide struct {
+	// Amount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	Amount Amount `json:"amount,omitempty,omitzero"`
+
+	// AmountAuthorized Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountAuthorized Amount `json:"amount_authorized,omitempty,omitzero"`
+
+	// AmountCaptured Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountCaptured Amount `json:"amount_captured,omitempty,omitzero"`
+
+	// AmountRefunded Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountRefunded Amount `json:"amount_refunded,omitempty,omitzero"`
+	Currency       string `json:"currency,omitempty,omitzero"`
+	State          string `json:"state,omitempty,omitzero"`
 }
 
 // CaptureMode `automatic` takes the money at once; `manual` holds it until you capture or void.
@@ -944,6 +1070,14 @@ type Delivery struct {
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 	// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
 	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
+	// | `invoice.created` | The gateway has the invoice, and it can be paid. |
+	// | `invoice.paid` | The invoice was paid: ship. |
+	// | `invoice.expired` | Its time at the gateway is over, unpaid. It can be renewed. |
+	// | `invoice.cancelled` | It was cancelled at the gateway. It can be renewed. |
+	// | `invoice.renewed` | It can be paid again, at a new address. |
+	// | `invoice.failed` | The gateway does not have it: nothing can be paid. It can be made by renewing it. |
+	// | `invoice.unknown` | The gateway gave no clear answer, or tells of another amount: it is being asked. |
+	// | `invoice.needs_review` | The gateway was asked for as long as the schedule goes, and the invoice has no end: a person has to look. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
 	//
@@ -1088,6 +1222,14 @@ type EventPage struct {
 // | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 // | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
 // | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
+// | `invoice.created` | The gateway has the invoice, and it can be paid. |
+// | `invoice.paid` | The invoice was paid: ship. |
+// | `invoice.expired` | Its time at the gateway is over, unpaid. It can be renewed. |
+// | `invoice.cancelled` | It was cancelled at the gateway. It can be renewed. |
+// | `invoice.renewed` | It can be paid again, at a new address. |
+// | `invoice.failed` | The gateway does not have it: nothing can be paid. It can be made by renewing it. |
+// | `invoice.unknown` | The gateway gave no clear answer, or tells of another amount: it is being asked. |
+// | `invoice.needs_review` | The gateway was asked for as long as the schedule goes, and the invoice has no end: a person has to look. |
 // | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 // | `webhook_endpoint.recovered` | That endpoint has answered again. |
 //
@@ -1200,6 +1342,9 @@ type Invoice struct {
 	//
 	// Example: {"basket":"88"}
 	Metadata Metadata `json:"metadata,omitempty,omitzero"`
+
+	// NeedsReview The schedule of inquiries is over and the invoice has no end. A person has to look.
+	NeedsReview bool `json:"needs_review,omitempty,omitzero"`
 
 	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
 	// gateway knows your orders by four more characters in front, always the same.
@@ -1437,6 +1582,21 @@ type NewPayout struct {
 	//
 	// Example: https://shop.example/hooks/tollgate
 	WebhookURL WebhookURL `json:"webhook_url,omitempty,omitzero"`
+}
+
+// NewReconciliation defines model for NewReconciliation.
+type NewReconciliation struct {
+	// From Orders that began then or later.
+	From time.Time `json:"from"`
+
+	// Orders The bank's list of the account's orders in that time, whole; absent: the gateway is asked.
+	Orders []BankOrder `json:"orders,omitempty,omitzero"`
+
+	// Repair What differs and is Tollgate's to renew is asked about, and the gateway's word taken.
+	Repair bool `json:"repair,omitempty,omitzero"`
+
+	// To Orders that began before then; at most 31 days later.
+	To time.Time `json:"to"`
 }
 
 // NewSession defines model for NewSession.
@@ -1717,6 +1877,29 @@ type Problem struct {
 // ProblemType Stable; decide by it. Each begins with `urn:tollgate:problem:`.
 type ProblemType string
 
+// Reconciliation defines model for Reconciliation.
+type Reconciliation struct {
+	Account string `json:"account"`
+
+	// Complete `false` where there were more than one report takes: ask for a shorter time.
+	Complete    bool             `json:"complete"`
+	Differences []BookDifference `json:"differences"`
+	From        time.Time        `json:"from"`
+
+	// Ours How many orders of Tollgate's were compared.
+	Ours int `json:"ours"`
+
+	// Source What the gateway's side is: its own list, its answer about each order, or yours.
+	Source ReconciliationSource `json:"source"`
+
+	// Theirs How many lines of the list were.
+	Theirs int       `json:"theirs"`
+	To     time.Time `json:"to"`
+}
+
+// ReconciliationSource What the gateway's side is: its own list, its answer about each order, or yours.
+type ReconciliationSource string
+
 // Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
 // gateway knows your orders by four more characters in front, always the same.
 //
@@ -1990,6 +2173,14 @@ type SessionEvent struct {
 	// | `card.saved` | The gateway saved the card of a payment; `last4` says which. |
 	// | `card.not_saved` | The card of a payment was to be saved, and a day and more later the gateway has not named it. |
 	// | `account.misconfigured` | The gateway refuses `account` itself: credentials, control sums, something that your contract with it lacks. `gateway_call`, `code` and `message` are the gateway's. Told at most once an hour; until it is mended nobody can pay by this account. Belongs to no session; `session` names the one that met it. |
+	// | `invoice.created` | The gateway has the invoice, and it can be paid. |
+	// | `invoice.paid` | The invoice was paid: ship. |
+	// | `invoice.expired` | Its time at the gateway is over, unpaid. It can be renewed. |
+	// | `invoice.cancelled` | It was cancelled at the gateway. It can be renewed. |
+	// | `invoice.renewed` | It can be paid again, at a new address. |
+	// | `invoice.failed` | The gateway does not have it: nothing can be paid. It can be made by renewing it. |
+	// | `invoice.unknown` | The gateway gave no clear answer, or tells of another amount: it is being asked. |
+	// | `invoice.needs_review` | The gateway was asked for as long as the schedule goes, and the invoice has no end: a person has to look. |
 	// | `webhook_endpoint.failing` | What is sent to one of your webhook endpoints has failed for twenty minutes, or can no longer be signed. |
 	// | `webhook_endpoint.recovered` | That endpoint has answered again. |
 	//
@@ -2368,6 +2559,9 @@ type ListWebhookEndpointsParams struct {
 // ListWebhookEndpointsParamsKind defines parameters for ListWebhookEndpoints.
 type ListWebhookEndpointsParamsKind string
 
+// ReconcileJSONRequestBody defines body for Reconcile for application/json ContentType.
+type ReconcileJSONRequestBody = NewReconciliation
+
 // RenameSavedCardJSONRequestBody defines body for RenameSavedCard for application/json ContentType.
 type RenameSavedCardJSONRequestBody RenameSavedCardJSONBody
 
@@ -2427,6 +2621,9 @@ type ServerInterface interface {
 	// ListHistory Read the gateway's own list of transactions
 	// (GET /v1/accounts/{account}/history)
 	ListHistory(ctx echo.Context, account AccountName, params ListHistoryParams) error
+	// Reconcile Compare the books
+	// (POST /v1/accounts/{account}/reconcile)
+	Reconcile(ctx echo.Context, account AccountName) error
 	// RevokeAPIKey Revoke an API key
 	// (DELETE /v1/api_keys/{key})
 	RevokeAPIKey(ctx echo.Context, key string) error
@@ -2639,6 +2836,22 @@ func (w *ServerInterfaceWrapper) ListHistory(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListHistory(ctx, account, params)
+	return err
+}
+
+// Reconcile converts echo context to params.
+func (w *ServerInterfaceWrapper) Reconcile(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "account" -------------
+	var account AccountName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "account", ctx.Param("account"), &account, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter account: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Reconcile(ctx, account)
 	return err
 }
 
@@ -3463,6 +3676,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/accounts", wrapper.ListAccounts, options.OperationMiddlewares["listAccounts"]...)
 	router.GET(options.BaseURL+"/v1/accounts/:account/banks", wrapper.ListBanks, options.OperationMiddlewares["listBanks"]...)
 	router.GET(options.BaseURL+"/v1/accounts/:account/history", wrapper.ListHistory, options.OperationMiddlewares["listHistory"]...)
+	router.POST(options.BaseURL+"/v1/accounts/:account/reconcile", wrapper.Reconcile, options.OperationMiddlewares["reconcile"]...)
 	router.DELETE(options.BaseURL+"/v1/api_keys/:key", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeAPIKey"]...)
 	router.DELETE(options.BaseURL+"/v1/cards/:card", wrapper.DeleteSavedCard, options.OperationMiddlewares["deleteSavedCard"]...)
 	router.PATCH(options.BaseURL+"/v1/cards/:card", wrapper.RenameSavedCard, options.OperationMiddlewares["renameSavedCard"]...)
@@ -3616,6 +3830,45 @@ type ListHistory429ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListHistory429ApplicationProblemPlusJSONResponse) VisitListHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReconcileRequestObject struct {
+	Account AccountName `json:"account"`
+	Body    *ReconcileJSONRequestBody
+}
+
+type ReconcileResponseObject interface {
+	VisitReconcileResponse(w http.ResponseWriter) error
+}
+
+type Reconcile200JSONResponse Reconciliation
+
+func (response Reconcile200JSONResponse) VisitReconcileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Reconcile429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response Reconcile429ApplicationProblemPlusJSONResponse) VisitReconcileResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -5229,6 +5482,9 @@ type StrictServerInterface interface {
 	// ListHistory Read the gateway's own list of transactions
 	// (GET /v1/accounts/{account}/history)
 	ListHistory(ctx context.Context, request ListHistoryRequestObject) (ListHistoryResponseObject, error)
+	// Reconcile Compare the books
+	// (POST /v1/accounts/{account}/reconcile)
+	Reconcile(ctx context.Context, request ReconcileRequestObject) (ReconcileResponseObject, error)
 	// RevokeAPIKey Revoke an API key
 	// (DELETE /v1/api_keys/{key})
 	RevokeAPIKey(ctx context.Context, request RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error)
@@ -5434,6 +5690,54 @@ func (sh *strictHandler) ListHistory(ctx echo.Context, account AccountName, para
 		return err
 	} else if validResponse, ok := response.(ListHistoryResponseObject); ok {
 		return validResponse.VisitListHistoryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// Reconcile operation middleware
+func (sh *strictHandler) Reconcile(ctx echo.Context, account AccountName) error {
+	var request ReconcileRequestObject
+
+	request.Account = account
+
+	var body ReconcileJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Reconcile(ctx.Request().Context(), request.(ReconcileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Reconcile")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReconcileResponseObject); ok {
+		return validResponse.VisitReconcileResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

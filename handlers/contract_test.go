@@ -410,6 +410,8 @@ func TestEveryOperationIsExercised(t *testing.T) {
 	get("/v1/accounts")
 	get("/v1/accounts/acc/banks")
 	get("/v1/accounts/acc/history?from=2026-11-20T00:00:00Z&to=2026-11-21T00:00:00Z")
+	post("/v1/accounts/acc/reconcile", `{"from":"2026-11-20T00:00:00Z","to":"2026-11-21T00:00:00Z","repair":false,
+		"orders":[{"reference":"order-1","gateway_order_id":"g-1","amount":"15.00","currency":"KZT","status":"paid"}]}`, http.StatusOK)
 
 	open := post("/v1/sessions", `{"account":"acc","amount":1500,"currency":"KZT","order_id":"whole","success_url":"https://shop.example/ok","cancel_url":"https://shop.example/no",
 		"kind":"payment","payment_method":"card","capture":"manual","fee":0,"description":"Тапсырыс","locale":"kk","customer":{"id":"c-1","email":"a@shop.example","phone":"+77010000000"},

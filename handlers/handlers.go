@@ -33,6 +33,7 @@ type Options struct {
 	Customers   wallet.Customers
 	Wallet      *wallet.Wallet
 	Invoices    *invoice.Service
+	Books       flow.Books
 	Merchants   *merchant.Directory
 	Tags        merchant.Tags
 	Revocations merchant.Revocations

@@ -101,6 +101,7 @@ type machine struct {
 	store   *sqlstore.Store
 	gateway *gateway
 	flow    *flow.Flow
+	bills   *invoices.Service
 	key     string
 	judged  func(operation, int) // hears of every call that the contract describes
 
@@ -182,8 +183,10 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 	accounts := account.Accounts{"acc": account.Open(account.Settings{Name: "acc", Gateway: "fake", Provider: provider, Now: clock.Now})}
 	token := func() (string, error) { return flow.NewToken(rand.Reader) }
 	cards := wallet.New(wallet.Options{Customers: st, Accounts: accounts, Sealer: keys, Now: clock.Now, Token: token, Log: log})
+	bills := invoices.New(invoices.Options{Store: st, Accounts: accounts, Now: clock.Now, BaseURL: "https://pay.example", Token: token, Log: log})
+	m.bills = bills
 	m.flow = flow.New(flow.Options{
-		Store: store, Wallet: cards, Accounts: accounts, Sealer: keys, Hub: hub, Now: clock.Now, BaseURL: "https://pay.example", Log: log,
+		Store: store, Bills: bills, Wallet: cards, Accounts: accounts, Sealer: keys, Hub: hub, Now: clock.Now, BaseURL: "https://pay.example", Log: log,
 	})
 	m.limits = limit.New(limit.Options{
 		Buckets: limit.NewMemory(0), Print: keys.Fingerprint, Now: clock.Now, Rand: rand.Reader, Log: log,
@@ -197,7 +200,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 	m.Echo = handlers.New(handlers.Options{
 		Limits: m.limits,
 		Flow:   m.flow, Store: store, Customers: st, Wallet: cards, Merchants: merchant.NewDirectory(with.merchants...), Tags: st, Revocations: st, Idempotency: book, History: st,
-		Invoices: invoices.New(invoices.Options{Store: st, Accounts: accounts, Now: clock.Now, Token: token, Log: log}),
+		Invoices: bills, Books: flow.BooksOf(m.flow),
 		Browsers: browser.New(counting{st.Browser(), &m.browserRows}, keys, true, clock.Now, rand.Reader, log), Texts: texts, Now: clock.Now, Rand: rand.Reader,
 		Webhooks: webhook.New(webhook.Options{
 			Store: st.Webhooks(), Sealer: keys, Types: session.EventTypes(), Now: clock.Now, Log: log,

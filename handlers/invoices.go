@@ -16,8 +16,9 @@ func invoiceOf(in invoice.Invoice) Invoice {
 		ID: in.ID, Account: in.Account, Reference: strings.TrimPrefix(in.Reference, in.RefTag),
 		Status: InvoiceStatus(in.Status), Amount: in.Amount.Minor,
 		Currency: in.Amount.Currency.Code, Description: in.Description, SuccessURL: in.ReturnURL, Metadata: in.Metadata,
-		URL:      in.URL,
-		Customer: customerOf(in.Customer), GatewayInvoiceID: in.GatewayID, CheckedAt: in.CheckedAt.UTC(),
+		URL:         in.URL,
+		NeedsReview: in.NeedsReview,
+		Customer:    customerOf(in.Customer), GatewayInvoiceID: in.GatewayID, CheckedAt: in.CheckedAt.UTC(),
 		CreatedAt: in.CreatedAt.UTC(),
 	}
 }

@@ -25,6 +25,7 @@ type invoiceGateway struct {
 	silent bool // nothing arrives
 	makes  int
 	asks   int
+	notify string // where the newest bill's notifications go
 }
 
 var errLost = &providers.Failure{Op: "generate", Err: errors.New("lost")}
@@ -39,6 +40,7 @@ func (b *invoiceGateway) CreateInvoice(_ context.Context, in providers.Invoice) 
 		return providers.Invoice{}, errLost
 	}
 	b.makes++
+	b.notify = in.CallbackURL
 	in.GatewayID, in.URL, in.Status = "i-"+in.Reference, fmt.Sprintf("https://bills.example/%d", b.makes), providers.Waiting
 	b.bills[in.Reference] = in
 	if b.lost {
@@ -242,4 +244,125 @@ func TestInvoicesAreListedInPages(t *testing.T) {
 		t.Errorf("%v", none)
 	}
 	m.call(http.MethodGet, "/v1/invoices?status=x", "").is(http.StatusUnprocessableEntity, "invalid")
+}
+
+func (b *invoiceGateway) Notified(r *http.Request) (providers.Notice, error) {
+	return providers.Notice{Reference: r.URL.Query().Get("of"), OrderID: "p-1"}, nil
+}
+
+// becomes is what happens to a bill at the gateway.
+func (b *invoiceGateway) becomes(reference string, status providers.Outcome) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	bill := b.bills[reference]
+	bill.Status = status
+	b.bills[reference] = bill
+}
+
+// invoiceJobs moves the clock and runs what is due on the way.
+func (m *machine) invoiceJobs(d time.Duration) (ran int) {
+	m.t.Helper()
+	until := m.clock.Now().Add(d)
+	m.clock.Advance(d)
+	for {
+		due, err := m.store.Claim(m.t.Context(), "w", until, time.Second, 1)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		if len(due) == 0 {
+			return ran
+		}
+		if do := m.bills.Jobs()[due[0].Kind]; do != nil {
+			if err := do(m.t.Context(), due[0]); err != nil {
+				m.t.Fatal(err)
+			}
+			ran++
+		}
+		if err := m.store.Done(m.t.Context(), due[0]); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+}
+
+// bills told of, by type, in their order.
+func (m *machine) billEvents() (types []string) {
+	m.t.Helper()
+	for _, e := range m.events("").Data {
+		if strings.HasPrefix(e.Type, "invoice.") {
+			types = append(types, strings.TrimPrefix(e.Type, "invoice."))
+		}
+	}
+	return types
+}
+
+func TestAPaidInvoiceIsToldByItsNotificationWithoutAnyoneReadingIt(t *testing.T) {
+	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
+		for _, of := range []string{"one", "one-2"} { // the gateway numbers later tries to pay
+			m, b := bootWithInvoices(t, at)
+			at.Dir = t.TempDir()
+			m.bill("one")
+			if b.notify != "https://pay.example/callbacks/acc" {
+				t.Fatalf("notifications go to %q", b.notify)
+			}
+			b.becomes("one", providers.Paid)
+			m.call(http.MethodPost, "/callbacks/acc?of="+of, "").is(http.StatusOK, "")
+			if m.invoiceJobs(0) != 1 {
+				t.Error("nobody asked")
+			}
+			if found := m.call(http.MethodGet, "/v1/invoices?status=paid", "").list(); len(found) != 1 {
+				t.Errorf("the list has %v", found)
+			}
+			if got := fmt.Sprint(m.billEvents()); got != "[created paid]" {
+				t.Errorf("told %s", got)
+			}
+			if at.URL != "" {
+				return
+			}
+		}
+	})
+}
+
+func TestInvoicesEndByTheScheduleAndTheListIsTrue(t *testing.T) {
+	m, b := bootWithInvoices(t, sqlstore.Options{Dir: t.TempDir()})
+	for _, reference := range []string{"paid", "expired", "cancelled", "waits"} {
+		m.bill(reference)
+	}
+	b.becomes("paid", providers.Paid)
+	b.becomes("expired", providers.Closed)
+	b.becomes("cancelled", providers.Voided)
+	m.invoiceJobs(time.Hour)
+	for status, want := range map[string]int{"paid": 1, "closed": 2, "open": 1} {
+		if found := m.call(http.MethodGet, "/v1/invoices?status="+status, "").list(); len(found) != want {
+			t.Errorf("%s: %v", status, found)
+		}
+	}
+	told := fmt.Sprint(m.billEvents())
+	for _, want := range []string{"paid", "expired", "cancelled"} {
+		if strings.Count(told, want) != 1 {
+			t.Errorf("told %s", told)
+		}
+	}
+}
+
+// A gateway that cannot be asked for a while changes nothing, and is asked again.
+func TestAnInvoiceWhoseInquiriesFailIsAskedAboutAgain(t *testing.T) {
+	m, b := bootWithInvoices(t, sqlstore.Options{Dir: t.TempDir()})
+	m.bill("one")
+	b.lost = true
+	m.invoiceJobs(2 * time.Hour)
+	b.lost = false
+	b.becomes("one", providers.Paid)
+	m.invoiceJobs(2 * time.Hour)
+	if got := fmt.Sprint(m.billEvents()); got != "[created paid]" {
+		t.Errorf("told %s", got)
+	}
+}
+
+func TestACallbackOfNothingOfOursIsAnsweredAndChangesNothing(t *testing.T) {
+	m, b := bootWithInvoices(t, sqlstore.Options{Dir: t.TempDir()})
+	asked := b.asks
+	m.call(http.MethodPost, "/callbacks/acc?of=nobody-2", "").is(http.StatusOK, "")
+	if m.invoiceJobs(0) != 0 || b.asks != asked {
+		t.Error("somebody was asked")
+	}
 }

@@ -17,9 +17,10 @@ func scopes() map[string][]merchant.Scope {
 		read     = merchant.Read
 	)
 	return map[string][]merchant.Scope{
-		"GET /v1/accounts":                  {sessions, refunds, payouts, read},
-		"GET /v1/accounts/:account/banks":   {sessions, payouts, read},
-		"GET /v1/accounts/:account/history": {read},
+		"GET /v1/accounts":                     {sessions, refunds, payouts, read},
+		"GET /v1/accounts/:account/banks":      {sessions, payouts, read},
+		"GET /v1/accounts/:account/history":    {read},
+		"POST /v1/accounts/:account/reconcile": {sessions},
 
 		"DELETE /v1/api_keys/:key": {sessions, refunds, payouts},
 

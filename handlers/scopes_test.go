@@ -140,7 +140,7 @@ func TestAMerchantSeesNothingOfAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	bill := &invoices.Invoice{ID: "inv_theirs", Merchant: "shop", Account: "acc", Reference: "bill", Status: invoices.Open, CreatedAt: m.clock.Now()}
-	if err := m.store.AddInvoice(t.Context(), bill); err != nil {
+	if err := m.store.AddInvoice(t.Context(), bill, invoices.Change{}); err != nil {
 		t.Fatal(err)
 	}
 	endpoint, delivery := m.delivered()

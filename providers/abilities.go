@@ -127,6 +127,9 @@ type HistoryLine struct {
 	Card      card.Masked
 
 	Authorization Authorization
+
+	Held, Captured, Refunded int64 // where Stated
+	Stated                   bool  // the list itself tells the sums
 }
 
 // Historian lists what the gateway remembers.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"tollgate/internal/invoice"
 	"tollgate/internal/webhook"
 	"tollgate/session"
 )
@@ -37,7 +38,7 @@ func write(name, list string) error {
 
 // The marks: the list stands on the lines between a line that holds the one and a line that holds the other.
 const (
-	begin = "events: generated from session/events.go and internal/webhook/events.go by go generate"
+	begin = "events: generated from session/events.go, internal/invoice/events.go and internal/webhook/events.go by go generate"
 	end   = "events: end"
 )
 
@@ -53,11 +54,14 @@ func between(text, list string) (string, error) {
 	return head + begin + line + "\n" + list + rest[i:], nil
 }
 
-// events are all there are: of sessions, then of webhook endpoints.
+// events are all there are: of sessions, then of invoices, then of webhook endpoints.
 func events() []webhook.EventDoc {
 	var all []webhook.EventDoc
 	for _, e := range session.Events() {
 		all = append(all, webhook.EventDoc{Type: string(e.Type), Doc: e.Doc})
+	}
+	for _, e := range invoice.Events() {
+		all = append(all, webhook.EventDoc(e))
 	}
 	return append(all, webhook.Events()...)
 }

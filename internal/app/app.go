@@ -30,6 +30,7 @@ import (
 	"tollgate/internal/clock"
 	"tollgate/internal/config"
 	"tollgate/internal/i18n"
+	"tollgate/internal/invoice"
 	"tollgate/internal/jobs"
 	"tollgate/internal/merchant"
 	"tollgate/internal/sqlstore"
@@ -270,7 +271,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	store := outcomes{a.store, limits}
 	a.flow = flow.New(flow.Options{
 		Store: store, Wallet: cards, Accounts: accounts, Sealer: keys, Hub: a.hub, Now: a.o.Clock.Now, Rand: a.o.Rand,
-		BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Alone: a.store.Alone(),
+		Bills: bills, BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Alone: a.store.Alone(),
 		Memory: a.store.Memory, Owners: owners(c.Merchants, merchants, a.store),
 	})
 	if now := a.o.Clock.Now(); a.store.Alone() { // whoever made the calls that are out is dead: ask now what became of them
@@ -278,13 +279,15 @@ func (a *App) buildFront(ctx context.Context) error {
 			return err
 		}
 	}
-	for kind, do := range a.flow.Jobs() {
-		runner.Handle(kind, do)
+	for _, all := range []map[string]func(context.Context, jobs.Job) error{a.flow.Jobs(), bills.Jobs()} {
+		for kind, do := range all {
+			runner.Handle(kind, do)
+		}
 	}
 	lines := a.store.Webhooks()
 	lines.SetReserve(webhookSenders / 4)
 	hooks := webhook.New(webhook.Options{
-		Store: lines, Sealer: keys, Types: session.EventTypes(), Guard: a.guard(c),
+		Store: lines, Sealer: keys, Types: append(session.EventTypes(), invoice.EventTypes()...), Guard: a.guard(c),
 		Now: a.o.Clock.Now, Rand: a.o.Rand,
 		Senders: webhookSenders, Name: host, Log: a.log, Poll: a.o.Poll, JobChance: a.o.JobChance,
 	})
@@ -292,6 +295,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	stopping := make(chan struct{})
 	e := handlers.New(handlers.Options{
 		Flow: a.flow, Store: store, Limits: limits, Customers: a.store, Wallet: cards, Invoices: bills, Merchants: merchants, Tags: a.store,
+		Books:       flow.BooksOf(a.flow),
 		Revocations: a.store, Idempotency: a.store.Idempotency(), AloneSince: a.aloneSince(), Webhooks: hooks,
 		History: a.store, Texts: texts,
 		Now: a.o.Clock.Now, Rand: a.o.Rand,

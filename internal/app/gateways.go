@@ -134,5 +134,6 @@ func (a *App) keepers(accounts account.Accounts, sealer wallet.Sealer) (*wallet.
 			Customers: a.store, Accounts: accounts, Sealer: sealer, Now: a.o.Clock.Now, Token: token, Log: a.log,
 		}), invoice.New(invoice.Options{
 			Store: a.store, Accounts: accounts, Now: a.o.Clock.Now, Token: token, Log: a.log,
+			BaseURL: a.FrontURL,
 		})
 }

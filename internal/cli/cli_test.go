@@ -290,6 +290,53 @@ func TestAPersonSettlesByACommand(t *testing.T) {
 	}
 }
 
+func TestReconcileReadsTheBanksFilePrintsWhatDiffersAndExitsWith1(t *testing.T) {
+	var asked []map[string]any
+	differ := `[{"kind":"missing_here","reference":"lost-1","ours":{},"theirs":{"state":"paid","amount":700,"currency":"KZT","amount_captured":700}}]`
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body map[string]any
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil || r.URL.Path != "/v1/accounts/rbs/reconcile" {
+			t.Errorf("%s %v", r.URL.Path, err)
+		}
+		asked = append(asked, body)
+		fmt.Fprintf(w, `{"source":"list","ours":3,"theirs":2,"complete":true,"differences":%s}`, differ)
+	}))
+	defer front.Close()
+	env := []string{"TOLLGATE_URL=" + front.URL}
+	file := filepath.Join(t.TempDir(), "bank.csv")
+	if err := os.WriteFile(file, []byte("\ufeffOrder;Sum;Currency;Status\na-1;1 500,00;KZT;Deposited\nb-1;;;\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	base := []string{"reconcile", "-account", "rbs", "-from", "2026-11-20", "-to", "2026-11-22"}
+	code, out, errs := tollgate(t, env, "", base...)
+	if code != 1 || strings.Count(out, "lost-1") != 2 || !strings.Contains(out, "6 of ours and 4 of theirs compared by the gateway's list: 2 differ") {
+		t.Errorf("%d %s %s", code, out, errs)
+	}
+	if len(asked) != 2 || asked[0]["from"] != "2026-11-20T00:00:00Z" || asked[0]["to"] != "2026-11-21T00:00:00Z" || asked[1]["to"] != "2026-11-22T00:00:00Z" {
+		t.Errorf("asked %v", asked)
+	}
+	asked = nil
+	if code, out, errs := tollgate(t, env, "", append(base, "-orders", file, "-csv", "-repair")...); code != 1 || !strings.HasPrefix(out, "kind,reference") {
+		t.Errorf("%d %s %s", code, out, errs)
+	}
+	orders, _ := json.Marshal(asked[0]["orders"])
+	if len(asked) != 1 || asked[0]["repair"] != true ||
+		string(orders) != `[{"amount":"1500.00","currency":"KZT","reference":"a-1","status":"Deposited"},{"reference":"b-1"}]` {
+		t.Errorf("asked %v", asked)
+	}
+	differ = `[{"kind":"state","reference":"a-1","repaired":true,"ours":{},"theirs":{}}]`
+	if code, out, _ := tollgate(t, env, "", append(base, "-json")...); code != 0 || !json.Valid([]byte(out)) {
+		t.Errorf("repaired: %d %s", code, out)
+	}
+	for _, args := range [][]string{{"-from", "2026-11-20"}, {"-account", "rbs"}, {"-account", "rbs", "-from", "yesterday"},
+		{"-account", "rbs", "-from", "2026-11-20", "-to", "2026-11-20"}, {"-account", "rbs", "-from", "2026-11-20", "-csv", "-json"},
+		{"-account", "rbs", "-from", "2026-11-20", "-orders", "/nowhere.csv"}} {
+		if code, _, _ := tollgate(t, env, "", append([]string{"reconcile"}, args...)...); code != 2 {
+			t.Errorf("%q: exit code %d", args, code)
+		}
+	}
+}
+
 func TestARequestWithoutAnAnswerIsRepeatedWithTheSameIdempotencyKey(t *testing.T) {
 	var keys []string
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

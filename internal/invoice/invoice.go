@@ -33,6 +33,9 @@ type Invoice struct {
 	Deadline    time.Time          `json:"deadline,omitzero"` // of the call that creates it; before that it is not sent again
 	CreatedAt   time.Time          `json:"created_at"`
 	CheckedAt   time.Time          `json:"asked_at,omitzero"` // when the gateway last said how it stands
+	NewsAt      time.Time          `json:"news_at,omitzero"`  // when its status or address last changed; inquiries are scheduled from then
+	Told        bool               `json:"told,omitempty"`    // invoice.created was told
+	NeedsReview bool               `json:"needs_review,omitempty"`
 }
 
 // Status is how an invoice stands.
@@ -58,10 +61,10 @@ var (
 
 // Store keeps invoices. storetest says how it must behave.
 type Store interface {
-	// AddInvoice writes a new one. ErrReference where the account has one with that reference.
-	AddInvoice(ctx context.Context, in *Invoice) error
-	// SaveInvoice is compare-and-swap on Version, and sets the new one. ErrConflict.
-	SaveInvoice(ctx context.Context, in *Invoice) error
+	// AddInvoice writes a new one, with what belongs to it. ErrReference where the account has one with that reference.
+	AddInvoice(ctx context.Context, in *Invoice, c Change) error
+	// SaveInvoice is compare-and-swap on Version, and sets the new one. ErrConflict, and nothing written.
+	SaveInvoice(ctx context.Context, in *Invoice, c Change) error
 	// DropInvoice forgets one that was not changed since. ErrNotFound.
 	DropInvoice(ctx context.Context, in *Invoice) error
 	// Invoice and InvoiceOf read one. ErrNotFound.
@@ -83,7 +86,7 @@ type Filter struct {
 
 // reserve lets one call make the invoice: it begins within one timeout of now, and is over within the next.
 func (in *Invoice) reserve(acc account.Account, now time.Time) {
-	in.Status, in.Deadline = Unknown, now.Add(2*acc.CallTimeout)
+	in.Status, in.Deadline, in.NewsAt = Unknown, now.Add(2*acc.CallTimeout), now
 }
 
 // apply takes in what the gateway said, and tells whether that counts: paid is final, and not found is no proof while the

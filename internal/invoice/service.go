@@ -2,11 +2,16 @@ package invoice
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
 
 	"tollgate/internal/account"
+	"tollgate/internal/jobs"
 	"tollgate/providers"
 )
 
@@ -15,6 +20,7 @@ type Options struct {
 	Store    Store
 	Accounts account.Accounts
 	Now      func() time.Time
+	BaseURL  string                 // the front's public address, no slash at the end
 	Token    func() (string, error) // makes what is unguessable in an id
 	Log      *slog.Logger
 }
@@ -48,7 +54,7 @@ func (s *Service) Create(ctx context.Context, in Invoice) (Invoice, error) {
 	}
 	in.ID, in.CreatedAt = "inv_"+token, s.Now()
 	in.reserve(acc, in.CreatedAt)
-	err = s.Store.AddInvoice(ctx, &in)
+	err = s.Store.AddInvoice(ctx, &in, in.schedule(Change{}, in.CreatedAt))
 	if err == nil {
 		return s.send(ctx, in)
 	}
@@ -122,8 +128,9 @@ func (s *Service) recover(ctx context.Context, in Invoice) (Invoice, error) {
 	if err != nil {
 		return in, err
 	}
-	in.reserve(acc, s.Now())
-	if err := s.Store.SaveInvoice(ctx, &in); err != nil { // ErrConflict: somebody else makes it
+	now := s.Now()
+	in.reserve(acc, now)
+	if err := s.Store.SaveInvoice(ctx, &in, in.schedule(Change{}, now)); err != nil { // ErrConflict: somebody else makes it
 		return in, err
 	}
 	return s.send(ctx, in)
@@ -175,7 +182,7 @@ func (s *Service) call(ctx context.Context, in Invoice, name string,
 	_, err = account.Call(ctx, acc, name, func(call context.Context, gateway providers.Invoicer) (err error) {
 		said, err = do(call, gateway, providers.Invoice{
 			Reference: in.Reference, GatewayID: in.GatewayID, Amount: in.Amount, Description: in.Description, Customer: in.Customer,
-			ReturnURL: in.ReturnURL, URL: in.URL,
+			ReturnURL: in.ReturnURL, URL: in.URL, CallbackURL: s.BaseURL + "/callbacks/" + in.Account,
 		})
 		return err
 	})
@@ -186,10 +193,11 @@ func (s *Service) call(ctx context.Context, in Invoice, name string,
 func (s *Service) record(ctx context.Context, in Invoice, said providers.Invoice) (Invoice, error) {
 	ctx = context.WithoutCancel(ctx)
 	for {
-		if !in.apply(said, s.Now()) {
+		before, now := in, s.Now()
+		if !in.apply(said, now) {
 			return in, nil
 		}
-		err := s.Store.SaveInvoice(ctx, &in)
+		err := s.Store.SaveInvoice(ctx, &in, in.changed(before, said.Status, now))
 		if !errors.Is(err, ErrConflict) {
 			return in, err
 		}
@@ -197,4 +205,83 @@ func (s *Service) record(ctx context.Context, in Invoice, said providers.Invoice
 			return in, err
 		}
 	}
+}
+
+// CalledBack takes a proved notification of a gateway that is of none of our payments: it may be of an invoice, whose later tries
+// to pay the gateway may number reference-2, reference-3, …. It is a hint: an inquiry is queued, stored before this returns.
+// known tells whether it is of an invoice of ours.
+func (s *Service) CalledBack(ctx context.Context, account string, n providers.Notice) (known bool, err error) {
+	for _, reference := range []string{n.Reference, WithoutTry(n.Reference)} {
+		if reference == "" {
+			continue
+		}
+		in, err := s.Store.InvoiceOf(ctx, account, reference)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err == nil && in.Status != Paid {
+			err = s.queueNow(ctx, in)
+		}
+		if known = true; err != nil {
+			return known, err
+		}
+	}
+	return known, nil
+}
+
+// WithoutTry is a reference without the number of a try at its end; "" where it has none.
+func WithoutTry(reference string) string {
+	i := strings.LastIndexByte(reference, '-')
+	if i < 1 {
+		return ""
+	}
+	if n, err := strconv.Atoi(reference[i+1:]); err != nil || n < 2 {
+		return ""
+	}
+	return reference[:i]
+}
+
+// queueNow has an invoice asked about at once.
+func (s *Service) queueNow(ctx context.Context, in Invoice) error {
+	for {
+		err := s.Store.SaveInvoice(ctx, &in, Change{Inquire: s.Now()})
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+		if in, err = s.Store.Invoice(ctx, in.Merchant, in.ID); err != nil || in.Status == Paid {
+			return err
+		}
+	}
+}
+
+// Jobs is what the queue has to run; each is idempotent.
+func (s *Service) Jobs() map[string]func(context.Context, jobs.Job) error {
+	return map[string]func(context.Context, jobs.Job) error{JobInquire: func(ctx context.Context, j jobs.Job) error {
+		var task Task
+		if err := json.Unmarshal(j.Payload, &task); err != nil {
+			return fmt.Errorf("invoice: job %s: %w", j.Kind, err)
+		}
+		return s.inquireDue(ctx, task)
+	}}
+}
+
+// inquireDue asks how an invoice stands. Without an answer it is asked again by the schedule.
+func (s *Service) inquireDue(ctx context.Context, task Task) error {
+	in, err := s.Store.Invoice(ctx, task.Merchant, task.Invoice)
+	if errors.Is(err, ErrNotFound) || err == nil && in.Status == Paid {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	asked := in.Version
+	if in, err = s.inquire(ctx, in); err != nil || in.Version != asked { // what was said is stored, with the next inquiry
+		return err
+	}
+	now := s.Now()
+	err = s.Store.SaveInvoice(ctx, &in, in.schedule(Change{}, now))
+	if errors.Is(err, ErrConflict) { // somebody else has news, and has queued the next inquiry
+		return nil
+	}
+	return err
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"tollgate/internal/invoice"
+	"tollgate/internal/jobs"
+	"tollgate/session"
 )
 
 var _ invoice.Store = (*Store)(nil)
@@ -17,15 +19,18 @@ var _ invoice.Store = (*Store)(nil)
 type invoiceStore struct{ *database }
 
 // AddInvoice writes a new invoice.
-func (st *invoiceStore) AddInvoice(ctx context.Context, in *invoice.Invoice) error {
+func (st *invoiceStore) AddInvoice(ctx context.Context, in *invoice.Invoice, c invoice.Change) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
-	err = st.change(ctx, notice{}, func(tx *tx) error {
-		return tx.exec(
+	err = st.change(ctx, invoiceNotice(in, c), func(tx *tx) error {
+		if err := tx.exec(
 			`INSERT INTO invoice (id, version, merchant, account, reference, status, created_at, body) VALUES ($1, 1, $2, $3, $4, $5, $6, $7)`,
-			in.ID, in.Merchant, in.Account, in.Reference, string(in.Status), micros(in.CreatedAt), string(body))
+			in.ID, in.Merchant, in.Account, in.Reference, string(in.Status), micros(in.CreatedAt), string(body)); err != nil {
+			return err
+		}
+		return st.attachToInvoice(tx, in, c)
 	})
 	if unique(err) {
 		return invoice.ErrReference
@@ -37,23 +42,50 @@ func (st *invoiceStore) AddInvoice(ctx context.Context, in *invoice.Invoice) err
 }
 
 // SaveInvoice is compare-and-swap.
-func (st *invoiceStore) SaveInvoice(ctx context.Context, in *invoice.Invoice) error {
+func (st *invoiceStore) SaveInvoice(ctx context.Context, in *invoice.Invoice, c invoice.Change) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
-	err = st.change(ctx, notice{}, func(tx *tx) error {
+	err = st.change(ctx, invoiceNotice(in, c), func(tx *tx) error {
 		n, err := tx.affected(`UPDATE invoice SET version = version + 1, status = $3, body = $4 WHERE id = $1 AND version = $2`,
 			in.ID, in.Version, string(in.Status), string(body))
 		if err == nil && n == 0 {
 			err = invoice.ErrConflict
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return st.attachToInvoice(tx, in, c)
 	})
 	if err == nil {
 		in.Version++
 	}
 	return err
+}
+
+// invoiceNotice wakes whoever sends webhooks and runs jobs.
+func invoiceNotice(in *invoice.Invoice, c invoice.Change) (n notice) {
+	if len(c.Events) > 0 {
+		n.session = in.ID
+	}
+	n.jobs = !c.Inquire.IsZero()
+	return n
+}
+
+// attachToInvoice writes what belongs to an invoice just written: events and the next inquiry.
+func (st *invoiceStore) attachToInvoice(tx *tx, in *invoice.Invoice, c invoice.Change) error {
+	for _, e := range c.Events {
+		if _, err := tell(tx, session.AccountEvent{
+			Merchant: in.Merchant, Subject: in.ID, Type: session.EventType(e.Type), At: e.At, Data: e.Data,
+		}, 0); err != nil {
+			return err
+		}
+	}
+	if c.Inquire.IsZero() {
+		return nil
+	}
+	return st.enqueue(tx, []jobs.Job{{Kind: invoice.JobInquire, Key: in.ID, Payload: in.Job(), RunAt: c.Inquire}})
 }
 
 // DropInvoice frees a reference.

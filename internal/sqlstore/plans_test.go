@@ -112,7 +112,7 @@ func every(t *testing.T) map[string][]any {
 	}
 	ok(reviews(st.Reviews(ctx)))
 	in := &invoice.Invoice{ID: "inv_1", Merchant: "shop", Account: "acc", Reference: "one"}
-	ok(nil, st.AddInvoice(ctx, in))
+	ok(nil, st.AddInvoice(ctx, in, invoice.Change{}))
 	for mask := range 1 << 4 {
 		pick := func(bit int, v string) string { return map[bool]string{true: v}[mask>>bit&1 > 0] }
 		ok(st.ListInvoices(ctx, invoice.Filter{

@@ -52,8 +52,8 @@ func (p *provider) InquireInvoice(ctx context.Context, in providers.Invoice) (pr
 var billed = map[string]providers.Outcome{
 	// it may be tried again
 	"generated": providers.Waiting, "mailed": providers.Waiting, "regenerated": providers.Waiting, "failed": providers.Waiting,
-	"processed": providers.Paid, "capturesuccess": providers.Paid, "expired": providers.Closed, "cancelled": providers.Closed,
-	"canceled": providers.Closed,
+	"processed": providers.Paid, "capturesuccess": providers.Paid, "expired": providers.Closed, "cancelled": providers.Voided,
+	"canceled": providers.Voided,
 }
 
 // parseAmount reads an amount as answers write it.

@@ -38,6 +38,7 @@ type Options struct {
 	Now      func() time.Time
 	Rand     io.Reader // nil: crypto/rand
 	BaseURL  string    // the front's public address, no slash at the end
+	Bills    Bills     // who else may know the reference of a callback; nil: nobody
 	Log      *slog.Logger
 	Alone    bool // no other process uses the store
 	// Owners names the merchants that are told of what concerns a reference of an account and no session; nil: nobody is.
@@ -45,6 +46,11 @@ type Options struct {
 	// Memory tells what the store may have forgotten; nil: nothing. An error counts as everything.
 	Memory func(context.Context) (session.Memory, error)
 	At     func(place string) // called at labelled places; crash tests stop the process there. nil: nothing
+}
+
+// Bills takes a proved callback that is of none of our payments. known tells whether it is of a bill.
+type Bills interface {
+	CalledBack(ctx context.Context, account string, n providers.Notice) (known bool, err error)
 }
 
 // Flow is the only thing that changes an attempt. It may run on many machines at once over one store.

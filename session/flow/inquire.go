@@ -161,6 +161,11 @@ func (f *Flow) Callback(ctx context.Context, name string, r *http.Request) error
 		return nil
 	}
 	id, n, err := f.Store.FindReference(ctx, name, notice.Reference)
+	if errors.Is(err, session.ErrNotFound) && f.Bills != nil {
+		if known, billErr := f.Bills.CalledBack(ctx, name, notice); known || billErr != nil {
+			return billErr
+		}
+	}
 	if errors.Is(err, session.ErrNotFound) {
 		return f.recall.unmatched(ctx, name, notice)
 	}

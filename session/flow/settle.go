@@ -24,7 +24,7 @@ func (f settling) settle(ctx context.Context, claim *session.Claim, id string, i
 		f.askGateway(ctx, s, a, op, in)
 	}
 	f.At("settle.asked")
-	s, err = f.update(ctx, id, under(claim, func(t *session.Turn) error { return t.Settlements().Settle(in) }))
+	s, err = f.update(ctx, id, under(claim, func(t *session.Turn) error { return session.Settlements{Turn: t}.Settle(in) }))
 	f.At("settle.stored")
 	return s, err
 }

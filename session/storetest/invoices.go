@@ -8,6 +8,7 @@ import (
 
 	"tollgate/internal/invoice"
 	"tollgate/internal/money"
+	"tollgate/session"
 )
 
 func newInvoice(reference string) *invoice.Invoice {
@@ -19,7 +20,7 @@ func newInvoice(reference string) *invoice.Invoice {
 
 func add(t *testing.T, st Store, in *invoice.Invoice) *invoice.Invoice {
 	t.Helper()
-	must(t, st.AddInvoice(t.Context(), in))
+	must(t, st.AddInvoice(t.Context(), in, invoice.Change{}))
 	return in
 }
 
@@ -49,7 +50,7 @@ func invoiceOnce(t *testing.T, st Store) {
 	add(t, st, newInvoice("one"))
 	again := newInvoice("one")
 	again.ID, again.Merchant = "inv_again", "another"
-	wantErr(t, st.AddInvoice(t.Context(), again), invoice.ErrReference)
+	wantErr(t, st.AddInvoice(t.Context(), again, invoice.Change{}), invoice.ErrReference)
 	again.Account = "acc-2"
 	add(t, st, again)
 }
@@ -58,8 +59,8 @@ func invoiceSwap(t *testing.T, st Store) {
 	mine := add(t, st, newInvoice("one"))
 	theirs := *mine
 	mine.Status = invoice.Open
-	must(t, st.SaveInvoice(t.Context(), mine))
-	wantErr(t, st.SaveInvoice(t.Context(), &theirs), invoice.ErrConflict)
+	must(t, st.SaveInvoice(t.Context(), mine, invoice.Change{}))
+	wantErr(t, st.SaveInvoice(t.Context(), &theirs, invoice.Change{}), invoice.ErrConflict)
 	wantErr(t, st.DropInvoice(t.Context(), &theirs), invoice.ErrNotFound)
 	now, err := st.Invoice(t.Context(), "shop", mine.ID)
 	must(t, err)
@@ -98,6 +99,28 @@ func invoiceLists(t *testing.T, st Store) {
 		}
 		if got != want {
 			t.Errorf("%+v: %q, want %q", f, got, want)
+		}
+	}
+}
+
+func invoiceTells(t *testing.T, st Store) {
+	in := newInvoice("one")
+	must(t, st.AddInvoice(t.Context(), in, invoice.Change{Inquire: noon}))
+	stale := *in
+	paid := invoice.Change{Events: []invoice.Event{{Type: invoice.PaidEvent, At: noon}}, Inquire: noon.Add(time.Hour)}
+	in.Status = invoice.Paid
+	must(t, st.SaveInvoice(t.Context(), in, paid))
+	wantErr(t, st.SaveInvoice(t.Context(), &stale, invoice.Change{Events: paid.Events, Inquire: noon.Add(time.Minute)}), invoice.ErrConflict)
+	if told, err := st.Tell(t.Context(), session.AccountEvent{
+		Merchant: "shop", Subject: in.ID, Type: invoice.PaidEvent, At: noon,
+	}, time.Hour); err != nil || told {
+		t.Errorf("the event was not written with the invoice: %v", err)
+	}
+	for i, after := range []time.Duration{59 * time.Minute, time.Hour} { // the newer job replaced the older
+		claimed, err := st.Claim(t.Context(), "w", noon.Add(after), time.Second, 10)
+		must(t, err)
+		if len(claimed) != i || i == 1 && (claimed[0].Kind != invoice.JobInquire || claimed[0].Key != in.ID) {
+			t.Errorf("after %s: %+v", after, claimed)
 		}
 	}
 }

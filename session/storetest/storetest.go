@@ -90,6 +90,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"a cancelled context changes nothing":                              cancelled,
 		"an invoice comes back whole":                                      invoiceComesBack,
 		"an invoice's reference is an account's only once":                 invoiceOnce,
+		"an invoice is saved with its events and its inquiry":              invoiceTells,
 		"an invoice is saved by compare-and-swap":                          invoiceSwap,
 		"invoices are filtered and paged, newest first":                    invoiceLists,
 		"a card order is written once":                                     cardOrderOnce,

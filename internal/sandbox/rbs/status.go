@@ -1,7 +1,10 @@
 package rbs
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -10,6 +13,11 @@ func (g *Gateway) statusExtended(c *call) (body, *fault) {
 	if bad != nil {
 		return nil, bad
 	}
+	return extended(o), nil
+}
+
+// extended is an order as getOrderStatusExtended.do and the list of orders show it.
+func extended(o *order) body {
 	t := o.Try
 	b := body{}.With("errorCode", "0").With("errorMessage", "Success").With("orderNumber", o.Number).With("orderStatus", o.Status).
 		With("actionCode", o.Action).With("actionCodeDescription", actionText[o.Action]).With("amount", o.Amount).
@@ -60,7 +68,46 @@ func (g *Gateway) statusExtended(c *call) (body, *fault) {
 		}
 		b = b.With("paymentWay", way)
 	}
-	return b, nil
+	return b
+}
+
+// listStates are the order states of getLastOrdersForMerchants.do by orderStatus.
+var listStates = map[int]string{0: "CREATED", 1: "APPROVED", 2: "DEPOSITED", 3: "REVERSED", 4: "REFUNDED", 5: "CREATED", 6: "DECLINED"}
+
+const listStamp = "20060102150405"
+
+// lastOrders is getLastOrdersForMerchants.do: the merchant's orders of a time, by pages that are counted from 0.
+func (g *Gateway) lastOrders(c *call) (body, *fault) {
+	span := [2]time.Time{}
+	for i, name := range []string{"from", "to"} {
+		at, err := time.Parse(listStamp, c.form.Get(name))
+		if err != nil {
+			return nil, missing(name)
+		}
+		span[i] = at
+	}
+	size, err := strconv.Atoi(c.form.Get("size"))
+	page, pageErr := strconv.Atoi(cmp.Or(c.form.Get("page"), "0"))
+	wanted := strings.Split(c.form.Get("transactionStates"), ",")
+	switch {
+	case err != nil || size < 1 || size > 200:
+		return nil, missing("size")
+	case pageErr != nil || page < 0:
+		return nil, missing("page")
+	case wanted[0] == "":
+		return nil, missing("transactionStates")
+	}
+	found := []body{}
+	for o := range g.orders.All() {
+		if _, bad := g.checkOwner(c, o); bad == nil && !o.Created.Before(span[0]) && !o.Created.After(span[1]) &&
+			slices.Contains(wanted, listStates[o.Status]) {
+			found = append(found, extended(o))
+		}
+	}
+	from := min(page*size, len(found))
+	return body{}.With("errorCode", "0").With("errorMessage", "Success").
+		With("orderStatuses", found[from:min(from+size, len(found))]).
+		With("totalCount", len(found)).With("page", page).With("pageSize", size), nil
 }
 
 func cardAuthInfo(o *order) body {
