@@ -41,6 +41,7 @@ var arrows = map[string][]string{
 	"internal/jobs":     {},
 	"internal/webhook":  {"internal/jobs"},
 	"internal/money":    {},
+	"internal/brake":    {},
 	"internal/card":     {},
 	"internal/clock":    {},
 	"internal/i18n":     {},

@@ -88,6 +88,9 @@ func (p pay) saved(c echo.Context) error {
 			return p.choice(c, s, cards, f)
 		}
 		p.browser(c, &in)
+		if err := p.mayBegin(); err != nil {
+			return err
+		}
 		return p.submitted(c, s, p.Flow.Submit(c.Request().Context(), s.ID, in))
 	}
 	return redirectToPay(c, s.ID)
@@ -155,6 +158,9 @@ func (p pay) start(c echo.Context) error {
 	}
 	in.NotKept = c.FormValue("save_card") == ""
 	p.browser(c, &in)
+	if err := p.mayBegin(); err != nil {
+		return err
+	}
 	return p.submitted(c, s, p.Flow.Submit(c.Request().Context(), s.ID, in))
 }
 

@@ -99,7 +99,9 @@ func (p errorPage) handle(err error, c echo.Context) {
 		return
 	}
 	k := kindOf(err)
-	if k.status >= 500 {
+	if errors.Is(err, errOverloaded) {
+		c.Set(brakedMark, true)
+	} else if k.status >= 500 {
 		p.Log.Error("request failed", "route", c.Path(), "error", err, "request_id", c.Response().Header().Get(echo.HeaderXRequestID))
 	}
 	if strings.HasPrefix(c.Request().URL.Path, "/v1/") {

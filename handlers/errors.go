@@ -77,6 +77,7 @@ var kinds = []struct {
 	{providers.ErrForged, kind{http.StatusForbidden, "forged", "The signature does not fit."}},
 	{errInvalid, kind{http.StatusUnprocessableEntity, "invalid", "Some fields are not valid."}},
 	{errBadJSON, kind{http.StatusBadRequest, "bad-json", "The body is not the JSON object that was expected."}},
+	{errOverloaded, kind{http.StatusServiceUnavailable, "unavailable", "Temporarily unavailable."}},
 	{context.DeadlineExceeded, kind{http.StatusServiceUnavailable, "unavailable", "Temporarily unavailable."}},
 }
 

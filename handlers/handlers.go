@@ -48,6 +48,7 @@ type Options struct {
 	Log         *slog.Logger
 	Observe     func(route, method string, code int, took time.Duration) // metrics; nil: nobody counts
 	MaxStreams  int                                                      // live waits open at once; 0: usualStreams
+	Brake       Brake                                                    // nil: none
 	Stopping    <-chan struct{}                                          // closed when live waits are to end; nil: never
 	IP          echo.IPExtractor                                         // nil: the peer's address
 }
@@ -131,7 +132,7 @@ func New(o Options) *echo.Echo {
 
 	// The merchant's API.
 	a := admission{o}
-	v1 := e.Group("/v1", a.authenticated, requireScope(), cleanQuery, a.idempotent, parameterErrors, a.owned)
+	v1 := e.Group("/v1", a.authenticated, requireScope(), cleanQuery, a.braked, a.idempotent, parameterErrors, a.owned)
 	RegisterHandlers(contractRoutes{v1, "/v1"}, NewStrictHandler(newAPI(o), nil))
 	return e
 }

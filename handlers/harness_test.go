@@ -117,6 +117,7 @@ type tune struct {
 	log       *slog.Logger
 	streams   int
 	stopping  <-chan struct{}
+	brake     handlers.Brake
 	observe   func(route, method string, code int, took time.Duration)
 }
 
@@ -173,7 +174,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 			Store: st.Webhooks(), Sealer: keys, Types: session.EventTypes(), Now: clock.Now, Log: log,
 			Guard: &webhook.Guard{Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no names here") }},
 		}),
-		BaseURL: "https://pay.example", Ready: st.Health, Log: log, Observe: with.observe, MaxStreams: with.streams, Stopping: with.stopping,
+		BaseURL: "https://pay.example", Ready: st.Health, Log: log, Observe: with.observe, MaxStreams: with.streams, Stopping: with.stopping, Brake: with.brake,
 	})
 	t.Cleanup(m.stop)
 	return m

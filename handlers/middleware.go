@@ -63,7 +63,8 @@ func logged(log *slog.Logger, observe func(route, method string, code int, took 
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			start := time.Now()
-			if err := next(c); err != nil {
+			err := next(c)
+			if err != nil {
 				c.Error(err)
 			}
 			if !c.Response().Committed { // net/http would make an empty 200 of it
@@ -72,7 +73,7 @@ func logged(log *slog.Logger, observe func(route, method string, code int, took 
 			}
 			took := time.Since(start)
 			level := slog.LevelDebug
-			if c.Response().Status >= 500 {
+			if c.Response().Status >= 500 && c.Get(brakedMark) == nil { // there would be thousands of those
 				level = slog.LevelError
 			}
 			method := methodName(c.Request().Method)

@@ -135,7 +135,9 @@ func (p pay) submit(c echo.Context) error {
 		}
 	} else {
 		p.typed.keep(s.ID, in.BrowserID, f.expiry, f.name)
-		err = p.Flow.Submit(ctx, s.ID, in)
+		if err = p.mayBegin(); err == nil {
+			err = p.Flow.Submit(ctx, s.ID, in)
+		}
 	}
 	return p.submitted(c, s, err)
 }

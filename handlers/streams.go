@@ -23,7 +23,7 @@ const (
 	usualStreams   = 2000             // at once, of all sessions: Options.MaxStreams where that is 0
 	sessionStreams = 8                // at once, of one session
 	streamLife     = 10 * time.Minute // then the browser connects again
-	streamBeat     = 5 * time.Second  // so often a stream says that it is still there; see static/files/live.js
+	streamBeat     = 8 * time.Second  // so often a stream says that it is still there; see static/files/live.js
 	streamSlots    = 20               // between two beats: not all say so at once
 	streamPoll     = 5 * time.Second  // where other processes change sessions: should a notice be lost
 	streamLoad     = 5 * time.Second

@@ -23,6 +23,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate/handlers"
+	"tollgate/internal/brake"
 	"tollgate/internal/clock"
 	"tollgate/internal/config"
 	"tollgate/internal/i18n"
@@ -91,6 +92,7 @@ type App struct {
 	joined     bool
 	unready    atomic.Pointer[string] // why this front takes no payments now; "" while it does
 	hub        *flow.Hub
+	brake      *brake.Brake
 	FrontURL   string
 	SandboxURL string
 
@@ -185,8 +187,14 @@ func reachable(addr net.Addr, loopbackName string) string {
 func (a *App) openStore(ctx context.Context) (err error) {
 	c := a.o.Config
 	a.hub = &flow.Hub{}
+	a.brake = brake.New(time.Now) // by the machine's clock: it measures the machine
+	waited := func(d time.Duration) { a.brake.Waited("change", d) }
+	if a.o.SQLite != nil { // the disk is simulated, and its delays are faults
+		waited = nil
+	}
 	a.store, err = sqlstore.Open(ctx, sqlstore.Options{
 		URL: c.DatabaseURL, Dir: c.Data, Now: a.o.Clock.Now, Log: a.log, SQLite: a.o.SQLite, Shared: a.o.Shared,
+		Waited: waited,
 		OnSession: func(id string) {
 			a.hub.Changed(id)
 			a.wakeWebhooks()
@@ -238,6 +246,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	host = cmp.Or(a.o.Name, host)
 	runner := jobs.New(a.store, jobs.Options{
 		Now: a.o.Clock.Now, Name: host, Workers: jobWorkers, Log: a.log, Poll: a.o.Poll, Chance: a.o.JobChance,
+		Waited: func(d time.Duration) { a.brake.Full("worker", d) },
 	})
 	a.runner.Store(runner)
 	keys := sealer{a.keys, a.log}
@@ -270,10 +279,11 @@ func (a *App) buildFront(ctx context.Context) error {
 		History: a.store, Texts: texts,
 		Now: a.o.Clock.Now, Rand: a.o.Rand,
 		Browsers: browser.New(a.store.Browser(), strings.HasPrefix(a.FrontURL, "https://"), a.o.Clock.Now, a.o.Rand, a.log),
-		BaseURL:  a.FrontURL, Sandbox: c.Sandbox, Ready: a.ready, Log: a.log, Observe: a.metrics.observe, MaxStreams: c.MaxStreams, Stopping: stopping,
+		BaseURL:  a.FrontURL, Sandbox: c.Sandbox, Ready: a.ready, Log: a.log, Observe: a.metrics.observe, MaxStreams: c.MaxStreams, Stopping: stopping, Brake: a.brake,
 		IP: clientIP(c.TrustedProxies),
 	})
 	a.metrics.watch(a.store, a.flow, runner)
+	a.metrics.brake(a.brake)
 	a.front = server(e, a.log)
 	a.front.RegisterOnShutdown(sync.OnceFunc(func() { close(stopping) }))
 	return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"tollgate/internal/brake"
 	"tollgate/internal/jobs"
 	"tollgate/internal/sqlstore"
 	"tollgate/session/flow"
@@ -92,6 +93,17 @@ func (m *metrics) watch(store *sqlstore.Store, flow *flow.Flow, runner *jobs.Run
 		func() float64 { return float64(backlog().Due) })
 	gauge("tollgate_jobs_oldest_seconds", "How long the oldest due job has been due.",
 		func() float64 { return backlog().Oldest.Seconds() })
+}
+
+// brake adds how much that is new is taken on.
+func (m *metrics) brake(b *brake.Brake) {
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tollgate_admitted_share",
+			Help: "The share of new sessions that is taken on; less than 1 while changes or workers are late."},
+			func() float64 { share, _ := b.State(); return share }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "tollgate_braked_total",
+			Help: "New sessions and attempts that were told to come back later."},
+			func() float64 { _, refused := b.State(); return float64(refused) }))
 }
 
 func (m *metrics) handler() http.Handler {

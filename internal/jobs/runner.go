@@ -17,16 +17,17 @@ type Handler func(ctx context.Context, job Job) error
 
 // Options are a Runner's settings; what is zero gets the value in brackets.
 type Options struct {
-	Now       func() time.Time // the one clock [time.Now]: what is due, and until when a lease holds, is judged by it
-	Name      string           // of this process, in leases; a random part is added, so that no lease outlives its process
-	Workers   int              // handlers at once [8]
-	Lease     time.Duration    // silence that frees a job [10 s]
-	Heartbeat time.Duration    // [2 s]
-	Poll      time.Duration    // [250 ms]
-	Grace     time.Duration    // how long handlers may go on after Run's context ended [10 s]
-	Chance    func() uint64    // 64 random bits, for the spread of retries and the names in leases [math/rand]
-	Jitter    func() float64   // in [0,1), spreads retries [of Chance]
-	Log       *slog.Logger     // [discarded]
+	Now       func() time.Time    // the one clock [time.Now]: what is due, and until when a lease holds, is judged by it
+	Name      string              // of this process, in leases; a random part is added, so that no lease outlives its process
+	Workers   int                 // handlers at once [8]
+	Lease     time.Duration       // silence that frees a job [10 s]
+	Heartbeat time.Duration       // [2 s]
+	Poll      time.Duration       // [250 ms]
+	Grace     time.Duration       // how long handlers may go on after Run's context ended [10 s]
+	Chance    func() uint64       // 64 random bits, for the spread of retries and the names in leases [math/rand]
+	Jitter    func() float64      // in [0,1), spreads retries [of Chance]
+	Log       *slog.Logger        // [discarded]
+	Waited    func(time.Duration) // told for how long no worker has been free; nil: nobody asks
 }
 
 const (
@@ -71,6 +72,7 @@ type Runner struct {
 	running map[int64]*task
 	worker  string // under which the next claim is made
 	stats   Stats
+	full    time.Time       // since when no worker is free
 	unknown map[string]bool // kinds without a handler, already logged
 }
 
@@ -192,7 +194,20 @@ func (r *Runner) Run(ctx context.Context) error {
 func (r *Runner) claim(ctx, work context.Context) (more bool) {
 	r.mu.Lock()
 	free, worker := r.o.Workers-len(r.running), r.worker
+	if free > 0 {
+		r.full = time.Time{}
+	} else if r.full.IsZero() {
+		r.full = time.Now()
+	}
+	full := r.full
 	r.mu.Unlock()
+	if r.o.Waited != nil {
+		waited := time.Duration(0)
+		if !full.IsZero() {
+			waited = time.Since(full)
+		}
+		r.o.Waited(waited)
+	}
 	if free <= 0 {
 		return true
 	}

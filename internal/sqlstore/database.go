@@ -8,6 +8,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // database is what all parts of a Store share: the connections, and how a change is made and told of.
@@ -76,6 +77,10 @@ func (st *database) Alone() bool { return !st.pg && !st.o.Shared }
 // context counts until the transaction begins: a shopper who goes away must not cut a commit in two, which would leave
 // us not knowing whether it happened.
 func (st *database) change(ctx context.Context, n notice, f func(*tx) error) error {
+	if st.o.Waited != nil {
+		begun := time.Now()
+		defer func() { st.o.Waited(time.Since(begun)) }()
+	}
 	for try := 1; ; try++ {
 		var err error
 		if st.group != nil {

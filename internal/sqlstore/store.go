@@ -51,6 +51,8 @@ type Options struct {
 	OnSession func(id string)
 	// OnJobs is called after jobs were enqueued, here or elsewhere. It must not block.
 	OnJobs func()
+	// Waited is told how long each change waited until it was stored; nil: nobody asks. It must not block.
+	Waited func(time.Duration)
 	Log    *slog.Logger
 
 	// SQLite makes the connections to the data file, for whoever simulates the disk; nil: the built-in engine. Of

@@ -26,12 +26,12 @@
     }, 20000)
   }
 
-  // The stream speaks every five seconds. One that is silent is held up on the way.
+  // The stream speaks every eight seconds. One that is silent is held up on the way.
   function heard() {
     clearTimeout(timer)
     clearTimeout(watch)
     timer = 0
-    watch = setTimeout(function () { hush(); poll() }, 12000)
+    watch = setTimeout(function () { hush(); poll() }, 20000)
   }
   function hush() {
     clearTimeout(watch)
