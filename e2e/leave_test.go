@@ -85,6 +85,15 @@ const (
 	cancelWay = "#exit form[action$=cancel]"
 )
 
+// paidBySecond holds page, session and ledger against a payment whose second card paid.
+func (b *walker) paidBySecond(s sessionView) {
+	b.t.Helper()
+	now := b.w.session(b.t, s.ID)
+	if b.kind() != resultPage || now.Status != "paid" || len(now.Attempts) != 2 || b.w.charges(b.t, s.OrderID) != 1 {
+		b.t.Errorf("%s: %s, %+v", b.kind(), now.Status, b.w.ledger(b.t, s.OrderID))
+	}
+}
+
 // At every gateway and step the shopper can leave for another card, by the forms of the page and without script; the second
 // card pays, and the first is charged by nobody, whatever the bank says late.
 func TestLeavingTheBankForAnotherCard(t *testing.T) {
@@ -181,4 +190,63 @@ func TestAMerchantCancelsAPaymentAtTheBank(t *testing.T) {
 			t.Errorf("%d %+v", code, s)
 		}
 	}
+}
+
+// The shopper goes to the bank, back, and there again: an issuer that refuses the second challenge leaves neither gateway's
+// shopper without a way on.
+func TestAfterBackTwiceAtTheBankThereIsAWayOn(t *testing.T) {
+	for _, account := range []string{"rbs", "payneteasy"} {
+		t.Run(account, func(t *testing.T) {
+			w := sharedWorld(t)
+			c := leaveCase{account: account, card: "4000019900020720"}
+			b, made := c.begin(t, w)
+			for range 3 {
+				b.toBank()
+				for !b.ours(b.url) && b.doc.Find("input[name=otp]").Length() == 0 && b.doc.Find("form").Length() > 0 {
+					b.goTo(b.copies(b.document, b.doc.Find("form")))
+				}
+				b.look(made.URL, "a way on", func() bool { return b.kind() == bankPage || b.doc.Find("#exit form#other").Length() == 1 })
+			}
+			if account == "rbs" {
+				b.submits(otherWay)
+				if b.kind() != cardForm {
+					t.Fatalf("%s: %s", b.kind(), b.words())
+				}
+				b.pay("4000019900050008", "123")
+				b.rest(visit{})
+				b.paidBySecond(made)
+				return
+			}
+			if b.kind() != bankPage || b.doc.Find("#exit a#shop").Length() != 1 {
+				t.Errorf("%s: %s", b.kind(), b.words())
+			}
+		})
+	}
+}
+
+// A QR code that the gateway cancelled is no longer shown: the shopper may pay otherwise, or go.
+func TestACancelledCodeIsShownNoMore(t *testing.T) {
+	w := start(t)
+	b, made := leaveCase{account: "cashier", session: map[string]any{"currency": "RUB", "payment_method": "qr"}}.begin(t, w)
+	w.fault(t, map[string]any{"gateway": "cashier", "call": "*", "times": -1, "do": "set", "set": map[string]any{"order.status": "CANCELLED"}})
+	w.advance(t, time.Minute)
+	b.look(made.URL, "the code is gone", func() bool { return b.doc.Find("img.qr").Length() == 0 && strings.Contains(b.words(), saysNotCharged) })
+	if s := w.session(t, made.ID); s.Status != "open" || s.Attempts[0].State != "abandoned" {
+		t.Errorf("%+v", s)
+	}
+	if code := w.api(t, "POST", "/v1/sessions/"+made.ID+"/cancel", nil, nil); code != http.StatusOK {
+		t.Errorf("cancel: %d", code)
+	}
+}
+
+// The answer to a TransactWorld payment is lost, and with it the bank's address: nobody can be there, and the next card pays.
+func TestAPaymentWhoseBankNobodyWasSentToIsLeftByItself(t *testing.T) {
+	w := start(t)
+	b, made := w.visits(t, "transactworld", nil)
+	w.fault(t, map[string]any{"gateway": "transactworld", "call": "payments", "do": "close", "when": "after"})
+	b.pay("4000019900020720", "123")
+	b.look(made.URL, "the card form", func() bool { return b.kind() == cardForm })
+	b.pay("4000019900050008", "123")
+	b.rest(visit{})
+	b.paidBySecond(made)
 }

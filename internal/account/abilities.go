@@ -21,6 +21,14 @@ func (a Account) Closes() bool { return can[providers.Closer](a) }
 // RecoversOrders tells whether the gateway's registration finds an order of ours again, whenever it was made.
 func (a Account) RecoversOrders() bool { return can[providers.Recoverer](a) }
 
+// Stops are the steps at which a payment can wait for the shopper, under all settings that an account may have.
+func (a Account) Stops() []providers.Stop {
+	if leaver, ok := a.provider.(providers.Leaver); ok {
+		return leaver.Stops()
+	}
+	return nil
+}
+
 // Operations is what the gateway can do to a payment; empty where it can do nothing.
 func (a Account) Operations() []providers.OpLimits {
 	if operator, ok := a.provider.(providers.Operator); ok {

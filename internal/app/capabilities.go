@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"tollgate/internal/account"
 	"tollgate/internal/clock"
 	"tollgate/internal/config"
 	"tollgate/providers"
@@ -26,7 +27,11 @@ func WriteCapabilities(w io.Writer) error {
 	}
 	var b strings.Builder
 	b.WriteString("# What each gateway offers\n\nGenerated from the code by `go generate ./...`; `GET /v1/accounts` answers the same. Do not edit.\n\n" + table)
-	b.WriteString("\nSettings, call order, mapping tables and assumptions:")
+	exits, err := ExitTable()
+	if err != nil {
+		return err
+	}
+	b.WriteString("\n" + exits + "\nSettings, call order, mapping tables and assumptions:")
 	for i, name := range Gateways() {
 		if i > 0 {
 			b.WriteString(",")
@@ -38,13 +43,44 @@ func WriteCapabilities(w io.Writer) error {
 	return err
 }
 
-// CapabilityTable is what each gateway offers, as its provider's interfaces say it, in Markdown. The accounts are the
-// sandbox's; an account's own options may narrow what it offers.
-func CapabilityTable() (string, error) {
+// ExitTable says of every gateway and step by which proof a payment can be left there, in Markdown.
+func ExitTable() (string, error) {
+	accounts, err := demoAccounts()
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	b.WriteString("# How a payment can be left\n\nWhile the shopper or the bank is awaited. **withholds**: no money can move without one more " +
+		"call of ours, and the permission for it is used up without sending. **closes**: the gateway makes the order unpayable. **outlives**: " +
+		"neither; the bank may take it until the order's life is over, and no second card begins before.\n\n| gateway | step | left by |\n|---|---|---|\n")
+	for _, name := range Gateways() {
+		stops := accounts[name].Stops()
+		if len(stops) == 0 {
+			return "", fmt.Errorf("providers/%s lists no steps (providers.Leaver)", name)
+		}
+		for _, stop := range stops {
+			var ways []string
+			for _, exit := range stop.Exits(accounts[name].Closes()) {
+				ways = append(ways, string(exit))
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", name, stop.Name, strings.Join(ways, ", "))
+		}
+	}
+	return b.String(), nil
+}
+
+// demoAccounts are the sandbox's, one for each gateway at least.
+func demoAccounts() (account.Accounts, error) {
 	a := &App{o: Options{Clock: &clock.Clock{}}, log: slog.New(slog.DiscardHandler), SandboxURL: "http://localhost:8081"}
 	c := config.Config{Sandbox: true}
 	a.demo(&c)
-	accounts, err := a.accounts(c)
+	return a.accounts(c)
+}
+
+// CapabilityTable is what each gateway offers, as its provider's interfaces say it, in Markdown. The accounts are the
+// sandbox's; an account's own options may narrow what it offers.
+func CapabilityTable() (string, error) {
+	accounts, err := demoAccounts()
 	if err != nil {
 		return "", err
 	}

@@ -24,27 +24,39 @@ func (x Exits) Way(s *session.Session, a *session.Attempt) (providers.Exit, time
 	return t.Exit(a), t.Until(a)
 }
 
-// leave asks the gateway first: the database may be older than the truth, and money that is there is not left.
-func (x Exits) leave(ctx context.Context, claim *session.Claim, id string, cancel bool) (*session.Session, error) {
+// leave tries again where the attempt moved on while the gateway was asked, as it does while a bank's answer is forwarded.
+func (x Exits) leave(ctx context.Context, claim *session.Claim, id string, cancel bool) (s *session.Session, err error) {
+	for range 3 {
+		moved := false
+		if s, moved, err = x.leaveOnce(ctx, claim, id, cancel); !moved {
+			break
+		}
+	}
+	return s, err
+}
+
+// leaveOnce asks the gateway first: the database may be older than the truth, and money that is there is not left.
+func (x Exits) leaveOnce(ctx context.Context, claim *session.Claim, id string, cancel bool) (
+	s *session.Session, moved bool, err error,
+) {
 	f := x.flow
-	s, err := f.Store.Load(ctx, id)
-	if err != nil {
-		return nil, err
+	if s, err = f.Store.Load(ctx, id); err != nil {
+		return nil, false, err
 	}
 	a := s.Live()
 	if a == nil {
-		if !cancel {
-			return s, nil
+		if cancel {
+			s, err = f.update(ctx, id, under(claim, (*session.Turn).Cancel))
 		}
-		return f.update(ctx, id, under(claim, (*session.Turn).Cancel))
+		return s, false, err
 	}
 	t := session.Leaving{Turn: f.newTurn(s)}
 	if !(session.Asking{Turn: t.Turn}).MayAsk(a) || a.State == session.New || a.State == session.Calling || s.Kind == session.KindPayout {
-		return s, &session.CannotLeave{Until: t.Until(a)}
+		return s, false, &session.CannotLeave{Until: t.Until(a)}
 	}
 	acc, err := f.account(s)
 	if err != nil {
-		return s, err
+		return s, false, err
 	}
 	in := session.InquiryAnswer{Seen: a.Seen()}
 	in.Standing, in.Wire, in.Err = f.status(ctx, acc, s, a)
@@ -56,14 +68,17 @@ func (x Exits) leave(ctx context.Context, claim *session.Claim, id string, cance
 	f.At("leave.asked")
 	defer f.inFlight.begin(id)()
 	ctx = context.WithoutCancel(ctx) // what the gateway was asked is stored, whoever still waits for it
-	s, effects, err := f.turn(ctx, id, under(claim, func(t *session.Turn) error { return session.Leaving{Turn: t}.Leave(a.N, in, cancel) }))
+	s, effects, err := f.turn(ctx, id, under(claim, func(t *session.Turn) error {
+		moved = t.S.Attempt(a.N).Seen() != in.Seen
+		return session.Leaving{Turn: t}.Leave(a.N, in, cancel)
+	}))
 	f.At("leave.stored")
 	if err != nil {
-		return s, err
+		return s, false, err
 	}
 	release(ctx, f, id, effects)
 	if now := s.Live(); now != nil {
-		return s, &session.CannotLeave{Until: session.Leaving{Turn: f.newTurn(s)}.Until(now)}
+		return s, moved, &session.CannotLeave{Until: session.Leaving{Turn: f.newTurn(s)}.Until(now)}
 	}
-	return s, nil
+	return s, false, nil
 }
