@@ -378,6 +378,7 @@ const (
 	ProblemTypeMethodNotAllowed     ProblemType = "urn:tollgate:problem:method-not-allowed"
 	ProblemTypeNoPayment            ProblemType = "urn:tollgate:problem:no-payment"
 	ProblemTypeNotFound             ProblemType = "urn:tollgate:problem:not-found"
+	ProblemTypeNothingToSettle      ProblemType = "urn:tollgate:problem:nothing-to-settle"
 	ProblemTypeOperationUnderWay    ProblemType = "urn:tollgate:problem:operation-under-way"
 	ProblemTypeOrderInUse           ProblemType = "urn:tollgate:problem:order-in-use"
 	ProblemTypeOutcomeUnknown       ProblemType = "urn:tollgate:problem:outcome-unknown"
@@ -392,6 +393,7 @@ const (
 	ProblemTypeTooManyEndpoints     ProblemType = "urn:tollgate:problem:too-many-endpoints"
 	ProblemTypeUnauthorized         ProblemType = "urn:tollgate:problem:unauthorized"
 	ProblemTypeUnavailable          ProblemType = "urn:tollgate:problem:unavailable"
+	ProblemTypeUnfitSettlement      ProblemType = "urn:tollgate:problem:unfit-settlement"
 	ProblemTypeUnknownAccount       ProblemType = "urn:tollgate:problem:unknown-account"
 	ProblemTypeUnsupported          ProblemType = "urn:tollgate:problem:unsupported"
 	ProblemTypeUnsupportedMediaType ProblemType = "urn:tollgate:problem:unsupported-media-type"
@@ -434,6 +436,8 @@ func (e ProblemType) Valid() bool {
 		return true
 	case ProblemTypeNotFound:
 		return true
+	case ProblemTypeNothingToSettle:
+		return true
 	case ProblemTypeOperationUnderWay:
 		return true
 	case ProblemTypeOrderInUse:
@@ -461,6 +465,8 @@ func (e ProblemType) Valid() bool {
 	case ProblemTypeUnauthorized:
 		return true
 	case ProblemTypeUnavailable:
+		return true
+	case ProblemTypeUnfitSettlement:
 		return true
 	case ProblemTypeUnknownAccount:
 		return true
@@ -554,6 +560,30 @@ func (e SessionStatus) Valid() bool {
 	case SessionStatusRefunded:
 		return true
 	case SessionStatusVoided:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SettlementOutcome.
+const (
+	SettlementOutcomeFailed    SettlementOutcome = "failed"
+	SettlementOutcomeNotPaid   SettlementOutcome = "not_paid"
+	SettlementOutcomePaid      SettlementOutcome = "paid"
+	SettlementOutcomeSucceeded SettlementOutcome = "succeeded"
+)
+
+// Valid indicates whether the value is a known member of the SettlementOutcome enum.
+func (e SettlementOutcome) Valid() bool {
+	switch e {
+	case SettlementOutcomeFailed:
+		return true
+	case SettlementOutcomeNotPaid:
+		return true
+	case SettlementOutcomePaid:
+		return true
+	case SettlementOutcomeSucceeded:
 		return true
 	default:
 		return false
@@ -899,7 +929,9 @@ type Delivery struct {
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
-	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known; or its sums fit nothing (`gateway_says` has them): a person has to look. |
+	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known, or its sums fit nothing; `gateway` has its figures: a person has to look. |
+	// | `payment.settled` | A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` tell what. |
+	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did on the person's word. |
 	// | `capture.started` | A capture was written down; nothing was sent yet. |
 	// | `capture.calling` | The capture is about to leave for the gateway. |
 	// | `capture.pending` | The gateway took the capture and is at work. |
@@ -1000,11 +1032,11 @@ type EndpointURL = string
 
 // Event One change, as webhooks post it.
 type Event struct {
-	// CreatedAt When it happened.
+	// CreatedAt When it happened; as `at` of a session's event.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Data How the session stood right after the change, and what changed. Of events about webhook endpoints it has the `endpoint`'s members
-	// in place of the session's.
+	// Data How the session stood right after the change, and what changed; with the session's `metadata`. Of events about webhook endpoints,
+	// invoices and accounts it has the members of those in place of the session's.
 	Data EventData `json:"data"`
 
 	// ID For ever the same. A receiver that keeps the ids it has seen does nothing twice.
@@ -1013,7 +1045,7 @@ type Event struct {
 	// N Its number in the session, without gaps: if you have 3 and get 5, 4 is still on its way.
 	N int `json:"n"`
 
-	// Session The session it is of; absent where it is of a webhook endpoint.
+	// Session The session it is of; absent where it is of a webhook endpoint, an invoice or an account.
 	Session string `json:"session,omitempty"`
 
 	// Type What happened. There may be more of them one day: let those pass that you do not know.
@@ -1037,7 +1069,9 @@ type Event struct {
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
-	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known; or its sums fit nothing (`gateway_says` has them): a person has to look. |
+	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known, or its sums fit nothing; `gateway` has its figures: a person has to look. |
+	// | `payment.settled` | A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` tell what. |
+	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did on the person's word. |
 	// | `capture.started` | A capture was written down; nothing was sent yet. |
 	// | `capture.calling` | The capture is about to leave for the gateway. |
 	// | `capture.pending` | The gateway took the capture and is at work. |
@@ -1075,9 +1109,12 @@ type Event struct {
 	Type EventType `json:"type"`
 }
 
-// EventData How the session stood right after the change, and what changed. Of events about webhook endpoints it has the `endpoint`'s members
-// in place of the session's.
+// EventData How the session stood right after the change, and what changed; with the session's `metadata`. Of events about webhook endpoints,
+// invoices and accounts it has the members of those in place of the session's.
 type EventData struct {
+	// Account Of events about an invoice or an account: which account.
+	Account string `json:"account,omitempty"`
+
 	// Amount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
@@ -1124,8 +1161,11 @@ type EventData struct {
 	FailingSince time.Time `json:"failing_since,omitempty"`
 
 	// Failures Failed tries in a row.
-	Failures       int    `json:"failures,omitempty"`
-	GatewayOrderID string `json:"gateway_order_id,omitempty"`
+	Failures int `json:"failures,omitempty"`
+
+	// Gateway What the gateway last said of a payment that a person has to look at.
+	Gateway        GatewayFigures `json:"gateway,omitempty"`
+	GatewayOrderID string         `json:"gateway_order_id,omitempty"`
 
 	// GatewaySays Of `payment.needs_review`: the gateway's figures, in minor units. `stated`: they are its own words.
 	GatewaySays struct {
@@ -1141,6 +1181,16 @@ type EventData struct {
 	// HeldFor Why a payment is held: in what the gateway's word is not of it.
 	HeldFor string `json:"held_for,omitempty"`
 
+	// Invoice The invoice's id.
+	Invoice string `json:"invoice,omitempty"`
+
+	// InvoiceStatus - `unknown`: the gateway gave no clear answer; it may have the invoice or not
+	// - `open`: it can be paid
+	// - `paid`: final. Ship
+	// - `closed`: expired or cancelled; it can be renewed
+	// - `failed`: the gateway does not have it; it can be made by renewing it
+	InvoiceStatus InvoiceStatus `json:"invoice_status,omitempty"`
+
 	// Kind The operation's kind.
 	Kind string `json:"kind,omitempty"`
 
@@ -1150,6 +1200,11 @@ type EventData struct {
 	// MerchantReference The operation's `reference`, where you gave one.
 	MerchantReference string `json:"merchant_reference,omitempty"`
 
+	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
+	//
+	// Example: {"basket":"88"}
+	Metadata Metadata `json:"metadata,omitempty"`
+
 	// Operation The operation's number.
 	Operation int `json:"operation,omitempty"`
 
@@ -1158,7 +1213,13 @@ type EventData struct {
 	// Example: 1500
 	OperationAmount Amount `json:"operation_amount,omitempty"`
 	OrderID         string `json:"order_id,omitempty"`
-	OutcomeKnown    bool   `json:"outcome_known,omitempty"`
+
+	// Outcome The first two of a payment, the others of a capture, void or refund.
+	Outcome      SettlementOutcome `json:"outcome,omitempty"`
+	OutcomeKnown bool              `json:"outcome_known,omitempty"`
+
+	// Reason How the person knows.
+	Reason string `json:"reason,omitempty"`
 
 	// Reference What the gateway knows the attempt by.
 	Reference string `json:"reference,omitempty"`
@@ -1166,6 +1227,14 @@ type EventData struct {
 
 	// SessionKind What it is.
 	SessionKind SessionKind `json:"session_kind,omitempty"`
+
+	// SettledAmount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	SettledAmount Amount `json:"settled_amount,omitempty"`
+
+	// Settlement The number of what a person said.
+	Settlement int `json:"settlement,omitempty"`
 
 	// Status - `open`: nobody is paying; the shopper may
 	// - `action_required`: the shopper has something to do on the page, such as the bank's check
@@ -1181,6 +1250,9 @@ type EventData struct {
 
 	// URL The webhook endpoint's address.
 	URL string `json:"url,omitempty"`
+
+	// Was The state that a person's word ended.
+	Was string `json:"was,omitempty"`
 }
 
 // EventDataDispute How far a chargeback is.
@@ -1221,7 +1293,9 @@ type EventPage struct {
 // | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 // | `payment.failed` | It is proved that nothing was or can be charged. |
 // | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
-// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known; or its sums fit nothing (`gateway_says` has them): a person has to look. |
+// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known, or its sums fit nothing; `gateway` has its figures: a person has to look. |
+// | `payment.settled` | A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` tell what. |
+// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did on the person's word. |
 // | `capture.started` | A capture was written down; nothing was sent yet. |
 // | `capture.calling` | The capture is about to leave for the gateway. |
 // | `capture.pending` | The gateway took the capture and is at work. |
@@ -1265,6 +1339,40 @@ type FieldError struct {
 	//
 	// Example: /amount
 	Pointer string `json:"pointer"`
+}
+
+// GatewayFigures What the gateway last said of a payment that a person has to look at.
+type GatewayFigures struct {
+	// Amount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	Amount Amount `json:"amount,omitempty"`
+
+	// AmountAuthorized Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountAuthorized Amount `json:"amount_authorized,omitempty"`
+
+	// AmountCaptured Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountCaptured Amount `json:"amount_captured,omitempty"`
+
+	// AmountRefunded Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountRefunded Amount    `json:"amount_refunded,omitempty"`
+	At             time.Time `json:"at"`
+
+	// Currency Absent where the gateway does not say; then `amount` says nothing either.
+	//
+	// Example: KZT
+	Currency       string `json:"currency,omitempty"`
+	GatewayOrderID string `json:"gateway_order_id,omitempty"`
+
+	// Outcome Example: paid
+	Outcome   string `json:"outcome"`
+	Reference string `json:"reference,omitempty"`
 }
 
 // HistoryLine One transaction as the gateway lists it.
@@ -1658,6 +1766,21 @@ type NewSessionKind string
 // NewSessionPaymentMethod What the shopper pays with first; the account's `pay_…` capabilities say which it takes. `hosted` is the gateway's own page.
 type NewSessionPaymentMethod string
 
+// NewSettlement defines model for NewSettlement.
+type NewSettlement struct {
+	// Amount Of `paid`: what was paid, in minor units; absent: the session's amount.
+	Amount Amount `json:"amount,omitempty"`
+
+	// Operation Of `succeeded` and `failed`: which; absent: the one that needs review.
+	Operation int `json:"operation,omitempty"`
+
+	// Outcome The first two of a payment, the others of a capture, void or refund.
+	Outcome SettlementOutcome `json:"outcome"`
+
+	// Reason How the person knows. It is kept and told.
+	Reason string `json:"reason"`
+}
+
 // NewTransfer Where a session of kind `transfer` sends the money. Without it the shopper types the card's number on the page.
 type NewTransfer struct {
 	// SavedCard A saved or virtual card of the customer's in the same account; not the one that pays.
@@ -1823,6 +1946,9 @@ type Problem struct {
 
 	// Type Stable; decide by it. Each begins with `urn:tollgate:problem:`.
 	Type ProblemType `json:"type"`
+
+	// Until With `attempt-under-way` of a cancel: until when the bank may still take the payment.
+	Until time.Time `json:"until,omitempty"`
 }
 
 // ProblemType Stable; decide by it. Each begins with `urn:tollgate:problem:`.
@@ -1853,6 +1979,23 @@ type Resent struct {
 //
 // Example: https://shop.example/thanks
 type ReturnURL = string
+
+// Review Something that a person has to look at.
+type Review struct {
+	Attempt int `json:"attempt"`
+
+	// Gateway What the gateway last said of a payment that a person has to look at.
+	Gateway GatewayFigures `json:"gateway,omitempty"`
+
+	// Operation Of a capture, void or refund; absent where it is the payment itself.
+	Operation int `json:"operation,omitempty"`
+
+	// Reason In what the gateway's word is not of this payment (`amount`, `currency`, …), or why its word does not help.
+	//
+	//
+	// Example: amount
+	Reason string `json:"reason"`
+}
 
 // Run One 3-D Secure authentication; times of what has happened.
 type Run struct {
@@ -1941,7 +2084,10 @@ type Session struct {
 	//
 	// Example: 1500
 	Fee Amount `json:"fee,omitempty"`
-	ID  string `json:"id"`
+
+	// Held The gateway tells of another amount, currency or order than yours; `reviews` has its figures.
+	Held bool   `json:"held,omitempty"`
+	ID   string `json:"id"`
 
 	// Kind What it is.
 	Kind SessionKind `json:"kind"`
@@ -1953,6 +2099,9 @@ type Session struct {
 	//
 	// Example: {"basket":"88"}
 	Metadata Metadata `json:"metadata,omitempty"`
+
+	// NeedsReview A person has to look; `reviews` says at what.
+	NeedsReview bool `json:"needs_review,omitempty"`
 
 	// Operations Captures, voids and refunds, the oldest first.
 	Operations []Operation `json:"operations,omitempty"`
@@ -1974,11 +2123,17 @@ type Session struct {
 	// PaymentMethod What is paid with. `payout` is for sessions of that kind.
 	PaymentMethod Instrument `json:"payment_method"`
 
+	// Reviews What a person has to look at, or may settle. Absent where there is nothing.
+	Reviews []Review `json:"reviews,omitempty"`
+
 	// SaveCard The card is kept when it is paid.
 	SaveCard bool `json:"save_card,omitempty"`
 
 	// SavedCard The one that it begins with.
 	SavedCard string `json:"saved_card,omitempty"`
+
+	// Settlements What persons have said became of it, the oldest first.
+	Settlements []Settlement `json:"settlements,omitempty"`
 
 	// Status - `open`: nobody is paying; the shopper may
 	// - `action_required`: the shopper has something to do on the page, such as the bank's check
@@ -2007,11 +2162,12 @@ type Session struct {
 
 // SessionEvent defines model for SessionEvent.
 type SessionEvent struct {
-	// At Never before that of the event before; always with six digits after the second.
+	// At When it happened, with six digits of a second, so that the texts sort as the times do. Never before the event that it follows
+	// in the session.
 	At time.Time `json:"at"`
 
-	// Data How the session stood right after the change, and what changed. Of events about webhook endpoints it has the `endpoint`'s members
-	// in place of the session's.
+	// Data How the session stood right after the change, and what changed; with the session's `metadata`. Of events about webhook endpoints,
+	// invoices and accounts it has the members of those in place of the session's.
 	Data EventData `json:"data"`
 
 	// N Its number in the session.
@@ -2038,7 +2194,9 @@ type SessionEvent struct {
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
-	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known; or its sums fit nothing (`gateway_says` has them): a person has to look. |
+	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known, or its sums fit nothing; `gateway` has its figures: a person has to look. |
+	// | `payment.settled` | A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` tell what. |
+	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did on the person's word. |
 	// | `capture.started` | A capture was written down; nothing was sent yet. |
 	// | `capture.calling` | The capture is about to leave for the gateway. |
 	// | `capture.pending` | The gateway took the capture and is at work. |
@@ -2104,6 +2262,34 @@ type SessionPage struct {
 // - `expired`: its time was over before it was paid. Final
 // - `cancelled`: by you or by the shopper. Final
 type SessionStatus string
+
+// Settlement What a person said became of a payment or an operation.
+type Settlement struct {
+	// Amount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	Amount  Amount    `json:"amount"`
+	At      time.Time `json:"at"`
+	Attempt int       `json:"attempt"`
+
+	// By The API key that said so, by the first digits of its hash.
+	By string `json:"by,omitempty"`
+
+	// ConfirmedAt Then the gateway said the same.
+	ConfirmedAt time.Time `json:"confirmed_at,omitempty"`
+
+	// ContradictedAt Then the gateway said otherwise; its word counts.
+	ContradictedAt time.Time `json:"contradicted_at,omitempty"`
+	N              int       `json:"n"`
+	Operation      int       `json:"operation,omitempty"`
+
+	// Outcome The first two of a payment, the others of a capture, void or refund.
+	Outcome SettlementOutcome `json:"outcome"`
+	Reason  string            `json:"reason"`
+}
+
+// SettlementOutcome The first two of a payment, the others of a capture, void or refund.
+type SettlementOutcome string
 
 // SharedSecret A secret you bring: `whsec_` and the base64 of 24 to 64 bytes. Absent: one is made.
 type SharedSecret = string
@@ -2403,6 +2589,12 @@ type ListSessionsParams struct {
 	// Status Only those that stand so now.
 	Status *SessionStatus `form:"status,omitempty" json:"status,omitempty"`
 
+	// NeedsReview `true`: only those that a person has to look at; `false`: only the others.
+	NeedsReview *bool `form:"needs_review,omitempty" json:"needs_review,omitempty"`
+
+	// Held `true`: only those of which the gateway tells another amount, currency or order; `false`: only the others.
+	Held *bool `form:"held,omitempty" json:"held,omitempty"`
+
 	// CreatedAfter Only those created then or later.
 	CreatedAfter *time.Time `form:"created_after,omitempty" json:"created_after,omitempty"`
 
@@ -2456,6 +2648,14 @@ type InquireSessionParams struct {
 
 // RefundPaymentParams defines parameters for RefundPayment.
 type RefundPaymentParams struct {
+	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
+	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// one whose first is still being worked on is a 409 `request-in-flight`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SettleSessionParams defines parameters for SettleSession.
+type SettleSessionParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
 	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
@@ -2576,6 +2776,9 @@ type CapturePaymentJSONRequestBody = NewOperation
 
 // RefundPaymentJSONRequestBody defines body for RefundPayment for application/json ContentType.
 type RefundPaymentJSONRequestBody = NewOperation
+
+// SettleSessionJSONRequestBody defines body for SettleSession for application/json ContentType.
+type SettleSessionJSONRequestBody = NewSettlement
 
 // VoidPaymentJSONRequestBody defines body for VoidPayment for application/json ContentType.
 type VoidPaymentJSONRequestBody = NewOperation
@@ -2932,8 +3135,10 @@ type ClientInterface interface {
 
 	// CancelSession Cancel a session
 	//
-	// Ends a session that nobody is paying; cancelling twice is no error. While an attempt is under way it is a 409
-	// `attempt-under-way`, after any other end a 409 `session-ended`. To give money back, void or refund.
+	// Ends a session that nobody is paying; cancelling twice is no error. An attempt that is under way is left where that is
+	// provably safe: the gateway makes its order unpayable, or no money can move without one more call of Tollgate's, which is
+	// then never made. Where neither is possible now it is a 409 `attempt-under-way` with `until`, the latest moment at which the
+	// bank may still take the payment; after any other end a 409 `session-ended`. To give money back, void or refund.
 	//
 	// Corresponds with POST /v1/sessions/{session}/cancel (the `CancelSession` operationId).
 	CancelSession(ctx context.Context, session SessionID, params *CancelSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3021,6 +3226,44 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/sessions/{session}/refunds/{n} (the `GetRefund` operationId).
 	GetRefund(ctx context.Context, session SessionID, n OperationN, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SettleSessionWithBody Say what became of it
+	//
+	// A person says what no inquiry could tell, of a payment that needs review or is held (`not_paid`, `paid`), or of a capture, void
+	// or refund that needs review (`succeeded`, `failed`). The gateway is asked once more before; what it says counts, and may leave
+	// nothing to settle: 409 `nothing-to-settle`.
+	//
+	// - `not_paid`: the order is closed at the gateway where it can be, the payment has failed and the session has ended. Its
+	//   `order_id` stays taken: money may come all the same.
+	// - `paid`: the session is paid, with `amount`. A capture, void or refund goes out only once the gateway's own word agrees.
+	// - `succeeded`, `failed`: the operation has ended so. After `failed` no other of its kind goes out until the gateway's own sums agree.
+	//
+	// The ruling is kept in `settlements` and told as `payment.settled`. Should the gateway say otherwise later, its word counts and
+	// `payment.settlement_contradicted` tells. The same ruling again changes nothing.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/sessions/{session}/settle (the `SettleSession` operationId).
+	SettleSessionWithBody(ctx context.Context, session SessionID, params *SettleSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SettleSession Say what became of it
+	//
+	// A person says what no inquiry could tell, of a payment that needs review or is held (`not_paid`, `paid`), or of a capture, void
+	// or refund that needs review (`succeeded`, `failed`). The gateway is asked once more before; what it says counts, and may leave
+	// nothing to settle: 409 `nothing-to-settle`.
+	//
+	// - `not_paid`: the order is closed at the gateway where it can be, the payment has failed and the session has ended. Its
+	//   `order_id` stays taken: money may come all the same.
+	// - `paid`: the session is paid, with `amount`. A capture, void or refund goes out only once the gateway's own word agrees.
+	// - `succeeded`, `failed`: the operation has ended so. After `failed` no other of its kind goes out until the gateway's own sums agree.
+	//
+	// The ruling is kept in `settlements` and told as `payment.settled`. Should the gateway say otherwise later, its word counts and
+	// `payment.settlement_contradicted` tells. The same ruling again changes nothing.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/sessions/{session}/settle (the `SettleSession` operationId).
+	SettleSession(ctx context.Context, session SessionID, params *SettleSessionParams, body SettleSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// VoidPaymentWithBody Void a held payment
 	//
@@ -3731,8 +3974,10 @@ func (c *Client) GetTimeline(ctx context.Context, session SessionID, n int, reqE
 
 // CancelSession Cancel a session
 //
-// Ends a session that nobody is paying; cancelling twice is no error. While an attempt is under way it is a 409
-// `attempt-under-way`, after any other end a 409 `session-ended`. To give money back, void or refund.
+// Ends a session that nobody is paying; cancelling twice is no error. An attempt that is under way is left where that is
+// provably safe: the gateway makes its order unpayable, or no money can move without one more call of Tollgate's, which is
+// then never made. Where neither is possible now it is a 409 `attempt-under-way` with `until`, the latest moment at which the
+// bank may still take the payment; after any other end a 409 `session-ended`. To give money back, void or refund.
 //
 // Corresponds with POST /v1/sessions/{session}/cancel (the `CancelSession` operationId).
 func (c *Client) CancelSession(ctx context.Context, session SessionID, params *CancelSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3921,6 +4166,64 @@ func (c *Client) RefundPayment(ctx context.Context, session SessionID, params *R
 // Corresponds with GET /v1/sessions/{session}/refunds/{n} (the `GetRefund` operationId).
 func (c *Client) GetRefund(ctx context.Context, session SessionID, n OperationN, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetRefundRequest(c.Server, session, n)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SettleSessionWithBody Say what became of it
+//
+// A person says what no inquiry could tell, of a payment that needs review or is held (`not_paid`, `paid`), or of a capture, void
+// or refund that needs review (`succeeded`, `failed`). The gateway is asked once more before; what it says counts, and may leave
+// nothing to settle: 409 `nothing-to-settle`.
+//
+//   - `not_paid`: the order is closed at the gateway where it can be, the payment has failed and the session has ended. Its
+//     `order_id` stays taken: money may come all the same.
+//   - `paid`: the session is paid, with `amount`. A capture, void or refund goes out only once the gateway's own word agrees.
+//   - `succeeded`, `failed`: the operation has ended so. After `failed` no other of its kind goes out until the gateway's own sums agree.
+//
+// The ruling is kept in `settlements` and told as `payment.settled`. Should the gateway say otherwise later, its word counts and
+// `payment.settlement_contradicted` tells. The same ruling again changes nothing.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/sessions/{session}/settle (the `SettleSession` operationId).
+func (c *Client) SettleSessionWithBody(ctx context.Context, session SessionID, params *SettleSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSettleSessionRequestWithBody(c.Server, session, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SettleSession Say what became of it
+//
+// A person says what no inquiry could tell, of a payment that needs review or is held (`not_paid`, `paid`), or of a capture, void
+// or refund that needs review (`succeeded`, `failed`). The gateway is asked once more before; what it says counts, and may leave
+// nothing to settle: 409 `nothing-to-settle`.
+//
+//   - `not_paid`: the order is closed at the gateway where it can be, the payment has failed and the session has ended. Its
+//     `order_id` stays taken: money may come all the same.
+//   - `paid`: the session is paid, with `amount`. A capture, void or refund goes out only once the gateway's own word agrees.
+//   - `succeeded`, `failed`: the operation has ended so. After `failed` no other of its kind goes out until the gateway's own sums agree.
+//
+// The ruling is kept in `settlements` and told as `payment.settled`. Should the gateway say otherwise later, its word counts and
+// `payment.settlement_contradicted` tells. The same ruling again changes nothing.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/sessions/{session}/settle (the `SettleSession` operationId).
+func (c *Client) SettleSession(ctx context.Context, session SessionID, params *SettleSessionParams, body SettleSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSettleSessionRequest(c.Server, session, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5249,6 +5552,30 @@ func NewListSessionsRequest(server string, params *ListSessionsParams) (*http.Re
 
 		}
 
+		if params.NeedsReview != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "needs_review", *params.NeedsReview, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Held != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "held", *params.Held, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.CreatedAfter != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_after", *params.CreatedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
@@ -5869,6 +6196,68 @@ func NewGetRefundRequest(server string, session SessionID, n OperationN) (*http.
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSettleSessionRequest calls the generic SettleSession builder with application/json body
+func NewSettleSessionRequest(server string, session SessionID, params *SettleSessionParams, body SettleSessionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSettleSessionRequestWithBody(server, session, params, "application/json", bodyReader)
+}
+
+// NewSettleSessionRequestWithBody constructs an http.Request for the SettleSession method, with any body, and a specified content type
+func NewSettleSessionRequestWithBody(server string, session SessionID, params *SettleSessionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "session", session, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sessions/%s/settle", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -6985,8 +7374,10 @@ type ClientWithResponsesInterface interface {
 
 	// CancelSessionWithResponse Cancel a session
 	//
-	// Ends a session that nobody is paying; cancelling twice is no error. While an attempt is under way it is a 409
-	// `attempt-under-way`, after any other end a 409 `session-ended`. To give money back, void or refund.
+	// Ends a session that nobody is paying; cancelling twice is no error. An attempt that is under way is left where that is
+	// provably safe: the gateway makes its order unpayable, or no money can move without one more call of Tollgate's, which is
+	// then never made. Where neither is possible now it is a 409 `attempt-under-way` with `until`, the latest moment at which the
+	// bank may still take the payment; after any other end a 409 `session-ended`. To give money back, void or refund.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7088,6 +7479,44 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/sessions/{session}/refunds/{n} (the `GetRefund` operationId).
 	GetRefundWithResponse(ctx context.Context, session SessionID, n OperationN, reqEditors ...RequestEditorFn) (*GetRefundResponse, error)
+
+	// SettleSessionWithBodyWithResponse Say what became of it
+	//
+	// A person says what no inquiry could tell, of a payment that needs review or is held (`not_paid`, `paid`), or of a capture, void
+	// or refund that needs review (`succeeded`, `failed`). The gateway is asked once more before; what it says counts, and may leave
+	// nothing to settle: 409 `nothing-to-settle`.
+	//
+	// - `not_paid`: the order is closed at the gateway where it can be, the payment has failed and the session has ended. Its
+	//   `order_id` stays taken: money may come all the same.
+	// - `paid`: the session is paid, with `amount`. A capture, void or refund goes out only once the gateway's own word agrees.
+	// - `succeeded`, `failed`: the operation has ended so. After `failed` no other of its kind goes out until the gateway's own sums agree.
+	//
+	// The ruling is kept in `settlements` and told as `payment.settled`. Should the gateway say otherwise later, its word counts and
+	// `payment.settlement_contradicted` tells. The same ruling again changes nothing.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sessions/{session}/settle (the `SettleSession` operationId).
+	SettleSessionWithBodyWithResponse(ctx context.Context, session SessionID, params *SettleSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SettleSessionResponse, error)
+
+	// SettleSessionWithResponse Say what became of it
+	//
+	// A person says what no inquiry could tell, of a payment that needs review or is held (`not_paid`, `paid`), or of a capture, void
+	// or refund that needs review (`succeeded`, `failed`). The gateway is asked once more before; what it says counts, and may leave
+	// nothing to settle: 409 `nothing-to-settle`.
+	//
+	// - `not_paid`: the order is closed at the gateway where it can be, the payment has failed and the session has ended. Its
+	//   `order_id` stays taken: money may come all the same.
+	// - `paid`: the session is paid, with `amount`. A capture, void or refund goes out only once the gateway's own word agrees.
+	// - `succeeded`, `failed`: the operation has ended so. After `failed` no other of its kind goes out until the gateway's own sums agree.
+	//
+	// The ruling is kept in `settlements` and told as `payment.settled`. Should the gateway say otherwise later, its word counts and
+	// `payment.settlement_contradicted` tells. The same ruling again changes nothing.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sessions/{session}/settle (the `SettleSession` operationId).
+	SettleSessionWithResponse(ctx context.Context, session SessionID, params *SettleSessionParams, body SettleSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*SettleSessionResponse, error)
 
 	// VoidPaymentWithBodyWithResponse Void a held payment
 	//
@@ -8445,6 +8874,47 @@ func (r GetRefundResponse) ContentType() string {
 	return ""
 }
 
+type SettleSessionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SessionNow
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SettleSessionResponse) GetJSON200() *SessionNow {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r SettleSessionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SettleSessionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SettleSessionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SettleSessionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type VoidPaymentResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -9489,8 +9959,10 @@ func (c *ClientWithResponses) GetTimelineWithResponse(ctx context.Context, sessi
 
 // CancelSessionWithResponse Cancel a session
 //
-// Ends a session that nobody is paying; cancelling twice is no error. While an attempt is under way it is a 409
-// `attempt-under-way`, after any other end a 409 `session-ended`. To give money back, void or refund.
+// Ends a session that nobody is paying; cancelling twice is no error. An attempt that is under way is left where that is
+// provably safe: the gateway makes its order unpayable, or no money can move without one more call of Tollgate's, which is
+// then never made. Where neither is possible now it is a 409 `attempt-under-way` with `until`, the latest moment at which the
+// bank may still take the payment; after any other end a 409 `session-ended`. To give money back, void or refund.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -9657,6 +10129,56 @@ func (c *ClientWithResponses) GetRefundWithResponse(ctx context.Context, session
 		return nil, err
 	}
 	return ParseGetRefundResponse(rsp)
+}
+
+// SettleSessionWithBodyWithResponse Say what became of it
+//
+// A person says what no inquiry could tell, of a payment that needs review or is held (`not_paid`, `paid`), or of a capture, void
+// or refund that needs review (`succeeded`, `failed`). The gateway is asked once more before; what it says counts, and may leave
+// nothing to settle: 409 `nothing-to-settle`.
+//
+//   - `not_paid`: the order is closed at the gateway where it can be, the payment has failed and the session has ended. Its
+//     `order_id` stays taken: money may come all the same.
+//   - `paid`: the session is paid, with `amount`. A capture, void or refund goes out only once the gateway's own word agrees.
+//   - `succeeded`, `failed`: the operation has ended so. After `failed` no other of its kind goes out until the gateway's own sums agree.
+//
+// The ruling is kept in `settlements` and told as `payment.settled`. Should the gateway say otherwise later, its word counts and
+// `payment.settlement_contradicted` tells. The same ruling again changes nothing.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sessions/{session}/settle (the `SettleSession` operationId).
+func (c *ClientWithResponses) SettleSessionWithBodyWithResponse(ctx context.Context, session SessionID, params *SettleSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SettleSessionResponse, error) {
+	rsp, err := c.SettleSessionWithBody(ctx, session, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSettleSessionResponse(rsp)
+}
+
+// SettleSessionWithResponse Say what became of it
+//
+// A person says what no inquiry could tell, of a payment that needs review or is held (`not_paid`, `paid`), or of a capture, void
+// or refund that needs review (`succeeded`, `failed`). The gateway is asked once more before; what it says counts, and may leave
+// nothing to settle: 409 `nothing-to-settle`.
+//
+//   - `not_paid`: the order is closed at the gateway where it can be, the payment has failed and the session has ended. Its
+//     `order_id` stays taken: money may come all the same.
+//   - `paid`: the session is paid, with `amount`. A capture, void or refund goes out only once the gateway's own word agrees.
+//   - `succeeded`, `failed`: the operation has ended so. After `failed` no other of its kind goes out until the gateway's own sums agree.
+//
+// The ruling is kept in `settlements` and told as `payment.settled`. Should the gateway say otherwise later, its word counts and
+// `payment.settlement_contradicted` tells. The same ruling again changes nothing.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sessions/{session}/settle (the `SettleSession` operationId).
+func (c *ClientWithResponses) SettleSessionWithResponse(ctx context.Context, session SessionID, params *SettleSessionParams, body SettleSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*SettleSessionResponse, error) {
+	rsp, err := c.SettleSession(ctx, session, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSettleSessionResponse(rsp)
 }
 
 // VoidPaymentWithBodyWithResponse Void a held payment
@@ -10710,6 +11232,32 @@ func ParseGetRefundResponse(rsp *http.Response) (*GetRefundResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Operation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSettleSessionResponse parses an HTTP response from a SettleSessionWithResponse call
+func ParseSettleSessionResponse(rsp *http.Response) (*SettleSessionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SettleSessionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SessionNow
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

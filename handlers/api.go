@@ -114,6 +114,9 @@ func parameterErrors(next echo.HandlerFunc) echo.HandlerFunc {
 		if slices.Contains(c.ParamNames(), name) {
 			return session.ErrNotFound
 		}
+		if name == "needs_review" || name == "held" {
+			return fieldError(name, "must be true or false")
+		}
 		return fieldError(name, "must be a whole number") // all others are text
 	}
 }

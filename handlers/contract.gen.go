@@ -357,6 +357,7 @@ const (
 	ProblemTypeMethodNotAllowed     ProblemType = "urn:tollgate:problem:method-not-allowed"
 	ProblemTypeNoPayment            ProblemType = "urn:tollgate:problem:no-payment"
 	ProblemTypeNotFound             ProblemType = "urn:tollgate:problem:not-found"
+	ProblemTypeNothingToSettle      ProblemType = "urn:tollgate:problem:nothing-to-settle"
 	ProblemTypeOperationUnderWay    ProblemType = "urn:tollgate:problem:operation-under-way"
 	ProblemTypeOrderInUse           ProblemType = "urn:tollgate:problem:order-in-use"
 	ProblemTypeOutcomeUnknown       ProblemType = "urn:tollgate:problem:outcome-unknown"
@@ -371,6 +372,7 @@ const (
 	ProblemTypeTooManyEndpoints     ProblemType = "urn:tollgate:problem:too-many-endpoints"
 	ProblemTypeUnauthorized         ProblemType = "urn:tollgate:problem:unauthorized"
 	ProblemTypeUnavailable          ProblemType = "urn:tollgate:problem:unavailable"
+	ProblemTypeUnfitSettlement      ProblemType = "urn:tollgate:problem:unfit-settlement"
 	ProblemTypeUnknownAccount       ProblemType = "urn:tollgate:problem:unknown-account"
 	ProblemTypeUnsupported          ProblemType = "urn:tollgate:problem:unsupported"
 	ProblemTypeUnsupportedMediaType ProblemType = "urn:tollgate:problem:unsupported-media-type"
@@ -413,6 +415,8 @@ func (e ProblemType) Valid() bool {
 		return true
 	case ProblemTypeNotFound:
 		return true
+	case ProblemTypeNothingToSettle:
+		return true
 	case ProblemTypeOperationUnderWay:
 		return true
 	case ProblemTypeOrderInUse:
@@ -440,6 +444,8 @@ func (e ProblemType) Valid() bool {
 	case ProblemTypeUnauthorized:
 		return true
 	case ProblemTypeUnavailable:
+		return true
+	case ProblemTypeUnfitSettlement:
 		return true
 	case ProblemTypeUnknownAccount:
 		return true
@@ -533,6 +539,30 @@ func (e SessionStatus) Valid() bool {
 	case SessionStatusRefunded:
 		return true
 	case SessionStatusVoided:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SettlementOutcome.
+const (
+	SettlementOutcomeFailed    SettlementOutcome = "failed"
+	SettlementOutcomeNotPaid   SettlementOutcome = "not_paid"
+	SettlementOutcomePaid      SettlementOutcome = "paid"
+	SettlementOutcomeSucceeded SettlementOutcome = "succeeded"
+)
+
+// Valid indicates whether the value is a known member of the SettlementOutcome enum.
+func (e SettlementOutcome) Valid() bool {
+	switch e {
+	case SettlementOutcomeFailed:
+		return true
+	case SettlementOutcomeNotPaid:
+		return true
+	case SettlementOutcomePaid:
+		return true
+	case SettlementOutcomeSucceeded:
 		return true
 	default:
 		return false
@@ -878,7 +908,9 @@ type Delivery struct {
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
-	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known; or its sums fit nothing (`gateway_says` has them): a person has to look. |
+	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known, or its sums fit nothing; `gateway` has its figures: a person has to look. |
+	// | `payment.settled` | A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` tell what. |
+	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did on the person's word. |
 	// | `capture.started` | A capture was written down; nothing was sent yet. |
 	// | `capture.calling` | The capture is about to leave for the gateway. |
 	// | `capture.pending` | The gateway took the capture and is at work. |
@@ -980,8 +1012,8 @@ type EndpointURL = string
 // Event One change, as webhooks post it.
 type Event = json.RawMessage
 
-// EventData How the session stood right after the change, and what changed. Of events about webhook endpoints it has the `endpoint`'s members
-// in place of the session's.
+// EventData How the session stood right after the change, and what changed; with the session's `metadata`. Of events about webhook endpoints,
+// invoices and accounts it has the members of those in place of the session's.
 type EventData = json.RawMessage
 
 // EventFilter Types of events (one that there is not is refused), or groups such as `payment.*`; empty: all.
@@ -1019,7 +1051,9 @@ type EventPage struct {
 // | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 // | `payment.failed` | It is proved that nothing was or can be charged. |
 // | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
-// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known; or its sums fit nothing (`gateway_says` has them): a person has to look. |
+// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known, or its sums fit nothing; `gateway` has its figures: a person has to look. |
+// | `payment.settled` | A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` tell what. |
+// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did on the person's word. |
 // | `capture.started` | A capture was written down; nothing was sent yet. |
 // | `capture.calling` | The capture is about to leave for the gateway. |
 // | `capture.pending` | The gateway took the capture and is at work. |
@@ -1063,6 +1097,40 @@ type FieldError struct {
 	//
 	// Example: /amount
 	Pointer string `json:"pointer"`
+}
+
+// GatewayFigures What the gateway last said of a payment that a person has to look at.
+type GatewayFigures struct {
+	// Amount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	Amount Amount `json:"amount,omitempty,omitzero"`
+
+	// AmountAuthorized Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountAuthorized Amount `json:"amount_authorized,omitempty,omitzero"`
+
+	// AmountCaptured Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountCaptured Amount `json:"amount_captured,omitempty,omitzero"`
+
+	// AmountRefunded Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	AmountRefunded Amount    `json:"amount_refunded,omitempty,omitzero"`
+	At             time.Time `json:"at"`
+
+	// Currency Absent where the gateway does not say; then `amount` says nothing either.
+	//
+	// Example: KZT
+	Currency       string `json:"currency,omitempty,omitzero"`
+	GatewayOrderID string `json:"gateway_order_id,omitempty,omitzero"`
+
+	// Outcome Example: paid
+	Outcome   string `json:"outcome"`
+	Reference string `json:"reference,omitempty,omitzero"`
 }
 
 // HistoryLine One transaction as the gateway lists it.
@@ -1456,6 +1524,21 @@ type NewSessionKind string
 // NewSessionPaymentMethod What the shopper pays with first; the account's `pay_…` capabilities say which it takes. `hosted` is the gateway's own page.
 type NewSessionPaymentMethod string
 
+// NewSettlement defines model for NewSettlement.
+type NewSettlement struct {
+	// Amount Of `paid`: what was paid, in minor units; absent: the session's amount.
+	Amount Amount `json:"amount,omitempty,omitzero"`
+
+	// Operation Of `succeeded` and `failed`: which; absent: the one that needs review.
+	Operation int `json:"operation,omitempty,omitzero"`
+
+	// Outcome The first two of a payment, the others of a capture, void or refund.
+	Outcome SettlementOutcome `json:"outcome"`
+
+	// Reason How the person knows. It is kept and told.
+	Reason string `json:"reason"`
+}
+
 // NewTransfer Where a session of kind `transfer` sends the money. Without it the shopper types the card's number on the page.
 type NewTransfer struct {
 	// SavedCard A saved or virtual card of the customer's in the same account; not the one that pays.
@@ -1621,6 +1704,9 @@ type Problem struct {
 
 	// Type Stable; decide by it. Each begins with `urn:tollgate:problem:`.
 	Type ProblemType `json:"type"`
+
+	// Until With `attempt-under-way` of a cancel: until when the bank may still take the payment.
+	Until time.Time `json:"until,omitempty,omitzero"`
 }
 
 // ProblemType Stable; decide by it. Each begins with `urn:tollgate:problem:`.
@@ -1651,6 +1737,23 @@ type Resent struct {
 //
 // Example: https://shop.example/thanks
 type ReturnURL = string
+
+// Review Something that a person has to look at.
+type Review struct {
+	Attempt int `json:"attempt"`
+
+	// Gateway What the gateway last said of a payment that a person has to look at.
+	Gateway *GatewayFigures `json:"gateway,omitempty"`
+
+	// Operation Of a capture, void or refund; absent where it is the payment itself.
+	Operation int `json:"operation,omitempty,omitzero"`
+
+	// Reason In what the gateway's word is not of this payment (`amount`, `currency`, …), or why its word does not help.
+	//
+	//
+	// Example: amount
+	Reason string `json:"reason"`
+}
 
 // Run One 3-D Secure authentication; times of what has happened.
 type Run struct {
@@ -1739,7 +1842,10 @@ type Session struct {
 	//
 	// Example: 1500
 	Fee Amount `json:"fee,omitempty,omitzero"`
-	ID  string `json:"id"`
+
+	// Held The gateway tells of another amount, currency or order than yours; `reviews` has its figures.
+	Held bool   `json:"held,omitempty,omitzero"`
+	ID   string `json:"id"`
 
 	// Kind What it is.
 	Kind SessionKind `json:"kind"`
@@ -1751,6 +1857,9 @@ type Session struct {
 	//
 	// Example: {"basket":"88"}
 	Metadata Metadata `json:"metadata,omitempty,omitzero"`
+
+	// NeedsReview A person has to look; `reviews` says at what.
+	NeedsReview bool `json:"needs_review,omitempty,omitzero"`
 
 	// Operations Captures, voids and refunds, the oldest first.
 	Operations []Operation `json:"operations,omitempty,omitzero"`
@@ -1772,11 +1881,17 @@ type Session struct {
 	// PaymentMethod What is paid with. `payout` is for sessions of that kind.
 	PaymentMethod Instrument `json:"payment_method"`
 
+	// Reviews What a person has to look at, or may settle. Absent where there is nothing.
+	Reviews []Review `json:"reviews,omitempty,omitzero"`
+
 	// SaveCard The card is kept when it is paid.
 	SaveCard bool `json:"save_card,omitempty,omitzero"`
 
 	// SavedCard The one that it begins with.
 	SavedCard string `json:"saved_card,omitempty,omitzero"`
+
+	// Settlements What persons have said became of it, the oldest first.
+	Settlements []Settlement `json:"settlements,omitempty,omitzero"`
 
 	// Status - `open`: nobody is paying; the shopper may
 	// - `action_required`: the shopper has something to do on the page, such as the bank's check
@@ -1805,11 +1920,12 @@ type Session struct {
 
 // SessionEvent defines model for SessionEvent.
 type SessionEvent struct {
-	// At Never before that of the event before; always with six digits after the second.
-	At Moment `json:"at"`
+	// At When it happened, with six digits of a second, so that the texts sort as the times do. Never before the event that it follows
+	// in the session.
+	At eventTime `json:"at"`
 
-	// Data How the session stood right after the change, and what changed. Of events about webhook endpoints it has the `endpoint`'s members
-	// in place of the session's.
+	// Data How the session stood right after the change, and what changed; with the session's `metadata`. Of events about webhook endpoints,
+	// invoices and accounts it has the members of those in place of the session's.
 	Data EventData `json:"data"`
 
 	// N Its number in the session.
@@ -1836,7 +1952,9 @@ type SessionEvent struct {
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
-	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known; or its sums fit nothing (`gateway_says` has them): a person has to look. |
+	// | `payment.needs_review` | The gateway was asked for as long as the schedule goes, and the outcome is not known, or its sums fit nothing; `gateway` has its figures: a person has to look. |
+	// | `payment.settled` | A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` tell what. |
+	// | `payment.settlement_contradicted` | The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did on the person's word. |
 	// | `capture.started` | A capture was written down; nothing was sent yet. |
 	// | `capture.calling` | The capture is about to leave for the gateway. |
 	// | `capture.pending` | The gateway took the capture and is at work. |
@@ -1902,6 +2020,34 @@ type SessionPage struct {
 // - `expired`: its time was over before it was paid. Final
 // - `cancelled`: by you or by the shopper. Final
 type SessionStatus string
+
+// Settlement What a person said became of a payment or an operation.
+type Settlement struct {
+	// Amount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	Amount  Amount    `json:"amount"`
+	At      time.Time `json:"at"`
+	Attempt int       `json:"attempt"`
+
+	// By The API key that said so, by the first digits of its hash.
+	By string `json:"by,omitempty,omitzero"`
+
+	// ConfirmedAt Then the gateway said the same.
+	ConfirmedAt time.Time `json:"confirmed_at,omitempty,omitzero"`
+
+	// ContradictedAt Then the gateway said otherwise; its word counts.
+	ContradictedAt time.Time `json:"contradicted_at,omitempty,omitzero"`
+	N              int       `json:"n"`
+	Operation      int       `json:"operation,omitempty,omitzero"`
+
+	// Outcome The first two of a payment, the others of a capture, void or refund.
+	Outcome SettlementOutcome `json:"outcome"`
+	Reason  string            `json:"reason"`
+}
+
+// SettlementOutcome The first two of a payment, the others of a capture, void or refund.
+type SettlementOutcome string
 
 // SharedSecret A secret you bring: `whsec_` and the base64 of 24 to 64 bytes. Absent: one is made.
 type SharedSecret = string
@@ -2161,6 +2307,12 @@ type ListSessionsParams struct {
 	// Status Only those that stand so now.
 	Status SessionStatus `form:"status,omitempty" json:"status,omitempty,omitzero"`
 
+	// NeedsReview `true`: only those that a person has to look at; `false`: only the others.
+	NeedsReview *bool `form:"needs_review,omitempty" json:"needs_review,omitempty"`
+
+	// Held `true`: only those of which the gateway tells another amount, currency or order; `false`: only the others.
+	Held *bool `form:"held,omitempty" json:"held,omitempty"`
+
 	// CreatedAfter Only those created then or later.
 	CreatedAfter string `form:"created_after,omitempty" json:"created_after,omitempty,omitzero"`
 
@@ -2230,6 +2382,9 @@ type CapturePaymentJSONRequestBody = NewOperation
 
 // RefundPaymentJSONRequestBody defines body for RefundPayment for application/json ContentType.
 type RefundPaymentJSONRequestBody = NewOperation
+
+// SettleSessionJSONRequestBody defines body for SettleSession for application/json ContentType.
+type SettleSessionJSONRequestBody = NewSettlement
 
 // VoidPaymentJSONRequestBody defines body for VoidPayment for application/json ContentType.
 type VoidPaymentJSONRequestBody = NewOperation
@@ -2338,6 +2493,9 @@ type ServerInterface interface {
 	// GetRefund Read a refund
 	// (GET /v1/sessions/{session}/refunds/{n})
 	GetRefund(ctx echo.Context, session SessionID, n OperationN) error
+	// SettleSession Say what became of it
+	// (POST /v1/sessions/{session}/settle)
+	SettleSession(ctx echo.Context, session SessionID) error
 	// VoidPayment Void a held payment
 	// (POST /v1/sessions/{session}/void)
 	VoidPayment(ctx echo.Context, session SessionID) error
@@ -2721,6 +2879,20 @@ func (w *ServerInterfaceWrapper) ListSessions(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
 	}
 
+	// ------------- Optional query parameter "needs_review" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "needs_review", ctx.QueryParams(), &params.NeedsReview, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter needs_review: %s", err))
+	}
+
+	// ------------- Optional query parameter "held" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "held", ctx.QueryParams(), &params.Held, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter held: %s", err))
+	}
+
 	// ------------- Optional query parameter "created_after" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", ctx.QueryParams(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
@@ -2969,6 +3141,22 @@ func (w *ServerInterfaceWrapper) GetRefund(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetRefund(ctx, session, n)
+	return err
+}
+
+// SettleSession converts echo context to params.
+func (w *ServerInterfaceWrapper) SettleSession(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "session" -------------
+	var session SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "session", ctx.Param("session"), &session, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter session: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SettleSession(ctx, session)
 	return err
 }
 
@@ -3291,6 +3479,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/sessions/:session/refunds", wrapper.ListRefunds, options.OperationMiddlewares["listRefunds"]...)
 	router.POST(options.BaseURL+"/v1/sessions/:session/refunds", wrapper.RefundPayment, options.OperationMiddlewares["refundPayment"]...)
 	router.GET(options.BaseURL+"/v1/sessions/:session/refunds/:n", wrapper.GetRefund, options.OperationMiddlewares["getRefund"]...)
+	router.POST(options.BaseURL+"/v1/sessions/:session/settle", wrapper.SettleSession, options.OperationMiddlewares["settleSession"]...)
 	router.POST(options.BaseURL+"/v1/sessions/:session/void", wrapper.VoidPayment, options.OperationMiddlewares["voidPayment"]...)
 	router.POST(options.BaseURL+"/v1/virtual_cards", wrapper.IssueVirtualCard, options.OperationMiddlewares["issueVirtualCard"]...)
 	router.GET(options.BaseURL+"/v1/webhook_deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["listWebhookDeliveries"]...)
@@ -3956,6 +4145,29 @@ func (response GetRefund200JSONResponse) VisitGetRefundResponse(w http.ResponseW
 	return err
 }
 
+type SettleSessionRequestObject struct {
+	Session SessionID `json:"session"`
+	Body    *SettleSessionJSONRequestBody
+}
+
+type SettleSessionResponseObject interface {
+	VisitSettleSessionResponse(w http.ResponseWriter) error
+}
+
+type SettleSession200JSONResponse struct{ SessionNowJSONResponse }
+
+func (response SettleSession200JSONResponse) VisitSettleSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type VoidPaymentRequestObject struct {
 	Session SessionID `json:"session"`
 	Body    *VoidPaymentJSONRequestBody
@@ -4377,6 +4589,9 @@ type StrictServerInterface interface {
 	// GetRefund Read a refund
 	// (GET /v1/sessions/{session}/refunds/{n})
 	GetRefund(ctx context.Context, request GetRefundRequestObject) (GetRefundResponseObject, error)
+	// SettleSession Say what became of it
+	// (POST /v1/sessions/{session}/settle)
+	SettleSession(ctx context.Context, request SettleSessionRequestObject) (SettleSessionResponseObject, error)
 	// VoidPayment Void a held payment
 	// (POST /v1/sessions/{session}/void)
 	VoidPayment(ctx context.Context, request VoidPaymentRequestObject) (VoidPaymentResponseObject, error)
@@ -5316,6 +5531,54 @@ func (sh *strictHandler) GetRefund(ctx echo.Context, session SessionID, n Operat
 		return err
 	} else if validResponse, ok := response.(GetRefundResponseObject); ok {
 		return validResponse.VisitGetRefundResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SettleSession operation middleware
+func (sh *strictHandler) SettleSession(ctx echo.Context, session SessionID) error {
+	var request SettleSessionRequestObject
+
+	request.Session = session
+
+	var body SettleSessionJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SettleSession(ctx.Request().Context(), request.(SettleSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SettleSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SettleSessionResponseObject); ok {
+		return validResponse.VisitSettleSessionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

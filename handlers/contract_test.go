@@ -420,6 +420,9 @@ func TestEveryOperationIsExercised(t *testing.T) {
 	get("/v1/sessions?status=cancelled&account=acc&order_id=whole&limit=1")
 	get("/v1/sessions/" + open + "/events?after=1")
 
+	post("/v1/sessions/"+m.held("odd")+"/settle", `{"outcome":"not_paid","reason":"not in the bank's register"}`, http.StatusOK)
+	get("/v1/sessions?held=false&needs_review=false")
+
 	saved := m.savedCard("sc_one")
 	get("/v1/customers/c-1/cards?account=acc")
 	m.call(http.MethodPatch, "/v1/cards/"+saved, `{"name":"the blue one"}`).is(http.StatusOK, "")
@@ -711,6 +714,7 @@ func sendRandomRequests(t *testing.T, m *machine, n int, seed uint64) {
 				learn("endpoint", made.field("id"))
 			}
 			make("/v1/sessions", order(fmt.Sprint("told-", i)))
+			learn("session", m.held(fmt.Sprint("odd-", i)))
 			learn("session", make("/v1/charges", fmt.Sprintf(`{"saved_card":"sc_one","amount":1200,"currency":"KZT","reference":"held-%d","capture":"manual"}`, i)))
 			if held := m.call(http.MethodPost, "/v1/charges", fmt.Sprintf(`{"saved_card":"sc_one","amount":1200,"currency":"KZT","reference":"held-%d","capture":"manual"}`, i)); held.Code == http.StatusCreated {
 				learn("session", held.field("id"))

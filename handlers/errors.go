@@ -52,6 +52,8 @@ var kinds = []struct {
 	{session.ErrSumsDiffer, kind{http.StatusConflict, "sums-differ",
 		"The gateway states other sums of this payment than were expected: nothing was sent. Look at them and ask again."}},
 	{invoice.ErrPaid, kind{http.StatusConflict, "already-done", "The payment was captured, voided or refunded already."}},
+	{session.ErrNoReview, kind{http.StatusConflict, "nothing-to-settle", "Nothing of this session waits for a person."}},
+	{session.ErrRuling, kind{http.StatusUnprocessableEntity, "unfit-settlement", "That outcome does not fit what is to be settled."}},
 	{session.ErrUnsettled, kind{http.StatusConflict, "outcome-unknown", "The outcome is not known yet."}},
 	{wallet.ErrUnsettled, kind{http.StatusConflict, "outcome-unknown", "The outcome is not known yet."}},
 	{wallet.ErrReference, kind{http.StatusConflict, "reference-in-use", "The reference was used for something else."}},
@@ -156,6 +158,9 @@ func writeProblem(c echo.Context, k kind, err error) error {
 	var taken *session.OrderTaken
 	if errors.As(err, &taken) {
 		p.Session = taken.SessionID
+	}
+	if busy, ok := errors.AsType[*session.CannotLeave](err); ok {
+		p.Until = busy.Until.UTC()
 	}
 	var lost *session.EventLost
 	if errors.As(err, &lost) {

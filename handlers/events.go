@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"time"
 
 	"tollgate/internal/webhook"
 	"tollgate/session"
@@ -14,6 +15,14 @@ type History interface {
 	EventsAfter(ctx context.Context, merchant, after string, limit int) ([]webhook.Event, error)
 	// LatestEvent is the newest event's id; "" before the first.
 	LatestEvent(ctx context.Context, merchant string) (string, error)
+}
+
+// eventTime is written with a fraction of fixed width, so that the texts sort as the times do.
+type eventTime time.Time
+
+// MarshalText writes it as webhooks do.
+func (t eventTime) MarshalText() ([]byte, error) {
+	return []byte(time.Time(t).UTC().Format(webhook.TimeFormat)), nil
 }
 
 // latest in place of a cursor means the end: what is told from now on.

@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -99,4 +100,17 @@ func TestReadingByCursorMissesNoEventAndRepeatsNone(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Who sorts the texts has the order of the times: the fraction of a second has a fixed width.
+func TestTheTimesOfEventsSortAsTexts(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
+	id := m.call(http.MethodPost, "/v1/sessions", order("o")).field("id")
+	m.call(http.MethodPost, "/v1/sessions/"+id+"/cancel", "").is(http.StatusOK, "")
+	fixed := regexp.MustCompile(`"(at|created_at)":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"`)
+	for _, path := range []string{"/v1/sessions/" + id + "/events", "/v1/events"} {
+		if got := m.call(http.MethodGet, path, "").Body.String(); len(fixed.FindAllString(got, -1)) != 2 {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
 }

@@ -35,6 +35,7 @@ type Options struct {
 	Tags        merchant.Tags
 	Revocations merchant.Revocations
 	Idempotency merchant.Book
+	AloneSince  time.Time // as in merchant.Once
 	Webhooks    *webhook.Service
 	History     History
 	Browsers    *browser.Browsers
@@ -102,6 +103,7 @@ func New(o Options) *echo.Echo {
 	pages.POST("", p.submit) // a form without its action, reloaded or kept by a browser extension
 	pages.POST("/card", p.submit)
 	pages.POST("/cancel", p.cancel)
+	pages.POST("/other", p.other)
 	pages.POST("/start", p.start)
 	pages.POST("/saved", p.saved)
 	pages.POST("/saved/delete", p.deleteSaved)

@@ -28,7 +28,7 @@ const workLimit = merchant.ClaimLease - 5*time.Second
 // request whose process died runs again: one that changes a session looks first for what its claim says was done, any other
 // must do no more in two runs than in one.
 func (a admission) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
-	once := merchant.Once{Book: a.Idempotency, Now: a.Now, Rand: a.Rand, Sealer: a.Flow.Sealer}
+	once := merchant.Once{Book: a.Idempotency, Now: a.Now, Rand: a.Rand, Sealer: a.Flow.Sealer, AloneSince: a.AloneSince}
 	return func(c echo.Context) error {
 		r := c.Request()
 		keys := r.Header.Values(headerIdempotencyKey)

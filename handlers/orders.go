@@ -234,7 +234,7 @@ func (a orders) object(s *session.Session) Session {
 		SaveCard:   s.SaveCard,
 		SavedCard:  s.SavedCard,
 		WebhookURL: s.WebhookURL, Metadata: s.Metadata, CreatedAt: s.CreatedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(),
-		Attempts: []Attempt{},
+		Attempts: []Attempt{}, NeedsReview: s.NeedsReview(), Held: s.Held(), Reviews: reviewsOf(s), Settlements: settlementsOf(s),
 	}
 	if s.Target != nil && s.Target.Saved != "" {
 		o.Transfer = &NewTransfer{SavedCard: s.Target.Saved}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -160,12 +161,27 @@ func (p pay) submitted(c echo.Context, s *session.Session, err error) error {
 }
 
 func (p pay) cancel(c echo.Context) error {
-	_, err := p.Flow.Cancel(c.Request().Context(), c.Param("session"))
-	if err != nil && !errors.Is(err, session.ErrBusy) && !errors.Is(err, session.ErrEnded) {
+	return p.leave(c, p.Flow.Cancel)
+}
+
+// other leaves the payment under way for another card or way to pay.
+func (p pay) other(c echo.Context) error {
+	return p.leave(c, p.Flow.Exits.Other)
+}
+
+// leave shows what is true after leaving. Where that was not possible the page says until when the bank may take the payment.
+func (p pay) leave(c echo.Context, by func(context.Context, string) (*session.Session, error)) error {
+	ctx, done := context.WithTimeout(c.Request().Context(), leaveWait)
+	defer done()
+	_, err := by(ctx, c.Param("session"))
+	if err != nil && !errors.Is(err, session.ErrBusy) && !errors.Is(err, session.ErrEnded) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	return redirectToPay(c, c.Param("session"))
 }
+
+// leaveWait is how long a shopper waits for the gateway's word while leaving.
+const leaveWait = 20 * time.Second
 
 // frame is the same-origin document of one hidden Method frame; about:blank would inherit the page's form-action.
 func (p pay) frame(c echo.Context) error {

@@ -13,6 +13,7 @@ func scopes() map[string][]merchant.Scope {
 		sessions = merchant.Sessions
 		refunds  = merchant.Refunds
 		payouts  = merchant.Payouts
+		settle   = merchant.Settle
 		read     = merchant.Read
 	)
 	return map[string][]merchant.Scope{
@@ -33,11 +34,12 @@ func scopes() map[string][]merchant.Scope {
 		"DELETE /v1/cards/:card":             {sessions},
 
 		"POST /v1/sessions":                  {sessions},
-		"GET /v1/sessions":                   {sessions, refunds, payouts, read},
-		"GET /v1/sessions/:session":          {sessions, refunds, payouts, read},
+		"GET /v1/sessions":                   {sessions, refunds, payouts, settle, read},
+		"GET /v1/sessions/:session":          {sessions, refunds, payouts, settle, read},
 		"POST /v1/sessions/:session/cancel":  {sessions},
 		"POST /v1/sessions/:session/inquire": {sessions},
-		"GET /v1/sessions/:session/events":   {sessions, refunds, payouts, read},
+		"POST /v1/sessions/:session/settle":  {settle},
+		"GET /v1/sessions/:session/events":   {sessions, refunds, payouts, settle, read},
 
 		"POST /v1/invoices":                {sessions},
 		"GET /v1/invoices":                 {sessions, read},

@@ -130,6 +130,10 @@ func (p screens) unavailable(c echo.Context, s *session.Session) error {
 
 func (p screens) wait(c echo.Context, s *session.Session, why templates.WaitReason) error {
 	page := templates.WaitPage{Layout: p.layout(c, s), Reason: why, Next: payPath(s.ID), EventsURL: eventsURL(s)}
+	var err error
+	if page.Exit, err = p.exit(c, s, page.T, why == templates.WaitProcessing); err != nil {
+		return err
+	}
 	if a := s.Live(); a != nil && p.Now().Sub(a.CreatedAt) > time.Minute {
 		page.Long = true
 	}
@@ -168,6 +172,11 @@ func (p screens) cardPage(c echo.Context, s *session.Session, f form, page templ
 		}
 	}
 	page.Systems, page.AskTo = card.Table(), s.AsksTarget() && !page.AskAgain
+	if page.AskAgain {
+		if page.Exit, err = p.exit(c, s, page.T, false); err != nil {
+			return err
+		}
+	}
 	if !page.AskAgain {
 		page.AskSave, page.Save, page.Left = s.SaveCard, f.save, int(s.ExpiresAt.Sub(p.Now())/time.Second)
 		page.CancelAction = payPath(s.ID) + "/cancel"
@@ -261,9 +270,12 @@ func (p screens) login(c echo.Context, s *session.Session, f form) error {
 		return err
 	}
 	browser := p.Browsers.Known(c.Request().Context())
-	lost, cancel := s.LoginLost(), payPath(s.ID)+"/cancel"
+	lost, cancel, layout := s.LoginLost(), payPath(s.ID)+"/cancel", p.layout(c, s)
 	if lost {
 		cancel = ""
+		if layout.Exit, err = p.exit(c, s, layout.T, false); err != nil {
+			return err
+		}
 	}
 	asksCode := s.Login != nil && s.Login.Challenge != "" && browser != "" && s.Login.Browser == browser
 	dead := asksCode && (p.Flow.Logins.CodeExpired(s) || s.TriesUsedUp())
@@ -280,7 +292,7 @@ func (p screens) login(c echo.Context, s *session.Session, f form) error {
 			f.login = templates.PhoneOther
 		}
 		page := templates.LoginPhonePage{
-			Layout: p.layout(c, s), Action: payPath(s.ID) + "/phone", CancelAction: cancel, CSRF: token, Phone: f.phone,
+			Layout: layout, Action: payPath(s.ID) + "/phone", CancelAction: cancel, CSRF: token, Phone: f.phone,
 			Error: f.login, Checking: lost,
 		}
 		switch {
@@ -293,7 +305,7 @@ func (p screens) login(c echo.Context, s *session.Session, f form) error {
 		return render(c, p.Options, formStatus(f.login != ""), ownPage, "", templates.LoginPhone(page))
 	}
 	page := templates.LoginCodePage{
-		Layout: p.layout(c, s), Action: payPath(s.ID) + "/code", CancelAction: cancel, CSRF: token,
+		Layout: layout, Action: payPath(s.ID) + "/code", CancelAction: cancel, CSRF: token,
 		PhoneText: maskPhone(s.Login.Phone), Left: int(p.Flow.Logins.CodeLeft(s).Round(time.Second) / time.Second),
 		Error: f.login, Checking: lost,
 	}
@@ -333,6 +345,11 @@ func (p screens) step(c echo.Context, s *session.Session, a *session.Attempt, at
 	}
 	layout := p.layout(c, s)
 	layout.Nonce = n
+	if at != pageMethod {
+		if layout.Exit, err = p.exit(c, s, layout.T, false); err != nil {
+			return err
+		}
+	}
 	first := false
 	if prefetch := c.Request().Header.Get("Sec-Purpose"); prefetch == "" { // a prefetch is not shown to anybody
 		if first, err = p.Flow.Shown(c.Request().Context(), s.ID, a.StepN); err != nil {

@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"errors"
-	"time"
 
 	"tollgate/internal/card"
 	"tollgate/internal/wallet"
@@ -121,11 +120,16 @@ func (a sessionAPI) ListSessions(ctx context.Context, r ListSessionsRequestObjec
 	}
 	// A misspelt status must not look as if there were no such sessions.
 	if status := r.Params.Status; status != "" && !status.Valid() {
-		return nil, fieldError("status", "must be one of the statuses of a session")
+		detail := "must be one of the statuses of a session"
+		if status == "held" || status == "needs_review" {
+			detail += "; " + string(status) + " is a filter of its own: " + string(status) + "=true"
+		}
+		return nil, fieldError("status", detail)
 	}
 	f := session.Filter{
 		Merchant: merchantOf(ctx).ID, Account: r.Params.Account, OrderID: r.Params.OrderID,
 		Status: session.Status(r.Params.Status), Before: r.Params.Before, Limit: most,
+		NeedsReview: r.Params.NeedsReview, Held: r.Params.Held,
 	}
 	var bad []FieldError
 	if at := r.Params.CreatedAfter; at != "" {
@@ -189,7 +193,7 @@ func (a sessionAPI) ListSessionEvents(
 	}
 	out := ListSessionEvents200JSONResponse{Data: []SessionEvent{}, HasMore: len(found) == most}
 	for _, e := range found {
-		out.Data = append(out.Data, SessionEvent{N: e.N, Type: string(e.Type), At: Moment(e.At), Data: e.Data})
+		out.Data = append(out.Data, SessionEvent{N: e.N, Type: string(e.Type), At: eventTime(e.At), Data: e.Data})
 	}
 	return out, nil
 }
@@ -206,12 +210,4 @@ func (a sessionAPI) GetTimeline(ctx context.Context, r GetTimelineRequestObject)
 		})
 	}
 	return out, err
-}
-
-// Moment is a time that is written with as many digits as is stored, so that the texts sort as the times do.
-type Moment time.Time
-
-// MarshalText writes it in RFC 3339.
-func (m Moment) MarshalText() ([]byte, error) {
-	return time.Time(m).UTC().AppendFormat(nil, "2006-01-02T15:04:05.000000Z07:00"), nil
 }

@@ -48,6 +48,9 @@ func viewOf(s *session.Session) view {
 	}
 	switch a.State {
 	case session.New, session.Calling, session.Gateway:
+		if a.Blind {
+			return view{page: pageChecking}
+		}
 		return view{page: pageWorking}
 	case session.Shopper:
 		if p, ok := stepPage(a); ok {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/labstack/echo/v4"
@@ -12,6 +13,7 @@ import (
 	"tollgate/internal/card"
 	"tollgate/internal/i18n"
 	"tollgate/internal/wallet"
+	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/session/flow"
 	"tollgate/templates"
@@ -38,6 +40,31 @@ func (v visit) layout(c echo.Context, s *session.Session) templates.Layout {
 		EmbedOrigin: s.EmbedOrigin, Ended: viewOf(s).page == pageEnd,
 		SandboxNotice: v.Sandbox, Self: payPath(s.ID), Transfer: transferOf(t.Lang(), s, v.isCustomer(c, s)),
 	}
+}
+
+// lateExit is how long a payment is under way before a waiting page shows the way out.
+const lateExit = 15 * time.Second
+
+// exit is the way out of a payment under way, for every page on which the shopper or the bank is awaited; nil where nobody is
+// paying. soon tells that the page is over in a moment as a rule: then the way out appears after a while.
+func (v visit) exit(c echo.Context, s *session.Session, t *i18n.Localizer, soon bool) (*templates.Exit, error) {
+	a := s.Live()
+	if a == nil || s.Kind == session.KindPayout {
+		return nil, nil
+	}
+	token, err := v.Browsers.CSRF(c.Request().Context())
+	if err != nil {
+		return nil, err
+	}
+	way, until := v.Flow.Exits.Way(s, a)
+	out := templates.Exit{
+		OtherAction: payPath(s.ID) + "/other", CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
+		Late: soon && v.Now().Sub(a.CreatedAt) < lateExit,
+	}
+	if way == providers.Outlives {
+		out = templates.Exit{ShopURL: continueURL(s.CancelURL, s.ID), Until: until, Left: until.Sub(v.Now()), Late: out.Late}
+	}
+	return &out, nil
 }
 
 // transferOf is what the pages of a transfer say of it; nil for a payment. The card that the merchant named is a saved one of

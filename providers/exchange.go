@@ -14,7 +14,8 @@ const MaxAnswer = 1 << 20
 var ErrTooLarge = errors.New("providers: answer too large")
 
 // Exchange sends one request, once, and reads the whole answer. Every error is a *Failure: the request may have been
-// taken. op is the gateway's name of the call. The status code is the caller's to judge.
+// taken. op is the gateway's name of the call. The status code is the caller's to judge, but for 429 and 503: they are
+// Throttled, whatever stands in the answer.
 func Exchange(c *http.Client, op string, req *http.Request) (status int, body []byte, err error) {
 	status, body, _, err = ExchangeWhole(c, op, req)
 	return status, body, err
@@ -27,6 +28,9 @@ func ExchangeWhole(c *http.Client, op string, req *http.Request) (status int, bo
 		return 0, nil, false, &Failure{Op: op, Err: err}
 	}
 	defer res.Body.Close()
+	if busy := throttled(res); busy != nil {
+		return res.StatusCode, nil, false, &Failure{Op: op, Err: busy}
+	}
 	body, err = io.ReadAll(io.LimitReader(res.Body, MaxAnswer+1))
 	switch {
 	case err != nil:
@@ -39,7 +43,7 @@ func ExchangeWhole(c *http.Client, op string, req *http.Request) (status int, bo
 
 // Unreadable is the Failure for an answer that is not in the gateway's language. The body is not kept: it may hold anything.
 func Unreadable(op string, status int, err error) error {
-	return &Failure{Op: op, Err: fmt.Errorf("unreadable answer, HTTP %d: %w", status, err)}
+	return &Failure{Op: op, Err: fmt.Errorf("%w, HTTP %d: %w", ErrUnreadable, status, err)}
 }
 
 // Quiet is the failure of an Exchange with its text put through scrub: net/http quotes the first bytes of an answer that is

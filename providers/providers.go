@@ -252,7 +252,10 @@ type Step struct {
 	// Method: how long to wait for the notification; else how long the step is good for
 	Deadline time.Duration `json:"deadline,omitempty"`
 	ThreeDS  threeds.IDs   `json:"three_ds,omitzero"` // what later messages of this run must not contradict
-	Decline  *Decline      `json:"decline,omitempty"` // of Declined
+	// Withholdable: at this step no money can move without one more call of ours, so that the payment can be left by never
+	// making that call. It is set only where the gateway's documents prove it.
+	Withholdable bool     `json:"withholdable,omitempty"`
+	Decline      *Decline `json:"decline,omitempty"` // of Declined
 }
 
 // NewStep is a step of today's version with nothing in it yet.
@@ -307,6 +310,9 @@ type Standing struct {
 	// Authorization is told as far as the gateway does; where nothing was authorized it may still name the card's bank.
 	Authorization Authorization
 	Next          *Step // what the gateway still waits for, where it can repeat it
+	// AwaitsPage: the order is unpaid and waits for a shopper at a page of the bank's or the gateway's to which only we send
+	// browsers, after a call of ours. Where no browser was sent, no money can move.
+	AwaitsPage bool
 }
 
 // DisputeState is how far a chargeback is.

@@ -36,13 +36,18 @@ func (t verdict) afterSuccess(a *Attempt, st providers.Standing) error {
 	case misfits:
 		t.reviewSums(a, st)
 	case agrees, renewed:
-		a.NeedsReview, a.Mismatch = false, ""
+		a.NeedsReview, a.Mismatch = a.NeedsReview && a.Withheld && !a.GivenBack(), ""
 		if op != nil {
 			op.Unconfirmed, op.NeedsReview = false, false
 		}
 	}
 	if got == renewed {
 		a.NewsAt = t.Now
+	}
+	if a.Withheld {
+		if err := (Leaving{t.Turn}).giveBack(a); err != nil {
+			return err
+		}
 	}
 	return t.lookLater(a)
 }
@@ -218,10 +223,8 @@ func (t verdict) reviewSums(a *Attempt, st providers.Standing) {
 	if a.Mismatch == "" {
 		a.Mismatch = "sums"
 	}
-	t.recordAttemptWith(a, EventPaymentNeedsReview, map[string]any{"gateway_says": map[string]any{
-		"outcome": st.Outcome, "amount": st.Amount.Minor, "currency": st.Amount.Currency.Code, "amount_authorized": st.Held,
-		"amount_captured": st.Captured, "amount_refunded": st.Refunded, "stated": st.Stated,
-	}})
+	a.remember(&st, t.Now)
+	t.recordAttempt(a, EventPaymentNeedsReview)
 }
 
 // lookLater queues the next look at a payment that has succeeded.

@@ -132,7 +132,7 @@ func TestAnUnstatedSumChangesNothingAndIsLookedAtWhereItContradicts(t *testing.T
 				t.Errorf("refunded %d, captured %d, review %v, told %v", a.Refunded, a.Captured, a.NeedsReview, told)
 			}
 			if c.review {
-				if says, ok := dataOf(t, turn.Change.Events[0])["gateway_says"].(map[string]any); !ok || says["stated"] != false {
+				if says, ok := dataOf(t, turn.Change.Events[0])["gateway"].(map[string]any); !ok || says["stated"] != nil {
 					t.Errorf("without the gateway's figures: %s", turn.Change.Events[0].Data)
 				}
 				if _, told := after(t, turnOf(a), stated(providers.Paid, 1000, 1000, 500)); a.NeedsReview || a.Refunded != 500 || len(told) != 1 {
@@ -261,7 +261,7 @@ func TestACallbackThatIsRepeatedCostsOneInquiryEveryFewSeconds(t *testing.T) {
 		for at := time.Duration(0); at < time.Minute; at += 100 * time.Millisecond {
 			turn := turnOf(a)
 			turn.Now = noon.Add(at)
-			switch err := turn.CalledBack(1, "g-1"); {
+			switch err := turn.Arrivals().CalledBack(1, "g-1"); {
 			case err == nil:
 				due[turn.Change.Jobs[0].Key] = turn.Change.Jobs[0].RunAt.Sub(noon)
 			case !errors.Is(err, ErrNothing):

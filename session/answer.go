@@ -100,7 +100,7 @@ func (t Arrivals) Returned(n int, token string, in threeds.Reply, sealed string)
 		return Arrival{}, err
 	}
 	if !a.State.Live() {
-		return Arrival{}, ErrNothing
+		return Arrival{}, t.lateReply(a, func() { a.noteReply(t.Now, in) })
 	}
 	b, taken := ReadAnswer(in), !run.ReturnedAt.IsZero()
 	if err == nil && b.Kind == "" && a.State == Shopper && !taken && t.cameBack(a.Step) {
@@ -192,7 +192,10 @@ func (t Arrivals) unreadable(step *providers.Step, b BrowserAnswer) bool {
 	var err error
 	switch b.Kind {
 	case providers.Challenged:
-		_, _, err = threeds.PeekCRes(b.CRes)
+		var erro *threeds.Erro
+		if _, erro, err = threeds.PeekCRes(b.CRes); erro != nil {
+			return true // the bank would not go on: whether the challenge is over, only the gateway knows
+		}
 	case providers.PayerAuth:
 		_, err = threeds.PeekPaRes(b.PaRes)
 	default:

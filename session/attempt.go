@@ -51,7 +51,7 @@ func (t Attempts) MayBegin() error {
 	switch {
 	case s.Live() != nil:
 		return ErrBusy
-	case s.Status() != StatusOpen, s.TriesLeft() == 0, s.FundedAttempt() != nil:
+	case s.Status() != StatusOpen, s.TriesLeft() == 0, s.standsBesides(nil) != nil:
 		return ErrEnded
 	case !t.Now.Before(s.ExpiresAt):
 		return ErrEnded
@@ -131,6 +131,7 @@ func (t Attempts) AlreadyPaid(n int, taken *providers.AlreadyPaid, wire []Timeli
 	a.NewsAt = t.Now
 	if !taken.Ours {
 		a.Unproven = true
+		t.heard = &taken.Standing
 		return verdict(t).onMismatch(a, notOurs)
 	}
 	a.rememberRef(taken.Ref)
@@ -140,7 +141,7 @@ func (t Attempts) AlreadyPaid(n int, taken *providers.AlreadyPaid, wire []Timeli
 
 // FoundAttempt writes down what the gateway says of a later attempt of the order, which the database has forgotten. It is not
 // live, because an earlier one is; only its money counts, and until the gateway ends it nothing is sent for the earlier one.
-func (t *Turn) FoundAttempt(n int, st providers.Standing, wire []TimelineEntry) error {
+func (t Attempts) FoundAttempt(n int, st providers.Standing, wire []TimelineEntry) error {
 	s := t.S
 	for len(s.Attempts) < n { // one between them moved no money
 		a := &Attempt{
@@ -153,7 +154,7 @@ func (t *Turn) FoundAttempt(n int, st providers.Standing, wire []TimelineEntry) 
 	}
 	a := s.Attempt(n)
 	a.Note(wire...)
-	if err := (verdict{t}).applyStanding(a, a.Seen(), st); err != nil && !errors.Is(err, ErrNothing) {
+	if err := verdict(t).applyStanding(a, a.Seen(), st); err != nil && !errors.Is(err, ErrNothing) {
 		return err
 	}
 	return nil
@@ -173,7 +174,7 @@ type Outgoing struct {
 // there is. ErrNothing where the attempt is elsewhere by now, or where money stands for the session already.
 func (t Attempts) Permit(n int, out Outgoing) (Call, error) {
 	a := t.S.Attempt(n)
-	if a == nil || a.State != out.From || a.StepN != out.StepN || t.S.otherFunded(a) != nil {
+	if a == nil || a.State != out.From || a.StepN != out.StepN || a.Withheld || t.S.standsBesides(a) != nil {
 		return Call{}, ErrNothing
 	}
 	if out.Ref != nil {
@@ -211,7 +212,10 @@ func (t Attempts) Answered(row Call, in CallAnswer) (ask bool, err error) {
 	a.Note(in.Wire...)
 	row.AnsweredAt, row.Result = t.Now, string(in.Step.Kind)
 	if in.Err != nil {
-		row.Result = resultError
+		row.Result, t.reason = resultError, providers.ClassOf(in.Err)
+		if wait := providers.RetryAfter(in.Err); wait > 0 {
+			a.AskAfter = t.Now.Add(wait)
+		}
 	}
 	t.bookAnswer(a, row)
 	if a.State == New {

@@ -518,7 +518,7 @@ func TestWhatAnInquiryStoresBesideTheOutcome(t *testing.T) {
 				d.is(fmt.Sprintf("%s with an operation that is %s: paid", state, op), turn, inquired(1, standing(1, providers.Paid)))
 				turn = turnOf(attemptIn(1, state))
 				turn.S.Operations = []*Operation{{N: 1, Attempt: 1, Kind: providers.Void, State: op}}
-				d.is(fmt.Sprintf("%s with an operation that is %s: a callback", state, op), turn, func(t *Turn) (string, error) { return "", t.CalledBack(1, "g-1") })
+				d.is(fmt.Sprintf("%s with an operation that is %s: a callback", state, op), turn, func(t *Turn) (string, error) { return "", t.Arrivals().CalledBack(1, "g-1") })
 			}
 		}
 		for _, state := range []State{New, Gateway, Declined} {
@@ -526,7 +526,7 @@ func TestWhatAnInquiryStoresBesideTheOutcome(t *testing.T) {
 				for _, told := range []string{"", "g-1"} {
 					a := attemptIn(1, state)
 					a.Ref.OrderID = known
-					d.is(fmt.Sprintf("%s, the gateway's order known as %q: a callback of %q", state, known, told), turnOf(a), func(t *Turn) (string, error) { return "", t.CalledBack(1, told) })
+					d.is(fmt.Sprintf("%s, the gateway's order known as %q: a callback of %q", state, known, told), turnOf(a), func(t *Turn) (string, error) { return "", t.Arrivals().CalledBack(1, told) })
 				}
 			}
 		}

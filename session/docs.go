@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"tollgate/providers"
 )
 
 // WriteDocs prints the transition table as a diagram and a table, and the inquiry schedule, for docs/transitions.md.
@@ -45,6 +47,11 @@ func WriteDocs(w io.Writer) error {
 	fmt.Fprintf(&b, "- After an operation that succeeded at once, and by the first two lines until the gateway's sums agree, where it "+
 		"states them; then `operation.needs_review`.\n")
 	fmt.Fprintf(&b, "- A 3DS Method is given up %s after its frames were shown.\n", MethodWait)
+	fmt.Fprintf(&b, "- While inquiries of a payment under way have no answer, its outcome counts as unknown after %s. Where the gateway answers "+
+		"429 or 503 it is not asked before Retry-After (without one: %s).\n", blindAfter, plain(providers.RetryAfter(&providers.Throttled{})))
+	fmt.Fprintf(&b, "- An attempt that was left while its order is open is looked at after %s, then every %s until its order's life is over.\n",
+		list(leftSchedule), plain(hourly))
+	b.WriteString(standingsTable())
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -35,6 +35,9 @@ const (
 	EventRefundElsewhere      EventType = "refund.elsewhere"
 	EventRefundUndone         EventType = "refund.undone"
 
+	EventPaymentSettled         EventType = "payment.settled"
+	EventSettlementContradicted EventType = "payment.settlement_contradicted"
+
 	EventCardSaved            EventType = "card.saved"
 	EventCardNotSaved         EventType = "card.not_saved"
 	EventAccountMisconfigured EventType = "account.misconfigured" // of an account, not of a session: see Notice
@@ -73,8 +76,14 @@ func Events() []EventDoc {
 		{EventPaymentFailed, "It is proved that nothing was or can be charged."},
 		{EventPaymentAbandoned, "The shopper never came back, and the order can be paid no more."},
 		{EventPaymentNeedsReview,
-			"The gateway was asked for as long as the schedule goes, and the outcome is not known; or its sums fit nothing " +
-				"(`gateway_says` has them): a person has to look."},
+			"The gateway was asked for as long as the schedule goes, and the outcome is not known, or its sums fit nothing; " +
+				"`gateway` has its figures: a person has to look."},
+		{EventPaymentSettled,
+			"A person said what became of a payment or an operation that needed review; `outcome`, `reason` and `settled_amount` " +
+				"tell what."},
+		{EventSettlementContradicted,
+			"The gateway has said otherwise than a person did; its word counts. `gateway` has its figures: see to what you did " +
+				"on the person's word."},
 
 		{"capture.started", "A capture was written down; nothing was sent yet."},
 		{"capture.calling", "The capture is about to leave for the gateway."},

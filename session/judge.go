@@ -34,13 +34,26 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 	a := t.S.Attempt(n)
 	a.InquiredAt, a.NextInquiry = t.Now, time.Time{}
 	a.Note(in.Wire...)
+	err := verdict{t}.inquired(a, in)
+	if a.State.Live() && !a.NeedsReview && a.tooOld(t.Now) && (err == nil || errors.Is(err, ErrNothing)) {
+		t.needsReview(a)
+		return nil
+	}
+	return err
+}
+
+// tooOld tells whether an attempt has lived so long that a person has to look, whatever the gateway says.
+func (a *Attempt) tooOld(now time.Time) bool { return !now.Before(a.CreatedAt.Add(reviewAfter)) }
+
+func (t verdict) inquired(a *Attempt, in InquiryAnswer) error {
 	if in.Err == nil {
-		return verdict{t}.applyStanding(a, in.Seen, in.Standing)
+		return Asking(t).heard(a, func() error { return t.applyStanding(a, in.Seen, in.Standing) })
 	}
 	t.warn("inquiry without an answer", "attempt", a.N, "error", in.Err)
+	Asking(t).unheard(a, in.Err)
 	t.tellMisconfigured(in.Err, a)
 	if a.State.Funded() {
-		return verdict{t}.lookFailed(a, in.Err)
+		return t.lookFailed(a, in.Err)
 	}
 	if in.LoginLost {
 		t.S.dropLogin()
@@ -50,7 +63,7 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 			return err
 		}
 	}
-	if err := (verdict{t}).inquireLater(a); !errors.Is(err, ErrNothing) || t.Change.Notice == nil {
+	if err := t.inquireLater(a); !errors.Is(err, ErrNothing) || t.Change.Notice == nil {
 		return err
 	}
 	return nil // there is something to tell
@@ -59,8 +72,8 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 // verdict applies what the gateway says of an attempt.
 type verdict struct{ *Turn }
 
-// applyStanding applies a gateway's standing to an attempt. Only an inquiry makes an attempt authorized or paid.
-func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) error {
+// remember keeps what a standing tells beside the outcome.
+func (t verdict) remember(a *Attempt, st providers.Standing) {
 	if st.Ref.OrderID != "" && a.Ref.OrderID == "" {
 		a.Ref.OrderID = st.Ref.OrderID
 	}
@@ -73,9 +86,20 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 	if mismatch(t.S, a, st) == "" {
 		a.rememberAuthorization(t.Now, st.Authorization)
 	}
+}
+
+// applyStanding applies a gateway's standing to an attempt. Only here do attempts become authorized or paid.
+func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) error {
+	t.remember(a, st)
+	t.heard = &st
 	if op := t.S.openOn(a); op != nil { // the operation's own inquiry tells what it has moved
 		t.queueOperationInquiry(op, t.Now)
 		return nil
+	}
+	if t.S.Unconfirmed(a) {
+		if done, err := t.onSettled(a, t.S.settlementOf(a.N, 0), st); done {
+			return err
+		}
 	}
 	if a.State.Funded() {
 		return t.afterSuccess(a, st)
@@ -142,7 +166,7 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 }
 
 // underWay tells that the process that makes the attempt's call, or is about to, may be alive: its deadline is waited for.
-func (t *Turn) underWay(a *Attempt) bool {
+func (t verdict) underWay(a *Attempt) bool {
 	return (a.State == New || a.State == Calling) && t.Now.Before(a.Deadline) && !t.CallerDied
 }
 
@@ -188,7 +212,7 @@ func (t *Turn) settled(a *Attempt) bool {
 func (t *Turn) LostStep(a *Attempt) bool {
 	switch a.State {
 	case Shopper:
-		return !t.Now.Before(a.StepAt.Add(ChallengeWait)) || t.S.otherFunded(a) != nil
+		return !t.Now.Before(a.StepAt.Add(ChallengeWait)) || t.S.standsBesides(a) != nil
 	case Unknown, Gateway:
 		return t.settled(a) && !t.Now.Before(a.UpdatedAt.Add(t.Rules.SettleAfter))
 	}
@@ -209,14 +233,19 @@ func (t *Turn) Outlived(a *Attempt, st providers.Standing) bool {
 func (t *Turn) needsReview(a *Attempt) {
 	if !a.NeedsReview {
 		a.NeedsReview = true
+		a.remember(t.heard, t.Now)
 		t.recordAttempt(a, EventPaymentNeedsReview)
 	}
 }
 
 // onMismatch: the gateway approved another amount, currency or order than ours; it needs review.
 func (t verdict) onMismatch(a *Attempt, what string) error {
+	if r := t.S.settlementOf(a.N, 0); r != nil && r.HeldFor == what && !a.State.Live() { // what a person has seen and ruled on
+		return t.recheckLater(a)
+	}
 	a.Mismatch = what
-	t.alarm("the gateway approved something else than we asked", "attempt", a.N, "what", what)
+	a.remember(t.heard, t.Now)
+	t.alarm("the gateway approved something else than we asked", "attempt", a.N, "what", what, "gateway", a.Said)
 	if err := t.markOverdue(a); err != nil {
 		return err
 	}
@@ -250,8 +279,8 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 			captured = s.Amount.Minor
 		}
 	}
-	// the money counts, unless the session has ended or was paid otherwise
-	a.PaidLate = s.ClosedReason != "" || s.otherFunded(a) != nil
+	// the money counts, unless the session has ended, was paid otherwise, or the attempt was left
+	a.PaidLate = s.ClosedReason != "" || s.standsBesides(a) != nil || a.Withheld
 	if a.State == New {
 		if err := t.markOverdue(a); err != nil {
 			return err
@@ -260,6 +289,9 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	a.AmountAuthorized, a.Captured, a.Refunded = held, captured, 0
 	if st.Stated {
 		a.Refunded = st.Refunded
+	}
+	if r := s.settlementOf(a.N, 0); r != nil && r.Outcome == RuledNotPaid && r.open() {
+		t.Settlements().refute(a, r)
 	}
 	a.Decline, a.Mismatch = nil, ""
 	if err := t.move(a, trigger); err != nil {
@@ -274,10 +306,10 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	if live := s.Live(); live != nil { // the inquiry closes its order, where the gateway can
 		t.queueInquiry(live, t.Now)
 	}
-	if s.SaveCard && a.Saved == "" && !a.NotKept {
+	if s.SaveCard && a.Saved == "" && !a.NotKept && !a.Withheld {
 		t.queueRemember(a, 0, t.Now)
 	}
-	return nil
+	return Leaving(t).giveBack(a)
 }
 
 // notSeen applies "not found". It proves a failure only when it is repeated after the call's deadline and settle_after.
@@ -310,6 +342,9 @@ func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 	if st.LastTry != nil && st.Next == nil {
 		a.Decline = st.LastTry
 		return t.endCalling(a, Decline)
+	}
+	if a.unreached(st) {
+		return Leaving(t).leaveUnreached(a)
 	}
 	if a.State == Mismatched { // other money stands under its reference: nothing is sent for it
 		return t.inquireLater(a)
@@ -422,6 +457,10 @@ func (t verdict) inquireLater(a *Attempt) error {
 			return err
 		}
 	}
+	if a.tooOld(t.Now) {
+		t.needsReview(a)
+		return nil
+	}
 	var wait time.Duration
 	switch run := a.Run(); {
 	case a.State == Shopper && run != nil && run.EmptyReturn:
@@ -429,7 +468,7 @@ func (t verdict) inquireLater(a *Attempt) error {
 			wait = hourly
 		}
 	case a.State == Shopper:
-		wait = shopperAfter(t.Now.Sub(a.StepAt))
+		wait = a.shopperAfter(t.Now)
 		if left := a.StepAt.Add(ChallengeWait).Sub(t.Now); left > 0 && left < wait {
 			wait = left
 		}
@@ -440,7 +479,7 @@ func (t verdict) inquireLater(a *Attempt) error {
 			return nil
 		}
 	}
-	t.queueInquiry(a, t.Now.Add(wait))
+	t.queueInquiry(a, Asking(t).whileUnheard(a, t.Now.Add(wait)))
 	return nil
 }
 
@@ -453,7 +492,10 @@ func (t *Turn) inquireAtDeadline(a *Attempt) {
 // recheckLater queues the next inquiry about a final state that the gateway did not state itself.
 func (t verdict) recheckLater(a *Attempt) error {
 	wait, more := recheckAfter(t.Now.Sub(a.newsAt()))
-	if a.State == Declined {
+	switch {
+	case a.Withheld:
+		wait, more = Leaving(t).leftAfter(a)
+	case a.State == Declined:
 		wait, more = laterOf(declinedSchedule, t.Now.Sub(a.newsAt()))
 		more = more && t.Rules.DeclineMayChange
 	}
@@ -474,7 +516,7 @@ func (a *Attempt) newsAt() time.Time {
 
 // CalledBack takes a proved callback about attempt n: it queues an inquiry and may supply the gateway's id. What it says
 // is a hint only.
-func (t *Turn) CalledBack(n int, gatewayOrder string) error {
+func (t Arrivals) CalledBack(n int, gatewayOrder string) error {
 	a := t.S.Attempt(n)
 	known := a.Ref.OrderID != "" || gatewayOrder == "" || a.State == New
 	if !known {

@@ -5,7 +5,7 @@ import "tollgate/providers"
 // mismatch names in what a standing is not of our payment; "" where it is, as far as it says. Of a payment that has succeeded
 // the sums are compared with the books (follow).
 func mismatch(s *Session, a *Attempt, st providers.Standing) string {
-	whole := s.Amount.Minor
+	whole := s.amountOf(a)
 	switch {
 	case st.Reference != "" && st.Reference != a.Ref.Reference:
 		return "reference"
@@ -13,7 +13,7 @@ func mismatch(s *Session, a *Attempt, st providers.Standing) string {
 		return "gateway order"
 	case st.Amount.Currency.Code != "" && st.Amount.Currency.Code != s.Amount.Currency.Code:
 		return "currency"
-	case st.Amount.Currency.Code != "" && st.Amount.Minor != s.Amount.Minor:
+	case st.Amount.Currency.Code != "" && st.Amount.Minor != whole:
 		return "amount"
 	case !sumsPossible(s, a, st):
 		return "sums"
@@ -30,7 +30,8 @@ func mismatch(s *Session, a *Attempt, st providers.Standing) string {
 // sumsPossible tells whether the sums of a standing are possible: none negative, no more authorized than was asked for, no more
 // captured than authorized (less what was voided of it), no more refunded than captured. A sum of 0 may not have been stated.
 func sumsPossible(s *Session, a *Attempt, st providers.Standing) bool {
-	most := s.Amount.Minor
+	asked := s.amountOf(a)
+	most := asked
 	if a.State == Authorized {
 		most = a.AmountAuthorized
 	}
@@ -41,7 +42,7 @@ func sumsPossible(s *Session, a *Attempt, st providers.Standing) bool {
 	if taken == 0 && st.Outcome == providers.Paid {
 		taken = most
 	}
-	return min(st.Held, st.Captured, st.Refunded) >= 0 && st.Held <= s.Amount.Minor && st.Captured <= most && st.Refunded <= taken
+	return min(st.Held, st.Captured, st.Refunded) >= 0 && st.Held <= asked && st.Captured <= most && st.Refunded <= taken
 }
 
 // notOurs is the mismatch of money under our reference whose order lacks our mark of ownership.

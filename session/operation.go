@@ -199,12 +199,8 @@ func (t Operations) Permit(n int, st providers.Standing, err error, wire []Timel
 	if op.Expected == (Baseline{}) { // written by an older version
 		op.Expected = op.Baseline
 	}
-	if err == nil && !op.Release {
-		op.SumsDiffer = t.differs(a, op, st)
-	}
-	if err != nil || op.SumsDiffer || !stillValid(t.S, a, op, st) {
-		op.Decline = declineOf(err)
-		t.tellMisconfigured(err, a)
+	if refused := t.refusedNow(a, op, st, err); refused != nil {
+		op.Decline = refused
 		return row, false, t.move(op, OpFailed)
 	}
 	op.Baseline = baselineOf(st)
@@ -213,6 +209,22 @@ func (t Operations) Permit(n int, st providers.Standing, err error, wire []Timel
 	t.Change.Calls = append(t.Change.Calls, row)
 	t.queueOperationInquiry(op, op.Deadline.Add(time.Second))
 	return row, true, t.move(op, OpCalling)
+}
+
+// refusedNow tells why an operation is not sent after what an inquiry just said; nil where it is.
+func (t Operations) refusedNow(a *Attempt, op *Operation, st providers.Standing, err error) *providers.Decline {
+	switch {
+	case err != nil:
+		t.tellMisconfigured(err, a)
+		return declineOf(err)
+	case !op.Release && !t.settledSums(a, op.Kind, st):
+		return &providers.Decline{Reason: providers.TryAgainLater, Code: declineSums}
+	}
+	op.SumsDiffer = !op.Release && t.differs(a, op, st)
+	if op.SumsDiffer || !stillValid(t.S, a, op, st) {
+		return &providers.Decline{Reason: providers.TryAgainLater}
+	}
+	return nil
 }
 
 // differs renews the books of a payment by what the gateway says just before an operation is sent, and tells whether they are
@@ -302,6 +314,7 @@ func (t Operations) Answered(n int, in OperationAnswer, row *Call) error {
 	case in.Err != nil && row != nil && in.Untaken:
 		to, op.Decline = OpFailed, declineOf(in.Err)
 	case in.Err != nil:
+		t.reason, t.wait = providers.ClassOf(in.Err), providers.RetryAfter(in.Err)
 		if d := declineOf(in.Err); row != nil && d.Code != "" {
 			op.Decline = d // should it turn out that nothing was done
 		}
@@ -358,6 +371,11 @@ func (t Operations) move(op *Operation, to OpState) error {
 			t.queueRecheck(a, t.Now)
 		}
 		t.recordState(op)
+		if op.GiveBack && to == OpFailed {
+			if err := Leaving(t).giveBack(a); err != nil {
+				return err
+			}
+		}
 	}
 	if !op.State.Open() || op.State == OpNew || op.State == OpCalling {
 		return nil
@@ -370,7 +388,7 @@ func (t Operations) move(op *Operation, to OpState) error {
 		}
 		return nil
 	}
-	t.queueOperationInquiry(op, t.Now.Add(wait))
+	t.queueOperationInquiry(op, t.Now.Add(min(max(wait, t.wait), op.CreatedAt.Add(reviewAfter).Sub(t.Now))))
 	return nil
 }
 
@@ -397,6 +415,9 @@ func (t Operations) recordState(op *Operation) {
 	data := map[string]any{"operation": op.N, "kind": op.Kind, "operation_amount": op.Amount, "attempt": op.Attempt}
 	if op.Decline != nil && op.State == OpFailed { // else it is what the gateway said to a call whose end is not known
 		data["decline"] = op.Decline
+	}
+	if t.reason != "" && op.State == OpUnknown {
+		data["reason"] = t.reason
 	}
 	if op.Merchant != "" {
 		data["merchant_reference"] = op.Merchant

@@ -548,6 +548,35 @@ func TestHowASessionBeginsAndEnds(t *testing.T) {
 	})
 }
 
+// The clock of a machine may go back, or that of the next one lag behind: the history goes on all the same.
+func TestTheTimesOfASessionsEventsNeverGoBack(t *testing.T) {
+	turn := turnOf()
+	turn.Created()
+	turn.Now = turn.Now.Add(-time.Hour)
+	if err := turn.Cancel(); err != nil {
+		t.Fatal(err)
+	}
+	turn.S.ClosedReason, turn.Now = "", turn.Now.Add(2*time.Hour)
+	if err := turn.Cancel(); err != nil {
+		t.Fatal(err)
+	}
+	want := []time.Time{noon, noon, noon.Add(time.Hour)}
+	for i, e := range turn.Change.Events {
+		if !e.At.Equal(want[i]) {
+			t.Errorf("event %d is of %s, want %s", e.N, e.At, want[i])
+		}
+	}
+}
+
+func TestEventsCarryTheSessionsMetadata(t *testing.T) {
+	turn := turnOf()
+	turn.S.Metadata = map[string]string{"basket": "88"}
+	turn.Created()
+	if data := string(turn.Change.Events[0].Data); !strings.Contains(data, `"metadata":{"basket":"88"}`) {
+		t.Error(data)
+	}
+}
+
 func TestWhatEventsSay(t *testing.T) {
 	decisions(t, "events", func(d *table) {
 		for _, state := range states {

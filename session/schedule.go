@@ -67,6 +67,15 @@ func shopperAfter(since time.Duration) time.Duration {
 	return nextOf(shopperSchedule, shopperThen, since)
 }
 
+// shopperAfter tells in how long the next inquiry about an attempt is due whose shopper is awaited. A gateway that goes on naming
+// new steps is asked as if it had named the first one only.
+func (a *Attempt) shopperAfter(now time.Time) time.Duration {
+	if a.StepN > maxCalls {
+		return shopperAfter(now.Sub(a.CreatedAt))
+	}
+	return shopperAfter(now.Sub(a.StepAt))
+}
+
 // After a failure that the gateway did not state itself it is asked again: an approval may come late.
 var recheckSchedule = []time.Duration{10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
 

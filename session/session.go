@@ -50,6 +50,7 @@ type Session struct {
 	LastEvent       int                `json:"last_event"`        // number of the newest event
 	LastEventAt     time.Time          `json:"last_event_at,omitzero"`
 	Operations      []*Operation       `json:"operations,omitempty"`
+	Settlements     []*Settlement      `json:"settlements,omitempty"`
 	FirstBrowser    string             `json:"opener,omitempty"` // the only one that may see the customer's cards
 	Login           *Login             `json:"login,omitempty"`  // where the account wants the customer before the card
 	Attempts        []*Attempt         `json:"-"`                // in order of N; stored in rows of their own
@@ -109,50 +110,54 @@ func (s *Session) TriesLeft() int {
 
 // Attempt is one try to pay a session with one instrument; at most one of a session's attempts is live.
 type Attempt struct {
-	N                 int                 `json:"n"`
-	State             State               `json:"state"`
-	Ref               providers.Ref       `json:"ref"`
-	Instrument        string              `json:"instrument"`
-	MerchantInitiated bool                `json:"by_merchant,omitempty"` // the customer is away
-	NotKept           bool                `json:"not_kept,omitempty"`    // the shopper did not agree that the card is kept
-	Saved             string              `json:"saved,omitempty"`       // the saved card it is paid with: ours
-	Card              card.Masked         `json:"card,omitzero"`
-	To                card.Masked         `json:"to,omitzero"`        // the card that a transfer or payout goes to
-	ToFingerprint     string              `json:"to_print,omitempty"` // keyed fingerprint of its number, where that was typed
-	Browser           threeds.BrowserData `json:"browser,omitzero"`
-	IP                string              `json:"ip,omitempty"`         // the shopper's
-	BrowserID         string              `json:"by_browser,omitempty"` // the browser that began it, where it has an ID
-	Step              *providers.Step     `json:"step,omitempty"`
-	StepN             int                 `json:"step_n"` // counts the steps stored; a resume belongs to one of them
-	StepAt            time.Time           `json:"step_at,omitzero"`
-	Runs              []*Run              `json:"runs,omitempty"`
-	Deadline          time.Time           `json:"deadline,omitzero"` // of the call that is out
-	NewsAt            time.Time           `json:"news_at,omitzero"`  // of the last news; inquiries are scheduled from then
-	InquiredAt        time.Time           `json:"asked_at,omitzero"` // the newest inquiry's answer
-	NextInquiry       time.Time           `json:"next_ask,omitzero"` // an inquiry was moved forward to this time
-	Unclear           bool                `json:"unclear,omitempty"` // the gateway itself does not know: slow schedule
-	NotFoundSince     time.Time           `json:"missing,omitzero"`  // when an inquiry first said "not found" after the deadline
-	NeedsReview       bool                `json:"needs_review,omitempty"`
-	Mismatch          string              `json:"held_for,omitempty"` // in what the gateway's payment is not ours
-	Unproven          bool                `json:"unproven,omitempty"` // money under its reference lacks our mark: not believed
-	Decline           *providers.Decline  `json:"decline,omitempty"`
-	ThreeDS           providers.ThreeDS   `json:"three_ds,omitzero"`
-	AmountAuthorized  int64               `json:"held"` // minor units, as the gateway said
-	Captured          int64               `json:"captured"`
-	Refunded          int64               `json:"refunded"`
-	Voided            bool                `json:"voided,omitempty"`
-	Disputed          int64               `json:"disputed,omitempty"`      // of a chargeback that is open or lost
-	Dispute           string              `json:"dispute,omitempty"`       // a providers.DisputeState
-	CalledBackAt      time.Time           `json:"called_back_at,omitzero"` // for which the newest callback's inquiry was queued
-	LookFailedSince   time.Time           `json:"look_failed,omitzero"`    // since when looks after success have had no answer
-	PaidLate          bool                `json:"paid_late,omitempty"`     // approved after the session had ended otherwise
-	CreatedAt         time.Time           `json:"created_at"`
-	UpdatedAt         time.Time           `json:"updated_at"`
-	Trace             []TimelineEntry     `json:"trace,omitempty"` // what Timeline shows beside events and calls
-	Calls             []Call              `json:"-"`               // the call book; rows of their own
-
-	// Authorization is what the gateway told of the bank's authorization.
-	Authorization providers.Authorization `json:"authorization,omitzero"`
+	N                 int                     `json:"n"`
+	State             State                   `json:"state"`
+	Ref               providers.Ref           `json:"ref"`
+	Instrument        string                  `json:"instrument"`
+	MerchantInitiated bool                    `json:"by_merchant,omitempty"` // the customer is away
+	NotKept           bool                    `json:"not_kept,omitempty"`    // the shopper did not agree that the card is kept
+	Saved             string                  `json:"saved,omitempty"`       // the saved card it is paid with: ours
+	Card              card.Masked             `json:"card,omitzero"`
+	To                card.Masked             `json:"to,omitzero"`        // the card that a transfer or payout goes to
+	ToFingerprint     string                  `json:"to_print,omitempty"` // keyed fingerprint of its number, where that was typed
+	Browser           threeds.BrowserData     `json:"browser,omitzero"`
+	IP                string                  `json:"ip,omitempty"`         // the shopper's
+	BrowserID         string                  `json:"by_browser,omitempty"` // the browser that began it, where it has an ID
+	Step              *providers.Step         `json:"step,omitempty"`
+	StepN             int                     `json:"step_n"` // counts the steps stored; a resume belongs to one of them
+	StepAt            time.Time               `json:"step_at,omitzero"`
+	Runs              []*Run                  `json:"runs,omitempty"`
+	Deadline          time.Time               `json:"deadline,omitzero"`     // of the call that is out
+	NewsAt            time.Time               `json:"news_at,omitzero"`      // of the last news; inquiries are scheduled from then
+	InquiredAt        time.Time               `json:"asked_at,omitzero"`     // the newest inquiry's answer
+	NextInquiry       time.Time               `json:"next_ask,omitzero"`     // an inquiry was moved forward to this time
+	Unclear           bool                    `json:"unclear,omitempty"`     // the gateway itself does not know: slow schedule
+	AskFailedSince    time.Time               `json:"ask_failed,omitzero"`   // since when inquiries have brought no answer
+	AskFailure        string                  `json:"ask_failure,omitempty"` // the class of the first error since then
+	AskAfter          time.Time               `json:"ask_after,omitzero"`    // the gateway wants not to be asked before
+	Blind             bool                    `json:"blind,omitempty"`       // no answer for so long that the outcome counts as unknown
+	NotFoundSince     time.Time               `json:"missing,omitzero"`      // when an inquiry first said "not found" after the deadline
+	NeedsReview       bool                    `json:"needs_review,omitempty"`
+	Said              *Figures                `json:"said,omitempty"`     // the gateway's figures, where a person has to look
+	Mismatch          string                  `json:"held_for,omitempty"` // in what the gateway's payment is not ours
+	Unproven          bool                    `json:"unproven,omitempty"` // money under its reference lacks our mark: not believed
+	Decline           *providers.Decline      `json:"decline,omitempty"`
+	ThreeDS           providers.ThreeDS       `json:"three_ds,omitzero"`
+	Authorization     providers.Authorization `json:"authorization,omitzero"`
+	AmountAuthorized  int64                   `json:"held"` // minor units, as the gateway said
+	Captured          int64                   `json:"captured"`
+	Refunded          int64                   `json:"refunded"`
+	Voided            bool                    `json:"voided,omitempty"`
+	PaidLate          bool                    `json:"paid_late,omitempty"`     // approved after the session had ended otherwise
+	Withheld          bool                    `json:"withheld,omitempty"`      // left while its order was open: nothing is sent for it any more
+	Disputed          int64                   `json:"disputed,omitempty"`      // of a chargeback that is open or lost
+	Dispute           string                  `json:"dispute,omitempty"`       // a providers.DisputeState
+	CalledBackAt      time.Time               `json:"called_back_at,omitzero"` // for which the newest callback's inquiry was queued
+	LookFailedSince   time.Time               `json:"look_failed,omitzero"`    // since when looks after success have had no answer
+	CreatedAt         time.Time               `json:"created_at"`
+	UpdatedAt         time.Time               `json:"updated_at"`
+	Trace             []TimelineEntry         `json:"trace,omitempty"` // what Timeline shows beside events and calls
+	Calls             []Call                  `json:"-"`               // the call book; rows of their own
 }
 
 // Run is one 3-D Secure authentication of an attempt. Its token is the only thing that a post from the bank needs.
@@ -247,7 +252,8 @@ type Operation struct {
 	Reference     string             `json:"reference"`
 	GatewayID     string             `json:"gateway_id,omitempty"`
 	Decline       *providers.Decline `json:"decline,omitempty"`
-	Release       bool               `json:"release,omitempty"` // Tollgate's own void of a hold whose debit was refused
+	Release       bool               `json:"release,omitempty"`   // Tollgate's own void of a hold whose debit was refused
+	GiveBack      bool               `json:"give_back,omitempty"` // Tollgate's own, of money that came for an attempt that was left
 	Merchant      string             `json:"merchant_reference,omitempty"`
 	Expected      Baseline           `json:"expected"` // our books when it was accepted, or what the request expected
 	Baseline      Baseline           `json:"before"`
@@ -282,16 +288,6 @@ func (s *Session) FundedAttempt() *Attempt {
 		}
 	}
 	return late
-}
-
-// otherFunded is another attempt than this one by which money is held or taken for the session, or nil.
-func (s *Session) otherFunded(a *Attempt) *Attempt {
-	for _, o := range s.Attempts {
-		if o != a && o.State.Funded() {
-			return o
-		}
-	}
-	return nil
 }
 
 // Operation finds an operation by number, or nil.

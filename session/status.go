@@ -56,7 +56,7 @@ func (s *Session) Status() Status {
 // OutcomeKnown is false while any attempt or operation is unknown.
 func (s *Session) OutcomeKnown() bool {
 	for _, a := range s.Attempts {
-		if a.State == Unknown || a.State == Mismatched {
+		if a.State == Unknown || a.State == Mismatched || a.Blind && a.State.Live() {
 			return false
 		}
 	}
@@ -72,9 +72,10 @@ func (s *Session) OutcomeKnown() bool {
 // live, or has money, be it late.
 func (s *Session) ClaimsOrder() bool {
 	for _, a := range s.Attempts {
-		if a.State.Live() || a.State.Funded() {
+		if a.State.Live() || a.State.Funded() && !a.GivenBack() {
 			return true
 		}
 	}
-	return s.ClosedReason == ""
+	// What a person called not paid may have been paid all the same: no other session takes the order without their knowing.
+	return s.ClosedReason == "" || len(s.Settlements) > 0
 }

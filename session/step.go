@@ -77,7 +77,7 @@ func (t *Turn) giveStep(a *Attempt, step providers.Step) error {
 	if step.Kind == providers.Method {
 		t.queueResume(a, a.MethodDeadline())
 	}
-	t.queueInquiry(a, t.Now.Add(shopperAfter(0)))
+	t.queueInquiry(a, t.Now.Add(a.shopperAfter(t.Now)))
 	return nil
 }
 

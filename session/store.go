@@ -79,4 +79,7 @@ type Filter struct {
 	Limit    int       // at most 100
 	Since    time.Time // created then or later
 	Until    time.Time // created before then
+
+	NeedsReview *bool // only those that a person has to look at, or only the others; nil: all
+	Held        *bool // likewise, those that the gateway tells of another payment of
 }

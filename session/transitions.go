@@ -20,9 +20,14 @@ const (
 	Decline      Trigger = "decline"      // a final refusal
 	Disprove     Trigger = "disprove"     // proved: nothing was or can be charged
 	Abandon      Trigger = "abandon"      // the shopper's step was never finished and the order was closed or outlived
+	Withhold     Trigger = "withhold"     // left: the call without which no money moves will never be sent
+	SettlePaid   Trigger = "settle_paid"  // a person says that it was paid (Settlements)
+	SettleUnpaid Trigger = "settle_not_paid"
+	Contradict   Trigger = "contradict" // the gateway's final refusal, against a person's word that it was paid
 )
 
-var triggers = []Trigger{Unregistered, Send, Ask, Work, Overdue, Mismatch, Authorize, Pay, Decline, Disprove, Abandon}
+var triggers = []Trigger{Unregistered, Send, Ask, Work, Overdue, Mismatch, Authorize, Pay, Decline, Disprove, Abandon, Withhold,
+	SettlePaid, SettleUnpaid, Contradict}
 
 // transitions is the one table: state, trigger, next state. What is not here is a conflict.
 var transitions = map[State]map[Trigger]State{
@@ -42,60 +47,75 @@ var transitions = map[State]map[Trigger]State{
 		Disprove:  Failed,
 	},
 	Shopper: {
-		Send:      Calling,
-		Ask:       Shopper,
-		Work:      Gateway,
-		Mismatch:  Mismatched,
-		Authorize: Authorized,
-		Pay:       Paid,
-		Decline:   Declined,
-		Abandon:   Abandoned,
+		Send:         Calling,
+		Ask:          Shopper,
+		Work:         Gateway,
+		Mismatch:     Mismatched,
+		Authorize:    Authorized,
+		Pay:          Paid,
+		Decline:      Declined,
+		Abandon:      Abandoned,
+		Withhold:     Abandoned,
+		SettlePaid:   Paid,
+		SettleUnpaid: Failed,
 	},
 	Gateway: {
-		Send:      Calling,
-		Ask:       Shopper,
-		Work:      Gateway,
-		Overdue:   Unknown,
-		Mismatch:  Mismatched,
-		Authorize: Authorized,
-		Pay:       Paid,
-		Decline:   Declined,
-		Disprove:  Failed,
+		Send:         Calling,
+		Ask:          Shopper,
+		Work:         Gateway,
+		Overdue:      Unknown,
+		Mismatch:     Mismatched,
+		Authorize:    Authorized,
+		Pay:          Paid,
+		Decline:      Declined,
+		Disprove:     Failed,
+		SettlePaid:   Paid,
+		SettleUnpaid: Failed,
 	},
 	Unknown: {
-		Send:      Calling,
-		Ask:       Shopper,
-		Work:      Gateway,
-		Overdue:   Unknown,
-		Mismatch:  Mismatched,
-		Authorize: Authorized,
-		Pay:       Paid,
-		Decline:   Declined,
-		Disprove:  Failed,
+		Send:         Calling,
+		Ask:          Shopper,
+		Work:         Gateway,
+		Overdue:      Unknown,
+		Mismatch:     Mismatched,
+		Authorize:    Authorized,
+		Pay:          Paid,
+		Decline:      Declined,
+		Disprove:     Failed,
+		SettlePaid:   Paid,
+		SettleUnpaid: Failed,
 	},
 	Mismatched: {
-		Mismatch:  Mismatched,
-		Authorize: Authorized,
-		Pay:       Paid,
-		Decline:   Declined,
-		Disprove:  Failed,
+		Mismatch:     Mismatched,
+		Authorize:    Authorized,
+		Pay:          Paid,
+		Decline:      Declined,
+		Disprove:     Failed,
+		SettlePaid:   Paid,
+		SettleUnpaid: Failed,
 	},
 	Authorized: {
-		Pay: Paid,
+		Pay:        Paid,
+		SettlePaid: Paid,
 	},
-	Paid: {},
+	Paid: {
+		Contradict: Failed, // only where a person, and not the gateway, said that it was paid
+	},
 	// A final state is left only where the gateway approved after all. Such money is voided, refunded or reported.
 	Declined: {
-		Authorize: Authorized,
-		Pay:       Paid,
+		Authorize:  Authorized,
+		Pay:        Paid,
+		SettlePaid: Paid,
 	},
 	Failed: {
-		Authorize: Authorized,
-		Pay:       Paid,
+		Authorize:  Authorized,
+		Pay:        Paid,
+		SettlePaid: Paid,
 	},
 	Abandoned: {
-		Authorize: Authorized,
-		Pay:       Paid,
+		Authorize:  Authorized,
+		Pay:        Paid,
+		SettlePaid: Paid,
 	},
 }
 

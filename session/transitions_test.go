@@ -44,8 +44,9 @@ func TestAnApprovalIsAppliedInEveryStateButNew(t *testing.T) {
 	}
 }
 
-func TestPaidIsFinal(t *testing.T) {
-	if len(transitions[Paid]) != 0 {
+// Only where it was a person's word that it is paid.
+func TestPaidIsFinalUnlessTheGatewayContradictsAPersonsWord(t *testing.T) {
+	if to := transitions[Paid][Contradict]; to != Failed || len(transitions[Paid]) != 1 {
 		t.Errorf("paid can be left: %v", transitions[Paid])
 	}
 }
@@ -56,7 +57,7 @@ func TestFinalStatesAreLeftOnlyForMoneyThatWasTaken(t *testing.T) {
 			continue
 		}
 		for tr := range transitions[s] {
-			if tr != Pay && tr != Authorize {
+			if tr != Pay && tr != Authorize && tr != SettlePaid && tr != Contradict {
 				t.Errorf("%s can be left by %s", s, tr)
 			}
 		}

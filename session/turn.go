@@ -30,9 +30,15 @@ type Turn struct {
 	// Open opens what was sealed under a name; an error says that it was not sealed by us for that use.
 	Open func(name, sealed string) ([]byte, error)
 
+	wait    time.Duration // the gateway wants not to be asked so long
+	reason  string        // the class of the error that the gateway was last asked with, for events
+	cancels bool          // the attempt is left, and the session is to end with it
+
 	Change Change   // what is saved with the session
 	After  []Effect // what is done once the save has succeeded
 	Notes  []Note   // what is logged, saved or not
+
+	heard *providers.Standing // the gateway's word that is being applied, for what is told of it
 }
 
 // Rules are what a decision has to know of the session's account.
@@ -41,6 +47,7 @@ type Rules struct {
 	SettleAfter time.Duration        // so long after a call's deadline "not found" is proof
 	OrderLife   time.Duration        // how long an order that cannot be closed may still be paid
 	Operations  []providers.OpLimits // what the gateway can do to a payment
+	Closes      bool                 // the gateway can make an unpaid order unpayable
 	OwnURL      string               // the front's public address, without a slash at the end
 
 	FollowFor        time.Duration // how long a payment is looked at after its last news
@@ -77,7 +84,8 @@ type Effect interface{ effect() }
 type (
 	// ForgetCard drops the card of an attempt from memory.
 	ForgetCard struct{ Attempt int }
-	// Release sends the void of a hold whose debit was refused. The operation is stored; the caller of the turn sends it.
+	// Release sends the void of a hold whose debit was refused, or what gives money of a left attempt back. The operation is
+	// stored; the caller of the turn sends it.
 	Release struct{ Operation int }
 )
 
@@ -103,11 +111,9 @@ func (t *Turn) alarm(text string, args ...any) {
 func (t *Turn) record(kind EventType, data map[string]any) {
 	s := t.S
 	s.LastEvent++
-	at := t.Now
-	if at.Before(s.LastEventAt) { // another machine's clock is ahead, or ours was set back
-		at = s.LastEventAt
+	if at := t.Now.Truncate(time.Microsecond); at.After(s.LastEventAt) { // the clock may have gone back; a session's history never does
+		s.LastEventAt = at
 	}
-	s.LastEventAt = at
 	if data == nil {
 		data = map[string]any{}
 	}
@@ -118,11 +124,14 @@ func (t *Turn) record(kind EventType, data map[string]any) {
 	data["outcome_known"] = s.OutcomeKnown()
 	data["amount"] = s.Amount.Minor
 	data["currency"] = s.Amount.Currency.Code
+	if len(s.Metadata) > 0 {
+		data["metadata"] = s.Metadata
+	}
 	raw, err := json.Marshal(data)
 	if err != nil { // only strings, numbers and bools are put in
 		panic(err)
 	}
-	t.Change.Events = append(t.Change.Events, Event{N: s.LastEvent, Type: kind, At: at, Data: raw})
+	t.Change.Events = append(t.Change.Events, Event{N: s.LastEvent, Type: kind, At: s.LastEventAt, Data: raw})
 }
 
 // recordAttempt writes an event about an attempt.
@@ -141,6 +150,12 @@ func (t *Turn) recordAttemptWith(a *Attempt, kind EventType, data map[string]any
 	}
 	if a.Mismatch != "" {
 		data["held_for"] = a.Mismatch
+	}
+	if a.Said != nil && (kind == EventPaymentHeld || kind == EventPaymentNeedsReview) {
+		data["gateway"] = a.Said
+	}
+	if t.reason != "" && kind == EventPaymentUnknown {
+		data["reason"] = t.reason
 	}
 	if a.State.Funded() {
 		data["amount_authorized"], data["amount_captured"], data["amount_refunded"] = a.AmountAuthorized, a.Captured, a.Refunded
@@ -161,8 +176,11 @@ func (t *Turn) move(a *Attempt, trigger Trigger) error {
 		return err
 	}
 	from := a.State
-	a.State = to
+	a.State, a.Blind = to, a.Blind && to == from
 	a.UpdatedAt = t.Now
+	if !to.Live() { // it is decided: nobody has to look any more
+		a.NeedsReview = false
+	}
 	if from != to {
 		t.recordAttempt(a, eventOf[to])
 	}
@@ -186,6 +204,9 @@ func (t *Turn) afterEnd(a *Attempt) {
 	}
 	switch {
 	case s.ClosedReason != "":
+	case t.cancels:
+		s.ClosedReason = Cancelled
+		t.record(EventSessionCancelled, nil)
 	case s.TriesLeft() == 0, s.Kind == KindPayout: // a payout has no page to try again on
 		s.ClosedReason = UsedUp
 		t.record(EventSessionDeclined, nil)

@@ -41,7 +41,7 @@ type refundCall struct {
 }
 
 func newRefunds(alone bool) *refunds {
-	w := newWorld(true, alone)
+	w := newWorld(true, alone, false)
 	w.s.Attempts = []*Attempt{{
 		N: 1, State: Paid, Instrument: "card", Ref: providers.Ref{Reference: "o-1"}, AmountAuthorized: 1000, Captured: 1000,
 		CreatedAt: walkStart, UpdatedAt: walkStart,
@@ -121,7 +121,7 @@ var refundHappenings = []happening[*refunds]{
 	{"the refund of the cabinet is undone", func(r *refunds) *refunds { return r.act(-r.cabinet) }},
 	{"a callback", func(r *refunds) *refunds {
 		n := r.clone()
-		if !n.do(func(t *Turn) error { return t.CalledBack(1, "") }) {
+		if !n.do(func(t *Turn) error { return t.Arrivals().CalledBack(1, "") }) {
 			return nil
 		}
 		return n

@@ -35,7 +35,11 @@ type world struct {
 	alone  bool   // one process on its own store
 	tokens int
 
+	withholds bool // nothing is charged without an answer of the shopper's that we forward
+
 	crashes, forgets, failures, submits int // what may still happen
+
+	heard order // of the first attempt, by the newest inquiry; the walk of rulings only
 }
 
 // order is what the gateway has of a reference.
@@ -64,14 +68,14 @@ const (
 	walkSettle  = walkTimeout + time.Minute
 )
 
-func newWorld(closer, alone bool) *world {
+func newWorld(closer, alone, withholds bool) *world {
 	w := &world{
 		s: &Session{
 			ID: "cs_1", Merchant: "shop", Account: "acc", Kind: "payment", OrderID: "o", Method: "card",
 			Amount:    money.Amount{Minor: 1000, Currency: money.Currency{Code: "KZT", Numeric: "398", Digits: 2}},
 			CreatedAt: walkStart, ExpiresAt: walkStart.Add(48 * time.Hour), Version: 1,
 		},
-		orders: map[string]order{}, jobs: map[string]time.Duration{}, closer: closer, alone: alone,
+		orders: map[string]order{}, jobs: map[string]time.Duration{}, closer: closer, alone: alone, withholds: withholds,
 		crashes: 1, forgets: 1, failures: 1, submits: 2,
 	}
 	return w
@@ -94,6 +98,11 @@ func cloneSession(s *Session) *Session {
 	for i, op := range s.Operations {
 		o := *op
 		c.Operations[i] = &o
+	}
+	c.Settlements = make([]*Settlement, len(s.Settlements))
+	for i, r := range s.Settlements {
+		ruling := *r
+		c.Settlements[i] = &ruling
 	}
 	return &c
 }
@@ -121,7 +130,7 @@ func (w *world) turn() *Turn {
 		Token: func() (string, error) { w.tokens++; return fmt.Sprintf("t%d", w.tokens), nil },
 		Open:  func(_, sealed string) ([]byte, error) { return []byte(sealed), nil },
 		Rules: Rules{CallTimeout: walkTimeout, SettleAfter: walkSettle - walkTimeout, OrderLife: walkLife, OwnURL: "https://pay.example",
-			FollowFor: followForDefault},
+			FollowFor: followForDefault, Closes: w.closer},
 	}
 }
 
@@ -166,6 +175,8 @@ var happenings = []happening[*world]{
 	{"a callback", func(w *world) *world { return w.inquiry(false, false) }},
 	{"the shopper comes back from the bank", (*world).back},
 	{"the merchant cancels", func(w *world) *world { return w.after(func(t *Turn) error { return t.Cancel() }) }},
+	{"the shopper leaves for another card", func(w *world) *world { return w.leave(false) }},
+	{"the shopper leaves and cancels", func(w *world) *world { return w.leave(true) }},
 	{"a deadline and settle_after pass", func(w *world) *world { return w.pass(walkSettle) }},
 	{"a quarter of an hour passes", func(w *world) *world { return w.pass(ChallengeWait) }},
 	{"a day passes", func(w *world) *world { return w.pass(walkLife) }},
@@ -247,7 +258,7 @@ func (w *world) arrives(with providers.Kind) *world {
 
 func (w *world) challengeStep(reference string) providers.Step {
 	return providers.Step{
-		V: providers.StepVersion, Kind: providers.Challenge, Ref: providers.Ref{Reference: reference},
+		V: providers.StepVersion, Kind: providers.Challenge, Ref: providers.Ref{Reference: reference}, Withholdable: w.withholds,
 		Forms: []threeds.Form{{Action: "https://bank.example", Fields: []threeds.Field{{Name: "creq", Value: "c"}}}},
 	}
 }
@@ -393,6 +404,28 @@ func (w *world) inquiry(due, fails bool) *world {
 	return n
 }
 
+// leave is the shopper's wish to leave, with the gateway's word just before it.
+func (w *world) leave(cancel bool) *world {
+	a := w.s.Live()
+	if a == nil || a.State == New || a.State == Calling {
+		return nil
+	}
+	n := w.clone()
+	a = n.s.Live()
+	in := InquiryAnswer{Seen: a.Seen(), Standing: n.truth(a)}
+	if in.Standing.Outcome == providers.Waiting && (Leaving{n.turn()}).Exit(a) == providers.Closes {
+		o := n.orders[a.Ref.Reference]
+		o.closed, o.challenge = true, false
+		n.orders[a.Ref.Reference] = o
+		in.Standing = n.truth(a)
+	}
+	before := n.key()
+	if !n.do(func(t *Turn) error { return Leaving{t}.Leave(a.N, in, cancel) }) || n.key() == before {
+		return nil
+	}
+	return n
+}
+
 // back is the shopper's return with the bank's answer, and its forwarding.
 func (w *world) back() *world {
 	a := w.s.Live()
@@ -454,6 +487,13 @@ func (w *world) broken() string {
 			return "told not charged while the request may still arrive"
 		}
 		seen := map[string]bool{}
+		withheld := slices.IndexFunc(a.Calls, func(c Call) bool { return c.Result == resultWithheld })
+		if withheld >= 0 && (withheld != len(a.Calls)-1 || a.State.Live()) {
+			return "a call after one that was withheld"
+		}
+		if withheld >= 0 && w.call != nil && w.call.reference == a.Ref.Reference && w.call.row.Round == a.Calls[withheld].Round {
+			return "a withheld call was sent"
+		}
 		for _, c := range a.Calls {
 			key := fmt.Sprint(c.Kind, c.Round)
 			if seen[key] {
@@ -510,7 +550,7 @@ func (w *world) append(b []byte) []byte {
 	for _, a := range w.s.Attempts {
 		text(string(a.State), a.Ref.Reference)
 		num(int64(a.StepN))
-		flag(a.Step != nil, a.PaidLate, a.Unclear, a.NeedsReview, a.Decline != nil)
+		flag(a.Step != nil, a.Withheld, a.PaidLate, a.Unclear, a.NeedsReview, a.Decline != nil)
 		at(a.Deadline, a.NewsAt, a.StepAt, a.NotFoundSince, a.UpdatedAt, a.CreatedAt)
 		for _, r := range a.Runs {
 			text(r.Sealed)
@@ -560,10 +600,12 @@ func inquiryOf(n int) string { return JobInquire + " cs_1/" + strconv.Itoa(n) }
 func TestEveryPathOfASmallWorldKeepsTheInvariants(t *testing.T) {
 	for _, closer := range []bool{true, false} {
 		for _, alone := range []bool{true, false} {
-			t.Run(fmt.Sprintf("the gateway closes orders %v, one process %v", closer, alone), func(t *testing.T) {
-				t.Parallel()
-				walk(t, newWorld(closer, alone), happenings, *walkDepth)
-			})
+			for _, withholds := range []bool{true, false} {
+				t.Run(fmt.Sprintf("the gateway closes orders %v, one process %v, calls are withheld %v", closer, alone, withholds), func(t *testing.T) {
+					t.Parallel()
+					walk(t, newWorld(closer, alone, withholds), happenings, *walkDepth)
+				})
+			}
 		}
 	}
 }

@@ -25,6 +25,7 @@ type Layout struct {
 	Description  string // what is paid for, as the merchant wrote it
 
 	Transfer *Transfer // of a transfer, whose pages have words of their own; nil for a payment
+	Exit     *Exit     // the way out of a payment under way; nil where nobody is paying
 
 	Secure        bool   // the page came over https
 	EmbedOrigin   string // the shop's page that may show this one in a frame, and is told of it; empty where none may
@@ -32,6 +33,17 @@ type Layout struct {
 	SandboxNotice bool   // "test mode, no real money"
 	Self          string // the address GET shows this page at; language links lead to it with ?lang=; none are shown when empty
 	Refresh       int    // seconds between reloads where script is off; 0 takes the page's own default
+}
+
+// Exit is the way out of a payment under way. Both actions post csrf. Where the payment cannot be stopped there is neither, but
+// the way to the shop and the time in which the bank may still take it.
+type Exit struct {
+	OtherAction, CancelAction, CSRF string
+
+	ShopURL string
+	Until   time.Time
+	Left    time.Duration
+	Late    bool // the page is over in a moment as a rule: shown by script after a while, or when the page is shown again
 }
 
 // Transfer is what the pages of a transfer say of it, beside Layout.AmountText, which is all that the card pays.

@@ -98,6 +98,8 @@ var transferTexts = map[string]string{
 	"result_voided":                 "transfer_voided",
 	"result_voided_text":            "transfer_voided_text",
 	"result_over":                   "transfer_over",
+	"exit_other":                    "transfer_exit_other",
+	"exit_until":                    "transfer_exit_until",
 }
 
 // words is the id of a text as this payment's pages say it.

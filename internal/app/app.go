@@ -266,7 +266,8 @@ func (a *App) buildFront(ctx context.Context) error {
 	stopping := make(chan struct{})
 	e := handlers.New(handlers.Options{
 		Flow: a.flow, Store: a.store, Customers: a.store, Wallet: cards, Invoices: bills, Merchants: merchants, Tags: a.store,
-		Revocations: a.store, Idempotency: a.store.Idempotency(), Webhooks: hooks, History: a.store, Texts: texts,
+		Revocations: a.store, Idempotency: a.store.Idempotency(), AloneSince: a.aloneSince(), Webhooks: hooks,
+		History: a.store, Texts: texts,
 		Now: a.o.Clock.Now, Rand: a.o.Rand,
 		Browsers: browser.New(a.store.Browser(), strings.HasPrefix(a.FrontURL, "https://"), a.o.Clock.Now, a.o.Rand, a.log),
 		BaseURL:  a.FrontURL, Sandbox: c.Sandbox, Ready: a.ready, Log: a.log, Observe: a.metrics.observe, MaxStreams: c.MaxStreams, Stopping: stopping,
@@ -449,6 +450,14 @@ func (a *App) DatabaseFile() string {
 		return ""
 	}
 	return filepath.Join(a.o.Config.Data, "tollgate.db")
+}
+
+// aloneSince is now where no other process uses the store; called once, at the start. Zero where others may.
+func (a *App) aloneSince() time.Time {
+	if !a.store.Alone() {
+		return time.Time{}
+	}
+	return a.o.Clock.Now()
 }
 
 // owners tells whose a reference of an account is: the account's merchant's, or, where several share it, the one's whose tag

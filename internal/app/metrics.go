@@ -66,6 +66,19 @@ func (m *metrics) watch(store *sqlstore.Store, flow *flow.Flow, runner *jobs.Run
 		func() int64 { changes, _ := store.Written(); return changes })
 	counter("tollgate_store_commits_total", "Commits that stored them. Changes that come at the same time share one on SQLite.",
 		func() int64 { _, commits := store.Written(); return commits })
+	reviews := func() (needsReview, held int) {
+		ctx, done := context.WithTimeout(context.Background(), 2*time.Second)
+		defer done()
+		needsReview, held, err := store.Reviews(ctx)
+		if err != nil {
+			return -1, -1
+		}
+		return needsReview, held
+	}
+	gauge("tollgate_sessions_needing_review", "Sessions that a person has to look at; -1 when the store does not answer.",
+		func() float64 { n, _ := reviews(); return float64(n) })
+	gauge("tollgate_sessions_held", "Sessions of which the gateway tells another amount, currency or order; -1 likewise.",
+		func() float64 { _, n := reviews(); return float64(n) })
 	backlog := func() jobs.Backlog {
 		ctx, done := context.WithTimeout(context.Background(), 2*time.Second)
 		defer done()

@@ -55,6 +55,7 @@ func commands() []command {
 		{"sessions create", "", "create a checkout session", sessionsCreateHelp, sessionsCreate},
 		{"sessions show", "SESSION", "show a session", sessionsShowHelp, sessionsShow},
 		{"sessions list", "", "list sessions, newest first", sessionsListHelp, sessionsList},
+		{"sessions settle", "SESSION", "say what became of a payment that no inquiry could tell", sessionsSettleHelp, sessionsSettle},
 		{"events tail", "", "print events as they happen, and forward them to a local address", eventsTailHelp, eventsTail},
 		{"events resend", "DELIVERY", "send a webhook delivery again", eventsResendHelp, eventsResend},
 	}

@@ -257,6 +257,39 @@ func TestSessionsAreCreatedShownAndListed(t *testing.T) {
 	}
 }
 
+func TestAPersonSettlesByACommand(t *testing.T) {
+	var asked []string
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		asked = append(asked, r.Method+" "+r.URL.RequestURI()+" "+string(body))
+		session := `{"id":"cs_1","status":"cancelled","outcome_known":true,
+			"reviews":[{"attempt":1,"reason":"amount","gateway":{"outcome":"paid","gateway_order_id":"g-7","amount":900,"currency":"KZT","amount_captured":900}}],
+			"settlements":[{"outcome":"not_paid","reason":"not there","at":"2026-05-01T12:00:00Z","contradicted_at":"2026-05-02T12:00:00Z"}]}`
+		if r.Method == http.MethodGet {
+			session = `{"data":[` + session + `],"has_more":false}`
+		}
+		fmt.Fprint(w, session)
+	}))
+	defer front.Close()
+	env := []string{"TOLLGATE_URL=" + front.URL}
+	code, out, errs := tollgate(t, env, "", "sessions", "settle", "-outcome", "not_paid", "-reason", "not there", "cs_1")
+	if code != 0 || !strings.Contains(out, "captured 900") || !strings.Contains(out, "the gateway said otherwise") {
+		t.Errorf("%d %s %s", code, out, errs)
+	}
+	if code, out, errs := tollgate(t, env, "", "sessions", "list", "-needs-review", "-held"); code != 0 || !strings.Contains(out, "to be reviewed: amount") {
+		t.Errorf("%d %s %s", code, out, errs)
+	}
+	want := []string{`POST /v1/sessions/cs_1/settle {"outcome":"not_paid","reason":"not there"}`, "GET /v1/sessions?held=true&needs_review=true "}
+	if !slices.Equal(asked, want) {
+		t.Errorf("asked %q", asked)
+	}
+	for _, args := range [][]string{{"-outcome", "paid", "cs_1"}, {"-reason", "x", "cs_1"}, {"-outcome", "paid", "-reason", "x"}, {"-amount", "1.5", "cs_1"}} {
+		if code, _, _ := tollgate(t, env, "", append([]string{"sessions", "settle"}, args...)...); code != 2 {
+			t.Errorf("%q: exit code %d", args, code)
+		}
+	}
+}
+
 func TestARequestWithoutAnAnswerIsRepeatedWithTheSameIdempotencyKey(t *testing.T) {
 	var keys []string
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

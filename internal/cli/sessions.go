@@ -26,6 +26,13 @@ const sessionsShowHelp = `Shows a session: how far it is, its attempts and opera
 
 const sessionsListHelp = `Lists sessions, newest first.`
 
+const sessionsSettleHelp = `Says what became of a payment that needs review or is held, where no inquiry could tell: paid or not_paid; or of a capture,
+void or refund that needs review: succeeded or failed. The gateway is asked once more before, and its word counts, now and
+later. It is kept with your reason. The key needs the scope settle.
+
+  tollgate sessions list -needs-review
+  tollgate sessions settle -outcome not_paid -reason "not in the bank's register of 4 March" cs_…`
+
 // An answer that is lost is asked for so often, so far apart.
 const (
 	createTries = 3
@@ -105,6 +112,44 @@ func sessionsShow(ctx context.Context, p process, set *flag.FlagSet) int {
 	return p.session(set.Name(), answer, *raw)
 }
 
+func sessionsSettle(ctx context.Context, p process, set *flag.FlagSet) int {
+	body := map[string]any{}
+	text := func(name, field, usage string) {
+		set.Func(name, usage, func(s string) error { body[field] = s; return nil })
+	}
+	text("outcome", "outcome", "`OUTCOME`: paid or not_paid; of an operation succeeded or failed")
+	text("reason", "reason", "`TEXT`: how you know; it is kept")
+	for name, usage := range map[string]string{
+		"amount": "of paid: what was paid, in `MINOR` units (default: the session's amount)", "operation": "the `NUMBER` of the operation",
+	} {
+		set.Func(name, usage, func(s string) error {
+			n, err := strconv.ParseInt(s, 10, 64)
+			if body[name] = n; err != nil || n < 1 {
+				return errors.New("must be a whole number above 0")
+			}
+			return nil
+		})
+	}
+	raw := set.Bool("json", false, "print the answer as it came")
+	api, code, ok := p.connect(set, 1)
+	if !ok {
+		return code
+	}
+	if body["outcome"] == nil || body["reason"] == nil {
+		fmt.Fprintf(p.err, "tollgate %s: -outcome and -reason must be given\n", set.Name())
+		return exitAsked
+	}
+	sent, err := json.Marshal(body)
+	if err != nil {
+		return p.fail(set.Name(), err)
+	}
+	answer, err := api.call(ctx, http.MethodPost, "/v1/sessions/"+url.PathEscape(set.Arg(0))+"/settle", nil, sent)
+	if err != nil {
+		return p.fail(set.Name(), err)
+	}
+	return p.session(set.Name(), answer, *raw)
+}
+
 func sessionsList(ctx context.Context, p process, set *flag.FlagSet) int {
 	query := url.Values{}
 	for _, f := range [][3]string{
@@ -113,6 +158,12 @@ func sessionsList(ctx context.Context, p process, set *flag.FlagSet) int {
 		{"before", "before", "those older than this `SESSION`: the next page"},
 	} {
 		set.Func(f[0], f[2], func(s string) error { query.Set(f[1], s); return nil })
+	}
+	for _, f := range [][3]string{
+		{"needs-review", "needs_review", "only those that a person has to look at"},
+		{"held", "held", "only those of which the gateway tells another amount, currency or order"},
+	} {
+		set.BoolFunc(f[0], f[2], func(s string) error { query.Set(f[1], s); return nil })
 	}
 	raw := set.Bool("json", false, "print the answer as it came")
 	api, code, ok := p.connect(set, 0)
@@ -136,6 +187,9 @@ func sessionsList(ctx context.Context, p process, set *flag.FlagSet) int {
 	t := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	for _, s := range page.Data {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", s.ID, s.status(), s.sum(), s.OrderID, s.CreatedAt)
+		for _, r := range s.Reviews {
+			fmt.Fprintf(t, "\t%s\n", r)
+		}
 	}
 	if err := t.Flush(); err != nil {
 		return p.fail(set.Name(), err)
@@ -171,6 +225,39 @@ type sessionView struct {
 		Kind, State string
 		Amount      int64
 	}
+	Reviews     []reviewView
+	Settlements []struct {
+		Outcome, Reason, At string
+		Attempt, Operation  int
+		Amount              int64
+		ContradictedAt      string `json:"contradicted_at"`
+	}
+}
+
+// reviewView is what a person has to look at.
+type reviewView struct {
+	Attempt, Operation int
+	Reason             string
+	Gateway            *struct {
+		Outcome, Currency string
+		GatewayOrderID    string `json:"gateway_order_id"`
+		Amount            int64
+		Authorized        int64 `json:"amount_authorized"`
+		Captured          int64 `json:"amount_captured"`
+		Refunded          int64 `json:"amount_refunded"`
+	}
+}
+
+func (r reviewView) String() string {
+	text := fmt.Sprintf("attempt %d to be reviewed: %s", r.Attempt, r.Reason)
+	if r.Operation != 0 {
+		text = fmt.Sprintf("operation %d to be reviewed: %s", r.Operation, r.Reason)
+	}
+	if g := r.Gateway; g != nil {
+		text += fmt.Sprintf("; the gateway says %s, order %s of %d %s, authorized %d, captured %d, refunded %d",
+			g.Outcome, g.GatewayOrderID, g.Amount, g.Currency, g.Authorized, g.Captured, g.Refunded)
+	}
+	return text
 }
 
 func (s sessionView) status() string {
@@ -218,6 +305,16 @@ func (s sessionView) print(w io.Writer) error {
 	}
 	for _, o := range s.Operations {
 		fmt.Fprintf(t, "operation %d\t%s %d, %s\n", o.N, o.Kind, o.Amount, o.State)
+	}
+	for _, r := range s.Reviews {
+		fmt.Fprintf(t, "review\t%s\n", r)
+	}
+	for _, r := range s.Settlements {
+		fmt.Fprintf(t, "settled\t%s %d, %s: %s", r.Outcome, r.Amount, r.At, r.Reason)
+		if r.ContradictedAt != "" {
+			fmt.Fprintf(t, " (the gateway said otherwise at %s)", r.ContradictedAt)
+		}
+		fmt.Fprintln(t)
 	}
 	return t.Flush()
 }

@@ -81,6 +81,15 @@ type Once struct {
 	Sealer Sealer
 	Now    func() time.Time
 	Rand   io.Reader // nil: crypto/rand
+
+	// AloneSince is when this process began, where no other uses the book: whoever holds an earlier claim is dead. Zero where
+	// others may.
+	AloneSince time.Time
+}
+
+// dead tells whether the process that holds a claim is surely dead.
+func (o Once) dead(e *Entry) bool {
+	return !o.AloneSince.IsZero() && e.LeaseUntil.Before(o.AloneSince.Add(ClaimLease))
 }
 
 // The names under which is sealed what a Book keeps.
@@ -129,7 +138,7 @@ func (o Once) Begin(ctx context.Context, merchant, key string, request []byte) (
 			return nil, nil, fmt.Errorf("merchant: a stored answer cannot be read, its sealing key is gone: %w", err)
 		}
 		return nil, taken.Answer, nil
-	case taken.LeaseUntil.After(now):
+	case taken.LeaseUntil.After(now) && !o.dead(taken):
 		return nil, nil, ErrInFlight
 	}
 	effect, ok, err := o.Book.TakeOver(ctx, e, taken.Token)

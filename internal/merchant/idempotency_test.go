@@ -248,3 +248,26 @@ func TestClaimsDiffer(t *testing.T) {
 		t.Errorf("%+v and %+v", one, two)
 	}
 }
+
+// Where no other process uses the book, the holder of a claim from before this process began is dead: nobody waits for its lease.
+func TestAClaimOfAnEarlierProcessIsTakenOverAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		began time.Duration // this process, after the claim was made
+		alone bool
+		want  error
+	}{
+		{"an earlier process of one", time.Second, true, nil}, {"this very process", 0, true, merchant.ErrInFlight},
+		{"this process, begun long ago", -time.Hour, true, merchant.ErrInFlight}, {"one of several", time.Second, false, merchant.ErrInFlight},
+	} {
+		o, _, _, now := once()
+		begin(t, o, "request")
+		*now = now.Add(time.Second)
+		if c.alone {
+			o.AloneSince = now.Add(c.began - time.Second)
+		}
+		if claim, _, err := o.Begin(t.Context(), "shop", "key", []byte("request")); !errors.Is(err, c.want) || (claim != nil) != (c.want == nil) {
+			t.Errorf("%s: %+v %v", c.name, claim, err)
+		}
+	}
+}

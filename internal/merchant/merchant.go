@@ -34,11 +34,12 @@ const (
 	Sessions Scope = "sessions" // create, cancel, inquire; saved cards; webhooks
 	Refunds  Scope = "refunds"  // capture, void, refund
 	Payouts  Scope = "payouts"  // send money out
+	Settle   Scope = "settle"   // say what became of a payment that no inquiry could tell
 	Read     Scope = "read"     // read everything of the merchant's, change nothing
 )
 
 // Scopes is every scope.
-func Scopes() []Scope { return []Scope{Sessions, Refunds, Payouts, Read} }
+func Scopes() []Scope { return []Scope{Sessions, Refunds, Payouts, Settle, Read} }
 
 // Key is an API key as it is kept.
 type Key struct {
@@ -46,6 +47,9 @@ type Key struct {
 	Scopes  []Scope   // empty: all
 	Expires time.Time // zero: never; from then on the key is as if it were not known
 }
+
+// Name names the key without telling it: the first digits of its hash.
+func (k Key) Name() string { return k.Hash[:min(len(k.Hash), 8)] }
 
 // May tells whether the key has one of the scopes. A key without a list has them all; where none is named, only such a
 // key will do.

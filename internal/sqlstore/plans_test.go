@@ -39,7 +39,10 @@ var growing = map[string]string{
 }
 
 // small are the indexes that hold only what is at hand, and may be read whole.
-var small = []string{"event_unplaced", "account_event_unplaced", "webhook_endpoint_due", "webhook_endpoint_held"}
+var small = []string{"event_unplaced", "account_event_unplaced", "webhook_endpoint_due", "webhook_endpoint_held",
+	"session_needs_review", "session_held"}
+
+func reviews(needsReview, _ int, err error) (int, error) { return needsReview, err }
 
 // statements collects the statements of stores, each text once, with the first parameters of the shop, or else the first.
 type statements struct {
@@ -100,6 +103,14 @@ func every(t *testing.T) map[string][]any {
 		given(5, func() { f.Until = noon })
 		ok(st.List(ctx, f))
 	}
+	yes := true
+	for _, f := range []session.Filter{{}, {Account: "acc"}, {OrderID: "order"}, {Before: "cs_1"}, {Status: session.StatusOpen}, {Since: noon}} {
+		f.Merchant, f.NeedsReview = "shop", &yes
+		ok(st.List(ctx, f))
+		f.NeedsReview, f.Held = nil, &yes
+		ok(st.List(ctx, f))
+	}
+	ok(reviews(st.Reviews(ctx)))
 	in := &invoice.Invoice{ID: "inv_1", Merchant: "shop", Account: "acc", Reference: "one"}
 	ok(nil, st.AddInvoice(ctx, in))
 	for mask := range 1 << 4 {

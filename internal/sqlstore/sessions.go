@@ -123,9 +123,10 @@ func (st *sessionStore) Save(ctx context.Context, s *session.Session, c session.
 				AND other.claims_order)),
 			order_disputed = CAST($6 AS BOOLEAN) AND NOT claims_order AND EXISTS (SELECT 1 FROM session AS other
 				WHERE other.merchant = session.merchant AND other.account = session.account AND other.order_id = session.order_id
-				AND other.claims_order)
+				AND other.claims_order),
+			needs_review = $7, held = $8
 			WHERE id = $1 AND version = $2 RETURNING order_disputed`,
-			s.ID, s.Version, string(s.Status()), micros(s.ExpiresAt), string(body), s.ClaimsOrder()).Scan(&disputed)
+			s.ID, s.Version, string(s.Status()), micros(s.ExpiresAt), string(body), s.ClaimsOrder(), s.NeedsReview(), s.Held()).Scan(&disputed)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			return session.ErrConflict
@@ -350,6 +351,17 @@ func (st *sessionStore) List(ctx context.Context, f session.Filter) ([]*session.
 	if f.Status != "" {
 		and("status"+only+" = ?", string(f.Status))
 	}
+	for _, is := range []struct {
+		column string
+		want   *bool
+	}{{"needs_review", f.NeedsReview}, {"held", f.Held}} {
+		switch {
+		case is.want != nil && *is.want:
+			where = append(where, is.column)
+		case is.want != nil:
+			where = append(where, "NOT "+is.column)
+		}
+	}
 	if !f.Since.IsZero() {
 		and("created_at >= ?", micros(f.Since))
 	}
@@ -468,4 +480,11 @@ func (st *sessionStore) Events(ctx context.Context, id string, after, limit int)
 		events = append(events, e)
 	}
 	return events, rows.Err()
+}
+
+// Reviews counts the sessions that a person has to look at, and those that are held, for the metrics.
+func (st *sessionStore) Reviews(ctx context.Context) (needsReview, held int, err error) {
+	err = st.r.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM session WHERE needs_review), (SELECT COUNT(*) FROM session WHERE held)`).
+		Scan(&needsReview, &held)
+	return needsReview, held, err
 }

@@ -244,7 +244,7 @@ func TestAnEventArrivesSignedAndItsTryCanBeRead(t *testing.T) {
 	if err := verifies(t, e.Secret.Reveal(), m); err != nil {
 		t.Error(err)
 	}
-	if want := `{"id":"evt_cs_1_2","type":"payment.paid","created_at":"2026-03-04T12:00:00Z","session":"cs_1","n":2,"data":{"status":"paid","amount":12345}}`; string(m.body) != want || m.id() != "evt_cs_1_2" {
+	if want := `{"id":"evt_cs_1_2","type":"payment.paid","created_at":"2026-03-04T12:00:00.000000Z","session":"cs_1","n":2,"data":{"status":"paid","amount":12345}}`; string(m.body) != want || m.id() != "evt_cs_1_2" {
 		t.Errorf("got %s, want %s", m.body, want)
 	}
 	m.body[len(m.body)-3]++

@@ -57,6 +57,9 @@ func EventID(subject string, n int, suffix string) string {
 // ID is EventID of the event.
 func (e Event) ID() string { return EventID(e.Subject, e.N, e.Suffix) }
 
+// TimeFormat writes when an event happened: the fraction has a fixed width, so that the texts sort as the times do.
+const TimeFormat = "2006-01-02T15:04:05.000000Z07:00"
+
 // Body is what is posted, the same bytes at every try.
 func (e Event) Body() ([]byte, error) {
 	data := e.Data
@@ -70,7 +73,7 @@ func (e Event) Body() ([]byte, error) {
 		Session   string          `json:"session,omitempty"`
 		N         int             `json:"n"`
 		Data      json.RawMessage `json:"data"`
-	}{e.ID(), e.Type, e.At.UTC().Format(time.RFC3339Nano), e.Session, e.N, data})
+	}{e.ID(), e.Type, e.At.UTC().Format(TimeFormat), e.Session, e.N, data})
 }
 
 // Endpoint is an address that a merchant's events are sent to, and where its queue stands.

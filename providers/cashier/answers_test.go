@@ -68,7 +68,8 @@ func TestEveryStatusOfTheDocument(t *testing.T) {
 		{"PARTIALLY_REFUNDED", 40, providers.Paid, 100, 100, 40},
 		{"PARTIALLY_REFUNDED", nil, providers.Paid, 100, 100, 0}, // the gateway does not say how much
 		{"PROCESSING", nil, providers.Processing, 0, 0, 0},
-		{"CANCELLED", nil, providers.Processing, 0, 0, 0}, // unknown is no end
+		{"CANCELLED", nil, providers.Closed, 0, 0, 0},
+		{"SUSPENDED", nil, providers.Processing, 0, 0, 0}, // unknown is no end
 		{"charged", nil, providers.Processing, 0, 0, 0},
 	} {
 		f := newFake(map[string][]said{"read": {{0, orderAnswer(t, "status", c.status, "refundedAmount", c.refundedAmount)}}})

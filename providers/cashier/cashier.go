@@ -189,6 +189,7 @@ var outcomes = map[string]providers.Outcome{
 	"REFUNDED":            providers.Paid,
 	"DECLINED":            providers.Refused,
 	"EXPIRED":             providers.Closed,
+	"CANCELLED":           providers.Closed,
 	"VOIDED":              providers.Voided,
 	"PAYOUT_IN_PROGRESS":  providers.Unclear, // of a payout; a payment cannot be there
 	"PAID":                providers.Unclear, // the same

@@ -31,8 +31,11 @@ type Config struct {
 	// RebillCommand repeats a payment with a card reference: "make-rebill" (default) or "make-rebill-sale".
 	RebillCommand string `toml:"rebill_command"`
 	// RebillCVV asks for the CVV of a saved card too.
-	RebillCVV bool    `toml:"rebill_cvv"`
-	Billing   Billing `toml:"billing"`
+	RebillCVV bool `toml:"rebill_cvv"`
+	// WithholdUploads says that the gateway has confirmed in writing that no money moves at MethodUrlFrame and CReqForm
+	// unless we upload a result. Then a shopper can leave there. At PaReqForm the documents say so themselves.
+	WithholdUploads bool    `toml:"withhold_uploads"`
+	Billing         Billing `toml:"billing"`
 }
 
 // Billing stands in for what the merchant did not send: the gateway insists on an address.
@@ -109,7 +112,7 @@ func (c Config) Open(env providers.Env) (providers.Provider, error) {
 		defaults: c.Billing,
 		rebills:  cmp.Or(c.RebillCommand, "make-rebill"),
 		rebillCV: c.RebillCVV,
-		loopback: env.Loopback,
+		loopback: env.Loopback, withholds: c.WithholdUploads,
 	}, nil
 }
 

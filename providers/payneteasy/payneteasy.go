@@ -26,6 +26,8 @@ type provider struct {
 	rebillCV bool
 	defaults Billing
 	loopback bool
+	// withholds: the account's gateway has confirmed that without upload-method-url-result and upload-cres-result no money moves
+	withholds bool
 }
 
 var (
@@ -493,28 +495,7 @@ func (p *provider) next(pay providers.Payment, ref providers.Ref, a answer) (*pr
 	step := providers.Step{V: providers.StepVersion, Ref: ref}
 	switch tds {
 	case "MethodUrlFrame":
-		id := a["tds-method-url-frame-3ds-server-trans-id"]
-		if id == "" {
-			return nil, errors.New("MethodUrlFrame without threeDSServerTransID")
-		}
-		step.Kind, step.Deadline = providers.Method, methodWait
-		step.NewRun = ref.More[transID] != "" && ref.More[transID] != id
-		step.Ref = ref.With(transID, id)
-		step.ThreeDS.ThreeDSServerTransID = id
-		if a["tds-method-url-frame-3ds-method-url"] == "" {
-			return &step, nil // no frame: threeDSCompInd=U at once
-		}
-		to, err := threeds.CheckURL(a["tds-method-url-frame-3ds-method-url"], p.loopback)
-		if err != nil { // an address that a browser must not open costs the frame, not the payment: the Method is optional
-			return &step, nil
-		}
-		data, err := threeds.EncodeMethodData(threeds.MethodData{
-			ThreeDSServerTransID: id, ThreeDSMethodNotificationURL: pay.Run.NotifyURL,
-		})
-		if err != nil {
-			return nil, err
-		}
-		step.Forms = []threeds.Form{threeds.MethodForm(to, data)}
+		return p.methodStep(pay, step, a)
 	case "CReqForm":
 		if a["tds-creq-form-creq"] == "" {
 			return nil, errors.New("CReqForm without a CReq")
@@ -523,7 +504,7 @@ func (p *provider) next(pay providers.Payment, ref providers.Ref, a answer) (*pr
 		if err != nil {
 			return nil, errNoWay
 		}
-		step.Kind = providers.Challenge
+		step.Kind, step.Withholdable = providers.Challenge, p.withholds
 		step.ThreeDS.ThreeDSServerTransID = ref.More[transID]
 		if creq, err := threeds.DecodeCReq(a["tds-creq-form-creq"]); err == nil {
 			step.ThreeDS = threeds.IDs{
@@ -539,7 +520,7 @@ func (p *provider) next(pay providers.Payment, ref providers.Ref, a answer) (*pr
 		if err != nil {
 			return nil, errNoWay
 		}
-		step.Kind = providers.PayerPage
+		step.Kind, step.Withholdable = providers.PayerPage, stopPaReq.Withholdable
 		step.Forms = []threeds.Form{threeds.PayerAuthForm(to, a["tds-pareq-form-pareq"], pay.Run.ReturnURL, pay.Run.SessionData)}
 	case "":
 		link := ""
@@ -561,6 +542,35 @@ func (p *provider) next(pay providers.Payment, ref providers.Ref, a answer) (*pr
 	default:
 		return nil, errors.New("unknown tds_status") // of a later version of the gateway: the shopper cannot be helped
 	}
+	return &step, nil
+}
+
+// methodStep is the 3DS Method, without a frame where the gateway names no address that a browser may open.
+func (p *provider) methodStep(pay providers.Payment, step providers.Step, a answer) (*providers.Step, error) {
+	ref := step.Ref
+	id := a["tds-method-url-frame-3ds-server-trans-id"]
+	if id == "" {
+		return nil, errors.New("MethodUrlFrame without threeDSServerTransID")
+	}
+	step.Kind, step.Deadline = providers.Method, methodWait
+	step.Withholdable = p.withholds
+	step.NewRun = ref.More[transID] != "" && ref.More[transID] != id
+	step.Ref = ref.With(transID, id)
+	step.ThreeDS.ThreeDSServerTransID = id
+	if a["tds-method-url-frame-3ds-method-url"] == "" {
+		return &step, nil // no frame: threeDSCompInd=U at once
+	}
+	to, err := threeds.CheckURL(a["tds-method-url-frame-3ds-method-url"], p.loopback)
+	if err != nil { // an address that a browser must not open costs the frame, not the payment: the Method is optional
+		return &step, nil
+	}
+	data, err := threeds.EncodeMethodData(threeds.MethodData{
+		ThreeDSServerTransID: id, ThreeDSMethodNotificationURL: pay.Run.NotifyURL,
+	})
+	if err != nil {
+		return nil, err
+	}
+	step.Forms = []threeds.Form{threeds.MethodForm(to, data)}
 	return &step, nil
 }
 

@@ -33,7 +33,7 @@ func TestMethodStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "method step", s, providers.Step{
-		V: 1, Kind: providers.Method,
+		V: 1, Kind: providers.Method, Withholdable: true,
 		Ref: providers.Ref{Reference: "A-17-1", OrderID: mdOrder, More: map[string]string{"threeDSServerTransID": transID}},
 		Forms: []threeds.Form{
 			{Action: "https://example.com/3dsserver/api/v1/client/gather?threeDSServerTransID=" + transID, Fields: []threeds.Field{}},

@@ -488,6 +488,7 @@ func (g *provider) payerAuth(
 	}
 	if g.threeDS1 == ThreeDS1Own {
 		s := providers.NewStep(providers.PayerPage, p.Ref.With(moreExpect, expectPaRes))
+		s.Withholdable = stopOwnTermURL.Withholdable
 		s.Forms = []threeds.Form{threeds.PayerAuthForm(acsURL, paReq, p.Run.ReturnURL, p.Run.SessionData)}
 		return s, nil
 	}
@@ -527,6 +528,7 @@ func (g *provider) challenge(
 	s := providers.NewStep(providers.Challenge, ref.With(moreExpect, expect))
 	s.Forms = []threeds.Form{threeds.ChallengeForm(acsURL, packedCReq, session)}
 	s.ThreeDS = ids
+	s.Withholdable = expect == expectCRes && ref.More[moreBinding] == "" && stopFinishURL.Withholdable
 	return s, nil
 }
 
@@ -554,6 +556,7 @@ func (g *provider) method(ctx context.Context, p providers.Payment, op string, o
 		ref = ref.With(moreTransID, trans)
 	}
 	s := providers.NewStep(providers.Method, ref)
+	s.Withholdable = stopMethod.Withholdable
 	s.NewRun = again
 	s.ThreeDS = threeds.IDs{ThreeDSServerTransID: trans}
 	if server, err := threeds.CheckURL(methodServer(o), g.loopback); err == nil {

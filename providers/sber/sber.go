@@ -146,9 +146,11 @@ func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.In
 func (g *provider) next(p providers.Payment, ref providers.Ref) *providers.Step {
 	if ref.More[morePaReq] == "" {
 		s := providers.NewStep(providers.Method, ref)
+		s.Withholdable = stopFinish.Withholdable
 		return &s
 	}
 	s := providers.NewStep(providers.PayerPage, ref)
+	s.Withholdable = stopFinish.Withholdable
 	s.Info = ref.More[moreInfo]
 	s.Forms = []threeds.Form{threeds.PayerAuthForm(ref.More[moreACS], ref.More[morePaReq], p.Run.ReturnURL, ref.OrderID)}
 	return &s

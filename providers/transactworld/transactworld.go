@@ -378,6 +378,7 @@ func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing
 		total = pay.Amount
 	}
 	s.Outcome = outcome(a, pay.Hold, ref.More[keyRedirected] != "")
+	s.AwaitsPage = s.Outcome == providers.Waiting && (long == "3dauthstarted" || long == "" && short == "3D")
 	switch s.Outcome {
 	case providers.Authorized:
 		s.Held, s.Stated = total.Minor, s.Amount.Currency.Code != ""

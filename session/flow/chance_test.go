@@ -306,10 +306,10 @@ func TestRandomRunsNeverChargeTwiceNorLoseAPayment(t *testing.T) {
 			}),
 			"the merchant cancels": act(func(rt *rapid.T) {
 				if rapid.IntRange(0, 9).Draw(rt, "really") == 0 {
-					_, err := h.flow.Cancel(context.Background(), h.id)
-					may(rt, err, session.ErrBusy, session.ErrEnded)
+					may(rt, h.cancel(), session.ErrBusy, session.ErrEnded)
 				}
 			}),
+			"the shopper leaves": act(func(rt *rapid.T) { may(rt, h.leave(), session.ErrBusy) }),
 			"": func(rt *rapid.T) {
 				h.t = rt
 				h.consistent(rt, seen)

@@ -44,3 +44,8 @@ func (c Claimed) Operate(ctx context.Context, id string, in session.NewOperation
 func (c Claimed) Cancel(ctx context.Context, id string) (*session.Session, error) {
 	return c.flow.cancel(ctx, c.claim, id)
 }
+
+// Settle takes a person's ruling on what no inquiry could tell.
+func (c Claimed) Settle(ctx context.Context, id string, in session.NewSettlement) (*session.Session, error) {
+	return settling{c.flow}.settle(ctx, c.claim, id, in)
+}

@@ -53,14 +53,18 @@ func (f *Flow) expireDue(ctx context.Context, task session.Task) error {
 	return err
 }
 
-// Cancel ends a session that nobody is paying. While an attempt lives it is session.ErrBusy, after any end ErrEnded; a
-// repeated cancel is neither.
+// Cancel ends a session that nobody is paying, or whose payment can be left now (leave). Else it is a *session.CannotLeave, after
+// any end ErrEnded; a repeated cancel is neither.
 func (f *Flow) Cancel(ctx context.Context, id string) (*session.Session, error) {
 	return f.cancel(ctx, nil, id)
 }
 
 func (f *Flow) cancel(ctx context.Context, claim *session.Claim, id string) (*session.Session, error) {
-	return f.update(ctx, id, under(claim, (*session.Turn).Cancel))
+	s, err := f.Exits.leave(ctx, claim, id, true)
+	if err == nil && s.Live() == nil && s.Status() != session.StatusCancelled {
+		return s, session.ErrEnded
+	}
+	return s, err
 }
 
 // Open makes a browser the customer's if none is yet, and tells whether it is. The first browser that asks for the customer's

@@ -202,6 +202,12 @@ func cres(trans string) threeds.Reply {
 	return threeds.Reply{Method: "POST", CRes: base64.RawURLEncoding.EncodeToString([]byte(raw))}
 }
 
+// erro is what a browser brings where the bank will not go on with a challenge.
+func erro(trans string) threeds.Reply {
+	raw := fmt.Sprintf(`{"messageType":"Erro","messageVersion":"2.2.0","errorCode":"103","errorComponent":"A","errorDescription":"no","errorDetail":"no","errorMessageType":"CReq","threeDSServerTransID":%q,"acsTransID":%q}`, trans, acs)
+	return threeds.Reply{Method: "POST", Erro: base64.RawURLEncoding.EncodeToString([]byte(raw))}
+}
+
 // plainSeal stands in for the sealing keys: it binds a value to its name and hides nothing.
 type plainSeal struct{}
 
@@ -231,6 +237,7 @@ type house struct {
 	alone  bool     // no other process uses the store
 	doubt  bool     // the store is asked what it may have forgotten
 	owners []string // merchants of the account
+	gone   bool     // the session's account is not configured any more
 	log    bytes.Buffer
 
 	mu     sync.Mutex
@@ -382,6 +389,9 @@ func (h *house) start() {
 	log := slog.New(slog.NewTextHandler(lockedWriter{&h.mu, &h.log}, nil))
 	h.acc.Now, h.acc.Log = h.now, log
 	accounts := account.Accounts{shop: account.Open(h.acc)}
+	if h.gone {
+		accounts = account.Accounts{"other": account.Open(h.acc)}
+	}
 	var memory func(context.Context) (session.Memory, error)
 	if h.doubt {
 		memory = h.store.Memory

@@ -51,6 +51,7 @@ type Options struct {
 type Flow struct {
 	*turns
 	Logins *Logins
+	Exits  Exits
 	calls  *calls
 	recall recall
 }
@@ -67,6 +68,7 @@ func New(o Options) *Flow {
 		o.Hub = &Hub{}
 	}
 	f := &Flow{turns: &turns{Options: o, vault: vault{now: o.Now}}, calls: newCalls(o.Log)}
+	f.Exits = Exits{f}
 	f.recall = recall{f.turns}
 	f.Logins = &Logins{turns: f.turns, inquireNow: f.inquireNow}
 	return f

@@ -176,7 +176,7 @@ func (f recall) laterAttempts(ctx context.Context, s *session.Session, a *sessio
 		case st.Outcome == providers.Refused, st.Outcome == providers.Closed, st.Outcome == providers.Voided, otherAmount(st, p):
 			continue // it moves no money any more, or is not this order's
 		}
-		if s, err = f.update(ctx, s.ID, func(t *session.Turn) error { return t.FoundAttempt(n, st, wire) }); err != nil {
+		if s, err = f.update(ctx, s.ID, func(t *session.Turn) error { return t.Attempts().FoundAttempt(n, st, wire) }); err != nil {
 			return err
 		}
 		return errLaterAttempt

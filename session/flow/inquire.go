@@ -36,19 +36,24 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 	if a == nil {
 		return nil
 	}
-	acc, err := f.account(s)
-	if err != nil {
+	if !(session.Asking{Turn: f.newTurn(s)}).MayAsk(a) {
+		_, err := f.update(ctx, id, func(t *session.Turn) error { return session.Asking{Turn: t}.NotAsked(n) })
 		return err
 	}
 	in, credential := session.InquiryAnswer{Seen: a.Seen()}, f.credential(ctx, s)
-	in.Standing, in.Wire, in.Err = f.status(ctx, acc, s, a)
-	if in.Err == nil && in.Standing.Outcome == providers.Waiting && f.newTurn(s).LostStep(a) {
+	acc, err := f.account(s)
+	if err != nil {
+		in.Err = err // its sessions end all the same, at last with a person
+	} else {
+		in.Standing, in.Wire, in.Err = f.status(ctx, acc, s, a)
+	}
+	if in.Err == nil && in.Standing.Outcome == providers.Waiting && (a.Withheld || f.newTurn(s).LostStep(a)) {
 		var more []session.TimelineEntry
 		in.Standing, more, in.Err = f.closeOrder(ctx, acc, s, a, in.Standing)
 		in.Wire = append(in.Wire, more...)
 	}
 	in.LoginRefused, in.LoginLost = f.loginRefused(ctx, s, credential, in.Err)
-	if in.Standing.Outcome == providers.HoldLeft {
+	if in.Standing.Outcome == providers.HoldLeft || a.Withheld {
 		defer f.inFlight.begin(id)()
 	}
 	_, effects, err := f.turn(ctx, id, func(t *session.Turn) error { return t.Inquired(n, in) })
@@ -56,11 +61,7 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 	if err != nil {
 		return err
 	}
-	for _, e := range effects {
-		if release, ok := e.(session.Release); ok {
-			f.operate(ctx, id, release.Operation)
-		}
-	}
+	release(ctx, f, id, effects)
 	return nil
 }
 
@@ -166,7 +167,7 @@ func (f *Flow) Callback(ctx context.Context, name string, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	_, err = f.update(ctx, id, func(t *session.Turn) error { return t.CalledBack(n, notice.OrderID) })
+	_, err = f.update(ctx, id, func(t *session.Turn) error { return t.Arrivals().CalledBack(n, notice.OrderID) })
 	return err
 }
 

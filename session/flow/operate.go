@@ -57,7 +57,7 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 	standing, wire, askErr := f.status(ctx, acc, s, s.Attempt(s.Operation(n).Attempt))
 	var row session.Call
 	permitted := false
-	s, err = f.update(ctx, id, func(t *session.Turn) (err error) {
+	s, effects, err := f.turn(ctx, id, func(t *session.Turn) (err error) {
 		row, permitted, err = t.Operations().Permit(n, standing, askErr, wire)
 		return err
 	})
@@ -66,6 +66,9 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 			f.Log.Error("cannot write down an operation", "session", id, "operation", n, "error", err)
 		}
 		f.At("operation.stored")
+		if err == nil {
+			release(ctx, f, id, effects)
+		}
 		return
 	}
 	f.At("operation.permitted")
@@ -80,7 +83,7 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 	var refusal *providers.Refusal
 	in.Untaken = len(in.Wire) == 0 && (errors.As(in.Err, &refusal) || errors.Is(in.Err, providers.ErrUnsent)) || untaken(in.Err)
 	ctx = context.WithoutCancel(ctx)
-	if s := f.operationAnswered(ctx, id, n, in, &row); s != nil && s.Operation(n).Unconfirmed {
+	if s := operationAnswered(ctx, f, id, n, in, &row); s != nil && s.Operation(n).Unconfirmed {
 		if err := f.inquire(ctx, id, op.Attempt); err != nil {
 			f.Log.Warn("the inquiry after an operation failed", "session", id, "operation", n, "error", err)
 		}
@@ -89,14 +92,15 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 }
 
 // operationAnswered stores what a call or an inquiry said of an operation. row is set for the call itself.
-func (ts *turns) operationAnswered(
-	ctx context.Context, id string, n int, in session.OperationAnswer, row *session.Call,
+func operationAnswered(
+	ctx context.Context, f *Flow, id string, n int, in session.OperationAnswer, row *session.Call,
 ) *session.Session {
-	s, err := ts.update(ctx, id, func(t *session.Turn) error { return t.Operations().Answered(n, in, row) })
+	s, effects, err := f.turn(ctx, id, func(t *session.Turn) error { return t.Operations().Answered(n, in, row) })
 	if err != nil {
-		ts.Log.Error("cannot store an operation's result; the inquiry will ask again", "session", id, "operation", n, "error", err)
+		f.Log.Error("cannot store an operation's result; the inquiry will ask again", "session", id, "operation", n, "error", err)
 		return nil
 	}
+	release(ctx, f, id, effects)
 	return s
 }
 
@@ -129,8 +133,17 @@ func (f *Flow) operateDue(ctx context.Context, task session.Task) error {
 		return err
 	})
 	in.Wire, in.Err = entries(made), err
-	if s := f.operationAnswered(ctx, s.ID, n, in, nil); s != nil && s.Operation(n).Unconfirmed {
+	if s := operationAnswered(ctx, f, s.ID, n, in, nil); s != nil && s.Operation(n).Unconfirmed {
 		return f.inquire(ctx, s.ID, op.Attempt)
 	}
 	return nil
+}
+
+// release sends the operations of Tollgate's own that a turn has written down.
+func release(ctx context.Context, f *Flow, id string, effects []session.Effect) {
+	for _, e := range effects {
+		if release, ok := e.(session.Release); ok {
+			f.operate(ctx, id, release.Operation)
+		}
+	}
 }

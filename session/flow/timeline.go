@@ -11,7 +11,7 @@ import (
 )
 
 // Timeline is everything that is known of an attempt, in order of time.
-func (f *Flow) Timeline(ctx context.Context, s *session.Session, n int) ([]session.TimelineEntry, error) {
+func (ts *turns) Timeline(ctx context.Context, s *session.Session, n int) ([]session.TimelineEntry, error) {
 	a := s.Attempt(n)
 	if a == nil {
 		return nil, session.ErrNotFound
@@ -26,7 +26,7 @@ func (f *Flow) Timeline(ctx context.Context, s *session.Session, n int) ([]sessi
 	}
 	const page = 500
 	for after := 0; ; {
-		events, err := f.Store.Events(ctx, s.ID, after, page)
+		events, err := ts.Store.Events(ctx, s.ID, after, page)
 		if err != nil {
 			return nil, err
 		}

@@ -80,6 +80,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"a job given back yields to a newer one":                           retryYields,
 		"freeing all ends every lease":                                     freeAll,
 		"lists are filtered":                                               listFilters,
+		"what a person has to look at is listed":                           listReviews,
 		"lists are paged, newest first":                                    listPages,
 		"a customer has one credential, the newest":                        newestCredential,
 		"a credential ends with its time":                                  credentialEnds,
@@ -778,6 +779,41 @@ func failedSaveLeavesNothing(t *testing.T, st Store) {
 	wantErr(t, st.Create(t.Context(), taken, session.Change{Jobs: change.Jobs}), session.ErrOrderTaken)
 	if js := claim(t, st, "w", noon, 10); len(js) != 0 {
 		t.Errorf("jobs of a refused session were left: %v", js)
+	}
+}
+
+func listReviews(t *testing.T, st Store) {
+	for id, state := range map[string]session.State{"0": session.Mismatched, "1": session.Unknown, "2": session.Mismatched} {
+		s := newSession(id)
+		create(t, st, s)
+		newAttempt(s, state).NeedsReview = id == "2"
+		must(t, st.Save(t.Context(), s, session.Change{}))
+	}
+	yes, no := true, false
+	for name, c := range map[string]struct {
+		filter session.Filter
+		want   string
+	}{
+		"needs review":             {session.Filter{NeedsReview: &yes}, "2"},
+		"needs none":               {session.Filter{NeedsReview: &no}, "1 0"},
+		"held":                     {session.Filter{Held: &yes}, "2 0"},
+		"not held":                 {session.Filter{Held: &no}, "1"},
+		"held, no review":          {session.Filter{Held: &yes, NeedsReview: &no}, "0"},
+		"held, of an order":        {session.Filter{Held: &yes, OrderID: "order-0"}, "0"},
+		"held, of another account": {session.Filter{Held: &yes, Account: "another"}, ""},
+	} {
+		c.filter.Merchant = "shop"
+		list, err := st.List(t.Context(), c.filter)
+		must(t, err)
+		if got := ids(list); got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+	s := load(t, st, "2")
+	s.Attempts[0].State, s.Attempts[0].NeedsReview = session.Failed, false
+	must(t, st.Save(t.Context(), s, session.Change{}))
+	if list, err := st.List(t.Context(), session.Filter{Merchant: "shop", NeedsReview: &yes}); err != nil || len(list) != 0 {
+		t.Errorf("settled: %s %v", ids(list), err)
 	}
 }
 

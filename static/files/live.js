@@ -19,8 +19,10 @@
   if (d.poll) {
     setTimeout(go, 60000)
     setTimeout(function () {
-      var late = document.getElementById("late")
-      if (late) late.hidden = false
+      ["late", "exit"].forEach(function (id) {
+        var late = document.getElementById(id)
+        if (late) late.hidden = false
+      })
     }, 20000)
   }
 
