@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -216,11 +217,20 @@ func (r *receiver) messages() []message {
 	return slices.Clone(r.got)
 }
 
+var randomEnd = regexp.MustCompile(`-[a-z2-7]{8}$`)
+
+// plainID is an event's id without the random end that an event of an endpoint has; what stands before it may have hyphens.
+func plainID(id string) string {
+	if m := randomEnd.FindStringIndex(id); m != nil {
+		return id[:m[0]]
+	}
+	return id
+}
+
 func (r *receiver) ids() []string {
 	var ids []string
 	for _, m := range r.messages() {
-		id, _, _ := strings.Cut(m.id(), "-") // without the random end that an event of an endpoint has
-		ids = append(ids, id)
+		ids = append(ids, plainID(m.id()))
 	}
 	return ids
 }

@@ -169,7 +169,7 @@ func (g *orders) list(ctx context.Context, reference string, pages int, from, un
 			q.Set("dateFrom", from.UTC().Format(time.RFC3339))
 		}
 		if !until.IsZero() {
-			q.Set("dateTo", until.UTC().Format(time.RFC3339))
+			q.Set("dateTo", until.Add(time.Second).UTC().Format(time.RFC3339)) // whole seconds, rounded up
 		}
 		r, err := g.client.call(ctx, request{op: opOrders, method: http.MethodGet, path: "/orders", query: q, token: needToken})
 		if err != nil {

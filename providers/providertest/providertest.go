@@ -208,7 +208,7 @@ func forgotten(t *testing.T, h Harness, c Card) {
 		h.Advance(later)
 		asked := w.p
 		asked.Ref, asked.CreatedAt, asked.ExpiresAt = providers.Ref{Reference: w.p.Ref.Reference}, h.Now(), h.Now().Add(time.Hour)
-		asked.Forgotten = &providers.Forgotten{From: h.Now().Add(-time.Hour), Until: h.Now()}
+		asked.Forgotten = &providers.Forgotten{From: h.Now().Add(-later - time.Hour), Until: h.Now()}
 		if _, recovers := w.probe.p.(providers.Recoverer); recovers {
 			if _, err := w.probe.p.Register(t.Context(), asked); !errors.Is(err, providers.ErrAlreadyPaid) {
 				t.Errorf("after %s Register says %v", later, err)
