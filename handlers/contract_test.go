@@ -304,11 +304,27 @@ func (fullGateway) Kinds() []providers.OpLimits {
 	return []providers.OpLimits{{Kind: providers.Capture, Partial: true}, {Kind: providers.Void}, {Kind: providers.Refund, Partial: true}}
 }
 
-// Status says that what was to be held is held, and that everything else is paid.
+// Do is remembered of holds, which Status then shows.
+func (a fullGateway) Do(ctx context.Context, p providers.Payment, op providers.Op) (providers.OpResult, error) {
+	if op.Kind != providers.Refund {
+		a.holds.Store(p.Ref.Reference, op)
+	}
+	return a.gateway.Do(ctx, p, op)
+}
+
+// Status says that what was to be held is held, captured or voided, and that everything else is paid.
 func (a fullGateway) Status(ctx context.Context, p providers.Payment) (providers.Standing, error) {
 	st, err := a.gateway.Status(ctx, p)
 	if p.Hold {
 		st.Outcome, st.Held, st.Captured = providers.Authorized, p.Amount.Minor, 0
+		if done, ok := a.holds.Load(p.Ref.Reference); ok {
+			switch op := done.(providers.Op); op.Kind {
+			case providers.Capture:
+				st.Outcome, st.Captured = providers.Paid, op.Amount.Minor
+			case providers.Void:
+				st.Outcome, st.Held = providers.Voided, 0
+			}
+		}
 	}
 	return st, err
 }
@@ -669,7 +685,7 @@ func sendRandomRequests(t *testing.T, m *machine, n int, seed uint64) {
 	c := &randomRequests{rand.New(rand.NewPCG(seed, 0)), map[string][]string{
 		"account": {"acc"}, "currency": {"KZT", "KZT", "JPY", "XTS"}, "customer": {"c-1"}, "card": {"sc_one", "sc_two"}, "saved_card": {"sc_one", "sc_two"},
 		"success_url": {"https://shop.example/ok"}, "cancel_url": {"https://shop.example/no"}, "url": {"https://shop.example/hook"}, "payment_method": {"card"},
-		"key":    {merchant.HashKey(spareKey)},
+		"key":    {merchant.HashKey(spareKey)}, "from": {"2026-11-20T00:00:00Z"}, "to": {"2026-11-21T00:00:00Z"},
 		"expiry": {"12/30", "12/20"}, "number": {"4000019900020720", "1"}, "n": {"1", "2"}, "phone": {"+77010000000"}, "email": {"a@shop.example"},
 	}, map[string][]string{}}
 	make := func(path, body string) string { return m.call(http.MethodPost, path, body).field("id") }

@@ -43,6 +43,7 @@ import (
 type gateway struct {
 	check   func()
 	refunds atomic.Int64
+	holds   sync.Map // reference to the providers.Op that ended the hold
 }
 
 func (g *gateway) Check(providers.Payment) error {

@@ -149,7 +149,10 @@ func TestAMerchantSeesNothingOfAnother(t *testing.T) {
 		":key":     merchant.HashKey(shopKey),
 		":invoice": bill.ID,
 	}
-	bodies := map[string]string{"PATCH /v1/cards/:card": `{"name":"x"}`}
+	bodies := map[string]string{
+		"PATCH /v1/cards/:card":                `{"name":"x"}`,
+		"POST /v1/accounts/:account/reconcile": `{"from":"2026-11-20T00:00:00Z","to":"2026-11-21T00:00:00Z"}`,
+	}
 	m.key = otherKey
 	for _, r := range apiRoutes(t, m) {
 		name, path := r[0]+" "+r[1], r[1]

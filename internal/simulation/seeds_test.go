@@ -39,7 +39,7 @@ var lost = []struct {
 	seed             uint64
 }{
 	{"failover", "cashier", 11}, {"failover", "cashier", 20}, {"failover", "rbs", 11}, {"failover", "rbs", 21},
-	{"failover", "transactworld", 20}, {"lag", "payneteasy", 1}, {"lag", "payneteasy", 4},
+	{"failover", "transactworld", 5}, {"failover", "transactworld", 21}, {"lag", "payneteasy", 1}, {"lag", "payneteasy", 4},
 }
 
 // What the program once did wrong it does right.

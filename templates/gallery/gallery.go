@@ -121,6 +121,7 @@ func Stories(t *i18n.Localizer, self string) []Story {
 		{"gallery", templates.Gallery(templates.GalleryPage{Layout: templates.Layout{T: t}, Names: []string{"card"},
 			Languages: []templates.GalleryLanguage{{Tag: "en", Name: "English"}}})},
 		{"home", templates.Home(templates.HomePage{Layout: templates.Layout{T: t}})},
+		{"limited", templates.Limited(templates.LimitedPage{Layout: l, Minutes: 5, Retry: "/pay/cs_1"})},
 		{"saved-offer", templates.SavedOffer(templates.SavedOfferPage{Layout: l, Action: "/pay/s1/customer",
 			NewCard: "/pay/s1/new", CancelAction: "/cancel"})},
 		{"saved-cards", templates.SavedCards(templates.SavedCardsPage{
