@@ -83,7 +83,7 @@ func TestVisitsWithoutScript(t *testing.T) {
 		{"a post that another site made is refused calmly", aPostThatAnotherSiteMadeIsRefusedCalmly},
 		{"a browser that lost its cookie is asked again and pays", aBrowserThatLostItsCookieIsAskedAgainAndPays},
 		{"Cancel ends the session for every tab", cancelEndsTheSessionForEveryTab},
-		{"a payment under way cannot be cancelled", aPaymentUnderWayCannotBeCancelled},
+		{"a payment that the bank may still take cannot be cancelled", aPaymentThatTheBankMayStillTakeCannotBeCancelled},
 		{"a session expires by the clock and its form takes nothing any more", aSessionExpiresByTheClockAndItsFormTakesNothingAnyMore},
 		{"five declines use the tries up", fiveDeclinesUseTheTriesUp},
 		{"a decline is followed by a payment with another card", aDeclineIsFollowedByAPaymentWithAnotherCard},
@@ -436,9 +436,10 @@ func cancelEndsTheSessionForEveryTab(t *testing.T) {
 	}
 }
 
-func aPaymentUnderWayCannotBeCancelled(t *testing.T) {
+// At a gateway that closes nothing and needs no further call of ours.
+func aPaymentThatTheBankMayStillTakeCannotBeCancelled(t *testing.T) {
 	w := sharedWorld(t)
-	b, made := w.visits(t, "rbs", nil)
+	b, made := w.visits(t, "transactworld", nil)
 	cancel := formOf(b.document, b.doc.Find("form.cancel"), "")
 	b.pay(onBankPage, "123")
 	for b.kind() == methodPage || b.kind() == waitPage {

@@ -346,6 +346,7 @@ func TestTheGatewaysHistory(t *testing.T) {
 		}
 		t.Run(a.account, func(t *testing.T) {
 			t.Parallel()
+			since := time.Now().Add(-time.Second).UTC().Format(time.RFC3339)
 			s := a.pays(t, w, nil)
 			reference, customer := w.session(t, s.ID).Attempts[0].Reference, w.customer(t, s)
 			if (customer != "") != (a.account == "sber") {
@@ -357,7 +358,7 @@ func TestTheGatewaysHistory(t *testing.T) {
 					Amount                             int64
 				} `json:"data"`
 			}
-			if code := w.api(t, "GET", "/v1/accounts/"+a.account+"/history?limit=100&customer="+customer, nil, &list); code != http.StatusOK {
+			if code := w.api(t, "GET", "/v1/accounts/"+a.account+"/history?limit=100&from="+since+"&customer="+customer, nil, &list); code != http.StatusOK {
 				t.Fatalf("answered %d", code)
 			}
 			for _, l := range list.Data {
