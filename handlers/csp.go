@@ -100,6 +100,7 @@ func (p errorPage) handle(err error, c echo.Context) {
 		return
 	}
 	k := kindOf(err)
+	p.recordError(c, err)
 	if k.status >= 500 {
 		p.Log.Error("request failed", "route", c.Path(), "error", err, "request_id", c.Response().Header().Get(echo.HeaderXRequestID))
 	}
