@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"tollgate/internal/security"
 	"tollgate/internal/webhook"
 )
 
@@ -142,6 +143,9 @@ func (a webhookAPI) RotateWebhookEndpoint(
 		return nil, err
 	}
 	e, err := a.Webhooks.Rotate(ctx, merchantOf(ctx).ID, r.Endpoint, to)
+	if err == nil {
+		a.recordKey(ctx, security.WebhookRotated, "", "webhook endpoint "+r.Endpoint)
+	}
 	return RotateWebhookEndpoint200JSONResponse(endpointOf(e)), err
 }
 
