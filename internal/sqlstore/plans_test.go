@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"tollgate/internal/invoice"
+	"tollgate/internal/limit"
 	"tollgate/internal/merchant"
 	"tollgate/internal/pgtest"
 	"tollgate/internal/sqlstore"
@@ -35,12 +36,12 @@ var growing = map[string]string{
 	"event": "event", "e": "event", "account_event": "account_event", "webhook_endpoint": "webhook_endpoint",
 	"webhook_delivery": "webhook_delivery", "webhook_try": "webhook_try", "credential": "credential", "saved_card": "saved_card",
 	"met_customer": "met_customer", "card_order": "card_order", "invoice": "invoice", "idempotency": "idempotency",
-	"browser_session": "browser_session", "unmatched_callback": "unmatched_callback",
+	"browser_session": "browser_session", "unmatched_callback": "unmatched_callback", "limit_bucket": "limit_bucket",
 }
 
 // small are the indexes that hold only what is at hand, and may be read whole.
 var small = []string{"event_unplaced", "account_event_unplaced", "webhook_endpoint_due", "webhook_endpoint_held",
-	"session_needs_review", "session_held"}
+	"session_needs_review", "session_held", "attempt_live_account"}
 
 func reviews(needsReview, _ int, err error) (int, error) { return needsReview, err }
 
@@ -111,6 +112,12 @@ func every(t *testing.T) map[string][]any {
 		ok(st.List(ctx, f))
 	}
 	ok(reviews(st.Reviews(ctx)))
+	ok(st.LiveByAccount(ctx))
+	rate := limit.Rate{N: 1, Per: time.Hour}
+	ok(st.Limits().Take(ctx, "key", rate, noon))
+	ok(st.Limits().Look(ctx, "key", rate, noon))
+	ok(nil, st.Limits().Give(ctx, "key", rate, noon))
+	ok(nil, st.Limits().Sweep(ctx))
 	in := &invoice.Invoice{ID: "inv_1", Merchant: "shop", Account: "acc", Reference: "one"}
 	ok(nil, st.AddInvoice(ctx, in, invoice.Change{}))
 	for mask := range 1 << 4 {
@@ -250,6 +257,7 @@ func fill(t testing.TB, st *sqlstore.Store, sessions int) {
 			`, '', '', '', 0, ` + micros + `, '', 0, 201, '', '', '' FROM seq`,
 		`INSERT INTO unmatched_callback (account, reference, gateway_order, event, times, first_at, last_at, asked_at)` + from + `'acc', ` + id + `, '', '', 1, ` +
 			micros + `, 1, 0 FROM seq`,
+		`INSERT INTO limit_bucket (key, back)` + from + id + `, ` + micros + ` + i FROM seq`,
 		`INSERT INTO browser_session (token, data, expires_at)` + from + id + `, '', ` + micros + ` + 100000000000000 FROM seq`,
 	} {
 		st.Exec(t, statement, sessions)
