@@ -31,7 +31,7 @@ func (o Options) recordError(c echo.Context, err error) {
 	case limited:
 		o.record(c, security.Entry{Kind: security.LimitMet, Outcome: refused})
 	case errors.Is(err, providers.ErrForged):
-		o.record(c, security.Entry{Kind: security.CallbackForged, Outcome: refused})
+		o.record(c, security.Entry{Kind: security.CallbackForged, Outcome: refused, Detail: "account " + c.Param("account")})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"tollgate/internal/limit"
 	"tollgate/internal/merchant"
 	"tollgate/internal/security"
+	"tollgate/providers"
 )
 
 func TestEachAttemptAtTheDoorsIsALineOfTheSecurityLog(t *testing.T) {
@@ -59,9 +60,34 @@ func TestEachAttemptAtTheDoorsIsALineOfTheSecurityLog(t *testing.T) {
 	if is("a key that is revoked", last(), security.KeyRevoked, "ok"); last().Key != merchant.HashKey(spareKey)[:12] {
 		t.Errorf("%+v", last())
 	}
+	m.call(http.MethodPost, "/v1/webhook_keys/rotate", "{}").is(http.StatusOK, "")
+	if is("a secret that is rotated", last(), security.WebhookRotated, "ok"); last().Merchant != "shop" || last().Resource != "webhook keys" {
+		t.Errorf("%+v", last())
+	}
 	for _, secret := range []string{shopKey, spareKey, "sk_nobodys", merchant.HashKey(shopKey)} {
 		if strings.Contains(out.String(), secret) {
 			t.Errorf("the log has %s", secret)
 		}
+	}
+}
+
+// signing is a gateway whose signature fits no callback.
+type signing struct{ *gateway }
+
+func (signing) Notified(*http.Request) (providers.Notice, error) {
+	return providers.Notice{}, providers.ErrForged
+}
+
+func TestAForgedCallbackIsALineOfTheSecurityLog(t *testing.T) {
+	var out bytes.Buffer
+	m, _ := front(t, tune{security: &out, provider: func(g *gateway) providers.Provider { return signing{g} }})
+	out.Reset()
+	m.call(http.MethodPost, "/callbacks/acc", "").is(http.StatusForbidden, "")
+	var e security.Entry
+	if err := json.Unmarshal(out.Bytes(), &e); err != nil {
+		t.Fatalf("%q: %v", out.String(), err)
+	}
+	if e.Kind != security.CallbackForged || e.Outcome != "refused" || e.Detail != "account acc" || e.Address == "" {
+		t.Errorf("%+v", e)
 	}
 }

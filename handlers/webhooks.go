@@ -164,6 +164,9 @@ func (a webhookAPI) RotateWebhookKeys(
 		return nil, err
 	}
 	keys, secret, err := a.Webhooks.RotateDefault(ctx, merchantOf(ctx).ID, to)
+	if err == nil {
+		a.recordKey(ctx, security.WebhookRotated, "", "webhook keys")
+	}
 	return RotateWebhookKeys200JSONResponse{Keys: keysOf(keys), Secret: secret.Reveal()}, err
 }
 

@@ -149,7 +149,10 @@ func AddSealingKey(c config.Config) (id string, err error) {
 		return "", err
 	}
 	lines = append(lines, keyLine{key, true})
-	return browser.KeyID(key), errors.Join(writeKeys(c.KeysFile, lines), recordCommand(c, security.SealAdded, browser.KeyID(key), "sealing key"))
+	if err := writeKeys(c.KeysFile, lines); err != nil {
+		return "", err
+	}
+	return browser.KeyID(key), recordCommand(c, security.SealAdded, browser.KeyID(key), "sealing key")
 }
 
 // PromoteSealingKey makes a key of the key file the one that seals; all others open only.

@@ -52,7 +52,7 @@ func (a *App) noteChanges(ctx context.Context) error {
 		kind security.Kind
 		now  string
 	}{
-		sqlstore.ConfigDigest: {security.ConfigChanged, a.o.Config.Digest()},
+		sqlstore.ConfigDigest: {security.ConfigChanged, a.o.Config.Digest(a.keys.Fingerprint)},
 		sqlstore.SchemaDigest: {security.SchemaChanged, sqlstore.SchemaVersion()},
 	} {
 		before, err := a.store.Agreed(ctx, name)

@@ -1,21 +1,21 @@
 package config
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"bytes"
 	"maps"
 	"slices"
 	"strings"
 )
 
-// Digest is another when the file, or a setting in the environment, is another. It tells nothing of either.
-func (c Config) Digest() string {
-	h := sha256.New()
-	h.Write([]byte(c.src.text))
+// Digest is another when the file, or a setting in the environment, is another; flags are not in it. Both hold secrets, so it is
+// made by a keyed function: who reads it cannot try passwords against it.
+func (c Config) Digest(keyed func([]byte) string) string {
+	var h bytes.Buffer
+	h.WriteString(c.src.text)
 	for _, name := range slices.Sorted(maps.Keys(c.env)) {
 		if strings.HasPrefix(name, EnvPrefix) {
-			h.Write([]byte("\x00" + name + "=" + c.env[name]))
+			h.WriteString("\x00" + name + "=" + c.env[name])
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
+	return keyed(h.Bytes())
 }
