@@ -163,7 +163,7 @@ func visits(next echo.HandlerFunc) echo.HandlerFunc {
 
 // permissions are what our pages and the frames in them may not use. Features that a bank's page may need are not named, so
 // that nothing of ours forbids them: payment, publickey-credentials-get, local network access of a bank's app.
-const permissions = "accelerometer=(), ambient-light-sensor=(), autoplay=(), bluetooth=(), browsing-topics=(), camera=(), clipboard-read=(), " +
+const permissions = "accelerometer=(), autoplay=(), browsing-topics=(), camera=(), clipboard-read=(), " +
 	"clipboard-write=(self), display-capture=(), encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), " +
 	"magnetometer=(), microphone=(), midi=(), picture-in-picture=(), screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()"
 
