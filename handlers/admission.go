@@ -6,6 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate/internal/merchant"
+	"tollgate/internal/security"
 	"tollgate/session"
 )
 
@@ -33,6 +34,7 @@ func (a admission) authenticated(next echo.HandlerFunc) echo.HandlerFunc {
 		if revoked {
 			return a.wrongKey(r.Context(), c, merchant.ErrKey)
 		}
+		a.record(c, security.Entry{Kind: security.AuthAccepted, Outcome: "ok", Key: shortKey(key), Merchant: m.ID, Resource: "/v1"})
 		ctx := context.WithValue(r.Context(), merchantKey{}, m)
 		c.SetRequest(r.WithContext(context.WithValue(ctx, callerKey{}, key)))
 		return next(c)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"tollgate/internal/security"
 	"tollgate/session"
 	"tollgate/session/flow"
 	"tollgate/templates"
@@ -32,6 +33,7 @@ func (b bank) notify(c echo.Context) error {
 		case err == nil:
 			id = page.Session
 		case expected(err):
+			b.forged(c, err)
 			b.Log.Info("method notification changed nothing", "reason", err)
 		default:
 			return err
@@ -67,10 +69,12 @@ func (b bank) returned(c echo.Context) error {
 	page, err := b.Flow.Returned(r.Context(), c.Param("run"), in)
 	switch {
 	case errors.Is(err, session.ErrNotFound):
+		b.forged(c, err)
 		return err
 	case err != nil && !expected(err):
 		return err
 	case err != nil:
+		b.forged(c, err)
 		b.Log.Info("return changed nothing", "reason", err)
 	}
 	if page.Taken || page.Asked { // most answers come within a moment: then the first page the shopper sees is the end
@@ -96,6 +100,13 @@ func (b bank) returned(c echo.Context) error {
 func (b bank) embedded(ctx context.Context, id string) bool {
 	s, err := b.Store.Load(ctx, id)
 	return err == nil && s.EmbedOrigin != ""
+}
+
+// forged writes down a return that is of another authentication or of none; one that is late is nobody's attempt.
+func (b bank) forged(c echo.Context, err error) {
+	if errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrContradicts) {
+		b.record(c, security.Entry{Kind: security.ReturnForged, Outcome: refused})
+	}
 }
 
 // waitAfterReturn waits up to session.SubmitWait for the result of a return.

@@ -685,7 +685,7 @@ func sendRandomRequests(t *testing.T, m *machine, n int, seed uint64) {
 	c := &randomRequests{rand.New(rand.NewPCG(seed, 0)), map[string][]string{
 		"account": {"acc"}, "currency": {"KZT", "KZT", "JPY", "XTS"}, "customer": {"c-1"}, "card": {"sc_one", "sc_two"}, "saved_card": {"sc_one", "sc_two"},
 		"success_url": {"https://shop.example/ok"}, "cancel_url": {"https://shop.example/no"}, "url": {"https://shop.example/hook"}, "payment_method": {"card"},
-		"key":    {merchant.HashKey(spareKey)}, "from": {"2026-11-20T00:00:00Z"}, "to": {"2026-11-21T00:00:00Z"},
+		"key": {merchant.HashKey(spareKey)}, "from": {"2026-11-20T00:00:00Z"}, "to": {"2026-11-21T00:00:00Z"},
 		"expiry": {"12/30", "12/20"}, "number": {"4000019900020720", "1"}, "n": {"1", "2"}, "phone": {"+77010000000"}, "email": {"a@shop.example"},
 	}, map[string][]string{}}
 	make := func(path, body string) string { return m.call(http.MethodPost, path, body).field("id") }

@@ -100,6 +100,7 @@ func (p errorPage) handle(err error, c echo.Context) {
 		return
 	}
 	k := kindOf(err)
+	p.recordError(c, err)
 	if errors.Is(err, errOverloaded) {
 		c.Set(brakedMark, true)
 	} else if k.status >= 500 {

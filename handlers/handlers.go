@@ -16,6 +16,7 @@ import (
 	"tollgate/internal/invoice"
 	"tollgate/internal/limit"
 	"tollgate/internal/merchant"
+	"tollgate/internal/security"
 	"tollgate/internal/wallet"
 	"tollgate/internal/webhook"
 	"tollgate/session/browser"
@@ -41,6 +42,8 @@ type Options struct {
 	AloneSince  time.Time // as in merchant.Once
 	Webhooks    *webhook.Service
 	Limits      *limit.Limiter
+	Security    *security.Log       // nil: none is kept
+	Print       func([]byte) string // keyed fingerprints for it
 	History     History
 	Browsers    *browser.Browsers
 	Texts       *i18n.Bundle
@@ -138,7 +141,7 @@ func New(o Options) *echo.Echo {
 
 	// The merchant's API.
 	a := admission{o}
-	v1 := e.Group("/v1", a.authenticated, requireScope(), cleanQuery, a.braked, a.idempotent, parameterErrors, a.owned)
+	v1 := e.Group("/v1", a.authenticated, a.requireScope, cleanQuery, a.braked, a.idempotent, parameterErrors, a.owned)
 	RegisterHandlers(contractRoutes{v1, "/v1"}, NewStrictHandler(newAPI(o), nil))
 	return e
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -28,6 +29,7 @@ import (
 	"tollgate/internal/limit"
 	"tollgate/internal/merchant"
 	"tollgate/internal/money"
+	"tollgate/internal/security"
 	"tollgate/internal/sqlstore"
 	"tollgate/internal/sqlstore/sqlitetest"
 	"tollgate/internal/wallet"
@@ -137,6 +139,7 @@ type tune struct {
 	streams   int
 	limits    *limit.Settings // nil: the usual ones
 	baseURL   string          // "": https://pay.example
+	security  io.Writer       // hears the security log
 	stopping  <-chan struct{}
 	brake     handlers.Brake
 	observe   func(route, method string, code int, took time.Duration)
@@ -189,6 +192,10 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 	m.flow = flow.New(flow.Options{
 		Store: store, Bills: bills, Wallet: cards, Accounts: accounts, Sealer: keys, Hub: hub, Now: clock.Now, BaseURL: "https://pay.example", Log: log,
 	})
+	var kept *security.Log
+	if with.security != nil {
+		kept = security.New(with.security, "one", clock.Now, nil)
+	}
 	m.limits = limit.New(limit.Options{
 		Buckets: limit.NewMemory(0), Print: keys.Fingerprint, Now: clock.Now, Rand: rand.Reader, Log: log,
 		Settings: func(string) limit.Settings {
@@ -199,8 +206,8 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 		},
 	})
 	m.Echo = handlers.New(handlers.Options{
-		Limits: m.limits,
-		Flow:   m.flow, Store: store, Customers: st, Wallet: cards, Merchants: merchant.NewDirectory(with.merchants...), Tags: st, Revocations: st, Idempotency: book, History: st,
+		Limits: m.limits, Security: kept, Print: keys.Fingerprint,
+		Flow: m.flow, Store: store, Customers: st, Wallet: cards, Merchants: merchant.NewDirectory(with.merchants...), Tags: st, Revocations: st, Idempotency: book, History: st,
 		Invoices: bills, Books: flow.BooksOf(m.flow),
 		Browsers: browser.New(counting{st.Browser(), &m.browserRows}, keys, true, clock.Now, rand.Reader, log), Texts: texts, Now: clock.Now, Rand: rand.Reader,
 		Webhooks: webhook.New(webhook.Options{

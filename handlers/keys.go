@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"tollgate/internal/merchant"
+	"tollgate/internal/security"
 	"tollgate/session"
 )
 
@@ -19,5 +20,9 @@ func (a keyAPI) RevokeAPIKey(ctx context.Context, r RevokeAPIKeyRequestObject) (
 	case err != nil:
 		return nil, err
 	}
-	return RevokeAPIKey204Response{}, a.Revocations.Revoke(ctx, r.Key, a.Now())
+	if err := a.Revocations.Revoke(ctx, r.Key, a.Now()); err != nil {
+		return nil, err
+	}
+	a.recordKey(ctx, security.KeyRevoked, shortKey(merchant.Key{Hash: r.Key}), "api key")
+	return RevokeAPIKey204Response{}, nil
 }

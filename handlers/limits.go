@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate/internal/limit"
+	"tollgate/internal/security"
 	"tollgate/session"
 	"tollgate/session/flow"
 	"tollgate/templates"
@@ -79,6 +80,7 @@ func (v visit) reason(c echo.Context, s *session.Session, a *session.Attempt) st
 
 // wrongKey counts an API key that nobody has against the address it came from.
 func (a admission) wrongKey(ctx context.Context, c echo.Context, err error) error {
+	a.record(c, security.Entry{Kind: security.AuthRefused, Outcome: refused, Resource: "/v1"})
 	if limited := a.Limits.WrongKey(ctx, c.RealIP()); limited != nil {
 		return limited
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate/internal/limit"
+	"tollgate/internal/security"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/templates"
@@ -49,6 +50,7 @@ func (p pay) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
+		p.record(c, security.Entry{Kind: security.FormRefused, Outcome: refused})
 		return p.page(c, s, form{stale: true})
 	}
 }

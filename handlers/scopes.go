@@ -4,6 +4,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate/internal/merchant"
+	"tollgate/internal/security"
 )
 
 // scopes says which keys a call of the API takes: those with one of its scopes. Every route under /v1 has its line; one
@@ -73,17 +74,17 @@ func scopes() map[string][]merchant.Scope {
 }
 
 // requireScope refuses a key that does not reach as far as the route: merchant.ErrScope.
-func requireScope() echo.MiddlewareFunc {
+func (a admission) requireScope(next echo.HandlerFunc) echo.HandlerFunc {
 	table := scopes()
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			// A path without a route is answered 404 by next, whatever the key.
-			need, known := table[c.Request().Method+" "+c.Path()]
-			if key := keyOf(c.Request().Context()); !key.May(need...) && (known || routed(c)) {
-				return merchant.ErrScope
-			}
-			return next(c)
+	return func(c echo.Context) error {
+		// A path without a route is answered 404 by next, whatever the key.
+		need, known := table[c.Request().Method+" "+c.Path()]
+		if key := keyOf(c.Request().Context()); !key.May(need...) && (known || routed(c)) {
+			m := merchantOf(c.Request().Context()).ID
+			a.record(c, security.Entry{Kind: security.ScopeRefused, Outcome: refused, Key: shortKey(key), Merchant: m})
+			return merchant.ErrScope
 		}
+		return next(c)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"tollgate/internal/security"
 	"tollgate/internal/webhook"
 )
 
@@ -142,6 +143,9 @@ func (a webhookAPI) RotateWebhookEndpoint(
 		return nil, err
 	}
 	e, err := a.Webhooks.Rotate(ctx, merchantOf(ctx).ID, r.Endpoint, to)
+	if err == nil {
+		a.recordKey(ctx, security.WebhookRotated, "", "webhook endpoint "+r.Endpoint)
+	}
 	return RotateWebhookEndpoint200JSONResponse(endpointOf(e)), err
 }
 
@@ -160,6 +164,9 @@ func (a webhookAPI) RotateWebhookKeys(
 		return nil, err
 	}
 	keys, secret, err := a.Webhooks.RotateDefault(ctx, merchantOf(ctx).ID, to)
+	if err == nil {
+		a.recordKey(ctx, security.WebhookRotated, "", "webhook keys")
+	}
 	return RotateWebhookKeys200JSONResponse{Keys: keysOf(keys), Secret: secret.Reveal()}, err
 }
 

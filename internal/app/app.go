@@ -33,6 +33,7 @@ import (
 	"tollgate/internal/invoice"
 	"tollgate/internal/jobs"
 	"tollgate/internal/merchant"
+	"tollgate/internal/security"
 	"tollgate/internal/sqlstore"
 	"tollgate/internal/webhook"
 	"tollgate/session"
@@ -57,6 +58,7 @@ type Options struct {
 	Clock           *clock.Clock // shared by front and sandbox
 	Rand            io.Reader
 	Log             *slog.Logger
+	Security        io.Writer            // the security log, a line for each write; nil: none is kept
 	FrontListener   net.Listener         // in place of Config.Listen
 	SandboxListener net.Listener         // in place of Config.SandboxListen
 	SandboxURL      string               // Front only: where the sandbox is
@@ -91,6 +93,7 @@ type App struct {
 	front    *http.Server
 	sandbox  *sandboxParts
 	metrics  *metrics
+	security *security.Log
 	alarms   sync.WaitGroup // that are being told
 	keys     *browser.Keys
 	me       sqlstore.Front // as the other fronts know it
@@ -126,6 +129,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 			a.close()
 		}
 	}()
+	a.openSecurityLog()
 	if o.Role != Sandbox {
 		if err := a.openStore(ctx); err != nil {
 			return a, err
@@ -231,6 +235,9 @@ func (a *App) openStore(ctx context.Context) (err error) {
 	if err := a.agreeOnAddress(ctx); err != nil {
 		return err
 	}
+	if err := a.noteChanges(ctx); err != nil {
+		return err
+	}
 	var b [8]byte
 	if _, err := io.ReadFull(a.o.Rand, b[:]); err != nil {
 		return err
@@ -294,7 +301,8 @@ func (a *App) buildFront(ctx context.Context) error {
 	a.webhooks.Store(hooks)
 	stopping := make(chan struct{})
 	e := handlers.New(handlers.Options{
-		Flow: a.flow, Store: store, Limits: limits, Customers: a.store, Wallet: cards, Invoices: bills, Merchants: merchants, Tags: a.store,
+		Flow: a.flow, Store: store, Limits: limits, Security: a.security, Print: a.keys.Fingerprint,
+		Customers: a.store, Wallet: cards, Invoices: bills, Merchants: merchants, Tags: a.store,
 		Books:       flow.BooksOf(a.flow),
 		Revocations: a.store, Idempotency: a.store.Idempotency(), AloneSince: a.aloneSince(), Webhooks: hooks,
 		History: a.store, Texts: texts,
@@ -366,6 +374,8 @@ const Grace = 30 * time.Second
 // Run serves until ctx ends, then drains: no new requests, running calls to their end, leases given back.
 func (a *App) Run(ctx context.Context) error {
 	defer a.close()
+	a.security.Record(security.Entry{Kind: security.Started, Outcome: "ok"})
+	defer a.security.Record(security.Entry{Kind: security.Stopped, Outcome: "ok"})
 	failed := make(chan error, 4)
 	running := 0
 	serve := func(s *http.Server, l net.Listener) {

@@ -7,6 +7,7 @@ import (
 
 	"tollgate/internal/config"
 	"tollgate/internal/limit"
+	"tollgate/internal/security"
 	"tollgate/session"
 	"tollgate/session/flow"
 )
@@ -32,6 +33,7 @@ const quietAttack = time.Hour
 func (a *App) underAttack(merchant, account string, seen limit.Attack) {
 	a.log.Warn("account under attack: nearly every card is declined", "merchant", merchant, "account", account, "tries", seen.Tries,
 		"declines", seen.Declines, "new_cards", seen.NewCards, "stopped", seen.Stopped)
+	a.security.Record(security.Entry{Kind: security.AttackSeen, Outcome: "ok", Merchant: merchant, Resource: "account " + account})
 	a.metrics.attacks.WithLabelValues(merchant, account).Inc()
 	data, err := json.Marshal(map[string]any{
 		"account": account, "tries": seen.Tries, "declines": seen.Declines, "new_cards": seen.NewCards, "stopped": seen.Stopped,

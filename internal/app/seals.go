@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tollgate/internal/config"
+	"tollgate/internal/security"
 	"tollgate/internal/sqlstore"
 	"tollgate/session/browser"
 )
@@ -148,7 +149,10 @@ func AddSealingKey(c config.Config) (id string, err error) {
 		return "", err
 	}
 	lines = append(lines, keyLine{key, true})
-	return browser.KeyID(key), writeKeys(c.KeysFile, lines)
+	if err := writeKeys(c.KeysFile, lines); err != nil {
+		return "", err
+	}
+	return browser.KeyID(key), recordCommand(c, security.SealAdded, browser.KeyID(key), "sealing key")
 }
 
 // PromoteSealingKey makes a key of the key file the one that seals; all others open only.
@@ -165,7 +169,10 @@ func PromoteSealingKey(c config.Config, id string) error {
 		lines[i].open = i != at
 	}
 	chosen := lines[at]
-	return writeKeys(c.KeysFile, slices.Insert(slices.Delete(lines, at, at+1), 0, chosen))
+	if err := writeKeys(c.KeysFile, slices.Insert(slices.Delete(lines, at, at+1), 0, chosen)); err != nil {
+		return err
+	}
+	return recordCommand(c, security.SealPromoted, id, "sealing key")
 }
 
 // RetireSealingKey takes a key out of the key file if nothing that is kept is sealed with it, and no front seals with it.
@@ -196,7 +203,10 @@ func RetireSealingKey(ctx context.Context, c config.Config, id string) error {
 			return fmt.Errorf("%d values are still sealed with key %s: wait until the fronts have sealed them anew", k.Values, id)
 		}
 	}
-	return writeKeys(c.KeysFile, slices.Delete(lines, at, at+1))
+	if err := writeKeys(c.KeysFile, slices.Delete(lines, at, at+1)); err != nil {
+		return err
+	}
+	return recordCommand(c, security.SealRetired, id, "sealing key")
 }
 
 func findLine(lines []keyLine, id, name string) (int, error) {
@@ -217,7 +227,10 @@ func AcceptAddress(ctx context.Context, c config.Config) (before string, err err
 	if before, err = st.Agreed(ctx, sqlstore.PublicURL); err != nil {
 		return "", err
 	}
-	return before, st.Replace(ctx, sqlstore.PublicURL, c.PublicURL)
+	if err := st.Replace(ctx, sqlstore.PublicURL, c.PublicURL); err != nil {
+		return before, err
+	}
+	return before, recordCommand(c, security.AddressAccepted, "", "public_url "+c.PublicURL)
 }
 
 // DeclareRestored writes down that the database was restored from a copy of that time; zero: of a time that nobody knows.

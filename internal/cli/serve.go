@@ -74,7 +74,15 @@ func start(ctx context.Context, p process, set *flag.FlagSet, role app.Role) int
 		fmt.Fprintln(p.err, err)
 		return exitAsked
 	}
-	a, err := app.New(ctx, app.Options{Config: c, Role: role,
+	var events io.Writer = p.err
+	if file, err := app.SecurityFile(c); err != nil {
+		fmt.Fprintln(p.err, "tollgate: security_log:", err)
+		return exitFailed
+	} else if file != nil {
+		defer file.Close()
+		events = file
+	}
+	a, err := app.New(ctx, app.Options{Config: c, Role: role, Security: events,
 		Log: slog.New(slog.NewJSONHandler(p.err, &slog.HandlerOptions{Level: level}))})
 	if err != nil {
 		fmt.Fprintln(p.err, "tollgate:", err)

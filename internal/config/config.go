@@ -35,6 +35,7 @@ type Config struct {
 	KeysFile      string `toml:"keys_file" env:"KEYS_FILE"`           // the first one seals; "": Data/keys, made at the first start
 	LogLevel      string `toml:"log_level" env:"LOG_LEVEL"`           // debug, info, warn, error
 	MaxStreams    int    `toml:"max_streams" env:"MAX_STREAMS"`       // live waits of browsers open at once
+	SecurityLog   string `toml:"security_log" env:"SECURITY_LOG"`     // file of the security log; "": standard error
 	// AllowReadableKeys lets files of secrets be readable by others than their owner.
 	AllowReadableKeys bool `toml:"allow_readable_keys" env:"ALLOW_READABLE_KEYS"`
 	// TestMode lets a configured front work with the sandbox; every page says that no money moves.

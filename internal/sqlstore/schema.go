@@ -102,3 +102,12 @@ func (st *Store) refuseNewer(ctx context.Context) error {
 	}
 	return nil
 }
+
+// SchemaVersion names the newest migration that this program has.
+func SchemaVersion() string {
+	newest := int64(0)
+	if ours, err := ourVersions(); err == nil && len(ours) > 0 {
+		newest = slices.Max(ours)
+	}
+	return strconv.FormatInt(newest, 10)
+}

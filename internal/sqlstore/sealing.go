@@ -308,6 +308,9 @@ const (
 	PrintKey  = "print_key" // of fingerprints, sealed
 	// Installation is random, and tells the fronts of this database from others.
 	Installation = "installation"
+	// ConfigDigest and SchemaDigest are what the last start worked with.
+	ConfigDigest = "config_digest"
+	SchemaDigest = "schema_digest"
 )
 
 // Agree keeps a value under a name if there is none yet, and answers the one that is kept.

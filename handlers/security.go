@@ -1,0 +1,48 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+
+	"github.com/labstack/echo/v4"
+
+	"tollgate/internal/limit"
+	"tollgate/internal/merchant"
+	"tollgate/internal/security"
+	"tollgate/providers"
+)
+
+// record writes a line of the security log about a request.
+func (o Options) record(c echo.Context, e security.Entry) {
+	e.Address, e.RequestID = c.RealIP(), c.Response().Header().Get(echo.HeaderXRequestID)
+	if e.Resource == "" {
+		e.Resource = methodName(c.Request().Method) + " " + c.Path()
+	}
+	if id := c.Param("session"); id != "" && o.Print != nil {
+		e.Session = o.Print([]byte("session " + id))
+	}
+	o.Security.Record(e)
+}
+
+// recordError writes down what of the errors that end requests is somebody's attempt.
+func (o Options) recordError(c echo.Context, err error) {
+	_, limited := errors.AsType[*limit.Limited](err)
+	switch {
+	case limited:
+		o.record(c, security.Entry{Kind: security.LimitMet, Outcome: refused})
+	case errors.Is(err, providers.ErrForged):
+		o.record(c, security.Entry{Kind: security.CallbackForged, Outcome: refused, Detail: "account " + c.Param("account")})
+	}
+}
+
+const refused = "refused"
+
+// shortKey names an API key where the key and its hash must not be.
+func shortKey(k merchant.Key) string { return k.Hash[:min(len(k.Hash), 12)] }
+
+// recordKey writes down what a merchant's server did with a key or secret.
+func (o Options) recordKey(ctx context.Context, kind security.Kind, key, resource string) {
+	o.Security.Record(security.Entry{
+		Kind: kind, Outcome: "ok", Key: key, Merchant: merchantOf(ctx).ID, Resource: resource, Detail: "by key " + shortKey(keyOf(ctx)),
+	})
+}
