@@ -385,12 +385,6 @@ func (b *tab) fill(c typedCard) {
 	}
 }
 
-// agreesToKeep ticks the box that lets the card be kept.
-func (b *tab) agreesToKeep() {
-	b.Helper()
-	b.press("input[name=save_card]")
-}
-
 // logIn opens the session's address and gives a customer's phone and code; what comes after them is shown.
 func (b *tab) logIn(s sessionView) *view {
 	b.Helper()

@@ -200,7 +200,7 @@ func TestARefundOnSumsThatAreOutOfDateIsRefusedWithTheFreshOnes(t *testing.T) {
 			w.stands(t, s, "refunded", s.Amount, s.Amount)
 			told := false
 			for _, e := range w.events(t, s.ID) {
-				told = told || strings.Contains(fmt.Sprintf("%s %v", e.Type, e.Data), "refund.succeeded") && strings.Contains(fmt.Sprintf("%s", e.Data), `"merchant_reference":"back-1"`)
+				told = told || strings.Contains(fmt.Sprintf("%s %v", e.Type, e.Data), "refund.succeeded") && strings.Contains(string(e.Data), `"merchant_reference":"back-1"`)
 			}
 			if !told {
 				t.Error("the merchant's reference is not in the operation's events")

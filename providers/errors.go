@@ -23,6 +23,7 @@ var ErrAlreadyPaid = errors.New("providers: the order under our number has money
 // or may yet (it is being processed). The order must neither be paid again nor be ignored.
 type AlreadyPaid struct {
 	Ref      Ref
+	Marks    bool // the gateway keeps Payment.OwnershipMark: without it the money is another's, or nobody knows whose
 	Ours     bool // Payment.OwnershipMark is on it
 	Standing Standing
 }

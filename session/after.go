@@ -45,7 +45,7 @@ func (t verdict) afterSuccess(a *Attempt, st providers.Standing) error {
 		a.NewsAt = t.Now
 	}
 	if a.Withheld {
-		if err := (Leaving{t.Turn}).giveBack(a); err != nil {
+		if err := Leaving(t).giveBack(a); err != nil {
 			return err
 		}
 	}

@@ -272,7 +272,7 @@ func (g *provider) reuseOrder(ctx context.Context, p providers.Payment, k foundO
 	case providers.Closed, providers.Refused:
 		return providers.Ref{}, taken
 	}
-	return providers.Ref{}, &providers.AlreadyPaid{Ref: k.Ref, Ours: ours, Standing: k.Standing}
+	return providers.Ref{}, &providers.AlreadyPaid{Ref: k.Ref, Marks: true, Ours: ours, Standing: k.Standing}
 }
 
 // lifetime is the order's, in seconds: as long as the session may still be paid and the time a shopper may then take at

@@ -63,7 +63,7 @@ func (f recall) register(
 	}
 	defer func() {
 		if taken, ok := errors.AsType[*providers.AlreadyPaid](err); ok && forgotten != nil {
-			taken.Ours = taken.Ours || forThisOrder(s, a, taken.Standing)
+			taken.Ours = taken.Ours || forThisOrder(s, a, taken)
 		}
 	}()
 	if forgotten != nil && (in.Kind == session.KindPayout || !acc.RecoversOrders()) {
@@ -111,10 +111,12 @@ func unpaid(st providers.Standing) bool {
 
 // forThisOrder tells whether money that stands under an attempt's number was taken for its order, by a call that the database has
 // forgotten: the card is the one that the shopper gave now, or the number is the merchant's own and is used once (a payout, a
-// charge while the customer is away).
-func forThisOrder(s *session.Session, a *session.Attempt, st providers.Standing) bool {
+// charge while the customer is away). Where the gateway keeps a mark of ours, only that proves it: another system may have used the
+// number, for the same customer.
+func forThisOrder(s *session.Session, a *session.Attempt, taken *providers.AlreadyPaid) bool {
+	st := taken.Standing
 	return s.Kind == session.KindPayout || a.MerchantInitiated ||
-		a.Card.Last4 != "" && st.Card.Last4 == a.Card.Last4 && st.Card.First6 == a.Card.First6
+		!taken.Marks && a.Card.Last4 != "" && st.Card.Last4 == a.Card.Last4 && st.Card.First6 == a.Card.First6
 }
 
 // ourReference is the form of an attempt's reference; accounts that are shared with other systems hear of their orders too.
@@ -176,7 +178,7 @@ func (f recall) laterAttempts(ctx context.Context, s *session.Session, a *sessio
 		case st.Outcome == providers.Refused, st.Outcome == providers.Closed, st.Outcome == providers.Voided, otherAmount(st, p):
 			continue // it moves no money any more, or is not this order's
 		}
-		if s, err = f.update(ctx, s.ID, func(t *session.Turn) error { return t.Attempts().FoundAttempt(n, st, wire) }); err != nil {
+		if _, err = f.update(ctx, s.ID, func(t *session.Turn) error { return t.Attempts().FoundAttempt(n, st, wire) }); err != nil {
 			return err
 		}
 		return errLaterAttempt

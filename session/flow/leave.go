@@ -51,7 +51,7 @@ func (x Exits) leaveOnce(ctx context.Context, claim *session.Claim, id string, c
 		return s, false, err
 	}
 	t := session.Leaving{Turn: f.newTurn(s)}
-	if !(session.Asking{Turn: t.Turn}).MayAsk(a) || a.State == session.New || a.State == session.Calling || s.Kind == session.KindPayout {
+	if !session.Asking(t).MayAsk(a) || a.State == session.New || a.State == session.Calling || s.Kind == session.KindPayout {
 		return s, false, &session.CannotLeave{Until: t.Until(a)}
 	}
 	acc, err := f.account(s)
