@@ -82,16 +82,7 @@ func (st *database) change(ctx context.Context, n notice, f func(*tx) error) err
 		defer func() { st.o.Waited(time.Since(begun)) }()
 	}
 	for try := 1; ; try++ {
-		var err error
-		if st.group != nil {
-			err = st.group.run(ctx, f)
-		} else {
-			err = st.once(ctx, n, f)
-		}
-		if st.recent != nil && n.session != "" {
-			st.recent.drop(n.session)
-		}
-		switch {
+		switch err := st.tryOnce(ctx, n, f); {
 		case err == nil:
 			st.changes.Add(1)
 			st.notify(n)
@@ -101,6 +92,17 @@ func (st *database) change(ctx context.Context, n notice, f func(*tx) error) err
 			return err
 		}
 	}
+}
+
+// tryOnce makes a change, with others or by itself.
+func (st *database) tryOnce(ctx context.Context, n notice, f func(*tx) error) error {
+	if st.recent != nil && n.session != "" {
+		defer st.recent.change(n.session)()
+	}
+	if st.group != nil {
+		return st.group.run(ctx, f)
+	}
+	return st.once(ctx, n, f)
 }
 
 func (st *database) once(ctx context.Context, n notice, f func(*tx) error) error {

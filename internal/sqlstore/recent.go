@@ -11,17 +11,19 @@ import (
 )
 
 // recent keeps sessions as they were last read, for the one process that changes them: a payment reads its session some thirty
-// times, and a waiting page over and over. What is kept is never handed out, only copies of it. Every change of a session, however
-// it ended, drops it, before anybody is told of the change.
+// times, and a waiting page over and over. What is kept is never handed out, only copies of it. From before the commit of a change
+// until after it nothing of its session is kept: jobs and callers find a commit before whoever made it is told, and who is sent by
+// it must not read what was before it.
 //
 // It decides nothing: a save is judged by the row.
 type recent struct {
 	copier copier
 
-	mu      sync.Mutex
-	kept    map[string]*lru.Element // of *session.Session
-	order   *lru.List               // the most recently read in front
-	reading map[string][]*reading   // that go on
+	mu       sync.Mutex
+	kept     map[string]*lru.Element // of *session.Session
+	order    *lru.List               // the most recently read in front
+	reading  map[string][]*reading   // that go on
+	changing map[string]int          // changes that go on
 }
 
 // reading is one look into the database. What it brings may be old once its session was changed meanwhile.
@@ -31,7 +33,8 @@ type reading struct{ old bool }
 const recentAtMost = 1000
 
 func newRecent() *recent {
-	r := &recent{copier: copier{}, kept: map[string]*lru.Element{}, order: lru.New(), reading: map[string][]*reading{}}
+	r := &recent{copier: copier{}, kept: map[string]*lru.Element{}, order: lru.New(), reading: map[string][]*reading{},
+		changing: map[string]int{}}
 	r.copier.learn(reflect.TypeFor[session.Session]())
 	return r
 }
@@ -67,7 +70,7 @@ func (r *recent) put(id string, look *reading, s *session.Session) {
 	if r.reading[id] = others; others == nil {
 		delete(r.reading, id)
 	}
-	if s == nil || look.old || r.kept[id] != nil {
+	if s == nil || look.old || r.changing[id] > 0 || r.kept[id] != nil {
 		return
 	}
 	r.kept[id] = r.order.PushFront(s)
@@ -78,10 +81,24 @@ func (r *recent) put(id string, look *reading, s *session.Session) {
 	}
 }
 
-// drop forgets a session that was changed, or may have been.
-func (r *recent) drop(id string) {
+// change begins a change of a session; done ends it, however it ended.
+func (r *recent) change(id string) (done func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.changing[id]++
+	r.drop(id)
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.changing[id]--; r.changing[id] == 0 {
+			delete(r.changing, id)
+		}
+		r.drop(id)
+	}
+}
+
+// drop forgets a session. The mutex is held.
+func (r *recent) drop(id string) {
 	for _, look := range r.reading[id] {
 		look.old = true
 	}

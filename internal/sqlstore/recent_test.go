@@ -132,10 +132,47 @@ func TestWhatIsReadOfASessionIsNeverOlderThanItsLastSave(t *testing.T) {
 	if got := load(); got.Description != "saved" || got.Version != 2 {
 		t.Errorf("read after the save: %q, version %d", got.Description, got.Version)
 	}
-	st.recent.drop("b") // b is changed, and the reading ends with what was there before
+	st.recent.change("b")() // and the reading ends with what was there before
 	st.recent.put("b", look, &session.Session{ID: "b"})
 	if kept, _ := st.recent.get("b"); kept != nil {
 		t.Error("what was read before a change is kept after it")
+	}
+}
+
+// A job is claimed as soon as it is committed, which may be before the change that queued it is told.
+func TestWhoReadsASessionAfterACommitReadsWhatWasCommittedAlthoughNobodyWasToldYet(t *testing.T) {
+	t.Parallel()
+	st := openGroup(t, Options{NoSync: true})
+	s := &session.Session{ID: "a", Merchant: "shop", Account: "acc", OrderID: "1"}
+	if err := st.Create(t.Context(), s, session.Change{}); err != nil {
+		t.Fatal(err)
+	}
+	read := map[string]string{}
+	load := func(place string) {
+		got, err := st.Load(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		read[place] = got.Description
+	}
+	load("at rest")
+	st.group.at = load
+	s.Description = "saved"
+	if err := st.Save(t.Context(), s, session.Change{}); err != nil {
+		t.Fatal(err)
+	}
+	st.group.at = nil
+	load("at the end")
+	for place, want := range map[string]string{"batch.before": "", "batch.committed": "saved", "at the end": "saved"} {
+		if got, there := read[place]; got != want || !there {
+			t.Errorf("%s it read %q, want %q", place, got, want)
+		}
+	}
+	if len(st.recent.changing) != 0 {
+		t.Error("a change never ended")
+	}
+	if kept, _ := st.recent.get("a"); kept == nil {
+		t.Error("what is read at rest is not kept")
 	}
 }
 
