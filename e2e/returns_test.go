@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha1"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -232,6 +233,30 @@ func (w *world) unchanged(t testing.TB, what string, f func(), sessions ...retur
 	}
 }
 
+// calledBack waits until the gateway's callback about a payment that has succeeded came and the inquiry was made that it asks
+// for: a payment is looked at after every proved callback, also after its success. No other inquiry is out then either.
+func (w *world) calledBack(t testing.TB, made sessionView) {
+	t.Helper()
+	until(t, 20*time.Second, "the gateway has called back", func() bool {
+		return slices.ContainsFunc(w.calls(t, made.OrderID+"-1"), func(c gatewayCall) bool { return c.Call == "callback" })
+	})
+	db, err := sql.Open("sqlite", w.App.DatabaseFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	until(t, 20*time.Second, "what callbacks ask for is asked", func() bool {
+		var left int
+		if err := db.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM job WHERE kind = 'session.resume' AND key GLOB $1
+			OR kind = 'session.inquire' AND (key GLOB $2 OR key GLOB $1 AND worker <> '')`, made.ID+"/*", made.ID+"/*/callback*").Scan(&left); err != nil {
+			t.Fatal(err)
+		}
+		return left == 0
+	})
+}
+
+var lastChecked = regexp.MustCompile(`,"last_checked":"[^"]*"`)
+
 // backTo holds an answer of /3ds/{run}/return to the one address.
 func (a answer) backTo(t testing.TB, made sessionView) {
 	t.Helper()
@@ -409,6 +434,7 @@ func nonsenseAtTheReturnAddressDoesNotHarmThePayment(t *testing.T) {
 		r.rest(visit{})
 		r.sees(resultPage, saysPaid)
 		w.onceOnly(t, r.made)
+		w.calledBack(t, r.made)
 		w.unchanged(t, "nonsense after the end", func() { w.deliver(t, p) }, r)
 	})
 }
@@ -457,6 +483,7 @@ func aHundredRepetitionsChangeNothing(t *testing.T) {
 		if n := w.movedMoney(t, r.made.OrderID+"-1"); n != 3 { // the card, the Method, the challenge
 			t.Errorf("%d calls that can move money, want 3", n)
 		}
+		w.calledBack(t, r.made)
 		calls := len(w.calls(t, r.made.OrderID+"-1"))
 		w.unchanged(t, "a repetition after the end", func() {
 			for range 100 {
@@ -693,7 +720,8 @@ func aValidCallbackOnlyMakesUsAsk(t *testing.T) {
 				t.Errorf("a valid callback: %d", got.status)
 			}
 		}
-		asked := func() int { return len(w.calls(t, s.Attempts[0].Reference)) }
+		reference := s.Attempts[0].Reference
+		asked := func() int { return len(w.calls(t, reference)) }
 		before := asked()
 		send(yes) // early: nothing is paid
 		until(t, 5*time.Second, "we have asked", func() bool { return asked() > before })
@@ -702,13 +730,23 @@ func aValidCallbackOnlyMakesUsAsk(t *testing.T) {
 		}
 		send(no)
 		r.finish(paid(1, "Y", told(account, "2.2.0", "Y", "05")))
-		w.unchanged(t, "a late callback", func() {
-			for range 5 {
-				send(yes)
-				send(no)
-			}
-			w.events(t, r.made.ID)
-		}, r)
+		// A late one makes us look at the payment again: of what is told, the time of the look is all that changes.
+		w.calledBack(t, r.made)
+		told := func() string { return lastChecked.ReplaceAllString(w.snapshot(t, r.made.ID), "") }
+		was, moved, began := told(), w.movedMoney(t, reference), time.Now()
+		before = asked()
+		for range 5 {
+			send(yes)
+			send(no)
+		}
+		w.calledBack(t, r.made)
+		most := 2 + int(time.Since(began)/(3*time.Second)) // one at once, and one every three seconds
+		if n := asked() - before; n < 1 || n > most {
+			t.Errorf("ten late callbacks cost %d inquiries, want 1 to %d", n, most)
+		}
+		if now := told(); now != was || w.movedMoney(t, reference) != moved {
+			t.Errorf("a late callback changed something:\n%s\n%s", was, now)
+		}
 		w.onceOnly(t, r.made)
 	})
 }

@@ -50,7 +50,11 @@ func (g *Gateway) status(c *call) (*reply, *fault) {
 		opt("last-four-digits", o.Last4).opt("bin", o.Bin).opt("card-type", o.CardType).opt("phone", o.Phone).
 		opt("bank-name", "UNKNOWN")
 	if shown == approved || shown == declined {
-		r.add("paynet-processing-date", g.now().UTC().Add(3*time.Hour).Format("2006-01-02 15:04:05")+" MSK")
+		at := o.PaidAt // the same at every look
+		if at.IsZero() {
+			at = g.now()
+		}
+		r.add("paynet-processing-date", at.UTC().Add(3*time.Hour).Format("2006-01-02 15:04:05")+" MSK")
 		r.opt("approval-code", o.Approval).opt("processor-rrn", o.RRN).opt("processor-tx-id", processorID(o)).
 			opt("verified-3d-status", o.Verified)
 	}
