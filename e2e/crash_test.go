@@ -57,7 +57,8 @@ func frontMain(order string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	a, err := app.New(ctx, app.Options{
-		Config: c, Role: app.Front, Clock: &time, FrontListener: listener, SandboxURL: o.SandboxURL, At: plan.at,
+		NoBrake: true,
+		Config:  c, Role: app.Front, Clock: &time, FrontListener: listener, SandboxURL: o.SandboxURL, At: plan.at,
 		Log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {

@@ -62,7 +62,8 @@ func boot(t testing.TB, dir string, tune ...func(*app.Options)) *world {
 		t.Fatal(err)
 	}
 	o := app.Options{
-		Config: c, Clock: w.Clock, Log: slog.New(slog.NewJSONHandler(w.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		NoBrake: true,
+		Config:  c, Clock: w.Clock, Log: slog.New(slog.NewJSONHandler(w.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		FrontListener: listen(t), SandboxListener: listen(t),
 	}
 	for _, f := range tune {

@@ -37,7 +37,8 @@ func joinFrom(t *testing.T, w *world, database, data, keys string) *machine {
 	log := &logBuffer{}
 	ctx, cancel := context.WithCancel(context.Background())
 	a, err := app.New(ctx, app.Options{
-		Config: c, Role: app.Front, Clock: w.Clock, FrontListener: listen(t), SandboxURL: w.Sandbox,
+		NoBrake: true,
+		Config:  c, Role: app.Front, Clock: w.Clock, FrontListener: listen(t), SandboxURL: w.Sandbox,
 		Log: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {

@@ -73,6 +73,7 @@ type Options struct {
 	SQLite    SQLiteDriver  // reaches the data file in place of the built-in engine; nil: that engine
 	Shared    bool          // SQLite: other processes of the simulation use the same file
 	Poll      time.Duration // how often the queues look for work that nobody woke them for; 0: as often as they think best
+	NoBrake   bool          // takes on all that is new, however busy the machine is: for tests beside other tests
 	JobChance func() uint64 // worker names and the spread of retries; safe for concurrent use; nil: math/rand
 }
 
@@ -201,7 +202,7 @@ func (a *App) openStore(ctx context.Context) (err error) {
 	a.hub = &flow.Hub{}
 	a.brake = brake.New(time.Now) // by the machine's clock: it measures the machine
 	waited := func(d time.Duration) { a.brake.Waited("change", d) }
-	if a.o.SQLite != nil { // the disk is simulated, and its delays are faults
+	if a.o.SQLite != nil || a.o.NoBrake { // the disk is simulated, and its delays are faults
 		waited = nil
 	}
 	a.store, err = sqlstore.Open(ctx, sqlstore.Options{
@@ -269,7 +270,11 @@ func (a *App) buildFront(ctx context.Context) error {
 	host = cmp.Or(a.o.Name, host)
 	runner := jobs.New(a.store, jobs.Options{
 		Now: a.o.Clock.Now, Name: host, Workers: jobWorkers, Log: a.log, Poll: a.o.Poll, Chance: a.o.JobChance,
-		Waited: func(d time.Duration) { a.brake.Full("worker", d) },
+		Waited: func(d time.Duration) {
+			if !a.o.NoBrake {
+				a.brake.Full("worker", d)
+			}
+		},
 	})
 	a.runner.Store(runner)
 	keys := sealer{a.keys, a.log}
