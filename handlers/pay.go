@@ -197,6 +197,9 @@ const leaveWait = 20 * time.Second
 // frame is the same-origin document of one hidden Method frame; about:blank would inherit the page's form-action.
 func (p pay) frame(c echo.Context) error {
 	s, a, err := p.atStep(c)
+	if s != nil && errors.Is(err, session.ErrNotFound) {
+		return c.NoContent(http.StatusNoContent) // the step went on while its frames were loaded
+	}
 	if err != nil {
 		return err
 	}

@@ -17,11 +17,12 @@ const (
 	listTime   = "20060102150405"
 	listStates = "CREATED,APPROVED,DEPOSITED,DECLINED,REVERSED,REFUNDED"
 	longest    = 100
+	mostPages  = 100
 	anyZone    = 14 * time.Hour // the list's times are the bank's own, and which zone that is nobody tells
 )
 
-// History is the gateway's list of orders. It knows pages, not offsets: an offset inside a page takes two calls. Its times have
-// no zone, so more is asked for than is wanted, and lines outside the asked times are left out here.
+// History is the gateway's list of orders. It knows pages, not offsets, and its times have no zone: more is asked for
+// than is wanted, and what is outside the asked times is passed over here, page by page.
 func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
 	if q.Status != "" {
 		return nil, providers.Refuse("status", "this gateway's list takes no word of the gateway's; leave it out")
@@ -30,26 +31,28 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 	if limit <= 0 || limit > longest {
 		limit = longest
 	}
-	first, skip := offset/limit, offset%limit
-	lines, err := ordersPage(ctx, g, q, first, limit)
-	if err != nil {
-		return nil, err
-	}
-	if skip > 0 && len(lines) == limit {
-		more, err := ordersPage(ctx, g, q, first+1, limit)
+	var out []providers.HistoryLine
+	for page := range mostPages {
+		lines, err := ordersPage(ctx, g, q, page, longest)
 		if err != nil {
 			return nil, err
 		}
-		lines = append(lines, more...)
-	}
-	lines = lines[min(skip, len(lines)):]
-	var out []providers.HistoryLine
-	for _, l := range lines[:min(limit, len(lines))] {
-		if l.At.IsZero() || !l.At.Before(q.From) && !l.At.After(q.To) {
-			out = append(out, l)
+		for _, l := range lines {
+			switch {
+			case !l.At.IsZero() && (l.At.Before(q.From) || l.At.After(q.To)):
+			case offset > 0:
+				offset--
+			default:
+				if out = append(out, l); len(out) == limit {
+					return out, nil
+				}
+			}
+		}
+		if len(lines) < longest {
+			return out, nil
 		}
 	}
-	return out, nil
+	return nil, &providers.Failure{Op: opOrders, Text: "the list is too long: ask for a shorter time"}
 }
 
 // ordersPage is one page, counted from nought.
