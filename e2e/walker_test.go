@@ -401,7 +401,7 @@ func (b *walker) runFrames(submit bool) {
 					b.t.Errorf("frame: %v", err)
 					return
 				}
-				if b.ours(d.url) && d.status == http.StatusNotFound {
+				if b.ours(d.url) && d.status == http.StatusNoContent {
 					return // another tab was faster: that step is over
 				}
 				if b.ours(d.url) {
