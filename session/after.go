@@ -21,12 +21,12 @@ const (
 	misfits            // what it says can come of no act that is known, or it states no sum
 )
 
-// afterSuccess applies what an inquiry says of a payment that has succeeded.
-func (t verdict) afterSuccess(a *Attempt, st providers.Standing) error {
+// afterSuccess applies what an inquiry says of a payment that has succeeded. other is in what that is another payment than ours.
+func (t verdict) afterSuccess(a *Attempt, st providers.Standing, other string) error {
 	a.LookFailedSince = time.Time{}
-	if what := mismatch(t.S, a, st); what != "" {
-		t.alarm("the gateway tells of another payment than ours", "attempt", a.N, "what", what)
-		a.Mismatch = what
+	if other != "" {
+		t.alarm("the gateway tells of another payment than ours", "attempt", a.N, "what", other)
+		a.Mismatch = other
 		t.reviewSums(a, st)
 		return t.lookLater(a)
 	}

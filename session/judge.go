@@ -72,8 +72,8 @@ func (t verdict) inquired(a *Attempt, in InquiryAnswer) error {
 // verdict applies what the gateway says of an attempt.
 type verdict struct{ *Turn }
 
-// remember keeps what a standing tells beside the outcome.
-func (t verdict) remember(a *Attempt, st providers.Standing) {
+// rememberSeen keeps what a standing tells beside the outcome, whatever comes of that.
+func (a *Attempt) rememberSeen(st providers.Standing) {
 	if st.Ref.OrderID != "" && a.Ref.OrderID == "" {
 		a.Ref.OrderID = st.Ref.OrderID
 	}
@@ -83,15 +83,16 @@ func (t verdict) remember(a *Attempt, st providers.Standing) {
 	if st.ThreeDS != (providers.ThreeDS{}) {
 		a.ThreeDS = st.ThreeDS
 	}
-	if mismatch(t.S, a, st) == "" {
-		a.rememberAuthorization(t.Now, st.Authorization)
-	}
 }
 
 // applyStanding applies a gateway's standing to an attempt. Only here do attempts become authorized or paid.
 func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) error {
-	t.remember(a, st)
+	a.rememberSeen(st)
 	t.heard = &st
+	other := mismatch(t.S, a, st)
+	if other == "" {
+		a.rememberAuthorization(t.Now, st.Authorization)
+	}
 	if op := t.S.openOn(a); op != nil { // the operation's own inquiry tells what it has moved
 		t.queueOperationInquiry(op, t.Now)
 		return nil
@@ -102,9 +103,8 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 		}
 	}
 	if a.State.Funded() {
-		return t.afterSuccess(a, st)
+		return t.afterSuccess(a, st, other)
 	}
-	other := mismatch(t.S, a, st)
 	switch st.Outcome {
 	case providers.Paid, providers.Authorized:
 		if other == "" && (st.Unproven || a.Unproven) {

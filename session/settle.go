@@ -21,9 +21,6 @@ const (
 	RuledFailed    Ruling = "failed"
 )
 
-// Rulings lists them.
-func Rulings() []Ruling { return []Ruling{RuledPaid, RuledNotPaid, RuledSucceeded, RuledFailed} }
-
 // OfOperation tells whether the ruling is on an operation.
 func (r Ruling) OfOperation() bool { return r == RuledSucceeded || r == RuledFailed }
 

@@ -2,11 +2,6 @@ package templates
 
 import "strings"
 
-// MarkedBrands are the ids of the brands that have a mark.
-func MarkedBrands() []string {
-	return []string{"visa", "mastercard", "mir", "unionpay", "amex", "jcb", "discover", "diners", "maestro", "uzcard", "humo", "elcart"}
-}
-
 func (b Brand) lang() string {
 	if b.Lang == "" {
 		return "en"

@@ -202,7 +202,7 @@ func (a *App) openStore(ctx context.Context) (err error) {
 	a.hub = &flow.Hub{}
 	a.brake = brake.New(time.Now) // by the machine's clock: it measures the machine
 	waited := func(d time.Duration) { a.brake.Waited("change", d) }
-	if a.o.SQLite != nil || a.o.NoBrake { // the disk is simulated, and its delays are faults
+	if a.o.SQLite != nil { // the disk is simulated, and its delays are faults
 		waited = nil
 	}
 	a.store, err = sqlstore.Open(ctx, sqlstore.Options{
@@ -270,11 +270,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	host = cmp.Or(a.o.Name, host)
 	runner := jobs.New(a.store, jobs.Options{
 		Now: a.o.Clock.Now, Name: host, Workers: jobWorkers, Log: a.log, Poll: a.o.Poll, Chance: a.o.JobChance,
-		Waited: func(d time.Duration) {
-			if !a.o.NoBrake {
-				a.brake.Full("worker", d)
-			}
-		},
+		Waited: func(d time.Duration) { a.brake.Full("worker", d) },
 	})
 	a.runner.Store(runner)
 	keys := sealer{a.keys, a.log}
@@ -305,6 +301,10 @@ func (a *App) buildFront(ctx context.Context) error {
 	})
 	a.webhooks.Store(hooks)
 	stopping := make(chan struct{})
+	var brakes handlers.Brake // nil: none
+	if !a.o.NoBrake {
+		brakes = a.brake
+	}
 	e := handlers.New(handlers.Options{
 		Flow: a.flow, Store: store, Limits: limits, Security: a.security, Print: a.keys.Fingerprint,
 		Customers: a.store, Wallet: cards, Invoices: bills, Merchants: merchants, Tags: a.store,
@@ -314,7 +314,7 @@ func (a *App) buildFront(ctx context.Context) error {
 		Now: a.o.Clock.Now, Rand: a.o.Rand,
 		Browsers: browser.New(a.store.Browser(), a.keys, strings.HasPrefix(a.FrontURL, "https://"), a.o.Clock.Now, a.o.Rand, a.log),
 		BaseURL:  a.FrontURL, Sandbox: c.Testing(), Ready: a.ready, Installation: a.installation, Log: a.log, Observe: a.metrics.observe,
-		MaxStreams: c.MaxStreams, Stopping: stopping, Brake: a.brake,
+		MaxStreams: c.MaxStreams, Stopping: stopping, Brake: brakes,
 		IP: clientIP(c.TrustedProxies),
 	})
 	a.metrics.watch(a.store, a.flow, runner)

@@ -16,7 +16,7 @@ time on, and otherwise as far as they go.`
 
 func restored(ctx context.Context, p process, set *flag.FlagSet) int {
 	copied := set.String("copied", "", "`when` the backup was made, such as 2026-11-27T03:00:00Z")
-	c, code, ok := sealConfig(p, set, 0)
+	c, code, ok := readConfig(p, set, 0)
 	if !ok {
 		return code
 	}

@@ -30,8 +30,9 @@ const configAcceptHelp = `Makes the public_url of the configuration the one that
 have. Stop every front first: payments under way were given addresses that begin with the old one, so let the proxy
 answer at both for a day.`
 
-// sealConfig reads the configuration for a command about sealing keys.
-func sealConfig(p process, set *flag.FlagSet, arguments int) (config.Config, int, bool) {
+// readConfig parses a command line that has so many arguments, and reads the configuration. Where it fails, the code is to be exited
+// with, and everything was said.
+func readConfig(p process, set *flag.FlagSet, arguments int) (config.Config, int, bool) {
 	flags := settings(set)
 	if code, ok := p.parse(set, arguments); !ok {
 		return config.Config{}, code, false
@@ -45,7 +46,7 @@ func sealConfig(p process, set *flag.FlagSet, arguments int) (config.Config, int
 }
 
 func sealStatus(ctx context.Context, p process, set *flag.FlagSet) int {
-	c, code, ok := sealConfig(p, set, 0)
+	c, code, ok := readConfig(p, set, 0)
 	if !ok {
 		return code
 	}
@@ -97,7 +98,7 @@ func (p process) failed(set *flag.FlagSet, err error) int {
 }
 
 func sealAdd(_ context.Context, p process, set *flag.FlagSet) int {
-	c, code, ok := sealConfig(p, set, 0)
+	c, code, ok := readConfig(p, set, 0)
 	if !ok {
 		return code
 	}
@@ -111,7 +112,7 @@ func sealAdd(_ context.Context, p process, set *flag.FlagSet) int {
 }
 
 func sealPromote(_ context.Context, p process, set *flag.FlagSet) int {
-	c, code, ok := sealConfig(p, set, 1)
+	c, code, ok := readConfig(p, set, 1)
 	if !ok {
 		return code
 	}
@@ -124,7 +125,7 @@ func sealPromote(_ context.Context, p process, set *flag.FlagSet) int {
 }
 
 func sealRetire(ctx context.Context, p process, set *flag.FlagSet) int {
-	c, code, ok := sealConfig(p, set, 1)
+	c, code, ok := readConfig(p, set, 1)
 	if !ok {
 		return code
 	}
@@ -136,7 +137,7 @@ func sealRetire(ctx context.Context, p process, set *flag.FlagSet) int {
 }
 
 func configAccept(ctx context.Context, p process, set *flag.FlagSet) int {
-	c, code, ok := sealConfig(p, set, 0)
+	c, code, ok := readConfig(p, set, 0)
 	if !ok {
 		return code
 	}

@@ -56,14 +56,9 @@ func sandbox(ctx context.Context, p process, set *flag.FlagSet) int {
 }
 
 func start(ctx context.Context, p process, set *flag.FlagSet, role app.Role) int {
-	flags := settings(set)
-	if code, ok := p.parse(set, 0); !ok {
+	c, code, ok := readConfig(p, set, 0)
+	if !ok {
 		return code
-	}
-	c, faults := configured(*flags, p.environ)
-	if len(faults) > 0 {
-		fmt.Fprintln(p.err, faults)
-		return exitAsked
 	}
 	if role == app.Sandbox && !c.Sandbox {
 		fmt.Fprintln(p.err, "tollgate sandbox: takes no configuration file; leave out -config and TOLLGATE_CONFIG")
@@ -132,14 +127,9 @@ func credentials(w io.Writer, a *app.App) {
 }
 
 func migrate(ctx context.Context, p process, set *flag.FlagSet) int {
-	flags := settings(set)
-	if code, ok := p.parse(set, 0); !ok {
+	c, code, ok := readConfig(p, set, 0)
+	if !ok {
 		return code
-	}
-	c, faults := configured(*flags, p.environ)
-	if len(faults) > 0 {
-		fmt.Fprintln(p.err, faults)
-		return exitAsked
 	}
 	where, err := app.Migrate(ctx, c)
 	if err != nil {

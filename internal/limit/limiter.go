@@ -176,10 +176,15 @@ func (l *Limiter) count(ctx context.Context, how counting, key string, r Rate) L
 	defer done()
 	level, err := how(l.o.Buckets, ctx, key, r, l.o.Now())
 	if err != nil {
-		l.o.Log.Warn("limits are this machine's own for now", "error", err)
+		l.unshared(err)
 		level, _ = how(l.own, ctx, key, r, l.o.Now())
 	}
 	return level
+}
+
+// unshared warns that the shared counts cannot be reached.
+func (l *Limiter) unshared(err error) {
+	l.o.Log.Warn("the shared counts cannot be reached: this machine counts by itself", "error", err)
 }
 
 // add counts one for everybody, and for what this machine knows without asking.
@@ -342,7 +347,7 @@ func (l *Limiter) Ended(ctx context.Context, o Outcome) {
 			for range givenBack {
 				_ = l.own.Give(ctx, l.key(kind, at), r, now)
 				if err := l.o.Buckets.Give(ctx, l.key(kind, at), r, now); err != nil {
-					l.o.Log.Warn("limits are this machine's own for now", "error", err)
+					l.unshared(err)
 				}
 			}
 		}

@@ -33,7 +33,7 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 	}
 	var out []providers.HistoryLine
 	for page := range mostPages {
-		lines, err := ordersPage(ctx, g, q, page, longest)
+		lines, err := ordersPage(ctx, g, q, page)
 		if err != nil {
 			return nil, err
 		}
@@ -56,11 +56,11 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 }
 
 // ordersPage is one page, counted from nought.
-func ordersPage(ctx context.Context, g *provider, q providers.HistoryQuery, page, size int) ([]providers.HistoryLine, error) {
+func ordersPage(ctx context.Context, g *provider, q providers.HistoryQuery, page int) ([]providers.HistoryLine, error) {
 	answer, err := g.call(ctx, opOrders, url.Values{
 		"from": {q.From.UTC().Add(-anyZone).Format(listTime)}, "to": {q.To.UTC().Add(anyZone).Format(listTime)},
 		"transactionStates": {listStates}, "merchants": {q.AccountID}, "searchByCreatedDate": {"true"},
-		"page": {strconv.Itoa(page)}, "size": {strconv.Itoa(size)},
+		"page": {strconv.Itoa(page)}, "size": {strconv.Itoa(longest)},
 	})
 	if err != nil {
 		return nil, err
