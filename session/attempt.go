@@ -146,17 +146,21 @@ func (t Attempts) FoundAttempt(n int, st providers.Standing, wire []TimelineEntr
 	s := t.S
 	earlier := s.Live()
 	for len(s.Attempts) < n { // one between them moved no money
+		state := Abandoned
+		if len(s.Attempts)+1 == n {
+			state = New
+		}
 		a := &Attempt{
-			N: len(s.Attempts) + 1, State: Abandoned, Instrument: s.Method, Ref: providers.Ref{Reference: s.Reference(len(s.Attempts) + 1)},
+			N: len(s.Attempts) + 1, State: state, Instrument: s.Method, Ref: providers.Ref{Reference: s.Reference(len(s.Attempts) + 1)},
 			CreatedAt: t.Now, UpdatedAt: t.Now, NewsAt: t.Now, Deadline: t.Now,
 		}
 		s.Attempts = append(s.Attempts, a)
 		t.alarm("the database has forgotten an attempt that the gateway knows", "attempt", a.N, "outcome", st.Outcome)
+		t.recordAttempt(a, eventOf[New])
 		if a.N < n {
-			t.recordAttempt(a, eventOf[New])
 			continue
 		}
-		if err := t.revive(a); err != nil {
+		if err := t.called(a); err != nil {
 			return err
 		}
 	}
@@ -173,16 +177,15 @@ func (t Attempts) FoundAttempt(n int, st providers.Standing, wire []TimelineEntr
 	return nil
 }
 
-// revive makes an attempt that was found at the gateway a live one whose newest call has no answer in the book.
-func (t Attempts) revive(a *Attempt) error {
+// called writes down that an attempt which was found at the gateway has a call without an answer.
+func (t Attempts) called(a *Attempt) error {
 	if err := t.newRun(a, threeds.IDs{}); err != nil {
 		return err
 	}
-	a.State, a.Deadline = New, t.Now.Add(t.Rules.CallTimeout)
+	a.Deadline = t.Now.Add(t.Rules.CallTimeout)
 	row := Call{Attempt: a.N, Kind: CallPay, Round: 1, SentAt: t.Now}
 	a.Calls = append(a.Calls, row)
 	t.Change.Calls = append(t.Change.Calls, row)
-	t.recordAttempt(a, eventOf[New])
 	return t.markOverdue(a)
 }
 

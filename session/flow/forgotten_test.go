@@ -352,7 +352,9 @@ func TestAfterACrashAForgottenCallIsWaitedForUntilItHasArrived(t *testing.T) {
 		}
 		return st, nil
 	}
-	h.gw.pay = func(context.Context, providers.Payment, *order) (providers.Step, error) { return providers.Step{}, errCut }
+	h.gw.pay = func(context.Context, providers.Payment, *order) (providers.Step, error) {
+		return providers.Step{}, errCut
+	}
 	h.dieNext("pay.answered")
 	h.submitOnly()
 	h.await(0, "pay.answered")
