@@ -1,6 +1,7 @@
 package rbs
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/url"
 	"slices"
@@ -29,6 +30,16 @@ func (g *Gateway) register(c *call) (body, *fault)        { return g.registerOrd
 func (g *Gateway) registerPreAuth(c *call) (body, *fault) { return g.registerOrder(c, true) }
 
 func (g *Gateway) registerOrder(c *call, preAuth bool) (body, *fault) {
+	o, bad := g.newOrder(c, preAuth)
+	if bad != nil {
+		return nil, bad
+	}
+	return body{}.With("orderId", o.ID).With("formUrl",
+		g.url("/payment/merchants/rbs/payment_"+o.Language+".html?mdOrder="+o.ID)), nil
+}
+
+// newOrder registers the order that the call's parameters describe.
+func (g *Gateway) newOrder(c *call, preAuth bool) (*order, *fault) {
 	f := c.form
 	number := f.Get("orderNumber")
 	switch {
@@ -55,7 +66,7 @@ func (g *Gateway) registerOrder(c *call, preAuth bool) (body, *fault) {
 		return nil, refuse(3, "Unknown currency")
 	}
 	for name, limit := range map[string]int{"returnUrl": 512, "failUrl": 512, "dynamicCallbackUrl": 512, "description": 598,
-		"clientId": 255} {
+		"clientId": 255, "merchantLogin": 255, "postAddress": 255, "email": 100, "phone": 20} {
 		if len([]rune(f.Get(name))) > limit {
 			return nil, refuse(4, "["+name+"] is longer than "+strconv.Itoa(limit))
 		}
@@ -79,6 +90,41 @@ func (g *Gateway) registerOrder(c *call, preAuth bool) (body, *fault) {
 	if bad != nil {
 		return nil, bad
 	}
+	bought, bad := readBundle(f.Get("orderBundle"), amount)
+	if bad != nil {
+		return nil, bad
+	}
+	if login := f.Get("merchantLogin"); login != "" && login != c.acc.UserName && !slices.Contains(c.acc.Children, login) {
+		return nil, errAccess
+	}
+	var fee int64
+	if s := f.Get("feeInput"); s != "" {
+		if fee, bad = parseAmount(s); bad != nil || len(s) > 8 {
+			return nil, refuse(4, "[feeInput] is malformed")
+		}
+	}
+	phone := f.Get("phone")
+	if block := f.Get("orderPayerData"); block != "" {
+		var payer struct{ MobilePhone string }
+		if json.Unmarshal([]byte(block), &payer) != nil {
+			return nil, refuse(4, "[orderPayerData] is malformed")
+		}
+		phone = cmp.Or(phone, payer.MobilePhone)
+	}
+	if digits := strings.TrimPrefix(phone, "+"); phone != "" && (!sim.AllDigits(digits) || len(digits) < 7 || len(digits) > 15) {
+		return nil, refuse(4, "[phone] is malformed")
+	}
+	if block := f.Get("billingPayerData"); block != "" && !json.Valid([]byte(block)) {
+		return nil, refuse(4, "[billingPayerData] is malformed")
+	}
+	completes, bad := dateOf(f, "autocompletionDate", preAuth)
+	if bad != nil {
+		return nil, bad
+	}
+	reverses, bad := dateOf(f, "autoReverseDate", preAuth)
+	if bad != nil {
+		return nil, bad
+	}
 	now := g.now()
 	expires, bad := lifetime(f, now)
 	if bad != nil {
@@ -99,12 +145,12 @@ func (g *Gateway) registerOrder(c *call, preAuth bool) (body, *fault) {
 		Description: f.Get("description"), ReturnURL: f.Get("returnUrl"), FailURL: f.Get("failUrl"),
 		CallbackURL: f.Get("dynamicCallbackUrl"), ClientID: f.Get("clientId"), BindingID: f.Get("bindingId"), Language: language,
 		IP: f.Get("ip"), Features: asked, Params: params, Created: now, Expires: expires, Action: actionNoAttempt,
+		Cart: bought, Fee: fee, Phone: phone, MerchantLogin: f.Get("merchantLogin"), CompletesAt: completes, ReversesAt: reverses,
 	}
 	if bad := g.save(o); bad != nil {
 		return nil, bad
 	}
-	return body{}.With("orderId", o.ID).With("formUrl",
-		g.url("/payment/merchants/rbs/payment_"+o.Language+".html?mdOrder="+o.ID)), nil
+	return o, nil
 }
 
 func askedFeatures(values []string) ([]string, *fault) {
@@ -149,10 +195,26 @@ func merchantParams(raw string) ([]param, *fault) {
 	return out, nil
 }
 
+// wireTime is how the gateway writes a date, in UTC.
+const wireTime = "2006-01-02T15:04:05"
+
+// dateOf reads when something is to happen to a hold by itself.
+func dateOf(f url.Values, name string, preAuth bool) (at time.Time, bad *fault) {
+	s := f.Get(name)
+	if s == "" || !preAuth {
+		return at, nil
+	}
+	at, err := time.Parse(wireTime, s)
+	if err != nil {
+		return at, refuse(4, "["+name+"] is malformed")
+	}
+	return at, nil
+}
+
 // lifetime reads expirationDate (which wins) or sessionTimeoutSecs; without either an order lives 1200 s.
 func lifetime(f url.Values, now time.Time) (time.Time, *fault) {
 	if d := f.Get("expirationDate"); d != "" {
-		t, err := time.ParseInLocation("2006-01-02T15:04:05", d, now.Location())
+		t, err := time.Parse(wireTime, d)
 		if err != nil || !t.After(now) {
 			return t, refuse(4, "[expirationDate] is malformed")
 		}
