@@ -15,7 +15,7 @@ func (b *binding) shown() body {
 }
 
 // bindingList answers with the account's active bindings that are wanted, those of expired cards only if asked for.
-func (g *Gateway) bindingList(c *call, wanted func(*binding) bool) (body, *fault) {
+func (g *registry) bindingList(c *call, wanted func(*binding) bool) (body, *fault) {
 	list := []body{}
 	for b := range g.bindings.All() {
 		expired := b.Expiry < g.now().Format("200601") && c.form.Get("showExpired") != "true"
@@ -29,7 +29,7 @@ func (g *Gateway) bindingList(c *call, wanted func(*binding) bool) (body, *fault
 	return done().With("bindings", list), nil
 }
 
-func (g *Gateway) getBindings(c *call) (body, *fault) {
+func (g *registry) getBindings(c *call) (body, *fault) {
 	client, only := c.form.Get("clientId"), c.form.Get("bindingId")
 	if client == "" {
 		return nil, missing("clientId")
@@ -38,7 +38,7 @@ func (g *Gateway) getBindings(c *call) (body, *fault) {
 }
 
 // bindingsByCardOrID lists the bindings of a card, whosever they are; a card's number wins over a binding's id.
-func (g *Gateway) bindingsByCardOrID(c *call) (body, *fault) {
+func (g *registry) bindingsByCardOrID(c *call) (body, *fault) {
 	pan, id := c.form.Get("pan"), c.form.Get("bindingId")
 	switch {
 	case pan == "" && id == "":
@@ -53,10 +53,10 @@ func (g *Gateway) bindingsByCardOrID(c *call) (body, *fault) {
 	return g.bindingList(c, func(b *binding) bool { return of != nil && of.Account == c.acc.UserName && b.Card == of.Card })
 }
 
-func (g *Gateway) unBindCard(c *call) (body, *fault) { return g.setBinding(c, false) }
-func (g *Gateway) bindCard(c *call) (body, *fault)   { return g.setBinding(c, true) }
+func (g *registry) unBindCard(c *call) (body, *fault) { return g.setBinding(c, false) }
+func (g *registry) bindCard(c *call) (body, *fault)   { return g.setBinding(c, true) }
 
-func (g *Gateway) bindingOf(c *call) (*binding, *fault) {
+func (g *registry) bindingOf(c *call) (*binding, *fault) {
 	id := c.form.Get("bindingId")
 	if id == "" {
 		return nil, missing("bindingId")
@@ -68,7 +68,7 @@ func (g *Gateway) bindingOf(c *call) (*binding, *fault) {
 	return b, nil
 }
 
-func (g *Gateway) setBinding(c *call, active bool) (body, *fault) {
+func (g *registry) setBinding(c *call, active bool) (body, *fault) {
 	b, bad := g.bindingOf(c)
 	switch {
 	case bad != nil:
@@ -86,7 +86,7 @@ func (g *Gateway) setBinding(c *call, active bool) (body, *fault) {
 }
 
 // extendBinding gives a binding the date of the card's successor.
-func (g *Gateway) extendBinding(c *call) (body, *fault) {
+func (g *registry) extendBinding(c *call) (body, *fault) {
 	b, bad := g.bindingOf(c)
 	if bad != nil {
 		return nil, bad
@@ -109,7 +109,7 @@ func (g *Gateway) extendBinding(c *call) (body, *fault) {
 }
 
 // createBinding is createBindingNoPayment.do: it keeps a card that nothing was paid with.
-func (g *Gateway) createBinding(c *call) (body, *fault) {
+func (g *registry) createBinding(c *call) (body, *fault) {
 	f := c.form
 	for _, name := range []string{"clientId", "cardholderName", "expiryDate", "pan"} {
 		if f.Get(name) == "" {

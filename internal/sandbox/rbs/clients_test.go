@@ -3,6 +3,7 @@ package rbs
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -537,6 +538,20 @@ func TestTheHostedPageSaysItsLanguage(t *testing.T) {
 			if !strings.Contains(b.page, "Недостаточно средств") || !strings.Contains(b.page, `lang="ru"`) {
 				t.Errorf("a refusal: %s", b.page)
 			}
+		}
+	}
+}
+
+func TestEveryCallIsServed(t *testing.T) {
+	w := newWorld(t, nil)
+	for name := range methods {
+		if a := w.raw(name, url.Values{"userName": {"tollgate-api"}, "password": {"wrong"}}); !strings.Contains(fmt.Sprint(a), "Access denied") {
+			t.Errorf("%s: %v", name, a)
+		}
+	}
+	for name := range partnerMethods {
+		if _, a := w.send("POST", "/ecomm/gw/partner/api/v1/"+name, "application/json", `{"token":"wrong"}`); !strings.Contains(fmt.Sprint(a), "Access denied") {
+			t.Errorf("%s: %v", name, a)
 		}
 	}
 }

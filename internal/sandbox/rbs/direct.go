@@ -10,7 +10,7 @@ import (
 
 // recurrentPayment registers an order and pays it with a binding, the customer away, in one call. success says that the request
 // was handled; whether the order was paid, its status says.
-func (g *Gateway) recurrentPayment(c *call) (body, *fault) {
+func (g *registry) recurrentPayment(c *call) (body, *fault) {
 	f := c.form
 	for _, name := range []string{"orderNumber", "bindingId"} {
 		if f.Get(name) == "" {
@@ -49,12 +49,12 @@ func (g *Gateway) recurrentPayment(c *call) (body, *fault) {
 
 // instantPayment registers an order and pays it with a card or a binding in one call. After the Method frames it is sent again,
 // with threeDSServerTransId and threeDSVer2MdOrder.
-func (g *Gateway) instantPayment(c *call) (body, *fault) { return g.directPayment(c, false) }
+func (g *registry) instantPayment(c *call) (body, *fault) { return g.directPayment(c, false) }
 
 // motoPayment is the same for cards that were named by letter or telephone: no 3-D Secure.
-func (g *Gateway) motoPayment(c *call) (body, *fault) { return g.directPayment(c, true) }
+func (g *registry) motoPayment(c *call) (body, *fault) { return g.directPayment(c, true) }
 
-func (g *Gateway) directPayment(c *call, noTDS bool) (body, *fault) {
+func (g *registry) directPayment(c *call, noTDS bool) (body, *fault) {
 	if id := c.form.Get("threeDSVer2MdOrder"); id != "" {
 		o, bad := g.checkOwner(c, g.open(id))
 		if bad != nil {
@@ -125,7 +125,7 @@ func directAnswer(o *order, answer body) body {
 }
 
 // verifyCard asks the bank whether a card is good, and takes nothing: its order is reversed from the start.
-func (g *Gateway) verifyCard(c *call) (body, *fault) {
+func (g *registry) verifyCard(c *call) (body, *fault) {
 	f := c.form
 	in, bad := plainCard(f, false)
 	if bad != nil {
@@ -179,7 +179,7 @@ func bankVerdict(card issuer.Card, listed bool, in cardInput, month string) int 
 }
 
 // verifyEnrollment tells whether a card takes part in 3-D Secure.
-func (g *Gateway) verifyEnrollment(c *call) (body, *fault) {
+func (g *registry) verifyEnrollment(c *call) (body, *fault) {
 	pan := c.form.Get("pan")
 	if pan == "" {
 		return nil, missing("pan")
@@ -195,7 +195,7 @@ func (g *Gateway) verifyEnrollment(c *call) (body, *fault) {
 }
 
 // updateSSLCardList puts the card that an order was paid with on the merchant's list of cards that need no 3-D Secure.
-func (g *Gateway) updateSSLCardList(c *call) (body, *fault) {
+func (g *registry) updateSSLCardList(c *call) (body, *fault) {
 	id := cmp.Or(c.form.Get("mdorder"), c.form.Get("mdOrder"))
 	if id == "" {
 		return nil, missing("mdorder")

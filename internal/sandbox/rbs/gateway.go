@@ -59,14 +59,17 @@ func DemoAccount() Account {
 }
 
 // Gateway is the simulator. It is safe for concurrent use: one lock orders all changes.
-type Gateway struct{ acquirer }
+type Gateway struct{ registry }
+
+// registry takes the calls that make orders known and those about saved cards and receipts.
+type registry struct{ acquirer }
 
 // New loads every order from the journal and puts it into the ledger. It fails when the journal cannot be read.
 func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	if len(cfg.Accounts) == 0 {
 		cfg.Accounts = []Account{DemoAccount()}
 	}
-	g := &Gateway{acquirer{books{env: env}}}
+	g := &Gateway{registry{acquirer{books{env: env}}}}
 	for _, a := range cfg.Accounts {
 		if a.Currency == "" {
 			a.Currency = "643"
@@ -112,7 +115,7 @@ func (g *Gateway) Reset() {
 
 // call is one authenticated API call.
 type call struct {
-	g       *Gateway
+	g       *acquirer
 	acc     *Account
 	form    url.Values
 	r       *http.Request
@@ -250,7 +253,7 @@ func (g *Gateway) do(r *http.Request, form url.Values, m method, d dialect) (bod
 	if bad != nil {
 		return nil, bad
 	}
-	return m.run(g, &call{g, a, form, r, d})
+	return m.run(g, &call{&g.acquirer, a, form, r, d})
 }
 
 func refusal(m method, bad *fault) body {

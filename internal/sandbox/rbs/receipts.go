@@ -310,7 +310,7 @@ func (o *order) unrefunded() []cartItem {
 }
 
 // receiptState is 0 sent, 1 delivered, 2 failed.
-func (g *Gateway) receiptState(r receipt) int {
+func (g *registry) receiptState(r receipt) int {
 	switch {
 	case slices.ContainsFunc(r.Items, func(i cartItem) bool { return i.Name == failingItem }):
 		return 2
@@ -321,7 +321,7 @@ func (g *Gateway) receiptState(r receipt) int {
 }
 
 // receiptOrder finds the order that getReceiptStatus.do names, and the receipt if it names one.
-func (g *Gateway) receiptOrder(c *call) (o *order, uuid string, bad *fault) {
+func (g *registry) receiptOrder(c *call) (o *order, uuid string, bad *fault) {
 	if uuid = c.form.Get("uuid"); uuid != "" {
 		for one := range g.orders.All() {
 			if one.Account == c.acc.UserName && slices.ContainsFunc(one.Receipts, func(r receipt) bool { return r.UUID == uuid }) {
@@ -335,7 +335,7 @@ func (g *Gateway) receiptOrder(c *call) (o *order, uuid string, bad *fault) {
 }
 
 // receiptStatus is getReceiptStatus.do.
-func (g *Gateway) receiptStatus(c *call) (body, *fault) {
+func (g *registry) receiptStatus(c *call) (body, *fault) {
 	o, uuid, bad := g.receiptOrder(c)
 	if bad != nil {
 		return nil, bad
@@ -374,7 +374,7 @@ func ofdItems(items []cartItem) []body {
 }
 
 // partnerReceipts is the JSON dialect's getReceiptStatus, which answers with HTTP states.
-func (g *Gateway) partnerReceipts(w http.ResponseWriter, r *http.Request) {
+func (g *registry) partnerReceipts(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	say := func(status int, answer body) {
 		w.Header().Set("Content-Type", "application/json;charset=UTF-8")
@@ -395,7 +395,7 @@ func (g *Gateway) partnerReceipts(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	form.Set("uuid", form.Get("receiptId"))
-	o, uuid, bad := g.receiptOrder(&call{g, acc, form, r, partnerDialect})
+	o, uuid, bad := g.receiptOrder(&call{&g.acquirer, acc, form, r, partnerDialect})
 	if bad != nil || len(o.Receipts) == 0 {
 		say(http.StatusNotFound, body{}.With("message", "Чек не найден"))
 		return
