@@ -132,12 +132,7 @@ func (p *provider) saleForm(pay providers.Payment, b threeds.BrowserData) (url.V
 		form.Set("site_url", p.site)
 	}
 	p.callback(form, pay)
-	if providers.BrowserKnown(b) {
-		b = providers.Browser(pay, b)
-	}
-	for _, f := range saleBrowser(b) {
-		form.Set(f[0], f[1])
-	}
+	tellBrowser(form, pay, b)
 	return form, nil
 }
 
@@ -784,9 +779,13 @@ func hideDigits(s, code string) string {
 	return b.String()
 }
 
-// saleBrowser are the browser's data beside the sale; what the browser did not tell is left out.
-func saleBrowser(b threeds.BrowserData) [][2]string {
-	return nonEmpty([][2]string{
+// tellBrowser tells of the browser beside the sale, if there is one.
+func tellBrowser(form url.Values, pay providers.Payment, b threeds.BrowserData) {
+	if !providers.BrowserKnown(b) {
+		return
+	}
+	b = providers.Browser(pay, b)
+	for _, f := range nonEmpty([][2]string{
 		{"customer_browser_info", "true"},
 		{"customer_browser_accept_header", b.AcceptHeader},
 		{"customer_browser_user_agent", b.UserAgent},
@@ -797,7 +796,9 @@ func saleBrowser(b threeds.BrowserData) [][2]string {
 		{"customer_browser_screen_height", b.ScreenHeight},
 		{"customer_browser_screen_width", b.ScreenWidth},
 		{"customer_browser_time_zone", b.TZ},
-	})
+	}) {
+		form.Set(f[0], f[1])
+	}
 }
 
 // methodBrowser are the same under EMV's names.

@@ -56,7 +56,7 @@ func (f *Flow) submit(ctx context.Context, claim *session.Claim, id string, in S
 		}
 		begin := session.NewAttempt{
 			Instrument: in.Kind, Card: in.Card.Number.Masked(), Browser: in.Browser, BrowserID: in.BrowserID, IP: in.IP,
-			Locale: in.Locale,
+			Locale:            in.Locale,
 			MerchantInitiated: in.MerchantInitiated, NotKept: in.NotKept,
 		}
 		if in.Saved != nil {
