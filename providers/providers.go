@@ -139,6 +139,7 @@ type Payment struct {
 	SaveCard      bool
 	Instrument    string    // what this attempt is paid with; "" before there is one
 	Merchant      bool      // by the merchant, while the customer is away
+	BeginsSeries  bool      // later payments by the merchant will name this one
 	CreatedAt     time.Time // of the attempt
 	ExpiresAt     time.Time // of the session
 	Run           Run

@@ -38,6 +38,7 @@ type NewAttempt struct {
 	Locale            string // the language that the shopper reads; "": the session's
 	MerchantInitiated bool
 	NotKept           bool // the shopper did not agree that the card is kept
+	BeginsSeries      bool // the first of a series of charges without the customer
 }
 
 // Attempts decides about the attempts of a session, up to what the gateway says of them.
@@ -69,7 +70,7 @@ func (t Attempts) Begin(in NewAttempt) (*Attempt, error) {
 	a := &Attempt{
 		N: n, State: New, Instrument: in.Instrument, Saved: in.Saved, Card: in.Card, To: in.To, ToFingerprint: in.ToFingerprint,
 		Browser: in.Browser, BrowserID: in.BrowserID, IP: in.IP, Locale: in.Locale,
-		MerchantInitiated: in.MerchantInitiated, NotKept: in.NotKept,
+		MerchantInitiated: in.MerchantInitiated, NotKept: in.NotKept, BeginsSeries: in.BeginsSeries,
 		Ref:       providers.Ref{Reference: s.Reference(n)},
 		CreatedAt: t.Now, UpdatedAt: t.Now, Deadline: t.Now.Add(t.Rules.CallTimeout),
 	}

@@ -306,7 +306,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	if live := s.Live(); live != nil { // the inquiry closes its order, where the gateway can
 		t.queueInquiry(live, t.Now)
 	}
-	if s.SaveCard && a.Saved == "" && !a.NotKept && !a.Withheld {
+	if (s.SaveCard && a.Saved == "" && !a.NotKept || a.BeginsSeries) && !a.Withheld {
 		t.queueRemember(a, 0, t.Now)
 	}
 	return Leaving(t).giveBack(a)
