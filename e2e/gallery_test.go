@@ -35,7 +35,7 @@ func TestEveryPageOfTheGalleryIsAccessible(t *testing.T) {
 	t.Parallel()
 	w := sharedWorld(t)
 	g := newGallery(t, w)
-	langs := []string{"kk"}
+	langs := []string{"kk", "ar-XB"} // one in Cyrillic letters, one from right to left
 	if *everyLook {
 		g.do(chromedp.Navigate(w.Front + "/gallery"))
 		langs = ask[[]string](g.tab, `Array.from(document.querySelectorAll(".gallery li:first-child a"), function (a) { return a.lang })`)
