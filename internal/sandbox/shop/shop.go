@@ -129,7 +129,10 @@ func (s *Shop) basket(form url.Values) *basketView {
 		}
 		return allowed[0]
 	}
-	var tags []string
+	tags := []string{"en"}
+	if len(s.o.Languages) > 0 {
+		tags = nil
+	}
 	for _, l := range s.o.Languages {
 		tags = append(tags, l[0])
 	}
