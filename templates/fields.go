@@ -86,7 +86,7 @@ func (p CardPage) title() string {
 // loginField is the one input of a login form; its texts are ids.
 type loginField struct {
 	id, label, hint, autocomplete, inputmode, value, button string
-	focus                                                   bool
+	focus, remember                                         bool
 }
 
 func (f loginField) describedBy() string { return describedBy(f.id, f.hint) }
