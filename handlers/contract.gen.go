@@ -1034,7 +1034,7 @@ type Delivery struct {
 	// | `payment.held` | The gateway tells of another amount, currency or order. Neither ship nor charge again: a person has to look. |
 	// | `payment.authorized` | The money is held: capture or void it. |
 	// | `payment.paid` | The money was taken: ship. |
-	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt: give it back or ship. |
+	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt, in the place of `payment.paid` or `payment.authorized`: give it back or ship. |
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
@@ -1186,7 +1186,7 @@ type EventPage struct {
 // | `payment.held` | The gateway tells of another amount, currency or order. Neither ship nor charge again: a person has to look. |
 // | `payment.authorized` | The money is held: capture or void it. |
 // | `payment.paid` | The money was taken: ship. |
-// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt: give it back or ship. |
+// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt, in the place of `payment.paid` or `payment.authorized`: give it back or ship. |
 // | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 // | `payment.failed` | It is proved that nothing was or can be charged. |
 // | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
@@ -2137,7 +2137,7 @@ type SessionEvent struct {
 	// | `payment.held` | The gateway tells of another amount, currency or order. Neither ship nor charge again: a person has to look. |
 	// | `payment.authorized` | The money is held: capture or void it. |
 	// | `payment.paid` | The money was taken: ship. |
-	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt: give it back or ship. |
+	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt, in the place of `payment.paid` or `payment.authorized`: give it back or ship. |
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |

@@ -86,7 +86,9 @@ func (p CardPage) title() string {
 // loginField is the one input of a login form; its texts are ids.
 type loginField struct {
 	id, label, hint, autocomplete, inputmode, value, button string
-	focus, remember                                         bool
+	focus                                                   bool
+	begins                                                  bool // the form begins a payment: it tells of the browser
+	remember                                                bool // asks whether the customer is to be known here
 }
 
 func (f loginField) describedBy() string { return describedBy(f.id, f.hint) }
