@@ -42,6 +42,7 @@ type Session struct {
 	WebhookURL      string             `json:"webhook_url,omitempty"`
 	EmbedOrigin     string             `json:"embed_origin,omitempty"` // of the merchant's page that may frame the payment page
 	Metadata        map[string]string  `json:"metadata,omitempty"`
+	Options         providers.Options  `json:"gateway_options,omitempty"`
 	CreatedAt       time.Time          `json:"created_at"`
 	ExpiresAt       time.Time          `json:"expires_at"`
 	ClosedReason    ClosedReason       `json:"end,omitempty"`     // why no further attempt may begin
