@@ -1067,7 +1067,7 @@ type Delivery struct {
 	// | `payment.held` | The gateway tells of another amount, currency or order. Neither ship nor charge again: a person has to look. |
 	// | `payment.authorized` | The money is held: capture or void it. |
 	// | `payment.paid` | The money was taken: ship. |
-	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt: give it back or ship. |
+	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt, in the place of `payment.paid` or `payment.authorized`: give it back or ship. |
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
@@ -1219,7 +1219,7 @@ type EventPage struct {
 // | `payment.held` | The gateway tells of another amount, currency or order. Neither ship nor charge again: a person has to look. |
 // | `payment.authorized` | The money is held: capture or void it. |
 // | `payment.paid` | The money was taken: ship. |
-// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt: give it back or ship. |
+// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt, in the place of `payment.paid` or `payment.authorized`: give it back or ship. |
 // | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 // | `payment.failed` | It is proved that nothing was or can be charged. |
 // | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
@@ -1700,6 +1700,9 @@ type NewSession struct {
 	// Locale The page's language; the browser's if absent.
 	Locale Locale `json:"locale,omitempty,omitzero"`
 
+	// Look The look of the payment page, by the name that the merchant's configuration gives it (`[[merchant.look]]`). Without it the one named `default`, if there is one; else the page looks plain.
+	Look string `json:"look,omitempty,omitzero"`
+
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
 	// Example: {"basket":"88"}
@@ -2130,6 +2133,9 @@ type Session struct {
 	// Locale The page's language; the browser's if absent.
 	Locale Locale `json:"locale,omitempty,omitzero"`
 
+	// Look The look of the payment page.
+	Look string `json:"look,omitempty,omitzero"`
+
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
 	// Example: {"basket":"88"}
@@ -2225,7 +2231,7 @@ type SessionEvent struct {
 	// | `payment.held` | The gateway tells of another amount, currency or order. Neither ship nor charge again: a person has to look. |
 	// | `payment.authorized` | The money is held: capture or void it. |
 	// | `payment.paid` | The money was taken: ship. |
-	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt: give it back or ship. |
+	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt, in the place of `payment.paid` or `payment.authorized`: give it back or ship. |
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |

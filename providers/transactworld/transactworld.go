@@ -384,6 +384,7 @@ func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing
 	}
 	s.Outcome = outcome(a, pay.Hold, ref.More[keyRedirected] != "")
 	s.AwaitsPage = s.Outcome == providers.Waiting && (long == "3dauthstarted" || long == "" && short == "3D")
+	s.Unproven = s.Outcome == providers.Waiting && pay.Forgotten != nil // a payment of ours that was sent and forgotten
 	switch s.Outcome {
 	case providers.Authorized:
 		s.Held, s.Stated = total.Minor, s.Amount.Currency.Code != ""
