@@ -6,6 +6,9 @@ import (
 	"embed"
 	"fmt"
 	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"github.com/pelletier/go-toml/v2"
@@ -73,12 +76,21 @@ func WithFiles() (tags []string) {
 type Bundle struct {
 	matcher    language.Matcher
 	localizers map[string]*Localizer
+	known      sync.Map // wishes that were met before, to their Localizer
+	knows      atomic.Int32
 }
+
+// maxKnown and maxWish bound what strangers can make a Bundle remember: wishes, and the bytes of each.
+const (
+	maxKnown = 256
+	maxWish  = 100
+)
 
 // Localizer gives texts in one language.
 type Localizer struct {
 	lang        string
 	loc         *i18n.Localizer
+	plain       map[string]string // texts that nothing is filled into
 	rightToLeft bool
 	rewrite     func(string) string // nil: nothing
 }
@@ -110,7 +122,13 @@ func New() (*Bundle, error) {
 			return nil, fmt.Errorf("i18n: locales/%s.toml was read as %s", l.Tag, file.Tag)
 		}
 		tags = append(tags, file.Tag)
-		b.localizers[l.Tag] = &Localizer{lang: l.Tag, loc: i18n.NewLocalizer(texts, l.Tag), rightToLeft: l.rightToLeft}
+		one := &Localizer{lang: l.Tag, loc: i18n.NewLocalizer(texts, l.Tag), plain: map[string]string{}, rightToLeft: l.rightToLeft}
+		for _, m := range file.Messages {
+			if m.One == "" && m.Few == "" && m.Many == "" && !strings.Contains(m.Other, "{{") {
+				one.plain[m.ID] = m.Other
+			}
+		}
+		b.localizers[l.Tag] = one
 	}
 	b.matcher = language.NewMatcher(tags)
 	return b, nil
@@ -144,12 +162,20 @@ func mirrored(text string) string { return latinLetters.ReplaceAllString(text, "
 // Accept-Language header. Empty and unreadable wishes are passed over; when none can be met it is English.
 func (b *Bundle) For(wishes ...string) *Localizer {
 	for _, wish := range wishes {
+		if known, ok := b.known.Load(wish); ok {
+			return known.(*Localizer)
+		}
 		tags, _, err := language.ParseAcceptLanguage(wish)
 		if err != nil || len(tags) == 0 {
 			continue
 		}
 		if _, i, confidence := b.matcher.Match(tags...); confidence != language.No {
-			return b.localizers[Languages()[i]]
+			l := b.localizers[Languages()[i]]
+			if len(wish) <= maxWish && b.knows.Load() < maxKnown {
+				b.known.Store(strings.Clone(wish), l)
+				b.knows.Add(1)
+			}
+			return l
 		}
 	}
 	return b.localizers[Languages()[0]]
@@ -165,6 +191,9 @@ func (l *Localizer) Lang() string { return l.lang }
 // The value of Count, an int, chooses the plural form. Nothing is escaped here. An id that no locale file has comes
 // back as itself.
 func (l *Localizer) T(id string, args ...any) string {
+	if text, ok := l.plain[id]; ok {
+		return text
+	}
 	c := i18n.LocalizeConfig{MessageID: id}
 	if len(args) > 1 {
 		data := make(map[string]any, len(args)/2)
