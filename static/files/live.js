@@ -31,7 +31,7 @@
     clearTimeout(timer)
     clearTimeout(watch)
     timer = 0
-    watch = setTimeout(function () { hush(); poll() }, 20000)
+    watch = setTimeout(go, 10000)
   }
   function hush() {
     clearTimeout(watch)
