@@ -44,7 +44,7 @@ func (w *Wallet) fetchCards(ctx context.Context, acc account.Account, h Holder, 
 	byID := map[string]providers.SavedCard{}
 	for _, c := range found {
 		byID[c.ID] = c
-		if err := w.keep(ctx, h, c); err != nil {
+		if err := w.keep(ctx, h, "", c); err != nil {
 			return err
 		}
 	}
@@ -67,14 +67,14 @@ func (w *Wallet) fetchCards(ctx context.Context, acc account.Account, h Holder, 
 	return nil
 }
 
-func (w *Wallet) keep(ctx context.Context, h Holder, c providers.SavedCard) error {
+func (w *Wallet) keep(ctx context.Context, h Holder, owner string, c providers.SavedCard) error {
 	token, err := w.Token()
 	if err != nil {
 		return err
 	}
 	return w.Customers.SaveCard(ctx, &SavedCard{
 		ID: "sc_" + token, Merchant: h.Merchant, Account: h.Account, Customer: h.Customer, GatewayID: c.ID,
-		Card: c.Card, Expiry: c.Expiry, Name: c.Name, CreatedAt: w.Now(),
+		Card: c.Card, Expiry: c.Expiry, Name: c.Name, CreatedAt: w.Now(), GatewayCustomer: owner,
 	})
 }
 
@@ -95,7 +95,7 @@ func (w *Wallet) Remember(ctx context.Context, h Holder, p providers.Payment, st
 	if saved.Card == (card.Masked{}) {
 		saved.Card = shown
 	}
-	return saved, w.keep(ctx, h, saved)
+	return saved, w.keep(ctx, h, p.Customer.ID, saved)
 }
 
 // Forget deletes a saved card at the gateway and here. ErrLogin where the customer has to log in first.

@@ -177,7 +177,7 @@ func (l *Logins) Code(ctx context.Context, id, browser, code string) error {
 	if err := l.Wallet.KeepCredential(over, h, credential, issued); err != nil {
 		return err
 	}
-	if s, err = l.update(over, id, func(t *session.Turn) error { return t.Logins().LoggedIn(asked, customer) }); err != nil {
+	if s, err = l.update(over, id, func(t *session.Turn) error { return t.Logins().LoggedIn(browser, asked, customer) }); err != nil {
 		return err
 	}
 	if a := s.Live(); a != nil && a.State != session.New {
