@@ -139,6 +139,7 @@ type Payment struct {
 	SaveCard      bool
 	Instrument    string    // what this attempt is paid with; "" before there is one
 	Merchant      bool      // by the merchant, while the customer is away
+	BeginsSeries  bool      // later payments by the merchant will name this one
 	CreatedAt     time.Time // of the attempt
 	ExpiresAt     time.Time // of the session
 	Run           Run
@@ -150,7 +151,11 @@ type Payment struct {
 }
 
 // Forgotten says of when orders may be that our database knows nothing of any more: it failed over, or was restored.
-type Forgotten struct{ From, Until time.Time }
+type Forgotten struct {
+	From, Until time.Time
+	// Arrived: it is so long ago that every call which was sent before has reached the gateway or never will.
+	Arrived bool
+}
 
 // Run holds the addresses of one 3-D Secure authentication; both carry its unguessable token in the path and no query.
 type Run struct {

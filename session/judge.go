@@ -220,12 +220,13 @@ func (t *Turn) LostStep(a *Attempt) bool {
 }
 
 // Outlived tells whether an unpaid order that the gateway cannot close is abandoned all the same: its life is over, or the
-// gateway knows the order and nothing of a card long after any call that may have been sent. In the second case no call is
+// gateway knows the order and nothing of a card or a bank's page long after any call that may have been sent. In the second case no call is
 // in the book, so this attempt's caller died between registering the order and its permission; ways to pay that need no
 // call of ours once their page was shown (a QR code) are not told apart so.
 func (t *Turn) Outlived(a *Attempt, st providers.Standing) bool {
 	byCard := a.Instrument == "card" || a.Instrument == "saved_card"
-	untouched := len(a.Calls) == 0 && byCard && !st.Unproven && st.Outcome == providers.Waiting && st.Next == nil && st.LastTry == nil
+	untouched := len(a.Calls) == 0 && byCard && !st.Unproven && st.Outcome == providers.Waiting && st.Next == nil && st.LastTry == nil &&
+		!st.AwaitsPage && st.Card.Last4 == ""
 	return untouched || !t.Now.Before(a.CreatedAt.Add(t.Rules.OrderLife))
 }
 
@@ -297,16 +298,13 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	if err := t.move(a, trigger); err != nil {
 		return err
 	}
-	if a.PaidLate {
-		t.recordAttempt(a, EventPaymentPaidLate)
-	}
 	if t.followDispute(a, st.Dispute); st.Outcome == providers.Paid && t.followTaken(a, st) == misfits {
 		t.reviewSums(a, st)
 	}
 	if live := s.Live(); live != nil { // the inquiry closes its order, where the gateway can
 		t.queueInquiry(live, t.Now)
 	}
-	if s.SaveCard && a.Saved == "" && !a.NotKept && !a.Withheld {
+	if (s.SaveCard && a.Saved == "" && !a.NotKept || a.BeginsSeries) && !a.Withheld {
 		t.queueRemember(a, 0, t.Now)
 	}
 	return Leaving(t).giveBack(a)
@@ -317,7 +315,7 @@ func (t verdict) notSeen(a *Attempt) error {
 	switch {
 	case t.Now.Before(a.Deadline):
 		return t.inquireLater(a)
-	case a.NotFoundSince.IsZero():
+	case a.NotFoundSince.IsZero(), a.NotFoundSince.After(t.Now): // the clock may have gone back
 		a.NotFoundSince = t.Now
 		return t.inquireLater(a)
 	case !t.settled(a), !t.Now.After(a.NotFoundSince):

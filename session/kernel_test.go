@@ -587,3 +587,51 @@ func TestAMismatchedAttemptIsInquiredAboutAndGivenNoStep(t *testing.T) {
 		}
 	}
 }
+
+// A clock that has gone back by an hour makes nobody wait for that hour.
+func TestAClockThatGoesBackPutsNothingOff(t *testing.T) {
+	for name, wait := range map[string]time.Duration{
+		"shopper": shopperAfter(-time.Hour), "slow": nextOf(slowSchedule, hourly, -time.Hour),
+	} {
+		if wait > time.Minute {
+			t.Errorf("%s: asked in %s", name, wait)
+		}
+	}
+	if wait, _ := recheckAfter(-time.Hour); wait != recheckSchedule[0] {
+		t.Errorf("after an end: asked in %s", wait)
+	}
+	a := attemptIn(1, Gateway)
+	a.CalledBackAt, a.InquiredAt = noon.Add(time.Hour), noon.Add(time.Hour)
+	turn := turnOf(a)
+	must(t, turn.Arrivals().CalledBack(1, ""))
+	if !turn.Arrivals().inquireSoon(a) || a.NextInquiry.After(noon.Add(fastFirst)) {
+		t.Errorf("a visitor asks at %s", a.NextInquiry)
+	}
+	for _, j := range turn.Change.Jobs {
+		if j.RunAt.After(noon.Add(fastFirst)) {
+			t.Errorf("%s runs at %s", j.Kind, j.RunAt)
+		}
+	}
+	a.NotFoundSince = noon.Add(time.Hour)
+	must(t, turn.Inquired(1, InquiryAnswer{Seen: a.Seen(), Standing: standing(1, providers.NotFound)}))
+	if a.NotFoundSince.After(noon) {
+		t.Errorf("not found since %s", a.NotFoundSince)
+	}
+}
+
+// A database that was lost has no call of an attempt that the gateway knows: where the gateway waits at a bank's page, or names a
+// card, a call was sent all the same.
+func TestAnOrderWithACardIsNotOutlivedAlthoughNoCallIsInTheBook(t *testing.T) {
+	a := attemptIn(1, Unknown)
+	a.Calls = nil
+	plain := standing(1, providers.Waiting)
+	atBank, withCard := plain, plain
+	atBank.AwaitsPage, withCard.Card.Last4 = true, "0704"
+	for want, list := range map[bool][]providers.Standing{true: {plain}, false: {atBank, withCard}} {
+		for _, st := range list {
+			if got := turnOf(a).Outlived(a, st); got != want {
+				t.Errorf("%+v: outlived %t", st, got)
+			}
+		}
+	}
+}

@@ -157,6 +157,9 @@ func (t Leaving) giveBack(a *Attempt) error {
 	if !a.Withheld || !a.State.Funded() || a.GivenBack() || t.S.openOn(a) != nil {
 		return nil
 	}
+	if r := t.S.settlementOf(a.N, 0); r != nil && r.Outcome == RuledPaid { // a person keeps it
+		return nil
+	}
 	kind, amount := providers.Refund, a.Captured-a.Refunded
 	if a.State == Authorized {
 		kind, amount = providers.Void, a.AmountAuthorized

@@ -125,8 +125,9 @@ type Attempt struct {
 	Instrument        string                  `json:"instrument"`
 	MerchantInitiated bool                    `json:"by_merchant,omitempty"` // the customer is away
 	NotKept           bool                    `json:"not_kept,omitempty"`    // the shopper did not agree that the card is kept
-	Saved             string                  `json:"saved,omitempty"`       // the saved card it is paid with: ours
-	GatewayCustomer   string                  `json:"customer,omitempty"`    // the customer, or whose the saved card is, as the gateway is told
+	BeginsSeries      bool                    `json:"begins_series,omitempty"`
+	Saved             string                  `json:"saved,omitempty"`    // the saved card it is paid with: ours
+	GatewayCustomer   string                  `json:"customer,omitempty"` // the customer, or whose the saved card is, as the gateway is told
 	Card              card.Masked             `json:"card,omitzero"`
 	To                card.Masked             `json:"to,omitzero"`        // the card that a transfer or payout goes to
 	ToFingerprint     string                  `json:"to_print,omitempty"` // keyed fingerprint of its number, where that was typed

@@ -182,7 +182,11 @@ func (t *Turn) move(a *Attempt, trigger Trigger) error {
 		a.NeedsReview = false
 	}
 	if from != to {
-		t.recordAttempt(a, eventOf[to])
+		kind := eventOf[to]
+		if to.Funded() && a.PaidLate { // nobody is to ship on it unasked
+			kind = EventPaymentPaidLate
+		}
+		t.recordAttempt(a, kind)
 	}
 	if !to.Live() {
 		t.After = append(t.After, ForgetCard{a.N})
@@ -203,7 +207,7 @@ func (t *Turn) afterEnd(a *Attempt) {
 		return
 	}
 	switch {
-	case s.ClosedReason != "":
+	case s.ClosedReason != "", s.Live() != nil: // another lives where one was found that the database had forgotten
 	case t.cancels:
 		s.ClosedReason = Cancelled
 		t.record(EventSessionCancelled, nil)

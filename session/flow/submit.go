@@ -28,13 +28,22 @@ type Submission struct {
 	To *providers.Destination // of a payout, or of a transfer where the shopper chooses it; a card of it is in memory only
 }
 
-func (in Submission) instrument() providers.Instrument {
-	i := providers.Instrument{Kind: in.Kind, Card: in.Card, Phone: in.Phone, Merchant: in.MerchantInitiated}
+func (in Submission) instrument(initial bool) providers.Instrument {
+	i := providers.Instrument{Kind: in.Kind, Card: in.Card, Phone: in.Phone, Merchant: in.MerchantInitiated, Initial: initial}
 	if in.Saved != nil {
 		i.Card = card.Card{}
 		i.Saved, i.Code, i.First = in.Saved.GatewayID, in.Card.Code, in.Saved.SeriesID
 	}
 	return i
+}
+
+// beginsSeries tells whether later charges without the customer are to name this payment: it saves the card, or it is made
+// with a saved card of which no payment began a series yet.
+func (in Submission) beginsSeries(s *session.Session) bool {
+	if in.Saved != nil {
+		return in.Saved.SeriesID == ""
+	}
+	return in.Kind == "card" && s.SaveCard && !in.NotKept && s.Owner() != ""
 }
 
 // Submit begins an attempt and returns once it is written down; the gateway is called in the background.
@@ -63,10 +72,11 @@ func (f *Flow) submit(ctx context.Context, claim *session.Claim, id string, in S
 		if err := setDestination(f.Sealer, t.S, &begin, &in); err != nil {
 			return err
 		}
-		if _, err := f.account(t.S); err != nil {
+		acc, err := f.account(t.S)
+		if err != nil {
 			return err
 		}
-		var err error
+		begin.BeginsSeries = acc.KeepsSeries() && in.beginsSeries(t.S)
 		a, err = t.Attempts().Begin(begin)
 		return err
 	}))
