@@ -133,6 +133,7 @@ type Attempt struct {
 	ToFingerprint     string                  `json:"to_print,omitempty"` // keyed fingerprint of its number, where that was typed
 	Browser           threeds.BrowserData     `json:"browser,omitzero"`
 	IP                string                  `json:"ip,omitempty"`         // the shopper's
+	Locale            string                  `json:"locale,omitempty"`     // the language that the shopper reads; "": the session's
 	BrowserID         string                  `json:"by_browser,omitempty"` // the browser that began it, where it has an ID
 	Step              *providers.Step         `json:"step,omitempty"`
 	StepN             int                     `json:"step_n"` // counts the steps stored; a resume belongs to one of them

@@ -87,6 +87,7 @@ func (p CardPage) title() string {
 type loginField struct {
 	id, label, hint, autocomplete, inputmode, value, button string
 	focus                                                   bool
+	begins                                                  bool // the form begins a payment: it tells of the browser
 }
 
 func (f loginField) describedBy() string { return describedBy(f.id, f.hint) }

@@ -52,8 +52,8 @@ type Transfer struct {
 	ToLast4          string // the card it goes to; empty where the shopper says it
 }
 
-// CardPage is the card form. It posts number, expiry (as typed, MM/YY asked for), cvc, name, csrf and the browser data of
-// EMV 3DS: browserJavaEnabled, browserJavascriptEnabled ("false" unless the script ran), browserLanguage,
+// CardPage is the card form. It posts number, expiry (as typed, MM/YY asked for), cvc, name, csrf and, as every form that
+// begins a payment, the browser data of EMV 3DS: browserJavaEnabled, browserJavascriptEnabled ("false" unless the script ran), browserLanguage,
 // browserColorDepth, browserScreenHeight, browserScreenWidth, browserTZ (empty without script). With AskTo it posts to_number.
 //
 // CSP: script-src 'self', style-src 'self', img-src 'self' data:, form-action 'self'.
