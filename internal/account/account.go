@@ -40,15 +40,16 @@ type Settings struct {
 	Name        string
 	Gateway     string // the provider's name: rbs, payneteasy, …
 	Provider    providers.Provider
-	SettleAfter time.Duration    // 0: DefaultSettleAfter
-	CallTimeout time.Duration    // 0: DefaultCallTimeout
-	OrderLife   time.Duration    // 0: DefaultOrderLife
-	Framed      bool             // its banks' pages may be shown in a frame
-	Cards       []string         // ids of the payment systems its contract covers; none: the usual ones
-	FollowFor   time.Duration    // 0: DefaultFollowFor
-	Now         func() time.Time // times the calls; nil: time.Now
-	Watcher     CallWatcher      // told of every call; nil: nobody
-	Log         *slog.Logger     // told of refusals of the account itself; nil: nobody
+	Other       providers.Provider // the same with other credentials, which hold beside Provider's; nil: there are none
+	SettleAfter time.Duration      // 0: DefaultSettleAfter
+	CallTimeout time.Duration      // 0: DefaultCallTimeout
+	OrderLife   time.Duration      // 0: DefaultOrderLife
+	Framed      bool               // its banks' pages may be shown in a frame
+	Cards       []string           // ids of the payment systems its contract covers; none: the usual ones
+	FollowFor   time.Duration      // 0: DefaultFollowFor
+	Now         func() time.Time   // times the calls; nil: time.Now
+	Watcher     CallWatcher        // told of every call; nil: nobody
+	Log         *slog.Logger       // told of refusals of the account itself; nil: nobody
 }
 
 // Account is an open account. The zero one has a gateway that can do nothing.
@@ -63,6 +64,7 @@ type Account struct {
 	FollowFor   time.Duration
 
 	provider providers.Provider // no other package gets hold of it but in a Call
+	other    *other             // nil: there are no other credentials
 	now      func() time.Time
 	watcher  CallWatcher
 	log      *slog.Logger
@@ -73,8 +75,13 @@ func Open(s Settings) Account {
 	if s.Now == nil {
 		s.Now = time.Now
 	}
+	var second *other
+	if s.Other != nil {
+		second = &other{provider: s.Other}
+	}
 	return Account{
-		Name: s.Name, Gateway: s.Gateway, provider: s.Provider, now: s.Now, watcher: s.Watcher, log: s.Log,
+		other: second,
+		Name:  s.Name, Gateway: s.Gateway, provider: s.Provider, now: s.Now, watcher: s.Watcher, log: s.Log,
 		SettleAfter: cmp.Or(s.SettleAfter, DefaultSettleAfter), CallTimeout: cmp.Or(s.CallTimeout, DefaultCallTimeout),
 		OrderLife: cmp.Or(s.OrderLife, DefaultOrderLife), FollowFor: cmp.Or(s.FollowFor, DefaultFollowFor), Cards: s.Cards, Framed: s.Framed,
 	}

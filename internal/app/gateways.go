@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 	"time"
 
@@ -73,13 +74,18 @@ func (a *App) accounts(c config.Config) (account.Accounts, error) {
 		if len(found)+len(unknown) > 0 {
 			continue
 		}
-		provider, err := settings.Open(providers.Env{HTTP: a.client(name), Now: a.o.Clock.Now, Loopback: c.Testing()})
+		env := providers.Env{HTTP: a.client(name), Now: a.o.Clock.Now, Loopback: c.Testing()}
+		provider, err := settings.Open(env)
 		if err != nil {
 			fault(err.Error())
 			continue
 		}
+		other, wrong := a.otherCredentials(acc, make, env)
+		for _, f := range wrong {
+			faults = append(faults, c.Fault("account."+name+".other", f))
+		}
 		opened[name] = account.Open(account.Settings{
-			Name: name, Gateway: acc.Gateway, Provider: provider, SettleAfter: time.Duration(acc.SettleAfter),
+			Name: name, Gateway: acc.Gateway, Provider: provider, Other: other, SettleAfter: time.Duration(acc.SettleAfter),
 			CallTimeout: time.Duration(acc.CallTimeout), OrderLife: time.Duration(acc.OrderLife), Cards: acc.Cards,
 			Framed:    acc.Framed,
 			FollowFor: time.Duration(acc.FollowFor), Now: a.o.Clock.Now, Watcher: watcher,
@@ -90,6 +96,50 @@ func (a *App) accounts(c config.Config) (account.Accounts, error) {
 		return nil, faults
 	}
 	return opened, nil
+}
+
+// otherCredentials opens an account's gateway with its other credentials; nil where it has none. It is the same account at the same
+// gateway: only secrets, keys and names for a login may differ.
+func (a *App) otherCredentials(acc config.Account, make func() providers.Config, env providers.Env) (providers.Provider, []string) {
+	if len(acc.Other) == 0 {
+		return nil, nil
+	}
+	settings := make()
+	var faults []string
+	for _, key := range slices.Sorted(maps.Keys(acc.Other)) {
+		if !credential(reflect.TypeOf(settings), key) {
+			faults = append(faults, key+" is no credential of this gateway: only those may differ")
+		}
+	}
+	if faults != nil {
+		return nil, faults
+	}
+	with := maps.Clone(acc.Settings)
+	maps.Copy(with, acc.Other)
+	if err := (config.Account{Settings: with}).Into(settings); err != nil {
+		return nil, []string{err.Error()}
+	}
+	if faults = settings.Faults(); faults != nil {
+		return nil, faults
+	}
+	provider, err := settings.Open(env)
+	if err != nil {
+		return nil, []string{err.Error()}
+	}
+	return provider, nil
+}
+
+// credential tells whether a gateway's setting is a secret, a key, or the name that goes with one.
+func credential(settings reflect.Type, key string) bool {
+	if slices.Contains([]string{"user_name", "username", "login", "merchant_login", "callback_public_key", "card_public_key"}, key) {
+		return true
+	}
+	for f := range settings.Elem().Fields() {
+		if f.Tag.Get("toml") == key {
+			return f.Type == reflect.TypeFor[providers.Secret]()
+		}
+	}
+	return false
 }
 
 // client is the way out for one account. It repeats nothing and follows no redirect.
