@@ -246,7 +246,27 @@ func (t Logins) LoggedIn(browser, challenge, customer string) error {
 	if l.Challenge != challenge || l.Browser != browser {
 		return ErrStale
 	}
-	l.Done, l.Challenge, l.Others = true, "", nil
+	t.verified(customer)
+	return nil
+}
+
+// Remembered logs a customer in whom this browser remembers, without a code. The caller has checked that the login still holds.
+// ErrStale where nobody may log in, or somebody has.
+func (t Logins) Remembered(browser, phone, customer string) error {
+	s := t.S
+	if !s.MayLogIn() || s.Login != nil && s.Login.Done || !s.TakesCustomer(customer) {
+		return ErrStale
+	}
+	if s.Login == nil {
+		s.Login = &Login{}
+	}
+	s.Login.Browser, s.Login.Phone, s.Login.Customer = browser, phone, customer
+	t.verified(customer)
+	return nil
+}
+
+func (t Logins) verified(customer string) {
+	t.S.Login.Done, t.S.Login.Challenge, t.S.Login.Others = true, "", nil
 	t.record(EventCustomerVerified, map[string]any{"customer": customer})
 	if a := t.S.Last(); a != nil && a.State.Live() {
 		a.NewsAt = t.Now
@@ -254,5 +274,4 @@ func (t Logins) LoggedIn(browser, challenge, customer string) error {
 	} else if a != nil && (a.State == Failed || a.State == Abandoned) {
 		t.queueRecheck(a, t.Now)
 	}
-	return nil
 }

@@ -131,7 +131,7 @@ func (a *App) otherCredentials(acc config.Account, make func() providers.Config,
 
 // credential tells whether a gateway's setting is a secret, a key, or the name that goes with one.
 func credential(settings reflect.Type, key string) bool {
-	if slices.Contains([]string{"user_name", "username", "login", "merchant_login", "callback_public_key", "card_public_key"}, key) {
+	if slices.Contains([]string{"user_name", "username", "login", "callback_public_key", "card_public_key"}, key) {
 		return true
 	}
 	for f := range settings.Elem().Fields() {
