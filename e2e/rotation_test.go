@@ -23,7 +23,6 @@ import (
 	"tollgate/internal/app"
 	"tollgate/internal/config"
 	"tollgate/internal/pgtest"
-	sandboxrbs "tollgate/internal/sandbox/rbs"
 )
 
 // fleet is machines behind a proxy that takes one out before it is restarted, and lets requests wait while there is none.
@@ -49,7 +48,7 @@ type changingGate struct {
 	httptest.Server
 }
 
-func newChangingGate(t *testing.T, sandbox, password string) *changingGate {
+func newChangingGate(t *testing.T, sandbox, password, real string) *changingGate {
 	g := &changingGate{}
 	g.password.Store(password)
 	to := httputil.NewSingleHostReverseProxy(mustParse(t, sandbox))
@@ -60,7 +59,7 @@ func newChangingGate(t *testing.T, sandbox, password string) *changingGate {
 		}
 		if form, err := url.ParseQuery(string(raw)); err == nil && form.Has("password") {
 			if form.Get("password") == g.password.Load() {
-				form.Set("password", sandboxrbs.DemoAccount().Password)
+				form.Set("password", real)
 			} else {
 				g.refused.Add(1)
 			}
@@ -85,7 +84,7 @@ func (f *fleet) configured(apiKeys []string, passwords ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	credentials := func(password string) map[string]any {
-		secret := sandboxrbs.DemoAccount().CallbackKey
+		secret := f.w.App.Credentials()["rbs"]["callbackKey"]
 		if password == newPassword && len(passwords) > 1 {
 			secret = "the callback secret that is not in use yet"
 		}
@@ -111,7 +110,7 @@ func newFleet(t *testing.T, database string, size int) *fleet {
 		o.FrontListener.Close()
 		o.FrontListener, o.Role = nil, app.Sandbox
 	})
-	f.gate, f.keyNow = newChangingGate(t, f.w.Sandbox, oldPassword), oldAPIKey
+	f.gate, f.keyNow = newChangingGate(t, f.w.Sandbox, oldPassword, f.w.App.Credentials()["rbs"]["password"]), oldAPIKey
 	f.configured([]string{oldAPIKey}, oldPassword)
 	for range size {
 		f.data = append(f.data, t.TempDir())

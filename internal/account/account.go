@@ -40,7 +40,6 @@ type Settings struct {
 	Name        string
 	Gateway     string // the provider's name: rbs, payneteasy, …
 	Provider    providers.Provider
-	Other       providers.Provider // the same with other credentials, which hold beside Provider's; nil: there are none
 	SettleAfter time.Duration      // 0: DefaultSettleAfter
 	CallTimeout time.Duration      // 0: DefaultCallTimeout
 	OrderLife   time.Duration      // 0: DefaultOrderLife
@@ -75,12 +74,7 @@ func Open(s Settings) Account {
 	if s.Now == nil {
 		s.Now = time.Now
 	}
-	var second *other
-	if s.Other != nil {
-		second = &other{provider: s.Other}
-	}
 	return Account{
-		other: second,
 		Name:  s.Name, Gateway: s.Gateway, provider: s.Provider, now: s.Now, watcher: s.Watcher, log: s.Log,
 		SettleAfter: cmp.Or(s.SettleAfter, DefaultSettleAfter), CallTimeout: cmp.Or(s.CallTimeout, DefaultCallTimeout),
 		OrderLife: cmp.Or(s.OrderLife, DefaultOrderLife), FollowFor: cmp.Or(s.FollowFor, DefaultFollowFor), Cards: s.Cards, Framed: s.Framed,

@@ -18,7 +18,13 @@ type other struct {
 	first    atomic.Bool
 }
 
-func (a Account) first() providers.Provider {
+// Beside is the account with the same gateway opened with other credentials, which hold beside its own.
+func (a Account) Beside(gateway providers.Provider) Account {
+	a.other = &other{provider: gateway}
+	return a
+}
+
+func (a Account) first() any {
 	if a.other != nil && a.other.first.Load() {
 		return a.other.provider
 	}
@@ -26,7 +32,7 @@ func (a Account) first() providers.Provider {
 }
 
 // second is nil where there are no other credentials.
-func (a Account) second() providers.Provider {
+func (a Account) second() any {
 	switch {
 	case a.other == nil:
 		return nil

@@ -43,7 +43,7 @@ func TestWhileAPasswordIsExchangedEitherOpensTheGateway(t *testing.T) {
 	with := func(shows string, proof bool) desk {
 		return desk{shows: shows, taken: &taken, calls: &calls, proof: proof}
 	}
-	acc := account.Open(account.Settings{Name: "a", Provider: with("old", true), Other: with("new", true)})
+	acc := account.Open(account.Settings{Name: "a", Provider: with("old", true)}).Beside(with("new", true))
 	for _, step := range []struct{ taken, want string }{
 		{"old", "old"}, {"new", "old new"}, {"new", "new"}, {"old", "new old"}, {"old", "old"},
 	} {
@@ -56,7 +56,7 @@ func TestWhileAPasswordIsExchangedEitherOpensTheGateway(t *testing.T) {
 	if _, err := acc.Banks(t.Context()); providers.RefusalOfUs(err) == nil || len(calls) != 2 {
 		t.Errorf("%v, %v", calls, err)
 	}
-	acc = account.Open(account.Settings{Name: "a", Provider: with("old", false), Other: with("new", false)})
+	acc = account.Open(account.Settings{Name: "a", Provider: with("old", false)}).Beside(with("new", false))
 	taken, calls = "new", nil
 	if _, err := acc.Banks(t.Context()); providers.RefusalOfUs(err) == nil || len(calls) != 1 {
 		t.Errorf("a call that may have done something was repeated: %v, %v", calls, err)
@@ -65,9 +65,8 @@ func TestWhileAPasswordIsExchangedEitherOpensTheGateway(t *testing.T) {
 
 func TestCallbacksSignedWithEitherOfTwoSecretsAreTaken(t *testing.T) {
 	taken, calls := "old", []string(nil)
-	acc := account.Open(account.Settings{
-		Name: "a", Provider: desk{shows: "old", taken: &taken, calls: &calls}, Other: desk{shows: "new", taken: &taken, calls: &calls},
-	})
+	acc := account.Open(account.Settings{Name: "a", Provider: desk{shows: "old", taken: &taken, calls: &calls}}).
+		Beside(desk{shows: "new", taken: &taken, calls: &calls})
 	for body, forged := range map[string]bool{"signed with old": false, "signed with new": false, "signed with": true, "": true} {
 		n, err := acc.Notified(httptest.NewRequest(http.MethodPost, "/callbacks/a", strings.NewReader(body)))
 		if errors.Is(err, providers.ErrForged) != forged || !forged && n.Reference != "one" {

@@ -80,17 +80,18 @@ func (a *App) accounts(c config.Config) (account.Accounts, error) {
 			fault(err.Error())
 			continue
 		}
-		other, wrong := a.otherCredentials(acc, make, env)
-		for _, f := range wrong {
-			faults = append(faults, c.Fault("account."+name+".other", f))
-		}
 		opened[name] = account.Open(account.Settings{
-			Name: name, Gateway: acc.Gateway, Provider: provider, Other: other, SettleAfter: time.Duration(acc.SettleAfter),
+			Name: name, Gateway: acc.Gateway, Provider: provider, SettleAfter: time.Duration(acc.SettleAfter),
 			CallTimeout: time.Duration(acc.CallTimeout), OrderLife: time.Duration(acc.OrderLife), Cards: acc.Cards,
 			Framed:    acc.Framed,
 			FollowFor: time.Duration(acc.FollowFor), Now: a.o.Clock.Now, Watcher: watcher,
 			Log: a.log,
 		})
+		with, wrong := besides(opened[name], acc, make(), env)
+		for _, f := range wrong {
+			faults = append(faults, c.Fault("account."+name+".other", f))
+		}
+		opened[name] = with
 	}
 	if len(faults) > 0 {
 		return nil, faults
@@ -98,13 +99,12 @@ func (a *App) accounts(c config.Config) (account.Accounts, error) {
 	return opened, nil
 }
 
-// otherCredentials opens an account's gateway with its other credentials; nil where it has none. It is the same account at the same
-// gateway: only secrets, keys and names for a login may differ.
-func (a *App) otherCredentials(acc config.Account, make func() providers.Config, env providers.Env) (providers.Provider, []string) {
+// besides opens an account's gateway with its other credentials as well, where it has any. It is the same account at the same gateway:
+// only secrets, keys and names for a login may differ.
+func besides(opened account.Account, acc config.Account, settings providers.Config, env providers.Env) (account.Account, []string) {
 	if len(acc.Other) == 0 {
-		return nil, nil
+		return opened, nil
 	}
-	settings := make()
 	var faults []string
 	for _, key := range slices.Sorted(maps.Keys(acc.Other)) {
 		if !credential(reflect.TypeOf(settings), key) {
@@ -112,21 +112,21 @@ func (a *App) otherCredentials(acc config.Account, make func() providers.Config,
 		}
 	}
 	if faults != nil {
-		return nil, faults
+		return opened, faults
 	}
 	with := maps.Clone(acc.Settings)
 	maps.Copy(with, acc.Other)
 	if err := (config.Account{Settings: with}).Into(settings); err != nil {
-		return nil, []string{err.Error()}
+		return opened, []string{err.Error()}
 	}
 	if faults = settings.Faults(); faults != nil {
-		return nil, faults
+		return opened, faults
 	}
 	provider, err := settings.Open(env)
 	if err != nil {
-		return nil, []string{err.Error()}
+		return opened, []string{err.Error()}
 	}
-	return provider, nil
+	return opened.Beside(provider), nil
 }
 
 // credential tells whether a gateway's setting is a secret, a key, or the name that goes with one.
