@@ -40,15 +40,15 @@ type Settings struct {
 	Name        string
 	Gateway     string // the provider's name: rbs, payneteasy, …
 	Provider    providers.Provider
-	SettleAfter time.Duration      // 0: DefaultSettleAfter
-	CallTimeout time.Duration      // 0: DefaultCallTimeout
-	OrderLife   time.Duration      // 0: DefaultOrderLife
-	Framed      bool               // its banks' pages may be shown in a frame
-	Cards       []string           // ids of the payment systems its contract covers; none: the usual ones
-	FollowFor   time.Duration      // 0: DefaultFollowFor
-	Now         func() time.Time   // times the calls; nil: time.Now
-	Watcher     CallWatcher        // told of every call; nil: nobody
-	Log         *slog.Logger       // told of refusals of the account itself; nil: nobody
+	SettleAfter time.Duration    // 0: DefaultSettleAfter
+	CallTimeout time.Duration    // 0: DefaultCallTimeout
+	OrderLife   time.Duration    // 0: DefaultOrderLife
+	Framed      bool             // its banks' pages may be shown in a frame
+	Cards       []string         // ids of the payment systems its contract covers; none: the usual ones
+	FollowFor   time.Duration    // 0: DefaultFollowFor
+	Now         func() time.Time // times the calls; nil: time.Now
+	Watcher     CallWatcher      // told of every call; nil: nobody
+	Log         *slog.Logger     // told of refusals of the account itself; nil: nobody
 }
 
 // Account is an open account. The zero one has a gateway that can do nothing.
@@ -75,7 +75,7 @@ func Open(s Settings) Account {
 		s.Now = time.Now
 	}
 	return Account{
-		Name:  s.Name, Gateway: s.Gateway, provider: s.Provider, now: s.Now, watcher: s.Watcher, log: s.Log,
+		Name: s.Name, Gateway: s.Gateway, provider: s.Provider, now: s.Now, watcher: s.Watcher, log: s.Log,
 		SettleAfter: cmp.Or(s.SettleAfter, DefaultSettleAfter), CallTimeout: cmp.Or(s.CallTimeout, DefaultCallTimeout),
 		OrderLife: cmp.Or(s.OrderLife, DefaultOrderLife), FollowFor: cmp.Or(s.FollowFor, DefaultFollowFor), Cards: s.Cards, Framed: s.Framed,
 	}
