@@ -34,6 +34,8 @@ func (v visit) load(c echo.Context) (*session.Session, error) {
 func (v visit) layout(c echo.Context, s *session.Session) templates.Layout {
 	t := v.language(c, s)
 	return templates.Layout{
+		Look: templates.LookOf(t.Lang(), v.Merchants.Look(s.Merchant, s.Look)),
+
 		T: t, MerchantName: v.Merchants.Name(s.Merchant), OrderText: s.OrderID, Description: s.Description,
 		AmountText: i18n.FormatAmount(t.Lang(), s.Amount.Minor+s.Fee, s.Amount.Currency.Digits, s.Amount.Currency.Code),
 		TextLang:   s.Locale, Secure: strings.HasPrefix(v.BaseURL, "https://"),

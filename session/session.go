@@ -41,6 +41,7 @@ type Session struct {
 	CancelURL       string             `json:"cancel_url"`
 	WebhookURL      string             `json:"webhook_url,omitempty"`
 	EmbedOrigin     string             `json:"embed_origin,omitempty"` // of the merchant's page that may frame the payment page
+	Look            string             `json:"look,omitempty"`         // the merchant's look that its pages have; empty: the default one
 	Metadata        map[string]string  `json:"metadata,omitempty"`
 	CreatedAt       time.Time          `json:"created_at"`
 	ExpiresAt       time.Time          `json:"expires_at"`
