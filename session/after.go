@@ -36,7 +36,9 @@ func (t verdict) afterSuccess(a *Attempt, st providers.Standing, other string) e
 	case misfits:
 		t.reviewSums(a, st)
 	case agrees, renewed:
-		a.NeedsReview, a.Mismatch = a.NeedsReview && a.Withheld && !a.GivenBack(), ""
+		if a.Mismatch != secondOrder { // of which this order says nothing
+			a.NeedsReview, a.Mismatch = a.NeedsReview && a.Withheld && !a.GivenBack(), ""
+		}
 		if op != nil {
 			op.Unconfirmed, op.NeedsReview = false, false
 		}
