@@ -81,7 +81,7 @@ func (p pay) saved(c echo.Context) error {
 		if f.errors.Any() {
 			return p.choice(c, s, cards, f)
 		}
-		p.browser(c, &in)
+		p.browser(c, s, &in)
 		if err := p.mayBegin(); err != nil {
 			return err
 		}
@@ -154,7 +154,7 @@ func (p pay) start(c echo.Context) error {
 		in.Phone = phone
 	}
 	in.NotKept = c.FormValue("save_card") == ""
-	p.browser(c, &in)
+	p.browser(c, s, &in)
 	if err := p.mayBegin(); err != nil {
 		return err
 	}

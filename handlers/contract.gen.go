@@ -1649,6 +1649,9 @@ type NewSession struct {
 	// Locale The page's language; the browser's if absent.
 	Locale Locale `json:"locale,omitempty,omitzero"`
 
+	// Look The look of the payment page, by the name that the merchant's configuration gives it (`[[merchant.look]]`). Without it the one named `default`, if there is one; else the page looks plain.
+	Look string `json:"look,omitempty,omitzero"`
+
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
 	// Example: {"basket":"88"}
@@ -2041,6 +2044,9 @@ type Session struct {
 
 	// Locale The page's language; the browser's if absent.
 	Locale Locale `json:"locale,omitempty,omitzero"`
+
+	// Look The look of the payment page.
+	Look string `json:"look,omitempty,omitzero"`
 
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//

@@ -15,6 +15,7 @@ import (
 	"tollgate/internal/i18n"
 	"tollgate/internal/invoice"
 	"tollgate/internal/limit"
+	"tollgate/internal/look"
 	"tollgate/internal/merchant"
 	"tollgate/internal/security"
 	"tollgate/internal/wallet"
@@ -95,6 +96,7 @@ func New(o Options) *echo.Echo {
 		"/healthz":          readiness{nil, o.Installation}.alive,
 		"/readyz":           readiness{o.Ready, o.Installation}.get,
 		static.Prefix + "*": echo.WrapHandler(static.Handler()),
+		look.Prefix + "*":   visit{o}.lookFile,
 		"/embed.js":         embedScript,
 		"/openapi.yaml":     d.contract,
 		"/docs":             d.page,

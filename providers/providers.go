@@ -234,9 +234,12 @@ const (
 	Redirect  Kind = "redirect"
 	Scan      Kind = "scan"
 	AskCard   Kind = "ask_card"
-	Wait      Kind = "wait"     // the gateway works: inquire
-	Finished  Kind = "finished" // the gateway says it is over and well: inquire at once, believe only the inquiry
-	Declined  Kind = "declined" // a final refusal of this try, server to server
+	Wait      Kind = "wait" // the gateway works: inquire
+	// Resend: the gateway refused what an answer said, in words that prove that this call did nothing. The same answer goes out
+	// once more, as a call of its own; Ref tells the provider what it has to say otherwise. Only Resume gives it.
+	Resend   Kind = "resend"
+	Finished Kind = "finished" // the gateway says it is over and well: inquire at once, believe only the inquiry
+	Declined Kind = "declined" // a final refusal of this try, server to server
 )
 
 // StepVersion is the version of Step written now.

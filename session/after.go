@@ -31,7 +31,11 @@ func (t verdict) afterSuccess(a *Attempt, st providers.Standing, other string) e
 		return t.lookLater(a)
 	}
 	op := t.S.unconfirmedOn(a)
+	refunded := a.Refunded
 	got := t.follow(a, st)
+	if got == agrees || got == renewed {
+		Settlements(t).ofOperations(a, st.Stated, a.Refunded < refunded)
+	}
 	switch got {
 	case misfits:
 		t.reviewSums(a, st)

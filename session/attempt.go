@@ -35,6 +35,7 @@ type NewAttempt struct {
 	Browser           threeds.BrowserData
 	BrowserID         string
 	IP                string
+	Locale            string // the language that the shopper reads; "": the session's
 	MerchantInitiated bool
 	NotKept           bool // the shopper did not agree that the card is kept
 	BeginsSeries      bool // the first of a series of charges without the customer
@@ -68,7 +69,7 @@ func (t Attempts) Begin(in NewAttempt) (*Attempt, error) {
 	s, n := t.S, len(t.S.Attempts)+1
 	a := &Attempt{
 		N: n, State: New, Instrument: in.Instrument, Saved: in.Saved, Card: in.Card, To: in.To, ToFingerprint: in.ToFingerprint,
-		Browser: in.Browser, BrowserID: in.BrowserID, IP: in.IP,
+		Browser: in.Browser, BrowserID: in.BrowserID, IP: in.IP, Locale: in.Locale,
 		MerchantInitiated: in.MerchantInitiated, NotKept: in.NotKept, BeginsSeries: in.BeginsSeries,
 		Ref:       providers.Ref{Reference: s.Reference(n)},
 		CreatedAt: t.Now, UpdatedAt: t.Now, Deadline: t.Now.Add(t.Rules.CallTimeout),
@@ -244,6 +245,7 @@ type CallAnswer struct {
 	Wire []TimelineEntry
 
 	Untaken      bool // no request was sent, or the provider refused before sending anything what the gateway cannot express
+	Refused      bool // the gateway refused the browser's answer that was sent, in words that prove that this call did nothing
 	LoginRefused bool // the gateway refused the customer's credential: this call took nothing
 	LoginLost    bool // and the customer has no newer one
 }
@@ -258,6 +260,9 @@ func (t Attempts) Answered(row Call, in CallAnswer) (ask bool, err error) {
 	row.AnsweredAt, row.Result = t.Now, string(in.Step.Kind)
 	if in.Err != nil {
 		row.Result, t.reason = resultError, providers.ClassOf(in.Err)
+		if in.Refused {
+			row.Result = resultRefused
+		}
 		if wait := providers.RetryAfter(in.Err); wait > 0 {
 			a.AskAfter = t.Now.Add(wait)
 		}
@@ -279,7 +284,7 @@ func (t Attempts) Answered(row Call, in CallAnswer) (ask bool, err error) {
 		a.Decline = declineOf(in.Err)
 		return false, t.move(a, Disprove)
 	case in.Err != nil: // the call is not repeated: an inquiry decides
-		if d := declineOf(in.Err); d.Code != "" {
+		if d := declineOf(in.Err); d.Code != "" || in.Refused {
 			a.Decline = d // should it turn out that nothing was taken
 		}
 		a.NewsAt = t.Now

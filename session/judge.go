@@ -376,6 +376,8 @@ func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 		return t.giveStep(a, *st.Next)
 	case a.State == Shopper, failed == 0, !rested: // it waits for the shopper, has our answer and is slow, or resending is not due
 		return t.inquireLater(a)
+	case refusedInARow(a) >= maxRefused:
+		return Leaving(t).leaveRefused(a)
 	case len(a.Calls) >= maxCalls: // it will not take this answer: the order is closed, or outlived
 		return t.inquireLater(a)
 	}
@@ -385,13 +387,18 @@ func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 // resendAnswer sends the stored answer of a step to the gateway again: it was lost on the way, for the inquiry says that the
 // gateway still waits for it.
 func (t verdict) resendAnswer(a *Attempt) error {
+	if err := t.markOverdue(a); err != nil {
+		return err
+	}
+	return t.sendAnswerAgain(a)
+}
+
+// sendAnswerAgain gives the attempt the same step once more, answered as it was, so that the answer goes out as a call of its own.
+func (t *Turn) sendAnswerAgain(a *Attempt) error {
 	run := a.Run()
 	kept := *run
 	step := *a.Step
 	step.NewRun = false
-	if err := t.markOverdue(a); err != nil {
-		return err
-	}
 	if err := t.giveStep(a, step); err != nil {
 		return err
 	}
@@ -420,7 +427,19 @@ func (t verdict) backToBank(a *Attempt) error {
 // failedInARow counts the newest calls in a row whose answer was not clear, or was not stored because the process died.
 func failedInARow(a *Attempt) int {
 	n := 0
-	for i := len(a.Calls) - 1; i >= 0 && (a.Calls[i].AnsweredAt.IsZero() || a.Calls[i].Result == resultError); i-- {
+	for i := len(a.Calls) - 1; i >= 0; i-- {
+		if c := a.Calls[i]; !c.AnsweredAt.IsZero() && c.Result != resultError && c.Result != resultRefused {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// refusedInARow counts the newest calls in a row that the gateway refused in words.
+func refusedInARow(a *Attempt) int {
+	n := 0
+	for i := len(a.Calls) - 1; i >= 0 && a.Calls[i].Result == resultRefused; i-- {
 		n++
 	}
 	return n

@@ -129,6 +129,7 @@ func TestWhatAnAnswerOfACallDoes(t *testing.T) {
 			{"wait", CallAnswer{Step: wait}},
 			{"an error", CallAnswer{Err: errors.New("cut"), Wire: []TimelineEntry{{Name: "POST /pay"}}}},
 			{"an error that proves that nothing was sent", CallAnswer{Err: errors.New("cut"), Untaken: true}},
+			{"refused in words", CallAnswer{Err: &providers.Failure{Text: "malformed"}, Refused: true}},
 			{"the login refused", CallAnswer{Err: errors.New("401"), LoginRefused: true}},
 			{"the login refused and lost", CallAnswer{Err: errors.New("401"), LoginRefused: true, LoginLost: true}},
 			{"declined", CallAnswer{Step: providers.Step{V: providers.StepVersion, Kind: providers.Declined}}},
@@ -199,6 +200,20 @@ func TestWhatEveryStepDoes(t *testing.T) {
 				answer(fmt.Sprintf("%s: %s of a later version", state, kind), state, step)
 			}
 		}
+		again := providers.NewStep(providers.Resend, providers.Ref{Reference: "theirs", More: map[string]string{"k": "v"}})
+		answered := func(calls int) func(*Turn, *Attempt) {
+			return func(_ *Turn, a *Attempt) {
+				step := challenge("c")
+				step.Kind, step.NewRun = providers.Method, true
+				a.Step, a.StepN = &step, 1
+				for len(a.Calls) < calls {
+					a.Calls = append(a.Calls, Call{Attempt: 1, Kind: CallResume, Round: len(a.Calls) + 1, AnsweredAt: noon, Result: "resend"})
+				}
+			}
+		}
+		answer("the same answer otherwise", Calling, again, answered(1))
+		answer("the same answer otherwise, the twelfth time", Calling, again, answered(12))
+		answer("the same answer otherwise, of no step", Calling, again)
 		step := full(providers.Challenge)
 		step.NewRun, step.ThreeDS = true, threeds.IDs{ThreeDSServerTransID: "new"}
 		answer("a challenge of a new run", Calling, step)

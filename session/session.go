@@ -41,6 +41,7 @@ type Session struct {
 	CancelURL       string             `json:"cancel_url"`
 	WebhookURL      string             `json:"webhook_url,omitempty"`
 	EmbedOrigin     string             `json:"embed_origin,omitempty"` // of the merchant's page that may frame the payment page
+	Look            string             `json:"look,omitempty"`         // the merchant's look that its pages have; empty: the default one
 	Metadata        map[string]string  `json:"metadata,omitempty"`
 	CreatedAt       time.Time          `json:"created_at"`
 	ExpiresAt       time.Time          `json:"expires_at"`
@@ -124,6 +125,7 @@ type Attempt struct {
 	ToFingerprint     string                  `json:"to_print,omitempty"` // keyed fingerprint of its number, where that was typed
 	Browser           threeds.BrowserData     `json:"browser,omitzero"`
 	IP                string                  `json:"ip,omitempty"`         // the shopper's
+	Locale            string                  `json:"locale,omitempty"`     // the language that the shopper reads; "": the session's
 	BrowserID         string                  `json:"by_browser,omitempty"` // the browser that began it, where it has an ID
 	Step              *providers.Step         `json:"step,omitempty"`
 	StepN             int                     `json:"step_n"` // counts the steps stored; a resume belongs to one of them

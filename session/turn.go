@@ -301,5 +301,11 @@ func (t *Turn) queueRemember(a *Attempt, try int, at time.Time) {
 // resultError is the result of a call without a clear answer.
 const resultError = "error"
 
+// resultRefused is the result of a call whose content the gateway refused, in words that prove that it did nothing.
+const resultRefused = "refused"
+
+// maxRefused is how often in a row the answer that a gateway waits for may be refused before the attempt ends.
+const maxRefused = 3
+
 // maxCalls bounds how many calls an attempt may have, so that unreadable answers cannot provoke more.
 const maxCalls = 12

@@ -132,12 +132,8 @@ func (r *Reconciler) Report(ctx context.Context, q Query) (Report, error) {
 			return Report{}, err
 		}
 	}
-	if r.Unmatched != nil {
-		told, err := r.Unmatched(ctx, q.Account, q.From, q.To)
-		if err != nil {
-			return Report{}, err
-		}
-		theirs = append(theirs, told...)
+	if theirs, err = one.unmatched(ctx, theirs); err != nil {
+		return Report{}, err
 	}
 	for _, line := range theirs {
 		if err := one.line(ctx, line); err != nil {
@@ -155,6 +151,23 @@ func (r *Reconciler) Report(ctx context.Context, q Query) (Report, error) {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Reference, b.Reference))
 	})
 	return one.report, nil
+}
+
+// unmatched adds what callbacks told of under references that no row of ours has, where the list has them not.
+func (r *run) unmatched(ctx context.Context, lines []Order) ([]Order, error) {
+	if r.Unmatched == nil {
+		return lines, nil
+	}
+	told, err := r.Unmatched(ctx, r.q.Account, r.q.From, r.q.To)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range told {
+		if !slices.ContainsFunc(lines, func(l Order) bool { return l.Reference == one.Reference }) {
+			lines = append(slices.Clip(lines), one)
+		}
+	}
+	return lines, nil
 }
 
 // errNoList says that the gateway's list could not be read for want of a customer.

@@ -20,6 +20,7 @@ type Submission struct {
 	Phone   string            // sberpay
 	Browser threeds.BrowserData
 	IP      string
+	Locale  string // the language of the page that the shopper pays on; "": the session's
 
 	BrowserID         string // of the browser that pays; "" where it has none
 	NotKept           bool   // the shopper did not agree that the card is kept
@@ -64,6 +65,7 @@ func (f *Flow) submit(ctx context.Context, claim *session.Claim, id string, in S
 		}
 		begin := session.NewAttempt{
 			Instrument: in.Kind, Card: in.Card.Number.Masked(), Browser: in.Browser, BrowserID: in.BrowserID, IP: in.IP,
+			Locale:            in.Locale,
 			MerchantInitiated: in.MerchantInitiated, NotKept: in.NotKept,
 		}
 		if in.Saved != nil {
@@ -231,6 +233,7 @@ func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing,
 		in.Untaken = errors.As(in.Err, &refusal) ||
 			out.Kind == session.CallPay && errors.Is(in.Err, providers.ErrUnsent) && len(in.Wire) == 0 ||
 			out.Kind == session.CallPay && untaken(in.Err)
+		in.Refused = out.Kind == session.CallResume && refused(in.Err)
 		in.LoginRefused, in.LoginLost = f.loginRefused(ctx, s, p.Credential, in.Err)
 	}
 	f.answered(ctx, id, row, in)
@@ -241,6 +244,12 @@ func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing,
 func untaken(err error) bool {
 	refusal := providers.RefusalOfUs(err)
 	return refusal != nil && refusal.Untaken
+}
+
+// refused tells that the gateway refused in words what was sent, and that they prove that the call did nothing.
+func refused(err error) bool {
+	f, ok := errors.AsType[*providers.Failure](err)
+	return ok && f.Untaken && (f.Code != "" || f.Text != "")
 }
 
 // answered stores what a call brought.
