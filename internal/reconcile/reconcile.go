@@ -18,11 +18,13 @@ import (
 
 // Bounds of one report. What lies beyond makes it incomplete, which it says.
 const (
-	MaxSpan     = 31 * 24 * time.Hour
-	pageSize    = 100
-	maxPages    = 100 // of the gateway's list, and of our sessions
-	maxAsked    = 1000
-	longestOpen = 25 * time.Hour // an attempt begins at most so long after its session
+	MaxSpan  = 31 * 24 * time.Hour
+	pageSize = 100
+	maxPages = 100 // of the gateway's list, and of our sessions
+	maxAsked = 1000
+	// of callbacks about references that nobody here knows; an account may be shared with another system
+	maxUnmatched = 200
+	longestOpen  = 25 * time.Hour // an attempt begins at most so long after its session
 )
 
 // Where the gateway's side comes from.
@@ -90,7 +92,7 @@ type Options struct {
 	// Known tells whether a reference is of something of ours that is no payment, such as a bill.
 	Known func(ctx context.Context, account, reference string) (bool, error)
 	// Unmatched lists what proved callbacks told of that no row of ours has. nil: nobody keeps it.
-	Unmatched func(ctx context.Context, account string, from, to time.Time) ([]Order, error)
+	Unmatched func(ctx context.Context, account string, from, to time.Time, limit int) ([]Order, error)
 }
 
 // Reconciler compares. It keeps nothing.
@@ -158,9 +160,12 @@ func (r *run) unmatched(ctx context.Context, lines []Order) ([]Order, error) {
 	if r.Unmatched == nil {
 		return lines, nil
 	}
-	told, err := r.Unmatched(ctx, r.q.Account, r.q.From, r.q.To)
+	told, err := r.Unmatched(ctx, r.q.Account, r.q.From, r.q.To, maxUnmatched)
 	if err != nil {
 		return nil, err
+	}
+	if len(told) == maxUnmatched {
+		r.report.Complete = false
 	}
 	for _, one := range told {
 		if !slices.ContainsFunc(lines, func(l Order) bool { return l.Reference == one.Reference }) {
