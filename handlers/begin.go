@@ -319,7 +319,12 @@ func (p pay) code(c echo.Context) error {
 		return p.refusedLogin(c, s)
 	case unanswered(err):
 		return p.loginAgain(c, form{login: templates.CodeDown})
-	case err == nil, errors.Is(err, session.ErrStale):
+	case err == nil:
+		if err := p.remember(c, s.ID, browser); err != nil {
+			return err
+		}
+		return redirectToPay(c, s.ID)
+	case errors.Is(err, session.ErrStale):
 		return redirectToPay(c, s.ID)
 	}
 	return err

@@ -90,6 +90,7 @@ type loginField struct {
 	id, label, hint, autocomplete, inputmode, value, button string
 	focus                                                   bool
 	begins                                                  bool // the form begins a payment: it tells of the browser
+	remember                                                bool // asks whether the customer is to be known here
 }
 
 func (f loginField) describedBy() string { return describedBy(f.id, f.hint) }

@@ -326,6 +326,9 @@ type LoginPhonePage struct {
 	Layout
 	Action, CancelAction, CSRF string
 	Phone                      string     // kept from an earlier try
+	RememberedText             string     // the phone of the customer whom this browser remembers, masked; not shown when empty
+	RememberedAction           string     // posts csrf to go on as that customer
+	ForgetAction               string     // posts csrf for "not me"
 	KnownAction                string     // "fill in the number the shop has" posts csrf there; not shown when empty
 	Error                      LoginError // beside the field
 	Checking                   bool       // a payment is under way, and is checked once the customer is known again
@@ -347,6 +350,7 @@ type LoginCodePage struct {
 	OtherAction                string // posts csrf to give another phone; not shown when empty
 	Error                      LoginError
 	Checking                   bool // as in LoginPhonePage
+	AskRemember                bool // posts remember where it is ticked
 }
 
 // LoginError says what is wrong with the phone or the code.
@@ -406,6 +410,7 @@ type SavedCard struct {
 	Brand  Brand
 	Last4  string
 	Expiry string // MM/YY, or empty
+	Name   string // the customer's own for it, or empty
 }
 
 // StartPage begins a payment that needs no card here. It posts csrf, and phone where it is asked for.
