@@ -35,7 +35,7 @@ func (a chargeAPI) CreateCharge(ctx context.Context, r CreateChargeRequestObject
 		CancelURL:  orShop(in.CancelURL, a.BaseURL), PaymentMethod: NewSessionPaymentMethodSavedCard, Capture: in.Capture,
 		Description: in.Description,
 		Customer:    Customer{ID: saved.Customer}, Billing: in.Billing, Metadata: in.Metadata, WebhookURL: in.WebhookURL,
-		SavedCard: saved.ID,
+		SavedCard: saved.ID, Fee: in.Fee, GatewayOptions: in.GatewayOptions,
 	})
 	if err != nil {
 		return nil, renameField(err, "order_id", "reference")

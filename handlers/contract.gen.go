@@ -488,6 +488,39 @@ func (e ProblemType) Valid() bool {
 	}
 }
 
+// Defines values for RBSOptionsFeatures.
+const (
+	RBSOptionsFeaturesFORCECREATEBINDING   RBSOptionsFeatures = "FORCE_CREATE_BINDING"
+	RBSOptionsFeaturesFORCEFULLTDS         RBSOptionsFeatures = "FORCE_FULL_TDS"
+	RBSOptionsFeaturesFORCEPAYMENTWAY      RBSOptionsFeatures = "FORCE_PAYMENT_WAY"
+	RBSOptionsFeaturesFORCESSL             RBSOptionsFeatures = "FORCE_SSL"
+	RBSOptionsFeaturesFORCETDS             RBSOptionsFeatures = "FORCE_TDS"
+	RBSOptionsFeaturesPARTIALAUTHORIZATION RBSOptionsFeatures = "PARTIAL_AUTHORIZATION"
+	RBSOptionsFeaturesVERIFY               RBSOptionsFeatures = "VERIFY"
+)
+
+// Valid indicates whether the value is a known member of the RBSOptionsFeatures enum.
+func (e RBSOptionsFeatures) Valid() bool {
+	switch e {
+	case RBSOptionsFeaturesFORCECREATEBINDING:
+		return true
+	case RBSOptionsFeaturesFORCEFULLTDS:
+		return true
+	case RBSOptionsFeaturesFORCEPAYMENTWAY:
+		return true
+	case RBSOptionsFeaturesFORCESSL:
+		return true
+	case RBSOptionsFeaturesFORCETDS:
+		return true
+	case RBSOptionsFeaturesPARTIALAUTHORIZATION:
+		return true
+	case RBSOptionsFeaturesVERIFY:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReconciliationSource.
 const (
 	ReconciliationSourceInquiry ReconciliationSource = "inquiry"
@@ -1281,6 +1314,13 @@ type GatewayFigures struct {
 	Reference string `json:"reference,omitempty,omitzero"`
 }
 
+// GatewayOptions What you ask of this payment's gateway and of no other, under the gateway's name. Only the account's own gateway may be named. What
+// is left out is as the account is configured.
+type GatewayOptions struct {
+	// Rbs RBS (Bereke, Alfa and others); `docs/gateways/rbs.md` says what becomes of each.
+	Rbs *RBSOptions `json:"rbs,omitempty"`
+}
+
 // HistoryLine One transaction as the gateway lists it.
 type HistoryLine struct {
 	// Amount Minor units.
@@ -1471,6 +1511,13 @@ type NewCharge struct {
 	Currency    Currency `json:"currency"`
 	Description string   `json:"description,omitempty,omitzero"`
 
+	// Fee On top of `amount`, in minor units, where the account's gateway knows fees.
+	Fee int64 `json:"fee,omitempty,omitzero"`
+
+	// GatewayOptions What you ask of this payment's gateway and of no other, under the gateway's name. Only the account's own gateway may be named. What
+	// is left out is as the account is configured.
+	GatewayOptions *GatewayOptions `json:"gateway_options,omitempty"`
+
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
 	// Example: {"basket":"88"}
@@ -1642,6 +1689,10 @@ type NewSession struct {
 
 	// Fee On top of `amount`, in minor units, where the account's gateway knows fees.
 	Fee int64 `json:"fee,omitempty,omitzero"`
+
+	// GatewayOptions What you ask of this payment's gateway and of no other, under the gateway's name. Only the account's own gateway may be named. What
+	// is left out is as the account is configured.
+	GatewayOptions *GatewayOptions `json:"gateway_options,omitempty"`
 
 	// Kind A `transfer` moves the money to another card, where the account's gateway can (`transfers` among its capabilities).
 	Kind NewSessionKind `json:"kind,omitempty,omitzero"`
@@ -1881,6 +1932,39 @@ type Problem struct {
 // ProblemType Stable; decide by it. Each begins with `urn:tollgate:problem:`.
 type ProblemType string
 
+// RBSOptions RBS (Bereke, Alfa and others); `docs/gateways/rbs.md` says what becomes of each.
+type RBSOptions struct {
+	// AutoReverseDate When the gateway is to let the hold go by itself, with `capture` `manual`.
+	AutoReverseDate string `json:"auto_reverse_date,omitempty,omitzero"`
+
+	// AutocompletionDate When the gateway is to capture the hold by itself, with `capture` `manual`.
+	AutocompletionDate string `json:"autocompletion_date,omitempty,omitzero"`
+
+	// ExpirationDate Until when the order can be paid at the gateway; not before the session ends.
+	ExpirationDate string `json:"expiration_date,omitempty,omitzero"`
+
+	// Features In place of the account's.
+	Features []RBSOptionsFeatures `json:"features,omitempty,omitzero"`
+
+	// JSONParams The order's own parameters; names of 1 to 255 of `A-Z a-z 0-9 . _ -`. The gateway shows them in its cabinet and repeats them as `merchantOrderParams`.
+	JSONParams map[string]string `json:"json_params,omitempty,omitzero"`
+
+	// MerchantLogin The child merchant on whose behalf the order is registered.
+	MerchantLogin string `json:"merchant_login,omitempty,omitzero"`
+
+	// PostAddress Where the goods go.
+	PostAddress string `json:"post_address,omitempty,omitzero"`
+
+	// RecurringExpiry The day of the last charge, as 2027-12-31.
+	RecurringExpiry string `json:"recurring_expiry,omitempty,omitzero"`
+
+	// RecurringFrequency At least so many days lie between the charges that follow; with `recurring_expiry`.
+	RecurringFrequency int64 `json:"recurring_frequency,omitempty,omitzero"`
+}
+
+// RBSOptionsFeatures defines model for RBSOptions.Features.
+type RBSOptionsFeatures string
+
 // Reconciliation defines model for Reconciliation.
 type Reconciliation struct {
 	Account string `json:"account"`
@@ -2034,6 +2118,10 @@ type Session struct {
 	//
 	// Example: 1500
 	Fee Amount `json:"fee,omitempty,omitzero"`
+
+	// GatewayOptions What you ask of this payment's gateway and of no other, under the gateway's name. Only the account's own gateway may be named. What
+	// is left out is as the account is configured.
+	GatewayOptions *GatewayOptions `json:"gateway_options,omitempty"`
 
 	// Held The gateway tells of another amount, currency or order than yours; `reviews` has its figures.
 	Held bool   `json:"held,omitempty,omitzero"`

@@ -147,6 +147,7 @@ type Payment struct {
 	Credential    Secret       // the customer's, where the gateway has logins
 	Transfer      *Destination // kind transfer: where the money goes; nil for a payment
 	OwnershipMark string       // ours alone; goes into the order where the gateway keeps such a thing, and proves the order ours
+	Options       Options      // what the merchant asks of this gateway for this payment alone
 	Forgotten     *Forgotten   // our database may have forgotten that the reference was used; nil: it has not
 }
 

@@ -43,6 +43,7 @@ type Session struct {
 	EmbedOrigin     string             `json:"embed_origin,omitempty"` // of the merchant's page that may frame the payment page
 	Look            string             `json:"look,omitempty"`         // the merchant's look that its pages have; empty: the default one
 	Metadata        map[string]string  `json:"metadata,omitempty"`
+	Options         providers.Options  `json:"gateway_options,omitempty"`
 	CreatedAt       time.Time          `json:"created_at"`
 	ExpiresAt       time.Time          `json:"expires_at"`
 	ClosedReason    ClosedReason       `json:"end,omitempty"`     // why no further attempt may begin

@@ -26,10 +26,14 @@ func (f *Flow) create(ctx context.Context, claim *session.Claim, s *session.Sess
 	if err := findTarget(ctx, f.Wallet, acc, s); err != nil {
 		return err
 	}
+	if err := s.Options.Only(acc.Gateway); err != nil {
+		return err
+	}
 	if err := acc.Check(providers.Payment{
 		Ref: providers.Ref{Reference: s.Reference(1)}, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.ManualCapture,
 		Description: s.Description, Locale: s.Locale, Customer: s.Customer, Billing: s.Billing, SaveCard: s.SaveCard,
 		Instrument: instrument, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, Transfer: s.Destination(),
+		Options: s.Options,
 	}); err != nil {
 		return err
 	}

@@ -99,7 +99,7 @@ func (f *turns) payment(ctx context.Context, s *session.Session, a *session.Atte
 		CreatedAt: a.CreatedAt, ExpiresAt: s.ExpiresAt,
 		CallbackURL:   f.BaseURL + "/callbacks/" + s.Account,
 		Credential:    f.credential(ctx, s),
-		OwnershipMark: s.OwnershipMark(),
+		OwnershipMark: s.OwnershipMark(), Options: s.Options,
 	}
 	p.Customer.IP = a.IP
 	if r := a.Run(); r != nil {
