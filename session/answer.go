@@ -136,7 +136,7 @@ func (t Arrivals) Returned(n int, token string, in threeds.Reply, sealed string)
 // tells whether that was news; then the gateway is asked, ended or not.
 func (t Arrivals) Named(n int, order string) bool {
 	a := t.S.Attempt(n)
-	if a == nil || !t.nameOrder(a, order) {
+	if a == nil || !gatewayOrders(t).name(a, order) {
 		return false
 	}
 	if at, due := a.callbackTurn(t.Now); due {

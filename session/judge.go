@@ -38,10 +38,10 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 	a := t.S.Attempt(n)
 	a.InquiredAt, a.NextInquiry = t.Now, time.Time{}
 	a.Note(in.Wire...)
-	t.countOrder(a, in)
+	gatewayOrders{t}.count(a, in)
 	err := verdict{t}.inquired(a, in)
 	if in.Second != "" && (err == nil || errors.Is(err, ErrNothing)) {
-		t.reviewSecond(a, in)
+		gatewayOrders{t}.reviewSecond(a, in)
 		return nil
 	}
 	if a.State.Live() && !a.NeedsReview && a.tooOld(t.Now) && (err == nil || errors.Is(err, ErrNothing)) {
@@ -546,7 +546,7 @@ func (a *Attempt) newsAt() time.Time {
 // is a hint only.
 func (t Arrivals) CalledBack(n int, gatewayOrder string) error {
 	a := t.S.Attempt(n)
-	known := !t.nameOrder(a, gatewayOrder)
+	known := !gatewayOrders(t).name(a, gatewayOrder)
 	at, due := a.callbackTurn(t.Now)
 	if !due {
 		if known {

@@ -8,11 +8,14 @@ import (
 
 // A form of the gateway's own may open another order under our reference for a second card. Each is asked about by its own id.
 
+// gatewayOrders decides about them.
+type gatewayOrders struct{ *Turn }
+
 // maxOrders bounds the further orders of one attempt. A form gives a shopper no more tries than that.
 const maxOrders = 8
 
-// nameOrder keeps the gateway's id of an order under the attempt's reference, and tells whether it is news.
-func (t *Turn) nameOrder(a *Attempt, id string) bool {
+// name keeps the gateway's id of an order under the attempt's reference, and tells whether it is news.
+func (t gatewayOrders) name(a *Attempt, id string) bool {
 	switch {
 	case id == "" || id == a.Ref.OrderID || a.State == New || slices.Contains(a.OtherOrders, id):
 		return false
@@ -85,11 +88,11 @@ func weight(o providers.Outcome) int {
 	return 2
 }
 
-// countOrder makes the order that an inquiry found to count the attempt's own, and has a person look where two have money.
-func (t *Turn) countOrder(a *Attempt, in InquiryAnswer) {
+// count makes the order that an inquiry found to count the attempt's own, and has a person look where two have money.
+func (t gatewayOrders) count(a *Attempt, in InquiryAnswer) {
 	a.OtherOrders = slices.DeleteFunc(a.OtherOrders, func(id string) bool { return slices.Contains(in.NotOurs, id) })
 	if in.Err == nil && !slices.Contains(in.NotOurs, in.Named) {
-		t.nameOrder(a, in.Named)
+		t.name(a, in.Named)
 	}
 	id := in.Standing.Ref.OrderID
 	if i := slices.Index(a.OtherOrders, id); i >= 0 && in.Err == nil {
@@ -107,7 +110,7 @@ func (t *Turn) countOrder(a *Attempt, in InquiryAnswer) {
 const secondOrder = "second gateway order"
 
 // reviewSecond has a person look at a payment beside which another order under its reference has money.
-func (t *Turn) reviewSecond(a *Attempt, in InquiryAnswer) {
+func (t gatewayOrders) reviewSecond(a *Attempt, in InquiryAnswer) {
 	if a.Mismatch == secondOrder {
 		return
 	}

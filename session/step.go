@@ -43,7 +43,7 @@ func (t *Turn) rememberRef(a *Attempt, ref providers.Ref) {
 		return
 	}
 	if was := a.Ref.OrderID; was != "" && ref.OrderID != was {
-		t.nameOrder(a, ref.OrderID)
+		gatewayOrders{t}.name(a, ref.OrderID)
 		ref.OrderID = was
 	}
 	ref.Reference = a.Ref.Reference
