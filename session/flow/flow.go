@@ -101,7 +101,7 @@ func (f *turns) payment(ctx context.Context, s *session.Session, a *session.Atte
 		Credential:    f.credential(ctx, s),
 		OwnershipMark: s.OwnershipMark(), Options: s.Options,
 	}
-	p.Customer.IP = a.IP
+	p.Customer.IP, p.Customer.ID = a.IP, cmp.Or(a.GatewayCustomer, s.Customer.ID)
 	if r := a.Run(); r != nil {
 		address := f.BaseURL + "/3ds/" + r.Token
 		p.Run = providers.Run{N: r.N, NotifyURL: address + "/notify", ReturnURL: address + "/return"}
