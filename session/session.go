@@ -124,6 +124,7 @@ type Attempt struct {
 	N                 int                     `json:"n"`
 	State             State                   `json:"state"`
 	Ref               providers.Ref           `json:"ref"`
+	OtherOrders       []string                `json:"other_orders,omitempty"` // further orders of the gateway's under our reference
 	Instrument        string                  `json:"instrument"`
 	MerchantInitiated bool                    `json:"by_merchant,omitempty"` // the customer is away
 	NotKept           bool                    `json:"not_kept,omitempty"`    // the shopper did not agree that the card is kept
@@ -218,6 +219,11 @@ type Event struct {
 // Reference is what the gateway knows attempt n by. An attempt keeps the one it was given.
 func (s *Session) Reference(n int) string {
 	return fmt.Sprintf("%s%s-%d", s.RefTag, s.OrderID, s.EarlierAttempts+n)
+}
+
+// NeverSent tells whether no call that can move money was ever permitted for any attempt, and none is alive.
+func (s *Session) NeverSent() bool {
+	return !slices.ContainsFunc(s.Attempts, func(a *Attempt) bool { return a.State != Failed || len(a.Calls) != 0 })
 }
 
 // Live is the attempt that may still end in a payment, or nil. A final attempt may still become paid by a late approval.
