@@ -138,7 +138,7 @@ func (t Attempts) AlreadyPaid(n int, taken *providers.AlreadyPaid, wire []Timeli
 		t.heard = &taken.Standing
 		return verdict(t).onMismatch(a, notOurs)
 	}
-	a.rememberRef(taken.Ref)
+	t.rememberRef(a, taken.Ref)
 	t.queueInquiry(a, t.Now)
 	return t.markOverdue(a)
 }

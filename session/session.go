@@ -124,6 +124,7 @@ type Attempt struct {
 	N                 int                     `json:"n"`
 	State             State                   `json:"state"`
 	Ref               providers.Ref           `json:"ref"`
+	OtherOrders       []string                `json:"other_orders,omitempty"` // further orders of the gateway's under our reference
 	Instrument        string                  `json:"instrument"`
 	MerchantInitiated bool                    `json:"by_merchant,omitempty"` // the customer is away
 	NotKept           bool                    `json:"not_kept,omitempty"`    // the shopper did not agree that the card is kept
