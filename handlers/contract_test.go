@@ -329,6 +329,8 @@ func (a fullGateway) Status(ctx context.Context, p providers.Payment) (providers
 	return st, err
 }
 
+func (fullGateway) CheckPayout(providers.Payment, providers.Destination) error { return nil }
+
 func (fullGateway) Payout(context.Context, providers.Payment, providers.Destination) (providers.OpResult, error) {
 	return providers.OpResult{State: providers.OpPending, GatewayID: "po-1"}, nil
 }
