@@ -25,7 +25,7 @@ func (t Operations) portions(in *NewOperation) ([]providers.CartPortion, error) 
 	if cart == nil || in.Kind == providers.Void {
 		return nil, providers.Refuse("items", "the session has no cart to take them from")
 	}
-	left := t.S.itemsLeft(in.Kind)
+	left := itemsLeft(t.S, in.Kind)
 	var portions []providers.CartPortion
 	for i, item := range in.Items {
 		field := fmt.Sprintf("items.%d.", i)
@@ -57,7 +57,7 @@ func (t Operations) allItems(kind providers.OpKind, amount int64, named []provid
 	if len(named) > 0 || t.S.Cart == nil || kind == providers.Void {
 		return named, nil
 	}
-	if left := t.S.itemsLeft(kind); providers.SumOf(t.S.Cart.Portion(left)) == amount {
+	if left := itemsLeft(t.S, kind); providers.SumOf(t.S.Cart.Portion(left)) == amount {
 		return left, nil
 	}
 	if t.Rules.Receipts {
@@ -68,7 +68,7 @@ func (t Operations) allItems(kind providers.OpKind, amount int64, named []provid
 
 // itemsLeft is what of the cart is not captured yet, or captured and not refunded yet. What was moved without naming items is not
 // known of any.
-func (s *Session) itemsLeft(kind providers.OpKind) (left []providers.CartPortion) {
+func itemsLeft(s *Session, kind providers.OpKind) (left []providers.CartPortion) {
 	for line, item := range s.Cart.Items {
 		left = append(left, providers.CartPortion{Line: line, Quantity: item.Quantity})
 	}
@@ -94,7 +94,7 @@ func (s *Session) itemsLeft(kind providers.OpKind) (left []providers.CartPortion
 }
 
 // itemsOf are the parts of the cart that an operation is about, as receipts show them.
-func (s *Session) itemsOf(op *Operation) []providers.CartPart {
+func itemsOf(s *Session, op *Operation) []providers.CartPart {
 	if s.Cart == nil || len(op.Items) == 0 {
 		return nil
 	}

@@ -279,7 +279,7 @@ func (s *Session) AtProvider(op *Operation) providers.Op {
 	return providers.Op{
 		Kind: op.Kind, Reference: op.Reference, GatewayID: op.GatewayID,
 		Amount:   money.Amount{Minor: op.Amount, Currency: s.Amount.Currency},
-		Standing: op.Baseline.standing(), Expected: op.Expected.standing(), Items: s.itemsOf(op),
+		Standing: op.Baseline.standing(), Expected: op.Expected.standing(), Items: itemsOf(s, op),
 	}
 }
 
