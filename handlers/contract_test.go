@@ -341,12 +341,12 @@ func (fullGateway) Banks(context.Context) ([]providers.Bank, error) {
 	return []providers.Bank{{ID: "100", Name: "Kaspi"}}, nil
 }
 
-func (fullGateway) History(_ context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
+func (fullGateway) History(_ context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, string, error) {
 	kzt, err := money.ParseCurrency("KZT")
 	return []providers.HistoryLine{{
 		Reference: "order-1", OrderID: "g-1", At: q.From, Kind: "payment", Outcome: providers.Paid, Amount: money.Amount{Minor: 1500, Currency: kzt},
 		Card: card.Masked{Brand: "visa", First6: "400001", Last4: "0720"}, Authorization: providers.Authorization{ApprovalCode: "123456", At: q.From},
-	}, {Kind: "other", Outcome: providers.Unclear, Amount: money.Amount{Minor: -1, Currency: kzt}}}, err
+	}, {Kind: "other", Outcome: providers.Unclear, Amount: money.Amount{Minor: -1, Currency: kzt}}}, "", err
 }
 
 func (fullGateway) RegisterCard(_ context.Context, _ providers.Owner, reference string, c card.Card, _ providers.Payment) (providers.SavedCard, error) {
