@@ -1,7 +1,6 @@
 package account
 
 import (
-	"net/http"
 	"time"
 
 	"tollgate/providers"
@@ -112,12 +111,3 @@ func (a Account) Capabilities() []string { return providers.Capabilities(a.provi
 
 // Check refuses a payment that the gateway cannot express. The error is a *providers.Refusal.
 func (a Account) Check(p providers.Payment) error { return a.provider.Check(p) }
-
-// Notified reads a gateway's callback. ErrCannot where it sends none, providers.ErrForged for one that it did not send.
-func (a Account) Notified(r *http.Request) (providers.Notice, error) {
-	notifier, ok := a.provider.(providers.Notifier)
-	if !ok {
-		return providers.Notice{}, ErrCannot
-	}
-	return notifier.Notified(r)
-}
