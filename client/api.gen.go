@@ -1979,6 +1979,9 @@ type HistoryPage struct {
 
 	// HasMore There may be another page.
 	HasMore bool `json:"has_more"`
+
+	// Next Where the next page begins: `after` of the next request. Absent at the end.
+	Next string `json:"next,omitempty"`
 }
 
 // Instrument What is paid with. `payout` is for sessions of that kind.
@@ -3248,7 +3251,10 @@ type ListHistoryParams struct {
 	// Limit How many lines at most.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Offset How many lines to pass over.
+	// After Where to go on, `next` of the answer before; not with `offset`.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Offset How many lines to pass over, which reads all of them at the gateway; at most about two thousand. Better use `after`.
 	Offset *int `form:"offset,omitempty" json:"offset,omitempty"`
 
 	// Customer Whose list, where the gateway keeps one for each customer.
@@ -3658,7 +3664,7 @@ type ClientInterface interface {
 
 	// ListHistory Read the gateway's own list of transactions
 	//
-	// What the gateway remembers: for reconciliation. For the next page add to `offset` how many lines you have. Where the gateway
+	// What the gateway remembers: for reconciliation. For the next page ask with `next` as `after`, everything else unchanged. Where the gateway
 	// knows customers by login, it is one customer's list, and `customer` must name one who has logged in to a session of yours.
 	// Of an account that you share with other merchants it holds only the lines of your sessions and invoices.
 	//
@@ -4307,7 +4313,7 @@ func (c *Client) ListBanks(ctx context.Context, account AccountName, reqEditors 
 
 // ListHistory Read the gateway's own list of transactions
 //
-// What the gateway remembers: for reconciliation. For the next page add to `offset` how many lines you have. Where the gateway
+// What the gateway remembers: for reconciliation. For the next page ask with `next` as `after`, everything else unchanged. Where the gateway
 // knows customers by login, it is one customer's list, and `customer` must name one who has logged in to a session of yours.
 // Of an account that you share with other merchants it holds only the lines of your sessions and invoices.
 //
@@ -5654,6 +5660,18 @@ func NewListHistoryRequest(server string, account AccountName, params *ListHisto
 		if params.Limit != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -8037,7 +8055,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListHistoryWithResponse Read the gateway's own list of transactions
 	//
-	// What the gateway remembers: for reconciliation. For the next page add to `offset` how many lines you have. Where the gateway
+	// What the gateway remembers: for reconciliation. For the next page ask with `next` as `after`, everything else unchanged. Where the gateway
 	// knows customers by login, it is one customer's list, and `customer` must name one who has logged in to a session of yours.
 	// Of an account that you share with other merchants it holds only the lines of your sessions and invoices.
 	//
@@ -10880,7 +10898,7 @@ func (c *ClientWithResponses) ListBanksWithResponse(ctx context.Context, account
 
 // ListHistoryWithResponse Read the gateway's own list of transactions
 //
-// What the gateway remembers: for reconciliation. For the next page add to `offset` how many lines you have. Where the gateway
+// What the gateway remembers: for reconciliation. For the next page ask with `next` as `after`, everything else unchanged. Where the gateway
 // knows customers by login, it is one customer's list, and `customer` must name one who has logged in to a session of yours.
 // Of an account that you share with other merchants it holds only the lines of your sessions and invoices.
 //
