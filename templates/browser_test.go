@@ -624,3 +624,23 @@ func TestAStreamThatFallsSilentIsNotWaitedFor(t *testing.T) {
 	do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
 	waitAt(t, ctx, "/next")
 }
+
+// In test mode one press fills in a card of the sandbox; a page that takes money has nothing of it.
+func TestInTestModeOnePressFillsInATestCard(t *testing.T) {
+	p := cardPage(t, "en")
+	p.SandboxNotice = false
+	if n := doc(t, templates.Card(p)).Find("[data-test], [data-words]").Length(); n > 0 {
+		t.Error("a page that takes money helps with test cards")
+	}
+	p.SandboxNotice = true
+	f := newFront(t)
+	f.page("GET /pay/s1", cardPolicy, templates.Card(p))
+	ctx := browser(t)
+	do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
+	waitFor(t, ctx, `document.querySelector(".test summary")`)
+	do(t, ctx, chromedp.Click(chromedp.CSS(".test summary")), chromedp.Click(chromedp.CSS(".test button")))
+	want := "4000 0199 0005 0008|12/" + time.Now().AddDate(3, 0, 0).Format("06") + "|123|TEST SHOPPER|pay|false"
+	if got := js[string](t, ctx, `["number", "expiry", "cvc", "name"].map(function (id) { return document.getElementById(id).value }).concat(document.activeElement.id, document.querySelector(".test").open).join("|")`); got != want {
+		t.Errorf("the form reads %q, want %q", got, want)
+	}
+}
