@@ -117,6 +117,7 @@ func (w *Wallet) order(ctx context.Context, acc account.Account, o CardOrder, sh
 	made := SavedCard{
 		ID: "sc_" + token, Merchant: o.Merchant, Account: o.Account, Customer: o.Customer, GatewayID: said.ID,
 		Card: said.Card, Expiry: said.Expiry, Name: said.Name, CreatedAt: w.Now().Truncate(time.Microsecond), // as it is stored
+		Kind: said.Kind, System: said.System, Info: said.Info, IssuedAt: said.IssuedAt,
 	}
 	return made, w.Customers.FillCardOrder(ctx, o, &made)
 }
