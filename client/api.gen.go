@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/oapi-codegen/runtime"
+	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 // Defines values for AttemptState.
@@ -506,6 +507,39 @@ func (e ProblemType) Valid() bool {
 	case ProblemTypeUnsupported:
 		return true
 	case ProblemTypeUnsupportedMediaType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RBSOptionsFeatures.
+const (
+	RBSOptionsFeaturesFORCECREATEBINDING   RBSOptionsFeatures = "FORCE_CREATE_BINDING"
+	RBSOptionsFeaturesFORCEFULLTDS         RBSOptionsFeatures = "FORCE_FULL_TDS"
+	RBSOptionsFeaturesFORCEPAYMENTWAY      RBSOptionsFeatures = "FORCE_PAYMENT_WAY"
+	RBSOptionsFeaturesFORCESSL             RBSOptionsFeatures = "FORCE_SSL"
+	RBSOptionsFeaturesFORCETDS             RBSOptionsFeatures = "FORCE_TDS"
+	RBSOptionsFeaturesPARTIALAUTHORIZATION RBSOptionsFeatures = "PARTIAL_AUTHORIZATION"
+	RBSOptionsFeaturesVERIFY               RBSOptionsFeatures = "VERIFY"
+)
+
+// Valid indicates whether the value is a known member of the RBSOptionsFeatures enum.
+func (e RBSOptionsFeatures) Valid() bool {
+	switch e {
+	case RBSOptionsFeaturesFORCECREATEBINDING:
+		return true
+	case RBSOptionsFeaturesFORCEFULLTDS:
+		return true
+	case RBSOptionsFeaturesFORCEPAYMENTWAY:
+		return true
+	case RBSOptionsFeaturesFORCESSL:
+		return true
+	case RBSOptionsFeaturesFORCETDS:
+		return true
+	case RBSOptionsFeaturesPARTIALAUTHORIZATION:
+		return true
+	case RBSOptionsFeaturesVERIFY:
 		return true
 	default:
 		return false
@@ -1151,7 +1185,7 @@ type DeliveryTry struct {
 	URL       string `json:"url"`
 }
 
-// Destination Where to. Exactly one of `card`, `saved_card`, `phone` and `payment`; the names and `bank_id` where the gateway wants them.
+// Destination Where to. Exactly one of `card`, `saved_card`, `phone` and `payment`; beside a card a phone is its holder's. The names and `bank_id` where the gateway wants them.
 type Destination struct {
 	// BankID With `phone`: the bank, from `GET /v1/accounts/{account}/banks`.
 	BankID string `json:"bank_id,omitempty"`
@@ -1530,6 +1564,13 @@ type GatewayFigures struct {
 	Reference string `json:"reference,omitempty"`
 }
 
+// GatewayOptions What you ask of this payment's gateway and of no other, under the gateway's name. Only the account's own gateway may be named. What
+// is left out is as the account is configured.
+type GatewayOptions struct {
+	// Rbs RBS (Bereke, Alfa and others); `docs/gateways/rbs.md` says what becomes of each.
+	Rbs RBSOptions `json:"rbs,omitempty"`
+}
+
 // HistoryLine One transaction as the gateway lists it.
 type HistoryLine struct {
 	// Amount Minor units.
@@ -1750,8 +1791,26 @@ type NewCharge struct {
 	// Currency ISO 4217.
 	//
 	// Example: KZT
-	Currency    Currency `json:"currency"`
-	Description string   `json:"description,omitempty"`
+	Currency Currency `json:"currency"`
+
+	// Customer Your customer.
+	Customer    *Customer `json:"customer,omitempty"`
+	Description string    `json:"description,omitempty"`
+
+	// Fee On top of `amount`, in minor units, where the account's gateway knows fees.
+	Fee int64 `json:"fee,omitempty"`
+
+	// GatewayOptions What you ask of this payment's gateway and of no other, under the gateway's name. Only the account's own gateway may be named. What
+	// is left out is as the account is configured.
+	GatewayOptions GatewayOptions `json:"gateway_options,omitempty"`
+
+	// IP The customer's address, as your shop saw it last; some gateways want one.
+	//
+	// Example: 203.0.113.7
+	IP string `json:"ip,omitempty"`
+
+	// Locale The page's language; the browser's if absent.
+	Locale Locale `json:"locale,omitempty"`
 
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
@@ -1858,7 +1917,7 @@ type NewPayout struct {
 	// Example: order-1001
 	Reference Reference `json:"reference"`
 
-	// To Where to. Exactly one of `card`, `saved_card`, `phone` and `payment`; the names and `bank_id` where the gateway wants them.
+	// To Where to. Exactly one of `card`, `saved_card`, `phone` and `payment`; beside a card a phone is its holder's. The names and `bank_id` where the gateway wants them.
 	To Destination `json:"to"`
 
 	// WebhookURL Where this session's events are posted, beside your endpoints.
@@ -1925,6 +1984,10 @@ type NewSession struct {
 	// Fee On top of `amount`, in minor units, where the account's gateway knows fees.
 	Fee int64 `json:"fee,omitempty"`
 
+	// GatewayOptions What you ask of this payment's gateway and of no other, under the gateway's name. Only the account's own gateway may be named. What
+	// is left out is as the account is configured.
+	GatewayOptions GatewayOptions `json:"gateway_options,omitempty"`
+
 	// Kind A `transfer` moves the money to another card, where the account's gateway can (`transfers` among its capabilities).
 	Kind NewSessionKind `json:"kind,omitempty"`
 
@@ -1980,7 +2043,7 @@ type NewSettlement struct {
 	// Amount Of `paid`: what was paid, in minor units; absent: the session's amount.
 	Amount Amount `json:"amount,omitempty"`
 
-	// Operation Of `succeeded` and `failed`: which; absent: the one that needs review.
+	// Operation Of `succeeded` and `failed`: which; 0 or absent: the one that needs review.
 	Operation int `json:"operation,omitempty"`
 
 	// Outcome The first two of a payment, the others of a capture, void or refund.
@@ -2163,6 +2226,39 @@ type Problem struct {
 // ProblemType Stable; decide by it. Each begins with `urn:tollgate:problem:`.
 type ProblemType string
 
+// RBSOptions RBS (Bereke, Alfa and others); `docs/gateways/rbs.md` says what becomes of each.
+type RBSOptions struct {
+	// AutoReverseDate When the gateway is to let the hold go by itself, with `capture` `manual`.
+	AutoReverseDate time.Time `json:"auto_reverse_date,omitempty"`
+
+	// AutocompletionDate When the gateway is to capture the hold by itself, with `capture` `manual`.
+	AutocompletionDate time.Time `json:"autocompletion_date,omitempty"`
+
+	// ExpirationDate Until when the order can be paid at the gateway; not before the session ends.
+	ExpirationDate time.Time `json:"expiration_date,omitempty"`
+
+	// Features In place of the account's.
+	Features []RBSOptionsFeatures `json:"features,omitempty"`
+
+	// JSONParams The order's own parameters; names of 1 to 255 of `A-Z a-z 0-9 . _ -`. The gateway shows them in its cabinet and repeats them as `merchantOrderParams`.
+	JSONParams map[string]string `json:"json_params,omitempty"`
+
+	// MerchantLogin The child merchant on whose behalf the order is registered.
+	MerchantLogin string `json:"merchant_login,omitempty"`
+
+	// PostAddress Where the goods go.
+	PostAddress string `json:"post_address,omitempty"`
+
+	// RecurringExpiry The day of the last charge, as 2027-12-31.
+	RecurringExpiry openapi_types.Date `json:"recurring_expiry,omitempty"`
+
+	// RecurringFrequency At least so many days lie between the charges that follow; with `recurring_expiry`.
+	RecurringFrequency int64 `json:"recurring_frequency,omitempty"`
+}
+
+// RBSOptionsFeatures defines model for RBSOptions.Features.
+type RBSOptionsFeatures string
+
 // Reconciliation defines model for Reconciliation.
 type Reconciliation struct {
 	Account string `json:"account"`
@@ -2339,6 +2435,10 @@ type Session struct {
 	//
 	// Example: 1500
 	Fee Amount `json:"fee,omitempty"`
+
+	// GatewayOptions What you ask of this payment's gateway and of no other, under the gateway's name. Only the account's own gateway may be named. What
+	// is left out is as the account is configured.
+	GatewayOptions GatewayOptions `json:"gateway_options,omitempty"`
 
 	// Held The gateway tells of another amount, currency or order than yours; `reviews` has its figures.
 	Held bool   `json:"held,omitempty"`
@@ -3274,7 +3374,11 @@ type ClientInterface interface {
 	// Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
 	// Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 	//
-	// `reference` is unique in the account for ever: a charge is never made twice by mistake.
+	// `customer` is the saved card's: what you say of their e-mail and phone goes to the gateway in place of the account's own, as
+	// the names in `billing` do.
+	//
+	// What the gateway cannot do is a 422 with the field. A `reference` under which something was sent is used up for ever: a charge
+	// is never made twice by mistake.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3294,7 +3398,11 @@ type ClientInterface interface {
 	// Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
 	// Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 	//
-	// `reference` is unique in the account for ever: a charge is never made twice by mistake.
+	// `customer` is the saved card's: what you say of their e-mail and phone goes to the gateway in place of the account's own, as
+	// the names in `billing` do.
+	//
+	// What the gateway cannot do is a 422 with the field. A `reference` under which something was sent is used up for ever: a charge
+	// is never made twice by mistake.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3459,7 +3567,8 @@ type ClientInterface interface {
 	//
 	// Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 	// gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-	// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
+	// `status` ends as `paid` or `declined`. What the gateway cannot do (a phone without its bank, a card of another brand) is a 422
+	// with the field. A `reference` under which something was sent is used up for ever.
 	//
 	// A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 	//
@@ -3472,7 +3581,8 @@ type ClientInterface interface {
 	//
 	// Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 	// gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-	// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
+	// `status` ends as `paid` or `declined`. What the gateway cannot do (a phone without its bank, a card of another brand) is a 422
+	// with the field. A `reference` under which something was sent is used up for ever.
 	//
 	// A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 	//
@@ -4039,7 +4149,11 @@ func (c *Client) RenameSavedCard(ctx context.Context, card string, body RenameSa
 // Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
 // Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 //
-// `reference` is unique in the account for ever: a charge is never made twice by mistake.
+// `customer` is the saved card's: what you say of their e-mail and phone goes to the gateway in place of the account's own, as
+// the names in `billing` do.
+//
+// What the gateway cannot do is a 422 with the field. A `reference` under which something was sent is used up for ever: a charge
+// is never made twice by mistake.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4069,7 +4183,11 @@ func (c *Client) CreateChargeWithBody(ctx context.Context, params *CreateChargeP
 // Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
 // Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 //
-// `reference` is unique in the account for ever: a charge is never made twice by mistake.
+// `customer` is the saved card's: what you say of their e-mail and phone goes to the gateway in place of the account's own, as
+// the names in `billing` do.
+//
+// What the gateway cannot do is a 422 with the field. A `reference` under which something was sent is used up for ever: a charge
+// is never made twice by mistake.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4374,7 +4492,8 @@ func (c *Client) RenewInvoice(ctx context.Context, invoice InvoiceID, params *Re
 //
 // Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 // gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
+// `status` ends as `paid` or `declined`. What the gateway cannot do (a phone without its bank, a card of another brand) is a 422
+// with the field. A `reference` under which something was sent is used up for ever.
 //
 // A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 //
@@ -4397,7 +4516,8 @@ func (c *Client) CreatePayoutWithBody(ctx context.Context, params *CreatePayoutP
 //
 // Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 // gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
+// `status` ends as `paid` or `declined`. What the gateway cannot do (a phone without its bank, a card of another brand) is a 422
+// with the field. A `reference` under which something was sent is used up for ever.
 //
 // A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 //
@@ -7939,7 +8059,11 @@ type ClientWithResponsesInterface interface {
 	// Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
 	// Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 	//
-	// `reference` is unique in the account for ever: a charge is never made twice by mistake.
+	// `customer` is the saved card's: what you say of their e-mail and phone goes to the gateway in place of the account's own, as
+	// the names in `billing` do.
+	//
+	// What the gateway cannot do is a 422 with the field. A `reference` under which something was sent is used up for ever: a charge
+	// is never made twice by mistake.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7959,7 +8083,11 @@ type ClientWithResponsesInterface interface {
 	// Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
 	// Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 	//
-	// `reference` is unique in the account for ever: a charge is never made twice by mistake.
+	// `customer` is the saved card's: what you say of their e-mail and phone goes to the gateway in place of the account's own, as
+	// the names in `billing` do.
+	//
+	// What the gateway cannot do is a 422 with the field. A `reference` under which something was sent is used up for ever: a charge
+	// is never made twice by mistake.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8134,7 +8262,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 	// gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-	// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
+	// `status` ends as `paid` or `declined`. What the gateway cannot do (a phone without its bank, a card of another brand) is a 422
+	// with the field. A `reference` under which something was sent is used up for ever.
 	//
 	// A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 	//
@@ -8147,7 +8276,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 	// gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-	// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
+	// `status` ends as `paid` or `declined`. What the gateway cannot do (a phone without its bank, a card of another brand) is a 422
+	// with the field. A `reference` under which something was sent is used up for ever.
 	//
 	// A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 	//
@@ -10966,7 +11096,11 @@ func (c *ClientWithResponses) RenameSavedCardWithResponse(ctx context.Context, c
 // Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
 // Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 //
-// `reference` is unique in the account for ever: a charge is never made twice by mistake.
+// `customer` is the saved card's: what you say of their e-mail and phone goes to the gateway in place of the account's own, as
+// the names in `billing` do.
+//
+// What the gateway cannot do is a 422 with the field. A `reference` under which something was sent is used up for ever: a charge
+// is never made twice by mistake.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10992,7 +11126,11 @@ func (c *ClientWithResponses) CreateChargeWithBodyWithResponse(ctx context.Conte
 // Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
 // Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 //
-// `reference` is unique in the account for ever: a charge is never made twice by mistake.
+// `customer` is the saved card's: what you say of their e-mail and phone goes to the gateway in place of the account's own, as
+// the names in `billing` do.
+//
+// What the gateway cannot do is a 422 with the field. A `reference` under which something was sent is used up for ever: a charge
+// is never made twice by mistake.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11251,7 +11389,8 @@ func (c *ClientWithResponses) RenewInvoiceWithResponse(ctx context.Context, invo
 //
 // Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 // gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
+// `status` ends as `paid` or `declined`. What the gateway cannot do (a phone without its bank, a card of another brand) is a 422
+// with the field. A `reference` under which something was sent is used up for ever.
 //
 // A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 //
@@ -11270,7 +11409,8 @@ func (c *ClientWithResponses) CreatePayoutWithBodyWithResponse(ctx context.Conte
 //
 // Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 // gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
+// `status` ends as `paid` or `declined`. What the gateway cannot do (a phone without its bank, a card of another brand) is a 422
+// with the field. A `reference` under which something was sent is used up for ever.
 //
 // A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 //

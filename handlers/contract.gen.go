@@ -491,6 +491,39 @@ func (e ProblemType) Valid() bool {
 	}
 }
 
+// Defines values for RBSOptionsFeatures.
+const (
+	RBSOptionsFeaturesFORCECREATEBINDING   RBSOptionsFeatures = "FORCE_CREATE_BINDING"
+	RBSOptionsFeaturesFORCEFULLTDS         RBSOptionsFeatures = "FORCE_FULL_TDS"
+	RBSOptionsFeaturesFORCEPAYMENTWAY      RBSOptionsFeatures = "FORCE_PAYMENT_WAY"
+	RBSOptionsFeaturesFORCESSL             RBSOptionsFeatures = "FORCE_SSL"
+	RBSOptionsFeaturesFORCETDS             RBSOptionsFeatures = "FORCE_TDS"
+	RBSOptionsFeaturesPARTIALAUTHORIZATION RBSOptionsFeatures = "PARTIAL_AUTHORIZATION"
+	RBSOptionsFeaturesVERIFY               RBSOptionsFeatures = "VERIFY"
+)
+
+// Valid indicates whether the value is a known member of the RBSOptionsFeatures enum.
+func (e RBSOptionsFeatures) Valid() bool {
+	switch e {
+	case RBSOptionsFeaturesFORCECREATEBINDING:
+		return true
+	case RBSOptionsFeaturesFORCEFULLTDS:
+		return true
+	case RBSOptionsFeaturesFORCEPAYMENTWAY:
+		return true
+	case RBSOptionsFeaturesFORCESSL:
+		return true
+	case RBSOptionsFeaturesFORCETDS:
+		return true
+	case RBSOptionsFeaturesPARTIALAUTHORIZATION:
+		return true
+	case RBSOptionsFeaturesVERIFY:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReconciliationSource.
 const (
 	ReconciliationSourceInquiry ReconciliationSource = "inquiry"
@@ -1130,7 +1163,7 @@ type DeliveryTry struct {
 	URL       string `json:"url"`
 }
 
-// Destination Where to. Exactly one of `card`, `saved_card`, `phone` and `payment`; the names and `bank_id` where the gateway wants them.
+// Destination Where to. Exactly one of `card`, `saved_card`, `phone` and `payment`; beside a card a phone is its holder's. The names and `bank_id` where the gateway wants them.
 type Destination struct {
 	// BankID With `phone`: the bank, from `GET /v1/accounts/{account}/banks`.
 	BankID string `json:"bank_id,omitempty,omitzero"`
@@ -1288,6 +1321,13 @@ type GatewayFigures struct {
 	// Outcome Example: paid
 	Outcome   string `json:"outcome"`
 	Reference string `json:"reference,omitempty,omitzero"`
+}
+
+// GatewayOptions What you ask of this payment's gateway and of no other, under the gateway's name. Only the account's own gateway may be named. What
+// is left out is as the account is configured.
+type GatewayOptions struct {
+	// Rbs RBS (Bereke, Alfa and others); `docs/gateways/rbs.md` says what becomes of each.
+	Rbs *RBSOptions `json:"rbs,omitempty"`
 }
 
 // HistoryLine One transaction as the gateway lists it.
@@ -1510,8 +1550,26 @@ type NewCharge struct {
 	// Currency ISO 4217.
 	//
 	// Example: KZT
-	Currency    Currency `json:"currency"`
+	Currency Currency `json:"currency"`
+
+	// Customer Your customer.
+	Customer    Customer `json:"customer,omitempty,omitzero"`
 	Description string   `json:"description,omitempty,omitzero"`
+
+	// Fee On top of `amount`, in minor units, where the account's gateway knows fees.
+	Fee int64 `json:"fee,omitempty,omitzero"`
+
+	// GatewayOptions What you ask of this payment's gateway and of no other, under the gateway's name. Only the account's own gateway may be named. What
+	// is left out is as the account is configured.
+	GatewayOptions *GatewayOptions `json:"gateway_options,omitempty"`
+
+	// IP The customer's address, as your shop saw it last; some gateways want one.
+	//
+	// Example: 203.0.113.7
+	IP string `json:"ip,omitempty,omitzero"`
+
+	// Locale The page's language; the browser's if absent.
+	Locale Locale `json:"locale,omitempty,omitzero"`
 
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
@@ -1618,7 +1676,7 @@ type NewPayout struct {
 	// Example: order-1001
 	Reference Reference `json:"reference"`
 
-	// To Where to. Exactly one of `card`, `saved_card`, `phone` and `payment`; the names and `bank_id` where the gateway wants them.
+	// To Where to. Exactly one of `card`, `saved_card`, `phone` and `payment`; beside a card a phone is its holder's. The names and `bank_id` where the gateway wants them.
 	To Destination `json:"to"`
 
 	// WebhookURL Where this session's events are posted, beside your endpoints.
@@ -1685,6 +1743,10 @@ type NewSession struct {
 	// Fee On top of `amount`, in minor units, where the account's gateway knows fees.
 	Fee int64 `json:"fee,omitempty,omitzero"`
 
+	// GatewayOptions What you ask of this payment's gateway and of no other, under the gateway's name. Only the account's own gateway may be named. What
+	// is left out is as the account is configured.
+	GatewayOptions *GatewayOptions `json:"gateway_options,omitempty"`
+
 	// Kind A `transfer` moves the money to another card, where the account's gateway can (`transfers` among its capabilities).
 	Kind NewSessionKind `json:"kind,omitempty,omitzero"`
 
@@ -1740,7 +1802,7 @@ type NewSettlement struct {
 	// Amount Of `paid`: what was paid, in minor units; absent: the session's amount.
 	Amount Amount `json:"amount,omitempty,omitzero"`
 
-	// Operation Of `succeeded` and `failed`: which; absent: the one that needs review.
+	// Operation Of `succeeded` and `failed`: which; 0 or absent: the one that needs review.
 	Operation int `json:"operation,omitempty,omitzero"`
 
 	// Outcome The first two of a payment, the others of a capture, void or refund.
@@ -1923,6 +1985,39 @@ type Problem struct {
 // ProblemType Stable; decide by it. Each begins with `urn:tollgate:problem:`.
 type ProblemType string
 
+// RBSOptions RBS (Bereke, Alfa and others); `docs/gateways/rbs.md` says what becomes of each.
+type RBSOptions struct {
+	// AutoReverseDate When the gateway is to let the hold go by itself, with `capture` `manual`.
+	AutoReverseDate string `json:"auto_reverse_date,omitempty,omitzero"`
+
+	// AutocompletionDate When the gateway is to capture the hold by itself, with `capture` `manual`.
+	AutocompletionDate string `json:"autocompletion_date,omitempty,omitzero"`
+
+	// ExpirationDate Until when the order can be paid at the gateway; not before the session ends.
+	ExpirationDate string `json:"expiration_date,omitempty,omitzero"`
+
+	// Features In place of the account's.
+	Features []RBSOptionsFeatures `json:"features,omitempty,omitzero"`
+
+	// JSONParams The order's own parameters; names of 1 to 255 of `A-Z a-z 0-9 . _ -`. The gateway shows them in its cabinet and repeats them as `merchantOrderParams`.
+	JSONParams map[string]string `json:"json_params,omitempty,omitzero"`
+
+	// MerchantLogin The child merchant on whose behalf the order is registered.
+	MerchantLogin string `json:"merchant_login,omitempty,omitzero"`
+
+	// PostAddress Where the goods go.
+	PostAddress string `json:"post_address,omitempty,omitzero"`
+
+	// RecurringExpiry The day of the last charge, as 2027-12-31.
+	RecurringExpiry string `json:"recurring_expiry,omitempty,omitzero"`
+
+	// RecurringFrequency At least so many days lie between the charges that follow; with `recurring_expiry`.
+	RecurringFrequency int64 `json:"recurring_frequency,omitempty,omitzero"`
+}
+
+// RBSOptionsFeatures defines model for RBSOptions.Features.
+type RBSOptionsFeatures string
+
 // Reconciliation defines model for Reconciliation.
 type Reconciliation struct {
 	Account string `json:"account"`
@@ -2099,6 +2194,10 @@ type Session struct {
 	//
 	// Example: 1500
 	Fee Amount `json:"fee,omitempty,omitzero"`
+
+	// GatewayOptions What you ask of this payment's gateway and of no other, under the gateway's name. Only the account's own gateway may be named. What
+	// is left out is as the account is configured.
+	GatewayOptions *GatewayOptions `json:"gateway_options,omitempty"`
 
 	// Held The gateway tells of another amount, currency or order than yours; `reviews` has its figures.
 	Held bool   `json:"held,omitempty,omitzero"`

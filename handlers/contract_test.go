@@ -333,6 +333,8 @@ func (a fullGateway) Status(ctx context.Context, p providers.Payment) (providers
 	return st, err
 }
 
+func (fullGateway) CheckPayout(providers.Payment, providers.Destination) error { return nil }
+
 func (fullGateway) Payout(context.Context, providers.Payment, providers.Destination) (providers.OpResult, error) {
 	return providers.OpResult{State: providers.OpPending, GatewayID: "po-1"}, nil
 }
@@ -985,5 +987,28 @@ func TestTheContractIsServedWithAPageToReadIt(t *testing.T) {
 	}
 	if other := m.call(http.MethodGet, "/pay/none", "").Header().Get("Content-Security-Policy"); strings.Contains(other, "unsafe-inline") {
 		t.Error("the page's policy is not its own")
+	}
+}
+
+func TestOptionsOfAGatewayAreTheAccountsOwnAndComeBack(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
+	with := func(id, options string) reply {
+		return m.call(http.MethodPost, "/v1/sessions", strings.TrimSuffix(order(id), "}")+`,"gateway_options":`+options+"}")
+	}
+	for options, want := range map[string][2]string{
+		`{"rbs":{"expiration_date":"tomorrow"}}`:   {"/gateway_options/rbs/expiration_date", "must be a date and time of RFC 3339, such as 2027-01-31T12:00:00Z"},
+		`{"rbs":{"colour":"red"}}`:                 {"/gateway_options/rbs/colour", "is not known"},
+		`{"visa":{}}`:                              {"/gateway_options/visa", "is not known"},
+		`{"rbs":{"json_params":{"a/b":"\u0001"}}}`: {"/gateway_options/rbs/json_params/a~1b", "must not hold control characters"},
+	} {
+		got := with("bad", options)
+		if told := got.faults(); !slices.Equal(told, [][2]string{want}) {
+			t.Errorf("%s: %v", options, told)
+		}
+	}
+	got := with("one", `{"rbs":{"features":["FORCE_TDS"],"recurring_frequency":7,"recurring_expiry":"2027-12-31"}}`)
+	got.is(http.StatusUnprocessableEntity, "invalid")
+	if told := got.faults(); len(told) != 1 || told[0][0] != "/gateway_options/rbs" {
+		t.Errorf("options of another gateway than the account's: %v", told)
 	}
 }

@@ -145,6 +145,7 @@ func (a orders) session(ctx context.Context, in NewSession) (*session.Session, e
 		}
 	}
 	checkDetails(in, &bad)
+	s.Options = optionsIn(in.GatewayOptions, &bad)
 	if len(bad) > 0 {
 		slices.SortFunc(bad, func(x, y FieldError) int { return strings.Compare(x.Pointer, y.Pointer) })
 		return nil, &invalidRequest{bad}
@@ -239,6 +240,7 @@ func (a orders) object(s *session.Session) Session {
 		WebhookURL: s.WebhookURL, Metadata: s.Metadata, CreatedAt: s.CreatedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(),
 		Attempts: []Attempt{}, NeedsReview: s.NeedsReview(), Held: s.Held(), Reviews: reviewsOf(s), Settlements: settlementsOf(s),
 	}
+	o.GatewayOptions = optionsOut(s.Options)
 	if s.Target != nil && s.Target.Saved != "" {
 		o.Transfer = &NewTransfer{SavedCard: s.Target.Saved}
 	}

@@ -189,7 +189,8 @@ type Transferrer interface {
 	TransfersTo() []string
 }
 
-// Destination is where a payout or a transfer goes. Exactly one of Card, Saved and Phone is set.
+// Destination is where a payout or a transfer goes. Exactly one of Card, Saved, Phone and PaymentID is set, but that Phone may
+// stand beside Card: it is the card holder's then.
 type Destination struct {
 	Card                *card.Card // number, and where the gateway wants it the holder; in memory only
 	Saved               string     // saved or virtual card
@@ -201,6 +202,9 @@ type Destination struct {
 
 // Payer sends payouts. Like every call that moves money they go through the call book: an error means unknown.
 type Payer interface {
+	// CheckPayout refuses at creation what the gateway cannot pay out, beside what Check refuses. It makes no network call. The
+	// error is a *Refusal whose field is the payout's: to.phone, to.bank_id, to.card.number, …
+	CheckPayout(p Payment, to Destination) error
 	Payout(ctx context.Context, p Payment, to Destination) (OpResult, error)
 	InquirePayout(ctx context.Context, p Payment, r OpResult) (OpResult, error)
 }

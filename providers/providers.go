@@ -147,6 +147,7 @@ type Payment struct {
 	Credential    Secret       // the customer's, where the gateway has logins
 	Transfer      *Destination // kind transfer: where the money goes; nil for a payment
 	OwnershipMark string       // ours alone; goes into the order where the gateway keeps such a thing, and proves the order ours
+	Options       Options      // what the merchant asks of this gateway for this payment alone
 	Forgotten     *Forgotten   // our database may have forgotten that the reference was used; nil: it has not
 }
 
@@ -319,6 +320,9 @@ type Standing struct {
 	// Authorization is told as far as the gateway does; where nothing was authorized it may still name the card's bank.
 	Authorization Authorization
 	Next          *Step // what the gateway still waits for, where it can repeat it
+	// OtherOrder is the id of a further order that the gateway has under our reference, as a form of its own may open one for
+	// another card. It is asked about by its own id.
+	OtherOrder string
 	// AwaitsPage: the order is unpaid and waits for a shopper at a page of the bank's or the gateway's to which only we send
 	// browsers, after a call of ours. Where no browser was sent, no money can move.
 	AwaitsPage bool

@@ -31,12 +31,18 @@ func (t verdict) afterSuccess(a *Attempt, st providers.Standing, other string) e
 		return t.lookLater(a)
 	}
 	op := t.S.unconfirmedOn(a)
+	refunded := a.Refunded
 	got := t.follow(a, st)
+	if got == agrees || got == renewed {
+		Settlements(t).ofOperations(a, st.Stated, a.Refunded < refunded)
+	}
 	switch got {
 	case misfits:
 		t.reviewSums(a, st)
 	case agrees, renewed:
-		a.NeedsReview, a.Mismatch = a.NeedsReview && a.Withheld && !a.GivenBack(), ""
+		if a.Mismatch != secondOrder { // of which this order says nothing
+			a.NeedsReview, a.Mismatch = a.NeedsReview && a.Withheld && !a.GivenBack(), ""
+		}
 		if op != nil {
 			op.Unconfirmed, op.NeedsReview = false, false
 		}

@@ -16,6 +16,8 @@ var opTransitions = map[OpState][]OpState{
 	OpCalling: {OpPending, OpUnknown, OpSucceeded, OpFailed},
 	OpPending: {OpUnknown, OpSucceeded, OpFailed},
 	OpUnknown: {OpPending, OpSucceeded, OpFailed},
+	// Only by a person's word, where the gateway's sums never showed what it said was done.
+	OpSucceeded: {OpFailed},
 }
 
 func baselineOf(st providers.Standing) Baseline {

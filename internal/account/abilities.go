@@ -89,6 +89,18 @@ func (a Account) TransfersTo() ([]string, bool) {
 // PaysOut tells whether the gateway sends money out.
 func (a Account) PaysOut() bool { return can[providers.Payer](a) }
 
+// CheckPayout refuses a payout that the gateway cannot make. The error is a *providers.Refusal, ErrCannot where it makes none.
+func (a Account) CheckPayout(p providers.Payment, to providers.Destination) error {
+	payer, ok := a.provider.(providers.Payer)
+	if !ok {
+		return ErrCannot
+	}
+	if err := a.provider.Check(p); err != nil {
+		return err
+	}
+	return payer.CheckPayout(p, to)
+}
+
 // Bills tells whether the gateway makes invoices.
 func (a Account) Bills() bool { return can[providers.Invoicer](a) }
 

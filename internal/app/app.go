@@ -386,8 +386,10 @@ func (a *App) Run(ctx context.Context) error {
 	defer a.security.Record(security.Entry{Kind: security.Stopped, Outcome: "ok"})
 	failed := make(chan error, 4)
 	running := 0
-	serve := func(s *http.Server, l net.Listener) {
+	serve := func(s *http.Server, l net.Listener, most int) {
 		running++
+		of := a.connections(most)
+		s.ConnState, l = of.state, bounded{l, of}
 		go func() {
 			err := s.Serve(l)
 			if errors.Is(err, http.ErrServerClosed) {
@@ -413,16 +415,16 @@ func (a *App) Run(ctx context.Context) error {
 		background.Go(func() { a.watch(work) })
 		background.Go(func() { a.refreshCards(work) })
 		go a.sweep(work)
-		serve(a.front, a.frontListener)
+		serve(a.front, a.frontListener, a.o.Config.ConnectionCap())
 	}
 	var metricsServer *http.Server
 	if a.metricsListener != nil {
 		metricsServer = server(a.metrics.handler(), a.log)
-		serve(metricsServer, a.metricsListener)
+		serve(metricsServer, a.metricsListener, metricsConnections)
 	}
 	if a.sandbox != nil {
 		go a.sandbox.run(work)
-		serve(a.sandbox.server, a.sandboxListener)
+		serve(a.sandbox.server, a.sandboxListener, a.o.Config.ConnectionCap())
 	}
 	var err error
 	select {
@@ -465,6 +467,26 @@ func (a *App) refreshCards(ctx context.Context) {
 			a.cards.RefreshDue(ctx)
 		}
 	}
+}
+
+// metricsConnections is how many clients may look at the metrics at once.
+const metricsConnections = 64
+
+// connections bounds those of a listener.
+func (a *App) connections(most int) *connections {
+	of := &connections{most: places(most)}
+	for _, p := range a.o.Config.TrustedProxies {
+		if network, err := netip.ParsePrefix(p); err == nil {
+			of.proxies = append(of.proxies, network)
+		}
+	}
+	if of.most < most {
+		a.log.Warn("this process may open few files: it holds fewer connections than it is set to", "connections", of.most, "set", most)
+	}
+	if a.metrics != nil {
+		of.refused = func(why string) { a.metrics.refused.WithLabelValues(why).Inc() }
+	}
+	return of
 }
 
 // sweep drops browser sessions whose time is over.

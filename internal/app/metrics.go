@@ -23,6 +23,7 @@ type metrics struct {
 	calls    *prometheus.HistogramVec
 	limited  *prometheus.CounterVec
 	attacks  *prometheus.CounterVec
+	refused  *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -43,7 +44,11 @@ func newMetrics() *metrics {
 	m.attacks = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tollgate_account_attacks_total", Help: "Attacks that began, by merchant and account: nearly every card is declined.",
 	}, []string{"merchant", "account"})
-	m.registry.MustRegister(m.requests, m.calls, m.limited, m.attacks, collectors.NewGoCollector(),
+	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tollgate_connections_refused_total",
+		Help: "Connections that were closed: all places taken (full), the address has its share (address), to make room (idle).",
+	}, []string{"why"})
+	m.registry.MustRegister(m.requests, m.calls, m.limited, m.attacks, m.refused, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -64,16 +64,17 @@ func (st *customerStore) SaveCard(ctx context.Context, c *wallet.SavedCard) erro
 
 func saveCard(tx *tx, c *wallet.SavedCard) error {
 	return tx.QueryRowContext(tx.ctx, `INSERT INTO saved_card (id, merchant, account, customer, gateway_id, brand, first6, last4,
-		expiry, name, series_id, created_at, kind, payment_system, info, issued_at, checked_at, asked_at, imported)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $12, $18)
+		expiry, name, series_id, created_at, kind, payment_system, info, issued_at, checked_at, asked_at, imported, gateway_customer)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $12, $18, $19)
 		ON CONFLICT (merchant, account, customer, gateway_id) DO UPDATE SET brand = excluded.brand, first6 = excluded.first6,
 		last4 = excluded.last4, expiry = excluded.expiry,
 		series_id = CASE excluded.series_id WHEN '' THEN saved_card.series_id ELSE excluded.series_id END,
 		kind = excluded.kind, payment_system = excluded.payment_system, info = excluded.info, issued_at = excluded.issued_at,
-		checked_at = excluded.checked_at, asked_at = excluded.asked_at RETURNING id`,
+		checked_at = excluded.checked_at, asked_at = excluded.asked_at,
+		gateway_customer = excluded.gateway_customer RETURNING id`,
 		c.ID, c.Merchant, c.Account, c.Customer, c.GatewayID, c.Card.Brand, c.Card.First6, c.Card.Last4,
 		c.Expiry, c.Name, c.SeriesID, micros(c.CreatedAt), c.Kind, c.System, c.Info, micros(c.IssuedAt), micros(c.CheckedAt),
-		c.Imported).Scan(&c.ID)
+		c.Imported, c.GatewayCustomer).Scan(&c.ID)
 }
 
 // UpdateCard keeps what the gateway says of a card now.
@@ -143,12 +144,13 @@ func (st *customerStore) TakeCards(ctx context.Context, h wallet.Holder, before,
 }
 
 const savedCardColumns = `id, merchant, account, customer, gateway_id, brand, first6, last4, expiry, name, series_id, created_at, kind,
-	payment_system, info, issued_at, checked_at, imported`
+	payment_system, info, issued_at, checked_at, imported, gateway_customer`
 
 func scanSavedCard(row interface{ Scan(...any) error }) (c wallet.SavedCard, err error) {
 	var at, issued, checked int64
 	err = row.Scan(&c.ID, &c.Merchant, &c.Account, &c.Customer, &c.GatewayID, &c.Card.Brand, &c.Card.First6, &c.Card.Last4,
-		&c.Expiry, &c.Name, &c.SeriesID, &at, &c.Kind, &c.System, &c.Info, &issued, &checked, &c.Imported)
+		&c.Expiry, &c.Name, &c.SeriesID, &at, &c.Kind, &c.System, &c.Info, &issued, &checked, &c.Imported,
+		&c.GatewayCustomer)
 	c.CreatedAt, c.IssuedAt, c.CheckedAt = instant(at), instant(issued), instant(checked)
 	return c, err
 }

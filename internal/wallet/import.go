@@ -56,6 +56,7 @@ func (w *Wallet) Import(ctx context.Context, in Import) (SavedCard, error) {
 	}
 	made := in.Holder.card(said)
 	made.ID, made.CreatedAt, made.SeriesID, made.Imported = "sc_"+token, w.Now().Truncate(time.Microsecond), in.SeriesID, true
+	made.GatewayCustomer = in.Customer
 	if checked {
 		made.CheckedAt = made.CreatedAt
 	}

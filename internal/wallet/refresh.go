@@ -43,12 +43,16 @@ func (w *Wallet) renew(ctx context.Context, acc account.Account, h Holder) error
 	if err != nil || len(kept) == 0 {
 		return err
 	}
-	ask, err := w.asking(ctx, acc, providers.Owner{CustomerID: h.Customer})
-	if err != nil {
-		return err
-	}
+	ask := map[string]func(string) (providers.SavedCard, error){} // by the customer as the gateway was told
 	for _, ours := range kept {
-		theirs, err := ask(ours.GatewayID)
+		one := ask[ours.Owner()]
+		if one == nil {
+			if one, err = w.asking(ctx, acc, providers.Owner{CustomerID: ours.Owner()}); err != nil {
+				return err
+			}
+			ask[ours.Owner()] = one
+		}
+		theirs, err := one(ours.GatewayID)
 		if err == nil {
 			err = w.update(ctx, ours, theirs)
 		} else if errors.Is(err, providers.ErrNoCard) {

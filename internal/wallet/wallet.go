@@ -5,6 +5,7 @@
 package wallet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -37,11 +38,14 @@ type SavedCard struct {
 	Account   string
 	Customer  string // the merchant's id of the customer; with gateways that have logins, the gateway's
 	GatewayID string // bindingId, card-ref-id, registrationId, token
-	Card      card.Masked
-	Expiry    string // MM/YY or ""
-	Name      string // the customer's own name for it
-	SeriesID  string // the gateway's id of the payment that began a series of merchant-initiated ones
-	CreatedAt time.Time
+	// GatewayCustomer is Customer as the gateway was told: another where merchants share the account. "" in rows of versions
+	// that told Customer.
+	GatewayCustomer string
+	Card            card.Masked
+	Expiry          string // MM/YY or ""
+	Name            string // the customer's own name for it
+	SeriesID        string // the gateway's id of the payment that began a series of merchant-initiated ones
+	CreatedAt       time.Time
 
 	Kind      string // the gateway's word for what it is
 	System    string // the payment system, in the gateway's word
@@ -50,6 +54,9 @@ type SavedCard struct {
 	CheckedAt time.Time // when the gateway last said that it keeps the card; zero: it was never asked
 	Imported  bool
 }
+
+// Owner is whose card it is at the gateway.
+func (c SavedCard) Owner() string { return cmp.Or(c.GatewayCustomer, c.Customer) }
 
 // Holder is whose cards are meant: a merchant's customer in an account.
 type Holder struct{ Merchant, Account, Customer string }

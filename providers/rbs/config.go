@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"tollgate/providers"
 	"tollgate/providers/wire"
@@ -72,6 +73,15 @@ type Config struct {
 	// follow: so many days lie between them at least, and so many after the payment is the last. Both or neither.
 	RecurringFrequency int `toml:"recurring_frequency"`
 	RecurringDays      int `toml:"recurring_days"`
+
+	// FeeInput: the contract lets a fee be taken on top of the amount.
+	FeeInput bool `toml:"fee_input"`
+	// PayerData is what the gateway learns of the payer beside the e-mail address: phone, order_payer, billing_payer.
+	PayerData []string `toml:"payer_data"`
+	// MerchantLogin is the child merchant on whose behalf orders are registered, unless a session names another.
+	MerchantLogin string `toml:"merchant_login"`
+	// UTCOffset is the gateway's time zone, in minutes east of UTC: expirationDate is written in it.
+	UTCOffset int `toml:"utc_offset"`
 }
 
 var _ providers.Config = (*Config)(nil)
@@ -129,6 +139,17 @@ func (c *Config) Faults() []string {
 	if c.RecurringFrequency < 0 || c.RecurringDays < 0 || (c.RecurringFrequency == 0) != (c.RecurringDays == 0) {
 		fault("recurring_frequency", "and recurring_days must both be set, in days, or neither")
 	}
+	for _, part := range c.PayerData {
+		if !slices.Contains(payerParts, part) {
+			fault("payer_data", "%q is none of %s", part, strings.Join(payerParts, ", "))
+		}
+	}
+	if len(c.MerchantLogin) > 255 {
+		fault("merchant_login", "longer than 255")
+	}
+	if c.UTCOffset < -14*60 || c.UTCOffset > 14*60 {
+		fault("utc_offset", "%d is not within 840 minutes of UTC", c.UTCOffset)
+	}
 	return faults
 }
 
@@ -138,13 +159,17 @@ func (c *Config) Open(env providers.Env) (providers.Provider, error) {
 		return nil, errors.New("rbs: " + strings.Join(faults, "; "))
 	}
 	p := &provider{
-		client: client{http: env.HTTP, base: withSlash(c.BaseURL), user: c.UserName, password: c.Password, token: c.Token},
-		now:    env.Now, loopback: env.Loopback,
+		client:   client{http: env.HTTP, base: withSlash(c.BaseURL), user: c.UserName, password: c.Password, token: c.Token},
+		loopback: env.Loopback,
 		threeDS1: cmp.Or(c.ThreeDS1, ThreeDS1Gateway), threeDS2: cmp.Or(c.ThreeDS2, ThreeDS2Finish),
 		notify: c.MethodNotification == nil || *c.MethodNotification, browser: c.BrowserInfo == nil || *c.BrowserInfo,
 		acsRedirect: acsRedirect(c.BaseURL),
-		timeout:     c.SessionTimeout, features: slices.Clone(c.Features), languages: slices.Clone(c.Languages),
-		secret: c.CallbackSecret, bindingCode: c.BindingCode, recurringFrequency: c.RecurringFrequency, recurringDays: c.RecurringDays,
+		languages:   slices.Clone(c.Languages), secret: c.CallbackSecret, bindingCode: c.BindingCode,
+		terms: terms{
+			now: env.Now, timeout: c.SessionTimeout, features: slices.Clone(c.Features), recurringFrequency: c.RecurringFrequency,
+			recurringDays: c.RecurringDays, feeInput: c.FeeInput, payer: slices.Clone(c.PayerData), merchantLogin: c.MerchantLogin,
+			utcOffset: time.Duration(c.UTCOffset) * time.Minute,
+		},
 	}
 	if p.timeout == 0 {
 		p.timeout = maxSessionTimeout
