@@ -104,6 +104,7 @@ type Account struct {
 	FollowFor   Duration       `toml:"follow_for"`
 	CardCalls   int            `toml:"card_calls"` // a second, to import and refresh saved cards
 	Settings    map[string]any `toml:"settings"`
+	Other       map[string]any `toml:"other"` // credentials that hold beside those of Settings
 }
 
 // Duration is written "90s", "15m", "24h".
@@ -324,8 +325,11 @@ func (c *Config) secrets() (faults Faults) {
 		a := c.Accounts[name]
 		if a.Settings != nil {
 			a.Settings = resolve("account."+name+".settings", a.Settings).(map[string]any)
-			c.Accounts[name] = a
 		}
+		if a.Other != nil {
+			a.Other = resolve("account."+name+".other", a.Other).(map[string]any)
+		}
+		c.Accounts[name] = a
 	}
 	return faults
 }
