@@ -37,6 +37,14 @@ func (a Account) Operations() []providers.OpLimits {
 	return nil
 }
 
+// Converts is the currency in which the gateway takes payments, with its fee on top; "" where it takes them as they are.
+func (a Account) Converts() string {
+	if converter, ok := a.provider.(providers.Converter); ok {
+		return converter.Converts()
+	}
+	return ""
+}
+
 // DeclinesMayChange tells whether the gateway says that a final refusal may still turn into an approval.
 func (a Account) DeclinesMayChange() bool { return can[providers.LateApprover](a) }
 
