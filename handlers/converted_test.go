@@ -33,7 +33,7 @@ func TestWhereTheGatewayConvertsPageAndMerchantAreToldWhatIsTaken(t *testing.T) 
 	}
 	m.shopper(http.MethodPost, path+"/card", cardWith(nil)).leadsTo(path)
 	end := m.shopper(http.MethodGet, path, nil).page()
-	if text := end.Find("#receipt").Text(); !strings.Contains(text, "9,225.00") || !strings.Contains(text, "Charged") || end.Find("#converts").Length() != 0 {
+	if text := end.Find("#receipt").Text(); !strings.Contains(text, "9,225\u00a0₽") || !strings.Contains(text, "Charged") || end.Find("#converts").Length() != 0 {
 		t.Errorf("the receipt says %q", text)
 	}
 	body := m.call(http.MethodGet, "/v1/sessions/"+strings.TrimPrefix(path, "/pay/"), "").Body.String()
