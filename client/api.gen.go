@@ -1198,8 +1198,17 @@ type Authorization struct {
 	CardExpiry string `json:"card_expiry,omitempty"`
 	CardHolder string `json:"card_holder,omitempty"`
 
+	// CreditedAmount What the gateway credits you with, in minor units of `credited_currency`.
+	CreditedAmount int64 `json:"credited_amount,omitempty"`
+
+	// CreditedCurrency Example: RUB
+	CreditedCurrency string `json:"credited_currency,omitempty"`
+
 	// Descriptor What the cardholder's statement shows.
 	Descriptor string `json:"descriptor,omitempty"`
+
+	// GatewayFee The gateway's fee, in `taken_currency`: in `taken_amount`. Absent where it tells none apart from its rate.
+	GatewayFee int64 `json:"gateway_fee,omitempty"`
 
 	// Kind The gateway's word for what it was, such as PURCHASE or TRANSFER.
 	Kind string `json:"kind,omitempty"`
@@ -1215,8 +1224,14 @@ type Authorization struct {
 	RequestID string `json:"request_id,omitempty"`
 
 	// Rrn Retrieval reference number.
-	Rrn      string `json:"rrn,omitempty"`
-	Terminal string `json:"terminal,omitempty"`
+	Rrn string `json:"rrn,omitempty"`
+
+	// TakenAmount What the card holder is charged, in minor units of `taken_currency`, where the gateway converts or adds a fee.
+	TakenAmount int64 `json:"taken_amount,omitempty"`
+
+	// TakenCurrency Example: RUB
+	TakenCurrency string `json:"taken_currency,omitempty"`
+	Terminal      string `json:"terminal,omitempty"`
 
 	// Way The gateway's word for how it was paid, such as Card or Apple Pay.
 	Way string `json:"way,omitempty"`

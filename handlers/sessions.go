@@ -68,6 +68,8 @@ func authorizationOf(a providers.Authorization) Authorization {
 		CardExpiry: a.CardExpiry, CardHolder: a.CardHolder, PaymentSystem: a.PaymentSystem, ProcessorID: a.ProcessorID,
 		BankReference: a.BankReference, ReceiptID: a.ReceiptID, Descriptor: a.Descriptor, RequestID: a.RequestID,
 		Kind: a.Kind, Way: a.Way,
+		TakenAmount: a.TakenAmount, TakenCurrency: a.TakenCurrency, GatewayFee: a.GatewayFee,
+		CreditedAmount: a.CreditedAmount, CreditedCurrency: a.CreditedCurrency,
 	}
 }
 
