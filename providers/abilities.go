@@ -3,6 +3,9 @@ package providers
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"tollgate/internal/card"
@@ -118,8 +121,8 @@ type HistoryQuery struct {
 	Owner     Owner
 	AccountID string // the gateway's shop number, where its list wants one; "" takes the account's
 	Status    string // the gateway's word; "" for all
-	Limit     int    // at most 100
-	Offset    int
+	Limit     int    // at most 100; the same in every call of one list
+	After     string // where the list goes on: what the call before gave as next; "" at the beginning
 }
 
 // HistoryLine is one transaction as the gateway lists it.
@@ -140,7 +143,34 @@ type HistoryLine struct {
 
 // Historian lists what the gateway remembers.
 type Historian interface {
-	History(ctx context.Context, q HistoryQuery) ([]HistoryLine, error)
+	// History is a part of the list, at most Limit lines, and where the rest begins; next is "" at the end. A part may have few
+	// lines, or none, though more follow. It costs one request of the gateway, as far as its list can be entered there.
+	History(ctx context.Context, q HistoryQuery) (lines []HistoryLine, next string, err error)
+}
+
+// Cursor is a place in a gateway's list as HistoryQuery.After has it.
+func Cursor(places ...int) string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(places), " ", "."), "[]")
+}
+
+// Places reads a Cursor of so many places, all 0 for "". An error is a *Refusal.
+func (q HistoryQuery) Places(n int) ([]int, error) {
+	places := make([]int, n)
+	if q.After == "" {
+		return places, nil
+	}
+	parts := strings.Split(q.After, ".")
+	if len(parts) != n {
+		return nil, Refuse("after", "must be what an earlier answer gave as next")
+	}
+	for i, part := range parts {
+		v, err := strconv.ParseUint(part, 10, 31)
+		if err != nil {
+			return nil, Refuse("after", "must be what an earlier answer gave as next")
+		}
+		places[i] = int(v)
+	}
+	return places, nil
 }
 
 // Instruments names everything that a provider's payments can be made with.

@@ -36,6 +36,14 @@ func (a Account) Operations() []providers.OpLimits {
 	return nil
 }
 
+// Carts is what the gateway does with what is bought.
+func (a Account) Carts() providers.CartUse {
+	if taker, ok := a.provider.(providers.CartTaker); ok {
+		return taker.Carts()
+	}
+	return providers.CartUse{}
+}
+
 // DeclinesMayChange tells whether the gateway says that a final refusal may still turn into an approval.
 func (a Account) DeclinesMayChange() bool { return can[providers.LateApprover](a) }
 
