@@ -1195,8 +1195,17 @@ type Authorization struct {
 	CardExpiry string `json:"card_expiry,omitempty"`
 	CardHolder string `json:"card_holder,omitempty"`
 
+	// CreditedAmount What the gateway credits you with, in minor units of `credited_currency`.
+	CreditedAmount int64 `json:"credited_amount,omitempty"`
+
+	// CreditedCurrency Example: RUB
+	CreditedCurrency string `json:"credited_currency,omitempty"`
+
 	// Descriptor What the cardholder's statement shows.
 	Descriptor string `json:"descriptor,omitempty"`
+
+	// GatewayFee The gateway's fee, in `taken_currency`: in `taken_amount`. Absent where it tells none apart from its rate.
+	GatewayFee int64 `json:"gateway_fee,omitempty"`
 
 	// PaymentSystem Such as VISA, MASTERCARD or MIR.
 	PaymentSystem string `json:"payment_system,omitempty"`
@@ -1209,8 +1218,14 @@ type Authorization struct {
 	RequestID string `json:"request_id,omitempty"`
 
 	// Rrn Retrieval reference number.
-	Rrn      string `json:"rrn,omitempty"`
-	Terminal string `json:"terminal,omitempty"`
+	Rrn string `json:"rrn,omitempty"`
+
+	// TakenAmount What the card holder is charged, in minor units of `taken_currency`, where the gateway converts or adds a fee.
+	TakenAmount int64 `json:"taken_amount,omitempty"`
+
+	// TakenCurrency Example: RUB
+	TakenCurrency string `json:"taken_currency,omitempty"`
+	Terminal      string `json:"terminal,omitempty"`
 }
 
 // Bank defines model for Bank.

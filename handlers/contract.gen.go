@@ -1173,8 +1173,17 @@ type Authorization struct {
 	CardExpiry string `json:"card_expiry,omitempty,omitzero"`
 	CardHolder string `json:"card_holder,omitempty,omitzero"`
 
+	// CreditedAmount What the gateway credits you with, in minor units of `credited_currency`.
+	CreditedAmount int64 `json:"credited_amount,omitempty,omitzero"`
+
+	// CreditedCurrency Example: RUB
+	CreditedCurrency string `json:"credited_currency,omitempty,omitzero"`
+
 	// Descriptor What the cardholder's statement shows.
 	Descriptor string `json:"descriptor,omitempty,omitzero"`
+
+	// GatewayFee The gateway's fee, in `taken_currency`: in `taken_amount`. Absent where it tells none apart from its rate.
+	GatewayFee int64 `json:"gateway_fee,omitempty,omitzero"`
 
 	// PaymentSystem Such as VISA, MASTERCARD or MIR.
 	PaymentSystem string `json:"payment_system,omitempty,omitzero"`
@@ -1187,8 +1196,14 @@ type Authorization struct {
 	RequestID string `json:"request_id,omitempty,omitzero"`
 
 	// Rrn Retrieval reference number.
-	Rrn      string `json:"rrn,omitempty,omitzero"`
-	Terminal string `json:"terminal,omitempty,omitzero"`
+	Rrn string `json:"rrn,omitempty,omitzero"`
+
+	// TakenAmount What the card holder is charged, in minor units of `taken_currency`, where the gateway converts or adds a fee.
+	TakenAmount int64 `json:"taken_amount,omitempty,omitzero"`
+
+	// TakenCurrency Example: RUB
+	TakenCurrency string `json:"taken_currency,omitempty,omitzero"`
+	Terminal      string `json:"terminal,omitempty,omitzero"`
 }
 
 // Bank defines model for Bank.
