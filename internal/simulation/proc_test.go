@@ -137,7 +137,7 @@ func (w *World) start(p *Proc) error {
 	p.app, err = app.New(ctx, app.Options{
 		Config: c, Role: app.Front, Clock: w.clock, Log: w.logger(p.name, p), FrontListener: p.l, SandboxURL: sandboxURL,
 		At: p.at, Name: p.name, Dial: w.net.dialer(from, p), SQLite: w.disk.driver(p), Shared: w.Profile.Fronts > 1,
-		Poll: neverPoll, JobChance: w.chanceOf("jobs " + from),
+		Poll: neverPoll, Beat: neverPoll, JobChance: w.chanceOf("jobs " + from),
 	})
 	if err != nil {
 		_ = p.l.Close()

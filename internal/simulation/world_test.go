@@ -166,8 +166,8 @@ func (w *World) startSandbox() {
 	w.running.Go(func() { <-w.stop; stop() })
 }
 
-// pace wakes the fronts when work is due, and a moment after each commit, which may have enqueued some for another front:
-// what polling brings about in production, without a query four times a second through days of virtual time.
+// pace wakes the fronts when work is due, and a moment after each commit that may have enqueued some for another front: what
+// polling brings about in production, without a query four times a second through days of virtual time.
 func (w *World) pace() {
 	const poll = 250 * time.Millisecond
 	for {
@@ -177,7 +177,11 @@ func (w *World) pace() {
 			w.violation("the simulation: %v", err)
 		}
 		if ok {
-			wait = max(poll, min(wait, at.Sub(w.clock.Now())+time.Millisecond))
+			wait = min(wait, at.Sub(w.clock.Now())+time.Millisecond)
+		}
+		if wait <= time.Millisecond {
+			w.wake()
+			wait = poll
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -189,7 +193,6 @@ func (w *World) pace() {
 			timer.Stop()
 			time.Sleep(poll)
 		}
-		w.wake()
 	}
 }
 
