@@ -143,6 +143,19 @@ func (f *file) promote(n int) error {
 	return errors.Join(err, db.Close())
 }
 
+// everything is all that is stored, of each history.
+func (d *disk) everything() map[string][]byte {
+	all := map[string][]byte{}
+	for n := range d.files {
+		for _, name := range []string{fmt.Sprintf("primary%d.db", n+1), fmt.Sprintf("primary%d.db-wal", n+1)} {
+			if raw, err := os.ReadFile(filepath.Join(d.dir, name)); err == nil {
+				all[name] = raw
+			}
+		}
+	}
+	return all
+}
+
 func (d *disk) close() error {
 	f, _ := d.current()
 	return f.watch.Close()

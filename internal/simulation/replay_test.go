@@ -9,8 +9,8 @@ import (
 func TestARunIsRepeatableFromItsSeed(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			_, _, first := live(t, seed, profiles["failover"])
-			_, _, again := live(t, seed, profiles["failover"])
+			first := live(t, seed, profiles["failover"], nil).trace
+			again := live(t, seed, profiles["failover"], nil).trace
 			for i := range max(len(first), len(again)) {
 				if i == len(first) || i == len(again) || first[i] != again[i] {
 					t.Fatalf("the stories part at line %d:\n%q\n%q", i+1, first[i:min(len(first), i+1)], again[i:min(len(again), i+1)])

@@ -56,27 +56,27 @@ func makeTemplate() error {
 // run lives a world and reports what was wrong in it.
 func run(t *testing.T, seed uint64, p Profile) (tally Tally, trace []string) {
 	t.Helper()
-	tally, wrong, trace := live(t, seed, p)
-	if len(wrong) == 0 {
-		return tally, trace
+	l := live(t, seed, p, nil)
+	if len(l.wrong) == 0 {
+		return l.tally, l.trace
 	}
 	story := fmt.Sprintf("seed %d of profile %s, accounts %s:\n%s\n\n%s\n",
-		seed, p.Name, strings.Join(p.Accounts, ","), strings.Join(wrong, "\n"), strings.Join(trace, "\n"))
+		seed, p.Name, strings.Join(p.Accounts, ","), strings.Join(l.wrong, "\n"), strings.Join(l.trace, "\n"))
 	if *traceFlag != "" {
 		name := filepath.Join(*traceFlag, fmt.Sprintf("%s-%s-%d.txt", p.Name, strings.Join(p.Accounts, "-"), seed))
 		if err := os.WriteFile(name, []byte(story), 0o600); err != nil {
 			t.Error(err)
 		}
-		story = strings.Join(wrong, "\n")
+		story = strings.Join(l.wrong, "\n")
 	}
 	t.Error(story)
-	return tally, trace
+	return l.tally, l.trace
 }
 
 func (t Tally) String() string {
-	return fmt.Sprintf("%d worlds, %d shoppers, %d paid, %.0f virtual hours, %d exchanges, %d network faults, %d kills, "+
-		"%d failovers that lost %d commits, %d violations",
-		t.Worlds, t.Shoppers, t.Paid, t.Virtual.Hours(), t.Exchanges, t.Faults, t.Kills, t.Failovers, t.Lost, t.Violations)
+	return fmt.Sprintf("%d worlds, %d shoppers, %d payments, %d paid, %.0f virtual hours, %d exchanges, %d network faults, %d kills, "+
+		"%d crashes of gateways, %d failovers that lost %d commits, %d violations",
+		t.Worlds, t.Shoppers, t.Payments, t.Paid, t.Virtual.Hours(), t.Exchanges, t.Faults, t.Kills, t.Crashes, t.Failovers, t.Lost, t.Violations)
 }
 
 // TestSeeds runs the worlds that are asked for.
@@ -110,8 +110,8 @@ func TestSeeds(t *testing.T) {
 			})
 		}
 		used := cpuTime() - begun
-		t.Logf("%s: %s; %.0f CPU seconds, %.1f shoppers per CPU second",
-			p.Name, sum, used.Seconds(), float64(sum.Shoppers)/used.Seconds())
+		t.Logf("%s: %s; %.0f CPU seconds, %.1f payments and %.0f virtual hours per CPU second",
+			p.Name, sum, used.Seconds(), float64(sum.Payments)/used.Seconds(), sum.Virtual.Hours()/used.Seconds())
 		for _, what := range slices.Sorted(maps.Keys(sum.Reached)) {
 			t.Logf("reached %6d × %s", sum.Reached[what], what)
 		}
