@@ -16,19 +16,25 @@ type entry struct {
 	Charges                                int
 }
 
-// ledger is the truth about an order.
-func (w *World) ledger(orderID string) (mine []entry, charges int) {
+// ledger is the truth about an order; not ok while the gateways are down.
+func (w *World) ledger(orderID string) (mine []entry, charges int, ok bool) {
 	var all []entry
 	if err := w.observe(sandboxURL+"/ledger", &all); err != nil {
-		w.violation("the simulation: %v", err)
+		if !w.troubled() {
+			w.violation("the simulation: %v", err)
+		}
+		return nil, 0, false
 	}
 	for _, e := range all {
 		if e.Reference == orderID || strings.HasPrefix(e.Reference, orderID+"-") { // of an invoice the gateway numbers only later tries
 			mine = append(mine, e)
 			charges += e.Charges
+			if w.Profile.ledgerLies && !w.troubled() {
+				charges++
+			}
 		}
 	}
-	return mine, charges
+	return mine, charges, true
 }
 
 // checkPage compares what a page claims with the ledger, at the moment it is read.
@@ -45,8 +51,9 @@ func (w *World) checkPage(s *shopper, p *page) {
 	if !unpaid && !paid {
 		return
 	}
-	ledger, charges := w.ledger(s.orderID)
+	ledger, charges, ok := w.ledger(s.orderID)
 	switch {
+	case !ok:
 	case unpaid && charges > 0:
 		w.violation("%s reads %q, and the ledger says %+v", s.name, text[:min(len(text), 100)], ledger)
 	case paid && charges == 0:
@@ -80,7 +87,7 @@ func (w *World) check(all []*shopper) {
 			w.violation("%s %s", s.name, s.end)
 		}
 		w.tally.Payments++
-		ledger, charges := w.ledger(s.orderID)
+		ledger, charges, _ := w.ledger(s.orderID)
 		if charges > 1 {
 			w.violation("%s is CHARGED %d TIMES: %+v", s.orderID, charges, ledger)
 		}

@@ -37,6 +37,8 @@ type Profile struct {
 	Crashes  int           // of gateways and bank, at most
 	Receiver bool          // the shop's receiver is down, slow and refusing for minutes
 	Skew     time.Duration // how far a front's clock may be wrong
+
+	ledgerLies bool // see withALyingLedger
 }
 
 func (p Profile) spares(commit string) bool {

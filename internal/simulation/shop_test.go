@@ -69,6 +69,11 @@ func (s *shopper) order() (url string, ok bool) {
 			w.owns(made.ID, s.name)
 			return made.URL, true
 		}
+		w.tracef("%s's order is answered %d %v", s.name, status, err)
+		if status == http.StatusUnprocessableEntity || status == http.StatusBadRequest {
+			w.violation("%s's order is refused: %s", s.name, body)
+			return "", false
+		}
 		time.Sleep(time.Second + time.Duration(s.pick(2000, "order again"))*time.Millisecond)
 	}
 	return "", false

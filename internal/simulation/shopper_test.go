@@ -107,13 +107,13 @@ func newShopper(w *World, i int) *shopper {
 	s := &shopper{w: w, name: nameOf(i), tries: map[string]int{}, more: map[string]any{}}
 	s.orderID = orderPrefix + s.name
 	s.account = w.Profile.Accounts[s.pick(len(w.Profile.Accounts), "account")]
-	s.hold = w.Profile.Operates && s.account != "sber" && s.pick(2, "hold") == 0
 	s.honest = s.pick(3, "honest") == 0
 	s.story = byCard
 	if w.Profile.Stories {
 		all := stories[s.account]
 		s.story = all[s.pick(len(all), "story")]
 	}
+	s.hold = w.Profile.Operates && s.account != "sber" && (s.story == byCard || s.story == saving) && s.pick(2, "hold") == 0
 	for range 1 + s.pick(3, "cards") {
 		s.cards = append(s.cards, cards[s.pick(len(cards), "card")])
 	}
@@ -336,6 +336,13 @@ func (s *shopper) visit() end {
 			p = s.leave(p)
 			continue
 		}
+		if waited > patience && p.has("form.cancel") && (kind == "wait" || kind == "bank" || kind == "scan" || kind == "leave") && s.again("way out", 20) {
+			s.w.reach("a shopper who takes the way out after a long wait")
+			if p, _ = s.submit(p, p.doc.Find("form.cancel").First(), nil); p != nil {
+				s.rest(time.Minute)
+				continue
+			}
+		}
 		s.beside(p, kind)
 		next, err := s.act(p, kind)
 		switch p = next; {
@@ -412,6 +419,9 @@ func (s *shopper) seesAWay(p *page, kind string) {
 		s.noWay = time.Now()
 	}
 }
+
+// patience is how long people wait before they take a way out that a page offers.
+const patience = 45 * time.Minute
 
 // wayOutWithin is the longest that pages may offer nothing but waiting.
 const wayOutWithin = 30 * time.Minute

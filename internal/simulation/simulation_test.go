@@ -23,6 +23,7 @@ var (
 	profileFlag  = flag.String("profile", "failover", "TestSeeds: the kind of world, or all")
 	accountsFlag = flag.String("accounts", "", "TestSeeds: the accounts that are paid with, in place of the profile's")
 	reportFlag   = flag.String("report", "", "TestSeeds: a `file` that the figures are written to, in Markdown")
+	shrinkFlag   = flag.Int("shrink", 0, "TestSeeds: live at most so many worlds to shorten the story of a violation")
 	traceFlag    = flag.String("trace", "", "TestSeeds: a `folder` for the stories of violations, in place of the test's output")
 )
 
@@ -53,24 +54,28 @@ func makeTemplate() error {
 	return err
 }
 
-// run lives a world and reports what was wrong in it.
+// run lives a world and reports what was wrong in it: its story is written down, and drawn, only then.
 func run(t *testing.T, seed uint64, p Profile) (tally Tally, trace []string) {
 	t.Helper()
 	l := live(t, seed, p, nil)
 	if len(l.wrong) == 0 {
 		return l.tally, l.trace
 	}
-	story := fmt.Sprintf("seed %d of profile %s, accounts %s:\n%s\n\n%s\n",
-		seed, p.Name, strings.Join(p.Accounts, ","), strings.Join(l.wrong, "\n"), strings.Join(l.trace, "\n"))
-	if *traceFlag != "" {
-		name := filepath.Join(*traceFlag, fmt.Sprintf("%s-%s-%d.txt", p.Name, strings.Join(p.Accounts, "-"), seed))
-		if err := os.WriteFile(name, []byte(story), 0o600); err != nil {
-			t.Error(err)
-		}
-		story = strings.Join(l.wrong, "\n")
+	whole := l
+	if *shrinkFlag > 0 {
+		l = shrink(t, seed, p, l, *shrinkFlag)
 	}
-	t.Error(story)
-	return l.tally, l.trace
+	title := fmt.Sprintf("seed %d of profile %s, accounts %s", seed, p.Name, strings.Join(p.Accounts, ","))
+	if *traceFlag == "" {
+		t.Errorf("%s:\n%s\n\n%s\n", title, strings.Join(l.wrong, "\n"), strings.Join(l.trace, "\n"))
+		return whole.tally, whole.trace
+	}
+	name := filepath.Join(*traceFlag, fmt.Sprintf("%s-%s-%d", p.Name, strings.Join(p.Accounts, "-"), seed))
+	if err := write(name, title, l); err != nil {
+		t.Error(err)
+	}
+	t.Errorf("%s: %s", title, strings.Join(l.wrong, "\n"))
+	return whole.tally, whole.trace
 }
 
 func (t Tally) String() string {
