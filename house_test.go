@@ -17,9 +17,9 @@ import (
 // arrows lists what each part of the tree may import. A package belongs to the part with the longest matching path.
 var arrows = map[string][]string{
 	"":                   {"internal/cli"},
-	"handlers":           {"templates/gallery", "session", "session/flow", "session/browser", "internal/account", "internal/wallet", "internal/invoice", "internal/reconcile", "threeds", "templates", "static", "providers", "internal/merchant", "internal/webhook", "internal/i18n", "internal/money", "internal/card", "internal/limit", "internal/security"},
-	"templates":          {"static", "internal/i18n", "templates/gallery"}, // the gallery only by the program that writes it to files
-	"templates/gallery":  {"templates", "internal/i18n", "internal/card"},
+	"handlers":           {"templates/gallery", "session", "session/flow", "session/browser", "internal/account", "internal/wallet", "internal/invoice", "internal/reconcile", "threeds", "templates", "static", "providers", "internal/merchant", "internal/webhook", "internal/i18n", "internal/money", "internal/card", "internal/limit", "internal/security", "internal/look"},
+	"templates":          {"static", "internal/i18n", "internal/look", "templates/gallery"}, // the gallery only by the program that writes it to files
+	"templates/gallery":  {"templates", "static", "internal/i18n", "internal/card", "internal/look"},
 	"static":             {},
 	"session":            {"providers", "threeds", "internal/money", "internal/card"},
 	"session/flow":       {"session", "internal/account", "internal/wallet", "internal/jobs", "internal/card", "providers", "threeds"},
@@ -35,11 +35,12 @@ var arrows = map[string][]string{
 	"internal/invoice":   {"internal/account", "providers", "internal/money", "internal/jobs"},
 	"internal/reconcile": {"session", "session/flow", "internal/account", "internal/wallet", "providers"},
 	"internal/app":       {"*"},
-	"internal/cli":       {"internal/app", "internal/config", "client"},
-	"internal/config":    {"internal/merchant", "internal/limit"},
+	"internal/cli":       {"internal/app", "internal/config", "client", "templates/gallery", "internal/i18n", "internal/look"},
+	"internal/config":    {"internal/merchant", "internal/limit", "internal/look", "internal/i18n"},
 	"internal/limit":     {},
 	"internal/security":  {},
-	"internal/merchant":  {},
+	"internal/look":      {},
+	"internal/merchant":  {"internal/look"},
 	"internal/sqlstore":  {"session", "session/flow", "internal/wallet", "internal/invoice", "providers", "threeds", "internal/jobs", "internal/money", "internal/card", "internal/merchant", "internal/webhook", "internal/limit"},
 	"internal/jobs":      {},
 	"internal/webhook":   {"internal/jobs"},

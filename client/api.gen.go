@@ -746,7 +746,8 @@ func (e ListWebhookEndpointsParamsKind) Valid() bool {
 // Account defines model for Account.
 type Account struct {
 	// Capabilities What it can do: `pay_card`, `pay_saved_card`, `pay_qr`, `pay_sberpay`, `pay_hosted`, `close`, `callbacks`, `capture`, `void`,
-	// `refund`, `login`, `saved_cards`, `register_card`, `rename_card`, `virtual_cards`, `transfers`, `payouts`, `invoices`, `history`, `banks`.
+	// `refund`, `login`, `saved_cards`, `series` (charges name the payment that began
+	// their series), `register_card`, `rename_card`, `virtual_cards`, `transfers`, `payouts`, `invoices`, `history`, `banks`.
 	Capabilities []string `json:"capabilities"`
 
 	// Gateway Which gateway it is with.
@@ -1054,7 +1055,7 @@ type Delivery struct {
 	// | `payment.held` | The gateway tells of another amount, currency or order. Neither ship nor charge again: a person has to look. |
 	// | `payment.authorized` | The money is held: capture or void it. |
 	// | `payment.paid` | The money was taken: ship. |
-	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt: give it back or ship. |
+	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt, in the place of `payment.paid` or `payment.authorized`: give it back or ship. |
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
@@ -1203,7 +1204,7 @@ type Event struct {
 	// | `payment.held` | The gateway tells of another amount, currency or order. Neither ship nor charge again: a person has to look. |
 	// | `payment.authorized` | The money is held: capture or void it. |
 	// | `payment.paid` | The money was taken: ship. |
-	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt: give it back or ship. |
+	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt, in the place of `payment.paid` or `payment.authorized`: give it back or ship. |
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
@@ -1425,7 +1426,7 @@ type EventPage struct {
 // | `payment.held` | The gateway tells of another amount, currency or order. Neither ship nor charge again: a person has to look. |
 // | `payment.authorized` | The money is held: capture or void it. |
 // | `payment.paid` | The money was taken: ship. |
-// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt: give it back or ship. |
+// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt, in the place of `payment.paid` or `payment.authorized`: give it back or ship. |
 // | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 // | `payment.failed` | It is proved that nothing was or can be charged. |
 // | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
@@ -1888,6 +1889,9 @@ type NewSession struct {
 	// Locale The page's language; the browser's if absent.
 	Locale Locale `json:"locale,omitempty"`
 
+	// Look The look of the payment page, by the name that the merchant's configuration gives it (`[[merchant.look]]`). Without it the one named `default`, if there is one; else the page looks plain.
+	Look string `json:"look,omitempty"`
+
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
 	// Example: {"basket":"88"}
@@ -2281,6 +2285,9 @@ type Session struct {
 	// Locale The page's language; the browser's if absent.
 	Locale Locale `json:"locale,omitempty"`
 
+	// Look The look of the payment page.
+	Look string `json:"look,omitempty"`
+
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
 	// Example: {"basket":"88"}
@@ -2376,7 +2383,7 @@ type SessionEvent struct {
 	// | `payment.held` | The gateway tells of another amount, currency or order. Neither ship nor charge again: a person has to look. |
 	// | `payment.authorized` | The money is held: capture or void it. |
 	// | `payment.paid` | The money was taken: ship. |
-	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt: give it back or ship. |
+	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt, in the place of `payment.paid` or `payment.authorized`: give it back or ship. |
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
@@ -3171,6 +3178,9 @@ type ClientInterface interface {
 	// - `action_required`: the bank wants the customer after all. Send them to `url`.
 	// - `processing`: not over yet. Wait for the event.
 	//
+	// Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
+	// Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
+	//
 	// `reference` is unique in the account for ever: a charge is never made twice by mistake.
 	//
 	// Takes any type of body and a specified content type.
@@ -3187,6 +3197,9 @@ type ClientInterface interface {
 	// - `declined` attempts show why; the session stays `open`, and its `url` lets the customer pay otherwise.
 	// - `action_required`: the bank wants the customer after all. Send them to `url`.
 	// - `processing`: not over yet. Wait for the event.
+	//
+	// Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
+	// Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 	//
 	// `reference` is unique in the account for ever: a charge is never made twice by mistake.
 	//
@@ -3874,6 +3887,9 @@ func (c *Client) RenameSavedCard(ctx context.Context, card string, body RenameSa
 // - `action_required`: the bank wants the customer after all. Send them to `url`.
 // - `processing`: not over yet. Wait for the event.
 //
+// Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
+// Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
+//
 // `reference` is unique in the account for ever: a charge is never made twice by mistake.
 //
 // Takes any type of body and a specified content type.
@@ -3900,6 +3916,9 @@ func (c *Client) CreateChargeWithBody(ctx context.Context, params *CreateChargeP
 // - `declined` attempts show why; the session stays `open`, and its `url` lets the customer pay otherwise.
 // - `action_required`: the bank wants the customer after all. Send them to `url`.
 // - `processing`: not over yet. Wait for the event.
+//
+// Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
+// Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 //
 // `reference` is unique in the account for ever: a charge is never made twice by mistake.
 //
@@ -7524,6 +7543,9 @@ type ClientWithResponsesInterface interface {
 	// - `action_required`: the bank wants the customer after all. Send them to `url`.
 	// - `processing`: not over yet. Wait for the event.
 	//
+	// Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
+	// Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
+	//
 	// `reference` is unique in the account for ever: a charge is never made twice by mistake.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -7540,6 +7562,9 @@ type ClientWithResponsesInterface interface {
 	// - `declined` attempts show why; the session stays `open`, and its `url` lets the customer pay otherwise.
 	// - `action_required`: the bank wants the customer after all. Send them to `url`.
 	// - `processing`: not over yet. Wait for the event.
+	//
+	// Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
+	// Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 	//
 	// `reference` is unique in the account for ever: a charge is never made twice by mistake.
 	//
@@ -10393,6 +10418,9 @@ func (c *ClientWithResponses) RenameSavedCardWithResponse(ctx context.Context, c
 // - `action_required`: the bank wants the customer after all. Send them to `url`.
 // - `processing`: not over yet. Wait for the event.
 //
+// Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
+// Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
+//
 // `reference` is unique in the account for ever: a charge is never made twice by mistake.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -10415,6 +10443,9 @@ func (c *ClientWithResponses) CreateChargeWithBodyWithResponse(ctx context.Conte
 // - `declined` attempts show why; the session stays `open`, and its `url` lets the customer pay otherwise.
 // - `action_required`: the bank wants the customer after all. Send them to `url`.
 // - `processing`: not over yet. Wait for the event.
+//
+// Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
+// Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 //
 // `reference` is unique in the account for ever: a charge is never made twice by mistake.
 //

@@ -255,7 +255,7 @@ func survivesSending(t *testing.T, w *world, f *front, path, account, call strin
 
 func TestKilledAnywhereInAChargeByTheMerchantNobodyPaysTwice(t *testing.T) {
 	t.Parallel()
-	calls := map[string]string{"rbs": "paymentOrderBinding.do", "payneteasy": "make-rebill", "cashier": "authorize", "transactworld": "paywithtoken-id"}
+	calls := map[string]string{"rbs": "paymentOrderBinding.do", "payneteasy": "make-rebill", "cashier": "authorize", "transactworld": "payments-repeat"}
 	each(t, []string{"rbs", "payneteasy", "cashier", "transactworld"}, func(t *testing.T, account string) {
 		a := operatorOf(account)
 		w, f := startFront(t, "")

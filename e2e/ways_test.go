@@ -128,6 +128,9 @@ func TestASavedCardFromItsFirstPaymentToItsEnd(t *testing.T) {
 			}
 			until(t, 30*time.Second, "the charge ends", func() bool { return w.session(t, charged.ID).Status == "paid" })
 			w.stands(t, charged, "paid", 4200, 0)
+			if a.account == "transactworld" && w.count(t, charged.Attempts[0].Reference, "payments-repeat") != 1 {
+				t.Error("the charge does not repeat the sale that saved the card")
+			}
 			if code := w.api(t, "POST", "/v1/charges", body, nil); code != http.StatusConflict {
 				t.Errorf("the same reference again is answered %d", code)
 			}

@@ -81,7 +81,7 @@ func (p pay) saved(c echo.Context) error {
 		if f.errors.Any() {
 			return p.choice(c, s, cards, f)
 		}
-		p.browser(c, &in)
+		p.browser(c, s, &in)
 		if err := p.mayBegin(); err != nil {
 			return err
 		}
@@ -154,7 +154,7 @@ func (p pay) start(c echo.Context) error {
 		in.Phone = phone
 	}
 	in.NotKept = c.FormValue("save_card") == ""
-	p.browser(c, &in)
+	p.browser(c, s, &in)
 	if err := p.mayBegin(); err != nil {
 		return err
 	}
@@ -319,7 +319,12 @@ func (p pay) code(c echo.Context) error {
 		return p.refusedLogin(c, s)
 	case unanswered(err):
 		return p.loginAgain(c, form{login: templates.CodeDown})
-	case err == nil, errors.Is(err, session.ErrStale):
+	case err == nil:
+		if err := p.remember(c, s.ID, browser); err != nil {
+			return err
+		}
+		return redirectToPay(c, s.ID)
+	case errors.Is(err, session.ErrStale):
 		return redirectToPay(c, s.ID)
 	}
 	return err

@@ -725,7 +725,8 @@ func (e ListWebhookEndpointsParamsKind) Valid() bool {
 // Account defines model for Account.
 type Account struct {
 	// Capabilities What it can do: `pay_card`, `pay_saved_card`, `pay_qr`, `pay_sberpay`, `pay_hosted`, `close`, `callbacks`, `capture`, `void`,
-	// `refund`, `login`, `saved_cards`, `register_card`, `rename_card`, `virtual_cards`, `transfers`, `payouts`, `invoices`, `history`, `banks`.
+	// `refund`, `login`, `saved_cards`, `series` (charges name the payment that began
+	// their series), `register_card`, `rename_card`, `virtual_cards`, `transfers`, `payouts`, `invoices`, `history`, `banks`.
 	Capabilities []string `json:"capabilities"`
 
 	// Gateway Which gateway it is with.
@@ -1033,7 +1034,7 @@ type Delivery struct {
 	// | `payment.held` | The gateway tells of another amount, currency or order. Neither ship nor charge again: a person has to look. |
 	// | `payment.authorized` | The money is held: capture or void it. |
 	// | `payment.paid` | The money was taken: ship. |
-	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt: give it back or ship. |
+	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt, in the place of `payment.paid` or `payment.authorized`: give it back or ship. |
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
@@ -1185,7 +1186,7 @@ type EventPage struct {
 // | `payment.held` | The gateway tells of another amount, currency or order. Neither ship nor charge again: a person has to look. |
 // | `payment.authorized` | The money is held: capture or void it. |
 // | `payment.paid` | The money was taken: ship. |
-// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt: give it back or ship. |
+// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt, in the place of `payment.paid` or `payment.authorized`: give it back or ship. |
 // | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 // | `payment.failed` | It is proved that nothing was or can be charged. |
 // | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |
@@ -1648,6 +1649,9 @@ type NewSession struct {
 	// Locale The page's language; the browser's if absent.
 	Locale Locale `json:"locale,omitempty,omitzero"`
 
+	// Look The look of the payment page, by the name that the merchant's configuration gives it (`[[merchant.look]]`). Without it the one named `default`, if there is one; else the page looks plain.
+	Look string `json:"look,omitempty,omitzero"`
+
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
 	// Example: {"basket":"88"}
@@ -2041,6 +2045,9 @@ type Session struct {
 	// Locale The page's language; the browser's if absent.
 	Locale Locale `json:"locale,omitempty,omitzero"`
 
+	// Look The look of the payment page.
+	Look string `json:"look,omitempty,omitzero"`
+
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
 	// Example: {"basket":"88"}
@@ -2136,7 +2143,7 @@ type SessionEvent struct {
 	// | `payment.held` | The gateway tells of another amount, currency or order. Neither ship nor charge again: a person has to look. |
 	// | `payment.authorized` | The money is held: capture or void it. |
 	// | `payment.paid` | The money was taken: ship. |
-	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt: give it back or ship. |
+	// | `payment.paid_late` | The money was taken or held after the session had ended, or beside another attempt, in the place of `payment.paid` or `payment.authorized`: give it back or ship. |
 	// | `payment.declined` | The gateway or the bank said no; `decline` says why. |
 	// | `payment.failed` | It is proved that nothing was or can be charged. |
 	// | `payment.abandoned` | The shopper never came back, and the order can be paid no more. |

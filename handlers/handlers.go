@@ -15,6 +15,7 @@ import (
 	"tollgate/internal/i18n"
 	"tollgate/internal/invoice"
 	"tollgate/internal/limit"
+	"tollgate/internal/look"
 	"tollgate/internal/merchant"
 	"tollgate/internal/security"
 	"tollgate/internal/wallet"
@@ -95,6 +96,7 @@ func New(o Options) *echo.Echo {
 		"/healthz":          readiness{nil, o.Installation}.alive,
 		"/readyz":           readiness{o.Ready, o.Installation}.get,
 		static.Prefix + "*": echo.WrapHandler(static.Handler()),
+		look.Prefix + "*":   visit{o}.lookFile,
 		"/embed.js":         embedScript,
 		"/openapi.yaml":     d.contract,
 		"/docs":             d.page,
@@ -118,10 +120,7 @@ func New(o Options) *echo.Echo {
 	pages.POST("/saved", p.saved)
 	pages.POST("/saved/delete", p.deleteSaved)
 	pages.POST("/customer", p.customer)
-	pages.POST("/phone", p.phone)
-	pages.POST("/phone/other", p.otherPhone)
-	pages.POST("/code", p.code)
-	pages.POST("/code/again", p.codeAgain)
+	p.logins(pages)
 	pages.GET("/new", p.newCard)
 	pages.GET("/*", p.redirectToPage)
 	e.HEAD("/pay/:session", p.head)

@@ -119,6 +119,9 @@ func (a orders) session(ctx context.Context, in NewSession) (*session.Session, e
 	if s.EmbedOrigin = in.EmbedOrigin; s.EmbedOrigin != "" && !slices.Contains(m.ReturnOrigins, s.EmbedOrigin) {
 		bad.add("embed_origin", "must be exactly one of the merchant's return_origins")
 	}
+	if s.Look = in.Look; s.Look != "" && m.Look(s.Look) == nil {
+		bad.add("look", "must be the name of one of the merchant's looks")
+	}
 	if in.WebhookURL != "" {
 		var wrong *webhook.Fault
 		if errors.As(a.Webhooks.CheckURL(in.WebhookURL), &wrong) {
@@ -230,7 +233,7 @@ func (a orders) object(s *session.Session) Session {
 		OutcomeKnown: s.OutcomeKnown(),
 		Account:      s.Account, Amount: s.Amount.Minor, Currency: s.Amount.Currency.Code, Fee: s.Fee, OrderID: s.OrderID,
 		PaymentMethod: Instrument(s.Method), Capture: CaptureModeAutomatic, Description: s.Description, SuccessURL: s.SuccessURL,
-		CancelURL: s.CancelURL, Locale: Locale(s.Locale), Customer: customerOf(s.Customer), EmbedOrigin: s.EmbedOrigin,
+		CancelURL: s.CancelURL, Locale: Locale(s.Locale), Customer: customerOf(s.Customer), EmbedOrigin: s.EmbedOrigin, Look: s.Look,
 		SaveCard:   s.SaveCard,
 		SavedCard:  s.SavedCard,
 		WebhookURL: s.WebhookURL, Metadata: s.Metadata, CreatedAt: s.CreatedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(),

@@ -240,7 +240,7 @@ func (p screens) choice(c echo.Context, s *session.Session, cards []wallet.Saved
 	}
 	for _, one := range cards {
 		page.Cards = append(page.Cards, templates.SavedCard{
-			ID: one.ID, Brand: brandOf(one.Card.Brand), Last4: one.Card.Last4, Expiry: one.Expiry,
+			ID: one.ID, Brand: brandOf(one.Card.Brand), Last4: one.Card.Last4, Expiry: one.Expiry, Name: one.Name,
 		})
 	}
 	return render(c, p.Options, formStatus(f.errors.Any()), ownPage, "", templates.SavedCards(page))
@@ -323,6 +323,10 @@ func (p screens) login(c echo.Context, s *session.Session, f form) error {
 			Layout: layout, Action: payPath(s.ID) + "/phone", CancelAction: cancel, CSRF: token, Phone: f.phone,
 			Error: f.login, Checking: lost,
 		}
+		if known, ok := p.rememberedCustomer(c, s); ok {
+			page.RememberedText, page.RememberedAction = maskPhone(known.Phone), payPath(s.ID)+"/phone/remembered"
+			page.ForgetAction = payPath(s.ID) + "/phone/forget"
+		}
 		switch {
 		case s.Customer.Phone == "":
 		case page.Phone == "" && p.isCustomer(c, s):
@@ -335,7 +339,7 @@ func (p screens) login(c echo.Context, s *session.Session, f form) error {
 	page := templates.LoginCodePage{
 		Layout: layout, Action: payPath(s.ID) + "/code", CancelAction: cancel, CSRF: token,
 		PhoneText: maskPhone(s.Login.Phone), Left: int(p.Flow.Logins.CodeLeft(s).Round(time.Second) / time.Second),
-		Error: f.login, Checking: lost,
+		Error: f.login, Checking: lost, AskRemember: !framed(c),
 	}
 	if !s.CodesUsedUp() {
 		page.AgainAction = payPath(s.ID) + "/code/again"

@@ -49,7 +49,7 @@ func constants(t *testing.T, name, of string) (values []string) {
 }
 
 // elsewhere are the steps that are not the browser's: the shopper waits, or the try has ended.
-var elsewhere = []providers.Kind{providers.Wait, providers.Finished, providers.Declined}
+var elsewhere = []providers.Kind{providers.Wait, providers.Resend, providers.Finished, providers.Declined}
 
 // Each step of the browser's, and what its page holds.
 var steps = map[providers.Kind]struct {

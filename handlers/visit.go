@@ -34,6 +34,8 @@ func (v visit) load(c echo.Context) (*session.Session, error) {
 func (v visit) layout(c echo.Context, s *session.Session) templates.Layout {
 	t := v.language(c, s)
 	return templates.Layout{
+		Look: templates.LookOf(t.Lang(), v.Merchants.Look(s.Merchant, s.Look)),
+
 		T: t, MerchantName: v.Merchants.Name(s.Merchant), OrderText: s.OrderID, Description: s.Description,
 		AmountText: i18n.FormatAmount(t.Lang(), s.Amount.Minor+s.Fee, s.Amount.Currency.Digits, s.Amount.Currency.Code),
 		TextLang:   s.Locale, Secure: strings.HasPrefix(v.BaseURL, "https://"),
@@ -214,7 +216,7 @@ func (v visit) readCardForm(c echo.Context, s *session.Session) (flow.Submission
 	case digitCount(f.name) > 6 || strings.ContainsAny(f.name, "<>\\") || !strings.ContainsFunc(f.name, unicode.IsLetter):
 		f.errors.Name = templates.NameInvalid
 	}
-	v.browser(c, &in)
+	v.browser(c, s, &in)
 	// A number typed into the wrong field is not shown again.
 	if digitCount(f.name) > 6 {
 		f.name = ""
@@ -250,11 +252,9 @@ func cardError(err error) templates.CardError {
 	return ""
 }
 
-// browser notes what gateways and banks want to know of the shopper's browser.
-func (v visit) browser(c echo.Context, in *flow.Submission) {
+// browser notes what gateways and banks want to know of the shopper's browser, and the language that the shopper reads.
+func (v visit) browser(c echo.Context, s *session.Session, in *flow.Submission) {
+	in.Locale = v.language(c, s).Lang()
 	in.IP, in.BrowserID = c.RealIP(), v.Browsers.Known(c.Request().Context())
 	in.Browser = threeds.ReadBrowserData(c.Request().Header, in.IP, c.Request().PostForm)
-	if in.Browser.AcceptHeader == "" {
-		in.Browser.AcceptHeader = "*/*" // what its absence means (RFC 9110 §12.5.1); gateways insist on one
-	}
 }

@@ -74,7 +74,7 @@ func (m *machine) stored(id string) string {
 var cardForm = url.Values{"number": {"4000 0199 0002 0704"}, "expiry": {"12/49"}, "cvc": {"123"}, "name": {"TEST SHOPPER"}}
 
 // everyAddress is each that a page of ours posts to.
-var everyAddress = []string{"/card", "/cancel", "/start", "/saved", "/saved/delete", "/phone", "/phone/other", "/code", "/code/again"}
+var everyAddress = []string{"/card", "/cancel", "/start", "/saved", "/saved/delete", "/phone", "/phone/other", "/code", "/code/again", "/phone/remembered", "/phone/forget"}
 
 func TestAGetOfAFormsAddressRedirectsToThePaymentPage(t *testing.T) {
 	m, id := front(t, tune{})

@@ -71,6 +71,12 @@ type CardKeeper interface {
 	AsksCode() bool
 }
 
+// SeriesKeeper is a gateway whose charges without the customer name the payment that began their series.
+type SeriesKeeper interface {
+	// KeepsSeries is an option of the account.
+	KeepsSeries() bool
+}
+
 // CardRegistrar saves a card without a payment.
 type CardRegistrar interface {
 	RegisterCard(ctx context.Context, o Owner, reference string, c card.Card, p Payment) (SavedCard, error)

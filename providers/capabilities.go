@@ -23,6 +23,9 @@ func Capabilities(p Provider) []string {
 	if _, ok := p.(CardKeeper); ok {
 		all = append(all, "saved_cards")
 	}
+	if k, ok := p.(SeriesKeeper); ok && k.KeepsSeries() {
+		all = append(all, "series")
+	}
 	if _, ok := p.(CardRegistrar); ok {
 		all = append(all, "register_card")
 	}

@@ -139,6 +139,7 @@ type Payment struct {
 	SaveCard      bool
 	Instrument    string    // what this attempt is paid with; "" before there is one
 	Merchant      bool      // by the merchant, while the customer is away
+	BeginsSeries  bool      // later payments by the merchant will name this one
 	CreatedAt     time.Time // of the attempt
 	ExpiresAt     time.Time // of the session
 	Run           Run
@@ -150,7 +151,11 @@ type Payment struct {
 }
 
 // Forgotten says of when orders may be that our database knows nothing of any more: it failed over, or was restored.
-type Forgotten struct{ From, Until time.Time }
+type Forgotten struct {
+	From, Until time.Time
+	// Arrived: it is so long ago that every call which was sent before has reached the gateway or never will.
+	Arrived bool
+}
 
 // Run holds the addresses of one 3-D Secure authentication; both carry its unguessable token in the path and no query.
 type Run struct {
@@ -229,9 +234,12 @@ const (
 	Redirect  Kind = "redirect"
 	Scan      Kind = "scan"
 	AskCard   Kind = "ask_card"
-	Wait      Kind = "wait"     // the gateway works: inquire
-	Finished  Kind = "finished" // the gateway says it is over and well: inquire at once, believe only the inquiry
-	Declined  Kind = "declined" // a final refusal of this try, server to server
+	Wait      Kind = "wait" // the gateway works: inquire
+	// Resend: the gateway refused what an answer said, in words that prove that this call did nothing. The same answer goes out
+	// once more, as a call of its own; Ref tells the provider what it has to say otherwise. Only Resume gives it.
+	Resend   Kind = "resend"
+	Finished Kind = "finished" // the gateway says it is over and well: inquire at once, believe only the inquiry
+	Declined Kind = "declined" // a final refusal of this try, server to server
 )
 
 // StepVersion is the version of Step written now.

@@ -267,6 +267,8 @@ func (t verdict) lookFailed(a *Attempt, err error) error {
 // False where one is queued already, so that a callback that is repeated costs no more than that.
 func (a *Attempt) callbackTurn(now time.Time) (at time.Time, due bool) {
 	switch next := a.CalledBackAt.Add(callbackGap); {
+	case a.CalledBackAt.After(now.Add(callbackGap)): // the clock has gone back
+		at = now
 	case a.CalledBackAt.After(now):
 		return a.CalledBackAt, false
 	case !a.CalledBackAt.IsZero() && next.After(now):

@@ -139,7 +139,7 @@ func (t Arrivals) inquireSoon(a *Attempt) bool {
 		return false
 	}
 	at := a.InquiredAt.Add(fastFirst)
-	if at.Before(t.Now) {
+	if at.Before(t.Now) || at.After(t.Now.Add(fastFirst)) { // the latter where the clock has gone back
 		at = t.Now
 	}
 	if !a.NextInquiry.IsZero() && !a.NextInquiry.After(at) && a.NextInquiry.After(t.Now) {

@@ -17,6 +17,7 @@ var answersOf = map[providers.Kind][]providers.AnswerKind{
 	providers.Scan:      {providers.Challenged, providers.PayerAuth, providers.Returned},
 	providers.AskCard:   {},
 	providers.Wait:      {},
+	providers.Resend:    {},
 	providers.Finished:  {},
 	providers.Declined:  {},
 }

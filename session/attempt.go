@@ -35,8 +35,10 @@ type NewAttempt struct {
 	Browser           threeds.BrowserData
 	BrowserID         string
 	IP                string
+	Locale            string // the language that the shopper reads; "": the session's
 	MerchantInitiated bool
 	NotKept           bool // the shopper did not agree that the card is kept
+	BeginsSeries      bool // the first of a series of charges without the customer
 }
 
 // Attempts decides about the attempts of a session, up to what the gateway says of them.
@@ -67,8 +69,8 @@ func (t Attempts) Begin(in NewAttempt) (*Attempt, error) {
 	s, n := t.S, len(t.S.Attempts)+1
 	a := &Attempt{
 		N: n, State: New, Instrument: in.Instrument, Saved: in.Saved, Card: in.Card, To: in.To, ToFingerprint: in.ToFingerprint,
-		Browser: in.Browser, BrowserID: in.BrowserID, IP: in.IP,
-		MerchantInitiated: in.MerchantInitiated, NotKept: in.NotKept,
+		Browser: in.Browser, BrowserID: in.BrowserID, IP: in.IP, Locale: in.Locale,
+		MerchantInitiated: in.MerchantInitiated, NotKept: in.NotKept, BeginsSeries: in.BeginsSeries,
 		Ref:       providers.Ref{Reference: s.Reference(n)},
 		CreatedAt: t.Now, UpdatedAt: t.Now, Deadline: t.Now.Add(t.Rules.CallTimeout),
 	}
@@ -139,24 +141,68 @@ func (t Attempts) AlreadyPaid(n int, taken *providers.AlreadyPaid, wire []Timeli
 	return t.markOverdue(a)
 }
 
-// FoundAttempt writes down what the gateway says of a later attempt of the order, which the database has forgotten. It is not
-// live, because an earlier one is; only its money counts, and until the gateway ends it nothing is sent for the earlier one.
+// FoundAttempt writes down what the gateway says of a later attempt of the order, which the database has forgotten. An attempt
+// begins only after the one before it has ended, so the earlier one, which the database has as live, was left: it is again, and
+// the found one lives, until the gateway ends it.
 func (t Attempts) FoundAttempt(n int, st providers.Standing, wire []TimelineEntry) error {
 	s := t.S
+	earlier := s.Live()
 	for len(s.Attempts) < n { // one between them moved no money
+		state := Abandoned
+		if len(s.Attempts)+1 == n {
+			state = New
+		}
 		a := &Attempt{
-			N: len(s.Attempts) + 1, State: Abandoned, Instrument: s.Method, Ref: providers.Ref{Reference: s.Reference(len(s.Attempts) + 1)},
+			N: len(s.Attempts) + 1, State: state, Instrument: s.Method, Ref: providers.Ref{Reference: s.Reference(len(s.Attempts) + 1)},
 			CreatedAt: t.Now, UpdatedAt: t.Now, NewsAt: t.Now, Deadline: t.Now,
 		}
 		s.Attempts = append(s.Attempts, a)
-		t.recordAttempt(a, eventOf[New])
 		t.alarm("the database has forgotten an attempt that the gateway knows", "attempt", a.N, "outcome", st.Outcome)
+		t.recordAttempt(a, eventOf[New])
+		if a.N < n {
+			continue
+		}
+		if err := t.called(a); err != nil {
+			return err
+		}
 	}
 	a := s.Attempt(n)
 	a.Note(wire...)
+	if earlier != nil && earlier != a {
+		if err := t.leftBefore(earlier); err != nil {
+			return err
+		}
+	}
 	if err := verdict(t).applyStanding(a, a.Seen(), st); err != nil && !errors.Is(err, ErrNothing) {
 		return err
 	}
+	return nil
+}
+
+// called writes down that an attempt which was found at the gateway has a call without an answer.
+func (t Attempts) called(a *Attempt) error {
+	if err := t.newRun(a, threeds.IDs{}); err != nil {
+		return err
+	}
+	a.Deadline = t.Now.Add(t.Rules.CallTimeout)
+	row := Call{Attempt: a.N, Kind: CallPay, Round: 1, SentAt: t.Now}
+	a.Calls = append(a.Calls, row)
+	t.Change.Calls = append(t.Change.Calls, row)
+	return t.markOverdue(a)
+}
+
+// leftBefore ends an attempt of which the database has forgotten that it was left. Its order is closed at the next look, where the
+// gateway can, and nothing is sent for it any more.
+func (t Attempts) leftBefore(a *Attempt) error {
+	a.Withheld = true
+	trigger := Disprove
+	if a.State == Shopper {
+		trigger = Abandon
+	}
+	if err := t.endCalling(a, trigger); err != nil {
+		return err
+	}
+	t.queueRecheck(a, t.Now)
 	return nil
 }
 
@@ -199,6 +245,7 @@ type CallAnswer struct {
 	Wire []TimelineEntry
 
 	Untaken      bool // no request was sent, or the provider refused before sending anything what the gateway cannot express
+	Refused      bool // the gateway refused the browser's answer that was sent, in words that prove that this call did nothing
 	LoginRefused bool // the gateway refused the customer's credential: this call took nothing
 	LoginLost    bool // and the customer has no newer one
 }
@@ -213,6 +260,9 @@ func (t Attempts) Answered(row Call, in CallAnswer) (ask bool, err error) {
 	row.AnsweredAt, row.Result = t.Now, string(in.Step.Kind)
 	if in.Err != nil {
 		row.Result, t.reason = resultError, providers.ClassOf(in.Err)
+		if in.Refused {
+			row.Result = resultRefused
+		}
 		if wait := providers.RetryAfter(in.Err); wait > 0 {
 			a.AskAfter = t.Now.Add(wait)
 		}
@@ -234,7 +284,7 @@ func (t Attempts) Answered(row Call, in CallAnswer) (ask bool, err error) {
 		a.Decline = declineOf(in.Err)
 		return false, t.move(a, Disprove)
 	case in.Err != nil: // the call is not repeated: an inquiry decides
-		if d := declineOf(in.Err); d.Code != "" {
+		if d := declineOf(in.Err); d.Code != "" || in.Refused {
 			a.Decline = d // should it turn out that nothing was taken
 		}
 		a.NewsAt = t.Now

@@ -72,7 +72,8 @@ func Events() []EventDoc {
 		{EventPaymentAuthorized, "The money is held: capture or void it."},
 		{EventPaymentPaid, "The money was taken: ship."},
 		{EventPaymentPaidLate,
-			"The money was taken or held after the session had ended, or beside another attempt: give it back or ship."},
+			"The money was taken or held after the session had ended, or beside another attempt, in the place of `payment.paid` or " +
+				"`payment.authorized`: give it back or ship."},
 		{EventPaymentDeclined, "The gateway or the bank said no; `decline` says why."},
 		{EventPaymentFailed, "It is proved that nothing was or can be charged."},
 		{EventPaymentAbandoned, "The shopper never came back, and the order can be paid no more."},

@@ -220,12 +220,13 @@ func (t *Turn) LostStep(a *Attempt) bool {
 }
 
 // Outlived tells whether an unpaid order that the gateway cannot close is abandoned all the same: its life is over, or the
-// gateway knows the order and nothing of a card long after any call that may have been sent. In the second case no call is
+// gateway knows the order and nothing of a card or a bank's page long after any call that may have been sent. In the second case no call is
 // in the book, so this attempt's caller died between registering the order and its permission; ways to pay that need no
 // call of ours once their page was shown (a QR code) are not told apart so.
 func (t *Turn) Outlived(a *Attempt, st providers.Standing) bool {
 	byCard := a.Instrument == "card" || a.Instrument == "saved_card"
-	untouched := len(a.Calls) == 0 && byCard && !st.Unproven && st.Outcome == providers.Waiting && st.Next == nil && st.LastTry == nil
+	untouched := len(a.Calls) == 0 && byCard && !st.Unproven && st.Outcome == providers.Waiting && st.Next == nil && st.LastTry == nil &&
+		!st.AwaitsPage && st.Card.Last4 == ""
 	return untouched || !t.Now.Before(a.CreatedAt.Add(t.Rules.OrderLife))
 }
 
@@ -297,16 +298,13 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	if err := t.move(a, trigger); err != nil {
 		return err
 	}
-	if a.PaidLate {
-		t.recordAttempt(a, EventPaymentPaidLate)
-	}
 	if t.followDispute(a, st.Dispute); st.Outcome == providers.Paid && t.followTaken(a, st) == misfits {
 		t.reviewSums(a, st)
 	}
 	if live := s.Live(); live != nil { // the inquiry closes its order, where the gateway can
 		t.queueInquiry(live, t.Now)
 	}
-	if s.SaveCard && a.Saved == "" && !a.NotKept && !a.Withheld {
+	if (s.SaveCard && a.Saved == "" && !a.NotKept || a.BeginsSeries) && !a.Withheld {
 		t.queueRemember(a, 0, t.Now)
 	}
 	return Leaving(t).giveBack(a)
@@ -317,7 +315,7 @@ func (t verdict) notSeen(a *Attempt) error {
 	switch {
 	case t.Now.Before(a.Deadline):
 		return t.inquireLater(a)
-	case a.NotFoundSince.IsZero():
+	case a.NotFoundSince.IsZero(), a.NotFoundSince.After(t.Now): // the clock may have gone back
 		a.NotFoundSince = t.Now
 		return t.inquireLater(a)
 	case !t.settled(a), !t.Now.After(a.NotFoundSince):
@@ -369,6 +367,8 @@ func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 		return t.giveStep(a, *st.Next)
 	case a.State == Shopper, failed == 0, !rested: // it waits for the shopper, has our answer and is slow, or resending is not due
 		return t.inquireLater(a)
+	case refusedInARow(a) >= maxRefused:
+		return Leaving(t).leaveRefused(a)
 	case len(a.Calls) >= maxCalls: // it will not take this answer: the order is closed, or outlived
 		return t.inquireLater(a)
 	}
@@ -378,13 +378,18 @@ func (t verdict) onWaiting(a *Attempt, st providers.Standing) error {
 // resendAnswer sends the stored answer of a step to the gateway again: it was lost on the way, for the inquiry says that the
 // gateway still waits for it.
 func (t verdict) resendAnswer(a *Attempt) error {
+	if err := t.markOverdue(a); err != nil {
+		return err
+	}
+	return t.sendAnswerAgain(a)
+}
+
+// sendAnswerAgain gives the attempt the same step once more, answered as it was, so that the answer goes out as a call of its own.
+func (t *Turn) sendAnswerAgain(a *Attempt) error {
 	run := a.Run()
 	kept := *run
 	step := *a.Step
 	step.NewRun = false
-	if err := t.markOverdue(a); err != nil {
-		return err
-	}
 	if err := t.giveStep(a, step); err != nil {
 		return err
 	}
@@ -413,7 +418,19 @@ func (t verdict) backToBank(a *Attempt) error {
 // failedInARow counts the newest calls in a row whose answer was not clear, or was not stored because the process died.
 func failedInARow(a *Attempt) int {
 	n := 0
-	for i := len(a.Calls) - 1; i >= 0 && (a.Calls[i].AnsweredAt.IsZero() || a.Calls[i].Result == resultError); i-- {
+	for i := len(a.Calls) - 1; i >= 0; i-- {
+		if c := a.Calls[i]; !c.AnsweredAt.IsZero() && c.Result != resultError && c.Result != resultRefused {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// refusedInARow counts the newest calls in a row that the gateway refused in words.
+func refusedInARow(a *Attempt) int {
+	n := 0
+	for i := len(a.Calls) - 1; i >= 0 && a.Calls[i].Result == resultRefused; i-- {
 		n++
 	}
 	return n

@@ -129,6 +129,7 @@ func TestWhatAnAnswerOfACallDoes(t *testing.T) {
 			{"wait", CallAnswer{Step: wait}},
 			{"an error", CallAnswer{Err: errors.New("cut"), Wire: []TimelineEntry{{Name: "POST /pay"}}}},
 			{"an error that proves that nothing was sent", CallAnswer{Err: errors.New("cut"), Untaken: true}},
+			{"refused in words", CallAnswer{Err: &providers.Failure{Text: "malformed"}, Refused: true}},
 			{"the login refused", CallAnswer{Err: errors.New("401"), LoginRefused: true}},
 			{"the login refused and lost", CallAnswer{Err: errors.New("401"), LoginRefused: true, LoginLost: true}},
 			{"declined", CallAnswer{Step: providers.Step{V: providers.StepVersion, Kind: providers.Declined}}},
@@ -199,6 +200,20 @@ func TestWhatEveryStepDoes(t *testing.T) {
 				answer(fmt.Sprintf("%s: %s of a later version", state, kind), state, step)
 			}
 		}
+		again := providers.NewStep(providers.Resend, providers.Ref{Reference: "theirs", More: map[string]string{"k": "v"}})
+		answered := func(calls int) func(*Turn, *Attempt) {
+			return func(_ *Turn, a *Attempt) {
+				step := challenge("c")
+				step.Kind, step.NewRun = providers.Method, true
+				a.Step, a.StepN = &step, 1
+				for len(a.Calls) < calls {
+					a.Calls = append(a.Calls, Call{Attempt: 1, Kind: CallResume, Round: len(a.Calls) + 1, AnsweredAt: noon, Result: "resend"})
+				}
+			}
+		}
+		answer("the same answer otherwise", Calling, again, answered(1))
+		answer("the same answer otherwise, the twelfth time", Calling, again, answered(12))
+		answer("the same answer otherwise, of no step", Calling, again)
 		step := full(providers.Challenge)
 		step.NewRun, step.ThreeDS = true, threeds.IDs{ThreeDSServerTransID: "new"}
 		answer("a challenge of a new run", Calling, step)
@@ -583,6 +598,54 @@ func TestAMismatchedAttemptIsInquiredAboutAndGivenNoStep(t *testing.T) {
 			_, err := inquired(1, st)(turn)
 			if err != nil || a.State != Mismatched || a.StepN != 1 || len(turn.Change.Jobs) != 1 || turn.Change.Jobs[0].Kind != JobInquire {
 				t.Errorf("its call %s, the gateway waits for %v: %s, step %d, %+v, %v", result, step, a.State, a.StepN, turn.Change.Jobs, err)
+			}
+		}
+	}
+}
+
+// A clock that has gone back by an hour makes nobody wait for that hour.
+func TestAClockThatGoesBackPutsNothingOff(t *testing.T) {
+	for name, wait := range map[string]time.Duration{
+		"shopper": shopperAfter(-time.Hour), "slow": nextOf(slowSchedule, hourly, -time.Hour),
+	} {
+		if wait > time.Minute {
+			t.Errorf("%s: asked in %s", name, wait)
+		}
+	}
+	if wait, _ := recheckAfter(-time.Hour); wait != recheckSchedule[0] {
+		t.Errorf("after an end: asked in %s", wait)
+	}
+	a := attemptIn(1, Gateway)
+	a.CalledBackAt, a.InquiredAt = noon.Add(time.Hour), noon.Add(time.Hour)
+	turn := turnOf(a)
+	must(t, turn.Arrivals().CalledBack(1, ""))
+	if !turn.Arrivals().inquireSoon(a) || a.NextInquiry.After(noon.Add(fastFirst)) {
+		t.Errorf("a visitor asks at %s", a.NextInquiry)
+	}
+	for _, j := range turn.Change.Jobs {
+		if j.RunAt.After(noon.Add(fastFirst)) {
+			t.Errorf("%s runs at %s", j.Kind, j.RunAt)
+		}
+	}
+	a.NotFoundSince = noon.Add(time.Hour)
+	must(t, turn.Inquired(1, InquiryAnswer{Seen: a.Seen(), Standing: standing(1, providers.NotFound)}))
+	if a.NotFoundSince.After(noon) {
+		t.Errorf("not found since %s", a.NotFoundSince)
+	}
+}
+
+// A database that was lost has no call of an attempt that the gateway knows: where the gateway waits at a bank's page, or names a
+// card, a call was sent all the same.
+func TestAnOrderWithACardIsNotOutlivedAlthoughNoCallIsInTheBook(t *testing.T) {
+	a := attemptIn(1, Unknown)
+	a.Calls = nil
+	plain := standing(1, providers.Waiting)
+	atBank, withCard := plain, plain
+	atBank.AwaitsPage, withCard.Card.Last4 = true, "0704"
+	for want, list := range map[bool][]providers.Standing{true: {plain}, false: {atBank, withCard}} {
+		for _, st := range list {
+			if got := turnOf(a).Outlived(a, st); got != want {
+				t.Errorf("%+v: outlived %t", st, got)
 			}
 		}
 	}

@@ -115,6 +115,20 @@ func (t Leaving) leaveUnreached(a *Attempt) error {
 	return nil
 }
 
+// leaveRefused ends an attempt whose gateway refuses again and again, in words, the answer that it waits for. Nothing was taken by
+// those calls, and none is sent any more; money that comes all the same is given back.
+func (t Leaving) leaveRefused(a *Attempt) error {
+	a.Withheld = true
+	if a.Decline = orOther(a.Decline); a.Decline.Reason == providers.TryAgainLater || a.Decline.Reason == providers.OtherReason {
+		a.Decline.Reason = providers.AuthenticationFailed // of a step of 3-D Secure, which did not end well
+	}
+	if err := t.endCalling(a, Decline); err != nil {
+		return err
+	}
+	t.queueRecheck(a, t.Now)
+	return nil
+}
+
 // leftSchedule is when an attempt that was left is looked at, from its end on; then every hour until its order's life is over.
 var leftSchedule = []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute}
 
@@ -155,6 +169,9 @@ func (a *Attempt) GivenBack() bool {
 // cannot be given back so is for a person.
 func (t Leaving) giveBack(a *Attempt) error {
 	if !a.Withheld || !a.State.Funded() || a.GivenBack() || t.S.openOn(a) != nil {
+		return nil
+	}
+	if r := t.S.settlementOf(a.N, 0); r != nil && r.Outcome == RuledPaid { // a person keeps it
 		return nil
 	}
 	kind, amount := providers.Refund, a.Captured-a.Refunded

@@ -193,11 +193,30 @@ func (t Logins) TryCode(browser string, life time.Duration) (challenge string, e
 // LoggedIn ends a login: the code proved the phone that it was sent to, and no other (ErrStale). Where an attempt had lost
 // its customer, or ended without the gateway's word, the gateway is asked.
 func (t Logins) LoggedIn(challenge, customer string) error {
-	l := t.S.Login
-	if l.Challenge != challenge {
+	if t.S.Login.Challenge != challenge {
 		return ErrStale
 	}
-	l.Done, l.Challenge = true, ""
+	t.verified(customer)
+	return nil
+}
+
+// Remembered logs a customer in whom this browser remembers, without a code. The caller has checked that the login still holds.
+// ErrStale where nobody may log in, or somebody has.
+func (t Logins) Remembered(browser, phone, customer string) error {
+	s := t.S
+	if !s.MayLogIn() || s.Login != nil && s.Login.Done || !s.TakesCustomer(customer) {
+		return ErrStale
+	}
+	if s.Login == nil {
+		s.Login = &Login{}
+	}
+	s.Login.Browser, s.Login.Phone, s.Login.Customer = browser, phone, customer
+	t.verified(customer)
+	return nil
+}
+
+func (t Logins) verified(customer string) {
+	t.S.Login.Done, t.S.Login.Challenge = true, ""
 	t.record(EventCustomerVerified, map[string]any{"customer": customer})
 	if a := t.S.Last(); a != nil && a.State.Live() {
 		a.NewsAt = t.Now
@@ -205,5 +224,4 @@ func (t Logins) LoggedIn(challenge, customer string) error {
 	} else if a != nil && (a.State == Failed || a.State == Abandoned) {
 		t.queueRecheck(a, t.Now)
 	}
-	return nil
 }

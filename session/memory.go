@@ -23,14 +23,20 @@ func (m Memory) After(written time.Time) bool {
 	return written.Before(m.Since) || written.Before(m.Restored)
 }
 
+// Last is the last time at which the database may have forgotten something.
+func (m Memory) Last() time.Time {
+	if m.Restored.After(m.Since) {
+		return m.Restored
+	}
+	return m.Since
+}
+
 // Window is of when the orders are that may be forgotten.
 func (m Memory) Window() (from, until time.Time) {
 	from, until = m.Since.Add(-forgottenBefore), m.Since.Add(time.Minute) // an order may reach the gateway a little late
 	if !m.Restored.IsZero() {
 		from = m.CopiedAt
-		if m.Restored.After(m.Since) {
-			until = m.Restored.Add(time.Minute)
-		}
+		until = m.Last().Add(time.Minute)
 	}
 	return from, until
 }

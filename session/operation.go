@@ -337,7 +337,7 @@ func (t Operations) notSeen(op *Operation) OpState {
 	switch {
 	case op.State == OpPending:
 		return OpPending
-	case op.NotFoundSince.IsZero():
+	case op.NotFoundSince.IsZero(), op.NotFoundSince.After(t.Now): // the clock may have gone back
 		op.NotFoundSince = t.Now
 		return OpUnknown
 	case !t.Now.After(op.NotFoundSince), t.Now.Before(op.Deadline.Add(t.Rules.SettleAfter)):
@@ -367,15 +367,12 @@ func (t Operations) move(op *Operation, to OpState) error {
 			}
 			op.Unconfirmed, a.NewsAt = true, t.Now
 			t.queueRecheck(a, t.Now.Add(fastFirst)) // whoever made the call asks at once
+		case to == OpFailed && op.GiveBack: // the next look gives it back again, or has a person look
+			t.queueRecheck(a, t.Now.Add(resendAfter(len(t.S.Operations))))
 		case to == OpFailed && a.State.Funded(): // what was done elsewhere meanwhile is learned now
 			t.queueRecheck(a, t.Now)
 		}
 		t.recordState(op)
-		if op.GiveBack && to == OpFailed {
-			if err := Leaving(t).giveBack(a); err != nil {
-				return err
-			}
-		}
 	}
 	if !op.State.Open() || op.State == OpNew || op.State == OpCalling {
 		return nil

@@ -40,6 +40,7 @@ func inquiryAfter(since time.Duration, unclear bool) (time.Duration, bool) {
 // nextOf is how long it is to the next inquiry, so long after the first one was scheduled from: inquiries follow each other at
 // those distances, and then at the distance then.
 func nextOf(distances []time.Duration, then, since time.Duration) time.Duration {
+	since = max(0, since) // the clock may have gone back
 	at := time.Duration(0)
 	for _, d := range distances {
 		if at += d; at > since {
@@ -86,6 +87,7 @@ func recheckAfter(since time.Duration) (time.Duration, bool) {
 
 // laterOf is how long it is to the next of some moments at those distances; false after the last.
 func laterOf(distances []time.Duration, since time.Duration) (time.Duration, bool) {
+	since = max(0, since)
 	at := time.Duration(0)
 	for _, d := range distances {
 		if at += d; at > since {

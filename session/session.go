@@ -41,6 +41,7 @@ type Session struct {
 	CancelURL       string             `json:"cancel_url"`
 	WebhookURL      string             `json:"webhook_url,omitempty"`
 	EmbedOrigin     string             `json:"embed_origin,omitempty"` // of the merchant's page that may frame the payment page
+	Look            string             `json:"look,omitempty"`         // the merchant's look that its pages have; empty: the default one
 	Metadata        map[string]string  `json:"metadata,omitempty"`
 	CreatedAt       time.Time          `json:"created_at"`
 	ExpiresAt       time.Time          `json:"expires_at"`
@@ -60,7 +61,7 @@ type Session struct {
 
 // BodyVersion counts the versions of Tollgate that added members to the stored bodies of sessions and attempts. A version
 // that adds one counts it up; older machines then keep what they do not know in what they save.
-const BodyVersion = 2
+const BodyVersion = 3
 
 // NewerBodies are bodies as a newer version of Tollgate wrote them.
 type NewerBodies struct {
@@ -116,12 +117,14 @@ type Attempt struct {
 	Instrument        string                  `json:"instrument"`
 	MerchantInitiated bool                    `json:"by_merchant,omitempty"` // the customer is away
 	NotKept           bool                    `json:"not_kept,omitempty"`    // the shopper did not agree that the card is kept
-	Saved             string                  `json:"saved,omitempty"`       // the saved card it is paid with: ours
+	BeginsSeries      bool                    `json:"begins_series,omitempty"`
+	Saved             string                  `json:"saved,omitempty"` // the saved card it is paid with: ours
 	Card              card.Masked             `json:"card,omitzero"`
 	To                card.Masked             `json:"to,omitzero"`        // the card that a transfer or payout goes to
 	ToFingerprint     string                  `json:"to_print,omitempty"` // keyed fingerprint of its number, where that was typed
 	Browser           threeds.BrowserData     `json:"browser,omitzero"`
 	IP                string                  `json:"ip,omitempty"`         // the shopper's
+	Locale            string                  `json:"locale,omitempty"`     // the language that the shopper reads; "": the session's
 	BrowserID         string                  `json:"by_browser,omitempty"` // the browser that began it, where it has an ID
 	Step              *providers.Step         `json:"step,omitempty"`
 	StepN             int                     `json:"step_n"` // counts the steps stored; a resume belongs to one of them

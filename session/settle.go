@@ -256,7 +256,7 @@ func (t Settlements) payment(a *Attempt, r *Settlement, amount int64) error {
 	trigger := SettleUnpaid
 	if r.Outcome == RuledPaid {
 		trigger = SettlePaid
-		a.PaidLate = !a.State.Funded() && (s.ClosedReason != "" || s.standsBesides(a) != nil)
+		a.PaidLate = s.standsBesides(a) != nil || !a.State.Funded() && s.ClosedReason != ""
 		if a.Captured, a.Decline = r.Amount, nil; !a.State.Funded() || a.AmountAuthorized < r.Amount {
 			a.AmountAuthorized = r.Amount
 		}
@@ -269,9 +269,6 @@ func (t Settlements) payment(a *Attempt, r *Settlement, amount int64) error {
 		if err := t.move(a, trigger); err != nil {
 			return err
 		}
-	}
-	if a.PaidLate && r.Outcome == RuledPaid {
-		t.recordAttempt(a, EventPaymentPaidLate)
 	}
 	t.record(EventPaymentSettled, settlementData(r))
 	if ends {

@@ -205,6 +205,27 @@ func TestAPaymentSettledAsPaidTakesOperationsOnceTheGatewayAgrees(t *testing.T) 
 	}
 }
 
+// Of two that have money the one that a person rules on does not count beside the one that does.
+func TestLateMoneyThatAPersonCallsPaidIsLateBesideAnotherPayment(t *testing.T) {
+	for _, beside := range []bool{false, true} {
+		late := attemptIn(1, Paid)
+		late.PaidLate, late.Withheld, late.NeedsReview = true, true, true
+		turn := turnOf(late)
+		if beside {
+			turn.S.Attempts = append(turn.S.Attempts, attemptIn(2, Paid))
+		}
+		must(t, turn.Settlements().Settle(settle(RuledPaid, 0)))
+		if late.PaidLate != beside {
+			t.Errorf("another stands: %t; late: %t", beside, late.PaidLate)
+		}
+		// What a person keeps is not given back, nor is anybody to look at it again.
+		must(t, turn.Inquired(1, InquiryAnswer{Seen: late.Seen(), Standing: standing(1, providers.Paid)}))
+		if len(turn.S.Operations) != 0 || late.NeedsReview || len(turn.After) != 0 {
+			t.Errorf("another stands: %t; operations %v, needs review %t", beside, turn.S.Operations, late.NeedsReview)
+		}
+	}
+}
+
 // An operation that a person called failed blocks its kind until the gateway's own sums agree.
 func TestAnOperationSettledAsFailedBlocksItsKindUntilTheSumsAgree(t *testing.T) {
 	stated := func(refunded int64) providers.Standing {

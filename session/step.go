@@ -22,6 +22,13 @@ func (t *Turn) applyStep(a *Attempt, step providers.Step) (ask bool, err error) 
 	case providers.Method, providers.Challenge, providers.PayerPage, providers.Page, providers.Redirect, providers.Scan,
 		providers.AskCard:
 		return false, t.giveStep(a, step)
+	case providers.Resend:
+		if a.Step != nil && len(a.Calls) < maxCalls {
+			same := *a.Step
+			same.Ref = a.Ref
+			a.Step = &same
+			return false, t.sendAnswerAgain(a)
+		}
 	}
 	// Wait, Finished, and whatever we do not know: the inquiry decides.
 	a.NewsAt = t.Now

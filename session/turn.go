@@ -182,7 +182,11 @@ func (t *Turn) move(a *Attempt, trigger Trigger) error {
 		a.NeedsReview = false
 	}
 	if from != to {
-		t.recordAttempt(a, eventOf[to])
+		kind := eventOf[to]
+		if to.Funded() && a.PaidLate { // nobody is to ship on it unasked
+			kind = EventPaymentPaidLate
+		}
+		t.recordAttempt(a, kind)
 	}
 	if !to.Live() {
 		t.After = append(t.After, ForgetCard{a.N})
@@ -203,7 +207,7 @@ func (t *Turn) afterEnd(a *Attempt) {
 		return
 	}
 	switch {
-	case s.ClosedReason != "":
+	case s.ClosedReason != "", s.Live() != nil: // another lives where one was found that the database had forgotten
 	case t.cancels:
 		s.ClosedReason = Cancelled
 		t.record(EventSessionCancelled, nil)
@@ -296,6 +300,12 @@ func (t *Turn) queueRemember(a *Attempt, try int, at time.Time) {
 
 // resultError is the result of a call without a clear answer.
 const resultError = "error"
+
+// resultRefused is the result of a call whose content the gateway refused, in words that prove that it did nothing.
+const resultRefused = "refused"
+
+// maxRefused is how often in a row the answer that a gateway waits for may be refused before the attempt ends.
+const maxRefused = 3
 
 // maxCalls bounds how many calls an attempt may have, so that unreadable answers cannot provoke more.
 const maxCalls = 12

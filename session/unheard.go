@@ -37,7 +37,7 @@ func (t Asking) unheard(a *Attempt, err error) {
 	if wait := providers.RetryAfter(err); wait > 0 {
 		a.AskAfter = t.Now.Add(wait)
 	}
-	if a.awaited() && a.AskFailedSince.IsZero() { // elsewhere the outcome is not known anyway
+	if a.awaited() && (a.AskFailedSince.IsZero() || a.AskFailedSince.After(t.Now)) { // elsewhere the outcome is not known anyway
 		a.AskFailedSince, a.AskFailure = t.Now, t.reason
 	}
 	t.goBlind(a)

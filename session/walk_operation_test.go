@@ -336,35 +336,42 @@ func (r *refunds) broken() string {
 }
 
 func (r *refunds) key() [16]byte {
-	h := fnv.New128a()
-	fmt.Fprint(h, r.cabinet, r.touched, r.looked, len(r.done), r.acts)
-	fmt.Fprint(h, r.refunded, r.requests, r.crashes, r.failures, r.forgets, r.w.s.Attempts[0].Refunded)
-	r.write(h)
+	b := make(written, 0, 512)
+	b.num(r.cabinet, int64(len(r.done)), int64(r.acts))
+	b.flag(r.touched, r.looked)
+	b.num(r.refunded, int64(r.requests), int64(r.crashes), int64(r.failures), int64(r.forgets), r.w.s.Attempts[0].Refunded)
+	r.write(&b, r.w)
 	if r.copied != nil {
-		copied := *r.copied
-		w := *copied.w
-		w.now = r.w.now
-		copied.w = &w
-		copied.write(h)
+		now := *r.copied.w
+		now.now = r.w.now
+		r.copied.write(&b, &now)
 	}
 	if r.out != nil {
-		fmt.Fprint(h, r.out.row.Round, r.out.amount, r.out.until-r.w.now, r.out.arrived, r.out.state, r.out.dead)
+		b.num(int64(r.out.row.Round), r.out.amount, int64(r.out.until-r.w.now))
+		b.flag(r.out.arrived, r.out.dead)
+		b.text(string(r.out.state))
 	}
+	h := fnv.New128a()
+	h.Write(b)
 	return [16]byte(h.Sum(nil))
 }
 
-func (r *refunds) write(h interface{ Write([]byte) (int, error) }) {
+// write adds what of a copy of the database, told from the clock of w, decides how it goes on.
+func (r *refunds) write(b *written, w *world) {
 	a := r.w.s.Attempts[0]
 	look, looking := r.due[0]
-	fmt.Fprint(h, a.Refunded, a.Captured, a.NeedsReview, r.w.rel(a.NewsAt), r.w.rel(a.CalledBackAt), r.w.rel(a.LookFailedSince), looking)
+	b.num(a.Refunded, a.Captured, w.rel(a.NewsAt), w.rel(a.CalledBackAt), w.rel(a.LookFailedSince))
+	b.flag(a.NeedsReview, looking)
 	if looking {
-		fmt.Fprint(h, look-r.w.now)
+		b.num(int64(look - w.now))
 	}
 	for _, op := range r.w.s.Operations {
 		at, queued := r.due[op.N]
-		fmt.Fprint(h, op.Expected, op.Unconfirmed, op.SumsDiffer, op.N, op.State, op.Amount, op.Baseline, r.w.rel(op.Deadline), r.w.rel(op.CreatedAt), r.w.rel(op.NotFoundSince), op.NeedsReview, queued)
+		b.num(int64(op.N), op.Amount, w.rel(op.Deadline), w.rel(op.CreatedAt), w.rel(op.NotFoundSince))
+		b.text(string(op.State), fmt.Sprint(op.Expected, op.Baseline))
+		b.flag(op.Unconfirmed, op.SumsDiffer, op.NeedsReview, queued)
 		if queued {
-			fmt.Fprint(h, at-r.w.now)
+			b.num(int64(at - w.now))
 		}
 	}
 }

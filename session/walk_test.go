@@ -521,26 +521,33 @@ func (w *world) forgotten() bool { return w.forgets == 0 }
 // key is the same for worlds that go on in the same way: all times are told from now.
 func (w *world) key() [16]byte {
 	h := fnv.New128a()
-	h.Write(w.append(make([]byte, 0, 1024)))
+	h.Write(w.append(make(written, 0, 1024)))
 	return [16]byte(h.Sum(nil))
 }
 
-func (w *world) append(b []byte) []byte {
-	num := func(ns ...int64) {
-		for _, n := range ns {
-			b = append(strconv.AppendInt(b, n, 36), ' ')
-		}
+// written is what a key is made of.
+type written []byte
+
+func (b *written) num(ns ...int64) {
+	for _, n := range ns {
+		*b = append(strconv.AppendInt(*b, n, 36), ' ')
 	}
-	text := func(ss ...string) {
-		for _, s := range ss {
-			b = append(append(b, s...), ' ')
-		}
+}
+
+func (b *written) text(ss ...string) {
+	for _, s := range ss {
+		*b = append(append(*b, s...), ' ')
 	}
-	flag := func(fs ...bool) {
-		for _, f := range fs {
-			b = strconv.AppendBool(b, f)
-		}
+}
+
+func (b *written) flag(fs ...bool) {
+	for _, f := range fs {
+		*b = strconv.AppendBool(*b, f)
 	}
+}
+
+func (w *world) append(b written) written {
+	num, text, flag := b.num, b.text, b.flag
 	at := func(ts ...time.Time) {
 		for _, t := range ts {
 			num(w.rel(t))
@@ -628,7 +635,8 @@ type walkable interface {
 // walk goes breadth first, so that the story of a broken rule is as short as it can be.
 func walk[W walkable](t *testing.T, first W, happenings []happening[W], depth int) {
 	type place struct {
-		w    W
+		w    W // only until its own ways are tried: what came of them keeps no more than the story
+		at   time.Duration
 		how  *place
 		what string
 	}
@@ -645,11 +653,11 @@ func walk[W walkable](t *testing.T, first W, happenings []happening[W], depth in
 					continue
 				}
 				steps++
-				here := &place{w, p, h.name}
+				here := &place{w, w.time(), p, h.name}
 				if rule := w.broken(); rule != "" {
 					var story []string
 					for at := here; at.how != nil; at = at.how {
-						story = append(story, fmt.Sprintf("%s (%s after the start)", at.what, at.w.time()))
+						story = append(story, fmt.Sprintf("%s (%s after the start)", at.what, at.at))
 					}
 					slices.Reverse(story)
 					t.Fatalf("%s:\n  %s\n%s", rule, strings.Join(story, "\n  "), w.describe())
@@ -659,6 +667,7 @@ func walk[W walkable](t *testing.T, first W, happenings []happening[W], depth in
 					next = append(next, here)
 				}
 			}
+			p.w = none
 		}
 		level = next
 	}

@@ -1,5 +1,5 @@
 // Package static holds the stylesheet, scripts and icon of the pages. Their names carry the hash of their content, so
-// browsers may keep them for ever.
+// browsers may keep them for ever. They are served without the comments and the indentation that people read.
 package static
 
 import (
@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,8 +53,9 @@ var load = sync.OnceValue(func() library {
 		if err != nil {
 			panic(err)
 		}
-		sum := sha256.Sum256(body)
 		ext := path.Ext(e.Name())
+		body = small(ext, body)
+		sum := sha256.Sum256(body)
 		a := asset{
 			url:         Prefix + strings.TrimSuffix(e.Name(), ext) + "." + hex.EncodeToString(sum[:5]) + ext,
 			contentType: contentTypes[ext],
@@ -72,6 +74,26 @@ var contentTypes = map[string]string{
 	".css": "text/css; charset=utf-8",
 	".js":  "text/javascript; charset=utf-8",
 	".svg": "image/svg+xml",
+}
+
+var (
+	lineComment = regexp.MustCompile(`(?m)^\s*//.*$`)
+	comment     = regexp.MustCompile(`(?s)/\*.*?\*/`)
+	around      = regexp.MustCompile(`\s*([{};,])\s*`)
+	declared    = regexp.MustCompile(`([{;][a-z-]+):\s+`)
+	lineStart   = regexp.MustCompile(`\s*\n\s*`)
+)
+
+// small leaves out what only people read. Scripts keep their lines, whose ends may end a statement; a comment has its own line.
+func small(ext string, body []byte) []byte {
+	switch ext {
+	case ".js":
+		body = lineStart.ReplaceAll(lineComment.ReplaceAll(body, nil), []byte("\n"))
+	case ".css":
+		body = around.ReplaceAll(comment.ReplaceAll(body, nil), []byte("$1"))
+		body = bytes.ReplaceAll(declared.ReplaceAll(body, []byte("$1:")), []byte(";}"), []byte("}"))
+	}
+	return bytes.TrimSpace(body)
 }
 
 func compress(body []byte) []byte {

@@ -327,6 +327,28 @@ func TestTheCardFormInABrowser(t *testing.T) {
 	})
 }
 
+func TestFormsWithoutACardTellOfTheBrowserToo(t *testing.T) {
+	f := newFront(t)
+	f.page("GET /pay/s1", cardPolicy, templates.Start(templates.StartPage{Layout: cardPage(t, "en").Layout, Action: "/pay/s1/start", CSRF: "token-1", Hosted: true}))
+	f.mux.HandleFunc("POST /pay/s1/start", func(w http.ResponseWriter, r *http.Request) {
+		f.note(r)
+		http.Redirect(w, r, "/next", http.StatusSeeOther)
+	})
+	ctx := browser(t)
+	do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
+	goes(ctx, `document.querySelector("form button").click()`)
+	waitAt(t, ctx, "/next")
+	form := f.posted()[0]
+	if form.Get("browserJavascriptEnabled") != "true" || form.Get("browserJavaEnabled") != "false" {
+		t.Errorf("posted %v", form)
+	}
+	for _, name := range []string{"browserLanguage", "browserColorDepth", "browserScreenHeight", "browserScreenWidth", "browserTZ"} {
+		if form.Get(name) == "" {
+			t.Errorf("%s is empty", name)
+		}
+	}
+}
+
 // bank is a server on another site: localhost against 127.0.0.1.
 func bank(t *testing.T, answer func(f *front) string) (*front, string) {
 	t.Helper()

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/a-h/templ"
+
+	"tollgate/internal/i18n"
 )
 
 // cardField is one input of the card form; its texts are ids.
@@ -87,6 +89,8 @@ func (p CardPage) title() string {
 type loginField struct {
 	id, label, hint, autocomplete, inputmode, value, button string
 	focus                                                   bool
+	begins                                                  bool // the form begins a payment: it tells of the browser
+	remember                                                bool // asks whether the customer is to be known here
 }
 
 func (f loginField) describedBy() string { return describedBy(f.id, f.hint) }
@@ -154,6 +158,49 @@ func (p LeavePage) head() templ.Component {
 }
 
 func (l Layout) hasHeader() bool { return l.AmountText != "" || l.MerchantName != "" }
+
+// direction is the attribute of a language that is written from right to left.
+func direction(t *i18n.Localizer) templ.Attributes {
+	if t.RightToLeft() {
+		return templ.Attributes{"dir": "rtl"}
+	}
+	return nil
+}
+
+// ground is the colour of the page, for the browser's own frame.
+func (l Layout) ground(dark bool) string {
+	switch {
+	case dark && l.Look != nil && l.Look.DarkGround != "":
+		return l.Look.DarkGround
+	case dark:
+		return "#101513"
+	case l.Look != nil && l.Look.LightGround != "":
+		return l.Look.LightGround
+	}
+	return "#f3f5f3"
+}
+
+// shop is what the shop is called, and shopLang in which language.
+func (l Layout) shop() string {
+	if l.Look != nil && l.Look.Title != "" {
+		return l.Look.Title
+	}
+	return l.MerchantName
+}
+
+func (l Layout) shopLang() string {
+	if l.Look != nil && l.Look.Title != "" {
+		return l.T.Lang()
+	}
+	return l.TextLang
+}
+
+func (l Layout) addressLang() string {
+	if l.Look.AddressOwn {
+		return l.T.Lang()
+	}
+	return l.TextLang
+}
 
 // isLong tells whether a description would push the form off a phone's first screen.
 func (l Layout) isLong() bool {

@@ -24,6 +24,8 @@ type Layout struct {
 	OrderText    string // the order's number, as the merchant wrote it
 	Description  string // what is paid for, as the merchant wrote it
 
+	Look     *Look     // how the merchant wants its pages to look; nil: as usual
+	Items    []Item    // what is paid for, line by line; none where the merchant sent none
 	Transfer *Transfer // of a transfer, whose pages have words of their own; nil for a payment
 	Exit     *Exit     // the way out of a payment under way; nil where nobody is paying
 
@@ -33,6 +35,32 @@ type Layout struct {
 	SandboxNotice bool   // "test mode, no real money"
 	Self          string // the address GET shows this page at; language links lead to it with ?lang=; none are shown when empty
 	Refresh       int    // seconds between reloads where script is off; 0 takes the page's own default
+}
+
+// Look is a merchant's look in the page's language. Every member may be empty. Addresses were checked when the look was made.
+type Look struct {
+	SheetURL, LogoURL       string
+	LogoWidth, LogoHeight   int
+	LightGround, DarkGround string // for the browser's own frame
+	Title                   string // what the shop is called in the page's language, in place of MerchantName
+	Note                    string
+	Email, Phone, PhoneURL  string
+	Address                 string
+	AddressOwn              bool // in the page's language
+	Terms, Privacy, Refunds string
+}
+
+// helps tells whether the look says how the shop is reached, or what goes for its payments.
+func (l *Look) helps() bool {
+	return l != nil && (l.Email != "" || l.Phone != "" || l.Address != "" || l.Note != "" || l.Terms != "" || l.Privacy != "" || l.Refunds != "")
+}
+
+// Item is a line of what is paid for. Texts are formatted; Name is as the merchant wrote it.
+type Item struct {
+	Name         string
+	QuantityText string // "2 × 1,500 ₸", or what is measured; empty for one piece
+	SumText      string
+	NoteText     string // tax, or what the price was before; may be empty
 }
 
 // Exit is the way out of a payment under way. Both actions post csrf. Where the payment cannot be stopped there is neither, but
@@ -52,8 +80,8 @@ type Transfer struct {
 	ToLast4          string // the card it goes to; empty where the shopper says it
 }
 
-// CardPage is the card form. It posts number, expiry (as typed, MM/YY asked for), cvc, name, csrf and the browser data of
-// EMV 3DS: browserJavaEnabled, browserJavascriptEnabled ("false" unless the script ran), browserLanguage,
+// CardPage is the card form. It posts number, expiry (as typed, MM/YY asked for), cvc, name, csrf and, as every form that
+// begins a payment, the browser data of EMV 3DS: browserJavaEnabled, browserJavascriptEnabled ("false" unless the script ran), browserLanguage,
 // browserColorDepth, browserScreenHeight, browserScreenWidth, browserTZ (empty without script). With AskTo it posts to_number.
 //
 // CSP: script-src 'self', style-src 'self', img-src 'self' data:, form-action 'self'.
@@ -298,6 +326,9 @@ type LoginPhonePage struct {
 	Layout
 	Action, CancelAction, CSRF string
 	Phone                      string     // kept from an earlier try
+	RememberedText             string     // the phone of the customer whom this browser remembers, masked; not shown when empty
+	RememberedAction           string     // posts csrf to go on as that customer
+	ForgetAction               string     // posts csrf for "not me"
 	KnownAction                string     // "fill in the number the shop has" posts csrf there; not shown when empty
 	Error                      LoginError // beside the field
 	Checking                   bool       // a payment is under way, and is checked once the customer is known again
@@ -319,6 +350,7 @@ type LoginCodePage struct {
 	OtherAction                string // posts csrf to give another phone; not shown when empty
 	Error                      LoginError
 	Checking                   bool // as in LoginPhonePage
+	AskRemember                bool // posts remember where it is ticked
 }
 
 // LoginError says what is wrong with the phone or the code.
@@ -378,6 +410,7 @@ type SavedCard struct {
 	Brand  Brand
 	Last4  string
 	Expiry string // MM/YY, or empty
+	Name   string // the customer's own for it, or empty
 }
 
 // StartPage begins a payment that needs no card here. It posts csrf, and phone where it is asked for.

@@ -202,7 +202,7 @@ func noticeText(decline string, notCharged bool) string {
 func title(l Layout, id string) string {
 	t := l.T.T(l.words(id))
 	if l.MerchantName != "" {
-		t += " · " + l.MerchantName
+		t += " · " + l.shop()
 	}
 	return t
 }

@@ -60,6 +60,12 @@ func (a Account) AsksCode() bool {
 	return ok && keeper.AsksCode()
 }
 
+// KeepsSeries tells whether a charge without the customer has to name the payment that began its series.
+func (a Account) KeepsSeries() bool {
+	keeper, ok := a.provider.(providers.SeriesKeeper)
+	return ok && keeper.KeepsSeries()
+}
+
 // RenamesCards tells whether the gateway knows names of saved cards.
 func (a Account) RenamesCards() bool { return can[providers.CardRenamer](a) }
 

@@ -38,6 +38,8 @@ func example(t *testing.T, change func(string) string) config.Config {
 		switch {
 		case strings.HasSuffix(string(m[1]), ".pem"):
 			value = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+		case strings.HasSuffix(string(m[1]), ".svg"):
+			value = []byte(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9"/></svg>`)
 		case string(m[1]) == "database_url":
 			value = []byte("postgres://db/tollgate")
 		}
@@ -98,7 +100,7 @@ func TestTheExampleHasEverySetting(t *testing.T) {
 	}
 	has := func(where, text string, of reflect.Type) {
 		for _, key := range keys(of) {
-			if !regexp.MustCompile(`(?m)^(` + key + ` = |\[.*\b` + key + `(\.NAME)?\])`).MatchString(text) {
+			if !regexp.MustCompile(`(?m)^(` + key + ` = |\[.*\b` + key + `(\.NAME|\.kk)?\])`).MatchString(text) {
 				t.Errorf("%s: %s is not in the example", where, key)
 			}
 		}
@@ -106,6 +108,8 @@ func TestTheExampleHasEverySetting(t *testing.T) {
 	has("top", text[:strings.Index(text, "[[merchant]]")]+"[[merchant]]\n[account]\n", reflect.TypeFor[config.Config]())
 	has("merchant", part("[[merchant]]", "[account"), reflect.TypeFor[config.Merchant]())
 	has("merchant.key", part("[[merchant.key]]", "[account"), reflect.TypeFor[config.Key]())
+	has("merchant.look", part("[[merchant.look]]", "[account"), reflect.TypeFor[config.Look]())
+	has("merchant.look.text", part("[merchant.look.text.kk]", "[account"), reflect.TypeFor[config.LookText]())
 	has("account", part("[account.bereke]", "# PaynetEasy"), reflect.TypeFor[config.Account]())
 	for name, make := range gateways() {
 		section := part(`gateway = "`+name+`"`, `gateway = "`)

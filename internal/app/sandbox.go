@@ -9,6 +9,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"tollgate/internal/config"
+	"tollgate/internal/look"
 	"tollgate/internal/sandbox"
 	sandboxcashier "tollgate/internal/sandbox/cashier"
 	sandboxpayneteasy "tollgate/internal/sandbox/payneteasy"
@@ -60,7 +61,7 @@ func (a *App) buildSandbox() (*sandboxParts, error) {
 	}
 	parts.gateways = []sandbox.Gateway{rbs, payneteasy, sber, cashier, transactworld}
 	parts.box, err = sandbox.New(sandbox.Options{
-		Env: env, FrontURL: a.FrontURL, APIKey: DemoKey, Gateways: parts.gateways,
+		Env: env, FrontURL: a.FrontURL, APIKey: DemoKey, Gateways: parts.gateways, Look: a.shopLook(),
 		Advance: func(d time.Duration) {
 			a.o.Clock.Advance(d)
 			a.Wake()
@@ -71,6 +72,14 @@ func (a *App) buildSandbox() (*sandboxParts, error) {
 	}
 	parts.server = server(parts.box, a.log)
 	return parts, nil
+}
+
+// shopLook is the look of the demo shop's pages; a front that the sandbox stands beside has looks of its own.
+func (a *App) shopLook() string {
+	if a.o.Config.Sandbox {
+		return look.Sample().Name
+	}
+	return ""
 }
 
 // demo is what the sandbox is configured with: one merchant, one account per gateway. The variants beside the plain
@@ -124,7 +133,8 @@ func (a *App) demo(c *config.Config) {
 		}),
 	}
 	names := []string{"rbs", "payneteasy", "sber", "cashier", "transactworld", "rbs-own", "rbs-redirect", "rbs-gateway"}
-	c.Merchants = []config.Merchant{{ID: "demo", Name: "Demo shop", APIKeys: []string{DemoKey}, Accounts: names}}
+	c.Merchants = []config.Merchant{{ID: "demo", Name: "Demo shop", APIKeys: []string{DemoKey}, Accounts: names,
+		Looks: []config.Look{config.SampleLook()}}}
 }
 
 // DemoAccounts are the accounts of a front elsewhere that lead to this sandbox, as its configuration file has them.

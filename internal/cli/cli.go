@@ -51,6 +51,7 @@ func commands() []command {
 		{"keys seal add", "", "add a sealing key, which opens only", sealAddHelp, sealAdd},
 		{"keys seal promote", "KEY", "let a sealing key seal", sealPromoteHelp, sealPromote},
 		{"keys seal retire", "KEY", "take out a sealing key that nothing is sealed with", sealRetireHelp, sealRetire},
+		{"look preview", "FOLDER", "show how the merchants' payment pages look", lookPreviewHelp, lookPreview},
 		{"config accept", "", "accept another public_url for this database", configAcceptHelp, configAccept},
 		{"sessions create", "", "create a checkout session", sessionsCreateHelp, sessionsCreate},
 		{"sessions show", "SESSION", "show a session", sessionsShowHelp, sessionsShow},

@@ -68,6 +68,7 @@ type Merchant struct {
 	Keys          []Key    `toml:"key"` // keys that do not reach everything, or not for ever
 	Accounts      []string `toml:"accounts"`
 	ReturnOrigins []string `toml:"return_origins"`
+	Looks         []Look   `toml:"look"` // how its pages may look; a session picks one
 }
 
 // Key is one API key of a merchant: exactly one of File, Hash and Env says where it is.
@@ -438,6 +439,8 @@ func (c Config) Directory() (*merchant.Directory, error) {
 	owners := map[string]string{}
 	for i, m := range c.Merchants {
 		one := merchant.Merchant{ID: m.ID, Name: m.Name, Accounts: m.Accounts, ReturnOrigins: m.ReturnOrigins}
+		looks, wrong := c.looks(i, m)
+		one.Looks, faults = looks, append(faults, wrong...)
 		for _, k := range m.keys() {
 			path := fmt.Sprintf("merchant[%d].%s", i, k.at)
 			key, err := k.key(&c)

@@ -54,8 +54,9 @@ type Bundle struct {
 
 // Localizer gives texts in one language.
 type Localizer struct {
-	lang string
-	loc  *i18n.Localizer
+	lang        string
+	loc         *i18n.Localizer
+	rightToLeft bool
 }
 
 // New reads the embedded locale files. It fails when one of them cannot be read or when its language is not the
@@ -94,6 +95,9 @@ func (b *Bundle) For(wishes ...string) *Localizer {
 	}
 	return b.localizers[Languages()[0]]
 }
+
+// RightToLeft tells whether the language is written from right to left.
+func (l *Localizer) RightToLeft() bool { return l.rightToLeft }
 
 // Lang is the tag of the language.
 func (l *Localizer) Lang() string { return l.lang }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"tollgate/internal/look"
 )
 
 // What is wrong with a caller's API key.
@@ -24,6 +26,20 @@ type Merchant struct {
 	Keys          []Key    // several during rotation
 	Accounts      []string // names of the accounts it may use
 	ReturnOrigins []string // scheme://host[:port] a shopper may be sent to; empty: any https
+	Looks         []*look.Look
+}
+
+// Look is the merchant's look of that name, or the one of sessions that ask for none; nil where there is none.
+func (m Merchant) Look(name string) *look.Look {
+	if name == "" {
+		name = look.Default
+	}
+	for _, l := range m.Looks {
+		if l.Name == name {
+			return l
+		}
+	}
+	return nil
 }
 
 // Scope is what a key may be used for.
@@ -93,6 +109,33 @@ func (d *Directory) ByKey(header string, now time.Time) (Merchant, Key, error) {
 		return Merchant{}, Key{}, ErrKey
 	}
 	return owner, found, nil
+}
+
+// All is every merchant.
+func (d *Directory) All() []Merchant { return slices.Clone(d.merchants) }
+
+// Look is as Merchant.Look.
+func (d *Directory) Look(id, name string) *look.Look {
+	for _, m := range d.merchants {
+		if m.ID == id {
+			return m.Look(name)
+		}
+	}
+	return nil
+}
+
+// LookFile is the file of a look at that path.
+func (d *Directory) LookFile(path string) (look.File, bool) {
+	for _, m := range d.merchants {
+		for _, l := range m.Looks {
+			for _, f := range l.Files() {
+				if f.Path == path {
+					return f, true
+				}
+			}
+		}
+	}
+	return look.File{}, false
 }
 
 // Name is what shoppers read; the id where the merchant is gone.

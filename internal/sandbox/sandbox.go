@@ -29,6 +29,7 @@ type Options struct {
 	Advance  func(time.Duration) // moves the clock that Env.Now reads; nil if it cannot be moved
 	Gateways []Gateway           // in the order in which the console lists them
 	Accounts []string            // what the shop offers; default: the gateways' names
+	Look     string              // that the shop's payment pages have; empty: the front's own
 	Client   *http.Client        // the shop's, towards FrontURL; default: 30 s
 }
 
@@ -86,7 +87,7 @@ func New(o Options) (*Sandbox, error) {
 	safe("POST /console/advance", s.consoleAdvance)
 	safe("POST /console/reset", s.consoleReset)
 	if len(s.o.Accounts) > 0 {
-		demo, err := shop.New(shop.Options{BaseURL: e.BaseURL, FrontURL: o.FrontURL, APIKey: o.APIKey, Accounts: s.o.Accounts,
+		demo, err := shop.New(shop.Options{BaseURL: e.BaseURL, FrontURL: o.FrontURL, APIKey: o.APIKey, Accounts: s.o.Accounts, Look: o.Look,
 			Client: o.Client, Ledger: e.Ledger, Now: e.Now, Rand: e.Rand})
 		if err != nil {
 			return nil, err

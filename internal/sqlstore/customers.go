@@ -65,7 +65,8 @@ func saveCard(tx *tx, c *wallet.SavedCard) error {
 	return tx.QueryRowContext(tx.ctx, `INSERT INTO saved_card (id, merchant, account, customer, gateway_id, brand, first6, last4,
 		expiry, name, series_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT (merchant, account, customer, gateway_id) DO UPDATE SET brand = excluded.brand, first6 = excluded.first6,
-		last4 = excluded.last4, expiry = excluded.expiry, series_id = excluded.series_id RETURNING id`,
+		last4 = excluded.last4, expiry = excluded.expiry,
+		series_id = CASE excluded.series_id WHEN '' THEN saved_card.series_id ELSE excluded.series_id END RETURNING id`,
 		c.ID, c.Merchant, c.Account, c.Customer, c.GatewayID, c.Card.Brand, c.Card.First6, c.Card.Last4,
 		c.Expiry, c.Name, c.SeriesID, micros(c.CreatedAt)).Scan(&c.ID)
 }
@@ -108,6 +109,12 @@ func (st *customerStore) SavedCard(ctx context.Context, merchant, id string) (wa
 		err = wallet.ErrNotFound
 	}
 	return c, err
+}
+
+// BeginSeries keeps the payment that began a card's series, unless one did before.
+func (st *customerStore) BeginSeries(ctx context.Context, merchant, id, series string) error {
+	return st.changeOne(ctx, wallet.ErrNotFound, `UPDATE saved_card SET series_id = CASE series_id WHEN '' THEN $3 ELSE series_id END
+		WHERE merchant = $1 AND id = $2`, merchant, id, series)
 }
 
 // RenameSavedCard gives a card a name.

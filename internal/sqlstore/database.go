@@ -20,6 +20,7 @@ type database struct {
 
 	group  *group  // SQLite with this process alone; nil otherwise
 	recent *recent // the same
+	leases *leases // of jobs; the same
 
 	changes, commits atomic.Int64 // since the start, for metrics
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -25,6 +26,9 @@ func (st *queue) Enqueue(ctx context.Context, js ...jobs.Job) error {
 func (st *queue) Claim(ctx context.Context, worker string, now time.Time, lease time.Duration, n int) (
 	claimed []jobs.Job, err error,
 ) {
+	if st.leases != nil {
+		return st.lease(ctx, worker, now, now.Add(lease), n)
+	}
 	var some bool
 	if err := st.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM job WHERE run_at <= $1 AND (worker = '' OR lease_until < $1))`,
 		micros(now)).Scan(&some); err != nil || !some {
@@ -66,6 +70,10 @@ func (st *queue) Claim(ctx context.Context, worker string, now time.Time, lease 
 
 // Extend pushes the lease of the worker's jobs to now+lease.
 func (st *queue) Extend(ctx context.Context, worker string, now time.Time, lease time.Duration) error {
+	if st.leases != nil {
+		st.leases.extend(worker, now.Add(lease))
+		return nil
+	}
 	return st.change(ctx, notice{}, func(tx *tx) error {
 		return tx.exec(`UPDATE job SET lease_until = $2 WHERE worker = $1 AND worker <> ''`, worker, micros(now.Add(lease)))
 	})
@@ -74,28 +82,49 @@ func (st *queue) Extend(ctx context.Context, worker string, now time.Time, lease
 // Done removes a job, if the fence still fits. Where the database has another history than when the job was claimed, what was
 // done for it may be forgotten: it is to be done again.
 func (st *queue) Done(ctx context.Context, j jobs.Job) error {
-	return st.change(ctx, notice{}, func(tx *tx) error {
+	return st.settle(ctx, j, func(tx *tx) error {
 		var now string
 		if err := tx.QueryRowContext(tx.ctx, `SELECT `+st.historySQL).Scan(&now); err != nil {
 			return err
 		}
 		if now != j.History {
-			return retry(tx, j, j.RunAt)
+			return st.retry(tx, j, j.RunAt)
 		}
-		return remove(tx, j)
+		return st.remove(tx, j)
 	})
 }
 
-func remove(tx *tx, j jobs.Job) error {
+// settle makes the change that ends a lease, if the fence still fits.
+func (st *queue) settle(ctx context.Context, j jobs.Job, f func(*tx) error) error {
+	if st.leases == nil {
+		return st.change(ctx, notice{}, f)
+	}
+	if !st.leases.fits(j) {
+		return nil
+	}
+	if err := st.change(ctx, notice{}, f); err != nil {
+		return err
+	}
+	st.leases.end(j)
+	return nil
+}
+
+func (st *queue) remove(tx *tx, j jobs.Job) error {
+	if st.leases != nil {
+		return tx.exec(`DELETE FROM job WHERE id = $1`, j.ID)
+	}
 	return tx.exec(`DELETE FROM job WHERE id = $1 AND worker = $2 AND attempt = $3 AND worker <> ''`, j.ID, j.Worker, j.Attempt)
 }
 
 // Retry gives a job back to run at a later time, if the fence still fits and no other of its kind and key waits.
 func (st *queue) Retry(ctx context.Context, j jobs.Job, at time.Time) error {
-	return st.change(ctx, notice{}, func(tx *tx) error { return retry(tx, j, at) })
+	return st.settle(ctx, j, func(tx *tx) error { return st.retry(tx, j, at) })
 }
 
-func retry(tx *tx, j jobs.Job, at time.Time) error {
+func (st *queue) retry(tx *tx, j jobs.Job, at time.Time) error {
+	if st.leases != nil { // it waits already, unless another took its place under another id
+		return tx.exec(`UPDATE job SET run_at = $2, attempt = $3 WHERE id = $1`, j.ID, micros(at), j.Attempt)
+	}
 	n, err := tx.affected(`UPDATE job SET worker = '', lease_until = 0, run_at = $4
 		WHERE id = $1 AND worker = $2 AND attempt = $3 AND worker <> ''
 		AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.kind = job.kind AND other.key = job.key AND other.worker = '')`,
@@ -106,11 +135,14 @@ func retry(tx *tx, j jobs.Job, at time.Time) error {
 	case err != nil || n > 0:
 		return err
 	}
-	return remove(tx, j)
+	return st.remove(tx, j)
 }
 
 // FreeAll ends every lease. Of several jobs of one kind and key the newest stays.
 func (st *queue) FreeAll(ctx context.Context) error {
+	if st.leases != nil {
+		st.leases.freeAll()
+	}
 	return st.change(ctx, notice{}, func(tx *tx) error {
 		err := tx.exec(`DELETE FROM job WHERE worker <> '' AND EXISTS (SELECT 1 FROM job AS other
 			WHERE other.kind = job.kind AND other.key = job.key AND other.id <> job.id AND (other.worker = '' OR other.id > job.id))`)
@@ -139,11 +171,18 @@ func (st *queue) Backlog(ctx context.Context) (jobs.Backlog, error) {
 	var b jobs.Backlog
 	var oldest int64
 	now := st.o.Now()
+	leased, args := `worker <> ''`, []any{micros(now)}
+	if st.leases != nil {
+		for _, id := range st.leases.ids() {
+			args = append(args, id)
+			leased += fmt.Sprintf(" OR id = $%d", len(args))
+		}
+	}
 	err := st.r.QueryRowContext(ctx, `SELECT
-		COALESCE(SUM(CASE WHEN run_at <= $1 AND worker = '' THEN 1 ELSE 0 END), 0),
-		COALESCE(SUM(CASE WHEN run_at > $1 AND worker = '' THEN 1 ELSE 0 END), 0),
-		COALESCE(SUM(CASE WHEN worker <> '' THEN 1 ELSE 0 END), 0),
-		COALESCE(MIN(CASE WHEN run_at <= $1 AND worker = '' THEN run_at END), 0) FROM job`, micros(now)).
+		COALESCE(SUM(CASE WHEN run_at <= $1 AND NOT (`+leased+`) THEN 1 ELSE 0 END), 0),
+		COALESCE(SUM(CASE WHEN run_at > $1 AND NOT (`+leased+`) THEN 1 ELSE 0 END), 0),
+		COALESCE(SUM(CASE WHEN `+leased+` THEN 1 ELSE 0 END), 0),
+		COALESCE(MIN(CASE WHEN run_at <= $1 AND NOT (`+leased+`) THEN run_at END), 0) FROM job`, args...).
 		Scan(&b.Due, &b.Later, &b.Leased, &oldest)
 	if oldest > 0 {
 		b.Oldest = now.Sub(instant(oldest))

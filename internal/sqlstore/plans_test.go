@@ -78,6 +78,12 @@ func every(t *testing.T) map[string][]any {
 		return o
 	}
 	storetest.Run(t, func(t *testing.T) storetest.Store { o := options(t); return reopenable{open(t, o), o} })
+	shared := func(t *testing.T) sqlstore.Options { // as several processes use a database: leases are in it
+		o := options(t)
+		o.Shared = true
+		return o
+	}
+	storetest.Run(t, func(t *testing.T) storetest.Store { o := shared(t); return reopenable{open(t, o), o} })
 	webhooktest.Run(t, func(t *testing.T) webhooktest.Store { return webhooks(open(t, options(t))) })
 	st := open(t, options(t))
 	ctx := t.Context()

@@ -195,7 +195,7 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 	if st.o.Shared {
 		return nil
 	}
-	st.group, st.recent = &group{db: st.database}, newRecent()
+	st.group, st.recent, st.leases = &group{db: st.database}, newRecent(), newLeases()
 	return errors.Join(st.FreeAll(ctx), st.Webhooks().FreeAll(ctx))
 }
 

@@ -1,6 +1,7 @@
 package wallet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ func (w *Wallet) fetchCards(ctx context.Context, acc account.Account, h Holder, 
 	byID := map[string]providers.SavedCard{}
 	for _, c := range found {
 		byID[c.ID] = c
-		if err := w.keep(ctx, h, c); err != nil {
+		if err := w.keep(ctx, h.card(c)); err != nil {
 			return err
 		}
 	}
@@ -67,15 +68,19 @@ func (w *Wallet) fetchCards(ctx context.Context, acc account.Account, h Holder, 
 	return nil
 }
 
-func (w *Wallet) keep(ctx context.Context, h Holder, c providers.SavedCard) error {
+// card is a holder's card as the gateway tells it; it has no ID yet.
+func (h Holder) card(c providers.SavedCard) *SavedCard {
+	return &SavedCard{Merchant: h.Merchant, Account: h.Account, Customer: h.Customer, GatewayID: c.ID, Card: c.Card,
+		Expiry: c.Expiry, Name: c.Name}
+}
+
+func (w *Wallet) keep(ctx context.Context, c *SavedCard) error {
 	token, err := w.Token()
 	if err != nil {
 		return err
 	}
-	return w.Customers.SaveCard(ctx, &SavedCard{
-		ID: "sc_" + token, Merchant: h.Merchant, Account: h.Account, Customer: h.Customer, GatewayID: c.ID,
-		Card: c.Card, Expiry: c.Expiry, Name: c.Name, CreatedAt: w.Now(),
-	})
+	c.ID, c.CreatedAt = "sc_"+token, w.Now()
+	return w.Customers.SaveCard(ctx, c)
 }
 
 // Remember asks the gateway for the name of the card that a good payment saved, and keeps it. shown is what is known of the
@@ -95,7 +100,20 @@ func (w *Wallet) Remember(ctx context.Context, h Holder, p providers.Payment, st
 	if saved.Card == (card.Masked{}) {
 		saved.Card = shown
 	}
-	return saved, w.keep(ctx, h, saved)
+	kept := h.card(saved)
+	if p.BeginsSeries {
+		kept.SeriesID = cmp.Or(p.Ref.OrderID, st.Ref.OrderID)
+	}
+	return saved, w.keep(ctx, kept)
+}
+
+// BeganSeries keeps that a payment with a saved card began a series of charges without the customer. The first stays; a card that
+// was forgotten since is no error.
+func (w *Wallet) BeganSeries(ctx context.Context, merchant, id, series string) error {
+	if err := w.Customers.BeginSeries(ctx, merchant, id, series); !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return nil
 }
 
 // Forget deletes a saved card at the gateway and here. ErrLogin where the customer has to log in first.

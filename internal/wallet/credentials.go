@@ -2,6 +2,8 @@ package wallet
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"time"
 
@@ -24,6 +26,17 @@ func (w *Wallet) KeepCredential(ctx context.Context, h Holder, c providers.Crede
 func (w *Wallet) Credential(ctx context.Context, account, customer string) providers.Secret {
 	_, token := w.stored(ctx, account, customer)
 	return token
+}
+
+// LoginMark names the login of a customer's newest credential, and tells nothing of it; "" where there is none. A later login has
+// another.
+func (w *Wallet) LoginMark(ctx context.Context, account, customer string) string {
+	token := w.Credential(ctx, account, customer)
+	if token.Empty() {
+		return ""
+	}
+	sum := sha256.Sum256([]byte("login " + token.Reveal()))
+	return hex.EncodeToString(sum[:16])
 }
 
 // stored reads a customer's credential as it is kept, and opened.

@@ -57,12 +57,15 @@ type Customers interface {
 	Credential(ctx context.Context, account, customer string) (sealed string, err error)
 	// DropCredential forgets it, if it is still the given one; else nothing happens.
 	DropCredential(ctx context.Context, account, customer, sealed string) error
-	// SaveCard keeps a saved card. A known gateway id of the same account and customer is replaced and keeps its ID.
+	// SaveCard keeps a saved card. A known gateway id of the same account and customer is replaced and keeps its ID, its name
+	// and, where the newer names none, its series.
 	SaveCard(ctx context.Context, c *SavedCard) error
 	// SavedCards lists a customer's cards in an account, newest first; account "" means all of the merchant's.
 	SavedCards(ctx context.Context, merchant, account, customer string) ([]SavedCard, error)
 	// SavedCard reads one. ErrNotFound.
 	SavedCard(ctx context.Context, merchant, id string) (SavedCard, error)
+	// BeginSeries keeps the payment that began a card's series, unless one did before. ErrNotFound.
+	BeginSeries(ctx context.Context, merchant, id, series string) error
 	// RenameSavedCard and DropSavedCard change one. ErrNotFound.
 	RenameSavedCard(ctx context.Context, merchant, id, name string) error
 	DropSavedCard(ctx context.Context, merchant, id string) error

@@ -81,12 +81,7 @@ func (p *provider) rebill(ctx context.Context, pay providers.Payment, in provide
 	}
 	p.callback(form, pay)
 	if !in.Merchant {
-		if providers.BrowserKnown(b) {
-			b = providers.Browser(pay, b)
-		}
-		for _, f := range saleBrowser(b) {
-			form.Set(f[0], f[1])
-		}
+		tellBrowser(form, pay, b)
 	}
 	command := p.rebills
 	if pay.Hold {

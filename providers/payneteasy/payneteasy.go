@@ -132,12 +132,7 @@ func (p *provider) saleForm(pay providers.Payment, b threeds.BrowserData) (url.V
 		form.Set("site_url", p.site)
 	}
 	p.callback(form, pay)
-	if providers.BrowserKnown(b) {
-		b = providers.Browser(pay, b)
-	}
-	for _, f := range saleBrowser(b) {
-		form.Set(f[0], f[1])
-	}
+	tellBrowser(form, pay, b)
 	return form, nil
 }
 
@@ -169,6 +164,7 @@ func (p *provider) Resume(ctx context.Context, pay providers.Payment, ans provid
 	ref := pay.Ref
 	var command string
 	var fields [][2]string
+	plain := strings.Fields(ref.More[plainFields])
 	switch ans.Kind {
 	case providers.Returned:
 		// The final redirect says how it ended, but it came through the shopper's hands. Its proved order id is of use.
@@ -186,6 +182,9 @@ func (p *provider) Resume(ctx context.Context, pay providers.Payment, ans provid
 			{"threeDSCompInd", ans.CompInd},
 			{"notificationURL", pay.Run.ReturnURL},
 		}, methodBrowser(providers.Browser(pay, ans.Browser))...)
+		for _, name := range plain {
+			fields = withPlainValue(pay, fields, name)
+		}
 	case providers.Challenged:
 		command, fields = "upload-cres-result", [][2]string{{"cres", ans.CRes}}
 	case providers.PayerAuth:
@@ -201,32 +200,40 @@ func (p *provider) Resume(ctx context.Context, pay providers.Payment, ans provid
 	if err != nil {
 		return providers.Step{}, err
 	}
-	if name := a.rejectedField(pay); ans.Kind == providers.MethodDone && name != "" {
-		// Nothing was taken: once more, with the plainest legal value instead of what the browser told. What is refused even
-		// then would be refused as long as the order lives.
-		if plain := withPlainValue(pay, fields, name); plain != nil {
-			if a, err = p.client.upload(ctx, command, ref.Reference, ref.OrderID, plain); err != nil {
-				return providers.Step{}, err
-			}
-		}
-		if a.rejectedField(pay) != "" {
-			d := a.scrubbed(card.Card{}).decline()
-			d.Reason = providers.AuthenticationFailed
-			return providers.Step{V: providers.StepVersion, Kind: providers.Declined, Ref: ref, Decline: d}, nil
-		}
+	if name := a.rejectedField(pay); ans.Kind == providers.MethodDone && name != "" && !slices.Contains(plain, name) &&
+		name != "browserJavascriptEnabled" { // that one stays the truth, whatever the gateway makes of it
+		// Nothing was taken: once more, with the plainest legal value instead of what the browser told.
+		return providers.NewStep(providers.Resend, ref.With(plainFields, strings.Join(append(plain, name), " "))), nil
 	}
 	if a.rejected() {
-		return providers.Step{}, a.scrubbed(card.Card{}).failure(command)
+		return providers.Step{}, a.scrubbed(card.Card{}).refusedUpload(command, ref)
 	}
 	return acceptedStep(command, ref, a)
+}
+
+// plainFields is the key of Ref.More under which the browser fields stand whose value the gateway refused.
+const plainFields = "plain"
+
+// refusedUpload is the failure of an upload. A validation error is about the request alone: the order was not touched.
+func (a answer) refusedUpload(command string, ref providers.Ref) error {
+	f, ok := errors.AsType[*providers.Failure](a.failure(command))
+	if ok && a.refusesRequest(ref) {
+		f.Untaken = true
+	}
+	return f
+}
+
+// refusesRequest tells whether an answer refuses the request as such, and names no other order than ours.
+func (a answer) refusesRequest(ref providers.Ref) bool {
+	return a["type"] == typeInvalid && a["status"] == "" &&
+		(a["paynet-order-id"] == "" || a["paynet-order-id"] == ref.OrderID) &&
+		(a["merchant-order-id"] == "" || a["merchant-order-id"] == ref.Reference)
 }
 
 // rejectedField names the field about the browser that the answer to an upload refuses; "" where it does not say so in so
 // many words. A validation error about a field is about the request alone: the order was not touched.
 func (a answer) rejectedField(pay providers.Payment) string {
-	ref := pay.Ref
-	if a["type"] != typeInvalid || a["status"] != "" || a["paynet-order-id"] != "" && a["paynet-order-id"] != ref.OrderID ||
-		a["merchant-order-id"] != "" && a["merchant-order-id"] != ref.Reference {
+	if !a.refusesRequest(pay.Ref) {
 		return ""
 	}
 	between := func(r rune) bool { return r|0x20 < 'a' || r|0x20 > 'z' }
@@ -240,19 +247,20 @@ func (a answer) rejectedField(pay providers.Payment) string {
 	return ""
 }
 
-// withPlainValue are the fields with a plain value for the one that was refused; nil where it was plain already.
+// withPlainValue are the fields with a plain value for one of them.
 func withPlainValue(pay providers.Payment, fields [][2]string, name string) [][2]string {
-	if name == "browserJavascriptEnabled" { // the truth, whatever the gateway makes of it
-		return nil
-	}
-	for _, plain := range plainBrowser(pay) {
-		if plain[0] != name || slices.Contains(fields, plain) {
-			continue
+	for i, f := range fields {
+		if f[0] == name {
+			fields = slices.Delete(fields, i, i+1)
+			break
 		}
-		out := slices.DeleteFunc(slices.Clone(fields), func(f [2]string) bool { return f[0] == name })
-		return append(out, plain)
 	}
-	return nil
+	for _, f := range plainBrowser(pay) {
+		if f[0] == name {
+			fields = append(fields, f)
+		}
+	}
+	return fields
 }
 
 func plainBrowser(pay providers.Payment) [][2]string {
@@ -771,9 +779,13 @@ func hideDigits(s, code string) string {
 	return b.String()
 }
 
-// saleBrowser are the browser's data beside the sale; what the browser did not tell is left out.
-func saleBrowser(b threeds.BrowserData) [][2]string {
-	return nonEmpty([][2]string{
+// tellBrowser tells of the browser beside the sale, if there is one.
+func tellBrowser(form url.Values, pay providers.Payment, b threeds.BrowserData) {
+	if !providers.BrowserKnown(b) {
+		return
+	}
+	b = providers.Browser(pay, b)
+	for _, f := range nonEmpty([][2]string{
 		{"customer_browser_info", "true"},
 		{"customer_browser_accept_header", b.AcceptHeader},
 		{"customer_browser_user_agent", b.UserAgent},
@@ -784,7 +796,9 @@ func saleBrowser(b threeds.BrowserData) [][2]string {
 		{"customer_browser_screen_height", b.ScreenHeight},
 		{"customer_browser_screen_width", b.ScreenWidth},
 		{"customer_browser_time_zone", b.TZ},
-	})
+	}) {
+		form.Set(f[0], f[1])
+	}
 }
 
 // methodBrowser are the same under EMV's names.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -817,35 +818,64 @@ func TestAnUploadWithoutBrowserDataUsesDefaults(t *testing.T) {
 	}
 }
 
-// A field that the gateway refuses is sent once more in its plainest form; what is refused again ends the try.
+// A field that the gateway refuses is sent once more in its plainest form, as a call of its own. What is refused again is told as
+// refused, and as proof that nothing was done.
 func TestARefusedFieldOfAnUploadIsSentOnceMoreInItsPlainestForm(t *testing.T) {
-	refusal := "type=validation-error\n&error-message=Parameter+browserLanguage+is+malformed\n&error-code=1\n"
+	refusal := func(field string) string {
+		return "type=validation-error\n&error-message=Parameter+" + field + "+is+malformed\n&error-code=1\n"
+	}
 	pay := payment()
 	pay.Locale, pay.Ref.OrderID = "ru", "6684127"
 	pay.Ref = pay.Ref.With(transID, "3d671629-a410-4a5d-9288-b38ceadd41f2")
-	done := providers.Answer{Kind: providers.MethodDone, CompInd: "N", Browser: browser()}
+	method := providers.Answer{Kind: providers.MethodDone, CompInd: "N", Browser: browser()}
 	for _, c := range []struct {
 		name    string
+		answer  providers.Answer
 		answers []string
-		want    providers.Kind // "" is unknown
-		sent    int
+		plain   string         // of the last call
+		want    providers.Kind // of its step; "": it failed
+		untaken bool
 	}{
-		{"mended", []string{refusal, accept}, providers.Wait, 2},
-		{"refused again", []string{refusal, refusal}, providers.Declined, 2},
-		{"mended, and no answer", []string{refusal}, "", 2},
-		{"for something else", []string{"type=validation-error\n&error-message=Parameter+threeDSCompInd+is+malformed\n&error-code=1\n"}, "", 1},
-		{"no validation error", []string{"type=error\n&error-message=browserLanguage\n&error-code=1\n"}, "", 1},
+		{"mended", method, []string{refusal("browserLanguage"), accept}, "browserLanguage", providers.Wait, false},
+		{"two fields", method, []string{refusal("browserLanguage"), refusal("browserTZ"), accept}, "browserLanguage browserTZ", providers.Wait, false},
+		{"refused again", method, []string{refusal("browserLanguage"), refusal("browserLanguage")}, "browserLanguage", "", true},
+		{"script ran, whatever the gateway makes of it", method, []string{refusal("browserJavascriptEnabled")}, "", "", true},
+		{"for something else", method, []string{refusal("threeDSCompInd")}, "", "", true},
+		{"another upload", providers.Answer{Kind: providers.Challenged, CRes: "e30"}, []string{refusal("cRes")}, "", "", true},
+		{"another order", method, []string{strings.TrimSpace(refusal("browserLanguage")) + "&paynet-order-id=7\n"}, "", "", false},
+		{"no validation error", method, []string{"type=error\n&error-message=browserLanguage\n&error-code=1\n"}, "", "", false},
+		{"a status", method, []string{strings.TrimSpace(refusal("browserLanguage")) + "&status=approved\n"}, "", "", false},
 	} {
-		g := &gateway{answers: c.answers}
-		step, err := testProvider(t, g).Resume(t.Context(), pay, done)
-		if step.Kind != c.want || (err == nil) != (c.want != "") || len(g.sent) != c.sent {
-			t.Errorf("%s: %+v %v, %d sent", c.name, step, err, len(g.sent))
-		}
-		if c.want == providers.Declined && !strings.Contains(step.Decline.Message, "browserLanguage") {
-			t.Errorf("%+v", step.Decline)
-		}
-		if c.sent == 2 && (g.sent[0].form.Get("browserLanguage") != "kk-KZ" || g.sent[1].form.Get("browserLanguage") != "ru" || g.sent[1].form.Get("browserTZ") != "-300") {
-			t.Errorf("%s: %v", c.name, flat(g.sent[1].form))
+		pay := pay
+		for i, answer := range c.answers {
+			g := &gateway{answers: []string{answer}}
+			step, err := testProvider(t, g).Resume(t.Context(), pay, c.answer)
+			if len(g.sent) != 1 {
+				t.Fatalf("%s: %d calls under one permission", c.name, len(g.sent))
+			}
+			if i < len(c.answers)-1 {
+				if step.Kind != providers.Resend || err != nil {
+					t.Fatalf("%s: %+v %v", c.name, step, err)
+				}
+				pay.Ref = step.Ref
+				continue
+			}
+			f, _ := errors.AsType[*providers.Failure](err)
+			if step.Kind != c.want || (err == nil) != (c.want != "") || c.untaken != (f != nil && f.Untaken) {
+				t.Errorf("%s: %+v %v", c.name, step, err)
+			}
+			if f != nil && f.Text == "" {
+				t.Errorf("%s: the gateway's words are lost: %v", c.name, err)
+			}
+			for name, want := range map[string][2]string{"browserLanguage": {"kk-KZ", "ru"}, "browserTZ": {"-300", "0"}} {
+				said := want[0]
+				if strings.Contains(c.plain, name) {
+					said = want[1]
+				}
+				if got := g.sent[0].form[name]; c.answer.Kind == providers.MethodDone && !slices.Equal(got, []string{said}) {
+					t.Errorf("%s: %s is %v, want %s", c.name, name, got, said)
+				}
+			}
 		}
 	}
 }

@@ -114,6 +114,7 @@ func Run(t *testing.T, h Harness) {
 		held.Cards = pick(h.Cards, h.Journeys)
 		Cards(t, held)
 	})
+	t.Run("browsers", func(t *testing.T) { browsers(t, h) })
 	t.Run("spoilt", func(t *testing.T) { spoilt(t, h) })
 	t.Run("orders", func(t *testing.T) { orders(t, h) })
 	t.Run("operations", func(t *testing.T) { operations(t, h) })

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tollgate/providers"
+	"tollgate/threeds"
 )
 
 // walk is one payment, driven the way the flow drives it: after every wait, end or error the inquiry is asked and it
@@ -21,6 +22,7 @@ type walk struct {
 	spoiler *spoiler
 	p       providers.Payment
 	code    string
+	browser threeds.BrowserData
 	last    providers.Standing
 	story   []string
 }
@@ -43,7 +45,8 @@ func begin(t *testing.T, h Harness, s *spoiler) *walk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &walk{t: t, h: h, spoiler: s, site: newSite(t), probe: &probe{t: t, p: provider, s: s, h: h}, p: h.Payment, code: "123"}
+	w := &walk{t: t, h: h, spoiler: s, site: newSite(t), probe: &probe{t: t, p: provider, s: s, h: h}, p: h.Payment, code: "123",
+		browser: browserData()}
 	w.p.OrderID = fmt.Sprintf("S%d", payments.Add(1))
 	w.p.Ref = providers.Ref{Reference: w.p.OrderID + "-1"}
 	w.p.CreatedAt, w.p.ExpiresAt = h.Now(), h.Now().Add(30*time.Minute)
@@ -95,7 +98,7 @@ func (w *walk) pay(c Card) End {
 		w.p.Ref = ref
 	}
 	in := w.instrument(c)
-	step, err := w.probe.Pay(w.t.Context(), w.p, in, browserData())
+	step, err := w.probe.Pay(w.t.Context(), w.p, in, w.browser)
 	var answer providers.Answer
 	var asked *providers.Step // the browser's step that was answered last
 	repeats := 0
@@ -107,6 +110,9 @@ func (w *walk) pay(c Card) End {
 		switch {
 		case err == nil && step.Kind == providers.Declined:
 			return Refused
+		case err == nil && step.Kind == providers.Resend:
+			step, err = w.probe.Resume(w.t.Context(), w.p, answer)
+			continue
 		case err != nil, step.Kind == providers.Wait, step.Kind == providers.Finished:
 			next, end := w.inquire(asked, err != nil && asked != nil && repeats == 0)
 			if end != "" {
@@ -131,7 +137,7 @@ func (w *walk) pay(c Card) End {
 			}
 			return end
 		}
-		answer.Browser = browserData()
+		answer.Browser = w.browser
 		answer.Card = &in.Card
 		repeats = 0
 		done := step

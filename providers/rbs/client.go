@@ -197,7 +197,7 @@ func cardForm(form url.Values, c card.Card) (hide []string) {
 
 // browserInfo is clientBrowserInfo; "" where nothing is known of the browser.
 func browserInfo(p providers.Payment, b threeds.BrowserData) string {
-	if b.UserAgent == "" && b.AcceptHeader == "" && b.Language == "" {
+	if !providers.BrowserKnown(b) {
 		return ""
 	}
 	b = providers.Browser(p, b)

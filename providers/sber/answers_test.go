@@ -143,8 +143,8 @@ func TestAnOrderWhoseStartGotNoAnswerIsOver(t *testing.T) {
 	}
 }
 
-// Where the database may have forgotten the start's answer, it may have forgotten the finish too: it is on its way as long as the
-// order lives.
+// Where the database may have forgotten the start's answer, it may have forgotten the finish too: it may be on its way, until it has
+// arrived or never will.
 func TestAnOrderWhoseFinishMayBeForgottenIsNotOver(t *testing.T) {
 	p := payment(t, "1000003")
 	p.Forgotten = &providers.Forgotten{}
@@ -155,6 +155,10 @@ func TestAnOrderWhoseFinishMayBeForgottenIsNotOver(t *testing.T) {
 		if err != nil || s.Outcome != want || s.Next != nil || s.Unproven != (want != providers.Refused) {
 			t.Errorf("%s: %+v %v", word, s, err)
 		}
+	}
+	p.Forgotten.Arrived = true
+	if s, err := open(t, &canned{answer: found("CREATED")}).Status(t.Context(), p); err != nil || s.Outcome != providers.Closed || s.Unproven {
+		t.Errorf("long after every call: %+v %v", s, err)
 	}
 }
 

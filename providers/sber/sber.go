@@ -313,8 +313,8 @@ func (g *provider) standing(p providers.Payment, o object) (providers.Standing, 
 	}
 	whole, started := st.Amount.Minor, st.Ref.More[moreFinish] != ""
 	switch {
-	case word == statusCreated && !started && p.Forgotten != nil:
-		st.Outcome, st.Unproven = providers.Waiting, true // a finish may have been sent, and may arrive as long as the order lives
+	case word == statusCreated && !started && p.Forgotten != nil && !p.Forgotten.Arrived:
+		st.Outcome, st.Unproven = providers.Waiting, true // a finish may have been sent, and be on its way
 	case word == statusCreated && !started:
 		st.Outcome = providers.Closed // see moreFinish
 	case word == statusCreated:

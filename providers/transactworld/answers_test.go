@@ -212,6 +212,11 @@ func TestStatuses(t *testing.T) {
 	if s, err := ask(t, sent, 200, `{"paymentId":"54289","status":"authstarted","transactionStatus":"P","result":{"code":"00026"}}`); err != nil || s.Outcome != providers.Waiting {
 		t.Errorf("a payment whose shopper was sent away waits for them: %+v %v", s, err)
 	}
+	// There is no registration: what the gateway knows was sent, whatever the database has of it.
+	sent.Forgotten = &providers.Forgotten{Arrived: true}
+	if s, err := ask(t, sent, 200, `{"paymentId":"54289","status":"begun","transactionStatus":"P","result":{"code":"00026"}}`); err != nil || !s.Unproven {
+		t.Errorf("a payment that may have been forgotten: %+v %v", s, err)
+	}
 }
 
 func TestSums(t *testing.T) {

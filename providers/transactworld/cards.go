@@ -77,6 +77,9 @@ func (p *provider) Forget(ctx context.Context, _ providers.Owner, _, id string) 
 // AsksCode tells whether a shopper who pays with a registration types the CVC; an option of the account.
 func (p *provider) AsksCode() bool { return p.tokenCode }
 
+// KeepsSeries tells that REPEATED payments name an INITIAL one; an option of the account.
+func (p *provider) KeepsSeries() bool { return p.recurring }
+
 // RegisterCard stores a card without a payment.
 func (p *provider) RegisterCard(ctx context.Context, o providers.Owner, reference string, c card.Card,
 	pay providers.Payment) (providers.SavedCard, error) {

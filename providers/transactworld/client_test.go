@@ -127,6 +127,8 @@ func TestRequests(t *testing.T) {
 	plain.Billing, plain.Customer = providers.Billing{}, providers.Customer{IP: "10.0.0.1"}
 	held := plain
 	held.Hold = true
+	byToken, noSeries := *p, *p
+	byToken.byToken, noSeries.recurring = true, false
 	c := parse(t, "5555555555554444", "123", 2031)
 	code := c.Code
 	const common = "customer.ip=10.0.0.1&merchantRedirectUrl=https://pay.example/3ds/run/return&merchantTransactionId=00001&notificationUrl=https://pay.example/callbacks/tw&orderDescriptor=Test Transaction"
@@ -151,13 +153,21 @@ func TestRequests(t *testing.T) {
 			return err
 		}, "paywithtoken/tok1", "amount=50.00&authentication.checksum=" + p.client.signAmount("tok1", "50.00") + "&" + member + "&card.cvv=123&currency=EUR&" + common + "&paymentType=DB&recurringType=INITIAL"},
 		"a repeat by token": {func() error {
-			_, err := p.Pay(t.Context(), plain, providers.Instrument{Kind: "saved_card", Saved: "tok1", Merchant: true, First: "54289"}, threeds.BrowserData{})
+			_, err := byToken.Pay(t.Context(), plain, providers.Instrument{Kind: "saved_card", Saved: "tok1", Merchant: true, First: "54289"}, threeds.BrowserData{})
 			return err
 		}, "paywithtoken/tok1", "amount=50.00&authentication.checksum=" + p.client.signAmount("tok1", "50.00") + "&" + member + "&currency=EUR&" + common + "&paymentType=DB&recurringType=REPEATED"},
 		"a repeat by the first payment": {func() error {
-			_, err := p.Pay(t.Context(), plain, providers.Instrument{Kind: "saved_card", Merchant: true, First: "54289"}, threeds.BrowserData{})
+			_, err := p.Pay(t.Context(), plain, providers.Instrument{Kind: "saved_card", Saved: "tok1", Merchant: true, First: "54289"}, threeds.BrowserData{})
 			return err
 		}, "payments/54289", "amount=50.00&authentication.checksum=" + p.client.signAmount("54289", "50.00") + "&" + member + "&currency=EUR&" + common + "&paymentType=DB&recurringType=REPEATED"},
+		"a charge without a series": {func() error {
+			_, err := noSeries.Pay(t.Context(), plain, providers.Instrument{Kind: "saved_card", Saved: "tok1", Merchant: true}, threeds.BrowserData{})
+			return err
+		}, "paywithtoken/tok1", "amount=50.00&authentication.checksum=" + p.client.signAmount("tok1", "50.00") + "&" + member + "&currency=EUR&" + common + "&paymentType=DB"},
+		"a saved card charged first": {func() error {
+			_, err := p.Pay(t.Context(), plain, providers.Instrument{Kind: "saved_card", Saved: "tok1", Merchant: true, Initial: true}, threeds.BrowserData{})
+			return err
+		}, "paywithtoken/tok1", "amount=50.00&authentication.checksum=" + p.client.signAmount("tok1", "50.00") + "&" + member + "&currency=EUR&" + common + "&paymentType=DB&recurringType=INITIAL"},
 		"capture": {func() error {
 			_, err := p.Do(t.Context(), known(held, "54289"), providers.Op{Kind: providers.Capture, Amount: eur(t, 3000)})
 			return err

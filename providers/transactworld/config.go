@@ -32,6 +32,10 @@ type Config struct {
 	PaymentMode   string            `toml:"payment_mode"`    // default CC
 	Brands        map[string]string `toml:"brands"`          // paymentBrand by our word for the card, over the usual ones
 	AttemptThreeD string            `toml:"attempt_three_d"` // "", "3D", "only3D" or "direct"
+	// Recurring (default true) says that the account's bank supports recurring payments: INITIAL and REPEATED are sent.
+	Recurring *bool `toml:"recurring"`
+	// RepeatBy is what a REPEATED payment names in its path: "payment" (default), the INITIAL one, or "token", the registration.
+	RepeatBy string `toml:"repeat_by"`
 	// PartialVoid says that the account may reverse a part of a hold.
 	PartialVoid bool `toml:"partial_void"`
 	// TokenCVC (default true) says that a shopper who pays with a saved card is asked for its CVC.
@@ -98,6 +102,7 @@ func (c Config) Faults() []string {
 	oneOf("requests", c.Requests, "", "form", "json")
 	oneOf("answers", c.Answers, "", "json", "xml")
 	oneOf("payment_mode", c.PaymentMode, "", "CC", "DC")
+	oneOf("repeat_by", c.RepeatBy, "", "payment", "token")
 	oneOf("attempt_three_d", c.AttemptThreeD, "", "3D", "only3D", "direct")
 	if _, err := time.LoadLocation(c.TimeZone); err != nil {
 		fault("time_zone", "not an IANA name")
@@ -140,8 +145,8 @@ func (c Config) Open(env providers.Env) (providers.Provider, error) {
 			json: c.Requests == "json", xml: c.Answers == "xml", turn: make(chan struct{}, 1),
 		},
 		terminal: c.TerminalID, accountID: c.AccountID, mode: mode, brands: brands, attempt: c.AttemptThreeD,
-		partialVoid: c.PartialVoid,
-		tokenCode:   c.TokenCVC == nil || *c.TokenCVC, address: c.RequireAddress, zone: zone, defaults: c.Billing,
+		partialVoid: c.PartialVoid, recurring: c.Recurring == nil || *c.Recurring, byToken: c.RepeatBy == "token",
+		tokenCode: c.TokenCVC == nil || *c.TokenCVC, address: c.RequireAddress, zone: zone, defaults: c.Billing,
 		loopback: env.Loopback,
 	}, nil
 }

@@ -25,6 +25,8 @@ type provider struct {
 	brands      map[string]string
 	attempt     string
 	partialVoid bool
+	recurring   bool
+	byToken     bool
 	tokenCode   bool
 	address     bool
 	zone        *time.Location
@@ -38,6 +40,7 @@ var (
 	_ providers.Operator      = (*provider)(nil)
 	_ providers.CardKeeper    = (*provider)(nil)
 	_ providers.CardRegistrar = (*provider)(nil)
+	_ providers.SeriesKeeper  = (*provider)(nil)
 	_ providers.Payer         = (*provider)(nil)
 	_ providers.Invoicer      = (*provider)(nil)
 	_ providers.Historian     = (*provider)(nil)
@@ -77,7 +80,8 @@ func (p *provider) Register(_ context.Context, pay providers.Payment) (providers
 	return providers.Ref{Reference: pay.Ref.Reference}, nil
 }
 
-// Pay sends PA or DB: with the card, with a registration, or as a repeat of the payment that in.First names.
+// Pay sends PA or DB: with the card, with a registration, or as a repeat of the payment that in.First names. A series of repeats
+// begins with an INITIAL payment.
 func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.Instrument,
 	b threeds.BrowserData) (providers.Step, error) {
 	if err := p.Check(pay); err != nil {
@@ -89,8 +93,12 @@ func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.
 	}
 	form := p.form(pay, b)
 	form.Set("amount", total)
-	if in.Initial {
+	repeat := in.Merchant && !in.Initial
+	switch {
+	case p.recurring && in.Initial:
 		form.Set("recurringType", "INITIAL")
+	case p.recurring && repeat:
+		form.Set("recurringType", "REPEATED")
 	}
 	path, checksum := "payments", ""
 	switch {
@@ -108,7 +116,7 @@ func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.
 			form.Set("createRegistration", "true")
 		}
 		checksum = p.client.signPayment(pay.Ref.Reference, total)
-	case in.Kind == "saved_card" && in.Saved == "" && in.Merchant && identifier.MatchString(in.First):
+	case in.Kind == "saved_card" && p.recurring && repeat && identifier.MatchString(in.First) && !(p.byToken && in.Saved != ""):
 		path, checksum = "payments/"+in.First, p.client.signAmount(in.First, total)
 	case in.Kind == "saved_card" && identifier.MatchString(in.Saved):
 		path, checksum = "paywithtoken/"+in.Saved, p.client.signAmount(in.Saved, total)
@@ -117,9 +125,6 @@ func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.
 		}
 	default:
 		return providers.Step{}, providers.Refuse("payment_method", "cards and saved cards only")
-	}
-	if in.Merchant && !in.Initial {
-		form.Set("recurringType", "REPEATED")
 	}
 	op := form.Get("paymentType")
 	a, err := p.client.call(ctx, op, restPath+path, p.client.signed(form, checksum))
@@ -379,6 +384,7 @@ func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing
 	}
 	s.Outcome = outcome(a, pay.Hold, ref.More[keyRedirected] != "")
 	s.AwaitsPage = s.Outcome == providers.Waiting && (long == "3dauthstarted" || long == "" && short == "3D")
+	s.Unproven = s.Outcome == providers.Waiting && pay.Forgotten != nil // a payment of ours that was sent and forgotten
 	switch s.Outcome {
 	case providers.Authorized:
 		s.Held, s.Stated = total.Minor, s.Amount.Currency.Code != ""

@@ -51,6 +51,7 @@ func (v visitor) secret() string { return base64.RawURLEncoding.EncodeToString(v
 // visit is one request of a browser's.
 type visit struct {
 	w    http.ResponseWriter
+	r    *http.Request
 	came *visitor // nil: it showed no cookie of a visitor's, and was given none
 }
 
@@ -66,7 +67,7 @@ func visitOf(ctx context.Context) *visit {
 func (b *Browsers) LoadAndSave(next http.Handler) http.Handler {
 	sessions := b.SessionManager.LoadAndSave(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		here := &visit{w: w, came: b.visitorOf(r)}
+		here := &visit{w: w, r: r, came: b.visitorOf(r)}
 		sessions.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{}, here)))
 	})
 }

@@ -42,7 +42,8 @@ func holder(s *session.Session) wallet.Holder {
 	return wallet.Holder{Merchant: s.Merchant, Account: s.Account, Customer: s.Owner()}
 }
 
-// rememberDue is the job that stores the card that the gateway saved of a payment.
+// rememberDue is the job that stores the card that the gateway saved of a payment, or that a payment with a saved card began a
+// series.
 func (f *Flow) rememberDue(ctx context.Context, task session.Task) error {
 	s, err := f.Store.Load(ctx, task.Session)
 	if err != nil {
@@ -55,6 +56,9 @@ func (f *Flow) rememberDue(ctx context.Context, task session.Task) error {
 	}
 	if !acc.KeepsCards() || s.Owner() == "" || !a.State.Funded() {
 		return nil
+	}
+	if a.Saved != "" {
+		return f.Wallet.BeganSeries(ctx, s.Merchant, a.Saved, a.Ref.OrderID)
 	}
 	saved, askErr := f.remember(ctx, acc, s, a)
 	if askErr != nil || saved.ID == "" {

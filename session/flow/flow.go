@@ -4,6 +4,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -93,8 +94,9 @@ func vaultKey(id string, attempt int) string { return fmt.Sprintf("%s/%d", id, a
 func (f *turns) payment(ctx context.Context, s *session.Session, a *session.Attempt) providers.Payment {
 	p := providers.Payment{
 		Ref: a.Ref, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.ManualCapture,
-		Description: s.Description, Locale: s.Locale, Customer: s.Customer, Billing: s.Billing, SaveCard: s.SaveCard && !a.NotKept,
-		Instrument: a.Instrument, Merchant: a.MerchantInitiated, CreatedAt: a.CreatedAt, ExpiresAt: s.ExpiresAt,
+		Description: s.Description, Locale: cmp.Or(a.Locale, s.Locale), Customer: s.Customer, Billing: s.Billing,
+		SaveCard: s.SaveCard && !a.NotKept, Instrument: a.Instrument, Merchant: a.MerchantInitiated, BeginsSeries: a.BeginsSeries,
+		CreatedAt: a.CreatedAt, ExpiresAt: s.ExpiresAt,
 		CallbackURL:   f.BaseURL + "/callbacks/" + s.Account,
 		Credential:    f.credential(ctx, s),
 		OwnershipMark: s.OwnershipMark(),

@@ -234,7 +234,7 @@ func TestALateApprovalAfterTheEndOfTheSessionIsReportedOnce(t *testing.T) {
 			if a := h.is(session.Paid); !a.PaidLate {
 				t.Error("not marked as late")
 			}
-			if h.told("payment.paid_late") != 1 || h.session().Status() != end.want {
+			if h.told("payment.paid_late") != 1 || h.told("payment.paid") != 0 || h.session().Status() != end.want {
 				t.Errorf("session %s, events %v", h.session().Status(), h.events())
 			}
 		})
@@ -260,7 +260,8 @@ func TestALateApprovalBesideAPaymentIsReportedAndDoesNotHideIt(t *testing.T) {
 	h.charge("order-1") // the gateway had the first one after all
 	h.forward(48 * time.Hour)
 	first := h.session().Attempts[0]
-	if first.State != session.Paid || !first.PaidLate || h.told("payment.paid_late") != 1 || h.session().Status() != session.StatusPaid {
+	if first.State != session.Paid || !first.PaidLate || h.told("payment.paid_late") != 1 || h.told("payment.paid") != 1 ||
+		h.session().Status() != session.StatusPaid {
 		t.Errorf("first attempt %s, late %v; events %v", first.State, first.PaidLate, h.events())
 	}
 }

@@ -166,7 +166,8 @@ func TestAnAnswerOfTheBankIsNotForwardedWhereALaterAttemptHasPaid(t *testing.T) 
 		want    []session.State
 	}{
 		{"it was paid", "", 1, false, []session.State{session.Abandoned, session.Paid}},
-		{"it is being paid", providers.Processing, 0, false, []session.State{session.Shopper, session.Abandoned}},
+		{"it is being paid", providers.Processing, 0, false, []session.State{session.Abandoned, session.Gateway}},
+		{"it waits for its shopper", providers.Waiting, 0, false, []session.State{session.Abandoned, session.Unknown}},
 		{"it was refused", providers.Refused, 0, true, []session.State{session.Paid}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -200,6 +201,19 @@ func TestAnAnswerOfTheBankIsNotForwardedWhereALaterAttemptHasPaid(t *testing.T) 
 			}
 			if len(states) != len(c.want) || states[0] != c.want[0] || states[len(states)-1] != c.want[len(c.want)-1] {
 				t.Errorf("attempts are %v, want %v", states, c.want)
+			}
+			if c.outcome == providers.Processing { // while the found attempt lives no third begins, and its money is the session's
+				if err := h.do(func() error { return h.flow.Submit(context.Background(), h.id, flow.Submission{Card: theCard}) }); !errors.Is(err, session.ErrBusy) {
+					t.Errorf("a third card: %v", err)
+				}
+				h.charge("order-2")
+				h.forward(time.Minute)
+				if a := h.is(session.Paid); a.PaidLate || h.session().Status() != session.StatusPaid || h.charges() != 1 {
+					t.Errorf("late %t, session %s, charged %d times", a.PaidLate, h.session().Status(), h.charges())
+				}
+			}
+			if o := h.gw.order("order-1"); c.want[0] == session.Abandoned && o.outcome != providers.Closed {
+				t.Errorf("the order that was left before is %s", o.outcome)
 			}
 		})
 	}
@@ -318,4 +332,35 @@ func TestTheEventThatTakesALostOnesPlaceHasAnotherID(t *testing.T) {
 	if _, err := h.store.EventsAfter(t.Context(), "demo", before[2], 100); !errors.As(err, &lost) || lost.After != after[1] {
 		t.Errorf("after a lost event: %v, %+v", err, lost)
 	}
+}
+
+// After a crash the store may have forgotten that the call's answer was followed by another call. That one has arrived soon, or
+// never will: nobody waits for it as long as an order lives.
+func TestAfterACrashAForgottenCallIsWaitedForUntilItHasArrived(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, doubting, alone)
+	h.gw.status = func(_ context.Context, p providers.Payment, o *order) (providers.Standing, error) {
+		if o == nil {
+			return providers.Standing{Outcome: providers.NotFound, Ref: p.Ref}, nil
+		}
+		st := h.gw.truth(p, o)
+		switch {
+		case p.Forgotten == nil || p.Forgotten.Arrived:
+			st.Outcome = providers.Closed
+		default:
+			st.Outcome, st.Unproven = providers.Waiting, true
+		}
+		return st, nil
+	}
+	h.gw.pay = func(context.Context, providers.Payment, *order) (providers.Step, error) {
+		return providers.Step{}, errCut
+	}
+	h.dieNext("pay.answered")
+	h.submitOnly()
+	h.await(0, "pay.answered")
+	h.restart()
+	h.forward(30 * time.Second)
+	h.is(session.Unknown)
+	h.forward(account.DefaultCallTimeout + account.DefaultSettleAfter)
+	h.is(session.Failed)
 }

@@ -73,6 +73,7 @@ func (f *Flow) status(ctx context.Context, acc account.Account, s *session.Sessi
 	if a.Unanswered() && s.Kind != session.KindPayout { // what the call said may be forgotten, and what was sent after it
 		if m := f.recall.memory(ctx); m.After(a.CreatedAt) {
 			p.Forgotten = window(m)
+			p.Forgotten.Arrived = !f.Now().Before(m.Last().Add(acc.CallTimeout + acc.SettleAfter))
 		}
 	}
 	return f.recall.statusOf(ctx, acc, s.Kind, p)

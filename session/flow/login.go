@@ -177,11 +177,33 @@ func (l *Logins) Code(ctx context.Context, id, browser, code string) error {
 	if err := l.Wallet.KeepCredential(over, h, credential, issued); err != nil {
 		return err
 	}
-	if s, err = l.update(over, id, func(t *session.Turn) error { return t.Logins().LoggedIn(asked, customer) }); err != nil {
+	return l.loggedIn(over, id, func(t *session.Turn) error { return t.Logins().LoggedIn(asked, customer) })
+}
+
+// Remembered logs in a customer whom this browser remembers from an earlier login to a session of the same merchant and account,
+// provided that it was the customer's newest: mark is wallet.LoginMark's of then. Else session.ErrStale. Nothing is sent; the
+// gateway refuses a token that died meanwhile with the first call, and the customer is asked again.
+func (l *Logins) Remembered(ctx context.Context, id, browser, phone, customer, mark string) error {
+	s, err := l.Store.Load(ctx, id)
+	if err != nil {
+		return err
+	}
+	if _, err := l.login(s); err != nil {
+		return err
+	}
+	if mark == "" || mark != l.Wallet.LoginMark(ctx, s.Account, customer) {
+		return session.ErrStale
+	}
+	return l.loggedIn(ctx, id, func(t *session.Turn) error { return t.Logins().Remembered(browser, phone, customer) })
+}
+
+func (l *Logins) loggedIn(ctx context.Context, id string, decide func(*session.Turn) error) error {
+	s, err := l.update(ctx, id, decide)
+	if err != nil {
 		return err
 	}
 	if a := s.Live(); a != nil && a.State != session.New {
-		l.inquireNow(over, id, a.N)
+		l.inquireNow(ctx, id, a.N)
 	}
 	return nil
 }

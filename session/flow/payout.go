@@ -17,7 +17,7 @@ func pay(ctx context.Context, acc account.Account, p providers.Payment, in Submi
 	}
 	p.Transfer = in.To // the number is needed by this call alone, and kept nowhere
 	made, err = account.Call(ctx, acc, session.CallPay, func(call context.Context, gateway providers.Provider) (err error) {
-		step, err = gateway.Pay(call, p, in.instrument(), in.Browser)
+		step, err = gateway.Pay(call, p, in.instrument(p.BeginsSeries), in.Browser)
 		return err
 	})
 	return step, made, err

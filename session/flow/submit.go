@@ -20,6 +20,7 @@ type Submission struct {
 	Phone   string            // sberpay
 	Browser threeds.BrowserData
 	IP      string
+	Locale  string // the language of the page that the shopper pays on; "": the session's
 
 	BrowserID         string // of the browser that pays; "" where it has none
 	NotKept           bool   // the shopper did not agree that the card is kept
@@ -28,13 +29,22 @@ type Submission struct {
 	To *providers.Destination // of a payout, or of a transfer where the shopper chooses it; a card of it is in memory only
 }
 
-func (in Submission) instrument() providers.Instrument {
-	i := providers.Instrument{Kind: in.Kind, Card: in.Card, Phone: in.Phone, Merchant: in.MerchantInitiated}
+func (in Submission) instrument(initial bool) providers.Instrument {
+	i := providers.Instrument{Kind: in.Kind, Card: in.Card, Phone: in.Phone, Merchant: in.MerchantInitiated, Initial: initial}
 	if in.Saved != nil {
 		i.Card = card.Card{}
 		i.Saved, i.Code, i.First = in.Saved.GatewayID, in.Card.Code, in.Saved.SeriesID
 	}
 	return i
+}
+
+// beginsSeries tells whether later charges without the customer are to name this payment: it saves the card, or it is made
+// with a saved card of which no payment began a series yet.
+func (in Submission) beginsSeries(s *session.Session) bool {
+	if in.Saved != nil {
+		return in.Saved.SeriesID == ""
+	}
+	return in.Kind == "card" && s.SaveCard && !in.NotKept && s.Owner() != ""
 }
 
 // Submit begins an attempt and returns once it is written down; the gateway is called in the background.
@@ -55,6 +65,7 @@ func (f *Flow) submit(ctx context.Context, claim *session.Claim, id string, in S
 		}
 		begin := session.NewAttempt{
 			Instrument: in.Kind, Card: in.Card.Number.Masked(), Browser: in.Browser, BrowserID: in.BrowserID, IP: in.IP,
+			Locale:            in.Locale,
 			MerchantInitiated: in.MerchantInitiated, NotKept: in.NotKept,
 		}
 		if in.Saved != nil {
@@ -63,10 +74,11 @@ func (f *Flow) submit(ctx context.Context, claim *session.Claim, id string, in S
 		if err := setDestination(f.Sealer, t.S, &begin, &in); err != nil {
 			return err
 		}
-		if _, err := f.account(t.S); err != nil {
+		acc, err := f.account(t.S)
+		if err != nil {
 			return err
 		}
-		var err error
+		begin.BeginsSeries = acc.KeepsSeries() && in.beginsSeries(t.S)
 		a, err = t.Attempts().Begin(begin)
 		return err
 	}))
@@ -221,6 +233,7 @@ func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing,
 		in.Untaken = errors.As(in.Err, &refusal) ||
 			out.Kind == session.CallPay && errors.Is(in.Err, providers.ErrUnsent) && len(in.Wire) == 0 ||
 			out.Kind == session.CallPay && untaken(in.Err)
+		in.Refused = out.Kind == session.CallResume && refused(in.Err)
 		in.LoginRefused, in.LoginLost = f.loginRefused(ctx, s, p.Credential, in.Err)
 	}
 	f.answered(ctx, id, row, in)
@@ -231,6 +244,12 @@ func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing,
 func untaken(err error) bool {
 	refusal := providers.RefusalOfUs(err)
 	return refusal != nil && refusal.Untaken
+}
+
+// refused tells that the gateway refused in words what was sent, and that they prove that the call did nothing.
+func refused(err error) bool {
+	f, ok := errors.AsType[*providers.Failure](err)
+	return ok && f.Untaken && (f.Code != "" || f.Text != "")
 }
 
 // answered stores what a call brought.

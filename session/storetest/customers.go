@@ -113,7 +113,10 @@ func savedCards(t *testing.T, st Store) {
 		}
 	}
 	must(t, st.RenameSavedCard(t.Context(), "shop", "sc_1", "Kaspi"))
-	want.Name = "Kaspi"
+	must(t, st.BeginSeries(t.Context(), "shop", "sc_1", "first"))
+	must(t, st.BeginSeries(t.Context(), "shop", "sc_1", "second"))
+	keep("sc_6", "acc", "c-1", "binding-1", time.Minute) // told again, without a series
+	want.Name, want.SeriesID = "Kaspi", "first"
 	if got, err := st.SavedCard(t.Context(), "shop", "sc_1"); err != nil || got != want {
 		t.Errorf("%+v %v, want %+v", got, err, want)
 	}
@@ -123,6 +126,8 @@ func savedCards(t *testing.T, st Store) {
 	for what, err := range map[string]error{
 		"read": gone, "another merchant's": foreign,
 		"dropped": st.DropSavedCard(t.Context(), "shop", "sc_1"), "renamed": st.RenameSavedCard(t.Context(), "shop", "sc_1", "x"),
+		"a series":   st.BeginSeries(t.Context(), "shop", "sc_1", "x"),
+		"and theirs": st.BeginSeries(t.Context(), "another", "sc_2", "x"),
 	} {
 		if !errors.Is(err, wallet.ErrNotFound) {
 			t.Errorf("%s: %v", what, err)

@@ -1,9 +1,21 @@
-// A form that was sent says so and is not sent twice. The server guards against a second press by itself.
+// Tells of the browser what the bank wants to know. A form that was sent says so and is not sent twice. The server guards against a second press by itself.
 (function () {
   var forms = document.querySelectorAll("form[data-busy]"), sent
   function each(f) { for (var i = 0; i < forms.length; i++) f(forms[i]) }
+  function tell(form) { // what EMV 3DS wants to know of the browser; card.js tells it with a card
+    var is = form.elements, now = navigator
+    if (!is.browserTZ) return
+    is.browserJavascriptEnabled.value = true
+    is.browserJavaEnabled.value = !!(now.javaEnabled && now.javaEnabled())
+    is.browserLanguage.value = now.language || ""
+    is.browserColorDepth.value = screen.colorDepth
+    is.browserScreenHeight.value = screen.height
+    is.browserScreenWidth.value = screen.width
+    is.browserTZ.value = new Date().getTimezoneOffset()
+  }
   each(function (form) {
     var button = form.querySelector("button")
+    tell(form)
     form.addEventListener("submit", function (e) {
       if (sent) return e.preventDefault()
       sent = true

@@ -2,13 +2,18 @@
 package gallery
 
 import (
+	"bytes"
+	"image/png"
 	"strings"
 	"time"
 
 	"github.com/a-h/templ"
+	"github.com/boombuler/barcode"
+	"github.com/boombuler/barcode/qr"
 
 	"tollgate/internal/card"
 	"tollgate/internal/i18n"
+	"tollgate/internal/look"
 	"tollgate/templates"
 )
 
@@ -24,6 +29,16 @@ func Stories(t *i18n.Localizer, self string) []Story {
 		T: t, Nonce: "n", MerchantName: "Кітап дүкені «Парақ»", OrderText: "A-10583", Description: "Абай жолы, I–II",
 		AmountText: i18n.FormatAmount(t.Lang(), 1_234_567, 2, "KZT"), SandboxNotice: true, Secure: true, TextLang: "kk", Self: self,
 	}
+	under := l // a payment that is under way
+	under.Exit = &templates.Exit{OtherAction: "/pay/s1/other", CancelAction: "/pay/s1/cancel", CSRF: "token"}
+	outlived := l
+	outlived.Exit = &templates.Exit{ShopURL: "https://shop.example/", Until: time.Date(2026, 11, 27, 10, 0, 0, 0, time.UTC), Left: 25 * time.Minute}
+	own, err := look.New(look.Sample(), i18n.Languages())
+	if err != nil {
+		panic(err) // the sample is ours, and tested
+	}
+	shop := l
+	shop.Look, shop.Items = templates.LookOf(t.Lang(), own), items(t.Lang())
 	card := templates.CardPage{
 		Layout: l, Action: "/pay/s1/card", CancelAction: "/pay/s1/cancel", CSRF: "token",
 		Systems: card.Table(), Brands: brands(),
@@ -47,13 +62,18 @@ func Stories(t *i18n.Localizer, self string) []Story {
 	named := transfer
 	named.AskTo, named.Transfer = false, &templates.Transfer{SumText: lt.Transfer.SumText, FeeText: lt.Transfer.FeeText,
 		ToLast4: "1234"}
-	shop := "https://shop.example/thanks?session=s1"
+	dressed := card
+	dressed.Layout, dressed.AskSave, dressed.Left = shop, true, 1740
+	many := card
+	many.Layout = shop
+	many.Items = append(items(t.Lang()), items(t.Lang())...)
+	back := "https://shop.example/thanks?session=s1"
 	slip := templates.Receipt{AmountText: l.AmountText}
-	own := templates.Receipt{
+	full := templates.Receipt{
 		AmountText: l.AmountText, Own: true, Date: time.Date(2026, 11, 27, 9, 30, 0, 0, time.UTC), Brand: brands()[0], Last4: "1234",
 		ReferenceText: "A-10583-1", ApprovalText: "831000",
 	}
-	partly := own
+	partly := full
 	partly.RefundedText = i18n.FormatAmount(t.Lang(), 234_567, 2, "KZT")
 	partly.LeftText = i18n.FormatAmount(t.Lang(), 1_000_000, 2, "KZT")
 	long := card
@@ -61,11 +81,13 @@ func Stories(t *i18n.Localizer, self string) []Story {
 	info := "Подтвердите операцию в приложении банка.\nКод никому не сообщайте."
 	fields := []templates.Field{{Name: "creq", Value: "e30"}}
 	result := func(o templates.Outcome) templ.Component {
-		return templates.Result(templates.ResultPage{Layout: l, Outcome: o, ContinueURL: shop, Receipt: &slip})
+		return templates.Result(templates.ResultPage{Layout: l, Outcome: o, ContinueURL: back, Receipt: &slip})
 	}
 	return []Story{
 		{"card", templates.Card(card)},
 		{"card-long", templates.Card(long)},
+		{"card-look", templates.Card(dressed)},
+		{"card-items", templates.Card(many)},
 		{"card-wrong", templates.Card(wrong)},
 		{"card-declined", templates.Card(declined)},
 		{"card-not-charged", templates.Card(notCharged)},
@@ -80,27 +102,28 @@ func Stories(t *i18n.Localizer, self string) []Story {
 				Last4: "0007", Expiry: "01/28"}},
 		})},
 		{"transfer-wait", templates.Wait(templates.WaitPage{Layout: lt, Next: "#", EventsURL: "/pay/s1/events"})},
-		{"transfer-paid", templates.Result(templates.ResultPage{Layout: lt, Outcome: templates.OutcomePaid, ContinueURL: shop})},
+		{"transfer-paid", templates.Result(templates.ResultPage{Layout: lt, Outcome: templates.OutcomePaid, ContinueURL: back})},
 		{"method-frame", templates.MethodFrame(templates.MethodFramePage{T: t, Nonce: "n", Action: "/gallery/en/method-done"})},
 		{"method-done", templates.MethodDone(templates.MethodDonePage{Nonce: "n", ID: "1.1", Origin: "https://pay.example"})},
-		{"method", templates.Method(templates.MethodPage{Layout: l, Next: "#", Deadline: 3600})},
-		{"challenge", templates.Challenge(templates.ChallengePage{Layout: l, Action: "https://bank.example/acs", Fields: fields})},
+		{"method", templates.Method(templates.MethodPage{Layout: under, Next: "#", Deadline: 3600})},
+		{"challenge", templates.Challenge(templates.ChallengePage{Layout: under, Action: "https://bank.example/acs", Fields: fields})},
 		{"challenge-info", templates.Challenge(templates.ChallengePage{Layout: l, Action: "https://bank.example/acs",
 			Fields: fields, Info: info})},
-		{"leave", templates.Leave(templates.LeavePage{Layout: l, URL: "https://bank.example/pay"})},
+		{"leave", templates.Leave(templates.LeavePage{Layout: outlived, URL: "https://bank.example/pay"})},
 		{"to-top", templates.ToTop(templates.ToTopPage{Layout: l, PayURL: "#"})},
 		{"return-top", templates.ReturnTop(templates.ReturnTopPage{T: t, Nonce: "n", PayURL: "#"})},
 		{"wait", templates.Wait(templates.WaitPage{Layout: l, Next: "#", EventsURL: "/pay/s1/events"})},
-		{"wait-checking", templates.Wait(templates.WaitPage{Layout: l, Next: "#", Reason: templates.WaitChecking, Long: true})},
-		{"paid", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePaid, ContinueURL: shop, Delay: 3600,
-			Receipt: &own})},
-		{"partly-refunded", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePartly, ContinueURL: shop,
+		{"wait-checking", templates.Wait(templates.WaitPage{Layout: under, Next: "#", Reason: templates.WaitChecking, Long: true})},
+		{"paid", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePaid, ContinueURL: back, Delay: 3600,
+			Receipt: &full})},
+		{"paid-look", templates.Result(templates.ResultPage{Layout: shop, Outcome: templates.OutcomePaid, ContinueURL: back, Receipt: &full})},
+		{"partly-refunded", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePartly, ContinueURL: back,
 			Receipt: &partly})},
 		{"authorized", result(templates.OutcomeAuthorized)},
 		{"declined", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomeDeclined, Decline: "limit",
-			ContinueURL: shop})},
-		{"cancelled", result(templates.OutcomeCancelled)},
-		{"expired", result(templates.OutcomeExpired)},
+			ContinueURL: back})},
+		{"cancelled", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomeCancelled, ContinueURL: back})},
+		{"expired", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomeExpired, ContinueURL: back})},
 		{"refunded", result(templates.OutcomeRefunded)},
 		{"voided", result(templates.OutcomeVoided)},
 		{"not-found", templates.NotFound(templates.NotFoundPage{Layout: templates.Layout{T: t}})},
@@ -111,8 +134,10 @@ func Stories(t *i18n.Localizer, self string) []Story {
 			CSRF: "token", AskPhone: true})},
 		{"login-phone", templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/login", CancelAction: "/cancel",
 			Phone: "+7 701", Error: templates.PhoneInvalid})},
+		{"login-phone-remembered", templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/login", CancelAction: "/cancel",
+			RememberedText: "+7 ••• ••• 45 67", RememberedAction: "/remembered", ForgetAction: "/forget"})},
 		{"login-code", templates.LoginCode(templates.LoginCodePage{Layout: l, Action: "/code", CancelAction: "/cancel",
-			AgainAction: "/again", OtherAction: "/other", Left: 90, PhoneText: "+7 701 ••• •• 67"})},
+			AgainAction: "/again", OtherAction: "/other", Left: 90, PhoneText: "+7 701 ••• •• 67", AskRemember: true})},
 		{"login-phone-checking", templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/login", Checking: true,
 			Error: templates.PhoneOther})},
 		{"login-code-last", templates.LoginCode(templates.LoginCodePage{Layout: l, Action: "/code", CancelAction: "/cancel",
@@ -129,8 +154,57 @@ func Stories(t *i18n.Localizer, self string) []Story {
 			Cards: []templates.SavedCard{{ID: "1", Brand: brands()[0], Last4: "1234", Expiry: "08/29"}, {ID: "2", Brand: brands()[2],
 				Last4: "0007", Expiry: "01/28"}},
 		})},
-		{"scan", templates.Scan(templates.ScanPage{Layout: l, Link: "https://qr.example/1", Next: "#", CancelAction: "/cancel"})},
+		{"scan", templates.Scan(templates.ScanPage{Layout: under, Link: "https://qr.example/1", Next: "#", PNG: code("https://qr.example/1")})},
 	}
+}
+
+// Preview is a merchant's look on the pages that shoppers see most.
+func Preview(t *i18n.Localizer, merchant string, own *look.Look) []Story {
+	l := templates.Layout{
+		T: t, Nonce: "n", MerchantName: merchant, OrderText: "A-10583", AmountText: i18n.FormatAmount(t.Lang(), 1_234_567, 2, "KZT"),
+		Secure: true, Look: templates.LookOf(t.Lang(), own), Items: items(t.Lang()),
+	}
+	card := templates.CardPage{
+		Layout: l, Action: "#", CancelAction: "#", Systems: card.Table(), Brands: brands(), Left: 1740, AskSave: true,
+	}
+	wrong := card
+	wrong.Errors = templates.CardErrors{Number: templates.NumberInvalid, CVC: templates.CVCMissing}
+	declined := card
+	declined.Decline, declined.AttemptsLeft = "insufficient_funds", 3
+	return []Story{
+		{"card", templates.Card(card)},
+		{"card-wrong", templates.Card(wrong)},
+		{"card-declined", templates.Card(declined)},
+		{"wait", templates.Wait(templates.WaitPage{Layout: l, Next: "#"})},
+		{"bank", templates.Challenge(templates.ChallengePage{Layout: l, Action: "https://bank.example/"})},
+		{"paid", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePaid, ContinueURL: "https://shop.example/",
+			Receipt: &templates.Receipt{AmountText: l.AmountText}})},
+	}
+}
+
+// items are the lines of an order.
+func items(lang string) []templates.Item {
+	text := func(minor int64) string { return i18n.FormatAmount(lang, minor, 2, "KZT") }
+	return []templates.Item{
+		{Name: "Абай жолы, I–II", QuantityText: "2 × " + text(450_000), SumText: text(900_000)},
+		{Name: "Қара сөздер", SumText: text(334_567)},
+	}
+}
+
+// code is a picture of the code that a bank's app reads.
+func code(link string) []byte {
+	picture, err := qr.Encode(link, qr.M, qr.Auto)
+	if err != nil {
+		return nil
+	}
+	if picture, err = barcode.Scale(picture, 480, 480); err != nil {
+		return nil
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, picture); err != nil {
+		return nil
+	}
+	return b.Bytes()
 }
 
 // brands are those that accounts usually take.

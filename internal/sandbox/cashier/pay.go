@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -71,6 +73,11 @@ func (g *Gateway) authorize(c *call) (reply, *fault) {
 			}
 		}
 	}
+	if with3DS {
+		if name := browserFault(o.Browser); name != "" {
+			return reply{}, malformed("ThreeDS." + name)
+		}
+	}
 	o.Metadata = c.in.raw("Metadata")
 	o.Save = string(card.raw("Save")) == "true"
 	var in cardInput
@@ -90,6 +97,25 @@ func (g *Gateway) authorize(c *call) (reply, *fault) {
 		detail = detail.With("ThreeDS", body{})
 	}
 	return ok(o.paymentAnswer("Authorize", detail)), nil
+}
+
+// browserElements are what EMV 3DS wants of a browser where script runs; the object itself is documented nowhere.
+var browserElements = map[string]*regexp.Regexp{
+	"browserAcceptHeader": regexp.MustCompile(`.`), "browserUserAgent": regexp.MustCompile(`.`),
+	"browserLanguage":   regexp.MustCompile(`^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*$`),
+	"browserColorDepth": regexp.MustCompile(`^(1|4|8|15|16|24|32|48)$`), "browserTZ": regexp.MustCompile(`^[+-]?[0-9]{1,4}$`),
+	"browserScreenHeight": regexp.MustCompile(`^[0-9]{1,6}$`), "browserScreenWidth": regexp.MustCompile(`^[0-9]{1,6}$`),
+}
+
+// browserFault names a member that is missing or no legal value; "" where all is well.
+func browserFault(browser map[string]string) string {
+	for _, name := range slices.Sorted(maps.Keys(browserElements)) {
+		v := browser[name]
+		if v == "" && browser["browserJavascriptEnabled"] == "true" || v != "" && !browserElements[name].MatchString(v) {
+			return name
+		}
+	}
+	return ""
 }
 
 // decrypt opens an encrypted card: RSA-OAEP with SHA-256 over the JSON of Card, in base64.

@@ -122,6 +122,11 @@ func (g *Gateway) start(c *call, typ string, withCard bool) (*reply, *fault) {
 			return nil, malformed(name)
 		}
 	}
+	if c.get("customer_browser_info") == "true" {
+		if _, bad := c.browserOf(true); bad != nil {
+			return nil, bad
+		}
+	}
 	sum, currency, bad := c.money()
 	if bad != nil {
 		return nil, bad

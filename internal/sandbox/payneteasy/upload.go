@@ -3,22 +3,66 @@ package payneteasy
 import (
 	"encoding/base64"
 	"encoding/json"
+	"regexp"
 	"strings"
 
 	"tollgate/internal/sandbox/issuer"
 	"tollgate/internal/sandbox/sim"
 )
 
-var browserElements = []struct {
-	name     string
-	required bool // always; the others only where script runs
-	max      int
-}{
-	{"browserAcceptHeader", true, 2048}, {"browserIP", true, 45}, {"browserJavascriptEnabled", true, 5},
-	{"browserLanguage", true, 8},
-	{"browserJavaEnabled", false, 5}, {"browserColorDepth", false, 2}, {"browserScreenHeight", false, 6},
-	{"browserScreenWidth", false, 6},
-	{"browserTZ", false, 5},
+// browserElements are what EMV 3DS wants to know of the browser, here and beside the sale. Those that are not required always are
+// required where script runs.
+var browserElements = []browserElement{
+	{"browserAcceptHeader", "accept_header", true, regexp.MustCompile(`^.+$`)},
+	{"browserIP", "", true, regexp.MustCompile(`^[0-9A-Fa-f.:]{2,45}$`)},
+	{"browserJavascriptEnabled", "javascript_enabled", true, regexp.MustCompile(`^(true|false)$`)},
+	{"browserLanguage", "accept_language", true, regexp.MustCompile(`^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*$`)},
+	{"browserJavaEnabled", "java_enabled", false, regexp.MustCompile(`^(true|false)$`)},
+	{"browserColorDepth", "color_depth", false, regexp.MustCompile(`^(1|4|8|15|16|24|32|48)$`)},
+	{"browserScreenHeight", "screen_height", false, regexp.MustCompile(`^[0-9]{1,6}$`)},
+	{"browserScreenWidth", "screen_width", false, regexp.MustCompile(`^[0-9]{1,6}$`)},
+	{"browserTZ", "time_zone", false, regexp.MustCompile(`^[+-]?[0-9]{1,4}$`)},
+}
+
+type browserElement struct {
+	name, sale string
+	required   bool
+	format     *regexp.Regexp
+}
+
+func (e browserElement) most() int {
+	if e.name == "browserLanguage" {
+		return 8
+	}
+	return 2048
+}
+
+// browserOf reads the browser of an upload, or of a sale that says that it tells of one.
+func (c *call) browserOf(sale bool) (map[string]string, *fault) {
+	name := func(upload, sold string) string {
+		if sale {
+			return "customer_browser_" + sold
+		}
+		return upload
+	}
+	browser := map[string]string{}
+	script := c.value(name("browserJavascriptEnabled", "javascript_enabled")) == "true"
+	for _, e := range browserElements {
+		if sale && e.sale == "" {
+			continue
+		}
+		v := c.value(name(e.name, e.sale))
+		if v == "" && (e.required || script) {
+			return nil, missing(name(e.name, e.sale))
+		}
+		if v != "" && (!e.format.MatchString(v) || len(v) > e.most()) {
+			return nil, malformed(name(e.name, e.sale))
+		}
+		if v != "" {
+			browser[e.name] = v
+		}
+	}
+	return browser, nil
 }
 
 // awaitedOrder checks signature, order and that the order waits for just this upload.
@@ -67,19 +111,9 @@ func (g *Gateway) uploadMethod(c *call) (*reply, *fault) {
 	case !sim.WebURL(notification) || len(notification) > 256:
 		return nil, malformed("notificationURL")
 	}
-	browser := map[string]string{}
-	script := c.value("browserJavascriptEnabled") == "true"
-	for _, e := range browserElements {
-		v := c.value(e.name)
-		if v == "" && (e.required || script) {
-			return nil, missing(e.name)
-		}
-		if len(v) > e.max {
-			return nil, malformed(e.name)
-		}
-		if v != "" {
-			browser[e.name] = v
-		}
+	browser, bad := c.browserOf(false)
+	if bad != nil {
+		return nil, bad
 	}
 	if v := c.value("browserUserAgent"); v != "" {
 		browser["browserUserAgent"] = v

@@ -72,6 +72,7 @@ func (g *acquirer) start(a *Account, o *order, pan, cvc string, noTDS bool) (bod
 	o.Attempts++
 	card, listed := issuer.Find(pan)
 	o.Try.Card = card.Masked()
+	noTDS = noTDS || g.sslCards[[2]string{o.Account, o.Try.Card}]
 	switch {
 	case !listed:
 		return g.refused(a, o, actionBadPAN)
@@ -252,6 +253,9 @@ func (g *acquirer) authorize(a *Account, o *order, card issuer.Card) (body, *fau
 	operation := "approved"
 	if !o.PreAuth {
 		o.Status, o.Deposited, o.DepositedAt, operation = statusDeposited, o.Amount, now, "deposited"
+		if o.Cart != nil {
+			g.issue(o, false, o.Amount, o.Cart.Items)
+		}
 	}
 	if bad := g.save(o); bad != nil {
 		return nil, bad
@@ -365,6 +369,9 @@ func (g *acquirer) takePaRes(a *Account, o *order, paRes string) (body, *fault) 
 // applyElapsed applies what happened since the order was last looked at: a decoupled authentication that ended, a lifetime
 // that is over.
 func (g *acquirer) applyElapsed(o *order) {
+	if o.Status == statusHeld {
+		g.endHold(o)
+	}
 	if !o.unpaid() {
 		return
 	}
@@ -396,6 +403,28 @@ func (g *acquirer) applyElapsed(o *order) {
 	o.Status = statusDeclined
 	if bad := g.save(o); bad == nil {
 		g.notify(a, o, "declinedByTimeout", true, 0)
+	}
+}
+
+// endHold captures a hold, or lets it go, when its date has come.
+func (g *acquirer) endHold(o *order) {
+	due := func(at time.Time) bool { return !at.IsZero() && !g.now().Before(at) }
+	operation, amount := "", o.Approved
+	switch {
+	case due(o.CompletesAt):
+		operation = "deposited"
+		o.Status, o.Deposited, o.DepositedAt = statusDeposited, amount, o.CompletesAt
+		if o.Cart != nil {
+			g.issue(o, false, amount, o.Cart.Items)
+		}
+	case due(o.ReversesAt):
+		operation = "reversed"
+		o.Status, o.Approved, o.Reversed, o.ReversedAt = statusReversed, 0, o.Reversed+amount, o.ReversesAt
+	default:
+		return
+	}
+	if bad := g.save(o); bad == nil {
+		g.notify(g.accountOf(o), o, operation, true, amount)
 	}
 }
 

@@ -20,9 +20,12 @@ type books struct {
 	bindings *sim.Records[string, binding] // by bindingId
 	numbers  map[[2]string]string          // account and orderNumber to mdOrder
 	trans    map[string]string             // threeDSServerTransID to mdOrder
+	sslCards map[[2]string]bool            // account and card: those that updateSSLCardList.do named
 }
 
-func (g *books) clear() { g.numbers, g.trans = map[[2]string]string{}, map[string]string{} }
+func (g *books) clear() {
+	g.numbers, g.trans, g.sslCards = map[[2]string]string{}, map[string]string{}, map[[2]string]bool{}
+}
 
 func (g *books) now() time.Time { return g.env.Now() }
 
@@ -33,6 +36,9 @@ func (g *books) onSave(_, o *order) {
 	g.numbers[[2]string{o.Account, o.Number}] = o.ID
 	if o.Try != nil && o.Try.TransID != "" {
 		g.trans[o.Try.TransID] = o.ID
+	}
+	if o.SSLCard != "" {
+		g.sslCards[[2]string{o.Account, o.SSLCard}] = true
 	}
 	captured, authorized := o.Deposited, o.Approved
 	if o.Status == statusReversed {

@@ -30,5 +30,8 @@
 //     no step that hands out HTML. acsRedirect.do serves it, as it serves every challenge and 3DS 1.0.2;
 //   - threeDSCompInd is the gateway's business: U without a Method URL, Y when the bank's Method page was opened or the
 //     gateway's own notification address was called, N otherwise;
+//   - a request body of a kind that the call does not read is error 4 and told by its name; the real gateway says 5, as if
+//     the password were wrong;
+//   - an orderBundle with ffdVersion gets receipts, delivered five seconds after the money moved;
 //   - declined attempts are called back as deposited (approved for a hold) with status 0.
 package rbs

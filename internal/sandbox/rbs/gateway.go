@@ -36,8 +36,9 @@ type Account struct {
 	Currencies    []string // ISO 4217 numbers taken; empty: every known one
 	MinAmount     int64    // minor units; 0: no limit
 	MaxAmount     int64
-	Attempts      int  // payment attempts for one order; default 3
-	NumbersOrders bool // an order without orderNumber gets one from the gateway
+	Attempts      int      // payment attempts for one order; default 3
+	Children      []string // merchants on whose behalf it may register orders, by merchantLogin
+	NumbersOrders bool     // an order without orderNumber gets one from the gateway
 	// SchemelessServer writes threeDSMethodURLServer without its scheme, as the documents' sample has it.
 	SchemelessServer bool
 	// HardSoftDecline declines a soft-declined payment in place of asking for a challenge.
@@ -54,18 +55,21 @@ type Config struct {
 // DemoAccount is the account of a sandbox without configuration.
 func DemoAccount() Account {
 	return Account{UserName: "tollgate-api", Password: "sandbox-rbs-password", Token: "sandboxrbstoken0000000000",
-		CallbackKey: "sandbox-rbs-callback-key-0001", NumbersOrders: true}
+		CallbackKey: "sandbox-rbs-callback-key-0001", NumbersOrders: true, Children: []string{"tollgate-branch"}}
 }
 
 // Gateway is the simulator. It is safe for concurrent use: one lock orders all changes.
-type Gateway struct{ acquirer }
+type Gateway struct{ registry }
+
+// registry takes the calls that make orders known and those about saved cards and receipts.
+type registry struct{ acquirer }
 
 // New loads every order from the journal and puts it into the ledger. It fails when the journal cannot be read.
 func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	if len(cfg.Accounts) == 0 {
 		cfg.Accounts = []Account{DemoAccount()}
 	}
-	g := &Gateway{acquirer{books{env: env}}}
+	g := &Gateway{registry{acquirer{books{env: env}}}}
 	for _, a := range cfg.Accounts {
 		if a.Currency == "" {
 			a.Currency = "643"
@@ -111,101 +115,164 @@ func (g *Gateway) Reset() {
 
 // call is one authenticated API call.
 type call struct {
-	g    *Gateway
-	acc  *Account
-	form url.Values
-	r    *http.Request
+	g       *acquirer
+	acc     *Account
+	form    url.Values
+	r       *http.Request
+	dialect dialect
 }
 
 func (c *call) notify(o *order, operation string, ok bool, amount int64) {
 	c.g.notify(c.acc, o, operation, ok, amount)
 }
 
+// method is one call. Its shape says how its refusals look.
 type method struct {
-	run     func(*Gateway, *call) (body, *fault)
-	payment bool // errorCode is a number and the text comes in error too
+	run   func(*Gateway, *call) (body, *fault)
+	shape shape
 }
 
+// shape is how a call writes its refusals, as recorded or documented.
+type shape int
+
+const (
+	plain   shape = iota // errorCode is text
+	payment              // errorCode is a number and the text comes in error too
+	nested               // success is false, and error has code, description and message
+	flagged              // errorCode is a number and error says true
+	old                  // ErrorCode, ErrorMessage
+	status               // plain, with the empty lists of a status
+)
+
 var methods = map[string]method{
-	"register.do":                  {(*Gateway).register, false},
-	"registerPreAuth.do":           {(*Gateway).registerPreAuth, false},
-	"paymentorder.do":              {(*Gateway).paymentOrder, true},
-	"paymentOrderBinding.do":       {(*Gateway).paymentOrderBinding, true},
-	"3ds/continue.do":              {(*Gateway).continueOrder, true},
-	"finish3dsVer2Payment.do":      {(*Gateway).finishVer2, true},
-	"finish3dsPayment.do":          {(*Gateway).finishVer1, true},
-	"getOrderStatusExtended.do":    {(*Gateway).statusExtended, false},
-	"getOrderStatus.do":            {(*Gateway).statusOld, false},
-	"getLastOrdersForMerchants.do": {(*Gateway).lastOrders, false},
-	"deposit.do":                   {(*Gateway).deposit, false},
-	"reverse.do":                   {(*Gateway).reverse, false},
-	"refund.do":                    {(*Gateway).refund, false},
-	"decline.do":                   {(*Gateway).decline, false},
-	"getBindings.do":               {(*Gateway).getBindings, false},
-	"unBindCard.do":                {(*Gateway).unBindCard, false},
-	"bindCard.do":                  {(*Gateway).bindCard, false},
+	"register.do":                  {(*Gateway).register, plain},
+	"registerPreAuth.do":           {(*Gateway).registerPreAuth, plain},
+	"paymentorder.do":              {(*Gateway).paymentOrder, payment},
+	"paymentOrderBinding.do":       {(*Gateway).paymentOrderBinding, payment},
+	"instantPayment.do":            {(*Gateway).instantPayment, plain},
+	"motoPayment.do":               {(*Gateway).motoPayment, plain},
+	"recurrentPayment.do":          {(*Gateway).recurrentPayment, nested},
+	"3ds/continue.do":              {(*Gateway).continueOrder, payment},
+	"finish3dsVer2Payment.do":      {(*Gateway).finishVer2, payment},
+	"finish3dsPayment.do":          {(*Gateway).finishVer1, payment},
+	"getOrderStatusExtended.do":    {(*Gateway).statusExtended, status},
+	"getOrderStatus.do":            {(*Gateway).statusOld, old},
+	"getLastOrdersForMerchants.do": {(*Gateway).lastOrders, plain},
+	"getReceiptStatus.do":          {(*Gateway).receiptStatus, plain},
+	"deposit.do":                   {(*Gateway).deposit, plain},
+	"reverse.do":                   {(*Gateway).reverse, plain},
+	"refund.do":                    {(*Gateway).refund, plain},
+	"processRawSumRefund.do":       {(*Gateway).refund, plain},
+	"decline.do":                   {(*Gateway).decline, plain},
+	"getBindings.do":               {(*Gateway).getBindings, plain},
+	"getBindingsByCardOrId.do":     {(*Gateway).bindingsByCardOrID, plain},
+	"unBindCard.do":                {(*Gateway).unBindCard, plain},
+	"bindCard.do":                  {(*Gateway).bindCard, plain},
+	"extendBinding.do":             {(*Gateway).extendBinding, plain},
+	"createBindingNoPayment.do":    {(*Gateway).createBinding, flagged},
+	"verifyEnrollment.do":          {(*Gateway).verifyEnrollment, plain},
+	"verifyCard.do":                {(*Gateway).verifyCard, plain},
+	"updateSSLCardList.do":         {(*Gateway).updateSSLCardList, plain},
+}
+
+// partnerMethods are the calls of the JSON dialect whose names or ways differ from those of methods.
+var partnerMethods = map[string]method{
+	"paymentOrder.do":     {(*Gateway).paymentOrder, payment},
+	"finish3dsMethod.do":  {(*Gateway).finishMethod, plain},
+	"finish3dsPayment.do": {(*Gateway).finishPayment, plain},
+	"unbindCard.do":       {(*Gateway).unBindCard, plain},
 }
 
 // Handler serves the gateway with /rbs stripped from the path.
 func (g *Gateway) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for name, m := range methods {
-		mux.HandleFunc("/payment/rest/"+name, func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, name, m) })
+	mount := func(path, name string, m method, d dialect) {
+		mux.HandleFunc(path+name, func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, name, m, d) })
 	}
+	for name, m := range methods {
+		d := formDialect
+		if m.shape == nested {
+			d = eitherDialect // JSON by the documents, a form from older clients
+		}
+		mount("/payment/rest/", name, m, d)
+		if _, other := partnerMethods[name]; !other {
+			mount(partnerRoot+"v1/", name, m, partnerDialect)
+		}
+	}
+	for name, m := range partnerMethods {
+		mount(partnerRoot+"v1/", name, m, partnerDialect)
+	}
+	mount("/payment/", "recurrentPayment.do", methods["recurrentPayment.do"], eitherDialect) // the documented path
+	mux.HandleFunc(partnerRoot+"ofd/v1/getReceiptStatus", g.partnerReceipts)
 	mux.HandleFunc("/payment/rest/finish3ds.do", g.termURL)
 	mux.HandleFunc("/payment/acsRedirect.do", g.acsRedirect)
 	mux.HandleFunc("/payment/merchants/rbs/{page}", g.hostedPage)
+	mux.HandleFunc("/pp/{page}", g.hostedPage)
 	mux.HandleFunc("/3dsserver/api/v1/client/gather", g.methodFrame)
 	mux.HandleFunc("/3dsserver/api/v1/acs/notification", g.methodNotification)
 	mux.HandleFunc("/3dsserver/api/v1/acs/return/{trans}", g.acsReturn)
 	return mux
 }
 
-func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, name string, m method) {
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, name string, m method, d dialect) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	if err := r.ParseForm(); err != nil {
-		http.Error(w, "Bad Request", http.StatusBadRequest)
-		return
-	}
-	if r.Method != http.MethodPost && r.Method != http.MethodGet {
+	if r.Method != http.MethodPost && (r.Method != http.MethodGet || d == partnerDialect) {
 		http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
 		return
 	}
-	answer, bad := g.do(r, m)
-	if bad != nil {
-		answer = refusal(name, m, bad)
+	form, bad, err := d.read(r, name)
+	if err != nil {
+		http.Error(w, "Bad Request", http.StatusBadRequest)
+		return
 	}
-	if a, _ := g.account(r.Form); a != nil && a.TextCodes {
+	var answer body
+	if bad == nil {
+		answer, bad = g.do(r, form, m, d)
+	}
+	if bad != nil {
+		answer = refusal(m, bad)
+	}
+	if a, _ := g.account(form); a != nil && a.TextCodes || d == partnerDialect {
 		for i := range answer {
 			if n, ok := answer[i].Value.(int); ok && answer[i].Name == "errorCode" {
 				answer[i].Value = fmt.Sprint(n)
 			}
 		}
 	}
+	if d == partnerDialect {
+		answer = partnerAnswer(m, answer)
+		w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+	}
 	writeJSON(w, answer)
 }
 
-func (g *Gateway) do(r *http.Request, m method) (body, *fault) {
+func (g *Gateway) do(r *http.Request, form url.Values, m method, d dialect) (body, *fault) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	a, bad := g.account(r.Form)
+	a, bad := g.account(form)
 	if bad != nil {
 		return nil, bad
 	}
-	return m.run(g, &call{g, a, r.Form, r})
+	return m.run(g, &call{&g.acquirer, a, form, r, d})
 }
 
-func refusal(name string, m method, bad *fault) body {
-	switch {
-	case m.payment:
+func refusal(m method, bad *fault) body {
+	code := fmt.Sprint(bad.code)
+	switch m.shape {
+	case payment:
 		return body{}.With("error", bad.message).With("errorCode", bad.code).With("is3DSVer2", false).With("errorMessage", bad.message)
-	case name == "getOrderStatus.do":
-		return body{}.With("ErrorCode", fmt.Sprint(bad.code)).With("ErrorMessage", bad.message)
-	case name == "getOrderStatusExtended.do":
-		return body{}.With("errorCode", fmt.Sprint(bad.code)).With("errorMessage", bad.message).
+	case nested:
+		return body{}.With("error", body{}.With("code", code).With("description", bad.message).With("message", bad.message)).
+			With("success", false)
+	case flagged:
+		return body{}.With("errorCode", bad.code).With("errorMessage", bad.message).With("error", true)
+	case old:
+		return body{}.With("ErrorCode", code).With("ErrorMessage", bad.message)
+	case status:
+		return body{}.With("errorCode", code).With("errorMessage", bad.message).
 			With("merchantOrderParams", []any{}).With("attributes", []any{})
 	}
-	return body{}.With("errorCode", fmt.Sprint(bad.code)).With("errorMessage", bad.message)
+	return body{}.With("errorCode", code).With("errorMessage", bad.message)
 }
 
 // formValue reads a field that browsers and banks post, whatever the case of its name.

@@ -1,6 +1,9 @@
 package rbs
 
-import "strconv"
+import (
+	"cmp"
+	"strconv"
+)
 
 // deposit captures a hold, wholly (amount 0) or in part; the rest of the hold is released.
 func (g *Gateway) deposit(c *call) (body, *fault) {
@@ -23,6 +26,11 @@ func (g *Gateway) deposit(c *call) (body, *fault) {
 	if amount == 0 {
 		amount = o.Approved
 	}
+	items, bad := readParts(o, cmp.Or(c.form.Get("depositItems"), c.form.Get("orderBundle")), amount, o.Amount, o.unrefunded())
+	if bad != nil {
+		return nil, bad
+	}
+	g.issue(o, false, amount, items)
 	o.Status, o.Deposited, o.DepositedAt = statusDeposited, amount, g.now()
 	if bad := g.save(o); bad != nil {
 		return nil, bad
@@ -121,6 +129,11 @@ func (g *Gateway) refund(c *call) (body, *fault) {
 	if amount > left || left == 0 {
 		return nil, refuse(5, "Refund amount exceeds deposited amount")
 	}
+	items, bad := readParts(o, cmp.Or(c.form.Get("refundItems"), c.form.Get("orderBundle")), amount, left, o.unrefunded())
+	if bad != nil {
+		return nil, bad
+	}
+	g.issue(o, true, amount, items)
 	o.Refunded += amount
 	o.RefundedAt = g.now()
 	o.Refunds = append(o.Refunds, refund{o.RefundedAt, external, amount, g.env.Digits(12), g.env.Digits(6)})
@@ -154,53 +167,3 @@ func (g *Gateway) decline(c *call) (body, *fault) {
 }
 
 func done() body { return body{}.With("errorCode", "0").With("errorMessage", "Success") }
-
-func (g *Gateway) getBindings(c *call) (body, *fault) {
-	client := c.form.Get("clientId")
-	if client == "" {
-		return nil, missing("clientId")
-	}
-	list := []body{}
-	for b := range g.bindings.All() {
-		if b.Account != c.acc.UserName || b.Client != client || !b.Active {
-			continue
-		}
-		if only := c.form.Get("bindingId"); only != "" && only != b.ID {
-			continue
-		}
-		if b.Expiry < g.now().Format("200601") && c.form.Get("showExpired") != "true" {
-			continue
-		}
-		list = append(list, body{}.With("bindingId", b.ID).With("maskedPan", b.Masked).With("expiryDate", b.Expiry).
-			With("paymentWay", "CARD").With("paymentSystem", b.System).With("displayLabel", "XXXXXXXXXXXX"+b.Masked[len(b.Masked)-4:]).
-			With("bindingCategory", "COMMON").With("clientId", b.Client))
-	}
-	if len(list) == 0 {
-		return nil, refuse(2, "Information not found")
-	}
-	return done().With("bindings", list), nil
-}
-
-func (g *Gateway) unBindCard(c *call) (body, *fault) { return g.setBinding(c, false) }
-func (g *Gateway) bindCard(c *call) (body, *fault)   { return g.setBinding(c, true) }
-
-func (g *Gateway) setBinding(c *call, active bool) (body, *fault) {
-	id := c.form.Get("bindingId")
-	if id == "" {
-		return nil, missing("bindingId")
-	}
-	b := g.bindings.Get(id)
-	switch {
-	case b == nil || b.Account != c.acc.UserName:
-		return nil, errNoBinding
-	case b.Active == active && active:
-		return nil, refuse(2, "Binding is active")
-	case b.Active == active:
-		return nil, refuse(2, "Binding isn't active")
-	}
-	b.Active = active
-	if bad := g.saveBinding(b); bad != nil {
-		return nil, bad
-	}
-	return done(), nil
-}

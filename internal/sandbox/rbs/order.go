@@ -89,6 +89,13 @@ type order struct {
 	Params      []param   `json:"params,omitempty"`
 	Created     time.Time `json:"created"`
 	Expires     time.Time `json:"expires"`
+	Fee         int64     `json:"fee,omitempty"` // on top of the amount
+	Phone       string    `json:"phone,omitempty"`
+	// MerchantLogin is the child merchant on whose behalf it was registered.
+	MerchantLogin string    `json:"merchant_login,omitempty"`
+	CompletesAt   time.Time `json:"completes_at,omitzero"` // a hold is then captured by itself
+	ReversesAt    time.Time `json:"reverses_at,omitzero"`  // a hold is then let go by itself
+	SSLCard       string    `json:"ssl_card,omitempty"`    // the merchant put its card on the list of those that need no 3-D Secure
 
 	Status   int       `json:"status"`
 	Action   int       `json:"action"`
@@ -106,6 +113,8 @@ type order struct {
 	ReversedAt   time.Time `json:"reversed_at,omitzero"`
 	ReverseTried bool      `json:"reverse_tried,omitempty"`
 	Refunds      []refund  `json:"refunds,omitempty"`
+	Cart         *cart     `json:"cart,omitempty"`
+	Receipts     []receipt `json:"receipts,omitempty"`
 	Chargeback   *bool     `json:"chargeback,omitempty"` // the card holder's bank took the money back; nil: it never did
 }
 
@@ -166,7 +175,7 @@ func (o *order) clone() *order {
 		try := *o.Try
 		c.Try = &try
 	}
-	c.Refunds = slices.Clone(o.Refunds)
+	c.Refunds, c.Receipts = slices.Clone(o.Refunds), slices.Clone(o.Receipts)
 	return &c
 }
 

@@ -4,13 +4,15 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 
 	"tollgate/internal/sandbox/faults"
 	"tollgate/internal/sandbox/page"
 )
 
 var pages = template.Must(template.New("post").Parse(`<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Title}}</title>` + string(page.Hosted) + `</head>
+<html lang="{{.Lang}}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Title}}</title>` + string(page.Hosted) + `</head>
 <body{{if .Auto}} onload="document.forms[0].submit()"{{end}}>
 <main><div class="sheet"><p class="by">RBS · sandbox</p><h1>{{.Title}}</h1>
 {{with .Text}}<p>{{.}}</p>{{end}}
@@ -22,6 +24,46 @@ var pages = template.Must(template.New("post").Parse(`<!DOCTYPE html>
 </div></main></body></html>
 `))
 
+// russian are the texts of the pages in the language that the gateway speaks beside English. A page whose texts are not there is
+// English, and says so.
+var russian = map[string]string{
+	"Redirecting to your bank": "Переход на страницу вашего банка", "Continue": "Продолжить", "Payment by card": "Оплата картой",
+	"Pay": "Оплатить", "Card number": "Номер карты", "Month": "Месяц", "Year": "Год", "CVC": "CVC", "Name on card": "Имя на карте",
+	"": "",
+	"Operation declined. The issuer refused 3-D Secure authentication.":               "Операция отклонена. Банк отказал в проверке 3-D Secure.",
+	"Data entry timeout expired.":                                                     "Время ввода данных истекло.",
+	"Client did not return from ACS.":                                                 "Клиент не вернулся со страницы банка.",
+	"3-D Secure authentication is unavailable.":                                       "Проверка 3-D Secure недоступна.",
+	"Directory Server did not answer.":                                                "Directory Server не ответил.",
+	"Soft decline, cardholder authentication is required.":                            "Нужна проверка владельца карты.",
+	"Payment is being processed.":                                                     "Платёж обрабатывается.",
+	"Operation declined. Please check the data and available balance of the account.": "Операция отклонена. Проверьте данные и остаток на счёте.",
+	"Operation declined. Insufficient funds.":                                         "Операция отклонена. Недостаточно средств.",
+	"Operation declined. The card has expired.":                                       "Операция отклонена. Срок действия карты истёк.",
+	"Operation declined. Wrong card security code.":                                   "Операция отклонена. Неверный код безопасности карты.",
+	"Operation declined. Wrong card number.":                                          "Операция отклонена. Неверный номер карты.",
+	"Wrong card number":                                                               "Неверный номер карты", "Wrong card expiration date": "Неверный срок действия карты",
+}
+
+// inLanguage says a page in Russian where it was asked for and every text is there.
+func inLanguage(v view) view {
+	said := v
+	said.Fields = slices.Clone(v.Fields)
+	texts := []*string{&said.Title, &said.Text, &said.Button}
+	for i := range said.Fields {
+		texts = append(texts, &said.Fields[i].Label)
+	}
+	for _, t := range texts {
+		russian, there := russian[*t]
+		if v.Lang != "ru" || !there {
+			v.Lang = "en"
+			return v
+		}
+		*t = russian
+	}
+	return said
+}
+
 type field struct{ Name, Value, Label string }
 
 type view struct {
@@ -31,12 +73,10 @@ type view struct {
 }
 
 func show(w http.ResponseWriter, v view) {
-	if v.Lang == "" {
-		v.Lang = "en"
-	}
 	if v.Button == "" {
 		v.Button = "Continue"
 	}
+	v = inLanguage(v)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	_ = pages.Execute(w, v) // a failed write means that the browser is gone
@@ -162,6 +202,9 @@ func (g *Gateway) hostedPage(w http.ResponseWriter, r *http.Request) {
 	f, ok := browserForm(w, r)
 	if !ok {
 		return
+	}
+	if strings.HasPrefix(r.URL.Path, "/pp/") { // the page of the JSON dialect
+		f.Set("mdOrder", f.Get("orderId"))
 	}
 	if f.Get("mdOrder") == "" { // finish.html and whatever else a relative returnUrl names
 		show(w, view{Title: "Payment", Text: "The shop has been told how the payment ended. You can close this page."})

@@ -43,7 +43,7 @@ func readCard(f url.Values) (cardInput, *fault) {
 		return in, missing("$CVC")
 	case in.holder == "":
 		return in, missing("TEXT")
-	case !sim.AllDigits(in.pan) || len(in.pan) < 12 || len(in.pan) > 19 || !sim.Luhn(in.pan):
+	case !goodPAN(in.pan):
 		return in, refuse(1, "Wrong card number")
 	case !sim.AllDigits(in.cvc) || len(in.cvc) < 3 || len(in.cvc) > 4:
 		return in, refuse(4, "[$CVC] is malformed")
@@ -52,6 +52,10 @@ func readCard(f url.Values) (cardInput, *fault) {
 		return in, refuse(1, "Wrong card expiration date")
 	}
 	return in, nil
+}
+
+func goodPAN(pan string) bool {
+	return sim.AllDigits(pan) && len(pan) >= 12 && len(pan) <= 19 && sim.Luhn(pan)
 }
 
 // paymentOrder starts an attempt with a card, or goes on with one after a soft decline.
@@ -95,7 +99,8 @@ func (g *Gateway) paymentOrder(c *call) (body, *fault) {
 	}
 	o.Try = &attempt{Masked: maskPAN(in.pan), Expiry: in.expiry, Holder: in.holder, System: system(in.pan),
 		NoBinding: c.form.Get("bindingNotNeeded") == "true", FinishURL: finish, NotificationURL: notification}
-	return g.start(c.acc, o, in.pan, in.cvc, o.has("FORCE_SSL") || o.has("AUTO_PAYMENT"))
+	answer, bad := g.start(c.acc, o, in.pan, in.cvc, o.has("FORCE_SSL") || o.has("AUTO_PAYMENT"))
+	return c.withoutMethod(o, answer, bad)
 }
 
 // paymentOrderBinding pays with a saved card. Orders with the feature AUTO_PAYMENT are initiated by the merchant:
@@ -138,7 +143,8 @@ func (g *Gateway) paymentOrderBinding(c *call) (body, *fault) {
 	if cvc == "" {
 		cvc = goodCVC // the bank accepts a saved card without it
 	}
-	return g.start(c.acc, o, card.PAN, cvc, o.has("AUTO_PAYMENT"))
+	answer, bad := g.start(c.acc, o, card.PAN, cvc, o.has("AUTO_PAYMENT"))
+	return c.withoutMethod(o, answer, bad)
 }
 
 const goodCVC = "123"

@@ -1,6 +1,7 @@
 package rbs
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/url"
 	"slices"
@@ -25,10 +26,20 @@ func parseAmount(s string) (int64, *fault) {
 	return n, nil
 }
 
-func (g *Gateway) register(c *call) (body, *fault)        { return g.registerOrder(c, false) }
-func (g *Gateway) registerPreAuth(c *call) (body, *fault) { return g.registerOrder(c, true) }
+func (g *registry) register(c *call) (body, *fault)        { return g.registerOrder(c, false) }
+func (g *registry) registerPreAuth(c *call) (body, *fault) { return g.registerOrder(c, true) }
 
-func (g *Gateway) registerOrder(c *call, preAuth bool) (body, *fault) {
+func (g *registry) registerOrder(c *call, preAuth bool) (body, *fault) {
+	o, bad := g.newOrder(c, preAuth)
+	if bad != nil {
+		return nil, bad
+	}
+	return body{}.With("orderId", o.ID).With("formUrl",
+		g.url("/payment/merchants/rbs/payment_"+o.Language+".html?mdOrder="+o.ID)), nil
+}
+
+// newOrder registers the order that the call's parameters describe.
+func (g *registry) newOrder(c *call, preAuth bool) (*order, *fault) {
 	f := c.form
 	number := f.Get("orderNumber")
 	switch {
@@ -47,35 +58,37 @@ func (g *Gateway) registerOrder(c *call, preAuth bool) (body, *fault) {
 	if c.acc.MinAmount > 0 && amount < c.acc.MinAmount || c.acc.MaxAmount > 0 && amount > c.acc.MaxAmount {
 		return nil, errAmount
 	}
-	currency := f.Get("currency")
-	if currency == "" {
-		currency = c.acc.Currency
-	}
+	currency := cmp.Or(f.Get("currency"), c.acc.Currency)
 	if _, ok := letters(currency); !ok || len(c.acc.Currencies) > 0 && !slices.Contains(c.acc.Currencies, currency) {
 		return nil, refuse(3, "Unknown currency")
 	}
-	for name, limit := range map[string]int{"returnUrl": 512, "failUrl": 512, "dynamicCallbackUrl": 512, "description": 598,
-		"clientId": 255} {
-		if len([]rune(f.Get(name))) > limit {
-			return nil, refuse(4, "["+name+"] is longer than "+strconv.Itoa(limit))
-		}
-	}
-	if f.Get("returnUrl") == "" {
-		return nil, missing("returnUrl")
-	}
-	for _, name := range []string{"returnUrl", "failUrl"} { // may be relative to the gateway's pages
-		if u, err := url.Parse(f.Get(name)); err != nil || u.Scheme != "" && !sim.WebURL(f.Get(name)) {
-			return nil, refuse(4, "["+name+"] is malformed")
-		}
-	}
-	if cb := f.Get("dynamicCallbackUrl"); cb != "" && !sim.WebURL(cb) {
-		return nil, refuse(4, "[dynamicCallbackUrl] is malformed")
+	if bad := checkTexts(f); bad != nil {
+		return nil, bad
 	}
 	asked, bad := askedFeatures(f["features"])
 	if bad != nil {
 		return nil, bad
 	}
 	params, bad := merchantParams(f.Get("jsonParams"))
+	if bad != nil {
+		return nil, bad
+	}
+	bought, bad := readBundle(f.Get("orderBundle"), amount)
+	if bad != nil {
+		return nil, bad
+	}
+	if login := f.Get("merchantLogin"); login != "" && login != c.acc.UserName && !slices.Contains(c.acc.Children, login) {
+		return nil, errAccess
+	}
+	fee, bad := feeOf(f)
+	if bad != nil {
+		return nil, bad
+	}
+	phone, bad := payerPhone(f)
+	if bad != nil {
+		return nil, bad
+	}
+	ends, bad := holdDates(f, preAuth)
 	if bad != nil {
 		return nil, bad
 	}
@@ -90,21 +103,17 @@ func (g *Gateway) registerOrder(c *call, preAuth bool) (body, *fault) {
 	if g.byNumber(c.acc, number) != nil {
 		return nil, refuse(1, "Order number is duplicated, order with given order number is processed already")
 	}
-	language := f.Get("language")
-	if language == "" {
-		language = "ru"
-	}
 	o := &order{
 		ID: g.env.UUID(), Account: c.acc.UserName, Number: number, Amount: amount, Currency: currency, PreAuth: preAuth,
 		Description: f.Get("description"), ReturnURL: f.Get("returnUrl"), FailURL: f.Get("failUrl"),
-		CallbackURL: f.Get("dynamicCallbackUrl"), ClientID: f.Get("clientId"), BindingID: f.Get("bindingId"), Language: language,
+		CallbackURL: f.Get("dynamicCallbackUrl"), ClientID: f.Get("clientId"), BindingID: f.Get("bindingId"), Language: cmp.Or(f.Get("language"), "ru"),
 		IP: f.Get("ip"), Features: asked, Params: params, Created: now, Expires: expires, Action: actionNoAttempt,
+		Cart: bought, Fee: fee, Phone: phone, MerchantLogin: f.Get("merchantLogin"), CompletesAt: ends[0], ReversesAt: ends[1],
 	}
 	if bad := g.save(o); bad != nil {
 		return nil, bad
 	}
-	return body{}.With("orderId", o.ID).With("formUrl",
-		g.url("/payment/merchants/rbs/payment_"+o.Language+".html?mdOrder="+o.ID)), nil
+	return o, nil
 }
 
 func askedFeatures(values []string) ([]string, *fault) {
@@ -149,10 +158,80 @@ func merchantParams(raw string) ([]param, *fault) {
 	return out, nil
 }
 
+// checkTexts checks the texts and addresses of a registration.
+func checkTexts(f url.Values) *fault {
+	for name, limit := range map[string]int{"returnUrl": 512, "failUrl": 512, "dynamicCallbackUrl": 512, "description": 598,
+		"clientId": 255, "merchantLogin": 255, "postAddress": 255, "email": 100, "phone": 20} {
+		if len([]rune(f.Get(name))) > limit {
+			return refuse(4, "["+name+"] is longer than "+strconv.Itoa(limit))
+		}
+	}
+	if f.Get("returnUrl") == "" {
+		return missing("returnUrl")
+	}
+	for _, name := range []string{"returnUrl", "failUrl"} { // may be relative to the gateway's pages
+		if u, err := url.Parse(f.Get(name)); err != nil || u.Scheme != "" && !sim.WebURL(f.Get(name)) {
+			return refuse(4, "["+name+"] is malformed")
+		}
+	}
+	if cb := f.Get("dynamicCallbackUrl"); cb != "" && !sim.WebURL(cb) {
+		return refuse(4, "[dynamicCallbackUrl] is malformed")
+	}
+	return nil
+}
+
+// feeOf is what is taken on top of the amount.
+func feeOf(f url.Values) (fee int64, bad *fault) {
+	s := f.Get("feeInput")
+	if s == "" {
+		return 0, nil
+	}
+	if fee, bad = parseAmount(s); bad != nil || len(s) > 8 {
+		return 0, refuse(4, "[feeInput] is malformed")
+	}
+	return fee, nil
+}
+
+// payerPhone is the payer's telephone, by itself or in orderPayerData; the blocks about the payer must be JSON.
+func payerPhone(f url.Values) (string, *fault) {
+	phone := f.Get("phone")
+	if block := f.Get("orderPayerData"); block != "" {
+		var payer struct{ MobilePhone string }
+		if json.Unmarshal([]byte(block), &payer) != nil {
+			return "", refuse(4, "[orderPayerData] is malformed")
+		}
+		phone = cmp.Or(phone, payer.MobilePhone)
+	}
+	if digits := strings.TrimPrefix(phone, "+"); phone != "" && (!sim.AllDigits(digits) || len(digits) < 7 || len(digits) > 15) {
+		return "", refuse(4, "[phone] is malformed")
+	}
+	if block := f.Get("billingPayerData"); block != "" && !json.Valid([]byte(block)) {
+		return "", refuse(4, "[billingPayerData] is malformed")
+	}
+	return phone, nil
+}
+
+// wireTime is how the gateway writes a date, in UTC.
+const wireTime = "2006-01-02T15:04:05"
+
+// holdDates reads when a hold is to be captured, and when it is to be let go, by itself.
+func holdDates(f url.Values, preAuth bool) (at [2]time.Time, bad *fault) {
+	for i, name := range []string{"autocompletionDate", "autoReverseDate"} {
+		if f.Get(name) == "" || !preAuth {
+			continue
+		}
+		var err error
+		if at[i], err = time.Parse(wireTime, f.Get(name)); err != nil {
+			return at, refuse(4, "["+name+"] is malformed")
+		}
+	}
+	return at, nil
+}
+
 // lifetime reads expirationDate (which wins) or sessionTimeoutSecs; without either an order lives 1200 s.
 func lifetime(f url.Values, now time.Time) (time.Time, *fault) {
 	if d := f.Get("expirationDate"); d != "" {
-		t, err := time.ParseInLocation("2006-01-02T15:04:05", d, now.Location())
+		t, err := time.Parse(wireTime, d)
 		if err != nil || !t.After(now) {
 			return t, refuse(4, "[expirationDate] is malformed")
 		}

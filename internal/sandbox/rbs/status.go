@@ -40,7 +40,7 @@ func extended(o *order) body {
 		b = b.Opt("authRefNum", t.RefNum)
 	}
 	b = b.With("paymentAmountInfo", body{}.With("paymentState", o.paymentState()).With("approvedAmount", o.Approved).
-		With("depositedAmount", o.Deposited-o.Refunded).With("refundedAmount", o.Refunded).With("totalAmount", o.Amount)).
+		With("depositedAmount", o.Deposited-o.Refunded).With("refundedAmount", o.Refunded).With("totalAmount", o.Amount+o.Fee)).
 		With("bankInfo", body{}.With("bankCountryCode", "UNKNOWN").With("bankCountryName", "&ltUnknown&gt"))
 	for _, d := range []struct {
 		name string
@@ -136,6 +136,10 @@ func (g *Gateway) statusOld(c *call) (body, *fault) {
 	if bad != nil {
 		return nil, bad
 	}
+	return oldStatus(o), nil
+}
+
+func oldStatus(o *order) body {
 	b := body{}
 	if t := o.Try; t != nil {
 		b = b.Opt("expiration", t.Expiry).Opt("cardholderName", t.Holder)
@@ -156,5 +160,5 @@ func (g *Gateway) statusOld(c *call) (body, *fault) {
 	if o.IP != "" {
 		b = b.With("Ip", o.IP)
 	}
-	return b, nil
+	return b
 }

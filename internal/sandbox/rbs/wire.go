@@ -42,7 +42,9 @@ func missing(name string) *fault { return refuse(4, "["+name+"] is empty") }
 
 // writeJSON answers 200, as the gateway does for business errors too, and as text/plain, as it was recorded.
 func writeJSON(w http.ResponseWriter, v any) {
-	w.Header().Set("Content-Type", "text/plain;charset=UTF-8")
+	if w.Header().Get("Content-Type") == "" {
+		w.Header().Set("Content-Type", "text/plain;charset=UTF-8")
+	}
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(v) // a failed write means that the client is gone

@@ -39,6 +39,7 @@ type Options struct {
 	FrontURL string // Tollgate as the shop's server and browsers reach it
 	APIKey   string
 	Accounts []string // the merchant's accounts, the first is the default
+	Look     string   // of the payment pages
 	Client   *http.Client
 	Ledger   *ledger.Ledger
 	Now      func() time.Time
@@ -267,6 +268,7 @@ func (s *Shop) create(ctx context.Context, v *basketView) (string, error) {
 	made, err := s.tollgate.CreateSessionWithResponse(ctx, &client.CreateSessionParams{IdempotencyKey: &order}, client.NewSession{
 		Account: v.Account, Amount: v.Total, Currency: v.Currency, OrderID: order, Capture: client.CaptureMode(v.Capture),
 		Locale:      client.Locale(v.Language),
+		Look:        s.o.Look,
 		Description: strings.Join(names, ", "),
 		SuccessURL:  s.o.BaseURL + "/shop/done", CancelURL: s.o.BaseURL + "/shop/done?cancelled=1",
 	})

@@ -145,7 +145,7 @@ func (g *acquirer) repeat(c *call, first *payment) (object, *fault) {
 		return nil, bad
 	}
 	if first.Recurring != "INITIAL" || first.Charges == 0 {
-		return nil, errState
+		return nil, errSeries
 	}
 	p, bad := g.begin(c, typ)
 	if bad != nil {
@@ -169,6 +169,8 @@ func (g *acquirer) stored(c *call, p *payment, in cardInput, mask string) (objec
 	switch {
 	case p.Recurring == "REPEATED":
 		in.cvv, attempt = "123", "direct"
+	case p.Recurring == "INITIAL" && in.cvv == "": // the registration was made with it
+		in.cvv = "123"
 	case in.cvv == "" && !c.a.TokenWithoutCVV:
 		return nil, missing("card.cvv")
 	case in.cvv == "":
@@ -261,11 +263,18 @@ func (g *acquirer) authorize(a *Account, p *payment, card issuer.Card) *fault {
 		p.Status, p.Captured = captureSuccess, p.Amount
 	}
 	if p.Register && p.Registration == "" {
-		reg := &registration{g.random(32), p.Member, p.Customer, p.Card, p.Bin, p.Last4, p.Month, p.Year, p.Brand, false}
+		p.Registration = g.random(32)
+		reg := &registration{ID: p.Registration, Member: p.Member, Customer: p.Customer, Card: p.Card, Bin: p.Bin, Last4: p.Last4,
+			Month: p.Month, Year: p.Year, Brand: p.Brand}
 		if bad := g.saveRegistration(reg); bad != nil {
 			return bad
 		}
-		p.Registration = reg.ID
+	}
+	if reg := g.registrations.Get(p.Registration); reg != nil && p.Recurring == "INITIAL" && reg.Initial == "" {
+		reg.Initial = p.ID
+		if bad := g.saveRegistration(reg); bad != nil {
+			return bad
+		}
 	}
 	if bad := g.save(p); bad != nil {
 		return bad

@@ -23,6 +23,7 @@
 //	00050 invoice    00100 redirect the customer
 //	20001 parameter missing or malformed   20002 checksum   20003 merchantTransactionId was used   20004 not in this state
 //	20005 amount exceeds what is there     20006 no such registration       20007 payment mode or type not possible
+//	20008 a REPEATED payment without an INITIAL one
 //	401 token or credentials refused       30000 internal error
 //
 // Chosen where the real gateway's behaviour is not published:
@@ -34,7 +35,9 @@
 //   - a registration comes into being when its payment succeeds; registrations, paywithtoken, DL and a repeated payment by
 //     paymentId are signed over memberId, secureKey, that id and, where there is one, the amount;
 //   - a stand-alone registration is signed over memberId and secureKey, joined with merchantTransactionId where one is sent;
-//   - REPEATED needs neither cvv nor 3-D Secure; a first payment with a token needs the cvv unless the account says otherwise;
+//   - REPEATED needs neither cvv nor 3-D Secure, and an INITIAL payment that went through: the one that its path names, or one that
+//     made its registration or was made with it; INITIAL with a token needs no cvv, any other payment with a token does unless
+//     the account says otherwise;
 //   - the inquiry tells captureamount and refundamount by the names of the transaction list, and never repeats a redirect;
 //   - a notification follows every end of a payment and every operation, and is repeated until it is answered with 2xx.
 package transactworld

@@ -1,6 +1,8 @@
 package transactworld
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -32,6 +34,7 @@ type Account struct {
 
 	PartialReversal bool // RV may name an amount
 	TokenWithoutCVV bool // paywithtoken asks for no cvv
+	NoRecurring     bool // its bank takes no recurring payments
 	RequireAddress  bool // customer.email and shipping.* are required
 	NotifyForm      bool // notifications are forms, not JSON
 	Numbers         bool // ids and amounts are written as numbers
@@ -122,6 +125,7 @@ var (
 	errAmount   = refuse("20005", "Amount exceeds the amount available")
 	errNoCard   = refuse("20006", "Registration not found")
 	errMode     = refuse("20007", "Payment type or payment mode is not possible")
+	errSeries   = refuse("20008", "No INITIAL transaction for this REPEATED one")
 	errNone     = refuse("10009", "Record not found")
 	errSystem   = refuse("30000", "Internal error")
 )
@@ -165,9 +169,25 @@ func (handler) CallName(r *http.Request) string {
 		return parts[0]
 	}
 	if len(parts) == 5 { // …/payments/{id}, /paywithtoken/{id}, /registrations/{id}
+		if parts[3] == "payments" && repeats(r) {
+			return "payments-repeat"
+		}
 		return parts[3] + "-id"
 	}
 	return ""
+}
+
+// repeats tells whether a request about a payment is a payment itself; the body can be read again.
+func repeats(r *http.Request) bool {
+	if r.Body == nil {
+		return false
+	}
+	raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(raw), r.Body), r.Body}
+	return err == nil && bytes.Contains(raw, []byte("REPEATED"))
 }
 
 // Handler serves the gateway with /transactworld stripped from the path.

@@ -296,9 +296,33 @@ func TestTokensAndRecurring(t *testing.T) {
 	v := w.payment("", challenge, "createRegistration", "true", "merchantTransactionId", "")
 	alone := w.want(w.send(rest+"registrations", w.sign(v, w.acc.MemberID, w.acc.SecureKey)), "result.code", "00030", "card.bin", "400001")
 	token = alone.get("id")
+	w.want(with("T-9", "card.cvv", "", "recurringType", "REPEATED"), "result.code", "20008", "transactionStatus", "N")
 	a = w.want(with("T-8", "paymentType", "PA"), "transactionStatus", "3D")
 	w.follow(a)
 	w.want(w.inquire("T-8"), "status", "authsuccessful", "registrationId", token)
+}
+
+// A registration that no INITIAL sale was made with cannot be repeated, nor can a sale that was not INITIAL.
+func TestARepeatNeedsAnInitialSale(t *testing.T) {
+	w := newWorld(t, nil)
+	sale := w.send(rest+"payments", w.payment("R-1", plain, "createRegistration", "true"))
+	token, first := sale.get("registrationId"), sale.get("paymentId")
+	by := func(path, id, reference, kind string) answer {
+		v := url.Values{"merchantTransactionId": {reference}, "amount": {"7.50"}, "currency": {"EUR"}, "paymentType": {"DB"},
+			"recurringType": {kind}, "merchantRedirectUrl": {w.shop.URL + "/done"}}
+		return w.send(rest+path+"/"+id, w.sign(v, w.acc.MemberID, w.acc.SecureKey, id, "7.50"))
+	}
+	w.want(by("paywithtoken", token, "R-2", "REPEATED"), "result.code", "20008", "transactionStatus", "N")
+	w.want(by("payments", first, "R-3", "REPEATED"), "result.code", "20008", "transactionStatus", "N")
+	initial := w.want(by("paywithtoken", token, "R-4", "INITIAL"), "transactionStatus", "Y").get("paymentId")
+	w.want(by("paywithtoken", token, "R-5", "REPEATED"), "transactionStatus", "Y")
+	w.want(by("payments", initial, "R-6", "REPEATED"), "transactionStatus", "Y")
+	w.want(by("payments", first, "R-7", "REPEATED"), "result.code", "20008")
+	w.Restart()
+	w.want(by("paywithtoken", token, "R-8", "REPEATED"), "transactionStatus", "Y")
+
+	none := newWorld(t, func(a *Account) { a.NoRecurring = true })
+	none.want(none.send(rest+"payments", none.payment("R-1", plain, "recurringType", "INITIAL")), "result.code", "20007")
 }
 
 func TestPayout(t *testing.T) {

@@ -74,7 +74,11 @@ func (c *call) check(p *payment) *fault {
 		}
 	}
 	switch p.Recurring {
-	case "", "INITIAL", "REPEATED":
+	case "":
+	case "INITIAL", "REPEATED":
+		if c.a.NoRecurring {
+			return errMode
+		}
 	default:
 		return malformed("recurringType")
 	}
@@ -160,6 +164,9 @@ func (g *Gateway) payWithToken(c *call) (object, *fault) {
 	}
 	if bad := c.check(p); bad != nil {
 		return nil, bad
+	}
+	if p.Recurring == "REPEATED" && reg.Initial == "" {
+		return nil, errSeries
 	}
 	p.Brand, p.Mode, p.Registration, p.Register = reg.Brand, "CC", reg.ID, false
 	return g.stored(c, p, cardInput{month: reg.Month, year: reg.Year}, reg.Card)

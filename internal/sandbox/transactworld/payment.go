@@ -107,6 +107,7 @@ type registration struct {
 	Month    string `json:"month"`
 	Year     string `json:"year"`
 	Brand    string `json:"brand"`
+	Initial  string `json:"initial,omitempty"` // paymentId of the INITIAL payment with it
 	Deleted  bool   `json:"deleted,omitempty"`
 }
 
