@@ -369,6 +369,14 @@ func (w *World) latency(place string) time.Duration {
 	return time.Millisecond + time.Duration(w.pick(19_000_000, "latency", place)) // in nanoseconds: see turn
 }
 
+// away is how far it is to connect to somebody.
+func (w *World) away(link string) time.Duration {
+	if strings.HasPrefix(link, observer) {
+		return 1
+	}
+	return time.Millisecond + time.Duration(w.hash("away", link, 0)%19_000_000)
+}
+
 // turn has a goroutine wait for an instant of its own, in which no other of the world can run: what happens at one instant
 // happens in an order that nobody decides, and no run would be like the other.
 func (w *World) turn(place string) { time.Sleep(1 + time.Duration(w.pick(50_000, "turn", place))) }
