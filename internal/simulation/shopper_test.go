@@ -308,11 +308,14 @@ func (s *shopper) buy() {
 }
 
 func (s *shopper) visit() end {
-	begun := time.Now()
+	w, begun := s.w, time.Now()
 	var p *page
 	for range 5000 {
 		waited := time.Since(begun)
 		if waited > 26*time.Hour {
+			if p != nil {
+				w.tracef("%s still reads %q", s.name, p.text())
+			}
 			return outOfReach
 		}
 		if p == nil || p.kind() == "elsewhere" {
@@ -338,10 +341,9 @@ func (s *shopper) visit() end {
 		}
 		if waited > patience && p.has("form.cancel") && (kind == "wait" || kind == "bank" || kind == "scan" || kind == "leave") && s.again("way out", 20) {
 			s.w.reach("a shopper who takes the way out after a long wait")
-			if p, _ = s.submit(p, p.doc.Find("form.cancel").First(), nil); p != nil {
-				s.rest(time.Minute)
-				continue
-			}
+			p, _ = s.submit(p, p.doc.Find("form.cancel").First(), nil)
+			s.rest(time.Minute)
+			continue
 		}
 		s.beside(p, kind)
 		next, err := s.act(p, kind)

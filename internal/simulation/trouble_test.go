@@ -164,6 +164,8 @@ var lies = []struct{ what, json string }{
 func (w *World) lie(n int) {
 	f := lies[w.between("lies", "", n, 0, len(lies)-1)]
 	w.script(f.what, strings.TrimSuffix(f.json, "}")+fmt.Sprintf(`, "do": "set", "times": %d}`, 1+w.between("lies for", "", n, 0, 3)))
+	time.Sleep(time.Duration(w.between("lies until", "", n, int(20*time.Second), int(3*time.Minute))))
+	_, _ = ask(w.observer, http.MethodDelete, sandboxURL+"/faults", "", nil, &struct{}{}) // what nobody asked for is not told a day later
 }
 
 func (w *World) script(what, json string) {
