@@ -277,6 +277,15 @@ func onlyRBS() []scenario {
 			scenario{name: "3DS 1.0.2, bank's page", account: account, card: "4000019900040728", visit: visit{bank: []string{"1234"}}, want: paid(1, "-", y1)},
 		)
 	}
+	rows = append(rows,
+		scenario{name: "a fee for a child merchant, 3DS switched off by a feature", account: "rbs-terms", card: "4000019900020704",
+			session: map[string]any{"fee": 150, "customer": map[string]any{"id": "c-1", "phone": "+77010000000"}},
+			want:    paid(1, "-", threeDS{})},
+		scenario{name: "features of the session alone", account: "rbs-terms", card: "4000019900021009",
+			session: map[string]any{"gateway_options": map[string]any{"rbs": map[string]any{"features": []string{"FORCE_TDS"}}}},
+			want:    paid(1, "U", y)},
+		scenario{name: "by token, without notification and browser data", account: "rbs-bare", card: "4000019900021009", want: paid(1, "U", y)},
+	)
 	// No finish URL of ours: the gateway finishes the challenge and sends the shopper back.
 	for _, c := range []struct {
 		name, card string

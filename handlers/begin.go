@@ -226,6 +226,7 @@ func (p pay) codeAgain(c echo.Context) error {
 		return err
 	}
 	browser := p.Browsers.Known(c.Request().Context())
+	s.Login.For(browser)
 	if browser == "" || !p.needsLogin(s) || s.Login == nil || s.Login.Challenge == "" || s.Login.Browser != browser {
 		return redirectToPay(c, s.ID)
 	}
@@ -238,7 +239,7 @@ func (p pay) sendCode(c echo.Context, s *session.Session, typed, phone string) e
 	if browser == "" { // it would not be known again when the code comes
 		return p.page(c, s, form{stale: true, phone: typed})
 	}
-	if err := p.Limits.Code(c.Request().Context(), s.Account, phone); err != nil {
+	if err := p.Limits.Code(c.Request().Context(), s.Account, phone, s.ID, c.RealIP()); err != nil {
 		return err
 	}
 	err := p.Flow.Logins.Phone(c.Request().Context(), s.ID, browser, phone)
@@ -252,7 +253,7 @@ func (p pay) sendCode(c echo.Context, s *session.Session, typed, phone string) e
 		if err != nil {
 			return err
 		}
-		if typed != "" && !s.CodesUsedUp() && s.Login.Customer != "" {
+		if typed != "" && !s.CodesUsedUp(p.Now()) && s.Login.Customer != "" {
 			return p.page(c, s, form{phone: typed, login: templates.PhoneMany})
 		}
 		return redirectToPay(c, s.ID) // the page says so
@@ -309,6 +310,7 @@ func (p pay) code(c echo.Context) error {
 	if browser == "" {
 		return redirectToPay(c, s.ID)
 	}
+	s.Login.For(browser)
 	err = p.Flow.Logins.Code(c.Request().Context(), s.ID, browser, code)
 	switch {
 	case errors.Is(err, providers.ErrWrongCode) && p.Flow.Logins.CodeExpired(s):

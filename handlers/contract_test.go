@@ -329,6 +329,8 @@ func (a fullGateway) Status(ctx context.Context, p providers.Payment) (providers
 	return st, err
 }
 
+func (fullGateway) CheckPayout(providers.Payment, providers.Destination) error { return nil }
+
 func (fullGateway) Payout(context.Context, providers.Payment, providers.Destination) (providers.OpResult, error) {
 	return providers.OpResult{State: providers.OpPending, GatewayID: "po-1"}, nil
 }
@@ -341,12 +343,12 @@ func (fullGateway) Banks(context.Context) ([]providers.Bank, error) {
 	return []providers.Bank{{ID: "100", Name: "Kaspi"}}, nil
 }
 
-func (fullGateway) History(_ context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
+func (fullGateway) History(_ context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, string, error) {
 	kzt, err := money.ParseCurrency("KZT")
 	return []providers.HistoryLine{{
 		Reference: "order-1", OrderID: "g-1", At: q.From, Kind: "payment", Outcome: providers.Paid, Amount: money.Amount{Minor: 1500, Currency: kzt},
 		Card: card.Masked{Brand: "visa", First6: "400001", Last4: "0720"}, Authorization: providers.Authorization{ApprovalCode: "123456", At: q.From},
-	}, {Kind: "other", Outcome: providers.Unclear, Amount: money.Amount{Minor: -1, Currency: kzt}}}, err
+	}, {Kind: "other", Outcome: providers.Unclear, Amount: money.Amount{Minor: -1, Currency: kzt}}}, "", err
 }
 
 func (fullGateway) RegisterCard(_ context.Context, _ providers.Owner, reference string, c card.Card, _ providers.Payment) (providers.SavedCard, error) {
@@ -895,7 +897,7 @@ func TestALongGatewayHistoryHasAFurtherPage(t *testing.T) {
 	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{
 		provider: func(g *gateway) providers.Provider { return fullGateway{g} }, merchants: []merchant.Merchant{theShop},
 	})
-	for limit, more := range map[string]string{"2": "true", "3": "false"} { // it has two lines
+	for limit, more := range map[string]string{"1": "true", "2": "false"} { // it has two lines
 		if got := m.call(http.MethodGet, "/v1/accounts/acc/history?limit="+limit, ""); !strings.Contains(got.Body.String(), `"has_more":`+more) {
 			t.Errorf("of %s: %s", limit, got.Body)
 		}
@@ -979,5 +981,71 @@ func TestTheContractIsServedWithAPageToReadIt(t *testing.T) {
 	}
 	if other := m.call(http.MethodGet, "/pay/none", "").Header().Get("Content-Security-Policy"); strings.Contains(other, "unsafe-inline") {
 		t.Error("the page's policy is not its own")
+	}
+}
+
+func TestOptionsOfAGatewayAreTheAccountsOwnAndComeBack(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
+	with := func(id, options string) reply {
+		return m.call(http.MethodPost, "/v1/sessions", strings.TrimSuffix(order(id), "}")+`,"gateway_options":`+options+"}")
+	}
+	for options, want := range map[string][2]string{
+		`{"rbs":{"expiration_date":"tomorrow"}}`:   {"/gateway_options/rbs/expiration_date", "must be a date and time of RFC 3339, such as 2027-01-31T12:00:00Z"},
+		`{"rbs":{"colour":"red"}}`:                 {"/gateway_options/rbs/colour", "is not known"},
+		`{"visa":{}}`:                              {"/gateway_options/visa", "is not known"},
+		`{"rbs":{"json_params":{"a/b":"\u0001"}}}`: {"/gateway_options/rbs/json_params/a~1b", "must not hold control characters"},
+	} {
+		got := with("bad", options)
+		if told := got.faults(); !slices.Equal(told, [][2]string{want}) {
+			t.Errorf("%s: %v", options, told)
+		}
+	}
+	got := with("one", `{"rbs":{"features":["FORCE_TDS"],"recurring_frequency":7,"recurring_expiry":"2027-12-31"}}`)
+	got.is(http.StatusUnprocessableEntity, "invalid")
+	if told := got.faults(); len(told) != 1 || told[0][0] != "/gateway_options/rbs" {
+		t.Errorf("options of another gateway than the account's: %v", told)
+	}
+}
+
+func TestACartThatDoesNotFitIsRefusedWithThePointerAndOneThatDoesComesBackWithItsSums(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
+	with := func(id, items string) reply {
+		return m.call(http.MethodPost, "/v1/sessions", strings.TrimSuffix(order(id), "}")+`,"cart":{"items":`+items+"}}")
+	}
+	for items, want := range map[string]string{
+		`[{"name":"a","unit_price":1501}]`:                                            "/cart/items",
+		`[{"name":"a","unit_price":1500},{"name":"","unit_price":0}]`:                 "/cart/items/1/name",
+		`[{"name":"a","unit_price":1500,"quantity":"1,5"}]`:                           "/cart/items/0/quantity",
+		`[{"name":"a","unit_price":1500,"quantity":"1.0005"}]`:                        "/cart/items/0/quantity",
+		`[{"name":"a","unit_price":1500,"amount":1499}]`:                              "/cart/items/0/amount",
+		`[{"name":"a","unit_price":1500,"tax":"vat20","tax_amount":249}]`:             "/cart/items/0/tax_amount",
+		`[{"name":"a","unit_price":1500,"tax":"20"}]`:                                 "/cart/items/0/tax",
+		`[{"name":"a","unit_price":1500,"discount":1501}]`:                            "/cart/items/0/discount",
+		`[{"name":"a","unit_price":1500,"supplier":{"tax_id":"1"}}]`:                  "/cart/items/0/supplier/tax_id",
+		`[{"name":"a","unit_price":1500,"supplier":{"phones":["+77010000000","x"]}}]`: "/cart/items/0/supplier/phones/1",
+		`[{"name":"a","unit_price":1500,"colour":"red"}]`:                             "/cart/items/0/colour",
+		`[]`: "/cart/items",
+	} {
+		if told := with("bad", items).faults(); len(told) != 1 || told[0][0] != want {
+			t.Errorf("%s: %v", items, told)
+		}
+	}
+	got := with("one", `[{"name":"Grapes","unit_price":2501,"quantity":"0.40","tax":"vat10","unit":"kilogram"},{"name":"Soap","unit_price":200,"quantity":"3","discount":100}]`)
+	got.is(http.StatusCreated, "")
+	var made struct {
+		Cart struct {
+			Items []struct {
+				Amount    int64  `json:"amount"`
+				TaxAmount int64  `json:"tax_amount"`
+				Quantity  string `json:"quantity"`
+			} `json:"items"`
+		} `json:"cart"`
+	}
+	if err := json.Unmarshal(got.Body.Bytes(), &made); err != nil || len(made.Cart.Items) != 2 {
+		t.Fatalf("%v %s", err, got.Body)
+	}
+	grapes, soap := made.Cart.Items[0], made.Cart.Items[1]
+	if grapes.Amount != 1000 || grapes.TaxAmount != 91 || grapes.Quantity != "0.4" || soap.Amount != 500 || soap.Quantity != "3" {
+		t.Errorf("%+v %+v", grapes, soap)
 	}
 }

@@ -41,10 +41,20 @@ func seconds(d time.Duration) string {
 	return strconv.Itoa(max(1, int((d+time.Second-1)/time.Second)))
 }
 
-// posts counts what is posted to a page, before anything is read of it but where it comes from.
+// What a form of a payment page may hold: the card, the browser's data and the proof of work are a tenth of it.
+const (
+	mostForm   = 32 << 10
+	mostFields = 100
+)
+
+// posts counts what is posted to a page, before anything is read of it but where it comes from, and bounds it.
 func (p pay) posts(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if c.Request().Method == http.MethodPost {
+		if r := c.Request(); r.Method == http.MethodPost {
+			if r.ContentLength > mostForm {
+				return echo.ErrStatusRequestEntityTooLarge
+			}
+			r.Body = http.MaxBytesReader(c.Response(), r.Body, mostForm)
 			if err := p.Limits.Post(c.Request().Context(), c.Param("session")); err != nil {
 				return err
 			}

@@ -6,9 +6,11 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"tollgate/internal/card"
 	"tollgate/internal/clock"
 	"tollgate/internal/merchant"
 	"tollgate/internal/sqlstore"
@@ -168,13 +170,54 @@ func TestAnAccountMayBecomeSharedLater(t *testing.T) {
 type ledger struct {
 	fullGateway
 	references []string
+	asked      int
 }
 
-func (l *ledger) History(_ context.Context, q providers.HistoryQuery) (lines []providers.HistoryLine, err error) {
-	for _, reference := range l.references[min(q.Offset, len(l.references)):min(q.Offset+q.Limit, len(l.references))] {
+func (l *ledger) History(_ context.Context, q providers.HistoryQuery) (lines []providers.HistoryLine, next string, err error) {
+	at, err := q.Places(1)
+	if err != nil {
+		return nil, "", err
+	}
+	l.asked++
+	to := min(at[0]+q.Limit, len(l.references))
+	if to < len(l.references) {
+		next = providers.Cursor(to)
+	}
+	for _, reference := range l.references[min(at[0], to):to] {
 		lines = append(lines, providers.HistoryLine{Reference: reference, Kind: "payment", Outcome: providers.Paid, At: time.Now()})
 	}
-	return lines, nil
+	return lines, next, nil
+}
+
+// Whoever follows next reads each page of the gateway's list once or twice, however long it is.
+func TestALongHistoryIsReadPageByPage(t *testing.T) {
+	l := &ledger{}
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{
+		merchants: []merchant.Merchant{theShop}, provider: func(g *gateway) providers.Provider { l.fullGateway = fullGateway{g}; return l },
+	})
+	for i := range 1234 {
+		l.references = append(l.references, fmt.Sprint("r-", i))
+	}
+	var got []string
+	for after := ""; ; {
+		page := m.call(http.MethodGet, "/v1/accounts/acc/history?limit=70&after="+after, "")
+		page.is(http.StatusOK, "")
+		for _, line := range page.list() {
+			got = append(got, line["reference"].(string))
+		}
+		if after = page.field("next"); after == "" {
+			break
+		}
+	}
+	if fmt.Sprint(got) != fmt.Sprint(l.references) || l.asked > 45 {
+		t.Errorf("%d lines read with %d requests", len(got), l.asked)
+	}
+	for _, bad := range []string{"after=x", "after=1~-1", "after=0~x", "after=0&offset=1", "offset=3000&limit=1"} {
+		if bad == "offset=3000&limit=1" {
+			l.references = append(l.references, make([]string, 3000)...)
+		}
+		m.call(http.MethodGet, "/v1/accounts/acc/history?"+bad, "").is(http.StatusUnprocessableEntity, "")
+	}
 }
 
 func TestTheListOfASharedAccountShowsTheMerchantsOwnLines(t *testing.T) {
@@ -206,4 +249,89 @@ func TestTheListOfASharedAccountShowsTheMerchantsOwnLines(t *testing.T) {
 	if theirs := m.as(otherKey, http.MethodGet, "/v1/accounts/acc/history", "").list(); len(theirs) != 0 {
 		t.Errorf("its neighbour reads %v", theirs)
 	}
+}
+
+// namedCustomers is a gateway that writes down by which names customers are known to it.
+type namedCustomers struct {
+	fullGateway
+	mu    sync.Mutex
+	named []string
+}
+
+func (g *namedCustomers) name(id string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.named = append(g.named, id)
+}
+
+// told is what was written down since it was last asked.
+func (g *namedCustomers) told() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	told := g.named
+	g.named = nil
+	return told
+}
+
+func (g *namedCustomers) Register(ctx context.Context, p providers.Payment) (providers.Ref, error) {
+	g.name(p.Customer.ID)
+	return g.fullGateway.Register(ctx, p)
+}
+
+func (g *namedCustomers) RegisterCard(ctx context.Context, o providers.Owner, reference string, c card.Card, p providers.Payment,
+) (providers.SavedCard, error) {
+	g.name(o.CustomerID)
+	g.name(p.Customer.ID)
+	return g.fullGateway.RegisterCard(ctx, o, reference, c, p)
+}
+
+func (g *namedCustomers) CreateInvoice(ctx context.Context, in providers.Invoice) (providers.Invoice, error) {
+	g.name(in.Customer.ID)
+	return g.fullGateway.CreateInvoice(ctx, in)
+}
+
+// Where a gateway keeps cards by the customer's id, equal ids of two merchants would lead to one customer's cards.
+func TestEqualCustomerIDsOfTwoMerchantsAreTwoCustomersAtTheGateway(t *testing.T) {
+	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
+		g := &namedCustomers{}
+		m := boot(t, &clock.Clock{}, at, tune{provider: func(real *gateway) providers.Provider { g.fullGateway = fullGateway{real}; return g }})
+		with := func(body string) string { return strings.TrimSuffix(body, "}") + `,"customer":{"id":"c-1"}}` }
+		names := map[string]string{}
+		for _, key := range []string{shopKey, otherKey} {
+			id := m.as(key, http.MethodPost, "/v1/sessions", with(order("one"))).field("id")
+			if err := m.flow.Submit(t.Context(), id, flow.Submission{}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := m.flow.Wait(t.Context(), id, func(s *session.Session) bool { return s.Last() != nil && !s.Last().State.Live() }); err != nil {
+				t.Fatal(err)
+			}
+			registered := m.as(key, http.MethodPost, "/v1/customers/c-1/cards", registrationBody("two", "4000019900020720"))
+			registered.is(http.StatusCreated, "")
+			if registered.field("customer") != "c-1" {
+				t.Errorf("the merchant is shown %s", registered.Body)
+			}
+			m.as(key, http.MethodPost, "/v1/invoices", with(invoice("acc", "three"))).is(http.StatusCreated, "")
+			m.as(key, http.MethodPost, "/v1/charges",
+				`{"saved_card":"`+registered.field("id")+`","amount":1500,"currency":"KZT","reference":"four"}`).is(http.StatusCreated, "")
+			told := g.told()
+			for _, name := range told {
+				if name != told[0] || !strings.HasSuffix(name, "c-1") || name == "c-1" {
+					t.Errorf("told %q", told)
+				}
+			}
+			if len(told) != 5 {
+				t.Errorf("told %d times: %q", len(told), told)
+			}
+			names[told[0]] = key
+		}
+		if len(names) != 2 {
+			t.Errorf("one customer at the gateway: %v", names)
+		}
+		// A card that was kept before the account was shared, or by a version that told the merchant's own word, stays usable.
+		saved := m.savedCard("sc_1")
+		m.call(http.MethodPost, "/v1/charges", `{"saved_card":"`+saved+`","amount":1500,"currency":"KZT","reference":"five"}`).is(http.StatusCreated, "")
+		if told := g.told(); len(told) != 1 || told[0] != "c-1" {
+			t.Errorf("of an older card told %q", told)
+		}
+	})
 }

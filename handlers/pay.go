@@ -36,8 +36,8 @@ func (p pay) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		if r.Method == http.MethodPost {
-			if err := r.ParseForm(); timedOut(err) {
-				return err // half a form is none
+			if err := readForm(r); err != nil {
+				return err
 			}
 		}
 		// Proved first: a browser that keeps our cookies is known from here on, whatever else it says of itself.
@@ -53,6 +53,23 @@ func (p pay) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
 		p.record(c, security.Entry{Kind: security.FormRefused, Outcome: refused})
 		return p.page(c, s, form{stale: true})
 	}
+}
+
+// readForm reads a form whole: half a form is none.
+func readForm(r *http.Request) error {
+	err := r.ParseForm()
+	if err == nil {
+		if err = r.ParseMultipartForm(mostForm); errors.Is(err, http.ErrNotMultipart) {
+			err = nil
+		}
+	}
+	if _, large := errors.AsType[*http.MaxBytesError](err); large || len(r.Form) > mostFields {
+		return echo.ErrStatusRequestEntityTooLarge
+	}
+	if timedOut(err) {
+		return err
+	}
+	return nil
 }
 
 // home is the front's own address, where no payment is.

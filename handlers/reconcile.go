@@ -89,6 +89,7 @@ func (a listAPI) reconciler() *reconcile.Reconciler {
 			}
 			return false, nil
 		},
+		Unmatched: a.Books.Unmatched,
 	})
 }
 

@@ -46,10 +46,17 @@ func (b *bookkeeper) Status(_ context.Context, p providers.Payment) (providers.S
 // listing is a bookkeeper that can list.
 type listing struct{ *bookkeeper }
 
-func (b listing) History(_ context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
+func (b listing) History(_ context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, string, error) {
 	b.lists++
-	from := min(q.Offset, len(b.lines))
-	return b.lines[from:min(from+q.Limit, len(b.lines))], nil
+	at, err := q.Places(1)
+	if err != nil {
+		return nil, "", err
+	}
+	next, to := "", min(at[0]+q.Limit, len(b.lines))
+	if to < len(b.lines) {
+		next = providers.Cursor(to)
+	}
+	return b.lines[min(at[0], to):to], next, nil
 }
 
 func paidStanding(minor int64) providers.Standing {
@@ -66,11 +73,17 @@ func lineOf(reference string, st providers.Standing) providers.HistoryLine {
 }
 
 func bootWithBooks(t *testing.T, lists bool, merchants ...merchant.Merchant) (*machine, *bookkeeper) {
+	t.Helper()
+	return bootWithBooksOn(t, sqlstore.Options{Dir: t.TempDir()}, lists, merchants...)
+}
+
+func bootWithBooksOn(t *testing.T, where sqlstore.Options, lists bool, merchants ...merchant.Merchant) (*machine, *bookkeeper) {
+	t.Helper()
 	if merchants == nil {
 		merchants = []merchant.Merchant{theShop}
 	}
 	b := &bookkeeper{says: map[string]providers.Standing{}}
-	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{merchants: merchants, provider: func(g *gateway) providers.Provider {
+	m := boot(t, &clock.Clock{}, where, tune{merchants: merchants, provider: func(g *gateway) providers.Provider {
 		if b.gateway = g; lists {
 			return listing{b}
 		}
@@ -114,7 +127,13 @@ func (m *machine) reconciled(more string) (d differences) {
 }
 
 func TestReconciliationFindsWhatIsMissingOrOtherByTheGatewaysList(t *testing.T) {
-	m, b := bootWithBooks(t, true)
+	for name, where := range map[string]sqlstore.Options{"SQLite": {Dir: t.TempDir()}, "PostgreSQL": {URL: postgres(t)}} {
+		t.Run(name, func(t *testing.T) { reconcilesByList(t, where) })
+	}
+}
+
+func reconcilesByList(t *testing.T, where sqlstore.Options) {
+	m, b := bootWithBooksOn(t, where, true)
 	for _, id := range []string{"same", "other-sum", "gone", "refused"} {
 		m.paid(id)
 	}
@@ -135,13 +154,28 @@ func TestReconciliationFindsWhatIsMissingOrOtherByTheGatewaysList(t *testing.T) 
 	}
 }
 
+// The only trace of a payment that the database forgot may be the gateway's callback about it.
+func TestReconciliationListsWhatCallbacksToldOfAndNobodyKnows(t *testing.T) {
+	for _, lists := range []bool{false, true} {
+		m, b := bootWithBooks(t, lists)
+		b.says["told-1"], b.says["tried-1"], b.says["listed-1"] = paidStanding(700), providers.Standing{Outcome: providers.Refused}, paidStanding(800)
+		b.lines = append(b.lines, lineOf("listed-1", b.says["listed-1"]))
+		for _, reference := range []string{"told-1", "tried-1", "listed-1"} {
+			m.call(http.MethodPost, "/callbacks/acc?of="+reference, "").is(http.StatusOK, "")
+		}
+		if got := m.reconciled(""); got.String() != "missing_here listed-1, missing_here told-1" || !got.Complete {
+			t.Errorf("with a list %t: %s", lists, got)
+		}
+	}
+}
+
 func TestReconciliationReadsALongListToItsEnd(t *testing.T) {
 	m, b := bootWithBooks(t, true)
 	for i := range 250 {
 		b.lines = append(b.lines, lineOf(fmt.Sprintf("lost-%03d", i), paidStanding(700)))
 	}
-	if got := m.reconciled(""); len(got.Differences) != 250 || !got.Complete {
-		t.Errorf("%d differ", len(got.Differences))
+	if got := m.reconciled(""); len(got.Differences) != 250 || !got.Complete || b.lists != 3 {
+		t.Errorf("%d differ, after %d pages", len(got.Differences), b.lists)
 	}
 }
 
@@ -230,4 +264,9 @@ func TestAReconciliationThatCannotBeIsRefused(t *testing.T) {
 	}
 	m.call(http.MethodPost, "/v1/accounts/nobodys/reconcile", `{"from":"2026-11-20T00:00:00Z","to":"2026-11-21T00:00:00Z"}`).
 		is(http.StatusNotFound, "unknown-account")
+}
+
+// Notified takes a callback's word for the reference.
+func (b *bookkeeper) Notified(r *http.Request) (providers.Notice, error) {
+	return providers.Notice{Reference: r.URL.Query().Get("of")}, nil
 }

@@ -18,6 +18,7 @@ import (
 	"tollgate/internal/card"
 	"tollgate/internal/i18n"
 	"tollgate/internal/limit"
+	"tollgate/internal/money"
 	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/session"
@@ -298,6 +299,7 @@ func (p screens) login(c echo.Context, s *session.Session, f form) error {
 		return err
 	}
 	browser := p.Browsers.Known(c.Request().Context())
+	s.Login.For(browser)
 	lost, cancel, layout := s.LoginLost(), payPath(s.ID)+"/cancel", p.layout(c, s)
 	if lost {
 		cancel = ""
@@ -307,7 +309,7 @@ func (p screens) login(c echo.Context, s *session.Session, f form) error {
 	}
 	asksCode := s.Login != nil && s.Login.Challenge != "" && browser != "" && s.Login.Browser == browser
 	dead := asksCode && (p.Flow.Logins.CodeExpired(s) || s.TriesUsedUp())
-	if (!asksCode || dead) && s.CodesUsedUp() || !asksCode && s.PhonesUsedUp() && s.Login.Customer == "" {
+	if (!asksCode || dead) && s.CodesUsedUp(p.Now()) || !asksCode && s.PhonesUsedUp(p.Now()) && s.Login.Customer == "" {
 		if lost {
 			return p.wait(c, s, templates.WaitChecking) // somebody may still log in elsewhere
 		}
@@ -341,7 +343,7 @@ func (p screens) login(c echo.Context, s *session.Session, f form) error {
 		PhoneText: maskPhone(s.Login.Phone), Left: int(p.Flow.Logins.CodeLeft(s).Round(time.Second) / time.Second),
 		Error: f.login, Checking: lost, AskRemember: !framed(c),
 	}
-	if !s.CodesUsedUp() {
+	if !s.CodesUsedUp(p.Now()) {
 		page.AgainAction = payPath(s.ID) + "/code/again"
 		if !lost {
 			page.OtherAction = payPath(s.ID) + "/phone/other"
@@ -485,6 +487,11 @@ func (p screens) receipt(c echo.Context, s *session.Session, lang string) *templ
 		paid = a.Captured
 	}
 	r := &templates.Receipt{AmountText: text(paid), Date: a.CreatedAt}
+	if said := a.Authorization; said.TakenAmount > 0 && (said.TakenAmount != paid || said.TakenCurrency != s.Amount.Currency.Code) {
+		if of, err := money.ParseCurrency(said.TakenCurrency); err == nil {
+			r.TakenText = i18n.FormatAmount(lang, said.TakenAmount, of.Digits, of.Code)
+		}
+	}
 	if a.Refunded > 0 {
 		r.RefundedText, r.LeftText = text(a.Refunded), text(paid-a.Refunded)
 	}

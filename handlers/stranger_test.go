@@ -186,3 +186,28 @@ func TestWhatMayBeACardNumberIsNotShownAgain(t *testing.T) {
 		}
 	})
 }
+
+func TestAFormOfAPaymentPageIsBounded(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
+	id := m.call(http.MethodPost, "/v1/sessions", order("a")).field("id")
+	many := url.Values{}
+	for i := range 101 {
+		many.Set(fmt.Sprint("f", i), "1")
+	}
+	for _, path := range []string{"", "/card", "/cancel", "/other", "/start", "/saved", "/saved/delete", "/customer", "/phone", "/phone/other", "/code", "/code/again"} {
+		for what, form := range map[string]url.Values{
+			"a large field": {"name": {strings.Repeat("x", 33<<10)}}, "many fields": many,
+		} {
+			if got := m.post("/pay/"+id+path, form); got.Code != http.StatusRequestEntityTooLarge || got.Body.Len() > 8<<10 {
+				t.Errorf("%s at %q: %d", what, path, got.Code)
+			}
+		}
+		parts := "--b\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\n" + strings.Repeat("x", 33<<10) + "\r\n--b--\r\n"
+		r := httptest.NewRequest(http.MethodPost, "/pay/"+id+path, struct{ *strings.Reader }{strings.NewReader(parts)}) // of unknown length
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+		w := httptest.NewRecorder()
+		if m.ServeHTTP(w, r); w.Code != http.StatusRequestEntityTooLarge {
+			t.Errorf("a large part at %q: %d", path, w.Code)
+		}
+	}
+}

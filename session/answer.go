@@ -132,6 +132,19 @@ func (t Arrivals) Returned(n int, token string, in threeds.Reply, sealed string)
 	return Arrival{Taken: true}, nil
 }
 
+// Named takes the gateway's id of an order under attempt n's reference, which the browser brought and the gateway has signed. It
+// tells whether that was news; then the gateway is asked, ended or not.
+func (t Arrivals) Named(n int, order string) bool {
+	a := t.S.Attempt(n)
+	if a == nil || !gatewayOrders(t).name(a, order) {
+		return false
+	}
+	if at, due := a.callbackTurn(t.Now); due {
+		t.askAt(a, at)
+	}
+	return true
+}
+
 // inquireSoon moves the next inquiry forward, but not closer to the last one than fastFirst: anybody who has a run's address
 // can cause this. It tells whether that changed anything.
 func (t Arrivals) inquireSoon(a *Attempt) bool {

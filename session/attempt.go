@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -29,6 +30,7 @@ const (
 type NewAttempt struct {
 	Instrument        string // card, saved_card, qr, sberpay, hosted, payout
 	Saved             string // the saved card it is paid with: ours
+	GatewayCustomer   string // whose that is, as the gateway was told
 	Card              card.Masked
 	To                card.Masked // where a transfer or payout goes
 	ToFingerprint     string
@@ -68,8 +70,8 @@ func (t Attempts) Begin(in NewAttempt) (*Attempt, error) {
 	}
 	s, n := t.S, len(t.S.Attempts)+1
 	a := &Attempt{
-		N: n, State: New, Instrument: in.Instrument, Saved: in.Saved, Card: in.Card, To: in.To, ToFingerprint: in.ToFingerprint,
-		Browser: in.Browser, BrowserID: in.BrowserID, IP: in.IP, Locale: in.Locale,
+		N: n, State: New, Instrument: in.Instrument, Saved: in.Saved, GatewayCustomer: cmp.Or(in.GatewayCustomer, s.GatewayCustomer()),
+		Card: in.Card, To: in.To, ToFingerprint: in.ToFingerprint, Browser: in.Browser, BrowserID: in.BrowserID, IP: in.IP, Locale: in.Locale,
 		MerchantInitiated: in.MerchantInitiated, NotKept: in.NotKept, BeginsSeries: in.BeginsSeries,
 		Ref:       providers.Ref{Reference: s.Reference(n)},
 		CreatedAt: t.Now, UpdatedAt: t.Now, Deadline: t.Now.Add(t.Rules.CallTimeout),
@@ -136,7 +138,7 @@ func (t Attempts) AlreadyPaid(n int, taken *providers.AlreadyPaid, wire []Timeli
 		t.heard = &taken.Standing
 		return verdict(t).onMismatch(a, notOurs)
 	}
-	a.rememberRef(taken.Ref)
+	t.rememberRef(a, taken.Ref)
 	t.queueInquiry(a, t.Now)
 	return t.markOverdue(a)
 }

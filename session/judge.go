@@ -25,6 +25,10 @@ type InquiryAnswer struct {
 	Err      error // no answer; Standing says nothing then
 	Wire     []TimelineEntry
 
+	Second  string   // a further order under the attempt's reference that has money beside the one of Standing
+	Named   string   // the id of a further order that the gateway named itself
+	NotOurs []string // ids of further orders that the gateway says are none
+
 	LoginRefused bool // the gateway refused the customer's credential
 	LoginLost    bool // and the customer has no newer one
 }
@@ -34,7 +38,12 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 	a := t.S.Attempt(n)
 	a.InquiredAt, a.NextInquiry = t.Now, time.Time{}
 	a.Note(in.Wire...)
+	gatewayOrders{t}.count(a, in)
 	err := verdict{t}.inquired(a, in)
+	if in.Second != "" && (err == nil || errors.Is(err, ErrNothing)) {
+		gatewayOrders{t}.reviewSecond(a, in)
+		return nil
+	}
 	if a.State.Live() && !a.NeedsReview && a.tooOld(t.Now) && (err == nil || errors.Is(err, ErrNothing)) {
 		t.needsReview(a)
 		return nil
@@ -298,6 +307,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	if err := t.move(a, trigger); err != nil {
 		return err
 	}
+	t.followReceipts(a, st.Receipts)
 	if t.followDispute(a, st.Dispute); st.Outcome == providers.Paid && t.followTaken(a, st) == misfits {
 		t.reviewSums(a, st)
 	}
@@ -537,10 +547,7 @@ func (a *Attempt) newsAt() time.Time {
 // is a hint only.
 func (t Arrivals) CalledBack(n int, gatewayOrder string) error {
 	a := t.S.Attempt(n)
-	known := a.Ref.OrderID != "" || gatewayOrder == "" || a.State == New
-	if !known {
-		a.Ref.OrderID = gatewayOrder
-	}
+	known := !gatewayOrders(t).name(a, gatewayOrder)
 	at, due := a.callbackTurn(t.Now)
 	if !due {
 		if known {
@@ -548,10 +555,14 @@ func (t Arrivals) CalledBack(n int, gatewayOrder string) error {
 		}
 		return nil
 	}
-	// An open operation is asked about in turn (applyStanding). The job has a key of its own: neither an answer to an earlier
-	// inquiry nor a further callback may put it off.
-	t.enqueue(JobInquire, fmt.Sprintf("/%d/callback%d", a.N, at.UnixMilli()), Task{Attempt: a.N, Look: true}, at)
+	t.askAt(a, at)
 	return nil
+}
+
+// askAt queues an inquiry that was asked for. An open operation is asked about in turn (applyStanding). The job has a key of its
+// own: neither an answer to an earlier inquiry nor a further callback may put it off.
+func (t Arrivals) askAt(a *Attempt, at time.Time) {
+	t.enqueue(JobInquire, fmt.Sprintf("/%d/callback%d", a.N, at.UnixMilli()), Task{Attempt: a.N, Look: true}, at)
 }
 
 // maxReleases bounds how many releases of one hold are begun of which none reached the gateway.

@@ -2,16 +2,20 @@ package session
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"tollgate/providers"
 )
 
-// Bounds of a login: a shopper who mistypes gets on, a stranger who tries numbers does not.
+// Bounds of a login: a shopper who mistypes gets on, a stranger who tries numbers does not. What a stranger with the link has used
+// up comes back slowly and no more than once, so that the customer still logs in; what one address may have of a session is
+// bounded by internal/limit.
 const (
 	maxCodesSent  = 5
 	maxWrongCodes = 5
 	maxLookups    = 10
+	comesBack     = 5 * time.Minute // one code and one lookup
 )
 
 const (
@@ -43,11 +47,46 @@ func (s *Session) TakesCustomer(customer string) bool {
 	return s.Live() == nil || s.Login == nil || s.Login.Customer == customer
 }
 
-// CodesUsedUp tells that no further code can be sent in this session.
-func (s *Session) CodesUsedUp() bool { return s.Login != nil && s.Login.Sent >= maxCodesSent }
+// CodesUsedUp tells that no further code can be sent in this session now.
+func (s *Session) CodesUsedUp(now time.Time) bool {
+	return s.Login != nil && s.Login.Sent >= s.Login.share(maxCodesSent, now)
+}
 
-// PhonesUsedUp tells that no further phone can be looked up in this session.
-func (s *Session) PhonesUsedUp() bool { return s.Login != nil && s.Login.Lookups >= maxLookups }
+// PhonesUsedUp tells that no further phone can be looked up in this session now.
+func (s *Session) PhonesUsedUp(now time.Time) bool {
+	return s.Login != nil && s.Login.Lookups >= s.Login.share(maxLookups, now)
+}
+
+// share is a session's share of something: so much at once, and the same once more, bit by bit.
+func (l *Login) share(most int, now time.Time) int {
+	if l.Since.IsZero() {
+		return most
+	}
+	return most + min(most, max(0, int(now.Sub(l.Since)/comesBack)))
+}
+
+// For makes the code that was sent for a browser the present one. Another's is kept: whoever asks for a code spoils nobody's.
+func (l *Login) For(browser string) {
+	if l == nil || l.Done || l.Browser == browser {
+		return
+	}
+	i := slices.IndexFunc(l.Others, func(c LoginCode) bool { return c.Browser == browser })
+	if i < 0 {
+		return
+	}
+	own := l.Others[i]
+	l.Others = slices.Delete(slices.Clone(l.Others), i, i+1)
+	l.setAside()
+	l.Browser, l.Phone, l.Customer, l.Challenge, l.SentAt, l.Wrong = own.Browser, own.Phone, own.Customer, own.Challenge, own.SentAt, own.Wrong
+}
+
+// setAside keeps the present code among those of the others.
+func (l *Login) setAside() {
+	if l.Challenge != "" {
+		l.Others = append(slices.Clone(l.Others), LoginCode{l.Browser, l.Phone, l.Customer, l.Challenge, l.SentAt, l.Wrong})
+		l.Challenge = ""
+	}
+}
 
 // TriesUsedUp tells that the code that was sent takes no further try.
 func (s *Session) TriesUsedUp() bool { return s.Login != nil && s.Login.Wrong >= maxWrongCodes }
@@ -56,7 +95,7 @@ func (s *Session) TriesUsedUp() bool { return s.Login != nil && s.Login.Wrong >=
 // at first.
 func (s *Session) dropLogin() {
 	if s.Login != nil && s.Login.Done {
-		s.Login.Done, s.Login.Challenge, s.Login.Sent = false, "", 0
+		s.Login.Done, s.Login.Challenge, s.Login.Sent, s.Login.Since = false, "", 0, time.Time{}
 	}
 }
 
@@ -101,6 +140,7 @@ func (t Logins) AskCode(browser, phone string) (Press, error) {
 		t.S.Login = &Login{}
 	}
 	l, press := t.S.Login, Press{}
+	l.For(browser)
 	if l.Asking != nil {
 		press.N = l.Asking.N
 	}
@@ -108,15 +148,18 @@ func (t Logins) AskCode(browser, phone string) (Press, error) {
 		return press, ErrNothing
 	}
 	switch {
-	case t.S.CodesUsedUp():
+	case t.S.CodesUsedUp(t.Now):
 		return press, ErrTooMany
 	case l.Phone == phone && l.Customer != "":
 		press.Customer = l.Customer
 		l.Sent++
-	case t.S.PhonesUsedUp():
+	case t.S.PhonesUsedUp(t.Now):
 		return press, ErrTooMany
 	default:
 		l.Lookups++
+	}
+	if l.Since.IsZero() {
+		l.Since = t.Now
 	}
 	press.N++
 	l.Asking = &CodeRequest{N: press.N, Browser: browser, Phone: phone, At: t.Now, Open: true}
@@ -129,7 +172,7 @@ func (t Logins) CountCode(n int) error {
 	switch {
 	case t.S.Login.Asking.N != n:
 		return ErrStale
-	case t.S.CodesUsedUp():
+	case t.S.CodesUsedUp(t.Now):
 		return ErrTooMany
 	}
 	t.S.Login.Sent++
@@ -152,6 +195,9 @@ func (t Logins) CodeSent(n int, browser, phone, customer, sealed string) error {
 	if !t.S.MayLogIn() || l.Asking.N != n || !t.S.TakesCustomer(customer) {
 		return ErrStale
 	}
+	if l.For(browser); l.Browser != browser {
+		l.setAside()
+	}
 	l.Browser, l.Phone, l.Customer, l.Challenge, l.SentAt = browser, phone, customer, sealed, t.Now
 	l.Wrong, l.Done = 0, false
 	l.Asking.Open, l.Asking.At = false, t.Now
@@ -161,6 +207,7 @@ func (t Logins) CodeSent(n int, browser, phone, customer, sealed string) error {
 // OtherPhone lets a shopper enter another phone. No counter is set back.
 func (t Logins) OtherPhone(browser string) error {
 	l := t.S.Login
+	l.For(browser)
 	if l == nil || l.Done || l.Browser != browser || l.Challenge == "" || t.S.Status() != StatusOpen {
 		return ErrNothing
 	}
@@ -180,6 +227,7 @@ func (s *Session) CodeLeft(now time.Time, life time.Duration) time.Duration {
 // browser was sent none, providers.ErrWrongCode where the code is too old or has had its tries.
 func (t Logins) TryCode(browser string, life time.Duration) (challenge string, err error) {
 	l := t.S.Login
+	l.For(browser)
 	switch {
 	case !t.S.MayLogIn(), l == nil, l.Challenge == "", l.Browser != browser:
 		return "", ErrStale
@@ -192,8 +240,10 @@ func (t Logins) TryCode(browser string, life time.Duration) (challenge string, e
 
 // LoggedIn ends a login: the code proved the phone that it was sent to, and no other (ErrStale). Where an attempt had lost
 // its customer, or ended without the gateway's word, the gateway is asked.
-func (t Logins) LoggedIn(challenge, customer string) error {
-	if t.S.Login.Challenge != challenge {
+func (t Logins) LoggedIn(browser, challenge, customer string) error {
+	l := t.S.Login
+	l.For(browser)
+	if l.Challenge != challenge || l.Browser != browser {
 		return ErrStale
 	}
 	t.verified(customer)
@@ -216,7 +266,7 @@ func (t Logins) Remembered(browser, phone, customer string) error {
 }
 
 func (t Logins) verified(customer string) {
-	t.S.Login.Done, t.S.Login.Challenge = true, ""
+	t.S.Login.Done, t.S.Login.Challenge, t.S.Login.Others = true, "", nil
 	t.record(EventCustomerVerified, map[string]any{"customer": customer})
 	if a := t.S.Last(); a != nil && a.State.Live() {
 		a.NewsAt = t.Now

@@ -397,19 +397,19 @@ func TestHowACustomerLogsIn(t *testing.T) {
 			{"a code that lived 10.001 s", func(t *Turn) (string, error) { return t.Logins().TryCode("b", 10001*time.Millisecond) }},
 			{"a code that lived 10 s", func(t *Turn) (string, error) { return t.Logins().TryCode("b", 10*time.Second) }},
 			{"the code was right", func(t *Turn) (string, error) {
-				err := t.Logins().LoggedIn("sealed", "c")
+				err := t.Logins().LoggedIn("b", "sealed", "c")
 				if err == nil && !strings.Contains(string(t.Change.Events[0].Data), `"customer":"c"`) {
 					d.t.Errorf("the event says %s", t.Change.Events[0].Data)
 				}
 				return "", err
 			}},
-			{"the code of another challenge was right", func(t *Turn) (string, error) { return "", t.Logins().LoggedIn("sealed9", "c") }},
+			{"the code of another challenge was right", func(t *Turn) (string, error) { return "", t.Logins().LoggedIn("b", "sealed9", "c") }},
 			{"the login is dropped", func(t *Turn) (string, error) { return "", t.DropLogin() }},
 			{"may log in, takes c, takes c2, login lost, owner", func(t *Turn) (string, error) {
 				return fmt.Sprintln(t.S.MayLogIn(), t.S.TakesCustomer("c"), t.S.TakesCustomer("c2"), t.S.LoginLost(), t.S.Owner()), nil
 			}},
 			{"codes, phones, tries used up; time left", func(t *Turn) (string, error) {
-				return fmt.Sprintln(t.S.CodesUsedUp(), t.S.PhonesUsedUp(), t.S.TriesUsedUp(), t.S.CodeLeft(noon, time.Minute), t.S.CodeLeft(noon, time.Second)), nil
+				return fmt.Sprintln(t.S.CodesUsedUp(noon), t.S.PhonesUsedUp(noon), t.S.TriesUsedUp(), t.S.CodeLeft(noon, time.Minute), t.S.CodeLeft(noon, time.Second)), nil
 			}},
 		} {
 			for _, in := range []struct {

@@ -43,6 +43,8 @@ type Session struct {
 	EmbedOrigin     string             `json:"embed_origin,omitempty"` // of the merchant's page that may frame the payment page
 	Look            string             `json:"look,omitempty"`         // the merchant's look that its pages have; empty: the default one
 	Metadata        map[string]string  `json:"metadata,omitempty"`
+	Options         providers.Options  `json:"gateway_options,omitempty"`
+	Cart            *providers.Cart    `json:"cart,omitempty"`
 	CreatedAt       time.Time          `json:"created_at"`
 	ExpiresAt       time.Time          `json:"expires_at"`
 	ClosedReason    ClosedReason       `json:"end,omitempty"`     // why no further attempt may begin
@@ -109,16 +111,27 @@ func (s *Session) TriesLeft() int {
 	return max(0, min(MaxAttempts-used, MostAttempts-len(s.Attempts)))
 }
 
+// GatewayCustomer is the session's customer as the gateway is told of them: two merchants who share an account may each call a
+// customer the same.
+func (s *Session) GatewayCustomer() string {
+	if s.Customer.ID == "" {
+		return ""
+	}
+	return s.RefTag + s.Customer.ID
+}
+
 // Attempt is one try to pay a session with one instrument; at most one of a session's attempts is live.
 type Attempt struct {
 	N                 int                     `json:"n"`
 	State             State                   `json:"state"`
 	Ref               providers.Ref           `json:"ref"`
+	OtherOrders       []string                `json:"other_orders,omitempty"` // further orders of the gateway's under our reference
 	Instrument        string                  `json:"instrument"`
 	MerchantInitiated bool                    `json:"by_merchant,omitempty"` // the customer is away
 	NotKept           bool                    `json:"not_kept,omitempty"`    // the shopper did not agree that the card is kept
 	BeginsSeries      bool                    `json:"begins_series,omitempty"`
-	Saved             string                  `json:"saved,omitempty"` // the saved card it is paid with: ours
+	Saved             string                  `json:"saved,omitempty"`    // the saved card it is paid with: ours
+	GatewayCustomer   string                  `json:"customer,omitempty"` // the customer, or whose the saved card is, as the gateway is told
 	Card              card.Masked             `json:"card,omitzero"`
 	To                card.Masked             `json:"to,omitzero"`        // the card that a transfer or payout goes to
 	ToFingerprint     string                  `json:"to_print,omitempty"` // keyed fingerprint of its number, where that was typed
@@ -148,6 +161,7 @@ type Attempt struct {
 	ThreeDS           providers.ThreeDS       `json:"three_ds,omitzero"`
 	Authorization     providers.Authorization `json:"authorization,omitzero"`
 	AmountAuthorized  int64                   `json:"held"` // minor units, as the gateway said
+	Receipts          []providers.Receipt     `json:"receipts,omitempty"`
 	Captured          int64                   `json:"captured"`
 	Refunded          int64                   `json:"refunded"`
 	Voided            bool                    `json:"voided,omitempty"`
@@ -209,6 +223,11 @@ func (s *Session) Reference(n int) string {
 	return fmt.Sprintf("%s%s-%d", s.RefTag, s.OrderID, s.EarlierAttempts+n)
 }
 
+// NeverSent tells whether no call that can move money was ever permitted for any attempt, and none is alive.
+func (s *Session) NeverSent() bool {
+	return !slices.ContainsFunc(s.Attempts, func(a *Attempt) bool { return a.State != Failed || len(a.Calls) != 0 })
+}
+
 // Live is the attempt that may still end in a payment, or nil. A final attempt may still become paid by a late approval.
 func (s *Session) Live() *Attempt {
 	for _, a := range s.Attempts {
@@ -247,26 +266,27 @@ func (a *Attempt) Run() *Run {
 
 // Operation is a capture, void or refund of a payment.
 type Operation struct {
-	N             int                `json:"n"`
-	Kind          providers.OpKind   `json:"kind"`
-	State         OpState            `json:"state"`
-	Attempt       int                `json:"attempt"`
-	Amount        int64              `json:"amount"` // minor units
-	Reference     string             `json:"reference"`
-	GatewayID     string             `json:"gateway_id,omitempty"`
-	Decline       *providers.Decline `json:"decline,omitempty"`
-	Release       bool               `json:"release,omitempty"`   // Tollgate's own void of a hold whose debit was refused
-	GiveBack      bool               `json:"give_back,omitempty"` // Tollgate's own, of money that came for an attempt that was left
-	Merchant      string             `json:"merchant_reference,omitempty"`
-	Expected      Baseline           `json:"expected"` // our books when it was accepted, or what the request expected
-	Baseline      Baseline           `json:"before"`
-	SumsDiffer    bool               `json:"sums_differ,omitempty"` // refused: the gateway's sums were not those expected
-	Unconfirmed   bool               `json:"unconfirmed,omitempty"` // succeeded, and the gateway's sums do not show it yet
-	Deadline      time.Time          `json:"deadline"`
-	NotFoundSince time.Time          `json:"missing,omitzero"` // since when the gateway shows no sign of it
-	NeedsReview   bool               `json:"needs_review,omitempty"`
-	CreatedAt     time.Time          `json:"created_at"`
-	UpdatedAt     time.Time          `json:"updated_at"`
+	N             int                     `json:"n"`
+	Kind          providers.OpKind        `json:"kind"`
+	State         OpState                 `json:"state"`
+	Attempt       int                     `json:"attempt"`
+	Amount        int64                   `json:"amount"` // minor units
+	Reference     string                  `json:"reference"`
+	GatewayID     string                  `json:"gateway_id,omitempty"`
+	Decline       *providers.Decline      `json:"decline,omitempty"`
+	Items         []providers.CartPortion `json:"items,omitempty"`     // of the session's cart
+	Release       bool                    `json:"release,omitempty"`   // Tollgate's own void of a hold whose debit was refused
+	GiveBack      bool                    `json:"give_back,omitempty"` // Tollgate's own, of money that came for an attempt that was left
+	Merchant      string                  `json:"merchant_reference,omitempty"`
+	Expected      Baseline                `json:"expected"` // our books when it was accepted, or what the request expected
+	Baseline      Baseline                `json:"before"`
+	SumsDiffer    bool                    `json:"sums_differ,omitempty"` // refused: the gateway's sums were not those expected
+	Unconfirmed   bool                    `json:"unconfirmed,omitempty"` // succeeded, and the gateway's sums do not show it yet
+	Deadline      time.Time               `json:"deadline"`
+	NotFoundSince time.Time               `json:"missing,omitzero"` // since when the gateway shows no sign of it
+	NeedsReview   bool                    `json:"needs_review,omitempty"`
+	CreatedAt     time.Time               `json:"created_at"`
+	UpdatedAt     time.Time               `json:"updated_at"`
 }
 
 // Baseline is where the payment stood when the operation was sent. A payment that has left it shows that the operation was done.
@@ -346,7 +366,21 @@ type Login struct {
 	Sent    int `json:"sent"`              // codes asked for in this session
 	Lookups int `json:"lookups,omitempty"` // phones looked up in this session, those without a customer included
 
+	Since time.Time `json:"since,omitzero"` // when the first was counted
+
 	Asking *CodeRequest `json:"asking,omitempty"` // the newest request for a code
+
+	Others []LoginCode `json:"others,omitempty"` // codes that other browsers asked for before, of those that were sent
+}
+
+// LoginCode is a code that was sent for a browser, while another browser's is the newest.
+type LoginCode struct {
+	Browser   string    `json:"browser"`
+	Phone     string    `json:"phone"`
+	Customer  string    `json:"customer"`
+	Challenge string    `json:"challenge"` // sealed
+	SentAt    time.Time `json:"sent_at"`
+	Wrong     int       `json:"wrong,omitempty"`
 }
 
 // CodeRequest is one press on "send the code". A second press with the same phone is recognised by it.

@@ -91,6 +91,7 @@ type Review struct {
 const (
 	reviewNoOutcome = "no outcome by the end of the schedule"
 	reviewHoldLeft  = "a hold that was not let go"
+	reviewSums      = "sums that do not show what was done"
 )
 
 // inReview tells whether a person has to look at the attempt, or may settle it.
@@ -98,9 +99,9 @@ func (a *Attempt) inReview() bool {
 	return a.NeedsReview && a.State != New && a.State != Calling || a.State == Mismatched
 }
 
-// inReview likewise, of an operation.
+// inReview likewise, of an operation: of unknown outcome, or done as the gateway said, and never seen in its sums.
 func (op *Operation) inReview() bool {
-	return op.NeedsReview && (op.State == OpUnknown || op.State == OpPending)
+	return op.NeedsReview && (op.State == OpUnknown || op.State == OpPending || op.State == OpSucceeded && op.Unconfirmed)
 }
 
 // Reviews is everything of a session that a person has to look at.
@@ -121,9 +122,14 @@ func (s *Session) Reviews() []Review {
 		all = append(all, r)
 	}
 	for _, op := range s.Operations {
-		if op.inReview() {
-			all = append(all, Review{Attempt: op.Attempt, Operation: op.N, Reason: reviewNoOutcome, Gateway: s.Attempt(op.Attempt).Said})
+		if !op.inReview() {
+			continue
 		}
+		r := Review{Attempt: op.Attempt, Operation: op.N, Reason: reviewNoOutcome, Gateway: s.Attempt(op.Attempt).Said}
+		if op.Unconfirmed {
+			r.Reason = reviewSums
+		}
+		all = append(all, r)
 	}
 	return all
 }
@@ -280,8 +286,11 @@ func (t Settlements) payment(a *Attempt, r *Settlement, amount int64) error {
 
 // operation takes a ruling on an operation.
 func (t Settlements) operation(op *Operation, r *Settlement, amount int64) error {
-	if amount != 0 && amount != op.Amount {
+	switch {
+	case amount != 0 && amount != op.Amount:
 		return ErrAmount
+	case op.State == OpSucceeded && r.Outcome == RuledFailed && op.Kind == providers.Capture: // taken money is not a hold again
+		return ErrRuling
 	}
 	r.Operation, r.Amount, r.Was, r.HeldFor = op.N, op.Amount, string(op.State), ""
 	t.S.Settlements = append(t.S.Settlements, r)
@@ -289,13 +298,44 @@ func (t Settlements) operation(op *Operation, r *Settlement, amount int64) error
 	if r.Outcome == RuledFailed {
 		to, op.Decline = OpFailed, &providers.Decline{Reason: providers.OtherReason, Code: declineSettled}
 	}
-	op.NeedsReview = false
+	if op.NeedsReview = false; op.State == OpSucceeded {
+		op.Unconfirmed = false
+		if to == OpFailed {
+			t.takeBack(op)
+		}
+	}
 	if err := t.Operations().move(op, to); err != nil {
 		return err
 	}
 	t.record(EventPaymentSettled, settlementData(r))
 	t.queueRecheck(t.S.Attempt(op.Attempt), t.Now.Add(recheckSchedule[0]))
 	return nil
+}
+
+// takeBack takes an operation that was counted as done out of the payment's sums.
+func (t Settlements) takeBack(op *Operation) {
+	switch a := t.S.Attempt(op.Attempt); {
+	case op.Kind == providers.Refund:
+		a.Refunded = max(0, a.Refunded-op.Amount)
+	case a.Voided:
+		a.Voided = false
+	default:
+		a.AmountAuthorized += op.Amount
+	}
+}
+
+// ofOperations compares what the gateway has just said of a payment's sums with rulings on its operations that are done. undone
+// tells that it said less was given back than our books had.
+func (t Settlements) ofOperations(a *Attempt, stated, undone bool) {
+	for _, r := range t.S.Settlements {
+		switch {
+		case r.Attempt != a.N || r.Outcome != RuledSucceeded || !r.open():
+		case undone:
+			t.refute(a, r)
+		case stated:
+			r.Confirmed = t.Now
+		}
+	}
 }
 
 const (

@@ -205,6 +205,80 @@ func TestAPaymentSettledAsPaidTakesOperationsOnceTheGatewayAgrees(t *testing.T) 
 	}
 }
 
+// unconfirmed is a payment with an operation that the gateway called done and never showed in its sums, after the schedule.
+func unconfirmed(t *testing.T, kind providers.OpKind) (*Turn, *Operation) {
+	t.Helper()
+	of := Authorized
+	if kind == providers.Refund {
+		of = Paid
+	}
+	turn, op := withOperation(of, kind, OpCalling)
+	if kind == providers.Void {
+		op.Amount = 1000
+	}
+	must(t, turn.Operations().Answered(1, OperationAnswer{OpResult: providers.OpResult{State: providers.OpSucceeded}}, nil))
+	turn.Now = noon.Add(reviewAfter + time.Minute)
+	before := standing(1, of2(of))
+	before.Stated = true
+	must(t, turn.Inquired(1, InquiryAnswer{Seen: turn.S.Attempts[0].Seen(), Standing: before}))
+	if !op.NeedsReview || !turn.S.NeedsReview() || len(turn.S.Reviews()) != 1 || turn.S.Reviews()[0].Operation != 1 {
+		t.Fatalf("%s: %+v, reviews %+v", kind, op, turn.S.Reviews())
+	}
+	turn.Change = Change{}
+	return turn, op
+}
+
+func of2(s State) providers.Outcome {
+	if s == Paid {
+		return providers.Paid
+	}
+	return providers.Authorized
+}
+
+func TestAPersonSettlesAnOperationWhoseSumsNeverShowed(t *testing.T) {
+	for _, kind := range []providers.OpKind{providers.Refund, providers.Void, providers.Capture} {
+		turn, op := unconfirmed(t, kind)
+		sums := recordedSums(turn.S.Attempts[0])
+		must(t, turn.Settlements().Settle(settle(RuledSucceeded, 0)))
+		if op.State != OpSucceeded || op.Unconfirmed || turn.S.NeedsReview() || recordedSums(turn.S.Attempts[0]) != sums {
+			t.Errorf("%s done: %+v", kind, op)
+		}
+		if got := eventTypes(turn); !slices.Equal(got, []EventType{EventPaymentSettled}) {
+			t.Errorf("%s done: events %v", kind, got)
+		}
+
+		turn, op = unconfirmed(t, kind)
+		err := turn.Settlements().Settle(settle(RuledFailed, 0))
+		if kind == providers.Capture {
+			if !errors.Is(err, ErrRuling) {
+				t.Errorf("a capture that did not happen: %v", err)
+			}
+			continue
+		}
+		a := turn.S.Attempts[0]
+		if must(t, err); op.State != OpFailed || op.Unconfirmed || turn.S.NeedsReview() || a.Refunded != 0 || a.Voided || a.AmountAuthorized != 1000 {
+			t.Errorf("%s not done: %+v; refunded %d, voided %t, held %d", kind, op, a.Refunded, a.Voided, a.AmountAuthorized)
+		}
+	}
+}
+
+// The gateway's own sums beat a person's word on an operation, and confirm it.
+func TestTheGatewaysSumsConfirmOrContradictARulingOnAnOperationThatWasDone(t *testing.T) {
+	for refunded, confirmed := range map[int64]bool{300: true, 0: false} {
+		turn, _ := unconfirmed(t, providers.Refund)
+		must(t, turn.Settlements().Settle(settle(RuledSucceeded, 0)))
+		st := standing(1, providers.Paid)
+		st.Refunded, st.Stated = refunded, true
+		must(t, turn.Inquired(1, InquiryAnswer{Seen: turn.S.Attempts[0].Seen(), Standing: st}))
+		r := turn.S.Settlements[0]
+		told := eventTypes(turn)
+		if r.Confirmed.IsZero() == confirmed || r.Refuted.IsZero() != confirmed || slices.Contains(told, EventSettlementContradicted) == confirmed ||
+			slices.Contains(told, EventRefundUndone) == confirmed || turn.S.Attempts[0].Refunded != refunded {
+			t.Errorf("the gateway states %d: %+v, told %v", refunded, r, told)
+		}
+	}
+}
+
 // Of two that have money the one that a person rules on does not count beside the one that does.
 func TestLateMoneyThatAPersonCallsPaidIsLateBesideAnotherPayment(t *testing.T) {
 	for _, beside := range []bool{false, true} {

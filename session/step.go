@@ -10,7 +10,7 @@ import (
 
 // applyStep applies the step that a gateway's answer names. ask tells that an inquiry is to be made now.
 func (t *Turn) applyStep(a *Attempt, step providers.Step) (ask bool, err error) {
-	a.rememberRef(step.Ref)
+	t.rememberRef(a, step.Ref)
 	kind := step.Kind
 	if step.V != providers.StepVersion {
 		kind = "" // a step of a newer Tollgate
@@ -36,10 +36,15 @@ func (t *Turn) applyStep(a *Attempt, step providers.Step) (ask bool, err error) 
 	return true, t.move(a, Work)
 }
 
-// rememberRef keeps the gateway's ids of the attempt. Our own reference is never changed by an answer.
-func (a *Attempt) rememberRef(ref providers.Ref) {
+// rememberRef keeps the gateway's ids of the attempt. Our own reference is never changed by an answer, nor is the gateway's order
+// that is known already: another is one beside it.
+func (t *Turn) rememberRef(a *Attempt, ref providers.Ref) {
 	if ref.Reference == "" {
 		return
+	}
+	if was := a.Ref.OrderID; was != "" && ref.OrderID != was {
+		gatewayOrders{t}.name(a, ref.OrderID)
+		ref.OrderID = was
 	}
 	ref.Reference = a.Ref.Reference
 	a.Ref = ref
@@ -47,7 +52,7 @@ func (a *Attempt) rememberRef(ref providers.Ref) {
 
 // giveStep stores a step for the browser.
 func (t *Turn) giveStep(a *Attempt, step providers.Step) error {
-	a.rememberRef(step.Ref)
+	t.rememberRef(a, step.Ref)
 	if step.NewRun {
 		if err := t.newRun(a, step.ThreeDS); err != nil {
 			return err

@@ -316,7 +316,8 @@ func (a *App) buildFront(ctx context.Context) error {
 		Browsers: browser.New(a.store.Browser(), a.keys, strings.HasPrefix(a.FrontURL, "https://"), a.o.Clock.Now, a.o.Rand, a.log),
 		BaseURL:  a.FrontURL, Sandbox: c.Testing(), Ready: a.ready, Installation: a.installation, Log: a.log, Observe: a.metrics.observe,
 		MaxStreams: c.MaxStreams, Stopping: stopping, Brake: brakes,
-		IP: clientIP(c.TrustedProxies),
+		IP:       clientIP(c.TrustedProxies),
+		Violated: func(directive, page string) { a.metrics.violations.WithLabelValues(directive, page).Inc() },
 	})
 	a.metrics.watch(a.store, a.flow, runner)
 	a.metrics.brake(a.brake)
@@ -384,8 +385,10 @@ func (a *App) Run(ctx context.Context) error {
 	defer a.security.Record(security.Entry{Kind: security.Stopped, Outcome: "ok"})
 	failed := make(chan error, 4)
 	running := 0
-	serve := func(s *http.Server, l net.Listener) {
+	serve := func(s *http.Server, l net.Listener, most int) {
 		running++
+		of := a.connections(most)
+		s.ConnState, l = of.state, bounded{l, of}
 		go func() {
 			err := s.Serve(l)
 			if errors.Is(err, http.ErrServerClosed) {
@@ -410,16 +413,17 @@ func (a *App) Run(ctx context.Context) error {
 		})
 		background.Go(func() { a.watch(work) })
 		go a.sweep(work)
-		serve(a.front, a.frontListener)
+		background.Go(func() { a.watchPages(work) })
+		serve(a.front, a.frontListener, a.o.Config.ConnectionCap())
 	}
 	var metricsServer *http.Server
 	if a.metricsListener != nil {
 		metricsServer = server(a.metrics.handler(), a.log)
-		serve(metricsServer, a.metricsListener)
+		serve(metricsServer, a.metricsListener, metricsConnections)
 	}
 	if a.sandbox != nil {
 		go a.sandbox.run(work)
-		serve(a.sandbox.server, a.sandboxListener)
+		serve(a.sandbox.server, a.sandboxListener, a.o.Config.ConnectionCap())
 	}
 	var err error
 	select {
@@ -448,6 +452,26 @@ func (a *App) Run(ctx context.Context) error {
 		err = errors.Join(err, <-failed)
 	}
 	return err
+}
+
+// metricsConnections is how many clients may look at the metrics at once.
+const metricsConnections = 64
+
+// connections bounds those of a listener.
+func (a *App) connections(most int) *connections {
+	of := &connections{most: places(most)}
+	for _, p := range a.o.Config.TrustedProxies {
+		if network, err := netip.ParsePrefix(p); err == nil {
+			of.proxies = append(of.proxies, network)
+		}
+	}
+	if of.most < most {
+		a.log.Warn("this process may open few files: it holds fewer connections than it is set to", "connections", of.most, "set", most)
+	}
+	if a.metrics != nil {
+		of.refused = func(why string) { a.metrics.refused.WithLabelValues(why).Inc() }
+	}
+	return of
 }
 
 // sweep drops browser sessions whose time is over.

@@ -40,6 +40,7 @@ const (
 type DoctorOptions struct {
 	Now   func() time.Time
 	Roots *x509.CertPool // nil: the system's
+	Pages bool           // compare what is served with the inventory of scripts and headers
 	Dial  func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
@@ -61,6 +62,7 @@ func Doctor(ctx context.Context, c config.Config, o DoctorOptions) []Finding {
 	d.advise()
 	d.abandoned(ctx)
 	d.publicURL(ctx)
+	d.pages(ctx)
 	return d.found
 }
 
@@ -207,7 +209,7 @@ func (d *doctor) seals(s Seals, missing, readable bool) {
 		case k.Values > 0:
 			d.note("keep it until they are sealed anew, which the fronts do once all of them seal with the same key",
 				"sealing keys: %d values are still sealed with key %s", k.Values, k.Name())
-		case k.Here && k.Removable():
+		case k.Here && k.Clean() && !time.Now().Before(k.RemovableAt()):
 			d.note("tollgate keys seal retire "+k.ID+" takes it out", "sealing keys: nothing is sealed with key %s any more", k.ID)
 		}
 	}

@@ -111,6 +111,19 @@ func (a *App) demo(c *config.Config) {
 		"rbs-own":      rbsWith(map[string]any{"three_ds1": "own"}),
 		"rbs-redirect": rbsWith(map[string]any{"three_ds1": "redirect"}),
 		"rbs-gateway":  rbsWith(map[string]any{"three_ds2": "gateway"}),
+		"rbs-terms": rbsWith(map[string]any{
+			"fee_input": true, "payer_data": []any{"phone", "order_payer", "billing_payer"}, "merchant_login": rbs.Children[0],
+			"features": []any{"FORCE_SSL"}, "recurring_frequency": int64(28), "recurring_days": int64(365), "utc_offset": int64(0),
+		}),
+		"rbs-bare": rbsWith(map[string]any{
+			"user_name": "", "password": "", "token": rbs.Token, "method_notification": false, "browser_info": false, "binding_code": true,
+			"session_timeout": int64(3600), "languages": []any{"en"},
+		}),
+		"rbs-cart": rbsWith(map[string]any{
+			"cart_format": "fields", "ffd": "1.2", "tax_system": "osn", "company_email": "shop@example.com", "company_inn": "7707083893",
+			"company_address": "https://shop.example",
+		}),
+		"rbs-cart-105": rbsWith(map[string]any{"cart_format": "attributes", "ffd": "1.05", "tax_system": "usn_income"}),
 		"sber": account("sber", map[string]any{
 			"base_url": a.SandboxURL + "/sber/sbersafe", "merchant_login": sandboxsber.DemoAccount().MerchantLogin,
 		}),
@@ -132,7 +145,10 @@ func (a *App) demo(c *config.Config) {
 			"billing": address,
 		}),
 	}
-	names := []string{"rbs", "payneteasy", "sber", "cashier", "transactworld", "rbs-own", "rbs-redirect", "rbs-gateway"}
+	names := []string{
+		"rbs", "payneteasy", "sber", "cashier", "transactworld", "rbs-own", "rbs-redirect", "rbs-gateway", "rbs-terms", "rbs-bare",
+		"rbs-cart", "rbs-cart-105",
+	}
 	c.Merchants = []config.Merchant{{ID: "demo", Name: "Demo shop", APIKeys: []string{DemoKey}, Accounts: names,
 		Looks: []config.Look{config.SampleLook()}}}
 }

@@ -32,7 +32,7 @@ func server(h http.Handler, log *slog.Logger) *http.Server {
 // shallow keeps what the kernel takes for a client that does not read to a piece: it would take megabytes, and a file that
 // nobody reads would count as sent.
 func shallow(ctx context.Context, c net.Conn) context.Context {
-	if tcp, ok := c.(*net.TCPConn); ok {
+	if tcp, ok := c.(interface{ SetWriteBuffer(int) error }); ok {
 		_ = tcp.SetWriteBuffer(pieceSize)
 	}
 	return ctx

@@ -26,16 +26,17 @@ import (
 
 // Config is everything a start needs.
 type Config struct {
-	Listen        string `toml:"listen" env:"LISTEN"`                 // address of the front
-	SandboxListen string `toml:"sandbox_listen" env:"SANDBOX_LISTEN"` // address of the sandbox
-	Data          string `toml:"data" env:"DATA"`                     // folder of the SQLite file, sealing keys, sandbox journal
-	DatabaseURL   string `toml:"database_url" env:"DATABASE_URL"`     // "": SQLite in Data; postgres://…: PostgreSQL
-	PublicURL     string `toml:"public_url" env:"PUBLIC_URL"`         // how browsers and gateways reach the front
-	Metrics       string `toml:"metrics_listen" env:"METRICS_LISTEN"` // address of /metrics; "": none
-	KeysFile      string `toml:"keys_file" env:"KEYS_FILE"`           // the first one seals; "": Data/keys, made at the first start
-	LogLevel      string `toml:"log_level" env:"LOG_LEVEL"`           // debug, info, warn, error
-	MaxStreams    int    `toml:"max_streams" env:"MAX_STREAMS"`       // live waits of browsers open at once
-	SecurityLog   string `toml:"security_log" env:"SECURITY_LOG"`     // file of the security log; "": standard error
+	Listen        string `toml:"listen" env:"LISTEN"`                   // address of the front
+	SandboxListen string `toml:"sandbox_listen" env:"SANDBOX_LISTEN"`   // address of the sandbox
+	Data          string `toml:"data" env:"DATA"`                       // folder of the SQLite file, sealing keys, sandbox journal
+	DatabaseURL   string `toml:"database_url" env:"DATABASE_URL"`       // "": SQLite in Data; postgres://…: PostgreSQL
+	PublicURL     string `toml:"public_url" env:"PUBLIC_URL"`           // how browsers and gateways reach the front
+	Metrics       string `toml:"metrics_listen" env:"METRICS_LISTEN"`   // address of /metrics; "": none
+	KeysFile      string `toml:"keys_file" env:"KEYS_FILE"`             // the first one seals; "": Data/keys, made at the first start
+	LogLevel      string `toml:"log_level" env:"LOG_LEVEL"`             // debug, info, warn, error
+	MaxStreams    int    `toml:"max_streams" env:"MAX_STREAMS"`         // live waits of browsers open at once
+	MaxConns      int    `toml:"max_connections" env:"MAX_CONNECTIONS"` // of clients, open at once; 0: ConnectionCap
+	SecurityLog   string `toml:"security_log" env:"SECURITY_LOG"`       // file of the security log; "": standard error
 	// AllowReadableKeys lets files of secrets be readable by others than their owner.
 	AllowReadableKeys bool `toml:"allow_readable_keys" env:"ALLOW_READABLE_KEYS"`
 	// TestMode lets a configured front work with the sandbox; every page says that no money moves.
@@ -56,6 +57,14 @@ type Config struct {
 
 	src source
 	env map[string]string
+}
+
+// ConnectionCap is how many connections of clients a listener holds.
+func (c Config) ConnectionCap() int {
+	if c.MaxConns > 0 {
+		return c.MaxConns
+	}
+	return max(10_000, c.MaxStreams+4_000)
 }
 
 // Merchant is one shop.
@@ -94,6 +103,7 @@ type Account struct {
 	Limits      *Limits        `toml:"limits"`
 	FollowFor   Duration       `toml:"follow_for"`
 	Settings    map[string]any `toml:"settings"`
+	Other       map[string]any `toml:"other"` // credentials that hold beside those of Settings
 }
 
 // Duration is written "90s", "15m", "24h".
@@ -314,8 +324,11 @@ func (c *Config) secrets() (faults Faults) {
 		a := c.Accounts[name]
 		if a.Settings != nil {
 			a.Settings = resolve("account."+name+".settings", a.Settings).(map[string]any)
-			c.Accounts[name] = a
 		}
+		if a.Other != nil {
+			a.Other = resolve("account."+name+".other", a.Other).(map[string]any)
+		}
+		c.Accounts[name] = a
 	}
 	return faults
 }
@@ -355,6 +368,9 @@ func (c *Config) check() Faults {
 	}
 	if c.MaxStreams < 1 {
 		fault("max_streams", "must be at least 1")
+	}
+	if c.MaxConns != 0 && c.MaxConns < max(100, c.MaxStreams+100) {
+		fault("max_connections", "must be at least 100 more than max_streams, which hold a connection each")
 	}
 	for _, p := range c.TrustedProxies {
 		if _, _, err := net.ParseCIDR(p); err != nil {

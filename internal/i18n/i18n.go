@@ -5,6 +5,9 @@ package i18n
 import (
 	"embed"
 	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"github.com/pelletier/go-toml/v2"
@@ -50,12 +53,21 @@ func Languages() []string {
 type Bundle struct {
 	matcher    language.Matcher
 	localizers map[string]*Localizer
+	known      sync.Map // wishes that were met before, to their Localizer
+	knows      atomic.Int32
 }
+
+// maxKnown and maxWish bound what strangers can make a Bundle remember: wishes, and the bytes of each.
+const (
+	maxKnown = 256
+	maxWish  = 100
+)
 
 // Localizer gives texts in one language.
 type Localizer struct {
 	lang        string
 	loc         *i18n.Localizer
+	plain       map[string]string // texts that nothing is filled into
 	rightToLeft bool
 }
 
@@ -75,7 +87,13 @@ func New() (*Bundle, error) {
 			return nil, fmt.Errorf("i18n: locales/%s.toml was read as %s", lang, file.Tag)
 		}
 		tags = append(tags, file.Tag)
-		b.localizers[lang] = &Localizer{lang: lang, loc: i18n.NewLocalizer(texts, lang)}
+		l := &Localizer{lang: lang, loc: i18n.NewLocalizer(texts, lang), plain: map[string]string{}}
+		for _, m := range file.Messages {
+			if m.One == "" && m.Few == "" && m.Many == "" && !strings.Contains(m.Other, "{{") {
+				l.plain[m.ID] = m.Other
+			}
+		}
+		b.localizers[lang] = l
 	}
 	b.matcher = language.NewMatcher(tags)
 	return b, nil
@@ -85,12 +103,20 @@ func New() (*Bundle, error) {
 // Accept-Language header. Empty and unreadable wishes are passed over; when none can be met it is English.
 func (b *Bundle) For(wishes ...string) *Localizer {
 	for _, wish := range wishes {
+		if known, ok := b.known.Load(wish); ok {
+			return known.(*Localizer)
+		}
 		tags, _, err := language.ParseAcceptLanguage(wish)
 		if err != nil || len(tags) == 0 {
 			continue
 		}
 		if _, i, confidence := b.matcher.Match(tags...); confidence != language.No {
-			return b.localizers[Languages()[i]]
+			l := b.localizers[Languages()[i]]
+			if len(wish) <= maxWish && b.knows.Load() < maxKnown {
+				b.known.Store(strings.Clone(wish), l)
+				b.knows.Add(1)
+			}
+			return l
 		}
 	}
 	return b.localizers[Languages()[0]]
@@ -106,6 +132,9 @@ func (l *Localizer) Lang() string { return l.lang }
 // The value of Count, an int, chooses the plural form. Nothing is escaped here. An id that no locale file has comes
 // back as itself.
 func (l *Localizer) T(id string, args ...any) string {
+	if text, ok := l.plain[id]; ok {
+		return text
+	}
 	c := i18n.LocalizeConfig{MessageID: id}
 	if len(args) > 1 {
 		data := make(map[string]any, len(args)/2)

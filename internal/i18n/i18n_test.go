@@ -1,6 +1,7 @@
 package i18n_test
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -227,5 +228,21 @@ func TestEveryLanguageHasAFileOfTextsAndItsPluralForms(t *testing.T) {
 		if l.Name == "" || i18n.FormatAmount(l.Tag, 123450, 2, "KZT") == "123450\u00a0₸" {
 			t.Errorf("internal/i18n: All does not say how %q is called and writes an amount", l.Tag)
 		}
+	}
+}
+
+// Wishes come from strangers: what is remembered of them is bounded.
+func TestWishesAreRememberedUpToABound(t *testing.T) {
+	b := bundle(t)
+	for i := range 5000 {
+		if got := b.For(fmt.Sprintf("ru;q=0.%d, en;q=0.1", 1000+i)).Lang(); got != "ru" {
+			t.Fatalf("wish %d: %s", i, got)
+		}
+	}
+	if got := b.For("kk, en;q=0.1").Lang(); got != "kk" {
+		t.Errorf("after them: %s", got)
+	}
+	if n := b.Known(); n > 300 {
+		t.Errorf("%d wishes are remembered", n)
 	}
 }

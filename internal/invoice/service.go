@@ -179,9 +179,13 @@ func (s *Service) call(ctx context.Context, in Invoice, name string,
 	}
 	ctx, done := account.Detached(ctx)
 	defer done()
+	customer := in.Customer
+	if customer.ID != "" { // a neighbour who shares the account may call another the same
+		customer.ID = in.RefTag + customer.ID
+	}
 	_, err = account.Call(ctx, acc, name, func(call context.Context, gateway providers.Invoicer) (err error) {
 		said, err = do(call, gateway, providers.Invoice{
-			Reference: in.Reference, GatewayID: in.GatewayID, Amount: in.Amount, Description: in.Description, Customer: in.Customer,
+			Reference: in.Reference, GatewayID: in.GatewayID, Amount: in.Amount, Description: in.Description, Customer: customer,
 			ReturnURL: in.ReturnURL, URL: in.URL, CallbackURL: s.BaseURL + "/callbacks/" + in.Account,
 		})
 		return err

@@ -397,7 +397,7 @@ func TestWhileTheSharedCountsAreAwayThisMachinesOwnHold(t *testing.T) {
 	d.open()
 	allowed := 0
 	for range 30 {
-		if d.Code(t.Context(), "a", "77010000000") == nil {
+		if d.Code(t.Context(), "a", "77010000000", fmt.Sprint(allowed), "") == nil {
 			allowed++
 		}
 	}
@@ -421,5 +421,27 @@ func TestWrongKeysCountAgainstTheirAddress(t *testing.T) {
 	}
 	if err := d.WrongKey(t.Context(), "192.0.2.2"); err != nil {
 		t.Errorf("another address: %v", err)
+	}
+}
+
+func TestOneAddressHasItsShareOfASessionsCodesAndNoMore(t *testing.T) {
+	d := newDesk(t)
+	d.set.Mode = limit.Report // this wall stands where no real card is taken, too
+	sent := func(session, address string) (n int) {
+		for i := range 60 {
+			if d.Code(t.Context(), "a", fmt.Sprintf("770100000%02d", i), session, address) == nil {
+				n++
+			}
+		}
+		return n
+	}
+	if n := sent("cs_1", "203.0.113.9"); n != limit.SessionCodes.N {
+		t.Errorf("%d for a robot", n)
+	}
+	if n := sent("cs_1", "198.51.100.7"); n != limit.SessionCodes.N {
+		t.Errorf("%d for the shopper after it", n)
+	}
+	if n := sent("cs_2", "203.0.113.9"); n != limit.SessionCodes.N {
+		t.Errorf("%d of another session", n)
 	}
 }

@@ -18,11 +18,13 @@ import (
 
 // Bounds of one report. What lies beyond makes it incomplete, which it says.
 const (
-	MaxSpan     = 31 * 24 * time.Hour
-	pageSize    = 100
-	maxPages    = 100 // of the gateway's list, and of our sessions
-	maxAsked    = 1000
-	longestOpen = 25 * time.Hour // an attempt begins at most so long after its session
+	MaxSpan  = 31 * 24 * time.Hour
+	pageSize = 100
+	maxPages = 100 // of the gateway's list, and of our sessions
+	maxAsked = 1000
+	// of callbacks about references that nobody here knows; an account may be shared with another system
+	maxUnmatched = 200
+	longestOpen  = 25 * time.Hour // an attempt begins at most so long after its session
 )
 
 // Where the gateway's side comes from.
@@ -90,7 +92,7 @@ type Options struct {
 	// Known tells whether a reference is of something of ours that is no payment, such as a bill.
 	Known func(ctx context.Context, account, reference string) (bool, error)
 	// Unmatched lists what proved callbacks told of that no row of ours has. nil: nobody keeps it.
-	Unmatched func(ctx context.Context, account string, from, to time.Time) ([]Order, error)
+	Unmatched func(ctx context.Context, account string, from, to time.Time, limit int) ([]Order, error)
 }
 
 // Reconciler compares. It keeps nothing.
@@ -132,12 +134,8 @@ func (r *Reconciler) Report(ctx context.Context, q Query) (Report, error) {
 			return Report{}, err
 		}
 	}
-	if r.Unmatched != nil {
-		told, err := r.Unmatched(ctx, q.Account, q.From, q.To)
-		if err != nil {
-			return Report{}, err
-		}
-		theirs = append(theirs, told...)
+	if theirs, err = one.unmatched(ctx, theirs); err != nil {
+		return Report{}, err
 	}
 	for _, line := range theirs {
 		if err := one.line(ctx, line); err != nil {
@@ -155,6 +153,26 @@ func (r *Reconciler) Report(ctx context.Context, q Query) (Report, error) {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Reference, b.Reference))
 	})
 	return one.report, nil
+}
+
+// unmatched adds what callbacks told of under references that no row of ours has, where the list has them not.
+func (r *run) unmatched(ctx context.Context, lines []Order) ([]Order, error) {
+	if r.Unmatched == nil {
+		return lines, nil
+	}
+	told, err := r.Unmatched(ctx, r.q.Account, r.q.From, r.q.To, maxUnmatched)
+	if err != nil {
+		return nil, err
+	}
+	if len(told) == maxUnmatched {
+		r.report.Complete = false
+	}
+	for _, one := range told {
+		if !slices.ContainsFunc(lines, func(l Order) bool { return l.Reference == one.Reference }) {
+			lines = append(slices.Clip(lines), one)
+		}
+	}
+	return lines, nil
 }
 
 // errNoList says that the gateway's list could not be read for want of a customer.
@@ -210,23 +228,18 @@ func (r *run) list(ctx context.Context, acc account.Account, ours []*session.Ses
 	return lines, nil
 }
 
-// pages reads one list to its end. A page may be short though more follow, because a gateway knows days where we mean moments.
+// pages reads one list to its end.
 func (r *run) pages(ctx context.Context, of wallet.Holder, lines *[]Order) error {
 	q := providers.HistoryQuery{From: r.q.From, To: r.q.To, Limit: pageSize}
-	empty := 0
 	for range maxPages {
-		page, err := r.Wallet.History(ctx, of, q)
+		page, next, err := r.Wallet.History(ctx, of, q)
 		if err != nil {
 			return err
 		}
 		*lines = append(*lines, page...)
-		if empty++; len(page) > 0 {
-			empty = 0
-		}
-		if empty == 2 {
+		if q.After = next; next == "" {
 			return nil
 		}
-		q.Offset += pageSize
 	}
 	r.report.Complete = false
 	return nil

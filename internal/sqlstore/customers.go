@@ -63,20 +63,22 @@ func (st *customerStore) SaveCard(ctx context.Context, c *wallet.SavedCard) erro
 
 func saveCard(tx *tx, c *wallet.SavedCard) error {
 	return tx.QueryRowContext(tx.ctx, `INSERT INTO saved_card (id, merchant, account, customer, gateway_id, brand, first6, last4,
-		expiry, name, series_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+		expiry, name, series_id, created_at, gateway_customer) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 		ON CONFLICT (merchant, account, customer, gateway_id) DO UPDATE SET brand = excluded.brand, first6 = excluded.first6,
 		last4 = excluded.last4, expiry = excluded.expiry,
-		series_id = CASE excluded.series_id WHEN '' THEN saved_card.series_id ELSE excluded.series_id END RETURNING id`,
+		series_id = CASE excluded.series_id WHEN '' THEN saved_card.series_id ELSE excluded.series_id END,
+		gateway_customer = excluded.gateway_customer RETURNING id`,
 		c.ID, c.Merchant, c.Account, c.Customer, c.GatewayID, c.Card.Brand, c.Card.First6, c.Card.Last4,
-		c.Expiry, c.Name, c.SeriesID, micros(c.CreatedAt)).Scan(&c.ID)
+		c.Expiry, c.Name, c.SeriesID, micros(c.CreatedAt), c.GatewayCustomer).Scan(&c.ID)
 }
 
-const savedCardColumns = `id, merchant, account, customer, gateway_id, brand, first6, last4, expiry, name, series_id, created_at`
+const savedCardColumns = `id, merchant, account, customer, gateway_id, brand, first6, last4, expiry, name, series_id, created_at,
+	gateway_customer`
 
 func scanSavedCard(row interface{ Scan(...any) error }) (c wallet.SavedCard, err error) {
 	var at int64
 	err = row.Scan(&c.ID, &c.Merchant, &c.Account, &c.Customer, &c.GatewayID, &c.Card.Brand, &c.Card.First6, &c.Card.Last4,
-		&c.Expiry, &c.Name, &c.SeriesID, &at)
+		&c.Expiry, &c.Name, &c.SeriesID, &at, &c.GatewayCustomer)
 	c.CreatedAt = instant(at)
 	return c, err
 }

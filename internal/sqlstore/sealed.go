@@ -75,17 +75,26 @@ func sealedPlaces() []*sealedPlace {
 	}
 }
 
-// challenges is what a session keeps of a login that waits for its code.
-func challenges(_ any, text string) ([]Sealed, error) {
+// challenges is what a session keeps of logins that wait for their codes.
+func challenges(_ any, text string) (found []Sealed, err error) {
 	var s struct {
 		Login *struct {
 			Challenge string `json:"challenge"`
+			Others    []struct {
+				Challenge string `json:"challenge"`
+			} `json:"others"`
 		} `json:"login"`
 	}
 	if err := json.Unmarshal([]byte(text), &s); err != nil || s.Login == nil {
 		return nil, err
 	}
-	return whole(loginSeal)(nil, s.Login.Challenge)
+	if s.Login.Challenge != "" {
+		found = append(found, Sealed{Name: loginSeal, Value: s.Login.Challenge})
+	}
+	for _, o := range s.Login.Others {
+		found = append(found, Sealed{Name: loginSeal, Value: o.Challenge})
+	}
+	return found, nil
 }
 
 // answers is what an attempt keeps of what browsers brought from the bank.

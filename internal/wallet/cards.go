@@ -101,6 +101,7 @@ func (w *Wallet) Remember(ctx context.Context, h Holder, p providers.Payment, st
 		saved.Card = shown
 	}
 	kept := h.card(saved)
+	kept.GatewayCustomer = p.Customer.ID
 	if p.BeginsSeries {
 		kept.SeriesID = cmp.Or(p.Ref.OrderID, st.Ref.OrderID)
 	}

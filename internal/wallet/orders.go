@@ -56,7 +56,7 @@ func (w *Wallet) IssueVirtualCard(ctx context.Context, o CardOrder) (SavedCard, 
 // RegisterCard has the gateway keep a customer's card without a payment; its number and code are in memory only. For the
 // rest as IssueVirtualCard.
 func (w *Wallet) RegisterCard(ctx context.Context, o CardOrder, c card.Card, of providers.Customer) (SavedCard, error) {
-	o.Kind, of.ID = Registered, o.Customer
+	o.Kind, of.ID = Registered, o.RefTag+o.Customer
 	acc := w.Accounts[o.Account]
 	if !acc.RegistersCards() {
 		return SavedCard{}, account.ErrCannot
@@ -79,7 +79,7 @@ func (w *Wallet) RegisterCard(ctx context.Context, o CardOrder, c card.Card, of 
 func (w *Wallet) order(ctx context.Context, acc account.Account, o CardOrder, shown card.Masked,
 	ask func(context.Context, providers.Owner) (providers.SavedCard, error),
 ) (SavedCard, error) {
-	owner := providers.Owner{CustomerID: o.Customer}
+	owner := providers.Owner{CustomerID: o.RefTag + o.Customer}
 	if acc.LogsIn() { // the gateway has customers of its own
 		var err error
 		if owner, err = w.loggedInOwner(ctx, o.holder()); errors.Is(err, ErrNotFound) {
@@ -116,7 +116,8 @@ func (w *Wallet) order(ctx context.Context, acc account.Account, o CardOrder, sh
 	}
 	made := SavedCard{
 		ID: "sc_" + token, Merchant: o.Merchant, Account: o.Account, Customer: o.Customer, GatewayID: said.ID,
-		Card: said.Card, Expiry: said.Expiry, Name: said.Name, CreatedAt: w.Now().Truncate(time.Microsecond), // as it is stored
+		GatewayCustomer: owner.CustomerID, Card: said.Card, Expiry: said.Expiry, Name: said.Name,
+		CreatedAt: w.Now().Truncate(time.Microsecond), // as it is stored
 	}
 	return made, w.Customers.FillCardOrder(ctx, o, &made)
 }

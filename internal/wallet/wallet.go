@@ -5,6 +5,7 @@
 package wallet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -36,12 +37,18 @@ type SavedCard struct {
 	Account   string
 	Customer  string // the merchant's id of the customer; with gateways that have logins, the gateway's
 	GatewayID string // bindingId, card-ref-id, registrationId, token
-	Card      card.Masked
-	Expiry    string // MM/YY or ""
-	Name      string // the customer's own name for it
-	SeriesID  string // the gateway's id of the payment that began a series of merchant-initiated ones
-	CreatedAt time.Time
+	// GatewayCustomer is Customer as the gateway was told: another where merchants share the account. "" in rows of versions
+	// that told Customer.
+	GatewayCustomer string
+	Card            card.Masked
+	Expiry          string // MM/YY or ""
+	Name            string // the customer's own name for it
+	SeriesID        string // the gateway's id of the payment that began a series of merchant-initiated ones
+	CreatedAt       time.Time
 }
+
+// Owner is whose card it is at the gateway.
+func (c SavedCard) Owner() string { return cmp.Or(c.GatewayCustomer, c.Customer) }
 
 // Holder is whose cards are meant: a merchant's customer in an account.
 type Holder struct{ Merchant, Account, Customer string }
@@ -102,22 +109,24 @@ func New(o Options) *Wallet { return &Wallet{o} }
 // History is the gateway's own list of transactions; with gateways that have logins it is one customer's, who has logged in
 // to one of the merchant's sessions: ErrNotFound for one the merchant never met, ErrLogin where the login is over.
 // account.ErrCannot where the gateway has no list.
-func (w *Wallet) History(ctx context.Context, h Holder, q providers.HistoryQuery) (lines []providers.HistoryLine, err error) {
+func (w *Wallet) History(ctx context.Context, h Holder, q providers.HistoryQuery) (
+	lines []providers.HistoryLine, next string, err error,
+) {
 	acc, err := w.Accounts.Find(h.Account)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if !acc.ListsHistory() {
-		return nil, account.ErrCannot
+		return nil, "", account.ErrCannot
 	}
 	if acc.LogsIn() {
 		if q.Owner, err = w.loggedInOwner(ctx, h); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
 	_, err = account.Call(ctx, acc, "history", func(call context.Context, gateway providers.Historian) (err error) {
-		lines, err = gateway.History(call, q)
+		lines, next, err = gateway.History(call, q)
 		return err
 	})
-	return lines, w.needsLogin(ctx, h.Account, q.Owner, err)
+	return lines, next, w.needsLogin(ctx, h.Account, q.Owner, err)
 }

@@ -104,3 +104,28 @@ func TestAPageStepWithoutAnAddressIsUnknown(t *testing.T) {
 		t.Errorf("%+v", step)
 	}
 }
+
+// A shopper may try a second card on the gateway's form, which the gateway keeps as another order under our number.
+func TestARefusedOrderOfTheGatewaysFormIsAskedAboutByItsNumberToo(t *testing.T) {
+	status := func(id, status string) string {
+		return "type=status-response\n&serial-number=sn\n&merchant-order-id=902B4FF5\n&paynet-order-id=" + id + "\n&status=" + status + "\n&amount=10.42\n"
+	}
+	for name, c := range map[string]struct {
+		instrument string
+		answers    []string
+		want       string
+	}{
+		"a second order":            {"hosted", []string{status("1", "declined"), status("2", "approved")}, "2"},
+		"none":                      {"hosted", []string{status("1", "declined"), status("1", "declined")}, ""},
+		"nothing to be read":        {"hosted", []string{status("1", "declined"), "<html>"}, ""},
+		"the gateway's form is not": {"card", []string{status("1", "declined")}, ""},
+	} {
+		g := &gateway{answers: c.answers}
+		pay := payment()
+		pay.Instrument, pay.Ref.OrderID = c.instrument, "1"
+		st, err := testProvider(t, g).Status(t.Context(), pay)
+		if err != nil || st.Outcome != providers.Refused || st.OtherOrder != c.want || len(g.sent) != len(c.answers) {
+			t.Errorf("%s: %+v %v after %d calls", name, st, err, len(g.sent))
+		}
+	}
+}

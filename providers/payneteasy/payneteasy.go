@@ -294,7 +294,16 @@ func (p *provider) Status(ctx context.Context, pay providers.Payment) (providers
 	if err != nil {
 		return providers.Standing{}, err
 	}
-	return p.standing(pay, a.scrubbed(card.Card{}))
+	st, err := p.standing(pay, a.scrubbed(card.Card{}))
+	if err != nil || st.Outcome != providers.Refused || pay.Instrument != "hosted" || pay.Ref.OrderID == "" {
+		return st, err
+	}
+	// On the gateway's form the shopper may have tried another card since, as another order: by our number alone the newest is told.
+	if newest, err := p.client.status(ctx, pay.Ref.Reference, "", ""); err == nil && newest["merchant-order-id"] == pay.Ref.Reference &&
+		newest["paynet-order-id"] != pay.Ref.OrderID {
+		st.OtherOrder = newest["paynet-order-id"]
+	}
+	return st, nil
 }
 
 func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing, error) {

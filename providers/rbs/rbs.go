@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rsa"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -23,7 +22,8 @@ import (
 
 type provider struct {
 	client
-	now         func() time.Time
+	terms
+	fiscal
 	loopback    bool
 	threeDS1    string
 	threeDS2    string
@@ -31,13 +31,9 @@ type provider struct {
 	bindingCode bool
 	browser     bool
 	acsRedirect string
-	timeout     int
-	features    []string
 	languages   []string
 	secret      providers.Secret
 	public      *rsa.PublicKey
-
-	recurringFrequency, recurringDays int
 }
 
 var (
@@ -89,8 +85,10 @@ func (g *provider) Check(p providers.Payment) error {
 		return providers.Refuse("amount", "must be positive")
 	case p.Amount.Minor > maxAmount:
 		return providers.Refuse("amount", "has more than twelve digits")
-	case p.Fee != 0:
-		return providers.Refuse("fee", "the gateway adds no fee to a card payment")
+	case p.Fee != 0 && !g.feeInput:
+		return providers.Refuse("fee", "the account's contract lets it add no fee (fee_input)")
+	case p.Fee > maxFee:
+		return providers.Refuse("fee", "has more than eight digits")
 	case len(p.Ref.Reference) > maxReference:
 		return providers.Refuse("order_id", "too long: the gateway's orderNumber has at most 36 characters")
 	case p.SaveCard && p.Customer.ID == "":
@@ -100,7 +98,10 @@ func (g *provider) Check(p providers.Payment) error {
 	case len(p.Run.ReturnURL) > maxURL || len(p.CallbackURL) > maxURL:
 		return providers.Refuse("account", "Tollgate's own address is too long for this gateway")
 	}
-	return nil
+	if _, err := g.readOptions(p); err != nil {
+		return err
+	}
+	return g.checkCart(p)
 }
 
 // Register makes the order known. A number that is taken already is our own, registered by a call whose answer was
@@ -126,19 +127,12 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 	set(form, "description", wire.Line(p.Description, maxText))
 	set(form, "ip", ipAddress(p.Customer.IP))
 	set(form, "email", email(p))
-	if p.SaveCard || p.Instrument == "saved_card" {
-		set(form, "clientId", p.Customer.ID)
+	asked, err := g.readOptions(p)
+	if err != nil {
+		return providers.Ref{}, err
 	}
-	set(form, "jsonParams", g.jsonParams(p))
-	if secs := g.lifetime(p); secs > 0 {
-		form.Set("sessionTimeoutSecs", strconv.Itoa(secs))
-	}
-	for _, f := range g.features {
-		form.Add("features", f)
-	}
-	if p.Merchant {
-		form.Add("features", featureAuto)
-	}
+	g.setOptions(form, p, asked)
+	g.setCart(form, p)
 	ref, err := g.register(ctx, p, op, form)
 	f, failed := errors.AsType[*providers.Failure](err)
 	if failed && f.Code == "" && ctx.Err() == nil && !errors.Is(err, providers.ErrUnsent) {
@@ -187,23 +181,6 @@ func (g *provider) register(ctx context.Context, p providers.Payment, op string,
 
 // markName is the member of jsonParams that holds Payment.OwnershipMark; the gateway repeats it in merchantOrderParams.
 const markName = "tollgate_session"
-
-// jsonParams are the order's own parameters; "" where it has none.
-func (g *provider) jsonParams(p providers.Payment) string {
-	params := struct {
-		Frequency string `json:"recurringFrequency,omitempty"`
-		Expiry    string `json:"recurringExpiry,omitempty"`
-		Mark      string `json:"tollgate_session,omitempty"` // markName
-	}{Mark: p.OwnershipMark}
-	if p.SaveCard && g.recurringDays > 0 {
-		params.Frequency, params.Expiry = strconv.Itoa(g.recurringFrequency), g.now().AddDate(0, 0, g.recurringDays).Format("20060102")
-	}
-	text, err := json.Marshal(params)
-	if err != nil || string(text) == "{}" {
-		return ""
-	}
-	return string(text)
-}
 
 // sessionMark is the id of our session that the order's parameters carry.
 func sessionMark(o object) string {
@@ -273,16 +250,6 @@ func (g *provider) reuseOrder(ctx context.Context, p providers.Payment, k foundO
 		return providers.Ref{}, taken
 	}
 	return providers.Ref{}, &providers.AlreadyPaid{Ref: k.Ref, Marks: true, Ours: ours, Standing: k.Standing}
-}
-
-// lifetime is the order's, in seconds: as long as the session may still be paid and the time a shopper may then take at
-// the bank, within the account's bounds. An order that ends under a running challenge would lose the payment.
-func (g *provider) lifetime(p providers.Payment) int {
-	if p.ExpiresAt.IsZero() {
-		return 0
-	}
-	left := max(0, p.ExpiresAt.Sub(g.now())) + defaultLifetime
-	return min(max(int((left+time.Second-1)/time.Second), minSessionTimeout), g.timeout)
 }
 
 func (g *provider) language(p providers.Payment) string {
@@ -629,6 +596,10 @@ func (g *provider) orderParams(p providers.Payment) url.Values {
 		form.Set("orderId", p.Ref.OrderID)
 	} else {
 		form.Set("orderNumber", p.Ref.Reference)
+		var asked options // they were checked when the session was made
+		if p.Options.Read(gatewayName, &asked) == nil {
+			set(form, "merchantLogin", g.merchant(asked))
+		}
 	}
 	return form
 }
@@ -652,6 +623,9 @@ func (g *provider) Status(ctx context.Context, p providers.Payment) (providers.S
 			return providers.Standing{}, err
 		}
 		st.LastTry, st.Next = nil, &next // the page takes another try
+	}
+	if st.Outcome == providers.Paid {
+		st.Receipts = g.receipts(ctx, p, st.Ref)
 	}
 	return st, nil
 }

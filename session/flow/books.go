@@ -43,6 +43,31 @@ func (b Books) Ask(ctx context.Context, s *session.Session, a *session.Attempt) 
 	return standing, err
 }
 
+// Unmatched lists what proved callbacks told of under references that no attempt has, each with what the gateway says of it now;
+// Unclear where it does not say.
+func (b Books) Unmatched(ctx context.Context, name string, from, to time.Time, limit int) (all []providers.HistoryLine, err error) {
+	kept, err := b.flow.Store.UnmatchedCallbacks(ctx, name, from, to, limit)
+	if err != nil || len(kept) == 0 {
+		return nil, err
+	}
+	acc, err := b.flow.Accounts.Find(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range kept {
+		ref := providers.Ref{Reference: u.Reference, OrderID: u.GatewayOrder}
+		st, _, err := b.flow.recall.statusOf(ctx, acc, "", providers.Payment{Ref: ref, Forgotten: &providers.Forgotten{Until: b.flow.Now()}})
+		if err != nil {
+			st = providers.Standing{Outcome: providers.Unclear}
+		}
+		all = append(all, providers.HistoryLine{
+			Reference: u.Reference, OrderID: u.GatewayOrder, At: u.FirstAt, Kind: "payment", Outcome: st.Outcome, Amount: st.Amount,
+			Held: st.Held, Captured: st.Captured, Refunded: st.Refunded, Stated: st.Stated,
+		})
+	}
+	return all, nil
+}
+
 // Renew asks the gateway how an attempt stands and takes its word into the books, as any inquiry does.
 func (b Books) Renew(ctx context.Context, s *session.Session, a *session.Attempt) (*session.Session, *session.Attempt, error) {
 	if err := b.flow.inquire(ctx, s.ID, a.N); err != nil {

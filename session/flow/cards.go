@@ -22,7 +22,7 @@ func (f *Flow) SavedCards(ctx context.Context, s *session.Session) ([]wallet.Sav
 	if !acc.KeepsCards() || owner == "" {
 		return nil, nil
 	}
-	as := providers.Owner{CustomerID: s.Customer.ID}
+	as := providers.Owner{CustomerID: s.GatewayCustomer()}
 	if acc.LogsIn() {
 		as.Credential = f.credential(ctx, s)
 	}

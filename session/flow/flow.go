@@ -99,9 +99,9 @@ func (f *turns) payment(ctx context.Context, s *session.Session, a *session.Atte
 		CreatedAt: a.CreatedAt, ExpiresAt: s.ExpiresAt,
 		CallbackURL:   f.BaseURL + "/callbacks/" + s.Account,
 		Credential:    f.credential(ctx, s),
-		OwnershipMark: s.OwnershipMark(),
+		OwnershipMark: s.OwnershipMark(), Options: s.Options, Cart: s.Cart,
 	}
-	p.Customer.IP = a.IP
+	p.Customer.IP, p.Customer.ID = a.IP, cmp.Or(a.GatewayCustomer, s.Customer.ID)
 	if r := a.Run(); r != nil {
 		address := f.BaseURL + "/3ds/" + r.Token
 		p.Run = providers.Run{N: r.N, NotifyURL: address + "/notify", ReturnURL: address + "/return"}

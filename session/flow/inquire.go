@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"tollgate/internal/account"
@@ -45,7 +46,7 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 	if err != nil {
 		in.Err = err // its sessions end all the same, at last with a person
 	} else {
-		in.Standing, in.Wire, in.Err = f.status(ctx, acc, s, a)
+		in = f.ask(ctx, acc, s, a)
 	}
 	if in.Err == nil && in.Standing.Outcome == providers.Waiting && (a.Withheld || f.newTurn(s).LostStep(a)) {
 		var more []session.TimelineEntry
@@ -63,6 +64,32 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 	}
 	release(ctx, f, id, effects)
 	return nil
+}
+
+// ask is status, of every order that the gateway has under the attempt's reference.
+func (f *Flow) ask(ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt) session.InquiryAnswer {
+	in := session.InquiryAnswer{Seen: a.Seen()}
+	in.Standing, in.Wire, in.Err = f.status(ctx, acc, s, a)
+	var others []session.OtherOrder
+	ids := a.OtherOrders
+	if id := in.Standing.OtherOrder; in.Err == nil && id != "" && id != a.Ref.OrderID && !slices.Contains(ids, id) {
+		in.Named, ids = id, append(slices.Clone(ids), id)
+	}
+	for _, id := range ids {
+		p := f.payment(ctx, s, a)
+		p.Ref.OrderID = id
+		st, wire, err := f.recall.statusOf(ctx, acc, s.Kind, p)
+		in.Wire = append(in.Wire, wire...)
+		if providers.ClassOf(err) == providers.ClassRefused && providers.RefusalOfUs(err) == nil {
+			in.NotOurs = append(in.NotOurs, id)
+			continue
+		}
+		others = append(others, session.OtherOrder{ID: id, Standing: st, Err: err})
+	}
+	if len(others) > 0 {
+		in.Standing, in.Err, in.Second = a.Together(in.Standing, in.Err, others)
+	}
+	return in
 }
 
 // status asks how an attempt stands, by the call that fits its session's kind.
@@ -84,7 +111,7 @@ func (f *Flow) status(ctx context.Context, acc account.Account, s *session.Sessi
 func (f *Flow) closeOrder(
 	ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt, before providers.Standing,
 ) (providers.Standing, []session.TimelineEntry, error) {
-	if !acc.Closes() {
+	if !acc.Closes() || len(a.OtherOrders) > 0 { // closing one leaves the others
 		if f.newTurn(s).Outlived(a, before) {
 			before.Outcome = providers.Closed
 		}

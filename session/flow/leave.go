@@ -58,8 +58,7 @@ func (x Exits) leaveOnce(ctx context.Context, claim *session.Claim, id string, c
 	if err != nil {
 		return s, false, err
 	}
-	in := session.InquiryAnswer{Seen: a.Seen()}
-	in.Standing, in.Wire, in.Err = f.status(ctx, acc, s, a)
+	in := f.ask(ctx, acc, s, a)
 	if in.Err == nil && in.Standing.Outcome == providers.Waiting && t.Exit(a) == providers.Closes {
 		var more []session.TimelineEntry
 		in.Standing, more, in.Err = f.closeOrder(ctx, acc, s, a, in.Standing)

@@ -177,7 +177,7 @@ func (l *Logins) Code(ctx context.Context, id, browser, code string) error {
 	if err := l.Wallet.KeepCredential(over, h, credential, issued); err != nil {
 		return err
 	}
-	return l.loggedIn(over, id, func(t *session.Turn) error { return t.Logins().LoggedIn(asked, customer) })
+	return l.loggedIn(over, id, func(t *session.Turn) error { return t.Logins().LoggedIn(browser, asked, customer) })
 }
 
 // Remembered logs in a customer whom this browser remembers from an earlier login to a session of the same merchant and account,

@@ -129,11 +129,62 @@ func TestACodeIsTakenInTheBrowserThatAskedForItOnly(t *testing.T) {
 	if err := h.asks("second", stranger); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.enters("first", "1234"); !errors.Is(err, session.ErrStale) || !h.flow.Logins.Needed(h.session()) {
-		t.Errorf("a browser whose code was followed by another's: %v", err)
-	}
 	if err := h.enters("second", "1234"); err != nil || h.session().Login.Browser != "second" {
 		t.Errorf("the browser that asked last: %v", err)
+	}
+	if err := h.enters("first", "1234"); !errors.Is(err, session.ErrStale) || h.session().Login.Browser != "second" {
+		t.Errorf("a code after somebody is logged in: %v", err)
+	}
+}
+
+func TestAStrangerWithTheLinkSpoilsNobodysCode(t *testing.T) {
+	t.Parallel()
+	h, at := newCounter(t)
+	if err := h.asks("shopper", phone); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 { // with a new browser each time, and every one of them wrong five times
+		_ = h.asks(fmt.Sprint("robot ", i), stranger)
+		for range 5 {
+			_ = h.enters(fmt.Sprint("robot ", i), "0000")
+		}
+	}
+	if at.sent != 5 {
+		t.Fatalf("%d codes were sent", at.sent)
+	}
+	if err := h.enters("shopper", "1234"); err != nil || h.session().Login.Browser != "shopper" || h.session().Login.Phone != phone {
+		t.Errorf("the shopper's code: %v, logged in is %+v", err, h.session().Login)
+	}
+}
+
+func TestCodesThatAStrangerUsedUpComeBackSlowlyAndNoMoreThanOnce(t *testing.T) {
+	t.Parallel()
+	h, at := newCounter(t)
+	for i := range 6 {
+		_ = h.asks(fmt.Sprint("robot ", i), stranger)
+	}
+	if err := h.asks("shopper", phone); !errors.Is(err, session.ErrTooMany) || at.sent != 5 {
+		t.Errorf("a sixth code at once: %v", err)
+	}
+	h.forward(5 * time.Minute)
+	if err := h.asks("shopper", phone); err != nil {
+		t.Errorf("five minutes later: %v", err)
+	}
+	if err := h.enters("shopper", "1234"); err != nil {
+		t.Errorf("%v", err)
+	}
+	h, at = newCounter(t)
+	s := h.session()
+	s.ExpiresAt = s.ExpiresAt.Add(24 * time.Hour)
+	if err := h.store.Save(t.Context(), s, session.Change{}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 40 {
+		_ = h.asks(fmt.Sprint("robot ", i), fmt.Sprintf("791711312%02d", i))
+		h.forward(5 * time.Minute)
+	}
+	if at.sent != 10 {
+		t.Errorf("%d codes in three hours", at.sent)
 	}
 }
 

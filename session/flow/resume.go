@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 
 	"tollgate/session"
 	"tollgate/threeds"
@@ -34,10 +36,35 @@ func (f *Flow) Returned(ctx context.Context, token string, in threeds.Reply) (Pa
 		return Page{}, err
 	}
 	page, err := f.arrived(ctx, token, func(t *session.Turn, n int) (session.Arrival, error) {
-		return t.Arrivals().Returned(n, token, in, sealed)
+		arrival, err := t.Arrivals().Returned(n, token, in, sealed)
+		if order := f.provedOrder(t.S, n, in); order != "" && (err == nil || errors.Is(err, session.ErrNothing)) {
+			if t.Arrivals().Named(n, order) {
+				err = nil
+			}
+		}
+		return arrival, err
 	})
 	f.At("returned.stored")
 	return page, err
+}
+
+// provedOrder is the gateway's order that a return to attempt n names, where it is proved as a callback is: some gateways send the
+// browser back with the same signed fields. "" where it names none.
+func (f *Flow) provedOrder(s *session.Session, n int, in threeds.Reply) string {
+	acc, err := f.account(s)
+	if err != nil || len(in.Extra) == 0 {
+		return ""
+	}
+	fields := url.Values{}
+	for name, value := range in.Extra {
+		fields.Set(name, value)
+	}
+	r := &http.Request{Method: http.MethodGet, URL: &url.URL{RawQuery: fields.Encode()}, Header: http.Header{}, Body: http.NoBody}
+	notice, err := acc.Notified(r)
+	if a := s.Attempt(n); err != nil || a == nil || notice.Reference != a.Ref.Reference {
+		return ""
+	}
+	return notice.OrderID
 }
 
 // arrived finds the run of a token and lets its session decide about a post from outside.

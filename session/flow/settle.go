@@ -36,14 +36,14 @@ func (f settling) askGateway(
 ) {
 	ctx, done := account.Detached(ctx)
 	defer done()
-	if op != nil {
+	if op != nil && op.State.Open() {
 		if err := f.operateDue(ctx, session.Task{Session: s.ID, Attempt: a.N, Operation: op.N}); err != nil {
 			f.Log.Warn("the inquiry before a ruling failed", "session", s.ID, "operation", op.N, "error", err)
 		}
 		return
 	}
 	// An order that nothing proves to be ours may be another system's: it is not ours to close.
-	if acc, err := f.account(s); err == nil && acc.Closes() && in.Outcome == session.RuledNotPaid && a.State.Live() && !a.Unproven &&
+	if acc, err := f.account(s); err == nil && op == nil && acc.Closes() && in.Outcome == session.RuledNotPaid && a.State.Live() && !a.Unproven &&
 		s.Kind != session.KindPayout {
 		_, err := account.Call(ctx, acc, "close", func(call context.Context, gateway providers.Closer) error {
 			return gateway.Close(call, f.payment(ctx, s, a))

@@ -39,6 +39,8 @@ type Store interface {
 	Unmatched(ctx context.Context, account, reference string) (bool, error)
 	// UnmatchedAsked notes that the gateway was asked about the reference.
 	UnmatchedAsked(ctx context.Context, account, reference string, now time.Time) error
+	// UnmatchedCallbacks lists those of an account whose first came within a time, the oldest first, at most limit.
+	UnmatchedCallbacks(ctx context.Context, account string, from, to time.Time, limit int) ([]session.Unmatched, error)
 	// List finds a merchant's sessions, newest first.
 	List(ctx context.Context, f session.Filter) ([]*session.Session, error)
 }

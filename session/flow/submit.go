@@ -69,7 +69,7 @@ func (f *Flow) submit(ctx context.Context, claim *session.Claim, id string, in S
 			MerchantInitiated: in.MerchantInitiated, NotKept: in.NotKept,
 		}
 		if in.Saved != nil {
-			begin.Saved, begin.Card = in.Saved.ID, in.Saved.Card
+			begin.Saved, begin.Card, begin.GatewayCustomer = in.Saved.ID, in.Saved.Card, in.Saved.Owner()
 		}
 		if err := setDestination(f.Sealer, t.S, &begin, &in); err != nil {
 			return err

@@ -175,7 +175,7 @@ func cardOrderOnce(t *testing.T, st Store) {
 	made := wallet.SavedCard{
 		ID: "sc_1", Merchant: "shop", Account: "acc", Customer: "c-1", GatewayID: "g",
 		Card:   card.Masked{Brand: "visa", First6: "400001", Last4: "0720"},
-		Expiry: "12/30", Name: "n", CreatedAt: noon,
+		Expiry: "12/30", Name: "n", CreatedAt: noon, GatewayCustomer: "ab1cc-1",
 	}
 	must(t, st.FillCardOrder(t.Context(), order, &made))
 	want := order
