@@ -39,6 +39,11 @@ type Profile struct {
 	Skew     time.Duration // how far a front's clock may be wrong
 
 	ledgerLies bool // see withALyingLedger
+
+	killPlace string // the one place where a front is killed
+	killNth   int
+	cards     []string // that everybody has
+	only      story    // that everybody has
 }
 
 func (p Profile) spares(commit string) bool {

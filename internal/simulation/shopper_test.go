@@ -123,6 +123,12 @@ func newShopper(w *World, i int) *shopper {
 	case paidOut, billed:
 		s.cards[0] = "4000019900050008"
 	}
+	if w.Profile.only != "" {
+		s.story = w.Profile.only
+	}
+	if w.Profile.cards != nil {
+		s.cards, s.honest = w.Profile.cards, true
+	}
 	s.browser = s.newBrowser()
 	return s
 }

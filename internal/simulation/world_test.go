@@ -446,6 +446,9 @@ func (w *World) commitFault(name string) commitFault {
 // killsAt decides about a labelled place.
 func (w *World) killsAt(place string) bool {
 	rate := w.Profile.KillAt
+	if w.Profile.killPlace != "" {
+		return place == w.Profile.killPlace && w.nth("kill", place) == w.Profile.killNth
+	}
 	if strings.HasSuffix(place, ".answered") {
 		rate = w.Profile.KillAnswered
 	}

@@ -159,6 +159,7 @@ func plant(root, dir string) (string, error) {
 
 var (
 	violation = regexp.MustCompile(`seed (\d+) of profile (\S+), accounts \S+: (.*)`)
+	shoppers  = 8                // in each world
 	limit     = 20 * time.Minute // for a world that never ends
 )
 
@@ -167,7 +168,7 @@ func look(binary, root string, f planted, worlds, first int) (where, what string
 	for profile := range strings.SplitSeq(f.Profiles, ",") {
 		ctx, done := context.WithTimeout(context.Background(), limit)
 		run := exec.CommandContext(ctx, binary, "-test.run", "^TestSeeds$", "-test.failfast", "-test.timeout", "0", "-profile", profile,
-			"-seeds", fmt.Sprintf("%d-%d", first, first+worlds-1), "-trace", os.TempDir(), "-accounts", f.Accounts)
+			"-seeds", fmt.Sprintf("%d-%d", first, first+worlds-1), "-trace", os.TempDir(), "-shoppers", fmt.Sprint(shoppers), "-accounts", f.Accounts)
 		run.Dir, run.Env = filepath.Join(root, "internal/simulation"), append(os.Environ(), "PLANTED="+f.Name, "GOMAXPROCS=1")
 		out, runErr := run.CombinedOutput()
 		done()
