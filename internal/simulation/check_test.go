@@ -46,7 +46,8 @@ func (w *World) checkPage(s *shopper, p *page) {
 	if s.story == paidOut || s.story == billed {
 		return
 	}
-	unpaid := strings.Contains(text, "You were not charged") || kind == "card" && !strings.Contains(text, "page was open too long")
+	unpaid := strings.Contains(text, "You were not charged") ||
+		kind == "card" && !strings.Contains(text, "page was open too long") && !w.Profile.forgetsAttempts() // what is forgotten whole shows no trace
 	paid := kind == "end" && (strings.Contains(text, "The payment went through") || strings.Contains(text, "The transfer went through"))
 	if !unpaid && !paid {
 		return
@@ -171,7 +172,7 @@ func (w *World) checkBooks(s *shopper, v sessionView, ledger []entry, charges in
 	if paid {
 		w.tally.Paid++
 	}
-	if s.honest && len(w.struck) == 0 && s.end == seesTheEnd && !paid {
+	if s.honest && s.typed > 0 && len(w.struck) == 0 && s.end == seesTheEnd && !paid {
 		w.violation("%s did all that was asked with cards %s, and the session is %s", s.name, masked(s.cards[:s.typed]...), v.Status)
 	}
 	if paid != (charges > 0) && !late {
