@@ -83,8 +83,8 @@ func TestKilledAnywhereInAnOperationItIsDoneOnceAndSettled(t *testing.T) {
 	}
 }
 
-func TestKilledAnywhereInAChargeOrAPayoutTheMoneyMovesOnce(t *testing.T) {
-	for account, what := range map[string]story{"rbs": saving, "payneteasy": saving, "transactworld": registered, "cashier": paidOut} {
+func TestKilledAnywhereInAChargeAPayoutOrATransferTheMoneyMovesOnce(t *testing.T) {
+	for account, what := range map[string]story{"rbs": saving, "payneteasy": saving, "transactworld": registered, "cashier": paidOut, "sber": transfer} {
 		t.Run(account, func(t *testing.T) {
 			killed := 0
 			for _, at := range []string{"attempt.written", "register.answered", "pay.permitted", "pay.answered", "pay.stored", "status.answered"} {
