@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -85,10 +86,7 @@ func run(root, only string, worlds, first int, report string, list bool) error {
 			continue
 		}
 		looked++
-		where, what, used, err := look(binary, root, f, worlds, first)
-		if err != nil {
-			return fmt.Errorf("%s: %w", f.Name, err)
-		}
+		where, what, used := look(binary, root, f, worlds, first)
 		if where != "" {
 			found++
 		}
@@ -163,27 +161,45 @@ var (
 	limit     = 20 * time.Minute // for a world that never ends
 )
 
-// look lives worlds until something is wrong in one; where is "" if nothing is.
-func look(binary, root string, f planted, worlds, first int) (where, what string, used time.Duration, err error) {
+// look lives worlds until something is wrong in one that is right without the fault; where is "" if nothing is.
+func look(binary, root string, f planted, worlds, first int) (where, what string, used time.Duration) {
 	for profile := range strings.SplitSeq(f.Profiles, ",") {
-		ctx, done := context.WithTimeout(context.Background(), limit)
-		run := exec.CommandContext(ctx, binary, "-test.run", "^TestSeeds$", "-test.failfast", "-test.timeout", "0", "-profile", profile,
-			"-seeds", fmt.Sprintf("%d-%d", first, first+worlds-1), "-trace", os.TempDir(), "-shoppers", fmt.Sprint(shoppers), "-accounts", f.Accounts)
-		run.Dir, run.Env = filepath.Join(root, "internal/simulation"), append(os.Environ(), "PLANTED="+f.Name, "GOMAXPROCS=1")
-		out, runErr := run.CombinedOutput()
-		done()
-		if u, ok := run.ProcessState.SysUsage().(*syscall.Rusage); ok {
-			used += time.Duration(u.Utime.Nano() + u.Stime.Nano())
+		for seed := first; seed < first+worlds; {
+			wrong, at, cpu := live(binary, root, f.Name, profile, f.Accounts, seed, first+worlds-1)
+			if used += cpu; wrong == "" {
+				break
+			}
+			if at == 0 {
+				return profile, "the program stops: " + short(wrong), used
+			}
+			if without, _, _ := live(binary, root, "", profile, f.Accounts, at, at); without == "" {
+				return fmt.Sprint(profile, ", ", at), strings.ReplaceAll(short(wrong), "|", "/"), used
+			}
+			seed = at + 1
 		}
-		if runErr == nil {
-			continue
-		}
-		if m := violation.FindStringSubmatch(string(out)); m != nil {
-			return m[2] + ", " + m[1], strings.ReplaceAll(short(m[3]), "|", "/"), used, nil
-		}
-		return profile, "the program stops: " + short(strings.Join(strings.Fields(string(out)), " ")), used, nil
 	}
-	return "", "no", used, nil
+	return "", "no", used
+}
+
+// live lives the worlds of some seeds, up to the first in which something is wrong.
+func live(binary, root, planted, profile, accounts string, from, to int) (wrong string, seed int, used time.Duration) {
+	ctx, done := context.WithTimeout(context.Background(), limit)
+	defer done()
+	run := exec.CommandContext(ctx, binary, "-test.run", "^TestSeeds$", "-test.failfast", "-test.timeout", "0", "-profile", profile,
+		"-seeds", fmt.Sprintf("%d-%d", from, to), "-trace", os.TempDir(), "-shoppers", fmt.Sprint(shoppers), "-accounts", accounts)
+	run.Dir, run.Env = filepath.Join(root, "internal/simulation"), append(os.Environ(), "PLANTED="+planted, "GOMAXPROCS=1")
+	out, err := run.CombinedOutput()
+	if u, ok := run.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		used = time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	if err == nil {
+		return "", 0, used
+	}
+	if m := violation.FindStringSubmatch(string(out)); m != nil {
+		seed, _ = strconv.Atoi(m[1])
+		return m[3], seed, used
+	}
+	return strings.Join(strings.Fields(string(out)), " "), 0, used
 }
 
 func short(s string) string {
