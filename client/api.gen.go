@@ -1176,7 +1176,7 @@ type DeliveryTry struct {
 	URL       string `json:"url"`
 }
 
-// Destination Where to. Exactly one of `card`, `saved_card`, `phone` and `payment`; the names and `bank_id` where the gateway wants them.
+// Destination Where to. Exactly one of `card`, `saved_card`, `phone` and `payment`; beside a card a phone is its holder's. The names and `bank_id` where the gateway wants them.
 type Destination struct {
 	// BankID With `phone`: the bank, from `GET /v1/accounts/{account}/banks`.
 	BankID string `json:"bank_id,omitempty"`
@@ -1591,6 +1591,9 @@ type HistoryPage struct {
 
 	// HasMore There may be another page.
 	HasMore bool `json:"has_more"`
+
+	// Next Where the next page begins: `after` of the next request. Absent at the end.
+	Next string `json:"next,omitempty"`
 }
 
 // Instrument What is paid with. `payout` is for sessions of that kind.
@@ -1749,8 +1752,11 @@ type NewCharge struct {
 	// Currency ISO 4217.
 	//
 	// Example: KZT
-	Currency    Currency `json:"currency"`
-	Description string   `json:"description,omitempty"`
+	Currency Currency `json:"currency"`
+
+	// Customer Your customer.
+	Customer    *Customer `json:"customer,omitempty"`
+	Description string    `json:"description,omitempty"`
 
 	// Fee On top of `amount`, in minor units, where the account's gateway knows fees.
 	Fee int64 `json:"fee,omitempty"`
@@ -1758,6 +1764,14 @@ type NewCharge struct {
 	// GatewayOptions What you ask of this payment's gateway and of no other, under the gateway's name. Only the account's own gateway may be named. What
 	// is left out is as the account is configured.
 	GatewayOptions GatewayOptions `json:"gateway_options,omitempty"`
+
+	// IP The customer's address, as your shop saw it last; some gateways want one.
+	//
+	// Example: 203.0.113.7
+	IP string `json:"ip,omitempty"`
+
+	// Locale The page's language; the browser's if absent.
+	Locale Locale `json:"locale,omitempty"`
 
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
@@ -1864,7 +1878,7 @@ type NewPayout struct {
 	// Example: order-1001
 	Reference Reference `json:"reference"`
 
-	// To Where to. Exactly one of `card`, `saved_card`, `phone` and `payment`; the names and `bank_id` where the gateway wants them.
+	// To Where to. Exactly one of `card`, `saved_card`, `phone` and `payment`; beside a card a phone is its holder's. The names and `bank_id` where the gateway wants them.
 	To Destination `json:"to"`
 
 	// WebhookURL Where this session's events are posted, beside your endpoints.
@@ -1990,7 +2004,7 @@ type NewSettlement struct {
 	// Amount Of `paid`: what was paid, in minor units; absent: the session's amount.
 	Amount Amount `json:"amount,omitempty"`
 
-	// Operation Of `succeeded` and `failed`: which; absent: the one that needs review.
+	// Operation Of `succeeded` and `failed`: which; 0 or absent: the one that needs review.
 	Operation int `json:"operation,omitempty"`
 
 	// Outcome The first two of a payment, the others of a capture, void or refund.
@@ -2786,7 +2800,10 @@ type ListHistoryParams struct {
 	// Limit How many lines at most.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Offset How many lines to pass over.
+	// After Where to go on, `next` of the answer before; not with `offset`.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Offset How many lines to pass over, which reads all of them at the gateway; at most about two thousand. Better use `after`.
 	Offset *int `form:"offset,omitempty" json:"offset,omitempty"`
 
 	// Customer Whose list, where the gateway keeps one for each customer.
@@ -3196,7 +3213,7 @@ type ClientInterface interface {
 
 	// ListHistory Read the gateway's own list of transactions
 	//
-	// What the gateway remembers: for reconciliation. For the next page add to `offset` how many lines you have. Where the gateway
+	// What the gateway remembers: for reconciliation. For the next page ask with `next` as `after`, everything else unchanged. Where the gateway
 	// knows customers by login, it is one customer's list, and `customer` must name one who has logged in to a session of yours.
 	// Of an account that you share with other merchants it holds only the lines of your sessions and invoices.
 	//
@@ -3270,7 +3287,11 @@ type ClientInterface interface {
 	// Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
 	// Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 	//
-	// `reference` is unique in the account for ever: a charge is never made twice by mistake.
+	// `customer` is the saved card's: what you say of their e-mail and phone goes to the gateway in place of the account's own, as
+	// the names in `billing` do.
+	//
+	// What the gateway cannot do is a 422 with the field. A `reference` under which something was sent is used up for ever: a charge
+	// is never made twice by mistake.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3290,7 +3311,11 @@ type ClientInterface interface {
 	// Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
 	// Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 	//
-	// `reference` is unique in the account for ever: a charge is never made twice by mistake.
+	// `customer` is the saved card's: what you say of their e-mail and phone goes to the gateway in place of the account's own, as
+	// the names in `billing` do.
+	//
+	// What the gateway cannot do is a 422 with the field. A `reference` under which something was sent is used up for ever: a charge
+	// is never made twice by mistake.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3399,7 +3424,8 @@ type ClientInterface interface {
 	//
 	// Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 	// gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-	// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
+	// `status` ends as `paid` or `declined`. What the gateway cannot do (a phone without its bank, a card of another brand) is a 422
+	// with the field. A `reference` under which something was sent is used up for ever.
 	//
 	// A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 	//
@@ -3412,7 +3438,8 @@ type ClientInterface interface {
 	//
 	// Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 	// gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-	// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
+	// `status` ends as `paid` or `declined`. What the gateway cannot do (a phone without its bank, a card of another brand) is a 422
+	// with the field. A `reference` under which something was sent is used up for ever.
 	//
 	// A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 	//
@@ -3835,7 +3862,7 @@ func (c *Client) ListBanks(ctx context.Context, account AccountName, reqEditors 
 
 // ListHistory Read the gateway's own list of transactions
 //
-// What the gateway remembers: for reconciliation. For the next page add to `offset` how many lines you have. Where the gateway
+// What the gateway remembers: for reconciliation. For the next page ask with `next` as `after`, everything else unchanged. Where the gateway
 // knows customers by login, it is one customer's list, and `customer` must name one who has logged in to a session of yours.
 // Of an account that you share with other merchants it holds only the lines of your sessions and invoices.
 //
@@ -3979,7 +4006,11 @@ func (c *Client) RenameSavedCard(ctx context.Context, card string, body RenameSa
 // Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
 // Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 //
-// `reference` is unique in the account for ever: a charge is never made twice by mistake.
+// `customer` is the saved card's: what you say of their e-mail and phone goes to the gateway in place of the account's own, as
+// the names in `billing` do.
+//
+// What the gateway cannot do is a 422 with the field. A `reference` under which something was sent is used up for ever: a charge
+// is never made twice by mistake.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4009,7 +4040,11 @@ func (c *Client) CreateChargeWithBody(ctx context.Context, params *CreateChargeP
 // Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
 // Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 //
-// `reference` is unique in the account for ever: a charge is never made twice by mistake.
+// `customer` is the saved card's: what you say of their e-mail and phone goes to the gateway in place of the account's own, as
+// the names in `billing` do.
+//
+// What the gateway cannot do is a 422 with the field. A `reference` under which something was sent is used up for ever: a charge
+// is never made twice by mistake.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4218,7 +4253,8 @@ func (c *Client) RenewInvoice(ctx context.Context, invoice InvoiceID, params *Re
 //
 // Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 // gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
+// `status` ends as `paid` or `declined`. What the gateway cannot do (a phone without its bank, a card of another brand) is a 422
+// with the field. A `reference` under which something was sent is used up for ever.
 //
 // A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 //
@@ -4241,7 +4277,8 @@ func (c *Client) CreatePayoutWithBody(ctx context.Context, params *CreatePayoutP
 //
 // Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 // gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
+// `status` ends as `paid` or `declined`. What the gateway cannot do (a phone without its bank, a card of another brand) is a 422
+// with the field. A `reference` under which something was sent is used up for ever.
 //
 // A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 //
@@ -5172,6 +5209,18 @@ func NewListHistoryRequest(server string, account AccountName, params *ListHisto
 		if params.Limit != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7555,7 +7604,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListHistoryWithResponse Read the gateway's own list of transactions
 	//
-	// What the gateway remembers: for reconciliation. For the next page add to `offset` how many lines you have. Where the gateway
+	// What the gateway remembers: for reconciliation. For the next page ask with `next` as `after`, everything else unchanged. Where the gateway
 	// knows customers by login, it is one customer's list, and `customer` must name one who has logged in to a session of yours.
 	// Of an account that you share with other merchants it holds only the lines of your sessions and invoices.
 	//
@@ -7635,7 +7684,11 @@ type ClientWithResponsesInterface interface {
 	// Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
 	// Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 	//
-	// `reference` is unique in the account for ever: a charge is never made twice by mistake.
+	// `customer` is the saved card's: what you say of their e-mail and phone goes to the gateway in place of the account's own, as
+	// the names in `billing` do.
+	//
+	// What the gateway cannot do is a 422 with the field. A `reference` under which something was sent is used up for ever: a charge
+	// is never made twice by mistake.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7655,7 +7708,11 @@ type ClientWithResponsesInterface interface {
 	// Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
 	// Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 	//
-	// `reference` is unique in the account for ever: a charge is never made twice by mistake.
+	// `customer` is the saved card's: what you say of their e-mail and phone goes to the gateway in place of the account's own, as
+	// the names in `billing` do.
+	//
+	// What the gateway cannot do is a 422 with the field. A `reference` under which something was sent is used up for ever: a charge
+	// is never made twice by mistake.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7774,7 +7831,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 	// gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-	// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
+	// `status` ends as `paid` or `declined`. What the gateway cannot do (a phone without its bank, a card of another brand) is a 422
+	// with the field. A `reference` under which something was sent is used up for ever.
 	//
 	// A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 	//
@@ -7787,7 +7845,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 	// gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-	// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
+	// `status` ends as `paid` or `declined`. What the gateway cannot do (a phone without its bank, a card of another brand) is a 422
+	// with the field. A `reference` under which something was sent is used up for ever.
 	//
 	// A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 	//
@@ -10388,7 +10447,7 @@ func (c *ClientWithResponses) ListBanksWithResponse(ctx context.Context, account
 
 // ListHistoryWithResponse Read the gateway's own list of transactions
 //
-// What the gateway remembers: for reconciliation. For the next page add to `offset` how many lines you have. Where the gateway
+// What the gateway remembers: for reconciliation. For the next page ask with `next` as `after`, everything else unchanged. Where the gateway
 // knows customers by login, it is one customer's list, and `customer` must name one who has logged in to a session of yours.
 // Of an account that you share with other merchants it holds only the lines of your sessions and invoices.
 //
@@ -10510,7 +10569,11 @@ func (c *ClientWithResponses) RenameSavedCardWithResponse(ctx context.Context, c
 // Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
 // Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 //
-// `reference` is unique in the account for ever: a charge is never made twice by mistake.
+// `customer` is the saved card's: what you say of their e-mail and phone goes to the gateway in place of the account's own, as
+// the names in `billing` do.
+//
+// What the gateway cannot do is a 422 with the field. A `reference` under which something was sent is used up for ever: a charge
+// is never made twice by mistake.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10536,7 +10599,11 @@ func (c *ClientWithResponses) CreateChargeWithBodyWithResponse(ctx context.Conte
 // Where the account has the capability `series`, charges name the payment that began their series: the one that saved the card.
 // Of a card that no payment was made with yet, the first charge begins it, and its bank may want the customer.
 //
-// `reference` is unique in the account for ever: a charge is never made twice by mistake.
+// `customer` is the saved card's: what you say of their e-mail and phone goes to the gateway in place of the account's own, as
+// the names in `billing` do.
+//
+// What the gateway cannot do is a 422 with the field. A `reference` under which something was sent is used up for ever: a charge
+// is never made twice by mistake.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10715,7 +10782,8 @@ func (c *ClientWithResponses) RenewInvoiceWithResponse(ctx context.Context, invo
 //
 // Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 // gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
+// `status` ends as `paid` or `declined`. What the gateway cannot do (a phone without its bank, a card of another brand) is a 422
+// with the field. A `reference` under which something was sent is used up for ever.
 //
 // A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 //
@@ -10734,7 +10802,8 @@ func (c *ClientWithResponses) CreatePayoutWithBodyWithResponse(ctx context.Conte
 //
 // Pays to a card, a saved card, a phone's bank account, or back to the card of an earlier payment, as far as the account's
 // gateway can (`payouts` among its capabilities; else a 422 `unsupported`). The answer is a session of kind `payout` whose
-// `status` ends as `paid` or `declined`. `reference` is unique in the account for ever.
+// `status` ends as `paid` or `declined`. What the gateway cannot do (a phone without its bank, a card of another brand) is a 422
+// with the field. A `reference` under which something was sent is used up for ever.
 //
 // A card number in `to.card` is held in memory only; of it the first six and last four digits are kept.
 //

@@ -100,3 +100,20 @@ func TestEveryFormThatBeginsAPaymentTellsOfTheBrowserAndOfTheLanguageOfItsPage(t
 		}
 	}
 }
+
+// A charge says of the customer what the gateway wants to know, so that it need not go out under the account's own e-mail and name.
+func TestAChargeTellsTheGatewayOfItsCustomer(t *testing.T) {
+	told := make(chan paid, 9)
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider {
+		return attentive{fullGateway{g}, told}
+	}})
+	made := m.call(http.MethodPost, "/v1/customers/c-1/cards", registrationBody("one", "4000019900020720"))
+	made.is(http.StatusCreated, "")
+	m.call(http.MethodPost, "/v1/charges", `{"saved_card":"`+made.field("id")+`","amount":100,"currency":"KZT","reference":"sub-1","ip":"::ffff:192.0.2.9","locale":"kk",
+		"customer":{"id":"c-1","email":"c@mail.example","phone":"+77011234567"},"billing":{"first_name":"Aigerim","last_name":"Serikkyzy"}}`).is(http.StatusCreated, "")
+	is := <-told
+	want := providers.Customer{ID: "c-1", Email: "c@mail.example", Phone: "+77011234567", IP: "192.0.2.9"}
+	if is.payment.Customer != want || is.payment.Locale != "kk" || is.payment.Billing.FirstName != "Aigerim" || !is.in.Merchant {
+		t.Errorf("the gateway is told %+v, %q, %+v", is.payment.Customer, is.payment.Locale, is.payment.Billing)
+	}
+}

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 
 	"tollgate/internal/card"
@@ -29,18 +30,38 @@ func (a chargeAPI) CreateCharge(ctx context.Context, r CreateChargeRequestObject
 	if err != nil {
 		return nil, err
 	}
+	if a.Flow.Accounts[saved.Account].LogsIn() {
+		return nil, fieldError("saved_card", "is of a gateway that wants the customer logged in for every payment: it takes no charges")
+	}
+	if in.Customer.ID != "" && in.Customer.ID != saved.Customer {
+		return nil, fieldError("customer/id", "is not the saved card's customer")
+	}
+	in.Customer.ID = saved.Customer
+	var ip netip.Addr
+	if in.IP != "" {
+		if ip, err = netip.ParseAddr(in.IP); err != nil || ip.Zone() != "" {
+			return nil, fieldError("ip", "must be an IPv4 or IPv6 address")
+		}
+	}
 	s, err := a.session(ctx, NewSession{
 		Account: saved.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference,
 		SuccessURL: orShop(in.SuccessURL, a.BaseURL),
 		CancelURL:  orShop(in.CancelURL, a.BaseURL), PaymentMethod: NewSessionPaymentMethodSavedCard, Capture: in.Capture,
 		Description: in.Description,
-		Customer:    Customer{ID: saved.Customer}, Billing: in.Billing, Metadata: in.Metadata, WebhookURL: in.WebhookURL,
+		Customer:    in.Customer, Locale: in.Locale, Billing: in.Billing, Metadata: in.Metadata, WebhookURL: in.WebhookURL,
 		SavedCard: saved.ID, Fee: in.Fee, GatewayOptions: in.GatewayOptions,
 	})
 	if err != nil {
 		return nil, renameField(err, "order_id", "reference")
 	}
-	now, err := a.submitAndWait(ctx, s, flow.Submission{Kind: "saved_card", Saved: &saved, MerchantInitiated: true})
+	out := flow.Submission{Kind: "saved_card", Saved: &saved, MerchantInitiated: true}
+	if ip.IsValid() {
+		out.IP = ip.Unmap().String()
+	}
+	now, err := a.submitAndWait(ctx, s, out)
+	if refusal, ok := errors.AsType[*providers.Refusal](err); ok && refusal.Field == "payment_method" { // a charge names none
+		err = providers.Refuse("saved_card", refusal.Text)
+	}
 	return CreateCharge201JSONResponse{now}, err
 }
 
@@ -64,7 +85,10 @@ func renameField(err error, from, to string) error {
 	return err
 }
 
-// submitAndWait creates a session whose order id was never used, pays it without a page, and waits a while for its end. Where
+// mostUnsent is how many sessions that never sent anything one reference may have.
+const mostUnsent = 50
+
+// submitAndWait creates a session under whose order id nothing was ever sent, pays it without a page, and waits a while for its end. Where
 // an earlier run of the same idempotent request created it, that one is paid, unless it was already.
 func (a chargeAPI) submitAndWait(ctx context.Context, s *session.Session, in flow.Submission) (SessionNowJSONResponse, error) {
 	var none SessionNowJSONResponse
@@ -75,12 +99,14 @@ func (a chargeAPI) submitAndWait(ctx context.Context, s *session.Session, in flo
 	if earlier != nil {
 		s = earlier
 	} else {
-		used, err := a.Store.List(ctx, session.Filter{Merchant: s.Merchant, Account: s.Account, OrderID: s.OrderID, Limit: 1})
+		used, err := a.Store.List(ctx, session.Filter{Merchant: s.Merchant, Account: s.Account, OrderID: s.OrderID, Limit: mostUnsent})
 		if err != nil {
 			return none, err
 		}
-		if len(used) > 0 {
-			return none, &session.OrderTaken{SessionID: used[0].ID}
+		for _, one := range used { // a reference is used up by what was sent, and not by what never was
+			if !one.NeverSent() || len(used) == mostUnsent {
+				return none, &session.OrderTaken{SessionID: one.ID}
+			}
 		}
 		if err := a.flowUnderClaim(ctx).Create(ctx, s); err != nil {
 			return none, err
@@ -118,6 +144,9 @@ func (a chargeAPI) CreatePayout(ctx context.Context, r CreatePayoutRequestObject
 		return nil, err
 	}
 	s.Kind, s.Method = session.KindPayout, session.KindPayout
+	if err := a.Flow.CheckPayout(s, *to); err != nil {
+		return nil, err
+	}
 	now, err := a.submitAndWait(ctx, s, flow.Submission{Kind: session.KindPayout, To: to})
 	return CreatePayout201JSONResponse{now}, err
 }
@@ -146,7 +175,9 @@ func (a chargeAPI) destination(ctx context.Context, owner string, in *NewPayout)
 		to.Saved = saved.GatewayID
 	}
 	if in.To.Phone != "" {
-		ways++
+		if in.To.Card == nil { // beside a card it is the card holder's
+			ways++
+		}
 		if !phone.MatchString(in.To.Phone) {
 			return nil, bad("/phone", "must be digits with an optional + in front")
 		}
@@ -164,7 +195,7 @@ func (a chargeAPI) destination(ctx context.Context, owner string, in *NewPayout)
 		to.PaymentID = paid.FundedAttempt().Ref.OrderID
 	}
 	if ways != 1 {
-		return nil, bad("", "must name exactly one of card, saved_card, phone and payment")
+		return nil, bad("", "must name exactly one of card, saved_card, phone and payment; beside a card a phone is its holder's")
 	}
 	return to, nil
 }

@@ -1154,7 +1154,7 @@ type DeliveryTry struct {
 	URL       string `json:"url"`
 }
 
-// Destination Where to. Exactly one of `card`, `saved_card`, `phone` and `payment`; the names and `bank_id` where the gateway wants them.
+// Destination Where to. Exactly one of `card`, `saved_card`, `phone` and `payment`; beside a card a phone is its holder's. The names and `bank_id` where the gateway wants them.
 type Destination struct {
 	// BankID With `phone`: the bank, from `GET /v1/accounts/{account}/banks`.
 	BankID string `json:"bank_id,omitempty,omitzero"`
@@ -1350,6 +1350,9 @@ type HistoryPage struct {
 
 	// HasMore There may be another page.
 	HasMore bool `json:"has_more"`
+
+	// Next Where the next page begins: `after` of the next request. Absent at the end.
+	Next string `json:"next,omitempty,omitzero"`
 }
 
 // Instrument What is paid with. `payout` is for sessions of that kind.
@@ -1508,7 +1511,10 @@ type NewCharge struct {
 	// Currency ISO 4217.
 	//
 	// Example: KZT
-	Currency    Currency `json:"currency"`
+	Currency Currency `json:"currency"`
+
+	// Customer Your customer.
+	Customer    Customer `json:"customer,omitempty,omitzero"`
 	Description string   `json:"description,omitempty,omitzero"`
 
 	// Fee On top of `amount`, in minor units, where the account's gateway knows fees.
@@ -1517,6 +1523,14 @@ type NewCharge struct {
 	// GatewayOptions What you ask of this payment's gateway and of no other, under the gateway's name. Only the account's own gateway may be named. What
 	// is left out is as the account is configured.
 	GatewayOptions *GatewayOptions `json:"gateway_options,omitempty"`
+
+	// IP The customer's address, as your shop saw it last; some gateways want one.
+	//
+	// Example: 203.0.113.7
+	IP string `json:"ip,omitempty,omitzero"`
+
+	// Locale The page's language; the browser's if absent.
+	Locale Locale `json:"locale,omitempty,omitzero"`
 
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
@@ -1623,7 +1637,7 @@ type NewPayout struct {
 	// Example: order-1001
 	Reference Reference `json:"reference"`
 
-	// To Where to. Exactly one of `card`, `saved_card`, `phone` and `payment`; the names and `bank_id` where the gateway wants them.
+	// To Where to. Exactly one of `card`, `saved_card`, `phone` and `payment`; beside a card a phone is its holder's. The names and `bank_id` where the gateway wants them.
 	To Destination `json:"to"`
 
 	// WebhookURL Where this session's events are posted, beside your endpoints.
@@ -1749,7 +1763,7 @@ type NewSettlement struct {
 	// Amount Of `paid`: what was paid, in minor units; absent: the session's amount.
 	Amount Amount `json:"amount,omitempty,omitzero"`
 
-	// Operation Of `succeeded` and `failed`: which; absent: the one that needs review.
+	// Operation Of `succeeded` and `failed`: which; 0 or absent: the one that needs review.
 	Operation int `json:"operation,omitempty,omitzero"`
 
 	// Outcome The first two of a payment, the others of a capture, void or refund.
@@ -2545,7 +2559,10 @@ type ListHistoryParams struct {
 	// Limit How many lines at most.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Offset How many lines to pass over.
+	// After Where to go on, `next` of the answer before; not with `offset`.
+	After string `form:"after,omitempty" json:"after,omitempty,omitzero"`
+
+	// Offset How many lines to pass over, which reads all of them at the gateway; at most about two thousand. Better use `after`.
 	Offset int `form:"offset,omitempty" json:"offset,omitempty,omitzero"`
 
 	// Customer Whose list, where the gateway keeps one for each customer.
@@ -2913,6 +2930,13 @@ func (w *ServerInterfaceWrapper) ListHistory(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
 	}
 
 	// ------------- Optional query parameter "offset" -------------

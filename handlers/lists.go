@@ -3,6 +3,9 @@ package handlers
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"tollgate/internal/account"
@@ -59,7 +62,10 @@ func (a listAPI) ListHistory(ctx context.Context, r ListHistoryRequestObject) (L
 	if r.Params.Offset < 0 || r.Params.Offset > 100_000 {
 		return nil, fieldError("offset", "must be from 0 to 100000")
 	}
-	q := providers.HistoryQuery{To: a.Now(), Limit: most, Offset: r.Params.Offset, Status: r.Params.Status}
+	if r.Params.Offset > 0 && r.Params.After != "" {
+		return nil, fieldError("after", "stands without offset")
+	}
+	q := providers.HistoryQuery{To: a.Now(), Limit: most, After: r.Params.After, Status: r.Params.Status}
 	q.From = q.To.Add(-24 * time.Hour)
 	var bad []FieldError
 	if r.Params.From != "" {
@@ -71,14 +77,14 @@ func (a listAPI) ListHistory(ctx context.Context, r ListHistoryRequestObject) (L
 	if len(bad) > 0 {
 		return nil, &invalidRequest{bad}
 	}
-	lines, more, err := a.history(ctx, r.Account, r.Params.Customer, q)
+	lines, next, err := a.history(ctx, r.Account, r.Params.Customer, r.Params.Offset, q)
 	if errors.Is(err, wallet.ErrNotFound) {
 		return nil, fieldError("customer", "must be one who has logged in to a session of yours")
 	}
 	if err != nil {
 		return nil, err
 	}
-	out := ListHistory200JSONResponse{Data: []HistoryLine{}, HasMore: more}
+	out := ListHistory200JSONResponse{Data: []HistoryLine{}, HasMore: next != "", Next: next}
 	for _, l := range lines {
 		out.Data = append(out.Data, HistoryLine{
 			Reference: l.Reference, GatewayOrderID: l.OrderID, At: l.At.UTC(), Kind: l.Kind, Outcome: string(l.Outcome),
@@ -89,50 +95,58 @@ func (a listAPI) ListHistory(ctx context.Context, r ListHistoryRequestObject) (L
 	return out, nil
 }
 
-// Bounds of a search in the list of an account that several merchants use.
+// Bounds of what is read of a gateway's list for one answer.
 const (
-	sharedPage  = 100
-	sharedPages = 20
+	historyPart  = 100
+	historyParts = 20
 )
 
-// history is a part of the gateway's list, and whether there is more of it. Of an account that other merchants use too it
-// is the list of the caller's own lines: what sessions and invoices of the caller's are about.
+// history is a part of the gateway's list, and where the rest begins: the gateway's own place, and how many lines after it. Of an
+// account that other merchants use too it is the list of the caller's own lines: what sessions and invoices of the caller's
+// are about.
 func (a listAPI) history(
-	ctx context.Context, account, customer string, q providers.HistoryQuery,
-) (lines []providers.HistoryLine, more bool, err error) {
+	ctx context.Context, account, customer string, skip int, q providers.HistoryQuery,
+) (lines []providers.HistoryLine, next string, err error) {
 	m := merchantOf(ctx).ID
 	of := wallet.Holder{Merchant: m, Account: account, Customer: customer}
-	if !a.Merchants.Shared(account) {
-		lines, err = a.Wallet.History(ctx, of, q)
-		return lines, len(lines) == q.Limit, err
-	}
-	skip, page := q.Offset, q
-	page.Limit, page.Offset = sharedPage, 0
-	for range sharedPages {
-		found, err := a.Wallet.History(ctx, of, page)
-		if err != nil {
-			return nil, false, err
+	shared, limit, first := a.Merchants.Shared(account), q.Limit, 0
+	if place, taken, there := strings.Cut(q.After, "~"); there {
+		if first, err = strconv.Atoi(taken); err != nil || first < 0 || first > historyPart {
+			return nil, "", fieldError("after", "must be what an earlier answer gave as next")
 		}
-		for _, l := range found {
-			mine, err := a.belongsTo(ctx, m, account, l.Reference)
+		q.After = place
+	}
+	q.Limit = historyPart
+	for range historyParts {
+		found, after, err := a.Wallet.History(ctx, of, q)
+		if err != nil {
+			return nil, "", err
+		}
+		for i := min(first, len(found)); i < len(found); i++ {
+			mine := true
+			if shared {
+				if mine, err = a.belongsTo(ctx, m, account, found[i].Reference); err != nil {
+					return nil, "", err
+				}
+			}
 			switch {
-			case err != nil:
-				return nil, false, err
 			case !mine:
 			case skip > 0:
 				skip--
-			case len(lines) == q.Limit:
-				return lines, true, nil
+			case len(lines) == limit:
+				return lines, fmt.Sprintf("%s~%d", q.After, i), nil
 			default:
-				lines = append(lines, l)
+				lines = append(lines, found[i])
 			}
 		}
-		if len(found) < sharedPage {
-			return lines, false, nil
+		if first, q.After = 0, after; after == "" {
+			return lines, "", nil
 		}
-		page.Offset += len(found)
 	}
-	return lines, len(lines) == q.Limit, nil
+	if skip > 0 {
+		return nil, "", fieldError("offset", "is too far: read on with after, from the next of an earlier answer")
+	}
+	return lines, q.After, nil
 }
 
 // belongsTo tells whether a reference in an account is of the merchant's.

@@ -170,13 +170,54 @@ func TestAnAccountMayBecomeSharedLater(t *testing.T) {
 type ledger struct {
 	fullGateway
 	references []string
+	asked      int
 }
 
-func (l *ledger) History(_ context.Context, q providers.HistoryQuery) (lines []providers.HistoryLine, err error) {
-	for _, reference := range l.references[min(q.Offset, len(l.references)):min(q.Offset+q.Limit, len(l.references))] {
+func (l *ledger) History(_ context.Context, q providers.HistoryQuery) (lines []providers.HistoryLine, next string, err error) {
+	at, err := q.Places(1)
+	if err != nil {
+		return nil, "", err
+	}
+	l.asked++
+	to := min(at[0]+q.Limit, len(l.references))
+	if to < len(l.references) {
+		next = providers.Cursor(to)
+	}
+	for _, reference := range l.references[min(at[0], to):to] {
 		lines = append(lines, providers.HistoryLine{Reference: reference, Kind: "payment", Outcome: providers.Paid, At: time.Now()})
 	}
-	return lines, nil
+	return lines, next, nil
+}
+
+// Whoever follows next reads each page of the gateway's list once or twice, however long it is.
+func TestALongHistoryIsReadPageByPage(t *testing.T) {
+	l := &ledger{}
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{
+		merchants: []merchant.Merchant{theShop}, provider: func(g *gateway) providers.Provider { l.fullGateway = fullGateway{g}; return l },
+	})
+	for i := range 1234 {
+		l.references = append(l.references, fmt.Sprint("r-", i))
+	}
+	var got []string
+	for after := ""; ; {
+		page := m.call(http.MethodGet, "/v1/accounts/acc/history?limit=70&after="+after, "")
+		page.is(http.StatusOK, "")
+		for _, line := range page.list() {
+			got = append(got, line["reference"].(string))
+		}
+		if after = page.field("next"); after == "" {
+			break
+		}
+	}
+	if fmt.Sprint(got) != fmt.Sprint(l.references) || l.asked > 45 {
+		t.Errorf("%d lines read with %d requests", len(got), l.asked)
+	}
+	for _, bad := range []string{"after=x", "after=1~-1", "after=0~x", "after=0&offset=1", "offset=3000&limit=1"} {
+		if bad == "offset=3000&limit=1" {
+			l.references = append(l.references, make([]string, 3000)...)
+		}
+		m.call(http.MethodGet, "/v1/accounts/acc/history?"+bad, "").is(http.StatusUnprocessableEntity, "")
+	}
 }
 
 func TestTheListOfASharedAccountShowsTheMerchantsOwnLines(t *testing.T) {

@@ -46,10 +46,17 @@ func (b *bookkeeper) Status(_ context.Context, p providers.Payment) (providers.S
 // listing is a bookkeeper that can list.
 type listing struct{ *bookkeeper }
 
-func (b listing) History(_ context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
+func (b listing) History(_ context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, string, error) {
 	b.lists++
-	from := min(q.Offset, len(b.lines))
-	return b.lines[from:min(from+q.Limit, len(b.lines))], nil
+	at, err := q.Places(1)
+	if err != nil {
+		return nil, "", err
+	}
+	next, to := "", min(at[0]+q.Limit, len(b.lines))
+	if to < len(b.lines) {
+		next = providers.Cursor(to)
+	}
+	return b.lines[min(at[0], to):to], next, nil
 }
 
 func paidStanding(minor int64) providers.Standing {
@@ -167,8 +174,8 @@ func TestReconciliationReadsALongListToItsEnd(t *testing.T) {
 	for i := range 250 {
 		b.lines = append(b.lines, lineOf(fmt.Sprintf("lost-%03d", i), paidStanding(700)))
 	}
-	if got := m.reconciled(""); len(got.Differences) != 250 || !got.Complete {
-		t.Errorf("%d differ", len(got.Differences))
+	if got := m.reconciled(""); len(got.Differences) != 250 || !got.Complete || b.lists != 3 {
+		t.Errorf("%d differ, after %d pages", len(got.Differences), b.lists)
 	}
 }
 

@@ -3,6 +3,9 @@ package providers
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"tollgate/internal/card"
@@ -118,8 +121,8 @@ type HistoryQuery struct {
 	Owner     Owner
 	AccountID string // the gateway's shop number, where its list wants one; "" takes the account's
 	Status    string // the gateway's word; "" for all
-	Limit     int    // at most 100
-	Offset    int
+	Limit     int    // at most 100; the same in every call of one list
+	After     string // where the list goes on: what the call before gave as next; "" at the beginning
 }
 
 // HistoryLine is one transaction as the gateway lists it.
@@ -140,7 +143,34 @@ type HistoryLine struct {
 
 // Historian lists what the gateway remembers.
 type Historian interface {
-	History(ctx context.Context, q HistoryQuery) ([]HistoryLine, error)
+	// History is a part of the list, at most Limit lines, and where the rest begins; next is "" at the end. A part may have few
+	// lines, or none, though more follow. It costs one request of the gateway, as far as its list can be entered there.
+	History(ctx context.Context, q HistoryQuery) (lines []HistoryLine, next string, err error)
+}
+
+// Cursor is a place in a gateway's list as HistoryQuery.After has it.
+func Cursor(places ...int) string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(places), " ", "."), "[]")
+}
+
+// Places reads a Cursor of so many places, all 0 for "". An error is a *Refusal.
+func (q HistoryQuery) Places(n int) ([]int, error) {
+	places := make([]int, n)
+	if q.After == "" {
+		return places, nil
+	}
+	parts := strings.Split(q.After, ".")
+	if len(parts) != n {
+		return nil, Refuse("after", "must be what an earlier answer gave as next")
+	}
+	for i, part := range parts {
+		v, err := strconv.ParseUint(part, 10, 31)
+		if err != nil {
+			return nil, Refuse("after", "must be what an earlier answer gave as next")
+		}
+		places[i] = int(v)
+	}
+	return places, nil
 }
 
 // Instruments names everything that a provider's payments can be made with.
@@ -169,7 +199,8 @@ type Transferrer interface {
 	TransfersTo() []string
 }
 
-// Destination is where a payout or a transfer goes. Exactly one of Card, Saved and Phone is set.
+// Destination is where a payout or a transfer goes. Exactly one of Card, Saved, Phone and PaymentID is set, but that Phone may
+// stand beside Card: it is the card holder's then.
 type Destination struct {
 	Card                *card.Card // number, and where the gateway wants it the holder; in memory only
 	Saved               string     // saved or virtual card
@@ -181,6 +212,9 @@ type Destination struct {
 
 // Payer sends payouts. Like every call that moves money they go through the call book: an error means unknown.
 type Payer interface {
+	// CheckPayout refuses at creation what the gateway cannot pay out, beside what Check refuses. It makes no network call. The
+	// error is a *Refusal whose field is the payout's: to.phone, to.bank_id, to.card.number, …
+	CheckPayout(p Payment, to Destination) error
 	Payout(ctx context.Context, p Payment, to Destination) (OpResult, error)
 	InquirePayout(ctx context.Context, p Payment, r OpResult) (OpResult, error)
 }

@@ -221,6 +221,11 @@ func (s *Session) Reference(n int) string {
 	return fmt.Sprintf("%s%s-%d", s.RefTag, s.OrderID, s.EarlierAttempts+n)
 }
 
+// NeverSent tells whether no call that can move money was ever permitted for any attempt, and none is alive.
+func (s *Session) NeverSent() bool {
+	return !slices.ContainsFunc(s.Attempts, func(a *Attempt) bool { return a.State != Failed || len(a.Calls) != 0 })
+}
+
 // Live is the attempt that may still end in a payment, or nil. A final attempt may still become paid by a late approval.
 func (s *Session) Live() *Attempt {
 	for _, a := range s.Attempts {

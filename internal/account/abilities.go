@@ -1,7 +1,6 @@
 package account
 
 import (
-	"net/http"
 	"time"
 
 	"tollgate/providers"
@@ -86,6 +85,18 @@ func (a Account) TransfersTo() ([]string, bool) {
 // PaysOut tells whether the gateway sends money out.
 func (a Account) PaysOut() bool { return can[providers.Payer](a) }
 
+// CheckPayout refuses a payout that the gateway cannot make. The error is a *providers.Refusal, ErrCannot where it makes none.
+func (a Account) CheckPayout(p providers.Payment, to providers.Destination) error {
+	payer, ok := a.provider.(providers.Payer)
+	if !ok {
+		return ErrCannot
+	}
+	if err := a.provider.Check(p); err != nil {
+		return err
+	}
+	return payer.CheckPayout(p, to)
+}
+
 // Bills tells whether the gateway makes invoices.
 func (a Account) Bills() bool { return can[providers.Invoicer](a) }
 
@@ -100,12 +111,3 @@ func (a Account) Capabilities() []string { return providers.Capabilities(a.provi
 
 // Check refuses a payment that the gateway cannot express. The error is a *providers.Refusal.
 func (a Account) Check(p providers.Payment) error { return a.provider.Check(p) }
-
-// Notified reads a gateway's callback. ErrCannot where it sends none, providers.ErrForged for one that it did not send.
-func (a Account) Notified(r *http.Request) (providers.Notice, error) {
-	notifier, ok := a.provider.(providers.Notifier)
-	if !ok {
-		return providers.Notice{}, ErrCannot
-	}
-	return notifier.Notified(r)
-}

@@ -228,23 +228,18 @@ func (r *run) list(ctx context.Context, acc account.Account, ours []*session.Ses
 	return lines, nil
 }
 
-// pages reads one list to its end. A page may be short though more follow, because a gateway knows days where we mean moments.
+// pages reads one list to its end.
 func (r *run) pages(ctx context.Context, of wallet.Holder, lines *[]Order) error {
 	q := providers.HistoryQuery{From: r.q.From, To: r.q.To, Limit: pageSize}
-	empty := 0
 	for range maxPages {
-		page, err := r.Wallet.History(ctx, of, q)
+		page, next, err := r.Wallet.History(ctx, of, q)
 		if err != nil {
 			return err
 		}
 		*lines = append(*lines, page...)
-		if empty++; len(page) > 0 {
-			empty = 0
-		}
-		if empty == 2 {
+		if q.After = next; next == "" {
 			return nil
 		}
-		q.Offset += pageSize
 	}
 	r.report.Complete = false
 	return nil

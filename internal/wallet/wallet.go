@@ -109,22 +109,24 @@ func New(o Options) *Wallet { return &Wallet{o} }
 // History is the gateway's own list of transactions; with gateways that have logins it is one customer's, who has logged in
 // to one of the merchant's sessions: ErrNotFound for one the merchant never met, ErrLogin where the login is over.
 // account.ErrCannot where the gateway has no list.
-func (w *Wallet) History(ctx context.Context, h Holder, q providers.HistoryQuery) (lines []providers.HistoryLine, err error) {
+func (w *Wallet) History(ctx context.Context, h Holder, q providers.HistoryQuery) (
+	lines []providers.HistoryLine, next string, err error,
+) {
 	acc, err := w.Accounts.Find(h.Account)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if !acc.ListsHistory() {
-		return nil, account.ErrCannot
+		return nil, "", account.ErrCannot
 	}
 	if acc.LogsIn() {
 		if q.Owner, err = w.loggedInOwner(ctx, h); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
 	_, err = account.Call(ctx, acc, "history", func(call context.Context, gateway providers.Historian) (err error) {
-		lines, err = gateway.History(call, q)
+		lines, next, err = gateway.History(call, q)
 		return err
 	})
-	return lines, w.needsLogin(ctx, h.Account, q.Owner, err)
+	return lines, next, w.needsLogin(ctx, h.Account, q.Owner, err)
 }

@@ -550,7 +550,7 @@ func TestHistoryListsTheGatewaysOrders(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := s.g.now.Now()
-	lines, err := s.p.History(t.Context(), providers.HistoryQuery{From: now.Add(-time.Hour), To: now, Limit: 10})
+	lines, _, err := s.p.History(t.Context(), providers.HistoryQuery{From: now.Add(-time.Hour), To: now, Limit: 10})
 	if err != nil || len(lines) != 3 {
 		t.Fatalf("%+v %v", lines, err)
 	}
@@ -560,10 +560,10 @@ func TestHistoryListsTheGatewaysOrders(t *testing.T) {
 	if l := lines[0]; l.Kind != "payout" || l.Outcome != providers.Processing {
 		t.Errorf("%+v", l)
 	}
-	if lines, err := s.p.History(t.Context(), providers.HistoryQuery{Status: "CHARGED", Offset: 1}); err != nil || len(lines) != 0 {
+	if lines, _, err := s.p.History(t.Context(), providers.HistoryQuery{Status: "CHARGED", After: "1"}); err != nil || len(lines) != 0 {
 		t.Errorf("%+v %v", lines, err)
 	}
-	if lines, err := s.p.History(t.Context(), providers.HistoryQuery{AccountID: "99"}); err != nil || len(lines) != 0 {
+	if lines, _, err := s.p.History(t.Context(), providers.HistoryQuery{AccountID: "99"}); err != nil || len(lines) != 0 {
 		t.Errorf("%+v %v", lines, err)
 	}
 }

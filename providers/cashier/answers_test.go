@@ -129,7 +129,7 @@ func TestAnswersThatProveNothing(t *testing.T) {
 	// Empty lists are answers: no orders, no banks.
 	f := newFake(map[string][]said{"orders": {{0, read(t, "answers/orders_list_shell.json")}}, "banks": {{0, read(t, "answers/banklist_shell.json")}}})
 	p := f.open(t, nil)
-	if lines, err := p.History(t.Context(), providers.HistoryQuery{}); err != nil || len(lines) != 0 {
+	if lines, _, err := p.History(t.Context(), providers.HistoryQuery{}); err != nil || len(lines) != 0 {
 		t.Errorf("%v %v", lines, err)
 	}
 	if banks, err := p.Banks(t.Context()); err != nil || len(banks) != 0 {

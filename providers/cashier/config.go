@@ -125,7 +125,7 @@ func (c *Config) Open(env providers.Env) (providers.Provider, error) {
 				access: newAccess(env.HTTP, env.Now, strings.TrimRight(c.IdentityURL, "/"), c.Login, c.Password),
 			},
 			now: env.Now, login: c.Login, tsp: c.TSPID,
-			byOrder: c.AmountMode == ModeOrder, orderCurrency: cmp.Or(c.OrderCurrency, paymentCurrency),
+			byOrder: c.AmountMode == ModeOrder, orderCurrency: cmp.Or(c.OrderCurrency, paymentCurrency), past: &pastOrders{},
 		},
 		loopback: env.Loopback, tspCode: c.TSPCode, formURL: strings.TrimRight(c.FormURL, "/"), rub: rub,
 		asksCode: c.SavedCardCode == nil || *c.SavedCardCode,

@@ -21,7 +21,7 @@ func TestTheReadingCallsAreGets(t *testing.T) {
 	if _, err := p.Status(t.Context(), pay); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.History(t.Context(), providers.HistoryQuery{}); err != nil {
+	if _, _, err := p.History(t.Context(), providers.HistoryQuery{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.Banks(t.Context()); err != nil {
@@ -53,12 +53,12 @@ func TestTheFiltersOfTheListAsTheyGoOverTheWire(t *testing.T) {
 	}{
 		"nothing asked": {providers.HistoryQuery{}, url.Values{"tspId": {"1"}, "limit": {"100"}, "offset": {"0"}}},
 		"everything asked": {
-			providers.HistoryQuery{From: from, To: from.Add(time.Hour), Status: "CHARGED", Limit: 30, Offset: 60, AccountID: "7"},
+			providers.HistoryQuery{From: from, To: from.Add(time.Hour), Status: "CHARGED", Limit: 30, After: "60", AccountID: "7"},
 			url.Values{"tspId": {"7"}, "dateFrom": {"2026-11-01T00:00:00Z"}, "dateTo": {"2026-11-01T01:00:00Z"}, "status": {"CHARGED"}, "limit": {"30"}, "offset": {"60"}},
 		},
 	} {
 		f := newFake(map[string][]said{"orders": {{0, read(t, "answers/orders_list_shell.json")}}})
-		if _, err := f.open(t, nil).History(t.Context(), c.ask); err != nil {
+		if _, _, err := f.open(t, nil).History(t.Context(), c.ask); err != nil {
 			t.Fatal(err)
 		}
 		_, query, _ := strings.Cut(f.last().line, "?")

@@ -12,13 +12,17 @@ import (
 )
 
 // History is the gateway's list of a shop's orders. Status is the gateway's word.
-func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
+func (g *provider) History(ctx context.Context, q providers.HistoryQuery) (lines []providers.HistoryLine, next string, err error) {
 	limit := q.Limit
 	if limit <= 0 || limit > 100 {
 		limit = 100
 	}
+	at, err := q.Places(1)
+	if err != nil {
+		return nil, "", err
+	}
 	v := url.Values{"tspId": {cmp.Or(q.AccountID, strconv.FormatInt(g.tsp, 10))}, "limit": {strconv.Itoa(limit)},
-		"offset": {strconv.Itoa(max(0, q.Offset))}}
+		"offset": {strconv.Itoa(at[0])}}
 	if !q.From.IsZero() {
 		v.Set("dateFrom", q.From.UTC().Format(time.RFC3339))
 	}
@@ -30,17 +34,17 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 	}
 	r, err := g.client.call(ctx, request{op: opOrders, method: http.MethodGet, path: "/orders", query: v, token: needToken})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	list, there := r.list("orders")
 	if r.status != http.StatusOK || !r.success() || !there {
-		return nil, r.failure(opOrders, r.status)
+		return nil, "", r.failure(opOrders, r.status)
 	}
-	lines := []providers.HistoryLine{}
+	lines = []providers.HistoryLine{}
 	for _, raw := range list {
 		o, err := readOrder(raw)
 		if err != nil {
-			return nil, providers.Unreadable(opOrders, r.status, err)
+			return nil, "", providers.Unreadable(opOrders, r.status, err)
 		}
 		line := providers.HistoryLine{Reference: o.number, OrderID: o.id, Kind: "payment", Outcome: outcome(o.status),
 			Card: mask(o.masked), Authorization: o.authorization(providers.Ref{})}
@@ -61,5 +65,8 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 		}
 		lines = append(lines, line)
 	}
-	return lines, nil
+	if len(list) >= limit {
+		next = providers.Cursor(at[0] + len(list))
+	}
+	return lines, next, nil
 }

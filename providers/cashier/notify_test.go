@@ -223,6 +223,10 @@ func TestWhichCallbacksAreReadAtAll(t *testing.T) {
 	if n, err := p.Notified(broken); !errors.Is(err, providers.ErrForged) || n != (providers.Notice{}) {
 		t.Errorf("cut off at its end: %+v %v", n, err)
 	}
+	unnamed := `{"order":{"id":"12","status":"CHARGED"}}` // found by the gateway's own number
+	if n, err := notified(t, key, http.MethodPost, unnamed, sign(unnamed)); err != nil || n != (providers.Notice{OrderID: "12", Event: "CHARGED"}) {
+		t.Errorf("no number of ours: %+v %v", n, err)
+	}
 	long := strings.Repeat("x", 65)
 	for name, body := range map[string]string{
 		"the order's": `{"order":{"id":"a/b","merchantOrderId":"` + long + `","status":"` + long + `"}}`, "the payment's": `{"Order":{"Id":"9","MerchantOrderId":"` + long + `","Status":"` + long + `"}}`,

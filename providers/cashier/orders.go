@@ -25,6 +25,7 @@ type orders struct {
 	tsp           int64
 	byOrder       bool
 	orderCurrency string
+	past          *pastOrders
 }
 
 // newOrder is the body of POST /order.
@@ -141,15 +142,15 @@ func (g *orders) newOrder(ctx context.Context, p providers.Payment, kind string)
 }
 
 // find looks for our reference in the list of orders; nil where it is not there. Of one that our database may have forgotten the
-// whole list is read if it is short, else as much as may be forgotten; of any other the time around the attempt's.
+// whole list is read if it is short, else all that may be forgotten (pastOrders); of any other the time around the attempt's.
 func (g *orders) find(ctx context.Context, p providers.Payment) (*order, error) {
-	const pages, short, long = 20, 5, 200
+	const pages, short = 20, 5
 	if p.Forgotten != nil {
 		found, err := g.list(ctx, p.Ref.Reference, short, time.Time{}, time.Time{})
 		if !errors.Is(err, errNoEnd) {
 			return found, err
 		}
-		return g.list(ctx, p.Ref.Reference, long, p.Forgotten.From, p.Forgotten.Until)
+		return g.past.find(ctx, g, p.Ref.Reference, p.Forgotten.From, p.Forgotten.Until)
 	}
 	if p.CreatedAt.IsZero() {
 		return g.list(ctx, p.Ref.Reference, pages, time.Time{}, time.Time{})
@@ -162,28 +163,12 @@ var errNoEnd = errors.New("the list has no end")
 
 // list reads the list of orders of a time for a reference; a zero bound is none.
 func (g *orders) list(ctx context.Context, reference string, pages int, from, until time.Time) (found *order, err error) {
-	const page = 100
 	for n := range pages {
-		q := url.Values{"tspId": {strconv.FormatInt(g.tsp, 10)}, "limit": {strconv.Itoa(page)}, "offset": {strconv.Itoa(n * page)}}
-		if !from.IsZero() {
-			q.Set("dateFrom", from.UTC().Format(time.RFC3339))
-		}
-		if !until.IsZero() {
-			q.Set("dateTo", until.Add(time.Second).UTC().Format(time.RFC3339)) // whole seconds, rounded up
-		}
-		r, err := g.client.call(ctx, request{op: opOrders, method: http.MethodGet, path: "/orders", query: q, token: needToken})
+		list, err := g.page(ctx, n, from, until)
 		if err != nil {
 			return nil, err
 		}
-		list, there := r.list("orders")
-		if r.status != http.StatusOK || !r.success() || !there {
-			return nil, r.failure(opOrders, r.status)
-		}
-		for _, raw := range list {
-			o, err := readOrder(raw)
-			if err != nil {
-				return nil, providers.Unreadable(opOrders, r.status, err)
-			}
+		for _, o := range list {
 			if o.number != reference || found != nil && found.id == o.id {
 				continue
 			}
@@ -192,11 +177,41 @@ func (g *orders) list(ctx context.Context, reference string, pages int, from, un
 			}
 			found = &o
 		}
-		if len(list) < page {
+		if len(list) < listPage {
 			return found, nil
 		}
 	}
 	return nil, &providers.Failure{Op: opOrders, Err: errNoEnd}
+}
+
+const listPage = 100
+
+// page is one page of the list of orders of a time; a zero bound is none.
+func (g *orders) page(ctx context.Context, n int, from, until time.Time) ([]order, error) {
+	q := url.Values{"tspId": {strconv.FormatInt(g.tsp, 10)}, "limit": {strconv.Itoa(listPage)}, "offset": {strconv.Itoa(n * listPage)}}
+	if !from.IsZero() {
+		q.Set("dateFrom", from.UTC().Format(time.RFC3339))
+	}
+	if !until.IsZero() {
+		q.Set("dateTo", until.Add(time.Second).UTC().Format(time.RFC3339)) // whole seconds, rounded up
+	}
+	r, err := g.client.call(ctx, request{op: opOrders, method: http.MethodGet, path: "/orders", query: q, token: needToken})
+	if err != nil {
+		return nil, err
+	}
+	list, there := r.list("orders")
+	if r.status != http.StatusOK || !r.success() || !there {
+		return nil, r.failure(opOrders, r.status)
+	}
+	all := make([]order, 0, len(list))
+	for _, raw := range list {
+		o, err := readOrder(raw)
+		if err != nil {
+			return nil, providers.Unreadable(opOrders, r.status, err)
+		}
+		all = append(all, o)
+	}
+	return all, nil
 }
 
 // orderFrom reads the order out of an answer of the cashier layer.

@@ -53,9 +53,23 @@ func (g *provider) Payout(ctx context.Context, p providers.Payment, to providers
 	return payoutResult(now), nil
 }
 
+// CheckPayout takes a card, with the holder's phone or without, or a phone at a bank of the list.
+func (g *provider) CheckPayout(_ providers.Payment, to providers.Destination) error {
+	_, err := payoutRequest(to)
+	return err
+}
+
 // payoutRequest is the call for a destination, without the order.
 func payoutRequest(to providers.Destination) (request, error) {
 	switch {
+	case to.PaymentID != "":
+		return request{}, providers.Refuse("to.payment", "this gateway pays out to a card or a phone, not back to a payment's card")
+	case to.Saved != "":
+		return request{}, providers.Refuse("to.saved_card", "this gateway pays out to a card by its number, or to a phone")
+	case to.Card != nil && to.BankID != "":
+		return request{}, providers.Refuse("to.bank_id", "belongs to a phone: a card says by itself whose it is")
+	case to.Phone != "" && phoneDigits(to.Phone) == "":
+		return request{}, providers.Refuse("to.phone", "not a phone number in international format")
 	case to.Card != nil:
 		return request{op: opPayout, path: "/order/payout/card/", hide: []string{to.Card.Number.Reveal()}, body: struct {
 			Pan    string `json:"pan"`
@@ -64,12 +78,8 @@ func payoutRequest(to providers.Destination) (request, error) {
 		}{to.Card.Number.Reveal(), wire.Cut(cmp.Or(to.Card.Name, strings.TrimSpace(to.First+" "+to.Last)), maxText),
 			phoneDigits(to.Phone)}}, nil
 	case to.Phone != "":
-		phone := phoneDigits(to.Phone)
-		switch {
-		case phone == "":
-			return request{}, providers.Refuse("phone", "not a phone number in international format")
-		case !wire.Digits(to.BankID):
-			return request{}, providers.Refuse("bank_id", "missing or not a number of the bank list")
+		if !wire.Digits(to.BankID) {
+			return request{}, providers.Refuse("to.bank_id", "needed with a phone: a number of the list of banks")
 		}
 		return request{op: opPayoutIPS, path: "/order/payout/ips/", body: struct {
 			Account string `json:"accountNumber"`
@@ -77,9 +87,9 @@ func payoutRequest(to providers.Destination) (request, error) {
 			First   string `json:"firstName,omitempty"`
 			Last    string `json:"lastName,omitempty"`
 			Middle  string `json:"middleName,omitempty"`
-		}{phone, to.BankID, wire.Cut(to.First, maxText), wire.Cut(to.Last, maxText), wire.Cut(to.Middle, maxText)}}, nil
+		}{phoneDigits(to.Phone), to.BankID, wire.Cut(to.First, maxText), wire.Cut(to.Last, maxText), wire.Cut(to.Middle, maxText)}}, nil
 	}
-	return request{}, providers.Refuse("destination", "this gateway pays out to a card or a phone")
+	return request{}, providers.Refuse("to", "this gateway pays out to a card or a phone")
 }
 
 // payoutResult reads a payout order. CREATED means that the payout has not begun; whether it still may, its end tells.

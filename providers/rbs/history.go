@@ -17,42 +17,41 @@ const (
 	listTime   = "20060102150405"
 	listStates = "CREATED,APPROVED,DEPOSITED,DECLINED,REVERSED,REFUNDED"
 	longest    = 100
-	mostPages  = 100
 	anyZone    = 14 * time.Hour // the list's times are the bank's own, and which zone that is nobody tells
 )
 
-// History is the gateway's list of orders. It knows pages, not offsets, and its times have no zone: more is asked for
-// than is wanted, and what is outside the asked times is passed over here, page by page.
-func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
+// History is the gateway's list of orders, a page of it for each call. Its times have no zone: more is asked for than is wanted, and
+// what is outside the asked times is passed over here.
+func (g *provider) History(ctx context.Context, q providers.HistoryQuery) (out []providers.HistoryLine, next string, err error) {
 	if q.Status != "" {
-		return nil, providers.Refuse("status", "this gateway's list takes no word of the gateway's; leave it out")
+		return nil, "", providers.Refuse("status", "this gateway's list takes no word of the gateway's; leave it out")
 	}
-	limit, offset := q.Limit, max(q.Offset, 0)
+	limit := q.Limit
 	if limit <= 0 || limit > longest {
 		limit = longest
 	}
-	var out []providers.HistoryLine
-	for page := range mostPages {
-		lines, err := ordersPage(ctx, g, q, page)
-		if err != nil {
-			return nil, err
-		}
-		for _, l := range lines {
-			switch {
-			case !l.At.IsZero() && (l.At.Before(q.From) || l.At.After(q.To)):
-			case offset > 0:
-				offset--
-			default:
-				if out = append(out, l); len(out) == limit {
-					return out, nil
-				}
-			}
-		}
-		if len(lines) < longest {
-			return out, nil
-		}
+	at, err := q.Places(2)
+	if err != nil {
+		return nil, "", err
 	}
-	return nil, &providers.Failure{Op: opOrders, Text: "the list is too long: ask for a shorter time"}
+	page, first := at[0], at[1]
+	lines, err := ordersPage(ctx, g, q, page)
+	if err != nil {
+		return nil, "", err
+	}
+	for i := min(first, len(lines)); i < len(lines); i++ {
+		if l := lines[i]; !l.At.IsZero() && (l.At.Before(q.From) || l.At.After(q.To)) {
+			continue
+		}
+		if len(out) == limit {
+			return out, providers.Cursor(page, i), nil
+		}
+		out = append(out, lines[i])
+	}
+	if len(lines) < longest {
+		return out, "", nil
+	}
+	return out, providers.Cursor(page+1, 0), nil
 }
 
 // ordersPage is one page, counted from nought.

@@ -246,7 +246,7 @@ func TestARefusalIsAFailureAndAnExpiredTokenIsReported(t *testing.T) {
 	if !errors.As(err, &f) || f.Code != "5" || f.Text != "Access denied" || !errors.Is(err, providers.ErrCredential) {
 		t.Errorf("%v", err)
 	}
-	_, err = open(t, &canned{answer: body}).(providers.Historian).History(t.Context(), providers.HistoryQuery{From: now(), To: now(), Owner: owner()})
+	_, _, err = open(t, &canned{answer: body}).(providers.Historian).History(t.Context(), providers.HistoryQuery{From: now(), To: now(), Owner: owner()})
 	if !errors.Is(err, providers.ErrCredential) {
 		t.Errorf("the customer's list: %v", err)
 	}
@@ -312,18 +312,18 @@ func TestCardsAndListsReadTheVendorsAnswers(t *testing.T) {
 		t.Errorf("%+v %v", c, err)
 	}
 	query := providers.HistoryQuery{From: now().AddDate(0, -1, 0), To: now(), Owner: owner()}
-	list, err := open(t, &canned{answer: fixture(t, "vendor/transactions_ok.json")}).(providers.Historian).History(t.Context(), query)
+	list, _, err := open(t, &canned{answer: fixture(t, "vendor/transactions_ok.json")}).(providers.Historian).History(t.Context(), query)
 	want := providers.HistoryLine{Reference: "7654321DS", OrderID: mdOrder, At: time.Date(2017, 9, 7, 14, 43, 57, 768e6, time.UTC), Kind: "payment", Outcome: providers.Unclear, Amount: amountOf(t, 6100, "RUB")}
 	want.Authorization.At = want.At
 	if err != nil || len(list) != 1 || list[0] != want {
 		t.Errorf("%+v %v", list, err)
 	}
-	list, err = open(t, &canned{answer: fixture(t, "vendor/transactions_empty.json")}).(providers.Historian).History(t.Context(), query)
+	list, _, err = open(t, &canned{answer: fixture(t, "vendor/transactions_empty.json")}).(providers.Historian).History(t.Context(), query)
 	if err != nil || len(list) != 0 {
 		t.Errorf("%+v %v", list, err)
 	}
 	query.Status = "DEPOSITED"
-	if _, err := open(t, &canned{}).(providers.Historian).History(t.Context(), query); err == nil {
+	if _, _, err := open(t, &canned{}).(providers.Historian).History(t.Context(), query); err == nil {
 		t.Error("a filter that the gateway does not have was taken")
 	}
 }

@@ -363,17 +363,18 @@ func TestHistoryListsWhatWasDone(t *testing.T) {
 	}
 	w.now.Advance(time.Second)
 	query := providers.HistoryQuery{From: began, To: w.now.Now(), Owner: providers.Owner{Credential: w.token}}
-	list, err := g.(providers.Historian).History(t.Context(), query)
+	list, _, err := g.(providers.Historian).History(t.Context(), query)
 	if err != nil || len(list) != 3 || list[0].Reference != "p-1" || list[0].Kind != "payment" || list[0].Amount != amountOf(t, 6100, "RUB") || list[0].OrderID == "" ||
 		list[1].Reference != "t-1" || list[1].Kind != "transfer" || list[2].Kind != "other" {
 		t.Fatalf("%+v %v", list, err)
 	}
-	query.Offset, query.Limit = 1, 1
-	if list, err = g.(providers.Historian).History(t.Context(), query); err != nil || len(list) != 1 || list[0].Reference != "t-1" {
-		t.Errorf("%+v %v", list, err)
+	query.After, query.Limit = "1", 1
+	list, next, err := g.(providers.Historian).History(t.Context(), query)
+	if err != nil || len(list) != 1 || list[0].Reference != "t-1" || next != "2" {
+		t.Errorf("%+v %q %v", list, next, err)
 	}
-	query.Offset = 9
-	if list, err = g.(providers.Historian).History(t.Context(), query); err != nil || len(list) != 0 {
+	query.After = "9"
+	if list, _, err = g.(providers.Historian).History(t.Context(), query); err != nil || len(list) != 0 {
 		t.Errorf("%+v %v", list, err)
 	}
 }
@@ -396,7 +397,7 @@ func TestTheCallsThatMoveNoMoneyFailClearly(t *testing.T) {
 		case "vcard/create":
 			_, err = g.(providers.VirtualCardIssuer).IssueVirtualCard(t.Context(), o, "v-1")
 		case "transactions/":
-			_, err = g.(providers.Historian).History(t.Context(), providers.HistoryQuery{From: w.now.Now(), To: w.now.Now(), Owner: o})
+			_, _, err = g.(providers.Historian).History(t.Context(), providers.HistoryQuery{From: w.now.Now(), To: w.now.Now(), Owner: o})
 		case "transactions/find":
 			_, err = g.Status(t.Context(), p)
 		}

@@ -15,13 +15,13 @@ const (
 )
 
 // History lists what the customer did with this merchant. The gateway's list says nothing of the outcome, so that
-// HistoryLine.Outcome is Unclear; it has neither pages nor a filter by status: Limit and Offset are applied here.
-func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
+// HistoryLine.Outcome is Unclear; it has neither pages nor a filter by status: Limit and After are applied here.
+func (g *provider) History(ctx context.Context, q providers.HistoryQuery) (lines []providers.HistoryLine, next string, err error) {
 	switch {
 	case q.Status != "":
-		return nil, providers.Refuse("status", "this gateway's list has no status")
+		return nil, "", providers.Refuse("status", "this gateway's list has no status")
 	case q.From.IsZero() || q.To.IsZero() || q.To.Before(q.From):
-		return nil, providers.Refuse("from", "the list needs a time to begin and a later one to end")
+		return nil, "", providers.Refuse("from", "the list needs a time to begin and a later one to end")
 	}
 	a, err := g.callForOwner(ctx, opTransactions, q.Owner, struct {
 		DateFrom     string `json:"dateFrom"`
@@ -30,28 +30,31 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 		Local        bool   `json:"local"`
 	}{q.From.In(moscow).Format(dateLayout), q.To.In(moscow).Format(dateLayout), historyKinds, true})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	list := a.List("transactions")
 	if list == nil {
-		return nil, providers.Unreadable(opTransactions, 200, errShape)
+		return nil, "", providers.Unreadable(opTransactions, 200, errShape)
 	}
 	limit := q.Limit
 	if limit <= 0 || limit > maxLines {
 		limit = maxLines
 	}
-	var lines []providers.HistoryLine
-	for _, t := range list[min(max(q.Offset, 0), len(list)):] {
+	at, err := q.Places(1)
+	if err != nil {
+		return nil, "", err
+	}
+	for i, t := range list[min(at[0], len(list)):] {
 		if len(lines) == limit {
-			break
+			return lines, providers.Cursor(at[0] + i), nil
 		}
 		line, err := historyLine(t)
 		if err != nil {
-			return nil, providers.Unreadable(opTransactions, 200, err)
+			return nil, "", providers.Unreadable(opTransactions, 200, err)
 		}
 		lines = append(lines, line)
 	}
-	return lines, nil
+	return lines, "", nil
 }
 
 func historyLine(t object) (providers.HistoryLine, error) {

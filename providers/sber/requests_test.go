@@ -124,7 +124,7 @@ func TestGoldenRequests(t *testing.T) {
 			}
 		}},
 		"list": {path: "transactions/", answer: fixture(t, "vendor/transactions_empty.json"), body: vendor("transactions_request.json"), do: func(g providers.Provider) {
-			_, err := g.(providers.Historian).History(t.Context(), providers.HistoryQuery{
+			_, _, err := g.(providers.Historian).History(t.Context(), providers.HistoryQuery{
 				From: time.Date(2017, 8, 31, 21, 0, 0, 0, time.UTC), To: time.Date(2017, 9, 30, 20, 59, 59, 999e6, time.UTC), Owner: owner()})
 			if err != nil {
 				t.Error(err)

@@ -355,12 +355,21 @@ func TestHistoryOfTheSimulator(t *testing.T) {
 		_, _ = d.p.Pay(t.Context(), d.payment(5000), providers.Instrument{Kind: "card", Card: d.card(pan)}, threeds.BrowserData{})
 	}
 	d.Advance(time.Minute)
-	lines, err := d.p.History(t.Context(), providers.HistoryQuery{From: d.Now().Add(-time.Hour), Limit: 2, Offset: 1})
+	lines, next, err := d.p.History(t.Context(), providers.HistoryQuery{From: d.Now().Add(-time.Hour), Limit: 1})
+	if err != nil || len(lines) != 1 || next == "" {
+		t.Fatalf("%+v %q %v", lines, next, err)
+	}
+	first := lines
+	lines, next, err = d.p.History(t.Context(), providers.HistoryQuery{From: d.Now().Add(-time.Hour), Limit: 1, After: next})
+	rest, _, restErr := d.p.History(t.Context(), providers.HistoryQuery{From: d.Now().Add(-time.Hour), Limit: 1, After: next})
+	if lines = append(lines, rest...); first[0].Reference == lines[0].Reference || restErr != nil {
+		t.Errorf("the first line again: %+v %v", first, restErr)
+	}
 	if err != nil || len(lines) != 2 || lines[0].Reference != "S2-1" || lines[0].Outcome != providers.Refused || lines[1].Outcome != providers.Paid ||
 		lines[1].Amount.Minor != 5000 || lines[1].Card.Last4 != "0008" || lines[1].Kind != "payment" {
 		t.Errorf("%+v %v", lines, err)
 	}
-	lines, err = d.p.History(t.Context(), providers.HistoryQuery{From: d.Now(), To: d.Now().Add(time.Hour)})
+	lines, _, err = d.p.History(t.Context(), providers.HistoryQuery{From: d.Now(), To: d.Now().Add(time.Hour)})
 	if err != nil || len(lines) != 0 {
 		t.Errorf("%+v %v", lines, err)
 	}

@@ -550,9 +550,13 @@ func TestHistoryAcrossPages(t *testing.T) {
 		return 200, `{"result":{"code":"00026"},"transaction":[` + strings.Join(all, ",") + `]}`
 	}
 	p := testProvider(t, w, func(c *Config) { c.TimeZone = "Asia/Almaty" })
-	for offset, want := range map[int]string{0: "a0 a1 ", 1: "a1 b0 ", 2: "b0 b1 ", 3: "b1 ", 4: ""} {
+	after := ""
+	for page, want := range []string{"a0 a1 ", "b0 b1 ", ""} {
 		got := ""
-		lines, err := p.History(t.Context(), providers.HistoryQuery{Limit: 2, Offset: offset})
+		lines, next, err := p.History(t.Context(), providers.HistoryQuery{Limit: 2, After: after})
+		if after = next; (next == "") != (want == "") {
+			t.Errorf("after page %d: %q", page, next)
+		}
 		for _, l := range lines {
 			got += l.Reference + " "
 			if l.Outcome != providers.Paid || l.Kind != "payment" || l.Amount != eur(t, 100) || l.OrderID != "1" || l.Card.First6 != "411111" || !l.At.Equal(time.Date(2026, 11, 21, 5, 0, 0, 0, time.UTC)) {
@@ -560,18 +564,21 @@ func TestHistoryAcrossPages(t *testing.T) {
 			}
 		}
 		if err != nil || got != want {
-			t.Errorf("from %d: %q %v, want %q", offset, got, err, want)
+			t.Errorf("page %d: %q %v, want %q", page, got, err, want)
 		}
 	}
-	if lines, err := p.History(t.Context(), providers.HistoryQuery{From: w.now.Add(-time.Hour), Limit: 2}); err != nil || len(lines) != 0 {
+	if lines, _, err := p.History(t.Context(), providers.HistoryQuery{From: w.now.Add(-time.Hour), Limit: 2}); err != nil || len(lines) != 0 {
 		t.Errorf("earlier than asked: %+v %v", lines, err)
 	}
 	w.answer = says(200, `{"result":{"code":"20002","description":"Checksum does not match"}}`)
-	if _, err := p.History(t.Context(), providers.HistoryQuery{}); err == nil {
+	if _, _, err := p.History(t.Context(), providers.HistoryQuery{After: "x"}); err == nil {
+		t.Errorf("a place that is none: %v", err)
+	}
+	if _, _, err := p.History(t.Context(), providers.HistoryQuery{}); err == nil {
 		t.Error("a refusal is no empty list")
 	}
 	w.answer = says(200, `{"result":{"code":"00026"},"transaction":{"systemPaymentId":"18000392","status":"payoutsuccessful","amount":"100000.65","currency":"VND","date":"yesterday"}}`)
-	lines, err := p.History(t.Context(), providers.HistoryQuery{})
+	lines, _, err := p.History(t.Context(), providers.HistoryQuery{})
 	if err != nil || len(lines) != 1 || lines[0].Kind != "payout" || lines[0].Outcome != providers.Paid || lines[0].Amount != (money.Amount{}) || !lines[0].At.IsZero() {
 		t.Errorf("one line, no list, an amount that the dong has not: %+v %v", lines, err)
 	}

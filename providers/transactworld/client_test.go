@@ -188,7 +188,7 @@ func TestRequests(t *testing.T) {
 			return err
 		}, "payout", "amount=50.00&authentication.checksum=" + p.client.signPayout("00001", "50.00") + "&" + member + "&currency=EUR&merchantTransactionId=00001&notificationUrl=https://pay.example/callbacks/tw&orderDescriptor=Test Transaction&paymentId=54289&paymentType=PO"},
 		"transaction list": {func() error {
-			_, err := p.History(t.Context(), providers.HistoryQuery{From: w.now.Add(-24 * time.Hour), Limit: 20, Offset: 40, Status: "settled"})
+			_, _, err := p.History(t.Context(), providers.HistoryQuery{From: w.now.Add(-24 * time.Hour), Limit: 20, After: "2", Status: "settled"})
 			return err
 		}, "getTransactionList", "authentication.checksum=" + p.client.signMember() + "&" + member + "&pagination.fromdate=20/11/2026&pagination.pageno=3&pagination.records=20&pagination.todate=21/11/2026&status=settled"},
 	} {

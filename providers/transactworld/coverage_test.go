@@ -45,7 +45,7 @@ func TestEveryCallIsAPostWithATokenAndAChecksum(t *testing.T) {
 	_, _ = p.RegisterCard(t.Context(), providers.Owner{CustomerID: "c7"}, "reg-1", typed, pay)
 	_ = p.Forget(t.Context(), providers.Owner{}, "x", "tok1")
 	_, _ = p.Payout(t.Context(), pay, providers.Destination{PaymentID: "54289"})
-	_, _ = p.History(t.Context(), providers.HistoryQuery{From: now.Add(-time.Hour), To: now})
+	_, _, _ = p.History(t.Context(), providers.HistoryQuery{From: now.Add(-time.Hour), To: now})
 	_, _ = p.CreateInvoice(t.Context(), bill)
 	_, _ = p.RenewInvoice(t.Context(), bill)
 	_, _ = p.InquireInvoice(t.Context(), bill)

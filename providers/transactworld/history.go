@@ -20,10 +20,10 @@ const (
 	historyCommand = "getTransactionList"
 )
 
-// History lists the platform's transactions. Its list knows days, not moments, and pages, not offsets: lines outside the asked
-// times are left out here, and an offset inside a page takes two calls.
-func (p *provider) History(ctx context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, error) {
-	limit, offset := q.Limit, max(q.Offset, 0)
+// History lists the platform's transactions, a page for each call. Its list knows days, not moments: lines outside the asked times
+// are left out here.
+func (p *provider) History(ctx context.Context, q providers.HistoryQuery) (out []providers.HistoryLine, next string, err error) {
+	limit := q.Limit
 	if limit <= 0 || limit > longestPage {
 		limit = longestPage
 	}
@@ -33,28 +33,23 @@ func (p *provider) History(ctx context.Context, q providers.HistoryQuery) ([]pro
 	if q.From.IsZero() {
 		q.From = q.To.Add(-usualHistory)
 	}
-	first, skip := offset/limit+1, offset%limit
-	lines, err := p.page(ctx, q, first, limit)
+	at, err := q.Places(1) // pages that were read
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	if skip > 0 {
-		if len(lines) == limit {
-			more, err := p.page(ctx, q, first+1, limit)
-			if err != nil {
-				return nil, err
-			}
-			lines = append(lines, more...)
-		}
-		lines = lines[min(skip, len(lines)):]
+	lines, err := p.page(ctx, q, at[0]+1, limit)
+	if err != nil {
+		return nil, "", err
 	}
-	var out []providers.HistoryLine
 	for _, l := range lines[:min(limit, len(lines))] {
 		if l.At.IsZero() || !l.At.Before(q.From) && !l.At.After(q.To) {
 			out = append(out, l)
 		}
 	}
-	return out, nil
+	if len(lines) >= limit {
+		next = providers.Cursor(at[0] + 1)
+	}
+	return out, next, nil
 }
 
 // page is one page of the list, counted from one.

@@ -103,7 +103,10 @@ func (p *provider) checksumValid(given map[string]string) (providers.Notice, boo
 	if short == "" {
 		short = fields["status"] // the browser brings the short one under this name
 	}
-	if !ok || !named || !identifier.MatchString(id) || strings.Contains(total, "|") ||
+	if !named && fields["merchanttransactionid"]+fields["desc"] != "" { // two that contradict each other
+		return providers.Notice{}, false
+	}
+	if !ok || !identifier.MatchString(id) || strings.Contains(total, "|") ||
 		!strings.Contains(" Y N P 3D C ", " "+short+" ") || short == "" {
 		return providers.Notice{}, false
 	}

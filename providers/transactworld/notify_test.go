@@ -44,7 +44,6 @@ func TestWhichNotificationsAreReadAtAll(t *testing.T) {
 		"a checksum with a word behind it":                    {notice("application/json", strings.Replace(object, sum, sum+"zz", 1)), false},
 		"white space before the object":                       {notice("application/json", " \n"+object), true}, "no status": {notice(formType, strings.Replace(form, "transactionStatus=Y&", "", 1)), false},
 		"a number that is no identifier": {notice(formType, "paymentId=a%2Fb&merchantTransactionId=00001&amount=50.00&transactionStatus=Y&checksum="+p.client.signResult("a/b", "00001", "50.00", "Y")), false},
-		"no number of ours":              {notice(formType, "paymentId=54289&amount=50.00&transactionStatus=Y&checksum="+p.client.signResult("54289", "", "50.00", "Y")), false},
 		"no payment":                     {notice(formType, "merchantTransactionId=00001&amount=50.00&transactionStatus=Y&checksum="+p.client.signResult("", "00001", "50.00", "Y")), false},
 		"a status of another kind":       {notice(formType, "paymentId=54289&merchantTransactionId=00001&amount=50.00&transactionStatus=Q&checksum="+p.client.signResult("54289", "00001", "50.00", "Q")), false},
 	} {
@@ -52,6 +51,14 @@ func TestWhichNotificationsAreReadAtAll(t *testing.T) {
 		if c.taken && (err != nil || n.Reference != "00001" || n.OrderID != "54289" || n.Event != "Y") || !c.taken && (!errors.Is(err, providers.ErrForged) || n != (providers.Notice{})) {
 			t.Errorf("%s: %+v %v", name, n, err)
 		}
+	}
+	// Found by the platform's own number: the checksum covers nothing in the place of ours.
+	unnamed := "paymentId=54289&amount=50.00&transactionStatus=Y&checksum="
+	if n, err := p.Notified(notice(formType, unnamed+p.client.signResult("54289", "", "50.00", "Y"))); err != nil || n.Reference != "" || n.OrderID != "54289" {
+		t.Errorf("no number of ours: %+v %v", n, err)
+	}
+	if n, err := p.Notified(notice(formType, unnamed+p.client.signResult("54288", "", "50.00", "Y"))); !errors.Is(err, providers.ErrForged) {
+		t.Errorf("no number of ours, of another payment: %+v %v", n, err)
 	}
 	if n, err := p.Notified(notice(formType, form+"&status="+strings.Repeat("s", 51))); err != nil || n.Event != strings.Repeat("s", 50) {
 		t.Errorf("a long status: %+v %v", n, err)

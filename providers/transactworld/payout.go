@@ -11,10 +11,34 @@ import (
 	"tollgate/providers/wire"
 )
 
+// CheckPayout takes a card of a brand that the account pays out to, or an earlier payment.
+func (p *provider) CheckPayout(_ providers.Payment, to providers.Destination) error {
+	switch {
+	case to.Phone != "":
+		return providers.Refuse("to.phone", "this gateway pays out to a card, or to the card of an earlier payment")
+	case to.BankID != "":
+		return providers.Refuse("to.bank_id", "this gateway pays out to no banks")
+	case to.Saved != "":
+		return providers.Refuse("to.saved_card", "this gateway pays out to a card by its number, or to the card of an earlier payment")
+	case to.PaymentID != "" && !identifier.MatchString(to.PaymentID):
+		return providers.Refuse("to.payment", "the gateway's id of that payment is not known")
+	case to.Card != nil:
+		if _, ok := p.brands[to.Card.Number.Masked().Brand]; !ok {
+			return providers.Refuse("to.card.number", "this account does not take this brand")
+		}
+	case to.PaymentID == "":
+		return providers.Refuse("to", "this gateway pays out to a card, or to the card of an earlier payment")
+	}
+	return nil
+}
+
 // Payout sends money to the card of an earlier payment, or to a card. Repeated with the same reference it is refused by the
 // gateway, which takes a number once.
 func (p *provider) Payout(ctx context.Context, pay providers.Payment, to providers.Destination) (providers.OpResult, error) {
 	const op = "PO"
+	if err := p.CheckPayout(pay, to); err != nil {
+		return providers.OpResult{}, err
+	}
 	total, err := amount(pay.Amount)
 	if err != nil {
 		return providers.OpResult{}, err
@@ -33,25 +57,17 @@ func (p *provider) Payout(ctx context.Context, pay providers.Payment, to provide
 			form.Set(f[0], f[1])
 		}
 	}
-	switch {
-	case to.PaymentID != "" && to.Card == nil && identifier.MatchString(to.PaymentID):
+	if to.Card == nil {
 		form.Set("paymentId", to.PaymentID)
-	case to.Card != nil && to.PaymentID == "":
-		brand, ok := p.brands[to.Card.Number.Masked().Brand]
-		if !ok {
-			return providers.OpResult{}, providers.Refuse("destination", "this gateway does not take this brand")
-		}
+	} else {
 		form.Set("paymentMode", p.mode)
-		form.Set("paymentBrand", brand)
+		form.Set("paymentBrand", p.brands[to.Card.Number.Masked().Brand])
 		form.Set("card.number", to.Card.Number.Reveal())
 		if to.Card.Month != 0 {
 			form.Set("card.expiryMonth", wire.TwoDigits(to.Card.Month))
 			form.Set("card.expiryYear", strconv.Itoa(to.Card.Year))
 		}
 		customerNames(form, to.Card.Name)
-	default:
-		return providers.OpResult{}, providers.Refuse("destination",
-			"this gateway pays out to a card, or to the card of an earlier payment")
 	}
 	a, err := p.client.call(ctx, op, restPath+"payout", p.client.signed(form, p.client.signPayout(pay.Ref.Reference, total)))
 	if err != nil {

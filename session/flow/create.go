@@ -29,12 +29,10 @@ func (f *Flow) create(ctx context.Context, claim *session.Claim, s *session.Sess
 	if err := s.Options.Only(acc.Gateway); err != nil {
 		return err
 	}
-	if err := acc.Check(providers.Payment{
-		Ref: providers.Ref{Reference: s.Reference(1)}, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.ManualCapture,
-		Description: s.Description, Locale: s.Locale, Customer: s.Customer, Billing: s.Billing, SaveCard: s.SaveCard,
-		Instrument: instrument, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, Transfer: s.Destination(),
-		Options: s.Options,
-	}); err != nil {
+	if err := checkSavedCard(ctx, f.Wallet, acc, s); err != nil {
+		return err
+	}
+	if err := acc.Check(unsentPayment(s, instrument)); err != nil {
 		return err
 	}
 	token, err := f.token()
@@ -49,6 +47,29 @@ func (f *Flow) create(ctx context.Context, claim *session.Claim, s *session.Sess
 		return err
 	}
 	return f.Store.Create(ctx, s, t.Change)
+}
+
+// unsentPayment is what a provider gets to see of a session before its first attempt.
+func unsentPayment(s *session.Session, instrument string) providers.Payment {
+	return providers.Payment{
+		Ref: providers.Ref{Reference: s.Reference(1)}, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.ManualCapture,
+		Description: s.Description, Locale: s.Locale, Customer: s.Customer, Billing: s.Billing, SaveCard: s.SaveCard,
+		Instrument: instrument, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, Transfer: s.Destination(),
+		Options: s.Options,
+	}
+}
+
+// CheckPayout refuses a payout that the gateway cannot make, before anything of it is written down: a *providers.Refusal, or
+// session.ErrOperation where the account pays nothing out.
+func (f *Flow) CheckPayout(s *session.Session, to providers.Destination) error {
+	acc, err := f.account(s)
+	switch {
+	case err != nil:
+		return err
+	case !acc.PaysOut():
+		return session.ErrOperation
+	}
+	return acc.CheckPayout(unsentPayment(s, ""), to)
 }
 
 // expireDue is the job that ends a session whose time is over.

@@ -17,6 +17,8 @@ type payer struct {
 	inquire func(id string) providers.OpResult
 }
 
+func (payer) CheckPayout(providers.Payment, providers.Destination) error { return nil }
+
 func (p payer) Payout(_ context.Context, pay providers.Payment, _ providers.Destination) (providers.OpResult, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -47,6 +47,27 @@ func findTarget(ctx context.Context, w *wallet.Wallet, acc account.Account, s *s
 	return nil
 }
 
+// checkSavedCard checks that a card can be saved for somebody, and that the saved card that a session names is its customer's. Where
+// the gateway has logins, who the customer is shows later.
+func checkSavedCard(ctx context.Context, w *wallet.Wallet, acc account.Account, s *session.Session) error {
+	switch {
+	case acc.LogsIn():
+		return nil
+	case s.SaveCard && s.Customer.ID == "":
+		return &providers.Refusal{Field: "customer.id", Text: "needed to save a card: it is whose the card is"}
+	case s.SavedCard == "":
+		return nil
+	}
+	saved, err := w.Customers.SavedCard(ctx, s.Merchant, s.SavedCard)
+	if err != nil && !errors.Is(err, wallet.ErrNotFound) {
+		return err
+	}
+	if err != nil || saved.Account != s.Account || saved.Customer != s.Customer.ID {
+		return &providers.Refusal{Field: "saved_card", Text: "is not one of the customer's saved cards in this account"}
+	}
+	return nil
+}
+
 // errNoTarget is a mistake of the caller's: a transfer must never go out as a payment.
 var errNoTarget = errors.New("session: a transfer to nowhere")
 
