@@ -36,6 +36,22 @@ func (a Account) Operations() []providers.OpLimits {
 	return nil
 }
 
+// Converts is the currency in which the gateway takes payments, with its fee on top; "" where it takes them as they are.
+func (a Account) Converts() string {
+	if converter, ok := a.provider.(providers.Converter); ok {
+		return converter.Converts()
+	}
+	return ""
+}
+
+// Carts is what the gateway does with what is bought.
+func (a Account) Carts() providers.CartUse {
+	if taker, ok := a.provider.(providers.CartTaker); ok {
+		return taker.Carts()
+	}
+	return providers.CartUse{}
+}
+
 // DeclinesMayChange tells whether the gateway says that a final refusal may still turn into an approval.
 func (a Account) DeclinesMayChange() bool { return can[providers.LateApprover](a) }
 
