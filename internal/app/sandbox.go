@@ -124,6 +124,7 @@ func (a *App) demo(c *config.Config) {
 			"company_address": "https://shop.example",
 		}),
 		"rbs-cart-105": rbsWith(map[string]any{"cart_format": "attributes", "ffd": "1.05", "tax_system": "usn_income"}),
+		"rbs-sealed":   rbsWith(map[string]any{"se_token": true}),
 		"sber": account("sber", map[string]any{
 			"base_url": a.SandboxURL + "/sber/sbersafe", "merchant_login": sandboxsber.DemoAccount().MerchantLogin,
 		}),
@@ -147,7 +148,7 @@ func (a *App) demo(c *config.Config) {
 	}
 	names := []string{
 		"rbs", "payneteasy", "sber", "cashier", "transactworld", "rbs-own", "rbs-redirect", "rbs-gateway", "rbs-terms", "rbs-bare",
-		"rbs-cart", "rbs-cart-105",
+		"rbs-cart", "rbs-cart-105", "rbs-sealed",
 	}
 	c.Merchants = []config.Merchant{{ID: "demo", Name: "Demo shop", APIKeys: []string{DemoKey}, Accounts: names,
 		Looks: []config.Look{config.SampleLook()}}}
