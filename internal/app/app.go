@@ -68,13 +68,14 @@ type Options struct {
 	// What follows is for a simulation, which runs many processes in one and owns their network, disk and chance.
 	// A program of its own leaves all of it empty.
 
-	Name      string        // of this process, in leases; "": the host's
-	Dial      Dialer        // every way out: to gateways, webhook receivers and, of the sandbox, to the front; nil: the network
-	SQLite    SQLiteDriver  // reaches the data file in place of the built-in engine; nil: that engine
-	Shared    bool          // SQLite: other processes of the simulation use the same file
-	Poll      time.Duration // how often the queues look for work that nobody woke them for; 0: as often as they think best
-	NoBrake   bool          // takes on all that is new, however busy the machine is: for tests beside other tests
-	JobChance func() uint64 // worker names and the spread of retries; safe for concurrent use; nil: math/rand
+	Free      func(folder string) (uint64, error) // bytes that the data folder's disk has left; nil: the system's word
+	Name      string                              // of this process, in leases; "": the host's
+	Dial      Dialer                              // every way out: to gateways, webhook receivers and, of the sandbox, to the front; nil: the network
+	SQLite    SQLiteDriver                        // reaches the data file in place of the built-in engine; nil: that engine
+	Shared    bool                                // SQLite: other processes of the simulation use the same file
+	Poll      time.Duration                       // how often the queues look for work that nobody woke them for; 0: as often as they think best
+	NoBrake   bool                                // takes on all that is new, however busy the machine is: for tests beside other tests
+	JobChance func() uint64                       // worker names and the spread of retries; safe for concurrent use; nil: math/rand
 }
 
 // Dialer connects to an address, as net.Dialer.DialContext does.
@@ -316,6 +317,7 @@ func (a *App) buildFront(ctx context.Context) error {
 		BaseURL:  a.FrontURL, Sandbox: c.Testing(), Ready: a.ready, Installation: a.installation, Log: a.log, Observe: a.metrics.observe,
 		MaxStreams: c.MaxStreams, Stopping: stopping, Brake: brakes,
 		IP:       clientIP(c.TrustedProxies),
+		Away:     sqlstore.Unavailable,
 		Violated: func(directive, page string) { a.metrics.violations.WithLabelValues(directive, page).Inc() },
 	})
 	a.metrics.watch(a.store, a.flow, runner)

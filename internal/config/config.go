@@ -103,6 +103,10 @@ type Account struct {
 	Limits      *Limits        `toml:"limits"`
 	FollowFor   Duration       `toml:"follow_for"`
 	Settings    map[string]any `toml:"settings"`
+	Proxy       string         `toml:"proxy"`              // http://host:port that calls to the gateway go through; "": none
+	CAFile      string         `toml:"ca_file"`            // PEM: who may have signed the gateway's certificate; "": the system's
+	CertFile    string         `toml:"client_certificate"` // PEM, with KeyFile: what we show the gateway
+	KeyFile     string         `toml:"client_key"`
 	Other       map[string]any `toml:"other"` // credentials that hold beside those of Settings
 }
 
