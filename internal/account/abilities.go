@@ -36,6 +36,14 @@ func (a Account) Operations() []providers.OpLimits {
 	return nil
 }
 
+// Converts is the currency in which the gateway takes payments, with its fee on top; "" where it takes them as they are.
+func (a Account) Converts() string {
+	if converter, ok := a.provider.(providers.Converter); ok {
+		return converter.Converts()
+	}
+	return ""
+}
+
 // Carts is what the gateway does with what is bought.
 func (a Account) Carts() providers.CartUse {
 	if taker, ok := a.provider.(providers.CartTaker); ok {
@@ -66,6 +74,9 @@ func (a Account) AsksCode() bool {
 	keeper, ok := a.provider.(providers.CardKeeper)
 	return ok && keeper.AsksCode()
 }
+
+// ChecksCards tells whether the gateway tells of one saved card.
+func (a Account) ChecksCards() bool { return can[providers.CardChecker](a) }
 
 // KeepsSeries tells whether a charge without the customer has to name the payment that began its series.
 func (a Account) KeepsSeries() bool {

@@ -35,6 +35,7 @@ import (
 	"tollgate/internal/merchant"
 	"tollgate/internal/security"
 	"tollgate/internal/sqlstore"
+	"tollgate/internal/wallet"
 	"tollgate/internal/webhook"
 	"tollgate/session"
 	"tollgate/session/browser"
@@ -68,14 +69,17 @@ type Options struct {
 	// What follows is for a simulation, which runs many processes in one and owns their network, disk and chance.
 	// A program of its own leaves all of it empty.
 
-	Free      func(folder string) (uint64, error) // bytes that the data folder's disk has left; nil: the system's word
-	Name      string                              // of this process, in leases; "": the host's
-	Dial      Dialer                              // every way out: to gateways, webhook receivers and, of the sandbox, to the front; nil: the network
-	SQLite    SQLiteDriver                        // reaches the data file in place of the built-in engine; nil: that engine
-	Shared    bool                                // SQLite: other processes of the simulation use the same file
-	Poll      time.Duration                       // how often the queues look for work that nobody woke them for; 0: as often as they think best
-	NoBrake   bool                                // takes on all that is new, however busy the machine is: for tests beside other tests
-	JobChance func() uint64                       // worker names and the spread of retries; safe for concurrent use; nil: math/rand
+	// Free tells how many bytes the data folder's disk has left; nil: the system's word.
+	Free func(folder string) (uint64, error)
+
+	Name      string        // of this process, in leases; "": the host's
+	Dial      Dialer        // every way out: to gateways, webhook receivers and, of the sandbox, to the front; nil: the network
+	SQLite    SQLiteDriver  // reaches the data file in place of the built-in engine; nil: that engine
+	Shared    bool          // SQLite: other processes of the simulation use the same file
+	Poll      time.Duration // how often the queues look for work that nobody woke them for; 0: as often as they think best
+	Beat      time.Duration // between two signs of life to the other fronts; 0: frontBeat
+	NoBrake   bool          // takes on all that is new, however busy the machine is: for tests beside other tests
+	JobChance func() uint64 // worker names and the spread of retries; safe for concurrent use; nil: math/rand
 }
 
 // Dialer connects to an address, as net.Dialer.DialContext does.
@@ -89,6 +93,7 @@ type App struct {
 	o        Options
 	log      *slog.Logger
 	store    *sqlstore.Store
+	cards    *wallet.Wallet
 	flow     *flow.Flow
 	runner   atomic.Pointer[jobs.Runner]     // the same
 	webhooks atomic.Pointer[webhook.Service] // the store, opened first, tells it of changes
@@ -276,6 +281,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	a.runner.Store(runner)
 	keys := sealer{a.keys, a.log}
 	cards, bills := a.keepers(accounts, keys)
+	a.cards = cards
 	limits := a.limiter(c)
 	store := outcomes{a.store, limits}
 	a.flow = flow.New(flow.Options{
@@ -413,6 +419,7 @@ func (a *App) Run(ctx context.Context) error {
 			}
 		})
 		background.Go(func() { a.watch(work) })
+		background.Go(func() { a.refreshCards(work) })
 		go a.sweep(work)
 		background.Go(func() { a.watchPages(work) })
 		serve(a.front, a.frontListener, a.o.Config.ConnectionCap())
@@ -453,6 +460,20 @@ func (a *App) Run(ctx context.Context) error {
 		err = errors.Join(err, <-failed)
 	}
 	return err
+}
+
+// refreshCards asks the gateways, now and then, how they keep the saved cards.
+func (a *App) refreshCards(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			a.cards.RefreshDue(ctx)
+		}
+	}
 }
 
 // metricsConnections is how many clients may look at the metrics at once.
