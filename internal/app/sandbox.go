@@ -106,6 +106,16 @@ func (a *App) demo(c *config.Config) {
 		}
 		return account("rbs", settings)
 	}
+	transactworldAs := func(member sandboxtransactworld.Account, more map[string]any) config.Account {
+		settings := map[string]any{
+			"base_url": a.SandboxURL + "/transactworld", "member_id": member.MemberID, "partner_id": member.PartnerID,
+			"username": member.Username, "secure_key": member.SecureKey, "terminal_id": member.TerminalID, "billing": address,
+		}
+		for k, v := range more {
+			settings[k] = v
+		}
+		return account("transactworld", settings)
+	}
 	c.Accounts = map[string]config.Account{
 		"rbs":          rbsWith(nil),
 		"rbs-own":      rbsWith(map[string]any{"three_ds1": "own"}),
@@ -139,15 +149,18 @@ func (a *App) demo(c *config.Config) {
 			"tsp_code":            cashier.TSPs[sandboxcashier.DemoTSP],
 			"callback_public_key": sandboxcashier.PublicKey(cashier.CallbackKey),
 		}),
-		"transactworld": account("transactworld", map[string]any{
-			"base_url": a.SandboxURL + "/transactworld", "member_id": transactworld.MemberID, "partner_id": transactworld.PartnerID,
-			"username": transactworld.Username, "secure_key": transactworld.SecureKey, "terminal_id": transactworld.TerminalID,
-			"billing": address,
+		"transactworld":      transactworldAs(transactworld, nil),
+		"transactworld-flat": transactworldAs(transactworld, map[string]any{"requests": "flat", "answers": "xml"}),
+		"transactworld-json": transactworldAs(transactworld, map[string]any{
+			"requests": "json", "repeat_by": "token", "attempt_three_d": "3D", "payment_mode": "DC", "require_address": true,
+		}),
+		"transactworld-whole": transactworldAs(sandboxtransactworld.WholeAccount(), map[string]any{
+			"partial_void": false, "recurring": false, "token_cvc": false,
 		}),
 	}
 	names := []string{
 		"rbs", "payneteasy", "sber", "cashier", "transactworld", "rbs-own", "rbs-redirect", "rbs-gateway", "rbs-terms", "rbs-bare",
-		"rbs-cart", "rbs-cart-105",
+		"rbs-cart", "rbs-cart-105", "transactworld-flat", "transactworld-json", "transactworld-whole",
 	}
 	c.Merchants = []config.Merchant{{ID: "demo", Name: "Demo shop", APIKeys: []string{DemoKey}, Accounts: names,
 		Looks: []config.Look{config.SampleLook()}}}
