@@ -207,7 +207,7 @@ func (a *App) stillSealed(ctx context.Context, ids []string) (map[string]int, er
 
 // ready tells whether this front may be given shoppers.
 func (a *App) ready(ctx context.Context) error {
-	err := a.room()
+	err := room(a.o)
 	if err == nil {
 		err = a.store.Health(ctx)
 	}
@@ -222,15 +222,15 @@ func (a *App) ready(ctx context.Context) error {
 const leastRoom = 64 << 20
 
 // room sees that the disk of an embedded database has room: on a full one small writes may still fit while a payment's do not.
-func (a *App) room() error {
-	if a.o.Config.DatabaseURL != "" || a.o.SQLite != nil {
+func room(o Options) error {
+	if o.Config.DatabaseURL != "" || o.SQLite != nil {
 		return nil
 	}
-	free := a.o.Free
+	free := o.Free
 	if free == nil {
 		free = freeBytes
 	}
-	if left, err := free(a.o.Config.Data); err == nil && left < leastRoom {
+	if left, err := free(o.Config.Data); err == nil && left < leastRoom {
 		return fmt.Errorf("the disk of the data folder has %d MB left", left>>20)
 	}
 	return nil
