@@ -10,6 +10,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"tollgate/internal/config"
+	"tollgate/internal/i18n"
 	"tollgate/internal/look"
 	"tollgate/internal/sandbox"
 	sandboxcashier "tollgate/internal/sandbox/cashier"
@@ -62,7 +63,7 @@ func (a *App) buildSandbox() (*sandboxParts, error) {
 	}
 	parts.gateways = []sandbox.Gateway{rbs, payneteasy, sber, cashier, transactworld}
 	parts.box, err = sandbox.New(sandbox.Options{
-		Env: env, FrontURL: a.FrontURL, APIKey: DemoKey, Gateways: parts.gateways, Look: a.shopLook(),
+		Env: env, FrontURL: a.FrontURL, APIKey: DemoKey, Gateways: parts.gateways, Look: a.shopLook(), Languages: languages(),
 		Advance: func(d time.Duration) {
 			a.o.Clock.Advance(d)
 			a.Wake()
@@ -73,6 +74,14 @@ func (a *App) buildSandbox() (*sandboxParts, error) {
 	}
 	parts.server = server(parts.box, a.log)
 	return parts, nil
+}
+
+// languages are those of the payment pages, by tag and name.
+func languages() (all [][2]string) {
+	for _, l := range i18n.All() {
+		all = append(all, [2]string{l.Tag, l.Name})
+	}
+	return all
 }
 
 // shopLook is the look of the demo shop's pages; a front that the sandbox stands beside has looks of its own.
