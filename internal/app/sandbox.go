@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -87,6 +88,7 @@ func (a *App) shopLook() string {
 func (a *App) demo(c *config.Config) {
 	rbs := sandboxrbs.DemoAccount()
 	payneteasy := sandboxpayneteasy.DemoAccount()
+	payneteasyOther := sandboxpayneteasy.OtherAccount()
 	cashier := sandboxcashier.DemoAccount()
 	transactworld := sandboxtransactworld.DemoAccount()
 	address := map[string]any{ // what these gateways insist on and the demo shop does not ask
@@ -132,13 +134,17 @@ func (a *App) demo(c *config.Config) {
 			"merchant_control": payneteasy.Control,
 			"billing":          address,
 		}),
-		"cashier": account("cashier", map[string]any{
-			"base_url": a.SandboxURL + "/cashier/api/v1", "identity_url": a.SandboxURL + "/cashier/identity/api/v1",
-			"form_url": a.SandboxURL + "/cashier/form",
-			"login":    cashier.Login, "password": cashier.Password, "tsp_id": int64(sandboxcashier.DemoTSP),
-			"tsp_code":            cashier.TSPs[sandboxcashier.DemoTSP],
-			"callback_public_key": sandboxcashier.PublicKey(cashier.CallbackKey),
+		"payneteasy-other": account("payneteasy", map[string]any{ // all that can be otherwise, at an account where all is done otherwise
+			"base_url": a.SandboxURL + "/payneteasy/paynet", "endpoint_group_id": payneteasyOther.Groups[0], "login": payneteasyOther.Login,
+			"merchant_control": payneteasyOther.Control, "answers": "json", "notify": "server_callback_url", "rebill_command": "make-rebill-sale",
+			"rebill_cvv": true, "site_url": "https://shop.example", "withhold_uploads": true,
+			"billing": address,
 		}),
+		"cashier-order": a.cashierAccount(map[string]any{
+			"amount_mode": "order", "bearer": true, "api_key": "demo", "saved_card_code": false, "card_public_key": sandboxcashier.PublicKey(cashier.CardKey),
+		}),
+		"cashier-qr": a.cashierAccount(map[string]any{"tsp_code": "", "form_url": ""}),
+		"cashier":    a.cashierAccount(nil),
 		"transactworld": account("transactworld", map[string]any{
 			"base_url": a.SandboxURL + "/transactworld", "member_id": transactworld.MemberID, "partner_id": transactworld.PartnerID,
 			"username": transactworld.Username, "secure_key": transactworld.SecureKey, "terminal_id": transactworld.TerminalID,
@@ -147,10 +153,24 @@ func (a *App) demo(c *config.Config) {
 	}
 	names := []string{
 		"rbs", "payneteasy", "sber", "cashier", "transactworld", "rbs-own", "rbs-redirect", "rbs-gateway", "rbs-terms", "rbs-bare",
-		"rbs-cart", "rbs-cart-105",
+		"rbs-cart", "rbs-cart-105", "payneteasy-other", "cashier-order", "cashier-qr",
 	}
 	c.Merchants = []config.Merchant{{ID: "demo", Name: "Demo shop", APIKeys: []string{DemoKey}, Accounts: names,
 		Looks: []config.Look{config.SampleLook()}}}
+}
+
+// cashierAccount is the demo account at the cashier's gateway, with some settings otherwise.
+func (a *App) cashierAccount(more map[string]any) config.Account {
+	cashier := sandboxcashier.DemoAccount()
+	settings := map[string]any{
+		"base_url": a.SandboxURL + "/cashier/api/v1", "identity_url": a.SandboxURL + "/cashier/identity/api/v1",
+		"form_url": a.SandboxURL + "/cashier/form",
+		"login":    cashier.Login, "password": cashier.Password, "tsp_id": int64(sandboxcashier.DemoTSP),
+		"tsp_code":            cashier.TSPs[sandboxcashier.DemoTSP],
+		"callback_public_key": sandboxcashier.PublicKey(cashier.CallbackKey),
+	}
+	maps.Copy(settings, more)
+	return config.Account{Gateway: "cashier", Settings: settings}
 }
 
 // DemoAccounts are the accounts of a front elsewhere that lead to this sandbox, as its configuration file has them.

@@ -24,7 +24,7 @@ func (g *Gateway) optionalAmount(c *call) (o *order, sum int64, bad *fault) {
 	if currency != "" {
 		parts = append(parts, currency)
 	}
-	if bad := c.signed(parts...); bad != nil && !(sent == "" && currency == "" && g.signedWhole(c)) {
+	if bad := c.signed(parts...); bad != nil && !(sent == "" && currency == "" && signedWhole(g, c)) {
 		return nil, 0, bad
 	}
 	if sent != "" && currency == "" {
@@ -47,7 +47,7 @@ func (g *Gateway) optionalAmount(c *call) (o *order, sum int64, bad *fault) {
 
 // signedWhole tells whether amount and currency of the order are in the control though they were not sent: three of the vendor's own
 // packages sign a capture like that.
-func (g *Gateway) signedWhole(c *call) bool {
+func signedWhole(g *Gateway, c *call) bool {
 	o, bad := g.findOrder(c)
 	return bad == nil && c.signed(c.client, c.value("orderid"), strconv.FormatInt(o.Amount, 10), o.Currency) == nil
 }

@@ -86,7 +86,7 @@ func (g *Gateway) transferByRef(c *call) (*reply, *fault) {
 	}
 	o, bad := g.newOrder(c, "transfer", sum, currency)
 	if bad != nil || o.again {
-		return g.asyncOr(o, bad)
+		return asyncOr(g, o, bad)
 	}
 	ref := g.cards.Get(from)
 	o.Bin, o.Last4, o.Holder, o.Month, o.Year, o.CardType = ref.Bin, ref.Last4, ref.Holder, ref.Month, ref.Year, ref.CardType
@@ -98,10 +98,10 @@ func (g *Gateway) transferByRef(c *call) (*reply, *fault) {
 		in.pan = card.PAN
 	}
 	o.Hide = c.acc.SaleProcessing
-	return g.asyncOr(o, g.pay(c.acc, o, in, true, false))
+	return asyncOr(g, o, g.pay(c.acc, o, in, true, false))
 }
 
-func (g *Gateway) asyncOr(o *order, bad *fault) (*reply, *fault) {
+func asyncOr(g *Gateway, o *order, bad *fault) (*reply, *fault) {
 	if bad != nil {
 		return nil, bad
 	}
@@ -143,14 +143,14 @@ func (g *Gateway) payout(c *call) (*reply, *fault) {
 	}
 	o, bad := g.newOrder(c, "payout", sum, currency)
 	if bad != nil || o.again {
-		return g.asyncOr(o, bad)
+		return asyncOr(g, o, bad)
 	}
 	card, listed := issuer.Find(in.pan)
 	if o.Card = card.Masked(); len(in.pan) >= 12 {
 		o.Bin, o.Last4, o.CardType = in.pan[:6], in.pan[len(in.pan)-4:], cardType(in.pan)
 	}
 	if !listed || card.Bank != "" {
-		return g.asyncOr(o, g.decline(c.acc, o, "14", "Card is not one of the test cards"))
+		return asyncOr(g, o, g.decline(c.acc, o, "14", "Card is not one of the test cards"))
 	}
-	return g.asyncOr(o, g.authorize(c.acc, o, card))
+	return asyncOr(g, o, g.authorize(c.acc, o, card))
 }
