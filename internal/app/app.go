@@ -74,6 +74,7 @@ type Options struct {
 	SQLite    SQLiteDriver  // reaches the data file in place of the built-in engine; nil: that engine
 	Shared    bool          // SQLite: other processes of the simulation use the same file
 	Poll      time.Duration // how often the queues look for work that nobody woke them for; 0: as often as they think best
+	Beat      time.Duration // between two signs of life to the other fronts; 0: frontBeat
 	NoBrake   bool          // takes on all that is new, however busy the machine is: for tests beside other tests
 	JobChance func() uint64 // worker names and the spread of retries; safe for concurrent use; nil: math/rand
 }
