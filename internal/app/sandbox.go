@@ -140,11 +140,11 @@ func (a *App) demo(c *config.Config) {
 			"rebill_cvv": true, "site_url": "https://shop.example", "withhold_uploads": true,
 			"billing": address,
 		}),
-		"cashier-order": a.cashierAccount(map[string]any{
+		"cashier-order": cashierAccount(a.SandboxURL, map[string]any{
 			"amount_mode": "order", "bearer": true, "api_key": "demo", "saved_card_code": false, "card_public_key": sandboxcashier.PublicKey(cashier.CardKey),
 		}),
-		"cashier-qr": a.cashierAccount(map[string]any{"tsp_code": "", "form_url": ""}),
-		"cashier":    a.cashierAccount(nil),
+		"cashier-qr": cashierAccount(a.SandboxURL, map[string]any{"tsp_code": "", "form_url": ""}),
+		"cashier":    cashierAccount(a.SandboxURL, nil),
 		"transactworld": account("transactworld", map[string]any{
 			"base_url": a.SandboxURL + "/transactworld", "member_id": transactworld.MemberID, "partner_id": transactworld.PartnerID,
 			"username": transactworld.Username, "secure_key": transactworld.SecureKey, "terminal_id": transactworld.TerminalID,
@@ -160,11 +160,11 @@ func (a *App) demo(c *config.Config) {
 }
 
 // cashierAccount is the demo account at the cashier's gateway, with some settings otherwise.
-func (a *App) cashierAccount(more map[string]any) config.Account {
+func cashierAccount(sandboxURL string, more map[string]any) config.Account {
 	cashier := sandboxcashier.DemoAccount()
 	settings := map[string]any{
-		"base_url": a.SandboxURL + "/cashier/api/v1", "identity_url": a.SandboxURL + "/cashier/identity/api/v1",
-		"form_url": a.SandboxURL + "/cashier/form",
+		"base_url": sandboxURL + "/cashier/api/v1", "identity_url": a.SandboxURL + "/cashier/identity/api/v1",
+		"form_url": sandboxURL + "/cashier/form",
 		"login":    cashier.Login, "password": cashier.Password, "tsp_id": int64(sandboxcashier.DemoTSP),
 		"tsp_code":            cashier.TSPs[sandboxcashier.DemoTSP],
 		"callback_public_key": sandboxcashier.PublicKey(cashier.CallbackKey),
