@@ -163,7 +163,7 @@ func (a *App) demo(c *config.Config) {
 func cashierAccount(sandboxURL string, more map[string]any) config.Account {
 	cashier := sandboxcashier.DemoAccount()
 	settings := map[string]any{
-		"base_url": sandboxURL + "/cashier/api/v1", "identity_url": a.SandboxURL + "/cashier/identity/api/v1",
+		"base_url": sandboxURL + "/cashier/api/v1", "identity_url": sandboxURL + "/cashier/identity/api/v1",
 		"form_url": sandboxURL + "/cashier/form",
 		"login":    cashier.Login, "password": cashier.Password, "tsp_id": int64(sandboxcashier.DemoTSP),
 		"tsp_code":            cashier.TSPs[sandboxcashier.DemoTSP],
