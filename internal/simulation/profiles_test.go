@@ -103,7 +103,8 @@ var profiles = map[string]Profile{
 	// The line to the gateways is bad, and nothing else: calls arrive late, or not, and their answers too.
 	"line": {
 		Name: "line", Fronts: 1, Shoppers: 5, Accounts: everyAccount, NetRate: 0.25, NetLinks: "front1>sandbox",
-		NetFaults: []fault{cutBefore, requestLate, answerCut, answerHalf, answerLost, answerLate}, NetDelays: lateDelays,
+		NetFaults: []fault{cutBefore, requestLate, requestLate, answerCut, answerLost, answerLate},
+		NetDelays: []time.Duration{31 * time.Second, 90 * time.Second, 10 * time.Minute},
 	},
 	// Everything that can be ordered, and nothing goes wrong but what people do.
 	"shapes": {Name: "shapes", Fronts: 1, Shoppers: 8, Accounts: everyAccount, Stories: true, Operates: true},
