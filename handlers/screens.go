@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/boombuler/barcode"
@@ -368,7 +369,7 @@ func maskPhone(phone string) string {
 	if len(phone) < 6 {
 		return "•••"
 	}
-	return "+" + phone[:1] + " ••• ••• " + phone[len(phone)-4:len(phone)-2] + " " + phone[len(phone)-2:]
+	return strings.ReplaceAll("+"+phone[:1]+" ••• ••• "+phone[len(phone)-4:len(phone)-2]+" "+phone[len(phone)-2:], " ", "\u00a0")
 }
 
 // step shows what the browser has to do elsewhere.
