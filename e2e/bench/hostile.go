@@ -152,6 +152,68 @@ func percentile(all []time.Duration, of float64) time.Duration {
 	return all[min(len(all)-1, int(of*float64(len(all))))]
 }
 
+// assault sends one kind from so many addresses, and says what became of it and of the shopper beside it. It answers after how long the
+// alarm was given.
+func (w *world) assault(ctx context.Context, s settings, client *http.Client, kind attack, addresses int, own string) (alarm time.Duration) {
+	counted := w.counters()["tollgate_http_request_seconds_count"]
+	beside, stop := context.WithCancel(ctx)
+	var shoppers sync.WaitGroup
+	var took []time.Duration
+	var failed int
+	shoppers.Go(func() { took, failed = w.normal(beside, own) })
+	var answers [600]atomic.Int64
+	var all sync.WaitGroup
+	begun := time.Now()
+	for n := range s.hostile {
+		if wait := time.Until(begun.Add(time.Duration(float64(n) / s.rate * float64(time.Second)))); wait > 0 {
+			time.Sleep(wait)
+		}
+		all.Go(func() {
+			method, path, body, header := kind.make(n + 1_000_000*addresses)
+			r, err := http.NewRequestWithContext(ctx, method, w.front(0)+path, strings.NewReader(body))
+			if err != nil {
+				answers[1].Add(1)
+				return
+			}
+			for name, value := range header {
+				r.Header.Set(name, value)
+			}
+			from := 7 + rand.IntN(addresses)
+			if addresses == 1 {
+				from = 7
+			}
+			r.Header.Set("X-Forwarded-For", fmt.Sprintf("203.0.%d.%d", 113+from/250, from%250))
+			res, err := client.Do(r)
+			if err != nil {
+				answers[0].Add(1)
+				return
+			}
+			_, _ = io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+			answers[res.StatusCode].Add(1)
+		})
+		if kind.name == "cards" && alarm == 0 && n%100 == 0 && w.counters()["tollgate_account_attacks_total"] > 0 {
+			alarm = time.Since(begun)
+		}
+	}
+	all.Wait()
+	stop()
+	shoppers.Wait()
+	words := ""
+	for code := range answers {
+		if n := answers[code].Load(); n > 0 {
+			words += fmt.Sprintf(" %d:%d", code, n)
+		}
+	}
+	if failed > 0 {
+		words += fmt.Sprintf("  %d LOOKS OF THE SHOPPER FAILED", failed)
+	}
+	fmt.Printf("%-28s %-10d %8d %8.0f %9v %9v %s\n", kind.name, addresses, s.hostile,
+		w.counters()["tollgate_http_request_seconds_count"]-counted-float64(len(took)), percentile(took, 0.5).Round(10*time.Microsecond),
+		percentile(took, 0.99).Round(10*time.Microsecond), words)
+	return alarm
+}
+
 // hostile sends requests of every hostile kind, in an open loop, from one address and from a thousand, beside a normal shopper; then
 // honest shoppers pay from the bot's own address.
 func hostile(ctx context.Context, w *world, s settings, _ *table) error {
@@ -186,62 +248,9 @@ func hostile(ctx context.Context, w *world, s settings, _ *table) error {
 	var alarm time.Duration
 	for _, kind := range attacks(sessions, logins) {
 		for _, addresses := range []int{1, 1000} {
-			counted := w.counters()["tollgate_http_request_seconds_count"]
-			beside, stop := context.WithCancel(ctx)
-			var shoppers sync.WaitGroup
-			var took []time.Duration
-			var failed int
-			shoppers.Go(func() { took, failed = w.normal(beside, own) })
-			var answers [600]atomic.Int64
-			var all sync.WaitGroup
-			begun := time.Now()
-			for n := range s.hostile {
-				if wait := time.Until(begun.Add(time.Duration(float64(n) / s.rate * float64(time.Second)))); wait > 0 {
-					time.Sleep(wait)
-				}
-				all.Go(func() {
-					method, path, body, header := kind.make(n + 1_000_000*addresses)
-					r, err := http.NewRequestWithContext(ctx, method, w.front(0)+path, strings.NewReader(body))
-					if err != nil {
-						answers[1].Add(1)
-						return
-					}
-					for name, value := range header {
-						r.Header.Set(name, value)
-					}
-					from := 7 + rand.IntN(addresses)
-					if addresses == 1 {
-						from = 7
-					}
-					r.Header.Set("X-Forwarded-For", fmt.Sprintf("203.0.%d.%d", 113+from/250, from%250))
-					res, err := client.Do(r)
-					if err != nil {
-						answers[0].Add(1)
-						return
-					}
-					_, _ = io.Copy(io.Discard, res.Body)
-					res.Body.Close()
-					answers[res.StatusCode].Add(1)
-				})
-				if kind.name == "cards" && alarm == 0 && n%100 == 0 && w.counters()["tollgate_account_attacks_total"] > 0 {
-					alarm = time.Since(begun)
-				}
+			if at := w.assault(ctx, s, client, kind, addresses, own); kind.name == "cards" && alarm == 0 {
+				alarm = at
 			}
-			all.Wait()
-			stop()
-			shoppers.Wait()
-			words := ""
-			for code := range answers {
-				if n := answers[code].Load(); n > 0 {
-					words += fmt.Sprintf(" %d:%d", code, n)
-				}
-			}
-			if failed > 0 {
-				words += fmt.Sprintf("  %d LOOKS OF THE SHOPPER FAILED", failed)
-			}
-			fmt.Printf("%-28s %-10d %8d %8.0f %9v %9v %s\n", kind.name, addresses, s.hostile,
-				w.counters()["tollgate_http_request_seconds_count"]-counted-float64(len(took)), percentile(took, 0.5).Round(10*time.Microsecond),
-				percentile(took, 0.99).Round(10*time.Microsecond), words)
 		}
 	}
 	last, err := w.heap(ctx)
