@@ -41,7 +41,6 @@ var purposes = map[string]string{ // never written to
 	"frame.js": "a page in a frame of the shop's: tells the shop's page its height and when the payment has ended",
 	"live.js":  "pages that wait: listens for the next page, looks again when it hears nothing, counts down",
 	"test.js":  "test mode only, loaded by card.js: fills in a card of the sandbox",
-	"test.js":  "test mode: cards of the sandbox, filled in by one press; card.js loads it where no money moves, and nowhere else",
 	"work.js":  "proof of work while a card is typed, where cards are tested",
 
 	"look again":     "pages that wait: looks again should live.js be lost",
@@ -146,9 +145,6 @@ func Scripts() ([]Script, error) {
 	}
 	all := []Script{}
 	for _, s := range by {
-		if s.Name == "test.js" { // loaded by another
-			s.Pages = append(s.Pages, "card, in test mode")
-		}
 		slices.Sort(s.Pages)
 		all = append(all, *s)
 	}
