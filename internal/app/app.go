@@ -283,7 +283,11 @@ func (a *App) buildFront(ctx context.Context) error {
 		Memory: a.store.Memory, Owners: owners(c.Merchants, merchants, a.store),
 	})
 	if now := a.o.Clock.Now(); a.store.Alone() { // whoever made the calls that are out is dead: ask now what became of them
-		if err := a.store.RunNow(ctx, now, now.Add(usualDeadline), session.JobsDueAfterCrash()...); err != nil {
+		kinds, by := session.DueAtStart(now, a.store.Committed())
+		if by.After(now.Add(time.Hour / 2)) {
+			a.log.Warn("the clock has gone back since the last start", "last commit", a.store.Committed())
+		}
+		if err := a.store.RunNow(ctx, now, by, kinds...); err != nil {
 			return err
 		}
 	}
@@ -338,9 +342,6 @@ func (a *App) guard(c config.Config) *webhook.Guard {
 
 // jobWorkers is how many inquiries and answers may be out at once.
 const jobWorkers = 64
-
-// usualDeadline is the longest usual deadline of a call: inquiries that wait for one are due within it.
-const usualDeadline = time.Minute
 
 // webhookSenders is how many webhook endpoints are posted to at once.
 const webhookSenders = 256
