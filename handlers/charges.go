@@ -49,7 +49,7 @@ func (a chargeAPI) CreateCharge(ctx context.Context, r CreateChargeRequestObject
 		CancelURL:  orShop(in.CancelURL, a.BaseURL), PaymentMethod: NewSessionPaymentMethodSavedCard, Capture: in.Capture,
 		Description: in.Description,
 		Customer:    in.Customer, Locale: in.Locale, Billing: in.Billing, Metadata: in.Metadata, WebhookURL: in.WebhookURL,
-		SavedCard: saved.ID, Fee: in.Fee, GatewayOptions: in.GatewayOptions,
+		SavedCard: saved.ID, Fee: in.Fee, GatewayOptions: in.GatewayOptions, Cart: in.Cart,
 	})
 	if err != nil {
 		return nil, renameField(err, "order_id", "reference")

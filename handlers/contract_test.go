@@ -1006,3 +1006,46 @@ func TestOptionsOfAGatewayAreTheAccountsOwnAndComeBack(t *testing.T) {
 		t.Errorf("options of another gateway than the account's: %v", told)
 	}
 }
+
+func TestACartThatDoesNotFitIsRefusedWithThePointerAndOneThatDoesComesBackWithItsSums(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
+	with := func(id, items string) reply {
+		return m.call(http.MethodPost, "/v1/sessions", strings.TrimSuffix(order(id), "}")+`,"cart":{"items":`+items+"}}")
+	}
+	for items, want := range map[string]string{
+		`[{"name":"a","unit_price":1501}]`:                                            "/cart/items",
+		`[{"name":"a","unit_price":1500},{"name":"","unit_price":0}]`:                 "/cart/items/1/name",
+		`[{"name":"a","unit_price":1500,"quantity":"1,5"}]`:                           "/cart/items/0/quantity",
+		`[{"name":"a","unit_price":1500,"quantity":"1.0005"}]`:                        "/cart/items/0/quantity",
+		`[{"name":"a","unit_price":1500,"amount":1499}]`:                              "/cart/items/0/amount",
+		`[{"name":"a","unit_price":1500,"tax":"vat20","tax_amount":249}]`:             "/cart/items/0/tax_amount",
+		`[{"name":"a","unit_price":1500,"tax":"20"}]`:                                 "/cart/items/0/tax",
+		`[{"name":"a","unit_price":1500,"discount":1501}]`:                            "/cart/items/0/discount",
+		`[{"name":"a","unit_price":1500,"supplier":{"tax_id":"1"}}]`:                  "/cart/items/0/supplier/tax_id",
+		`[{"name":"a","unit_price":1500,"supplier":{"phones":["+77010000000","x"]}}]`: "/cart/items/0/supplier/phones/1",
+		`[{"name":"a","unit_price":1500,"colour":"red"}]`:                             "/cart/items/0/colour",
+		`[]`: "/cart/items",
+	} {
+		if told := with("bad", items).faults(); len(told) != 1 || told[0][0] != want {
+			t.Errorf("%s: %v", items, told)
+		}
+	}
+	got := with("one", `[{"name":"Grapes","unit_price":2501,"quantity":"0.40","tax":"vat10","unit":"kilogram"},{"name":"Soap","unit_price":200,"quantity":"3","discount":100}]`)
+	got.is(http.StatusCreated, "")
+	var made struct {
+		Cart struct {
+			Items []struct {
+				Amount    int64  `json:"amount"`
+				TaxAmount int64  `json:"tax_amount"`
+				Quantity  string `json:"quantity"`
+			} `json:"items"`
+		} `json:"cart"`
+	}
+	if err := json.Unmarshal(got.Body.Bytes(), &made); err != nil || len(made.Cart.Items) != 2 {
+		t.Fatalf("%v %s", err, got.Body)
+	}
+	grapes, soap := made.Cart.Items[0], made.Cart.Items[1]
+	if grapes.Amount != 1000 || grapes.TaxAmount != 91 || grapes.Quantity != "0.4" || soap.Amount != 500 || soap.Quantity != "3" {
+		t.Errorf("%+v %+v", grapes, soap)
+	}
+}

@@ -23,7 +23,7 @@ func operationOf(s *session.Session, op *session.Operation) Operation {
 	return Operation{
 		GatewayReference: op.Reference, SumsUnconfirmed: op.Unconfirmed,
 		N: op.N, Kind: OperationKind(op.Kind), State: stateOf(op.State), Attempt: op.Attempt, Amount: op.Amount,
-		Currency: s.Amount.Currency.Code, Reference: reference, Decline: declineOfOperation(op),
+		Currency: s.Amount.Currency.Code, Reference: reference, Decline: declineOfOperation(op), Items: itemsOut(op.Items),
 		CreatedAt: op.CreatedAt.UTC(), UpdatedAt: op.UpdatedAt.UTC(),
 	}
 }
@@ -68,6 +68,10 @@ func operationAskedFor(kind providers.OpKind, in *NewOperation) (session.NewOper
 		if op.Amount = *in.Amount; op.Amount <= 0 {
 			return op, fieldError("amount", "must be positive; leave it out for all that is left")
 		}
+	}
+	var err error
+	if op.Items, err = itemsIn(in.Items); err != nil {
+		return op, err
 	}
 	if op.ExpectedRefunded = in.ExpectedRefunded; op.ExpectedRefunded != nil && *op.ExpectedRefunded < 0 {
 		return op, fieldError("expected_refunded", "must not be negative")

@@ -146,6 +146,7 @@ func (a orders) session(ctx context.Context, in NewSession) (*session.Session, e
 	}
 	checkDetails(in, &bad)
 	s.Options = optionsIn(in.GatewayOptions, &bad)
+	s.Cart = cartIn(in.Cart, in.Amount, &bad)
 	if len(bad) > 0 {
 		slices.SortFunc(bad, func(x, y FieldError) int { return strings.Compare(x.Pointer, y.Pointer) })
 		return nil, &invalidRequest{bad}
@@ -240,7 +241,7 @@ func (a orders) object(s *session.Session) Session {
 		WebhookURL: s.WebhookURL, Metadata: s.Metadata, CreatedAt: s.CreatedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(),
 		Attempts: []Attempt{}, NeedsReview: s.NeedsReview(), Held: s.Held(), Reviews: reviewsOf(s), Settlements: settlementsOf(s),
 	}
-	o.GatewayOptions = optionsOut(s.Options)
+	o.GatewayOptions, o.Cart = optionsOut(s.Options), cartOut(s.Cart)
 	if s.Target != nil && s.Target.Saved != "" {
 		o.Transfer = &NewTransfer{SavedCard: s.Target.Saved}
 	}
@@ -284,6 +285,6 @@ func paymentOf(a *session.Attempt) *Payment {
 	if t := a.ThreeDS; t != (providers.ThreeDS{}) {
 		p.ThreeDs = &ThreeDS{Version: t.Version, TransStatus: t.TransStatus, Eci: t.ECI}
 	}
-	p.Authorization = authorizationOf(a.Authorization)
+	p.Authorization, p.Receipts = authorizationOf(a.Authorization), receiptsOf(a)
 	return p
 }

@@ -18,6 +18,7 @@ import (
 	"tollgate/internal/card"
 	"tollgate/internal/i18n"
 	"tollgate/internal/limit"
+	"tollgate/internal/money"
 	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/session"
@@ -486,6 +487,11 @@ func (p screens) receipt(c echo.Context, s *session.Session, lang string) *templ
 		paid = a.Captured
 	}
 	r := &templates.Receipt{AmountText: text(paid), Date: a.CreatedAt}
+	if said := a.Authorization; said.TakenAmount > 0 && (said.TakenAmount != paid || said.TakenCurrency != s.Amount.Currency.Code) {
+		if of, err := money.ParseCurrency(said.TakenCurrency); err == nil {
+			r.TakenText = i18n.FormatAmount(lang, said.TakenAmount, of.Digits, of.Code)
+		}
+	}
 	if a.Refunded > 0 {
 		r.RefundedText, r.LeftText = text(a.Refunded), text(paid-a.Refunded)
 	}

@@ -40,8 +40,18 @@ func (v visit) layout(c echo.Context, s *session.Session) templates.Layout {
 		AmountText: i18n.FormatAmount(t.Lang(), s.Amount.Minor+s.Fee, s.Amount.Currency.Digits, s.Amount.Currency.Code),
 		TextLang:   s.Locale, Secure: strings.HasPrefix(v.BaseURL, "https://"),
 		EmbedOrigin: s.EmbedOrigin, Ended: viewOf(s).page == pageEnd,
+		Converts:      v.converts(s),
 		SandboxNotice: v.Sandbox, Self: payPath(s.ID), Transfer: transferOf(t.Lang(), s, v.isCustomer(c, s)),
 	}
+}
+
+// converts is the currency that the shopper will be charged in, with the gateway's fee; "" where that is the amount shown, and once
+// it is known what was taken.
+func (v visit) converts(s *session.Session) string {
+	if s.FundedAttempt() != nil {
+		return ""
+	}
+	return v.Flow.Accounts[s.Account].Converts()
 }
 
 // lateExit is how long a payment is under way before a waiting page shows the way out.

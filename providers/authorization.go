@@ -26,6 +26,13 @@ type Authorization struct {
 	ReceiptID     string    `json:"receipt_id,omitempty"`
 	Descriptor    string    `json:"descriptor,omitempty"` // what the cardholder's statement shows
 	RequestID     string    `json:"request_id,omitempty"` // the gateway's id of its answer, for its support
+	// What the gateway takes of the card holder, in minor units, where it says so beside the payment's own amount; its fee in the
+	// same currency, and what the merchant is credited with, as far as they are told.
+	TakenAmount      int64  `json:"taken_amount,omitempty"`
+	TakenCurrency    string `json:"taken_currency,omitempty"`
+	GatewayFee       int64  `json:"gateway_fee,omitempty"`
+	CreditedAmount   int64  `json:"credited_amount,omitempty"`
+	CreditedCurrency string `json:"credited_currency,omitempty"`
 }
 
 // Merge is a with what is newer or new in b.

@@ -17,6 +17,12 @@ func Capabilities(p Provider) []string {
 			all = append(all, string(k.Kind))
 		}
 	}
+	if t, ok := p.(CartTaker); ok && t.Carts().Sent {
+		all = append(all, "carts")
+		if t.Carts().Receipts {
+			all = append(all, "receipts")
+		}
+	}
 	if _, ok := p.(Login); ok {
 		all = append(all, "login")
 	}

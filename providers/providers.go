@@ -87,6 +87,8 @@ type Op struct {
 	Amount    money.Amount
 	Standing  Standing // what Status said just before, against which an inquiry compares
 	Expected  Standing // our books when the operation was accepted: what the gateway's own guard, if it has one, is told
+	// Items are what of the payment's cart it is about; nil where that is not known.
+	Items []CartPart `json:",omitempty"`
 }
 
 // OpState is how far an operation is.
@@ -147,6 +149,7 @@ type Payment struct {
 	Credential    Secret       // the customer's, where the gateway has logins
 	Transfer      *Destination // kind transfer: where the money goes; nil for a payment
 	OwnershipMark string       // ours alone; goes into the order where the gateway keeps such a thing, and proves the order ours
+	Cart          *Cart        // what is bought; nil where the merchant does not say
 	Options       Options      // what the merchant asks of this gateway for this payment alone
 	Forgotten     *Forgotten   // our database may have forgotten that the reference was used; nil: it has not
 }
@@ -319,13 +322,37 @@ type Standing struct {
 	ThreeDS ThreeDS
 	// Authorization is told as far as the gateway does; where nothing was authorized it may still name the card's bank.
 	Authorization Authorization
-	Next          *Step // what the gateway still waits for, where it can repeat it
+	Receipts      []Receipt `json:",omitempty"` // the fiscal receipts of a payment with a cart; nil where nothing is known of any
+	Next          *Step     // what the gateway still waits for, where it can repeat it
 	// OtherOrder is the id of a further order that the gateway has under our reference, as a form of its own may open one for
 	// another card. It is asked about by its own id.
 	OtherOrder string
 	// AwaitsPage: the order is unpaid and waits for a shopper at a page of the bank's or the gateway's to which only we send
 	// browsers, after a call of ours. Where no browser was sent, no money can move.
 	AwaitsPage bool
+}
+
+// ReceiptState is how far a fiscal receipt is.
+type ReceiptState string
+
+// States of a receipt.
+const (
+	ReceiptPending ReceiptState = "pending"
+	ReceiptDone    ReceiptState = "done"
+	ReceiptFailed  ReceiptState = "failed"
+)
+
+// Receipt is a fiscal receipt that the gateway's cash register made of a payment or of a refund.
+type Receipt struct {
+	ID       string       `json:"id"`
+	Kind     string       `json:"kind"` // sale or refund
+	State    ReceiptState `json:"state"`
+	Amount   int64        `json:"amount"`
+	At       time.Time    `json:"at,omitzero"`
+	Register string       `json:"register,omitempty"` // the cash register's registration number
+	Storage  string       `json:"storage,omitempty"`  // the number of its fiscal storage
+	Document string       `json:"document,omitempty"` // the fiscal document's number
+	Sign     string       `json:"sign,omitempty"`     // its fiscal sign
 }
 
 // DisputeState is how far a chargeback is.

@@ -30,6 +30,7 @@ func (t verdict) afterSuccess(a *Attempt, st providers.Standing, other string) e
 		t.reviewSums(a, st)
 		return t.lookLater(a)
 	}
+	t.followReceipts(a, st.Receipts)
 	op := t.S.unconfirmedOn(a)
 	refunded := a.Refunded
 	got := t.follow(a, st)
@@ -239,6 +240,9 @@ func (t verdict) lookLater(a *Attempt) error {
 		return nil
 	}
 	wait, more := lookAfter(t.Now.Sub(a.newsAt()), t.Rules.FollowFor, a.State == Authorized && !a.Voided)
+	if soon, asking := inquiryAfter(t.Now.Sub(a.newsAt()), false); a.receiptsPending() && asking && (!more || soon < wait) {
+		wait, more = soon, true
+	}
 	if op := t.S.unconfirmedOn(a); op != nil {
 		soon, asking := inquiryAfter(t.Now.Sub(op.UpdatedAt), false)
 		switch {

@@ -28,6 +28,7 @@ const (
 	EventPaymentAbandoned      EventType = "payment.abandoned"
 	EventPaymentNeedsReview    EventType = "payment.needs_review"
 	EventPaymentChargeback     EventType = "payment.chargeback"
+	EventPaymentReceipt        EventType = "payment.receipt"
 
 	EventAuthorizationExpired EventType = "authorization.expired"
 	EventCaptureElsewhere     EventType = "capture.elsewhere"
@@ -120,6 +121,10 @@ func Events() []EventDoc {
 		{EventPaymentChargeback,
 			"The card holder's bank claims the money back: `dispute` is `opened`, `won` or `lost`, `amount_disputed` how much " +
 				"is claimed or gone."},
+
+		{EventPaymentReceipt,
+			"The gateway's cash register has made a fiscal receipt of the payment or of a refund, or has failed to; `receipts` lists " +
+				"all that there are of the payment."},
 
 		{EventOperationNeedsReview,
 			"The gateway was asked for as long as the schedule goes, and what became of a capture, void or refund is not " +

@@ -320,6 +320,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	if err := t.move(a, trigger); err != nil {
 		return err
 	}
+	t.followReceipts(a, st.Receipts)
 	if t.followDispute(a, st.Dispute); st.Outcome == providers.Paid && t.followTaken(a, st) == misfits {
 		t.reviewSums(a, st)
 	}

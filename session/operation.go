@@ -87,8 +87,9 @@ func (t *Turn) Operations() Operations { return Operations{t} }
 // NewOperation is what a merchant asks for.
 type NewOperation struct {
 	Kind      providers.OpKind
-	Amount    int64  // 0: all that is left
+	Amount    int64  // 0: all that is left, or what the items come to
 	Reference string // the merchant's own; may be empty
+	Items     []OperationItem
 	// ExpectedRefunded is how much the merchant believes to be refunded already; nil: as much as our books say.
 	ExpectedRefunded *int64
 }
@@ -96,12 +97,19 @@ type NewOperation struct {
 // Begin writes down an operation on the session's payment. The errors say why it is refused before any call.
 func (t Operations) Begin(in NewOperation) (*Operation, error) {
 	a := t.S.FundedAttempt()
+	items, err := t.portions(&in)
+	if err != nil {
+		return nil, err
+	}
 	amount, err := t.allowed(a, in)
 	if err != nil {
 		return nil, err
 	}
+	if items, err = t.allItems(in.Kind, amount, items); err != nil {
+		return nil, err
+	}
 	op := &Operation{
-		Kind: in.Kind, Attempt: a.N, Amount: amount, Merchant: in.Reference, Expected: recordedSums(a), Baseline: recordedSums(a),
+		Kind: in.Kind, Attempt: a.N, Amount: amount, Items: items, Merchant: in.Reference, Expected: recordedSums(a), Baseline: recordedSums(a),
 	}
 	if in.ExpectedRefunded != nil {
 		op.Expected.Refunded = *in.ExpectedRefunded
@@ -271,7 +279,7 @@ func (s *Session) AtProvider(op *Operation) providers.Op {
 	return providers.Op{
 		Kind: op.Kind, Reference: op.Reference, GatewayID: op.GatewayID,
 		Amount:   money.Amount{Minor: op.Amount, Currency: s.Amount.Currency},
-		Standing: op.Baseline.standing(), Expected: op.Expected.standing(),
+		Standing: op.Baseline.standing(), Expected: op.Expected.standing(), Items: itemsOf(s, op),
 	}
 }
 

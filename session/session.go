@@ -44,6 +44,7 @@ type Session struct {
 	Look            string             `json:"look,omitempty"`         // the merchant's look that its pages have; empty: the default one
 	Metadata        map[string]string  `json:"metadata,omitempty"`
 	Options         providers.Options  `json:"gateway_options,omitempty"`
+	Cart            *providers.Cart    `json:"cart,omitempty"`
 	CreatedAt       time.Time          `json:"created_at"`
 	ExpiresAt       time.Time          `json:"expires_at"`
 	ClosedReason    ClosedReason       `json:"end,omitempty"`     // why no further attempt may begin
@@ -160,6 +161,7 @@ type Attempt struct {
 	ThreeDS           providers.ThreeDS       `json:"three_ds,omitzero"`
 	Authorization     providers.Authorization `json:"authorization,omitzero"`
 	AmountAuthorized  int64                   `json:"held"` // minor units, as the gateway said
+	Receipts          []providers.Receipt     `json:"receipts,omitempty"`
 	Captured          int64                   `json:"captured"`
 	Refunded          int64                   `json:"refunded"`
 	Voided            bool                    `json:"voided,omitempty"`
@@ -264,26 +266,27 @@ func (a *Attempt) Run() *Run {
 
 // Operation is a capture, void or refund of a payment.
 type Operation struct {
-	N             int                `json:"n"`
-	Kind          providers.OpKind   `json:"kind"`
-	State         OpState            `json:"state"`
-	Attempt       int                `json:"attempt"`
-	Amount        int64              `json:"amount"` // minor units
-	Reference     string             `json:"reference"`
-	GatewayID     string             `json:"gateway_id,omitempty"`
-	Decline       *providers.Decline `json:"decline,omitempty"`
-	Release       bool               `json:"release,omitempty"`   // Tollgate's own void of a hold whose debit was refused
-	GiveBack      bool               `json:"give_back,omitempty"` // Tollgate's own, of money that came for an attempt that was left
-	Merchant      string             `json:"merchant_reference,omitempty"`
-	Expected      Baseline           `json:"expected"` // our books when it was accepted, or what the request expected
-	Baseline      Baseline           `json:"before"`
-	SumsDiffer    bool               `json:"sums_differ,omitempty"` // refused: the gateway's sums were not those expected
-	Unconfirmed   bool               `json:"unconfirmed,omitempty"` // succeeded, and the gateway's sums do not show it yet
-	Deadline      time.Time          `json:"deadline"`
-	NotFoundSince time.Time          `json:"missing,omitzero"` // since when the gateway shows no sign of it
-	NeedsReview   bool               `json:"needs_review,omitempty"`
-	CreatedAt     time.Time          `json:"created_at"`
-	UpdatedAt     time.Time          `json:"updated_at"`
+	N             int                     `json:"n"`
+	Kind          providers.OpKind        `json:"kind"`
+	State         OpState                 `json:"state"`
+	Attempt       int                     `json:"attempt"`
+	Amount        int64                   `json:"amount"` // minor units
+	Reference     string                  `json:"reference"`
+	GatewayID     string                  `json:"gateway_id,omitempty"`
+	Decline       *providers.Decline      `json:"decline,omitempty"`
+	Items         []providers.CartPortion `json:"items,omitempty"`     // of the session's cart
+	Release       bool                    `json:"release,omitempty"`   // Tollgate's own void of a hold whose debit was refused
+	GiveBack      bool                    `json:"give_back,omitempty"` // Tollgate's own, of money that came for an attempt that was left
+	Merchant      string                  `json:"merchant_reference,omitempty"`
+	Expected      Baseline                `json:"expected"` // our books when it was accepted, or what the request expected
+	Baseline      Baseline                `json:"before"`
+	SumsDiffer    bool                    `json:"sums_differ,omitempty"` // refused: the gateway's sums were not those expected
+	Unconfirmed   bool                    `json:"unconfirmed,omitempty"` // succeeded, and the gateway's sums do not show it yet
+	Deadline      time.Time               `json:"deadline"`
+	NotFoundSince time.Time               `json:"missing,omitzero"` // since when the gateway shows no sign of it
+	NeedsReview   bool                    `json:"needs_review,omitempty"`
+	CreatedAt     time.Time               `json:"created_at"`
+	UpdatedAt     time.Time               `json:"updated_at"`
 }
 
 // Baseline is where the payment stood when the operation was sent. A payment that has left it shows that the operation was done.

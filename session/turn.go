@@ -47,6 +47,7 @@ type Rules struct {
 	SettleAfter time.Duration        // so long after a call's deadline "not found" is proof
 	OrderLife   time.Duration        // how long an order that cannot be closed may still be paid
 	Operations  []providers.OpLimits // what the gateway can do to a payment
+	Receipts    bool                 // receipts are made of the cart, so that an operation on a part has to name its items
 	Closes      bool                 // the gateway can make an unpaid order unpayable
 	OwnURL      string               // the front's public address, without a slash at the end
 

@@ -26,6 +26,7 @@ type Layout struct {
 
 	Look     *Look     // how the merchant wants its pages to look; nil: as usual
 	Items    []Item    // what is paid for, line by line; none where the merchant sent none
+	Converts string    // the currency in which the gateway takes the payment, with its fee on top; empty where it takes AmountText
 	Transfer *Transfer // of a transfer, whose pages have words of their own; nil for a payment
 	Exit     *Exit     // the way out of a payment under way; nil where nobody is paying
 
@@ -281,6 +282,7 @@ type ResultPage struct {
 // Receipt is what was paid. What stands under Own is shown in the browser that paid, and in no other.
 type Receipt struct {
 	AmountText                  string
+	TakenText                   string // what the gateway took of the card, where that is not AmountText
 	RefundedText, LeftText      string // what came back, and what is paid in the end; empty where nothing came back
 	Own                         bool
 	Date                        time.Time

@@ -1,7 +1,6 @@
 package account
 
 import (
-	"net/http"
 	"time"
 
 	"tollgate/providers"
@@ -35,6 +34,22 @@ func (a Account) Operations() []providers.OpLimits {
 		return operator.Kinds()
 	}
 	return nil
+}
+
+// Converts is the currency in which the gateway takes payments, with its fee on top; "" where it takes them as they are.
+func (a Account) Converts() string {
+	if converter, ok := a.provider.(providers.Converter); ok {
+		return converter.Converts()
+	}
+	return ""
+}
+
+// Carts is what the gateway does with what is bought.
+func (a Account) Carts() providers.CartUse {
+	if taker, ok := a.provider.(providers.CartTaker); ok {
+		return taker.Carts()
+	}
+	return providers.CartUse{}
 }
 
 // DeclinesMayChange tells whether the gateway says that a final refusal may still turn into an approval.
@@ -112,12 +127,3 @@ func (a Account) Capabilities() []string { return providers.Capabilities(a.provi
 
 // Check refuses a payment that the gateway cannot express. The error is a *providers.Refusal.
 func (a Account) Check(p providers.Payment) error { return a.provider.Check(p) }
-
-// Notified reads a gateway's callback. ErrCannot where it sends none, providers.ErrForged for one that it did not send.
-func (a Account) Notified(r *http.Request) (providers.Notice, error) {
-	notifier, ok := a.provider.(providers.Notifier)
-	if !ok {
-		return providers.Notice{}, ErrCannot
-	}
-	return notifier.Notified(r)
-}

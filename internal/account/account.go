@@ -63,6 +63,7 @@ type Account struct {
 	FollowFor   time.Duration
 
 	provider providers.Provider // no other package gets hold of it but in a Call
+	other    *other             // nil: there are no other credentials
 	now      func() time.Time
 	watcher  CallWatcher
 	log      *slog.Logger

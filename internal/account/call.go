@@ -16,7 +16,7 @@ type CallWatcher interface {
 // names, such as providers.Closer; where the gateway has none of the kind nothing is done: ErrCannot. The call is timed for
 // the metrics under its name, and its HTTP requests come back, whether or not it failed.
 func Call[T any](ctx context.Context, a Account, name string, do func(context.Context, T) error) ([]Request, error) {
-	gateway, ok := a.provider.(T)
+	gateway, ok := a.first().(T)
 	if !ok {
 		return nil, ErrCannot
 	}
@@ -26,6 +26,12 @@ func Call[T any](ctx context.Context, a Account, name string, do func(context.Co
 	start := a.now()
 	err := do(call, gateway)
 	refused := providers.RefusalOfUs(err)
+	if second, ok := a.second().(T); ok && refused != nil && refused.Untaken {
+		if again := do(call, second); providers.RefusalOfUs(again) == nil {
+			a.exchange(gateway)
+			err, refused = again, nil
+		}
+	}
 	if refused != nil && a.log != nil {
 		a.log.Error("the gateway refuses the account: its settings or the contract have to be mended",
 			"account", a.Name, "call", name, "gateway_call", refused.Op, "code", refused.Code, "text", refused.Text)

@@ -207,7 +207,7 @@ func (d *doctor) seals(s Seals, missing, readable bool) {
 		case k.Values > 0:
 			d.note("keep it until they are sealed anew, which the fronts do once all of them seal with the same key",
 				"sealing keys: %d values are still sealed with key %s", k.Values, k.Name())
-		case k.Here && k.Removable():
+		case k.Here && k.Clean() && !time.Now().Before(k.RemovableAt()):
 			d.note("tollgate keys seal retire "+k.ID+" takes it out", "sealing keys: nothing is sealed with key %s any more", k.ID)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 	"time"
 
@@ -73,7 +74,8 @@ func (a *App) accounts(c config.Config) (account.Accounts, error) {
 		if len(found)+len(unknown) > 0 {
 			continue
 		}
-		provider, err := settings.Open(providers.Env{HTTP: a.client(name), Now: a.o.Clock.Now, Loopback: c.Testing()})
+		env := providers.Env{HTTP: a.client(name), Now: a.o.Clock.Now, Loopback: c.Testing()}
+		provider, err := settings.Open(env)
 		if err != nil {
 			fault(err.Error())
 			continue
@@ -85,11 +87,59 @@ func (a *App) accounts(c config.Config) (account.Accounts, error) {
 			FollowFor: time.Duration(acc.FollowFor), Now: a.o.Clock.Now, Watcher: watcher,
 			Log: a.log,
 		})
+		with, wrong := besides(opened[name], acc, make(), env)
+		for _, f := range wrong {
+			faults = append(faults, c.Fault("account."+name+".other", f))
+		}
+		opened[name] = with
 	}
 	if len(faults) > 0 {
 		return nil, faults
 	}
 	return opened, nil
+}
+
+// besides opens an account's gateway with its other credentials as well, where it has any. It is the same account at the same gateway:
+// only secrets, keys and names for a login may differ.
+func besides(opened account.Account, acc config.Account, settings providers.Config, env providers.Env) (account.Account, []string) {
+	if len(acc.Other) == 0 {
+		return opened, nil
+	}
+	var faults []string
+	for _, key := range slices.Sorted(maps.Keys(acc.Other)) {
+		if !credential(reflect.TypeOf(settings), key) {
+			faults = append(faults, key+" is no credential of this gateway: only those may differ")
+		}
+	}
+	if faults != nil {
+		return opened, faults
+	}
+	with := maps.Clone(acc.Settings)
+	maps.Copy(with, acc.Other)
+	if err := (config.Account{Settings: with}).Into(settings); err != nil {
+		return opened, []string{err.Error()}
+	}
+	if faults = settings.Faults(); faults != nil {
+		return opened, faults
+	}
+	provider, err := settings.Open(env)
+	if err != nil {
+		return opened, []string{err.Error()}
+	}
+	return opened.Beside(provider), nil
+}
+
+// credential tells whether a gateway's setting is a secret, a key, or the name that goes with one.
+func credential(settings reflect.Type, key string) bool {
+	if slices.Contains([]string{"user_name", "username", "login", "callback_public_key", "card_public_key"}, key) {
+		return true
+	}
+	for f := range settings.Elem().Fields() {
+		if f.Tag.Get("toml") == key {
+			return f.Type == reflect.TypeFor[providers.Secret]()
+		}
+	}
+	return false
 }
 
 // client is the way out for one account. It repeats nothing and follows no redirect.

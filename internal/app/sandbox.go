@@ -119,6 +119,11 @@ func (a *App) demo(c *config.Config) {
 			"user_name": "", "password": "", "token": rbs.Token, "method_notification": false, "browser_info": false, "binding_code": true,
 			"session_timeout": int64(3600), "languages": []any{"en"},
 		}),
+		"rbs-cart": rbsWith(map[string]any{
+			"cart_format": "fields", "ffd": "1.2", "tax_system": "osn", "company_email": "shop@example.com", "company_inn": "7707083893",
+			"company_address": "https://shop.example",
+		}),
+		"rbs-cart-105": rbsWith(map[string]any{"cart_format": "attributes", "ffd": "1.05", "tax_system": "usn_income"}),
 		"sber": account("sber", map[string]any{
 			"base_url": a.SandboxURL + "/sber/sbersafe", "merchant_login": sandboxsber.DemoAccount().MerchantLogin,
 		}),
@@ -142,6 +147,7 @@ func (a *App) demo(c *config.Config) {
 	}
 	names := []string{
 		"rbs", "payneteasy", "sber", "cashier", "transactworld", "rbs-own", "rbs-redirect", "rbs-gateway", "rbs-terms", "rbs-bare",
+		"rbs-cart", "rbs-cart-105",
 	}
 	c.Merchants = []config.Merchant{{ID: "demo", Name: "Demo shop", APIKeys: []string{DemoKey}, Accounts: names,
 		Looks: []config.Look{config.SampleLook()}}}

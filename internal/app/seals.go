@@ -25,6 +25,7 @@ type Seals struct {
 	Kept    int                // values that are kept sealed
 	Lost    int                // of them, those that no key of the file opens
 	Fault   *sqlstore.KeyFault // why a start with the file would be refused
+	Prints  string             // the id of the key of card fingerprints; "" where it cannot be opened
 	Address string             // the public address that the fronts hand out; "" where none was told yet
 }
 
@@ -49,10 +50,17 @@ func (k SealKey) Name() string {
 	return k.ID
 }
 
-// Removable tells whether nothing stands in the way of taking the key out of the key file.
-func (k SealKey) Removable() bool {
+// outside is how long what was sealed may come back from outside: cookies and the tokens of forms live as long as a browser session,
+// and so at most does a payment with what the bank was given of it.
+const outside = browser.Lifetime + time.Hour
+
+// Clean tells whether nothing that is kept needs the key, and no front seals with it.
+func (k SealKey) Clean() bool {
 	return k.ID != "" && !k.Seals && len(k.Fronts) == 0 && k.Values == 0 && !k.CleanAt.IsZero()
 }
+
+// RemovableAt is when a clean key may be taken out of the key file: all that left the house under it is over by then.
+func (k SealKey) RemovableAt() time.Time { return k.CleanAt.Add(outside) }
 
 // InUse names the keys that a front has to have.
 func (s Seals) InUse() (ids []string) {
@@ -117,6 +125,11 @@ func LookAtSeals(ctx context.Context, c config.Config) (s Seals, err error) {
 		if keys == nil {
 			return nil
 		}
+		if kept, err := st.Agreed(ctx, sqlstore.PrintKey); err == nil && kept != "" {
+			if key, err := keys.Unseal(sqlstore.PrintKey, kept); err == nil {
+				s.Prints = browser.KeyID(key)
+			}
+		}
 		doubtful, err := st.Admit(ctx, sqlstore.Front{Seals: keys.ID(), Opens: keys.IDs()})
 		if fault, ok := errors.AsType[*sqlstore.KeyFault](err); ok {
 			s.Fault, err = fault, nil
@@ -175,8 +188,9 @@ func PromoteSealingKey(c config.Config, id string) error {
 	return recordCommand(c, security.SealPromoted, id, "sealing key")
 }
 
-// RetireSealingKey takes a key out of the key file if nothing that is kept is sealed with it, and no front seals with it.
-func RetireSealingKey(ctx context.Context, c config.Config, id string) error {
+// RetireSealingKey takes a key out of the key file if nothing that is kept is sealed with it, no front seals with it, and what left
+// the house under it is over. A key that others may know is taken out at once: browsers then begin anew.
+func RetireSealingKey(ctx context.Context, c config.Config, id string, now time.Time, atOnce bool) error {
 	lines, err := readKeys(c)
 	if err != nil {
 		return err
@@ -194,6 +208,14 @@ func RetireSealingKey(ctx context.Context, c config.Config, id string) error {
 	}
 	for _, k := range s.Keys {
 		switch {
+		case k.ID == id && k.Values == 0 && len(k.Fronts) == 0 && !k.Since.IsZero() && !atOnce:
+			if k.CleanAt.IsZero() {
+				return fmt.Errorf("no front has looked yet whether anything is sealed with key %s: start one with the key file", id)
+			}
+			if at := k.RemovableAt(); now.Before(at) {
+				return fmt.Errorf("cookies, forms and payments under way may still come back sealed with key %s, until %s",
+					id, at.UTC().Format(time.RFC3339))
+			}
 		case k.ID != id && k.ID != "" || k.Values == 0 && len(k.Fronts) == 0:
 		case len(k.Fronts) > 0:
 			return fmt.Errorf("key %s still seals on %s", id, strings.Join(k.Fronts, ", "))

@@ -183,6 +183,10 @@ func TestTheCommandsRotateASealingKeyAndSayWhereItStands(t *testing.T) {
 	if old == nil {
 		t.Fatal("the status does not tell the key")
 	}
+	prints := regexp.MustCompile(`fingerprints of cards: key [a-z2-7]{7}`).FindString(do(0, "seals on", "status"))
+	if prints == "" {
+		t.Error("the status does not tell the key of fingerprints")
+	}
 	fresh := regexp.MustCompile(`([a-z2-7]{7}) opens now`).FindStringSubmatch(do(0, "opens now", "add"))
 	if fresh == nil {
 		t.Fatal("no key was added")
@@ -196,16 +200,19 @@ func TestTheCommandsRotateASealingKeyAndSayWhereItStands(t *testing.T) {
 	_, stop = restart()
 	if !holds(30*time.Second, func() bool {
 		_, out, _ := tollgate(t, nil, "", "keys", "seal", "status", "-data", data)
-		return strings.Contains(out, "may be taken out: tollgate keys seal retire "+old[1])
+		return strings.Contains(out, "nothing is sealed with it; may be taken out from ")
 	}) {
 		t.Fatal("the old key is never free")
 	}
-	do(0, "no longer", "retire", old[1])
+	do(1, "may still come back sealed with key "+old[1], "retire", old[1])
+	do(0, "no longer", "retire", "-at-once", old[1])
 	stop()
 	if _, stop = restart(); stop() != 0 {
 		t.Error("it does not run with the new key alone")
 	}
-	do(0, "retired on", "status")
+	if !strings.Contains(do(0, "retired on", "status"), prints) {
+		t.Errorf("the key of fingerprints changed with the sealing key; it was %q", prints)
+	}
 }
 
 func TestARevokedKeyIsRefusedFromThenOn(t *testing.T) {

@@ -23,8 +23,9 @@ const sealPromoteHelp = `Makes a key of the key file the one that seals; the oth
 the key already. Copy the file to every machine and restart each; the fronts then seal anew, by themselves, what the
 database keeps.`
 
-const sealRetireHelp = `Takes a key out of the key file, if nothing that the database keeps is sealed with it and no
-machine seals with it. Copy the file to every machine and restart each.`
+const sealRetireHelp = `Takes a key out of the key file, if nothing that the database keeps is sealed with it, no
+machine seals with it, and a day has passed since, in which cookies, forms and payments under way have come back or
+ended. With -at-once it does not wait for these: for a key that others may know. Copy the file to every machine and restart each.`
 
 const configAcceptHelp = `Makes the public_url of the configuration the one that every front of this database has to
 have. Stop every front first: payments under way were given addresses that begin with the old one, so let the proxy
@@ -76,10 +77,16 @@ func sealStatus(ctx context.Context, p process, set *flag.FlagSet) int {
 			says = append(says, "retired on "+k.Retired.Format(time.DateOnly))
 		case k.ID != "" && k.Since.IsZero():
 			says = append(says, "has not sealed yet")
-		case k.Here && k.Removable():
+		case k.Here && k.Clean() && time.Now().Before(k.RemovableAt()):
+			says = append(says, "nothing is sealed with it; may be taken out from "+k.RemovableAt().UTC().Format(time.RFC3339)+
+				", when what left the house is over")
+		case k.Here && k.Clean():
 			says = append(says, "may be taken out: tollgate keys seal retire "+k.ID)
 		}
 		fmt.Fprintf(p.out, "%-9s %-12s %8d  %s\n", id, here, k.Values, strings.Join(says, "; "))
+	}
+	if s.Prints != "" {
+		fmt.Fprintf(p.out, "\nfingerprints of cards: key %s, the database's own\n", s.Prints)
 	}
 	if s.Lost > 0 {
 		fmt.Fprintf(p.out, "\n%d of %d values cannot be opened with the keys of %s\n", s.Lost, s.Kept, c.KeysFile)
@@ -125,11 +132,12 @@ func sealPromote(_ context.Context, p process, set *flag.FlagSet) int {
 }
 
 func sealRetire(ctx context.Context, p process, set *flag.FlagSet) int {
+	atOnce := set.Bool("at-once", false, "do not wait until what left the house is over")
 	c, code, ok := readConfig(p, set, 1)
 	if !ok {
 		return code
 	}
-	if err := app.RetireSealingKey(ctx, c, set.Arg(0)); err != nil {
+	if err := app.RetireSealingKey(ctx, c, set.Arg(0), time.Now(), *atOnce); err != nil {
 		return p.failed(set, err)
 	}
 	fmt.Fprintf(p.out, "%s is no longer in %s\nCopy the file to every machine and restart each\n", set.Arg(0), c.KeysFile)

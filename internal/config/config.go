@@ -103,6 +103,7 @@ type Account struct {
 	Limits      *Limits        `toml:"limits"`
 	FollowFor   Duration       `toml:"follow_for"`
 	Settings    map[string]any `toml:"settings"`
+	Other       map[string]any `toml:"other"` // credentials that hold beside those of Settings
 }
 
 // Duration is written "90s", "15m", "24h".
@@ -323,8 +324,11 @@ func (c *Config) secrets() (faults Faults) {
 		a := c.Accounts[name]
 		if a.Settings != nil {
 			a.Settings = resolve("account."+name+".settings", a.Settings).(map[string]any)
-			c.Accounts[name] = a
 		}
+		if a.Other != nil {
+			a.Other = resolve("account."+name+".other", a.Other).(map[string]any)
+		}
+		c.Accounts[name] = a
 	}
 	return faults
 }

@@ -415,35 +415,55 @@ func TestAnOperationWithoutAReadableAnswerIsUnknown(t *testing.T) {
 	}
 }
 
-// An account by order amount compares the amount it sent, not what the gateway made of it, and refunds it whole.
+// An account by order amount compares the amount it sent, not what the gateway made of it, and tells what that was. Parts are
+// refunded at the order's own rate, so that together they are all that was paid.
 func TestConvertedAmounts(t *testing.T) {
 	s := newShop(t, sandbox.DemoAccount(), func(c *cashier.Config) { c.AmountMode = cashier.ModeOrder }, nil)
-	p := s.fresh(5000, "EUR")
-	ref, err := s.p.Register(t.Context(), p)
-	if err != nil {
-		t.Fatal(err)
+	if got := s.p.Converts(); got != "RUB" {
+		t.Errorf("payments are taken in %q", got)
 	}
-	p.Ref = ref
-	p, _ = s.pay(p, s.card("4000019900050008"))
-	st := s.status(p, providers.Paid)
-	if st.Amount != p.Amount || st.Captured != 5000 {
-		t.Errorf("%+v", st)
+	for _, code := range []string{"EUR", "USD", "AED", "THB", "TRY", "RUB"} {
+		for _, parts := range [][]int64{{4999}, {1, 4998}, {1111, 1, 2222, 1665}, {1667, 1667, 1665}} {
+			p := s.fresh(4999, code)
+			ref, err := s.p.Register(t.Context(), p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Ref = ref
+			p, _ = s.pay(p, s.card("4000019900050008"))
+			st := s.status(p, providers.Paid)
+			said := st.Authorization
+			if st.Amount != p.Amount || st.Captured != 4999 || said.CreditedAmount != 4999 || said.CreditedCurrency != code ||
+				said.TakenCurrency != "RUB" || said.TakenAmount <= 4999 || (said.GatewayFee != 0) != (code == "RUB") {
+				t.Errorf("%+v", st)
+			}
+			back := int64(0)
+			for i, part := range parts {
+				op := providers.Op{Kind: providers.Refund, Reference: fmt.Sprintf("r%d", i), Standing: st}
+				op.Amount = money.Amount{Minor: part, Currency: p.Amount.Currency}
+				if r, err := s.p.Do(t.Context(), p, op); err != nil || r.State != providers.OpSucceeded {
+					t.Fatalf("%s, part %d of %v: %+v %v", code, i, parts, r, err)
+				}
+				back += part
+				if st = s.status(p, providers.Paid); st.Refunded != back || !st.Stated {
+					t.Fatalf("%s: after %v back is %d, not %d", code, parts[:i+1], st.Refunded, back)
+				}
+			}
+		}
 	}
-	part := providers.Op{Kind: providers.Refund, Reference: "r1", Amount: money.Amount{Minor: 1, Currency: p.Amount.Currency}, Standing: st}
-	var refusal *providers.Refusal
-	if _, err := s.p.Do(t.Context(), p, part); !errors.As(err, &refusal) {
-		t.Errorf("a part in euros cannot be said in kopecks: %v", err)
-	}
-	all := providers.Op{Kind: providers.Refund, Reference: "r2", Amount: p.Amount, Standing: st}
-	if r, err := s.p.Do(t.Context(), p, all); err != nil || r.State != providers.OpSucceeded {
-		t.Errorf("%+v %v", r, err)
-	}
-	if st := s.status(p, providers.Paid); st.Refunded != 5000 {
-		t.Errorf("%+v", st)
-	}
-	for _, k := range s.p.Kinds() {
-		if k.Partial {
-			t.Errorf("%+v", k)
+	for name, order := range map[string]string{
+		"no rate":             orderAnswer(t, "status", "CHARGED", "orderCurrency", "USD", "orderAmount", 100, "paymentAmount", nil),
+		"another amount":      orderAnswer(t, "status", "CHARGED", "orderCurrency", "USD", "orderAmount", 101, "paymentAmount", 9000),
+		"too coarse":          orderAnswer(t, "status", "CHARGED", "orderCurrency", "USD", "orderAmount", 100, "paymentAmount", 10),
+		"refunded, who knows": orderAnswer(t, "status", "CHARGED", "orderCurrency", "USD", "orderAmount", 100, "paymentAmount", 9000, "refundedAmount", 40),
+	} {
+		f := newFake(map[string][]said{"read": {{0, order}}})
+		pay := payment(t, true)
+		pay.Amount.Currency = currency(t, "USD")
+		op := providers.Op{Kind: providers.Refund, Reference: "r", Amount: money.Amount{Minor: 33, Currency: pay.Amount.Currency}}
+		r, err := f.open(t, func(c *cashier.Config) { c.AmountMode = cashier.ModeOrder }).Do(t.Context(), pay, op)
+		if err == nil || r.State != "" || strings.Contains(f.calls(), "refund") {
+			t.Errorf("%s: %+v %v", name, r, err)
 		}
 	}
 }

@@ -9,13 +9,14 @@ import (
 )
 
 func TestTheAuthorizationIsTheOrdersOrTheOneOfAuthorize(t *testing.T) {
-	shown := `{"success":true,"order":{"id":123456,"merchantOrderId":"merchantOrderId","status":"CHARGED","paymentAmount":100,"paymentCurrency":"RUB",
+	shown := `{"success":true,"order":{"id":123456,"merchantOrderId":"merchantOrderId","status":"CHARGED","paymentAmount":100,"paymentCurrency":"RUB","orderAmount":97,"orderCurrency":"RUB",
 		"paymentInfo":{"paymentDetails":{"authCode":"123456","rrn":"408012345678","expiry":"203012"}}}}`
 	st, err := newFake(map[string][]said{"read": {{0, shown}}}).open(t, nil).Status(t.Context(), payment(t, true))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (providers.Authorization{ApprovalCode: "123456", RRN: "408012345678", CardExpiry: "12/30"}); st.Authorization != want {
+	if want := (providers.Authorization{ApprovalCode: "123456", RRN: "408012345678", CardExpiry: "12/30",
+		TakenAmount: 100, TakenCurrency: "RUB", GatewayFee: 3, CreditedAmount: 97, CreditedCurrency: "RUB"}); st.Authorization != want {
 		t.Errorf("%+v", st.Authorization)
 	}
 	providertest.TellsAuthorization(t, "cashier", st.Authorization)

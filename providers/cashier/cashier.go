@@ -39,6 +39,7 @@ var (
 	_ providers.Payer            = (*provider)(nil)
 	_ providers.BankLister       = (*provider)(nil)
 	_ providers.Historian        = (*provider)(nil)
+	_ providers.Converter        = (*provider)(nil)
 )
 
 // What is remembered in Ref.More between the calls.
@@ -82,6 +83,14 @@ func (g *provider) Instruments() []string {
 		return []string{"qr", "sberpay"}
 	}
 	return []string{"qr", "sberpay", byHosted}
+}
+
+// Converts: an order by its own amount is taken in roubles, with fees on top.
+func (g *provider) Converts() string {
+	if g.byOrder {
+		return paymentCurrency
+	}
+	return ""
 }
 
 // checkInstrument refuses what the account cannot take; "" is not known yet.
@@ -210,7 +219,7 @@ func (g *provider) standing(p providers.Payment, o order) providers.Standing {
 		ref = ref.With(moreExternal, o.external)
 	}
 	s := providers.Standing{Outcome: outcome(o.status), Ref: ref, Reference: o.number, Card: mask(o.masked),
-		ThreeDS: providers.ThreeDS{ECI: eci(o.eci)}, Authorization: o.authorization(ref)}
+		ThreeDS: providers.ThreeDS{ECI: eci(o.eci)}, Authorization: g.conversion(o.authorization(ref), o)}
 	total := p.Amount.Minor
 	if sum, said := g.amount(o); said {
 		s.Amount, total = sum, sum.Minor

@@ -47,7 +47,7 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) (lines
 			return nil, "", providers.Unreadable(opOrders, r.status, err)
 		}
 		line := providers.HistoryLine{Reference: o.number, OrderID: o.id, Kind: "payment", Outcome: outcome(o.status),
-			Card: mask(o.masked), Authorization: o.authorization(providers.Ref{})}
+			Card: mask(o.masked), Authorization: g.conversion(o.authorization(providers.Ref{}), o)}
 		if at, err := time.Parse(time.RFC3339, o.created); err == nil {
 			line.At = at
 		}

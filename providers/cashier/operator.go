@@ -9,12 +9,12 @@ import (
 )
 
 // Kinds says what can be done with an order's money. charge and void name no amount, so they are for the whole. Refunds
-// are in what the customer paid in: an account that sends orderAmount can say "all" only.
+// are in what the customer paid in: for an account that sends orderAmount a part is converted at the order's own rate.
 func (g *provider) Kinds() []providers.OpLimits {
 	return []providers.OpLimits{
 		{Kind: providers.Capture, Once: true},
 		{Kind: providers.Void, Once: true},
-		{Kind: providers.Refund, Partial: !g.byOrder, Once: g.byOrder},
+		{Kind: providers.Refund, Partial: true},
 	}
 }
 
@@ -102,8 +102,11 @@ func (g *provider) refund(ctx context.Context, p providers.Payment, op providers
 		return providers.OpResult{}, providers.Refuse("amount", "must be positive")
 	case !g.byOrder:
 		body.Amount = op.Amount.Minor
-	case op.Amount.Minor != p.Amount.Minor || op.Standing.Refunded != 0:
-		return providers.OpResult{}, providers.Refuse("amount", "this account can refund the whole payment only")
+	case op.Standing.Refunded+op.Amount.Minor != p.Amount.Minor: // all that is left needs no sum
+		var err error
+		if body.Amount, err = g.partInRoubles(ctx, p, op); err != nil {
+			return providers.OpResult{}, err
+		}
 	}
 	r, err := g.client.call(ctx, request{
 		op: opRefund, method: http.MethodPost, path: "/order/refund/" + url.PathEscape(p.Ref.OrderID), body: body,
@@ -129,6 +132,28 @@ func (g *provider) refund(ctx context.Context, p providers.Payment, op providers
 		}
 	}
 	return providers.OpResult{State: providers.OpPending}, nil
+}
+
+// partInRoubles is a part of an order by its own amount in what the customer paid, at the order's own rate and with the same share
+// of the fee. It is read off the order, so that all parts together are what was paid.
+func (g *provider) partInRoubles(ctx context.Context, p providers.Payment, op providers.Op) (int64, error) {
+	o, there, err := g.read(ctx, p.Ref.OrderID)
+	switch {
+	case err != nil:
+		return 0, &providers.Failure{Op: opRefund, Err: err, Untaken: true}
+	case !there || o.id != p.Ref.OrderID || o.orderAmount == nil || o.paymentAmount == nil || *o.orderAmount != p.Amount.Minor:
+		return 0, &providers.Failure{Op: opRefund, Text: "the order does not tell its rate", Untaken: true}
+	}
+	before := int64(0)
+	if o.refunded != nil {
+		before = *o.refunded
+	}
+	after, exact := convert(op.Standing.Refunded+op.Amount.Minor, *o.paymentAmount, p.Amount.Minor)
+	back, again := convert(after, p.Amount.Minor, *o.paymentAmount)
+	if !exact || !again || back != op.Standing.Refunded+op.Amount.Minor || after <= before || (before == 0) != (op.Standing.Refunded == 0) {
+		return 0, providers.Refuse("amount", "this part cannot be told in roubles: refund the whole")
+	}
+	return after - before, nil
 }
 
 // Inquire tells from the order whether the operation was done. The call is never repeated: its x-req-id would give the

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 	"net/http"
 	"net/url"
@@ -277,7 +278,20 @@ func (g *orders) refunded(o order) (minor int64, said bool) {
 		*o.refunded > *o.paymentAmount || *o.paymentAmount <= 0:
 		return 0, false
 	}
-	hi, lo := bits.Mul64(uint64(*o.refunded), uint64(*o.orderAmount))
-	sum, _ := bits.Div64(hi, lo, uint64(*o.paymentAmount)) // no more than the order amount, as refunded is no more than was paid
-	return int64(sum), true
+	minor, said = convert(*o.refunded, *o.orderAmount, *o.paymentAmount)
+	return minor, said
+}
+
+// convert is sum × to / from, to the nearest unit; false where that cannot be computed.
+func convert(sum, to, from int64) (int64, bool) {
+	if sum < 0 || to < 0 || from <= 0 {
+		return 0, false
+	}
+	hi, lo := bits.Mul64(uint64(sum), uint64(to))
+	lo, carry := bits.Add64(lo, uint64(from-1)/2, 0)
+	if hi += carry; hi >= uint64(from) {
+		return 0, false
+	}
+	out, _ := bits.Div64(hi, lo, uint64(from))
+	return int64(out), out <= math.MaxInt64
 }

@@ -30,6 +30,21 @@ func (o order) authorization(ref providers.Ref) providers.Authorization {
 	}
 }
 
+// conversion adds what the order says of its two sums: orderAmount is the merchant's, paymentAmount the customer's. Of one currency
+// they differ by the fee alone; of two, rate and fee are not told apart.
+func (g *orders) conversion(a providers.Authorization, o order) providers.Authorization {
+	if o.orderAmount == nil || o.paymentAmount == nil || o.orderCurrency == "" || *o.orderAmount <= 0 || *o.paymentAmount <= 0 {
+		return a
+	}
+	taken := cmp.Or(o.payCurrency, paymentCurrency)
+	if taken == o.orderCurrency && *o.paymentAmount >= *o.orderAmount {
+		a.GatewayFee = *o.paymentAmount - *o.orderAmount
+	}
+	a.TakenAmount, a.TakenCurrency = *o.paymentAmount, providers.Fact(taken)
+	a.CreditedAmount, a.CreditedCurrency = *o.orderAmount, providers.Fact(o.orderCurrency)
+	return a
+}
+
 // refusal is the Decline of a request that was rejected.
 func (r reply) refusal(op string) *providers.Decline {
 	f := r.plainFailure(op, r.status)

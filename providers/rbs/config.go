@@ -82,6 +82,17 @@ type Config struct {
 	MerchantLogin string `toml:"merchant_login"`
 	// UTCOffset is the gateway's time zone, in minutes east of UTC: expirationDate is written in it.
 	UTCOffset int `toml:"utc_offset"`
+
+	// CartFormat is how a session's cart is sent: attributes, fields; without it it is not.
+	CartFormat string `toml:"cart_format"`
+	// FFD is the version of the fiscal data format that receipts are made in: 1.05, 1.2; without it none are made of the cart.
+	FFD string `toml:"ffd"`
+	// TaxSystem of the account's company: osn, usn_income, usn_income_outcome, envd, esn, patent.
+	TaxSystem string `toml:"tax_system"`
+	// What the receipts say of the company, with CartFormat fields.
+	CompanyEmail   string `toml:"company_email"`
+	CompanyINN     string `toml:"company_inn"`
+	CompanyAddress string `toml:"company_address"`
 }
 
 var _ providers.Config = (*Config)(nil)
@@ -144,6 +155,7 @@ func (c *Config) Faults() []string {
 			fault("payer_data", "%q is none of %s", part, strings.Join(payerParts, ", "))
 		}
 	}
+	c.cartFaults(fault)
 	if len(c.MerchantLogin) > 255 {
 		fault("merchant_login", "longer than 255")
 	}
@@ -151,6 +163,27 @@ func (c *Config) Faults() []string {
 		fault("utc_offset", "%d is not within 840 minutes of UTC", c.UTCOffset)
 	}
 	return faults
+}
+
+// cartFaults names what is wrong with the settings about carts and receipts.
+func (c *Config) cartFaults(fault func(key, format string, args ...any)) {
+	switch {
+	case !slices.Contains([]string{"", CartAttributes, CartFields}, c.CartFormat):
+		fault("cart_format", "%q is none of attributes, fields", c.CartFormat)
+	case !slices.Contains([]string{"", "1.05", "1.2"}, c.FFD):
+		fault("ffd", "%q is none of 1.05, 1.2", c.FFD)
+	case c.TaxSystem != "" && !slices.Contains(taxSystems, c.TaxSystem):
+		fault("tax_system", "%q is none of %s", c.TaxSystem, strings.Join(taxSystems, ", "))
+	case c.FFD != "" && c.CartFormat == "":
+		fault("cart_format", "needed with ffd")
+	case c.FFD != "" && c.TaxSystem == "":
+		fault("tax_system", "needed with ffd")
+	case c.FFD != "" && c.CartFormat == CartFields && (c.CompanyEmail == "" || c.CompanyINN == "" || c.CompanyAddress == ""):
+		fault("company_inn", "company_email and company_address are needed with ffd and cart_format fields")
+	}
+	if inn := c.CompanyINN; inn != "" && (len(inn) != 10 && len(inn) != 12 || strings.Trim(inn, "0123456789") != "") {
+		fault("company_inn", "is not 10 or 12 digits")
+	}
 }
 
 // Open makes the provider.
@@ -165,6 +198,7 @@ func (c *Config) Open(env providers.Env) (providers.Provider, error) {
 		notify: c.MethodNotification == nil || *c.MethodNotification, browser: c.BrowserInfo == nil || *c.BrowserInfo,
 		acsRedirect: acsRedirect(c.BaseURL),
 		languages:   slices.Clone(c.Languages), secret: c.CallbackSecret, bindingCode: c.BindingCode,
+		fiscal: fiscal{c.CartFormat, c.FFD, c.TaxSystem, c.CompanyEmail, c.CompanyINN, c.CompanyAddress},
 		terms: terms{
 			now: env.Now, timeout: c.SessionTimeout, features: slices.Clone(c.Features), recurringFrequency: c.RecurringFrequency,
 			recurringDays: c.RecurringDays, feeInput: c.FeeInput, payer: slices.Clone(c.PayerData), merchantLogin: c.MerchantLogin,

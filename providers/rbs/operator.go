@@ -49,6 +49,7 @@ func (g *provider) Do(ctx context.Context, p providers.Payment, op providers.Op)
 	default:
 		return providers.OpResult{}, providers.Refuse("operation", "this gateway has no such operation")
 	}
+	g.setItems(form, p, op)
 	err := g.execute(ctx, call, form)
 	if f, ok := errors.AsType[*providers.Failure](err); ok && f.Err == nil && slices.Contains(definiteRefusals, f.Code) {
 		return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: providers.OtherReason,

@@ -23,6 +23,7 @@ import (
 type provider struct {
 	client
 	terms
+	fiscal
 	loopback    bool
 	threeDS1    string
 	threeDS2    string
@@ -97,8 +98,10 @@ func (g *provider) Check(p providers.Payment) error {
 	case len(p.Run.ReturnURL) > maxURL || len(p.CallbackURL) > maxURL:
 		return providers.Refuse("account", "Tollgate's own address is too long for this gateway")
 	}
-	_, err := g.readOptions(p)
-	return err
+	if _, err := g.readOptions(p); err != nil {
+		return err
+	}
+	return g.checkCart(p)
 }
 
 // Register makes the order known. A number that is taken already is our own, registered by a call whose answer was
@@ -129,6 +132,7 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 		return providers.Ref{}, err
 	}
 	g.setOptions(form, p, asked)
+	g.setCart(form, p)
 	ref, err := g.register(ctx, p, op, form)
 	f, failed := errors.AsType[*providers.Failure](err)
 	if failed && f.Code == "" && ctx.Err() == nil && !errors.Is(err, providers.ErrUnsent) {
@@ -619,6 +623,9 @@ func (g *provider) Status(ctx context.Context, p providers.Payment) (providers.S
 			return providers.Standing{}, err
 		}
 		st.LastTry, st.Next = nil, &next // the page takes another try
+	}
+	if st.Outcome == providers.Paid {
+		st.Receipts = g.receipts(ctx, p, st.Ref)
 	}
 	return st, nil
 }

@@ -102,6 +102,9 @@ func (k *Keys) Fingerprint(v []byte) string { return hex.EncodeToString(hashed(k
 // PrintKey is the key of fingerprints: made of the last sealing key until SetPrintKey gives it one that outlives rotations.
 func (k *Keys) PrintKey() []byte { return bytes.Clone(k.prints) }
 
+// PrintID is what the key of fingerprints is known by: fingerprints of two ids cannot be compared.
+func (k *Keys) PrintID() string { return KeyID(k.prints) }
+
 // SetPrintKey is called before the keys are in use.
 func (k *Keys) SetPrintKey(key []byte) { k.prints = bytes.Clone(key) }
 

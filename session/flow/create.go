@@ -55,7 +55,7 @@ func unsentPayment(s *session.Session, instrument string) providers.Payment {
 		Ref: providers.Ref{Reference: s.Reference(1)}, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.ManualCapture,
 		Description: s.Description, Locale: s.Locale, Customer: s.Customer, Billing: s.Billing, SaveCard: s.SaveCard,
 		Instrument: instrument, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, Transfer: s.Destination(),
-		Options: s.Options,
+		Options: s.Options, Cart: s.Cart,
 	}
 }
 

@@ -99,7 +99,7 @@ func (f *turns) payment(ctx context.Context, s *session.Session, a *session.Atte
 		CreatedAt: a.CreatedAt, ExpiresAt: s.ExpiresAt,
 		CallbackURL:   f.BaseURL + "/callbacks/" + s.Account,
 		Credential:    f.credential(ctx, s),
-		OwnershipMark: s.OwnershipMark(), Options: s.Options,
+		OwnershipMark: s.OwnershipMark(), Options: s.Options, Cart: s.Cart,
 	}
 	p.Customer.IP, p.Customer.ID = a.IP, cmp.Or(a.GatewayCustomer, s.Customer.ID)
 	if r := a.Run(); r != nil {

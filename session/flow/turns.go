@@ -92,7 +92,7 @@ func (ts *turns) newTurn(s *session.Session) *session.Turn {
 		S: s, Now: ts.Now(), CallerDied: ts.callerDied(s.ID), Token: ts.token, Open: ts.Sealer.Unseal,
 		Rules: session.Rules{
 			CallTimeout: acc.CallTimeout, SettleAfter: acc.SettleAfter, OrderLife: acc.OrderLife,
-			Operations: acc.Operations(), OwnURL: ts.BaseURL, Closes: acc.Closes(),
+			Operations: acc.Operations(), Receipts: acc.Carts().Receipts, OwnURL: ts.BaseURL, Closes: acc.Closes(),
 			FollowFor: acc.FollowFor, DeclineMayChange: acc.DeclinesMayChange(),
 		},
 	}
