@@ -319,7 +319,8 @@ func (a *App) buildFront(ctx context.Context) error {
 		Browsers: browser.New(a.store.Browser(), a.keys, strings.HasPrefix(a.FrontURL, "https://"), a.o.Clock.Now, a.o.Rand, a.log),
 		BaseURL:  a.FrontURL, Sandbox: c.Testing(), Ready: a.ready, Installation: a.installation, Log: a.log, Observe: a.metrics.observe,
 		MaxStreams: c.MaxStreams, Stopping: stopping, Brake: brakes,
-		IP: clientIP(c.TrustedProxies),
+		IP:       clientIP(c.TrustedProxies),
+		Violated: func(directive, page string) { a.metrics.violations.WithLabelValues(directive, page).Inc() },
 	})
 	a.metrics.watch(a.store, a.flow, runner)
 	a.metrics.brake(a.brake)
@@ -412,6 +413,7 @@ func (a *App) Run(ctx context.Context) error {
 		})
 		background.Go(func() { a.watch(work) })
 		go a.sweep(work)
+		background.Go(func() { a.watchPages(work) })
 		serve(a.front, a.frontListener, a.o.Config.ConnectionCap())
 	}
 	var metricsServer *http.Server
