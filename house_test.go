@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 	"internal/cli":       {"internal/app", "internal/config", "client", "templates/gallery", "internal/i18n", "internal/look"},
 	"internal/config":    {"internal/merchant", "internal/limit", "internal/look", "internal/i18n"},
 	"internal/limit":     {},
+	"internal/inventory": {"templates", "templates/gallery", "static", "internal/i18n"},
 	"internal/security":  {},
 	"internal/look":      {},
 	"internal/merchant":  {"internal/look"},

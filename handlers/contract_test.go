@@ -290,6 +290,10 @@ func (fullGateway) Cards(context.Context, providers.Owner) ([]providers.SavedCar
 	return nil, errors.ErrUnsupported
 }
 
+func (fullGateway) CheckCard(_ context.Context, _ providers.Owner, id string) (providers.SavedCard, error) {
+	return providers.SavedCard{ID: id, Card: card.Masked{Brand: "visa", First6: "400001", Last4: "0720"}, Expiry: "12/31", Active: true}, nil
+}
+
 func (fullGateway) Remember(context.Context, providers.Payment, providers.Standing) (providers.SavedCard, error) {
 	return providers.SavedCard{}, nil
 }
@@ -479,6 +483,8 @@ func TestEveryOperationIsExercised(t *testing.T) {
 		t.Errorf("a payout: %s", paid.Body)
 	}
 	m.call(http.MethodDelete, "/v1/cards/"+saved, "").is(http.StatusNoContent, "")
+	post("/v1/customers/c-1/cards/import", `{"account":"acc","gateway_id":"known","card":{"first6":"400001","last4":"0720"},"expiry":"12/30","name":"n","series":"s"}`, http.StatusCreated)
+	post("/v1/customers/c-1/cards/refresh", `{"account":"acc"}`, http.StatusOK)
 	post("/v1/customers/c-1/cards", `{"account":"acc","reference":"kept","email":"a@shop.example","card":{"number":"4000 0199 0002 0720","expiry":"12/30","cvc":"123","name":"A B"}}`, http.StatusCreated)
 	post("/v1/virtual_cards", `{"account":"acc","customer":"c-1","reference":"empty"}`, http.StatusCreated)
 	bill := post("/v1/invoices", `{"account":"acc","amount":5000,"currency":"KZT","reference":"bill","description":"Сабақ","customer":{"email":"a@shop.example"},

@@ -64,6 +64,7 @@ func (p policy) header(nonce, embedder string, loopback bool) string {
 	case framedPage:
 		parts = append(parts, "frame-ancestors 'self'")
 	}
+	parts = append(parts, "report-uri "+reportsPath, "report-to "+reportsGroup)
 	return strings.Join(parts, "; ")
 }
 

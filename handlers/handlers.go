@@ -60,6 +60,8 @@ type Options struct {
 	Stopping    <-chan struct{}                                          // closed when live waits are to end; nil: never
 	IP          echo.IPExtractor                                         // nil: the peer's address
 
+	Violated func(directive, page string) // metrics; nil: nobody counts
+
 	Installation string // what the fronts of one database are known by to whoever asks whether they are ready
 }
 
@@ -107,6 +109,7 @@ func New(o Options) *echo.Echo {
 	}
 
 	galleryPages{o}.routes(e)
+	e.POST(reportsPath, newReports(o).take)
 
 	// The shopper's pages. Only these have a browser session.
 	p := pay{screens{visit{o}, newTyped(o.Now)}, newStreams(o)}

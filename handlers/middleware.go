@@ -189,6 +189,7 @@ func setSecurityHeaders(h http.Header, https bool) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", permissions)
 	h.Set("X-Robots-Tag", "noindex, nofollow")
+	h.Set("Reporting-Endpoints", reportsGroup+`="`+reportsPath+`"`)
 	if https {
 		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 	}

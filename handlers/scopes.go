@@ -17,6 +17,7 @@ func scopes() map[string][]merchant.Scope {
 		refunds  = merchant.Refunds
 		payouts  = merchant.Payouts
 		settle   = merchant.Settle
+		imports  = merchant.Import
 		read     = merchant.Read
 	)
 	return map[string][]merchant.Scope{
@@ -29,13 +30,15 @@ func scopes() map[string][]merchant.Scope {
 
 		"GET /v1/events": {sessions, read},
 
-		"POST /v1/charges":                   {sessions},
-		"POST /v1/payouts":                   {payouts},
-		"GET /v1/customers/:customer/cards":  {sessions, read},
-		"POST /v1/customers/:customer/cards": {sessions},
-		"POST /v1/virtual_cards":             {sessions},
-		"PATCH /v1/cards/:card":              {sessions},
-		"DELETE /v1/cards/:card":             {sessions},
+		"POST /v1/charges":                           {sessions},
+		"POST /v1/payouts":                           {payouts},
+		"GET /v1/customers/:customer/cards":          {sessions, read},
+		"POST /v1/customers/:customer/cards":         {sessions},
+		"POST /v1/customers/:customer/cards/import":  {imports},
+		"POST /v1/customers/:customer/cards/refresh": {sessions},
+		"POST /v1/virtual_cards":                     {sessions},
+		"PATCH /v1/cards/:card":                      {sessions},
+		"DELETE /v1/cards/:card":                     {sessions},
 
 		"POST /v1/sessions":                  {sessions},
 		"GET /v1/sessions":                   {sessions, refunds, payouts, settle, read},

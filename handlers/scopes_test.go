@@ -169,7 +169,7 @@ func TestAMerchantSeesNothingOfAnother(t *testing.T) {
 		if path == r[1] {
 			continue
 		}
-		if name == "POST /v1/customers/:customer/cards" { // names no object of theirs but in its body: see below
+		if strings.HasPrefix(name, "POST /v1/customers/:customer/cards") { // names no object of theirs but in its body: see below
 			continue
 		}
 		got := m.call(r[0], path, bodies[name])

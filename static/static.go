@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -162,4 +163,19 @@ func acceptsGzip(header string) bool {
 		}
 	}
 	return accepted
+}
+
+// File is one of the files, as it is served.
+type File struct {
+	Name, URL string
+	Body      []byte
+}
+
+// Files lists them by name.
+func Files() (all []File) {
+	for name, a := range load().byName {
+		all = append(all, File{name, a.url, bytes.Clone(a.plain)})
+	}
+	slices.SortFunc(all, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	return all
 }

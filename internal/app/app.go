@@ -35,6 +35,7 @@ import (
 	"tollgate/internal/merchant"
 	"tollgate/internal/security"
 	"tollgate/internal/sqlstore"
+	"tollgate/internal/wallet"
 	"tollgate/internal/webhook"
 	"tollgate/session"
 	"tollgate/session/browser"
@@ -73,6 +74,7 @@ type Options struct {
 	SQLite    SQLiteDriver  // reaches the data file in place of the built-in engine; nil: that engine
 	Shared    bool          // SQLite: other processes of the simulation use the same file
 	Poll      time.Duration // how often the queues look for work that nobody woke them for; 0: as often as they think best
+	Beat      time.Duration // between two signs of life to the other fronts; 0: frontBeat
 	NoBrake   bool          // takes on all that is new, however busy the machine is: for tests beside other tests
 	JobChance func() uint64 // worker names and the spread of retries; safe for concurrent use; nil: math/rand
 }
@@ -88,6 +90,7 @@ type App struct {
 	o        Options
 	log      *slog.Logger
 	store    *sqlstore.Store
+	cards    *wallet.Wallet
 	flow     *flow.Flow
 	runner   atomic.Pointer[jobs.Runner]     // the same
 	webhooks atomic.Pointer[webhook.Service] // the store, opened first, tells it of changes
@@ -288,6 +291,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	a.runner.Store(runner)
 	keys := sealer{a.keys, a.log}
 	cards, bills := a.keepers(accounts, keys)
+	a.cards = cards
 	limits := a.limiter(c)
 	store := outcomes{a.store, limits}
 	a.flow = flow.New(flow.Options{
@@ -326,7 +330,8 @@ func (a *App) buildFront(ctx context.Context) error {
 		Browsers: browser.New(a.store.Browser(), a.keys, strings.HasPrefix(a.FrontURL, "https://"), a.o.Clock.Now, a.o.Rand, a.log),
 		BaseURL:  a.FrontURL, Sandbox: c.Testing(), Ready: a.ready, Installation: a.installation, Log: a.log, Observe: a.metrics.observe,
 		MaxStreams: c.MaxStreams, Stopping: stopping, Brake: brakes,
-		IP: clientIP(c.TrustedProxies),
+		IP:       clientIP(c.TrustedProxies),
+		Violated: func(directive, page string) { a.metrics.violations.WithLabelValues(directive, page).Inc() },
 	})
 	a.metrics.watch(a.store, a.flow, runner)
 	a.metrics.brake(a.brake)
@@ -418,7 +423,9 @@ func (a *App) Run(ctx context.Context) error {
 			}
 		})
 		background.Go(func() { a.watch(work) })
+		background.Go(func() { a.refreshCards(work) })
 		go a.sweep(work)
+		background.Go(func() { a.watchPages(work) })
 		serve(a.front, a.frontListener, a.o.Config.ConnectionCap())
 	}
 	var metricsServer *http.Server
@@ -457,6 +464,20 @@ func (a *App) Run(ctx context.Context) error {
 		err = errors.Join(err, <-failed)
 	}
 	return err
+}
+
+// refreshCards asks the gateways, now and then, how they keep the saved cards.
+func (a *App) refreshCards(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			a.cards.RefreshDue(ctx)
+		}
+	}
 }
 
 // metricsConnections is how many clients may look at the metrics at once.

@@ -18,6 +18,7 @@ import (
 func Gateways() []string { return slices.Sorted(maps.Keys(gateways())) }
 
 //go:generate go run ./capabilities ../../docs/gateways/README.md ../../README.md
+//go:generate go run ./scripts ../../docs/scripts.md
 
 // WriteCapabilities prints docs/gateways/README.md.
 func WriteCapabilities(w io.Writer) error {

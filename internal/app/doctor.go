@@ -40,6 +40,7 @@ const (
 type DoctorOptions struct {
 	Now   func() time.Time
 	Roots *x509.CertPool // nil: the system's
+	Pages bool           // compare what is served with the inventory of scripts and headers
 	Dial  func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
@@ -61,6 +62,7 @@ func Doctor(ctx context.Context, c config.Config, o DoctorOptions) []Finding {
 	d.advise()
 	d.abandoned(ctx)
 	d.publicURL(ctx)
+	d.pages(ctx)
 	return d.found
 }
 

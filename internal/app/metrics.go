@@ -24,6 +24,9 @@ type metrics struct {
 	limited  *prometheus.CounterVec
 	attacks  *prometheus.CounterVec
 	refused  *prometheus.CounterVec
+
+	violations               *prometheus.CounterVec
+	pageDrift, pagesCompared prometheus.Gauge
 }
 
 func newMetrics() *metrics {
@@ -48,7 +51,18 @@ func newMetrics() *metrics {
 		Name: "tollgate_connections_refused_total",
 		Help: "Connections that were closed: all places taken (full), the address has its share (address), to make room (idle).",
 	}, []string{"why"})
-	m.registry.MustRegister(m.requests, m.calls, m.limited, m.attacks, m.refused, collectors.NewGoCollector(),
+	m.violations = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tollgate_page_violations_total",
+		Help: "What browsers report that a page's policy stopped, by directive and kind of page.",
+	}, []string{"directive", "page"})
+	m.pageDrift = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "tollgate_page_drift",
+		Help: "Differences between the pages that the public address serves and the inventory; -1 when it cannot be reached.",
+	})
+	m.pagesCompared = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "tollgate_pages_compared_timestamp_seconds", Help: "When that was looked at; 0: not yet.",
+	})
+	m.registry.MustRegister(m.requests, m.calls, m.limited, m.attacks, m.refused, m.violations, m.pageDrift, m.pagesCompared, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

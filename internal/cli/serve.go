@@ -142,6 +142,7 @@ func migrate(ctx context.Context, p process, set *flag.FlagSet) int {
 
 func doctor(ctx context.Context, p process, set *flag.FlagSet) int {
 	flags := settings(set)
+	pages := set.Bool("pages", false, "compare the pages that the public address serves with the inventory (docs/scripts.md)")
 	if code, ok := p.parse(set, 0); !ok {
 		return code
 	}
@@ -159,7 +160,7 @@ func doctor(ctx context.Context, p process, set *flag.FlagSet) int {
 		findings = append(findings, app.Finding{What: "configuration: fine"})
 	}
 	if len(faults) == 0 {
-		findings = append(findings, app.Doctor(ctx, c, app.DoctorOptions{})...)
+		findings = append(findings, app.Doctor(ctx, c, app.DoctorOptions{Pages: *pages})...)
 	}
 	wrong := 0
 	for _, f := range findings {

@@ -42,6 +42,7 @@ func Usual() Settings {
 var (
 	WrongKeys    = Rate{20, 10 * time.Minute} // wrong API keys of an address
 	SessionPosts = Rate{60, 10 * time.Minute} // posts to one payment page
+	PageReports  = Rate{60, 10 * time.Minute} // reports of an address on what a page's policy stopped
 	SessionCodes = Rate{6, time.Hour}         // codes, and phones looked up, for one address on one payment page
 )
 
@@ -127,6 +128,12 @@ func (l *Limiter) key(kind, what string) string { return kind + ":" + l.o.Print(
 func (l *Limiter) Post(ctx context.Context, session string) error {
 	level, _ := l.own.Take(ctx, l.key("session_posts", session), SessionPosts, l.o.Now())
 	return l.met(On, "session_posts", level.Wait)
+}
+
+// Report counts a report of a browser's, on this machine only.
+func (l *Limiter) Report(ctx context.Context, address string) error {
+	level, _ := l.own.Take(ctx, l.key("page_reports", network(address)), PageReports, l.o.Now())
+	return l.met(On, "page_reports", level.Wait)
 }
 
 // Code counts a code that is about to be sent to a phone, for a session's page that was asked for it from an address.
