@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 GENERATED := '*_templ.go' docs/transitions.md docs/scripts.md docs/gateways/README.md README.md docs/api/guide.md handlers/openapi.yaml handlers/contract.gen.go client/api.gen.go
 
-.PHONY: help run setup generate drift check lint test simulate mutants fuzz bench figures pages
+.PHONY: help run setup generate drift check lint test simulate mutants plant fuzz bench figures pages
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,12 +34,15 @@ test: setup drift check ## everything: what CI runs
 	go test -count=1 -timeout 20m $$(go list ./... | grep -v '/e2e$$')
 	go test -count=1 -timeout 20m ./e2e
 
-simulate: ## worlds of the simulation: SEEDS=1-1000 PROFILE=failover (or all), and ACCOUNTS=rbs,sber TRACE=/tmp (folder for stories) REPORT=file
+simulate: ## worlds of the simulation: SEEDS=1-1000 PROFILE=failover (or all), and ACCOUNTS=rbs,sber SHOPPERS=12 FOR=8h SHRINK=50 TRACE=/tmp (folder for stories) REPORT=file
 	@set -o pipefail; go test -count=1 -timeout 0 -v -run '^TestSeeds$$' ./internal/simulation -args -seeds=$(or $(SEEDS),1-100) -profile=$(or $(PROFILE),failover) \
-		-accounts=$(ACCOUNTS) -trace=$(TRACE) -report=$(abspath $(REPORT)) | grep -v '^=== \|--- PASS'
+		-accounts=$(ACCOUNTS) -trace=$(abspath $(TRACE)) -report=$(abspath $(REPORT)) -shoppers=$(or $(SHOPPERS),0) -for=$(or $(FOR),0) -shrink=$(or $(SHRINK),0) | grep -v '^=== \|--- PASS'
 
 mutants: ## change the code that decides, place by place, and list what no test notices (ONLY=session/judge.go for a part)
 	cd tools && GOMAXPROCS=1 nice go run ./mutants $(if $(ONLY),-only $(ONLY)) $(if $(V),-v)
+
+plant: ## break the program, one rule at a time, and see whether the simulation finds it (WORLDS=30 ONLY=text REPORT=file)
+	cd tools && GOMAXPROCS=1 nice go run ./plant -worlds $(or $(WORLDS),30) -only "$(ONLY)" -report "$(abspath $(REPORT))"
 
 pages: ## every page of the gallery in every language, light, dark and forced colours, 320 pixels wide; pictures in artefacts/pages
 	go test -count=1 -timeout 20m -v -run '^TestEveryPageOfTheGalleryIsAccessible$$' ./e2e -args -pages

@@ -679,6 +679,7 @@ const (
 	ProblemTypeMethodNotAllowed     ProblemType = "urn:tollgate:problem:method-not-allowed"
 	ProblemTypeNoPayment            ProblemType = "urn:tollgate:problem:no-payment"
 	ProblemTypeNotFound             ProblemType = "urn:tollgate:problem:not-found"
+	ProblemTypeNotYours             ProblemType = "urn:tollgate:problem:not-yours"
 	ProblemTypeNothingToSettle      ProblemType = "urn:tollgate:problem:nothing-to-settle"
 	ProblemTypeOperationUnderWay    ProblemType = "urn:tollgate:problem:operation-under-way"
 	ProblemTypeOrderInUse           ProblemType = "urn:tollgate:problem:order-in-use"
@@ -737,6 +738,8 @@ func (e ProblemType) Valid() bool {
 	case ProblemTypeNoPayment:
 		return true
 	case ProblemTypeNotFound:
+		return true
+	case ProblemTypeNotYours:
 		return true
 	case ProblemTypeNothingToSettle:
 		return true
@@ -1207,6 +1210,9 @@ type Authorization struct {
 	// GatewayFee The gateway's fee, in `taken_currency`: in `taken_amount`. Absent where it tells none apart from its rate.
 	GatewayFee int64 `json:"gateway_fee,omitempty"`
 
+	// Kind The gateway's word for what it was, such as PURCHASE or TRANSFER.
+	Kind string `json:"kind,omitempty"`
+
 	// PaymentSystem Such as VISA, MASTERCARD or MIR.
 	PaymentSystem string `json:"payment_system,omitempty"`
 
@@ -1226,6 +1232,9 @@ type Authorization struct {
 	// TakenCurrency Example: RUB
 	TakenCurrency string `json:"taken_currency,omitempty"`
 	Terminal      string `json:"terminal,omitempty"`
+
+	// Way The gateway's word for how it was paid, such as Card or Apple Pay.
+	Way string `json:"way,omitempty"`
 }
 
 // Bank defines model for Bank.
@@ -1984,6 +1993,9 @@ type HistoryLine struct {
 	// Outcome `waiting`, `processing`, `authorized`, `paid`, `declined`, `voided`, `closed` or `unclear`.
 	Outcome string `json:"outcome"`
 
+	// Partner With whom the gateway says that it was done.
+	Partner HistoryPartner `json:"partner,omitempty"`
+
 	// Reference Ours of the attempt, where the gateway repeats it.
 	Reference string `json:"reference,omitempty"`
 }
@@ -1997,6 +2009,36 @@ type HistoryPage struct {
 
 	// Next Where the next page begins: `after` of the next request. Absent at the end.
 	Next string `json:"next,omitempty"`
+}
+
+// HistoryPartner With whom the gateway says that it was done.
+type HistoryPartner struct {
+	Info string `json:"info,omitempty"`
+
+	// Login The merchant's name at the gateway.
+	Login string `json:"login,omitempty"`
+}
+
+// ImportCard defines model for ImportCard.
+type ImportCard struct {
+	Account string      `json:"account"`
+	Card    *MaskedCard `json:"card,omitempty"`
+
+	// Expiry MM/YY.
+	//
+	// Example: 12/30
+	Expiry string `json:"expiry,omitempty"`
+
+	// GatewayID The gateway's name of the card: bindingId, card reference, registration token, binding.
+	//
+	// Example: 6e5b1c7e-0f6c-4b8e-8d26-5a8f3f1c0f10
+	GatewayID string `json:"gateway_id"`
+
+	// Name The customer's own name for it.
+	Name string `json:"name,omitempty"`
+
+	// Series The gateway's id of the payment that began a series of charges with it, where the account has the capability `series`. Without it the first charge begins one.
+	Series string `json:"series,omitempty"`
 }
 
 // Instrument What is paid with. `payout` is for sessions of that kind.
@@ -2709,6 +2751,11 @@ type ReconciliationSource string
 // Example: order-1001
 type Reference = string
 
+// RefreshCards defines model for RefreshCards.
+type RefreshCards struct {
+	Account string `json:"account"`
+}
+
 // ResendSpan defines model for ResendSpan.
 type ResendSpan struct {
 	// From From then on.
@@ -2772,9 +2819,12 @@ type RunCompInd string
 // SavedCard A card that a gateway keeps.
 type SavedCard struct {
 	// Account It can be charged through this account only.
-	Account   string      `json:"account"`
-	Card      *MaskedCard `json:"card,omitempty"`
-	CreatedAt time.Time   `json:"created_at"`
+	Account string      `json:"account"`
+	Card    *MaskedCard `json:"card,omitempty"`
+
+	// CheckedAt When the gateway last said that it keeps the card for this customer. Absent where it was not asked.
+	CheckedAt time.Time `json:"checked_at,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
 
 	// Customer Your id of the customer.
 	Customer string `json:"customer"`
@@ -2787,8 +2837,23 @@ type SavedCard struct {
 	// ID Example: sc_Zk3mB0h1q8dW5rJ2yXvLtQ
 	ID string `json:"id"`
 
+	// Imported It was imported.
+	Imported bool `json:"imported,omitempty"`
+
+	// Info What else the gateway says of the card: a JSON object.
+	Info string `json:"info,omitempty"`
+
+	// IssuedAt When the gateway began to keep it.
+	IssuedAt time.Time `json:"issued_at,omitempty"`
+
+	// Kind The gateway's word for what it is, such as VIRTUAL_CARD.
+	Kind string `json:"kind,omitempty"`
+
 	// Name The customer's own name for it.
 	Name string `json:"name,omitempty"`
+
+	// PaymentSystem As the gateway writes it.
+	PaymentSystem string `json:"payment_system,omitempty"`
 }
 
 // SavedCardPage defines model for SavedCardPage.
@@ -3274,6 +3339,12 @@ type ListHistoryParams struct {
 
 	// Customer Whose list, where the gateway keeps one for each customer.
 	Customer *string `form:"customer,omitempty" json:"customer,omitempty"`
+
+	// Kinds Only lines of these kinds, in the gateway's own words, separated by commas: `payment,transfer,vcard,loyalty,change`.
+	Kinds *string `form:"kinds,omitempty" json:"kinds,omitempty"`
+
+	// Everywhere Where the gateway keeps a customer's list, with what they did at other merchants of it too.
+	Everywhere *bool `form:"everywhere,omitempty" json:"everywhere,omitempty"`
 }
 
 // ReconcileParams defines parameters for Reconcile.
@@ -3306,6 +3377,22 @@ type ListSavedCardsParams struct {
 
 // RegisterCardParams defines parameters for RegisterCard.
 type RegisterCardParams struct {
+	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
+	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// one whose first is still being worked on is a 409 `request-in-flight`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ImportCardParams defines parameters for ImportCard.
+type ImportCardParams struct {
+	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
+	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// one whose first is still being worked on is a 409 `request-in-flight`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RefreshCardsParams defines parameters for RefreshCards.
+type RefreshCardsParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
 	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
@@ -3549,6 +3636,12 @@ type CreateChargeJSONRequestBody = NewCharge
 
 // RegisterCardJSONRequestBody defines body for RegisterCard for application/json ContentType.
 type RegisterCardJSONRequestBody = NewCard
+
+// ImportCardJSONRequestBody defines body for ImportCard for application/json ContentType.
+type ImportCardJSONRequestBody = ImportCard
+
+// RefreshCardsJSONRequestBody defines body for RefreshCards for application/json ContentType.
+type RefreshCardsJSONRequestBody = RefreshCards
 
 // CreateInvoiceJSONRequestBody defines body for CreateInvoice for application/json ContentType.
 type CreateInvoiceJSONRequestBody = NewInvoice
@@ -3824,6 +3917,62 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/customers/{customer}/cards (the `RegisterCard` operationId).
 	RegisterCard(ctx context.Context, customer string, params *RegisterCardParams, body RegisterCardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImportCardWithBody Take over a card that the gateway keeps already
+	//
+	// For subscribers who come from another system: names a card by what the gateway calls it (RBS bindingId, PaynetEasy card reference,
+	// TransactWorld registrationId, Sber binding), and it is a saved card like any other from then on. `tollgate cards import` does it
+	// for a file.
+	//
+	// Where the gateway can tell, it is asked: RBS lists the bindings of the customer's clientId, which is `customer` here; PaynetEasy
+	// shows the card; Sber lists those of a customer who is logged in. The answer has what it said, and `checked_at`. Where the gateway
+	// does not keep the card for this customer, or another customer or merchant holds it here, that is a 409 `not-yours`, which does not
+	// say whose it is. Repeated, the call answers with the same card and asks nobody. How many cards the gateway is asked about in a second
+	// is a setting of the account (`card_calls`); above that a 429 says how long to wait. Needs the scope `import`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/customers/{customer}/cards/import (the `ImportCard` operationId).
+	ImportCardWithBody(ctx context.Context, customer string, params *ImportCardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImportCard Take over a card that the gateway keeps already
+	//
+	// For subscribers who come from another system: names a card by what the gateway calls it (RBS bindingId, PaynetEasy card reference,
+	// TransactWorld registrationId, Sber binding), and it is a saved card like any other from then on. `tollgate cards import` does it
+	// for a file.
+	//
+	// Where the gateway can tell, it is asked: RBS lists the bindings of the customer's clientId, which is `customer` here; PaynetEasy
+	// shows the card; Sber lists those of a customer who is logged in. The answer has what it said, and `checked_at`. Where the gateway
+	// does not keep the card for this customer, or another customer or merchant holds it here, that is a 409 `not-yours`, which does not
+	// say whose it is. Repeated, the call answers with the same card and asks nobody. How many cards the gateway is asked about in a second
+	// is a setting of the account (`card_calls`); above that a 429 says how long to wait. Needs the scope `import`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/customers/{customer}/cards/import (the `ImportCard` operationId).
+	ImportCard(ctx context.Context, customer string, params *ImportCardParams, body ImportCardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RefreshCardsWithBody Bring a customer's saved cards up to date
+	//
+	// Asks the gateway how it keeps the customer's cards now, where it can tell (RBS, PaynetEasy, Sber; else a 422 `unsupported`): cards
+	// that it keeps no more are gone from the list, and expiry and name follow it. It is done by itself once a day for each card. A
+	// customer of a gateway with logins has to be logged in: 409 `login-needed`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/customers/{customer}/cards/refresh (the `RefreshCards` operationId).
+	RefreshCardsWithBody(ctx context.Context, customer string, params *RefreshCardsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RefreshCards Bring a customer's saved cards up to date
+	//
+	// Asks the gateway how it keeps the customer's cards now, where it can tell (RBS, PaynetEasy, Sber; else a 422 `unsupported`): cards
+	// that it keeps no more are gone from the list, and expiry and name follow it. It is done by itself once a day for each card. A
+	// customer of a gateway with logins has to be logged in: 409 `login-needed`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/customers/{customer}/cards/refresh (the `RefreshCards` operationId).
+	RefreshCards(ctx context.Context, customer string, params *RefreshCardsParams, body RefreshCardsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListEvents Read all your events after a cursor
 	//
@@ -4584,6 +4733,102 @@ func (c *Client) RegisterCardWithBody(ctx context.Context, customer string, para
 // Corresponds with POST /v1/customers/{customer}/cards (the `RegisterCard` operationId).
 func (c *Client) RegisterCard(ctx context.Context, customer string, params *RegisterCardParams, body RegisterCardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRegisterCardRequest(c.Server, customer, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImportCardWithBody Take over a card that the gateway keeps already
+//
+// For subscribers who come from another system: names a card by what the gateway calls it (RBS bindingId, PaynetEasy card reference,
+// TransactWorld registrationId, Sber binding), and it is a saved card like any other from then on. `tollgate cards import` does it
+// for a file.
+//
+// Where the gateway can tell, it is asked: RBS lists the bindings of the customer's clientId, which is `customer` here; PaynetEasy
+// shows the card; Sber lists those of a customer who is logged in. The answer has what it said, and `checked_at`. Where the gateway
+// does not keep the card for this customer, or another customer or merchant holds it here, that is a 409 `not-yours`, which does not
+// say whose it is. Repeated, the call answers with the same card and asks nobody. How many cards the gateway is asked about in a second
+// is a setting of the account (`card_calls`); above that a 429 says how long to wait. Needs the scope `import`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/customers/{customer}/cards/import (the `ImportCard` operationId).
+func (c *Client) ImportCardWithBody(ctx context.Context, customer string, params *ImportCardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportCardRequestWithBody(c.Server, customer, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImportCard Take over a card that the gateway keeps already
+//
+// For subscribers who come from another system: names a card by what the gateway calls it (RBS bindingId, PaynetEasy card reference,
+// TransactWorld registrationId, Sber binding), and it is a saved card like any other from then on. `tollgate cards import` does it
+// for a file.
+//
+// Where the gateway can tell, it is asked: RBS lists the bindings of the customer's clientId, which is `customer` here; PaynetEasy
+// shows the card; Sber lists those of a customer who is logged in. The answer has what it said, and `checked_at`. Where the gateway
+// does not keep the card for this customer, or another customer or merchant holds it here, that is a 409 `not-yours`, which does not
+// say whose it is. Repeated, the call answers with the same card and asks nobody. How many cards the gateway is asked about in a second
+// is a setting of the account (`card_calls`); above that a 429 says how long to wait. Needs the scope `import`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/customers/{customer}/cards/import (the `ImportCard` operationId).
+func (c *Client) ImportCard(ctx context.Context, customer string, params *ImportCardParams, body ImportCardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportCardRequest(c.Server, customer, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RefreshCardsWithBody Bring a customer's saved cards up to date
+//
+// Asks the gateway how it keeps the customer's cards now, where it can tell (RBS, PaynetEasy, Sber; else a 422 `unsupported`): cards
+// that it keeps no more are gone from the list, and expiry and name follow it. It is done by itself once a day for each card. A
+// customer of a gateway with logins has to be logged in: 409 `login-needed`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/customers/{customer}/cards/refresh (the `RefreshCards` operationId).
+func (c *Client) RefreshCardsWithBody(ctx context.Context, customer string, params *RefreshCardsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRefreshCardsRequestWithBody(c.Server, customer, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RefreshCards Bring a customer's saved cards up to date
+//
+// Asks the gateway how it keeps the customer's cards now, where it can tell (RBS, PaynetEasy, Sber; else a 422 `unsupported`): cards
+// that it keeps no more are gone from the list, and expiry and name follow it. It is done by itself once a day for each card. A
+// customer of a gateway with logins has to be logged in: 409 `login-needed`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/customers/{customer}/cards/refresh (the `RefreshCards` operationId).
+func (c *Client) RefreshCards(ctx context.Context, customer string, params *RefreshCardsParams, body RefreshCardsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRefreshCardsRequest(c.Server, customer, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5720,6 +5965,30 @@ func NewListHistoryRequest(server string, account AccountName, params *ListHisto
 
 		}
 
+		if params.Kinds != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kinds", *params.Kinds, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Everywhere != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "everywhere", *params.Everywhere, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -6055,6 +6324,130 @@ func NewRegisterCardRequestWithBody(server string, customer string, params *Regi
 	}
 
 	operationPath := fmt.Sprintf("/v1/customers/%s/cards", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewImportCardRequest calls the generic ImportCard builder with application/json body
+func NewImportCardRequest(server string, customer string, params *ImportCardParams, body ImportCardJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewImportCardRequestWithBody(server, customer, params, "application/json", bodyReader)
+}
+
+// NewImportCardRequestWithBody constructs an http.Request for the ImportCard method, with any body, and a specified content type
+func NewImportCardRequestWithBody(server string, customer string, params *ImportCardParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "customer", customer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/customers/%s/cards/import", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRefreshCardsRequest calls the generic RefreshCards builder with application/json body
+func NewRefreshCardsRequest(server string, customer string, params *RefreshCardsParams, body RefreshCardsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRefreshCardsRequestWithBody(server, customer, params, "application/json", bodyReader)
+}
+
+// NewRefreshCardsRequestWithBody constructs an http.Request for the RefreshCards method, with any body, and a specified content type
+func NewRefreshCardsRequestWithBody(server string, customer string, params *RefreshCardsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "customer", customer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/customers/%s/cards/refresh", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -8224,6 +8617,62 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/customers/{customer}/cards (the `RegisterCard` operationId).
 	RegisterCardWithResponse(ctx context.Context, customer string, params *RegisterCardParams, body RegisterCardJSONRequestBody, reqEditors ...RequestEditorFn) (*RegisterCardResponse, error)
 
+	// ImportCardWithBodyWithResponse Take over a card that the gateway keeps already
+	//
+	// For subscribers who come from another system: names a card by what the gateway calls it (RBS bindingId, PaynetEasy card reference,
+	// TransactWorld registrationId, Sber binding), and it is a saved card like any other from then on. `tollgate cards import` does it
+	// for a file.
+	//
+	// Where the gateway can tell, it is asked: RBS lists the bindings of the customer's clientId, which is `customer` here; PaynetEasy
+	// shows the card; Sber lists those of a customer who is logged in. The answer has what it said, and `checked_at`. Where the gateway
+	// does not keep the card for this customer, or another customer or merchant holds it here, that is a 409 `not-yours`, which does not
+	// say whose it is. Repeated, the call answers with the same card and asks nobody. How many cards the gateway is asked about in a second
+	// is a setting of the account (`card_calls`); above that a 429 says how long to wait. Needs the scope `import`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/customers/{customer}/cards/import (the `ImportCard` operationId).
+	ImportCardWithBodyWithResponse(ctx context.Context, customer string, params *ImportCardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportCardResponse, error)
+
+	// ImportCardWithResponse Take over a card that the gateway keeps already
+	//
+	// For subscribers who come from another system: names a card by what the gateway calls it (RBS bindingId, PaynetEasy card reference,
+	// TransactWorld registrationId, Sber binding), and it is a saved card like any other from then on. `tollgate cards import` does it
+	// for a file.
+	//
+	// Where the gateway can tell, it is asked: RBS lists the bindings of the customer's clientId, which is `customer` here; PaynetEasy
+	// shows the card; Sber lists those of a customer who is logged in. The answer has what it said, and `checked_at`. Where the gateway
+	// does not keep the card for this customer, or another customer or merchant holds it here, that is a 409 `not-yours`, which does not
+	// say whose it is. Repeated, the call answers with the same card and asks nobody. How many cards the gateway is asked about in a second
+	// is a setting of the account (`card_calls`); above that a 429 says how long to wait. Needs the scope `import`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/customers/{customer}/cards/import (the `ImportCard` operationId).
+	ImportCardWithResponse(ctx context.Context, customer string, params *ImportCardParams, body ImportCardJSONRequestBody, reqEditors ...RequestEditorFn) (*ImportCardResponse, error)
+
+	// RefreshCardsWithBodyWithResponse Bring a customer's saved cards up to date
+	//
+	// Asks the gateway how it keeps the customer's cards now, where it can tell (RBS, PaynetEasy, Sber; else a 422 `unsupported`): cards
+	// that it keeps no more are gone from the list, and expiry and name follow it. It is done by itself once a day for each card. A
+	// customer of a gateway with logins has to be logged in: 409 `login-needed`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/customers/{customer}/cards/refresh (the `RefreshCards` operationId).
+	RefreshCardsWithBodyWithResponse(ctx context.Context, customer string, params *RefreshCardsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RefreshCardsResponse, error)
+
+	// RefreshCardsWithResponse Bring a customer's saved cards up to date
+	//
+	// Asks the gateway how it keeps the customer's cards now, where it can tell (RBS, PaynetEasy, Sber; else a 422 `unsupported`): cards
+	// that it keeps no more are gone from the list, and expiry and name follow it. It is done by itself once a day for each card. A
+	// customer of a gateway with logins has to be logged in: 409 `login-needed`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/customers/{customer}/cards/refresh (the `RefreshCards` operationId).
+	RefreshCardsWithResponse(ctx context.Context, customer string, params *RefreshCardsParams, body RefreshCardsJSONRequestBody, reqEditors ...RequestEditorFn) (*RefreshCardsResponse, error)
+
 	// ListEventsWithResponse Read all your events after a cursor
 	//
 	// Of all your sessions and webhook endpoints, in one order that never changes; each item is, byte for byte, what webhooks post.
@@ -9195,6 +9644,102 @@ func (r RegisterCardResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RegisterCardResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ImportCardResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *SavedCard
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r ImportCardResponse) GetJSON201() *SavedCard {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ImportCardResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r ImportCardResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ImportCardResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ImportCardResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ImportCardResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RefreshCardsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SavedCardPage
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RefreshCardsResponse) GetJSON200() *SavedCardPage {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r RefreshCardsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r RefreshCardsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RefreshCardsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RefreshCardsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RefreshCardsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11139,6 +11684,86 @@ func (c *ClientWithResponses) RegisterCardWithResponse(ctx context.Context, cust
 	return ParseRegisterCardResponse(rsp)
 }
 
+// ImportCardWithBodyWithResponse Take over a card that the gateway keeps already
+//
+// For subscribers who come from another system: names a card by what the gateway calls it (RBS bindingId, PaynetEasy card reference,
+// TransactWorld registrationId, Sber binding), and it is a saved card like any other from then on. `tollgate cards import` does it
+// for a file.
+//
+// Where the gateway can tell, it is asked: RBS lists the bindings of the customer's clientId, which is `customer` here; PaynetEasy
+// shows the card; Sber lists those of a customer who is logged in. The answer has what it said, and `checked_at`. Where the gateway
+// does not keep the card for this customer, or another customer or merchant holds it here, that is a 409 `not-yours`, which does not
+// say whose it is. Repeated, the call answers with the same card and asks nobody. How many cards the gateway is asked about in a second
+// is a setting of the account (`card_calls`); above that a 429 says how long to wait. Needs the scope `import`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/customers/{customer}/cards/import (the `ImportCard` operationId).
+func (c *ClientWithResponses) ImportCardWithBodyWithResponse(ctx context.Context, customer string, params *ImportCardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportCardResponse, error) {
+	rsp, err := c.ImportCardWithBody(ctx, customer, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImportCardResponse(rsp)
+}
+
+// ImportCardWithResponse Take over a card that the gateway keeps already
+//
+// For subscribers who come from another system: names a card by what the gateway calls it (RBS bindingId, PaynetEasy card reference,
+// TransactWorld registrationId, Sber binding), and it is a saved card like any other from then on. `tollgate cards import` does it
+// for a file.
+//
+// Where the gateway can tell, it is asked: RBS lists the bindings of the customer's clientId, which is `customer` here; PaynetEasy
+// shows the card; Sber lists those of a customer who is logged in. The answer has what it said, and `checked_at`. Where the gateway
+// does not keep the card for this customer, or another customer or merchant holds it here, that is a 409 `not-yours`, which does not
+// say whose it is. Repeated, the call answers with the same card and asks nobody. How many cards the gateway is asked about in a second
+// is a setting of the account (`card_calls`); above that a 429 says how long to wait. Needs the scope `import`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/customers/{customer}/cards/import (the `ImportCard` operationId).
+func (c *ClientWithResponses) ImportCardWithResponse(ctx context.Context, customer string, params *ImportCardParams, body ImportCardJSONRequestBody, reqEditors ...RequestEditorFn) (*ImportCardResponse, error) {
+	rsp, err := c.ImportCard(ctx, customer, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImportCardResponse(rsp)
+}
+
+// RefreshCardsWithBodyWithResponse Bring a customer's saved cards up to date
+//
+// Asks the gateway how it keeps the customer's cards now, where it can tell (RBS, PaynetEasy, Sber; else a 422 `unsupported`): cards
+// that it keeps no more are gone from the list, and expiry and name follow it. It is done by itself once a day for each card. A
+// customer of a gateway with logins has to be logged in: 409 `login-needed`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/customers/{customer}/cards/refresh (the `RefreshCards` operationId).
+func (c *ClientWithResponses) RefreshCardsWithBodyWithResponse(ctx context.Context, customer string, params *RefreshCardsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RefreshCardsResponse, error) {
+	rsp, err := c.RefreshCardsWithBody(ctx, customer, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRefreshCardsResponse(rsp)
+}
+
+// RefreshCardsWithResponse Bring a customer's saved cards up to date
+//
+// Asks the gateway how it keeps the customer's cards now, where it can tell (RBS, PaynetEasy, Sber; else a 422 `unsupported`): cards
+// that it keeps no more are gone from the list, and expiry and name follow it. It is done by itself once a day for each card. A
+// customer of a gateway with logins has to be logged in: 409 `login-needed`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/customers/{customer}/cards/refresh (the `RefreshCards` operationId).
+func (c *ClientWithResponses) RefreshCardsWithResponse(ctx context.Context, customer string, params *RefreshCardsParams, body RefreshCardsJSONRequestBody, reqEditors ...RequestEditorFn) (*RefreshCardsResponse, error) {
+	rsp, err := c.RefreshCards(ctx, customer, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRefreshCardsResponse(rsp)
+}
+
 // ListEventsWithResponse Read all your events after a cursor
 //
 // Of all your sessions and webhook endpoints, in one order that never changes; each item is, byte for byte, what webhooks post.
@@ -12246,6 +12871,72 @@ func ParseRegisterCardResponse(rsp *http.Response) (*RegisterCardResponse, error
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseImportCardResponse parses an HTTP response from a ImportCardWithResponse call
+func ParseImportCardResponse(rsp *http.Response) (*ImportCardResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ImportCardResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest SavedCard
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRefreshCardsResponse parses an HTTP response from a RefreshCardsWithResponse call
+func ParseRefreshCardsResponse(rsp *http.Response) (*RefreshCardsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RefreshCardsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SavedCardPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest TooManyRequests

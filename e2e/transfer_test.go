@@ -3,9 +3,7 @@ package e2e_test
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -403,23 +401,12 @@ func theShopperWhoIsLostAtTheBankSeesACalmPage(t *testing.T) {
 	}
 }
 
-// startAndFinish are the places of a payment or a transfer at Sber, with 3-D Secure and without, in their order.
+// startAndFinish are places of a payment or a transfer at Sber, with 3-D Secure and without.
 func startAndFinish(kind string) []crash {
 	return []crash{
-		{name: "3DS: the attempt is written, nothing is sent", place: "attempt.written", n: 1},
-		{name: "3DS: start is permitted and not sent", place: "pay.permitted", n: 1},
 		{name: "3DS: the gateway has started and did not answer", call: kind + "/start"},
-		{name: "3DS: start is answered, the answer not stored", place: "pay.answered", n: 1},
-		{name: "3DS: the way to the bank is stored", place: "pay.stored", n: 1},
 		{name: "3DS: the shopper is at the bank", kind: "bank"},
-		{name: "3DS: the shopper's return is stored", place: "returned.stored", n: 1},
-		{name: "3DS: finish is permitted and not sent", place: "resume.permitted", n: 1},
 		{name: "3DS: the gateway takes the money and did not answer", call: kind + "/finish"},
-		{name: "3DS: finish is answered, the answer not stored", place: "resume.answered", n: 1},
-		{name: "3DS: the inquiry says paid, which is not stored", place: "status.answered", n: 1},
-		{name: "no 3DS: start is answered, the answer not stored", place: "pay.answered", n: 1, card: noThreeDS},
-		{name: "no 3DS: the answer to start is stored", place: "pay.stored", n: 1, card: noThreeDS},
-		{name: "no 3DS: finish is permitted and not sent", place: "resume.permitted", n: 1, card: noThreeDS},
 		{name: "no 3DS: the gateway takes the money and did not answer", call: kind + "/finish", card: noThreeDS},
 	}
 }
@@ -429,22 +416,16 @@ func startAndFinish(kind string) []crash {
 // the gateway, so these sessions live longer than the order.
 func TestKilledAnywhereInATransferNobodyPaysTwice(t *testing.T) {
 	t.Parallel()
-	var all sync.WaitGroup
-	for _, c := range slices.Collect(slices.Chunk(startAndFinish("transfer"), 8)) {
-		all.Go(func() {
-			w, f := startFront(t, "")
-			for _, c := range c {
-				t.Run(c.name, func(t *testing.T) {
-					for _, a := range survive(t, w, f, "sber", transfer(map[string]any{"expires_in": 86400}), c).Attempts {
-						for _, call := range w.calls(t, a.Reference) {
-							if strings.HasPrefix(call.Call, "payment/") {
-								t.Errorf("%s of a transfer", call.Call)
-							}
-						}
+	w, f := startFront(t, "")
+	for _, c := range startAndFinish("transfer") {
+		t.Run(c.name, func(t *testing.T) {
+			for _, a := range survive(t, w, f, "sber", transfer(map[string]any{"expires_in": 86400}), c).Attempts {
+				for _, call := range w.calls(t, a.Reference) {
+					if strings.HasPrefix(call.Call, "payment/") {
+						t.Errorf("%s of a transfer", call.Call)
 					}
-				})
+				}
 			}
 		})
 	}
-	all.Wait()
 }

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -440,6 +441,67 @@ func TestACardIsKeptOnlyWhereTheShopperAgreed(t *testing.T) {
 			}
 		} else if n := len(w.savedCards(t, "rbs", customer)); n != 0 || b.w.session(t, s.ID).Status != "paid" {
 			t.Errorf("%d cards are kept of a shopper who did not agree", n)
+		}
+	}
+}
+
+// A binding that was made elsewhere is imported for its customer, checked against the gateway, charged, and gone once it is gone there.
+func TestABindingIsImportedChargedAndFollowed(t *testing.T) {
+	t.Parallel()
+	w := sharedWorld(t)
+	customer := fmt.Sprintf("imported-%d", orders.Add(1))
+	operatorOf("rbs").pays(t, w, map[string]any{"save_card": true, "customer": map[string]any{"id": customer}})
+	w.savedCard(t, customer)
+	rbs := func(call string, with url.Values) (answer struct {
+		Bindings []struct{ BindingID string }
+	}) {
+		t.Helper()
+		c := w.App.Credentials()["rbs"]
+		with.Set("userName", c["userName"])
+		with.Set("password", c["password"])
+		res, err := http.PostForm(w.Sandbox+"/rbs/payment/rest/"+call, with)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	listed := rbs("getBindings.do", url.Values{"clientId": {customer}}).Bindings
+	if len(listed) != 1 {
+		t.Fatalf("the gateway lists %+v", listed)
+	}
+	imports := func(customer string, want int) (made struct {
+		savedCardView
+		CheckedAt string `json:"checked_at"`
+		Expiry    string
+	}) {
+		t.Helper()
+		body := map[string]any{"account": "rbs-own", "gateway_id": listed[0].BindingID}
+		if code := w.api(t, "POST", "/v1/customers/"+customer+"/cards/import", body, &made); code != want {
+			t.Fatalf("the import for %s is answered %d", customer, code)
+		}
+		return made
+	}
+	imports("another-"+customer, http.StatusConflict)
+	made := imports(customer, http.StatusCreated)
+	if made.CheckedAt == "" || made.Card.Last4 != "0008" || made.Expiry == "" {
+		t.Errorf("imported as %+v", made)
+	}
+	var charged sessionView
+	if code := w.api(t, "POST", "/v1/charges", map[string]any{"saved_card": made.ID, "amount": 4200, "currency": "KZT", "reference": order()}, &charged); code != http.StatusCreated {
+		t.Fatalf("the charge is answered %d", code)
+	}
+	until(t, 30*time.Second, "the charge ends", func() bool { return w.session(t, charged.ID).Status == "paid" })
+	rbs("unBindCard.do", url.Values{"bindingId": {listed[0].BindingID}})
+	for _, account := range []string{"rbs", "rbs-own"} {
+		if code := w.api(t, "POST", "/v1/customers/"+customer+"/cards/refresh", map[string]any{"account": account}, nil); code != http.StatusOK {
+			t.Errorf("a refresh of %s is answered %d", account, code)
+		}
+		if left := w.savedCards(t, account, customer); len(left) != 0 {
+			t.Errorf("a card that is gone at the gateway is still offered at %s: %+v", account, left)
 		}
 	}
 }

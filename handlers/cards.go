@@ -3,8 +3,12 @@ package handlers
 import (
 	"context"
 	"errors"
+	"regexp"
+	"strings"
+	"unicode"
 
 	"tollgate/internal/card"
+	"tollgate/internal/limit"
 	"tollgate/internal/wallet"
 	"tollgate/providers"
 )
@@ -79,6 +83,71 @@ func (a cardAPI) RegisterCard(ctx context.Context, r RegisterCardRequestObject) 
 	return RegisterCard201JSONResponse(savedCardOf(made)), err
 }
 
+// ImportCard is POST /v1/customers/{customer}/cards/import.
+func (a cardAPI) ImportCard(ctx context.Context, r ImportCardRequestObject) (ImportCardResponseObject, error) {
+	in, m := r.Body, merchantOf(ctx)
+	var bad []FieldError
+	check := func(field, detail string, ok bool) {
+		if !ok {
+			bad = append(bad, FieldError{Pointer: "/" + field, Detail: detail})
+		}
+	}
+	long := func(s string, least, most int) bool {
+		n := len([]rune(s))
+		return n >= least && n <= most && strings.ToValidUTF8(s, "") == s && !strings.ContainsFunc(s, unicode.IsControl)
+	}
+	check("account", "is not one of the merchant's accounts", m.May(in.Account))
+	check("customer", "must be 1 to 128 characters", long(r.Customer, 1, 128))
+	check("gateway_id", "must be 1 to 128 characters", long(in.GatewayID, 1, 128))
+	check("name", "must be at most 64 characters", long(in.Name, 0, 64))
+	check("series", "must be at most 100 characters", long(in.Series, 0, 100))
+	check("expiry", "must be MM/YY", in.Expiry == "" || expiryText.MatchString(in.Expiry))
+	_, err := card.ParseNumber(in.GatewayID)
+	check("gateway_id", "is a card number, which is not what gateways call a saved card", err != nil || len(in.GatewayID) < 13)
+	of := wallet.Import{Holder: wallet.Holder{Merchant: m.ID, Account: in.Account, Customer: r.Customer}, GatewayID: in.GatewayID,
+		Expiry: in.Expiry, Name: in.Name, SeriesID: in.Series}
+	if c := in.Card; c != nil {
+		check("card", "needs first6 and last4 in digits", digitsOf(c.First6) == c.First6 && digitsOf(c.Last4) == c.Last4 &&
+			len(c.First6) == 6 && len(c.Last4) == 4)
+		of.Card = card.Masked{Brand: card.Brand(c.First6), First6: c.First6, Last4: c.Last4}
+	}
+	if len(bad) > 0 {
+		return nil, &invalidRequest{bad}
+	}
+	made, err := a.Wallet.Import(ctx, of)
+	if err == nil || errors.Is(err, wallet.ErrNotYours) {
+		a.recordImport(ctx, in.Account, err == nil)
+	}
+	return ImportCard201JSONResponse(savedCardOf(made)), tooFast(err)
+}
+
+var expiryText = regexp.MustCompile(`^(0[1-9]|1[0-2])/[0-9]{2}$`)
+
+// tooFast tells how long to wait, where the account's calls in a second are used up.
+func tooFast(err error) error {
+	if fast, ok := errors.AsType[*wallet.TooFast](err); ok {
+		return &limit.Limited{Wait: fast.Wait}
+	}
+	return err
+}
+
+// RefreshCards is POST /v1/customers/{customer}/cards/refresh.
+func (a cardAPI) RefreshCards(ctx context.Context, r RefreshCardsRequestObject) (RefreshCardsResponseObject, error) {
+	m := merchantOf(ctx)
+	if !m.May(r.Body.Account) {
+		return nil, fieldError("account", "is not one of the merchant's accounts")
+	}
+	found, err := a.Wallet.Refresh(ctx, wallet.Holder{Merchant: m.ID, Account: r.Body.Account, Customer: r.Customer})
+	if err != nil {
+		return nil, tooFast(err)
+	}
+	out := RefreshCards200JSONResponse{Data: []SavedCard{}}
+	for _, one := range found {
+		out.Data = append(out.Data, savedCardOf(one))
+	}
+	return out, nil
+}
+
 // ListSavedCards is GET /v1/customers/{customer}/cards.
 func (a cardAPI) ListSavedCards(ctx context.Context, r ListSavedCardsRequestObject) (ListSavedCardsResponseObject, error) {
 	found, err := a.Customers.SavedCards(ctx, merchantOf(ctx).ID, r.Params.Account, r.Customer)
@@ -113,6 +182,7 @@ func (a cardAPI) DeleteSavedCard(ctx context.Context, r DeleteSavedCardRequestOb
 func savedCardOf(c wallet.SavedCard) SavedCard {
 	return SavedCard{
 		ID: c.ID, Account: c.Account, Customer: c.Customer, Card: masked(c.Card), Expiry: c.Expiry, Name: c.Name,
-		CreatedAt: c.CreatedAt.UTC(),
+		CreatedAt: c.CreatedAt.UTC(), Kind: c.Kind, PaymentSystem: c.System, Info: c.Info, IssuedAt: c.IssuedAt, CheckedAt: c.CheckedAt,
+		Imported: c.Imported,
 	}
 }

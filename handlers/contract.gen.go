@@ -657,6 +657,7 @@ const (
 	ProblemTypeMethodNotAllowed     ProblemType = "urn:tollgate:problem:method-not-allowed"
 	ProblemTypeNoPayment            ProblemType = "urn:tollgate:problem:no-payment"
 	ProblemTypeNotFound             ProblemType = "urn:tollgate:problem:not-found"
+	ProblemTypeNotYours             ProblemType = "urn:tollgate:problem:not-yours"
 	ProblemTypeNothingToSettle      ProblemType = "urn:tollgate:problem:nothing-to-settle"
 	ProblemTypeOperationUnderWay    ProblemType = "urn:tollgate:problem:operation-under-way"
 	ProblemTypeOrderInUse           ProblemType = "urn:tollgate:problem:order-in-use"
@@ -715,6 +716,8 @@ func (e ProblemType) Valid() bool {
 	case ProblemTypeNoPayment:
 		return true
 	case ProblemTypeNotFound:
+		return true
+	case ProblemTypeNotYours:
 		return true
 	case ProblemTypeNothingToSettle:
 		return true
@@ -1185,6 +1188,9 @@ type Authorization struct {
 	// GatewayFee The gateway's fee, in `taken_currency`: in `taken_amount`. Absent where it tells none apart from its rate.
 	GatewayFee int64 `json:"gateway_fee,omitempty,omitzero"`
 
+	// Kind The gateway's word for what it was, such as PURCHASE or TRANSFER.
+	Kind string `json:"kind,omitempty,omitzero"`
+
 	// PaymentSystem Such as VISA, MASTERCARD or MIR.
 	PaymentSystem string `json:"payment_system,omitempty,omitzero"`
 
@@ -1204,6 +1210,9 @@ type Authorization struct {
 	// TakenCurrency Example: RUB
 	TakenCurrency string `json:"taken_currency,omitempty,omitzero"`
 	Terminal      string `json:"terminal,omitempty,omitzero"`
+
+	// Way The gateway's word for how it was paid, such as Card or Apple Pay.
+	Way string `json:"way,omitempty,omitzero"`
 }
 
 // Bank defines model for Bank.
@@ -1741,6 +1750,9 @@ type HistoryLine struct {
 	// Outcome `waiting`, `processing`, `authorized`, `paid`, `declined`, `voided`, `closed` or `unclear`.
 	Outcome string `json:"outcome"`
 
+	// Partner With whom the gateway says that it was done.
+	Partner HistoryPartner `json:"partner,omitempty,omitzero"`
+
 	// Reference Ours of the attempt, where the gateway repeats it.
 	Reference string `json:"reference,omitempty,omitzero"`
 }
@@ -1754,6 +1766,36 @@ type HistoryPage struct {
 
 	// Next Where the next page begins: `after` of the next request. Absent at the end.
 	Next string `json:"next,omitempty,omitzero"`
+}
+
+// HistoryPartner With whom the gateway says that it was done.
+type HistoryPartner struct {
+	Info string `json:"info,omitempty,omitzero"`
+
+	// Login The merchant's name at the gateway.
+	Login string `json:"login,omitempty,omitzero"`
+}
+
+// ImportCard defines model for ImportCard.
+type ImportCard struct {
+	Account string      `json:"account"`
+	Card    *MaskedCard `json:"card,omitempty"`
+
+	// Expiry MM/YY.
+	//
+	// Example: 12/30
+	Expiry string `json:"expiry,omitempty,omitzero"`
+
+	// GatewayID The gateway's name of the card: bindingId, card reference, registration token, binding.
+	//
+	// Example: 6e5b1c7e-0f6c-4b8e-8d26-5a8f3f1c0f10
+	GatewayID string `json:"gateway_id"`
+
+	// Name The customer's own name for it.
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Series The gateway's id of the payment that began a series of charges with it, where the account has the capability `series`. Without it the first charge begins one.
+	Series string `json:"series,omitempty,omitzero"`
 }
 
 // Instrument What is paid with. `payout` is for sessions of that kind.
@@ -2466,6 +2508,11 @@ type ReconciliationSource string
 // Example: order-1001
 type Reference = string
 
+// RefreshCards defines model for RefreshCards.
+type RefreshCards struct {
+	Account string `json:"account"`
+}
+
 // ResendSpan defines model for ResendSpan.
 type ResendSpan struct {
 	// From From then on.
@@ -2529,9 +2576,12 @@ type RunCompInd string
 // SavedCard A card that a gateway keeps.
 type SavedCard struct {
 	// Account It can be charged through this account only.
-	Account   string      `json:"account"`
-	Card      *MaskedCard `json:"card,omitempty"`
-	CreatedAt time.Time   `json:"created_at"`
+	Account string      `json:"account"`
+	Card    *MaskedCard `json:"card,omitempty"`
+
+	// CheckedAt When the gateway last said that it keeps the card for this customer. Absent where it was not asked.
+	CheckedAt time.Time `json:"checked_at,omitempty,omitzero"`
+	CreatedAt time.Time `json:"created_at"`
 
 	// Customer Your id of the customer.
 	Customer string `json:"customer"`
@@ -2544,8 +2594,23 @@ type SavedCard struct {
 	// ID Example: sc_Zk3mB0h1q8dW5rJ2yXvLtQ
 	ID string `json:"id"`
 
+	// Imported It was imported.
+	Imported bool `json:"imported,omitempty,omitzero"`
+
+	// Info What else the gateway says of the card: a JSON object.
+	Info string `json:"info,omitempty,omitzero"`
+
+	// IssuedAt When the gateway began to keep it.
+	IssuedAt time.Time `json:"issued_at,omitempty,omitzero"`
+
+	// Kind The gateway's word for what it is, such as VIRTUAL_CARD.
+	Kind string `json:"kind,omitempty,omitzero"`
+
 	// Name The customer's own name for it.
 	Name string `json:"name,omitempty,omitzero"`
+
+	// PaymentSystem As the gateway writes it.
+	PaymentSystem string `json:"payment_system,omitempty,omitzero"`
 }
 
 // SavedCardPage defines model for SavedCardPage.
@@ -3031,6 +3096,12 @@ type ListHistoryParams struct {
 
 	// Customer Whose list, where the gateway keeps one for each customer.
 	Customer string `form:"customer,omitempty" json:"customer,omitempty,omitzero"`
+
+	// Kinds Only lines of these kinds, in the gateway's own words, separated by commas: `payment,transfer,vcard,loyalty,change`.
+	Kinds string `form:"kinds,omitempty" json:"kinds,omitempty,omitzero"`
+
+	// Everywhere Where the gateway keeps a customer's list, with what they did at other merchants of it too.
+	Everywhere *bool `form:"everywhere,omitempty" json:"everywhere,omitempty"`
 }
 
 // RenameSavedCardJSONBody defines parameters for RenameSavedCard.
@@ -3147,6 +3218,12 @@ type CreateChargeJSONRequestBody = NewCharge
 // RegisterCardJSONRequestBody defines body for RegisterCard for application/json ContentType.
 type RegisterCardJSONRequestBody = NewCard
 
+// ImportCardJSONRequestBody defines body for ImportCard for application/json ContentType.
+type ImportCardJSONRequestBody = ImportCard
+
+// RefreshCardsJSONRequestBody defines body for RefreshCards for application/json ContentType.
+type RefreshCardsJSONRequestBody = RefreshCards
+
 // CreateInvoiceJSONRequestBody defines body for CreateInvoice for application/json ContentType.
 type CreateInvoiceJSONRequestBody = NewInvoice
 
@@ -3218,6 +3295,12 @@ type ServerInterface interface {
 	// RegisterCard Save a card without a payment
 	// (POST /v1/customers/{customer}/cards)
 	RegisterCard(ctx echo.Context, customer string) error
+	// ImportCard Take over a card that the gateway keeps already
+	// (POST /v1/customers/{customer}/cards/import)
+	ImportCard(ctx echo.Context, customer string) error
+	// RefreshCards Bring a customer's saved cards up to date
+	// (POST /v1/customers/{customer}/cards/refresh)
+	RefreshCards(ctx echo.Context, customer string) error
 	// ListEvents Read all your events after a cursor
 	// (GET /v1/events)
 	ListEvents(ctx echo.Context, params ListEventsParams) error
@@ -3417,6 +3500,20 @@ func (w *ServerInterfaceWrapper) ListHistory(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter customer: %s", err))
 	}
 
+	// ------------- Optional query parameter "kinds" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kinds", ctx.QueryParams(), &params.Kinds, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kinds: %s", err))
+	}
+
+	// ------------- Optional query parameter "everywhere" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "everywhere", ctx.QueryParams(), &params.Everywhere, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter everywhere: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListHistory(ctx, account, params)
 	return err
@@ -3533,6 +3630,38 @@ func (w *ServerInterfaceWrapper) RegisterCard(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RegisterCard(ctx, customer)
+	return err
+}
+
+// ImportCard converts echo context to params.
+func (w *ServerInterfaceWrapper) ImportCard(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "customer" -------------
+	var customer string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "customer", ctx.Param("customer"), &customer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter customer: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ImportCard(ctx, customer)
+	return err
+}
+
+// RefreshCards converts echo context to params.
+func (w *ServerInterfaceWrapper) RefreshCards(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "customer" -------------
+	var customer string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "customer", ctx.Param("customer"), &customer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter customer: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RefreshCards(ctx, customer)
 	return err
 }
 
@@ -4266,6 +4395,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/charges", wrapper.CreateCharge, options.OperationMiddlewares["createCharge"]...)
 	router.GET(options.BaseURL+"/v1/customers/:customer/cards", wrapper.ListSavedCards, options.OperationMiddlewares["listSavedCards"]...)
 	router.POST(options.BaseURL+"/v1/customers/:customer/cards", wrapper.RegisterCard, options.OperationMiddlewares["registerCard"]...)
+	router.POST(options.BaseURL+"/v1/customers/:customer/cards/import", wrapper.ImportCard, options.OperationMiddlewares["importCard"]...)
+	router.POST(options.BaseURL+"/v1/customers/:customer/cards/refresh", wrapper.RefreshCards, options.OperationMiddlewares["refreshCards"]...)
 	router.GET(options.BaseURL+"/v1/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
 	router.GET(options.BaseURL+"/v1/invoices", wrapper.ListInvoices, options.OperationMiddlewares["listInvoices"]...)
 	router.POST(options.BaseURL+"/v1/invoices", wrapper.CreateInvoice, options.OperationMiddlewares["createInvoice"]...)
@@ -4671,6 +4802,84 @@ type RegisterCard429ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RegisterCard429ApplicationProblemPlusJSONResponse) VisitRegisterCardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportCardRequestObject struct {
+	Customer string `json:"customer"`
+	Body     *ImportCardJSONRequestBody
+}
+
+type ImportCardResponseObject interface {
+	VisitImportCardResponse(w http.ResponseWriter) error
+}
+
+type ImportCard201JSONResponse SavedCard
+
+func (response ImportCard201JSONResponse) VisitImportCardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportCard429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ImportCard429ApplicationProblemPlusJSONResponse) VisitImportCardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshCardsRequestObject struct {
+	Customer string `json:"customer"`
+	Body     *RefreshCardsJSONRequestBody
+}
+
+type RefreshCardsResponseObject interface {
+	VisitRefreshCardsResponse(w http.ResponseWriter) error
+}
+
+type RefreshCards200JSONResponse SavedCardPage
+
+func (response RefreshCards200JSONResponse) VisitRefreshCardsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshCards429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshCards429ApplicationProblemPlusJSONResponse) VisitRefreshCardsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -6086,6 +6295,12 @@ type StrictServerInterface interface {
 	// RegisterCard Save a card without a payment
 	// (POST /v1/customers/{customer}/cards)
 	RegisterCard(ctx context.Context, request RegisterCardRequestObject) (RegisterCardResponseObject, error)
+	// ImportCard Take over a card that the gateway keeps already
+	// (POST /v1/customers/{customer}/cards/import)
+	ImportCard(ctx context.Context, request ImportCardRequestObject) (ImportCardResponseObject, error)
+	// RefreshCards Bring a customer's saved cards up to date
+	// (POST /v1/customers/{customer}/cards/refresh)
+	RefreshCards(ctx context.Context, request RefreshCardsRequestObject) (RefreshCardsResponseObject, error)
 	// ListEvents Read all your events after a cursor
 	// (GET /v1/events)
 	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
@@ -6539,6 +6754,102 @@ func (sh *strictHandler) RegisterCard(ctx echo.Context, customer string) error {
 		return err
 	} else if validResponse, ok := response.(RegisterCardResponseObject); ok {
 		return validResponse.VisitRegisterCardResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ImportCard operation middleware
+func (sh *strictHandler) ImportCard(ctx echo.Context, customer string) error {
+	var request ImportCardRequestObject
+
+	request.Customer = customer
+
+	var body ImportCardJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ImportCard(ctx.Request().Context(), request.(ImportCardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ImportCard")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ImportCardResponseObject); ok {
+		return validResponse.VisitImportCardResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RefreshCards operation middleware
+func (sh *strictHandler) RefreshCards(ctx echo.Context, customer string) error {
+	var request RefreshCardsRequestObject
+
+	request.Customer = customer
+
+	var body RefreshCardsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RefreshCards(ctx.Request().Context(), request.(RefreshCardsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RefreshCards")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RefreshCardsResponseObject); ok {
+		return validResponse.VisitRefreshCardsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

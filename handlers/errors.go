@@ -61,6 +61,7 @@ var kinds = []struct {
 	{invoice.ErrReference, kind{http.StatusConflict, "reference-in-use", "The reference was used for something else."}},
 	{wallet.ErrLogin, kind{http.StatusConflict, "login-needed", "The customer has to log in to a session first."}},
 	{providers.ErrCredential, kind{http.StatusConflict, "login-needed", "The customer has to log in to a session first."}},
+	{wallet.ErrNotYours, kind{http.StatusConflict, "not-yours", "The card is not one that this customer may be given."}},
 	{wallet.ErrRefused, kind{http.StatusUnprocessableEntity, "refused", "The gateway refused."}},
 	{session.ErrContradicts, kind{http.StatusBadRequest, "contradiction", "The answer is of another authentication."}},
 	{webhook.ErrNotFound, kind{http.StatusNotFound, "not-found", "There is no such object."}},

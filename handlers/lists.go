@@ -65,7 +65,8 @@ func (a listAPI) ListHistory(ctx context.Context, r ListHistoryRequestObject) (L
 	if r.Params.Offset > 0 && r.Params.After != "" {
 		return nil, fieldError("after", "stands without offset")
 	}
-	q := providers.HistoryQuery{To: a.Now(), Limit: most, After: r.Params.After, Status: r.Params.Status}
+	q := providers.HistoryQuery{To: a.Now(), Limit: most, After: r.Params.After, Status: r.Params.Status, Kinds: r.Params.Kinds,
+		Everywhere: r.Params.Everywhere != nil && *r.Params.Everywhere}
 	q.From = q.To.Add(-24 * time.Hour)
 	var bad []FieldError
 	if r.Params.From != "" {
@@ -89,7 +90,7 @@ func (a listAPI) ListHistory(ctx context.Context, r ListHistoryRequestObject) (L
 		out.Data = append(out.Data, HistoryLine{
 			Reference: l.Reference, GatewayOrderID: l.OrderID, At: l.At.UTC(), Kind: l.Kind, Outcome: string(l.Outcome),
 			Amount: l.Amount.Minor, Currency: l.Amount.Currency.Code, Card: masked(l.Card),
-			Authorization: authorizationOf(l.Authorization),
+			Authorization: authorizationOf(l.Authorization), Partner: HistoryPartner{Login: l.Partner.Login, Info: l.Partner.Info},
 		})
 	}
 	return out, nil

@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"net/http"
+
 	"github.com/labstack/echo/v4"
 
 	"tollgate/internal/merchant"
@@ -15,6 +17,7 @@ func scopes() map[string][]merchant.Scope {
 		refunds  = merchant.Refunds
 		payouts  = merchant.Payouts
 		settle   = merchant.Settle
+		imports  = merchant.Import
 		read     = merchant.Read
 	)
 	return map[string][]merchant.Scope{
@@ -27,13 +30,15 @@ func scopes() map[string][]merchant.Scope {
 
 		"GET /v1/events": {sessions, read},
 
-		"POST /v1/charges":                   {sessions},
-		"POST /v1/payouts":                   {payouts},
-		"GET /v1/customers/:customer/cards":  {sessions, read},
-		"POST /v1/customers/:customer/cards": {sessions},
-		"POST /v1/virtual_cards":             {sessions},
-		"PATCH /v1/cards/:card":              {sessions},
-		"DELETE /v1/cards/:card":             {sessions},
+		"POST /v1/charges":                           {sessions},
+		"POST /v1/payouts":                           {payouts},
+		"GET /v1/customers/:customer/cards":          {sessions, read},
+		"POST /v1/customers/:customer/cards":         {sessions},
+		"POST /v1/customers/:customer/cards/import":  {imports},
+		"POST /v1/customers/:customer/cards/refresh": {sessions},
+		"POST /v1/virtual_cards":                     {sessions},
+		"PATCH /v1/cards/:card":                      {sessions},
+		"DELETE /v1/cards/:card":                     {sessions},
 
 		"POST /v1/sessions":                  {sessions},
 		"GET /v1/sessions":                   {sessions, refunds, payouts, settle, read},
@@ -78,7 +83,11 @@ func (a admission) requireScope(next echo.HandlerFunc) echo.HandlerFunc {
 	table := scopes()
 	return func(c echo.Context) error {
 		// A path without a route is answered 404 by next, whatever the key.
-		need, known := table[c.Request().Method+" "+c.Path()]
+		method := c.Request().Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		need, known := table[method+" "+c.Path()]
 		if key := keyOf(c.Request().Context()); !key.May(need...) && (known || routed(c)) {
 			m := merchantOf(c.Request().Context()).ID
 			a.record(c, security.Entry{Kind: security.ScopeRefused, Outcome: refused, Key: shortKey(key), Merchant: m})

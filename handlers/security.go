@@ -40,6 +40,17 @@ const refused = "refused"
 // shortKey names an API key where the key and its hash must not be.
 func shortKey(k merchant.Key) string { return k.Hash[:min(len(k.Hash), 12)] }
 
+// recordImport writes down that a card was taken over, or refused to be. Which card, it does not say.
+func (o Options) recordImport(ctx context.Context, account string, taken bool) {
+	outcome := refused
+	if taken {
+		outcome = "ok"
+	}
+	o.Security.Record(security.Entry{
+		Kind: security.CardImported, Outcome: outcome, Key: shortKey(keyOf(ctx)), Merchant: merchantOf(ctx).ID, Resource: "account " + account,
+	})
+}
+
 // recordKey writes down what a merchant's server did with a key or secret.
 func (o Options) recordKey(ctx context.Context, kind security.Kind, key, resource string) {
 	o.Security.Record(security.Entry{

@@ -67,6 +67,7 @@ func authorizationOf(a providers.Authorization) Authorization {
 		ApprovalCode: a.ApprovalCode, Rrn: a.RRN, At: a.At, Terminal: a.Terminal, BankName: a.BankName, BankCountry: a.BankCountry,
 		CardExpiry: a.CardExpiry, CardHolder: a.CardHolder, PaymentSystem: a.PaymentSystem, ProcessorID: a.ProcessorID,
 		BankReference: a.BankReference, ReceiptID: a.ReceiptID, Descriptor: a.Descriptor, RequestID: a.RequestID,
+		Kind: a.Kind, Way: a.Way,
 		TakenAmount: a.TakenAmount, TakenCurrency: a.TakenCurrency, GatewayFee: a.GatewayFee,
 		CreditedAmount: a.CreditedAmount, CreditedCurrency: a.CreditedCurrency,
 	}

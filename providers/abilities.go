@@ -60,6 +60,11 @@ type SavedCard struct {
 	Expiry string      // MM/YY, or ""
 	Name   string      // the customer's own name for it
 	Active bool
+
+	Kind     string // the gateway's word for what it is, such as VIRTUAL_CARD
+	System   string // the payment system, in the gateway's word
+	IssuedAt time.Time
+	Info     string // what else it says of the card: a JSON object of texts; "" for nothing
 }
 
 // CardKeeper keeps cards.
@@ -72,6 +77,15 @@ type CardKeeper interface {
 	Forget(ctx context.Context, o Owner, reference, id string) error
 	// AsksCode tells whether a payment with a saved card needs the CVC.
 	AsksCode() bool
+}
+
+// ErrNoCard says that the gateway keeps no such card, in its own words.
+var ErrNoCard = errors.New("providers: no such saved card")
+
+// CardChecker tells of one saved card, where there is no list.
+type CardChecker interface {
+	// CheckCard is ErrNoCard for one that the gateway does not keep.
+	CheckCard(ctx context.Context, o Owner, id string) (SavedCard, error)
 }
 
 // SeriesKeeper is a gateway whose charges without the customer name the payment that began their series.
@@ -117,12 +131,14 @@ type Invoicer interface {
 
 // HistoryQuery chooses from the gateway's own list of transactions.
 type HistoryQuery struct {
-	From, To  time.Time
-	Owner     Owner
-	AccountID string // the gateway's shop number, where its list wants one; "" takes the account's
-	Status    string // the gateway's word; "" for all
-	Limit     int    // at most 100; the same in every call of one list
-	After     string // where the list goes on: what the call before gave as next; "" at the beginning
+	From, To   time.Time
+	Owner      Owner
+	AccountID  string // the gateway's shop number, where its list wants one; "" takes the account's
+	Status     string // the gateway's word; "" for all
+	Kinds      string // the gateway's words, separated by commas; "" for all
+	Everywhere bool   // a customer's list: with what they did at other merchants
+	Limit      int    // at most 100; the same in every call of one list
+	After      string // where the list goes on: what the call before gave as next; "" at the beginning
 }
 
 // HistoryLine is one transaction as the gateway lists it.
@@ -136,10 +152,14 @@ type HistoryLine struct {
 	Card      card.Masked
 
 	Authorization Authorization
+	Partner       Partner
 
 	Held, Captured, Refunded int64 // where Stated
 	Stated                   bool  // the list itself tells the sums
 }
+
+// Partner is the merchant with whom a customer did something, as the gateway tells it.
+type Partner struct{ Login, Info string }
 
 // Historian lists what the gateway remembers.
 type Historian interface {

@@ -26,6 +26,8 @@ type Authorization struct {
 	ReceiptID     string    `json:"receipt_id,omitempty"`
 	Descriptor    string    `json:"descriptor,omitempty"` // what the cardholder's statement shows
 	RequestID     string    `json:"request_id,omitempty"` // the gateway's id of its answer, for its support
+	Kind          string    `json:"kind,omitempty"`       // the gateway's word for what it was: PURCHASE, TRANSFER
+	Way           string    `json:"way,omitempty"`        // the gateway's word for how it was paid: Card, Apple Pay
 	// What the gateway takes of the card holder, in minor units, where it says so beside the payment's own amount; its fee in the
 	// same currency, and what the merchant is credited with, as far as they are told.
 	TakenAmount      int64  `json:"taken_amount,omitempty"`

@@ -29,6 +29,9 @@ func Capabilities(p Provider) []string {
 	if _, ok := p.(CardKeeper); ok {
 		all = append(all, "saved_cards")
 	}
+	if _, ok := p.(CardChecker); ok {
+		all = append(all, "check_card")
+	}
 	if k, ok := p.(SeriesKeeper); ok && k.KeepsSeries() {
 		all = append(all, "series")
 	}

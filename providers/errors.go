@@ -55,6 +55,7 @@ type Failure struct {
 	Code string // the gateway's error code; "" where it never answered in its own words
 	Text string // the gateway's words; private
 	Err  error
+	ID   string // the gateway's of its answer, where it has one: its support asks for it
 
 	Untaken bool // the gateway's own words, or that nothing was sent, prove that this call did nothing and never will
 }
@@ -82,13 +83,17 @@ func DeniedHTTP(op string, status int) error {
 }
 
 func (f *Failure) Error() string {
+	answer := ""
+	if f.ID != "" {
+		answer = " (request " + f.ID + ")"
+	}
 	switch {
 	case f.Err != nil && f.Code != "":
-		return fmt.Sprintf("providers: %s: %s %s: %v", f.Op, f.Code, f.Text, f.Err)
+		return fmt.Sprintf("providers: %s: %s %s: %v%s", f.Op, f.Code, f.Text, f.Err, answer)
 	case f.Err != nil:
-		return fmt.Sprintf("providers: %s: %v", f.Op, f.Err)
+		return fmt.Sprintf("providers: %s: %v%s", f.Op, f.Err, answer)
 	default:
-		return fmt.Sprintf("providers: %s: %s %s", f.Op, f.Code, f.Text)
+		return fmt.Sprintf("providers: %s: %s %s%s", f.Op, f.Code, f.Text, answer)
 	}
 }
 

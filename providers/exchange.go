@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +40,20 @@ func ExchangeWhole(c *http.Client, op string, req *http.Request) (status int, bo
 		return res.StatusCode, nil, false, &Failure{Op: op, Err: ErrTooLarge}
 	}
 	return res.StatusCode, body, res.ContentLength == int64(len(body)), nil
+}
+
+type answerIDKey struct{}
+
+// WithAnswerIDs is a context whose calls tell the gateway's ids of their answers to note.
+func WithAnswerIDs(ctx context.Context, note func(id string)) context.Context {
+	return context.WithValue(ctx, answerIDKey{}, note)
+}
+
+// NoteAnswerID tells the gateway's id of the newest answer of a call; its support asks for it.
+func NoteAnswerID(ctx context.Context, id string) {
+	if note, ok := ctx.Value(answerIDKey{}).(func(string)); ok && id != "" {
+		note(id)
+	}
 }
 
 // Unreadable is the Failure for an answer that is not in the gateway's language. The body is not kept: it may hold anything.

@@ -75,6 +75,9 @@ func (a Account) AsksCode() bool {
 	return ok && keeper.AsksCode()
 }
 
+// ChecksCards tells whether the gateway tells of one saved card.
+func (a Account) ChecksCards() bool { return can[providers.CardChecker](a) }
+
 // KeepsSeries tells whether a charge without the customer has to name the payment that began its series.
 func (a Account) KeepsSeries() bool {
 	keeper, ok := a.provider.(providers.SeriesKeeper)

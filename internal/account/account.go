@@ -33,6 +33,8 @@ const (
 	DefaultFollowFor = 45 * 24 * time.Hour
 	// DefaultOrderLife is how long an order at a gateway that cannot close one may still be paid.
 	DefaultOrderLife = 24 * time.Hour
+	// DefaultCardCalls is how many calls in a second ask about saved cards, by import and refresh together.
+	DefaultCardCalls = 10
 )
 
 // Settings are what an account is opened with.
@@ -46,6 +48,7 @@ type Settings struct {
 	Framed      bool             // its banks' pages may be shown in a frame
 	Cards       []string         // ids of the payment systems its contract covers; none: the usual ones
 	FollowFor   time.Duration    // 0: DefaultFollowFor
+	CardCalls   int              // how many calls in a second may ask about saved cards; 0: DefaultCardCalls
 	Now         func() time.Time // times the calls; nil: time.Now
 	Watcher     CallWatcher      // told of every call; nil: nobody
 	Log         *slog.Logger     // told of refusals of the account itself; nil: nobody
@@ -61,9 +64,11 @@ type Account struct {
 	Framed      bool
 	Cards       []string
 	FollowFor   time.Duration
+	CardCalls   int
 
 	provider providers.Provider // no other package gets hold of it but in a Call
 	other    *other             // nil: there are no other credentials
+	quiet    *quiet             // nil: of an account that was not opened
 	now      func() time.Time
 	watcher  CallWatcher
 	log      *slog.Logger
@@ -75,9 +80,9 @@ func Open(s Settings) Account {
 		s.Now = time.Now
 	}
 	return Account{
-		Name: s.Name, Gateway: s.Gateway, provider: s.Provider, now: s.Now, watcher: s.Watcher, log: s.Log,
+		Name: s.Name, Gateway: s.Gateway, provider: s.Provider, quiet: &quiet{}, now: s.Now, watcher: s.Watcher, log: s.Log,
 		SettleAfter: cmp.Or(s.SettleAfter, DefaultSettleAfter), CallTimeout: cmp.Or(s.CallTimeout, DefaultCallTimeout),
-		OrderLife: cmp.Or(s.OrderLife, DefaultOrderLife), FollowFor: cmp.Or(s.FollowFor, DefaultFollowFor), Cards: s.Cards, Framed: s.Framed,
+		OrderLife: cmp.Or(s.OrderLife, DefaultOrderLife), FollowFor: cmp.Or(s.FollowFor, DefaultFollowFor), CardCalls: cmp.Or(s.CardCalls, DefaultCardCalls), Cards: s.Cards, Framed: s.Framed,
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"tollgate/providers"
 )
 
 // Request is one HTTP request that a call made. It holds nothing that opens a door: of the address only the path.
@@ -15,6 +17,7 @@ type Request struct {
 	Name   string // method and path
 	Result string // the status, or "no answer"
 	Took   time.Duration
+	ID     string // the gateway's of its answer, where it has one
 }
 
 // requests collects those of one call.
@@ -34,6 +37,13 @@ type requestsKey struct{}
 // recording is a context whose requests to the gateway are noted.
 func recording(ctx context.Context) (context.Context, *requests) {
 	r := &requests{}
+	ctx = providers.WithAnswerIDs(ctx, func(id string) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if n := len(r.made); n > 0 {
+			r.made[n-1].ID = id
+		}
+	})
 	return context.WithValue(ctx, requestsKey{}, r), r
 }
 

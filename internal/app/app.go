@@ -35,6 +35,7 @@ import (
 	"tollgate/internal/merchant"
 	"tollgate/internal/security"
 	"tollgate/internal/sqlstore"
+	"tollgate/internal/wallet"
 	"tollgate/internal/webhook"
 	"tollgate/session"
 	"tollgate/session/browser"
@@ -73,6 +74,7 @@ type Options struct {
 	SQLite    SQLiteDriver  // reaches the data file in place of the built-in engine; nil: that engine
 	Shared    bool          // SQLite: other processes of the simulation use the same file
 	Poll      time.Duration // how often the queues look for work that nobody woke them for; 0: as often as they think best
+	Beat      time.Duration // between two signs of life to the other fronts; 0: frontBeat
 	NoBrake   bool          // takes on all that is new, however busy the machine is: for tests beside other tests
 	JobChance func() uint64 // worker names and the spread of retries; safe for concurrent use; nil: math/rand
 }
@@ -88,6 +90,7 @@ type App struct {
 	o        Options
 	log      *slog.Logger
 	store    *sqlstore.Store
+	cards    *wallet.Wallet
 	flow     *flow.Flow
 	runner   atomic.Pointer[jobs.Runner]     // the same
 	webhooks atomic.Pointer[webhook.Service] // the store, opened first, tells it of changes
@@ -247,6 +250,19 @@ func (a *App) openStore(ctx context.Context) (err error) {
 	return err
 }
 
+// runDue has what waits for calls of dead processes run now, in a store that no other process uses.
+func (a *App) runDue(ctx context.Context) error {
+	if !a.store.Alone() {
+		return nil
+	}
+	now := a.o.Clock.Now()
+	kinds, by := session.DueAtStart(now, a.store.Committed())
+	if by.After(now.Add(time.Hour / 2)) {
+		a.log.Warn("the clock has gone back since the last start", "last commit", a.store.Committed())
+	}
+	return a.store.RunNow(ctx, now, by, kinds...)
+}
+
 func (a *App) buildFront(ctx context.Context) error {
 	c := a.o.Config
 	if c.Sandbox {
@@ -275,6 +291,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	a.runner.Store(runner)
 	keys := sealer{a.keys, a.log}
 	cards, bills := a.keepers(accounts, keys)
+	a.cards = cards
 	limits := a.limiter(c)
 	store := outcomes{a.store, limits}
 	a.flow = flow.New(flow.Options{
@@ -282,14 +299,8 @@ func (a *App) buildFront(ctx context.Context) error {
 		Bills: bills, BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Alone: a.store.Alone(),
 		Memory: a.store.Memory, Owners: owners(c.Merchants, merchants, a.store),
 	})
-	if now := a.o.Clock.Now(); a.store.Alone() { // whoever made the calls that are out is dead: ask now what became of them
-		kinds, by := session.DueAtStart(now, a.store.Committed())
-		if by.After(now.Add(time.Hour / 2)) {
-			a.log.Warn("the clock has gone back since the last start", "last commit", a.store.Committed())
-		}
-		if err := a.store.RunNow(ctx, now, by, kinds...); err != nil {
-			return err
-		}
+	if err := a.runDue(ctx); err != nil {
+		return err
 	}
 	for _, all := range []map[string]func(context.Context, jobs.Job) error{a.flow.Jobs(), bills.Jobs()} {
 		for kind, do := range all {
@@ -412,6 +423,7 @@ func (a *App) Run(ctx context.Context) error {
 			}
 		})
 		background.Go(func() { a.watch(work) })
+		background.Go(func() { a.refreshCards(work) })
 		go a.sweep(work)
 		background.Go(func() { a.watchPages(work) })
 		serve(a.front, a.frontListener, a.o.Config.ConnectionCap())
@@ -452,6 +464,20 @@ func (a *App) Run(ctx context.Context) error {
 		err = errors.Join(err, <-failed)
 	}
 	return err
+}
+
+// refreshCards asks the gateways, now and then, how they keep the saved cards.
+func (a *App) refreshCards(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			a.cards.RefreshDue(ctx)
+		}
+	}
 }
 
 // metricsConnections is how many clients may look at the metrics at once.

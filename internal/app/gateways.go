@@ -84,7 +84,7 @@ func (a *App) accounts(c config.Config) (account.Accounts, error) {
 			Name: name, Gateway: acc.Gateway, Provider: provider, SettleAfter: time.Duration(acc.SettleAfter),
 			CallTimeout: time.Duration(acc.CallTimeout), OrderLife: time.Duration(acc.OrderLife), Cards: acc.Cards,
 			Framed:    acc.Framed,
-			FollowFor: time.Duration(acc.FollowFor), Now: a.o.Clock.Now, Watcher: watcher,
+			FollowFor: time.Duration(acc.FollowFor), Now: a.o.Clock.Now, Watcher: watcher, CardCalls: acc.CardCalls,
 			Log: a.log,
 		})
 		with, wrong := besides(opened[name], acc, make(), env)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -259,7 +260,7 @@ func (a *App) standing(ctx context.Context) ([]sqlstore.SealingKey, error) {
 // watch gives signs of life, sees whether this front still fits to the others, and has kept values sealed anew when all
 // fronts seal with the same key.
 func (a *App) watch(ctx context.Context) {
-	tick := time.NewTicker(frontBeat)
+	tick := time.NewTicker(cmp.Or(a.o.Beat, frontBeat))
 	defer tick.Stop()
 	var notBefore time.Time
 	for {

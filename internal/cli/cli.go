@@ -57,6 +57,7 @@ func commands() []command {
 		{"sessions show", "SESSION", "show a session", sessionsShowHelp, sessionsShow},
 		{"sessions list", "", "list sessions, newest first", sessionsListHelp, sessionsList},
 		{"sessions settle", "SESSION", "say what became of a payment that no inquiry could tell", sessionsSettleHelp, sessionsSettle},
+		{"cards import", "FILE", "take over saved cards that a gateway keeps already", cardsImportHelp, cardsImport},
 		{"reconcile", "", "compare the books with the gateway's, and print what differs", reconcileHelp, reconcile},
 		{"events tail", "", "print events as they happen, and forward them to a local address", eventsTailHelp, eventsTail},
 		{"events resend", "DELIVERY", "send a webhook delivery again", eventsResendHelp, eventsResend},

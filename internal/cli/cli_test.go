@@ -297,6 +297,53 @@ func TestAPersonSettlesByACommand(t *testing.T) {
 	}
 }
 
+func TestCardsAreImportedFromAFileOfEitherKind(t *testing.T) {
+	var mu sync.Mutex
+	var asked []string
+	busy := true
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case strings.Contains(string(body), "b-9"):
+			w.WriteHeader(http.StatusConflict)
+			fmt.Fprint(w, `{"type":"urn:tollgate:problem:not-yours","title":"The card is not one that this customer may be given.","status":409}`)
+			return
+		case busy:
+			busy = false
+			w.WriteHeader(http.StatusTooManyRequests)
+			fmt.Fprint(w, `{"type":"urn:tollgate:problem:too-many-requests","title":"Too many tries.","status":429}`)
+			return
+		}
+		asked = append(asked, r.Method+" "+r.URL.RequestURI()+" "+string(body))
+		w.WriteHeader(http.StatusCreated)
+		fmt.Fprint(w, `{"id":"sc_1","expiry":"12/30","checked_at":"2026-05-01T12:00:00Z","card":{"first6":"400001","last4":"0720"}}`)
+	}))
+	defer front.Close()
+	env := []string{"TOLLGATE_URL=" + front.URL}
+	csv := "\ufeffcustomer, bindingId,first6,last4\nc 1,b-1,400001,0720\n\"c,2\",b-2,,\nc-3,b-9,,\n"
+	code, out, errs := tollgate(t, env, csv, "cards", "import", "-account", "rbs", "-")
+	if code != 1 || !strings.Contains(errs, "line 4: The card is not one") || !strings.Contains(out, "2 cards taken over, 0 of them unchecked; 1 refused") {
+		t.Errorf("%d %s %s", code, out, errs)
+	}
+	lines := `{"customer":"c-3","account":"sber","gateway_id":"b-3","series":"s"}` + "\n\n{\n" + `{"customer":"c-4","gateway_id":"b-4"}`
+	code, out, errs = tollgate(t, env, lines, "cards", "import", "-account", "rbs", "-quiet", "-")
+	if code != 1 || !strings.Contains(errs, "line 3: is no JSON object") || strings.Contains(out, "sc_1") {
+		t.Errorf("%d %s %s", code, out, errs)
+	}
+	slices.Sort(asked)
+	want := []string{
+		`POST /v1/customers/c%201/cards/import {"account":"rbs","card":{"first6":"400001","last4":"0720"},"gateway_id":"b-1"}`,
+		`POST /v1/customers/c%2C2/cards/import {"account":"rbs","gateway_id":"b-2"}`,
+		`POST /v1/customers/c-3/cards/import {"account":"sber","gateway_id":"b-3","series":"s"}`,
+		`POST /v1/customers/c-4/cards/import {"account":"rbs","gateway_id":"b-4"}`,
+	}
+	if !slices.Equal(asked, want) {
+		t.Errorf("asked %q", asked)
+	}
+}
+
 func TestReconcileReadsTheBanksFilePrintsWhatDiffersAndExitsWith1(t *testing.T) {
 	var asked []map[string]any
 	differ := `[{"kind":"missing_here","reference":"lost-1","ours":{},"theirs":{"state":"paid","amount":700,"currency":"KZT","amount_captured":700}}]`

@@ -102,6 +102,7 @@ type Account struct {
 	Cards       []string       `toml:"cards"`            // payment systems that the contract covers; none: the usual ones
 	Limits      *Limits        `toml:"limits"`
 	FollowFor   Duration       `toml:"follow_for"`
+	CardCalls   int            `toml:"card_calls"` // a second, to import and refresh saved cards
 	Settings    map[string]any `toml:"settings"`
 	Other       map[string]any `toml:"other"` // credentials that hold beside those of Settings
 }
@@ -426,6 +427,9 @@ func (c *Config) check() Faults {
 		a := c.Accounts[name]
 		if a.Gateway == "" {
 			fault("account."+name+".gateway", "is required")
+		}
+		if a.CardCalls < 0 || a.CardCalls > 1000 {
+			fault("account."+name+".card_calls", "must be from 1 to 1000")
 		}
 		for key, d := range map[string]Duration{"settle_after": a.SettleAfter, "call_timeout": a.CallTimeout,
 			"order_lifetime": a.OrderLife, "follow_for": a.FollowFor} {

@@ -51,11 +51,12 @@ const (
 	Refunds  Scope = "refunds"  // capture, void, refund
 	Payouts  Scope = "payouts"  // send money out
 	Settle   Scope = "settle"   // say what became of a payment that no inquiry could tell
+	Import   Scope = "import"   // take over cards that a gateway keeps already
 	Read     Scope = "read"     // read everything of the merchant's, change nothing
 )
 
 // Scopes is every scope.
-func Scopes() []Scope { return []Scope{Sessions, Refunds, Payouts, Settle, Read} }
+func Scopes() []Scope { return []Scope{Sessions, Refunds, Payouts, Settle, Import, Read} }
 
 // Key is an API key as it is kept.
 type Key struct {

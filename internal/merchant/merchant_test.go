@@ -55,7 +55,7 @@ func TestAKeyReachesAsFarAsItsScopes(t *testing.T) {
 			t.Errorf("a key for refunds may %s: %v", s, !want)
 		}
 	}
-	if len(merchant.Scopes()) != 5 || !refunds.May(merchant.Payouts, merchant.Read) || refunds.May(merchant.Payouts, merchant.Sessions) || refunds.May() || !all.May() {
+	if len(merchant.Scopes()) != 6 || !refunds.May(merchant.Payouts, merchant.Read) || refunds.May(merchant.Payouts, merchant.Sessions) || refunds.May() || !all.May() {
 		t.Error("one of the named scopes is enough, none is not")
 	}
 }

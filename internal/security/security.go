@@ -18,6 +18,7 @@ const (
 	AuthRefused     Kind = "auth.refused"     // a key that nobody has, or that has ended or was revoked
 	ScopeRefused    Kind = "scope.refused"    // a key that does not reach as far
 	KeyRevoked      Kind = "key.revoked"      // an API key
+	CardImported    Kind = "card.imported"    // a card was taken over, or refused to be
 	SealAdded       Kind = "seal.added"       // a sealing key was made
 	SealPromoted    Kind = "seal.promoted"    // another sealing key seals
 	SealRetired     Kind = "seal.retired"     // a sealing key was taken out
@@ -47,6 +48,7 @@ func Kinds() []struct {
 		{AuthRefused, "an API key was shown that nobody has, that has ended or was revoked"},
 		{ScopeRefused, "an API key does not reach as far as the call"},
 		{KeyRevoked, "an API key was revoked"},
+		{CardImported, "a saved card was imported; refused where it is not the customer's"},
 		{SealAdded, "a sealing key was made"},
 		{SealPromoted, "another sealing key seals from now on"},
 		{SealRetired, "a sealing key was taken out"},

@@ -1,8 +1,10 @@
 package simulation
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -14,19 +16,25 @@ type entry struct {
 	Charges                                int
 }
 
-// ledger is the truth about an order.
-func (w *World) ledger(orderID string) (mine []entry, charges int) {
+// ledger is the truth about an order; not ok while the gateways are down.
+func (w *World) ledger(orderID string) (mine []entry, charges int, ok bool) {
 	var all []entry
 	if err := w.observe(sandboxURL+"/ledger", &all); err != nil {
-		w.violation("the simulation: %v", err)
+		if !w.troubled() {
+			w.violation("the simulation: %v", err)
+		}
+		return nil, 0, false
 	}
 	for _, e := range all {
-		if strings.HasPrefix(e.Reference, orderID+"-") {
+		if e.Reference == orderID || strings.HasPrefix(e.Reference, orderID+"-") { // of an invoice the gateway numbers only later tries
 			mine = append(mine, e)
 			charges += e.Charges
+			if w.Profile.ledgerLies && !w.troubled() {
+				charges++
+			}
 		}
 	}
-	return mine, charges
+	return mine, charges, true
 }
 
 // checkPage compares what a page claims with the ledger, at the moment it is read.
@@ -35,13 +43,18 @@ func (w *World) checkPage(s *shopper, p *page) {
 		return
 	}
 	kind, text := p.kind(), p.text()
-	unpaid := strings.Contains(text, "You were not charged") || kind == "card" && !strings.Contains(text, "page was open too long")
-	paid := kind == "end" && strings.Contains(text, "The payment went through")
+	if s.story == paidOut || s.story == billed {
+		return
+	}
+	unpaid := strings.Contains(text, "You were not charged") ||
+		kind == "card" && !strings.Contains(text, "page was open too long") && !w.Profile.forgetsAttempts() // what is forgotten whole shows no trace
+	paid := kind == "end" && (strings.Contains(text, "The payment went through") || strings.Contains(text, "The transfer went through"))
 	if !unpaid && !paid {
 		return
 	}
-	ledger, charges := w.ledger(s.orderID)
+	ledger, charges, ok := w.ledger(s.orderID)
 	switch {
+	case !ok:
 	case unpaid && charges > 0:
 		w.violation("%s reads %q, and the ledger says %+v", s.name, text[:min(len(text), 100)], ledger)
 	case paid && charges == 0:
@@ -52,10 +65,14 @@ func (w *World) checkPage(s *shopper, p *page) {
 type sessionView struct {
 	ID, Status   string
 	OutcomeKnown bool `json:"outcome_known"`
+	NeedsReview  bool `json:"needs_review"`
 	Amount       int64
 	Payment      *paymentView
-	Operations   []struct{ State string }
-	Attempts     []attemptView
+	Operations   []struct {
+		State       string
+		Unconfirmed bool `json:"sums_unconfirmed"`
+	}
+	Attempts []attemptView
 }
 
 type attemptView struct {
@@ -70,7 +87,8 @@ func (w *World) check(all []*shopper) {
 		if !s.end.reached() {
 			w.violation("%s %s", s.name, s.end)
 		}
-		ledger, charges := w.ledger(s.orderID)
+		w.tally.Payments++
+		ledger, charges, _ := w.ledger(s.orderID)
 		if charges > 1 {
 			w.violation("%s is CHARGED %d TIMES: %+v", s.orderID, charges, ledger)
 		}
@@ -80,16 +98,32 @@ func (w *World) check(all []*shopper) {
 			}
 			continue
 		}
+		if strings.HasPrefix(s.id, "inv_") {
+			w.checkBill(s, charges)
+			continue
+		}
 		var v sessionView
 		if err := w.observe(frontURL+"/v1/sessions/"+s.id, &v); err != nil {
 			w.violation("%s: %v; the ledger says %+v", s.orderID, err, ledger)
 			continue
 		}
-		w.checkBooks(s, v, ledger, charges)
+		if s.story == paidOut && s.pay == "" {
+			w.checkPayout(s, v, ledger)
+		} else {
+			w.checkBooks(s, v, ledger, charges)
+		}
 		w.checkEvents(s, v)
+		if s.pay == "" {
+			continue
+		}
 		if _, err := s.get(s.pay); err != nil { // who comes back later reads the truth too: see checkPage
 			w.violation("%s cannot open the page again: %v", s.name, err)
 		}
+		w.checkFree(s, v)
+	}
+	w.checkFeed()
+	w.checkOther(all)
+	for _, s := range all {
 		s.browser.CloseIdleConnections()
 	}
 }
@@ -138,6 +172,9 @@ func (w *World) checkBooks(s *shopper, v sessionView, ledger []entry, charges in
 	if paid {
 		w.tally.Paid++
 	}
+	if s.honest && s.typed > 0 && len(w.struck) == 0 && s.end == seesTheEnd && !paid {
+		w.violation("%s did all that was asked with cards %s, and the session is %s", s.name, masked(s.cards[:s.typed]...), v.Status)
+	}
 	if paid != (charges > 0) && !late {
 		w.violation("%s: the session is %s, with %d charges", s.orderID, v.Status, charges)
 	}
@@ -179,11 +216,11 @@ func (w *World) checkEvents(s *shopper, v sessionView) {
 		body, known := bodies[d.id]
 		bodies[d.id] = d.body
 		taken[d.n] = taken[d.n] || d.taken
-		if w.Profile.Lose > 0 { // an id whose event was lost is used again
-			continue
-		}
 		if known && body != d.body {
 			w.violation("%s: webhook %s came with two bodies", s.orderID, d.id)
+		}
+		if w.Profile.Lose > 0 { // the number of an event that was lost is given to another
+			continue
 		}
 		if !known && d.n != last+1 {
 			w.violation("%s: the webhook of event %d came after that of %d", s.orderID, d.n, last)
@@ -202,7 +239,63 @@ func (w *World) checkEvents(s *shopper, v sessionView) {
 			w.violation("%s: the receiver has not taken event %d (%s)", s.orderID, e.N, e.Type)
 		}
 	}
-	if started != len(v.Attempts) {
+	if started != len(v.Attempts) && s.story != paidOut && s.story != charged {
 		w.violation("%s: %d payments started, %d attempts", s.orderID, started, len(v.Attempts))
 	}
+}
+
+// checkFeed reads all events of the merchant, page by page: in order, one body for each id, and that of the webhook.
+func (w *World) checkFeed() {
+	last, seen := map[string]int{}, map[string]bool{}
+	w.receiver.mu.Lock()
+	bodies := map[string]string{}
+	for _, all := range w.receiver.got {
+		for _, d := range all {
+			bodies[d.id] = d.body
+		}
+	}
+	w.receiver.mu.Unlock()
+	for after := ""; ; {
+		var page struct {
+			Data    []json.RawMessage
+			HasMore bool `json:"has_more"`
+			Next    string
+		}
+		if err := w.observe(frontURL+"/v1/events?limit=100&after="+after, &page); err != nil {
+			w.violation("the events: %v", err)
+			return
+		}
+		for _, raw := range page.Data {
+			var e struct {
+				ID, Type, Session string
+				N                 int
+			}
+			if err := json.Unmarshal(raw, &e); err != nil {
+				w.violation("an event that is none: %v", err)
+			}
+			if seen[e.ID] {
+				w.violation("event %s is listed twice", e.ID)
+			}
+			seen[e.ID] = true
+			if e.Session != "" && e.N != last[e.Session]+1 {
+				w.violation("event %s, %d of its session, is listed after %d", e.ID, e.N, last[e.Session])
+			}
+			last[e.Session] = e.N
+			if body, told := bodies[e.ID]; told && !alike(body, string(raw)) {
+				w.violation("event %s is %s to the API, and %s to the webhook", e.ID, raw, body)
+			}
+		}
+		if after = page.Next; !page.HasMore {
+			return
+		}
+	}
+}
+
+// alike compares JSON by its values.
+func alike(a, b string) bool {
+	var x, y any
+	if json.Unmarshal([]byte(a), &x) != nil || json.Unmarshal([]byte(b), &y) != nil {
+		return false
+	}
+	return reflect.DeepEqual(x, y)
 }

@@ -37,6 +37,7 @@ type disk struct {
 type file struct {
 	path    string
 	watch   *sql.DB // the world's own look; open as long as the file, so that no other's end truncates the log
+	queues  *sql.Stmt
 	commits []commit
 }
 
@@ -73,7 +74,13 @@ func (d *disk) add(db, wal []byte) (*file, error) {
 		return nil, err
 	}
 	f.watch.SetMaxOpenConns(1)
-	return f, f.watch.Ping()
+	f.queues, err = f.watch.Prepare(`SELECT min(at), sum(held) FROM (
+		SELECT max(run_at, lease_until) AS at, worker <> '' AS held FROM job
+		UNION ALL
+		SELECT max(due_at, held_until), holder <> '' FROM webhook_endpoint WHERE due_at > 0 AND deleted_at = 0
+		UNION ALL
+		SELECT 0, FALSE FROM webhook_feed f, event_place p WHERE f.pos < p.last OR EXISTS (SELECT 1 FROM event WHERE pos IS NULL))`)
+	return f, err
 }
 
 func (d *disk) current() (f *file, down bool) {
@@ -136,6 +143,19 @@ func (f *file) promote(n int) error {
 	return errors.Join(err, db.Close())
 }
 
+// everything is all that is stored, of each history.
+func (d *disk) everything() map[string][]byte {
+	all := map[string][]byte{}
+	for n := range d.files {
+		for _, name := range []string{fmt.Sprintf("primary%d.db", n+1), fmt.Sprintf("primary%d.db-wal", n+1)} {
+			if raw, err := os.ReadFile(filepath.Join(d.dir, name)); err == nil {
+				all[name] = raw
+			}
+		}
+	}
+	return all
+}
+
 func (d *disk) close() error {
 	f, _ := d.current()
 	return f.watch.Close()
@@ -152,10 +172,7 @@ func (d *disk) touch() {
 func (d *disk) due() (at time.Time, ok, busy bool, err error) {
 	f, _ := d.current()
 	var first, held sql.NullInt64
-	err = f.watch.QueryRow(`SELECT min(at), sum(held) FROM (
-		SELECT max(run_at, lease_until) AS at, worker <> '' AS held FROM job
-		UNION ALL
-		SELECT max(due_at, held_until), holder <> '' FROM webhook_endpoint WHERE due_at > 0 AND deleted_at = 0)`).Scan(&first, &held)
+	err = f.queues.QueryRow().Scan(&first, &held)
 	return time.UnixMicro(first.Int64).UTC(), first.Valid, held.Int64 > 0, err
 }
 
@@ -219,16 +236,36 @@ func (c *dbConn) turn() {
 	if c.tx != nil {
 		return
 	}
-	var pcs [24]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
-	place, found := c.p.name, 0
+	var pcs stack
+	runtime.Callers(3, pcs[:])
+	where := pcs.functions()
+	if strings.Contains(where, "sqlstore.(*queue).lease") { // it holds a mutex, and others that wait for one stop the bubble's time
+		return
+	}
+	c.d.w.turn(c.p.name + where)
+}
+
+// stack is where a goroutine is.
+type stack [24]uintptr
+
+// named keeps what the functions of a stack are called: to find out is dear.
+var named sync.Map
+
+// functions names the innermost of the program's own.
+func (pcs stack) functions() string {
+	if s, known := named.Load(pcs); known {
+		return s.(string)
+	}
+	names, found := "", 0
+	frames := runtime.CallersFrames(pcs[:])
 	for f, more := frames.Next(); more && found < 4; f, more = frames.Next() {
 		if name, ours := strings.CutPrefix(f.Function, "tollgate/"); ours {
-			place += " " + name
+			names += " " + name
 			found++
 		}
 	}
-	c.d.w.turn(place)
+	named.Store(pcs, names)
+	return names
 }
 
 func (c *dbConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
@@ -302,7 +339,7 @@ func (c *dbConn) prepare(q string) (driver.Stmt, error) {
 		return s, nil
 	}
 	switch word, _, _ := strings.Cut(strings.TrimSpace(q), " "); word {
-	case "SELECT", "INSERT", "UPDATE", "DELETE":
+	case "SELECT", "INSERT", "UPDATE", "DELETE", "WITH":
 		return c.Conn.(driver.ConnPrepareContext).PrepareContext(context.Background(), q)
 	}
 	return nil, nil
@@ -399,7 +436,7 @@ func (t *dbTx) name() string {
 // idle tells what only looks after leases and the health of the server: no fault is spent on it, and no line.
 func (t *dbTx) idle() bool {
 	return !slices.ContainsFunc(t.words, func(s string) bool {
-		return s != "~job" && s != "~webhook_endpoint" && s != "~pulse" && s != "~webhook_feed"
+		return s != "~job" && s != "~webhook_endpoint" && s != "~pulse" && s != "~webhook_feed" && s != "~front"
 	})
 }
 

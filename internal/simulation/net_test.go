@@ -119,7 +119,7 @@ func (n *network) dialer(from string, owner *Proc) func(context.Context, string,
 		if owner.isDead() {
 			return nil, errDead
 		}
-		if !sleep(ctx, n.w.latency(link)) {
+		if !sleep(ctx, n.w.away(link)) {
 			return nil, ctx.Err()
 		}
 		l := n.choose(link, addr)
@@ -422,6 +422,9 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 // ids in paths differ between runs of a changed program; faults must not be keyed by them.
 var ids = regexp.MustCompile(`[^/]*[0-9_][^/]*|[^/]{20,}`)
 
+// ordered is the number of an order in a request.
+var ordered = regexp.MustCompile(`order\.[a-z.]+-[0-9]+`)
+
 // begin decides about an exchange, by who asks whom for what.
 func (n *network) begin(link string, b []byte) *exchange {
 	line, _, _ := bytes.Cut(b, []byte("\r\n"))
@@ -433,6 +436,9 @@ func (n *network) begin(link string, b []byte) *exchange {
 		}
 		return "*"
 	})
+	if who := ordered.Find(b); who != nil { // so that it does not matter which of two calls at one instant comes first
+		place += " " + string(who)
+	}
 	x := &exchange{latency: n.w.latency(place)}
 	x.fault, x.delay = n.w.exchangeFault(link, place)
 	if strings.HasPrefix(link, observer) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tollgate/internal/app"
+	"tollgate/internal/clock"
 	"tollgate/internal/config"
 )
 
@@ -24,7 +25,9 @@ type Proc struct {
 	name  string
 	l     *listener
 	app   *app.App
+	clock *clock.Clock // of its machine
 	stop  context.CancelFunc
+	ended chan struct{} // the sandbox's: it has let go of its files
 
 	mu    sync.Mutex
 	dead  bool
@@ -133,11 +136,13 @@ func (w *World) start(p *Proc) error {
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
 	p.l = w.net.listen(frontAddr, p)
+	p.clock = &clock.Clock{}
+	p.clock.Advance(w.clock.Now().Sub(time.Now()) + w.skew(p))
 	from := fmt.Sprint("front", p.place+1)
 	p.app, err = app.New(ctx, app.Options{
-		Config: c, Role: app.Front, Clock: w.clock, Log: w.logger(p.name, p), FrontListener: p.l, SandboxURL: sandboxURL,
+		Config: c, Role: app.Front, Clock: p.clock, Tune: w.withOtherMerchant, Log: w.logger(p.name, p), FrontListener: p.l, SandboxURL: sandboxURL,
 		At: p.at, Name: p.name, Dial: w.net.dialer(from, p), SQLite: w.disk.driver(p), Shared: w.Profile.Fronts > 1,
-		Poll: neverPoll, JobChance: w.chanceOf("jobs " + from),
+		Poll: neverPoll, Beat: neverPoll, JobChance: w.chanceOf("jobs " + from),
 	})
 	if err != nil {
 		_ = p.l.Close()
@@ -179,15 +184,18 @@ func (w *World) killed(p *Proc, why string) {
 	}
 	w.mu.Lock()
 	w.tally.Kills++
-	n := w.tally.Kills
 	w.mu.Unlock()
+	n := w.nth("killed", why)
 	most := 0
 	if w.Profile.Lose > 0 {
-		most = w.between("lost commits", n, 0, w.Profile.Lose)
+		most = w.between("lost commits", why, n, 0, w.Profile.Lose)
+	}
+	if most > 0 && !w.lets(fmt.Sprintf("failover|%s|%d", why, n)) {
+		most = 0
 	}
 	end := oneDies
 	if most > 0 {
-		end = w.Profile.Endings[w.between("ending", n, 0, len(w.Profile.Endings)-1)]
+		end = w.Profile.Endings[w.between("ending", why, n, 0, len(w.Profile.Endings)-1)]
 	}
 	dying := []*Proc{p}
 	switch end {
@@ -202,7 +210,7 @@ func (w *World) killed(p *Proc, why string) {
 		p.die()
 	}
 	if most > 0 {
-		down := time.Duration(w.between("down", n, 0, 4000)) * time.Millisecond
+		down := time.Duration(w.between("down", why, n, 0, 4000)) * time.Millisecond
 		lost, err := w.disk.failover(most, down)
 		if err != nil {
 			w.violation("the simulation: failover: %v", err)
@@ -221,7 +229,7 @@ func (w *World) killed(p *Proc, why string) {
 		w.tracef("FAILOVER for %s; lost: %s", down, strings.Join(lost, " | "))
 	}
 	for _, p := range dying {
-		w.relaunch(p, time.Duration(w.between("start again", n*10+p.place, 100, 8000))*time.Millisecond)
+		w.relaunch(p, time.Duration(w.between("start again", why, n*10+p.place, 100, 8000))*time.Millisecond)
 	}
 }
 
@@ -242,7 +250,7 @@ func (w *World) logger(who string, p *Proc) *slog.Logger {
 		}
 		return a
 	}
-	return slog.New(slog.NewTextHandler(&logTo{w, who, p}, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: noTime}))
+	return slog.New(slog.NewTextHandler(&logTo{w, who, p}, &slog.HandlerOptions{Level: slog.LevelInfo, ReplaceAttr: noTime}))
 }
 
 type logTo struct {
@@ -255,6 +263,12 @@ func (l *logTo) Write(b []byte) (int, error) {
 	if l.p.isDead() {
 		return len(b), nil
 	}
-	l.w.tracef("%s says: %s", l.who, strings.TrimSpace(string(b)))
+	line := strings.TrimSpace(string(b))
+	l.w.mu.Lock()
+	l.w.logs = append(l.w.logs, line)
+	l.w.mu.Unlock()
+	if !strings.HasPrefix(line, "level=INFO") {
+		l.w.tracef("%s says: %s", l.who, line)
+	}
 	return len(b), nil
 }

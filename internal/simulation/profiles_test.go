@@ -27,6 +27,23 @@ type Profile struct {
 	Spares       []string // but never one whose name has one of these, nor any before it
 	Endings      []ending
 	Operates     bool // the shop captures, voids and refunds; somebody in the gateway's cabinet does too
+
+	Swarm    bool          // each seed draws which of the faults it has
+	Stories  bool          // of every kind, not only payments by card
+	People   float64       // how much more, or less, people do what they should not; 0: as usual
+	Gateways bool          // they and the bank answer late, wrongly, not at all
+	Lies     bool          // inquiries are answered with other money than ours, for a while
+	Forged   bool          // callbacks that no gateway sent
+	Crashes  int           // of gateways and bank, at most
+	Receiver bool          // the shop's receiver is down, slow and refusing for minutes
+	Skew     time.Duration // how far a front's clock may be wrong
+
+	ledgerLies bool // see withALyingLedger
+
+	killPlace string // the one place where a front is killed
+	killNth   int
+	cards     []string // that everybody has
+	only      story    // that everybody has
 }
 
 func (p Profile) spares(commit string) bool {
@@ -75,6 +92,26 @@ var profiles = map[string]Profile{
 	// Fronts outlive their database: what they were about to write, and to take off the queue, meets one that has forgotten what
 	// they wrote before.
 	"promotion": failover("promotion", 4, []string{makesSession, makesAttempt}, oneDies, noneDies),
+	// Everything that can be ordered, and all faults, of which each seed draws its own.
+	"swarm": {
+		Name: "swarm", Fronts: 2, Shoppers: 6, Accounts: everyAccount, Operates: true, Swarm: true, Stories: true, People: 1.5,
+		NetRate: 0.05, NetFaults: allFaults, NetDelays: lateDelays,
+		Kills: 6, KillAt: 0.03, KillAnswered: 0.08, KillCommit: 0.02, LoseAnswer: 0.02,
+		Lose: 4, Spares: []string{makesSession, makesAttempt}, Endings: []ending{allDie, oneDies, noneDies},
+		Gateways: true, Lies: true, Forged: true, Crashes: 3, Receiver: true, Skew: 2 * time.Minute,
+	},
+	// Everything that can be ordered, and nothing goes wrong but what people do.
+	"shapes": {Name: "shapes", Fronts: 1, Shoppers: 8, Accounts: everyAccount, Stories: true, Operates: true},
+	// Gateways, bank and receiver do what they can, the front's own machines stand.
+	"gateways": {
+		Name: "gateways", Fronts: 1, Shoppers: 6, Accounts: everyAccount, Stories: true, Operates: true, Gateways: true, Lies: true,
+		Forged: true, Crashes: 3, Receiver: true,
+	},
+	// Two fronts whose clocks differ and jump, and are killed.
+	"clocks": {
+		Name: "clocks", Fronts: 2, Shoppers: 5, Accounts: everyAccount, Stories: true, Operates: true, Skew: 90 * time.Second,
+		NetRate: 0.05, NetFaults: allFaults, NetDelays: lateDelays, Kills: 3, KillAt: 0.03, KillAnswered: 0.08, KillCommit: 0.01,
+	},
 	// Whole attempts are forgotten too.
 	"forgotten": failover("forgotten", 4, []string{makesSession}, allDie),
 }

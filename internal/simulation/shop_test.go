@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,20 +20,47 @@ const orderPrefix = "order."
 // order is what the shop asks for; it repeats what was not answered, under the same key.
 func (s *shopper) order() (url string, ok bool) {
 	w := s.w
-	capture := "automatic"
-	if s.hold {
-		capture = "manual"
-	}
-	body, err := json.Marshal(map[string]any{
-		"capture": capture, "account": s.account, "amount": price, "currency": currencies[s.account], "order_id": s.orderID,
+	order := map[string]any{
+		"account": s.account, "amount": price, "currency": currencies[s.account], "order_id": s.orderID,
 		"webhook_url": "http://" + receiverAddr + "/hook", "expires_in": []int{600, 1800, 86400}[s.pick(3, "expires in")],
 		"success_url": sandboxURL + "/shop/done?from=shop", "cancel_url": sandboxURL + "/shop/done",
-	})
+	}
+	if s.honest {
+		order["expires_in"] = 86400
+	}
+	if s.hold {
+		order["capture"] = "manual"
+	}
+	customer := map[string]any{"id": s.customer(), "email": "shopper@example.com"}
+	switch s.story {
+	case onHosted:
+		order["payment_method"] = "hosted"
+	case byQR:
+		order["payment_method"] = "qr"
+	case bySberPay:
+		order["payment_method"] = "sberpay"
+	case saving:
+		order["save_card"] = true
+		order["customer"] = customer
+	case bySaved:
+		order["payment_method"] = "saved_card"
+		order["customer"] = customer
+	case transfer:
+		order["kind"] = "transfer"
+	}
+	if s.account == "sber" {
+		delete(order, "customer") // its customers log in
+	}
+	for k, v := range s.more {
+		order[k] = v
+	}
+	body, err := json.Marshal(order)
 	if err != nil {
 		panic(err)
 	}
 	out := &http.Transport{DialContext: w.net.dialer("shop "+s.name, nil), DisableKeepAlives: true}
 	client := &http.Client{Timeout: 30 * time.Second, Transport: out}
+	w.reach("an order of " + s.account)
 	for range 60 {
 		var made struct{ ID, URL string }
 		status, err := ask(client, http.MethodPost, frontURL+"/v1/sessions", s.orderID, body, &made)
@@ -41,9 +69,20 @@ func (s *shopper) order() (url string, ok bool) {
 			w.owns(made.ID, s.name)
 			return made.URL, true
 		}
+		w.tracef("%s's order is answered %d %v", s.name, status, err)
+		if status == http.StatusUnprocessableEntity || status == http.StatusBadRequest {
+			w.violation("%s's order is refused: %s", s.name, body)
+			return "", false
+		}
 		time.Sleep(time.Second + time.Duration(s.pick(2000, "order again"))*time.Millisecond)
 	}
 	return "", false
+}
+
+// customer is how the shop calls whoever orders.
+func (s *shopper) customer() string {
+	name, _, _ := strings.Cut(s.name, ".")
+	return "customer-" + name
 }
 
 const price = 1234500
@@ -52,13 +91,17 @@ var currencies = map[string]string{"rbs": "KZT", "payneteasy": "KZT", "sber": "K
 
 // ask calls an API with the demo merchant's key.
 func ask(client *http.Client, method, url, key string, body []byte, answer any) (int, error) {
+	return askAs(client, app.DemoKey, method, url, key, body, answer)
+}
+
+func askAs(client *http.Client, secret, method, url, key string, body []byte, answer any) (int, error) {
 	ctx, done := context.WithTimeout(context.Background(), 20*time.Second)
 	defer done()
 	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return 0, err
 	}
-	req.Header.Set("Authorization", "Bearer "+app.DemoKey)
+	req.Header.Set("Authorization", "Bearer "+secret)
 	req.Header.Set("Content-Type", "application/json")
 	if key != "" {
 		req.Header.Set("Idempotency-Key", key)
@@ -123,11 +166,52 @@ func (r *receiver) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 		return
 	}
 	d := delivery{id: req.Header.Get("Webhook-Id"), body: string(raw), n: event.N}
-	d.taken = r.w.Profile.Kills == 0 || !r.w.troubled() || !r.w.chance(0.1, "webhook not taken", "")
+	d.taken = true
+	if does := r.feels(); does != takes {
+		r.w.reach("a receiver that " + string(does))
+		switch does {
+		case isSlow:
+			time.Sleep(8 * time.Second)
+		case hangs:
+			time.Sleep(40 * time.Second)
+			d.taken = false
+		case takesAndFails: // it has the event, and says that it has not
+		default:
+			d.taken = false
+		}
+		defer rw.WriteHeader(map[mood]int{isDown: 503, refuses: 400, takesAndFails: 500, hangs: 504, isSlow: 200}[does])
+	}
 	r.mu.Lock()
 	r.got[event.Data.Session] = append(r.got[event.Data.Session], d)
 	r.mu.Unlock()
-	if !d.taken {
-		rw.WriteHeader(http.StatusServiceUnavailable)
+}
+
+// mood is what the receiver does with a webhook.
+type mood string
+
+const (
+	takes         mood = ""
+	isDown        mood = "is down"
+	isSlow        mood = "is slow"
+	hangs         mood = "hangs"
+	refuses       mood = "refuses"
+	takesAndFails mood = "takes and fails"
+)
+
+// feels changes now and then: a receiver that is down is so for a while.
+func (r *receiver) feels() mood {
+	w := r.w
+	if !w.troubled() {
+		return takes
 	}
+	if w.Profile.Receiver {
+		minute := int(time.Since(w.began) / (3 * time.Minute))
+		if w.strikes(0.3, "receiver", "down", minute) {
+			return []mood{isDown, refuses, hangs, isDown}[w.between("receiver does", "", minute, 0, 3)]
+		}
+	}
+	if (w.Profile.Receiver || w.Profile.Kills > 0) && w.chance(0.1, "webhook not taken", "") {
+		return []mood{isDown, takesAndFails, isSlow}[w.pick(3, "webhook", "not taken")]
+	}
+	return takes
 }

@@ -22,7 +22,10 @@ var (
 	seedsFlag    = flag.String("seeds", "", "TestSeeds: `which`, such as 57 or 1000-1999 or 4,57")
 	profileFlag  = flag.String("profile", "failover", "TestSeeds: the kind of world, or all")
 	accountsFlag = flag.String("accounts", "", "TestSeeds: the accounts that are paid with, in place of the profile's")
+	shoppersFlag = flag.Int("shoppers", 0, "TestSeeds: so many in each world, in place of the profile's number")
+	forFlag      = flag.Duration("for", 0, "TestSeeds: begin no other seed after so long")
 	reportFlag   = flag.String("report", "", "TestSeeds: a `file` that the figures are written to, in Markdown")
+	shrinkFlag   = flag.Int("shrink", 0, "TestSeeds: live at most so many worlds to shorten the story of a violation")
 	traceFlag    = flag.String("trace", "", "TestSeeds: a `folder` for the stories of violations, in place of the test's output")
 )
 
@@ -53,30 +56,34 @@ func makeTemplate() error {
 	return err
 }
 
-// run lives a world and reports what was wrong in it.
+// run lives a world and reports what was wrong in it: its story is written down, and drawn, only then.
 func run(t *testing.T, seed uint64, p Profile) (tally Tally, trace []string) {
 	t.Helper()
-	tally, wrong, trace := live(t, seed, p)
-	if len(wrong) == 0 {
-		return tally, trace
+	l := live(t, seed, p, nil)
+	if len(l.wrong) == 0 {
+		return l.tally, l.trace
 	}
-	story := fmt.Sprintf("seed %d of profile %s, accounts %s:\n%s\n\n%s\n",
-		seed, p.Name, strings.Join(p.Accounts, ","), strings.Join(wrong, "\n"), strings.Join(trace, "\n"))
-	if *traceFlag != "" {
-		name := filepath.Join(*traceFlag, fmt.Sprintf("%s-%s-%d.txt", p.Name, strings.Join(p.Accounts, "-"), seed))
-		if err := os.WriteFile(name, []byte(story), 0o600); err != nil {
-			t.Error(err)
-		}
-		story = strings.Join(wrong, "\n")
+	whole := l
+	if *shrinkFlag > 0 {
+		l = shrink(t, seed, p, l, *shrinkFlag)
 	}
-	t.Error(story)
-	return tally, trace
+	title := fmt.Sprintf("seed %d of profile %s, accounts %s", seed, p.Name, strings.Join(p.Accounts, ","))
+	if *traceFlag == "" {
+		t.Errorf("%s:\n%s\n\n%s\n", title, strings.Join(l.wrong, "\n"), strings.Join(l.trace, "\n"))
+		return whole.tally, whole.trace
+	}
+	name := filepath.Join(*traceFlag, fmt.Sprintf("%s-%s-%d", p.Name, strings.Join(p.Accounts, "-"), seed))
+	if err := write(name, title, l); err != nil {
+		t.Error(err)
+	}
+	t.Errorf("%s: %s", title, strings.Join(l.wrong, "\n"))
+	return whole.tally, whole.trace
 }
 
 func (t Tally) String() string {
-	return fmt.Sprintf("%d worlds, %d shoppers, %d paid, %.0f virtual hours, %d exchanges, %d network faults, %d kills, "+
-		"%d failovers that lost %d commits, %d violations",
-		t.Worlds, t.Shoppers, t.Paid, t.Virtual.Hours(), t.Exchanges, t.Faults, t.Kills, t.Failovers, t.Lost, t.Violations)
+	return fmt.Sprintf("%d worlds, %d shoppers, %d payments, %d paid, %.0f virtual hours, %d exchanges, %d network faults, %d kills, "+
+		"%d crashes of gateways, %d failovers that lost %d commits, %d violations",
+		t.Worlds, t.Shoppers, t.Payments, t.Paid, t.Virtual.Hours(), t.Exchanges, t.Faults, t.Kills, t.Crashes, t.Failovers, t.Lost, t.Violations)
 }
 
 // TestSeeds runs the worlds that are asked for.
@@ -92,36 +99,58 @@ func TestSeeds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := report{seeds: *seedsFlag}
-	for _, name := range names {
-		p, ok := profiles[name]
-		if !ok {
-			t.Fatalf("there is no profile %q", name)
-		}
-		if *accountsFlag != "" {
-			p.Accounts = strings.Split(*accountsFlag, ",")
-		}
-		var sum Tally
-		begun := cpuTime()
-		for _, seed := range seeds {
+	r := report{command: command(), sums: map[string]*row{}}
+	begun := time.Now()
+	for n, seed := range seeds { // each profile gets its share of the time, however long there is
+		for _, name := range names {
+			p, ok := profiles[name]
+			if !ok {
+				t.Fatalf("there is no profile %q", name)
+			}
+			if *accountsFlag != "" {
+				p.Accounts = strings.Split(*accountsFlag, ",")
+			}
+			if *shoppersFlag > 0 {
+				p.Kills = p.Kills * max(*shoppersFlag, p.Shoppers) / p.Shoppers // as often for each of them
+				p.Shoppers = *shoppersFlag
+			}
+			used := cpuTime()
 			t.Run(fmt.Sprint(name, "/", seed), func(t *testing.T) {
 				tally, _ := run(t, seed, p)
-				sum.add(tally)
+				r.add(name, tally, cpuTime()-used)
 			})
 		}
-		used := cpuTime() - begun
-		t.Logf("%s: %s; %.0f CPU seconds, %.1f shoppers per CPU second",
-			p.Name, sum, used.Seconds(), float64(sum.Shoppers)/used.Seconds())
-		for _, what := range slices.Sorted(maps.Keys(sum.Reached)) {
-			t.Logf("reached %6d × %s", sum.Reached[what], what)
+		over := *forFlag > 0 && time.Since(begun) > *forFlag
+		if *reportFlag != "" && (over || n%10 == 0 || n == len(seeds)-1) {
+			if err := os.WriteFile(*reportFlag, []byte(r.String()), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
-		r.add(p.Name, sum, used)
-	}
-	if *reportFlag != "" {
-		if err := os.WriteFile(*reportFlag, []byte(r.String()), 0o600); err != nil {
-			t.Fatal(err)
+		if over {
+			break
 		}
 	}
+	for _, name := range names {
+		if sum := r.sums[name]; sum != nil {
+			t.Logf("%s: %s; %.0f CPU seconds, %.1f payments and %.0f virtual hours per CPU second", name, sum.Tally, sum.used.Seconds(),
+				float64(sum.Payments)/sum.used.Seconds(), sum.Virtual.Hours()/sum.used.Seconds())
+		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(r.all.Reached)) {
+		t.Logf("reached %6d × %s", r.all.Reached[what], what)
+	}
+}
+
+// command is how the run was asked for.
+func command() string {
+	s := "make simulate PROFILE=" + *profileFlag + " SEEDS=" + *seedsFlag
+	if *shoppersFlag > 0 {
+		s += fmt.Sprint(" SHOPPERS=", *shoppersFlag)
+	}
+	if *forFlag > 0 {
+		s += fmt.Sprint(" FOR=", *forFlag)
+	}
+	return s + " REPORT=docs/certainty.md"
 }
 
 func parseSeeds(list string) (seeds []uint64, err error) {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,28 +43,39 @@ type World struct {
 	running  sync.WaitGroup // lives of fronts
 	stop     chan struct{}
 
-	mu     sync.Mutex
-	fronts []*Proc // the newest of each place
-	lives  int
-	over   bool           // no front is started again
-	calm   bool           // nothing goes wrong any more
-	counts map[string]int // how often something could have gone wrong
-	owners map[string]string
-	trace  []string
-	wrong  []string
-	tally  Tally
+	mu      sync.Mutex
+	fronts  []*Proc // the newest of each place
+	sandbox *Proc
+	lives   int
+	over    bool           // no front is started again
+	calm    bool           // nothing goes wrong any more
+	counts  map[string]int // how often something could have gone wrong
+	without faults         // that are left out
+	struck  []string       // keys of the faults, in order
+	has     faults         // the same
+	owners  map[string]string
+	cards   map[string]bool // numbers that were typed
+	logs    []string        // what the programs wrote to their logs
+	trace   []string
+	wrong   []string
+	tally   Tally
 }
+
+// faults are some of a world's, by key.
+type faults map[string]bool
 
 // Tally counts what happened.
 type Tally struct {
-	Worlds, Shoppers, Paid, Exchanges, Faults, Kills, Failovers, Lost, Violations int
-	Virtual                                                                       time.Duration
-	Reached                                                                       map[string]int // situations
+	Worlds, Shoppers, Payments, Paid, Exchanges, Faults, Kills, Crashes, Failovers, Lost, Violations int
+	Virtual                                                                                          time.Duration
+	Reached                                                                                          map[string]int // situations
 }
 
 func (t *Tally) add(o Tally) {
 	t.Worlds += o.Worlds
 	t.Shoppers += o.Shoppers
+	t.Payments += o.Payments
+	t.Crashes += o.Crashes
 	t.Paid += o.Paid
 	t.Exchanges += o.Exchanges
 	t.Faults += o.Faults
@@ -80,22 +92,29 @@ func (t *Tally) add(o Tally) {
 	}
 }
 
-// live runs a world to its end and returns what was wrong and its story.
-func live(t *testing.T, seed uint64, p Profile) (tally Tally, wrong, trace []string) {
+// life is what became of a world.
+type life struct {
+	tally                Tally
+	wrong, trace, struck []string
+}
+
+// live runs a world to its end; without some of its faults, where that is asked.
+func live(t *testing.T, seed uint64, p Profile, without faults) (l life) {
 	t.Helper()
 	cryptotest.SetGlobalRandom(t, seed)
 	dir := tempDir(t)
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, seed, p, dir)
-		shoppers := w.shop()
+		w := newWorld(t, seed, p, dir, without)
+		orders := w.shop()
 		w.settle(settleFor)
-		w.check(shoppers)
+		w.check(orders)
 		w.close()
-		w.tally.Worlds, w.tally.Shoppers, w.tally.Violations = 1, len(shoppers), len(w.wrong)
+		w.checkSecrets()
+		w.tally.Worlds, w.tally.Shoppers, w.tally.Violations = 1, p.Shoppers, len(w.wrong)
 		w.tally.Virtual = w.clock.Now().Sub(w.began)
-		tally, wrong, trace = w.tally, w.wrong, w.trace
+		l = life{w.tally, w.wrong, w.trace, w.struck}
 	})
-	return tally, wrong, trace
+	return l
 }
 
 // settleFor is longer than any schedule of inquiries.
@@ -116,14 +135,15 @@ func tempDir(t *testing.T) string {
 	return dir
 }
 
-func newWorld(t testing.TB, seed uint64, p Profile, dir string) *World {
+func newWorld(t testing.TB, seed uint64, p Profile, dir string, without faults) *World {
 	t.Helper()
 	// Where the program asks the machine for the time, not its clock, it must not see the year 2000.
 	time.Sleep(time.Until(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)))
 	w := &World{
 		Seed: seed, Profile: p, t: t, dir: dir, began: time.Now().UTC(), clock: &clock.Clock{}, stop: make(chan struct{}),
-		fronts: make([]*Proc, p.Fronts), counts: map[string]int{}, owners: map[string]string{},
+		fronts: make([]*Proc, p.Fronts), counts: map[string]int{}, owners: map[string]string{}, cards: map[string]bool{}, without: without, has: faults{},
 	}
+	w.draw()
 	w.net = &network{w: w, listeners: map[string][]*listener{}, conns: map[*conn]bool{}}
 	w.observer = &http.Client{Timeout: time.Minute, Transport: &http.Transport{DialContext: w.net.dialer(observer, nil)}}
 	w.receiver = newReceiver(w)
@@ -132,6 +152,7 @@ func newWorld(t testing.TB, seed uint64, p Profile, dir string) *World {
 		t.Fatal(err)
 	}
 	w.startSandbox()
+	w.running.Go(w.trouble)
 	for i := range p.Fronts {
 		w.launch(i)
 	}
@@ -142,6 +163,7 @@ func newWorld(t testing.TB, seed uint64, p Profile, dir string) *World {
 // observer is the link of whoever checks.
 const observer = "observer"
 
+// startSandbox begins a life of the gateways and the bank; what they wrote down before they know again.
 func (w *World) startSandbox() {
 	c, err := config.Load(config.Flags{Listen: frontAddr, SandboxListen: sandboxAddr, Data: filepath.Join(w.dir, "sandbox")}, nil)
 	if err == nil {
@@ -151,23 +173,35 @@ func (w *World) startSandbox() {
 		w.t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
+	p := &Proc{w: w, name: "sandbox", conns: map[*conn]bool{}, stop: stop, ended: make(chan struct{})}
+	p.l = w.net.listen(sandboxAddr, p)
 	box, err := app.New(ctx, app.Options{
-		Config: c, Role: app.Sandbox, Clock: w.clock, Log: w.logger("sandbox", nil), SandboxListener: w.net.listen(sandboxAddr, nil),
-		Dial: w.net.dialer("sandbox", nil),
+		Config: c, Role: app.Sandbox, Clock: w.clock, Log: w.logger("sandbox", p), SandboxListener: p.l,
+		Dial: w.net.dialer("sandbox", p),
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.mu.Lock()
+	w.sandbox = p
+	w.mu.Unlock()
 	w.running.Go(func() {
-		if err := box.Run(ctx); err != nil {
+		defer close(p.ended)
+		if err := box.Run(ctx); err != nil && !p.isDead() {
 			w.violation("the simulation: the sandbox: %v", err)
 		}
 	})
-	w.running.Go(func() { <-w.stop; stop() })
+	w.running.Go(func() {
+		select {
+		case <-w.stop:
+			stop()
+		case <-p.ended:
+		}
+	})
 }
 
-// pace wakes the fronts when work is due, and a moment after each commit, which may have enqueued some for another front:
-// what polling brings about in production, without a query four times a second through days of virtual time.
+// pace wakes the fronts when work is due, and a moment after each commit that may have enqueued some for another front: what
+// polling brings about in production, without a query four times a second through days of virtual time.
 func (w *World) pace() {
 	const poll = 250 * time.Millisecond
 	for {
@@ -177,7 +211,11 @@ func (w *World) pace() {
 			w.violation("the simulation: %v", err)
 		}
 		if ok {
-			wait = max(poll, min(wait, at.Sub(w.clock.Now())+time.Millisecond))
+			wait = min(wait, at.Sub(w.clock.Now())+time.Millisecond)
+		}
+		if wait <= time.Millisecond {
+			w.wake()
+			wait = poll
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -189,7 +227,6 @@ func (w *World) pace() {
 			timer.Stop()
 			time.Sleep(poll)
 		}
-		w.wake()
 	}
 }
 
@@ -200,16 +237,22 @@ func (w *World) wake() {
 	}
 }
 
-// shop has everybody shop, and ends when the last has left.
-func (w *World) shop() []*shopper {
-	all := make([]*shopper, w.Profile.Shoppers)
+// shop has everybody shop, and ends when the last has left. What they ordered comes back.
+func (w *World) shop() (orders []*shopper) {
 	var wg sync.WaitGroup
-	for i := range all {
-		all[i] = newShopper(w, i)
-		wg.Go(all[i].run)
+	var mu sync.Mutex
+	for i := range w.Profile.Shoppers {
+		s := newShopper(w, i)
+		wg.Go(func() {
+			s.run()
+			mu.Lock()
+			defer mu.Unlock()
+			orders = append(orders, s.all()...)
+		})
 	}
 	wg.Wait()
-	return all
+	slices.SortFunc(orders, func(a, b *shopper) int { return strings.Compare(a.name, b.name) })
+	return orders
 }
 
 // settle ends all trouble and lets time pass, from one thing that is due to the next, until nothing is within the horizon.
@@ -218,6 +261,7 @@ func (w *World) settle(horizon time.Duration) {
 	w.calm = true
 	w.mu.Unlock()
 	w.tracef("from here nothing goes wrong")
+	w.mend()
 	time.Sleep(2 * time.Minute) // deadlines of calls that were lost, leases of the dead
 	end := w.clock.Now().Add(horizon)
 	for range 5000 {
@@ -229,7 +273,7 @@ func (w *World) settle(horizon time.Duration) {
 		case !ok, at.After(end):
 			return
 		case !busy && d > 0:
-			w.clock.Advance(d)
+			w.advance(d)
 			w.wake()
 		}
 		time.Sleep(500 * time.Millisecond)
@@ -278,7 +322,7 @@ func (w *World) nth(kind, place string) int {
 
 // chance is true at this rate; each call is the next occasion.
 func (w *World) chance(rate float64, kind, place string) bool {
-	return float64(w.hash(kind, place, w.nth(kind, place))>>11)/(1<<53) < rate
+	return w.strikes(rate, kind, place, w.nth(kind, place))
 }
 
 // pick draws from 0 to below n; each call is the next occasion.
@@ -287,8 +331,30 @@ func (w *World) pick(n int, kind, place string) int {
 }
 
 // between draws for an occasion that has a number of its own.
-func (w *World) between(kind string, n, least, most int) int {
-	return least + int(w.hash(kind, "", n)%uint64(most-least+1))
+func (w *World) between(kind, place string, n, least, most int) int {
+	return least + int(w.hash(kind, place, n)%uint64(most-least+1))
+}
+
+// strikes tells whether a fault that has this key is one of this world.
+func (w *World) strikes(rate float64, kind, place string, n int) bool {
+	if float64(w.hash(kind, place, n)>>11)/(1<<53) >= rate {
+		return false
+	}
+	return w.lets(fmt.Sprintf("%s|%s|%d", kind, place, n))
+}
+
+// lets writes a fault down, unless it is left out.
+func (w *World) lets(key string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.without[key] {
+		return false
+	}
+	if !w.has[key] {
+		w.has[key] = true
+		w.struck = append(w.struck, key)
+	}
+	return true
 }
 
 // chanceOf is a source of chance for the program itself.
@@ -301,6 +367,14 @@ func (w *World) latency(place string) time.Duration {
 		return 1
 	}
 	return time.Millisecond + time.Duration(w.pick(19_000_000, "latency", place)) // in nanoseconds: see turn
+}
+
+// away is how far it is to connect to somebody.
+func (w *World) away(link string) time.Duration {
+	if strings.HasPrefix(link, observer) {
+		return 1
+	}
+	return time.Millisecond + time.Duration(w.hash("away", link, 0)%19_000_000)
 }
 
 // turn has a goroutine wait for an instant of its own, in which no other of the world can run: what happens at one instant
@@ -331,7 +405,7 @@ func (w *World) exchangeFault(link, place string) (fault, time.Duration) {
 	w.tally.Exchanges++
 	w.mu.Unlock()
 	if len(p.NetFaults) == 0 || !strings.HasPrefix(link, p.NetLinks) || strings.HasPrefix(link, observer) || !w.troubled() ||
-		float64(w.hash("exchange", place, n)>>11)/(1<<53) >= p.NetRate {
+		!w.strikes(p.NetRate, "exchange", place, n) {
 		return none, 0
 	}
 	w.mu.Lock()
@@ -357,11 +431,13 @@ const (
 func (w *World) commitFault(name string) commitFault {
 	n := w.nth("commit", name)
 	x := float64(w.hash("commit", name, n)>>11) / (1 << 53)
+	key := fmt.Sprintf("commit|%s|%d", name, n)
 	switch p := w.Profile; {
 	case !w.troubled():
-	case x < p.KillCommit && w.mayKill():
+	case x < p.KillCommit && w.mayKill() && w.lets(key):
 		return killBefore + commitFault(w.hash("before or after", name, n)%2)
-	case x >= p.KillCommit && x < p.KillCommit+p.LoseAnswer:
+	case x >= p.KillCommit && x < p.KillCommit+p.LoseAnswer && w.lets(key):
+		w.reach("a commit whose answer is lost")
 		return answerOfCommitLost
 	}
 	return 0
@@ -370,10 +446,14 @@ func (w *World) commitFault(name string) commitFault {
 // killsAt decides about a labelled place.
 func (w *World) killsAt(place string) bool {
 	rate := w.Profile.KillAt
+	if w.Profile.killPlace != "" {
+		return place == w.Profile.killPlace && w.nth("kill", place) == w.Profile.killNth
+	}
 	if strings.HasSuffix(place, ".answered") {
 		rate = w.Profile.KillAnswered
 	}
-	return w.chance(rate, "kill", place) && w.troubled() && w.mayKill()
+	n := w.nth("kill", place)
+	return w.troubled() && w.mayKill() && w.strikes(rate, "kill", place, n)
 }
 
 func (w *World) mayKill() bool {
@@ -411,6 +491,14 @@ func (w *World) whose(args []driver.NamedValue) string {
 		w.owners[session] = order
 	}
 	return order
+}
+
+// advance moves everybody's clock.
+func (w *World) advance(d time.Duration) {
+	w.clock.Advance(d)
+	for _, p := range w.alive() {
+		p.clock.Advance(d)
+	}
 }
 
 // tracef adds a line to the story.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,23 +64,94 @@ func (st *customerStore) SaveCard(ctx context.Context, c *wallet.SavedCard) erro
 
 func saveCard(tx *tx, c *wallet.SavedCard) error {
 	return tx.QueryRowContext(tx.ctx, `INSERT INTO saved_card (id, merchant, account, customer, gateway_id, brand, first6, last4,
-		expiry, name, series_id, created_at, gateway_customer) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+		expiry, name, series_id, created_at, kind, payment_system, info, issued_at, checked_at, asked_at, imported, gateway_customer)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $12, $18, $19)
 		ON CONFLICT (merchant, account, customer, gateway_id) DO UPDATE SET brand = excluded.brand, first6 = excluded.first6,
 		last4 = excluded.last4, expiry = excluded.expiry,
 		series_id = CASE excluded.series_id WHEN '' THEN saved_card.series_id ELSE excluded.series_id END,
+		kind = excluded.kind, payment_system = excluded.payment_system, info = excluded.info, issued_at = excluded.issued_at,
+		checked_at = excluded.checked_at, asked_at = excluded.asked_at,
 		gateway_customer = excluded.gateway_customer RETURNING id`,
 		c.ID, c.Merchant, c.Account, c.Customer, c.GatewayID, c.Card.Brand, c.Card.First6, c.Card.Last4,
-		c.Expiry, c.Name, c.SeriesID, micros(c.CreatedAt), c.GatewayCustomer).Scan(&c.ID)
+		c.Expiry, c.Name, c.SeriesID, micros(c.CreatedAt), c.Kind, c.System, c.Info, micros(c.IssuedAt), micros(c.CheckedAt),
+		c.Imported, c.GatewayCustomer).Scan(&c.ID)
 }
 
-const savedCardColumns = `id, merchant, account, customer, gateway_id, brand, first6, last4, expiry, name, series_id, created_at,
-	gateway_customer`
+// UpdateCard keeps what the gateway says of a card now.
+func (st *customerStore) UpdateCard(ctx context.Context, c *wallet.SavedCard) error {
+	return st.changeOne(ctx, wallet.ErrNotFound, `UPDATE saved_card SET brand = $3, first6 = $4, last4 = $5, expiry = $6, kind = $7,
+		payment_system = $8, info = $9, issued_at = $10, checked_at = $11, asked_at = $11 WHERE merchant = $1 AND id = $2`,
+		c.Merchant, c.ID, c.Card.Brand, c.Card.First6, c.Card.Last4, c.Expiry, c.Kind, c.System, c.Info, micros(c.IssuedAt),
+		micros(c.CheckedAt))
+}
+
+// CardHolders are the cards of an account under a gateway's name.
+func (st *customerStore) CardHolders(ctx context.Context, account, gatewayID string) ([]wallet.SavedCard, error) {
+	rows, err := st.r.QueryContext(ctx, `SELECT `+savedCardColumns+` FROM saved_card WHERE account = $1 AND gateway_id = $2`,
+		account, gatewayID)
+	return savedCards(rows, err)
+}
+
+// ImportCard keeps a card that nobody else holds.
+func (st *customerStore) ImportCard(ctx context.Context, c *wallet.SavedCard) error {
+	return st.change(ctx, notice{}, func(tx *tx) error {
+		taken := false
+		if err := tx.QueryRowContext(tx.ctx, `SELECT EXISTS (SELECT 1 FROM saved_card WHERE account = $1 AND gateway_id = $2
+			AND (merchant <> $3 OR customer <> $4))`, c.Account, c.GatewayID, c.Merchant, c.Customer).Scan(&taken); err != nil {
+			return err
+		}
+		if taken {
+			return wallet.ErrNotYours
+		}
+		err := saveCard(tx, c)
+		if unique(err) { // another imported it this moment
+			err = wallet.ErrNotYours
+		}
+		return err
+	})
+}
+
+// CardsToAsk lists holders about one of whose cards nobody asked since before.
+func (st *customerStore) CardsToAsk(ctx context.Context, account string, before time.Time, limit int) ([]wallet.Holder, error) {
+	rows, err := st.r.QueryContext(ctx, `SELECT merchant, customer FROM saved_card WHERE account = $1 AND asked_at < $2
+		ORDER BY asked_at LIMIT $3`, account, micros(before), limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var due []wallet.Holder
+	for rows.Next() {
+		h := wallet.Holder{Account: account}
+		if err := rows.Scan(&h.Merchant, &h.Customer); err != nil {
+			return nil, err
+		}
+		if !slices.Contains(due, h) {
+			due = append(due, h)
+		}
+	}
+	return due, rows.Err()
+}
+
+// TakeCards notes that a holder's cards are being asked about.
+func (st *customerStore) TakeCards(ctx context.Context, h wallet.Holder, before, now time.Time) (mine bool, err error) {
+	err = st.change(ctx, notice{}, func(tx *tx) error {
+		n, err := tx.affected(`UPDATE saved_card SET asked_at = $5 WHERE merchant = $1 AND account = $2 AND customer = $3 AND asked_at < $4`,
+			h.Merchant, h.Account, h.Customer, micros(before), micros(now))
+		mine = n > 0
+		return err
+	})
+	return mine, err
+}
+
+const savedCardColumns = `id, merchant, account, customer, gateway_id, brand, first6, last4, expiry, name, series_id, created_at, kind,
+	payment_system, info, issued_at, checked_at, imported, gateway_customer`
 
 func scanSavedCard(row interface{ Scan(...any) error }) (c wallet.SavedCard, err error) {
-	var at int64
+	var at, issued, checked int64
 	err = row.Scan(&c.ID, &c.Merchant, &c.Account, &c.Customer, &c.GatewayID, &c.Card.Brand, &c.Card.First6, &c.Card.Last4,
-		&c.Expiry, &c.Name, &c.SeriesID, &at, &c.GatewayCustomer)
-	c.CreatedAt = instant(at)
+		&c.Expiry, &c.Name, &c.SeriesID, &at, &c.Kind, &c.System, &c.Info, &issued, &checked, &c.Imported,
+		&c.GatewayCustomer)
+	c.CreatedAt, c.IssuedAt, c.CheckedAt = instant(at), instant(issued), instant(checked)
 	return c, err
 }
 
@@ -88,6 +160,10 @@ func (st *customerStore) SavedCards(ctx context.Context, merchant, account, cust
 	rows, err := st.r.QueryContext(ctx, `SELECT `+savedCardColumns+` FROM saved_card
 		WHERE merchant = $1 AND customer = $2 AND (account = $3 OR $4) ORDER BY created_at DESC, id`, merchant, customer, account,
 		account == "")
+	return savedCards(rows, err)
+}
+
+func savedCards(rows *sql.Rows, err error) ([]wallet.SavedCard, error) {
 	if err != nil {
 		return nil, err
 	}

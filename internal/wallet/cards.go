@@ -45,7 +45,9 @@ func (w *Wallet) fetchCards(ctx context.Context, acc account.Account, h Holder, 
 	byID := map[string]providers.SavedCard{}
 	for _, c := range found {
 		byID[c.ID] = c
-		if err := w.keep(ctx, h.card(c)); err != nil {
+		listed := h.card(c)
+		listed.CheckedAt = w.Now()
+		if err := w.keep(ctx, listed); err != nil {
 			return err
 		}
 	}
@@ -71,7 +73,7 @@ func (w *Wallet) fetchCards(ctx context.Context, acc account.Account, h Holder, 
 // card is a holder's card as the gateway tells it; it has no ID yet.
 func (h Holder) card(c providers.SavedCard) *SavedCard {
 	return &SavedCard{Merchant: h.Merchant, Account: h.Account, Customer: h.Customer, GatewayID: c.ID, Card: c.Card,
-		Expiry: c.Expiry, Name: c.Name}
+		Expiry: c.Expiry, Name: c.Name, Kind: c.Kind, System: c.System, Info: c.Info, IssuedAt: c.IssuedAt}
 }
 
 func (w *Wallet) keep(ctx context.Context, c *SavedCard) error {

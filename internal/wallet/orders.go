@@ -118,6 +118,7 @@ func (w *Wallet) order(ctx context.Context, acc account.Account, o CardOrder, sh
 		ID: "sc_" + token, Merchant: o.Merchant, Account: o.Account, Customer: o.Customer, GatewayID: said.ID,
 		GatewayCustomer: owner.CustomerID, Card: said.Card, Expiry: said.Expiry, Name: said.Name,
 		CreatedAt: w.Now().Truncate(time.Microsecond), // as it is stored
+		Kind:      said.Kind, System: said.System, Info: said.Info, IssuedAt: said.IssuedAt,
 	}
 	return made, w.Customers.FillCardOrder(ctx, o, &made)
 }

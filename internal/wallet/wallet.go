@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"tollgate/internal/account"
@@ -45,6 +46,13 @@ type SavedCard struct {
 	Name            string // the customer's own name for it
 	SeriesID        string // the gateway's id of the payment that began a series of merchant-initiated ones
 	CreatedAt       time.Time
+
+	Kind      string // the gateway's word for what it is
+	System    string // the payment system, in the gateway's word
+	Info      string // what else the gateway says of it, a JSON object
+	IssuedAt  time.Time
+	CheckedAt time.Time // when the gateway last said that it keeps the card; zero: it was never asked
+	Imported  bool
 }
 
 // Owner is whose card it is at the gateway.
@@ -76,6 +84,16 @@ type Customers interface {
 	// RenameSavedCard and DropSavedCard change one. ErrNotFound.
 	RenameSavedCard(ctx context.Context, merchant, id, name string) error
 	DropSavedCard(ctx context.Context, merchant, id string) error
+	// UpdateCard keeps what the gateway says of a card now; its name and series stay. ErrNotFound.
+	UpdateCard(ctx context.Context, c *SavedCard) error
+	// CardHolders are the cards of an account under a gateway's name, whoever's they are.
+	CardHolders(ctx context.Context, account, gatewayID string) ([]SavedCard, error)
+	// ImportCard keeps a card that nobody else holds: ErrNotYours. It sets the ID that the holder's card has.
+	ImportCard(ctx context.Context, c *SavedCard) error
+	// CardsToAsk lists holders in an account about one of whose cards nobody asked since before, the longest ago first.
+	CardsToAsk(ctx context.Context, account string, before time.Time, limit int) ([]Holder, error)
+	// TakeCards notes that a holder's cards are being asked about, and tells whether they were due.
+	TakeCards(ctx context.Context, h Holder, before, now time.Time) (bool, error)
 	// AddCardOrder writes an order without a card, or answers the one that has its account and reference.
 	AddCardOrder(ctx context.Context, o CardOrder) (earlier *CardOrder, err error)
 	// FillCardOrder keeps the card that came of an order, as SaveCard does, and its ID with the order.
@@ -98,13 +116,24 @@ type Options struct {
 	Now       func() time.Time
 	Token     func() (string, error) // makes what is unguessable in an id
 	Log       *slog.Logger
+	Pause     func(ctx context.Context, d time.Duration) error // nil: by the machine's clock
 }
 
 // Wallet keeps cards and credentials for customers.
-type Wallet struct{ Options }
+type Wallet struct {
+	Options
+
+	mu   sync.Mutex
+	next map[string]time.Time // when an account's gateway may be asked about a card again
+}
 
 // New makes a Wallet.
-func New(o Options) *Wallet { return &Wallet{o} }
+func New(o Options) *Wallet {
+	if o.Pause == nil {
+		o.Pause = pause
+	}
+	return &Wallet{Options: o, next: map[string]time.Time{}}
+}
 
 // History is the gateway's own list of transactions; with gateways that have logins it is one customer's, who has logged in
 // to one of the merchant's sessions: ErrNotFound for one the merchant never met, ErrLogin where the login is over.
@@ -123,6 +152,8 @@ func (w *Wallet) History(ctx context.Context, h Holder, q providers.HistoryQuery
 		if q.Owner, err = w.loggedInOwner(ctx, h); err != nil {
 			return nil, "", err
 		}
+	} else if q.Kinds != "" || q.Everywhere {
+		return nil, "", providers.Refuse("kinds", "this gateway keeps no list for each customer")
 	}
 	_, err = account.Call(ctx, acc, "history", func(call context.Context, gateway providers.Historian) (err error) {
 		lines, next, err = gateway.History(call, q)

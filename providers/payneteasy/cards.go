@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"tollgate/internal/card"
 	"tollgate/providers"
@@ -14,6 +15,7 @@ import (
 
 var (
 	_ providers.CardKeeper       = (*provider)(nil)
+	_ providers.CardChecker      = (*provider)(nil)
 	_ providers.InstrumentLister = (*provider)(nil)
 )
 
@@ -119,6 +121,30 @@ func (p *provider) Remember(ctx context.Context, pay providers.Payment, s provid
 	if err != nil || info.rejected() {
 		return saved, nil // the reference stands; what it shows is a courtesy
 	}
+	info.shows(&saved)
+	return saved, nil
+}
+
+// CheckCard is get-card-info. That there is no such reference is judged by the words: the codes are not public.
+func (p *provider) CheckCard(ctx context.Context, _ providers.Owner, id string) (providers.SavedCard, error) {
+	info, err := p.client.cardInfo(ctx, id)
+	if err != nil {
+		return providers.SavedCard{}, err
+	}
+	if info.rejected() {
+		words := strings.ToLower(info["error-message"])
+		if strings.Contains(words, "card") && (strings.Contains(words, "not found") || strings.Contains(words, "unknown")) {
+			return providers.SavedCard{}, providers.ErrNoCard
+		}
+		return providers.SavedCard{}, info.scrubbed(card.Card{}).failure("get-card-info")
+	}
+	saved := providers.SavedCard{ID: id, Active: true}
+	info.shows(&saved)
+	return saved, nil
+}
+
+// shows reads what get-card-info shows of a card.
+func (info answer) shows(saved *providers.SavedCard) {
 	if bin, last := info["bin"], info["last-four-digits"]; len(bin) >= 6 && len(last) == 4 {
 		saved.Card = card.Masked{Brand: card.Brand(bin), First6: bin[:6], Last4: last}
 	}
@@ -127,7 +153,6 @@ func (p *provider) Remember(ctx context.Context, pay providers.Payment, s provid
 	if mErr == nil && yErr == nil && month >= 1 && month <= 12 {
 		saved.Expiry = fmt.Sprintf("%02d/%02d", month, year%100)
 	}
-	return saved, nil
 }
 
 // Forget makes no call: the gateway has none for it. A reference that nobody knows is of no use.

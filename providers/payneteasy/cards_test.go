@@ -48,6 +48,23 @@ func TestARefusedReferenceIsAnError(t *testing.T) {
 	}
 }
 
+func TestACardReferenceIsLookedUpByItself(t *testing.T) {
+	g := &gateway{answers: []string{
+		"type=get-card-info-response\n&expire-month=2\n&expire-year=2031\n&bin=444455\n&last-four-digits=1111\n",
+		"type=error\n&error-message=Card+reference+is+not+found\n&error-code=7\n", "type=error\n&error-message=try+later\n&error-code=9\n",
+	}}
+	p := testProvider(t, g)
+	if c, err := p.CheckCard(t.Context(), providers.Owner{}, "13"); err != nil || c.ID != "13" || c.Expiry != "02/31" || c.Card.Last4 != "1111" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if _, err := p.CheckCard(t.Context(), providers.Owner{}, "14"); !errors.Is(err, providers.ErrNoCard) {
+		t.Error(err)
+	}
+	if _, err := p.CheckCard(t.Context(), providers.Owner{}, "15"); err == nil || errors.Is(err, providers.ErrNoCard) {
+		t.Error(err)
+	}
+}
+
 func TestCardReferencesCannotBeListed(t *testing.T) {
 	if _, err := testProvider(t, &gateway{}).Cards(t.Context(), providers.Owner{CustomerID: "c"}); !errors.Is(err, errors.ErrUnsupported) {
 		t.Error(err)

@@ -311,10 +311,19 @@ func TestCardsAndListsReadTheVendorsAnswers(t *testing.T) {
 	if err != nil || c.ID != binding || c.Card != (card.Masked{Brand: "visa", First6: "411111", Last4: "1199"}) || !c.Active {
 		t.Errorf("%+v %v", c, err)
 	}
+	if c.Kind != "CARD" || c.System != "VISA" || !c.IssuedAt.Equal(time.Date(2017, 9, 7, 14, 43, 57, 768e6, time.UTC)) || c.Info != "" {
+		t.Errorf("of the binding is told %+v", c)
+	}
+	net := &canned{answer: `{"requestId":"r-1","status":"SUCCESS","transactionNumber":"1","binding":{"uuid":"` + binding + `"},
+		"card":{"maskedPan":"4111111199","extendedInfo":{"design":"blue","pan":"4111111111111111","limit":"5"}}}`}
+	if c, err = open(t, net).(providers.VirtualCardIssuer).IssueVirtualCard(t.Context(), owner(), "1"); err != nil || c.Info != `{"design":"blue","limit":"5"}` {
+		t.Errorf("%+v %v", c, err)
+	}
 	query := providers.HistoryQuery{From: now().AddDate(0, -1, 0), To: now(), Owner: owner()}
 	list, _, err := open(t, &canned{answer: fixture(t, "vendor/transactions_ok.json")}).(providers.Historian).History(t.Context(), query)
 	want := providers.HistoryLine{Reference: "7654321DS", OrderID: mdOrder, At: time.Date(2017, 9, 7, 14, 43, 57, 768e6, time.UTC), Kind: "payment", Outcome: providers.Unclear, Amount: amountOf(t, 6100, "RUB")}
-	want.Authorization.At = want.At
+	want.Authorization = providers.Authorization{At: want.At, Kind: "PURCHASE", Way: "Apple Pay"}
+	want.Partner = providers.Partner{Login: "merchant", Info: "Shop"}
 	if err != nil || len(list) != 1 || list[0] != want {
 		t.Errorf("%+v %v", list, err)
 	}
@@ -322,6 +331,18 @@ func TestCardsAndListsReadTheVendorsAnswers(t *testing.T) {
 	if err != nil || len(list) != 0 {
 		t.Errorf("%+v %v", list, err)
 	}
+	for _, kinds := range []string{"payments", "payment,", ",", "payment,x"} {
+		query.Kinds = kinds
+		if _, _, err := open(t, &canned{}).(providers.Historian).History(t.Context(), query); err == nil {
+			t.Errorf("kinds %q pass", kinds)
+		}
+	}
+	net = &canned{answer: fixture(t, "vendor/transactions_empty.json")}
+	query.Kinds, query.Everywhere = "vcard,change", true
+	if _, _, err := open(t, net).(providers.Historian).History(t.Context(), query); err != nil || !strings.Contains(net.bodies[0], `"responseType":"vcard,change","local":false`) {
+		t.Errorf("%v %v", err, net.bodies)
+	}
+	query.Kinds, query.Everywhere = "", false
 	query.Status = "DEPOSITED"
 	if _, _, err := open(t, &canned{}).(providers.Historian).History(t.Context(), query); err == nil {
 		t.Error("a filter that the gateway does not have was taken")

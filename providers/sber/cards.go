@@ -3,6 +3,7 @@ package sber
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -49,10 +50,34 @@ func savedCard(binding, c object) providers.SavedCard {
 		ID: wire.ID(binding.Text("uuid")), Name: wire.Line(binding.Text("mnemonic"), maxName), Active: true,
 		Card: mask(cmp.Or(c.Text("maskedPan"), binding.Text("maskedPan"))),
 	}
+	s.Kind, s.System = providers.Fact(binding.Text("paymentType")), providers.Fact(binding.Text("paymentSystem"))
+	if at, err := time.ParseInLocation(dateLayout, binding.Text("createdDate"), moscow); err == nil {
+		s.IssuedAt = at.UTC()
+	}
+	s.Info = texts(c.Child("extendedInfo"))
 	if t, err := time.Parse("2006-01", cmp.Or(c.Text("expiryDate"), binding.Text("expiryDate"))); err == nil {
 		s.Expiry = t.Format("01/06")
 	}
 	return s
+}
+
+// texts are the short texts of an object, as JSON; "" for none. No text of the length of a card number passes.
+func texts(o object) string {
+	all := map[string]string{}
+	for name := range o.Members {
+		name, value := providers.Fact(name), providers.Fact(wire.Short(o.Text(name), nil))
+		if first6, _ := wire.CardEnds(value, 10); name != "" && value != "" && first6 == "" && len(all) < 20 {
+			all[name] = value
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	raw, err := json.Marshal(all)
+	if err != nil {
+		return ""
+	}
+	return string(raw)
 }
 
 func (g *provider) callForOwner(ctx context.Context, op string, o providers.Owner, in any) (object, error) {

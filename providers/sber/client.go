@@ -65,10 +65,25 @@ func (c *client) call(ctx context.Context, op string, token providers.Secret, in
 		return object{}, providers.Quiet(op, err, func(s string) string { return wire.Scrub(s, hide) })
 	}
 	o, err := readAnswer(op, status, answer, hide)
+	id := requestID(answer, hide)
+	providers.NoteAnswerID(ctx, id)
 	if err == nil {
 		return o, nil
 	}
+	if f, ok := errors.AsType[*providers.Failure](err); ok {
+		f.ID = id
+	}
 	return object{}, ofUs(op, status, token, err)
+}
+
+// requestID is the gateway's id of an answer, whatever else stands in it.
+func requestID(answer []byte, hide []string) string {
+	members, err := wire.Decode(answer)
+	if err != nil {
+		return ""
+	}
+	o := object{Members: members, Hide: hide}
+	return providers.Fact(wire.Short(o.Text("requestId"), hide))
 }
 
 // ofUs classes the refusals that are of us: of a call that takes no customer's token, or an HTTP 403, or an error code that is

@@ -1,7 +1,10 @@
 package sber
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"tollgate/internal/money"
@@ -20,6 +23,8 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) (lines
 	switch {
 	case q.Status != "":
 		return nil, "", providers.Refuse("status", "this gateway's list has no status")
+	case !kindsKnown(q.Kinds):
+		return nil, "", providers.Refuse("kinds", "this gateway knows "+historyKinds)
 	case q.From.IsZero() || q.To.IsZero() || q.To.Before(q.From):
 		return nil, "", providers.Refuse("from", "the list needs a time to begin and a later one to end")
 	}
@@ -28,7 +33,7 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) (lines
 		DateTo       string `json:"dateTo"`
 		ResponseType string `json:"responseType"`
 		Local        bool   `json:"local"`
-	}{q.From.In(moscow).Format(dateLayout), q.To.In(moscow).Format(dateLayout), historyKinds, true})
+	}{q.From.In(moscow).Format(dateLayout), q.To.In(moscow).Format(dateLayout), cmp.Or(q.Kinds, historyKinds), !q.Everywhere})
 	if err != nil {
 		return nil, "", err
 	}
@@ -57,6 +62,16 @@ func (g *provider) History(ctx context.Context, q providers.HistoryQuery) (lines
 	return lines, "", nil
 }
 
+// kindsKnown tells whether the list can be narrowed to these kinds.
+func kindsKnown(kinds string) bool {
+	for k := range strings.SplitSeq(kinds, ",") {
+		if kinds != "" && !slices.Contains(strings.Split(historyKinds, ","), k) {
+			return false
+		}
+	}
+	return true
+}
+
 func historyLine(t object) (providers.HistoryLine, error) {
 	line := providers.HistoryLine{
 		Reference: wire.Line(t.Text("transactionNumber"), 64), OrderID: wire.ID(t.Text("mdOrder")),
@@ -67,6 +82,8 @@ func historyLine(t object) (providers.HistoryLine, error) {
 		return line, errShape
 	}
 	line.At = at.UTC()
+	partner := t.Child("partner")
+	line.Partner = providers.Partner{Login: providers.Fact(partner.Text("merchantLogin")), Info: providers.Fact(partner.Text("merchantInfo"))}
 	line.Authorization = authorization(t)
 	minor, found, err := t.Child("amount").Number("transactionAmount")
 	if err != nil {

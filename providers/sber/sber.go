@@ -312,6 +312,13 @@ func (g *provider) standing(p providers.Payment, o object) (providers.Standing, 
 		return st, nil
 	}
 	whole, started := st.Amount.Minor, st.Ref.More[moreFinish] != ""
+	if started && otherKind(st.Ref.More[moreFinish], o.Text("transactionType")) {
+		// A transfer where we paid, or the other way round: whatever became of it, it is not what was begun.
+		if st.Unproven = word == statusDeposited; st.Unproven {
+			st.Outcome, st.Held, st.Captured = providers.Paid, whole, whole
+		}
+		return st, nil
+	}
 	switch {
 	case word == statusCreated && !started && p.Forgotten != nil && !p.Forgotten.Arrived:
 		st.Outcome, st.Unproven = providers.Waiting, true // a finish may have been sent, and be on its way
@@ -340,9 +347,15 @@ func (g *provider) standing(p providers.Payment, o object) (providers.Standing, 
 	return st, nil
 }
 
+// otherKind tells whether an order's transactionType contradicts the call that was to finish it.
+func otherKind(finish, kind string) bool {
+	return kind == "TRANSFER" && finish == opPaymentFinish || kind == "PURCHASE" && finish == opTransferFinish
+}
+
 // authorization is the time of the transaction and the id that the gateway's support asks for.
 func authorization(o object) providers.Authorization {
-	a := providers.Authorization{RequestID: providers.Fact(o.Text("requestId"))}
+	a := providers.Authorization{RequestID: providers.Fact(o.Text("requestId")), Kind: providers.Fact(o.Text("transactionType")),
+		Way: providers.Fact(o.Text("transactionWay"))}
 	if at, err := time.ParseInLocation(dateLayout, o.Text("transactionDate"), moscow); err == nil {
 		a.At = at.UTC()
 	}

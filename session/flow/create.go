@@ -2,6 +2,8 @@ package flow
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"tollgate/providers"
 	"tollgate/session"
@@ -74,9 +76,24 @@ func (f *Flow) CheckPayout(s *session.Session, to providers.Destination) error {
 
 // expireDue is the job that ends a session whose time is over.
 func (f *Flow) expireDue(ctx context.Context, task session.Task) error {
-	_, err := f.update(ctx, task.Session, (*session.Turn).Expire)
+	s, err := f.Store.Load(ctx, task.Session)
+	if err != nil {
+		return err
+	}
+	if over := f.Now().Sub(s.ExpiresAt); over >= 0 && over < endsUnasked {
+		switch err := f.recall.beforeItEnds(ctx, s); {
+		case errors.Is(err, errLaterAttempt):
+			return nil
+		case err != nil:
+			return err // asked again
+		}
+	}
+	_, err = f.update(ctx, task.Session, (*session.Turn).Expire)
 	return err
 }
+
+// endsUnasked is how long after its expiry a session ends although the gateway has not answered what it knows of it.
+const endsUnasked = 24 * time.Hour
 
 // Cancel ends a session that nobody is paying, or whose payment can be left now (leave). Else it is a *session.CannotLeave, after
 // any end ErrEnded; a repeated cancel is neither.

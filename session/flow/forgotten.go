@@ -162,6 +162,25 @@ func (f recall) laterAttempts(ctx context.Context, s *session.Session, a *sessio
 	if s.Kind == session.KindPayout || !m.After(a.CreatedAt) {
 		return nil
 	}
+	return f.findAfter(ctx, s, a, m)
+}
+
+// beforeItEnds asks, before a session ends that nobody is paying, whether the gateway knows of an attempt that the database has
+// forgotten: the shopper may have been charged, and have gone. errLaterAttempt where it does.
+func (f recall) beforeItEnds(ctx context.Context, s *session.Session) error {
+	m := f.memory(ctx)
+	a := s.Last()
+	if a == nil {
+		a = &session.Attempt{CreatedAt: s.CreatedAt, Instrument: s.Method}
+	}
+	if s.Kind == session.KindPayout || s.Status() != session.StatusOpen || !m.After(a.CreatedAt) {
+		return nil
+	}
+	return f.findAfter(ctx, s, a, m)
+}
+
+// findAfter looks for the attempts after one at the gateway.
+func (f recall) findAfter(ctx context.Context, s *session.Session, a *session.Attempt, m session.Memory) error {
 	acc, err := f.account(s)
 	if err != nil {
 		return err

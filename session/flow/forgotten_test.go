@@ -86,6 +86,34 @@ func TestAnAttemptThatTheDatabaseForgotIsNotPaidAgain(t *testing.T) {
 	}
 }
 
+// The shopper was charged, and reads a card form again. They go away.
+func TestASessionWhoseAttemptTheDatabaseForgotDoesNotEndUnpaid(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		end  func(*house)
+	}{
+		{"when it expires", func(h *house) { h.forward(48 * time.Hour) }},
+		{"when it is cancelled", func(h *house) {
+			if err := h.do(func() error { _, err := h.flow.Cancel(context.Background(), h.id); return err }); !errors.Is(err, session.ErrEnded) {
+				h.t.Errorf("cancelled: %v", err)
+			}
+			h.forward(time.Minute)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHouse(t, doubting)
+			copied := h.snapshot(t)
+			h.pays(theCard)
+			h.restore(t, copied)
+			c.end(h)
+			if a := h.is(session.Paid); a.PaidLate || h.session().Status() != session.StatusPaid || h.charges() != 1 {
+				t.Errorf("late %t, session %s, charged %d times", a.PaidLate, h.session().Status(), h.charges())
+			}
+		})
+	}
+}
+
 // The shop posts its order again, days later, to a database that knows nothing of it.
 func TestAnOrderThatTheDatabaseForgotIsNotPaidAgain(t *testing.T) {
 	t.Parallel()

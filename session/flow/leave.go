@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"tollgate/providers"
@@ -45,9 +46,16 @@ func (x Exits) leaveOnce(ctx context.Context, claim *session.Claim, id string, c
 	}
 	a := s.Live()
 	if a == nil {
-		if cancel {
-			s, err = f.update(ctx, id, under(claim, (*session.Turn).Cancel))
+		if !cancel {
+			return s, false, nil
 		}
+		switch err := f.recall.beforeItEnds(ctx, s); {
+		case errors.Is(err, errLaterAttempt):
+			return s, true, &session.CannotLeave{Until: f.Now().Add(time.Minute)}
+		case err != nil:
+			f.Log.Warn("a session is cancelled, and the gateway does not say what it knows of it", "session", id, "error", err)
+		}
+		s, err = f.update(ctx, id, under(claim, (*session.Turn).Cancel))
 		return s, false, err
 	}
 	t := session.Leaving{Turn: f.newTurn(s)}

@@ -55,7 +55,11 @@ func (ts *turns) Timeline(ctx context.Context, s *session.Session, n int) ([]ses
 func entries(made []account.Request) []session.TimelineEntry {
 	var all []session.TimelineEntry
 	for _, r := range made {
-		all = append(all, session.TimelineEntry{At: r.At, Kind: session.EntryHTTP, Name: r.Name, Result: r.Result, Took: r.Took})
+		e := session.TimelineEntry{At: r.At, Kind: session.EntryHTTP, Name: r.Name, Result: r.Result, Took: r.Took}
+		if r.ID != "" {
+			e.Fields = map[string]string{"request_id": r.ID}
+		}
+		all = append(all, e)
 	}
 	return all
 }

@@ -135,6 +135,53 @@ func savedCards(t *testing.T, st Store) {
 	}
 }
 
+// importedCards: a card is found by the gateway's name of it, and nobody imports what somebody else holds.
+func importedCards(t *testing.T, st Store) {
+	card := func(merchant, customer, gatewayID string) *wallet.SavedCard {
+		return &wallet.SavedCard{ID: "sc_" + merchant + customer + gatewayID, Merchant: merchant, Account: "acc", Customer: customer,
+			GatewayID: gatewayID, CreatedAt: noon, IssuedAt: noon.Add(-time.Hour), Kind: "CARD", System: "VISA", Info: "{}", Imported: true}
+	}
+	first := card("shop", "c-1", "g-1")
+	must(t, st.ImportCard(t.Context(), first))
+	must(t, st.ImportCard(t.Context(), card("shop", "c-1", "g-1")))
+	for _, other := range []*wallet.SavedCard{card("rival", "c-1", "g-1"), card("shop", "c-2", "g-1")} {
+		if err := st.ImportCard(t.Context(), other); !errors.Is(err, wallet.ErrNotYours) {
+			t.Errorf("%s's %s: %v", other.Merchant, other.Customer, err)
+		}
+	}
+	held, err := st.CardHolders(t.Context(), "acc", "g-1")
+	must(t, err)
+	if diff := cmp.Diff([]wallet.SavedCard{*first}, held); diff != "" {
+		t.Error(diff)
+	}
+	must(t, st.ImportCard(t.Context(), card("shop", "c-2", "g-2")))
+	must(t, st.ImportCard(t.Context(), card("shop", "c-2", "g-3")))
+	later := noon.Add(24 * time.Hour)
+	due, err := st.CardsToAsk(t.Context(), "acc", later, 10)
+	must(t, err)
+	if len(due) != 2 {
+		t.Errorf("to be asked about are %v", due)
+	}
+	h := wallet.Holder{Merchant: "shop", Account: "acc", Customer: "c-2"}
+	for n, want := range []bool{true, false} {
+		if mine, err := st.TakeCards(t.Context(), h, later, later); err != nil || mine != want {
+			t.Errorf("take %d: %v, %v", n, mine, err)
+		}
+	}
+	now := *first
+	now.Expiry, now.CheckedAt, now.Kind = "01/35", later, "OTHER"
+	must(t, st.UpdateCard(t.Context(), &now))
+	if got, err := st.SavedCard(t.Context(), "shop", first.ID); err != nil || got != now {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if due, err = st.CardsToAsk(t.Context(), "acc", later, 10); err != nil || len(due) != 0 {
+		t.Errorf("%v, %v", due, err)
+	}
+	if err := st.UpdateCard(t.Context(), card("rival", "c-1", "g-1")); !errors.Is(err, wallet.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
 // cardOrderBeforeSharing: a card that was ordered before others used the account too is not ordered again.
 func cardOrderBeforeSharing(t *testing.T, st Store) {
 	_, err := st.AddCardOrder(t.Context(), order)

@@ -86,6 +86,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"a credential ends with its time":                                  credentialEnds,
 		"a credential is dropped if it is still that one":                  credentialDropped,
 		"a saved card is one customer's and keeps its id":                  savedCards,
+		"a card is imported by one customer, and refreshed in its turn":    importedCards,
 		"a gateway's card has an id of each merchant's own":                savedCardPerMerchant,
 		"a cancelled context changes nothing":                              cancelled,
 		"an invoice comes back whole":                                      invoiceComesBack,
