@@ -530,9 +530,12 @@ func (e InvoiceStatus) Valid() bool {
 
 // Defines values for Locale.
 const (
-	LocaleEn Locale = "en"
-	LocaleKk Locale = "kk"
-	LocaleRu Locale = "ru"
+	LocaleEn     Locale = "en"
+	LocaleKk     Locale = "kk"
+	LocaleKy     Locale = "ky"
+	LocaleRu     Locale = "ru"
+	LocaleUz     Locale = "uz"
+	LocaleUzCyrl Locale = "uz-Cyrl"
 )
 
 // Valid indicates whether the value is a known member of the Locale enum.
@@ -542,7 +545,13 @@ func (e Locale) Valid() bool {
 		return true
 	case LocaleKk:
 		return true
+	case LocaleKy:
+		return true
 	case LocaleRu:
+		return true
+	case LocaleUz:
+		return true
+	case LocaleUzCyrl:
 		return true
 	default:
 		return false
@@ -1131,17 +1140,17 @@ type Attempt struct {
 	// HeldFor In what the gateway's word is not of this payment: `amount`, `currency`, `reference`, `sums`, … Nothing is taken for paid, and
 	// no other card begins, until the gateway says otherwise. Of a payment that was made already: what the gateway says of it
 	// now that fits no act that Tollgate knows.
-	HeldFor string `json:"held_for,omitempty"`
+	HeldFor string `json:"held_for,omitempty,omitzero"`
 
 	// Instrument What is paid with. `payout` is for sessions of that kind.
 	Instrument Instrument `json:"instrument"`
 	N          int        `json:"n"`
 
 	// NeedsReview A person has to look. Nothing more is found out by asking the gateway.
-	NeedsReview bool `json:"needs_review,omitempty"`
+	NeedsReview bool `json:"needs_review,omitempty,omitzero"`
 
 	// PaidLate It was approved after the session had ended otherwise. Refund it or ship.
-	PaidLate bool `json:"paid_late,omitempty"`
+	PaidLate bool `json:"paid_late,omitempty,omitzero"`
 
 	// Reference What the gateway knows it by.
 	//
@@ -1182,59 +1191,59 @@ type AttemptState string
 // Authorization What the gateway tells of the bank's authorization, for your records, the bank's hotline and disputes. Each gateway tells a part of
 // it only, and some of it later.
 type Authorization struct {
-	ApprovalCode string    `json:"approval_code,omitempty"`
-	At           time.Time `json:"at,omitempty"`
+	ApprovalCode string    `json:"approval_code,omitempty,omitzero"`
+	At           time.Time `json:"at,omitempty,omitzero"`
 
 	// BankCountry As the gateway writes it, such as KZ, KAZ or Kazakhstan.
-	BankCountry string `json:"bank_country,omitempty"`
+	BankCountry string `json:"bank_country,omitempty,omitzero"`
 
 	// BankName Of the card's issuer.
-	BankName string `json:"bank_name,omitempty"`
+	BankName string `json:"bank_name,omitempty,omitzero"`
 
 	// BankReference A reference of the bank's own.
-	BankReference string `json:"bank_reference,omitempty"`
+	BankReference string `json:"bank_reference,omitempty,omitzero"`
 
 	// CardExpiry MM/YY
-	CardExpiry string `json:"card_expiry,omitempty"`
-	CardHolder string `json:"card_holder,omitempty"`
+	CardExpiry string `json:"card_expiry,omitempty,omitzero"`
+	CardHolder string `json:"card_holder,omitempty,omitzero"`
 
 	// CreditedAmount What the gateway credits you with, in minor units of `credited_currency`.
-	CreditedAmount int64 `json:"credited_amount,omitempty"`
+	CreditedAmount int64 `json:"credited_amount,omitempty,omitzero"`
 
 	// CreditedCurrency Example: RUB
-	CreditedCurrency string `json:"credited_currency,omitempty"`
+	CreditedCurrency string `json:"credited_currency,omitempty,omitzero"`
 
 	// Descriptor What the cardholder's statement shows.
-	Descriptor string `json:"descriptor,omitempty"`
+	Descriptor string `json:"descriptor,omitempty,omitzero"`
 
 	// GatewayFee The gateway's fee, in `taken_currency`: in `taken_amount`. Absent where it tells none apart from its rate.
-	GatewayFee int64 `json:"gateway_fee,omitempty"`
+	GatewayFee int64 `json:"gateway_fee,omitempty,omitzero"`
 
 	// Kind The gateway's word for what it was, such as PURCHASE or TRANSFER.
-	Kind string `json:"kind,omitempty"`
+	Kind string `json:"kind,omitempty,omitzero"`
 
 	// PaymentSystem Such as VISA, MASTERCARD or MIR.
-	PaymentSystem string `json:"payment_system,omitempty"`
+	PaymentSystem string `json:"payment_system,omitempty,omitzero"`
 
 	// ProcessorID The processor's id of the transaction.
-	ProcessorID string `json:"processor_id,omitempty"`
-	ReceiptID   string `json:"receipt_id,omitempty"`
+	ProcessorID string `json:"processor_id,omitempty,omitzero"`
+	ReceiptID   string `json:"receipt_id,omitempty,omitzero"`
 
 	// RequestID The gateway's id of its answer, for its support.
-	RequestID string `json:"request_id,omitempty"`
+	RequestID string `json:"request_id,omitempty,omitzero"`
 
 	// Rrn Retrieval reference number.
-	Rrn string `json:"rrn,omitempty"`
+	Rrn string `json:"rrn,omitempty,omitzero"`
 
 	// TakenAmount What the card holder is charged, in minor units of `taken_currency`, where the gateway converts or adds a fee.
-	TakenAmount int64 `json:"taken_amount,omitempty"`
+	TakenAmount int64 `json:"taken_amount,omitempty,omitzero"`
 
 	// TakenCurrency Example: RUB
-	TakenCurrency string `json:"taken_currency,omitempty"`
-	Terminal      string `json:"terminal,omitempty"`
+	TakenCurrency string `json:"taken_currency,omitempty,omitzero"`
+	Terminal      string `json:"terminal,omitempty,omitzero"`
 
 	// Way The gateway's word for how it was paid, such as Card or Apple Pay.
-	Way string `json:"way,omitempty"`
+	Way string `json:"way,omitempty,omitzero"`
 }
 
 // Bank defines model for Bank.
@@ -1248,11 +1257,11 @@ type BankOrder struct {
 	// Amount In major units; absent: not compared.
 	//
 	// Example: 1500.00
-	Amount string `json:"amount,omitempty"`
+	Amount string `json:"amount,omitempty,omitzero"`
 
 	// Currency Example: KZT
-	Currency       string `json:"currency,omitempty"`
-	GatewayOrderID string `json:"gateway_order_id,omitempty"`
+	Currency       string `json:"currency,omitempty,omitzero"`
+	GatewayOrderID string `json:"gateway_order_id,omitempty,omitzero"`
 
 	// Reference The order's number at the gateway.
 	//
@@ -1262,7 +1271,7 @@ type BankOrder struct {
 	// Status The bank's word: paid (what absent means), refunded, approved, declined, reversed, expired, …
 	//
 	// Example: deposited
-	Status string `json:"status,omitempty"`
+	Status string `json:"status,omitempty,omitzero"`
 }
 
 // BankPage defines model for BankPage.
@@ -1273,23 +1282,23 @@ type BankPage struct {
 
 // Billing The card holder's address, which some gateways want; their defaults are set with the account.
 type Billing struct {
-	Address string `json:"address,omitempty"`
-	City    string `json:"city,omitempty"`
+	Address string `json:"address,omitempty,omitzero"`
+	City    string `json:"city,omitempty,omitzero"`
 
 	// Country ISO 3166-1 alpha-2.
-	Country   string `json:"country,omitempty"`
-	Email     string `json:"email,omitempty"`
-	FirstName string `json:"first_name,omitempty"`
-	LastName  string `json:"last_name,omitempty"`
-	Phone     string `json:"phone,omitempty"`
-	State     string `json:"state,omitempty"`
-	Zip       string `json:"zip,omitempty"`
+	Country   string `json:"country,omitempty,omitzero"`
+	Email     string `json:"email,omitempty,omitzero"`
+	FirstName string `json:"first_name,omitempty,omitzero"`
+	LastName  string `json:"last_name,omitempty,omitzero"`
+	Phone     string `json:"phone,omitempty,omitzero"`
+	State     string `json:"state,omitempty,omitzero"`
+	Zip       string `json:"zip,omitempty,omitzero"`
 }
 
 // BookDifference defines model for BookDifference.
 type BookDifference struct {
-	Attempt        int    `json:"attempt,omitempty"`
-	GatewayOrderID string `json:"gateway_order_id,omitempty"`
+	Attempt        int    `json:"attempt,omitempty,omitzero"`
+	GatewayOrderID string `json:"gateway_order_id,omitempty,omitzero"`
 
 	// Kind - `missing_here`: the gateway has money under a reference that Tollgate knows nothing of
 	// - `missing_there`: Tollgate says that money stands, and the gateway does not have the order
@@ -1303,8 +1312,8 @@ type BookDifference struct {
 	Reference string   `json:"reference"`
 
 	// Repaired The gateway was asked and its word taken; by now they agree.
-	Repaired bool   `json:"repaired,omitempty"`
-	Session  string `json:"session,omitempty"`
+	Repaired bool   `json:"repaired,omitempty,omitzero"`
+	Session  string `json:"session,omitempty,omitzero"`
 
 	// Theirs What one side says; empty where it knows nothing.
 	Theirs BookSide `json:"theirs"`
@@ -1322,24 +1331,24 @@ type BookSide struct {
 	// Amount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
-	Amount Amount `json:"amount,omitempty"`
+	Amount Amount `json:"amount,omitempty,omitzero"`
 
 	// AmountAuthorized Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
-	AmountAuthorized Amount `json:"amount_authorized,omitempty"`
+	AmountAuthorized Amount `json:"amount_authorized,omitempty,omitzero"`
 
 	// AmountCaptured Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
-	AmountCaptured Amount `json:"amount_captured,omitempty"`
+	AmountCaptured Amount `json:"amount_captured,omitempty,omitzero"`
 
 	// AmountRefunded Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
-	AmountRefunded Amount `json:"amount_refunded,omitempty"`
-	Currency       string `json:"currency,omitempty"`
-	State          string `json:"state,omitempty"`
+	AmountRefunded Amount `json:"amount_refunded,omitempty,omitzero"`
+	Currency       string `json:"currency,omitempty,omitzero"`
+	State          string `json:"state,omitempty,omitzero"`
 }
 
 // CaptureMode `automatic` takes the money at once; `manual` holds it until you capture or void.
@@ -1355,41 +1364,41 @@ type Cart struct {
 // CartItem defines model for CartItem.
 type CartItem struct {
 	// Agent What you are to the `supplier`, where you sell another's goods.
-	Agent CartItemAgent `json:"agent,omitempty"`
+	Agent CartItemAgent `json:"agent,omitempty,omitzero"`
 
 	// Amount What the line comes to. You may leave it out; what you say has to be that.
-	Amount int64 `json:"amount,omitempty"`
+	Amount int64 `json:"amount,omitempty,omitzero"`
 
 	// Code Your number of the goods.
-	Code string `json:"code,omitempty"`
+	Code string `json:"code,omitempty,omitzero"`
 
 	// Discount On the whole line, in minor units.
-	Discount int64 `json:"discount,omitempty"`
+	Discount int64 `json:"discount,omitempty,omitzero"`
 
 	// MarkCode The code of marked goods, as it is read.
-	MarkCode string `json:"mark_code,omitempty"`
+	MarkCode string `json:"mark_code,omitempty,omitzero"`
 	Name     string `json:"name"`
 
 	// PaymentMethod How it is paid, as receipts have it (tag 1214); absent, `full_payment`.
-	PaymentMethod CartItemPaymentMethod `json:"payment_method,omitempty"`
+	PaymentMethod CartItemPaymentMethod `json:"payment_method,omitempty,omitzero"`
 
 	// PaymentObject What it is, as receipts have it (tag 1212); absent, `commodity`.
-	PaymentObject CartItemPaymentObject `json:"payment_object,omitempty"`
+	PaymentObject CartItemPaymentObject `json:"payment_object,omitempty,omitzero"`
 
 	// Quantity Decimal, at most three digits after the point.
 	//
 	// Example: 0.4
-	Quantity string       `json:"quantity,omitempty"`
-	Supplier CartSupplier `json:"supplier,omitempty"`
+	Quantity string       `json:"quantity,omitempty,omitzero"`
+	Supplier CartSupplier `json:"supplier,omitempty,omitzero"`
 
 	// Tax The rate of the value added tax that is in the line's amount.
-	Tax CartItemTax `json:"tax,omitempty"`
+	Tax CartItemTax `json:"tax,omitempty,omitzero"`
 
 	// TaxAmount The tax in the amount, rounded half up. You may leave it out; what you say has to be that.
-	TaxAmount int64 `json:"tax_amount,omitempty"`
+	TaxAmount int64 `json:"tax_amount,omitempty,omitzero"`
 
 	// Unit What is counted; absent, `piece`.
-	Unit CartItemUnit `json:"unit,omitempty"`
+	Unit CartItemUnit `json:"unit,omitempty,omitzero"`
 
 	// UnitPrice Of one unit, in minor units.
 	UnitPrice int64 `json:"unit_price"`
@@ -1412,9 +1421,9 @@ type CartItemUnit string
 
 // CartSupplier defines model for CartSupplier.
 type CartSupplier struct {
-	Name   string   `json:"name,omitempty"`
-	Phones []string `json:"phones,omitempty"`
-	TaxID  string   `json:"tax_id,omitempty"`
+	Name   string   `json:"name,omitempty,omitzero"`
+	Phones []string `json:"phones,omitempty,omitzero"`
+	TaxID  string   `json:"tax_id,omitempty,omitzero"`
 }
 
 // Currency ISO 4217.
@@ -1425,22 +1434,22 @@ type Currency = string
 // Customer Your customer.
 type Customer struct {
 	// Email An e-mail address.
-	Email string `json:"email,omitempty"`
+	Email string `json:"email,omitempty,omitzero"`
 
 	// ID Your id of them; saved cards belong to it.
-	ID string `json:"id,omitempty"`
+	ID string `json:"id,omitempty,omitzero"`
 
 	// Phone Digits with the country's code.
-	Phone string `json:"phone,omitempty"`
+	Phone string `json:"phone,omitempty,omitzero"`
 }
 
 // Decline Why it was refused.
 type Decline struct {
 	// Code The gateway's own code.
-	Code string `json:"code,omitempty"`
+	Code string `json:"code,omitempty,omitzero"`
 
 	// Message The gateway's own words; not for shoppers.
-	Message string `json:"message,omitempty"`
+	Message string `json:"message,omitempty,omitzero"`
 
 	// Reason One vocabulary for all gateways. `misconfigured` is no verdict on the card: the gateway refused the account itself
 	// (see the event `account.misconfigured`), nothing was charged, and the shopper's try was not counted.
@@ -1456,7 +1465,7 @@ type Delivery struct {
 	// Body One change, as webhooks post it.
 	Body      *Event    `json:"body,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
-	EndedAt   time.Time `json:"ended_at,omitempty"`
+	EndedAt   time.Time `json:"ended_at,omitempty,omitzero"`
 	Endpoint  string    `json:"endpoint"`
 
 	// Event The event's id.
@@ -1468,7 +1477,7 @@ type Delivery struct {
 
 	// Resend You asked for it.
 	Resend  bool   `json:"resend"`
-	Session string `json:"session,omitempty"`
+	Session string `json:"session,omitempty,omitzero"`
 
 	// State - `pending`: in the line
 	// - `delivered`: answered with a 2xx
@@ -1477,7 +1486,7 @@ type Delivery struct {
 	State DeliveryState `json:"state"`
 
 	// Tries Of a delivery read alone, the oldest first.
-	Tries    []DeliveryTry `json:"tries,omitempty"`
+	Tries    []DeliveryTry `json:"tries,omitempty,omitzero"`
 	TryCount int           `json:"try_count"`
 
 	// Type What happened. There may be more of them one day: let those pass that you do not know.
@@ -1568,43 +1577,43 @@ type DeliveryTry struct {
 	At time.Time `json:"at"`
 
 	// Error Why there was no answer.
-	Error          string            `json:"error,omitempty"`
+	Error          string            `json:"error,omitempty,omitzero"`
 	N              int               `json:"n"`
 	RequestHeaders map[string]string `json:"request_headers"`
 
 	// ResponseBody The first 4 KiB.
-	ResponseBody    string            `json:"response_body,omitempty"`
-	ResponseHeaders map[string]string `json:"response_headers,omitempty"`
+	ResponseBody    string            `json:"response_body,omitempty,omitzero"`
+	ResponseHeaders map[string]string `json:"response_headers,omitempty,omitzero"`
 
 	// Status The answer's; absent: there was none.
-	Status int   `json:"status,omitempty"`
+	Status int   `json:"status,omitempty,omitzero"`
 	TookMs int64 `json:"took_ms"`
 
 	// Truncated The answer was longer, or did not end in time.
-	Truncated bool   `json:"truncated,omitempty"`
+	Truncated bool   `json:"truncated,omitempty,omitzero"`
 	URL       string `json:"url"`
 }
 
 // Destination Where to. Exactly one of `card`, `saved_card`, `phone` and `payment`; beside a card a phone is its holder's. The names and `bank_id` where the gateway wants them.
 type Destination struct {
 	// BankID With `phone`: the bank, from `GET /v1/accounts/{account}/banks`.
-	BankID string `json:"bank_id,omitempty"`
+	BankID string `json:"bank_id,omitempty,omitzero"`
 	Card   struct {
-		Holder string `json:"holder,omitempty"`
+		Holder string `json:"holder,omitempty,omitzero"`
 
 		// Number Digits; blanks are let pass.
 		//
 		// Example: 4000019900020720
 		Number string `json:"number"`
-	} `json:"card,omitempty"`
-	FirstName  string `json:"first_name,omitempty"`
-	LastName   string `json:"last_name,omitempty"`
-	MiddleName string `json:"middle_name,omitempty"`
+	} `json:"card,omitempty,omitzero"`
+	FirstName  string `json:"first_name,omitempty,omitzero"`
+	LastName   string `json:"last_name,omitempty,omitzero"`
+	MiddleName string `json:"middle_name,omitempty,omitzero"`
 
 	// Payment A paid session's `id`: back to the card it was paid with.
-	Payment   string `json:"payment,omitempty"`
-	Phone     string `json:"phone,omitempty"`
-	SavedCard string `json:"saved_card,omitempty"`
+	Payment   string `json:"payment,omitempty,omitzero"`
+	Phone     string `json:"phone,omitempty,omitzero"`
+	SavedCard string `json:"saved_card,omitempty,omitzero"`
 }
 
 // EndpointURL Absolute `https`, on the public internet (in the sandbox also this machine and `http`). No redirect is followed.
@@ -1628,7 +1637,7 @@ type Event struct {
 	N int `json:"n"`
 
 	// Session The session it is of; absent where it is of a webhook endpoint, an invoice or an account.
-	Session string `json:"session,omitempty"`
+	Session string `json:"session,omitempty,omitzero"`
 
 	// Type What happened. There may be more of them one day: let those pass that you do not know.
 	//
@@ -1705,118 +1714,118 @@ type Event struct {
 // invoices and accounts it has the members of those in place of the session's.
 type EventData struct {
 	// Account Of events about an invoice or an account: which account.
-	Account string `json:"account,omitempty"`
+	Account string `json:"account,omitempty,omitzero"`
 
 	// Amount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
-	Amount Amount `json:"amount,omitempty"`
+	Amount Amount `json:"amount,omitempty,omitzero"`
 
 	// AmountAuthorized Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
-	AmountAuthorized Amount `json:"amount_authorized,omitempty"`
+	AmountAuthorized Amount `json:"amount_authorized,omitempty,omitzero"`
 
 	// AmountCaptured Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
-	AmountCaptured Amount `json:"amount_captured,omitempty"`
+	AmountCaptured Amount `json:"amount_captured,omitempty,omitzero"`
 
 	// AmountDisputed Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
-	AmountDisputed Amount `json:"amount_disputed,omitempty"`
+	AmountDisputed Amount `json:"amount_disputed,omitempty,omitzero"`
 
 	// AmountMoved Of `refund.elsewhere` and the like: how much moved.
-	AmountMoved int64 `json:"amount_moved,omitempty"`
+	AmountMoved int64 `json:"amount_moved,omitempty,omitzero"`
 
 	// AmountRefunded Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
-	AmountRefunded Amount `json:"amount_refunded,omitempty"`
+	AmountRefunded Amount `json:"amount_refunded,omitempty,omitzero"`
 
 	// Attempt The attempt's number.
-	Attempt  int    `json:"attempt,omitempty"`
-	Currency string `json:"currency,omitempty"`
+	Attempt  int    `json:"attempt,omitempty,omitzero"`
+	Currency string `json:"currency,omitempty,omitzero"`
 
 	// Customer The gateway's id of the customer who logged in.
-	Customer string `json:"customer,omitempty"`
+	Customer string `json:"customer,omitempty,omitzero"`
 
 	// Decline Why it was refused.
 	Decline *Decline `json:"decline,omitempty"`
 
 	// Dispute How far a chargeback is.
-	Dispute EventDataDispute `json:"dispute,omitempty"`
+	Dispute EventDataDispute `json:"dispute,omitempty,omitzero"`
 
 	// Endpoint The webhook endpoint's id.
-	Endpoint     string    `json:"endpoint,omitempty"`
-	FailingSince time.Time `json:"failing_since,omitempty"`
+	Endpoint     string    `json:"endpoint,omitempty,omitzero"`
+	FailingSince time.Time `json:"failing_since,omitempty,omitzero"`
 
 	// Failures Failed tries in a row.
-	Failures int `json:"failures,omitempty"`
+	Failures int `json:"failures,omitempty,omitzero"`
 
 	// Gateway What the gateway last said of a payment that a person has to look at.
-	Gateway        GatewayFigures `json:"gateway,omitempty"`
-	GatewayOrderID string         `json:"gateway_order_id,omitempty"`
+	Gateway        GatewayFigures `json:"gateway,omitempty,omitzero"`
+	GatewayOrderID string         `json:"gateway_order_id,omitempty,omitzero"`
 
 	// HeldFor Why a payment is held: in what the gateway's word is not of it.
-	HeldFor string `json:"held_for,omitempty"`
+	HeldFor string `json:"held_for,omitempty,omitzero"`
 
 	// Invoice The invoice's id.
-	Invoice string `json:"invoice,omitempty"`
+	Invoice string `json:"invoice,omitempty,omitzero"`
 
 	// InvoiceStatus - `unknown`: the gateway gave no clear answer; it may have the invoice or not
 	// - `open`: it can be paid
 	// - `paid`: final. Ship
 	// - `closed`: expired or cancelled; it can be renewed
 	// - `failed`: the gateway does not have it; it can be made by renewing it
-	InvoiceStatus InvoiceStatus `json:"invoice_status,omitempty"`
+	InvoiceStatus InvoiceStatus `json:"invoice_status,omitempty,omitzero"`
 
 	// Kind The operation's kind.
-	Kind string `json:"kind,omitempty"`
+	Kind string `json:"kind,omitempty,omitzero"`
 
 	// Last4 Of the card that was saved.
-	Last4 string `json:"last4,omitempty"`
+	Last4 string `json:"last4,omitempty,omitzero"`
 
 	// MerchantReference The operation's `reference`, where you gave one.
-	MerchantReference string `json:"merchant_reference,omitempty"`
+	MerchantReference string `json:"merchant_reference,omitempty,omitzero"`
 
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
 	// Example: {"basket":"88"}
-	Metadata Metadata `json:"metadata,omitempty"`
+	Metadata Metadata `json:"metadata,omitempty,omitzero"`
 
 	// Operation The operation's number.
-	Operation int `json:"operation,omitempty"`
+	Operation int `json:"operation,omitempty,omitzero"`
 
 	// OperationAmount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
-	OperationAmount Amount `json:"operation_amount,omitempty"`
-	OrderID         string `json:"order_id,omitempty"`
+	OperationAmount Amount `json:"operation_amount,omitempty,omitzero"`
+	OrderID         string `json:"order_id,omitempty,omitzero"`
 
 	// Outcome The first two of a payment, the others of a capture, void or refund.
-	Outcome      SettlementOutcome `json:"outcome,omitempty"`
-	OutcomeKnown bool              `json:"outcome_known,omitempty"`
+	Outcome      SettlementOutcome `json:"outcome,omitempty,omitzero"`
+	OutcomeKnown bool              `json:"outcome_known,omitempty,omitzero"`
 
 	// Reason How the person knows.
-	Reason   string    `json:"reason,omitempty"`
-	Receipts []Receipt `json:"receipts,omitempty"`
+	Reason   string    `json:"reason,omitempty,omitzero"`
+	Receipts []Receipt `json:"receipts,omitempty,omitzero"`
 
 	// Reference What the gateway knows the attempt by.
-	Reference string `json:"reference,omitempty"`
-	Session   string `json:"session,omitempty"`
+	Reference string `json:"reference,omitempty,omitzero"`
+	Session   string `json:"session,omitempty,omitzero"`
 
 	// SessionKind What it is.
-	SessionKind SessionKind `json:"session_kind,omitempty"`
+	SessionKind SessionKind `json:"session_kind,omitempty,omitzero"`
 
 	// SettledAmount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
-	SettledAmount Amount `json:"settled_amount,omitempty"`
+	SettledAmount Amount `json:"settled_amount,omitempty,omitzero"`
 
 	// Settlement The number of what a person said.
-	Settlement int `json:"settlement,omitempty"`
+	Settlement int `json:"settlement,omitempty,omitzero"`
 
 	// Status - `open`: nobody is paying; the shopper may
 	// - `action_required`: the shopper has something to do on the page, such as the bank's check
@@ -1831,10 +1840,10 @@ type EventData struct {
 	Status *SessionStatus `json:"status,omitempty"`
 
 	// URL The webhook endpoint's address.
-	URL string `json:"url,omitempty"`
+	URL string `json:"url,omitempty,omitzero"`
 
 	// Was The state that a person's word ended.
-	Was string `json:"was,omitempty"`
+	Was string `json:"was,omitempty,omitzero"`
 }
 
 // EventDataDispute How far a chargeback is.
@@ -1938,54 +1947,54 @@ type GatewayFigures struct {
 	// Amount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
-	Amount Amount `json:"amount,omitempty"`
+	Amount Amount `json:"amount,omitempty,omitzero"`
 
 	// AmountAuthorized Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
-	AmountAuthorized Amount `json:"amount_authorized,omitempty"`
+	AmountAuthorized Amount `json:"amount_authorized,omitempty,omitzero"`
 
 	// AmountCaptured Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
-	AmountCaptured Amount `json:"amount_captured,omitempty"`
+	AmountCaptured Amount `json:"amount_captured,omitempty,omitzero"`
 
 	// AmountRefunded Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
-	AmountRefunded Amount    `json:"amount_refunded,omitempty"`
+	AmountRefunded Amount    `json:"amount_refunded,omitempty,omitzero"`
 	At             time.Time `json:"at"`
 
 	// Currency Absent where the gateway does not say; then `amount` says nothing either.
 	//
 	// Example: KZT
-	Currency       string `json:"currency,omitempty"`
-	GatewayOrderID string `json:"gateway_order_id,omitempty"`
+	Currency       string `json:"currency,omitempty,omitzero"`
+	GatewayOrderID string `json:"gateway_order_id,omitempty,omitzero"`
 
 	// Outcome Example: paid
 	Outcome   string `json:"outcome"`
-	Reference string `json:"reference,omitempty"`
+	Reference string `json:"reference,omitempty,omitzero"`
 }
 
 // GatewayOptions What you ask of this payment's gateway and of no other, under the gateway's name. Only the account's own gateway may be named. What
 // is left out is as the account is configured.
 type GatewayOptions struct {
 	// Rbs RBS (Bereke, Alfa and others); `docs/gateways/rbs.md` says what becomes of each.
-	Rbs RBSOptions `json:"rbs,omitempty"`
+	Rbs RBSOptions `json:"rbs,omitempty,omitzero"`
 }
 
 // HistoryLine One transaction as the gateway lists it.
 type HistoryLine struct {
 	// Amount Minor units.
 	Amount int64     `json:"amount"`
-	At     time.Time `json:"at,omitempty"`
+	At     time.Time `json:"at,omitempty,omitzero"`
 
 	// Authorization What the gateway tells of the bank's authorization, for your records, the bank's hotline and disputes. Each gateway tells a part of
 	// it only, and some of it later.
-	Authorization  Authorization `json:"authorization,omitempty"`
+	Authorization  Authorization `json:"authorization,omitempty,omitzero"`
 	Card           *MaskedCard   `json:"card,omitempty"`
 	Currency       string        `json:"currency"`
-	GatewayOrderID string        `json:"gateway_order_id,omitempty"`
+	GatewayOrderID string        `json:"gateway_order_id,omitempty,omitzero"`
 
 	// Kind `payment`, `transfer`, `payout`, `refund` or `other`.
 	Kind string `json:"kind"`
@@ -1994,10 +2003,10 @@ type HistoryLine struct {
 	Outcome string `json:"outcome"`
 
 	// Partner With whom the gateway says that it was done.
-	Partner HistoryPartner `json:"partner,omitempty"`
+	Partner HistoryPartner `json:"partner,omitempty,omitzero"`
 
 	// Reference Ours of the attempt, where the gateway repeats it.
-	Reference string `json:"reference,omitempty"`
+	Reference string `json:"reference,omitempty,omitzero"`
 }
 
 // HistoryPage defines model for HistoryPage.
@@ -2008,15 +2017,15 @@ type HistoryPage struct {
 	HasMore bool `json:"has_more"`
 
 	// Next Where the next page begins: `after` of the next request. Absent at the end.
-	Next string `json:"next,omitempty"`
+	Next string `json:"next,omitempty,omitzero"`
 }
 
 // HistoryPartner With whom the gateway says that it was done.
 type HistoryPartner struct {
-	Info string `json:"info,omitempty"`
+	Info string `json:"info,omitempty,omitzero"`
 
 	// Login The merchant's name at the gateway.
-	Login string `json:"login,omitempty"`
+	Login string `json:"login,omitempty,omitzero"`
 }
 
 // ImportCard defines model for ImportCard.
@@ -2027,7 +2036,7 @@ type ImportCard struct {
 	// Expiry MM/YY.
 	//
 	// Example: 12/30
-	Expiry string `json:"expiry,omitempty"`
+	Expiry string `json:"expiry,omitempty,omitzero"`
 
 	// GatewayID The gateway's name of the card: bindingId, card reference, registration token, binding.
 	//
@@ -2035,10 +2044,10 @@ type ImportCard struct {
 	GatewayID string `json:"gateway_id"`
 
 	// Name The customer's own name for it.
-	Name string `json:"name,omitempty"`
+	Name string `json:"name,omitempty,omitzero"`
 
 	// Series The gateway's id of the payment that began a series of charges with it, where the account has the capability `series`. Without it the first charge begins one.
-	Series string `json:"series,omitempty"`
+	Series string `json:"series,omitempty,omitzero"`
 }
 
 // Instrument What is paid with. `payout` is for sessions of that kind.
@@ -2054,7 +2063,7 @@ type Invoice struct {
 	Amount PayableAmount `json:"amount"`
 
 	// CheckedAt When the gateway last said how it stands.
-	CheckedAt time.Time `json:"checked_at,omitempty"`
+	CheckedAt time.Time `json:"checked_at,omitempty,omitzero"`
 	CreatedAt time.Time `json:"created_at"`
 
 	// Currency ISO 4217.
@@ -2064,17 +2073,17 @@ type Invoice struct {
 
 	// Customer Your customer.
 	Customer         *Customer `json:"customer,omitempty"`
-	Description      string    `json:"description,omitempty"`
-	GatewayInvoiceID string    `json:"gateway_invoice_id,omitempty"`
+	Description      string    `json:"description,omitempty,omitzero"`
+	GatewayInvoiceID string    `json:"gateway_invoice_id,omitempty,omitzero"`
 	ID               string    `json:"id"`
 
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
 	// Example: {"basket":"88"}
-	Metadata Metadata `json:"metadata,omitempty"`
+	Metadata Metadata `json:"metadata,omitempty,omitzero"`
 
 	// NeedsReview The schedule of inquiries is over and the invoice has no end. A person has to look.
-	NeedsReview bool `json:"needs_review,omitempty"`
+	NeedsReview bool `json:"needs_review,omitempty,omitzero"`
 
 	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
 	// gateway knows your orders by four more characters in front, always the same.
@@ -2092,7 +2101,7 @@ type Invoice struct {
 	SuccessURL string        `json:"success_url"`
 
 	// URL Where to send the customer.
-	URL string `json:"url,omitempty"`
+	URL string `json:"url,omitempty,omitzero"`
 }
 
 // InvoicePage defines model for InvoicePage.
@@ -2111,13 +2120,13 @@ type InvoiceStatus string
 // KeyRotation defines model for KeyRotation.
 type KeyRotation struct {
 	// Asymmetric Sign with an Ed25519 key (`v1a`) as well; receivers then need only its public part.
-	Asymmetric Asymmetric `json:"asymmetric,omitempty"`
+	Asymmetric Asymmetric `json:"asymmetric,omitempty,omitzero"`
 
 	// OverlapSeconds How long the replaced keys sign on.
 	OverlapSeconds *int64 `json:"overlap_seconds,omitempty"`
 
 	// Secret A secret you bring: `whsec_` and the base64 of 24 to 64 bytes. Absent: one is made.
-	Secret SharedSecret `json:"secret,omitempty"`
+	Secret SharedSecret `json:"secret,omitempty,omitzero"`
 }
 
 // Locale The page's language; the browser's if absent.
@@ -2126,7 +2135,7 @@ type Locale string
 // MaskedCard defines model for MaskedCard.
 type MaskedCard struct {
 	// Brand Example: visa
-	Brand string `json:"brand,omitempty"`
+	Brand string `json:"brand,omitempty,omitzero"`
 
 	// First6 Example: 400001
 	First6 string `json:"first6"`
@@ -2147,7 +2156,7 @@ type NewCard struct {
 		// Cvc Where the gateway wants it.
 		//
 		// Example: 123
-		Cvc string `json:"cvc,omitempty"`
+		Cvc string `json:"cvc,omitempty,omitzero"`
 
 		// Expiry MM/YY.
 		//
@@ -2166,7 +2175,7 @@ type NewCard struct {
 	} `json:"card"`
 
 	// Email The customer's e-mail address, where the gateway wants it.
-	Email string `json:"email,omitempty"`
+	Email string `json:"email,omitempty,omitzero"`
 
 	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
 	// gateway knows your orders by four more characters in front, always the same.
@@ -2189,15 +2198,15 @@ type NewCharge struct {
 	// CancelURL Absolute `https` (in the sandbox also `http` on this machine), without user info, fragment or dot segments; of one of your return origins, if a list of them is configured.
 	//
 	// Example: https://shop.example/thanks
-	CancelURL ReturnURL `json:"cancel_url,omitempty"`
+	CancelURL ReturnURL `json:"cancel_url,omitempty,omitzero"`
 
 	// Capture `automatic` takes the money at once; `manual` holds it until you capture or void.
-	Capture CaptureMode `json:"capture,omitempty"`
+	Capture CaptureMode `json:"capture,omitempty,omitzero"`
 
 	// Cart What is bought, line by line. A line comes to its quantity times its price, rounded half up to a minor unit, less its discount; the
 	// lines come to the session's `amount`. Gateways that make fiscal receipts (`receipts` among the account's capabilities) make them of
 	// it; `docs/gateways/rbs.md` has the rules.
-	Cart Cart `json:"cart,omitempty"`
+	Cart Cart `json:"cart,omitempty,omitzero"`
 
 	// Currency ISO 4217.
 	//
@@ -2206,27 +2215,27 @@ type NewCharge struct {
 
 	// Customer Your customer.
 	Customer    *Customer `json:"customer,omitempty"`
-	Description string    `json:"description,omitempty"`
+	Description string    `json:"description,omitempty,omitzero"`
 
 	// Fee On top of `amount`, in minor units, where the account's gateway knows fees.
-	Fee int64 `json:"fee,omitempty"`
+	Fee int64 `json:"fee,omitempty,omitzero"`
 
 	// GatewayOptions What you ask of this payment's gateway and of no other, under the gateway's name. Only the account's own gateway may be named. What
 	// is left out is as the account is configured.
-	GatewayOptions GatewayOptions `json:"gateway_options,omitempty"`
+	GatewayOptions GatewayOptions `json:"gateway_options,omitempty,omitzero"`
 
 	// IP The customer's address, as your shop saw it last; some gateways want one.
 	//
 	// Example: 203.0.113.7
-	IP string `json:"ip,omitempty"`
+	IP string `json:"ip,omitempty,omitzero"`
 
 	// Locale The page's language; the browser's if absent.
-	Locale Locale `json:"locale,omitempty"`
+	Locale Locale `json:"locale,omitempty,omitzero"`
 
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
 	// Example: {"basket":"88"}
-	Metadata Metadata `json:"metadata,omitempty"`
+	Metadata Metadata `json:"metadata,omitempty,omitzero"`
 
 	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
 	// gateway knows your orders by four more characters in front, always the same.
@@ -2241,12 +2250,12 @@ type NewCharge struct {
 	// SuccessURL Absolute `https` (in the sandbox also `http` on this machine), without user info, fragment or dot segments; of one of your return origins, if a list of them is configured.
 	//
 	// Example: https://shop.example/thanks
-	SuccessURL ReturnURL `json:"success_url,omitempty"`
+	SuccessURL ReturnURL `json:"success_url,omitempty,omitzero"`
 
 	// WebhookURL Where this session's events are posted, beside your endpoints.
 	//
 	// Example: https://shop.example/hooks/tollgate
-	WebhookURL WebhookURL `json:"webhook_url,omitempty"`
+	WebhookURL WebhookURL `json:"webhook_url,omitempty,omitzero"`
 }
 
 // NewInvoice defines model for NewInvoice.
@@ -2267,12 +2276,12 @@ type NewInvoice struct {
 	Customer *Customer `json:"customer,omitempty"`
 
 	// Description What the customer reads on the gateway's page. No control characters but tab and line feed.
-	Description string `json:"description,omitempty"`
+	Description string `json:"description,omitempty,omitzero"`
 
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
 	// Example: {"basket":"88"}
-	Metadata Metadata `json:"metadata,omitempty"`
+	Metadata Metadata `json:"metadata,omitempty,omitzero"`
 
 	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
 	// gateway knows your orders by four more characters in front, always the same.
@@ -2290,19 +2299,19 @@ type NewInvoice struct {
 // NewOperation defines model for NewOperation.
 type NewOperation struct {
 	// Amount Minor units; absent: what the `items` come to, or all that is left.
-	Amount int64 `json:"amount,omitempty"`
+	Amount int64 `json:"amount,omitempty,omitzero"`
 
 	// ExpectedRefunded How much you believe to be refunded of this payment already. Where the gateway states another sum the operation is
 	// refused (409 `sums-differ`). Absent: what `amount_refunded` of the payment said when the request came.
-	ExpectedRefunded int64 `json:"expected_refunded,omitempty"`
+	ExpectedRefunded int64 `json:"expected_refunded,omitempty,omitzero"`
 
 	// Items What of the session's cart is captured or refunded. Needed for a part, where the gateway makes receipts of the cart; for all that
 	// is left they are known.
-	Items []OperationItem `json:"items,omitempty"`
+	Items []OperationItem `json:"items,omitempty,omitzero"`
 
 	// Reference Your own name of the operation, 1 to 64 of `A-Z a-z 0-9 . _ -`. It is kept, returned and in the operation's events, and
 	// decides nothing: what keeps a repeated request from being a second refund is the `Idempotency-Key`.
-	Reference string `json:"reference,omitempty"`
+	Reference string `json:"reference,omitempty,omitzero"`
 }
 
 // NewPayout defines model for NewPayout.
@@ -2318,12 +2327,12 @@ type NewPayout struct {
 	//
 	// Example: KZT
 	Currency    Currency `json:"currency"`
-	Description string   `json:"description,omitempty"`
+	Description string   `json:"description,omitempty,omitzero"`
 
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
 	// Example: {"basket":"88"}
-	Metadata Metadata `json:"metadata,omitempty"`
+	Metadata Metadata `json:"metadata,omitempty,omitzero"`
 
 	// Reference Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
 	// gateway knows your orders by four more characters in front, always the same.
@@ -2338,7 +2347,7 @@ type NewPayout struct {
 	// WebhookURL Where this session's events are posted, beside your endpoints.
 	//
 	// Example: https://shop.example/hooks/tollgate
-	WebhookURL WebhookURL `json:"webhook_url,omitempty"`
+	WebhookURL WebhookURL `json:"webhook_url,omitempty,omitzero"`
 }
 
 // NewReconciliation defines model for NewReconciliation.
@@ -2347,10 +2356,10 @@ type NewReconciliation struct {
 	From time.Time `json:"from"`
 
 	// Orders The bank's list of the account's orders in that time, whole; absent: the gateway is asked.
-	Orders []BankOrder `json:"orders,omitempty"`
+	Orders []BankOrder `json:"orders,omitempty,omitzero"`
 
 	// Repair What differs and is Tollgate's to renew is asked about, and the gateway's word taken.
-	Repair bool `json:"repair,omitempty"`
+	Repair bool `json:"repair,omitempty,omitzero"`
 
 	// To Orders that began before then; at most 31 days later.
 	To time.Time `json:"to"`
@@ -2377,12 +2386,12 @@ type NewSession struct {
 	CancelURL ReturnURL `json:"cancel_url"`
 
 	// Capture `automatic` takes the money at once; `manual` holds it until you capture or void.
-	Capture CaptureMode `json:"capture,omitempty"`
+	Capture CaptureMode `json:"capture,omitempty,omitzero"`
 
 	// Cart What is bought, line by line. A line comes to its quantity times its price, rounded half up to a minor unit, less its discount; the
 	// lines come to the session's `amount`. Gateways that make fiscal receipts (`receipts` among the account's capabilities) make them of
 	// it; `docs/gateways/rbs.md` has the rules.
-	Cart Cart `json:"cart,omitempty"`
+	Cart Cart `json:"cart,omitempty,omitzero"`
 
 	// Currency ISO 4217.
 	//
@@ -2393,34 +2402,34 @@ type NewSession struct {
 	Customer *Customer `json:"customer,omitempty"`
 
 	// Description What the shopper reads on the page and perhaps on the statement. No control characters but tab and line feed.
-	Description string `json:"description,omitempty"`
+	Description string `json:"description,omitempty,omitzero"`
 
 	// EmbedOrigin The origin of the page that shows the payment page in a frame, exactly one of the merchant's configured `return_origins`. Without it no page may frame it. See `/embed.js`.
-	EmbedOrigin string `json:"embed_origin,omitempty"`
+	EmbedOrigin string `json:"embed_origin,omitempty,omitzero"`
 
 	// ExpiresIn Seconds until no further attempt may begin.
-	ExpiresIn int64 `json:"expires_in,omitempty"`
+	ExpiresIn int64 `json:"expires_in,omitempty,omitzero"`
 
 	// Fee On top of `amount`, in minor units, where the account's gateway knows fees.
-	Fee int64 `json:"fee,omitempty"`
+	Fee int64 `json:"fee,omitempty,omitzero"`
 
 	// GatewayOptions What you ask of this payment's gateway and of no other, under the gateway's name. Only the account's own gateway may be named. What
 	// is left out is as the account is configured.
-	GatewayOptions GatewayOptions `json:"gateway_options,omitempty"`
+	GatewayOptions GatewayOptions `json:"gateway_options,omitempty,omitzero"`
 
 	// Kind A `transfer` moves the money to another card, where the account's gateway can (`transfers` among its capabilities).
-	Kind NewSessionKind `json:"kind,omitempty"`
+	Kind NewSessionKind `json:"kind,omitempty,omitzero"`
 
 	// Locale The page's language; the browser's if absent.
-	Locale Locale `json:"locale,omitempty"`
+	Locale Locale `json:"locale,omitempty,omitzero"`
 
 	// Look The look of the payment page, by the name that the merchant's configuration gives it (`[[merchant.look]]`). Without it the one named `default`, if there is one; else the page looks plain.
-	Look string `json:"look,omitempty"`
+	Look string `json:"look,omitempty,omitzero"`
 
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
 	// Example: {"basket":"88"}
-	Metadata Metadata `json:"metadata,omitempty"`
+	Metadata Metadata `json:"metadata,omitempty,omitzero"`
 
 	// OrderID Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
 	// gateway knows your orders by four more characters in front, always the same.
@@ -2430,13 +2439,13 @@ type NewSession struct {
 	OrderID Reference `json:"order_id"`
 
 	// PaymentMethod What the shopper pays with first; the account's `pay_…` capabilities say which it takes. `hosted` is the gateway's own page.
-	PaymentMethod NewSessionPaymentMethod `json:"payment_method,omitempty"`
+	PaymentMethod NewSessionPaymentMethod `json:"payment_method,omitempty,omitzero"`
 
 	// SaveCard Keep the card at the gateway for `customer.id`, if it is paid.
-	SaveCard bool `json:"save_card,omitempty"`
+	SaveCard bool `json:"save_card,omitempty,omitzero"`
 
 	// SavedCard The saved card to begin with, with `payment_method` `saved_card`.
-	SavedCard string `json:"saved_card,omitempty"`
+	SavedCard string `json:"saved_card,omitempty,omitzero"`
 
 	// SuccessURL Absolute `https` (in the sandbox also `http` on this machine), without user info, fragment or dot segments; of one of your return origins, if a list of them is configured.
 	//
@@ -2449,7 +2458,7 @@ type NewSession struct {
 	// WebhookURL Where this session's events are posted, beside your endpoints.
 	//
 	// Example: https://shop.example/hooks/tollgate
-	WebhookURL WebhookURL `json:"webhook_url,omitempty"`
+	WebhookURL WebhookURL `json:"webhook_url,omitempty,omitzero"`
 }
 
 // NewSessionKind A `transfer` moves the money to another card, where the account's gateway can (`transfers` among its capabilities).
@@ -2461,10 +2470,10 @@ type NewSessionPaymentMethod string
 // NewSettlement defines model for NewSettlement.
 type NewSettlement struct {
 	// Amount Of `paid`: what was paid, in minor units; absent: the session's amount.
-	Amount Amount `json:"amount,omitempty"`
+	Amount Amount `json:"amount,omitempty,omitzero"`
 
 	// Operation Of `succeeded` and `failed`: which; 0 or absent: the one that needs review.
-	Operation int `json:"operation,omitempty"`
+	Operation int `json:"operation,omitempty,omitzero"`
 
 	// Outcome The first two of a payment, the others of a capture, void or refund.
 	Outcome SettlementOutcome `json:"outcome"`
@@ -2499,15 +2508,15 @@ type NewVirtualCard struct {
 // NewWebhookEndpoint defines model for NewWebhookEndpoint.
 type NewWebhookEndpoint struct {
 	// Asymmetric Sign with an Ed25519 key (`v1a`) as well; receivers then need only its public part.
-	Asymmetric  Asymmetric `json:"asymmetric,omitempty"`
-	Description string     `json:"description,omitempty"`
+	Asymmetric  Asymmetric `json:"asymmetric,omitempty,omitzero"`
+	Description string     `json:"description,omitempty,omitzero"`
 	Enabled     *bool      `json:"enabled,omitempty"`
 
 	// Events Types of events (one that there is not is refused), or groups such as `payment.*`; empty: all.
-	Events EventFilter `json:"events,omitempty"`
+	Events EventFilter `json:"events,omitempty,omitzero"`
 
 	// Secret A secret you bring: `whsec_` and the base64 of 24 to 64 bytes. Absent: one is made.
-	Secret SharedSecret `json:"secret,omitempty"`
+	Secret SharedSecret `json:"secret,omitempty,omitzero"`
 
 	// URL Absolute `https`, on the public internet (in the sandbox also this machine and `http`). No redirect is followed.
 	//
@@ -2535,8 +2544,8 @@ type Operation struct {
 	Decline *Decline `json:"decline,omitempty"`
 
 	// GatewayReference What the gateway knows it by.
-	GatewayReference string          `json:"gateway_reference,omitempty"`
-	Items            []OperationItem `json:"items,omitempty"`
+	GatewayReference string          `json:"gateway_reference,omitempty,omitzero"`
+	Items            []OperationItem `json:"items,omitempty,omitzero"`
 	Kind             OperationKind   `json:"kind"`
 
 	// N Its number in the session.
@@ -2552,7 +2561,7 @@ type Operation struct {
 
 	// SumsUnconfirmed There, and true, while it has `succeeded` and the sums that the gateway states do not show it yet. Until they do, no
 	// other operation begins on the payment.
-	SumsUnconfirmed bool      `json:"sums_unconfirmed,omitempty"`
+	SumsUnconfirmed bool      `json:"sums_unconfirmed,omitempty,omitzero"`
 	UpdatedAt       time.Time `json:"updated_at"`
 }
 
@@ -2597,7 +2606,7 @@ type Payment struct {
 	AmountCaptured Amount `json:"amount_captured"`
 
 	// AmountDisputed Of a chargeback; there while one is open or lost. What is disputed cannot be refunded.
-	AmountDisputed int64 `json:"amount_disputed,omitempty"`
+	AmountDisputed int64 `json:"amount_disputed,omitempty,omitzero"`
 
 	// AmountRefunded Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
@@ -2606,17 +2615,17 @@ type Payment struct {
 
 	// Authorization What the gateway tells of the bank's authorization, for your records, the bank's hotline and disputes. Each gateway tells a part of
 	// it only, and some of it later.
-	Authorization Authorization `json:"authorization,omitempty"`
+	Authorization Authorization `json:"authorization,omitempty,omitzero"`
 
 	// Dispute How far a chargeback is; absent: there was none.
-	Dispute        PaymentDispute `json:"dispute,omitempty"`
-	GatewayOrderID string         `json:"gateway_order_id,omitempty"`
+	Dispute        PaymentDispute `json:"dispute,omitempty,omitzero"`
+	GatewayOrderID string         `json:"gateway_order_id,omitempty,omitzero"`
 
 	// LastChecked When the gateway was asked about the payment last.
-	LastChecked time.Time `json:"last_checked,omitempty"`
+	LastChecked time.Time `json:"last_checked,omitempty,omitzero"`
 
 	// Receipts Of the payment and its refunds, as far as the gateway has told.
-	Receipts []Receipt `json:"receipts,omitempty"`
+	Receipts []Receipt `json:"receipts,omitempty,omitzero"`
 
 	// ThreeDs How the card holder was authenticated, as the gateway tells it.
 	ThreeDs *ThreeDS `json:"three_ds,omitempty"`
@@ -2628,24 +2637,24 @@ type PaymentDispute string
 // Problem Problem details, RFC 9457.
 type Problem struct {
 	// After With `event-lost`: the cursor to go on with; absent: begin with the first event.
-	After  string       `json:"after,omitempty"`
-	Detail string       `json:"detail,omitempty"`
-	Errors []FieldError `json:"errors,omitempty"`
+	After  string       `json:"after,omitempty,omitzero"`
+	Detail string       `json:"detail,omitempty,omitzero"`
+	Errors []FieldError `json:"errors,omitempty,omitzero"`
 
 	// ErrorsLeft How many more there are than `errors` lists.
-	ErrorsLeft int `json:"errors_left,omitempty"`
+	ErrorsLeft int `json:"errors_left,omitempty,omitzero"`
 
 	// Operation With `sums-differ`: the number of the operation that was refused.
-	Operation int `json:"operation,omitempty"`
+	Operation int `json:"operation,omitempty,omitzero"`
 
 	// Payment With `sums-differ`: the payment as the gateway states it now.
 	Payment *Payment `json:"payment,omitempty"`
 
 	// RequestID Name it when you ask us.
-	RequestID string `json:"request_id,omitempty"`
+	RequestID string `json:"request_id,omitempty,omitzero"`
 
 	// Session With `order-in-use`: the session that has the order.
-	Session string `json:"session,omitempty"`
+	Session string `json:"session,omitempty,omitzero"`
 	Status  int    `json:"status"`
 	Title   string `json:"title"`
 
@@ -2653,7 +2662,7 @@ type Problem struct {
 	Type ProblemType `json:"type"`
 
 	// Until With `attempt-under-way` of a cancel: until when the bank may still take the payment.
-	Until time.Time `json:"until,omitempty"`
+	Until time.Time `json:"until,omitempty,omitzero"`
 }
 
 // ProblemType Stable; decide by it. Each begins with `urn:tollgate:problem:`.
@@ -2662,31 +2671,31 @@ type ProblemType string
 // RBSOptions RBS (Bereke, Alfa and others); `docs/gateways/rbs.md` says what becomes of each.
 type RBSOptions struct {
 	// AutoReverseDate When the gateway is to let the hold go by itself, with `capture` `manual`.
-	AutoReverseDate time.Time `json:"auto_reverse_date,omitempty"`
+	AutoReverseDate time.Time `json:"auto_reverse_date,omitempty,omitzero"`
 
 	// AutocompletionDate When the gateway is to capture the hold by itself, with `capture` `manual`.
-	AutocompletionDate time.Time `json:"autocompletion_date,omitempty"`
+	AutocompletionDate time.Time `json:"autocompletion_date,omitempty,omitzero"`
 
 	// ExpirationDate Until when the order can be paid at the gateway; not before the session ends.
-	ExpirationDate time.Time `json:"expiration_date,omitempty"`
+	ExpirationDate time.Time `json:"expiration_date,omitempty,omitzero"`
 
 	// Features In place of the account's.
-	Features []RBSOptionsFeatures `json:"features,omitempty"`
+	Features []RBSOptionsFeatures `json:"features,omitempty,omitzero"`
 
 	// JSONParams The order's own parameters; names of 1 to 255 of `A-Z a-z 0-9 . _ -`. The gateway shows them in its cabinet and repeats them as `merchantOrderParams`.
-	JSONParams map[string]string `json:"json_params,omitempty"`
+	JSONParams map[string]string `json:"json_params,omitempty,omitzero"`
 
 	// MerchantLogin The child merchant on whose behalf the order is registered.
-	MerchantLogin string `json:"merchant_login,omitempty"`
+	MerchantLogin string `json:"merchant_login,omitempty,omitzero"`
 
 	// PostAddress Where the goods go.
-	PostAddress string `json:"post_address,omitempty"`
+	PostAddress string `json:"post_address,omitempty,omitzero"`
 
 	// RecurringExpiry The day of the last charge, as 2027-12-31.
-	RecurringExpiry openapi_types.Date `json:"recurring_expiry,omitempty"`
+	RecurringExpiry openapi_types.Date `json:"recurring_expiry,omitempty,omitzero"`
 
 	// RecurringFrequency At least so many days lie between the charges that follow; with `recurring_expiry`.
-	RecurringFrequency int64 `json:"recurring_frequency,omitempty"`
+	RecurringFrequency int64 `json:"recurring_frequency,omitempty,omitzero"`
 }
 
 // RBSOptionsFeatures defines model for RBSOptions.Features.
@@ -2698,22 +2707,22 @@ type Receipt struct {
 	//
 	// Example: 1500
 	Amount Amount    `json:"amount"`
-	At     time.Time `json:"at,omitempty"`
+	At     time.Time `json:"at,omitempty,omitzero"`
 
 	// Document The fiscal document's number.
-	Document string      `json:"document,omitempty"`
+	Document string      `json:"document,omitempty,omitzero"`
 	ID       string      `json:"id"`
 	Kind     ReceiptKind `json:"kind"`
 
 	// Register The cash register's registration number.
-	Register string `json:"register,omitempty"`
+	Register string `json:"register,omitempty,omitzero"`
 
 	// Sign The document's fiscal sign.
-	Sign  string       `json:"sign,omitempty"`
+	Sign  string       `json:"sign,omitempty,omitzero"`
 	State ReceiptState `json:"state"`
 
 	// Storage The number of its fiscal storage.
-	Storage string `json:"storage,omitempty"`
+	Storage string `json:"storage,omitempty,omitzero"`
 }
 
 // ReceiptKind defines model for Receipt.Kind.
@@ -2781,10 +2790,10 @@ type Review struct {
 	Attempt int `json:"attempt"`
 
 	// Gateway What the gateway last said of a payment that a person has to look at.
-	Gateway GatewayFigures `json:"gateway,omitempty"`
+	Gateway GatewayFigures `json:"gateway,omitempty,omitzero"`
 
 	// Operation Of a capture, void or refund; absent where it is the payment itself.
-	Operation int `json:"operation,omitempty"`
+	Operation int `json:"operation,omitempty,omitzero"`
 
 	// Reason In what the gateway's word is not of this payment (`amount`, `currency`, …), or why its word does not help.
 	//
@@ -2796,21 +2805,21 @@ type Review struct {
 // Run One 3-D Secure authentication; times of what has happened.
 type Run struct {
 	// CompInd How the 3DS Method went: completed, not, none.
-	CompInd RunCompInd `json:"comp_ind,omitempty"`
+	CompInd RunCompInd `json:"comp_ind,omitempty,omitzero"`
 
 	// MethodAt The bank's hidden page was first shown.
-	MethodAt time.Time `json:"method_at,omitempty"`
+	MethodAt time.Time `json:"method_at,omitempty,omitzero"`
 	N        int       `json:"n"`
 
 	// NotifiedAt It reported back.
-	NotifiedAt time.Time `json:"notified_at,omitempty"`
+	NotifiedAt time.Time `json:"notified_at,omitempty,omitzero"`
 
 	// ReturnedAt The browser came back from it.
-	ReturnedAt time.Time `json:"returned_at,omitempty"`
+	ReturnedAt time.Time `json:"returned_at,omitempty,omitzero"`
 
 	// ShownAt The bank's challenge was first shown.
-	ShownAt              time.Time `json:"shown_at,omitempty"`
-	ThreeDsServerTransID string    `json:"three_ds_server_trans_id,omitempty"`
+	ShownAt              time.Time `json:"shown_at,omitempty,omitzero"`
+	ThreeDsServerTransID string    `json:"three_ds_server_trans_id,omitempty,omitzero"`
 }
 
 // RunCompInd How the 3DS Method went: completed, not, none.
@@ -2823,7 +2832,7 @@ type SavedCard struct {
 	Card    *MaskedCard `json:"card,omitempty"`
 
 	// CheckedAt When the gateway last said that it keeps the card for this customer. Absent where it was not asked.
-	CheckedAt time.Time `json:"checked_at,omitempty"`
+	CheckedAt time.Time `json:"checked_at,omitempty,omitzero"`
 	CreatedAt time.Time `json:"created_at"`
 
 	// Customer Your id of the customer.
@@ -2832,28 +2841,28 @@ type SavedCard struct {
 	// Expiry MM/YY.
 	//
 	// Example: 12/30
-	Expiry string `json:"expiry,omitempty"`
+	Expiry string `json:"expiry,omitempty,omitzero"`
 
 	// ID Example: sc_Zk3mB0h1q8dW5rJ2yXvLtQ
 	ID string `json:"id"`
 
 	// Imported It was imported.
-	Imported bool `json:"imported,omitempty"`
+	Imported bool `json:"imported,omitempty,omitzero"`
 
 	// Info What else the gateway says of the card: a JSON object.
-	Info string `json:"info,omitempty"`
+	Info string `json:"info,omitempty,omitzero"`
 
 	// IssuedAt When the gateway began to keep it.
-	IssuedAt time.Time `json:"issued_at,omitempty"`
+	IssuedAt time.Time `json:"issued_at,omitempty,omitzero"`
 
 	// Kind The gateway's word for what it is, such as VIRTUAL_CARD.
-	Kind string `json:"kind,omitempty"`
+	Kind string `json:"kind,omitempty,omitzero"`
 
 	// Name The customer's own name for it.
-	Name string `json:"name,omitempty"`
+	Name string `json:"name,omitempty,omitzero"`
 
 	// PaymentSystem As the gateway writes it.
-	PaymentSystem string `json:"payment_system,omitempty"`
+	PaymentSystem string `json:"payment_system,omitempty,omitzero"`
 }
 
 // SavedCardPage defines model for SavedCardPage.
@@ -2881,7 +2890,7 @@ type Session struct {
 	// Cart What is bought, line by line. A line comes to its quantity times its price, rounded half up to a minor unit, less its discount; the
 	// lines come to the session's `amount`. Gateways that make fiscal receipts (`receipts` among the account's capabilities) make them of
 	// it; `docs/gateways/rbs.md` has the rules.
-	Cart      Cart      `json:"cart,omitempty"`
+	Cart      Cart      `json:"cart,omitempty,omitzero"`
 	CreatedAt time.Time `json:"created_at"`
 
 	// Currency ISO 4217.
@@ -2891,10 +2900,10 @@ type Session struct {
 
 	// Customer Your customer.
 	Customer    *Customer `json:"customer,omitempty"`
-	Description string    `json:"description,omitempty"`
+	Description string    `json:"description,omitempty,omitzero"`
 
 	// EmbedOrigin The only origin that may frame the payment page.
-	EmbedOrigin string `json:"embed_origin,omitempty"`
+	EmbedOrigin string `json:"embed_origin,omitempty,omitzero"`
 
 	// ExpiresAt From then on no further attempt begins; one under way goes on.
 	ExpiresAt time.Time `json:"expires_at"`
@@ -2902,35 +2911,35 @@ type Session struct {
 	// Fee Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
-	Fee Amount `json:"fee,omitempty"`
+	Fee Amount `json:"fee,omitempty,omitzero"`
 
 	// GatewayOptions What you ask of this payment's gateway and of no other, under the gateway's name. Only the account's own gateway may be named. What
 	// is left out is as the account is configured.
-	GatewayOptions GatewayOptions `json:"gateway_options,omitempty"`
+	GatewayOptions GatewayOptions `json:"gateway_options,omitempty,omitzero"`
 
 	// Held The gateway tells of another amount, currency or order than yours; `reviews` has its figures.
-	Held bool   `json:"held,omitempty"`
+	Held bool   `json:"held,omitempty,omitzero"`
 	ID   string `json:"id"`
 
 	// Kind What it is.
 	Kind SessionKind `json:"kind"`
 
 	// Locale The page's language; the browser's if absent.
-	Locale Locale `json:"locale,omitempty"`
+	Locale Locale `json:"locale,omitempty,omitzero"`
 
 	// Look The look of the payment page.
-	Look string `json:"look,omitempty"`
+	Look string `json:"look,omitempty,omitzero"`
 
 	// Metadata Yours, given back as it is. Names are at most 40 bytes long, values at most 500.
 	//
 	// Example: {"basket":"88"}
-	Metadata Metadata `json:"metadata,omitempty"`
+	Metadata Metadata `json:"metadata,omitempty,omitzero"`
 
 	// NeedsReview A person has to look; `reviews` says at what.
-	NeedsReview bool `json:"needs_review,omitempty"`
+	NeedsReview bool `json:"needs_review,omitempty,omitzero"`
 
 	// Operations Captures, voids and refunds, the oldest first.
-	Operations []Operation `json:"operations,omitempty"`
+	Operations []Operation `json:"operations,omitempty,omitzero"`
 
 	// OrderID Your number of the order; 1 to 32 of `A-Z a-z 0-9 . _ -`, in an account that you share with other merchants 1 to 28: there the
 	// gateway knows your orders by four more characters in front, always the same.
@@ -2950,16 +2959,16 @@ type Session struct {
 	PaymentMethod Instrument `json:"payment_method"`
 
 	// Reviews What a person has to look at, or may settle. Absent where there is nothing.
-	Reviews []Review `json:"reviews,omitempty"`
+	Reviews []Review `json:"reviews,omitempty,omitzero"`
 
 	// SaveCard The card is kept when it is paid.
-	SaveCard bool `json:"save_card,omitempty"`
+	SaveCard bool `json:"save_card,omitempty,omitzero"`
 
 	// SavedCard The one that it begins with.
-	SavedCard string `json:"saved_card,omitempty"`
+	SavedCard string `json:"saved_card,omitempty,omitzero"`
 
 	// Settlements What persons have said became of it, the oldest first.
-	Settlements []Settlement `json:"settlements,omitempty"`
+	Settlements []Settlement `json:"settlements,omitempty,omitzero"`
 
 	// Status - `open`: nobody is paying; the shopper may
 	// - `action_required`: the shopper has something to do on the page, such as the bank's check
@@ -2983,7 +2992,7 @@ type Session struct {
 	// WebhookURL Where this session's events are posted, beside your endpoints.
 	//
 	// Example: https://shop.example/hooks/tollgate
-	WebhookURL WebhookURL `json:"webhook_url,omitempty"`
+	WebhookURL WebhookURL `json:"webhook_url,omitempty,omitzero"`
 }
 
 // SessionEvent defines model for SessionEvent.
@@ -3109,15 +3118,15 @@ type Settlement struct {
 	Attempt int       `json:"attempt"`
 
 	// By The API key that said so, by the first digits of its hash.
-	By string `json:"by,omitempty"`
+	By string `json:"by,omitempty,omitzero"`
 
 	// ConfirmedAt Then the gateway said the same.
-	ConfirmedAt time.Time `json:"confirmed_at,omitempty"`
+	ConfirmedAt time.Time `json:"confirmed_at,omitempty,omitzero"`
 
 	// ContradictedAt Then the gateway said otherwise; its word counts.
-	ContradictedAt time.Time `json:"contradicted_at,omitempty"`
+	ContradictedAt time.Time `json:"contradicted_at,omitempty,omitzero"`
 	N              int       `json:"n"`
-	Operation      int       `json:"operation,omitempty"`
+	Operation      int       `json:"operation,omitempty,omitzero"`
 
 	// Outcome The first two of a payment, the others of a capture, void or refund.
 	Outcome SettlementOutcome `json:"outcome"`
@@ -3132,10 +3141,10 @@ type SharedSecret = string
 
 // Target The card that a transfer or a payout goes to.
 type Target struct {
-	Brand string `json:"brand,omitempty"`
+	Brand string `json:"brand,omitempty,omitzero"`
 
 	// Fingerprint Of a number that was typed. The same for the same number, also in another payment, and no way back to it.
-	Fingerprint string `json:"fingerprint,omitempty"`
+	Fingerprint string `json:"fingerprint,omitempty,omitzero"`
 	First6      string `json:"first6"`
 	Last4       string `json:"last4"`
 }
@@ -3143,13 +3152,13 @@ type Target struct {
 // ThreeDS How the card holder was authenticated, as the gateway tells it.
 type ThreeDS struct {
 	// Eci Example: 05
-	Eci string `json:"eci,omitempty"`
+	Eci string `json:"eci,omitempty,omitzero"`
 
 	// TransStatus Example: Y
-	TransStatus string `json:"trans_status,omitempty"`
+	TransStatus string `json:"trans_status,omitempty,omitzero"`
 
 	// Version Example: 2.2.0
-	Version string `json:"version,omitempty"`
+	Version string `json:"version,omitempty,omitzero"`
 }
 
 // TimelineEntry One thing that happened to an attempt.
@@ -3157,8 +3166,8 @@ type TimelineEntry struct {
 	At time.Time `json:"at"`
 
 	// Direction Of a message: to the bank or from it.
-	Direction TimelineEntryDirection `json:"direction,omitempty"`
-	Fields    map[string]string      `json:"fields,omitempty"`
+	Direction TimelineEntryDirection `json:"direction,omitempty,omitzero"`
+	Fields    map[string]string      `json:"fields,omitempty,omitzero"`
 
 	// Kind - `state`: the attempt changed; `name` is the event's type; of `payment.held`, `result` is in what the gateway's word is not of this payment
 	// - `call`: one call of the attempt's that may move money; `result` is what it came to, absent while it is out
@@ -3168,17 +3177,17 @@ type TimelineEntry struct {
 	// - `browser`: a page was shown, or the shopper came back with nothing in hand
 	Kind   TimelineEntryKind `json:"kind"`
 	Name   string            `json:"name"`
-	Result string            `json:"result,omitempty"`
+	Result string            `json:"result,omitempty,omitzero"`
 
 	// Run The 3-D Secure authentication it belongs to.
-	Run int `json:"run,omitempty"`
+	Run int `json:"run,omitempty,omitzero"`
 
 	// Times How often in a row the same happened.
-	Times  int   `json:"times,omitempty"`
-	TookMs int64 `json:"took_ms,omitempty"`
+	Times  int   `json:"times,omitempty,omitzero"`
+	TookMs int64 `json:"took_ms,omitempty,omitzero"`
 
 	// Until The last of them.
-	Until time.Time `json:"until,omitempty"`
+	Until time.Time `json:"until,omitempty,omitzero"`
 }
 
 // TimelineEntryDirection Of a message: to the bank or from it.
@@ -3201,7 +3210,7 @@ type TimelinePage struct {
 // WebhookEndpoint An address your events are posted to.
 type WebhookEndpoint struct {
 	CreatedAt   time.Time `json:"created_at"`
-	Description string    `json:"description,omitempty"`
+	Description string    `json:"description,omitempty,omitzero"`
 	Enabled     bool      `json:"enabled"`
 
 	// Events Types of events, or groups of them; empty: all.
@@ -3209,7 +3218,7 @@ type WebhookEndpoint struct {
 
 	// Failing Sending has failed for twenty minutes, and the event `webhook_endpoint.failing` was written.
 	Failing      bool      `json:"failing"`
-	FailingSince time.Time `json:"failing_since,omitempty"`
+	FailingSince time.Time `json:"failing_since,omitempty,omitzero"`
 
 	// Failures Failed tries in a row.
 	Failures int    `json:"failures"`
@@ -3222,10 +3231,10 @@ type WebhookEndpoint struct {
 	Kind WebhookEndpointKind `json:"kind"`
 
 	// NextTryAt When the event at the head of the line is sent; absent: nothing waits.
-	NextTryAt time.Time `json:"next_try_at,omitempty"`
+	NextTryAt time.Time `json:"next_try_at,omitempty,omitzero"`
 
 	// Secret In the one answer that made it.
-	Secret    string    `json:"secret,omitempty"`
+	Secret    string    `json:"secret,omitempty,omitzero"`
 	UpdatedAt time.Time `json:"updated_at"`
 	URL       string    `json:"url"`
 }
@@ -3242,7 +3251,7 @@ type WebhookEndpointChange struct {
 	// URL Absolute `https`, on the public internet (in the sandbox also this machine and `http`). No redirect is followed.
 	//
 	// Example: https://shop.example/hooks/tollgate
-	URL EndpointURL `json:"url,omitempty"`
+	URL EndpointURL `json:"url,omitempty,omitzero"`
 }
 
 // WebhookEndpointPage defines model for WebhookEndpointPage.
@@ -3256,13 +3265,13 @@ type WebhookKey struct {
 	CreatedAt time.Time `json:"created_at"`
 
 	// ExpiresAt Until when it signs; absent: until it is replaced.
-	ExpiresAt time.Time `json:"expires_at,omitempty"`
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
 
 	// Kind `v1`: HMAC-SHA256 with a shared secret. `v1a`: Ed25519.
 	Kind WebhookKeyKind `json:"kind"`
 
 	// PublicKey Of a `v1a` key.
-	PublicKey string `json:"public_key,omitempty"`
+	PublicKey string `json:"public_key,omitempty,omitzero"`
 }
 
 // WebhookKeyKind `v1`: HMAC-SHA256 with a shared secret. `v1a`: Ed25519.
@@ -3273,7 +3282,7 @@ type WebhookKeys struct {
 	Keys []WebhookKey `json:"keys"`
 
 	// Secret In the one answer that made it.
-	Secret string `json:"secret,omitempty"`
+	Secret string `json:"secret,omitempty,omitzero"`
 }
 
 // WebhookURL Where this session's events are posted, beside your endpoints.
