@@ -4,10 +4,13 @@ SHELL := /bin/bash
 
 GENERATED := '*_templ.go' docs/transitions.md docs/scripts.md docs/gateways/README.md README.md docs/api/guide.md handlers/openapi.yaml handlers/contract.gen.go client/api.gen.go
 
-.PHONY: help run setup generate drift check lint test simulate mutants plant fuzz bench figures pages
+.PHONY: help build hostile vulncheck run setup generate drift check lint test simulate mutants plant fuzz bench figures pages
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+build: ## one static binary, which runs anywhere (FROM scratch too): ./tollgate
+	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o tollgate .
 
 run: ## start the sandbox: a payment in a minute
 	go run .
@@ -33,6 +36,12 @@ lint: ## golangci-lint, with more opinions than check
 test: setup drift check ## everything: what CI runs
 	go test -count=1 -timeout 20m $$(go list ./... | grep -v '/e2e$$')
 	go test -count=1 -timeout 20m ./e2e
+
+vulncheck: ## ask Go's vulnerability database about what is called; needs a way to vuln.go.dev
+	go run golang.org/x/vuln/cmd/govulncheck@latest ./...
+
+hostile: ## 20,000 requests of every hostile kind beside honest shoppers (N=20000 RATE=300); figures on standard output
+	go run ./e2e/hostile $(if $(N),-n $(N)) $(if $(RATE),-rate $(RATE))
 
 simulate: ## worlds of the simulation: SEEDS=1-1000 PROFILE=failover (or all), and ACCOUNTS=rbs,sber SHOPPERS=12 FOR=8h SHRINK=50 TRACE=/tmp (folder for stories) REPORT=file
 	@set -o pipefail; go test -count=1 -timeout 0 -v -run '^TestSeeds$$' ./internal/simulation -args -seeds=$(or $(SEEDS),1-100) -profile=$(or $(PROFILE),failover) \

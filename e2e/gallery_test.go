@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -35,7 +36,7 @@ func TestEveryPageOfTheGalleryIsAccessible(t *testing.T) {
 	t.Parallel()
 	w := sharedWorld(t)
 	g := newGallery(t, w)
-	langs := []string{"kk"}
+	langs := []string{"kk", "ar-XB"} // one in Cyrillic letters, one from right to left
 	if *everyLook {
 		g.do(chromedp.Navigate(w.Front + "/gallery"))
 		langs = ask[[]string](g.tab, `Array.from(document.querySelectorAll(".gallery li:first-child a"), function (a) { return a.lang })`)
@@ -48,14 +49,32 @@ func TestEveryPageOfTheGalleryIsAccessible(t *testing.T) {
 			g.do(chromedp.Navigate(w.Front + "/gallery/" + lang + "/" + name))
 			g.judge(name + " in " + lang)
 			g.fits(name+" in "+lang, 320)
+			g.forced("active")
+			g.contrasts(name + " in " + lang)
+			g.forced("none")
+			if *everyLook || lang == "kk" {
+				g.large(true)
+				g.fits(name+" in large letters in "+lang, 320)
+				g.large(false)
+			}
 			if *everyLook {
-				g.forced("active")
-				g.contrasts(name + " in " + lang)
-				g.forced("none")
 				g.picture("gallery." + name + "." + lang)
 			}
 		}
 	}
+}
+
+// large makes the browser's own letters twice as large, or not.
+func (g *gallery) large(is bool) {
+	g.Helper()
+	size := int64(16)
+	if is {
+		size = 32
+	}
+	g.call(func() error {
+		_, err := chromedp.Call(g.ctx, page.SetFontSizes, page.SetFontSizesParams{FontSizes: &page.FontSizes{Standard: size, Fixed: size}})
+		return err
+	})
 }
 
 // fits fails where the page is wider than a screen of that width: also 1280 pixels at 400 %.

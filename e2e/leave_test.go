@@ -2,9 +2,13 @@ package e2e_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"tollgate/internal/app"
+	"tollgate/internal/pgtest"
 )
 
 // leaveCase is one cell of the table gateway and step, in the real program.
@@ -249,4 +253,120 @@ func TestAPaymentWhoseBankNobodyWasSentToIsLeftByItself(t *testing.T) {
 	b.pay("4000019900050008", "123")
 	b.rest(visit{})
 	b.paidBySecond(made)
+}
+
+// Every cell that is outlived ends by itself once the gateway's own time is over. Before that no second card begins; then one pays.
+func TestAPaymentThatCannotBeLeftIsOutlivedAndTheSecondCardPaysOnce(t *testing.T) {
+	w := start(t)
+	type visitOf struct {
+		c    leaveCase
+		b    *walker
+		made sessionView
+	}
+	var all []visitOf
+	for _, c := range leaveCases() {
+		if !c.outlives {
+			continue
+		}
+		fields := map[string]any{"expires_in": 86400}
+		for name, v := range c.session {
+			fields[name] = v
+		}
+		c.session = fields
+		b, made := c.begin(t, w)
+		all = append(all, visitOf{c, b, made})
+	}
+	ended := map[string]bool{}
+	for minutes := 0; len(ended) < len(all) && minutes < 26*60; minutes += 5 {
+		for _, v := range all {
+			s := w.session(t, v.made.ID)
+			if len(s.Attempts) != 1 {
+				t.Fatalf("%s: %d attempts", v.c.name, len(s.Attempts))
+			}
+			if ended[v.c.name] = slices.Contains([]string{"declined", "failed", "abandoned"}, s.Attempts[0].State); ended[v.c.name] {
+				continue
+			}
+			delete(ended, v.c.name)
+			if code := w.api(t, "POST", "/v1/sessions/"+v.made.ID+"/cancel", nil, nil); minutes%60 == 0 && code != http.StatusConflict {
+				t.Errorf("%s: cancel is answered %d after %d min, %+v", v.c.name, code, minutes, s.Attempts[0])
+			}
+		}
+		w.advance(t, 5*time.Minute)
+	}
+	for _, v := range all {
+		if !ended[v.c.name] {
+			t.Errorf("%s: no end: %+v", v.c.name, w.session(t, v.made.ID).Attempts)
+			continue
+		}
+		b := newWalker(t, w)
+		b.order, b.id = v.made.OrderID, v.made.ID
+		b.open(v.made.URL)
+		if b.kind() != cardForm { // of a session for a code
+			continue
+		}
+		b.pay("4000019900050008", "123")
+		b.rest(visit{})
+		b.paidBySecond(v.made)
+	}
+}
+
+// The program is killed before and after a withholding is stored, on both engines: it is whole or not at all, and the call that was
+// withheld is never sent, whatever the bank's late answer says.
+func TestAWithheldCallIsNeverSentThoughTheProgramIsKilledAroundIt(t *testing.T) {
+	t.Parallel()
+	for _, engine := range []string{"SQLite", "PostgreSQL"} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			database := ""
+			if engine == "PostgreSQL" {
+				database = pgtest.Start(t)
+			}
+			w, f := startFront(t, database)
+			for _, place := range []string{"leave.asked", "leave.stored"} {
+				b, made := leaveCase{account: "payneteasy", card: "4000019900040702"}.begin(t, w)
+				late := *b.document
+				before := f.died()
+				f.dieAt(place, 1)
+				cancel := func() (code int) {
+					r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.Front+"/v1/sessions/"+made.ID+"/cancel", nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					r.Header.Set("Authorization", "Bearer "+app.DemoKey)
+					if res, err := http.DefaultClient.Do(r); err == nil {
+						code = res.StatusCode
+						_ = res.Body.Close()
+					}
+					return code
+				}
+				if code := cancel(); code != 0 {
+					t.Fatalf("%s: answered %d by a process that was to die", place, code)
+				}
+				until(t, 20*time.Second, "the killed front runs again", func() bool { return f.died() > before })
+				s := w.session(t, made.ID)
+				if left := s.Attempts[0].State == "abandoned"; left != (place == "leave.stored") || left != (s.Status == "cancelled") {
+					t.Errorf("%s: %s, %+v", place, s.Status, s.Attempts[0])
+				}
+				if code := cancel(); code != http.StatusOK {
+					t.Errorf("%s: cancelled again: %d", place, code)
+				}
+				other := b.tab()
+				other.document = &late
+				other.toBank()
+				other.rest(visit{bank: []string{"1234"}})
+				f.move(w, time.Hour)
+				if s := w.session(t, made.ID); s.Status != "cancelled" || s.Attempts[0].State == "paid" {
+					t.Errorf("%s: %s, %+v", place, s.Status, s.Attempts[0])
+				}
+				for _, call := range w.calls(t, made.OrderID+"-1") {
+					if strings.Contains(call.Call, "upload") {
+						t.Errorf("%s: the withheld call was sent", place)
+					}
+				}
+				if n := w.charges(t, made.OrderID); n != 0 {
+					t.Errorf("%s: %d charges", place, n)
+				}
+			}
+		})
+	}
 }

@@ -508,9 +508,12 @@ func (e InvoiceStatus) Valid() bool {
 
 // Defines values for Locale.
 const (
-	LocaleEn Locale = "en"
-	LocaleKk Locale = "kk"
-	LocaleRu Locale = "ru"
+	LocaleEn     Locale = "en"
+	LocaleKk     Locale = "kk"
+	LocaleKy     Locale = "ky"
+	LocaleRu     Locale = "ru"
+	LocaleUz     Locale = "uz"
+	LocaleUzCyrl Locale = "uz-Cyrl"
 )
 
 // Valid indicates whether the value is a known member of the Locale enum.
@@ -520,7 +523,13 @@ func (e Locale) Valid() bool {
 		return true
 	case LocaleKk:
 		return true
+	case LocaleKy:
+		return true
 	case LocaleRu:
+		return true
+	case LocaleUz:
+		return true
+	case LocaleUzCyrl:
 		return true
 	default:
 		return false

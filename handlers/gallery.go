@@ -28,6 +28,7 @@ func (g galleryPages) index(c echo.Context) error {
 	for _, l := range i18n.All() {
 		page.Languages = append(page.Languages, templates.GalleryLanguage{Tag: l.Tag, Name: l.Name})
 	}
+	page.Languages = append(page.Languages, templates.GalleryLanguage{Tag: i18n.MirroredTag, Name: "Right to left"})
 	for _, s := range gallery.Stories(g.Texts.For("en"), "") {
 		page.Names = append(page.Names, s.Name)
 	}
@@ -40,6 +41,9 @@ func (g galleryPages) page(c echo.Context) error {
 		return c.Redirect(http.StatusSeeOther, galleryPath+"/"+g.Texts.For(other).Lang()+"/"+name)
 	}
 	t := g.Texts.For(lang)
+	if lang == i18n.MirroredTag {
+		t = g.Texts.Mirrored()
+	}
 	for _, s := range gallery.Stories(t, galleryPath+"/"+lang+"/"+name) {
 		if s.Name == name && t.Lang() == lang {
 			return render(c, g.Options, http.StatusOK, methodPage, "n", s.Page)

@@ -60,6 +60,7 @@ type Options struct {
 	Stopping    <-chan struct{}                                          // closed when live waits are to end; nil: never
 	IP          echo.IPExtractor                                         // nil: the peer's address
 
+	Away     func(error) bool             // tells the store's own state apart from faults of ours; nil: nothing is
 	Violated func(directive, page string) // metrics; nil: nobody counts
 
 	Installation string // what the fronts of one database are known by to whoever asks whether they are ready

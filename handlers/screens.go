@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/boombuler/barcode"
@@ -368,7 +369,7 @@ func maskPhone(phone string) string {
 	if len(phone) < 6 {
 		return "•••"
 	}
-	return "+" + phone[:1] + " ••• ••• " + phone[len(phone)-4:len(phone)-2] + " " + phone[len(phone)-2:]
+	return strings.ReplaceAll("+"+phone[:1]+" ••• ••• "+phone[len(phone)-4:len(phone)-2]+" "+phone[len(phone)-2:], " ", "\u00a0")
 }
 
 // step shows what the browser has to do elsewhere.
@@ -386,7 +387,11 @@ func (p screens) step(c echo.Context, s *session.Session, a *session.Attempt, at
 	}
 	first := false
 	if prefetch := c.Request().Header.Get("Sec-Purpose"); prefetch == "" { // a prefetch is not shown to anybody
-		if first, err = p.Flow.Shown(c.Request().Context(), s.ID, a.StepN); err != nil {
+		if first, err = p.Flow.Shown(c.Request().Context(), s.ID, a.StepN); err != nil && p.Away != nil && p.Away(err) {
+			p.Log.Warn("it cannot be noted that a step was shown: its page waits for a press", "session_print", p.print(s.ID), "error", err)
+			first, err = false, nil
+		}
+		if err != nil {
 			return err
 		}
 	}

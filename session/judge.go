@@ -520,9 +520,13 @@ func (t verdict) inquireLater(a *Attempt) error {
 		}
 	default:
 		var more bool
-		if wait, more = inquiryAfter(t.Now.Sub(a.newsAt()), a.Unclear || a.State == Mismatched); !more {
+		since := t.Now.Sub(a.newsAt())
+		if wait, more = inquiryAfter(since, a.Unclear || a.State == Mismatched); !more {
 			t.needsReview(a)
 			return nil
+		}
+		if a.State == Gateway && !a.Unclear && since >= 0 && since < firstLook {
+			wait = firstLook - since
 		}
 	}
 	t.queueInquiry(a, Asking(t).whileUnheard(a, t.Now.Add(wait)))

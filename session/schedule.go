@@ -4,7 +4,8 @@ import "time"
 
 // The inquiry schedule. It is printed into the docs by go generate.
 const (
-	fastFor   = 5 * time.Minute // every 3 s, then every 5 s
+	firstLook = 300 * time.Millisecond // after a call that the gateway is working on: most are decided by then
+	fastFor   = 5 * time.Minute        // every 3 s, then every 5 s
 	fastFirst = 3 * time.Second
 	fastLater = 5 * time.Second
 	fastTurn  = 30 * time.Second // when 3 s become 5 s

@@ -151,3 +151,20 @@ func TestAnErrorOfWritingTheDiagramIsReturned(t *testing.T) {
 		t.Error("nobody is told")
 	}
 }
+
+// Most payments that a gateway is working on are decided a moment later: nobody waits three seconds to be told.
+func TestAGatewayThatIsWorkingIsFirstAskedAMomentAfterTheCall(t *testing.T) {
+	for since, want := range map[time.Duration]time.Duration{
+		0: firstLook, 100 * time.Millisecond: firstLook - 100*time.Millisecond, firstLook: fastFirst, 20 * time.Second: fastFirst, time.Minute: fastLater,
+	} {
+		now := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
+		a := &Attempt{N: 1, State: Gateway, UpdatedAt: now.Add(-since), CreatedAt: now.Add(-time.Hour)}
+		turn := &Turn{S: &Session{ID: "s", Attempts: []*Attempt{a}}, Now: now}
+		if err := (verdict{turn}).inquireLater(a); err != nil {
+			t.Fatal(err)
+		}
+		if jobs := turn.Change.Jobs; len(jobs) != 1 || jobs[0].RunAt.Sub(now) != want {
+			t.Errorf("%s after the news: %+v, want in %s", since, jobs, want)
+		}
+	}
+}

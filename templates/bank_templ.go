@@ -91,7 +91,7 @@ func Method(p MethodPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = guard(or(p.Deadline, 11), p.Next).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = guard(min(or(p.Deadline, 11), methodGuard), p.Next).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/a-h/templ"
+	cdpage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"tollgate/static"
@@ -523,5 +524,123 @@ func TestTheLiveScriptStopsTheInlineFallback(t *testing.T) {
 	over, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`new Promise(function (done) { setTimeout(function () { done(true) }, 3500) })`, chromedp.EvalAwaitPromise))
 	if err != nil || !over || f.count("GET /next") != 0 {
 		t.Error("the page was left")
+	}
+}
+
+// A browser has six connections to a host for all its tabs. Pages that wait leave some of them free.
+func TestEightTabsThatWaitLeaveRoomForTheNinth(t *testing.T) {
+	f := newFront(t)
+	f.mux.HandleFunc("/events", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, "event: here\ndata: 1\n\n") //nolint:errcheck
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
+	f.page("/pay/s1", livePolicy, templates.Wait(templates.WaitPage{Layout: layout(t, "en"), EventsURL: "/events", Next: "/next"}))
+	first := browser(t)
+	do(t, first, chromedp.Navigate(f.URL+"/pay/s1"))
+	for range 8 {
+		ctx, closeTab := chromedp.NewContext(first)
+		t.Cleanup(closeTab)
+		do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
+		waitFor(t, ctx, `document.readyState === "complete" && document.querySelector("h1")`)
+	}
+}
+
+// Nobody is sent on against their will: the countdown can be stopped, and a page that is opened again stays.
+func TestAResultThatIsStoppedOrOpenedAgainStays(t *testing.T) {
+	f := newFront(t)
+	f.page("/pay/s1", livePolicy, templates.Result(templates.ResultPage{Layout: layout(t, "en"), Outcome: templates.OutcomeCancelled, ContinueURL: "/shop", Delay: 3600}))
+	ctx := browser(t)
+	do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
+	waitFor(t, ctx, `!document.getElementById("stay").hidden`)
+	do(t, ctx, chromedp.Click(chromedp.ID("stay")))
+	if got := js[string](t, ctx, `document.getElementById("clock").textContent + "|" + document.getElementById("stay").hidden + "|" + document.activeElement.id`); got != "You stay on this page.|true|continue" {
+		t.Errorf("after it was stopped: %q", got)
+	}
+	do(t, ctx, chromedp.Navigate(f.URL+"/start"), chromedp.Navigate(f.URL+"/pay/s1"))
+	if got := js[bool](t, ctx, `document.getElementById("clock").hidden && document.getElementById("stay").hidden`); !got {
+		t.Error("a page that is opened again counts down")
+	}
+}
+
+// Every form says that it was sent, and keeps the focus where it is.
+func TestEveryFormSaysThatItWasSentAndKeepsTheFocus(t *testing.T) {
+	l := layout(t, "en")
+	for name, page := range map[string]templ.Component{
+		"phone":  templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/sent", CSRF: "t", Phone: "+77011234567"}),
+		"code":   templates.LoginCode(templates.LoginCodePage{Layout: l, Action: "/sent", CSRF: "t", PhoneText: "+7"}),
+		"saved":  templates.SavedCards(templates.SavedCardsPage{Layout: l, Action: "/sent", CSRF: "t", Cards: []templates.SavedCard{{ID: "1", Last4: "1234"}}}),
+		"offer":  templates.SavedOffer(templates.SavedOfferPage{Layout: l, Action: "/sent", CSRF: "t", NewCard: "/new"}),
+		"hosted": templates.Start(templates.StartPage{Layout: l, Action: "/sent", CSRF: "t", Hosted: true}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFront(t)
+			f.page("/pay/s1", cardPolicy, page)
+			ctx := browser(t)
+			do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
+			js[any](t, ctx, `(function () {
+				var form = document.querySelector("form[action='/sent']"), b = form.querySelector("button")
+				window.sends = 0
+				form.addEventListener("submit", function (e) { if (!e.defaultPrevented) window.sends++; e.preventDefault() })
+				b.focus()
+				b.click()
+				b.click()
+			})()`)
+			waitFor(t, ctx, `document.querySelector("form[action='/sent'] button").getAttribute("aria-busy") === "true"`)
+			if got := js[string](t, ctx, `document.activeElement.textContent + "|" + document.activeElement.disabled + "|" + window.sends`); got != "One moment…|false|1" {
+				t.Errorf("the focus is on %q", got)
+			}
+		})
+	}
+}
+
+func TestTheCodeIsTypedWithoutAPress(t *testing.T) {
+	f := newFront(t)
+	f.page("/pay/s1", cardPolicy, templates.LoginCode(templates.LoginCodePage{Layout: layout(t, "en"), Action: "/code", CSRF: "t", PhoneText: "+7", AgainAction: "/again"}))
+	ctx := browser(t)
+	do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
+	waitFor(t, ctx, `document.activeElement.id === "code"`)
+}
+
+// A stream that falls silent is not waited for: the page looks again by itself.
+func TestAStreamThatFallsSilentIsNotWaitedFor(t *testing.T) {
+	f := newFront(t)
+	f.mux.HandleFunc("/events", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, "event: here\ndata: 1\n\n") //nolint:errcheck
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
+	f.page("/pay/s1", livePolicy, templates.Wait(templates.WaitPage{Layout: layout(t, "en"), EventsURL: "/events", Next: "/next"}))
+	ctx := browser(t)
+	// Ten seconds pass in one.
+	do(t, ctx)
+	if _, err := chromedp.Call(ctx, cdpage.AddScriptToEvaluateOnNewDocument, cdpage.AddScriptToEvaluateOnNewDocumentParams{
+		Source: `window.setTimeout = function (st) { return function (f, ms) { return st(f, ms / 10) } }(window.setTimeout)`,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
+	waitAt(t, ctx, "/next")
+}
+
+// In test mode one press fills in a card of the sandbox; a page that takes money has nothing of it.
+func TestInTestModeOnePressFillsInATestCard(t *testing.T) {
+	p := cardPage(t, "en")
+	p.SandboxNotice = false
+	if n := doc(t, templates.Card(p)).Find("[data-test], [data-words]").Length(); n > 0 {
+		t.Error("a page that takes money helps with test cards")
+	}
+	p.SandboxNotice = true
+	f := newFront(t)
+	f.page("GET /pay/s1", cardPolicy, templates.Card(p))
+	ctx := browser(t)
+	do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
+	waitFor(t, ctx, `document.querySelector(".test summary")`)
+	do(t, ctx, chromedp.Click(chromedp.CSS(".test summary")), chromedp.Click(chromedp.CSS(".test button")))
+	want := "4000 0199 0005 0008|12/" + time.Now().AddDate(3, 0, 0).Format("06") + "|123|TEST SHOPPER|pay|false"
+	if got := js[string](t, ctx, `["number", "expiry", "cvc", "name"].map(function (id) { return document.getElementById(id).value }).concat(document.activeElement.id, document.querySelector(".test").open).join("|")`); got != want {
+		t.Errorf("the form reads %q, want %q", got, want)
 	}
 }

@@ -207,6 +207,13 @@ func (l Layout) isLong() bool {
 	return utf8.RuneCountInString(l.Description) > 90 || strings.Count(l.Description, "\n") > 1
 }
 
+// testWords are what test.js says: its title, and how each of its cards ends.
+func (p CardPage) testWords() string {
+	return strings.Join([]string{
+		p.T.T("test_cards"), p.T.T(p.words("result_paid")), p.T.T(p.words("bank_title")), p.T.T(p.words("result_declined")),
+	}, ";")
+}
+
 // minutes writes a time as a clock does.
 func minutes(seconds int) string { return fmt.Sprintf("%d:%02d", seconds/60, seconds%60) }
 

@@ -30,5 +30,9 @@ func guard(seconds int, next string) templ.Component {
 	})
 }
 
+// methodGuard is after how many seconds the guard of a Method page looks again: a bank that needs longer sees its frame once more, and
+// a payment that is over by then is not waited for.
+const methodGuard = 6
+
 // guardAfter is how many seconds later than live.js the guard looks again.
 const guardAfter = 2

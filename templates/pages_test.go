@@ -19,6 +19,7 @@ import (
 	"tollgate/internal/i18n"
 	"tollgate/static"
 	"tollgate/templates"
+	"tollgate/templates/gallery"
 )
 
 // What a hostile merchant, bank or shopper would write.
@@ -235,7 +236,7 @@ func TestEveryPageIsACompleteDocument(t *testing.T) {
 					!strings.Contains(d.Find("meta[name=viewport]").AttrOr("content", ""), "initial-scale=1") {
 					t.Error("zooming is hindered")
 				}
-				if got := d.Find("footer nav a").Length(); got != 2 {
+				if got := d.Find("footer nav a").Length(); got != len(i18n.Languages())-1 {
 					t.Errorf("%d links to other languages", got)
 				}
 			})
@@ -315,6 +316,7 @@ func TestTheCardFormHasItsInputs(t *testing.T) {
 func TestATransferSpeaksOfATransferInEveryLanguage(t *testing.T) {
 	payment := map[string]*regexp.Regexp{
 		"en": regexp.MustCompile(`(?i)\bpa(y|id|yment)\b`), "ru": regexp.MustCompile(`(?i)оплат|плат[её]ж|плат[иея]т`), "kk": regexp.MustCompile(`(?i)төле`),
+		"ky": regexp.MustCompile(`(?i)төлө`), "uz": regexp.MustCompile(`(?i)toʻlo|toʻla`), "uz-Cyrl": regexp.MustCompile(`(?i)тўло|тўла`),
 	}
 	for _, lang := range i18n.Languages() {
 		if payment[lang] == nil {
@@ -717,7 +719,7 @@ func TestAPageThatWaitsHasAFallbackWithoutScript(t *testing.T) {
 		after string
 	}{
 		"wait":   {templates.Wait(templates.WaitPage{Layout: l, EventsURL: "/e", Next: "/pay/s1"}), "#look", "6"},
-		"method": {templates.Method(templates.MethodPage{Layout: l, EventsURL: "/e", Next: "/pay/s1", Deadline: 7}), "#look", "7"},
+		"method": {templates.Method(templates.MethodPage{Layout: l, EventsURL: "/e", Next: "/pay/s1", Deadline: 11}), "#look", "6"},
 		"scan":   {templates.Scan(templates.ScanPage{Layout: l, EventsURL: "/e", Next: "/pay/s1"}), "#look", "8"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -734,5 +736,73 @@ func TestAPageThatWaitsHasAFallbackWithoutScript(t *testing.T) {
 				t.Error("a live.js that hangs would hold it up")
 			}
 		})
+	}
+}
+
+// A heading is a heading: it has no other role. What changes by itself is announced by what is around it.
+func TestEveryPageHasOneHeadingAndItIsOne(t *testing.T) {
+	for _, s := range gallery.Stories(texts(t, "en"), "/pay/s1") {
+		d := doc(t, s.Page)
+		if strings.HasPrefix(s.Name, "method-") { // documents of hidden frames
+			continue
+		}
+		if h := d.Find("h1"); h.Length() != 1 || h.Is("[role], [aria-hidden]") || strings.TrimSpace(h.Text()) == "" {
+			t.Errorf("%s has %d headings: %q", s.Name, h.Length(), h.Text())
+		}
+		if n := d.Find("main").Length(); n != 1 {
+			t.Errorf("%s has %d mains", s.Name, n)
+		}
+	}
+}
+
+// What others wrote is read in the language that they wrote it in, or in none that we would guess.
+func TestWordsOfOthersSayTheirLanguage(t *testing.T) {
+	for _, s := range gallery.Stories(texts(t, "en"), "/pay/s1") {
+		doc(t, s.Page).Find("body *").Each(func(_ int, e *goquery.Selection) {
+			own := e.Contents().FilterFunction(func(_ int, n *goquery.Selection) bool { return goquery.NodeName(n) == "#text" }).Text()
+			if !strings.ContainsFunc(own, func(r rune) bool { return r >= 'А' && r <= 'я' || strings.ContainsRune("әғқңөұүһі", r) }) {
+				return
+			}
+			if lang, said := e.Closest("[lang]").Attr("lang"); !said || lang == "en" {
+				t.Errorf("%s: %q is said to be in %q", s.Name, strings.TrimSpace(own), lang)
+			}
+		})
+	}
+}
+
+// No robot keeps a payment, no browser makes a telephone number of a card's, and its frame has the page's colours.
+func TestEveryPageSaysWhatBrowsersAndRobotsAskFor(t *testing.T) {
+	for _, s := range gallery.Stories(texts(t, "ru"), "/pay/s1") {
+		if strings.HasPrefix(s.Name, "method-") || s.Name == "return-top" {
+			continue
+		}
+		d := doc(t, s.Page)
+		for selector, want := range map[string]int{
+			`meta[name=robots][content="noindex, nofollow"]`: 1, `meta[name=theme-color][media]`: 2, `link[rel=icon]`: 1,
+			`meta[name=color-scheme][content="light dark"]`: 1, `meta[name=format-detection][content="telephone=no"]`: 1,
+		} {
+			if got := d.Find(selector).Length(); got != want {
+				t.Errorf("%s has %d of %s", s.Name, got, selector)
+			}
+		}
+	}
+}
+
+// Who was declined, or came to nothing, reads whether money was taken.
+func TestEveryDeclineSaysThatNothingWasCharged(t *testing.T) {
+	for _, lang := range i18n.Languages() {
+		said := texts(t, lang).T("not_charged")
+		for _, reason := range append(templates.DeclineReasons(), "unheard_of") {
+			p := cardPage(t, lang)
+			p.Decline = reason
+			for name, page := range map[string]templ.Component{
+				"card":  templates.Card(p),
+				"start": templates.Start(templates.StartPage{Layout: p.Layout, Action: "/a", Decline: reason, Hosted: true}),
+			} {
+				if got := doc(t, page).Find("#notice").Text(); !strings.Contains(got, said) {
+					t.Errorf("%s, %s, %s: %q", name, lang, reason, got)
+				}
+			}
+		}
 	}
 }

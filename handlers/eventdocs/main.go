@@ -1,11 +1,14 @@
-// Command eventdocs writes the list of events into the contract and the guide, between the lines that mark its place there.
+// Command eventdocs writes the list of events into the contract and the guide, between the lines that mark its place there, and the
+// list of languages into the contract.
 package main
 
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 
+	"tollgate/internal/i18n"
 	"tollgate/internal/invoice"
 	"tollgate/internal/webhook"
 	"tollgate/session"
@@ -33,8 +36,12 @@ func write(name, list string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
+	text = locales.ReplaceAllString(text, "${1}"+strings.Join(i18n.Languages(), ", ")+"]")
 	return os.WriteFile(name, []byte(text), 0o644)
 }
+
+// locales are the languages of the pages, in the contract.
+var locales = regexp.MustCompile(`(?m)(^    Locale:\n      type: string\n      enum: \[).*\]$`)
 
 // The marks: the list stands on the lines between a line that holds the one and a line that holds the other.
 const (

@@ -69,6 +69,9 @@ type Options struct {
 	// What follows is for a simulation, which runs many processes in one and owns their network, disk and chance.
 	// A program of its own leaves all of it empty.
 
+	// Free tells how many bytes the data folder's disk has left; nil: the system's word.
+	Free func(folder string) (uint64, error)
+
 	Name      string        // of this process, in leases; "": the host's
 	Dial      Dialer        // every way out: to gateways, webhook receivers and, of the sandbox, to the front; nil: the network
 	SQLite    SQLiteDriver  // reaches the data file in place of the built-in engine; nil: that engine
@@ -331,6 +334,7 @@ func (a *App) buildFront(ctx context.Context) error {
 		BaseURL:  a.FrontURL, Sandbox: c.Testing(), Ready: a.ready, Installation: a.installation, Log: a.log, Observe: a.metrics.observe,
 		MaxStreams: c.MaxStreams, Stopping: stopping, Brake: brakes,
 		IP:       clientIP(c.TrustedProxies),
+		Away:     sqlstore.Unavailable,
 		Violated: func(directive, page string) { a.metrics.violations.WithLabelValues(directive, page).Inc() },
 	})
 	a.metrics.watch(a.store, a.flow, runner)

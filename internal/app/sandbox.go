@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"tollgate/internal/config"
+	"tollgate/internal/i18n"
 	"tollgate/internal/look"
 	"tollgate/internal/sandbox"
 	sandboxcashier "tollgate/internal/sandbox/cashier"
@@ -61,7 +63,7 @@ func (a *App) buildSandbox() (*sandboxParts, error) {
 	}
 	parts.gateways = []sandbox.Gateway{rbs, payneteasy, sber, cashier, transactworld}
 	parts.box, err = sandbox.New(sandbox.Options{
-		Env: env, FrontURL: a.FrontURL, APIKey: DemoKey, Gateways: parts.gateways, Look: a.shopLook(),
+		Env: env, FrontURL: a.FrontURL, APIKey: DemoKey, Gateways: parts.gateways, Look: a.shopLook(), Languages: languages(),
 		Advance: func(d time.Duration) {
 			a.o.Clock.Advance(d)
 			a.Wake()
@@ -72,6 +74,14 @@ func (a *App) buildSandbox() (*sandboxParts, error) {
 	}
 	parts.server = server(parts.box, a.log)
 	return parts, nil
+}
+
+// languages are those of the payment pages, by tag and name.
+func languages() (all [][2]string) {
+	for _, l := range i18n.All() {
+		all = append(all, [2]string{l.Tag, l.Name})
+	}
+	return all
 }
 
 // shopLook is the look of the demo shop's pages; a front that the sandbox stands beside has looks of its own.
@@ -88,7 +98,6 @@ func (a *App) demo(c *config.Config) {
 	rbs := sandboxrbs.DemoAccount()
 	payneteasy := sandboxpayneteasy.DemoAccount()
 	cashier := sandboxcashier.DemoAccount()
-	transactworld := sandboxtransactworld.DemoAccount()
 	address := map[string]any{ // what these gateways insist on and the demo shop does not ask
 		"first_name": "Demo", "last_name": "Shopper", "address": "Abay Avenue 1", "city": "Almaty", "zip": "050000", "country": "KZ",
 		"phone": "77010000000", "email": "shopper@example.com",
@@ -139,18 +148,37 @@ func (a *App) demo(c *config.Config) {
 			"tsp_code":            cashier.TSPs[sandboxcashier.DemoTSP],
 			"callback_public_key": sandboxcashier.PublicKey(cashier.CallbackKey),
 		}),
-		"transactworld": account("transactworld", map[string]any{
-			"base_url": a.SandboxURL + "/transactworld", "member_id": transactworld.MemberID, "partner_id": transactworld.PartnerID,
-			"username": transactworld.Username, "secure_key": transactworld.SecureKey, "terminal_id": transactworld.TerminalID,
-			"billing": address,
-		}),
 	}
+	maps.Copy(c.Accounts, transactworldAccounts(a.SandboxURL+"/transactworld", address))
 	names := []string{
 		"rbs", "payneteasy", "sber", "cashier", "transactworld", "rbs-own", "rbs-redirect", "rbs-gateway", "rbs-terms", "rbs-bare",
-		"rbs-cart", "rbs-cart-105",
+		"rbs-cart", "rbs-cart-105", "transactworld-flat", "transactworld-json", "transactworld-whole",
 	}
 	c.Merchants = []config.Merchant{{ID: "demo", Name: "Demo shop", APIKeys: []string{DemoKey}, Accounts: names,
 		Looks: []config.Look{config.SampleLook()}}}
+}
+
+// transactworldAccounts are TransactWorld's plain contract and those of its other settings.
+func transactworldAccounts(address string, billing map[string]any) map[string]config.Account {
+	as := func(member sandboxtransactworld.Account, more map[string]any) config.Account {
+		settings := map[string]any{
+			"base_url": address, "member_id": member.MemberID, "partner_id": member.PartnerID,
+			"username": member.Username, "secure_key": member.SecureKey, "terminal_id": member.TerminalID, "billing": billing,
+		}
+		maps.Copy(settings, more)
+		return config.Account{Gateway: "transactworld", Settings: settings}
+	}
+	plain := sandboxtransactworld.DemoAccount()
+	return map[string]config.Account{
+		"transactworld":      as(plain, nil),
+		"transactworld-flat": as(plain, map[string]any{"requests": "flat", "answers": "xml"}),
+		"transactworld-json": as(plain, map[string]any{
+			"requests": "json", "repeat_by": "token", "attempt_three_d": "3D", "payment_mode": "DC", "require_address": true,
+		}),
+		"transactworld-whole": as(sandboxtransactworld.WholeAccount(), map[string]any{
+			"partial_void": false, "recurring": false, "token_cvc": false,
+		}),
+	}
 }
 
 // DemoAccounts are the accounts of a front elsewhere that lead to this sandbox, as its configuration file has them.

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"tollgate/internal/i18n"
 )
 
 const sessionsCreateHelp = `Creates a checkout session and prints the address to send the shopper to. An answer that got lost on the way is asked for
@@ -70,7 +72,7 @@ func sessionsCreate(ctx context.Context, p process, set *flag.FlagSet) int {
 	text("method", "payment_method", "", "`METHOD`: card, saved_card, qr, sberpay, hosted")
 	text("capture", "capture", "", "`WHEN`: automatic or manual")
 	text("description", "description", "", "`TEXT` for the shopper")
-	text("locale", "locale", "", "`LANGUAGE` of the pages: en, ru, kk")
+	text("locale", "locale", "", "`LANGUAGE` of the pages: "+strings.Join(i18n.Languages(), ", "))
 	text("webhook-url", "webhook_url", "", "`URL` that this session's events are posted to")
 	set.Func("customer", "the shop's `ID` of the customer", func(s string) error {
 		body["customer"] = map[string]string{"id": s}

@@ -10,16 +10,22 @@ const (
 	minus = "\u2212"
 )
 
+// languageOf is the language of that tag, or English.
+func languageOf(lang string) Language {
+	all := All()
+	for _, l := range all {
+		if l.Tag == lang {
+			return l
+		}
+	}
+	return all[0]
+}
+
 // FormatAmount writes minor units of a currency with that many digits after the point, as lang writes money:
 // "$1,234.50" and "1,234.50 ₸" in English, "1 234,50 ₸" in Russian and Kazakh, with no-break spaces; whole amounts without a
 // fraction. Currencies without a sign of their own here show their ISO 4217 code.
 func FormatAmount(lang string, minor int64, digits int, code string) string {
-	in := Language{group: nbsp, point: ","}
-	for _, l := range All() {
-		if l.Tag == lang {
-			in = l
-		}
-	}
+	in := languageOf(lang)
 	abs := uint64(minor)
 	if minor < 0 {
 		abs = -abs

@@ -9,14 +9,31 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
+	"golang.org/x/text/feature/plural"
+	"golang.org/x/text/language"
 
 	"tollgate/internal/i18n"
 )
 
-// The forms CLDR has for whole numbers; "other" also serves fractions.
-var pluralForms = map[string][]string{"en": {"one", "other"}, "ru": {"one", "few", "many", "other"}, "kk": {"one", "other"}}
+// pluralForms are the forms CLDR has for whole numbers, of every language with a file; "other" also serves fractions.
+var pluralForms = func() map[string][]string {
+	names := map[plural.Form]string{plural.Zero: "zero", plural.One: "one", plural.Two: "two", plural.Few: "few", plural.Many: "many"}
+	all := map[string][]string{}
+	for _, lang := range i18n.WithFiles() {
+		forms := []string{"other"}
+		for n := range 1000 {
+			name := names[plural.Cardinal.MatchPlural(language.Make(lang), n, 0, 0, 0, 0)]
+			if name != "" && !slices.Contains(forms, name) {
+				forms = append(forms, name)
+			}
+		}
+		all[lang] = forms
+	}
+	return all
+}()
 
 func locale(t *testing.T, lang string) map[string]any {
 	t.Helper()
@@ -90,13 +107,16 @@ func TestKazakhAndRussianAreWrittenInTheirOwnLetters(t *testing.T) {
 	allowed := map[string]bool{"CVC": true, "CVV": true, "American": true, "Express": true, "QR": true}
 	var kazakhOnly, same int
 	ru, kk := locale(t, "ru"), locale(t, "kk")
-	for lang, texts := range map[string]map[string]any{"ru": ru, "kk": kk} {
+	for lang, texts := range map[string]map[string]any{"ru": ru, "kk": kk, "ky": locale(t, "ky")} {
 		for id, v := range texts {
 			text, _ := v.(string)
 			for _, word := range latin.FindAllString(placeholder.ReplaceAllString(text, ""), -1) {
 				if !allowed[word] {
 					t.Errorf("%s %s has Latin letters: %q", lang, id, word)
 				}
+			}
+			if lang == "ky" && strings.ContainsAny(strings.ToLower(text), "әғқұһі") {
+				t.Errorf("ky %s has Kazakh letters: %q", id, text)
 			}
 			if lang == "ru" && strings.ContainsAny(text, "әғқңөұүһі") {
 				t.Errorf("ru %s has Kazakh letters: %q", id, text)
@@ -114,6 +134,59 @@ func TestKazakhAndRussianAreWrittenInTheirOwnLetters(t *testing.T) {
 	}
 	if kazakhOnly < len(kk)*3/4 {
 		t.Errorf("only %d of %d Kazakh texts have a Kazakh letter", kazakhOnly, len(kk))
+	}
+}
+
+// Uzbek has letters of two signs, whose second is not the apostrophe of keyboards.
+func TestUzbekIsWrittenInItsOwnLetters(t *testing.T) {
+	wrong := regexp.MustCompile(`['\x60‘’ʹ]|[А-Яа-яЁёҚқҒғҲҳЎў]|[ogOG]ʼ|w|c[^h]`)
+	for id, v := range locale(t, "uz") {
+		text, _ := v.(string)
+		for _, name := range []string{"CVC", "CVV", "American Express", "QR"} {
+			text = strings.ReplaceAll(text, name, "")
+		}
+		if m := wrong.FindString(placeholder.ReplaceAllString(text, "")); m != "" {
+			t.Errorf("uz %s has %q: %q", id, m, text)
+		}
+	}
+}
+
+func TestUzbekInCyrillicIsMadeFromUzbek(t *testing.T) {
+	b := bundle(t)
+	l := b.For("uz-Cyrl")
+	for id, want := range map[string]string{
+		"card_title": "Карта билан тўлаш", "result_paid": "Тўланди", "cancel": "Бекор қилиб, дўконга қайтиш", "expiry_hint": "ОО/ЙЙ",
+		"error_cvc_missing": "CVC / CVV кодини киритинг", "card_safe_plain": "Дўкон картангиз маълумотларини кўрмайди.", "scan_alt": "Бу тўловнинг QR коди",
+		"receipt_approval": "Авторизация коди", "error_expiry_missing": "Картадаги ой ва йилни киритинг", "saved_show_text": "Сақланган карталар фақат шу браузерда кўрсатилади.",
+		"result_expired_text": "Ҳали ҳам тўламоқчи бўлсангиз, дўконда қайтадан бошланг.", "decline_authentication_failed": "Банк тўлаётган сиз эканингизни тасдиқлай олмади. Яна уриниб кўринг ёки бошқа картадан фойдаланинг.",
+	} {
+		if got := l.T(id); got != want {
+			t.Errorf("%s: %q, want %q", id, got, want)
+		}
+	}
+	if got := l.T("pay_amount", "Amount", "5 soʻm"); got != "5 soʻm тўлаш" {
+		t.Errorf("a value was rewritten: %q", got)
+	}
+	latin := regexp.MustCompile(`[A-Za-zʻʼ]+`)
+	for id := range locale(t, "uz") {
+		text := l.T(id, "Count", 5, "Amount", "1", "Last4", "1", "Title", "1", "Time", "1", "Phone", "1", "ID", "1", "Fee", "1", "Currency", "1")
+		for _, word := range latin.FindAllString(text, -1) {
+			if !slices.Contains([]string{"CVC", "CVV", "American", "Express", "QR"}, word) {
+				t.Errorf("%s has Latin letters: %q", id, text)
+			}
+		}
+	}
+}
+
+func TestALanguageFromRightToLeftIsShownSo(t *testing.T) {
+	l := bundle(t).Mirrored()
+	if got := l.T("attempts_left", "Count", 3); !l.RightToLeft() || !strings.Contains(got, "3") || !strings.Contains(got, "\u202etries\u202c") {
+		t.Errorf("%q", got)
+	}
+	for _, lang := range i18n.Languages() {
+		if bundle(t).For(lang).RightToLeft() || lang == i18n.MirroredTag {
+			t.Errorf("%s is for looking at pages only", lang)
+		}
 	}
 }
 
@@ -142,6 +215,8 @@ func TestTheFirstAcceptedLanguageThatExistsIsChosen(t *testing.T) {
 		want   string
 	}{
 		{nil, "en"},
+		{[]string{"uz"}, "uz"}, {[]string{"uz-UZ"}, "uz"}, {[]string{"uz-Latn-UZ"}, "uz"}, {[]string{"uz-Cyrl-UZ"}, "uz-Cyrl"},
+		{[]string{"ky-KG,ru;q=0.8"}, "ky"}, {[]string{"ar-XB,ru;q=0.5"}, "ru"},
 		{[]string{"kk"}, "kk"},
 		{[]string{"kk-KZ"}, "kk"},
 		{[]string{"kk-Cyrl-KZ"}, "kk"},
@@ -218,12 +293,14 @@ func TestEveryLanguageHasAFileOfTextsAndItsPluralForms(t *testing.T) {
 			t.Errorf("internal/i18n: All lacks %q, which has the file %s", tag, file)
 		}
 	}
-	for _, l := range i18n.All() {
-		if !slices.Contains(files, "locales/"+l.Tag+".toml") {
-			t.Errorf("internal/i18n/locales/%s.toml is missing", l.Tag)
+	for _, tag := range i18n.WithFiles() {
+		if !slices.Contains(files, "locales/"+tag+".toml") {
+			t.Errorf("internal/i18n/locales/%s.toml is missing", tag)
 		}
-		if pluralForms[l.Tag] == nil {
-			t.Errorf("internal/i18n/i18n_test.go: pluralForms lacks %q", l.Tag)
+	}
+	for _, l := range i18n.All() {
+		if d := i18n.FormatDuration(l.Tag, 61*time.Minute); l.Tag != "en" && d == i18n.FormatDuration("en", 61*time.Minute) || strings.HasSuffix(d, "\u00a0") {
+			t.Errorf("internal/i18n: All does not say how %q abbreviates hours and minutes: %q", l.Tag, d)
 		}
 		if l.Name == "" || i18n.FormatAmount(l.Tag, 123450, 2, "KZT") == "123450\u00a0₸" {
 			t.Errorf("internal/i18n: All does not say how %q is called and writes an amount", l.Tag)

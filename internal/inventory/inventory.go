@@ -40,6 +40,7 @@ var purposes = map[string]string{ // never written to
 	"form.js":  "forms: a second press sends nothing",
 	"frame.js": "a page in a frame of the shop's: tells the shop's page its height and when the payment has ended",
 	"live.js":  "pages that wait: listens for the next page, looks again when it hears nothing, counts down",
+	"test.js":  "test mode only, loaded by card.js: fills in a card of the sandbox",
 	"work.js":  "proof of work while a card is typed, where cards are tested",
 
 	"look again":     "pages that wait: looks again should live.js be lost",
@@ -80,6 +81,9 @@ func Find(page io.Reader) (scripts []Found, other []string, err error) {
 			continue
 		}
 		for _, a := range n.Attr {
+			if a.Key == "data-test" { // card.js loads it
+				scripts = append(scripts, Found{Address: a.Val})
+			}
 			if name := strings.ToLower(a.Key); strings.HasPrefix(name, "on") ||
 				strings.HasPrefix(strings.ToLower(strings.TrimSpace(a.Val)), "javascript:") {
 				other = append(other, fmt.Sprintf("%s of <%s>", name, n.Data))

@@ -23,14 +23,15 @@ type Gateway = sim.Gateway
 
 // Options of a sandbox. Env and FrontURL must be set; everything of time, randomness, storage and addresses comes from Env.
 type Options struct {
-	Env      *sim.Env            // from sim.New; the gateways are built on the same one
-	FrontURL string              // Tollgate as shoppers reach it: http://127.0.0.1:8080
-	APIKey   string              // the demo merchant's, for the shop
-	Advance  func(time.Duration) // moves the clock that Env.Now reads; nil if it cannot be moved
-	Gateways []Gateway           // in the order in which the console lists them
-	Accounts []string            // what the shop offers; default: the gateways' names
-	Look     string              // that the shop's payment pages have; empty: the front's own
-	Client   *http.Client        // the shop's, towards FrontURL; default: 30 s
+	Env       *sim.Env            // from sim.New; the gateways are built on the same one
+	FrontURL  string              // Tollgate as shoppers reach it: http://127.0.0.1:8080
+	APIKey    string              // the demo merchant's, for the shop
+	Advance   func(time.Duration) // moves the clock that Env.Now reads; nil if it cannot be moved
+	Gateways  []Gateway           // in the order in which the console lists them
+	Accounts  []string            // what the shop offers; default: the gateways' names
+	Languages [][2]string         // tag and name of those that the payment pages have
+	Look      string              // that the shop's payment pages have; empty: the front's own
+	Client    *http.Client        // the shop's, towards FrontURL; default: 30 s
 }
 
 // Sandbox is an http.Handler once made, and works in the background while Run runs.
@@ -87,7 +88,7 @@ func New(o Options) (*Sandbox, error) {
 	safe("POST /console/advance", s.consoleAdvance)
 	safe("POST /console/reset", s.consoleReset)
 	if len(s.o.Accounts) > 0 {
-		demo, err := shop.New(shop.Options{BaseURL: e.BaseURL, FrontURL: o.FrontURL, APIKey: o.APIKey, Accounts: s.o.Accounts, Look: o.Look,
+		demo, err := shop.New(shop.Options{BaseURL: e.BaseURL, FrontURL: o.FrontURL, APIKey: o.APIKey, Accounts: s.o.Accounts, Look: o.Look, Languages: o.Languages,
 			Client: o.Client, Ledger: e.Ledger, Now: e.Now, Rand: e.Rand})
 		if err != nil {
 			return nil, err

@@ -100,7 +100,7 @@ func newTown(t *testing.T) *town {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.box, err = New(Options{Env: c.env, FrontURL: c.front.URL, APIKey: "sk_sandbox_demo", Gateways: []Gateway{&toy{e: c.env}}, Advance: func(d time.Duration) {
+	c.box, err = New(Options{Env: c.env, FrontURL: c.front.URL, APIKey: "sk_sandbox_demo", Gateways: []Gateway{&toy{e: c.env}}, Languages: [][2]string{{"en", "English"}, {"kk", "Қазақша"}}, Advance: func(d time.Duration) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.now, c.jump = c.now.Add(d), append(c.jump, d)

@@ -165,7 +165,7 @@ func TestOperationsAtTheSimulator(t *testing.T) {
 
 // An operation whose answer was lost, and of which the inquiry shows nothing, is unknown.
 func TestOperationsWhoseAnswerWasLost(t *testing.T) {
-	d := open(t, transactworld.Config{PartialVoid: true}, func() sandbox.Account { a := sandbox.DemoAccount(); a.PartialReversal = true; return a }())
+	d := open(t, transactworld.Config{}, sandbox.DemoAccount())
 	p := d.payment(5000)
 	p.Hold = true
 	p = d.take(p, providers.Instrument{Kind: "card", Card: d.card(plain)}, providers.Finished)

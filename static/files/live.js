@@ -31,7 +31,7 @@
     clearTimeout(timer)
     clearTimeout(watch)
     timer = 0
-    watch = setTimeout(function () { hush(); poll() }, 20000)
+    watch = setTimeout(go, 10000)
   }
   function hush() {
     clearTimeout(watch)
@@ -84,7 +84,10 @@
   function $(id) { return document.getElementById(id) }
   var clock = $("clock"), left = $("left"), stay = $("stay"), dates = document.querySelectorAll("time"), tick, seen
   for (var i = 0; i < dates.length; i++) try {
-    dates[i].textContent = new Date(dates[i].dateTime).toLocaleString(document.documentElement.lang, {dateStyle: "long", timeStyle: "short"})
+    // Browsers lack the months of some of our languages.
+    var at = new Date(dates[i].dateTime), lang = document.documentElement.lang
+    dates[i].textContent = /^(en|ru)$/.test(lang) ? at.toLocaleString(lang, {dateStyle: "long", timeStyle: "short"})
+      : at.toLocaleString("ru", {dateStyle: "short", timeStyle: "short"})
   } catch (e) {}
 
   function button(id, can, press) {

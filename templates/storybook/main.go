@@ -33,9 +33,13 @@ func write(dir string) error {
 		return err
 	}
 	var pages []gallery.Story
+	all := []*i18n.Localizer{bundle.Mirrored()}
 	for _, lang := range i18n.Languages() {
-		for _, s := range gallery.Stories(bundle.For(lang), "/pay/s1") {
-			pages = append(pages, gallery.Story{Name: s.Name + "." + lang, Page: s.Page})
+		all = append(all, bundle.For(lang))
+	}
+	for _, t := range all {
+		for _, s := range gallery.Stories(t, "/pay/s1") {
+			pages = append(pages, gallery.Story{Name: s.Name + "." + t.Lang(), Page: s.Page})
 		}
 	}
 	return gallery.Write(dir, pages, sample.Files())

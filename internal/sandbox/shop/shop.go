@@ -35,15 +35,16 @@ var pages = page.Parse(files, "pages/*.html")
 
 // Options of the shop; all must be set.
 type Options struct {
-	BaseURL  string // the sandbox as browsers reach it
-	FrontURL string // Tollgate as the shop's server and browsers reach it
-	APIKey   string
-	Accounts []string // the merchant's accounts, the first is the default
-	Look     string   // of the payment pages
-	Client   *http.Client
-	Ledger   *ledger.Ledger
-	Now      func() time.Time
-	Rand     io.Reader
+	BaseURL   string // the sandbox as browsers reach it
+	FrontURL  string // Tollgate as the shop's server and browsers reach it
+	APIKey    string
+	Accounts  []string    // the merchant's accounts, the first is the default
+	Look      string      // of the payment pages
+	Languages [][2]string // tag and name of those that the payment pages have; none: English
+	Client    *http.Client
+	Ledger    *ledger.Ledger
+	Now       func() time.Time
+	Rand      io.Reader
 }
 
 // Shop serves /shop and /shop/done.
@@ -90,8 +91,6 @@ var rates = []struct {
 	perUSD   float64
 }{{"KZT", 500}, {"RUB", 90}, {"USD", 1}, {"EUR", 0.9}, {"JPY", 150}, {"KWD", 0.3}}
 
-var languages = [][2]string{{"en", "English"}, {"ru", "Русский"}, {"kk", "Қазақша"}}
-
 func price(cents int64, currency string) int64 {
 	for _, r := range rates {
 		if r.Currency == currency {
@@ -130,11 +129,14 @@ func (s *Shop) basket(form url.Values) *basketView {
 		}
 		return allowed[0]
 	}
-	var tags []string
-	for _, l := range languages {
+	tags := []string{"en"}
+	if len(s.o.Languages) > 0 {
+		tags = nil
+	}
+	for _, l := range s.o.Languages {
 		tags = append(tags, l[0])
 	}
-	v := &basketView{Frame: page.Frame{Title: "Demo shop", Section: "shop"}, Accounts: s.o.Accounts, Languages: languages}
+	v := &basketView{Frame: page.Frame{Title: "Demo shop", Section: "shop"}, Accounts: s.o.Accounts, Languages: s.o.Languages}
 	digits := map[string]int{}
 	for _, r := range rates {
 		v.Currencies = append(v.Currencies, r.Currency)
