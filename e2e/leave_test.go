@@ -1,7 +1,9 @@
 package e2e_test
 
 import (
+	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -369,4 +371,90 @@ func TestAWithheldCallIsNeverSentThoughTheProgramIsKilledAroundIt(t *testing.T) 
 			}
 		})
 	}
+}
+
+// The table of exits is what the program does: at each of its steps that a shopper can be brought to here, the page has the way out
+// that the table says, and an order that can be closed is closed.
+func TestTheTableOfExitsIsWhatThePagesOffer(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../docs/gateways/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := map[string]string{}
+	for _, line := range strings.Split(string(raw), "\n") {
+		cells := strings.Split(line, " | ")
+		if len(cells) == 3 && strings.Contains(cells[2], "outlives") || len(cells) == 3 && strings.Contains(cells[2], "withholds") ||
+			len(cells) == 3 && strings.HasPrefix(cells[2], "closes") {
+			table[strings.TrimPrefix(cells[0], "| ")+": "+cells[1]] = strings.TrimSuffix(cells[2], " |")
+		}
+	}
+	stops := map[string]string{
+		"RBS, challenge with our finish URL":       "rbs: challenge, our finish URL (`three_ds2 = finish`)",
+		"RBS, challenge that the gateway finishes": "rbs: challenge, the gateway finishes (`three_ds2 = gateway`)",
+		"RBS, PaReq with the gateway's TermUrl":    "rbs: PaReq, the gateway's TermUrl (`three_ds1 = gateway`)",
+		"RBS, PaReq with our TermUrl":              "rbs: PaReq, our TermUrl (`three_ds1 = own`)",
+		"RBS, acsRedirect":                         "rbs: acsRedirect.do (`three_ds1 = redirect`)",
+		"Sber, PaReq and info":                     "sber: PaReq and info, before `payment/finish` or `transfer/finish`",
+		"PaynetEasy, PaReqForm":                    "payneteasy: PaReqForm",
+		"PaynetEasy, CReqForm":                     "payneteasy: CReqForm",
+		"PaynetEasy, html":                         "payneteasy: html",
+		"Cashier, form":                            "cashier: form for 3-D Secure (PRE_AUTHORIZED_3DS)",
+		"Cashier, QR":                              "cashier: QR code",
+		"TransactWorld, redirect":                  "transactworld: redirect by POST",
+		"RBS, own page":                            "rbs: the gateway's own page",
+		"PaynetEasy, own page":                     "payneteasy: the gateway's own page",
+		"Cashier, own page":                        "cashier: hosted form",
+	}
+	// Compared where their steps are made, by the tests of the providers: the shopper only passes through, or the sandbox's accounts
+	// have other settings.
+	elsewhere := []string{
+		"cashier: SberPay", "payneteasy: MethodUrlFrame", "payneteasy: MethodUrlFrame (`withhold_uploads = true`)",
+		"payneteasy: CReqForm (`withhold_uploads = true`)", "payneteasy: redirect-to", "rbs: 3DS Method, before `3ds/continue.do`",
+		"rbs: challenge of a saved card", "transactworld: redirect by GET",
+	}
+	hosted := func(currency string) map[string]any {
+		return map[string]any{"payment_method": "hosted", "currency": currency}
+	}
+	cells := append(leaveCases(), leaveCase{name: "RBS, own page", account: "rbs", session: hosted("KZT")},
+		leaveCase{name: "PaynetEasy, own page", account: "payneteasy", session: hosted("KZT")},
+		leaveCase{name: "Cashier, own page", account: "cashier", session: hosted("RUB")})
+	left := maps.Clone(table)
+	for _, c := range cells {
+		delete(left, stops[c.name])
+	}
+	for _, stop := range elsewhere {
+		if _, there := table[stop]; !there {
+			t.Errorf("the table has no %q", stop)
+		}
+		delete(left, stop)
+	}
+	if len(left) > 0 || len(table) < 20 {
+		t.Errorf("of %d rows nobody looks at %v", len(table), left)
+	}
+	w := sharedWorld(t)
+	alongside(t, cells, func(c leaveCase) string { return c.name }, func(t *testing.T, c leaveCase) {
+		says := table[stops[c.name]]
+		if says == "" {
+			t.Fatalf("no row for %q", stops[c.name])
+		}
+		b, made := c.begin(t, w)
+		if leaves := b.doc.Find(otherWay).Length() == 1; leaves == (says == "outlives") {
+			t.Fatalf("the table says %q, the page: %s", says, b.words())
+		}
+		if says == "outlives" {
+			return
+		}
+		b.submits(otherWay)
+		closed := false
+		until(t, 10*time.Second, "the look after leaving", func() bool {
+			for _, call := range w.calls(t, made.OrderID+"-1") {
+				closed = closed || strings.HasPrefix(call.Call, "decline")
+			}
+			return closed || !strings.Contains(says, "closes")
+		})
+		if closed != strings.Contains(says, "closes") {
+			t.Errorf("the table says %q, closed: %t", says, closed)
+		}
+	})
 }

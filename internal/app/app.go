@@ -254,7 +254,7 @@ func (a *App) openStore(ctx context.Context) (err error) {
 }
 
 // runDue has what waits for calls of dead processes run now, in a store that no other process uses.
-func (a *App) runDue(ctx context.Context) error {
+func runDue(ctx context.Context, a *App) error {
 	if !a.store.Alone() {
 		return nil
 	}
@@ -302,7 +302,7 @@ func (a *App) buildFront(ctx context.Context) error {
 		Bills: bills, BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Alone: a.store.Alone(),
 		Memory: a.store.Memory, Owners: owners(c.Merchants, merchants, a.store),
 	})
-	if err := a.runDue(ctx); err != nil {
+	if err := runDue(ctx, a); err != nil {
 		return err
 	}
 	for _, all := range []map[string]func(context.Context, jobs.Job) error{a.flow.Jobs(), bills.Jobs()} {
