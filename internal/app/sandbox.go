@@ -184,6 +184,7 @@ func transactworldAccounts(address string, billing map[string]any) map[string]co
 		settings := map[string]any{
 			"base_url": address, "member_id": member.MemberID, "partner_id": member.PartnerID,
 			"username": member.Username, "secure_key": member.SecureKey, "terminal_id": member.TerminalID, "billing": billing,
+			"to_type": "transactworld",
 		}
 		maps.Copy(settings, more)
 		return config.Account{Gateway: "transactworld", Settings: settings}
