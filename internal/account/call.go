@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"crypto/rsa"
 	"time"
 
 	"tollgate/providers"
@@ -66,4 +67,16 @@ func (a Account) Banks(ctx context.Context) (banks []providers.Bank, err error) 
 		return err
 	})
 	return banks, err
+}
+
+// SealingKey is the key that the shopper's browser encrypts the card with. ErrCannot where none does.
+func (a Account) SealingKey(ctx context.Context) (key *rsa.PublicKey, err error) {
+	if !a.SealsCards() {
+		return nil, ErrCannot
+	}
+	_, err = Call(ctx, a, "sealing_key", func(call context.Context, gateway providers.CardSealer) (err error) {
+		key, err = gateway.SealingKey(call)
+		return err
+	})
+	return key, err
 }
