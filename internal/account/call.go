@@ -31,7 +31,7 @@ func Call[T any](ctx context.Context, a Account, name string, do func(context.Co
 	start := a.now()
 	err := do(call, gateway)
 	refused := providers.RefusalOfUs(err)
-	if second, ok := a.second().(T); ok && refused != nil && refused.Untaken {
+	if second, ok := a.second().(T); ok && refused != nil && (refused.Untaken || refused.Again) {
 		if again := do(call, second); providers.RefusalOfUs(again) == nil {
 			a.exchange(gateway)
 			err, refused = again, nil

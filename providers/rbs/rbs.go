@@ -327,7 +327,9 @@ func (g *provider) refusedPay(ctx context.Context, p providers.Payment, err erro
 	}
 	o, askErr := g.inquire(ctx, p)
 	if providers.RefusalOfUs(askErr) != nil { // we are refused altogether; what became of the call nobody can say yet
-		return providers.Step{}, f.Misconfigured(false)
+		refused := f.Misconfigured(false)
+		refused.Again = true
+		return providers.Step{}, refused
 	}
 	if askErr != nil || o.Text("orderNumber") != p.Ref.Reference || !untried(o) {
 		return providers.Step{}, err
