@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 )
@@ -96,7 +97,7 @@ func scenarios() []scenario {
 	for _, account := range []string{"rbs", "payneteasy"} {
 		all = append(all, everywhere(account)...)
 	}
-	all = append(append(all, onlyRBS()...), onlyPaynetEasy()...)
+	all = slices.Concat(all, onlyRBS(), onlyPaynetEasy(), otherContracts())
 	for _, account := range []string{"sber", "cashier", "transactworld"} {
 		all = append(all, withoutMethods(account)...)
 	}
@@ -261,6 +262,23 @@ func everywhere(account string) []scenario {
 	)
 	for i := range rows {
 		rows[i].name, rows[i].account = account+": "+rows[i].name, account
+	}
+	return rows
+}
+
+// otherContracts are other contracts that one can have with the gateways: all that an account can have otherwise.
+func otherContracts() []scenario {
+	rows := []scenario{
+		{name: "frictionless", account: "payneteasy-other", card: "4000019900020001", want: paid(1, "Y", told("payneteasy", "2.2.0", "Y", "05"))},
+		{name: "challenge passed", account: "payneteasy-other", card: "4000019900020704",
+			session: map[string]any{"gateway_options": map[string]any{"payneteasy": map[string]any{"merchant_data": "m", "purpose": "p", "destination": "d", "birthday": "1990-01-31"}}},
+			want:    paid(1, "Y", told("payneteasy", "2.2.0", "Y", "05"))},
+		{name: "3DS 1.0.2 N", account: "payneteasy-other", card: "4000019900040710", want: declined("authentication_failed", saysNotYou, 1, "-")},
+		{name: "an order of its own amount", account: "cashier-order", card: "4000019900050008", session: map[string]any{"currency": "USD"}, want: paid(1, "-", threeDS{})},
+		{name: "declined", account: "cashier-order", card: "4000019900050107", session: map[string]any{"currency": "EUR"}, want: declined("insufficient_funds", saysNoMoney, 1, "-")},
+	}
+	for i := range rows {
+		rows[i].name = rows[i].account + ": " + rows[i].name
 	}
 	return rows
 }

@@ -279,6 +279,7 @@ func TestOnTheGatewaysOwnPage(t *testing.T) {
 				"number": {cardPlain}, "credit_card_number": {cardPlain}, "expiry": {"12/30"}, "cvc": {"123"}, "cvv2": {"123"}, "name": {"TEST SHOPPER"},
 				"card_printed_name": {"TEST SHOPPER"}, "expire_month": {"12"}, "expire_year": {"2030"},
 				"$PAN": {cardPlain}, "$CVC": {"123"}, "MM": {"12"}, "YYYY": {"2030"}, "TEXT": {"TEST SHOPPER"},
+				"card.number": {cardPlain}, "card.expiryMonth": {"12"}, "card.expiryYear": {"2030"}, "card.cvv": {"123"},
 			}
 			until(t, 20*time.Second, "the gateway's page", func() bool {
 				if !b.ours(b.url) {
@@ -503,5 +504,46 @@ func TestABindingIsImportedChargedAndFollowed(t *testing.T) {
 		if left := w.savedCards(t, account, customer); len(left) != 0 {
 			t.Errorf("a card that is gone at the gateway is still offered at %s: %+v", account, left)
 		}
+	}
+}
+
+// Each setting of a TransactWorld account that changes the wire, from the payment to what is done to it.
+func TestOtherContractsOfTransactWorld(t *testing.T) {
+	t.Parallel()
+	w := sharedWorld(t)
+	for account, want := range map[string]struct {
+		partial int // what the API answers to a part of a hold given back
+		charge  string
+	}{
+		"transactworld-flat":  {http.StatusCreated, "payments-repeat"},
+		"transactworld-json":  {http.StatusCreated, "paywithtoken-id"},
+		"transactworld-whole": {http.StatusUnprocessableEntity, "paywithtoken-id"},
+	} {
+		t.Run(account, func(t *testing.T) {
+			t.Parallel()
+			customer := fmt.Sprintf("contract-%d", orders.Add(1))
+			b, s := w.begins(t, account, map[string]any{"currency": "EUR", "capture": "manual", "save_card": true,
+				"customer": map[string]any{"id": customer, "email": "shopper@example.com"}})
+			b.pay(oldThreeDS, "123")
+			b.rest(visit{})
+			until(t, 30*time.Second, "the hold stands", func() bool { return w.session(t, s.ID).Status == "authorized" })
+			if code := w.api(t, "POST", "/v1/sessions/"+s.ID+"/void", map[string]any{"amount": 100}, nil); code != want.partial {
+				t.Errorf("a part of the hold given back is answered %d", code)
+			}
+			var saved []savedCardView
+			until(t, 30*time.Second, "the card is saved", func() bool { saved = w.savedCards(t, account, customer); return len(saved) == 1 })
+			var charged sessionView
+			if code := w.api(t, "POST", "/v1/charges", map[string]any{"saved_card": saved[0].ID, "amount": 4200, "currency": "EUR", "reference": order()}, &charged); code != http.StatusCreated {
+				t.Fatalf("the charge is answered %d", code)
+			}
+			if want.charge == "paywithtoken-id" && account == "transactworld-whole" { // the bank wants the customer, for it is a payment like any other
+				until(t, 30*time.Second, "the bank asks", func() bool { return w.session(t, charged.ID).Status == "action_required" })
+			} else {
+				until(t, 30*time.Second, "the charge ends", func() bool { return w.session(t, charged.ID).Status == "paid" })
+			}
+			if n := w.count(t, w.session(t, charged.ID).Attempts[0].Reference, want.charge); n != 1 {
+				t.Errorf("%s was called %d times", want.charge, n)
+			}
+		})
 	}
 }

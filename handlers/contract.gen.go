@@ -1082,7 +1082,8 @@ func (e ListWebhookEndpointsParamsKind) Valid() bool {
 // Account defines model for Account.
 type Account struct {
 	// Capabilities What it can do: `pay_card`, `pay_saved_card`, `pay_qr`, `pay_sberpay`, `pay_hosted`, `close`, `callbacks`, `capture`, `void`,
-	// `refund`, `carts` (the gateway is told what is bought), `receipts` (and makes fiscal receipts of it), `login`, `saved_cards`, `series` (charges name the payment that began
+	// `refund`, `carts` (the gateway is told what is bought), `receipts` (and makes fiscal receipts of it), `sealed_cards` (the shopper's browser
+	// encrypts the card for the gateway), `login`, `saved_cards`, `series` (charges name the payment that began
 	// their series), `register_card`, `rename_card`, `virtual_cards`, `transfers`, `payouts`, `invoices`, `history`, `banks`.
 	Capabilities []string `json:"capabilities"`
 
@@ -1736,6 +1737,9 @@ type GatewayFigures struct {
 // GatewayOptions What you ask of this payment's gateway and of no other, under the gateway's name. Only the account's own gateway may be named. What
 // is left out is as the account is configured.
 type GatewayOptions struct {
+	// Payneteasy PaynetEasy and its white labels.
+	Payneteasy *PaynetEasyOptions `json:"payneteasy,omitempty"`
+
 	// Rbs RBS (Bereke, Alfa and others); `docs/gateways/rbs.md` says what becomes of each.
 	Rbs *RBSOptions `json:"rbs,omitempty"`
 }
@@ -2390,6 +2394,21 @@ type Payment struct {
 
 // PaymentDispute How far a chargeback is; absent: there was none.
 type PaymentDispute string
+
+// PaynetEasyOptions PaynetEasy and its white labels.
+type PaynetEasyOptions struct {
+	// Birthday The customer's, as 1990-01-31; some acquirers want it.
+	Birthday string `json:"birthday,omitempty,omitzero"`
+
+	// Destination Where the money goes in the end, as some acquirers want it: a wallet, a contract.
+	Destination string `json:"destination,omitempty,omitzero"`
+
+	// MerchantData Yours; the gateway repeats it in its own callbacks and shows it in its cabinet.
+	MerchantData string `json:"merchant_data,omitempty,omitzero"`
+
+	// Purpose What the payment is for, as some acquirers want it: the name of an account that is filled up, a game.
+	Purpose string `json:"purpose,omitempty,omitzero"`
+}
 
 // Problem Problem details, RFC 9457.
 type Problem struct {

@@ -101,6 +101,10 @@ func (p errorPage) handle(err error, c echo.Context) {
 		return
 	}
 	k := kindOf(err)
+	away := k == internal && p.Away != nil && p.Away(err)
+	if away { // the same may succeed later
+		k = kind{http.StatusServiceUnavailable, "unavailable", "Temporarily unavailable."}
+	}
 	p.recordError(c, err)
 	if errors.Is(err, errOverloaded) {
 		c.Set(brakedMark, true)

@@ -60,6 +60,7 @@ type Options struct {
 	Stopping    <-chan struct{}                                          // closed when live waits are to end; nil: never
 	IP          echo.IPExtractor                                         // nil: the peer's address
 
+	Away     func(error) bool             // tells the store's own state apart from faults of ours; nil: nothing is
 	Violated func(directive, page string) // metrics; nil: nobody counts
 
 	Installation string // what the fronts of one database are known by to whoever asks whether they are ready
@@ -143,7 +144,7 @@ func New(o Options) *echo.Echo {
 
 	// The merchant's API.
 	a := admission{o}
-	v1 := e.Group("/v1", a.authenticated, a.requireScope, cleanQuery, a.braked, a.idempotent, parameterErrors, a.owned)
+	v1 := e.Group("/v1", a.authenticated, a.requireScope, knownFilters, cleanQuery, a.braked, a.idempotent, parameterErrors, a.owned)
 	RegisterHandlers(contractRoutes{v1, "/v1"}, NewStrictHandler(newAPI(o), nil))
 	return e
 }

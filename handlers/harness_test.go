@@ -215,7 +215,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 			Store: st.Webhooks(), Sealer: keys, Types: session.EventTypes(), Now: clock.Now, Log: log,
 			Guard: &webhook.Guard{Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no names here") }},
 		}),
-		BaseURL: cmp.Or(with.baseURL, "https://pay.example"), Ready: st.Health, Log: log, Observe: with.observe, Violated: with.violated, MaxStreams: with.streams, Stopping: with.stopping, Brake: with.brake,
+		BaseURL: cmp.Or(with.baseURL, "https://pay.example"), Ready: st.Health, Log: log, Observe: with.observe, Violated: with.violated, Away: sqlstore.Unavailable, MaxStreams: with.streams, Stopping: with.stopping, Brake: with.brake,
 	})
 	t.Cleanup(m.stop)
 	return m

@@ -19,9 +19,17 @@ func (o Options) record(c echo.Context, e security.Entry) {
 		e.Resource = methodName(c.Request().Method) + " " + c.Path()
 	}
 	if id := c.Param("session"); id != "" && o.Print != nil {
-		e.Session = o.Print([]byte("session " + id))
+		e.Session = o.print(id)
 	}
 	o.Security.Record(e)
+}
+
+// print names a session where its id, which is a pay link, must not be.
+func (o Options) print(session string) string {
+	if o.Print == nil {
+		return ""
+	}
+	return o.Print([]byte("session " + session))
 }
 
 // recordError writes down what of the errors that end requests is somebody's attempt.

@@ -69,6 +69,9 @@ type Options struct {
 	// What follows is for a simulation, which runs many processes in one and owns their network, disk and chance.
 	// A program of its own leaves all of it empty.
 
+	// Free tells how many bytes the data folder's disk has left; nil: the system's word.
+	Free func(folder string) (uint64, error)
+
 	Name      string        // of this process, in leases; "": the host's
 	Dial      Dialer        // every way out: to gateways, webhook receivers and, of the sandbox, to the front; nil: the network
 	SQLite    SQLiteDriver  // reaches the data file in place of the built-in engine; nil: that engine
@@ -250,6 +253,19 @@ func (a *App) openStore(ctx context.Context) (err error) {
 	return err
 }
 
+// runDue has what waits for calls of dead processes run now, in a store that no other process uses.
+func runDue(ctx context.Context, a *App) error {
+	if !a.store.Alone() {
+		return nil
+	}
+	now := a.o.Clock.Now()
+	kinds, by := session.DueAtStart(now, a.store.Committed())
+	if by.After(now.Add(time.Hour / 2)) {
+		a.log.Warn("the clock has gone back since the last start", "last commit", a.store.Committed())
+	}
+	return a.store.RunNow(ctx, now, by, kinds...)
+}
+
 func (a *App) buildFront(ctx context.Context) error {
 	c := a.o.Config
 	if c.Sandbox {
@@ -286,10 +302,8 @@ func (a *App) buildFront(ctx context.Context) error {
 		Bills: bills, BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Alone: a.store.Alone(),
 		Memory: a.store.Memory, Owners: owners(c.Merchants, merchants, a.store),
 	})
-	if now := a.o.Clock.Now(); a.store.Alone() { // whoever made the calls that are out is dead: ask now what became of them
-		if err := a.store.RunNow(ctx, now, now.Add(usualDeadline), session.JobsDueAfterCrash()...); err != nil {
-			return err
-		}
+	if err := runDue(ctx, a); err != nil {
+		return err
 	}
 	for _, all := range []map[string]func(context.Context, jobs.Job) error{a.flow.Jobs(), bills.Jobs()} {
 		for kind, do := range all {
@@ -320,6 +334,7 @@ func (a *App) buildFront(ctx context.Context) error {
 		BaseURL:  a.FrontURL, Sandbox: c.Testing(), Ready: a.ready, Installation: a.installation, Log: a.log, Observe: a.metrics.observe,
 		MaxStreams: c.MaxStreams, Stopping: stopping, Brake: brakes,
 		IP:       clientIP(c.TrustedProxies),
+		Away:     sqlstore.Unavailable,
 		Violated: func(directive, page string) { a.metrics.violations.WithLabelValues(directive, page).Inc() },
 	})
 	a.metrics.watch(a.store, a.flow, runner)
@@ -343,9 +358,6 @@ func (a *App) guard(c config.Config) *webhook.Guard {
 
 // jobWorkers is how many inquiries and answers may be out at once.
 const jobWorkers = 64
-
-// usualDeadline is the longest usual deadline of a call: inquiries that wait for one are due within it.
-const usualDeadline = time.Minute
 
 // webhookSenders is how many webhook endpoints are posted to at once.
 const webhookSenders = 256

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"math/big"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -33,11 +34,20 @@ func example(t *testing.T, change func(string) string) config.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
+	form := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	signed, err := x509.CreateCertificate(rand.Reader, form, form, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, m := range regexp.MustCompile(`/etc/tollgate/([\w.-]+)`).FindAllSubmatch(raw, -1) {
 		value := []byte("a secret that is long enough: " + string(m[1]))
 		switch {
 		case strings.HasSuffix(string(m[1]), ".pem"):
 			value = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+		case strings.HasSuffix(string(m[1]), ".crt"):
+			value = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed})
+		case strings.HasSuffix(string(m[1]), ".private"):
+			value = pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
 		case strings.HasSuffix(string(m[1]), ".svg"):
 			value = []byte(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9"/></svg>`)
 		case string(m[1]) == "database_url":

@@ -1,10 +1,14 @@
 package app
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
+	"os"
 	"reflect"
 	"slices"
 	"time"
@@ -74,7 +78,11 @@ func (a *App) accounts(c config.Config) (account.Accounts, error) {
 		if len(found)+len(unknown) > 0 {
 			continue
 		}
-		env := providers.Env{HTTP: a.client(name), Now: a.o.Clock.Now, Loopback: c.Testing()}
+		client, wrong := a.client(name, acc)
+		for _, f := range wrong {
+			faults = append(faults, c.Fault("account."+name, f))
+		}
+		env := providers.Env{HTTP: client, Now: a.o.Clock.Now, Loopback: c.Testing()}
 		provider, err := settings.Open(env)
 		if err != nil {
 			fault(err.Error())
@@ -143,13 +151,14 @@ func credential(settings reflect.Type, key string) bool {
 }
 
 // client is the way out for one account. It repeats nothing and follows no redirect.
-func (a *App) client(name string) *http.Client {
+func (a *App) client(name string, acc config.Account) (*http.Client, []string) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 32
 	transport.Proxy = nil
 	if a.tls != nil {
 		transport.TLSClientConfig = a.tls
 	}
+	faults := throughNetwork(transport, acc)
 	if a.o.Dial != nil {
 		transport.DialContext = a.o.Dial
 	}
@@ -160,7 +169,43 @@ func (a *App) client(name string) *http.Client {
 	return &http.Client{
 		Transport:     account.Transport(name, way, a.o.Clock.Now, a.log),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, faults
+}
+
+// throughNetwork sets what an account says of the way to its gateway: a proxy, who may have signed its certificate, our own.
+func throughNetwork(transport *http.Transport, acc config.Account) (faults []string) {
+	if acc.Proxy != "" {
+		if u, err := url.Parse(acc.Proxy); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			faults = append(faults, "proxy: must be http://host:port")
+		} else {
+			transport.Proxy = http.ProxyURL(u)
+		}
 	}
+	if acc.CAFile == "" && acc.CertFile == "" && acc.KeyFile == "" {
+		return faults
+	}
+	with := &tls.Config{MinVersion: tls.VersionTLS12}
+	if transport.TLSClientConfig != nil {
+		with = transport.TLSClientConfig.Clone()
+	}
+	if acc.CAFile != "" {
+		raw, err := os.ReadFile(acc.CAFile)
+		with.RootCAs = x509.NewCertPool()
+		if err != nil {
+			faults = append(faults, "ca_file: "+err.Error())
+		} else if !with.RootCAs.AppendCertsFromPEM(raw) {
+			faults = append(faults, "ca_file: has no certificate in PEM")
+		}
+	}
+	if acc.CertFile != "" || acc.KeyFile != "" {
+		pair, err := tls.LoadX509KeyPair(acc.CertFile, acc.KeyFile)
+		if err != nil {
+			faults = append(faults, "client_certificate: and client_key do not make a pair: "+err.Error())
+		}
+		with.Certificates = []tls.Certificate{pair}
+	}
+	transport.TLSClientConfig = with
+	return faults
 }
 
 // realGateways takes no answer from a sandbox: to it every card is a test card, and its payments are nobody's money.

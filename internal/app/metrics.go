@@ -62,6 +62,11 @@ func newMetrics() *metrics {
 	m.pagesCompared = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "tollgate_pages_compared_timestamp_seconds", Help: "When that was looked at; 0: not yet.",
 	})
+	build := BuildOf()
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "tollgate_build_info", Help: "1, with what this program was made from.",
+		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "go": build.Go},
+	}, func() float64 { return 1 }))
 	m.registry.MustRegister(m.requests, m.calls, m.limited, m.attacks, m.refused, m.violations, m.pageDrift, m.pagesCompared, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -94,6 +99,16 @@ func (m *metrics) watch(store *sqlstore.Store, flow *flow.Flow, runner *jobs.Run
 		func() int64 { changes, _ := store.Written(); return changes })
 	counter("tollgate_store_commits_total", "Commits that stored them. Changes that come at the same time share one on SQLite.",
 		func() int64 { _, commits := store.Written(); return commits })
+	gauge("tollgate_webhook_endpoints_waiting", "Webhook endpoints that have something to be sent to; -1 when the store does not answer.",
+		func() float64 {
+			ctx, done := context.WithTimeout(context.Background(), 2*time.Second)
+			defer done()
+			n, err := store.Webhooks().Waiting(ctx)
+			if err != nil {
+				return -1
+			}
+			return float64(n)
+		})
 	reviews := func() (needsReview, held int) {
 		ctx, done := context.WithTimeout(context.Background(), 2*time.Second)
 		defer done()

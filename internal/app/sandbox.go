@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -96,8 +97,8 @@ func (a *App) shopLook() string {
 func (a *App) demo(c *config.Config) {
 	rbs := sandboxrbs.DemoAccount()
 	payneteasy := sandboxpayneteasy.DemoAccount()
+	payneteasyOther := sandboxpayneteasy.OtherAccount()
 	cashier := sandboxcashier.DemoAccount()
-	transactworld := sandboxtransactworld.DemoAccount()
 	address := map[string]any{ // what these gateways insist on and the demo shop does not ask
 		"first_name": "Demo", "last_name": "Shopper", "address": "Abay Avenue 1", "city": "Almaty", "zip": "050000", "country": "KZ",
 		"phone": "77010000000", "email": "shopper@example.com",
@@ -133,6 +134,7 @@ func (a *App) demo(c *config.Config) {
 			"company_address": "https://shop.example",
 		}),
 		"rbs-cart-105": rbsWith(map[string]any{"cart_format": "attributes", "ffd": "1.05", "tax_system": "usn_income"}),
+		"rbs-sealed":   rbsWith(map[string]any{"se_token": true}),
 		"sber": account("sber", map[string]any{
 			"base_url": a.SandboxURL + "/sber/sbersafe", "merchant_login": sandboxsber.DemoAccount().MerchantLogin,
 		}),
@@ -141,25 +143,64 @@ func (a *App) demo(c *config.Config) {
 			"merchant_control": payneteasy.Control,
 			"billing":          address,
 		}),
-		"cashier": account("cashier", map[string]any{
-			"base_url": a.SandboxURL + "/cashier/api/v1", "identity_url": a.SandboxURL + "/cashier/identity/api/v1",
-			"form_url": a.SandboxURL + "/cashier/form",
-			"login":    cashier.Login, "password": cashier.Password, "tsp_id": int64(sandboxcashier.DemoTSP),
-			"tsp_code":            cashier.TSPs[sandboxcashier.DemoTSP],
-			"callback_public_key": sandboxcashier.PublicKey(cashier.CallbackKey),
-		}),
-		"transactworld": account("transactworld", map[string]any{
-			"base_url": a.SandboxURL + "/transactworld", "member_id": transactworld.MemberID, "partner_id": transactworld.PartnerID,
-			"username": transactworld.Username, "secure_key": transactworld.SecureKey, "terminal_id": transactworld.TerminalID,
+		"payneteasy-other": account("payneteasy", map[string]any{ // all that can be otherwise, at an account where all is done otherwise
+			"base_url": a.SandboxURL + "/payneteasy/paynet", "endpoint_group_id": payneteasyOther.Groups[0], "login": payneteasyOther.Login,
+			"merchant_control": payneteasyOther.Control, "answers": "json", "notify": "server_callback_url", "rebill_command": "make-rebill-sale",
+			"rebill_cvv": true, "site_url": "https://shop.example", "withhold_uploads": true,
 			"billing": address,
 		}),
+		"cashier-order": cashierAccount(a.SandboxURL, map[string]any{
+			"amount_mode": "order", "bearer": true, "api_key": "demo", "saved_card_code": false, "card_public_key": sandboxcashier.PublicKey(cashier.CardKey),
+		}),
+		"cashier-qr": cashierAccount(a.SandboxURL, map[string]any{"tsp_code": "", "form_url": ""}),
+		"cashier":    cashierAccount(a.SandboxURL, nil),
 	}
+	maps.Copy(c.Accounts, transactworldAccounts(a.SandboxURL+"/transactworld", address))
 	names := []string{
 		"rbs", "payneteasy", "sber", "cashier", "transactworld", "rbs-own", "rbs-redirect", "rbs-gateway", "rbs-terms", "rbs-bare",
-		"rbs-cart", "rbs-cart-105",
+		"rbs-cart", "rbs-cart-105", "rbs-sealed", "transactworld-flat", "transactworld-json", "transactworld-whole",
+		"payneteasy-other", "cashier-order", "cashier-qr",
 	}
 	c.Merchants = []config.Merchant{{ID: "demo", Name: "Demo shop", APIKeys: []string{DemoKey}, Accounts: names,
 		Looks: []config.Look{config.SampleLook()}}}
+}
+
+// cashierAccount is the demo account at the cashier's gateway, with some settings otherwise.
+func cashierAccount(sandboxURL string, more map[string]any) config.Account {
+	cashier := sandboxcashier.DemoAccount()
+	settings := map[string]any{
+		"base_url": sandboxURL + "/cashier/api/v1", "identity_url": sandboxURL + "/cashier/identity/api/v1",
+		"form_url": sandboxURL + "/cashier/form",
+		"login":    cashier.Login, "password": cashier.Password, "tsp_id": int64(sandboxcashier.DemoTSP),
+		"tsp_code":            cashier.TSPs[sandboxcashier.DemoTSP],
+		"callback_public_key": sandboxcashier.PublicKey(cashier.CallbackKey),
+	}
+	maps.Copy(settings, more)
+	return config.Account{Gateway: "cashier", Settings: settings}
+}
+
+// transactworldAccounts are TransactWorld's plain contract and those of its other settings.
+func transactworldAccounts(address string, billing map[string]any) map[string]config.Account {
+	as := func(member sandboxtransactworld.Account, more map[string]any) config.Account {
+		settings := map[string]any{
+			"base_url": address, "member_id": member.MemberID, "partner_id": member.PartnerID,
+			"username": member.Username, "secure_key": member.SecureKey, "terminal_id": member.TerminalID, "billing": billing,
+			"to_type": "transactworld",
+		}
+		maps.Copy(settings, more)
+		return config.Account{Gateway: "transactworld", Settings: settings}
+	}
+	plain := sandboxtransactworld.DemoAccount()
+	return map[string]config.Account{
+		"transactworld":      as(plain, nil),
+		"transactworld-flat": as(plain, map[string]any{"requests": "flat", "answers": "xml"}),
+		"transactworld-json": as(plain, map[string]any{
+			"requests": "json", "repeat_by": "token", "attempt_three_d": "3D", "payment_mode": "DC", "require_address": true,
+		}),
+		"transactworld-whole": as(sandboxtransactworld.WholeAccount(), map[string]any{
+			"partial_void": false, "recurring": false, "token_cvc": false,
+		}),
+	}
 }
 
 // DemoAccounts are the accounts of a front elsewhere that lead to this sandbox, as its configuration file has them.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"tollgate/internal/sqlstore"
@@ -206,12 +207,41 @@ func (a *App) stillSealed(ctx context.Context, ids []string) (map[string]int, er
 
 // ready tells whether this front may be given shoppers.
 func (a *App) ready(ctx context.Context) error {
-	err := a.store.Health(ctx)
+	err := room(a.o)
+	if err == nil {
+		err = a.store.Health(ctx)
+	}
 	if err == nil {
 		_, err = a.standing(ctx)
 	}
 	a.sayReady(err)
 	return err
+}
+
+// leastRoom is what a payment's rows, the log of changes and their growth in the next minutes take by far.
+const leastRoom = 64 << 20
+
+// room sees that the disk of an embedded database has room: on a full one small writes may still fit while a payment's do not.
+func room(o Options) error {
+	if o.Config.DatabaseURL != "" || o.SQLite != nil {
+		return nil
+	}
+	free := o.Free
+	if free == nil {
+		free = freeBytes
+	}
+	if left, err := free(o.Config.Data); err == nil && left < leastRoom {
+		return fmt.Errorf("the disk of the data folder has %d MB left", left>>20)
+	}
+	return nil
+}
+
+func freeBytes(folder string) (uint64, error) {
+	var at syscall.Statfs_t
+	if err := syscall.Statfs(folder, &at); err != nil {
+		return 0, err
+	}
+	return at.Bavail * uint64(at.Bsize), nil //nolint:gosec // a block's size
 }
 
 // sayReady logs why the front is not ready, when it changes.

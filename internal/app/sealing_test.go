@@ -392,6 +392,22 @@ func TestAFrontThatWasSilentTooLongIsNotReadyWithoutTheNewKey(t *testing.T) {
 	}
 }
 
+func TestAFrontWhoseDiskIsAlmostFullIsNotReady(t *testing.T) {
+	for left, ready := range map[uint64]bool{leastRoom: true, leastRoom - 1: false, 0: false} {
+		o := Options{Free: func(string) (uint64, error) { return left, nil }}
+		if err := room(o); (err == nil) != ready {
+			t.Errorf("%d bytes left: %v", left, err)
+		}
+		o.Config.DatabaseURL = "postgres://elsewhere/x" // its disk is another machine's
+		if err := room(o); err != nil {
+			t.Error(err)
+		}
+	}
+	if left, err := freeBytes(t.TempDir()); err != nil || left == 0 {
+		t.Errorf("%d bytes, %v", left, err)
+	}
+}
+
 func TestAFrontIsNotReadyOnANewerSchemaAndSaysWhyOnce(t *testing.T) {
 	sites(t, func(t *testing.T, s *site) {
 		a := s.must(keyText(t))

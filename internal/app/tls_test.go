@@ -1,12 +1,18 @@
 package app
 
 import (
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"io"
 	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"tollgate/internal/clock"
@@ -24,7 +30,11 @@ func TestGatewaysAreNotCalledOverTLSOlderThan12(t *testing.T) {
 			o: Options{Config: config.Config{TestMode: true}, Clock: &clock.Clock{}}, log: slog.New(slog.DiscardHandler),
 			tls: &tls.Config{RootCAs: trusted}, // a version stands nowhere: the library's oldest counts
 		}
-		res, err := a.client("g").Get(gateway.URL)
+		client, wrong := a.client("g", config.Account{})
+		if wrong != nil {
+			t.Fatal(wrong)
+		}
+		res, err := client.Get(gateway.URL)
 		if err == nil {
 			res.Body.Close()
 		}
@@ -32,5 +42,67 @@ func TestGatewaysAreNotCalledOverTLSOlderThan12(t *testing.T) {
 			t.Errorf("%s: %v", tls.VersionName(version), err)
 		}
 		gateway.Close()
+	}
+}
+
+// written puts PEM into a file of its own.
+func written(t *testing.T, kind string, der []byte) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "x.pem")
+	if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestAnAccountHasItsOwnProxyAuthorityAndClientCertificate(t *testing.T) {
+	shown := 0
+	gateway := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { shown = len(r.TLS.PeerCertificates) }))
+	gateway.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
+	gateway.Config.ErrorLog = log.New(io.Discard, "", 0)
+	gateway.StartTLS()
+	defer gateway.Close()
+	certificate := gateway.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, keyFile := written(t, "CERTIFICATE", certificate.Certificate[0]), written(t, "PRIVATE KEY", key)
+	a := &App{o: Options{Config: config.Config{TestMode: true}, Clock: &clock.Clock{}}, log: slog.New(slog.DiscardHandler)}
+	get := func(acc config.Account, address string) error {
+		client, wrong := a.client("g", acc)
+		if wrong != nil {
+			t.Fatal(wrong)
+		}
+		res, err := client.Get(address)
+		if err == nil {
+			res.Body.Close()
+		}
+		return err
+	}
+	if get(config.Account{}, gateway.URL) == nil {
+		t.Error("an authority that nobody named is believed")
+	}
+	if err := get(config.Account{CAFile: ca}, gateway.URL); err != nil || shown != 0 {
+		t.Errorf("with its authority: %v, %d certificates shown", err, shown)
+	}
+	if err := get(config.Account{CAFile: ca, CertFile: ca, KeyFile: keyFile}, gateway.URL); err != nil || shown != 1 {
+		t.Errorf("with a certificate of ours: %v, %d shown", err, shown)
+	}
+	asked := ""
+	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked = r.URL.String() }))
+	defer proxy.Close()
+	if err := get(config.Account{Proxy: proxy.URL}, "http://gateway.example/x"); err != nil || asked != "http://gateway.example/x" {
+		t.Errorf("through the proxy: %q, %v", asked, err)
+	}
+	garbage := make([]byte, 100)
+	_, _ = rand.Read(garbage)
+	for name, acc := range map[string]config.Account{
+		"proxy": {Proxy: "gateway:3128"}, "ca_file": {CAFile: written(t, "CERTIFICATE", garbage)}, "client_certificate": {CertFile: ca},
+		"ca_file: open": {CAFile: filepath.Join(t.TempDir(), "none")},
+	} {
+		if _, wrong := a.client("g", acc); len(wrong) != 1 || !strings.HasPrefix(wrong[0], name) {
+			t.Errorf("%s: %q", name, wrong)
+		}
 	}
 }

@@ -43,6 +43,7 @@ func commands() []command {
 		{"sandbox", "", "run only the simulated gateways, the issuer bank and the demo shop", sandboxHelp, sandbox},
 		{"migrate", "", "make or renew the tables, and exit", migrateHelp, migrate},
 		{"doctor", "", "check configuration, database, clocks, keys, gateways and the public address", doctorHelp, doctor},
+		{"version", "", "tell which version this is", versionHelp, version},
 		{"restored", "", "tell Tollgate that its database was restored from a copy", restoredHelp, restored},
 		{"keys new", "", "make an API key", keysNewHelp, keysNew},
 		{"keys hash", "", "hash an API key for the configuration file", keysHashHelp, keysHash},

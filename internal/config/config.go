@@ -104,6 +104,10 @@ type Account struct {
 	FollowFor   Duration       `toml:"follow_for"`
 	CardCalls   int            `toml:"card_calls"` // a second, to import and refresh saved cards
 	Settings    map[string]any `toml:"settings"`
+	Proxy       string         `toml:"proxy"`              // http://host:port that calls to the gateway go through; "": none
+	CAFile      string         `toml:"ca_file"`            // PEM: who may have signed the gateway's certificate; "": the system's
+	CertFile    string         `toml:"client_certificate"` // PEM, with KeyFile: what we show the gateway
+	KeyFile     string         `toml:"client_key"`
 	Other       map[string]any `toml:"other"` // credentials that hold beside those of Settings
 }
 

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"sort"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -21,6 +22,7 @@ func read(name string, doc []byte) source {
 	s := source{file: name, text: string(doc), lines: map[string]int{}}
 	var p unstable.Parser
 	p.Reset(doc)
+	lineOf := lineFinder(doc)
 	tables := map[string]int{} // how many [[…]] of a path there were so far
 	under := ""
 	for p.NextExpression() {
@@ -34,7 +36,7 @@ func read(name string, doc []byte) source {
 				path += "."
 			}
 			path += string(it.Node().Data)
-			line = p.Shape(it.Node().Raw).Start.Line
+			line = lineOf(int(it.Node().Raw.Offset))
 			if e.Kind == unstable.ArrayTable && it.IsLast() {
 				tables[path]++
 			}
@@ -50,6 +52,17 @@ func read(name string, doc []byte) source {
 		}
 	}
 	return s
+}
+
+// lineFinder tells on which line a byte of a document stands. (The parser counts from the beginning each time.)
+func lineFinder(doc []byte) func(offset int) int {
+	var ends []int
+	for i, b := range doc {
+		if b == '\n' {
+			ends = append(ends, i)
+		}
+	}
+	return func(offset int) int { return sort.SearchInts(ends, offset) + 1 }
 }
 
 func (s *source) say(path, where string) {

@@ -110,6 +110,7 @@ func every(t *testing.T) map[string][]any {
 		given(5, func() { f.Until = noon })
 		ok(st.List(ctx, f))
 	}
+	ok(st.Webhooks().Waiting(ctx))
 	yes := true
 	for _, f := range []session.Filter{{}, {Account: "acc"}, {OrderID: "order"}, {Before: "cs_1"}, {Status: session.StatusOpen}, {Since: noon}} {
 		f.Merchant, f.NeedsReview = "shop", &yes

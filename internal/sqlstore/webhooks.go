@@ -942,3 +942,9 @@ func (w *Webhooks) FreeAll(ctx context.Context) error {
 		return tx.exec(`UPDATE webhook_endpoint SET holder = '', held_until = 0 WHERE holder <> ''`)
 	})
 }
+
+// Waiting counts the endpoints that have something to be sent to.
+func (w *Webhooks) Waiting(ctx context.Context) (n int, err error) {
+	err = w.st.r.QueryRowContext(ctx, `SELECT COUNT(*) FROM webhook_endpoint WHERE due_at > 0`).Scan(&n)
+	return n, err
+}

@@ -82,6 +82,9 @@ func (p *provider) rebill(ctx context.Context, pay providers.Payment, in provide
 		form.Set("recurrent_scenario", "IRREGULAR")
 	}
 	p.callback(form, pay)
+	if err := tellOptions(form, pay); err != nil {
+		return providers.Step{}, err
+	}
 	if !in.Merchant {
 		tellBrowser(form, pay, b)
 	}

@@ -51,6 +51,9 @@ func (p *provider) Check(pay providers.Payment) error {
 	if pay.Fee != 0 {
 		return providers.Refuse("fee", "this gateway has no fee")
 	}
+	if _, err := readOptions(pay); err != nil {
+		return err
+	}
 	for _, f := range p.billing(pay).fields() {
 		switch {
 		case f.value == "" && f.needed:
@@ -133,7 +136,7 @@ func (p *provider) saleForm(pay providers.Payment, b threeds.BrowserData) (url.V
 	}
 	p.callback(form, pay)
 	tellBrowser(form, pay, b)
-	return form, nil
+	return form, tellOptions(form, pay)
 }
 
 // callback names our callback address by the parameter that the account wants.

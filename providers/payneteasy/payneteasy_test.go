@@ -954,3 +954,28 @@ func TestUnusualButCompleteAnswersAreRead(t *testing.T) {
 		}
 	}
 }
+
+// What a merchant asks of one payment alone, and the language that the shopper reads, go along with whatever begins an order.
+func TestOptionsOfOnePaymentGoToTheGateway(t *testing.T) {
+	pay := payment()
+	pay.Locale = "kk"
+	pay.Options = providers.Options{"payneteasy": []byte(`{"merchant_data":"m","purpose":"p","destination":"d","birthday":"1990-01-31"}`)}
+	number, _ := card.ParseNumber("4000019900020001")
+	for _, in := range []providers.Instrument{{Kind: "card", Card: card.Card{Number: number, Month: 12, Year: 2030}}, {Kind: "hosted"}, {Kind: "saved_card", Saved: "1"}} {
+		g := &gateway{answers: []string{accept}}
+		testProvider(t, g).Pay(t.Context(), pay, in, browser()) //nolint:errcheck // what was sent counts
+		for name, want := range map[string]string{"merchant_data": "m", "purpose": "p", "destination": "d", "birthday": "19900131", "preferred_language": "kk"} {
+			if len(g.sent) != 1 || g.sent[0].form.Get(name) != want {
+				t.Errorf("%s: %s is not %q", in.Kind, name, want)
+			}
+		}
+	}
+	for _, wrong := range []string{`{"birthday":"2990-01-31"}`, `{"birthday":"1790-01-31"}`, `{"birthday":"31.01.1990"}`, `{"unknown":"x"}`, `{"purpose":1}`} {
+		pay.Options = providers.Options{"payneteasy": []byte(wrong)}
+		pay.CreatedAt = time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)
+		var refusal *providers.Refusal
+		if err := testProvider(t, &gateway{}).Check(pay); !errors.As(err, &refusal) || !strings.HasPrefix(refusal.Field, "gateway_options.payneteasy") {
+			t.Errorf("%s: %v", wrong, err)
+		}
+	}
+}

@@ -478,7 +478,6 @@ func TestOperationsRefusedUnsent(t *testing.T) {
 	for name, op := range map[string]providers.Op{
 		"a second refund":   {Kind: providers.Refund, Amount: eur(t, 100), Standing: providers.Standing{Refunded: 100}},
 		"a second capture":  {Kind: providers.Capture, Amount: eur(t, 100), Standing: providers.Standing{Captured: 100}},
-		"a part of a hold":  {Kind: providers.Void, Amount: eur(t, 100), Standing: providers.Standing{Held: 5000}},
 		"more than it was":  {Kind: providers.Refund, Amount: eur(t, 5001)},
 		"another currency":  {Kind: providers.Refund, Amount: money.Amount{Minor: 100, Currency: coin(t, "USD")}},
 		"nothing":           {Kind: providers.Refund, Amount: eur(t, 0)},
@@ -492,10 +491,17 @@ func TestOperationsRefusedUnsent(t *testing.T) {
 	if _, err := p.Do(t.Context(), payment(t), providers.Op{Kind: providers.Refund, Amount: eur(t, 1)}); err == nil || len(w.all) != 0 {
 		t.Error("an operation on a payment without an id")
 	}
-	if k := p.Kinds(); k[1].Partial || !k[2].Once || !k[2].Partial {
+	if k := p.Kinds(); !k[1].Partial || !k[2].Once || !k[2].Partial {
 		t.Errorf("%+v", k)
 	}
-	part := testProvider(t, w, func(c *Config) { c.PartialVoid = true })
+	whole := testProvider(t, w, func(c *Config) { c.PartialVoid = new(bool) })
+	if k := whole.Kinds(); k[1].Partial {
+		t.Errorf("%+v", k)
+	}
+	if _, err := whole.Do(t.Context(), known(payment(t), "54289"), providers.Op{Kind: providers.Void, Amount: eur(t, 100), Standing: providers.Standing{Held: 5000}}); err == nil || len(w.all) != 0 {
+		t.Error("a part of a hold is given back where the account may not")
+	}
+	part := p
 	w.answer = says(200, `{"paymentId":"54289","status":"authsuccessful","transactionStatus":"Y","result":{"code":"00005"}}`)
 	r, err := part.Do(t.Context(), known(payment(t), "54289"), providers.Op{Kind: providers.Void, Amount: eur(t, 100), Standing: providers.Standing{Held: 5000}})
 	if err != nil || r.State != providers.OpSucceeded || !part.Kinds()[1].Partial || w.last().form.Get("amount") != "1.00" || w.last().form.Get("authentication.checksum") != p.client.signID("54289") {

@@ -24,7 +24,8 @@ type client struct {
 	partner  string
 	username string
 	key      providers.Secret
-	json     bool // requests
+	json     bool // requests, as nested objects
+	flat     bool // requests, as JSON with dotted names
 	xml      bool // answers
 
 	turn  chan struct{} // held while the token is looked at or fetched; one at a time
@@ -71,6 +72,10 @@ func (c *client) signInvoice(reference, amount, back string) string {
 }
 func (c *client) signRenewal(invoiceID, back string) string {
 	return checksum(invoiceID, c.member, c.key.Reveal(), back)
+}
+
+func (c *client) signCheckout(toType, amount, reference, back string) string {
+	return checksum(c.member, toType, amount, reference, back, c.key.Reveal())
 }
 
 // signResult covers notifications and redirects back; status is the short one.
@@ -182,8 +187,12 @@ func tokenText(s string) bool {
 
 func (c *client) send(ctx context.Context, op, path string, form url.Values, token providers.Secret) (int, []byte, error) {
 	body, kind := form.Encode(), "application/x-www-form-urlencoded"
-	if c.json {
-		raw, err := json.Marshal(nested(form))
+	if c.json || c.flat {
+		var members any = nested(form)
+		if c.flat {
+			members = dotted(form)
+		}
+		raw, err := json.Marshal(members)
 		if err != nil {
 			return 0, nil, &providers.Failure{Op: op, Err: err}
 		}
@@ -203,6 +212,15 @@ func (c *client) send(ctx context.Context, op, path string, form url.Values, tok
 		req.Header.Set("AuthToken", token.Reveal())
 	}
 	return providers.Exchange(c.http, op, req)
+}
+
+// dotted keeps them.
+func dotted(form url.Values) map[string]string {
+	out := map[string]string{}
+	for name := range form {
+		out[name] = form.Get(name)
+	}
+	return out
 }
 
 // nested turns dotted names into objects.

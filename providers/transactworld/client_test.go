@@ -229,6 +229,19 @@ func TestRequestsInJSONAreNested(t *testing.T) {
 	}
 }
 
+// The document's words for JSON, "parameter name: parameter value", can also be read as flat.
+func TestRequestsInFlatJSONKeepTheirDottedNames(t *testing.T) {
+	w := &gatewayLine{answer: says(200, fixture(t, "documented/inquiry_record_not_found_public_test.json"))}
+	p := testProvider(t, w, func(c *Config) { c.Requests = "flat" })
+	if s, err := p.Status(t.Context(), payment(t)); err != nil || s.Outcome != providers.NotFound {
+		t.Fatalf("%+v %v", s, err)
+	}
+	want := `{"authentication.checksum":"0aa90708e0f6bf6d0ef54bb91aaed378","authentication.memberId":"12754","idType":"MID","merchantTransactionId":"00001","paymentType":"IN"}`
+	if s := w.last(); s.body != want || s.kind != "application/json" {
+		t.Errorf("%+v", s)
+	}
+}
+
 // What the platform's amounts can say, and what is refused when the session is created.
 func TestUnits(t *testing.T) {
 	p := testProvider(t, nil)

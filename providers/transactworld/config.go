@@ -26,18 +26,20 @@ type Config struct {
 	TerminalID string `toml:"terminal_id"`
 	AccountID  string `toml:"account_id"`
 
-	Requests string `toml:"requests"` // "form" (default) or "json"
+	Requests string `toml:"requests"` // "form" (default), "json" (nested objects) or "flat" (JSON with dotted names)
 	Answers  string `toml:"answers"`  // "json" (default) or "xml"
 
 	PaymentMode   string            `toml:"payment_mode"`    // default CC
 	Brands        map[string]string `toml:"brands"`          // paymentBrand by our word for the card, over the usual ones
 	AttemptThreeD string            `toml:"attempt_three_d"` // "", "3D", "only3D" or "direct"
+	// ToType is the label's own name, by which its checkout page is opened; without it the page is not offered.
+	ToType string `toml:"to_type"`
 	// Recurring (default true) says that the account's bank supports recurring payments: INITIAL and REPEATED are sent.
 	Recurring *bool `toml:"recurring"`
 	// RepeatBy is what a REPEATED payment names in its path: "payment" (default), the INITIAL one, or "token", the registration.
 	RepeatBy string `toml:"repeat_by"`
-	// PartialVoid says that the account may reverse a part of a hold.
-	PartialVoid bool `toml:"partial_void"`
+	// PartialVoid (default true, as the document has it) says that the account may reverse a part of a hold.
+	PartialVoid *bool `toml:"partial_void"`
 	// TokenCVC (default true) says that a shopper who pays with a saved card is asked for its CVC.
 	TokenCVC *bool `toml:"token_cvc"`
 	// RequireAddress says that the acquirer refuses payments without e-mail, phone and address.
@@ -99,7 +101,7 @@ func (c Config) Faults() []string {
 		}
 		fault(key, fmt.Sprintf("one of %q", words))
 	}
-	oneOf("requests", c.Requests, "", "form", "json")
+	oneOf("requests", c.Requests, "", "form", "json", "flat")
 	oneOf("answers", c.Answers, "", "json", "xml")
 	oneOf("payment_mode", c.PaymentMode, "", "CC", "DC")
 	oneOf("repeat_by", c.RepeatBy, "", "payment", "token")
@@ -142,10 +144,10 @@ func (c Config) Open(env providers.Env) (providers.Provider, error) {
 		client: &client{
 			http: env.HTTP, now: env.Now, base: strings.TrimRight(c.BaseURL, "/"), member: c.MemberID, partner: c.PartnerID,
 			username: c.Username, key: c.SecureKey,
-			json: c.Requests == "json", xml: c.Answers == "xml", turn: make(chan struct{}, 1),
+			json: c.Requests == "json", flat: c.Requests == "flat", xml: c.Answers == "xml", turn: make(chan struct{}, 1),
 		},
 		terminal: c.TerminalID, accountID: c.AccountID, mode: mode, brands: brands, attempt: c.AttemptThreeD,
-		partialVoid: c.PartialVoid, recurring: c.Recurring == nil || *c.Recurring, byToken: c.RepeatBy == "token",
+		partialVoid: c.PartialVoid == nil || *c.PartialVoid, recurring: c.Recurring == nil || *c.Recurring, byToken: c.RepeatBy == "token", toType: c.ToType,
 		tokenCode: c.TokenCVC == nil || *c.TokenCVC, address: c.RequireAddress, zone: zone, defaults: c.Billing,
 		loopback: env.Loopback,
 	}, nil

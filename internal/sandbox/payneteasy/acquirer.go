@@ -162,7 +162,7 @@ func (g *acquirer) authorize(a *Account, o *order, card issuer.Card) *fault {
 	case issuer.DeclineHonor:
 		return g.decline(a, o, "5", "Do not honor")
 	}
-	o.Status, o.Stage, o.Step = approved, "sale_approved", stepNone
+	o.Status, o.Stage, o.Step = approved, o.Type+"_approved", stepNone
 	o.Charges++
 	o.Held, o.PaidAt, o.Approval, o.RRN, o.Receipt = o.Amount, g.now(), g.env.Digits(6), g.env.Digits(12), g.serial()
 	if o.Type == "preauth" {

@@ -1,6 +1,7 @@
 package payneteasy
 
 import (
+	"crypto/rsa"
 	"net/http"
 	"net/url"
 	"strings"
@@ -38,8 +39,13 @@ type Account struct {
 	SaleProcessing int
 	// HyphenStatus spells tds-status, as all its siblings; tds_status otherwise.
 	HyphenStatus bool
+	// V4Key checks the signatures of /api/v4; nil: the demo key's, whose other half the sandbox hands out.
+	V4Key *rsa.PublicKey
 	// Rebill3DS sends cards of repeated payments through 3-D Secure too, as some acquirers want.
 	Rebill3DS bool
+	// SameAnswer answers a request that repeats a client_orderid with the first order's answer, where it asks for the same; else it
+	// is refused (code 8), as every repetition is without it.
+	SameAnswer bool
 }
 
 // Config of the gateway. Without accounts there is the demo account alone.
@@ -53,13 +59,20 @@ func DemoAccount() Account {
 		Groups: []string{"2545"}}
 }
 
+// OtherAccount is a second account of such a sandbox, where everything is done the other way: 3-D Secure on repeated payments,
+// tds-status with a hyphen, the same answer again to a repeated client_orderid, and slow acquirers.
+func OtherAccount() Account {
+	return Account{Login: "tollgate-other", Control: "0c7be0f1-3d0e-4f5c-9a55-6d7c9c1f8e02", Endpoints: []string{"39530"},
+		Groups: []string{"2546"}, Rebill3DS: true, HyphenStatus: true, SameAnswer: true, Processing: 2, SaleProcessing: 1}
+}
+
 // Gateway is the simulator. It is safe for concurrent use: one lock orders all changes.
 type Gateway struct{ acquirer }
 
 // New loads every order from the journal and puts it into the ledger. It fails when the journal cannot be read.
 func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	if len(cfg.Accounts) == 0 {
-		cfg.Accounts = []Account{DemoAccount()}
+		cfg.Accounts = []Account{DemoAccount(), OtherAccount()}
 	}
 	g := &Gateway{acquirer{books{env: env}}}
 	for _, a := range cfg.Accounts {
@@ -96,6 +109,9 @@ func (g *Gateway) Credentials() map[string]string {
 	c := map[string]string{"login": a.Login, "merchant_control": a.Control}
 	if len(a.Endpoints) > 0 {
 		c["endpoint_id"] = a.Endpoints[0]
+	}
+	if len(a.Groups) > 0 {
+		c["endpoint_group_id"] = a.Groups[0]
 	}
 	return c
 }
@@ -145,6 +161,7 @@ type call struct {
 	endpoint string
 	form     url.Values
 	r        *http.Request
+	oauth    bool   // signed by OAuth: there is no control
 	client   string // the order it is about, for refusals
 	order    string
 }
@@ -179,6 +196,12 @@ var commands = map[string]command{
 	"make-rebill":         func(g *Gateway, c *call) (*reply, *fault) { return g.rebill(c, "sale") },
 	"make-rebill-sale":    func(g *Gateway, c *call) (*reply, *fault) { return g.rebill(c, "sale") },
 	"make-rebill-preauth": func(g *Gateway, c *call) (*reply, *fault) { return g.rebill(c, "preauth") },
+
+	"account-verification":      func(g *Gateway, c *call) (*reply, *fault) { return g.verify(c, false) },
+	"sync/account-verification": func(g *Gateway, c *call) (*reply, *fault) { return g.verify(c, true) },
+	"transfer-by-ref":           (*Gateway).transferByRef,
+	"transfer-form":             func(g *Gateway, c *call) (*reply, *fault) { return g.start(c, "transfer", false) },
+	"payout":                    (*Gateway).payout,
 }
 
 var uploads = map[string]command{
@@ -207,6 +230,14 @@ func (g *Gateway) Handler() http.Handler {
 		mux.HandleFunc("POST /paynet/api/v2/"+name+"/group/{endpoint}",
 			func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, run, groupOnly) })
 	}
+	for _, name := range []string{"sale", "preauth", "status", "payout", "transfer-by-ref"} {
+		mux.HandleFunc("POST /paynet/api/v4/"+name+"/{endpoint}",
+			func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, commands[name], signedV4) })
+	}
+	mux.HandleFunc("GET /sandbox/v4_private_key.pem", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-pem-file")
+		_, _ = w.Write(demoKey)
+	})
 	for name, run := range uploads {
 		mux.HandleFunc("POST /paynet/api/3ds/v1/"+name+"/{endpoint}",
 			func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, run, either) })
@@ -224,6 +255,7 @@ const (
 	endpointOnly where = iota
 	groupOnly
 	either
+	signedV4 // an endpoint, and the request is signed by OAuth
 )
 
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, run command, at where) {
@@ -247,8 +279,17 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, run command, at 
 func (g *Gateway) do(c *call, run command, at where) (*reply, *fault) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if c.acc = g.account(c.endpoint, at); c.acc == nil {
+	lookup := at
+	if at == signedV4 {
+		lookup = endpointOnly
+	}
+	if c.acc = g.account(c.endpoint, lookup); c.acc == nil {
 		return nil, errEndpoint
+	}
+	if c.oauth = at == signedV4; c.oauth {
+		if bad := c.signedByOAuth(g.env.BaseURL + "/" + gatewayName); bad != nil {
+			return nil, bad
+		}
 	}
 	c.client = c.value("client_orderid", "client-order-id", "client-orderid")
 	if c.client != "" {
@@ -259,6 +300,9 @@ func (g *Gateway) do(c *call, run command, at where) (*reply, *fault) {
 
 // signed checks login and control of the calls about an existing order.
 func (c *call) signed(parts ...string) *fault {
+	if c.oauth {
+		return nil
+	}
 	if c.value("login") != c.acc.Login {
 		if c.value("login") == "" {
 			return missing("login")

@@ -43,7 +43,11 @@ type order struct {
 	CallbackURL string `json:"callback_url,omitempty"` // server_callback_url: the first callback only
 	NotifyURL   string `json:"notify_url,omitempty"`   // notify_url: all
 	Data        string `json:"data,omitempty"`         // merchant_data
-	Token       string `json:"token"`                  // opens the order's pages
+	Birthday    string `json:"birthday,omitempty"`
+	Purpose     string `json:"purpose,omitempty"`
+	Destination string `json:"destination,omitempty"`
+	Language    string `json:"language,omitempty"` // preferred_language
+	Token       string `json:"token"`              // opens the order's pages
 
 	Card     string `json:"card,omitempty"` // its mask in the issuer's table
 	Bin      string `json:"bin,omitempty"`
@@ -84,6 +88,8 @@ type order struct {
 
 	Serial   string    `json:"serial"` // of the request that made the order
 	Requests []request `json:"requests,omitempty"`
+
+	again bool // of an earlier request that is repeated
 }
 
 // request is one later operation, known by the serial number of its answer.

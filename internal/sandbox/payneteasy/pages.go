@@ -123,7 +123,19 @@ func (g *Gateway) cardForm(w http.ResponseWriter, r *http.Request) {
 
 // redirectPage is redirect-to: the gateway's own page, which takes the shopper to the bank.
 func (g *Gateway) redirectPage(w http.ResponseWriter, r *http.Request) {
-	g.visit(w, r, func(a *Account, o *order, _ url.Values) string { return g.currentPage(a, o) })
+	g.visit(w, r, func(a *Account, o *order, _ url.Values) string {
+		if o.Status == processing && (o.Step == stepMethod || o.Step == stepPaReq) { // the client leaves 3-D Secure to this page
+			if o.Step == stepMethod {
+				o.TransID, o.MethodURL = "", ""
+			}
+			o.Paged = true
+			o.wait(stepPage, o.StepSince)
+			if bad := g.save(o); bad != nil {
+				return render(view{Title: "Please wait", Text: "Something went wrong. Please reload this page."})
+			}
+		}
+		return g.currentPage(a, o)
+	})
 }
 
 // acsReturn is where the bank sends the shopper back to when the gateway's pages run 3-D Secure: notificationURL and TermUrl

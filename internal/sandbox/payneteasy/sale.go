@@ -25,7 +25,8 @@ var saleRules = []rule{
 	{"phone", true, 15},
 	{"email", true, 50}, {"amount", true, 10}, {"currency", true, 3}, {"ipaddress", true, 45}, {"redirect_url", true, 1024},
 	{"server_callback_url", false, 1024}, {"notify_url", false, 1024}, {"customer_browser_accept_header", false, 2048},
-	{"customer_browser_user_agent", false, 2048},
+	{"customer_browser_user_agent", false, 2048}, {"merchant_data", false, 65536}, {"purpose", false, 128}, {"destination", false, 128},
+	{"preferred_language", false, 2},
 }
 
 var cardRules = []rule{
@@ -95,10 +96,10 @@ func (c *call) money() (int64, string, *fault) {
 func (g *Gateway) start(c *call, typ string, withCard bool) (*reply, *fault) {
 	// The control covers what was sent, so an unreadable amount makes it fail before its own refusal could.
 	sent, err := parseAmount(c.get("amount"))
-	if c.get("control") == "" {
+	if c.get("control") == "" && !c.oauth {
 		return nil, missing("control")
 	}
-	if err == nil && !sameControl(c.get("control"), control(c.endpoint, c.client, strconv.FormatInt(sent, 10), c.get("email"),
+	if err == nil && !c.oauth && !sameControl(c.get("control"), control(c.endpoint, c.client, strconv.FormatInt(sent, 10), c.get("email"),
 		c.acc.Control)) {
 		return nil, errControl
 	}
@@ -110,6 +111,9 @@ func (g *Gateway) start(c *call, typ string, withCard bool) (*reply, *fault) {
 	}
 	if net.ParseIP(c.get("ipaddress")) == nil {
 		return nil, malformed("ipaddress")
+	}
+	if v := c.get("birthday"); v != "" && (len(v) != 8 || !sim.AllDigits(v)) {
+		return nil, malformed("birthday")
 	}
 	if len(c.get("country")) != 2 {
 		return nil, malformed("country")
@@ -141,28 +145,43 @@ func (g *Gateway) start(c *call, typ string, withCard bool) (*reply, *fault) {
 	if bad != nil {
 		return nil, bad
 	}
+	if o.again {
+		return g.started(o, withCard, c.endpoint), nil
+	}
 	if withCard {
 		o.setCard(in)
 		o.Hide = c.acc.SaleProcessing
 		if bad := g.pay(c.acc, o, in, false, false); bad != nil {
 			return nil, bad
 		}
-		return g.async(o, o.Serial).add("end-point-id", c.endpoint), nil
+		return g.started(o, withCard, c.endpoint), nil
 	}
 	o.wait(stepForm, g.now())
 	if bad := g.save(o); bad != nil {
 		return nil, bad
 	}
-	r := newReply("async-form-response").add("serial-number", o.Serial).add("merchant-order-id", o.Client).
-		add("paynet-order-id", o.ID)
-	return r.add("redirect-url", g.url("/form/init/"+o.Token)), nil
+	return g.started(o, withCard, c.endpoint), nil
 }
 
-// newOrder is in memory only; the caller saves it with what becomes of it. A client_orderid is taken once for ever:
-// whether the real gateway refuses it is not published, and a refusal is what cannot charge twice.
+// started answers a call that began an order.
+func (g *Gateway) started(o *order, withCard bool, endpoint string) *reply {
+	if withCard {
+		return g.async(o, o.Serial).add("end-point-id", endpoint)
+	}
+	r := newReply("async-form-response").add("serial-number", o.Serial).add("merchant-order-id", o.Client).
+		add("paynet-order-id", o.ID)
+	return r.add("redirect-url", g.url("/form/init/"+o.Token))
+}
+
+// newOrder is in memory only; the caller saves it with what becomes of it. A client_orderid is taken once for ever. Whether the real
+// gateway refuses it or answers as it did the first time is not published: the account chooses (order.again).
 func (g *Gateway) newOrder(c *call, typ string, sum int64, currency string) (*order, *fault) {
 	if id, ok := g.clients[[2]string{c.acc.Login, c.client}]; ok {
 		c.order = id
+		if first := g.open(id); c.acc.SameAnswer && first != nil && first.Type == typ && first.Amount == sum && first.Currency == currency {
+			first.again = true
+			return first, nil
+		}
 		return nil, errTwice
 	}
 	return &order{
@@ -171,8 +190,9 @@ func (g *Gateway) newOrder(c *call, typ string, sum int64, currency string) (*or
 		Desc:     c.get("order_desc"), Email: c.get("email"), Phone: c.get("phone"), First: c.get("first_name"),
 		Last:        c.get("last_name"),
 		RedirectURL: c.get("redirect_url"), CallbackURL: c.get("server_callback_url"), NotifyURL: c.get("notify_url"),
-		Data:  c.get("merchant_data"),
-		Token: hex.EncodeToString(g.env.Random(16)), Created: g.now(), Status: processing, Stage: typ + "_processing",
+		Data: c.get("merchant_data"), Birthday: c.get("birthday"), Purpose: c.get("purpose"), Destination: c.get("destination"),
+		Language: c.get("preferred_language"),
+		Token:    hex.EncodeToString(g.env.Random(16)), Created: g.now(), Status: processing, Stage: typ + "_processing",
 		Serial: g.serial(),
 	}, nil
 }

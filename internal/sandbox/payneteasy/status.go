@@ -88,6 +88,10 @@ func (g *Gateway) step(o *order, r *reply) {
 	if g.accountOf(o).HyphenStatus {
 		name = "tds-status"
 	}
+	if o.Step == stepMethod || o.Step == stepPaReq { // older clients know nothing but the gateway's page
+		to := g.pageURL(o)
+		defer func() { r.add("html", redirectHTML(to, [][2]string{{"token", o.Token}})).add("redirect-to", to) }()
+	}
 	switch o.Step {
 	case stepMethod:
 		r.add(name, "MethodUrlFrame").add("tds-method-url-frame-3ds-server-trans-id", o.TransID).

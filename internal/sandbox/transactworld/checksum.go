@@ -42,24 +42,32 @@ const jwtHead = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9" // {"typ":"JWT","alg":"HS
 
 // token makes an AuthToken, a JWT that carries its own end, so that a restart loses none.
 func token(a *Account, now time.Time, id string) string {
-	raw, _ := json.Marshal(claims{a.Username, "merchant", "PZ", now.Add(tokenLife).Unix(), id}) // strings marshal
+	return signToken(tokenKey(a), claims{a.Username, "merchant", "PZ", now.Add(tokenLife).Unix(), id})
+}
+
+func signToken(key []byte, c claims) string {
+	raw, _ := json.Marshal(c) // strings marshal
 	text := jwtHead + "." + base64.RawURLEncoding.EncodeToString(raw)
-	m := hmac.New(sha256.New, tokenKey(a))
+	m := hmac.New(sha256.New, key)
 	m.Write([]byte(text))
 	return text + "." + base64.RawURLEncoding.EncodeToString(m.Sum(nil))
 }
 
 func tokenGood(a *Account, text string, now time.Time) bool {
+	return goodToken(tokenKey(a), a.Username, text, now)
+}
+
+func goodToken(key []byte, user, text string, now time.Time) bool {
 	at := strings.LastIndexByte(text, '.')
 	if at < 0 || !strings.HasPrefix(text, jwtHead+".") {
 		return false
 	}
-	m := hmac.New(sha256.New, tokenKey(a))
+	m := hmac.New(sha256.New, key)
 	m.Write([]byte(text[:at]))
 	if !sameChecksum(text[at+1:], base64.RawURLEncoding.EncodeToString(m.Sum(nil))) {
 		return false
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(text[len(jwtHead)+1 : at])
 	var c claims
-	return err == nil && json.Unmarshal(raw, &c) == nil && c.Sub == a.Username && now.Unix() < c.Exp
+	return err == nil && json.Unmarshal(raw, &c) == nil && c.Sub == user && now.Unix() < c.Exp
 }

@@ -35,6 +35,11 @@
 //   - a registration comes into being when its payment succeeds; registrations, paywithtoken, DL and a repeated payment by
 //     paymentId are signed over memberId, secureKey, that id and, where there is one, the amount;
 //   - a stand-alone registration is signed over memberId and secureKey, joined with merchantTransactionId where one is sent;
+//   - some clients name an operation in the path: /capture/{id}, /refund/{id}, /cancel/{id}, /getStatus/{id}; /payments/{id} with IN and
+//     idType=MID takes our number there;
+//   - a partner's token speaks for each of its members, whose memberId and secureKey sign the call;
+//   - getCardsAndAccounts is signed over memberId and secureKey, and lists under cards what was registered;
+//   - the checkout page keeps nothing before a card is given, so that the payment is not found until then;
 //   - REPEATED needs neither cvv nor 3-D Secure, and an INITIAL payment that went through: the one that its path names, or one that
 //     made its registration or was made with it; INITIAL with a token needs no cvv, any other payment with a token does unless
 //     the account says otherwise;

@@ -32,6 +32,9 @@ type Account struct {
 	SecureKey  string // authentication.sKey, and the key of every checksum
 	TerminalID string // "": any, and none is needed
 
+	PartnerUser string // partner.userName of the partner that the member belongs to; "": it has no tokens of its own
+	PartnerKey  string // its sKey
+
 	PartialReversal bool // RV may name an amount
 	TokenWithoutCVV bool // paywithtoken asks for no cvv
 	NoRecurring     bool // its bank takes no recurring payments
@@ -42,13 +45,21 @@ type Account struct {
 	PendingOps int
 }
 
-// Config of the gateway. Without accounts there is the demo account alone.
+// Config of the gateway. Without accounts there are the two of the sandbox.
 type Config struct{ Accounts []Account }
 
 // DemoAccount is the account of a sandbox without configuration.
 func DemoAccount() Account {
 	return Account{MemberID: "12754", PartnerID: "175", Username: "tollgate-sandbox",
-		SecureKey: "vq3TzW1c6xJwE0bH8sNrYk5LmUo7PdGa", TerminalID: "4927"}
+		SecureKey: "vq3TzW1c6xJwE0bH8sNrYk5LmUo7PdGa", TerminalID: "4927", PartialReversal: true,
+		PartnerUser: "tollgate-partner", PartnerKey: "c9YxQ2mWt7Lr5HfKzB4nVgDs8JpUe1Ao"}
+}
+
+// WholeAccount is another member, by the other reading of the documents: a hold is reversed whole, and its bank takes no recurring
+// payments and wants no cvv with a token.
+func WholeAccount() Account {
+	return Account{MemberID: "12755", PartnerID: "175", Username: "tollgate-whole", SecureKey: "Zr8WkD4sTn6XyPb1QhJmVc9LfGu3EaOe",
+		TerminalID: "4928", NoRecurring: true, TokenWithoutCVV: true}
 }
 
 // Gateway is the simulator. It is safe for concurrent use: one lock orders all changes.
@@ -57,7 +68,7 @@ type Gateway struct{ acquirer }
 // New loads everything from the journal and puts it into the ledger. It fails when the journal cannot be read.
 func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	if len(cfg.Accounts) == 0 {
-		cfg.Accounts = []Account{DemoAccount()}
+		cfg.Accounts = []Account{DemoAccount(), WholeAccount()}
 	}
 	g := &Gateway{acquirer{books{env: env}}}
 	for _, a := range cfg.Accounts {
@@ -88,7 +99,7 @@ func (g *Gateway) Name() string { return gatewayName }
 func (g *Gateway) Credentials() map[string]string {
 	a := g.accounts[0]
 	return map[string]string{"memberId": a.MemberID, "partnerId": a.PartnerID, "username": a.Username, "secureKey": a.SecureKey,
-		"terminalId": a.TerminalID}
+		"terminalId": a.TerminalID, "partner.userName": a.PartnerUser, "partner.sKey": a.PartnerKey}
 }
 
 // Reset forgets every payment, registration and invoice.
@@ -169,7 +180,7 @@ func (handler) CallName(r *http.Request) string {
 		return parts[0]
 	}
 	if len(parts) == 5 { // …/payments/{id}, /paywithtoken/{id}, /registrations/{id}
-		if parts[3] == "payments" && repeats(r) {
+		if parts[3] == "payments" && repeats(r) { // the repeat of an INITIAL payment
 			return "payments-repeat"
 		}
 		return parts[3] + "-id"
@@ -198,9 +209,15 @@ func (g *Gateway) Handler() http.Handler {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, run) })
 	}
 	mux.HandleFunc(rest+"/authToken", g.authToken)
+	mux.HandleFunc(rest+"/partnerAuthToken", g.partnerAuthToken)
+	mux.HandleFunc("/transaction/Checkout", g.checkout)
 	on(rest+"/payments", (*Gateway).pay)
 	on(rest+"/payments/{id}", (*Gateway).backOffice)
 	on("GET /transactionServices/REST/v1/payments/{id}", (*Gateway).byResource)
+	for path, typ := range map[string]string{"capture": "CP", "refund": "RF", "cancel": "RV", "getStatus": "IN"} {
+		on(rest+"/"+path+"/{id}", as(typ))
+	}
+	on(rest+"/getCardsAndAccounts", (*Gateway).cardsAndAccounts)
 	on(rest+"/inquiry", (*Gateway).inquiry)
 	on(rest+"/registrations", (*Gateway).register)
 	on(rest+"/registrations/{id}", (*Gateway).unregister)
@@ -249,12 +266,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, run command) {
 		return
 	}
 	c := &call{params: in, r: r}
-	for _, a := range g.accounts {
-		if tokenGood(a, r.Header.Get("AuthToken"), g.now()) {
-			c.a = a
-		}
-	}
-	if c.a == nil {
+	if c.a = g.caller(in, r.Header.Get("AuthToken")); c.a == nil {
 		g.refused(w, r, c, errToken)
 		return
 	}

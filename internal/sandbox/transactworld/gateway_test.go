@@ -213,7 +213,7 @@ func TestDialects(t *testing.T) {
 }
 
 func TestCaptureReverseRefund(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newWorld(t, func(a *Account) { a.PartialReversal = false })
 	pay := func(reference, typ string) string {
 		return w.want(w.send(rest+"payments", w.payment(reference, plain, "paymentType", typ)), "transactionStatus", "Y").get("paymentId")
 	}

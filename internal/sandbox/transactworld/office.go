@@ -20,12 +20,14 @@ func (a *Account) number(s string) any {
 
 // backOffice is POST /payments/{id}: IN, CP, RV, RF, and a repeated payment.
 func (g *Gateway) backOffice(c *call) (object, *fault) {
-	id := c.r.PathValue("id")
+	id, typ := c.r.PathValue("id"), c.get("paymentType")
 	p := g.open(id)
+	if typ == "IN" && c.get("idType") == "MID" { // then the path names our number
+		p = g.open(g.references[[2]string{c.a.MemberID, id}])
+	}
 	if p != nil && p.Member != c.a.MemberID {
 		p = nil
 	}
-	typ := c.get("paymentType")
 	if typ == "IN" {
 		return g.ask(c, id, p)
 	}

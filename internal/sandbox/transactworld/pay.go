@@ -150,6 +150,9 @@ func (g *Gateway) payWithToken(c *call) (object, *fault) {
 	if bad := c.signed(c.a.MemberID, c.a.SecureKey, id, c.get("amount")); bad != nil {
 		return nil, bad
 	}
+	if c.get("merchantTransactionId") == "" {
+		return nil, missing("merchantTransactionId")
+	}
 	typ, bad := paymentType(c)
 	if bad != nil {
 		return nil, bad

@@ -1,0 +1,48 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Each fault wants the line of its setting, and each merchant its keys compared: neither may be work for each pair.
+func TestTwoThousandMerchantsAndThreeThousandAccountsAreReadInUnderASecond(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("public_url = \"https://pay.example\"\ntrusted_proxies = [\"127.0.0.0/8\"]\n")
+	for i := range 2000 {
+		fmt.Fprintf(&b, "[[merchant]]\nid = \"m%d\"\nname = \"Shop %d\"\naccounts = [\"a%d\", \"a%d\"]\napi_key_hashes = [\"%064x\"]\nreturn_origins = [\"https://shop%d.example\"]\n",
+			i, i, i, i+1000, i+1, i)
+	}
+	for i := range 3000 {
+		fmt.Fprintf(&b, "[account.a%d]\ngateway = \"rbs\"\n[account.a%d.settings]\nbase_url = \"https://gw.example/payment/rest/\"\nuser_name = \"u\"\npassword = \"p\"\n", i, i)
+	}
+	name := filepath.Join(t.TempDir(), "tollgate.toml")
+	if err := os.WriteFile(name, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	best := time.Hour
+	for range 3 { // the machine may be busy with something else
+		began := time.Now()
+		c, err := Load(Flags{Config: name, Data: t.TempDir()}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Directory(); err != nil {
+			t.Fatal(err)
+		}
+		if best = min(best, time.Since(began)); len(c.Accounts) != 3000 || len(c.Merchants) != 2000 {
+			t.Fatalf("%d accounts, %d merchants", len(c.Accounts), len(c.Merchants))
+		}
+		if best < time.Second {
+			break
+		}
+	}
+	t.Logf("read in %s", best)
+	if best > time.Second {
+		t.Errorf("read in %s", best)
+	}
+}
