@@ -4,6 +4,7 @@ import (
 	"flag"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
@@ -75,6 +76,15 @@ func (g *gallery) large(is bool) {
 		_, err := chromedp.Call(g.ctx, page.SetFontSizes, page.SetFontSizesParams{FontSizes: &page.FontSizes{Standard: size, Fixed: size}})
 		return err
 	})
+}
+
+func TestTheDocumentationIsAccessible(t *testing.T) {
+	t.Parallel()
+	w := sharedWorld(t)
+	g := newGallery(t, w)
+	g.do(chromedp.Navigate(w.Front + "/docs"))
+	until(t, 20*time.Second, "the contract, drawn", func() bool { return ask[int](g.tab, `document.querySelectorAll(".opblock").length`) > 20 })
+	g.judge("docs")
 }
 
 // fits fails where the page is wider than a screen of that width: also 1280 pixels at 400 %.
