@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 GENERATED := '*_templ.go' docs/transitions.md docs/scripts.md docs/gateways/README.md README.md docs/api/guide.md handlers/openapi.yaml handlers/contract.gen.go client/api.gen.go
 
-.PHONY: help build hostile vulncheck run setup generate drift check lint test simulate mutants plant fuzz bench figures pages
+.PHONY: help build hostile vulncheck run setup generate drift check lint test simulate mutants plant fuzz bench figures pages clients
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,7 +41,7 @@ vulncheck: ## ask Go's vulnerability database about what is called; needs a way 
 	go run golang.org/x/vuln/cmd/govulncheck@latest ./...
 
 hostile: ## 20,000 requests of every hostile kind beside honest shoppers (N=20000 RATE=300); figures on standard output
-	go run ./e2e/hostile $(if $(N),-n $(N)) $(if $(RATE),-rate $(RATE))
+	go run ./e2e/bench -rows hostile $(if $(N),-n $(N)) $(if $(RATE),-rate $(RATE))
 
 simulate: ## worlds of the simulation: SEEDS=1-1000 PROFILE=failover (or all), and ACCOUNTS=rbs,sber SHOPPERS=12 FOR=8h SHRINK=50 TRACE=/tmp (folder for stories) REPORT=file
 	@set -o pipefail; go test -count=1 -timeout 0 -v -run '^TestSeeds$$' ./internal/simulation -args -seeds=$(or $(SEEDS),1-100) -profile=$(or $(PROFILE),failover) \
@@ -52,6 +52,9 @@ mutants: ## change the code that decides, place by place, and list what no test 
 
 plant: ## break the program, one rule at a time, and see whether the simulation finds it (WORLDS=30 ONLY=text REPORT=file)
 	cd tools && GOMAXPROCS=1 nice go run ./plant -worlds $(or $(WORLDS),30) -only "$(ONLY)" -report "$(abspath $(REPORT))"
+
+clients: ## public clients of the gateways, unchanged, and the examples of docs/clients.md, against the sandbox; how many steps worked
+	@set -o pipefail; go test -count=1 -timeout 10m -v -run '^(TestAPublic|TestTheExamplesOfOnesOwnClient|TestWebhooksVerify)' ./e2e | grep -E 'steps worked|--- FAIL|^FAIL|^ok|_test.go'
 
 pages: ## every page of the gallery in every language, light, dark and forced colours, 320 pixels wide; pictures in artefacts/pages
 	go test -count=1 -timeout 20m -v -run '^TestEveryPageOfTheGalleryIsAccessible$$' ./e2e -args -pages

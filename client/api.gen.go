@@ -1104,7 +1104,8 @@ func (e ListWebhookEndpointsParamsKind) Valid() bool {
 // Account defines model for Account.
 type Account struct {
 	// Capabilities What it can do: `pay_card`, `pay_saved_card`, `pay_qr`, `pay_sberpay`, `pay_hosted`, `close`, `callbacks`, `capture`, `void`,
-	// `refund`, `carts` (the gateway is told what is bought), `receipts` (and makes fiscal receipts of it), `login`, `saved_cards`, `series` (charges name the payment that began
+	// `refund`, `carts` (the gateway is told what is bought), `receipts` (and makes fiscal receipts of it), `sealed_cards` (the shopper's browser
+	// encrypts the card for the gateway), `login`, `saved_cards`, `series` (charges name the payment that began
 	// their series), `register_card`, `rename_card`, `virtual_cards`, `transfers`, `payouts`, `invoices`, `history`, `banks`.
 	Capabilities []string `json:"capabilities"`
 

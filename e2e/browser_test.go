@@ -76,6 +76,7 @@ type request struct {
 	Method, URL string
 	Document    bool
 	At          time.Time
+	Body        string // as far as the browser tells
 }
 
 // violations says on the console what a Content-Security-Policy stopped; other errors say so by themselves.
@@ -178,6 +179,9 @@ func (b *tab) heard(ev any) {
 		}
 	case *network.EventRequestWillBeSent:
 		r := request{Method: ev.Request.Method, URL: ev.Request.URL, Document: ev.Type == network.ResourceTypeDocument, At: time.Now()}
+		for _, part := range ev.Request.PostDataEntries {
+			r.Body += string(part.Bytes)
+		}
 		b.sent = append(b.sent, r)
 		known := slices.ContainsFunc(b.foreign, func(o string) bool { return strings.HasPrefix(r.URL, o) })
 		if u, err := url.Parse(r.URL); !known && (err != nil || u.Scheme != "data" && !strings.HasPrefix(r.URL, b.w.Front+"/") && !strings.HasPrefix(r.URL, b.w.Sandbox+"/")) {

@@ -1,10 +1,16 @@
 package e2e_test
 
 import (
+	"maps"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"tollgate/internal/app"
+	"tollgate/internal/pgtest"
 )
 
 // leaveCase is one cell of the table gateway and step, in the real program.
@@ -249,4 +255,206 @@ func TestAPaymentWhoseBankNobodyWasSentToIsLeftByItself(t *testing.T) {
 	b.pay("4000019900050008", "123")
 	b.rest(visit{})
 	b.paidBySecond(made)
+}
+
+// Every cell that is outlived ends by itself once the gateway's own time is over. Before that no second card begins; then one pays.
+func TestAPaymentThatCannotBeLeftIsOutlivedAndTheSecondCardPaysOnce(t *testing.T) {
+	w := start(t)
+	type visitOf struct {
+		c    leaveCase
+		b    *walker
+		made sessionView
+	}
+	var all []visitOf
+	for _, c := range leaveCases() {
+		if !c.outlives {
+			continue
+		}
+		fields := map[string]any{"expires_in": 86400}
+		for name, v := range c.session {
+			fields[name] = v
+		}
+		c.session = fields
+		b, made := c.begin(t, w)
+		all = append(all, visitOf{c, b, made})
+	}
+	ended := map[string]bool{}
+	for minutes := 0; len(ended) < len(all) && minutes < 26*60; minutes += 5 {
+		for _, v := range all {
+			s := w.session(t, v.made.ID)
+			if len(s.Attempts) != 1 {
+				t.Fatalf("%s: %d attempts", v.c.name, len(s.Attempts))
+			}
+			if ended[v.c.name] = slices.Contains([]string{"declined", "failed", "abandoned"}, s.Attempts[0].State); ended[v.c.name] {
+				continue
+			}
+			delete(ended, v.c.name)
+			if code := w.api(t, "POST", "/v1/sessions/"+v.made.ID+"/cancel", nil, nil); minutes%60 == 0 && code != http.StatusConflict {
+				t.Errorf("%s: cancel is answered %d after %d min, %+v", v.c.name, code, minutes, s.Attempts[0])
+			}
+		}
+		w.advance(t, 5*time.Minute)
+	}
+	for _, v := range all {
+		if !ended[v.c.name] {
+			t.Errorf("%s: no end: %+v", v.c.name, w.session(t, v.made.ID).Attempts)
+			continue
+		}
+		b := newWalker(t, w)
+		b.order, b.id = v.made.OrderID, v.made.ID
+		b.open(v.made.URL)
+		if b.kind() != cardForm { // of a session for a code
+			continue
+		}
+		b.pay("4000019900050008", "123")
+		b.rest(visit{})
+		b.paidBySecond(v.made)
+	}
+}
+
+// The program is killed before and after a withholding is stored, on both engines: it is whole or not at all, and the call that was
+// withheld is never sent, whatever the bank's late answer says.
+func TestAWithheldCallIsNeverSentThoughTheProgramIsKilledAroundIt(t *testing.T) {
+	t.Parallel()
+	for _, engine := range []string{"SQLite", "PostgreSQL"} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			database := ""
+			if engine == "PostgreSQL" {
+				database = pgtest.Start(t)
+			}
+			w, f := startFront(t, database)
+			for _, place := range []string{"leave.asked", "leave.stored"} {
+				b, made := leaveCase{account: "payneteasy", card: "4000019900040702"}.begin(t, w)
+				late := *b.document
+				before := f.died()
+				f.dieAt(place, 1)
+				cancel := func() (code int) {
+					r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.Front+"/v1/sessions/"+made.ID+"/cancel", nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					r.Header.Set("Authorization", "Bearer "+app.DemoKey)
+					if res, err := http.DefaultClient.Do(r); err == nil {
+						code = res.StatusCode
+						_ = res.Body.Close()
+					}
+					return code
+				}
+				if code := cancel(); code != 0 {
+					t.Fatalf("%s: answered %d by a process that was to die", place, code)
+				}
+				until(t, 20*time.Second, "the killed front runs again", func() bool { return f.died() > before })
+				s := w.session(t, made.ID)
+				if left := s.Attempts[0].State == "abandoned"; left != (place == "leave.stored") || left != (s.Status == "cancelled") {
+					t.Errorf("%s: %s, %+v", place, s.Status, s.Attempts[0])
+				}
+				if code := cancel(); code != http.StatusOK {
+					t.Errorf("%s: cancelled again: %d", place, code)
+				}
+				other := b.tab()
+				other.document = &late
+				other.toBank()
+				other.rest(visit{bank: []string{"1234"}})
+				f.move(w, time.Hour)
+				if s := w.session(t, made.ID); s.Status != "cancelled" || s.Attempts[0].State == "paid" {
+					t.Errorf("%s: %s, %+v", place, s.Status, s.Attempts[0])
+				}
+				for _, call := range w.calls(t, made.OrderID+"-1") {
+					if strings.Contains(call.Call, "upload") {
+						t.Errorf("%s: the withheld call was sent", place)
+					}
+				}
+				if n := w.charges(t, made.OrderID); n != 0 {
+					t.Errorf("%s: %d charges", place, n)
+				}
+			}
+		})
+	}
+}
+
+// The table of exits is what the program does: at each of its steps that a shopper can be brought to here, the page has the way out
+// that the table says, and an order that can be closed is closed.
+func TestTheTableOfExitsIsWhatThePagesOffer(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../docs/gateways/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := map[string]string{}
+	for _, line := range strings.Split(string(raw), "\n") {
+		cells := strings.Split(line, " | ")
+		if len(cells) == 3 && strings.Contains(cells[2], "outlives") || len(cells) == 3 && strings.Contains(cells[2], "withholds") ||
+			len(cells) == 3 && strings.HasPrefix(cells[2], "closes") {
+			table[strings.TrimPrefix(cells[0], "| ")+": "+cells[1]] = strings.TrimSuffix(cells[2], " |")
+		}
+	}
+	stops := map[string]string{
+		"RBS, challenge with our finish URL":       "rbs: challenge, our finish URL (`three_ds2 = finish`)",
+		"RBS, challenge that the gateway finishes": "rbs: challenge, the gateway finishes (`three_ds2 = gateway`)",
+		"RBS, PaReq with the gateway's TermUrl":    "rbs: PaReq, the gateway's TermUrl (`three_ds1 = gateway`)",
+		"RBS, PaReq with our TermUrl":              "rbs: PaReq, our TermUrl (`three_ds1 = own`)",
+		"RBS, acsRedirect":                         "rbs: acsRedirect.do (`three_ds1 = redirect`)",
+		"Sber, PaReq and info":                     "sber: PaReq and info, before `payment/finish` or `transfer/finish`",
+		"PaynetEasy, PaReqForm":                    "payneteasy: PaReqForm",
+		"PaynetEasy, CReqForm":                     "payneteasy: CReqForm",
+		"PaynetEasy, html":                         "payneteasy: html",
+		"Cashier, form":                            "cashier: form for 3-D Secure (PRE_AUTHORIZED_3DS)",
+		"Cashier, QR":                              "cashier: QR code",
+		"TransactWorld, redirect":                  "transactworld: redirect by POST",
+		"RBS, own page":                            "rbs: the gateway's own page",
+		"PaynetEasy, own page":                     "payneteasy: the gateway's own page",
+		"Cashier, own page":                        "cashier: hosted form",
+	}
+	// Compared where their steps are made, by the tests of the providers: the shopper only passes through, or the sandbox's accounts
+	// have other settings.
+	elsewhere := []string{
+		"cashier: SberPay", "payneteasy: MethodUrlFrame", "payneteasy: MethodUrlFrame (`withhold_uploads = true`)",
+		"payneteasy: CReqForm (`withhold_uploads = true`)", "payneteasy: redirect-to", "rbs: 3DS Method, before `3ds/continue.do`",
+		"rbs: challenge of a saved card", "transactworld: redirect by GET",
+	}
+	hosted := func(currency string) map[string]any {
+		return map[string]any{"payment_method": "hosted", "currency": currency}
+	}
+	cells := append(leaveCases(), leaveCase{name: "RBS, own page", account: "rbs", session: hosted("KZT")},
+		leaveCase{name: "PaynetEasy, own page", account: "payneteasy", session: hosted("KZT")},
+		leaveCase{name: "Cashier, own page", account: "cashier", session: hosted("RUB")})
+	left := maps.Clone(table)
+	for _, c := range cells {
+		delete(left, stops[c.name])
+	}
+	for _, stop := range elsewhere {
+		if _, there := table[stop]; !there {
+			t.Errorf("the table has no %q", stop)
+		}
+		delete(left, stop)
+	}
+	if len(left) > 0 || len(table) < 20 {
+		t.Errorf("of %d rows nobody looks at %v", len(table), left)
+	}
+	w := sharedWorld(t)
+	alongside(t, cells, func(c leaveCase) string { return c.name }, func(t *testing.T, c leaveCase) {
+		says := table[stops[c.name]]
+		if says == "" {
+			t.Fatalf("no row for %q", stops[c.name])
+		}
+		b, made := c.begin(t, w)
+		if leaves := b.doc.Find(otherWay).Length() == 1; leaves == (says == "outlives") {
+			t.Fatalf("the table says %q, the page: %s", says, b.words())
+		}
+		if says == "outlives" {
+			return
+		}
+		b.submits(otherWay)
+		closed := false
+		until(t, 10*time.Second, "the look after leaving", func() bool {
+			for _, call := range w.calls(t, made.OrderID+"-1") {
+				closed = closed || strings.HasPrefix(call.Call, "decline")
+			}
+			return closed || !strings.Contains(says, "closes")
+		})
+		if closed != strings.Contains(says, "closes") {
+			t.Errorf("the table says %q, closed: %t", says, closed)
+		}
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -18,7 +19,7 @@ import (
 const npmClients = "testdata/npm"
 
 var installNPM = sync.OnceValues(func() ([]byte, error) {
-	cmd := exec.Command("npm", "ci", "--prefer-offline")
+	cmd := exec.Command("npm", "ci", "--ignore-scripts", "--prefer-offline")
 	cmd.Dir = npmClients
 	return cmd.CombinedOutput()
 })
@@ -41,6 +42,18 @@ func node(t testing.TB, script string, in, said any) {
 	}
 	if err := json.Unmarshal(out.Bytes(), said); err != nil {
 		t.Fatalf("node %s prints %s: %v", script, out.String(), err)
+	}
+}
+
+// steps tells how many steps of a client worked: those of which the test has nothing to say.
+func steps(t *testing.T, client string, all int) (failed func(format string, args ...any)) {
+	t.Helper()
+	wrong := 0
+	t.Cleanup(func() { t.Logf("%s: %d of %d steps worked", client, all-wrong, all) })
+	return func(format string, args ...any) {
+		t.Helper()
+		wrong++
+		t.Errorf(format, args...)
 	}
 }
 
@@ -77,11 +90,12 @@ func TestAPublicRBSClientWorksAgainstTheSandbox(t *testing.T) {
 		return v
 	}
 
+	failed := steps(t, "sberbank-acquiring 1.2.2", len(raw))
 	for call, want := range map[string]string{
 		"status unpaid": "0", "status unknown": "null", "status by number": "2", "status repeat": "2", "status reversed": "3", "status refunded": "4",
 	} {
 		if got := string(raw[call]); got != want {
-			t.Errorf("%s: %s, want %s", call, got, want)
+			failed("%s: %s, want %s", call, got, want)
 		}
 	}
 	for call, code := range map[string]string{
@@ -89,12 +103,12 @@ func TestAPublicRBSClientWorksAgainstTheSandbox(t *testing.T) {
 		"pay by dead binding": "2", "wrong password": "5",
 	} {
 		if v := view(call); fmt.Sprint(v.Refused) != code {
-			t.Errorf("%s: %s, want the library to throw code %s", call, raw[call], code)
+			failed("%s: %s, want the library to throw code %s", call, raw[call], code)
 		}
 	}
 	for _, call := range []string{"register", "pay", "refund", "bindings", "pay by binding", "reverse", "unbind", "refund the rest"} {
 		if v := view(call); v.Refused != nil {
-			t.Errorf("%s: %s", call, raw[call])
+			failed("%s: %s", call, raw[call])
 		}
 	}
 
@@ -142,20 +156,48 @@ func TestAPublicClientOfAnotherRBSBankWorksByToken(t *testing.T) {
 		}
 	}
 	node(t, "alfabank.js", map[string]string{"entry": w.Sandbox + "/rbs/payment/rest/", "token": w.App.Credentials()["rbs"]["token"], "order": order}, &said)
+	failed := steps(t, "alfabank 1.0.0-alpha.14", 5)
 	if said.Register.OrderID == "" || said.Again.ErrorCode != "1" {
-		t.Errorf("registered %+v, again %+v", said.Register, said.Again)
+		failed("registered %+v, again %+v", said.Register, said.Again)
 	}
 	if u := said.Unpaid; u.OrderStatus == nil || *u.OrderStatus != 0 || u.Paid || u.Amount != 1050 || u.Currency != "933" || u.Params["email"] != "shopper@example.com" {
-		t.Errorf("unpaid: %+v", u)
+		failed("unpaid: %+v", u)
 	}
 	if o := said.Old; o.ErrorCode != "0" || o.OrderStatus != 2 || o.OrderNumber != order+"-1" || o.Amount != 1050 || o.DepositTotal != 1050 {
-		t.Errorf("paid: %+v", o)
+		failed("paid: %+v", o)
 	}
 	if said.Unknown.ErrorCode != "6" {
-		t.Errorf("unknown: %+v", said.Unknown)
+		failed("unknown: %+v", said.Unknown)
 	}
 	if l := w.ledger(t, order); len(l) != 1 || l[0].Captured != 1050 || l[0].Currency != "BYN" || l[0].Charges != 1 {
 		t.Errorf("the ledger has %+v", l)
+	}
+}
+
+// The examples of docs/clients.md, as whoever reads them types them.
+func TestTheExamplesOfOnesOwnClientWork(t *testing.T) {
+	t.Parallel()
+	w := sharedWorld(t)
+	page, err := os.ReadFile("../docs/clients.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(string(page), "```sh\n")[1:]
+	failed := steps(t, "docs/clients.md", len(parts)-1)
+	script := "set -eu -o pipefail\n"
+	for n, part := range parts {
+		block, _, _ := strings.Cut(part, "```")
+		script += block
+		if n == 0 {
+			continue
+		}
+		cmd := exec.CommandContext(t.Context(), "bash", "-c", strings.ReplaceAll(script, "localhost:8081", "nowhere.invalid"))
+		cmd.Env = append(os.Environ(), "SANDBOX="+w.Sandbox)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			failed("example %d: %v\n%s", n, err, out)
+		}
+		first, _, _ := strings.Cut(parts[0], "```")
+		script = "set -eu -o pipefail\n" + first
 	}
 }
 

@@ -279,6 +279,7 @@ func TestOnTheGatewaysOwnPage(t *testing.T) {
 				"number": {cardPlain}, "credit_card_number": {cardPlain}, "expiry": {"12/30"}, "cvc": {"123"}, "cvv2": {"123"}, "name": {"TEST SHOPPER"},
 				"card_printed_name": {"TEST SHOPPER"}, "expire_month": {"12"}, "expire_year": {"2030"},
 				"$PAN": {cardPlain}, "$CVC": {"123"}, "MM": {"12"}, "YYYY": {"2030"}, "TEXT": {"TEST SHOPPER"},
+				"card.number": {cardPlain}, "card.expiryMonth": {"12"}, "card.expiryYear": {"2030"}, "card.cvv": {"123"},
 			}
 			until(t, 20*time.Second, "the gateway's page", func() bool {
 				if !b.ours(b.url) {

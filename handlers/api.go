@@ -44,7 +44,9 @@ type contractRoutes struct {
 }
 
 func (u contractRoutes) GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
-	return u.Group.GET(strings.TrimPrefix(path, u.prefix), h, m...)
+	path = strings.TrimPrefix(path, u.prefix)
+	u.Group.HEAD(path, h, m...)
+	return u.Group.GET(path, h, m...)
 }
 
 func (u contractRoutes) POST(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
@@ -77,6 +79,7 @@ func (strictJSON) Bind(v any, c echo.Context) error {
 	if len(body) == 0 {
 		return fmt.Errorf("%w: %w", errBadJSON, io.EOF)
 	}
+	body = wholeNumbers(body)
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	err = d.Decode(&v)

@@ -10,6 +10,37 @@ import (
 	"strings"
 )
 
+// wholeNumbers writes numbers such as 1000.0 as 1000: many languages write a number so that was computed, and means a whole one.
+// What is no JSON stays so.
+func wholeNumbers(body []byte) []byte {
+	if !bytes.ContainsRune(body, '.') {
+		return body
+	}
+	out, text := make([]byte, 0, len(body)), false
+	for i := 0; i < len(body); i++ {
+		c := body[i]
+		switch {
+		case text && c == '\\' && i+1 < len(body):
+			out = append(out, c)
+			i++
+			c = body[i]
+		case c == '"':
+			text = !text
+		case !text && c == '.' && i > 0 && body[i-1] >= '0' && body[i-1] <= '9':
+			end := i + 1
+			for end < len(body) && body[end] == '0' {
+				end++
+			}
+			if end > i+1 && (end == len(body) || bytes.IndexByte([]byte(",]} \t\r\n"), body[end]) >= 0) {
+				i = end - 1
+				continue
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
 // typeErrors lists the members of a body that its type does not allow; empty where the body is no JSON.
 func typeErrors(body []byte, t reflect.Type) []FieldError {
 	d := json.NewDecoder(bytes.NewReader(body))

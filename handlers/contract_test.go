@@ -25,6 +25,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"pgregory.net/rapid"
 
+	"tollgate/handlers"
 	"tollgate/internal/card"
 	"tollgate/internal/clock"
 	"tollgate/internal/merchant"
@@ -1053,5 +1054,112 @@ func TestACartThatDoesNotFitIsRefusedWithThePointerAndOneThatDoesComesBackWithIt
 	grapes, soap := made.Cart.Items[0], made.Cart.Items[1]
 	if grapes.Amount != 1000 || grapes.TaxAmount != 91 || grapes.Quantity != "0.4" || soap.Amount != 500 || soap.Quantity != "3" {
 		t.Errorf("%+v %+v", grapes, soap)
+	}
+}
+
+// A filter that a list does not know, a misspelt one for example, would be a list of everything.
+func TestAListRefusesAFilterThatItDoesNotKnow(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{
+		provider: func(g *gateway) providers.Provider { return fullGateway{g} }, merchants: []merchant.Merchant{theShop},
+	})
+	id := m.paid("one")
+	lists := 0
+	for _, r := range apiRoutes(t, m) {
+		if _, list := handlers.FiltersOf(r[1]); r[0] != http.MethodGet || !list {
+			continue
+		}
+		lists++
+		path := strings.NewReplacer(":session", id, ":account", "acc", ":n", "1", ":customer", "c-1").Replace(r[1])
+		for query, name := range map[string]string{
+			"customer_id=1": "/customer_id", "state=paid": "/state", "created_from=2026-01-01": "/created_from", "Limit=1": "/Limit", "a=": "/a",
+			"limit=1&%C3%A9=1": "/é",
+		} {
+			got := m.call(r[0], path+"?"+query, "")
+			if head := m.call(http.MethodHead, path+"?"+query, ""); head.Code != got.Code {
+				t.Errorf("HEAD %s?%s: answered %d", path, query, head.Code)
+			}
+			if got.Code != http.StatusUnprocessableEntity {
+				t.Errorf("%s %s?%s: answered %d", r[0], path, query, got.Code)
+				continue
+			}
+			told := false
+			for _, f := range got.faults() {
+				told = told || f[0] == name
+			}
+			if !told {
+				t.Errorf("%s?%s does not name the filter: %s", path, query, got.Body)
+			}
+		}
+	}
+	if lists != 14 {
+		t.Errorf("%d lists", lists)
+	}
+}
+
+// The filters that are let through are those of the contract.
+func TestTheFiltersOfTheListsAreThoseOfTheContract(t *testing.T) {
+	doc, err := openapi3.NewLoader().LoadFromFile("openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, item := range doc.Paths.Map() {
+		if item.Get == nil || !strings.HasPrefix(path, "/v1/") {
+			continue
+		}
+		var want []string
+		for _, p := range item.Get.Parameters {
+			if p.Value.In == "query" {
+				want = append(want, p.Value.Name)
+			}
+		}
+		slices.Sort(want)
+		schema := item.Get.Responses.Status(http.StatusOK).Value.Content.Get("application/json").Schema.Value
+		got, list := handlers.FiltersOf(strings.NewReplacer("{", ":", "}", "").Replace(path))
+		if _, data := schema.Properties["data"]; data != list && path != "/v1/webhook_keys" || !slices.Equal(got, want) {
+			t.Errorf("%s: list %t with %v, the contract has %v", path, list, got, want)
+		}
+	}
+}
+
+func TestHEADIsAnsweredWhereverGETIs(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{
+		provider: func(g *gateway) providers.Provider { return fullGateway{g} }, merchants: []merchant.Merchant{theShop},
+	})
+	id := m.paid("one")
+	for _, path := range []string{
+		"/healthz", "/readyz", "/openapi.yaml", "/docs", "/", "/v1/accounts", "/v1/sessions", "/v1/sessions/" + id, "/v1/sessions/cs_no", "/v1/events",
+		"/v1/webhook_endpoints", "/v1/sessions/" + id + "/refunds", "/v1/accounts/acc/history", "/v1/nothing",
+	} {
+		get, head := m.call(http.MethodGet, path, ""), m.call(http.MethodHead, path, "")
+		if head.Code != get.Code || head.Body.Len() != 0 || head.Header().Get("Content-Type") != get.Header().Get("Content-Type") {
+			t.Errorf("%s: %d %q with %d bytes, GET has %d %q", path, head.Code, head.Header().Get("Content-Type"), head.Body.Len(), get.Code,
+				get.Header().Get("Content-Type"))
+		}
+	}
+	m = boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, shop(merchant.Key{Hash: merchant.HashKey(scopedKey), Scopes: []merchant.Scope{merchant.Refunds}}))
+	m.key = scopedKey
+	if got := m.call(http.MethodHead, "/v1/events", ""); got.Code != http.StatusForbidden {
+		t.Errorf("with a key of another scope: %d", got.Code)
+	}
+	m.key = "sk_nobodys_0123456789abcdef"
+	if got := m.call(http.MethodHead, "/v1/accounts", ""); got.Code != http.StatusUnauthorized {
+		t.Errorf("without a key: %d", got.Code)
+	}
+}
+
+// Whole numbers are taken as languages write them that know floats only; others are not rounded.
+func TestAWholeNumberIsTakenAsAFloat(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{merchants: []merchant.Merchant{theShop}})
+	for amount, taken := range map[string]bool{
+		"1000.0": true, "1000.00": true, "1000": true, "1000.5": false, "1000.": false, ".0": false, "1000.0e0": false, "1000.01": false, "\"1000.0\"": false,
+	} {
+		body := strings.Replace(order(fmt.Sprintf("f-%x", amount)), `"amount":1500`, `"metadata":{"text":"1.0, 2.0 \"3.0, "},"amount":`+amount, 1)
+		got := m.call(http.MethodPost, "/v1/sessions", body)
+		if taken != (got.Code == http.StatusCreated) || !taken && got.Code != http.StatusUnprocessableEntity && got.Code != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", amount, got.Code, got.Body)
+		}
+		if got.Code == http.StatusCreated && (!strings.Contains(got.Body.String(), `"amount":1000,`) || !strings.Contains(got.Body.String(), `1.0, 2.0 \"3.0, `)) {
+			t.Errorf("%s: %s", amount, got.Body)
+		}
 	}
 }

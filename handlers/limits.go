@@ -22,8 +22,11 @@ func (p pay) try(c echo.Context, s *session.Session, in *flow.Submission) error 
 		Merchant: s.Merchant, Account: s.Account, Session: s.ID, Address: in.IP, First: len(s.Attempts) == 0, Card: in.Card.Number.Reveal(),
 		Typed: in.Kind == "", Task: c.FormValue("task"), Number: c.FormValue("task_number"),
 	}
-	if in.Saved != nil {
+	switch {
+	case in.Saved != nil:
 		t.Card = in.Saved.ID
+	case t.Card == "": // it is encrypted: nobody here knows which it is
+		t.Card = s.ID
 	}
 	return p.Limits.Try(c.Request().Context(), t)
 }

@@ -143,6 +143,9 @@ func (p pay) submit(c echo.Context) error {
 	if !again && (a != nil || s.Status() != session.StatusOpen || p.Flow.Logins.Needed(s)) {
 		return redirectToPay(c, s.ID) // a second click, another tab, Back after the end: the page that is true now
 	}
+	if p.seals(s) {
+		return p.submitSealed(c, s, again)
+	}
 	in, f := p.readCardForm(c, s)
 	if !again {
 		f.errors.To = target(c, s, &in)

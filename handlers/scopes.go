@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"net/http"
+
 	"github.com/labstack/echo/v4"
 
 	"tollgate/internal/merchant"
@@ -81,7 +83,11 @@ func (a admission) requireScope(next echo.HandlerFunc) echo.HandlerFunc {
 	table := scopes()
 	return func(c echo.Context) error {
 		// A path without a route is answered 404 by next, whatever the key.
-		need, known := table[c.Request().Method+" "+c.Path()]
+		method := c.Request().Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		need, known := table[method+" "+c.Path()]
 		if key := keyOf(c.Request().Context()); !key.May(need...) && (known || routed(c)) {
 			m := merchantOf(c.Request().Context()).ID
 			a.record(c, security.Entry{Kind: security.ScopeRefused, Outcome: refused, Key: shortKey(key), Merchant: m})

@@ -153,6 +153,9 @@ func eventsURL(s *session.Session) string {
 
 // sameCard asks for an attempt's card once more. Which one it was is said to the browser that typed it only.
 func (p screens) sameCard(c echo.Context, s *session.Session, a *session.Attempt, f form) error {
+	if p.seals(s) {
+		return p.sealedCard(c, s, a)
+	}
 	page := templates.CardPage{AskAgain: true}
 	if id := p.Browsers.Known(c.Request().Context()); id != "" && id == a.BrowserID {
 		page.AskLast4 = a.Card.Last4
@@ -162,6 +165,9 @@ func (p screens) sameCard(c echo.Context, s *session.Session, a *session.Attempt
 
 // card shows the card form.
 func (p screens) card(c echo.Context, s *session.Session, f form) error {
+	if p.seals(s) {
+		return p.sealStart(c, s)
+	}
 	return p.cardPage(c, s, f, templates.CardPage{})
 }
 

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"strconv"
@@ -237,4 +238,11 @@ type Payer interface {
 	CheckPayout(p Payment, to Destination) error
 	Payout(ctx context.Context, p Payment, to Destination) (OpResult, error)
 	InquirePayout(ctx context.Context, p Payment, r OpResult) (OpResult, error)
+}
+
+// CardSealer is a gateway for which the shopper's browser may encrypt the card, so that our server sees no number. Pay without a card
+// then answers with AskCard, and the card comes sealed.
+type CardSealer interface {
+	SealsCards() bool // a setting of the account
+	SealingKey(ctx context.Context) (*rsa.PublicKey, error)
 }

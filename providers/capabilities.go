@@ -23,6 +23,9 @@ func Capabilities(p Provider) []string {
 			all = append(all, "receipts")
 		}
 	}
+	if sealer, ok := p.(CardSealer); ok && sealer.SealsCards() {
+		all = append(all, "sealed_cards")
+	}
 	if _, ok := p.(Login); ok {
 		all = append(all, "login")
 	}

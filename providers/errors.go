@@ -58,6 +58,7 @@ type Failure struct {
 	ID   string // the gateway's of its answer, where it has one: its support asks for it
 
 	Untaken bool // the gateway's own words, or that nothing was sent, prove that this call did nothing and never will
+	Again   bool // a refusal of us: the call may be repeated with other credentials, since its order can be paid but once
 }
 
 // Misconfigured is the failure as a refusal of us; untaken tells that the call is proved to have done nothing.

@@ -37,6 +37,7 @@ type InquiryAnswer struct {
 func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 	a := t.S.Attempt(n)
 	a.InquiredAt, a.NextInquiry = t.Now, time.Time{}
+	a.notAhead(t.Now, t.Rules.CallTimeout)
 	a.Note(in.Wire...)
 	gatewayOrders{t}.count(a, in)
 	err := verdict{t}.inquired(a, in)
@@ -49,6 +50,18 @@ func (t *Turn) Inquired(n int, in InquiryAnswer) error {
 		return nil
 	}
 	return err
+}
+
+// notAhead takes back moments that are in the future because the clock has gone back: what they are counted from was then, or before.
+func (a *Attempt) notAhead(now time.Time, timeout time.Duration) {
+	for _, at := range []*time.Time{&a.NewsAt, &a.UpdatedAt, &a.StepAt} {
+		if at.After(now) {
+			*at = now
+		}
+	}
+	if latest := now.Add(timeout); a.Deadline.After(latest) {
+		a.Deadline = latest
+	}
 }
 
 // tooOld tells whether an attempt has lived so long that a person has to look, whatever the gateway says.
@@ -210,7 +223,7 @@ func (t *Turn) markOverdue(a *Attempt) error {
 func (t *Turn) settled(a *Attempt) bool {
 	deadline := a.Deadline
 	if len(a.Calls) == 0 {
-		deadline = a.CreatedAt.Add(2 * t.Rules.CallTimeout)
+		deadline = deadline.Add(t.Rules.CallTimeout)
 	}
 	return !t.Now.Before(deadline.Add(t.Rules.SettleAfter))
 }
@@ -327,6 +340,10 @@ func (t verdict) notSeen(a *Attempt) error {
 		return t.inquireLater(a)
 	case a.NotFoundSince.IsZero(), a.NotFoundSince.After(t.Now): // the clock may have gone back
 		a.NotFoundSince = t.Now
+		if t.settled(a) && a.State.Live() { // one more answer like this proves it, however long nobody asked
+			t.queueInquiry(a, t.Now.Add(fastFirst))
+			return t.markOverdue(a)
+		}
 		return t.inquireLater(a)
 	case !t.settled(a), !t.Now.After(a.NotFoundSince):
 		return t.inquireLater(a)

@@ -539,7 +539,12 @@ func TestHowASessionBeginsAndEnds(t *testing.T) {
 		d.is("its mark", turnOf(), func(t *Turn) (string, error) { return t.S.OwnershipMark(), nil })
 		d.is("another's mark", made(func(t *Turn) { t.S.ID = "cs_2" }), func(t *Turn) (string, error) { return t.S.OwnershipMark(), nil })
 		d.is("its third reference", made(func(t *Turn) { t.S.EarlierAttempts, t.S.RefTag = 4, "abc-" }), func(t *Turn) (string, error) { return t.S.Reference(3), nil })
-		d.is("the jobs that are due after a crash", turnOf(), func(*Turn) (string, error) { return fmt.Sprint(JobsDueAfterCrash()), nil })
+		for name, committed := range map[string]time.Time{"a crash": noon.Add(-time.Second), "a crash, the clock back by an hour": noon.Add(time.Hour)} {
+			d.is("the jobs that are due after "+name, turnOf(), func(*Turn) (string, error) {
+				kinds, by := DueAtStart(noon, committed)
+				return fmt.Sprint(kinds, by.Sub(noon)), nil
+			})
+		}
 		taken := &OrderTaken{SessionID: "cs_9"}
 		d.is("an order that is taken", turnOf(), func(*Turn) (string, error) {
 			return fmt.Sprint(taken, errors.Is(taken, ErrOrderTaken), errors.Is(taken, ErrNotFound)), nil

@@ -248,9 +248,19 @@ const (
 	JobRemember = "session.remember"
 )
 
-// JobsDueAfterCrash lists job kinds that wait for a call's deadline. In a store of one process they run at start: whoever
-// made the call is dead.
-func JobsDueAfterCrash() []string { return []string{JobInquire, JobOperate} }
+// DueAtStart lists job kinds of which those that are due by a time run at the start of a process that has its store to itself: those
+// that wait for a call's deadline, because whoever made the call is dead; and, where the clock has gone back since the last
+// commit, all that would wait for the time to come again.
+func DueAtStart(now, committed time.Time) (kinds []string, by time.Time) {
+	kinds, by = []string{JobInquire, JobOperate}, now.Add(usualDeadline)
+	if committed.After(now) {
+		kinds, by = append(kinds, JobResume), committed.Add(usualDeadline)
+	}
+	return kinds, by
+}
+
+// usualDeadline is the longest usual deadline of a call: inquiries that wait for one are due within it.
+const usualDeadline = time.Minute
 
 // Task is what a job's payload says.
 type Task struct {

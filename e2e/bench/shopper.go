@@ -25,6 +25,7 @@ type shopper struct {
 	w       *world
 	cookies map[string]string        // of the front
 	own     func(took time.Duration) // told what each request to the front took
+	from    string                   // the address that a proxy names; "": none
 }
 
 type page struct {
@@ -51,6 +52,9 @@ func (b *shopper) send(ctx context.Context, method, to string, form url.Values) 
 		r.Header.Set("User-Agent", "Mozilla/5.0 (bench)")
 		front := b.atFront(r.URL)
 		if front {
+			if b.from != "" {
+				r.Header.Set("X-Forwarded-For", b.from)
+			}
 			for name, value := range b.cookies {
 				r.AddCookie(&http.Cookie{Name: name, Value: value})
 			}
@@ -77,7 +81,7 @@ func (b *shopper) send(ctx context.Context, method, to string, form url.Values) 
 			return page{}, errBraked
 		}
 		if res.StatusCode < 300 || res.StatusCode > 399 {
-			if res.StatusCode >= 400 {
+			if res.StatusCode >= 400 && (res.StatusCode != http.StatusTooManyRequests || !bytes.Contains(raw, []byte(`data-bits="`))) {
 				return page{}, fmt.Errorf("%s %s: %d", method, to, res.StatusCode)
 			}
 			return page{r.URL, res.StatusCode, raw}, nil
@@ -242,6 +246,11 @@ func (b *shopper) pay(ctx context.Context, address string) error {
 				"browserLanguage": "en", "browserColorDepth": "24", "browserScreenHeight": "900", "browserScreenWidth": "1440", "browserTZ": "-300",
 			} {
 				form.Set(name, value)
+			}
+			if task := form.Get("task"); task != "" { // the browser's work
+				_, bits, _ := strings.Cut(string(p.body), `data-bits="`)
+				bits, _, _ = strings.Cut(bits, `"`)
+				form.Set("task_number", solve(task, bits))
 			}
 			if p, err = b.send(ctx, http.MethodPost, action, form); err != nil {
 				return err

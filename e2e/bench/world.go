@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -100,7 +101,8 @@ func startWorld(ctx context.Context, s settings) (w *world, err error) {
 	for i := range max(s.fronts, 1) {
 		data := filepath.Join(w.dir, "front"+strconv.Itoa(i))
 		f, err := launch(ctx, "front", "-listen", addresses[1+i], "-sandbox", w.sandbox.said["url"], "-data", data,
-			"-keys", filepath.Join(w.dir, "keys"), "-database", s.database)
+			"-keys", filepath.Join(w.dir, "keys"), "-database", s.database,
+			"-proxied="+strconv.FormatBool(slices.Contains(s.rows, "hostile")))
 		if err != nil {
 			return w, err
 		}
@@ -241,6 +243,7 @@ func front(args []string) error {
 	set := flag.NewFlagSet("front", flag.ContinueOnError)
 	listen, box, data := set.String("listen", "", ""), set.String("sandbox", "", ""), set.String("data", "", "")
 	keys, database := set.String("keys", "", ""), set.String("database", "", "")
+	proxied := set.Bool("proxied", false, "")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
@@ -249,6 +252,9 @@ func front(args []string) error {
 		return err
 	}
 	c.DatabaseURL, c.KeysFile, c.MaxStreams = *database, *keys, 100_000
+	if *proxied { // every shopper of the test types the same card
+		c.TrustedProxies, c.Limits = []string{"127.0.0.0/8"}, &config.Limits{Mode: "on", CardTries: 1_000_000}
+	}
 	a, err := app.New(context.Background(), app.Options{Config: c, Role: app.Front, SandboxURL: *box,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
 	if err != nil {

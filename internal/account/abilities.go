@@ -52,6 +52,12 @@ func (a Account) Carts() providers.CartUse {
 	return providers.CartUse{}
 }
 
+// SealsCards tells whether the shopper's browser encrypts the card for the gateway.
+func (a Account) SealsCards() bool {
+	sealer, ok := a.provider.(providers.CardSealer)
+	return ok && sealer.SealsCards()
+}
+
 // DeclinesMayChange tells whether the gateway says that a final refusal may still turn into an approval.
 func (a Account) DeclinesMayChange() bool { return can[providers.LateApprover](a) }
 

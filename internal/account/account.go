@@ -68,6 +68,7 @@ type Account struct {
 
 	provider providers.Provider // no other package gets hold of it but in a Call
 	other    *other             // nil: there are no other credentials
+	quiet    *quiet             // nil: of an account that was not opened
 	now      func() time.Time
 	watcher  CallWatcher
 	log      *slog.Logger
@@ -79,7 +80,7 @@ func Open(s Settings) Account {
 		s.Now = time.Now
 	}
 	return Account{
-		Name: s.Name, Gateway: s.Gateway, provider: s.Provider, now: s.Now, watcher: s.Watcher, log: s.Log,
+		Name: s.Name, Gateway: s.Gateway, provider: s.Provider, quiet: &quiet{}, now: s.Now, watcher: s.Watcher, log: s.Log,
 		SettleAfter: cmp.Or(s.SettleAfter, DefaultSettleAfter), CallTimeout: cmp.Or(s.CallTimeout, DefaultCallTimeout),
 		OrderLife: cmp.Or(s.OrderLife, DefaultOrderLife), FollowFor: cmp.Or(s.FollowFor, DefaultFollowFor), CardCalls: cmp.Or(s.CardCalls, DefaultCardCalls), Cards: s.Cards, Framed: s.Framed,
 	}

@@ -144,3 +144,62 @@ func TestTheDefaultsAreAsDocumented(t *testing.T) {
 		t.Errorf("%s, %s, %s", a.CallTimeout, a.SettleAfter, a.OrderLife)
 	}
 }
+
+// asked is a gateway whose every inquiry ends in an error.
+type asked struct {
+	providers.Provider
+	times int
+	err   error
+}
+
+func (a *asked) Status(context.Context, providers.Payment) (providers.Standing, error) {
+	a.times++
+	return providers.Standing{}, a.err
+}
+
+func (a *asked) Register(context.Context, providers.Payment) (providers.Ref, error) {
+	a.times++
+	return providers.Ref{}, nil
+}
+
+// A gateway counts an account's requests: what one inquiry is told to wait all wait. Calls that are no inquiries go on.
+func TestTheRetryAfterOfOneInquiryHoldsBackTheAccountsOthers(t *testing.T) {
+	now := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		busy providers.Throttled
+		held time.Duration
+	}{
+		"a minute":         {providers.Throttled{Status: 429, Wait: time.Minute}, time.Minute},
+		"not said":         {providers.Throttled{Status: 429}, time.Minute},
+		"a day":            {providers.Throttled{Status: 429, Wait: 24 * time.Hour}, 10 * time.Minute},
+		"out of order: no": {providers.Throttled{Status: 503, Wait: time.Hour}, 0},
+	} {
+		g := &asked{err: &providers.Failure{Op: "status", Err: &c.busy}}
+		at := now
+		acc := account.Open(account.Settings{Provider: g, Now: func() time.Time { return at }})
+		ask := func() error {
+			_, err := account.Call(t.Context(), acc, "status", func(ctx context.Context, p providers.Provider) error {
+				_, err := p.Status(ctx, providers.Payment{})
+				return err
+			})
+			return err
+		}
+		_ = ask()
+		g.err = nil
+		at = now.Add(c.held - time.Second)
+		if err := ask(); c.held > 0 && (g.times != 1 || providers.RetryAfter(err) != time.Second || providers.ClassOf(err) != providers.ClassRateLimited) {
+			t.Errorf("%s: asked %d times, %v", name, g.times, err)
+		}
+		if _, err := account.Call(t.Context(), acc, "register", func(ctx context.Context, p providers.Provider) error {
+			_, err := p.Register(ctx, providers.Payment{})
+			return err
+		}); err != nil {
+			t.Errorf("%s: a registration is held back: %v", name, err)
+		}
+		before := g.times
+		at = now.Add(c.held)
+		if err := ask(); err != nil || g.times != before+1 {
+			t.Errorf("%s: afterwards: asked %d times, %v", name, g.times-before, err)
+		}
+	}
+}

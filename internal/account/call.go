@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"crypto/rsa"
 	"time"
 
 	"tollgate/providers"
@@ -14,11 +15,15 @@ type CallWatcher interface {
 
 // Call makes one call to an account's gateway under the account's deadline. do gets the gateway as the ability that it
 // names, such as providers.Closer; where the gateway has none of the kind nothing is done: ErrCannot. The call is timed for
-// the metrics under its name, and its HTTP requests come back, whether or not it failed.
+// the metrics under its name, and its HTTP requests come back, whether or not it failed. An inquiry is held back while the gateway
+// wants to be left alone.
 func Call[T any](ctx context.Context, a Account, name string, do func(context.Context, T) error) ([]Request, error) {
 	gateway, ok := a.first().(T)
 	if !ok {
 		return nil, ErrCannot
+	}
+	if err := a.quiet.refuse(name, a.now()); err != nil {
+		return nil, err
 	}
 	limited, done := context.WithTimeout(ctx, a.CallTimeout)
 	defer done()
@@ -26,7 +31,7 @@ func Call[T any](ctx context.Context, a Account, name string, do func(context.Co
 	start := a.now()
 	err := do(call, gateway)
 	refused := providers.RefusalOfUs(err)
-	if second, ok := a.second().(T); ok && refused != nil && refused.Untaken {
+	if second, ok := a.second().(T); ok && refused != nil && (refused.Untaken || refused.Again) {
 		if again := do(call, second); providers.RefusalOfUs(again) == nil {
 			a.exchange(gateway)
 			err, refused = again, nil
@@ -36,6 +41,7 @@ func Call[T any](ctx context.Context, a Account, name string, do func(context.Co
 		a.log.Error("the gateway refuses the account: its settings or the contract have to be mended",
 			"account", a.Name, "call", name, "gateway_call", refused.Op, "code", refused.Code, "text", refused.Text)
 	}
+	a.quiet.heard(name, a.now(), err)
 	if a.watcher != nil {
 		result := "answered"
 		switch {
@@ -61,4 +67,16 @@ func (a Account) Banks(ctx context.Context) (banks []providers.Bank, err error) 
 		return err
 	})
 	return banks, err
+}
+
+// SealingKey is the key that the shopper's browser encrypts the card with. ErrCannot where none does.
+func (a Account) SealingKey(ctx context.Context) (key *rsa.PublicKey, err error) {
+	if !a.SealsCards() {
+		return nil, ErrCannot
+	}
+	_, err = Call(ctx, a, "sealing_key", func(call context.Context, gateway providers.CardSealer) (err error) {
+		key, err = gateway.SealingKey(call)
+		return err
+	})
+	return key, err
 }

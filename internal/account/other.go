@@ -11,8 +11,8 @@ import (
 )
 
 // other is the account's gateway with other credentials: while a password, a key or a secret is exchanged at the gateway, either
-// may be the one that holds. A call that is refused, and by that proved to have done nothing, is made once more with the other
-// ones; which were taken last are shown first from then on.
+// may be the one that holds. A call that is refused, and by that proved to have done nothing or to be harmless twice, is made once
+// more with the other ones; which were taken last are shown first from then on.
 type other struct {
 	provider providers.Provider
 	first    atomic.Bool

@@ -20,12 +20,15 @@ type desk struct {
 	taken *string
 	calls *[]string
 	proof bool
+	again bool
 }
 
 func (d desk) Banks(context.Context) ([]providers.Bank, error) {
 	*d.calls = append(*d.calls, d.shows)
 	if d.shows != *d.taken {
-		return nil, providers.Failure{Op: "banks", Code: "5"}.Misconfigured(d.proof)
+		refused := providers.Failure{Op: "banks", Code: "5"}.Misconfigured(d.proof)
+		refused.Again = d.again
+		return nil, refused
 	}
 	return nil, nil
 }
@@ -60,6 +63,13 @@ func TestWhileAPasswordIsExchangedEitherOpensTheGateway(t *testing.T) {
 	taken, calls = "new", nil
 	if _, err := acc.Banks(t.Context()); providers.RefusalOfUs(err) == nil || len(calls) != 1 {
 		t.Errorf("a call that may have done something was repeated: %v, %v", calls, err)
+	}
+	harmless := with("new", false)
+	harmless.shows, harmless.again = "old", true
+	acc = account.Open(account.Settings{Name: "a", Provider: harmless}).Beside(with("new", false))
+	taken, calls = "new", nil
+	if _, err := acc.Banks(t.Context()); err != nil || strings.Join(calls, " ") != "old new" {
+		t.Errorf("a call that is harmless twice was not repeated: %v, %v", calls, err)
 	}
 }
 

@@ -253,6 +253,19 @@ func (a *App) openStore(ctx context.Context) (err error) {
 	return err
 }
 
+// runDue has what waits for calls of dead processes run now, in a store that no other process uses.
+func runDue(ctx context.Context, a *App) error {
+	if !a.store.Alone() {
+		return nil
+	}
+	now := a.o.Clock.Now()
+	kinds, by := session.DueAtStart(now, a.store.Committed())
+	if by.After(now.Add(time.Hour / 2)) {
+		a.log.Warn("the clock has gone back since the last start", "last commit", a.store.Committed())
+	}
+	return a.store.RunNow(ctx, now, by, kinds...)
+}
+
 func (a *App) buildFront(ctx context.Context) error {
 	c := a.o.Config
 	if c.Sandbox {
@@ -289,10 +302,8 @@ func (a *App) buildFront(ctx context.Context) error {
 		Bills: bills, BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Alone: a.store.Alone(),
 		Memory: a.store.Memory, Owners: owners(c.Merchants, merchants, a.store),
 	})
-	if now := a.o.Clock.Now(); a.store.Alone() { // whoever made the calls that are out is dead: ask now what became of them
-		if err := a.store.RunNow(ctx, now, now.Add(usualDeadline), session.JobsDueAfterCrash()...); err != nil {
-			return err
-		}
+	if err := runDue(ctx, a); err != nil {
+		return err
 	}
 	for _, all := range []map[string]func(context.Context, jobs.Job) error{a.flow.Jobs(), bills.Jobs()} {
 		for kind, do := range all {
@@ -347,9 +358,6 @@ func (a *App) guard(c config.Config) *webhook.Guard {
 
 // jobWorkers is how many inquiries and answers may be out at once.
 const jobWorkers = 64
-
-// usualDeadline is the longest usual deadline of a call: inquiries that wait for one are due within it.
-const usualDeadline = time.Minute
 
 // webhookSenders is how many webhook endpoints are posted to at once.
 const webhookSenders = 256

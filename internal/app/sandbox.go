@@ -134,6 +134,7 @@ func (a *App) demo(c *config.Config) {
 			"company_address": "https://shop.example",
 		}),
 		"rbs-cart-105": rbsWith(map[string]any{"cart_format": "attributes", "ffd": "1.05", "tax_system": "usn_income"}),
+		"rbs-sealed":   rbsWith(map[string]any{"se_token": true}),
 		"sber": account("sber", map[string]any{
 			"base_url": a.SandboxURL + "/sber/sbersafe", "merchant_login": sandboxsber.DemoAccount().MerchantLogin,
 		}),
@@ -157,8 +158,8 @@ func (a *App) demo(c *config.Config) {
 	maps.Copy(c.Accounts, transactworldAccounts(a.SandboxURL+"/transactworld", address))
 	names := []string{
 		"rbs", "payneteasy", "sber", "cashier", "transactworld", "rbs-own", "rbs-redirect", "rbs-gateway", "rbs-terms", "rbs-bare",
-		"rbs-cart", "rbs-cart-105", "payneteasy-other", "cashier-order", "cashier-qr", "transactworld-flat", "transactworld-json",
-		"transactworld-whole",
+		"rbs-cart", "rbs-cart-105", "rbs-sealed", "transactworld-flat", "transactworld-json", "transactworld-whole",
+		"payneteasy-other", "cashier-order", "cashier-qr",
 	}
 	c.Merchants = []config.Merchant{{ID: "demo", Name: "Demo shop", APIKeys: []string{DemoKey}, Accounts: names,
 		Looks: []config.Look{config.SampleLook()}}}
@@ -184,6 +185,7 @@ func transactworldAccounts(address string, billing map[string]any) map[string]co
 		settings := map[string]any{
 			"base_url": address, "member_id": member.MemberID, "partner_id": member.PartnerID,
 			"username": member.Username, "secure_key": member.SecureKey, "terminal_id": member.TerminalID, "billing": billing,
+			"to_type": "transactworld",
 		}
 		maps.Copy(settings, more)
 		return config.Account{Gateway: "transactworld", Settings: settings}

@@ -14,8 +14,15 @@ type Number struct{ digits *string }
 // Code is a CVC. It never shows itself.
 type Code struct{ digits *string }
 
+// Sealed is a card that the shopper's browser encrypted for the gateway, so that nobody here can read it. It never shows itself.
+type Sealed struct{ text *string }
+
+// NewSealed holds what the browser made.
+func NewSealed(text string) Sealed { return Sealed{&text} }
+
 // Card is what a shopper typed.
 type Card struct {
+	Sealed Sealed // in place of number, date and code
 	Number Number
 	Month  int // 1 to 12
 	Year   int // four digits
@@ -62,6 +69,12 @@ func (n Number) Reveal() string { return reveal(n.digits) }
 // Reveal gives the digits; only a provider's client may ask for them.
 func (c Code) Reveal() string { return reveal(c.digits) }
 
+// Reveal gives the text; only a provider's client may ask for it.
+func (s Sealed) Reveal() string { return reveal(s.text) }
+
+// Zero tells whether there is none.
+func (s Sealed) Zero() bool { return s.Reveal() == "" }
+
 func reveal(s *string) string {
 	if s == nil {
 		return ""
@@ -97,6 +110,10 @@ func (c Code) String() string                 { return hidden }
 func (c Code) Format(f fmt.State, _ rune)     { _, _ = f.Write([]byte(hidden)) }
 func (c Code) MarshalText() ([]byte, error)   { return []byte(hidden), nil }
 func (c Code) LogValue() slog.Value           { return slog.StringValue(hidden) }
+func (s Sealed) String() string               { return hidden }
+func (s Sealed) Format(f fmt.State, _ rune)   { _, _ = f.Write([]byte(hidden)) }
+func (s Sealed) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+func (s Sealed) LogValue() slog.Value         { return slog.StringValue(hidden) }
 func (c Card) String() string                 { return c.Number.String() }
 func (c Card) Format(f fmt.State, _ rune)     { _, _ = f.Write([]byte(c.Number.String())) }
 func (c Card) LogValue() slog.Value           { return slog.StringValue(c.Number.String()) }

@@ -1,6 +1,7 @@
 package limit_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -20,6 +21,7 @@ import (
 
 // desk is a limiter with a clock and what it was heard to say.
 type desk struct {
+	log bytes.Buffer
 	*limit.Limiter
 	t       *testing.T
 	now     time.Time
@@ -38,7 +40,7 @@ func newDesk(t *testing.T) *desk {
 func (d *desk) open() {
 	d.Limiter = limit.New(limit.Options{
 		Buckets: d.buckets, Settings: func(string) limit.Settings { return d.set }, Now: func() time.Time { return d.now }, Rand: rand.Reader,
-		Log: slog.New(slog.DiscardHandler), Met: func(kind string, _ limit.Mode) { d.met[kind]++ },
+		Log: slog.New(slog.NewTextHandler(&d.log, nil)), Met: func(kind string, _ limit.Mode) { d.met[kind]++ },
 		Print: func(v []byte) string {
 			m := hmac.New(sha256.New, []byte("key"))
 			m.Write(v)
@@ -443,5 +445,25 @@ func TestOneAddressHasItsShareOfASessionsCodesAndNoMore(t *testing.T) {
 	}
 	if n := sent("cs_2", "203.0.113.9"); n != limit.SessionCodes.N {
 		t.Errorf("%d of another session", n)
+	}
+}
+
+func TestStrangersCannotFillTheLogByMeetingLimits(t *testing.T) {
+	d := newDesk(t)
+	d.set.Mode = limit.Report
+	d.buckets = away{d.buckets}
+	d.open()
+	for i := range 2000 {
+		_ = d.Code(t.Context(), "a", "77010000000", fmt.Sprint("cs_", i), "")
+		_ = d.WrongKey(t.Context(), "203.0.113.9")
+	}
+	if lines := strings.Count(d.log.String(), "\n"); lines == 0 || lines > 3 || d.met["phone_codes"] < 1900 {
+		t.Errorf("%d lines, met %v", lines, d.met)
+	}
+	d.now = d.now.Add(time.Minute)
+	before := d.log.Len()
+	_ = d.Code(t.Context(), "a", "77010000000", "cs_x", "")
+	if d.log.Len() == before {
+		t.Error("nothing is said a minute later")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"time"
 )
 
@@ -63,6 +64,26 @@ type Limiter struct {
 	o     Options
 	own   *Memory // this machine's counts: in place of the shared ones while those cannot be reached, and before they are asked
 	watch *watch
+	said  *said
+}
+
+// said remembers what was logged a moment ago: strangers choose how often it happens.
+type said struct {
+	mu sync.Mutex
+	at map[string]time.Time // by what is said, of which there are few
+}
+
+const sayAgain = time.Minute
+
+// now tells whether something may be said, and notes that it is.
+func (s *said) now(what string, at time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if before, known := s.at[what]; known && at.Sub(before) < sayAgain {
+		return false
+	}
+	s.at[what] = at
+	return true
 }
 
 // New makes a limiter.
@@ -76,7 +97,7 @@ func New(o Options) *Limiter {
 	if o.Attack == nil {
 		o.Attack = func(string, string, Attack) {}
 	}
-	return &Limiter{o: o, own: NewMemory(0), watch: &watch{shops: map[string]*shop{}}}
+	return &Limiter{o: o, own: NewMemory(0), watch: &watch{shops: map[string]*shop{}}, said: &said{at: map[string]time.Time{}}}
 }
 
 // Limited says that a limit was met, and for how long. It does not say which.
@@ -175,7 +196,9 @@ func (l *Limiter) met(mode Mode, kind string, wait time.Duration) error {
 	}
 	l.o.Met(kind, mode)
 	if mode == Report {
-		l.o.Log.Info("a limit would have been met", "limit", kind)
+		if l.said.now(kind, l.o.Now()) {
+			l.o.Log.Info("a limit would have been met", "limit", kind)
+		}
 		return nil
 	}
 	return &Limited{max(wait, time.Second)}
@@ -197,6 +220,9 @@ func (l *Limiter) count(ctx context.Context, how counting, key string, r Rate) L
 
 // unshared warns that the shared counts cannot be reached.
 func (l *Limiter) unshared(err error) {
+	if !l.said.now("unshared", l.o.Now()) {
+		return
+	}
 	l.o.Log.Warn("the shared counts cannot be reached: this machine counts by itself", "error", err)
 }
 

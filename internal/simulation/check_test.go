@@ -128,6 +128,12 @@ func (w *World) check(all []*shopper) {
 	}
 }
 
+// peaceful tells that nothing goes wrong in a world but what people do: then who does what the pages ask pays.
+func (w *World) peaceful() bool {
+	p := w.Profile
+	return p.Kills == 0 && p.NetRate == 0 && !p.Gateways && !p.Lies && p.Crashes == 0
+}
+
 // checkBooks compares the session with the ledger.
 func (w *World) checkBooks(s *shopper, v sessionView, ledger []entry, charges int) {
 	left := map[string]entry{}
@@ -172,7 +178,7 @@ func (w *World) checkBooks(s *shopper, v sessionView, ledger []entry, charges in
 	if paid {
 		w.tally.Paid++
 	}
-	if s.honest && s.typed > 0 && len(w.struck) == 0 && s.end == seesTheEnd && !paid {
+	if s.honest && w.peaceful() && !paid && slices.ContainsFunc(s.cards[:s.typed], func(c string) bool { return slices.Contains(approved, c) }) {
 		w.violation("%s did all that was asked with cards %s, and the session is %s", s.name, masked(s.cards[:s.typed]...), v.Status)
 	}
 	if paid != (charges > 0) && !late {

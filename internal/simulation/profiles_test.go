@@ -100,6 +100,12 @@ var profiles = map[string]Profile{
 		Lose: 4, Spares: []string{makesSession, makesAttempt}, Endings: []ending{allDie, oneDies, noneDies},
 		Gateways: true, Lies: true, Forged: true, Crashes: 3, Receiver: true, Skew: 2 * time.Minute,
 	},
+	// The line to the gateways is bad, and nothing else: calls arrive late, or not, and their answers too.
+	"line": {
+		Name: "line", Fronts: 1, Shoppers: 5, Accounts: everyAccount, NetRate: 0.25, NetLinks: "front1>sandbox",
+		NetFaults: []fault{cutBefore, requestLate, requestLate, answerCut, answerLost, answerLate},
+		NetDelays: []time.Duration{31 * time.Second, 90 * time.Second, 10 * time.Minute},
+	},
 	// Everything that can be ordered, and nothing goes wrong but what people do.
 	"shapes": {Name: "shapes", Fronts: 1, Shoppers: 8, Accounts: everyAccount, Stories: true, Operates: true},
 	// Gateways, bank and receiver do what they can, the front's own machines stand.

@@ -71,7 +71,7 @@ const (
 	seesTheEnd  end = "sees the end"
 	givesUp     end = "gives up at the card form"
 	noSession   end = "gets no session"
-	outOfReach  end = "finds no end in a day and two hours"
+	outOfReach  end = "finds no end in a day and four hours"
 	goesInRings end = "goes in rings"
 )
 
@@ -318,7 +318,7 @@ func (s *shopper) visit() end {
 	var p *page
 	for range 5000 {
 		waited := time.Since(begun)
-		if waited > 26*time.Hour {
+		if waited > 28*time.Hour {
 			if p != nil {
 				w.tracef("%s still reads %q", s.name, p.text())
 			}

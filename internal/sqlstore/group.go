@@ -195,7 +195,7 @@ func (g *group) together(batch []*grouped) (rest []*grouped) {
 		return nil
 	}
 	mark := g.db.newJobID()
-	if err := t.exec(`UPDATE pulse SET batch = $1 WHERE one = 1`, mark); err != nil {
+	if err := t.exec(`UPDATE pulse SET batch = $1, at = $2 WHERE one = 1`, mark, micros(g.db.o.Now())); err != nil {
 		return all(err)
 	}
 	g.reach("batch.before")

@@ -88,10 +88,11 @@ type Store struct {
 	sealedStore
 	sealingStore
 
-	lock     *os.File
-	listener *listener
-	closing  sync.Once
-	closeErr error
+	committed time.Time // see Committed
+	lock      *os.File
+	listener  *listener
+	closing   sync.Once
+	closeErr  error
 }
 
 func newStore(d *database) *Store {
@@ -130,12 +131,21 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	default:
 		err = errors.New("the database URL must be empty or begin with postgres://")
 	}
+	if err == nil {
+		var at int64
+		err = st.r.QueryRowContext(ctx, `SELECT at FROM pulse WHERE one = 1`).Scan(&at)
+		st.committed = instant(at)
+	}
 	if err != nil {
 		_ = st.Close()
 		return nil, fmt.Errorf("sqlstore: %w", err)
 	}
 	return st, nil
 }
+
+// Committed is when the last commit before this start was made, by the clock of then; on PostgreSQL the last health check. Zero in a
+// new database.
+func (st *Store) Committed() time.Time { return st.committed }
 
 func (st *Store) openSQLite(ctx context.Context) (err error) {
 	if err = os.MkdirAll(st.o.Dir, 0o700); err != nil {

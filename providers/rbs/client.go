@@ -186,12 +186,16 @@ func set(form url.Values, name, value string) {
 
 // cardForm is the part of paymentorder.do that holds the card, and the texts of it that no error may repeat.
 func cardForm(form url.Values, c card.Card) (hide []string) {
+	form.Set("TEXT", cmp.Or(wire.Line(c.Name, 512), "CARDHOLDER"))
+	if sealed := c.Sealed.Reveal(); sealed != "" {
+		form.Set("seToken", sealed)
+		return []string{sealed}
+	}
 	number, code := c.Number.Reveal(), c.Code.Reveal()
 	form.Set("$PAN", number)
 	set(form, "$CVC", code)
 	form.Set("YYYY", fmt.Sprintf("%04d", c.Year))
 	form.Set("MM", fmt.Sprintf("%02d", c.Month))
-	form.Set("TEXT", cmp.Or(wire.Line(c.Name, 512), "CARDHOLDER"))
 	return []string{number, code}
 }
 

@@ -93,6 +93,11 @@ type Config struct {
 	CompanyEmail   string `toml:"company_email"`
 	CompanyINN     string `toml:"company_inn"`
 	CompanyAddress string `toml:"company_address"`
+
+	// SEToken has the shopper's browser encrypt the card, so that our server sees no number. SEKey is the gateway's key, PEM; without
+	// it the key is fetched from the gateway.
+	SEToken bool   `toml:"se_token"`
+	SEKey   string `toml:"se_key"`
 }
 
 var _ providers.Config = (*Config)(nil)
@@ -156,6 +161,7 @@ func (c *Config) Faults() []string {
 		}
 	}
 	c.cartFaults(fault)
+	c.sealFaults(fault)
 	if len(c.MerchantLogin) > 255 {
 		fault("merchant_login", "longer than 255")
 	}
@@ -163,6 +169,20 @@ func (c *Config) Faults() []string {
 		fault("utc_offset", "%d is not within 840 minutes of UTC", c.UTCOffset)
 	}
 	return faults
+}
+
+func (c *Config) sealFaults(fault func(key, format string, args ...any)) {
+	switch key, err := publicKey(c.SEKey); {
+	case c.SEKey == "" && c.SEToken && keysAddress(c.BaseURL) == "":
+		fault("se_key", "needed: base_url does not end in /rest/, so that the gateway's key cannot be found")
+	case c.SEKey == "":
+	case !c.SEToken:
+		fault("se_token", "must be true for se_key to be used")
+	case err != nil:
+		fault("se_key", "%v", err)
+	case key.Size() < 2048/8:
+		fault("se_key", "is shorter than 2048 bits")
+	}
 }
 
 // cartFaults names what is wrong with the settings about carts and receipts.
@@ -198,7 +218,8 @@ func (c *Config) Open(env providers.Env) (providers.Provider, error) {
 		notify: c.MethodNotification == nil || *c.MethodNotification, browser: c.BrowserInfo == nil || *c.BrowserInfo,
 		acsRedirect: acsRedirect(c.BaseURL),
 		languages:   slices.Clone(c.Languages), secret: c.CallbackSecret, bindingCode: c.BindingCode,
-		fiscal: fiscal{c.CartFormat, c.FFD, c.TaxSystem, c.CompanyEmail, c.CompanyINN, c.CompanyAddress},
+		fiscal:  fiscal{c.CartFormat, c.FFD, c.TaxSystem, c.CompanyEmail, c.CompanyINN, c.CompanyAddress},
+		sealing: &sealing{calls: env.HTTP, clock: env.Now, on: c.SEToken, keys: keysAddress(c.BaseURL)},
 		terms: terms{
 			now: env.Now, timeout: c.SessionTimeout, features: slices.Clone(c.Features), recurringFrequency: c.RecurringFrequency,
 			recurringDays: c.RecurringDays, feeInput: c.FeeInput, payer: slices.Clone(c.PayerData), merchantLogin: c.MerchantLogin,
@@ -210,6 +231,13 @@ func (c *Config) Open(env providers.Env) (providers.Provider, error) {
 	}
 	if len(p.languages) == 0 {
 		p.languages = []string{"ru", "en"}
+	}
+	if c.SEKey != "" {
+		key, err := publicKey(c.SEKey)
+		if err != nil {
+			return nil, err
+		}
+		p.sealing.set = key
 	}
 	if c.CallbackPublicKey != "" {
 		key, err := publicKey(c.CallbackPublicKey)

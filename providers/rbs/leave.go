@@ -10,6 +10,7 @@ var _ providers.Leaver = (*provider)(nil)
 var (
 	stopMethod     = providers.Stop{Name: "3DS Method, before `3ds/continue.do`", Withholdable: true}
 	stopFinishURL  = providers.Stop{Name: "challenge, our finish URL (`three_ds2 = finish`)", Withholdable: true}
+	stopSealed     = providers.Stop{Name: "card form of an order (`se_token`)", Withholdable: true}
 	stopOwnTermURL = providers.Stop{Name: "PaReq, our TermUrl (`three_ds1 = own`)", Withholdable: true}
 )
 
@@ -23,5 +24,6 @@ func (g *provider) Stops() []providers.Stop {
 		{Name: "PaReq, the gateway's TermUrl (`three_ds1 = gateway`)"},
 		{Name: "acsRedirect.do (`three_ds1 = redirect`)"},
 		{Name: "the gateway's own page"},
+		stopSealed,
 	}
 }

@@ -61,6 +61,9 @@ func TestARefusedCallIsNoProofWhileTheOrderIsNotClosed(t *testing.T) {
 	f := newFake(t).on("paymentorder.do", refusedWith("5", "Access denied")).on("getOrderStatusExtended.do", refusedWith("5", "Access denied"))
 	_, err := pay(t, f.open(), registered(t))
 	refusesUs(t, err, "5", "Access denied", false)
+	if !providers.RefusalOfUs(err).Again {
+		t.Error("the same order may not be paid with other credentials")
+	}
 
 	f = newFake(t).on("paymentorder.do", refusedWith("5", "x")).on("getOrderStatusExtended.do", untriedOrder).on("decline.do", refusedWith("7", "x"))
 	if _, err := pay(t, f.open(), registered(t)); err == nil || providers.RefusalOfUs(err) != nil {

@@ -24,6 +24,7 @@ type provider struct {
 	client
 	terms
 	fiscal
+	*sealing
 	loopback    bool
 	threeDS1    string
 	threeDS2    string
@@ -273,6 +274,12 @@ func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.In
 	b threeds.BrowserData) (providers.Step, error) {
 	switch in.Kind {
 	case "card":
+		switch {
+		case g.sealing.on && typed(in.Card):
+			return providers.Step{}, providers.Refuse("card", "this account takes cards that the browser encrypted")
+		case g.sealing.on && in.Card.Sealed.Zero():
+			return askSealed(p.Ref), nil
+		}
 	case "saved_card":
 		return g.payBinding(ctx, p, in.Saved, in.Code, b, "")
 	case byHosted:
@@ -320,7 +327,9 @@ func (g *provider) refusedPay(ctx context.Context, p providers.Payment, err erro
 	}
 	o, askErr := g.inquire(ctx, p)
 	if providers.RefusalOfUs(askErr) != nil { // we are refused altogether; what became of the call nobody can say yet
-		return providers.Step{}, f.Misconfigured(false)
+		refused := f.Misconfigured(false)
+		refused.Again = true
+		return providers.Step{}, refused
 	}
 	if askErr != nil || o.Text("orderNumber") != p.Ref.Reference || !untried(o) {
 		return providers.Step{}, err
@@ -373,10 +382,12 @@ func (g *provider) Resume(ctx context.Context, p providers.Payment, a providers.
 		if saved := p.Ref.More[moreBinding]; saved != "" {
 			return g.payBinding(ctx, p, saved, card.Code{}, a.Browser, p.Ref.More[moreTransID])
 		}
-		if a.Card == nil {
+		if a.Card == nil { // an encrypted one is good for one call
 			return providers.NewStep(providers.AskCard, p.Ref), nil
 		}
 		return g.payOrder(ctx, p, *a.Card, a.Browser, p.Ref.More[moreTransID])
+	case a.Kind == providers.CardAgain && expect == "" && g.sealing.on && a.Card != nil && p.Ref.More[moreTransID] == "":
+		return g.payOrder(ctx, p, *a.Card, a.Browser, "")
 	case a.Kind == providers.CardAgain:
 		return providers.Step{}, &providers.Failure{Op: opPay, Err: errAnswer}
 	case (a.Kind == providers.Challenged || a.Kind == providers.Returned) && expect == expectCRes:

@@ -393,3 +393,51 @@ func TestATokenThatExpiredEarlyIsRenewed(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// The checkout page is the platform's: until the card is given there, the platform knows nothing, and the payment may come yet.
+func TestAPaymentOnTheCheckoutPage(t *testing.T) {
+	d := open(t, transactworld.Config{ToType: "transactworld"}, sandbox.DemoAccount())
+	p := d.payment(5000)
+	step, err := d.p.Pay(t.Context(), p, providers.Instrument{Kind: "hosted"}, threeds.BrowserData{})
+	if err != nil || step.Kind != providers.PayerPage || len(step.Forms) != 1 {
+		t.Fatalf("%+v %v", step, err)
+	}
+	if before := d.status(p); before.Outcome != providers.NotFound {
+		t.Errorf("of a shopper who was never sent there: %+v", before)
+	}
+	p.Ref = step.Ref
+	waiting := d.status(p)
+	if waiting.Outcome != providers.Waiting || !waiting.AwaitsPage || waiting.Next == nil || waiting.Next.Forms[0].Action != step.Forms[0].Action {
+		t.Errorf("%+v", waiting)
+	}
+	form := url.Values{}
+	for _, f := range step.Forms[0].Fields {
+		form.Set(f.Name, f.Value)
+	}
+	post := func() string {
+		t.Helper()
+		res, err := http.PostForm(step.Forms[0].Action, form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		page, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(page)
+	}
+	if page := post(); !strings.Contains(page, "card.number") {
+		t.Fatalf("the page: %s", page)
+	}
+	for name, v := range map[string]string{"card.number": plain, "card.expiryMonth": "12", "card.expiryYear": "2030", "card.cvv": "123"} {
+		form.Set(name, v)
+	}
+	post()
+	if paid := d.status(p); paid.Outcome != providers.Paid || paid.Captured != 5000 || paid.Reference != p.Ref.Reference {
+		t.Errorf("%+v", paid)
+	}
+	if none := open(t, transactworld.Config{}, sandbox.DemoAccount()); len(none.p.Instruments()) != 0 {
+		t.Error("the page is offered where the account has no totype")
+	}
+}

@@ -74,6 +74,10 @@ func (c *client) signRenewal(invoiceID, back string) string {
 	return checksum(invoiceID, c.member, c.key.Reveal(), back)
 }
 
+func (c *client) signCheckout(toType, amount, reference, back string) string {
+	return checksum(c.member, toType, amount, reference, back, c.key.Reveal())
+}
+
 // signResult covers notifications and redirects back; status is the short one.
 func (c *client) signResult(id, reference, amount, status string) string {
 	return checksum(id, reference, amount, status, c.key.Reveal())

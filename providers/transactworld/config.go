@@ -32,6 +32,8 @@ type Config struct {
 	PaymentMode   string            `toml:"payment_mode"`    // default CC
 	Brands        map[string]string `toml:"brands"`          // paymentBrand by our word for the card, over the usual ones
 	AttemptThreeD string            `toml:"attempt_three_d"` // "", "3D", "only3D" or "direct"
+	// ToType is the label's own name, by which its checkout page is opened; without it the page is not offered.
+	ToType string `toml:"to_type"`
 	// Recurring (default true) says that the account's bank supports recurring payments: INITIAL and REPEATED are sent.
 	Recurring *bool `toml:"recurring"`
 	// RepeatBy is what a REPEATED payment names in its path: "payment" (default), the INITIAL one, or "token", the registration.
@@ -145,7 +147,7 @@ func (c Config) Open(env providers.Env) (providers.Provider, error) {
 			json: c.Requests == "json", flat: c.Requests == "flat", xml: c.Answers == "xml", turn: make(chan struct{}, 1),
 		},
 		terminal: c.TerminalID, accountID: c.AccountID, mode: mode, brands: brands, attempt: c.AttemptThreeD,
-		partialVoid: c.PartialVoid == nil || *c.PartialVoid, recurring: c.Recurring == nil || *c.Recurring, byToken: c.RepeatBy == "token",
+		partialVoid: c.PartialVoid == nil || *c.PartialVoid, recurring: c.Recurring == nil || *c.Recurring, byToken: c.RepeatBy == "token", toType: c.ToType,
 		tokenCode: c.TokenCVC == nil || *c.TokenCVC, address: c.RequireAddress, zone: zone, defaults: c.Billing,
 		loopback: env.Loopback,
 	}, nil

@@ -27,6 +27,7 @@ type provider struct {
 	partialVoid bool
 	recurring   bool
 	byToken     bool
+	toType      string // of the checkout page; "": there is none
 	tokenCode   bool
 	address     bool
 	zone        *time.Location
@@ -44,6 +45,8 @@ var (
 	_ providers.Payer         = (*provider)(nil)
 	_ providers.Invoicer      = (*provider)(nil)
 	_ providers.Historian     = (*provider)(nil)
+
+	_ providers.InstrumentLister = (*provider)(nil)
 )
 
 // Keys of Ref.More.
@@ -90,6 +93,9 @@ func (p *provider) Pay(ctx context.Context, pay providers.Payment, in providers.
 	total, err := amount(pay.Amount)
 	if err != nil {
 		return providers.Step{}, err
+	}
+	if in.Kind == "hosted" && p.toType != "" && !in.Merchant {
+		return p.checkout(pay, b)
 	}
 	form := p.form(pay, b)
 	form.Set("amount", total)
@@ -337,11 +343,7 @@ func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing
 	ref := pay.Ref
 	short, long := a.statuses()
 	if short == "" && long == "" {
-		// A payment whose id the gateway once gave us cannot be unknown to it.
-		if a.code() == codeNotFound && ref.OrderID == "" && a.paymentID() == "" {
-			return providers.Standing{Outcome: providers.NotFound, Ref: ref}, nil
-		}
-		return providers.Standing{}, a.failure(op)
+		return p.unknown(pay, a)
 	}
 	s := providers.Standing{Ref: ref, Reference: a.text("merchantTransactionId")}
 	if s.Reference != "" && s.Reference != ref.Reference {
@@ -411,6 +413,17 @@ func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing
 		return providers.Standing{}, &providers.Failure{Op: op, Err: err}
 	}
 	return s, nil
+}
+
+// unknown reads an answer that shows no payment. One whose id the gateway once gave us cannot be unknown to it.
+func (p *provider) unknown(pay providers.Payment, a answer) (providers.Standing, error) {
+	switch {
+	case a.code() != codeNotFound || pay.Ref.OrderID != "" || a.paymentID() != "":
+		return providers.Standing{}, a.failure("IN")
+	case pay.Ref.More[keyCheckout] != "":
+		return p.awaitsCard(pay)
+	}
+	return providers.Standing{Outcome: providers.NotFound, Ref: pay.Ref}, nil
 }
 
 // dispute is a chargeback by the payment's long status; the platform has one word for it.

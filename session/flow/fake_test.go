@@ -238,7 +238,9 @@ type house struct {
 	doubt  bool     // the store is asked what it may have forgotten
 	owners []string // merchants of the account
 	gone   bool     // the session's account is not configured any more
-	log    bytes.Buffer
+
+	committed time.Time // of the last commit before a restart whose clock is another
+	log       bytes.Buffer
 
 	mu     sync.Mutex
 	time   time.Time
@@ -425,7 +427,8 @@ func (h *house) restart() {
 		h.t.Fatalf("%v", err)
 	}
 	if now := h.now(); h.alone {
-		if err := h.store.RunNow(context.Background(), now, now.Add(time.Minute), session.JobsDueAfterCrash()...); err != nil {
+		kinds, by := session.DueAtStart(now, h.committed)
+		if err := h.store.RunNow(context.Background(), now, by, kinds...); err != nil {
 			h.t.Fatalf("%v", err)
 		}
 	}

@@ -47,15 +47,16 @@ func main() {
 	worlds := flag.Int("worlds", 30, "so many of each profile, at most")
 	first := flag.Int("first", 1, "the first seed")
 	report := flag.String("report", "", "a `file` for the table, in Markdown")
+	skip := flag.Int("skip", 0, "leave out so many of the list's first")
 	list := flag.Bool("list", false, "only see that every fault can be planted")
 	flag.Parse()
-	if err := run(*root, *only, *worlds, *first, *report, *list); err != nil {
+	if err := run(*root, *only, *skip, *worlds, *first, *report, *list); err != nil {
 		fmt.Fprintln(os.Stderr, "plant:", err)
 		os.Exit(1)
 	}
 }
 
-func run(root, only string, worlds, first int, report string, list bool) error {
+func run(root, only string, skip, worlds, first int, report string, list bool) error {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return err
@@ -81,8 +82,8 @@ func run(root, only string, worlds, first int, report string, list bool) error {
 	}
 	found, rows := 0, []string{"| planted fault | rule | found | profile, seed | CPU s |", "|---|---|---|---|---|"}
 	looked := 0
-	for _, f := range all {
-		if !strings.Contains(f.Name, only) {
+	for i, f := range all {
+		if i < skip || !strings.Contains(f.Name, only) {
 			continue
 		}
 		looked++

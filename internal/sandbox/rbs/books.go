@@ -20,11 +20,13 @@ type books struct {
 	bindings *sim.Records[string, binding] // by bindingId
 	numbers  map[[2]string]string          // account and orderNumber to mdOrder
 	trans    map[string]string             // threeDSServerTransID to mdOrder
+	tokens   map[string]bool               // UUIDs of the encrypted cards that were used
 	sslCards map[[2]string]bool            // account and card: those that updateSSLCardList.do named
 }
 
 func (g *books) clear() {
 	g.numbers, g.trans, g.sslCards = map[[2]string]string{}, map[string]string{}, map[[2]string]bool{}
+	g.tokens = map[string]bool{}
 }
 
 func (g *books) now() time.Time { return g.env.Now() }
@@ -36,6 +38,9 @@ func (g *books) onSave(_, o *order) {
 	g.numbers[[2]string{o.Account, o.Number}] = o.ID
 	if o.Try != nil && o.Try.TransID != "" {
 		g.trans[o.Try.TransID] = o.ID
+	}
+	for _, id := range o.Tokens {
+		g.tokens[id] = true
 	}
 	if o.SSLCard != "" {
 		g.sslCards[[2]string{o.Account, o.SSLCard}] = true

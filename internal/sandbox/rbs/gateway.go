@@ -38,6 +38,7 @@ type Account struct {
 	MaxAmount     int64
 	Attempts      int      // payment attempts for one order; default 3
 	Children      []string // merchants on whose behalf it may register orders, by merchantLogin
+	SEToken       bool     // cards may come encrypted by the shopper's browser
 	NumbersOrders bool     // an order without orderNumber gets one from the gateway
 	// SchemelessServer writes threeDSMethodURLServer without its scheme, as the documents' sample has it.
 	SchemelessServer bool
@@ -55,7 +56,8 @@ type Config struct {
 // DemoAccount is the account of a sandbox without configuration.
 func DemoAccount() Account {
 	return Account{UserName: "tollgate-api", Password: "sandbox-rbs-password", Token: "sandboxrbstoken0000000000",
-		CallbackKey: "sandbox-rbs-callback-key-0001", NumbersOrders: true, Children: []string{"tollgate-branch"}}
+		CallbackKey: "sandbox-rbs-callback-key-0001", NumbersOrders: true, SEToken: true,
+		Children: []string{"tollgate-branch"}}
 }
 
 // Gateway is the simulator. It is safe for concurrent use: one lock orders all changes.
@@ -206,6 +208,7 @@ func (g *Gateway) Handler() http.Handler {
 	mount("/payment/", "recurrentPayment.do", methods["recurrentPayment.do"], eitherDialect) // the documented path
 	mux.HandleFunc(partnerRoot+"ofd/v1/getReceiptStatus", g.partnerReceipts)
 	mux.HandleFunc("/payment/rest/finish3ds.do", g.termURL)
+	mux.HandleFunc("/payment/se/keys.do", g.seKeys)
 	mux.HandleFunc("/payment/acsRedirect.do", g.acsRedirect)
 	mux.HandleFunc("/payment/merchants/rbs/{page}", g.hostedPage)
 	mux.HandleFunc("/pp/{page}", g.hostedPage)

@@ -228,7 +228,7 @@ func TestUnknownOrdersAreError6(t *testing.T) {
 }
 
 func TestBadCardDataKeepsTheOrderAndTheAttempt(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newWorld(t, func(a *Account) { a.SEToken = false })
 	id := w.register("register.do", "1")
 	for name, c := range map[string]struct {
 		code  string

@@ -15,6 +15,22 @@ const info = "Your order is proceeded, redirecting..."
 // cardInput is a card as a payment call brings it. It lives for the length of the call.
 type cardInput struct {
 	pan, expiry, holder, cvc string
+	token                    string // the UUID of the seToken that it came in
+}
+
+// cardOf reads the card of a payment call: in the clear, or encrypted by the shopper's browser.
+func (g *acquirer) cardOf(c *call) (in cardInput, bad *fault) {
+	token := c.form.Get("seToken")
+	if token == "" || !c.acc.SEToken {
+		return readCard(c.form)
+	}
+	if c.form.Get("$PAN") != "" || c.form.Get("$CVC") != "" {
+		return in, refuse(5, "[seToken] and card data are not taken together")
+	}
+	if in, bad = g.openToken(c.form, token); bad != nil {
+		return in, bad
+	}
+	return in, checkCard(in)
 }
 
 func readCard(f url.Values) (cardInput, *fault) {
@@ -36,22 +52,26 @@ func readCard(f url.Values) (cardInput, *fault) {
 		}
 		in.expiry = f.Get("YYYY") + mm
 	}
+	return in, checkCard(in)
+}
+
+func checkCard(in cardInput) *fault {
 	switch {
 	case in.pan == "":
-		return in, missing("$PAN")
+		return missing("$PAN")
 	case in.cvc == "":
-		return in, missing("$CVC")
+		return missing("$CVC")
 	case in.holder == "":
-		return in, missing("TEXT")
+		return missing("TEXT")
 	case !goodPAN(in.pan):
-		return in, refuse(1, "Wrong card number")
+		return refuse(1, "Wrong card number")
 	case !sim.AllDigits(in.cvc) || len(in.cvc) < 3 || len(in.cvc) > 4:
-		return in, refuse(4, "[$CVC] is malformed")
+		return refuse(4, "[$CVC] is malformed")
 	}
 	if _, err := time.Parse("200601", in.expiry); err != nil {
-		return in, refuse(1, "Wrong card expiration date")
+		return refuse(1, "Wrong card expiration date")
 	}
-	return in, nil
+	return nil
 }
 
 func goodPAN(pan string) bool {
@@ -68,9 +88,12 @@ func (g *Gateway) paymentOrder(c *call) (body, *fault) {
 	if bad != nil {
 		return nil, bad
 	}
-	in, bad := readCard(c.form)
+	in, bad := g.cardOf(c)
 	if bad != nil {
 		return nil, bad
+	}
+	if in.token != "" {
+		o.Tokens = append(o.Tokens, in.token)
 	}
 	finish, notification := c.form.Get("threeDSVer2FinishUrl"), c.form.Get("threeDSMethodNotificationUrl")
 	for name, v := range map[string]string{"threeDSVer2FinishUrl": finish, "threeDSMethodNotificationUrl": notification} {
