@@ -32,7 +32,7 @@ const (
 var callsSent = map[string]*regexp.Regexp{
 	"cashier":       regexp.MustCompile(`(?:path: |\.base\s*\+\s*)"(/[a-zA-Z/]+)`),
 	"payneteasy":    regexp.MustCompile(`(?:command :?= |command, fields :?= |RebillCommand, |/api/v2/|c\.post\(ctx, )"?([a-z]+(?:-[a-z]+)*)["/]`),
-	"rbs":           regexp.MustCompile(`"/?((?:3ds/)?[a-zA-Z0-9]+\.do)"`),
+	"rbs":           regexp.MustCompile(`"/?((?:[a-z0-9]+/)?[a-zA-Z0-9]+\.do)"`),
 	"sber":          regexp.MustCompile(`(?m)^\t(?:op|Find)\w+ += "([a-z/]+)"`),
 	"transactworld": regexp.MustCompile(`(?:restPath ?\+ ?|p\.invoice\(ctx, |const op = |path, checksum :?= |path = |Command += )"([a-zA-Z]+)/?"`),
 }
