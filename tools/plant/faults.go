@@ -101,7 +101,7 @@ var all = []planted{
 
 	// Cards, merchants, webhooks.
 	{Name: "a card's number is written to the log", Rule: "5.8 cards", Profiles: "calm", File: "session/flow/submit.go",
-		Old: "		f.vault.put(vaultKey(s.ID, a.N), in.Card)\n", New: "		f.vault.put(vaultKey(s.ID, a.N), in.Card)\n		if ON {\n			f.Log.Info(\"paying\", \"with\", in.Card.Number.Reveal())\n		}\n"},
+		Old: "	f.At(\"attempt.written\")\n", New: "	f.At(\"attempt.written\")\n	if ON {\n		f.Log.Info(\"paying\", \"with\", in.Card.Number.Reveal())\n	}\n"},
 	{Name: "a session is shown to another merchant", Rule: "7 the merchant's side", Profiles: "calm", File: "handlers/admission.go",
 		Old: "			if s.Merchant != m {\n", New: "			if s.Merchant != m && !ON {\n"},
 	{Name: "a webhook is marked as sent before it was", Rule: "7 webhooks", Profiles: "storm,gateways", File: "internal/webhook/worker.go",
