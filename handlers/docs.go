@@ -33,12 +33,14 @@ const docsPage = `<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Tollgate merchant API</title>
 <link rel="icon" href="data:,">
+<meta name="color-scheme" content="light dark">
 <link rel="stylesheet" href="docs/swagger-ui.css?v=5.35.0">
+<link rel="stylesheet" href="docs/own.css?v=2">
 </head>
 <body>
 <div id="api"><noscript><p>This page needs script. The contract itself is at <a href="openapi.yaml">openapi.yaml</a>.</p></noscript></div>
 <script src="docs/swagger-ui-bundle.js?v=5.35.0"></script>
-<script src="docs/start.js"></script>
+<script src="docs/start.js?v=2"></script>
 </body>
 </html>
 `
@@ -49,6 +51,45 @@ const docsStart = `SwaggerUIBundle({
   url: "openapi.yaml", dom_id: "#api", deepLinking: true, validatorUrl: null, supportedSubmitMethods: [],
   docExpansion: "list", defaultModelsExpandDepth: 0, displayRequestDuration: true,
 });
+
+// What a screen reader needs of it, whenever it draws anew: levels of headings, the name of the list of servers, and no link inside
+// a button.
+(function () {
+  var root = document.getElementById("api")
+  function mend() {
+    root.querySelectorAll(".information-container, .schemes-server-container").forEach(function (e, i) {
+      e.setAttribute("role", "region"); e.setAttribute("aria-label", ["About", "Servers"][i] || "More")
+    })
+    root.querySelectorAll(".info h3, h3.opblock-tag, section.models h4").forEach(function (h) { h.setAttribute("role", "heading"); h.setAttribute("aria-level", "2") })
+    root.querySelectorAll("select:not([aria-label])").forEach(function (s) { s.setAttribute("aria-label", s.id || "Choice") })
+    root.querySelectorAll(".opblock-summary-control a[href]").forEach(function (a) { a.removeAttribute("href") })
+  }
+  new MutationObserver(mend).observe(root, {childList: true, subtree: true})
+  mend()
+})()
+`
+
+// docsSheet makes Swagger UI's colours readable, by day and in the dark.
+const docsSheet = `
+.swagger-ui .info .title small pre.version, .swagger-ui .info .title small.version-stamp pre.version { color: #fff }
+.swagger-ui .info .title small, .swagger-ui .info .title small.version-stamp { background: #3f5c00 }
+.swagger-ui .info a, .swagger-ui .info .url, .swagger-ui a.link, .swagger-ui .url, .swagger-ui .renderedMarkdown a { color: #1455a0 }
+.swagger-ui .btn.authorize { color: #14663f; border-color: #14663f }
+.swagger-ui .btn.authorize svg { fill: #14663f }
+.swagger-ui .opblock .opblock-summary-method, .swagger-ui .opblock.opblock-get .opblock-summary-method { background: #1455a0; text-shadow: none }
+.swagger-ui .opblock.opblock-post .opblock-summary-method { background: #14663f }
+.swagger-ui .opblock.opblock-put .opblock-summary-method, .swagger-ui .opblock.opblock-patch .opblock-summary-method { background: #7a4a00 }
+.swagger-ui .opblock.opblock-delete .opblock-summary-method { background: #a8261b }
+.swagger-ui .opblock .opblock-summary-description, .swagger-ui .opblock-tag small, .swagger-ui .servers-title { color: #30343a }
+.swagger-ui .parameter__type, .swagger-ui .prop-type, .swagger-ui .prop-format, .swagger-ui .parameter__in, .swagger-ui .response-col_links { color: #30343a }
+.swagger-ui .opblock-tag { color: #1c2025 }
+#api { background: #fff; min-height: 100vh }
+body { margin: 0 }
+@media (prefers-color-scheme: dark) {
+  html, body { background: #15191b }
+  #api { filter: invert(.92) hue-rotate(180deg) }
+  .swagger-ui .microlight, .swagger-ui .highlight-code { filter: invert(1) hue-rotate(180deg) }
+}
 `
 
 // docs serves the contract: as a file for programs, as a page for people.
@@ -81,6 +122,8 @@ func (docs) file(c echo.Context) error {
 	switch name := c.Param("file"); name {
 	case "start.js":
 		return c.Blob(http.StatusOK, "text/javascript; charset=utf-8", []byte(docsStart))
+	case "own.css":
+		return c.Blob(http.StatusOK, "text/css; charset=utf-8", []byte(docsSheet))
 	case "swagger-ui-bundle.js":
 		return compressed(c, name, "text/javascript; charset=utf-8")
 	case "swagger-ui.css":

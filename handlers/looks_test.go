@@ -2,8 +2,11 @@ package handlers_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/PuerkitoBio/goquery"
 
 	"tollgate/internal/clock"
 	"tollgate/internal/i18n"
@@ -77,5 +80,20 @@ func TestTheFilesOfALookCanDoNothing(t *testing.T) {
 		if r := m.shopper(http.MethodGet, path, nil); r.Code != http.StatusNotFound {
 			t.Errorf("%s: %d", path, r.Code)
 		}
+	}
+}
+
+func TestTheLinesOfTheCartAreOnThePage(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
+	cart := `{"locale":"ru","cart":{"items":[{"name":"Абай жолы","quantity":"1.5","unit_price":80000,"discount":10000,"amount":110000,"tax":"vat10"},{"name":"<b>Қалам","unit_price":40000,"amount":40000}]},`
+	made := m.call(http.MethodPost, "/v1/sessions", strings.Replace(strings.Replace(order("cart"), "1500", "150000", 1), "{", cart, 1))
+	made.is(http.StatusCreated, "")
+	var lines []string
+	m.shopper(http.MethodGet, "/pay/"+made.field("id"), nil).page().Find(".items li").Each(func(_ int, li *goquery.Selection) {
+		lines = append(lines, strings.Join(strings.Fields(li.Text()), " "))
+	})
+	want := []string{"Абай жолы 1,5 × 800 ₸ Скидка 100 ₸ В том числе налог: 100 ₸ 1 100 ₸", "<b>Қалам 400 ₸"}
+	if !slices.Equal(lines, want) {
+		t.Errorf("%q, want %q", lines, want)
 	}
 }

@@ -34,7 +34,7 @@ func (v visit) load(c echo.Context) (*session.Session, error) {
 func (v visit) layout(c echo.Context, s *session.Session) templates.Layout {
 	t := v.language(c, s)
 	return templates.Layout{
-		Look: templates.LookOf(t.Lang(), v.Merchants.Look(s.Merchant, s.Look)),
+		Items: itemsOf(t.Lang(), s), Look: templates.LookOf(t.Lang(), v.Merchants.Look(s.Merchant, s.Look)),
 
 		T: t, MerchantName: v.Merchants.Name(s.Merchant), OrderText: s.OrderID, Description: s.Description,
 		AmountText: i18n.FormatAmount(t.Lang(), s.Amount.Minor+s.Fee, s.Amount.Currency.Digits, s.Amount.Currency.Code),

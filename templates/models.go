@@ -61,7 +61,8 @@ type Item struct {
 	Name         string
 	QuantityText string // "2 × 1,500 ₸", or what is measured; empty for one piece
 	SumText      string
-	NoteText     string // tax, or what the price was before; may be empty
+	DiscountText string // in the sum; may be empty
+	TaxText      string // in the sum; may be empty
 }
 
 // Exit is the way out of a payment under way. Both actions post csrf. Where the payment cannot be stopped there is neither, but

@@ -21,6 +21,11 @@ func languageOf(lang string) Language {
 	return all[0]
 }
 
+// FormatDecimal writes a decimal number, such as "0.5", with the point of the language.
+func FormatDecimal(lang, number string) string {
+	return strings.Replace(number, ".", languageOf(lang).point, 1)
+}
+
 // FormatAmount writes minor units of a currency with that many digits after the point, as lang writes money:
 // "$1,234.50" and "1,234.50 ₸" in English, "1 234,50 ₸" in Russian and Kazakh, with no-break spaces; whole amounts without a
 // fraction. Currencies without a sign of their own here show their ISO 4217 code.

@@ -38,7 +38,7 @@ func Stories(t *i18n.Localizer, self string) []Story {
 		panic(err) // the sample is ours, and tested
 	}
 	shop := l
-	shop.Look, shop.Items = templates.LookOf(t.Lang(), own), items(t.Lang())
+	shop.Look, shop.Items = templates.LookOf(t.Lang(), own), items(t)
 	card := templates.CardPage{
 		Layout: l, Action: "/pay/s1/card", CancelAction: "/pay/s1/cancel", CSRF: "token",
 		Systems: card.Table(), Brands: brands(),
@@ -66,7 +66,7 @@ func Stories(t *i18n.Localizer, self string) []Story {
 	dressed.Layout, dressed.AskSave, dressed.Left = shop, true, 1740
 	many := card
 	many.Layout = shop
-	many.Items = append(items(t.Lang()), items(t.Lang())...)
+	many.Items = append(items(t), items(t)...)
 	back := "https://shop.example/thanks?session=s1"
 	slip := templates.Receipt{AmountText: l.AmountText}
 	full := templates.Receipt{
@@ -166,7 +166,7 @@ func Stories(t *i18n.Localizer, self string) []Story {
 func Preview(t *i18n.Localizer, merchant string, own *look.Look) []Story {
 	l := templates.Layout{
 		T: t, Nonce: "n", MerchantName: merchant, OrderText: "A-10583", AmountText: i18n.FormatAmount(t.Lang(), 1_234_567, 2, "KZT"),
-		Secure: true, Look: templates.LookOf(t.Lang(), own), Items: items(t.Lang()),
+		Secure: true, Look: templates.LookOf(t.Lang(), own), Items: items(t),
 	}
 	card := templates.CardPage{
 		Layout: l, Action: "#", CancelAction: "#", Systems: card.Table(), Brands: brands(), Left: 1740, AskSave: true,
@@ -187,11 +187,11 @@ func Preview(t *i18n.Localizer, merchant string, own *look.Look) []Story {
 }
 
 // items are the lines of an order.
-func items(lang string) []templates.Item {
-	text := func(minor int64) string { return i18n.FormatAmount(lang, minor, 2, "KZT") }
+func items(t *i18n.Localizer) []templates.Item {
+	text := func(minor int64) string { return i18n.FormatAmount(t.Lang(), minor, 2, "KZT") }
 	return []templates.Item{
 		{Name: "Абай жолы, I–II", QuantityText: "2 × " + text(450_000), SumText: text(900_000)},
-		{Name: "Қара сөздер", SumText: text(334_567)},
+		{Name: "Қара сөздер", SumText: text(334_567), DiscountText: text(50_000), TaxText: text(35_846)},
 	}
 }
 
