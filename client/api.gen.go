@@ -3368,6 +3368,9 @@ type ListHistoryParams struct {
 	// Customer Whose list, where the gateway keeps one for each customer.
 	Customer *string `form:"customer,omitempty" json:"customer,omitempty"`
 
+	// Shop The gateway's number of the shop whose list it is, where your contract has several (Cashier's `tspId`); the account's if absent.
+	Shop *string `form:"shop,omitempty" json:"shop,omitempty"`
+
 	// Kinds Only lines of these kinds, in the gateway's own words, separated by commas: `payment,transfer,vcard,loyalty,change`.
 	Kinds *string `form:"kinds,omitempty" json:"kinds,omitempty"`
 
@@ -5984,6 +5987,18 @@ func NewListHistoryRequest(server string, account AccountName, params *ListHisto
 		if params.Customer != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "customer", *params.Customer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Shop != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "shop", *params.Shop, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {

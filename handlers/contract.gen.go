@@ -3125,6 +3125,9 @@ type ListHistoryParams struct {
 	// Customer Whose list, where the gateway keeps one for each customer.
 	Customer string `form:"customer,omitempty" json:"customer,omitempty,omitzero"`
 
+	// Shop The gateway's number of the shop whose list it is, where your contract has several (Cashier's `tspId`); the account's if absent.
+	Shop string `form:"shop,omitempty" json:"shop,omitempty,omitzero"`
+
 	// Kinds Only lines of these kinds, in the gateway's own words, separated by commas: `payment,transfer,vcard,loyalty,change`.
 	Kinds string `form:"kinds,omitempty" json:"kinds,omitempty,omitzero"`
 
@@ -3526,6 +3529,13 @@ func (w *ServerInterfaceWrapper) ListHistory(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "customer", ctx.QueryParams(), &params.Customer, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter customer: %s", err))
+	}
+
+	// ------------- Optional query parameter "shop" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "shop", ctx.QueryParams(), &params.Shop, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter shop: %s", err))
 	}
 
 	// ------------- Optional query parameter "kinds" -------------

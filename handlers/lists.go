@@ -62,10 +62,13 @@ func (a listAPI) ListHistory(ctx context.Context, r ListHistoryRequestObject) (L
 	if r.Params.Offset < 0 || r.Params.Offset > 100_000 {
 		return nil, fieldError("offset", "must be from 0 to 100000")
 	}
+	if strings.Trim(r.Params.Shop, "0123456789") != "" || len(r.Params.Shop) > 19 {
+		return nil, fieldError("shop", "must be the gateway's number of a shop")
+	}
 	if r.Params.Offset > 0 && r.Params.After != "" {
 		return nil, fieldError("after", "stands without offset")
 	}
-	q := providers.HistoryQuery{To: a.Now(), Limit: most, After: r.Params.After, Status: r.Params.Status, Kinds: r.Params.Kinds,
+	q := providers.HistoryQuery{To: a.Now(), Limit: most, After: r.Params.After, Status: r.Params.Status, Kinds: r.Params.Kinds, AccountID: r.Params.Shop,
 		Everywhere: r.Params.Everywhere != nil && *r.Params.Everywhere}
 	q.From = q.To.Add(-24 * time.Hour)
 	var bad []FieldError

@@ -125,7 +125,13 @@ func (g *Gateway) Name() string { return gatewayName }
 // Credentials are the first account's, by the names the API gives them.
 func (g *Gateway) Credentials() map[string]string {
 	a := g.accounts[0]
-	c := map[string]string{"login": a.Login, "password": a.Password}
+	c := map[string]string{
+		"login": a.Login, "password": a.Password,
+		"base_url": g.env.BaseURL + "/cashier/api/v1", "identity_url": g.env.BaseURL + "/cashier/identity/api/v1",
+		"form_url": g.env.BaseURL + "/cashier/form",
+		"payment_sign_key": strings.Join(strings.Fields(strings.NewReplacer("-----BEGIN PUBLIC KEY-----", "", "-----END PUBLIC KEY-----", "").
+			Replace(PublicKey(a.CallbackKey))), ""), // PEM without its first and last line
+	}
 	for id, code := range a.TSPs {
 		c["tspId"], c["tspCode"] = strconv.FormatInt(id, 10), code
 	}
@@ -173,6 +179,8 @@ var routes = map[string]route{
 	"POST " + pathSberPay:   {run: (*Gateway).sberPay, auth: true, changes: true},
 	"POST " + pathPayoutIPS: {run: (*Gateway).payoutIPS, auth: true, changes: true},
 	"POST " + pathPayout:    {run: (*Gateway).payoutCard, auth: true, changes: true},
+	"POST " + pathPublic:    {run: (*Gateway).publicOrder, changes: true},
+	"POST " + pathPublicQR:  {run: (*Gateway).publicQR, changes: true},
 	"GET " + pathBanks:      {run: (*Gateway).banks},
 	"POST " + pathForm:      {run: (*Gateway).form, changes: true},
 	"POST " + pathAuthorize: {run: (*Gateway).authorize, changes: true, payment: true},

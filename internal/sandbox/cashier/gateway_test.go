@@ -8,7 +8,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"io"
+	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -472,4 +475,35 @@ func TestARestartLosesNothing(t *testing.T) {
 	w.restart()
 	w.status(id, "AUTHORIZED")
 	w.mustLedger("restart", 1, 123456, 0, 0)
+}
+
+func TestAnOrderInUSDTAndAPublicOrderByTheShopsCode(t *testing.T) {
+	w := newWorld(t, nil)
+	a := w.call(200, "POST", "/order", `{"merchantOrderId":"tether","orderAmount":100,"orderCurrency":"USDT","tspId":483}`)
+	if a.at("order.orderCurrency") != "USDT" || a.at("order.paymentCurrency") != "RUB" || a.at("order.paymentAmount") == "100" {
+		t.Error(a)
+	}
+	code := DemoAccount().TSPs[483]
+	send := func(path, body string) (int, string) {
+		res, err := http.Post(w.Server.URL+"/cashier/api/v1"+path, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		raw, _ := io.ReadAll(res.Body)
+		return res.StatusCode, string(raw)
+	}
+	status, body := send("/public/order", `{"tspCode":"`+code+`","merchantOrderId":"public","paymentAmount":500,"orderCurrency":"RUB"}`)
+	if status != 200 || !strings.Contains(body, `"merchantOrderId":"public"`) {
+		t.Fatalf("%d %s", status, body)
+	}
+	id := regexp.MustCompile(`"id":([0-9]+)`).FindStringSubmatch(body)[1]
+	if status, body := send("/public/order/qrcData/"+code+"/"+id, `{}`); status != 200 || !strings.Contains(body, `"payload":`) {
+		t.Errorf("%d %s", status, body)
+	}
+	for path, body := range map[string]string{"/public/order": `{"tspCode":"nobody","paymentAmount":500,"orderCurrency":"RUB"}`, "/public/order/qrcData/nobody/" + id: `{}`} {
+		if status, _ := send(path, body); status == 200 {
+			t.Errorf("%s for a shop that is not there: %d", path, status)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package cashier
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,12 +12,29 @@ import (
 )
 
 // rates are kopecks for one unit of a currency; the fee is on top of an order amount and comes off a payment amount.
-var rates = map[string]int64{"RUB": 100, "USD": 9_000, "EUR": 10_000, "AED": 2_450, "THB": 260, "TRY": 270}
+var rates = map[string]int64{"RUB": 100, "USD": 9_000, "EUR": 10_000, "AED": 2_450, "THB": 260, "TRY": 270, "USDT": 9_100}
 
 const (
 	feePerMille     = 25
 	paymentCurrency = "RUB"
 )
+
+// publicOrder registers an order of a shop that is named by its code, without a token.
+func (g *Gateway) publicOrder(c *call) (reply, *fault) {
+	code := c.in.text("tspCode")
+	if code == "" {
+		return reply{}, missing("tspCode")
+	}
+	for _, acc := range g.accounts {
+		for tsp, its := range acc.TSPs {
+			if its == code {
+				c.acc, c.in["tspId"] = acc, json.RawMessage(strconv.FormatInt(tsp, 10))
+				return g.create(c)
+			}
+		}
+	}
+	return reply{}, refuse(http.StatusBadRequest, "ACCESS_DENIED", "tspCode is unknown")
+}
 
 // create registers an order by orderAmount or by paymentAmount.
 func (g *Gateway) create(c *call) (reply, *fault) {

@@ -34,6 +34,20 @@ func (g *Gateway) qrData(c *call) (reply, *fault) {
 		With("order", o.view().With("qrcId", o.QRC).With("payload", o.Payload))), nil
 }
 
+// publicQR is qrcData by the shop's code in place of a token.
+func (g *Gateway) publicQR(c *call) (reply, *fault) {
+	o, bad := g.orderOf(c)
+	if bad != nil {
+		return reply{}, bad
+	}
+	a := g.accountOf(o)
+	if a.TSPs[o.TSP] != c.r.PathValue("tspCode") {
+		return reply{}, errNoOrder
+	}
+	c.acc = a
+	return g.qrData(c)
+}
+
 // sberPay asks the customer's bank app to confirm, by a push to the phone and by the deep link of the answer.
 func (g *Gateway) sberPay(c *call) (reply, *fault) {
 	o, bad := g.orderOf(c)

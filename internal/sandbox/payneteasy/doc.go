@@ -18,7 +18,9 @@
 // account says). A step that nobody answers for 15 minutes ends in declined; a card form for 30.
 //
 // Chosen where the real gateway's behaviour is not published:
-//   - a client_orderid is taken once for ever; a second order with it is refused (code 8) and names the first;
+//   - a client_orderid is taken once for ever; a second order with it is refused (code 8) and names the first, or is answered as
+//     the first was where the account says so and it asks for the same;
+//   - html and redirect-to stand beside MethodUrlFrame and PaReqForm, for clients that know nothing else;
 //   - error-code 1 is a missing or malformed parameter; 2 a wrong control or login; 3 an unknown end point; 4 an unknown order; 5
 //     a request that the order's state does not allow; 6 an amount that is not there; 7 an unknown card reference;
 //   - the control must be lower-case hex; it is checked before the other parameters; a missing orderid counts as empty;

@@ -106,7 +106,8 @@ func (g *Gateway) Name() string { return gatewayName }
 // Credentials are the first account's, by the names the documents give them.
 func (g *Gateway) Credentials() map[string]string {
 	a := g.accounts[0]
-	c := map[string]string{"login": a.Login, "merchant_control": a.Control}
+	c := map[string]string{"login": a.Login, "merchant_control": a.Control,
+		"base_url": g.env.BaseURL + "/payneteasy/paynet", "v4_private_key": g.env.BaseURL + "/payneteasy/sandbox/v4_private_key.pem"}
 	if len(a.Endpoints) > 0 {
 		c["endpoint_id"] = a.Endpoints[0]
 	}

@@ -103,7 +103,8 @@ func (g *Gateway) Name() string { return gatewayName }
 // Credentials are the first account's, by the names the API gives them.
 func (g *Gateway) Credentials() map[string]string {
 	a := g.accounts[0]
-	return map[string]string{"userName": a.UserName, "password": a.Password, "token": a.Token, "callbackKey": a.CallbackKey}
+	return map[string]string{"userName": a.UserName, "password": a.Password, "token": a.Token, "callbackKey": a.CallbackKey,
+		"base_url": g.env.BaseURL + "/rbs/payment/rest/"}
 }
 
 // Reset forgets every order and binding.

@@ -78,7 +78,8 @@ func (g *Gateway) Name() string { return gatewayName }
 
 // Credentials are the first account's, and what a shopper needs to log in.
 func (g *Gateway) Credentials() map[string]string {
-	return map[string]string{"merchantLogin": g.accounts[0].MerchantLogin, "phone": DemoPhone, "otp": DemoCode}
+	return map[string]string{"merchantLogin": g.accounts[0].MerchantLogin, "phone": DemoPhone, "otp": DemoCode,
+		"base_url": g.env.BaseURL + "/sber/sbersafe"}
 }
 
 // Reset forgets every customer, card and order.

@@ -99,7 +99,8 @@ func (g *Gateway) Name() string { return gatewayName }
 func (g *Gateway) Credentials() map[string]string {
 	a := g.accounts[0]
 	return map[string]string{"memberId": a.MemberID, "partnerId": a.PartnerID, "username": a.Username, "secureKey": a.SecureKey,
-		"terminalId": a.TerminalID, "partner.userName": a.PartnerUser, "partner.sKey": a.PartnerKey}
+		"terminalId": a.TerminalID, "partner.userName": a.PartnerUser, "partner.sKey": a.PartnerKey,
+		"base_url": g.env.BaseURL + "/transactworld"}
 }
 
 // Reset forgets every payment, registration and invoice.
