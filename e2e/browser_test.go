@@ -267,11 +267,15 @@ func (b *tab) where() string {
 
 func ask[T any](b *tab, expression string) T {
 	b.Helper()
-	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
-	if err != nil {
-		b.Fatalf("%s: %v", expression, err)
+	for try := 1; ; try++ {
+		v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
+		if err == nil {
+			return v
+		}
+		if try == 5 || !strings.Contains(err.Error(), "navigated or closed") { // the document went while it was asked
+			b.Fatalf("%s: %v", expression, err)
+		}
 	}
-	return v
 }
 
 // view is what a page shows.

@@ -41,7 +41,9 @@ type OtherOrder struct {
 // Together is what several orders under one reference come to. An order by which money moves, or may yet, counts more than one
 // that has ended; where one of them could not be asked only money counts. second is the id of an order that has money beside
 // the one that counts.
-func (a *Attempt) Together(main providers.Standing, err error, others []OtherOrder) (_ providers.Standing, _ error, second string) {
+func (a *Attempt) Together(main providers.Standing, err error, others []OtherOrder) (
+	_ providers.Standing, second string, _ error,
+) {
 	best, unheard := main, err
 	if err != nil {
 		best = providers.Standing{Outcome: providers.NotFound}
@@ -66,9 +68,9 @@ func (a *Attempt) Together(main providers.Standing, err error, others []OtherOrd
 		}
 	}
 	if weight(best.Outcome) == ofMoney {
-		return best, nil, second
+		return best, second, nil
 	}
-	return best, unheard, second
+	return best, second, unheard
 }
 
 const ofMoney = 3

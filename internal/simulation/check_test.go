@@ -198,7 +198,7 @@ func (w *World) history(session string) (all []eventView, err error) {
 			Data    []eventView
 			HasMore bool `json:"has_more"`
 		}
-		url := fmt.Sprintf("%s/v1/sessions/%s/events?limit=100&after=%d", frontURL, session, len(all))
+		url := fmt.Sprintf("%s/v1/sessions/%s/events?after=%d", frontURL, session, len(all))
 		if err := w.observe(url, &page); err != nil {
 			return nil, err
 		}

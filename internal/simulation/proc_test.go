@@ -137,7 +137,7 @@ func (w *World) start(p *Proc) error {
 	p.stop = stop
 	p.l = w.net.listen(frontAddr, p)
 	p.clock = &clock.Clock{}
-	p.clock.Advance(w.clock.Now().Sub(time.Now()) + w.skew(p))
+	p.clock.Advance(time.Until(w.clock.Now()) + w.skew(p))
 	from := fmt.Sprint("front", p.place+1)
 	p.app, err = app.New(ctx, app.Options{
 		Config: c, Role: app.Front, Clock: p.clock, Tune: w.withOtherMerchant, Log: w.logger(p.name, p), FrontListener: p.l, SandboxURL: sandboxURL,

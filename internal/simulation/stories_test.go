@@ -68,7 +68,7 @@ func (s *shopper) verified() string {
 			Data struct{ Customer string }
 		}
 	}
-	if err := s.ask(http.MethodGet, "/v1/sessions/"+s.id+"/events?limit=100", "", nil, &page); err != nil {
+	if err := s.ask(http.MethodGet, "/v1/sessions/"+s.id+"/events", "", nil, &page); err != nil {
 		return ""
 	}
 	for _, e := range page.Data {

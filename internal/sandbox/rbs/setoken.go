@@ -49,6 +49,7 @@ func (g *acquirer) openToken(f url.Values, token string) (cardInput, *fault) {
 	if err != nil {
 		return cardInput{}, bad
 	}
+	//lint:ignore SA1019 the encryption of seToken is RSAES-PKCS1-v1_5 (docs/decisions/2026-11-27-encrypted-cards.md)
 	plain, err := rsa.DecryptPKCS1v15(nil, sealKey(), sealed)
 	if err != nil {
 		return cardInput{}, bad
