@@ -405,20 +405,21 @@ func TestTheTableOfExitsIsWhatThePagesOffer(t *testing.T) {
 		"RBS, own page":                            "rbs: the gateway's own page",
 		"PaynetEasy, own page":                     "payneteasy: the gateway's own page",
 		"Cashier, own page":                        "cashier: hosted form",
+		"TransactWorld, own page":                  "transactworld: checkout page",
 	}
-	// Compared where their steps are made, by the tests of the providers: the shopper only passes through, or the sandbox's accounts
-	// have other settings.
+	// Not looked at here: the shopper only passes through, the page needs script, or the sandbox's accounts have other settings.
 	elsewhere := []string{
 		"cashier: SberPay", "payneteasy: MethodUrlFrame", "payneteasy: MethodUrlFrame (`withhold_uploads = true`)",
 		"payneteasy: CReqForm (`withhold_uploads = true`)", "payneteasy: redirect-to", "rbs: 3DS Method, before `3ds/continue.do`",
-		"rbs: challenge of a saved card", "transactworld: redirect by GET",
+		"rbs: challenge of a saved card", "transactworld: redirect by GET", "rbs: card form of an order (`se_token`)",
 	}
 	hosted := func(currency string) map[string]any {
 		return map[string]any{"payment_method": "hosted", "currency": currency}
 	}
 	cells := append(leaveCases(), leaveCase{name: "RBS, own page", account: "rbs", session: hosted("KZT")},
 		leaveCase{name: "PaynetEasy, own page", account: "payneteasy", session: hosted("KZT")},
-		leaveCase{name: "Cashier, own page", account: "cashier", session: hosted("RUB")})
+		leaveCase{name: "Cashier, own page", account: "cashier", session: hosted("RUB")},
+		leaveCase{name: "TransactWorld, own page", account: "transactworld", session: hosted("EUR")})
 	left := maps.Clone(table)
 	for _, c := range cells {
 		delete(left, stops[c.name])
