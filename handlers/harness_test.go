@@ -185,7 +185,9 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 			{ID: "other", Name: "Other", Keys: []merchant.Key{{Hash: merchant.HashKey(otherKey)}}, Accounts: []string{"acc"}},
 		}
 	}
-	accounts := account.Accounts{"acc": account.Open(account.Settings{Name: "acc", Gateway: "fake", Provider: provider, Now: clock.Now})}
+	accounts := account.Accounts{"acc": account.Open(account.Settings{
+		Name: "acc", Gateway: "fake", Provider: provider, Now: clock.Now, CardCalls: 1000,
+	})}
 	token := func() (string, error) { return flow.NewToken(rand.Reader) }
 	cards := wallet.New(wallet.Options{Customers: st, Accounts: accounts, Sealer: keys, Now: clock.Now, Token: token, Log: log})
 	bills := invoices.New(invoices.Options{Store: st, Accounts: accounts, Now: clock.Now, BaseURL: "https://pay.example", Token: token, Log: log})
