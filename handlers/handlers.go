@@ -144,7 +144,7 @@ func New(o Options) *echo.Echo {
 
 	// The merchant's API.
 	a := admission{o}
-	v1 := e.Group("/v1", a.authenticated, a.requireScope, knownFilters, cleanQuery, a.braked, a.idempotent, parameterErrors, a.owned)
+	v1 := e.Group("/v1", a.authenticated, a.requireScope(), knownFilters(), cleanQuery, a.braked, a.idempotent, parameterErrors, a.owned)
 	RegisterHandlers(contractRoutes{v1, "/v1"}, NewStrictHandler(newAPI(o), nil))
 	return e
 }

@@ -42,31 +42,34 @@ func filtersOf(params any) (names []string) {
 	return names
 }
 
-// knownFilters refuses a query that a list does not know: misspelt, it would be a list of everything.
-func knownFilters(next echo.HandlerFunc) echo.HandlerFunc {
+// knownFilters refuses a query that a list does not know: misspelt, it would be a list of everything. What lists know is read once;
+// echo puts the middleware of a group together for each request.
+func knownFilters() echo.MiddlewareFunc {
 	known := map[string][]string{}
 	for path, params := range queries() {
 		known[path] = filtersOf(params)
 	}
-	return func(c echo.Context) error {
-		r := c.Request()
-		may, list := known[c.Path()]
-		if r.Method != http.MethodGet && r.Method != http.MethodHead || r.URL.RawQuery == "" || !list {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := c.Request()
+			may, list := known[c.Path()]
+			if r.Method != http.MethodGet && r.Method != http.MethodHead || r.URL.RawQuery == "" || !list {
+				return next(c)
+			}
+			bad := fieldErrors{}
+			for _, name := range slices.Sorted(maps.Keys(r.URL.Query())) {
+				if !slices.Contains(may, name) {
+					detail := "is not known here"
+					if len(may) > 0 {
+						detail = fmt.Sprintf("is not known here, where there are %s", strings.Join(may, ", "))
+					}
+					bad.add(pointerName(name), detail)
+				}
+			}
+			if len(bad) > 0 {
+				return &invalidRequest{bad}
+			}
 			return next(c)
 		}
-		bad := fieldErrors{}
-		for _, name := range slices.Sorted(maps.Keys(r.URL.Query())) {
-			if !slices.Contains(may, name) {
-				detail := "is not known here"
-				if len(may) > 0 {
-					detail = fmt.Sprintf("is not known here, where there are %s", strings.Join(may, ", "))
-				}
-				bad.add(pointerName(name), detail)
-			}
-		}
-		if len(bad) > 0 {
-			return &invalidRequest{bad}
-		}
-		return next(c)
 	}
 }

@@ -78,22 +78,25 @@ func scopes() map[string][]merchant.Scope {
 	}
 }
 
-// requireScope refuses a key that does not reach as far as the route: merchant.ErrScope.
-func (a admission) requireScope(next echo.HandlerFunc) echo.HandlerFunc {
+// requireScope refuses a key that does not reach as far as the route: merchant.ErrScope. The table is made once, as that of
+// knownFilters.
+func (a admission) requireScope() echo.MiddlewareFunc {
 	table := scopes()
-	return func(c echo.Context) error {
-		// A path without a route is answered 404 by next, whatever the key.
-		method := c.Request().Method
-		if method == http.MethodHead {
-			method = http.MethodGet
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			// A path without a route is answered 404 by next, whatever the key.
+			method := c.Request().Method
+			if method == http.MethodHead {
+				method = http.MethodGet
+			}
+			need, known := table[method+" "+c.Path()]
+			if key := keyOf(c.Request().Context()); !key.May(need...) && (known || routed(c)) {
+				m := merchantOf(c.Request().Context()).ID
+				a.record(c, security.Entry{Kind: security.ScopeRefused, Outcome: refused, Key: shortKey(key), Merchant: m})
+				return merchant.ErrScope
+			}
+			return next(c)
 		}
-		need, known := table[method+" "+c.Path()]
-		if key := keyOf(c.Request().Context()); !key.May(need...) && (known || routed(c)) {
-			m := merchantOf(c.Request().Context()).ID
-			a.record(c, security.Entry{Kind: security.ScopeRefused, Outcome: refused, Key: shortKey(key), Merchant: m})
-			return merchant.ErrScope
-		}
-		return next(c)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"sync"
 	"syscall"
+
+	"tollgate/internal/limit"
 )
 
 // connections bounds how many connections clients hold on a listener. Where there are few, nobody is counted out: a carrier's
@@ -37,22 +39,13 @@ func (c *connections) addressShare() int { return max(8, c.most/64) }
 // scarce is from how many on addresses are counted.
 func (c *connections) scarce() int { return c.most * 3 / 4 }
 
-// client is the network that counts as one address: of IPv6 a household's.
+// client is what counts as one address of a connection's other end.
 func client(a net.Addr) netip.Prefix {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
 		return netip.Prefix{}
 	}
-	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
-	bits := ip.BitLen()
-	if ip.Is6() {
-		bits = 64
-	}
-	p, err := ip.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
+	return limit.Network(tcp.AddrPort().Addr())
 }
 
 func (c *connections) proxy(from netip.Prefix) bool {

@@ -129,18 +129,30 @@ func (t Try) bin() string {
 	return t.Card[:6]
 }
 
-// network is what counts as one address: of IPv6 a household's.
+// Network is what counts as one address: of IPv6 a household's.
+func Network(a netip.Addr) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}
+
+// network is Network of an address as text; "" of what is none.
 func network(address string) string {
 	a, err := netip.ParseAddr(address)
 	if err != nil {
 		return ""
 	}
-	if a = a.Unmap(); a.Is6() {
-		if p, err := a.WithZone("").Prefix(64); err == nil {
-			return p.String()
-		}
+	if p := Network(a); !p.IsSingleIP() {
+		return p.String()
 	}
-	return a.String()
+	return a.Unmap().String()
 }
 
 func (l *Limiter) key(kind, what string) string { return kind + ":" + l.o.Print([]byte(kind+" "+what)) }
