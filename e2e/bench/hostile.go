@@ -77,12 +77,17 @@ func attacks(sessions, logins []string) []attack {
 		}},
 		{"paths", func(n int) (string, string, string, map[string]string) { return get("/" + noise(n, 2000)) }},
 		{"headers", func(n int) (string, string, string, map[string]string) {
-			return http.MethodGet, "/healthz", "", map[string]string{"X-Request-Id": noise(n, 20_000), "X-" + strings.ReplaceAll(noise(n, 30), "-", "z"): "1", "User-Agent": noise(n, 500), "Origin": noise(n, 100)}
+			return http.MethodGet, "/healthz", "", map[string]string{
+				"X-Request-Id": noise(n, 20_000), "X-" + strings.ReplaceAll(noise(n, 30), "-", "z"): "1",
+				"User-Agent": noise(n, 500), "Origin": noise(n, 100),
+			}
 		}},
 		{"ids", func(n int) (string, string, string, map[string]string) { return get("/pay/cs_" + noise(n, 40)) }},
 		{"looks without a cookie", func(n int) (string, string, string, map[string]string) { return get(sessions[n%len(sessions)]) }},
 		{"posts of another site", func(n int) (string, string, string, map[string]string) {
-			return http.MethodPost, sessions[n%len(sessions)] + "/card", "number=1", map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "cross-site"}
+			return http.MethodPost, sessions[n%len(sessions)] + "/card", "number=1", map[string]string{
+				"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "cross-site",
+			}
 		}},
 		{"returns of nobody's", func(n int) (string, string, string, map[string]string) {
 			return post("/3ds/"+noise(n, 43)+"/return", "cres="+noise(n, 4000))
@@ -94,16 +99,22 @@ func attacks(sessions, logins []string) []attack {
 			return http.MethodGet, "/v1/sessions", "", map[string]string{"Authorization": "Bearer sk_" + noise(n, 40)}
 		}},
 		{"large bodies", func(n int) (string, string, string, map[string]string) {
-			return http.MethodPost, "/v1/sessions", "{" + strings.Repeat(`"a`+noise(n, 8)+`":1,`, 500) + `"b":1}`, map[string]string{"Authorization": "Bearer " + app.DemoKey, "Content-Type": "application/json"}
+			return http.MethodPost, "/v1/sessions", "{" + strings.Repeat(`"a`+noise(n, 8)+`":1,`, 500) + `"b":1}`, map[string]string{
+				"Authorization": "Bearer " + app.DemoKey, "Content-Type": "application/json",
+			}
 		}},
 		{"reports", func(n int) (string, string, string, map[string]string) {
-			return http.MethodPost, "/reports/csp", `{"csp-report":{"effective-directive":"script-src","blocked-uri":"https://` + noise(n, 30) + `/","document-uri":"https://x/pay/x"}}`, map[string]string{"Content-Type": "application/csp-report"}
+			report := `{"csp-report":{"effective-directive":"script-src","blocked-uri":"https://` + noise(n, 30) +
+				`/","document-uri":"https://x/pay/x"}}`
+			return http.MethodPost, "/reports/csp", report, map[string]string{"Content-Type": "application/csp-report"}
 		}},
 		{"phones", func(n int) (string, string, string, map[string]string) {
 			return post(logins[n%len(logins)]+"/phone", fmt.Sprintf("phone=7701%07d", n%10_000_000))
 		}},
 		{"cards", func(n int) (string, string, string, map[string]string) {
-			return post(sessions[n%len(sessions)]+"/card", url.Values{"number": {luhn(n)}, "expiry": {time.Now().AddDate(2, 0, 0).Format("01/06")}, "cvc": {"123"}, "name": {"TEST BOT"}}.Encode())
+			return post(sessions[n%len(sessions)]+"/card", url.Values{
+				"number": {luhn(n)}, "expiry": {time.Now().AddDate(2, 0, 0).Format("01/06")}, "cvc": {"123"}, "name": {"TEST BOT"},
+			}.Encode())
 		}},
 	}
 }
@@ -154,7 +165,9 @@ func percentile(all []time.Duration, of float64) time.Duration {
 
 // assault sends one kind from so many addresses, and says what became of it and of the shopper beside it. It answers after how long the
 // alarm was given.
-func (w *world) assault(ctx context.Context, s settings, client *http.Client, kind attack, addresses int, own string) (alarm time.Duration) {
+func (w *world) assault(
+	ctx context.Context, s settings, client *http.Client, kind attack, addresses int, own string,
+) (alarm time.Duration) {
 	counted := w.counters()["tollgate_http_request_seconds_count"]
 	beside, stop := context.WithCancel(ctx)
 	var shoppers sync.WaitGroup
