@@ -41,6 +41,7 @@ type form struct {
 	phone        string
 	login        templates.LoginError
 	chosen       string // a saved card
+	way          string // one of the ways to pay
 	expiry, name string
 	save         bool // the card may be kept
 	errors       templates.CardErrors
@@ -97,6 +98,9 @@ func (p screens) startOfPayment(c echo.Context, s *session.Session, f form) erro
 	}
 	switch s.Method {
 	case "qr", "sberpay", "hosted":
+		if a := s.Last(); f.way == "" && (f.newCard || a != nil && a.Instrument == "card") && p.mayPayBy(s, "card") {
+			return p.card(c, s, f)
+		}
 		if f.stale {
 			f.login = templates.LoginStale
 		}
@@ -193,6 +197,7 @@ func (p screens) cardPage(c echo.Context, s *session.Session, f form, page templ
 	if !page.AskAgain {
 		page.AskSave, page.Save, page.Left = s.SaveCard, f.save, int(s.ExpiresAt.Sub(p.Now())/time.Second)
 		page.CancelAction = payPath(s.ID) + "/cancel"
+		page.Choice = p.ways(c, s, f, "card")
 		if offers, err := p.offersSaved(c, s); err != nil {
 			return err
 		} else if offers && !f.newCard {
@@ -218,7 +223,7 @@ func (p screens) cardPage(c echo.Context, s *session.Session, f form, page templ
 	switch {
 	case f.proof != nil:
 		code = http.StatusTooManyRequests
-	case f.errors.Any() || f.stale:
+	case f.errors.Any() || f.stale || f.login != "":
 		code = http.StatusUnprocessableEntity
 	}
 	return render(c, p.Options, code, ownPage, "", templates.Card(page))
@@ -244,14 +249,14 @@ func (p screens) choice(c echo.Context, s *session.Session, cards []wallet.Saved
 	page := templates.SavedCardsPage{
 		Layout: p.layout(c, s), Action: payPath(s.ID) + "/saved", CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
 		AskCVC: p.Flow.Accounts[s.Account].AsksCode(), AskTo: s.AsksTarget(), Chosen: f.chosen, Errors: f.errors,
-		DeleteAction: payPath(s.ID) + "/saved/delete",
+		DeleteAction: payPath(s.ID) + "/saved/delete", Choice: p.ways(c, s, f, "saved_card"),
 	}
 	for _, one := range cards {
 		page.Cards = append(page.Cards, templates.SavedCard{
 			ID: one.ID, Brand: brandOf(one.Card.Brand), Last4: one.Card.Last4, Expiry: one.Expiry, Name: one.Name,
 		})
 	}
-	return render(c, p.Options, formStatus(f.errors.Any()), ownPage, "", templates.SavedCards(page))
+	return render(c, p.Options, formStatus(f.errors.Any() || f.login != ""), ownPage, "", templates.SavedCards(page))
 }
 
 // offer is the button in place of the choice, until somebody has asked for the saved cards.
@@ -276,6 +281,7 @@ func (p screens) startPage(c echo.Context, s *session.Session, f form) error {
 		Layout: p.layout(c, s), Action: payPath(s.ID) + "/start", CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
 		Hosted: s.Method == "hosted", AskPhone: s.Method == "sberpay" && s.Customer.Phone == "", Phone: f.phone, Error: f.login,
 		AskSave: s.SaveCard && s.Method == "hosted", Left: int(s.ExpiresAt.Sub(p.Now()) / time.Second),
+		Choice: p.ways(c, s, f, s.Method),
 	}
 	if a := s.Last(); a != nil && f.login == "" {
 		switch {

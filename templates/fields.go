@@ -2,6 +2,7 @@ package templates
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -61,20 +62,34 @@ func (p SavedCardsPage) toField() cardField {
 	return toField(p.Errors.To, p.Errors.To != "" && p.Errors.CVC == "")
 }
 
+func (p SavedCardsPage) heading() string {
+	if len(p.Choice.Ways) > 0 {
+		return "ways_title"
+	}
+	return p.words("saved_title")
+}
+
 // chosen tells which choice is made already: the earlier one, else the first.
 func (p SavedCardsPage) chosen(i int) bool {
+	if slices.ContainsFunc(p.Choice.Ways, func(w Way) bool { return w.Chosen }) {
+		return false
+	}
 	return p.Cards[i].ID == p.Chosen || p.Chosen == "" && i == 0
 }
 
 func (f cardField) describedBy() string { return describedBy(f.id, f.hint) }
 
-func (p CardPage) plainTitle() string {
-	id := "card_title"
-	if p.again() {
-		id = "card_again_title"
+func (p CardPage) heading() string {
+	switch {
+	case p.again():
+		return "card_again_title"
+	case len(p.Choice.Ways) > 0:
+		return "ways_title"
 	}
-	return title(p.Layout, id)
+	return p.words("card_title")
 }
+
+func (p CardPage) plainTitle() string { return title(p.Layout, p.heading()) }
 
 // title tells a screen reader first of all that something is to be put right.
 func (p CardPage) title() string {

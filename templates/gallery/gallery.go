@@ -67,6 +67,20 @@ func Stories(t *i18n.Localizer, self string) []Story {
 	many := card
 	many.Layout = shop
 	many.Items = append(items(t), items(t)...)
+	choice := func(chosen string) templates.Choice {
+		c := templates.Choice{AskPhone: true, PhoneField: "sberpay_phone", AskSave: true}
+		for _, way := range []string{"card", "qr", "sberpay", "hosted"} {
+			c.Ways = append(c.Ways, templates.Way{ID: way, Chosen: way == chosen})
+		}
+		return c
+	}
+	chooses := card
+	chooses.Choice, chooses.AskSave, chooses.Left = choice("card"), true, 1740
+	byPhone := card
+	byPhone.Choice = choice("sberpay")
+	byPhone.Choice.Phone, byPhone.Choice.Wrong = "+7 701", templates.PhoneInvalid
+	others := choice("")
+	others.Ways = others.Ways[1:]
 	back := "https://shop.example/thanks?session=s1"
 	slip := templates.Receipt{AmountText: l.AmountText}
 	full := templates.Receipt{
@@ -88,6 +102,8 @@ func Stories(t *i18n.Localizer, self string) []Story {
 		{"card-long", templates.Card(long)},
 		{"card-look", templates.Card(dressed)},
 		{"card-items", templates.Card(many)},
+		{"card-ways", templates.Card(chooses)},
+		{"card-ways-wrong", templates.Card(byPhone)},
 		{"card-wrong", templates.Card(wrong)},
 		{"card-declined", templates.Card(declined)},
 		{"card-not-charged", templates.Card(notCharged)},
@@ -136,6 +152,8 @@ func Stories(t *i18n.Localizer, self string) []Story {
 			Exponent: "65537", OrderID: "0179018d-8f96-7fbe-bc2b-4b7e00a7d8c0", Time: 1795780800000})},
 		{"start-app", templates.Start(templates.StartPage{Layout: l, Action: "/pay/s1/start", CancelAction: "/pay/s1/cancel",
 			CSRF: "token", AskPhone: true})},
+		{"start-ways", templates.Start(templates.StartPage{Layout: l, Action: "/pay/s1/start", CancelAction: "/pay/s1/cancel",
+			CSRF: "token", Choice: choice("qr"), Left: 1740})},
 		{"login-phone", templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/login", CancelAction: "/cancel",
 			Phone: "+7 701", Error: templates.PhoneInvalid})},
 		{"login-phone-remembered", templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/login", CancelAction: "/cancel",
@@ -157,6 +175,10 @@ func Stories(t *i18n.Localizer, self string) []Story {
 			Layout: l, Action: "/card", CancelAction: "/cancel", AskCVC: true, DeleteAction: "/delete",
 			Cards: []templates.SavedCard{{ID: "1", Brand: brands()[0], Last4: "1234", Expiry: "08/29"}, {ID: "2", Brand: brands()[2],
 				Last4: "0007", Expiry: "01/28"}},
+		})},
+		{"saved-cards-ways", templates.SavedCards(templates.SavedCardsPage{
+			Layout: l, Action: "/card", CancelAction: "/cancel", DeleteAction: "/delete", Choice: others,
+			Cards: []templates.SavedCard{{ID: "1", Brand: brands()[0], Last4: "1234", Expiry: "08/29"}},
 		})},
 		{"scan", templates.Scan(templates.ScanPage{Layout: under, Link: "https://qr.example/1", Next: "#", PNG: code("https://qr.example/1")})},
 	}
