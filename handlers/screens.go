@@ -361,8 +361,7 @@ func (p screens) login(c echo.Context, s *session.Session, f form) error {
 	}
 	page := templates.LoginCodePage{
 		Layout: layout, Action: payPath(s.ID) + "/code", CancelAction: cancel, CSRF: token,
-		PhoneText: maskPhone(s.Login.Phone), Left: int(p.Flow.Logins.CodeLeft(s).Round(time.Second) / time.Second),
-		Error: f.login, Checking: lost, AskRemember: !framed(c),
+		PhoneText: maskPhone(s.Login.Phone), Good: p.codeGood(s), Error: f.login, Checking: lost, AskRemember: !framed(c),
 	}
 	if !s.CodesUsedUp(p.Now()) {
 		page.AgainAction = payPath(s.ID) + "/code/again"
@@ -372,11 +371,17 @@ func (p screens) login(c echo.Context, s *session.Session, f form) error {
 	}
 	switch {
 	case s.TriesUsedUp():
-		page.Error, page.Left = templates.CodeUsedUp, 0
+		page.Error, page.Good = templates.CodeUsedUp, templates.Good{}
 	case f.login == "" && p.Flow.Logins.CodeExpired(s):
 		page.Error = templates.CodeExpired
 	}
 	return render(c, p.Options, formStatus(f.login != ""), ownPage, "", templates.LoginCode(page))
+}
+
+// codeGood is how long the code that was sent is good.
+func (p screens) codeGood(s *session.Session) templates.Good {
+	left := p.Flow.Logins.CodeLeft(s).Round(time.Second)
+	return templates.Good{Until: p.Now().Add(left), Left: left}
 }
 
 // phoneErrors are shown at the phone, though a code may be asked for.
@@ -463,6 +468,11 @@ func fields(f threeds.Form) []templates.Field {
 // scan shows a code for the bank's app.
 func (p screens) scan(c echo.Context, s *session.Session, layout templates.Layout, step *providers.Step) error {
 	page := templates.ScanPage{Layout: layout, Link: step.Link, EventsURL: eventsURL(s), Next: payPath(s.ID)}
+	if step.Deadline > 0 {
+		page.Good.Until = s.Live().StepAt.Add(step.Deadline)
+		page.Good.Left = page.Good.Until.Sub(p.Now())
+		page.Over = page.Good.Left <= 0
+	}
 	if code, err := qr.Encode(step.Link, qr.M, qr.Auto); err == nil {
 		if code, err = barcode.Scale(code, 480, 480); err == nil {
 			var b bytes.Buffer

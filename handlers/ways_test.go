@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"tollgate/internal/clock"
 	"tollgate/internal/sqlstore"
 	"tollgate/providers"
+	"tollgate/threeds"
 )
 
 // choosing is a machine whose account takes every way to pay; what its gateway is told comes by the channel.
@@ -182,5 +184,33 @@ func TestASessionNamesTheWaysItAllows(t *testing.T) {
 	made.is(http.StatusCreated, "")
 	if first := made.field("payment_method"); first != "hosted" || !strings.Contains(made.Body.String(), `"payment_methods":["hosted","card"]`) {
 		t.Errorf("the session begins with %s: %s", first, made.Body)
+	}
+}
+
+// coded answers a payment with a code that is good for a quarter of an hour.
+type coded struct{ attentive }
+
+func (g coded) Pay(_ context.Context, p providers.Payment, in providers.Instrument, b threeds.BrowserData) (providers.Step, error) {
+	g.told <- paid{p, in, b}
+	return providers.Step{V: providers.StepVersion, Kind: providers.Scan, Ref: p.Ref, Link: "https://qr.example/1", Deadline: 15 * time.Minute}, nil
+}
+
+func TestACodeIsShownUntilItRunsOutAndThenTheWaysOn(t *testing.T) {
+	told := make(chan paid, 9)
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{provider: func(g *gateway) providers.Provider {
+		return coded{attentive{fullGateway{g}, told}}
+	}})
+	path, b := m.opens("a", ""), &shopper{m: m}
+	b.press(b.see(path), path+"/card", url.Values{"way": {"qr"}}).is(http.StatusSeeOther, "")
+	if page := b.see(path); !strings.Contains(page, "data:image/png") || !strings.Contains(page, "UTC (1") || strings.Contains(page, "run out") {
+		t.Errorf("the code is not shown with its time: %s", page)
+	}
+	m.clock.Advance(15 * time.Minute)
+	page := b.see(path)
+	if strings.Contains(page, "data:image/png") || strings.Contains(page, "qr.example") || !strings.Contains(page, "run out") {
+		t.Errorf("a code that has run out is still shown: %s", page)
+	}
+	if !strings.Contains(page, `id="exit"`) {
+		t.Error("there is no way on")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/a-h/templ"
@@ -227,6 +228,14 @@ func (p CardPage) testWords() string {
 	return strings.Join([]string{
 		p.T.T("test_cards"), p.T.T(p.words("result_paid")), p.T.T(p.words("bank_title")), p.T.T(p.words("result_declined")),
 	}, ";")
+}
+
+// text is how long it is good, never more than it is.
+func (g Good) text(t *i18n.Localizer) string {
+	if g.Left < 2*time.Minute {
+		return strconv.Itoa(int(g.Left/time.Second)) + "\u00a0" + t.T("seconds")
+	}
+	return i18n.FormatDuration(t.Lang(), g.Left.Truncate(time.Minute))
 }
 
 // minutes writes a time as a clock does.

@@ -366,7 +366,7 @@ type LoginCodePage struct {
 	Layout
 	Action, CancelAction, CSRF string
 	PhoneText                  string // where the code went, masked as it should be shown
-	Left                       int    // seconds that the code is still good; not shown when 0
+	Good                       Good
 	AgainAction                string // posts csrf to send another code; where it is empty the page says that no more are sent
 	OtherAction                string // posts csrf to give another phone; not shown when empty
 	Error                      LoginError
@@ -393,12 +393,20 @@ const (
 	CodeDown     LoginError = "code_down"    // the gateway does not answer
 )
 
+// Good is how long a code is good: until when, for browsers without script, and how long from now; not shown where Left is 0.
+type Good struct {
+	Until time.Time
+	Left  time.Duration
+}
+
 // ScanPage shows a QR picture and a link that opens the bank's app, and waits like WaitPage.
 //
 // CSP: script-src 'self' and GuardHash, connect-src 'self', img-src 'self' data:.
 type ScanPage struct {
 	Layout
 	PNG          []byte // the picture; not shown when empty
+	Good         Good   // how long the code is good
+	Over         bool   // it is no more: neither picture nor link are shown
 	Link         string // https, or an app's own scheme; javascript:, data: and the like make a link that goes nowhere
 	EventsURL    string
 	Next         string

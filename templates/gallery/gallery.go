@@ -159,7 +159,7 @@ func Stories(t *i18n.Localizer, self string) []Story {
 		{"login-phone-remembered", templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/login", CancelAction: "/cancel",
 			RememberedText: "+7 ••• ••• 45 67", RememberedAction: "/remembered", ForgetAction: "/forget"})},
 		{"login-code", templates.LoginCode(templates.LoginCodePage{Layout: l, Action: "/code", CancelAction: "/cancel",
-			AgainAction: "/again", OtherAction: "/other", Left: 90, PhoneText: "+7\u00a0701\u00a0•••\u00a0••\u00a067", AskRemember: true})},
+			AgainAction: "/again", OtherAction: "/other", Good: good(90 * time.Second), PhoneText: "+7\u00a0701\u00a0•••\u00a0••\u00a067", AskRemember: true})},
 		{"login-phone-checking", templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/login", Checking: true,
 			Error: templates.PhoneOther})},
 		{"login-code-last", templates.LoginCode(templates.LoginCodePage{Layout: l, Action: "/code", CancelAction: "/cancel",
@@ -180,7 +180,9 @@ func Stories(t *i18n.Localizer, self string) []Story {
 			Layout: l, Action: "/card", CancelAction: "/cancel", DeleteAction: "/delete", Choice: others,
 			Cards: []templates.SavedCard{{ID: "1", Brand: brands()[0], Last4: "1234", Expiry: "08/29"}},
 		})},
-		{"scan", templates.Scan(templates.ScanPage{Layout: under, Link: "https://qr.example/1", Next: "#", PNG: code("https://qr.example/1")})},
+		{"scan", templates.Scan(templates.ScanPage{Layout: under, Link: "https://qr.example/1", Next: "#", PNG: code("https://qr.example/1"),
+			Good: good(14*time.Minute + 40*time.Second)})},
+		{"scan-over", templates.Scan(templates.ScanPage{Layout: under, Link: "https://qr.example/1", Next: "#", Over: true})},
 	}
 }
 
@@ -206,6 +208,11 @@ func Preview(t *i18n.Localizer, merchant string, own *look.Look) []Story {
 		{"paid", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePaid, ContinueURL: "https://shop.example/",
 			Receipt: &templates.Receipt{AmountText: l.AmountText}})},
 	}
+}
+
+// good is a code's time.
+func good(left time.Duration) templates.Good {
+	return templates.Good{Until: time.Date(2026, 11, 27, 10, 30, 0, 0, time.UTC), Left: left}
 }
 
 // items are the lines of an order.
