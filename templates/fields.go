@@ -1,12 +1,10 @@
 package templates
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/a-h/templ"
 
@@ -218,10 +216,7 @@ func (l Layout) addressLang() string {
 	return l.TextLang
 }
 
-// isLong tells whether a description would push the form off a phone's first screen.
-func (l Layout) isLong() bool {
-	return utf8.RuneCountInString(l.Description) > 90 || strings.Count(l.Description, "\n") > 1
-}
+func (l Layout) isLong() bool { return isLong(l.Description) }
 
 // testWords are what test.js says: its title, and how each of its cards ends.
 func (p CardPage) testWords() string {
@@ -237,9 +232,6 @@ func (g Good) text(t *i18n.Localizer) string {
 	}
 	return i18n.FormatDuration(t.Lang(), g.Left.Truncate(time.Minute))
 }
-
-// minutes writes a time as a clock does.
-func minutes(seconds int) string { return fmt.Sprintf("%d:%02d", seconds/60, seconds%60) }
 
 // again tells whether the card of an earlier page is asked for.
 func (p CardPage) again() bool { return p.AskAgain || p.AskLast4 != "" }
