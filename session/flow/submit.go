@@ -332,7 +332,7 @@ func (f *Flow) answered(ctx context.Context, id string, row session.Call, in ses
 			f.At("answer.waited")
 			store(nil)
 		})
-		heard := f.hear(ctx, s, a)
+		heard := asking{f}.hear(ctx, s, a)
 		late.Stop()
 		if store(&heard) {
 			err = f.heard(ctx, s, a, heard)
