@@ -18,9 +18,37 @@ func (a *App) openSecurityLog() {
 		return
 	}
 	host, _ := os.Hostname()
-	a.security = security.New(a.o.Security, cmp.Or(a.o.Name, host), a.o.Clock.Now, func(err error) {
+	a.events = streamTo(a.o.Security)
+	a.security = security.New(a.events, cmp.Or(a.o.Name, host), a.o.Clock.Now, func(err error) {
 		a.log.Error("the security log cannot be written", "error", err)
 	})
+	a.events.onResume(func(lines int) {
+		a.security.Record(security.Entry{Kind: security.LinesLost, Outcome: "refused", Repeated: lines})
+		a.log.Error("the stream of the security log stalled: lines are lost", "lines", lines)
+	})
+	if a.o.LogStream != nil && a.o.LogStream != a.events {
+		a.o.LogStream.onResume(func(lines int) { a.log.Error("the stream of this log stalled: lines are lost", "lines", lines) })
+	}
+}
+
+// linesLost is how many lines of the logs were left out because their stream stalled.
+func (a *App) linesLost() (n int64) {
+	if a.events != nil {
+		n = a.events.Lost()
+	}
+	if a.o.LogStream != nil && a.o.LogStream != a.events {
+		n += a.o.LogStream.Lost()
+	}
+	return n
+}
+
+// drainLogs gives what still waits to be written a moment.
+func (a *App) drainLogs() {
+	for _, s := range []*Stream{a.events, a.o.LogStream} {
+		if s != nil {
+			s.Drain(2 * time.Second)
+		}
+	}
 }
 
 // SecurityFile opens the file of the security log to append to; nil where the configuration names none.
