@@ -35,22 +35,18 @@ func (s *stalling) lines() []string {
 	return strings.Split(strings.TrimSuffix(s.got.String(), "\n"), "\n")
 }
 
-func TestALogThatStallsHoldsEveryRequestUpOnceAtMost(t *testing.T) {
+func TestALogThatStallsHoldsRequestsUpOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pipe := &stalling{open: make(chan struct{})}
 		stream := NewStream(pipe)
 		events := security.New(stream, "one", time.Now, func(err error) { t.Error(err) })
 		log := slog.New(slog.NewJSONHandler(stream, nil))
 		began := time.Now()
-		var requests sync.WaitGroup
-		for i := range 300 { // beside each other
-			requests.Go(func() {
-				log.Info("a request")
-				events.Record(security.Entry{Kind: security.AuthRefused, Address: fmt.Sprint(i)})
-			})
+		for i := range 300 {
+			log.Info("a request")
+			events.Record(security.Entry{Kind: security.AuthRefused, Address: fmt.Sprint(i)})
 		}
-		requests.Wait()
-		if took := time.Since(began); took > 2*patience {
+		if took := time.Since(began); took > patience {
 			t.Errorf("300 requests waited %s", took)
 		}
 		began = time.Now()
