@@ -462,7 +462,7 @@ func (st *sessionStore) find(ctx context.Context, query string, args ...any) (id
 
 // Events lists a session's events after the given number.
 func (st *sessionStore) Events(ctx context.Context, id string, after, limit int) ([]session.Event, error) {
-	rows, err := st.r.QueryContext(ctx, `SELECT n, type, at, data, COALESCE(suffix, '') FROM event WHERE session = $1 AND n > $2 ORDER BY n LIMIT $3`,
+	rows, err := st.r.QueryContext(ctx, `SELECT n, type, at, data, COALESCE(suffix, '') FROM event WHERE session = $1 AND n > $2 ORDER BY n LIMIT $3 + 0`,
 		id, after, max(limit, 0))
 	if err != nil {
 		return nil, err

@@ -240,10 +240,10 @@ func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing,
 	f.At(out.Kind + ".stored")
 }
 
-// untaken tells that the gateway refused the account itself, and that this proves that the call did nothing.
+// untaken tells that the gateway refused the account itself, or that the call was not sent, and that this proves that it did nothing.
 func untaken(err error) bool {
-	refusal := providers.RefusalOfUs(err)
-	return refusal != nil && refusal.Untaken
+	f, ok := errors.AsType[*providers.Failure](err)
+	return ok && f.Untaken
 }
 
 // refused tells that the gateway refused in words what was sent, and that they prove that the call did nothing.
