@@ -109,6 +109,7 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	}
 	log := f.Log.With("session", s.ID, "attempt", a.N, "account", acc.Name)
 	credential := f.credential(ctx, s)
+	f.asksOfForms(ctx, s, a)
 	var ref providers.Ref
 	var wire []session.TimelineEntry
 	forgotten := f.recall.forgotten(ctx, s)
@@ -152,6 +153,19 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	) {
 		return pay(ctx, acc, p, in)
 	})
+}
+
+// asksOfForms asks once more about the session's earlier attempts on the gateway's own form before another one sends anything: the
+// form may have taken a second card after it refused one. What it took pays the session, and the new attempt is not sent.
+func (f *Flow) asksOfForms(ctx context.Context, s *session.Session, a *session.Attempt) {
+	for _, earlier := range s.Attempts {
+		if earlier.N >= a.N || earlier.Instrument != "hosted" || earlier.State.Live() || earlier.State.Funded() {
+			continue
+		}
+		if err := f.inquire(ctx, s.ID, earlier.N); err != nil {
+			f.Log.Warn("the gateway's form could not be asked about", "session", s.ID, "attempt", earlier.N, "error", err)
+		}
+	}
 }
 
 // maxLost bounds how often a registration is repeated whose answer was lost. It moves no money.
