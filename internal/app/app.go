@@ -102,7 +102,7 @@ type App struct {
 	sandbox  *sandboxParts
 	metrics  *metrics
 	security *security.Log
-	events   *Stream        // what the security log is written to; nil: none is kept
+	streams  logStreams
 	alarms   sync.WaitGroup // that are being told
 	keys     *browser.Keys
 	me       sqlstore.Front // as the other fronts know it
@@ -340,7 +340,7 @@ func (a *App) buildFront(ctx context.Context) error {
 		Violated: func(directive, page string) { a.metrics.violations.WithLabelValues(directive, page).Inc() },
 	})
 	a.metrics.watch(a.store, a.flow, runner)
-	a.metrics.logs(a.linesLost)
+	a.metrics.logs(a.streams.lost)
 	a.metrics.brake(a.brake)
 	a.front = server(e, a.log)
 	a.front.RegisterOnShutdown(sync.OnceFunc(func() { close(stopping) }))
@@ -400,7 +400,7 @@ const Grace = 30 * time.Second
 func (a *App) Run(ctx context.Context) error {
 	defer a.close()
 	a.security.Record(security.Entry{Kind: security.Started, Outcome: "ok"})
-	defer a.drainLogs()
+	defer a.streams.drain()
 	defer a.security.Record(security.Entry{Kind: security.Stopped, Outcome: "ok"})
 	failed := make(chan error, 4)
 	running := 0
