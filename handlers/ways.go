@@ -13,13 +13,13 @@ import (
 
 // mayPayBy tells whether a way to pay is among those that the session's shopper may choose.
 func (v visit) mayPayBy(s *session.Session, way string) bool {
-	return slices.Contains(v.Flow.Ways(s), way)
+	return slices.Contains(flow.Ways(v.Flow.Accounts, s), way)
 }
 
 // ways are the choices that a page has beside its own way to pay. The card form and the pages before the payment show them all, that
 // of saved cards those that are no card; it has a line for a new card itself. Where there is no other way, there is no choice.
 func (v visit) ways(c echo.Context, s *session.Session, f form, own string) templates.Choice {
-	offered := v.Flow.Ways(s)
+	offered := flow.Ways(v.Flow.Accounts, s)
 	choice := templates.Choice{
 		AskPhone: v.asksPhone(c, s), Phone: f.phone, Wrong: f.login, AskSave: s.SaveCard, PhoneField: "sberpay_phone",
 	}

@@ -11,9 +11,9 @@ import (
 
 // Ways are what the session's shopper may choose among to pay with, the one that the session begins with first: what the merchant
 // named, else everything that the account takes and this session can be paid with.
-func (f *Flow) Ways(s *session.Session) []string {
+func Ways(accounts account.Accounts, s *session.Session) []string {
 	ways := []string{s.Method}
-	acc := f.Accounts[s.Account]
+	acc := accounts[s.Account]
 	named := s.Methods
 	if len(named) == 0 {
 		named = acc.Instruments()
