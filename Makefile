@@ -15,7 +15,7 @@ build: ## one static binary, which runs anywhere (FROM scratch too): ./tollgate
 run: ## start the sandbox: a payment in a minute
 	go run .
 
-setup: ## install what the tests need from Debian: Chromium, PostgreSQL, Node
+setup: ## install what the tests need from Debian: Chromium, Firefox, WebKitGTK, PostgreSQL, Node
 	@scripts/setup
 
 generate: ## make the generated files anew: pages, diagram, API server and client
