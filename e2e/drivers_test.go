@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -22,8 +24,11 @@ type webDriver interface {
 	click(css string) error
 	text(css string) (string, error)
 	run(expression string, answer any) error // answer may be nil
-	another() (webDriver, error)             // a second tab with the same cookies, in front
-	front() error                            // this tab before the others
+	back() error
+	reload() error
+	another() (webDriver, error) // a second tab with the same cookies, in front
+	front() error                // this tab before the others
+	frame() (webDriver, error)   // the first frame of the page, to be asked only
 }
 
 // how a browser is started.
@@ -234,9 +239,39 @@ func (c chromiumTab) run(expression string, answer any) error {
 	return json.Unmarshal([]byte(raw), answer)
 }
 
+func (c chromiumTab) back() error {
+	at, err := chromedp.Call(c.ctx, page.GetNavigationHistory, cdp.Empty{})
+	if err != nil {
+		return err
+	}
+	_, err = chromedp.Call(c.ctx, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: at.Entries[at.CurrentIndex-1].ID})
+	return err
+}
+
+func (c chromiumTab) reload() error { return chromedp.Do(c.ctx, chromedp.Reload()) }
+
 func (c chromiumTab) another() (webDriver, error) { return chromiumTab{c.tab.another()}, nil }
 
-func (c chromiumTab) front() error { return nil }
+func (c chromiumTab) front() error {
+	_, err := chromedp.Call(c.ctx, page.BringToFront, cdp.Empty{})
+	return err
+}
+
+// frame is a target of its own where its site is another one.
+func (c chromiumTab) frame() (webDriver, error) {
+	all, err := chromedp.Targets(c.ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, info := range all {
+		if info.Type == "iframe" && strings.HasPrefix(info.URL, c.w.Front) {
+			ctx, done := chromedp.NewContext(c.ctx, chromedp.WithTargetID(info.TargetID))
+			c.Cleanup(done)
+			return chromiumTab{&tab{TB: c.TB, w: c.w, ctx: ctx, lax: true}}, chromedp.Do(ctx) // binds to the target, without a limit
+		}
+	}
+	return nil, fmt.Errorf("no frame shows %s", c.w.Front)
+}
 
 // stringified is an expression whose value every driver carries in the same way.
 func stringified(expression string) string {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -52,8 +53,8 @@ type bidi struct {
 	broken error
 
 	troubles []string
-	front    string
-	sandbox  string
+	hosts    []string // that pages may ask
+	forgiven []string // what the test brings about on purpose
 }
 
 type bidiAnswer struct {
@@ -69,7 +70,8 @@ type bidiAnswer struct {
 // firefoxTab is one tab of one Firefox.
 type firefoxTab struct {
 	*bidi
-	context string
+	context  string
+	noScript bool
 }
 
 // startFirefox starts a Firefox with a profile of its own, until the test ends.
@@ -126,7 +128,7 @@ func startFirefox(t testing.TB, w *world, setup browserSetup) webDriver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &bidi{ws: ws, asked: map[int]chan bidiAnswer{}, front: w.Front, sandbox: w.Sandbox}
+	f := &bidi{ws: ws, asked: map[int]chan bidiAnswer{}, hosts: []string{w.Front + "/", w.Sandbox + "/", "data:", "about:", "http://localhost:"}}
 	go f.read()
 	t.Cleanup(func() {
 		f.mu.Lock()
@@ -146,7 +148,7 @@ func startFirefox(t testing.TB, w *world, setup browserSetup) webDriver {
 	if err := f.ask("browsingContext.getTree", map[string]any{}, &tree); err != nil || len(tree.Contexts) == 0 {
 		t.Fatal("Firefox has no tab: ", err)
 	}
-	return &firefoxTab{f, tree.Contexts[0].Context}
+	return &firefoxTab{f, tree.Contexts[0].Context, setup.noScript}
 }
 
 // stopGroup ends a program and what it started.
@@ -198,13 +200,22 @@ func (f *bidi) heard(m bidiAnswer) {
 	if json.Unmarshal(m.Params, &e) != nil {
 		return
 	}
-	if m.Method == "log.entryAdded" && e.Level == "error" {
+	begins := func(list []string, s string) bool {
+		return slices.ContainsFunc(list, func(part string) bool { return strings.HasPrefix(s, part) })
+	}
+	if m.Method == "log.entryAdded" && e.Level == "error" && !begins(f.forgiven, e.Text) {
 		f.troubles = append(f.troubles, e.Text)
 	}
-	if u := e.Request.URL; u != "" && !strings.HasPrefix(u, f.front+"/") && !strings.HasPrefix(u, f.sandbox+"/") &&
-		!strings.HasPrefix(u, "data:") && !strings.HasPrefix(u, "about:") && !strings.HasPrefix(u, "http://localhost:") {
+	if u := e.Request.URL; u != "" && !begins(f.hosts, u) {
 		f.troubles = append(f.troubles, "a request to a foreign host: "+u)
 	}
+}
+
+// known is what a test brings about on purpose: a host, and words of complaint.
+func (f *bidi) known(host, words string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hosts, f.forgiven = append(f.hosts, host), append(f.forgiven, words)
 }
 
 func (f *bidi) ask(method string, params, answer any) error {
@@ -302,15 +313,18 @@ func (f *firefoxTab) text(css string) (words string, err error) {
 	return words, f.run(fmt.Sprintf("document.querySelector(%q).innerText", css), &words)
 }
 
-// run works with script off as well: beside the page's own scripts, not among them.
+// run works with script off as well, beside the page's own scripts and not among them.
 func (f *firefoxTab) run(expression string, answer any) error {
 	var got struct {
 		Type             string
 		Result           struct{ Value string }
 		ExceptionDetails struct{ Text string }
 	}
-	err := f.ask("script.evaluate", map[string]any{"expression": stringified(expression), "awaitPromise": false,
-		"target": map[string]any{"context": f.context, "sandbox": "driver"}}, &got)
+	target := map[string]any{"context": f.context}
+	if f.noScript {
+		target["sandbox"] = "driver"
+	}
+	err := f.ask("script.evaluate", map[string]any{"expression": stringified(expression), "awaitPromise": false, "target": target}, &got)
 	switch {
 	case err != nil:
 		return err
@@ -322,12 +336,33 @@ func (f *firefoxTab) run(expression string, answer any) error {
 	return json.Unmarshal([]byte(got.Result.Value), answer)
 }
 
+func (f *firefoxTab) back() error {
+	return f.ask("browsingContext.traverseHistory", map[string]any{"context": f.context, "delta": -1}, nil)
+}
+
+func (f *firefoxTab) reload() error {
+	return f.ask("browsingContext.reload", map[string]any{"context": f.context, "wait": "complete"}, nil)
+}
+
 func (f *firefoxTab) another() (webDriver, error) {
 	var made struct{ Context string }
 	err := f.ask("browsingContext.create", map[string]any{"type": "tab", "referenceContext": f.context}, &made)
-	return &firefoxTab{f.bidi, made.Context}, err
+	return &firefoxTab{f.bidi, made.Context, f.noScript}, err
 }
 
 func (f *firefoxTab) front() error {
 	return f.ask("browsingContext.activate", map[string]any{"context": f.context}, nil)
+}
+
+func (f *firefoxTab) frame() (webDriver, error) {
+	var tree struct {
+		Contexts []struct{ Children []struct{ Context string } }
+	}
+	if err := f.ask("browsingContext.getTree", map[string]any{"root": f.context}, &tree); err != nil {
+		return nil, err
+	}
+	if len(tree.Contexts) == 0 || len(tree.Contexts[0].Children) == 0 {
+		return nil, errors.New("there is no frame")
+	}
+	return &firefoxTab{f.bidi, tree.Contexts[0].Children[0].Context, f.noScript}, nil
 }

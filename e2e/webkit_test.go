@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -59,6 +60,7 @@ func stopScreen() {
 // webkitTab is one window of a WebKitGTK browser, driven by WebDriver: https://www.w3.org/TR/webdriver2.
 type webkitTab struct {
 	session, handle string
+	framed          bool    // in its first frame
 	current         *string // the window that the session speaks of
 	mu              *sync.Mutex
 }
@@ -139,7 +141,7 @@ func webdriverCall(method, address string, body, answer any) error {
 	if err != nil {
 		return err
 	}
-	c := http.Client{Timeout: 40 * time.Second}
+	c := http.Client{Timeout: 25 * time.Second}
 	res, err := c.Do(req)
 	if err != nil {
 		return err
@@ -170,7 +172,22 @@ func (b *webkitTab) call(method, path string, body, answer any) error {
 		}
 		*b.current = b.handle
 	}
-	return webdriverCall(method, b.session+path, body, answer)
+	if !b.framed {
+		return webdriverCall(method, b.session+path, body, answer)
+	}
+	frame := map[string]string{}
+	if err := webdriverCall(http.MethodPost, b.session+"/element", map[string]any{"using": "css selector", "value": "iframe"}, &frame); err != nil {
+		return err
+	}
+	if err := webdriverCall(http.MethodPost, b.session+"/frame", map[string]any{"id": frame}, nil); err != nil {
+		return err
+	}
+	err := webdriverCall(method, b.session+path, body, answer)
+	return errors.Join(err, webdriverCall(http.MethodPost, b.session+"/frame", map[string]any{"id": nil}, nil))
+}
+
+func (b *webkitTab) frame() (webDriver, error) {
+	return &webkitTab{b.session, b.handle, true, b.current, b.mu}, nil
 }
 
 func (b *webkitTab) open(url string) error {
@@ -225,12 +242,18 @@ func (b *webkitTab) run(expression string, answer any) error {
 	return json.Unmarshal([]byte(raw), answer)
 }
 
+func (b *webkitTab) back() error { return b.call(http.MethodPost, "/back", map[string]any{}, nil) }
+
+func (b *webkitTab) reload() error {
+	return b.call(http.MethodPost, "/refresh", map[string]any{}, nil)
+}
+
 func (b *webkitTab) another() (webDriver, error) {
 	var made struct{ Handle string }
 	if err := b.call(http.MethodPost, "/window/new", map[string]any{"type": "tab"}, &made); err != nil {
 		return nil, err
 	}
-	return &webkitTab{b.session, made.Handle, b.current, b.mu}, nil
+	return &webkitTab{b.session, made.Handle, false, b.current, b.mu}, nil
 }
 
 func (b *webkitTab) front() error { return b.call(http.MethodGet, "/window", nil, nil) }
