@@ -231,7 +231,7 @@ func (f *bidi) ask(method string, params, answer any) error {
 	if err := websocket.JSON.Send(f.ws, map[string]any{"id": id, "method": method, "params": params}); err != nil {
 		return err
 	}
-	limit, stop := context.WithTimeout(context.Background(), 20*time.Second)
+	limit, stop := context.WithTimeout(context.Background(), time.Minute) // of a busy machine
 	defer stop()
 	select {
 	case m, ok := <-come:

@@ -62,15 +62,16 @@ func (f finding) address(orders, calls int, at string) string {
 
 // pageOf is one page of a list.
 type pageOf struct {
+	Of              string // what the list is of
 	From, To, Total int    // the lines that are shown, from 1
 	Newer, Older    string // addresses; empty where there are none
 }
 
 // cut says which lines of a list are on the page asked for; one behind the end is the last.
-func cut(total, page, size int, address func(int) string) pageOf {
+func cut(of string, total, page, size int, address func(int) string) pageOf {
 	last := max(1, (total+size-1)/size)
 	page = min(page, last)
-	p := pageOf{From: min((page-1)*size+1, total), To: min(page*size, total), Total: total}
+	p := pageOf{Of: of, From: min((page-1)*size+1, total), To: min(page*size, total), Total: total}
 	if page > 1 {
 		p.Newer = address(page - 1)
 	}
@@ -110,7 +111,7 @@ func (s *Sandbox) ordersFor(f finding) (pageOf, []ledgerView) {
 			found = append(found, v)
 		}
 	}
-	p := cut(len(found), f.orders, shownOrders, func(n int) string { return f.address(n, f.calls, "orders") })
+	p := cut("orders", len(found), f.orders, shownOrders, func(n int) string { return f.address(n, f.calls, "orders") })
 	if p.Total == 0 {
 		return p, nil
 	}
@@ -139,7 +140,7 @@ func callsFor(f finding, calls []faults.Call) (pageOf, []callView) {
 		}
 		found = append(found, v)
 	}
-	p := cut(len(found), f.calls, shownCalls, func(n int) string { return f.address(f.orders, n, "calls") })
+	p := cut("calls", len(found), f.calls, shownCalls, func(n int) string { return f.address(f.orders, n, "calls") })
 	if p.Total == 0 {
 		return p, nil
 	}
