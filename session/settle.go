@@ -341,7 +341,8 @@ func (t Settlements) ofOperations(a *Attempt, stated, undone bool) {
 const (
 	declineSettled = "settled_by_hand"  // of an operation that a person says has failed
 	declineSums    = "sums_unconfirmed" // of one that waits until the gateway's sums agree with a ruling
-	maxSettled     = 999_999_999_999    // as of a session's amount
+
+	maxSettled int64 = 999_999_999_999 // as of a session's amount
 )
 
 func settlementData(r *Settlement) map[string]any {

@@ -472,7 +472,7 @@ func (a *App) Run(ctx context.Context) error {
 
 // refreshCards asks the gateways, now and then, how they keep the saved cards.
 func (a *App) refreshCards(ctx context.Context) {
-	tick := time.NewTicker(time.Minute)
+	tick := time.NewTicker(10 * time.Minute)
 	defer tick.Stop()
 	for {
 		select {

@@ -114,7 +114,7 @@ func (st *customerStore) ImportCard(ctx context.Context, c *wallet.SavedCard) er
 // CardsToAsk lists holders about one of whose cards nobody asked since before.
 func (st *customerStore) CardsToAsk(ctx context.Context, account string, before time.Time, limit int) ([]wallet.Holder, error) {
 	rows, err := st.r.QueryContext(ctx, `SELECT merchant, customer FROM saved_card WHERE account = $1 AND asked_at < $2
-		ORDER BY asked_at LIMIT $3`, account, micros(before), limit)
+		ORDER BY asked_at LIMIT $3 + 0`, account, micros(before), limit)
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func (w *Webhooks) Own(ctx context.Context, limit int) (count int, err error) {
 			return err
 		}
 		n, err := tx.affected(`UPDATE event SET merchant = (SELECT merchant FROM session WHERE session.id = event.session)
-			WHERE pos IN (SELECT pos FROM event WHERE `+unowned+` ORDER BY pos LIMIT $1)`, limit)
+			WHERE pos IN (SELECT pos FROM event WHERE `+unowned+` ORDER BY pos LIMIT $1 + 0)`, limit)
 		count = int(n)
 		return err
 	})
@@ -88,7 +88,7 @@ func placeSome(tx *tx) error {
 		merchant = COALESCE(event.merchant, (SELECT s.merchant FROM session s WHERE s.id = event.session))
 		FROM (SELECT session, n, ROW_NUMBER() OVER (ORDER BY since, session, n) AS place
 			FROM (SELECT session, n, MAX(at) OVER (PARTITION BY session ORDER BY n) AS since FROM event WHERE pos IS NULL) AS waiting
-			ORDER BY since, session, n LIMIT $2) AS fresh
+			ORDER BY since, session, n LIMIT $2 + 0) AS fresh
 		WHERE event.session = fresh.session AND event.n = fresh.n`, last, placeAtMost)
 	if err != nil {
 		return err
@@ -96,7 +96,7 @@ func placeSome(tx *tx) error {
 	last += n
 	if n, err = tx.affected(`UPDATE account_event SET pos = $1 + fresh.place
 		FROM (SELECT subject, n, ROW_NUMBER() OVER (ORDER BY subject, n) AS place
-			FROM account_event WHERE pos IS NULL ORDER BY subject, n LIMIT $2) AS fresh
+			FROM account_event WHERE pos IS NULL ORDER BY subject, n LIMIT $2 + 0) AS fresh
 		WHERE account_event.subject = fresh.subject AND account_event.n = fresh.n`, last, placeAtMost); err != nil {
 		return err
 	}

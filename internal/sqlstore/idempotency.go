@@ -48,7 +48,7 @@ func (st book) Insert(ctx context.Context, e merchant.Entry, now time.Time) (tak
 			return err
 		}
 		return tx.exec(`DELETE FROM idempotency WHERE (merchant, key) IN
-			(SELECT merchant, key FROM idempotency WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2`+skip+`)`, micros(now),
+			(SELECT merchant, key FROM idempotency WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 + 0`+skip+`)`, micros(now),
 			forgetAtMost)
 	})
 	return taken, err

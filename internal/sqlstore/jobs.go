@@ -42,7 +42,7 @@ func (st *queue) Claim(ctx context.Context, worker string, now time.Time, lease 
 		claimed = nil
 		rows, err := tx.QueryContext(tx.ctx, `UPDATE job SET worker = $1, lease_until = $2, attempt = attempt + 1
 			WHERE id IN (SELECT id FROM job WHERE run_at <= $3 AND (worker = '' OR lease_until < $3)
-				ORDER BY run_at, id LIMIT $4`+skip+`)
+				ORDER BY run_at, id LIMIT $4 + 0`+skip+`)
 			RETURNING id, kind, key, payload, run_at, attempt, worker, `+st.historySQL,
 			worker, micros(now.Add(lease)), micros(now), n)
 		if err != nil {

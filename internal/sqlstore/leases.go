@@ -33,7 +33,7 @@ func (st *queue) lease(ctx context.Context, worker string, now, until time.Time,
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	rows, err := st.r.QueryContext(ctx, `SELECT id, kind, key, payload, run_at, attempt, `+st.historySQL+` FROM job
-		WHERE run_at <= $1 AND worker = '' ORDER BY run_at, id LIMIT $2`, micros(now), n+len(l.held))
+		WHERE run_at <= $1 AND worker = '' ORDER BY run_at, id LIMIT $2 + 0`, micros(now), n+len(l.held))
 	if err != nil {
 		return nil, err
 	}

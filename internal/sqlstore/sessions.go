@@ -180,6 +180,11 @@ func (st *sessionStore) attach(tx *tx, s *session.Session, c session.Change) err
 	for i, j := range c.Jobs {
 		queued[i] = jobs.Job{Kind: j.Kind, Key: j.Key, Payload: j.Payload, RunAt: j.RunAt}
 	}
+	for _, j := range c.Drop {
+		if err := tx.exec(`DELETE FROM job WHERE kind = $1 AND key = $2 AND worker = ''`, j.Kind, j.Key); err != nil {
+			return err
+		}
+	}
 	return st.enqueue(tx, queued)
 }
 
@@ -462,7 +467,7 @@ func (st *sessionStore) find(ctx context.Context, query string, args ...any) (id
 
 // Events lists a session's events after the given number.
 func (st *sessionStore) Events(ctx context.Context, id string, after, limit int) ([]session.Event, error) {
-	rows, err := st.r.QueryContext(ctx, `SELECT n, type, at, data, COALESCE(suffix, '') FROM event WHERE session = $1 AND n > $2 ORDER BY n LIMIT $3`,
+	rows, err := st.r.QueryContext(ctx, `SELECT n, type, at, data, COALESCE(suffix, '') FROM event WHERE session = $1 AND n > $2 ORDER BY n LIMIT $3 + 0`,
 		id, after, max(limit, 0))
 	if err != nil {
 		return nil, err

@@ -52,7 +52,7 @@ func (st *sessionStore) UnmatchedCallbacks(ctx context.Context, account string, 
 	[]session.Unmatched, error,
 ) {
 	rows, err := st.r.QueryContext(ctx, `SELECT account, reference, gateway_order, event, times, first_at, last_at, asked_at
-		FROM unmatched_callback WHERE account = $1 AND first_at >= $2 AND first_at < $3 ORDER BY first_at, reference LIMIT $4`,
+		FROM unmatched_callback WHERE account = $1 AND first_at >= $2 AND first_at < $3 ORDER BY first_at, reference LIMIT $4 + 0`,
 		account, micros(from), micros(to), max(limit, 0))
 	if err != nil {
 		return nil, err

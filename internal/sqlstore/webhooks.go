@@ -270,7 +270,7 @@ type fed struct {
 // A merchant's are read from an index of the merchant's own. An event without a merchant, which an earlier version wrote
 // (see Own), is looked for beside them, through the same index.
 func fedEvents(ctx context.Context, q querier, where, merchant string, args ...any) ([]fed, error) {
-	limit := fmt.Sprintf(" LIMIT $%d", len(args))
+	limit := fmt.Sprintf(" LIMIT $%d + 0", len(args))
 	end := limit
 	if strings.HasPrefix(where, "pos ") {
 		end = " ORDER BY pos" + limit
@@ -323,7 +323,7 @@ func (w *Webhooks) Wanted(ctx context.Context) (some bool, err error) {
 		return some, err
 	}
 	const few = 10
-	rows, err := w.st.r.QueryContext(ctx, `SELECT DISTINCT COALESCE(merchant, '') FROM event WHERE pos IS NULL LIMIT $1`, few)
+	rows, err := w.st.r.QueryContext(ctx, `SELECT DISTINCT COALESCE(merchant, '') FROM event WHERE pos IS NULL LIMIT $1 + 0`, few)
 	if err != nil {
 		return false, err
 	}
@@ -816,7 +816,7 @@ func (w *Webhooks) Cancel(ctx context.Context, merchant, id string, now time.Tim
 func (w *Webhooks) Sweep(ctx context.Context, before time.Time, limit int) (count int, err error) {
 	err = w.st.change(ctx, notice{}, func(tx *tx) error {
 		rows, err := tx.QueryContext(tx.ctx,
-			`SELECT id FROM webhook_delivery WHERE ended_at > 0 AND ended_at < $1 ORDER BY ended_at LIMIT $2`, micros(before), limit)
+			`SELECT id FROM webhook_delivery WHERE ended_at > 0 AND ended_at < $1 ORDER BY ended_at LIMIT $2 + 0`, micros(before), limit)
 		if err != nil {
 			return err
 		}
@@ -839,7 +839,7 @@ func (w *Webhooks) Sweep(ctx context.Context, before time.Time, limit int) (coun
 		n, err := tx.affected(`DELETE FROM webhook_endpoint WHERE id IN (SELECT id FROM webhook_endpoint
 			WHERE (session_url OR deleted_at > 0) AND updated_at < $1 AND due_at = 0 AND holder = ''
 			AND NOT EXISTS (SELECT 1 FROM webhook_delivery WHERE webhook_delivery.endpoint = webhook_endpoint.id)
-			ORDER BY updated_at LIMIT $2)`, micros(before), limit)
+			ORDER BY updated_at LIMIT $2 + 0)`, micros(before), limit)
 		count = int(n)
 		return err
 	})
@@ -886,7 +886,7 @@ func (w *Webhooks) Claim(ctx context.Context, worker string, now time.Time, leas
 				break
 			}
 			rows, err := tx.QueryContext(tx.ctx, `UPDATE webhook_endpoint SET holder = $2, held_until = $3, claims = claims + 1
-				WHERE id IN (SELECT id FROM webhook_endpoint WHERE`+due+`AND (failures > 0) = $4 ORDER BY due_at, num LIMIT $5`+skip+`)
+				WHERE id IN (SELECT id FROM webhook_endpoint WHERE`+due+`AND (failures > 0) = $4 ORDER BY due_at, num LIMIT $5 + 0`+skip+`)
 				RETURNING num, id, claims, holder, due_at`, micros(now), worker, micros(now.Add(lease)), failing, most)
 			if err != nil {
 				return err

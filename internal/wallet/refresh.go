@@ -160,4 +160,4 @@ func (w *Wallet) RefreshDue(ctx context.Context) (asked int) {
 	return asked
 }
 
-const refreshBatch = 50
+const refreshBatch = 500

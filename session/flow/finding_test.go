@@ -10,6 +10,7 @@ import (
 
 	"tollgate/providers"
 	"tollgate/session"
+	"tollgate/session/flow"
 	"tollgate/threeds"
 )
 
@@ -81,11 +82,16 @@ func TestASavedCardThatIsNamedLateIsFetchedOnASchedule(t *testing.T) {
 }
 
 // nameless is a gateway whose callbacks leave our number out.
-type nameless struct{ *gateway }
+type nameless struct {
+	*gateway
+	alias bool // the order is named by another id than its own
+}
 
 func (n nameless) Notified(r *http.Request) (providers.Notice, error) {
 	notice, err := n.gateway.Notified(r)
-	notice.Reference = ""
+	if notice.Reference = ""; n.alias && err == nil {
+		notice.OrderID, notice.Alias = "", notice.OrderID
+	}
 	return notice, err
 }
 
@@ -98,7 +104,14 @@ func (n nameless) Status(ctx context.Context, p providers.Payment) (providers.St
 
 func TestACallbackThatLeavesOurNumberOutIsFoundByTheGatewaysOrder(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, func(h *house) { h.acc.Provider = nameless{h.gw} })
+	for _, alias := range []bool{false, true} {
+		foundByTheGatewaysOrder(t, alias)
+	}
+}
+
+func foundByTheGatewaysOrder(t *testing.T, alias bool) {
+	t.Helper()
+	h := newHouse(t, func(h *house) { h.acc.Provider = nameless{h.gw, alias} })
 	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
 		return said(providers.Wait, p), nil
 	}
@@ -133,7 +146,9 @@ func (g *retries) Notified(r *http.Request) (providers.Notice, error) {
 }
 
 func (g *retries) Status(ctx context.Context, p providers.Payment) (providers.Standing, error) {
+	g.mu.Lock()
 	g.asked[p.Ref.OrderID]++
+	g.mu.Unlock()
 	if p.Ref.OrderID != "b" {
 		return g.gateway.Status(ctx, p)
 	}
@@ -166,7 +181,11 @@ func withRetries(t *testing.T) (*house, *retries) {
 		step.Link = "https://gateway.example/form"
 		return step, nil
 	}
-	h.submit()
+	before := h.count("pay.stored")
+	if err := h.do(func() error { return h.flow.Submit(context.Background(), h.id, flow.Submission{Kind: "hosted"}) }); err != nil {
+		t.Fatal(err)
+	}
+	h.await(before, "pay.stored")
 	h.is(session.Shopper)
 	return h, g
 }
@@ -279,5 +298,33 @@ func TestALateSecondOrderOfADeclinedAttemptIsFound(t *testing.T) {
 	h.forward(time.Minute)
 	if h.is(session.Paid); g.asked["c"] != 0 || h.session().Status() != session.StatusPaid {
 		t.Errorf("%s, %v", h.session().Status(), g.asked)
+	}
+}
+
+// The gateway's form refused one card, and took another as an order that nobody has named yet: it is asked once more before a further
+// card is sent.
+func TestTheGatewayIsAskedAboutItsFormBeforeAnotherCardIsSent(t *testing.T) {
+	t.Parallel()
+	h, g := withRetries(t)
+	h.gw.order("order-1").outcome = providers.Refused
+	h.forward(time.Minute)
+	h.is(session.Declined)
+	h.gw.status = func(_ context.Context, p providers.Payment, o *order) (providers.Standing, error) {
+		if p.Ref.Reference != "order-1" {
+			return providers.Standing{Outcome: providers.NotFound, Ref: p.Ref}, nil
+		}
+		st := h.gw.truth(p, o)
+		st.OtherOrder = "b"
+		return st, nil
+	}
+	h.gw.pay = nil
+	h.submitOnly()
+	h.forward(time.Minute)
+	first := h.session().Attempt(1)
+	if first.State != session.Paid || first.Ref.OrderID != "b" || g.asked["b"] == 0 || h.gw.order("order-2").charges != 0 {
+		t.Errorf("the first is %s by %s; the second was charged %d times; %v", first.State, first.Ref.OrderID, h.gw.order("order-2").charges, h.events())
+	}
+	if s := h.session(); s.Status() != session.StatusPaid {
+		t.Errorf("%s; %v", s.Status(), h.events())
 	}
 }
