@@ -249,6 +249,7 @@ type house struct {
 	passed *sync.Cond
 	dieAt  string
 	died   bool // the present process
+	watch  func(place string)
 }
 
 // checker is what *testing.T and *rapid.T share.
@@ -410,9 +411,12 @@ func (h *house) start() {
 			if !*dead && h.dieAt == place {
 				*dead, h.died = true, true
 			}
-			gone := *dead
+			gone, watch := *dead, h.watch
 			h.passed.Broadcast()
 			h.mu.Unlock()
+			if watch != nil {
+				watch(place)
+			}
 			if gone {
 				runtime.Goexit() // nothing of a dead process goes on
 			}
