@@ -239,6 +239,7 @@ type house struct {
 	owners []string // merchants of the account
 	gone   bool     // the session's account is not configured any more
 
+	level     slog.Level
 	committed time.Time // of the last commit before a restart whose clock is another
 	log       bytes.Buffer
 
@@ -389,7 +390,7 @@ func (h *house) start() {
 	defer h.mu.Unlock()
 	h.died, h.dieAt = false, ""
 	dead := new(bool)
-	log := slog.New(slog.NewTextHandler(lockedWriter{&h.mu, &h.log}, nil))
+	log := slog.New(slog.NewTextHandler(lockedWriter{&h.mu, &h.log}, &slog.HandlerOptions{Level: h.level}))
 	h.acc.Now, h.acc.Log = h.now, log
 	accounts := account.Accounts{shop: account.Open(h.acc)}
 	if h.gone {
