@@ -111,13 +111,13 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	}
 	log := f.Log.With("session", s.ID, "attempt", a.N, "account", acc.Name)
 	credential := f.credential(ctx, s)
-	f.asksOfForms(ctx, s, a)
+	asksOfForms(ctx, f, s, a)
 	switch err := f.recall.beforeItBegins(ctx, s, a); {
 	case errors.Is(err, errLaterAttempt):
 		f.At("register.stored")
 		return
 	case err != nil:
-		f.notRegistered(ctx, s, a, credential, err, nil)
+		notRegistered(ctx, f, s, a, credential, err, nil)
 		f.At("register.stored")
 		return
 	}
@@ -148,7 +148,7 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 			f.alreadyPaid(ctx, s.ID, a.N, taken, wire)
 			return
 		}
-		f.notRegistered(ctx, s, a, credential, err, wire)
+		notRegistered(ctx, f, s, a, credential, err, wire)
 		return
 	}
 	ref.Reference = a.Ref.Reference
@@ -161,8 +161,8 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 }
 
 // notRegistered writes down that an attempt's order was not made known, and why. Nothing can be charged by it.
-func (f *Flow) notRegistered(
-	ctx context.Context, s *session.Session, a *session.Attempt, credential providers.Secret, cause error, wire []session.TimelineEntry,
+func notRegistered(
+	ctx context.Context, f *Flow, s *session.Session, a *session.Attempt, credential providers.Secret, cause error, wire []session.TimelineEntry,
 ) {
 	log := f.Log.With("session", s.ID, "attempt", a.N, "account", s.Account)
 	log.Warn("order was not registered", "error", cause)
@@ -176,7 +176,7 @@ func (f *Flow) notRegistered(
 
 // asksOfForms asks once more about the session's earlier attempts on the gateway's own form before another one sends anything: the
 // form may have taken a second card after it refused one. What it took pays the session, and the new attempt is not sent.
-func (f *Flow) asksOfForms(ctx context.Context, s *session.Session, a *session.Attempt) {
+func asksOfForms(ctx context.Context, f *Flow, s *session.Session, a *session.Attempt) {
 	for _, earlier := range s.Attempts {
 		if earlier.N >= a.N || earlier.Instrument != "hosted" || earlier.State.Live() || earlier.State.Funded() {
 			continue
