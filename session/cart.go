@@ -44,6 +44,9 @@ func (t Operations) portions(in *NewOperation) ([]providers.CartPortion, error) 
 		portions = append(portions, providers.CartPortion{Line: item.Line - 1, From: left[at].From, Quantity: item.Quantity})
 	}
 	sum := providers.SumOf(cart.Portion(portions))
+	if sum == 0 { // an amount of 0 is all that is left
+		return nil, providers.Refuse("items", "come to nothing")
+	}
 	if in.Amount != 0 && in.Amount != sum {
 		return nil, providers.Refuse("items", fmt.Sprintf("come to %d, and the amount is %d", sum, in.Amount))
 	}
