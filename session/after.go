@@ -160,10 +160,9 @@ func (t verdict) followTaken(a *Attempt, st providers.Standing) fit {
 	}
 	got := agrees
 	more, back := captured-a.Captured, st.Refunded-a.Refunded
-	if left := st.Captured - st.Refunded; more > 0 && back > 0 && left <= a.Captured && captured == st.Captured {
+	if left := st.Captured - st.Refunded; more > 0 && back > 0 && left <= a.Captured {
 		// Told of the whole hold, of which a part was captured: what is left of the money is what counts.
 		more, back = 0, a.Captured-left-a.Refunded
-		captured = a.Captured
 	}
 	late := t.S.unconfirmedOn(a) != nil
 	switch {
@@ -280,8 +279,8 @@ func (a *Attempt) callbackTurn(now time.Time) (at time.Time, due bool) {
 	case a.CalledBackAt.After(now.Add(callbackGap)): // the clock has gone back
 		at = now
 	case a.CalledBackAt.After(now):
-		return a.CalledBackAt, false
-	case !a.CalledBackAt.IsZero() && next.After(now):
+		return time.Time{}, false
+	case next.After(now):
 		at = next
 	default:
 		at = now

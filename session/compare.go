@@ -18,8 +18,6 @@ func Difference(s *Session, a *Attempt, st providers.Standing) string {
 	switch {
 	case !ours && !theirs, back && !theirs:
 		return ""
-	case theirs && !ours && a.Voided:
-		return DifferState
 	case ours != theirs:
 		return DifferState
 	case st.Amount.Currency.Code != "" && (st.Amount.Currency.Code != s.Amount.Currency.Code || st.Amount.Minor != asked):
