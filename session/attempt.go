@@ -170,7 +170,7 @@ func (t Attempts) FoundAttempt(n int, st providers.Standing, wire []TimelineEntr
 	}
 	a := s.Attempt(n)
 	a.Note(wire...)
-	if earlier != nil && earlier != a {
+	if earlier != nil && earlier.N < n {
 		if err := t.leftBefore(earlier); err != nil {
 			return err
 		}
