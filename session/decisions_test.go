@@ -147,6 +147,9 @@ func decided(t *testing.T, turn *Turn, decide func(*Turn) (string, error)) strin
 	if n := turn.Change.Notice; n != nil {
 		said = append(said, fmt.Sprintf("notice %s %s", n.Type, n.Data))
 	}
+	for _, j := range turn.Change.Drop {
+		said = append(said, fmt.Sprintf("no job %s%s", strings.TrimPrefix(j.Kind, "session."), strings.TrimPrefix(j.Key, turn.S.ID)))
+	}
 	for _, e := range turn.After {
 		said = append(said, strings.TrimPrefix(fmt.Sprintf("then %T%v", e, e), "session."))
 	}

@@ -10,6 +10,7 @@ import (
 
 	"tollgate/providers"
 	"tollgate/session"
+	"tollgate/session/flow"
 	"tollgate/threeds"
 )
 
@@ -145,7 +146,9 @@ func (g *retries) Notified(r *http.Request) (providers.Notice, error) {
 }
 
 func (g *retries) Status(ctx context.Context, p providers.Payment) (providers.Standing, error) {
+	g.mu.Lock()
 	g.asked[p.Ref.OrderID]++
+	g.mu.Unlock()
 	if p.Ref.OrderID != "b" {
 		return g.gateway.Status(ctx, p)
 	}
@@ -178,7 +181,11 @@ func withRetries(t *testing.T) (*house, *retries) {
 		step.Link = "https://gateway.example/form"
 		return step, nil
 	}
-	h.submit()
+	before := h.count("pay.stored")
+	if err := h.do(func() error { return h.flow.Submit(context.Background(), h.id, flow.Submission{Kind: "hosted"}) }); err != nil {
+		t.Fatal(err)
+	}
+	h.await(before, "pay.stored")
 	h.is(session.Shopper)
 	return h, g
 }
@@ -291,5 +298,33 @@ func TestALateSecondOrderOfADeclinedAttemptIsFound(t *testing.T) {
 	h.forward(time.Minute)
 	if h.is(session.Paid); g.asked["c"] != 0 || h.session().Status() != session.StatusPaid {
 		t.Errorf("%s, %v", h.session().Status(), g.asked)
+	}
+}
+
+// The gateway's form refused one card, and took another as an order that nobody has named yet: it is asked once more before a further
+// card is sent.
+func TestTheGatewayIsAskedAboutItsFormBeforeAnotherCardIsSent(t *testing.T) {
+	t.Parallel()
+	h, g := withRetries(t)
+	h.gw.order("order-1").outcome = providers.Refused
+	h.forward(time.Minute)
+	h.is(session.Declined)
+	h.gw.status = func(_ context.Context, p providers.Payment, o *order) (providers.Standing, error) {
+		if p.Ref.Reference != "order-1" {
+			return providers.Standing{Outcome: providers.NotFound, Ref: p.Ref}, nil
+		}
+		st := h.gw.truth(p, o)
+		st.OtherOrder = "b"
+		return st, nil
+	}
+	h.gw.pay = nil
+	h.submitOnly()
+	h.forward(time.Minute)
+	first := h.session().Attempt(1)
+	if first.State != session.Paid || first.Ref.OrderID != "b" || g.asked["b"] == 0 || h.gw.order("order-2").charges != 0 {
+		t.Errorf("the first is %s by %s; the second was charged %d times; %v", first.State, first.Ref.OrderID, h.gw.order("order-2").charges, h.events())
+	}
+	if s := h.session(); s.Status() != session.StatusPaid {
+		t.Errorf("%s; %v", s.Status(), h.events())
 	}
 }

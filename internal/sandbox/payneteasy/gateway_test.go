@@ -698,6 +698,14 @@ func TestServerCallbackURLSilencesLaterCallbacks(t *testing.T) {
 	w.callback("_path", "/callback/notify", "type", "sale", "orderid", other)
 }
 
+func TestNoReferenceIsMadeOfTheCardOfADeclinedOrder(t *testing.T) {
+	w := newWorld(t, nil)
+	id := w.begin("sale", "D-1", noFunds)
+	w.status("D-1", id)
+	w.mustStatus("D-1", id, "declined")
+	w.mustRefuse(w.send("v2/create-card-ref/"+w.id(), w.signed("D-1", id)), "5")
+}
+
 func TestASavedCardIsRepeatedWithoutTDSUnlessTheAccountSaysSo(t *testing.T) {
 	w := newWorld(t, nil)
 	id, _, cres := w.challengeStep("B-1", challengeOK)

@@ -138,7 +138,7 @@ func (g *Gateway) void(c *call) (*reply, *fault) {
 	return g.release(c, o, 0)
 }
 
-// createCardRef saves the card of a finished order; asked again it names the same reference.
+// createCardRef saves the card of an approved order; asked again it names the same reference.
 func (g *Gateway) createCardRef(c *call) (*reply, *fault) {
 	if bad := c.signed(c.client, c.value("orderid")); bad != nil {
 		return nil, bad
@@ -147,7 +147,7 @@ func (g *Gateway) createCardRef(c *call) (*reply, *fault) {
 	if bad != nil {
 		return nil, bad
 	}
-	if !o.final() || o.Hide > 0 || o.Last4 == "" {
+	if !o.final() || o.Status != approved || o.Hide > 0 || o.Last4 == "" {
 		return nil, errState
 	}
 	var ref *cardRef
