@@ -71,7 +71,7 @@ func (t verdict) follow(a *Attempt, st providers.Standing) fit {
 		got = t.followLiveHold(a, st)
 	case st.Outcome == providers.Voided, a.State == Authorized && st.Outcome == providers.Closed:
 		got = t.followVoid(a, st)
-	case a.State == Paid && !a.Voided && st.Outcome == providers.Paid:
+	case !a.Voided && st.Outcome == providers.Paid:
 		got = t.followTaken(a, st)
 	}
 	if got == misfits && t.S.unconfirmedOn(a) != nil && before(a, st) {
@@ -94,12 +94,10 @@ func (t verdict) followLiveHold(a *Attempt, st providers.Standing) fit {
 	case providers.Authorized:
 		less := a.AmountAuthorized - st.Held
 		switch {
+		case st.Stated && less < 0:
+			return misfits
 		case !st.Stated, less == 0:
 			return agrees
-		case less < 0 && t.S.unconfirmedOn(a) != nil:
-			return lags
-		case less < 0:
-			return misfits
 		}
 		a.AmountAuthorized = st.Held
 		t.recordMove(a, EventVoidElsewhere, less)

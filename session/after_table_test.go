@@ -156,6 +156,11 @@ func TestWhatTheGatewaySaysOfAPaymentThatHasSucceeded(t *testing.T) {
 			st := stated(providers.Voided, 0, 0, 0)
 			st.RanOut = true
 			says(b, "voided, of itself", st)
+			if b.name == "paid" {
+				refunded := b.turn()
+				refunded.S.Attempts[0].Refunded = 1
+				d.is("paid, the least refunded: voided, as it states", refunded, looked(InquiryAnswer{Standing: stated(providers.Voided, 0, 0, 0)}))
+			}
 			sums := [][2]int64{
 				{1000, 0}, {1000, 1}, {1000, 299}, {1000, 300}, {1000, 301}, {1000, 399}, {1000, 400}, {1000, 401}, {1000, 600}, {1000, 1000}, {999, 0}, {999, 1}, {800, 200},
 				{701, 0}, {601, 0}, {601, 1}, {600, 0}, {600, 200}, {600, 400}, {600, 401}, {599, 0}, {599, 200}, {0, 1}, {0, 400},
@@ -180,6 +185,13 @@ func TestWhatTheGatewaySaysOfAPaymentThatHasSucceeded(t *testing.T) {
 					st := standing(1, providers.Paid)
 					st.Dispute = &providers.Dispute{State: of, Amount: amount}
 					says(b, fmt.Sprintf("a dispute about %d is %s", amount, of), st)
+				}
+			}
+			for _, outcome := range []providers.Outcome{providers.Processing, providers.Refused, providers.Paid} {
+				if b.name == "paid" || b.name == "paid, a refund of 300 not confirmed" {
+					st := standing(1, outcome)
+					st.Stated, st.Dispute = true, &providers.Dispute{State: providers.DisputeOpened, Amount: 400}
+					says(b, fmt.Sprintf("%s, and a dispute", outcome), st)
 				}
 			}
 			if b.state == Paid && b.kind != disputes {

@@ -145,7 +145,7 @@ func decided(t *testing.T, turn *Turn, decide func(*Turn) (string, error)) strin
 		}
 	}
 	if n := turn.Change.Notice; n != nil {
-		said = append(said, fmt.Sprintf("notice %s %s", n.Type, n.Data))
+		said = append(said, fmt.Sprintf("notice to %s of %s at %s, once in %s: %s %s", n.Merchant, n.Subject, n.At.Sub(turn.Now), n.Quiet, n.Type, n.Data))
 	}
 	for _, j := range turn.Change.Drop {
 		said = append(said, fmt.Sprintf("no job %s%s", strings.TrimPrefix(j.Kind, "session."), strings.TrimPrefix(j.Key, turn.S.ID)))
