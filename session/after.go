@@ -32,10 +32,10 @@ func (t verdict) afterSuccess(a *Attempt, st providers.Standing, other string) e
 	}
 	t.followReceipts(a, st.Receipts)
 	op := t.S.unconfirmedOn(a)
-	refunded := a.Refunded
+	books := recordedSums(a)
 	got := t.follow(a, st)
 	if got == agrees || got == renewed {
-		Settlements(t).ofOperations(a, st.Stated, a.Refunded < refunded)
+		Settlements(t).ofOperations(a, st.Stated, books)
 	}
 	switch got {
 	case misfits:
@@ -250,7 +250,7 @@ func (t verdict) lookLater(a *Attempt) error {
 			t.record(EventOperationNeedsReview, map[string]any{"operation": op.N, "kind": op.Kind})
 		}
 	}
-	if failing := t.Now.Sub(a.LookFailedSince); !a.LookFailedSince.IsZero() && failing < lookAgainFor {
+	if failing := t.Now.Sub(a.LookFailedSince); failing < lookAgainFor {
 		if soon := nextOf(slowSchedule, hourly, failing); !more || soon < wait {
 			wait, more = soon, true
 		}

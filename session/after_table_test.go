@@ -238,7 +238,21 @@ func TestWhenAPaymentThatHasSucceededIsLookedAtAgain(t *testing.T) {
 			turn.S.Kind, turn.S.Attempts[0].NewsAt = KindPayout, noon.Add(-ago)
 			look(fmt.Sprintf("a payout, the news %s ago", ago), turn, found(taken))
 		}
-		for _, ago := range []time.Duration{time.Second, 31 * time.Second, 6 * time.Minute, 7*day - time.Second, 7 * day, 60 * day} {
+		short := func(turn *Turn) *Turn { // a payment that is not followed any more, a moment before a look would have been due
+			turn.Rules.FollowFor, turn.S.Attempts[0].NewsAt = 30*time.Minute, noon.Add(-59*time.Minute-50*time.Second)
+			return turn
+		}
+		look("paid, followed no more", short(taken.turn()), found(taken))
+		pending := short(taken.turn())
+		pending.S.Attempts[0].Receipts = []providers.Receipt{{ID: "r", State: providers.ReceiptPending}}
+		look("paid, followed no more, a receipt pending", pending, found(taken))
+		unseen := short(books[8].turn())
+		unseen.S.Operations[0].UpdatedAt = unseen.S.Attempts[0].NewsAt
+		look("paid, followed no more, a refund of 300 not confirmed", unseen, InquiryAnswer{Standing: stated(providers.Paid, 1000, 1000, 0)})
+		unheard := short(taken.turn())
+		unheard.S.Attempts[0].LookFailedSince = noon.Add(-30 * time.Second)
+		look("paid, followed no more, looks without an answer", unheard, InquiryAnswer{Err: errors.New("cut")})
+		for _, ago := range []time.Duration{time.Second, 31 * time.Second, 6 * time.Minute, 59*time.Minute + 50*time.Second, 7*day - time.Second, 7 * day, 60 * day} {
 			for _, reviewed := range []bool{false, true} {
 				turn := books[8].turn()
 				op := turn.S.Operations[0]

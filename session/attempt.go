@@ -175,7 +175,7 @@ func (t Attempts) FoundAttempt(n int, st providers.Standing, wire []TimelineEntr
 			return err
 		}
 	}
-	if err := verdict(t).applyStanding(a, a.Seen(), st); err != nil && !errors.Is(err, ErrNothing) {
+	if err := verdict(t).applyStanding(a, a.Seen(), st); !errors.Is(err, ErrNothing) {
 		return err
 	}
 	return nil

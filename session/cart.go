@@ -98,7 +98,7 @@ func itemsLeft(s *Session, kind providers.OpKind) (left []providers.CartPortion)
 
 // itemsOf are the parts of the cart that an operation is about, as receipts show them.
 func itemsOf(s *Session, op *Operation) []providers.CartPart {
-	if s.Cart == nil || len(op.Items) == 0 {
+	if s.Cart == nil {
 		return nil
 	}
 	return s.Cart.Portion(op.Items)

@@ -294,6 +294,7 @@ func TestWhatIsLeftOfACart(t *testing.T) {
 		for name, told := range map[string][]providers.Receipt{
 			"nothing": nil, "one being made": {{ID: "a", State: providers.ReceiptPending}}, "one made": {{ID: "a", State: providers.ReceiptDone}},
 			"one failed": {{ID: "a", State: providers.ReceiptFailed}}, "another made": {{ID: "b", State: providers.ReceiptDone}},
+			"another made beside it": {{ID: "b", State: providers.ReceiptDone}, {ID: "a", State: providers.ReceiptPending}},
 		} {
 			for _, known := range []providers.ReceiptState{"", providers.ReceiptPending, providers.ReceiptDone} {
 				turn := bought(t, Paid, true)

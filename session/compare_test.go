@@ -64,6 +64,14 @@ func TestInWhatAGatewaysWordDiffersFromTheBooks(t *testing.T) {
 				differs(fmt.Sprintf("%s: %s", state, name), turnOf(attemptIn(1, state)), st)
 			}
 		}
+		for _, outcome := range []providers.Outcome{providers.Refused, providers.Processing} {
+			st := standing(1, outcome)
+			st.Amount.Minor, st.Stated = 999, true
+			differs(fmt.Sprintf("declined: %s, another amount", outcome), turnOf(attemptIn(1, Declined)), st)
+		}
+		least := attemptIn(1, Paid)
+		least.Captured, least.Refunded = 1, 1
+		differs("paid the least and refunded it: closed", turnOf(least), standing(1, providers.Closed))
 		for _, amount := range []int64{900, 1000} {
 			turn := inReviewFor(Unknown)
 			must(t, turn.Settlements().Settle(settle(RuledPaid, 900)))

@@ -25,10 +25,13 @@ func TestWhoMayBeginAnAttempt(t *testing.T) {
 			make(turn)
 			d.is(name+": may begin", turn, func(t *Turn) (string, error) { return "", t.Attempts().MayBegin() })
 			d.is(name+": begins", turn, func(t *Turn) (string, error) {
-				_, err := t.Attempts().Begin(NewAttempt{
+				a, err := t.Attempts().Begin(NewAttempt{
 					Instrument: "saved_card", Saved: "sc_1", Card: card.Masked{Last4: "4242"}, To: card.Masked{Last4: "1111"}, ToFingerprint: "f",
 					Browser: threeds.BrowserData{UserAgent: "Lynx"}, BrowserID: "b", IP: "192.0.2.1", Locale: "kk", MerchantInitiated: true,
 				})
+				if a != t.S.Last() && err == nil {
+					d.t.Errorf("%s: begun is %v", name, a)
+				}
 				return "", err
 			})
 		}

@@ -85,7 +85,7 @@ func (t Leaving) Leave(n int, in InquiryAnswer, cancel bool) error {
 		a.Note(in.Wire...)
 		return t.withhold(a)
 	}
-	if err := t.Inquired(n, in); err != nil && !errors.Is(err, ErrNothing) {
+	if err := t.Inquired(n, in); !errors.Is(err, ErrNothing) {
 		return err
 	}
 	return nil

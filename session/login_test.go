@@ -73,7 +73,7 @@ func TestHowSeveralBrowsersLogIn(t *testing.T) {
 		} {
 			d.is(name+": c is remembered", make(), func(t *Turn) (string, error) { return "", t.Logins().Remembered("b", "7700", "c") })
 		}
-		for _, since := range []time.Duration{-time.Minute, 0, 5*time.Minute - 1, 5 * time.Minute, 10*time.Minute - 1, 25 * time.Minute, 50 * time.Minute, 24 * time.Hour} {
+		for _, since := range []time.Duration{-time.Hour, -time.Minute, 0, 5*time.Minute - 1, 5 * time.Minute, 10*time.Minute - 1, 25 * time.Minute, 50 * time.Minute, 24 * time.Hour} {
 			d.is(fmt.Sprintf("the first was counted %s ago: the share of five and of ten", since), turnOf(), func(*Turn) (string, error) {
 				l := &Login{Since: noon.Add(-since)}
 				return fmt.Sprint(l.share(5, noon), l.share(10, noon)), nil
