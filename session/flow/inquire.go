@@ -41,6 +41,11 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 		_, err := f.update(ctx, id, func(t *session.Turn) error { return session.Asking{Turn: t}.NotAsked(n) })
 		return err
 	}
+	return f.heard(ctx, s, a, f.hear(ctx, s, a))
+}
+
+// hear asks the gateway what became of an attempt, and closes its order where that is to be.
+func (f *Flow) hear(ctx context.Context, s *session.Session, a *session.Attempt) session.InquiryAnswer {
 	in, credential := session.InquiryAnswer{Seen: a.Seen()}, f.credential(ctx, s)
 	acc, err := f.account(s)
 	if err != nil {
@@ -54,15 +59,20 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 		in.Wire = append(in.Wire, more...)
 	}
 	in.LoginRefused, in.LoginLost = f.loginRefused(ctx, s, credential, in.Err)
+	return in
+}
+
+// heard applies what an inquiry brought.
+func (f *Flow) heard(ctx context.Context, s *session.Session, a *session.Attempt, in session.InquiryAnswer) error {
 	if in.Standing.Outcome == providers.HoldLeft || a.Withheld {
-		defer f.inFlight.begin(id)()
+		defer f.inFlight.begin(s.ID)()
 	}
-	_, effects, err := f.turn(ctx, id, func(t *session.Turn) error { return t.Inquired(n, in) })
+	_, effects, err := f.turn(ctx, s.ID, func(t *session.Turn) error { return t.Inquired(a.N, in) })
 	f.At("status.stored")
 	if err != nil {
 		return err
 	}
-	release(ctx, f, id, effects)
+	release(ctx, f, s.ID, effects)
 	return nil
 }
 
