@@ -264,6 +264,35 @@ func TestMobileCashierPaymentsByQRSberPayAndHostedForm(t *testing.T) {
 	}
 }
 
+// onGatewaysPage goes on to the gateway's own page and pays there with a card without 3-D Secure.
+func (b *walker) onGatewaysPage() {
+	b.t.Helper()
+	typed := map[string][]string{ // gateways name the fields of their page as they please
+		"number": {cardPlain}, "credit_card_number": {cardPlain}, "expiry": {"12/30"}, "cvc": {"123"}, "cvv2": {"123"}, "name": {"TEST SHOPPER"},
+		"card_printed_name": {"TEST SHOPPER"}, "expire_month": {"12"}, "expire_year": {"2030"},
+		"$PAN": {cardPlain}, "$CVC": {"123"}, "MM": {"12"}, "YYYY": {"2030"}, "TEXT": {"TEST SHOPPER"},
+		"card.number": {cardPlain}, "card.expiryMonth": {"12"}, "card.expiryYear": {"2030"}, "card.cvv": {"123"},
+	}
+	until(b.t, 20*time.Second, "the gateway's page", func() bool {
+		if !b.ours(b.url) {
+			return true
+		}
+		if b.kind() == bankPage {
+			b.toBank()
+		} else {
+			b.again()
+		}
+		return !b.ours(b.url)
+	})
+	fill := url.Values{}
+	b.doc.Find("input[name]").Each(func(_ int, in *goquery.Selection) {
+		if v, ok := typed[in.AttrOr("name", "")]; ok {
+			fill[in.AttrOr("name", "")] = v
+		}
+	})
+	b.press("form", fill)
+}
+
 // The gateway's own page takes the card; the shopper goes there and comes back.
 func TestOnTheGatewaysOwnPage(t *testing.T) {
 	w := sharedWorld(t)
@@ -275,30 +304,7 @@ func TestOnTheGatewaysOwnPage(t *testing.T) {
 			t.Parallel()
 			b, s := w.begins(t, a.account, map[string]any{"currency": a.currency, "payment_method": "hosted"})
 			b.press("button", nil)
-			typed := map[string][]string{ // gateways name the fields of their page as they please
-				"number": {cardPlain}, "credit_card_number": {cardPlain}, "expiry": {"12/30"}, "cvc": {"123"}, "cvv2": {"123"}, "name": {"TEST SHOPPER"},
-				"card_printed_name": {"TEST SHOPPER"}, "expire_month": {"12"}, "expire_year": {"2030"},
-				"$PAN": {cardPlain}, "$CVC": {"123"}, "MM": {"12"}, "YYYY": {"2030"}, "TEXT": {"TEST SHOPPER"},
-				"card.number": {cardPlain}, "card.expiryMonth": {"12"}, "card.expiryYear": {"2030"}, "card.cvv": {"123"},
-			}
-			until(t, 20*time.Second, "the gateway's page", func() bool {
-				if !b.ours(b.url) {
-					return true
-				}
-				if b.kind() == bankPage {
-					b.toBank()
-				} else {
-					b.again()
-				}
-				return !b.ours(b.url)
-			})
-			fill := url.Values{}
-			b.doc.Find("input[name]").Each(func(_ int, in *goquery.Selection) {
-				if v, ok := typed[in.AttrOr("name", "")]; ok {
-					fill[in.AttrOr("name", "")] = v
-				}
-			})
-			b.press("form", fill)
+			b.onGatewaysPage()
 			b.rest(visit{})
 			b.look(s.URL, "the result", func() bool { return b.kind() == resultPage })
 			b.paidOnce(s)

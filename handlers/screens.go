@@ -199,12 +199,7 @@ func (p screens) cardPage(c echo.Context, s *session.Session, f form, page templ
 			page.SavedAction = payPath(s.ID) + "/customer"
 		}
 		if a := s.Last(); a != nil && !f.errors.Any() && !f.stale {
-			switch {
-			case a.State == session.Declined && a.Decline != nil:
-				page.Decline = p.reason(c, s, a)
-			case a.State == session.Failed, a.State == session.Abandoned:
-				page.NotCharged = true
-			}
+			page.Decline, page.NotCharged = p.lastTry(c, s)
 			page.AttemptsLeft = s.TriesLeft()
 			page.Expiry, page.Name = p.typed.of(s.ID, p.Browsers.Known(c.Request().Context()))
 		}
@@ -246,6 +241,9 @@ func (p screens) choice(c echo.Context, s *session.Session, cards []wallet.Saved
 		AskCVC: p.Flow.Accounts[s.Account].AsksCode(), AskTo: s.AsksTarget(), Chosen: f.chosen, Errors: f.errors,
 		DeleteAction: payPath(s.ID) + "/saved/delete",
 	}
+	if !f.errors.Any() {
+		page.Decline, page.NotCharged = p.lastTry(c, s)
+	}
 	for _, one := range cards {
 		page.Cards = append(page.Cards, templates.SavedCard{
 			ID: one.ID, Brand: brandOf(one.Card.Brand), Last4: one.Card.Last4, Expiry: one.Expiry, Name: one.Name,
@@ -260,10 +258,25 @@ func (p screens) offer(c echo.Context, s *session.Session) error {
 	if err != nil {
 		return err
 	}
-	return render(c, p.Options, http.StatusOK, ownPage, "", templates.SavedOffer(templates.SavedOfferPage{
+	page := templates.SavedOfferPage{
 		Layout: p.layout(c, s), Action: payPath(s.ID) + "/customer", NewCard: payPath(s.ID) + "/new",
 		CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
-	}))
+	}
+	page.Decline, page.NotCharged = p.lastTry(c, s)
+	return render(c, p.Options, http.StatusOK, ownPage, "", templates.SavedOffer(page))
+}
+
+// lastTry is why the session's last attempt came to nothing, in the words of its page, or that it was not charged.
+func (p screens) lastTry(c echo.Context, s *session.Session) (decline string, notCharged bool) {
+	a := s.Last()
+	switch {
+	case a == nil:
+	case a.State == session.Declined && a.Decline != nil:
+		return p.reason(c, s, a), false
+	case a.State == session.Failed, a.State == session.Abandoned:
+		return "", true
+	}
+	return "", false
 }
 
 // startPage is a button for payments that need no card here.
@@ -277,13 +290,8 @@ func (p screens) startPage(c echo.Context, s *session.Session, f form) error {
 		Hosted: s.Method == "hosted", AskPhone: s.Method == "sberpay" && s.Customer.Phone == "", Phone: f.phone, Error: f.login,
 		AskSave: s.SaveCard && s.Method == "hosted", Left: int(s.ExpiresAt.Sub(p.Now()) / time.Second),
 	}
-	if a := s.Last(); a != nil && f.login == "" {
-		switch {
-		case a.State == session.Declined && a.Decline != nil:
-			page.Decline = p.reason(c, s, a)
-		case a.State == session.Failed, a.State == session.Abandoned:
-			page.NotCharged = true
-		}
+	if f.login == "" {
+		page.Decline, page.NotCharged = p.lastTry(c, s)
 	}
 	return render(c, p.Options, formStatus(f.login != ""), ownPage, "", templates.Start(page))
 }

@@ -36,14 +36,7 @@ func (p screens) sealStart(c echo.Context, s *session.Session) error {
 		Layout: p.layout(c, s), Action: payPath(s.ID) + "/card", CancelAction: payPath(s.ID) + "/cancel", CSRF: token, HasKey: err == nil,
 		AskSave: s.SaveCard, Left: int(s.ExpiresAt.Sub(p.Now()) / time.Second),
 	}
-	if a := s.Last(); a != nil {
-		switch {
-		case a.State == session.Declined && a.Decline != nil:
-			page.Decline = p.reason(c, s, a)
-		case a.State == session.Failed, a.State == session.Abandoned:
-			page.NotCharged = true
-		}
-	}
+	page.Decline, page.NotCharged = p.lastTry(c, s)
 	return render(c, p.Options, http.StatusOK, ownPage, "", templates.SealStart(page))
 }
 

@@ -51,6 +51,7 @@ type Notifier interface {
 type Notice struct {
 	Reference string // ours
 	OrderID   string // the gateway's
+	Alias     string // another id of the gateway's; a Status of it alone, as OrderID, tells our reference
 	Event     string // the gateway's word for it, for the history
 }
 

@@ -183,7 +183,7 @@ func (t Leaving) giveBack(a *Attempt) error {
 	for _, op := range t.S.Operations {
 		if op.Attempt == a.N && op.GiveBack && op.Kind == kind {
 			tries++
-			can = can && op.Decline != nil && op.Decline.Reason == providers.TryAgainLater
+			can = can && op.Decline != nil && unsentReason(op.Decline.Reason)
 		}
 	}
 	if !can || tries >= maxReleases {

@@ -393,6 +393,8 @@ type SavedOfferPage struct {
 	Layout
 	Action, CancelAction, CSRF string
 	NewCard                    string // the address of the card form
+	Decline                    string // as in CardPage
+	NotCharged                 bool
 }
 
 // SavedCardsPage lets the shopper choose a saved card or a new one. It posts card (SavedCard.ID, or "new") and csrf.
@@ -405,6 +407,8 @@ type SavedCardsPage struct {
 	AskTo                      bool       // posts to_number too, the card that a transfer goes to
 	Errors                     CardErrors // CVC and To
 	DeleteAction               string     // posts card and csrf to delete one; not offered when empty
+	Decline                    string     // as in CardPage
+	NotCharged                 bool
 }
 
 // SavedCard is one line of the choice.

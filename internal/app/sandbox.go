@@ -92,114 +92,130 @@ func (a *App) shopLook() string {
 	return ""
 }
 
-// demo is what the sandbox is configured with: one merchant, one account per gateway. The variants beside the plain
-// accounts are contracts of another shape at the same simulated gateway.
+// demo is what the sandbox is configured with: one merchant, with all the accounts.
 func (a *App) demo(c *config.Config) {
-	rbs := sandboxrbs.DemoAccount()
-	payneteasy := sandboxpayneteasy.DemoAccount()
-	payneteasyOther := sandboxpayneteasy.OtherAccount()
-	cashier := sandboxcashier.DemoAccount()
-	address := map[string]any{ // what these gateways insist on and the demo shop does not ask
-		"first_name": "Demo", "last_name": "Shopper", "address": "Abay Avenue 1", "city": "Almaty", "zip": "050000", "country": "KZ",
-		"phone": "77010000000", "email": "shopper@example.com",
-	}
-	account := func(gateway string, settings map[string]any) config.Account {
-		return config.Account{Gateway: gateway, Settings: settings}
-	}
-	rbsWith := func(more map[string]any) config.Account {
-		settings := map[string]any{
-			"base_url": a.SandboxURL + "/rbs/payment/rest/", "user_name": rbs.UserName, "password": rbs.Password,
-			"callback_secret": rbs.CallbackKey,
-		}
-		for k, v := range more {
-			settings[k] = v
-		}
-		return account("rbs", settings)
-	}
-	c.Accounts = map[string]config.Account{
-		"rbs":          rbsWith(nil),
-		"rbs-own":      rbsWith(map[string]any{"three_ds1": "own"}),
-		"rbs-redirect": rbsWith(map[string]any{"three_ds1": "redirect"}),
-		"rbs-gateway":  rbsWith(map[string]any{"three_ds2": "gateway"}),
-		"rbs-terms": rbsWith(map[string]any{
-			"fee_input": true, "payer_data": []any{"phone", "order_payer", "billing_payer"}, "merchant_login": rbs.Children[0],
-			"features": []any{"FORCE_SSL"}, "recurring_frequency": int64(28), "recurring_days": int64(365), "utc_offset": int64(0),
-		}),
-		"rbs-bare": rbsWith(map[string]any{
-			"user_name": "", "password": "", "token": rbs.Token, "method_notification": false, "browser_info": false, "binding_code": true,
-			"session_timeout": int64(3600), "languages": []any{"en"},
-		}),
-		"rbs-cart": rbsWith(map[string]any{
-			"cart_format": "fields", "ffd": "1.2", "tax_system": "osn", "company_email": "shop@example.com", "company_inn": "7707083893",
-			"company_address": "https://shop.example",
-		}),
-		"rbs-cart-105": rbsWith(map[string]any{"cart_format": "attributes", "ffd": "1.05", "tax_system": "usn_income"}),
-		"rbs-sealed":   rbsWith(map[string]any{"se_token": true}),
-		"sber": account("sber", map[string]any{
-			"base_url": a.SandboxURL + "/sber/sbersafe", "merchant_login": sandboxsber.DemoAccount().MerchantLogin,
-		}),
-		"payneteasy": account("payneteasy", map[string]any{
-			"base_url": a.SandboxURL + "/payneteasy/paynet", "endpoint_id": payneteasy.Endpoints[0], "login": payneteasy.Login,
-			"merchant_control": payneteasy.Control,
-			"billing":          address,
-		}),
-		"payneteasy-other": account("payneteasy", map[string]any{ // all that can be otherwise, at an account where all is done otherwise
-			"base_url": a.SandboxURL + "/payneteasy/paynet", "endpoint_group_id": payneteasyOther.Groups[0], "login": payneteasyOther.Login,
-			"merchant_control": payneteasyOther.Control, "answers": "json", "notify": "server_callback_url", "rebill_command": "make-rebill-sale",
-			"rebill_cvv": true, "site_url": "https://shop.example", "withhold_uploads": true,
-			"billing": address,
-		}),
-		"cashier-order": cashierAccount(a.SandboxURL, map[string]any{
-			"amount_mode": "order", "bearer": true, "api_key": "demo", "saved_card_code": false, "card_public_key": sandboxcashier.PublicKey(cashier.CardKey),
-		}),
-		"cashier-qr": cashierAccount(a.SandboxURL, map[string]any{"tsp_code": "", "form_url": ""}),
-		"cashier":    cashierAccount(a.SandboxURL, nil),
-	}
-	maps.Copy(c.Accounts, transactworldAccounts(a.SandboxURL+"/transactworld", address))
-	names := []string{
-		"rbs", "payneteasy", "sber", "cashier", "transactworld", "rbs-own", "rbs-redirect", "rbs-gateway", "rbs-terms", "rbs-bare",
-		"rbs-cart", "rbs-cart-105", "rbs-sealed", "transactworld-flat", "transactworld-json", "transactworld-whole",
-		"payneteasy-other", "cashier-order", "cashier-qr",
+	c.Accounts = map[string]config.Account{}
+	var names []string
+	for _, d := range sandboxAccounts(a.SandboxURL) {
+		c.Accounts[d.name] = config.Account{Gateway: d.gateway, Settings: d.settings}
+		names = append(names, d.name)
 	}
 	c.Merchants = []config.Merchant{{ID: "demo", Name: "Demo shop", APIKeys: []string{DemoKey}, Accounts: names,
 		Looks: []config.Look{config.SampleLook()}}}
 }
 
-// cashierAccount is the demo account at the cashier's gateway, with some settings otherwise.
-func cashierAccount(sandboxURL string, more map[string]any) config.Account {
-	cashier := sandboxcashier.DemoAccount()
-	settings := map[string]any{
-		"base_url": sandboxURL + "/cashier/api/v1", "identity_url": sandboxURL + "/cashier/identity/api/v1",
-		"form_url": sandboxURL + "/cashier/form",
-		"login":    cashier.Login, "password": cashier.Password, "tsp_id": int64(sandboxcashier.DemoTSP),
-		"tsp_code":            cashier.TSPs[sandboxcashier.DemoTSP],
-		"callback_public_key": sandboxcashier.PublicKey(cashier.CallbackKey),
-	}
-	maps.Copy(settings, more)
-	return config.Account{Gateway: "cashier", Settings: settings}
+// demoAccount is an account of the demo merchant.
+type demoAccount struct {
+	name, gateway string
+	settings      map[string]any
 }
 
-// transactworldAccounts are TransactWorld's plain contract and those of its other settings.
-func transactworldAccounts(address string, billing map[string]any) map[string]config.Account {
-	as := func(member sandboxtransactworld.Account, more map[string]any) config.Account {
-		settings := map[string]any{
-			"base_url": address, "member_id": member.MemberID, "partner_id": member.PartnerID,
-			"username": member.Username, "secure_key": member.SecureKey, "terminal_id": member.TerminalID, "billing": billing,
-			"to_type": "transactworld",
+// sandboxAccounts has one plain account per gateway, then contracts of another shape at the same simulated gateways: what the
+// plain account of the gateway has, with some settings otherwise.
+func sandboxAccounts(sandboxURL string) []demoAccount {
+	set := func(pairs ...any) map[string]any {
+		m := map[string]any{}
+		for i := 0; i < len(pairs); i += 2 {
+			m[pairs[i].(string)] = pairs[i+1]
 		}
-		maps.Copy(settings, more)
-		return config.Account{Gateway: "transactworld", Settings: settings}
+		return m
 	}
-	plain := sandboxtransactworld.DemoAccount()
-	return map[string]config.Account{
-		"transactworld":      as(plain, nil),
-		"transactworld-flat": as(plain, map[string]any{"requests": "flat", "answers": "xml"}),
-		"transactworld-json": as(plain, map[string]any{
-			"requests": "json", "repeat_by": "token", "attempt_three_d": "3D", "payment_mode": "DC", "require_address": true,
-		}),
-		"transactworld-whole": as(sandboxtransactworld.WholeAccount(), map[string]any{
-			"partial_void": false, "recurring": false, "token_cvc": false,
-		}),
+	rbs := func(name string, pairs ...any) demoAccount {
+		return demoAccount{name, "rbs", overlaid(rbsSettings(sandboxURL), set(pairs...))}
+	}
+	payneteasy := func(name string, account sandboxpayneteasy.Account, pairs ...any) demoAccount {
+		return demoAccount{name, "payneteasy", overlaid(payneteasySettings(sandboxURL, account), set(pairs...))}
+	}
+	cashier := func(name string, pairs ...any) demoAccount {
+		return demoAccount{name, "cashier", overlaid(cashierSettings(sandboxURL), set(pairs...))}
+	}
+	transactworld := func(name string, account sandboxtransactworld.Account, pairs ...any) demoAccount {
+		return demoAccount{name, "transactworld", overlaid(transactworldSettings(sandboxURL, account), set(pairs...))}
+	}
+	plainPaynetEasy, otherPaynetEasy := sandboxpayneteasy.DemoAccount(), sandboxpayneteasy.OtherAccount()
+	plainTransactWorld, wholeTransactWorld := sandboxtransactworld.DemoAccount(), sandboxtransactworld.WholeAccount()
+	atRBS, atCashier := sandboxrbs.DemoAccount(), sandboxcashier.DemoAccount()
+
+	return []demoAccount{
+		rbs("rbs"),
+		payneteasy("payneteasy", plainPaynetEasy, "endpoint_id", plainPaynetEasy.Endpoints[0]),
+		{"sber", "sber", set("base_url", sandboxURL+"/sber/sbersafe", "merchant_login", sandboxsber.DemoAccount().MerchantLogin)},
+		cashier("cashier"),
+		transactworld("transactworld", plainTransactWorld),
+
+		rbs("rbs-own", "three_ds1", "own"),
+		rbs("rbs-redirect", "three_ds1", "redirect"),
+		rbs("rbs-gateway", "three_ds2", "gateway"),
+		rbs("rbs-terms", "fee_input", true, "payer_data", []any{"phone", "order_payer", "billing_payer"},
+			"merchant_login", atRBS.Children[0], "features", []any{"FORCE_SSL"}, "recurring_frequency", int64(28),
+			"recurring_days", int64(365), "utc_offset", int64(0)),
+		rbs("rbs-bare", "user_name", "", "password", "", "token", atRBS.Token, "method_notification", false, "browser_info", false,
+			"binding_code", true, "session_timeout", int64(3600), "languages", []any{"en"}),
+		rbs("rbs-cart", "cart_format", "fields", "ffd", "1.2", "tax_system", "osn", "company_email", "shop@example.com",
+			"company_inn", "7707083893", "company_address", "https://shop.example"),
+		rbs("rbs-cart-105", "cart_format", "attributes", "ffd", "1.05", "tax_system", "usn_income"),
+		rbs("rbs-sealed", "se_token", true),
+
+		transactworld("transactworld-flat", plainTransactWorld, "requests", "flat", "answers", "xml"),
+		transactworld("transactworld-json", plainTransactWorld, "requests", "json", "repeat_by", "token", "attempt_three_d", "3D",
+			"payment_mode", "DC", "require_address", true),
+		transactworld("transactworld-whole", wholeTransactWorld, "partial_void", false, "recurring", false, "token_cvc", false),
+
+		payneteasy("payneteasy-other", otherPaynetEasy, // all that can be otherwise, at an account where all is done otherwise
+			"endpoint_group_id", otherPaynetEasy.Groups[0], "answers", "json", "notify", "server_callback_url",
+			"rebill_command", "make-rebill-sale", "rebill_cvv", true, "site_url", "https://shop.example", "withhold_uploads", true),
+
+		cashier("cashier-order", "amount_mode", "order", "bearer", true, "api_key", "demo", "saved_card_code", false,
+			"card_public_key", sandboxcashier.PublicKey(atCashier.CardKey)),
+		cashier("cashier-qr", "tsp_code", "", "form_url", ""),
+	}
+}
+
+// overlaid is a map with some of its values otherwise.
+func overlaid(plain, more map[string]any) map[string]any {
+	maps.Copy(plain, more)
+	return plain
+}
+
+// demoBilling is what two gateways insist on and the demo shop does not ask.
+func demoBilling() map[string]any {
+	return map[string]any{
+		"first_name": "Demo", "last_name": "Shopper", "address": "Abay Avenue 1", "city": "Almaty", "zip": "050000", "country": "KZ",
+		"phone": "77010000000", "email": "shopper@example.com",
+	}
+}
+
+func rbsSettings(sandboxURL string) map[string]any {
+	account := sandboxrbs.DemoAccount()
+	return map[string]any{
+		"base_url": sandboxURL + "/rbs/payment/rest/", "user_name": account.UserName, "password": account.Password,
+		"callback_secret": account.CallbackKey,
+	}
+}
+
+func payneteasySettings(sandboxURL string, account sandboxpayneteasy.Account) map[string]any {
+	return map[string]any{
+		"base_url": sandboxURL + "/payneteasy/paynet", "login": account.Login, "merchant_control": account.Control,
+		"billing": demoBilling(),
+	}
+}
+
+func cashierSettings(sandboxURL string) map[string]any {
+	account := sandboxcashier.DemoAccount()
+	return map[string]any{
+		"base_url": sandboxURL + "/cashier/api/v1", "identity_url": sandboxURL + "/cashier/identity/api/v1",
+		"form_url": sandboxURL + "/cashier/form",
+		"login":    account.Login, "password": account.Password, "tsp_id": int64(sandboxcashier.DemoTSP),
+		"tsp_code":            account.TSPs[sandboxcashier.DemoTSP],
+		"callback_public_key": sandboxcashier.PublicKey(account.CallbackKey),
+	}
+}
+
+func transactworldSettings(sandboxURL string, account sandboxtransactworld.Account) map[string]any {
+	return map[string]any{
+		"base_url": sandboxURL + "/transactworld", "member_id": account.MemberID, "partner_id": account.PartnerID,
+		"username": account.Username, "secure_key": account.SecureKey, "terminal_id": account.TerminalID, "billing": demoBilling(),
+		"to_type": "transactworld",
 	}
 }
 

@@ -43,7 +43,7 @@ func StartPair(tb testing.TB, synchronous bool) *Pair {
 	if p.bin, err = binaries(); err != nil {
 		tb.Fatal(err)
 	}
-	if p.dir, err = os.MkdirTemp("", "pgpair-"); err != nil {
+	if p.dir, err = os.MkdirTemp(folder(), "pgpair-"); err != nil {
 		tb.Fatal(err)
 	}
 	for i := range p.ports {

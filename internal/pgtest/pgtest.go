@@ -95,7 +95,7 @@ func launch() (*cluster, error) {
 }
 
 func launchOn(bin string) (*cluster, error) {
-	dir, err := os.MkdirTemp("", "pgtest-")
+	dir, err := os.MkdirTemp(folder(), "pgtest-")
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +136,16 @@ func launchOn(bin string) (*cluster, error) {
 		return nil, errors.New(strings.TrimSpace(line + string(rest)))
 	}
 	return &cluster{port, in, out}, nil
+}
+
+// folder is in memory where there is room: nothing in it has to last, and no test has to wait for the disk. "": the usual one.
+func folder() string {
+	const inMemory, room = "/dev/shm", 1 << 30
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(inMemory, &fs); err != nil || fs.Bavail*uint64(fs.Bsize) < room {
+		return ""
+	}
+	return inMemory
 }
 
 // binaries is the folder of the newest PostgreSQL that Debian has installed.

@@ -87,7 +87,7 @@ func (c *client) call(ctx context.Context, r request) (reply, error) {
 	if r.token != noToken {
 		var err error
 		if token, err = c.access.get(ctx, token); err != nil && r.token == needToken {
-			return reply{}, err
+			return reply{}, r.unsent(err)
 		}
 	}
 	answer, err := c.send(ctx, r, raw, token)
@@ -95,9 +95,20 @@ func (c *client) call(ctx context.Context, r request) (reply, error) {
 		return answer, err
 	}
 	if token, err = c.access.get(ctx, token); err != nil {
-		return reply{}, err
+		return reply{}, r.unsent(err)
 	}
 	return c.send(ctx, r, raw, token)
+}
+
+// unsent is the failure of a login before a call: a call that changes something has changed nothing, and is not sent any more.
+func (r request) unsent(err error) error {
+	f, ok := errors.AsType[*providers.Failure](err)
+	if !ok || r.reqID == "" {
+		return err
+	}
+	without := *f
+	without.Untaken = true
+	return &without
 }
 
 func (c *client) send(ctx context.Context, r request, raw []byte, token providers.Secret) (reply, error) {

@@ -66,6 +66,33 @@ func TestTheInquiryOutlivesTheLoginHost(t *testing.T) {
 	}
 }
 
+// A call whose login failed was not sent, or its token was refused: it has done nothing, and is not left open until somebody looks.
+func TestACallWhoseLoginFailedIsProvedToHaveDoneNothing(t *testing.T) {
+	pay := payment(t, true)
+	refund := providers.Op{Kind: providers.Refund, Reference: "r1", Amount: pay.Amount}
+	for _, login := range []said{{401, `{"success":false}`}, {503, "down"}, {200, "<html>"}, {200, `{"success":true}`}, {-1, ""}} {
+		for name, c := range map[string]struct {
+			answers map[string][]said
+			want    string
+		}{
+			"before the call":       {map[string][]said{"login": {login}}, "login"},
+			"for its renewed token": {map[string][]said{"login": {{0, loginAnswer}, login}, "refund": {{401, refusedToken}}}, "login refund login"},
+		} {
+			f := newFake(c.answers)
+			_, err := f.open(t, nil).Do(t.Context(), pay, refund)
+			var failure *providers.Failure
+			if !errors.As(err, &failure) || !failure.Untaken || f.calls() != c.want {
+				t.Errorf("login %+v %s: %v; %s", login, name, err, f.calls())
+			}
+		}
+	}
+	f := newFake(map[string][]said{"login": {{0, loginAnswer}}, "refund": {{-1, ""}}})
+	_, err := f.open(t, nil).Do(t.Context(), pay, refund)
+	if failure, ok := errors.AsType[*providers.Failure](err); !ok || failure.Untaken {
+		t.Errorf("a refund that was sent: %v", err)
+	}
+}
+
 func TestRefusedLoginsSayNothingOfThePassword(t *testing.T) {
 	for _, a := range []said{{401, `{"success":false,"description":"wrong ` + password + `"}`}, {200, `{"success":true}`}, {200, `{"success":true,"accessToken":"a b"}`}, {500, password}, {-1, ""}} {
 		f := newFake(map[string][]said{"login": {a}})

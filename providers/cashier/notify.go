@@ -44,7 +44,7 @@ func (g *provider) Notified(r *http.Request) (providers.Notice, error) {
 }
 
 // notice reads what a callback is about. The PaymentAPI layer names the order by its external id, which is not the id that
-// we ask by: it is left out.
+// we ask by: where our number is left out, it is looked for in the list of orders.
 func notice(o object) providers.Notice {
 	if in := o.child("order"); len(in.members) > 0 {
 		n := providers.Notice{Reference: wire.Cut(in.text("merchantOrderId"), 64), OrderID: in.text("id"),
@@ -55,5 +55,9 @@ func notice(o object) providers.Notice {
 		return n
 	}
 	in := o.child("Order")
-	return providers.Notice{Reference: wire.Cut(in.text("MerchantOrderId"), 64), Event: wire.Cut(in.text("Status"), 64)}
+	n := providers.Notice{Reference: wire.Cut(in.text("MerchantOrderId"), 64), Event: wire.Cut(in.text("Status"), 64)}
+	if external := in.text("OrderId"); n.Reference == "" && isID(external) {
+		n.Alias = external
+	}
+	return n
 }

@@ -113,6 +113,28 @@ func TestWhatCallbacksAreAbout(t *testing.T) {
 	}
 }
 
+// A callback of the PaymentAPI layer that leaves our number out names the order by its external id: the list of orders has both.
+func TestACallbackOfThePaymentAPIWithoutOurNumberIsFoundInTheList(t *testing.T) {
+	const external = "0b6a0f3e-1c55-4c3e-9f57-3f2f1f2d7c11"
+	n, err := cashier.Notice([]byte(`{"Response":{"Success":true},"Order":{"OrderId":"` + external + `","Status":"IPS_ACCEPTED"}}`))
+	if err != nil || n != (providers.Notice{Alias: external, Event: "IPS_ACCEPTED"}) {
+		t.Fatalf("%+v %v", n, err)
+	}
+	list := `{"success":true,"orders":[
+		{"id":"7","merchantOrderId":"other-1","externalOrderId":"6c1f7a52-0000-4c3e-9f57-3f2f1f2d7c11","status":"CREATED"},
+		{"id":"8","merchantOrderId":"order-1","status":"IPS_ACCEPTED","paymentInfo":{"paymentDetails":{"externalId":"` + external + `"}}}]}`
+	ask := func(id, list string) (providers.Standing, error) {
+		return newFake(map[string][]said{"orders": {{200, list}, {200, list}}}).open(t, nil).
+			Status(t.Context(), providers.Payment{Ref: providers.Ref{OrderID: id}})
+	}
+	if st, err := ask(external, list); err != nil || st.Reference != "order-1" || st.Ref.OrderID != "8" {
+		t.Errorf("%+v %v", st, err)
+	}
+	if st, err := ask("another-id", list); err != nil || st.Outcome != providers.NotFound || st.Reference != "" {
+		t.Errorf("an order that is not in the list: %+v %v", st, err)
+	}
+}
+
 func FuzzCallback(f *testing.F) {
 	v := readVector(f)
 	f.Add(v.RawBody, v.Headers["payment-sign"])

@@ -245,11 +245,37 @@ func (g *orders) amount(o order) (money.Amount, bool) {
 
 // inquire finds the order; there is false where the gateway says that it has none.
 func (g *orders) inquire(ctx context.Context, p providers.Payment) (o order, there bool, err error) {
+	if p.Ref.Reference == "" && strings.Trim(p.Ref.OrderID, "0123456789") != "" {
+		return g.byExternal(ctx, p.Ref.OrderID)
+	}
 	if p.Ref.OrderID == "" {
 		known, err := g.find(ctx, p)
 		return deref(known), known != nil, err
 	}
 	return g.read(ctx, p.Ref.OrderID)
+}
+
+// byExternal looks for the order that the PaymentAPI layer names so, among those that may still be paid, and then among the newer ones.
+func (g *orders) byExternal(ctx context.Context, external string) (o order, there bool, err error) {
+	const pages = 20
+	now := g.now()
+	for _, ago := range []time.Duration{2 * time.Hour, 3 * 24 * time.Hour} {
+		for n := range pages {
+			list, err := g.page(ctx, n, now.Add(-ago), now)
+			if err != nil {
+				return order{}, false, err
+			}
+			for _, o := range list {
+				if o.external == external {
+					return o, true, nil
+				}
+			}
+			if len(list) < listPage {
+				break
+			}
+		}
+	}
+	return order{}, false, nil
 }
 
 func (g *orders) read(ctx context.Context, id string) (o order, there bool, err error) {

@@ -81,11 +81,16 @@ func TestASavedCardThatIsNamedLateIsFetchedOnASchedule(t *testing.T) {
 }
 
 // nameless is a gateway whose callbacks leave our number out.
-type nameless struct{ *gateway }
+type nameless struct {
+	*gateway
+	alias bool // the order is named by another id than its own
+}
 
 func (n nameless) Notified(r *http.Request) (providers.Notice, error) {
 	notice, err := n.gateway.Notified(r)
-	notice.Reference = ""
+	if notice.Reference = ""; n.alias && err == nil {
+		notice.OrderID, notice.Alias = "", notice.OrderID
+	}
 	return notice, err
 }
 
@@ -98,7 +103,14 @@ func (n nameless) Status(ctx context.Context, p providers.Payment) (providers.St
 
 func TestACallbackThatLeavesOurNumberOutIsFoundByTheGatewaysOrder(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, func(h *house) { h.acc.Provider = nameless{h.gw} })
+	for _, alias := range []bool{false, true} {
+		foundByTheGatewaysOrder(t, alias)
+	}
+}
+
+func foundByTheGatewaysOrder(t *testing.T, alias bool) {
+	t.Helper()
+	h := newHouse(t, func(h *house) { h.acc.Provider = nameless{h.gw, alias} })
 	h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
 		return said(providers.Wait, p), nil
 	}

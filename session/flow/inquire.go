@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -190,8 +191,8 @@ func (f *Flow) Callback(ctx context.Context, name string, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	if notice.Reference == "" && notice.OrderID != "" { // the gateway left our number out, and knows it
-		if notice.Reference, err = referenceOf(ctx, acc, notice.OrderID); err != nil {
+	if id := cmp.Or(notice.OrderID, notice.Alias); notice.Reference == "" && id != "" { // the gateway left our number out, and knows it
+		if notice.Reference, err = referenceOf(ctx, acc, id); err != nil {
 			return err
 		}
 	}

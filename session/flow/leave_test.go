@@ -27,6 +27,15 @@ func waits(withholdable bool, repeats bool) func(context.Context, providers.Paym
 type operates struct {
 	*gateway
 	fails error
+	later *refusals
+}
+
+// refusals are operations that are refused for a reason that may pass.
+type refusals struct {
+	reason providers.Reason
+	left   int
+	now    func() time.Time
+	at     []time.Time
 }
 
 func (g operates) Kinds() []providers.OpLimits {
@@ -37,6 +46,12 @@ func (g operates) Do(_ context.Context, p providers.Payment, op providers.Op) (p
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.order(p.Ref.Reference).sent[string(op.Kind)]++
+	if r := g.later; r != nil {
+		if r.at = append(r.at, r.now()); r.left > 0 {
+			r.left--
+			return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: r.reason}}, nil
+		}
+	}
 	if g.fails != nil {
 		return providers.OpResult{State: providers.OpFailed, Decline: &providers.Decline{Reason: providers.OtherReason}}, nil
 	}
@@ -252,7 +267,7 @@ func TestMoneyThatComesForALeftAttemptIsGivenBackAtOnce(t *testing.T) {
 
 func TestMoneyThatCannotBeGivenBackIsForAPerson(t *testing.T) {
 	t.Parallel()
-	for _, tune := range [][]func(*house){nil, {func(h *house) { h.acc.Provider = operates{h.gw, errCut} }}} {
+	for _, tune := range [][]func(*house){nil, {func(h *house) { h.acc.Provider = operates{gateway: h.gw, fails: errCut} }}} {
 		h := newHouse(t, tune...)
 		h.gw.pay = waits(true, true)
 		h.submit()
@@ -263,6 +278,35 @@ func TestMoneyThatCannotBeGivenBackIsForAPerson(t *testing.T) {
 		h.forward(time.Hour)
 		if a := h.is(session.Paid); !a.NeedsReview || !a.PaidLate || h.told("payment.needs_review") != 1 {
 			t.Errorf("%+v %v", a, h.events())
+		}
+	}
+}
+
+// What may pass is tried again, five times, each time later than the time before; then a person looks. What was given back meanwhile
+// is given back once.
+func TestGivingBackIsTriedFiveTimesAtGrowingIntervals(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []providers.Reason{providers.TryAgainLater, providers.Misconfigured} {
+		for left, want := range map[int]int{3: 4, 100: 5} {
+			r := &refusals{reason: reason, left: left}
+			h := newHouse(t, func(h *house) { h.acc.Provider = operates{gateway: h.gw, later: r} })
+			r.now = h.flow.Now
+			h.gw.pay = waits(true, true)
+			h.submit()
+			if err := h.leave(); err != nil {
+				t.Fatal(err)
+			}
+			h.charge("order-1")
+			h.forward(48 * time.Hour)
+			a := h.is(session.Paid)
+			if len(r.at) != want || a.GivenBack() != (left == 3) || a.NeedsReview == (left == 3) || h.told("payment.paid_late") != 1 {
+				t.Errorf("%s, refused %d times: tried at %v, given back %t, for a person %t; %v", reason, left, r.at, a.GivenBack(), a.NeedsReview, h.events())
+			}
+			for i := 2; i < len(r.at); i++ {
+				if r.at[i].Sub(r.at[i-1]) <= r.at[i-1].Sub(r.at[i-2]) {
+					t.Errorf("%s: not at growing intervals: %v", reason, r.at)
+				}
+			}
 		}
 	}
 }

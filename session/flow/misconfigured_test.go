@@ -176,3 +176,26 @@ func TestAnOperationThatTheGatewayRefusesToUsHasFailedAndIsTold(t *testing.T) {
 		t.Errorf("told %v, in the session %v", h.notices("demo"), h.events())
 	}
 }
+
+// A call that its provider proves not to have been sent is over at once, whatever kept it back.
+func TestACallThatWasNotSentForWantOfALoginIsOverAtOnce(t *testing.T) {
+	t.Parallel()
+	unsent := &providers.Failure{Op: "login", Err: errCut, Untaken: true}
+	h := newHouse(t)
+	h.gw.pay = func(context.Context, providers.Payment, *order) (providers.Step, error) {
+		return providers.Step{}, unsent
+	}
+	h.submit()
+	if a := h.is(session.Failed); a.Decline == nil || a.Decline.Reason != providers.TryAgainLater {
+		t.Errorf("declined for %+v", a.Decline)
+	}
+
+	h, g := atTheOffice(t, providers.Paid)
+	g.do = func(providers.Op) (providers.OpResult, error) { return providers.OpResult{}, unsent }
+	if err := h.operate(providers.Refund, 0); err != nil {
+		t.Fatal(err)
+	}
+	if op := h.op(t, 1, session.OpFailed); op.Decline == nil || op.Decline.Reason != providers.TryAgainLater || !h.session().OutcomeKnown() {
+		t.Errorf("%+v", op)
+	}
+}

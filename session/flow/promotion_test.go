@@ -26,6 +26,7 @@ var promotions = flag.Int("promotions", 2, "how often a standby is promoted in e
 // A real server, its standby promoted while payments are under way: nobody is charged twice. A synchronous standby forgets no
 // payment either; of what another has forgotten, the order comes again, and finds it.
 func TestAStandbyIsPromotedUnderLoad(t *testing.T) {
+	t.Parallel()
 	for _, synchronous := range []bool{true, false} {
 		t.Run(fmt.Sprintf("synchronous %t", synchronous), func(t *testing.T) {
 			t.Parallel()

@@ -258,10 +258,10 @@ func (f *Flow) send(ctx context.Context, out permitted, send sender) {
 	f.At(out.kind + ".stored")
 }
 
-// untaken tells that the gateway refused the account itself, and that this proves that the call did nothing.
+// untaken tells that the gateway refused the account itself, or that the call was not sent, and that this proves that it did nothing.
 func untaken(err error) bool {
-	refusal := providers.RefusalOfUs(err)
-	return refusal != nil && refusal.Untaken
+	f, ok := errors.AsType[*providers.Failure](err)
+	return ok && f.Untaken
 }
 
 // refused tells that the gateway refused in words what was sent, and that they prove that the call did nothing.
