@@ -200,7 +200,9 @@ func raw(s string) json.RawMessage {
 
 // enqueue replaces waiting jobs of the same kind and key wholly, by a new id: the fence of an earlier holder then
 // never fits, though attempts are counted from the beginning.
-func (st *database) enqueue(tx *tx, js []jobs.Job) error {
+func (st *database) enqueue(tx *tx, js []jobs.Job) error { return st.enqueued(js).run(tx) }
+
+func (st *database) enqueued(js []jobs.Job) script {
 	if len(js) == 0 {
 		return nil
 	}
@@ -219,12 +221,10 @@ func (st *database) enqueue(tx *tx, js []jobs.Job) error {
 	for _, j := range js {
 		args = append(args, st.newJobID(), j.Kind, j.Key, string(j.Payload), micros(j.RunAt), 0, "", 0)
 	}
-	err := tx.exec(`INSERT INTO job (id, kind, key, payload, run_at, attempt, worker, lease_until)
-		VALUES `+values(len(js), 8)+`
+	return script{{query: `INSERT INTO job (id, kind, key, payload, run_at, attempt, worker, lease_until)
+		VALUES ` + values(len(js), 8) + `
 		ON CONFLICT (kind, key) WHERE worker = ''
-		DO UPDATE SET id = excluded.id, payload = excluded.payload, run_at = excluded.run_at, attempt = 0`, args...)
-	if unique(err) { // the id: another process drew the same one in the same microsecond
-		return errAgain
-	}
-	return err
+		DO UPDATE SET id = excluded.id, payload = excluded.payload, run_at = excluded.run_at, attempt = 0`,
+		args: args, taken: errAgain, // the id: another process drew the same one in the same microsecond
+	}}
 }
