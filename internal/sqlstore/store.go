@@ -301,9 +301,7 @@ func (st *Store) Close() error {
 
 // Health tells whether the store takes writes, by making one: a full disk and a standby server still answer reads.
 func (st *Store) Health(ctx context.Context) error {
-	return st.change(ctx, notice{}, func(tx *tx) error {
-		return tx.exec(`UPDATE pulse SET at = $1 WHERE one = 1`, micros(st.o.Now()))
-	})
+	return st.light(ctx, step{query: `UPDATE pulse SET at = $1 WHERE one = 1`, args: []any{micros(st.o.Now())}})
 }
 
 // unique tells whether err is the violation of a unique index or primary key. Which one follows from the statement.
