@@ -18,9 +18,10 @@ type database struct {
 	o        Options
 	instance string // names this Store in notices, so that it does not hear itself
 
-	group  *group  // SQLite with this process alone; nil otherwise
-	recent *recent // the same
-	leases *leases // of jobs; the same
+	group   *group  // SQLite with this process alone; nil otherwise
+	recent  *recent // the same
+	checked *recent // PostgreSQL: what is kept of sessions until their version is another
+	leases  *leases // of jobs; the same
 
 	changes, commits atomic.Int64 // since the start, for metrics
 

@@ -14,6 +14,7 @@ import (
 	"tollgate/internal/merchant"
 	"tollgate/internal/pgtest"
 	"tollgate/internal/sqlstore"
+	"tollgate/providers"
 	"tollgate/session"
 )
 
@@ -62,6 +63,52 @@ func TestWhoLoadedASessionBeforeItWasSealedAnewDoesNotSaveTheOldSeal(t *testing.
 	}
 }
 
+// afterAFailover: a version that was lost is made again, with something else in it.
+func afterAFailover(t *testing.T, p *pgtest.Pair, here *sqlstore.Store) {
+	t.Helper()
+	p.Lag()
+	change := func(st *sqlstore.Store, locale string) {
+		t.Helper()
+		s, err := st.Load(t.Context(), "cs_0")
+		if err == nil {
+			s.Locale = locale
+			err = st.Save(t.Context(), s, session.Change{})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	is := func(st *sqlstore.Store, want string) {
+		t.Helper()
+		for range 3 {
+			s, err := st.Load(t.Context(), "cs_0")
+			for tries := 0; err != nil && tries < 50; tries++ { // connections to the dead server
+				s, err = st.Load(t.Context(), "cs_0")
+			}
+			if err != nil || s.Version != 3 || s.Locale != want {
+				t.Fatalf("%v, %+v", err, s)
+			}
+			s.Locale = "the reader's own" // what is kept is not what was handed out
+		}
+	}
+	change(here, "lost")
+	is(here, "lost")
+	there := open(t, sqlstore.Options{URL: p.URL(), Now: func() time.Time { return noon }})
+	is(there, "lost")
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.Promote()
+	must(there.Close())
+	there = open(t, sqlstore.Options{URL: p.URL(), Now: func() time.Time { return noon }})
+	change(there, "made again")
+	is(there, "made again")
+	is(here, "made again")
+}
+
 // PostgreSQL refuses a notice of 8,000 bytes, and with it the change.
 func TestANoticeIsShortHoweverLongTheNameOfWhatChanged(t *testing.T) {
 	t.Parallel()
@@ -106,7 +153,7 @@ func TestACrashOfPostgreSQLLosesNothingThatHasToLast(t *testing.T) {
 		light()
 		must(st.Create(ctx, s, session.Change{Events: []session.Event{{N: 1, Type: "x", At: noon, Data: json.RawMessage(`{}`)}}}))
 		light()
-		s.Attempts = []*session.Attempt{{N: 1, State: session.Calling, Runs: []*session.Run{{N: 1, Token: s.ID}}}}
+		s.Attempts = []*session.Attempt{{N: 1, State: session.Calling, Ref: providers.Ref{Reference: s.ID}, Runs: []*session.Run{{N: 1, Token: s.ID}}}}
 		must(st.Save(ctx, s, session.Change{
 			Calls: []session.Call{call}, Events: []session.Event{{N: 2, Type: "x", At: noon, Data: json.RawMessage(`{}`)}},
 			Jobs: []session.Job{{Kind: "k", Key: s.ID, RunAt: noon.Add(time.Hour)}},
@@ -137,6 +184,7 @@ func TestACrashOfPostgreSQLLosesNothingThatHasToLast(t *testing.T) {
 			t.Errorf("%s: its key is free: %v, %v", id, got, err)
 		}
 	}
+	afterAFailover(t, p, st)
 	due, err := st.Claim(context.WithoutCancel(ctx), "next", noon.Add(2*time.Hour), time.Minute, 100)
 	if err != nil || len(due) != 2*sessions {
 		t.Errorf("%d jobs, %v", len(due), err)

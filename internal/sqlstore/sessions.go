@@ -281,6 +281,9 @@ func conflict(err error) error {
 
 // Load reads a session with attempts and call book.
 func (st *sessionStore) Load(ctx context.Context, id string) (s *session.Session, err error) {
+	if st.pg {
+		return st.loadChecked(ctx, id)
+	}
 	if st.recent != nil {
 		known, look := st.recent.get(id)
 		if known != nil {
@@ -288,14 +291,49 @@ func (st *sessionStore) Load(ctx context.Context, id string) (s *session.Session
 		}
 		defer func() { st.recent.put(id, look, s) }()
 	}
-	found, err := st.sessions(ctx, `id = $1`, id)
+	return one(st.sessions(ctx, "''", `id = $1`, id))
+}
+
+// loadChecked is Load where others may have changed the session: what is kept is of use if the database still has that version, in
+// the history in which it was read. A database that failed over may give the number of a version that was lost to another.
+func (st *sessionStore) loadChecked(ctx context.Context, id string) (*session.Session, error) {
+	known, look := st.checked.get(id)
+	if known != nil {
+		var version int64
+		var history string
+		err := st.r.QueryRowContext(ctx, `SELECT version, `+st.historySQL+` FROM session WHERE id = $1`, id).Scan(&version, &history)
+		if err == nil && version == known.Version && st.checked.of(history) {
+			return known, nil
+		}
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return nil, err
+		}
+		st.checked.change(id)()
+		if _, look = st.checked.get(id); look == nil {
+			look = &reading{old: true} // another has just read it
+		}
+	}
+	s, history, err := withHistory(st.sessions(ctx, st.historySQL, `id = $1`, id))
+	if err == nil && !st.checked.of(history) {
+		look.old = true
+	}
+	st.checked.put(id, look, s)
+	return s, err
+}
+
+func one(found []*session.Session, _ string, err error) (*session.Session, error) {
+	s, _, err := withHistory(found, "", err)
+	return s, err
+}
+
+func withHistory(found []*session.Session, history string, err error) (*session.Session, string, error) {
+	if err == nil && len(found) == 0 {
+		err = session.ErrNotFound
+	}
 	if err != nil {
-		return nil, err
+		return nil, history, err
 	}
-	if len(found) == 0 {
-		return nil, session.ErrNotFound
-	}
-	return found[0], nil
+	return found[0], history, nil
 }
 
 // Versions reads the versions of sessions.
@@ -378,38 +416,41 @@ func (st *sessionStore) List(ctx context.Context, f session.Filter) ([]*session.
 	if f.Limit < 1 || f.Limit > maxPage {
 		f.Limit = maxPage
 	}
-	return st.sessions(ctx, fmt.Sprintf("%s ORDER BY created_at DESC, id DESC LIMIT %d", strings.Join(where, " AND "), f.Limit),
+	found, _, err := st.sessions(ctx, "''", fmt.Sprintf("%s ORDER BY created_at DESC, id DESC LIMIT %d", strings.Join(where, " AND "), f.Limit),
 		args...)
+	return found, err
 }
 
 // sessions reads sessions whole, newest first, in one statement and so as of one moment. SQLite does not change the order of
 // a CROSS JOIN: with another it would read all attempts to join them to the page.
-func (st *sessionStore) sessions(ctx context.Context, where string, args ...any) ([]*session.Session, error) {
+// history is the expression that tells the database's history, or one that tells nothing.
+func (st *sessionStore) sessions(ctx context.Context, history, where string, args ...any) (
+	found []*session.Session, of string, err error,
+) {
 	rows, err := st.r.QueryContext(ctx, `WITH page AS (SELECT id, version, created_at, body FROM session WHERE `+where+`)
-		SELECT 1 AS part, -created_at AS place, id AS session, version AS n, 0 AS round, '' AS kind, body, 0 AS sent_at, 0 AS answered_at FROM page
+		SELECT 1 AS part, -created_at AS place, id AS session, version AS n, 0 AS round, `+history+` AS kind, body, 0 AS sent_at, 0 AS answered_at FROM page
 		UNION ALL
 		SELECT 2, a.n, a.session, a.n, 0, '', a.body, 0, 0 FROM page CROSS JOIN attempt a WHERE a.session = page.id
 		UNION ALL
 		SELECT 3, c.version, c.session, c.attempt, c.round, c.kind, c.result, c.sent_at, c.answered_at FROM page CROSS JOIN gateway_call c WHERE c.session = page.id
 		ORDER BY 1, 2, 3 DESC, 6, 5`, args...)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer rows.Close()
-	var found []*session.Session
 	byID := map[string]*session.Session{}
 	for rows.Next() {
 		var part, place, n, round, sentAt, answeredAt int64
 		var id, kind, body string
 		if err := rows.Scan(&part, &place, &id, &n, &round, &kind, &body, &sentAt, &answeredAt); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		s := byID[id]
 		switch part {
 		case 1:
-			s = &session.Session{Version: n}
+			s, of = &session.Session{Version: n}, kind
 			if err := json.Unmarshal([]byte(body), s); err != nil {
-				return nil, fmt.Errorf("sqlstore: session %s: %w", id, err)
+				return nil, "", fmt.Errorf("sqlstore: session %s: %w", id, err)
 			}
 			if s.BodyVersion > session.BodyVersion {
 				s.Newer = &session.NewerBodies{Session: json.RawMessage(body), Attempts: map[int]json.RawMessage{}}
@@ -419,7 +460,7 @@ func (st *sessionStore) sessions(ctx context.Context, where string, args ...any)
 		case 2:
 			a := new(session.Attempt)
 			if err := json.Unmarshal([]byte(body), a); err != nil {
-				return nil, fmt.Errorf("sqlstore: session %s, attempt %d: %w", id, n, err)
+				return nil, "", fmt.Errorf("sqlstore: session %s, attempt %d: %w", id, n, err)
 			}
 			if s.Newer != nil {
 				s.Newer.Attempts[a.N] = json.RawMessage(body)
@@ -433,7 +474,7 @@ func (st *sessionStore) sessions(ctx context.Context, where string, args ...any)
 			})
 		}
 	}
-	return found, rows.Err()
+	return found, of, rows.Err()
 }
 
 // FindRun names the session and attempt of a run's token.

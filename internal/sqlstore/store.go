@@ -219,7 +219,7 @@ func (c connector) Connect(context.Context) (driver.Conn, error) { return c.driv
 func (c connector) Driver() driver.Driver                        { return c.driver }
 
 func (st *Store) openPostgres(ctx context.Context) error {
-	st.pg = true
+	st.pg, st.checked = true, newRecent()
 	config, err := pgx.ParseConfig(st.o.URL)
 	if err != nil {
 		return errors.New("the database URL cannot be read") // the parser's words may hold the password
