@@ -60,6 +60,7 @@ type Options struct {
 	Rand            io.Reader
 	Log             *slog.Logger
 	Security        io.Writer            // the security log, a line for each write; nil: none is kept
+	LogStream       *Stream              // what Log writes to, where that may stall; nil: it is not looked at
 	FrontListener   net.Listener         // in place of Config.Listen
 	SandboxListener net.Listener         // in place of Config.SandboxListen
 	SandboxURL      string               // Front only: where the sandbox is
@@ -101,6 +102,7 @@ type App struct {
 	sandbox  *sandboxParts
 	metrics  *metrics
 	security *security.Log
+	streams  logStreams
 	alarms   sync.WaitGroup // that are being told
 	keys     *browser.Keys
 	me       sqlstore.Front // as the other fronts know it
@@ -338,6 +340,7 @@ func (a *App) buildFront(ctx context.Context) error {
 		Violated: func(directive, page string) { a.metrics.violations.WithLabelValues(directive, page).Inc() },
 	})
 	a.metrics.watch(a.store, a.flow, runner)
+	a.metrics.logs(a.streams.lost)
 	a.metrics.brake(a.brake)
 	a.front = server(e, a.log)
 	a.front.RegisterOnShutdown(sync.OnceFunc(func() { close(stopping) }))
@@ -397,6 +400,7 @@ const Grace = 30 * time.Second
 func (a *App) Run(ctx context.Context) error {
 	defer a.close()
 	a.security.Record(security.Entry{Kind: security.Started, Outcome: "ok"})
+	defer a.streams.drain()
 	defer a.security.Record(security.Entry{Kind: security.Stopped, Outcome: "ok"})
 	failed := make(chan error, 4)
 	running := 0

@@ -84,6 +84,13 @@ func (m *metrics) Called(gateway, call, result string, took time.Duration) {
 	m.calls.WithLabelValues(gateway, call, result).Observe(took.Seconds())
 }
 
+// logs counts the lines that were left out of the logs.
+func (m *metrics) logs(lost func() int64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "tollgate_log_lines_lost_total", Help: "Lines left out of log and security log because their stream stalled.",
+	}, func() float64 { return float64(lost()) }))
+}
+
 // watch adds what is read at each scrape.
 func (m *metrics) watch(store *sqlstore.Store, flow *flow.Flow, runner *jobs.Runner) {
 	gauge := func(name, help string, read func() float64) {

@@ -18,9 +18,40 @@ func (a *App) openSecurityLog() {
 		return
 	}
 	host, _ := os.Hostname()
-	a.security = security.New(a.o.Security, cmp.Or(a.o.Name, host), a.o.Clock.Now, func(err error) {
+	a.streams = logStreams{events: streamTo(a.o.Security), log: a.o.LogStream}
+	a.security = security.New(a.streams.events, cmp.Or(a.o.Name, host), a.o.Clock.Now, func(err error) {
 		a.log.Error("the security log cannot be written", "error", err)
 	})
+	a.streams.events.onResume(func(lines int) {
+		a.security.Record(security.Entry{Kind: security.LinesLost, Outcome: "refused", Repeated: lines})
+		a.log.Error("the stream of the security log stalled: lines are lost", "lines", lines)
+	})
+	if a.o.LogStream != nil && a.o.LogStream != a.streams.events {
+		a.o.LogStream.onResume(func(lines int) { a.log.Error("the stream of this log stalled: lines are lost", "lines", lines) })
+	}
+}
+
+// logStreams are what the two logs are written to; they may be one. nil: it is not looked at.
+type logStreams struct{ events, log *Stream }
+
+// lost is how many lines were left out because their stream stalled.
+func (l logStreams) lost() (n int64) {
+	if l.events != nil {
+		n = l.events.Lost()
+	}
+	if l.log != nil && l.log != l.events {
+		n += l.log.Lost()
+	}
+	return n
+}
+
+// drain gives what still waits to be written a moment.
+func (l logStreams) drain() {
+	for _, s := range []*Stream{l.events, l.log} {
+		if s != nil {
+			s.Drain(2 * time.Second)
+		}
+	}
 }
 
 // SecurityFile opens the file of the security log to append to; nil where the configuration names none.

@@ -69,7 +69,8 @@ func start(ctx context.Context, p process, set *flag.FlagSet, role app.Role) int
 		fmt.Fprintln(p.err, err)
 		return exitAsked
 	}
-	var events io.Writer = p.err
+	stream := app.NewStream(p.err) // a pipe that nobody reads holds no request up
+	var events io.Writer = stream
 	if file, err := app.SecurityFile(c); err != nil {
 		fmt.Fprintln(p.err, "tollgate: security_log:", err)
 		return exitFailed
@@ -77,8 +78,8 @@ func start(ctx context.Context, p process, set *flag.FlagSet, role app.Role) int
 		defer file.Close()
 		events = file
 	}
-	a, err := app.New(ctx, app.Options{Config: c, Role: role, Security: events,
-		Log: slog.New(slog.NewJSONHandler(p.err, &slog.HandlerOptions{Level: level}))})
+	a, err := app.New(ctx, app.Options{Config: c, Role: role, Security: events, LogStream: stream,
+		Log: slog.New(slog.NewJSONHandler(stream, &slog.HandlerOptions{Level: level}))})
 	if err != nil {
 		fmt.Fprintln(p.err, "tollgate:", err)
 		return exitFailed

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -148,6 +149,35 @@ func TestMemoryIsBoundedWhateverStrangersChoose(t *testing.T) {
 	}
 	if l, _ := b.Look(t.Context(), "a bot", r, now); l.Used < 10 {
 		t.Errorf("what was used most was let go: %+v", l)
+	}
+}
+
+// Fresh keys of any kind, as a stranger makes them: cards, addresses, pages, phones. What another kind has counted stays.
+func TestAFloodOfFreshKeysPushesOutNoCountOfAnotherKind(t *testing.T) {
+	d := newDesk(t)
+	d.buckets = limit.NewMemory(2000)
+	d.open()
+	l := d.Limiter
+	for range d.set.CardTries.N {
+		_ = l.Try(t.Context(), limit.Try{Account: "a", Card: "4000000000000002", Address: "192.0.2.1"})
+	}
+	for i := range d.set.PhoneCodes.N {
+		if err := l.Code(t.Context(), "a", "+77010000000", "session"+strconv.Itoa(i), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 20_000 { // each from a household of its own, so that no wall stops it
+		at := netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 0, byte(i >> 16), byte(i >> 8), byte(i)})
+		_ = l.Try(t.Context(), limit.Try{Account: "a", Card: card(i), Address: at.String(), Typed: true, First: true})
+	}
+	if d.buckets.(*limit.Memory).Len() > 2000 {
+		t.Errorf("%d are held", d.buckets.(*limit.Memory).Len())
+	}
+	if err := l.Try(t.Context(), limit.Try{Account: "a", Card: "4000000000000002", Address: "192.0.2.1"}); err == nil {
+		t.Error("a card's tries were forgotten")
+	}
+	if err := l.Code(t.Context(), "a", "+77010000000", "another", ""); err == nil {
+		t.Error("a phone's codes were forgotten")
 	}
 }
 

@@ -31,6 +31,7 @@ const (
 	ConfigChanged   Kind = "config.changed"   // a start with other settings than the last
 	AddressAccepted Kind = "address.accepted" // another public_url
 	SchemaChanged   Kind = "schema.changed"   // the tables were made or renewed
+	LinesLost       Kind = "lines.lost"       // the stream stalled
 	Started         Kind = "started"
 	Stopped         Kind = "stopped"
 )
@@ -61,6 +62,7 @@ func Kinds() []struct {
 		{ConfigChanged, "a start with other settings than the last"},
 		{AddressAccepted, "another public_url was accepted"},
 		{SchemaChanged, "the tables were made or renewed"},
+		{LinesLost, "the log's stream stalled: so many lines as `repeated` says are lost"},
 		{Started, "a process began to serve"},
 		{Stopped, "it ended"},
 	}
@@ -135,10 +137,10 @@ func (l *Log) Record(e Entry) {
 	id := same{e.Kind, e.Key, e.Merchant, e.Address, e.Resource, e.Detail}
 	if r := l.recent[id]; r != nil {
 		if now.Sub(r.at) < collapse {
-			r.n++
+			r.n += 1 + e.Repeated
 			return
 		}
-		e.Repeated = r.n
+		e.Repeated += r.n
 		delete(l.recent, id)
 	}
 	f := l.kinds[e.Kind]

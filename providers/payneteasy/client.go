@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"tollgate/providers"
 )
@@ -152,8 +151,8 @@ func decode(status int, body []byte, whole bool) (answer, error) {
 	switch {
 	case len(text) == 0:
 		return nil, fmt.Errorf("%w: empty", errAnswer)
-	case !utf8.Valid(text):
-		return nil, fmt.Errorf("%w: not UTF-8", errAnswer)
+	case bytes.IndexByte(text, 0) >= 0:
+		return nil, fmt.Errorf("%w: UTF-16", errAnswer)
 	case status == http.StatusOK:
 	case isJSON && status >= 400 && status < 500:
 	default:
@@ -161,8 +160,8 @@ func decode(status int, body []byte, whole bool) (answer, error) {
 	}
 	var a answer
 	var err error
-	if isJSON {
-		a, err = decodeJSON(body)
+	if isJSON { // texts in another encoding lose what cannot be read; names, states and sums are of ASCII
+		a, err = decodeJSON(bytes.ToValidUTF8(body, []byte("\ufffd")))
 	} else {
 		a, err = decodeForm(body, whole)
 	}
@@ -205,7 +204,7 @@ func decodeForm(body []byte, whole bool) (answer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: escape", errAnswer)
 		}
-		if err := a.put(name, value); err != nil {
+		if err := a.put(name, strings.ToValidUTF8(value, "\ufffd")); err != nil {
 			return nil, err
 		}
 	}

@@ -503,6 +503,19 @@ func (a answer) stageKind(hold bool) string {
 // and without what would come back from there, which only we could upload, no money moves.
 var errNoWay = errors.New("the page of the bank has an address that cannot be opened")
 
+// bankPage reads the address of a page of the bank's. A member that is missing or is no address in this answer may be one in the
+// next: that ends no try.
+func (p *provider) bankPage(address string) (string, error) {
+	to, err := threeds.CheckURL(address, p.loopback)
+	switch {
+	case err == nil:
+		return to, nil
+	case strings.Contains(address, ":"):
+		return "", errNoWay
+	}
+	return "", errors.New("a page of the bank without its address")
+}
+
 // next is what the gateway waits for. tds_status is spelt with an underscore in the documentation, unlike all its
 // neighbours, so both spellings are read.
 func (p *provider) next(pay providers.Payment, ref providers.Ref, a answer) (*providers.Step, error) {
@@ -520,9 +533,9 @@ func (p *provider) next(pay providers.Payment, ref providers.Ref, a answer) (*pr
 		if a["tds-creq-form-creq"] == "" {
 			return nil, errors.New("CReqForm without a CReq")
 		}
-		to, err := threeds.CheckURL(a["tds-creq-form-acs-url"], p.loopback)
+		to, err := p.bankPage(a["tds-creq-form-acs-url"])
 		if err != nil {
-			return nil, errNoWay
+			return nil, err
 		}
 		step.Kind, step.Withholdable = providers.Challenge, p.withholds
 		step.ThreeDS.ThreeDSServerTransID = ref.More[transID]
@@ -536,18 +549,18 @@ func (p *provider) next(pay providers.Payment, ref providers.Ref, a answer) (*pr
 		if a["tds-pareq-form-pareq"] == "" {
 			return nil, errors.New("PaReqForm without a PaReq")
 		}
-		to, err := threeds.CheckURL(a["tds-pareq-form-acs-url"], p.loopback)
+		to, err := p.bankPage(a["tds-pareq-form-acs-url"])
 		if err != nil {
-			return nil, errNoWay
+			return nil, err
 		}
 		step.Kind, step.Withholdable = providers.PayerPage, stopPaReq.Withholdable
 		step.Forms = []threeds.Form{threeds.PayerAuthForm(to, a["tds-pareq-form-pareq"], pay.Run.ReturnURL, pay.Run.SessionData)}
 	case "":
 		link := ""
 		if a["redirect-to"] != "" {
-			to, err := threeds.CheckURL(a["redirect-to"], p.loopback)
+			to, err := p.bankPage(a["redirect-to"])
 			if err != nil && a["html"] == "" {
-				return nil, errNoWay
+				return nil, err
 			}
 			link = to // of an unusable one nothing: the html leads there without it
 		}

@@ -116,6 +116,7 @@ func Run(t *testing.T, h Harness) {
 	})
 	t.Run("browsers", func(t *testing.T) { browsers(t, h) })
 	t.Run("spoilt", func(t *testing.T) { spoilt(t, h) })
+	t.Run("mutants", func(t *testing.T) { mutants(t, h) })
 	t.Run("orders", func(t *testing.T) { orders(t, h) })
 	t.Run("operations", func(t *testing.T) { operations(t, h) })
 	t.Run("callbacks", func(t *testing.T) { callbacks(t, h) })

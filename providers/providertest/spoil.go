@@ -75,6 +75,7 @@ type spoiler struct {
 	every bool
 	name  func(*http.Request) string
 	next  http.RoundTripper
+	tape  *tape // nil: answers are not kept
 
 	mu     sync.Mutex
 	played bool // ever
@@ -88,6 +89,11 @@ var errCut = errors.New("read tcp 127.0.0.1: connection reset by peer")
 
 func (s *spoiler) RoundTrip(r *http.Request) (*http.Response, error) {
 	name := s.name(r)
+	if s.tape != nil {
+		if res, err, played := s.tape.answer(r, name); played {
+			return res, err
+		}
+	}
 	s.mu.Lock()
 	s.seen = append(s.seen, name)
 	play := s.fault.name != "" && (s.every || !s.played && name == s.call)
@@ -97,7 +103,11 @@ func (s *spoiler) RoundTrip(r *http.Request) (*http.Response, error) {
 	cancel := s.cancel
 	s.mu.Unlock()
 	if !play {
-		return s.next.RoundTrip(r)
+		res, err := s.next.RoundTrip(r)
+		if err == nil && s.tape != nil {
+			err = s.tape.note(name, res)
+		}
+		return res, err
 	}
 	sent, err := io.ReadAll(r.Body)
 	if err != nil {

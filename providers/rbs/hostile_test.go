@@ -48,7 +48,7 @@ func TestHostileAnswers(t *testing.T) {
 		"empty object":          reply(200, "{}"),
 		"a name twice":          reply(200, `{"errorCode":"0","orderStatus":0,"orderStatus":2,"redirect":"https://a.example/"}`),
 		"deep":                  reply(200, strings.Repeat(`{"a":`, 10000)+"1"+strings.Repeat("}", 10000)),
-		"not UTF-8":             reply(200, "{\"orderStatus\":2,\"redirect\":\"x\",\"a\":\"\xff\"}"),
+		"UTF-16":                reply(200, "\xff\xfe{\x00\"\x00o\x00\"\x00:\x002\x00}\x00"),
 		"orderStatus an object": reply(200, `{"errorCode":"0","orderStatus":{"a":2},"redirect":{"a":1},"acsUrl":["x"]}`),
 		"orderStatus words":     reply(200, `{"errorCode":"0","orderStatus":"paid"}`),
 		"orderStatus fraction":  reply(200, `{"errorCode":"0","orderStatus":2.0}`),

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"unicode/utf8"
 
 	"tollgate/internal/card"
 	"tollgate/providers"
@@ -50,10 +49,8 @@ func readObject(body []byte) (map[string]any, error) {
 	switch {
 	case len(text) == 0:
 		return nil, fmt.Errorf("%w: empty", errAnswer)
-	case !utf8.Valid(text):
-		return nil, fmt.Errorf("%w: not UTF-8", errAnswer)
-	case text[0] == '{':
-		return readJSON(text)
+	case text[0] == '{': // texts in another encoding lose what cannot be read; names, states and sums are of ASCII
+		return readJSON(bytes.ToValidUTF8(text, []byte("\ufffd")))
 	case text[0] == '<':
 		return readXML(text)
 	}

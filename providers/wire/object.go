@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // Reasons why an answer cannot be read. They quote nothing of it.
@@ -25,12 +24,13 @@ var (
 const maxDepth = 16
 
 // Decode reads exactly one JSON object; numbers are json.Number. encoding/json alone would let a second orderStatus win
-// over the first, and OrderStatus pass for orderStatus.
+// over the first, and OrderStatus pass for orderStatus. Texts in another encoding than UTF-8 (old gateways write Russian in
+// windows-1251) lose what cannot be read: names, states, sums and ids are of ASCII.
 func Decode(body []byte) (map[string]any, error) {
-	if !utf8.Valid(body) {
+	if bytes.IndexByte(body, 0) >= 0 { // UTF-16
 		return nil, errNotUTF8
 	}
-	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte("\ufeff"))))
+	d := json.NewDecoder(bytes.NewReader(bytes.ToValidUTF8(bytes.TrimPrefix(body, []byte("\ufeff")), []byte("\ufffd"))))
 	d.UseNumber()
 	v, err := value(d, 0)
 	if err != nil {

@@ -27,13 +27,13 @@ func TestAnythingLikeACardNumberIsHidden(t *testing.T) {
 }
 
 func TestExactlyOneObjectIsRead(t *testing.T) {
-	for _, body := range []string{`{"orderStatus":2,"a":{"b":[1,"x",null,true]}}`, "\ufeff{}", " {} \n"} {
+	for _, body := range []string{`{"orderStatus":2,"a":{"b":[1,"x",null,true]}}`, "\ufeff{}", " {} \n", "{\"a\":\"\xc8\xe2\xe0\xed\"}"} {
 		if _, err := wire.Decode([]byte(body)); err != nil {
 			t.Errorf("%q: %v", body, err)
 		}
 	}
 	for _, body := range []string{
-		"", "[]", "null", `"x"`, "{", `{"a":1}{"b":2}`, `{"a":1} x`, `{"orderStatus":0,"orderStatus":2}`, `{"a":{"b":1,"b":2}}`, "<html>", "{\"a\":\"\xff\"}", `{"a":1,}`,
+		"", "[]", "null", `"x"`, "{", `{"a":1}{"b":2}`, `{"a":1} x`, `{"orderStatus":0,"orderStatus":2}`, `{"a":{"b":1,"b":2}}`, "<html>", "{\x00}\x00", "\xff\xfe{\x00}\x00", `{"a":1,}`,
 		strings.Repeat(`{"a":`, 40) + "1" + strings.Repeat("}", 40),
 	} {
 		if m, err := wire.Decode([]byte(body)); err == nil {
