@@ -187,7 +187,9 @@ func (w *world) profiled(name string, seconds time.Duration, do func() error) er
 		return os.WriteFile(filepath.Join(w.s.profile, to), raw, 0o600)
 	}
 	fetched := make(chan error, 1)
-	go func() { fetched <- fetch(fmt.Sprintf("profile?seconds=%d", int(max(seconds.Seconds(), 1))), name+".pprof") }()
+	go func() {
+		fetched <- fetch(fmt.Sprintf("profile?seconds=%d", int(max(seconds.Seconds(), 1))), name+".pprof")
+	}()
 	if err := do(); err != nil {
 		return err
 	}
