@@ -89,7 +89,7 @@ func (b bank) returned(c echo.Context) error {
 		}
 		c.Response().Header().Set("Content-Security-Policy",
 			"default-src 'none'; script-src 'nonce-"+n+"'; style-src 'self'; img-src 'self'; base-uri 'none'")
-		return write(c, http.StatusOK, templates.ReturnTop(templates.ReturnTopPage{
+		return write(c, b.Options, http.StatusOK, templates.ReturnTop(templates.ReturnTopPage{
 			T: b.Texts.For(r.Header.Get("Accept-Language")), Nonce: n, PayURL: payPath(page.Session),
 		}))
 	}

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/a-h/templ"
@@ -16,6 +18,7 @@ import (
 	"tollgate/internal/i18n"
 	"tollgate/internal/limit"
 	"tollgate/session"
+	"tollgate/static"
 	"tollgate/templates"
 )
 
@@ -80,17 +83,37 @@ func nonce(random io.Reader) (string, error) {
 // render writes a page whole: it is built before the first byte goes out.
 func render(c echo.Context, o Options, code int, p policy, nonce string, page templ.Component) error {
 	c.Response().Header().Set("Content-Security-Policy", p.header(nonce, embedder(c), o.Sandbox))
-	return write(c, code, page)
+	return write(c, o, code, page)
+}
+
+// drawing is what pages are drawn with.
+type drawing struct {
+	templates.Outlines
+	buffers sync.Pool // *[]byte
 }
 
 // write writes a page whose Content-Security-Policy is set already.
-func write(c echo.Context, code int, page templ.Component) error {
-	var b strings.Builder
-	// Whatever became of the request's context, a page that was decided on is written.
-	if err := page.Render(context.WithoutCancel(c.Request().Context()), &b); err != nil {
+func write(c echo.Context, o Options, code int, page templ.Component) error {
+	b, _ := o.drawing.buffers.Get().(*[]byte)
+	if b == nil {
+		b = new([]byte)
+	}
+	defer o.drawing.buffers.Put(b)
+	body, packed, err := o.drawing.Append((*b)[:0], page, static.AcceptsGzip(c.Request().Header.Get(echo.HeaderAcceptEncoding)))
+	if err != nil {
 		return err
 	}
-	return c.HTML(code, b.String())
+	*b = body
+	h := c.Response().Header()
+	h.Set(echo.HeaderContentType, echo.MIMETextHTMLCharsetUTF8)
+	h.Set(echo.HeaderVary, echo.HeaderAcceptEncoding)
+	h.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
+	if packed {
+		h.Set(echo.HeaderContentEncoding, "gzip")
+	}
+	c.Response().WriteHeader(code)
+	_, err = c.Response().Write(body)
+	return err
 }
 
 // errorPage answers every error: problem details to merchants, an HTML page to shoppers. The cause is never shown.

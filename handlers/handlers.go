@@ -64,6 +64,8 @@ type Options struct {
 	Violated func(directive, page string) // metrics; nil: nobody counts
 
 	Installation string // what the fronts of one database are known by to whoever asks whether they are ready
+
+	drawing *drawing
 }
 
 // MaxBody caps what a browser or a merchant may post, in bytes; PaRes and CRes have caps of their own below it.
@@ -71,6 +73,7 @@ const MaxBody = 512 << 10
 
 // New builds the front. Every route stands here, but for those of the merchant's API: they stand in the contract.
 func New(o Options) *echo.Echo {
+	o.drawing = &drawing{}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = o.IP

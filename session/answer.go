@@ -341,6 +341,31 @@ func (t Arrivals) Forward(n, stepN int) (ready bool, err error) {
 	return true, ErrNothing
 }
 
+// ForwardNow permits at once what this turn has taken, in the save that stores it: what came and the permission are durable
+// together before it goes out, and no job is needed. sent is false where the answer is left to its job. What goes out is
+// made before the permission: nothing may fail between it and the call.
+func (t Arrivals) ForwardNow(n int) (row Call, answer providers.Answer, sent bool) {
+	a := t.S.Attempt(n)
+	due := slices.IndexFunc(t.Change.Jobs, func(j Job) bool {
+		return a != nil && j.Kind == JobResume && j.Key == resumeKey(t.S, a) && !j.RunAt.After(t.Now)
+	})
+	asks := slices.ContainsFunc(t.Change.Jobs, func(j Job) bool { return j.Kind == JobInquire && !j.RunAt.After(t.Now) })
+	if due < 0 || asks || !a.waitsAt(a.StepN) || a.Run().LaterAnswer { // another order that was named is asked about first
+		return Call{}, answer, false
+	}
+	answer, err := t.ToForward(a)
+	if err != nil {
+		return Call{}, answer, false
+	}
+	row, err = t.Attempts().Permit(n, Outgoing{Kind: CallResume, From: a.State, StepN: a.StepN})
+	if err != nil {
+		return Call{}, answer, false
+	}
+	t.Change.Drop = append(t.Change.Drop, t.Change.Jobs[due]) // of a Method one waits for its deadline
+	t.Change.Jobs = slices.Delete(t.Change.Jobs, due, due+1)
+	return row, answer, true
+}
+
 // methodSilent writes down that nobody reported the Method's end, before the gateway is told: a notification that comes
 // from now on is late. N, or U where the bank has no Method and only the gateway's own frame ran.
 func (t Arrivals) methodSilent(a *Attempt) (over bool, err error) {

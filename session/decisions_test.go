@@ -144,6 +144,9 @@ func decided(t *testing.T, turn *Turn, decide func(*Turn) (string, error)) strin
 			t.Errorf("the job %s %s has the key %s", j.Kind, j.Payload, j.Key)
 		}
 	}
+	for _, j := range turn.Change.Drop {
+		said = append(said, fmt.Sprintf("no job %s%s", strings.TrimPrefix(j.Kind, "session."), strings.TrimPrefix(j.Key, turn.S.ID)))
+	}
 	for _, e := range turn.After {
 		said = append(said, strings.TrimPrefix(fmt.Sprintf("then %T%v", e, e), "session."))
 	}

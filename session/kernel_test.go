@@ -57,6 +57,15 @@ func TestWhoMayBeginAnAttempt(t *testing.T) {
 	})
 }
 
+// forwardedNow permits what was taken in the same turn.
+func forwardedNow(t *Turn, err error) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	_, answer, sent := t.Arrivals().ForwardNow(1)
+	return fmt.Sprintf("sent %v %s", sent, answer.Kind), nil
+}
+
 func TestWhatHappensBeforeAnythingIsSent(t *testing.T) {
 	wire := []TimelineEntry{{Kind: EntryHTTP, Name: "POST /register"}}
 	decisions(t, "unsent", func(d *table) {
@@ -359,6 +368,10 @@ func TestWhichAnswersOfABrowserAreTaken(t *testing.T) {
 				got, err := t.Arrivals().Returned(1, token, in, "sealed")
 				return fmt.Sprintf("taken %v asked %v", got.Taken, got.Asked), err
 			})
+			d.is(situation+", forwarded at once", turn, func(t *Turn) (string, error) {
+				_, err := t.Arrivals().Returned(1, token, in, `answer:{"kind":"cres","cres":"x"}`)
+				return forwardedNow(t, err)
+			})
 		}
 		for name, in := range map[string]threeds.Reply{
 			"its CRes": {CRes: good}, "its CRes with ids in capitals": {CRes: cresOf(strings.ToUpper(serverID), strings.ToUpper(acsID))}, "its Erro": {Erro: erroOf(serverID, acsID)},
@@ -481,6 +494,10 @@ func TestWhatABrowserBringsAndWhatGoesToTheGateway(t *testing.T) {
 			d.is("a notification: "+name, turnOf(a), func(t *Turn) (string, error) {
 				got, err := t.Arrivals().Notified(1, c.token, threeds.Reply{MethodData: c.data})
 				return fmt.Sprintf("taken %v", got.Taken), err
+			})
+			d.is("a notification: "+name+", forwarded at once", turnOf(a), func(t *Turn) (string, error) {
+				_, err := t.Arrivals().Notified(1, c.token, threeds.Reply{MethodData: c.data})
+				return forwardedNow(t, err)
 			})
 		}
 		for name, c := range map[string]struct {

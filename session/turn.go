@@ -61,6 +61,7 @@ type Change struct {
 	Calls    []Call  // new permissions to send
 	Answered []Call  // calls that got their answer (by Attempt, Kind, Round)
 	Jobs     []Job   // to be enqueued; one waiting job for each kind and key, the newer replaces the older
+	Drop     []Job   // waiting jobs that are not needed any more, by kind and key
 	Claim    *Claim  // of the request that asks for it; nil: of none
 	Notice   *Notice // to the merchant, about the account; nil: none
 }
@@ -303,6 +304,8 @@ func (t *Turn) queueOperationInquiry(op *Operation, at time.Time) {
 func (t *Turn) queueResume(a *Attempt, at time.Time) {
 	t.enqueue(JobResume, fmt.Sprintf("/%d/%d", a.N, a.StepN), Task{Attempt: a.N, StepN: a.StepN}, at)
 }
+
+func resumeKey(s *Session, a *Attempt) string { return fmt.Sprintf("%s/%d/%d", s.ID, a.N, a.StepN) }
 
 // queueRemember queues the question which card the gateway saved of a payment; try counts those before.
 func (t *Turn) queueRemember(a *Attempt, try int, at time.Time) {

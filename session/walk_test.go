@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"hash/fnv"
@@ -140,6 +141,9 @@ func (w *world) save(t *Turn) {
 	for _, j := range t.Change.Jobs {
 		w.jobs[j.Kind+" "+j.Key] = j.RunAt.Sub(walkStart)
 	}
+	for _, j := range t.Change.Drop {
+		delete(w.jobs, j.Kind+" "+j.Key)
+	}
 	for _, c := range t.Change.Calls { // a call is in the book once
 		for i, a := range w.s.Attempts {
 			if a.N == c.Attempt && !slices.ContainsFunc(a.Calls, c.is) {
@@ -166,6 +170,7 @@ var happenings = []happening[*world]{
 	{"the request arrives: refused", func(w *world) *world { return w.arrives(providers.Declined) }},
 	{"the request arrives: challenge", func(w *world) *world { return w.arrives(providers.Challenge) }},
 	{"the answer is heard", func(w *world) *world { return w.answer(nil) }},
+	{"the answer is heard, and stored with what an inquiry says", (*world).answerAndInquiry},
 	{"the connection breaks", func(w *world) *world { return w.answer(errBroken) }},
 	{"the process dies", (*world).crash},
 	{"the database is copied", (*world).copy},
@@ -174,6 +179,7 @@ var happenings = []happening[*world]{
 	{"the next inquiry has no answer", func(w *world) *world { return w.inquiry(true, true) }},
 	{"a callback", func(w *world) *world { return w.inquiry(false, false) }},
 	{"the shopper comes back from the bank", (*world).back},
+	{"the shopper comes back, and the answer goes out at once", (*world).backAtOnce},
 	{"the merchant cancels", func(w *world) *world { return w.after(func(t *Turn) error { return t.Cancel() }) }},
 	{"the shopper leaves for another card", func(w *world) *world { return w.leave(false) }},
 	{"the shopper leaves and cancels", func(w *world) *world { return w.leave(true) }},
@@ -290,6 +296,33 @@ func (w *world) answer(broken error) *world {
 		n.call.dead = true // the request may still be on its way
 	}
 	n.do(func(t *Turn) error { _, err := t.Attempts().Answered(row, in); return err })
+	return n
+}
+
+// answerAndInquiry is an answer that decides nothing, stored in one save with the inquiry that followed it.
+func (w *world) answerAndInquiry() *world {
+	if w.call == nil || w.call.dead || !w.call.arrived || w.call.step == providers.Challenge {
+		return nil
+	}
+	n := w.clone()
+	row := n.call.row
+	in := CallAnswer{Step: providers.Step{V: providers.StepVersion, Kind: n.call.step, Ref: providers.Ref{Reference: n.call.reference}}}
+	n.call = nil
+	seen := n.clone()
+	ask, err := seen.turn().Attempts().Answered(row, in)
+	if a := seen.s.Attempt(row.Attempt); err != nil || !ask || a.State != Gateway {
+		return nil
+	}
+	heard := InquiryAnswer{Seen: seen.s.Attempt(row.Attempt).Seen(), Standing: n.truth(seen.s.Attempt(row.Attempt))}
+	n.do(func(t *Turn) error {
+		if _, err := t.Attempts().Answered(row, in); err != nil {
+			return err
+		}
+		if err := t.Inquired(row.Attempt, heard); err != nil && !errors.Is(err, ErrNothing) {
+			return err
+		}
+		return nil
+	})
 	return n
 }
 
@@ -453,6 +486,30 @@ func (w *world) back() *world {
 	}
 	a = n.s.Attempt(a.N)
 	return n.permit(a.N, Outgoing{Kind: CallResume, From: a.State, StepN: a.StepN})
+}
+
+// backAtOnce is back with the permission in the save that stores the answer. What can die between that save and the call is
+// the same as between a permission of its own and its call.
+func (w *world) backAtOnce() *world {
+	a := w.s.Live()
+	if a == nil || a.State != Shopper || w.call != nil && !w.call.dead {
+		return nil
+	}
+	n := w.clone()
+	a = n.s.Live()
+	var row Call
+	sent := false
+	if !n.do(func(t *Turn) error {
+		_, err := t.Arrivals().Returned(a.N, a.Run().Token, threeds.Reply{Method: "POST", CRes: "e30"}, `{"kind":"cres","cres":"e30"}`)
+		if err == nil {
+			row, _, sent = t.Arrivals().ForwardNow(a.N)
+		}
+		return err
+	}) || !sent {
+		return nil // as it comes back otherwise
+	}
+	n.call = &flight{row: row, until: n.now + walkSettle, reference: a.Ref.Reference}
+	return n
 }
 
 func (w *world) pass(d time.Duration) *world {

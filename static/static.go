@@ -136,7 +136,7 @@ func Handler() http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Vary", "Accept-Encoding")
 		body := a.plain
-		if acceptsGzip(r.Header.Get("Accept-Encoding")) {
+		if AcceptsGzip(r.Header.Get("Accept-Encoding")) {
 			h.Set("Content-Encoding", "gzip")
 			body = a.gzip
 		}
@@ -147,8 +147,8 @@ func Handler() http.Handler {
 	})
 }
 
-// acceptsGzip reads Accept-Encoding as far as RFC 9110 §12.5.3 matters here: gzip, or *, and not with q=0.
-func acceptsGzip(header string) bool {
+// AcceptsGzip reads Accept-Encoding as far as RFC 9110 §12.5.3 matters here: gzip, or *, and not with q=0.
+func AcceptsGzip(header string) bool {
 	accepted := false
 	for part := range strings.SplitSeq(header, ",") {
 		coding, params, _ := strings.Cut(part, ";")

@@ -10,9 +10,9 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import "tollgate/static"
 
-// Method runs the 3DS Method frames. The script stands before the frames, so that it listens before anything in them can
+// drawMethod runs the 3DS Method frames. The script stands before the frames, so that it listens before anything in them can
 // speak.
-func Method(p MethodPage) templ.Component {
+func drawMethod(p MethodPage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -145,8 +145,8 @@ func Method(p MethodPage) templ.Component {
 	})
 }
 
-// MethodFrame is the document of a Method frame.
-func MethodFrame(p MethodFramePage) templ.Component {
+// drawMethodFrame is the document of a Method frame.
+func drawMethodFrame(p MethodFramePage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -230,8 +230,8 @@ func MethodFrame(p MethodFramePage) templ.Component {
 	})
 }
 
-// MethodDone tells the page around the frame that the Method has come back.
-func MethodDone(p MethodDonePage) templ.Component {
+// drawMethodDone tells the page around the frame that the Method has come back.
+func drawMethodDone(p MethodDonePage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -299,8 +299,8 @@ func MethodDone(p MethodDonePage) templ.Component {
 	})
 }
 
-// Challenge posts the shopper to the bank.
-func Challenge(p ChallengePage) templ.Component {
+// drawChallenge posts the shopper to the bank.
+func drawChallenge(p ChallengePage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -426,8 +426,8 @@ func Challenge(p ChallengePage) templ.Component {
 	})
 }
 
-// Leave sends the shopper to the bank or gateway by GET.
-func Leave(p LeavePage) templ.Component {
+// drawLeave sends the shopper to the bank or gateway by GET.
+func drawLeave(p LeavePage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -558,8 +558,8 @@ func Leave(p LeavePage) templ.Component {
 	})
 }
 
-// ReturnTop opens the pay address in the whole window.
-func ReturnTop(p ReturnTopPage) templ.Component {
+// drawReturnTop opens the pay address in the whole window.
+func drawReturnTop(p ReturnTopPage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -679,8 +679,8 @@ func ReturnTop(p ReturnTopPage) templ.Component {
 	})
 }
 
-// ToTop leads from a frame to the whole window.
-func ToTop(p ToTopPage) templ.Component {
+// drawToTop leads from a frame to the whole window.
+func drawToTop(p ToTopPage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

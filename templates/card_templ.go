@@ -15,8 +15,8 @@ import (
 	"tollgate/static"
 )
 
-// Card is the card form.
-func Card(p CardPage) templ.Component {
+// drawCard is the card form.
+func drawCard(p CardPage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1212,7 +1212,7 @@ func consent(t *i18n.Localizer, is bool) templ.Component {
 }
 
 // timeLeft is how long the payment may still begin.
-func timeLeft(t *i18n.Localizer, seconds int) templ.Component {
+func timeLeft(t *i18n.Localizer, left int) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1233,15 +1233,15 @@ func timeLeft(t *i18n.Localizer, seconds int) templ.Component {
 			templ_7745c5c3_Var66 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		if seconds > 0 {
+		if left > 0 {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 108, "<p class=\"small center\" id=\"time-left\" data-seconds=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var67 string
-			templ_7745c5c3_Var67, templ_7745c5c3_Err = templ.JoinStringErrs(seconds)
+			templ_7745c5c3_Var67, templ_7745c5c3_Err = templ.JoinStringErrs(seconds(left))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `card.templ`, Line: 201, Col: 63}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `card.templ`, Line: 201, Col: 69}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var67))
 			if templ_7745c5c3_Err != nil {
@@ -1265,9 +1265,9 @@ func timeLeft(t *i18n.Localizer, seconds int) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var69 string
-			templ_7745c5c3_Var69, templ_7745c5c3_Err = templ.JoinStringErrs(minutes(seconds))
+			templ_7745c5c3_Var69, templ_7745c5c3_Err = templ.JoinStringErrs(minutes(left))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `card.templ`, Line: 203, Col: 42}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `card.templ`, Line: 203, Col: 39}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var69))
 			if templ_7745c5c3_Err != nil {
@@ -1282,8 +1282,8 @@ func timeLeft(t *i18n.Localizer, seconds int) templ.Component {
 	})
 }
 
-// SavedOffer is the button that the choice stands behind.
-func SavedOffer(p SavedOfferPage) templ.Component {
+// drawSavedOffer is the button that the choice stands behind.
+func drawSavedOffer(p SavedOfferPage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1449,8 +1449,8 @@ func SavedOffer(p SavedOfferPage) templ.Component {
 	})
 }
 
-// SavedCards is the choice between saved cards and a new one.
-func SavedCards(p SavedCardsPage) templ.Component {
+// drawSavedCards is the choice between saved cards and a new one.
+func drawSavedCards(p SavedCardsPage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1857,8 +1857,8 @@ func SavedCards(p SavedCardsPage) templ.Component {
 	})
 }
 
-// LoginPhone asks for the customer's phone.
-func LoginPhone(p LoginPhonePage) templ.Component {
+// drawLoginPhone asks for the customer's phone.
+func drawLoginPhone(p LoginPhonePage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -2086,8 +2086,8 @@ func LoginPhone(p LoginPhonePage) templ.Component {
 	})
 }
 
-// LoginCode asks for the one-time code.
-func LoginCode(p LoginCodePage) templ.Component {
+// drawLoginCode asks for the one-time code.
+func drawLoginCode(p LoginCodePage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -2361,8 +2361,8 @@ func LoginCode(p LoginCodePage) templ.Component {
 	})
 }
 
-// LoginOver says that no further code is sent.
-func LoginOver(p LoginOverPage) templ.Component {
+// drawLoginOver says that no further code is sent.
+func drawLoginOver(p LoginOverPage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

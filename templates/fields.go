@@ -1,10 +1,8 @@
 package templates
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/a-h/templ"
 
@@ -202,10 +200,7 @@ func (l Layout) addressLang() string {
 	return l.TextLang
 }
 
-// isLong tells whether a description would push the form off a phone's first screen.
-func (l Layout) isLong() bool {
-	return utf8.RuneCountInString(l.Description) > 90 || strings.Count(l.Description, "\n") > 1
-}
+func (l Layout) isLong() bool { return isLong(l.Description) }
 
 // testWords are what test.js says: its title, and how each of its cards ends.
 func (p CardPage) testWords() string {
@@ -213,9 +208,6 @@ func (p CardPage) testWords() string {
 		p.T.T("test_cards"), p.T.T(p.words("result_paid")), p.T.T(p.words("bank_title")), p.T.T(p.words("result_declined")),
 	}, ";")
 }
-
-// minutes writes a time as a clock does.
-func minutes(seconds int) string { return fmt.Sprintf("%d:%02d", seconds/60, seconds%60) }
 
 // again tells whether the card of an earlier page is asked for.
 func (p CardPage) again() bool { return p.AskAgain || p.AskLast4 != "" }

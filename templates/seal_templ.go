@@ -10,9 +10,9 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import "tollgate/static"
 
-// SealStart begins a payment whose card the shopper's browser encrypts. Where it cannot, or there is no key to do it with, the
+// drawSealStart begins a payment whose card the shopper's browser encrypts. Where it cannot, or there is no key to do it with, the
 // gateway's own page takes the card.
-func SealStart(p SealStartPage) templ.Component {
+func drawSealStart(p SealStartPage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -220,9 +220,9 @@ func SealStart(p SealStartPage) templ.Component {
 	})
 }
 
-// SealedCard asks for the card of an order that is registered. Number, date and code have no name and stand in a form that no
+// drawSealedCard asks for the card of an order that is registered. Number, date and code have no name and stand in a form that no
 // browser sends; the other form takes what the script made of them.
-func SealedCard(p SealedCardPage) templ.Component {
+func drawSealedCard(p SealedCardPage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

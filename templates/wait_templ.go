@@ -15,8 +15,8 @@ import (
 	"tollgate/static"
 )
 
-// Wait is shown while the server works.
-func Wait(p WaitPage) templ.Component {
+// drawWait is shown while the server works.
+func drawWait(p WaitPage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -168,8 +168,8 @@ func Wait(p WaitPage) templ.Component {
 	})
 }
 
-// Scan shows a QR picture and a link that opens the bank's app.
-func Scan(p ScanPage) templ.Component {
+// drawScan shows a QR picture and a link that opens the bank's app.
+func drawScan(p ScanPage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -342,8 +342,8 @@ func Scan(p ScanPage) templ.Component {
 	})
 }
 
-// Result is the end of a payment.
-func Result(p ResultPage) templ.Component {
+// drawResult is the end of a payment.
+func drawResult(p ResultPage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1078,8 +1078,8 @@ func row(name string) templ.Component {
 	})
 }
 
-// Home is what stands at the front's own address.
-func Home(p HomePage) templ.Component {
+// drawHome is what stands at the front's own address.
+func drawHome(p HomePage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1152,8 +1152,8 @@ func Home(p HomePage) templ.Component {
 	})
 }
 
-// NotFound says that there is no such payment.
-func NotFound(p NotFoundPage) templ.Component {
+// drawNotFound says that there is no such payment.
+func drawNotFound(p NotFoundPage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1235,7 +1235,7 @@ func NotFound(p NotFoundPage) templ.Component {
 }
 
 // Problem says that something went wrong.
-func Limited(p LimitedPage) templ.Component {
+func drawLimited(p LimitedPage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -1348,7 +1348,7 @@ func Limited(p LimitedPage) templ.Component {
 	})
 }
 
-func Problem(p ProblemPage) templ.Component {
+func drawProblem(p ProblemPage) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

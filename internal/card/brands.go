@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // System is a payment system: how its numbers begin, how long they and their codes are. It is the one table of server, page and
@@ -19,8 +20,10 @@ type System struct {
 	WithoutCheckDigits bool // numbers of the system may have no Luhn digit
 }
 
-// Systems are those that we know, in the order in which pages show them.
-func Systems() []System {
+// Systems are those that we know, in the order in which pages show them. The list is everybody's: it is only read.
+func Systems() []System { return systems() }
+
+var systems = sync.OnceValue(func() []System {
 	return []System{
 		{ID: "visa", Name: "Visa", Ranges: []string{"4"}, MinDigits: 13, MaxDigits: 19, CodeDigits: 3},
 		{ID: "mastercard", Name: "Mastercard", Ranges: []string{"51-55", "2221-2720"}, MinDigits: 16, MaxDigits: 16, CodeDigits: 3},
@@ -38,7 +41,7 @@ func Systems() []System {
 		{ID: "humo", Name: "Humo", Ranges: []string{"9860"}, MinDigits: 16, MaxDigits: 16, CodeDigits: 3},
 		{ID: "elcart", Name: "Elcart", Ranges: []string{"9417"}, MinDigits: 16, MaxDigits: 16, CodeDigits: 3},
 	}
-}
+})
 
 // UsualSystems are what an account takes that does not say which cards its contract covers.
 func UsualSystems() []string { return []string{"visa", "mastercard", "mir", "unionpay", "amex"} }
@@ -69,7 +72,9 @@ func Known(id string) bool {
 
 // Table is the systems as the page's script reads them: "id:ranges:least-most:code" and ":-" where a number may have no check
 // digit, with ";" between systems and "," between ranges.
-func Table() string {
+func Table() string { return table() }
+
+var table = sync.OnceValue(func() string {
 	var all []string
 	for _, s := range Systems() {
 		line := s.ID + ":" + strings.Join(s.Ranges, ",") + ":" + strconv.Itoa(s.MinDigits) + "-" + strconv.Itoa(s.MaxDigits) + ":" +
@@ -80,7 +85,7 @@ func Table() string {
 		all = append(all, line)
 	}
 	return strings.Join(all, ";")
-}
+})
 
 // Brand names the payment system by the first digits; empty where we do not know it.
 func Brand(digits string) string {

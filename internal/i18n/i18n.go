@@ -34,8 +34,11 @@ type Language struct {
 	rewrite func(string) string // what makes them its own
 }
 
-// All is the one list of languages, the fallback first. Places that cannot be made from it are compared with it by tests.
-func All() []Language {
+// All is the one list of languages, the fallback first. Places that cannot be made from it are compared with it by tests. It is
+// everybody's: it is only read.
+func All() []Language { return all() }
+
+var all = sync.OnceValue(func() []Language {
 	return []Language{
 		{Tag: "en", Name: "English", group: ",", point: ".", hour: "h", minute: "min", signFirst: true,
 			signs: map[string]string{"UZS": "soʻm", "KGS": "som", "BYN": "Br"}},
@@ -50,7 +53,7 @@ func All() []Language {
 		{Tag: "uz-Cyrl", Name: "Ўзбекча", group: nbsp, point: ",", hour: "соат", minute: "дақ", from: "uz", rewrite: cyrillic,
 			signs: map[string]string{"UZS": "сўм", "KGS": "сом", "BYN": "бел. руб.", "CNY": "¥"}},
 	}
-}
+})
 
 // Languages are the tags of All.
 func Languages() []string {
@@ -183,6 +186,9 @@ func (b *Bundle) For(wishes ...string) *Localizer {
 
 // RightToLeft tells whether the language is written from right to left.
 func (l *Localizer) RightToLeft() bool { return l.rightToLeft }
+
+// Verbatim tells that values stand in the texts as they were given.
+func (l *Localizer) Verbatim() bool { return l.rewrite == nil }
 
 // Lang is the tag of the language.
 func (l *Localizer) Lang() string { return l.lang }

@@ -180,6 +180,11 @@ func (st *sessionStore) attach(tx *tx, s *session.Session, c session.Change) err
 	for i, j := range c.Jobs {
 		queued[i] = jobs.Job{Kind: j.Kind, Key: j.Key, Payload: j.Payload, RunAt: j.RunAt}
 	}
+	for _, j := range c.Drop {
+		if err := tx.exec(`DELETE FROM job WHERE kind = $1 AND key = $2 AND worker = ''`, j.Kind, j.Key); err != nil {
+			return err
+		}
+	}
 	return st.enqueue(tx, queued)
 }
 

@@ -39,7 +39,7 @@ func (b Books) Ask(ctx context.Context, s *session.Session, a *session.Attempt) 
 	if err != nil {
 		return providers.Standing{}, err
 	}
-	standing, _, err := b.flow.status(ctx, acc, s, a)
+	standing, _, err := asking{b.flow}.status(ctx, acc, s, a)
 	return standing, err
 }
 

@@ -80,7 +80,7 @@ func (f *Flow) rememberDue(ctx context.Context, task session.Task) error {
 func (f *Flow) remember(ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt) (
 	saved providers.SavedCard, err error,
 ) {
-	standing, _, err := f.status(ctx, acc, s, a)
+	standing, _, err := asking{f}.status(ctx, acc, s, a)
 	if err != nil {
 		return saved, err
 	}

@@ -185,8 +185,9 @@ func TestRandomRunsNeverChargeTwiceNorLoseAPayment(t *testing.T) {
 		f := &fate{sentAt: map[string]time.Time{}}
 		closes := rapid.Bool().Draw(rt, "the gateway can close orders")
 		alone := rapid.Bool().Draw(rt, "no other process uses the store")
+		queued := rapid.Bool().Draw(rt, "what the browser brings is left to its job")
 		h := houseOn(rt, st, "order", func(h *house) {
-			h.acc.OrderLife, h.alone = time.Hour, alone
+			h.acc.OrderLife, h.alone, h.queued = time.Hour, alone, queued
 			if closes {
 				h.acc.Provider = closer{h.gw, f.close}
 			}

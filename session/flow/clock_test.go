@@ -31,7 +31,13 @@ func TestAClockThatJumpsAtARestartLosesDoublesAndHoldsUpNothing(t *testing.T) {
 		o.next = &step
 		return step, nil
 	}
-	for _, c := range []struct {
+	queued := func(h *house) {
+		h.gw.pay, h.queued = challenged, true
+		h.start()
+		h.submit()
+		bringsAnswer(h)
+	}
+	for i, c := range []struct {
 		dies   string
 		before func(h *house) // the shopper has got so far
 		act    func(h *house) // in which the process dies
@@ -44,8 +50,10 @@ func TestAClockThatJumpsAtARestartLosesDoublesAndHoldsUpNothing(t *testing.T) {
 		{"pay.answered", func(h *house) { h.gw.pay = challenged }, (*house).submitOnly, bringsAnswer, states(session.Paid)},
 		{"pay.stored", func(h *house) { h.gw.pay = challenged }, (*house).submitOnly, bringsAnswer, states(session.Paid)},
 		{"returned.stored", func(h *house) { h.gw.pay = challenged; h.submit() }, bringsAnswer, nil, states(session.Paid)},
-		{"resume.permitted", func(h *house) { h.gw.pay = challenged; h.submit(); bringsAnswer(h) }, aJob, nil, states(session.Paid)},
-		{"resume.answered", func(h *house) { h.gw.pay = challenged; h.submit(); bringsAnswer(h) }, aJob, nil, states(session.Paid)},
+		{"resume.permitted", func(h *house) { h.gw.pay = challenged; h.submit() }, bringsAnswer, nil, states(session.Paid)},
+		{"resume.answered", func(h *house) { h.gw.pay = challenged; h.submit() }, bringsAnswer, nil, states(session.Paid)},
+		{"resume.permitted", queued, aJob, nil, states(session.Paid)},
+		{"resume.answered", queued, aJob, nil, states(session.Paid)},
 		{"status.answered", nil, (*house).submitOnly, nil, states(session.Paid)},
 		{"returned.stored", func(h *house) { // an empty return, about which the gateway is asked
 			h.gw.pay = func(_ context.Context, p providers.Payment, o *order) (providers.Step, error) {
@@ -66,7 +74,7 @@ func TestAClockThatJumpsAtARestartLosesDoublesAndHoldsUpNothing(t *testing.T) {
 		}, func(h *house) { _, _ = h.notified(h.token()) }, nil, states(session.Paid)},
 	} {
 		for _, by := range []time.Duration{time.Hour, -time.Hour} {
-			t.Run(fmt.Sprintf("%s, %s", c.dies, by), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%d: %s, %s", i, c.dies, by), func(t *testing.T) {
 				t.Parallel()
 				h := newHouse(t, alone)
 				if c.before != nil {

@@ -238,6 +238,7 @@ type house struct {
 	doubt  bool     // the store is asked what it may have forgotten
 	owners []string // merchants of the account
 	gone   bool     // the session's account is not configured any more
+	queued bool     // what the browser brings goes out by its job
 
 	committed time.Time // of the last commit before a restart whose clock is another
 	log       bytes.Buffer
@@ -363,6 +364,9 @@ func houseOn(t checker, st *sqlstore.Store, orderID string, tune ...func(*house)
 	return h
 }
 
+// byItsJob leaves what the browser brings to its job, as where the database may have forgotten something.
+func byItsJob(h *house) { h.queued = true }
+
 func withCloser(h *house) { h.acc.Provider = closer{gateway: h.gw} }
 
 func (h *house) now() time.Time {
@@ -399,7 +403,7 @@ func (h *house) start() {
 		memory = h.store.Memory
 	}
 	h.flow = flow.New(flow.Options{
-		Memory: memory, Owners: func(context.Context, string, string) ([]string, error) { return h.owners, nil }, Store: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, BaseURL: "https://pay.example", Alone: h.alone, Log: log,
+		Memory: memory, Owners: func(context.Context, string, string) ([]string, error) { return h.owners, nil }, Store: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, BaseURL: "https://pay.example", Alone: h.alone, Queued: h.queued, Log: log,
 		Wallet: wallet.New(wallet.Options{
 			Customers: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, Log: log,
 			Token: func() (string, error) { return flow.NewToken(rand.Reader) },
@@ -517,18 +521,33 @@ func (h *house) do(f func() error) error {
 	return <-done
 }
 
-// returned and notified are posts from the bank.
-func (h *house) returned(token string, in threeds.Reply) (page flow.Page, err error) {
-	err = h.do(func() (e error) { page, e = h.flow.Returned(context.Background(), token, in); return e })
+// returned and notified are posts from the bank. Where one of them goes out at once, they wait until its answer is stored.
+func (h *house) returned(token string, in threeds.Reply) (flow.Page, error) {
+	return h.arrives(func() (flow.Page, error) { return h.flow.Returned(context.Background(), token, in) })
+}
+
+func (h *house) notified(token string) (flow.Page, error) {
+	return h.arrives(func() (flow.Page, error) {
+		return h.flow.Notified(context.Background(), token, threeds.Reply{Method: "POST"})
+	})
+}
+
+func (h *house) arrives(post func() (flow.Page, error)) (page flow.Page, err error) {
+	permitted, stored := h.calls(), h.count("resume.stored")
+	err = h.do(func() (e error) { page, e = post(); return e })
+	if h.calls() > permitted && err == nil {
+		h.await(stored, "resume.stored")
+	}
 	return page, err
 }
 
-func (h *house) notified(token string) (page flow.Page, err error) {
-	err = h.do(func() (e error) {
-		page, e = h.flow.Notified(context.Background(), token, threeds.Reply{Method: "POST"})
-		return e
-	})
-	return page, err
+// calls counts the permissions in the call book.
+func (h *house) calls() int {
+	n := 0
+	for _, a := range h.session().Attempts {
+		n += len(a.Calls)
+	}
+	return n
 }
 
 func (h *house) callback(reference, signature string) error {

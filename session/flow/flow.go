@@ -42,6 +42,9 @@ type Options struct {
 	Bills    Bills     // who else may know the reference of a callback; nil: nobody
 	Log      *slog.Logger
 	Alone    bool // no other process uses the store
+	// Queued leaves what the browser brings to the job that forwards it, in a save of its own: for tests of that way, which
+	// is gone where a permission cannot be written with what came.
+	Queued bool
 	// Owners names the merchants that are told of what concerns a reference of an account and no session; nil: nobody is.
 	Owners func(ctx context.Context, account, reference string) ([]string, error)
 	// Memory tells what the store may have forgotten; nil: nothing. An error counts as everything.

@@ -373,7 +373,7 @@ func TestAStepOfAnUnknownKindOrVersionLeadsToAnInquiryNeverToADecline(t *testing
 
 func TestOnePermissionOneCallHoweverManyMachinesHaveTheJob(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHouse(t, byItsJob)
 	h.gw.pay = challenged
 	h.submit()
 	if _, err := h.returned(h.token(), cres(trans1)); err != nil {

@@ -42,6 +42,14 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 		_, err := f.update(ctx, id, func(t *session.Turn) error { return session.Asking{Turn: t}.NotAsked(n) })
 		return err
 	}
+	return f.heard(ctx, s, a, asking{f}.hear(ctx, s, a))
+}
+
+// asking asks gateways how attempts stand. It stores nothing.
+type asking struct{ *Flow }
+
+// hear asks the gateway what became of an attempt, and closes its order where that is to be.
+func (f asking) hear(ctx context.Context, s *session.Session, a *session.Attempt) session.InquiryAnswer {
 	in, credential := session.InquiryAnswer{Seen: a.Seen()}, f.credential(ctx, s)
 	acc, err := f.account(s)
 	if err != nil {
@@ -55,20 +63,25 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 		in.Wire = append(in.Wire, more...)
 	}
 	in.LoginRefused, in.LoginLost = f.loginRefused(ctx, s, credential, in.Err)
+	return in
+}
+
+// heard applies what an inquiry brought.
+func (f *Flow) heard(ctx context.Context, s *session.Session, a *session.Attempt, in session.InquiryAnswer) error {
 	if in.Standing.Outcome == providers.HoldLeft || a.Withheld {
-		defer f.inFlight.begin(id)()
+		defer f.inFlight.begin(s.ID)()
 	}
-	_, effects, err := f.turn(ctx, id, func(t *session.Turn) error { return t.Inquired(n, in) })
+	_, effects, err := f.turn(ctx, s.ID, func(t *session.Turn) error { return t.Inquired(a.N, in) })
 	f.At("status.stored")
 	if err != nil {
 		return err
 	}
-	release(ctx, f, id, effects)
+	release(ctx, f, s.ID, effects)
 	return nil
 }
 
 // ask is status, of every order that the gateway has under the attempt's reference.
-func (f *Flow) ask(ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt) session.InquiryAnswer {
+func (f asking) ask(ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt) session.InquiryAnswer {
 	in := session.InquiryAnswer{Seen: a.Seen()}
 	in.Standing, in.Wire, in.Err = f.status(ctx, acc, s, a)
 	var others []session.OtherOrder
@@ -94,7 +107,7 @@ func (f *Flow) ask(ctx context.Context, acc account.Account, s *session.Session,
 }
 
 // status asks how an attempt stands, by the call that fits its session's kind.
-func (f *Flow) status(ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt) (
+func (f asking) status(ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt) (
 	standing providers.Standing, wire []session.TimelineEntry, err error,
 ) {
 	p := f.payment(ctx, s, a)
@@ -109,7 +122,7 @@ func (f *Flow) status(ctx context.Context, acc account.Account, s *session.Sessi
 
 // closeOrder closes an order where the gateway can, and inquires again. Where it cannot, the order counts as closed once it is
 // outlived (session.Turn.Outlived).
-func (f *Flow) closeOrder(
+func (f asking) closeOrder(
 	ctx context.Context, acc account.Account, s *session.Session, a *session.Attempt, before providers.Standing,
 ) (providers.Standing, []session.TimelineEntry, error) {
 	if !acc.Closes() || len(a.OtherOrders) > 0 { // closing one leaves the others

@@ -66,10 +66,10 @@ func (x Exits) leaveOnce(ctx context.Context, claim *session.Claim, id string, c
 	if err != nil {
 		return s, false, err
 	}
-	in := f.ask(ctx, acc, s, a)
+	in := asking{f}.ask(ctx, acc, s, a)
 	if in.Err == nil && in.Standing.Outcome == providers.Waiting && t.Exit(a) == providers.Closes {
 		var more []session.TimelineEntry
-		in.Standing, more, in.Err = f.closeOrder(ctx, acc, s, a, in.Standing)
+		in.Standing, more, in.Err = asking{f}.closeOrder(ctx, acc, s, a, in.Standing)
 		in.Wire = append(in.Wire, more...)
 	}
 	f.At("leave.asked")

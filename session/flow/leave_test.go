@@ -200,7 +200,7 @@ func TestNothingIsWithheldWhileACallHasNoClearAnswer(t *testing.T) {
 // The permission that is used up is the one that would have been asked for: whichever machine comes first.
 func TestAPermissionThatIsWithheldIsNeverGiven(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newHouse(t, byItsJob)
 	h.gw.pay = waits(true, true)
 	h.submit()
 	token := h.token()

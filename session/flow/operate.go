@@ -54,7 +54,7 @@ func (f *Flow) operate(ctx context.Context, id string, n int) {
 		f.Log.Error("operation without an account", "session", id, "error", err)
 		return
 	}
-	standing, wire, askErr := f.status(ctx, acc, s, s.Attempt(s.Operation(n).Attempt))
+	standing, wire, askErr := asking{f}.status(ctx, acc, s, s.Attempt(s.Operation(n).Attempt))
 	var row session.Call
 	permitted := false
 	s, effects, err := f.turn(ctx, id, func(t *session.Turn) (err error) {
@@ -119,7 +119,7 @@ func (f *Flow) operateDue(ctx context.Context, task session.Task) error {
 		return err
 	}
 	if op := s.Operation(n); op.State == session.OpNew {
-		standing, wire, askErr := f.status(ctx, acc, s, s.Attempt(op.Attempt))
+		standing, wire, askErr := asking{f}.status(ctx, acc, s, s.Attempt(op.Attempt))
 		if s, err = f.update(ctx, s.ID, func(t *session.Turn) error {
 			return t.Operations().Orphaned(n, standing, askErr, wire)
 		}); err != nil {

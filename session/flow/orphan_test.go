@@ -74,11 +74,10 @@ func TestACallOfADeadProcessIsNotRepeatedBeforeItsDeadline(t *testing.T) {
 		}
 		return h.gw.take(p, o), nil
 	}
+	h.dieNext("resume.answered")
 	if _, err := h.returned(h.token(), cres(trans1)); err != nil {
 		t.Fatal(err)
 	}
-	h.dieNext("resume.answered")
-	h.next(h.now())
 	h.restart()
 	h.forward(account.DefaultCallTimeout - time.Second)
 	if h.is(session.Unknown); resumed != 1 {

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 
+	"tollgate/internal/account"
+	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/threeds"
 )
@@ -21,11 +23,9 @@ type Page struct {
 // Notified takes what came to /3ds/{run}/notify: the end of a 3DS Method (session.Arrivals.Notified). session.ErrNotFound for an
 // unknown token, ErrContradicts for another run's id.
 func (f *Flow) Notified(ctx context.Context, token string, in threeds.Reply) (Page, error) {
-	page, err := f.arrived(ctx, token, func(t *session.Turn, n int) (session.Arrival, error) {
+	return f.arrived(ctx, token, "notified.stored", func(t *session.Turn, n int) (session.Arrival, error) {
 		return t.Arrivals().Notified(n, token, in)
 	})
-	f.At("notified.stored")
-	return page, err
 }
 
 // Returned takes what came to /3ds/{run}/return: CRes, Erro, PaRes, or the shopper coming back from a gateway's page
@@ -35,7 +35,7 @@ func (f *Flow) Returned(ctx context.Context, token string, in threeds.Reply) (Pa
 	if err != nil {
 		return Page{}, err
 	}
-	page, err := f.arrived(ctx, token, func(t *session.Turn, n int) (session.Arrival, error) {
+	return f.arrived(ctx, token, "returned.stored", func(t *session.Turn, n int) (session.Arrival, error) {
 		arrival, err := t.Arrivals().Returned(n, token, in, sealed)
 		if order := f.provedOrder(t.S, n, in); order != "" && (err == nil || errors.Is(err, session.ErrNothing)) {
 			if t.Arrivals().Named(n, order) {
@@ -44,8 +44,6 @@ func (f *Flow) Returned(ctx context.Context, token string, in threeds.Reply) (Pa
 		}
 		return arrival, err
 	})
-	f.At("returned.stored")
-	return page, err
 }
 
 // provedOrder is the gateway's order that a return to attempt n names, where it is proved as a callback is: some gateways send the
@@ -67,20 +65,60 @@ func (f *Flow) provedOrder(s *session.Session, n int, in threeds.Reply) string {
 	return notice.OrderID
 }
 
-// arrived finds the run of a token and lets its session decide about a post from outside.
+// arrived finds the run of a token and lets its session decide about a post from outside. What is to be forwarded is permitted in
+// the save that stores it, and goes out at once; where that cannot be, the job that was stored forwards it.
 func (f *Flow) arrived(
-	ctx context.Context, token string, decide func(t *session.Turn, n int) (session.Arrival, error),
+	ctx context.Context, token, place string, decide func(t *session.Turn, n int) (session.Arrival, error),
 ) (Page, error) {
 	id, n, err := f.Store.FindRun(ctx, token)
 	if err != nil {
 		return Page{}, err
 	}
 	page := Page{Session: id}
-	_, err = f.update(ctx, id, func(t *session.Turn) (err error) {
-		page.Arrival, err = decide(t, n)
-		return err
+	out := permitted{kind: session.CallResume, attempt: n, done: f.inFlight.begin(id)}
+	var answer providers.Answer
+	for atOnce := !f.Queued; ; atOnce = false {
+		sent := false
+		out.s, err = f.update(ctx, id, func(t *session.Turn) (err error) {
+			sent = false
+			if page.Arrival, err = decide(t, n); err != nil || !atOnce {
+				return err
+			}
+			a := t.S.Attempt(n)
+			if out.acc, err = f.account(t.S); err != nil || a == nil || f.recall.memory(ctx).After(a.CreatedAt) {
+				return nil // later attempts are asked about first
+			}
+			out.row, answer, sent = t.Arrivals().ForwardNow(n)
+			return nil
+		})
+		switch {
+		case atOnce && errors.Is(err, session.ErrCallExists): // another process has the permission; what came is stored all the same
+			continue
+		case err != nil || !sent:
+			out.done()
+			f.At(place)
+			return page, err
+		}
+		break
+	}
+	f.At(place)
+	answer.Card = f.vault.get(vaultKey(id, n))
+	f.calls.run(func(ctx context.Context) {
+		defer out.done()
+		f.send(ctx, out, forwards(answer))
 	})
-	return page, err
+	return page, nil
+}
+
+// forwards sends the browser's answer.
+func forwards(answer providers.Answer) sender {
+	return func(ctx context.Context, acc account.Account, p providers.Payment) (step providers.Step, made []account.Request, err error) {
+		made, err = account.Call(ctx, acc, session.CallResume, func(call context.Context, gateway providers.Provider) (err error) {
+			step, err = gateway.Resume(call, p, answer)
+			return err
+		})
+		return step, made, err
+	}
 }
 
 func sealAnswer(sealer Sealer, b session.BrowserAnswer) (string, error) {

@@ -3,6 +3,8 @@ package flow
 import (
 	"context"
 	"errors"
+	"sync"
+	"time"
 
 	"tollgate/internal/account"
 	"tollgate/internal/card"
@@ -211,17 +213,17 @@ type sender func(ctx context.Context, acc account.Account, p providers.Payment) 
 // settles it after a crash are committed first, and inserting the row is the permission. Where another process has the
 // permission, or the step is over, nothing is sent.
 func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing, send sender) {
-	var row session.Call
-	var acc account.Account
-	permitted := false
-	defer f.inFlight.begin(id)()
-	s, err := f.update(ctx, id, func(t *session.Turn) (err error) {
-		permitted = false
-		if acc, err = f.account(t.S); err != nil {
+	allowed := false
+	p := permitted{kind: out.Kind, attempt: n, done: f.inFlight.begin(id)}
+	defer p.done()
+	var err error
+	p.s, err = f.update(ctx, id, func(t *session.Turn) (err error) {
+		allowed = false
+		if p.acc, err = f.account(t.S); err != nil {
 			return err
 		}
-		row, err = t.Attempts().Permit(n, out)
-		permitted = err == nil
+		p.row, err = t.Attempts().Permit(n, out)
+		allowed = err == nil
 		return err
 	})
 	switch {
@@ -230,28 +232,44 @@ func (f *Flow) call(ctx context.Context, id string, n int, out session.Outgoing,
 	case err != nil:
 		f.Log.Error("cannot write down a call", "session", id, "attempt", n, "call", out.Kind, "error", err)
 		return
-	case !permitted:
+	case !allowed:
 		return
 	}
-	f.At(out.Kind + ".permitted")
-	p := f.payment(ctx, s, s.Attempt(n))
+	f.send(ctx, p, send)
+}
+
+// permitted is a call whose row in the call book is stored.
+type permitted struct {
+	s       *session.Session // as it was stored with the row
+	acc     account.Account
+	kind    string
+	attempt int
+	row     session.Call
+	done    func() // ends that it counts as in flight
+}
+
+// send makes a permitted call and stores what it brought.
+func (f *Flow) send(ctx context.Context, out permitted, send sender) {
+	id, n := out.s.ID, out.attempt
+	f.At(out.kind + ".permitted")
+	p := f.payment(ctx, out.s, out.s.Attempt(n))
 	var in session.CallAnswer
 	var made []account.Request
-	in.Step, made, in.Err = send(ctx, acc, p)
+	in.Step, made, in.Err = send(ctx, out.acc, p)
 	in.Wire = entries(made)
-	f.At(out.Kind + ".answered")
+	f.At(out.kind + ".answered")
 	ctx = context.WithoutCancel(ctx)
 	if in.Err != nil {
-		f.Log.Warn("a gateway call has no clear answer", "session", id, "attempt", n, "call", out.Kind, "error", in.Err)
+		f.Log.Warn("a gateway call has no clear answer", "session", id, "attempt", n, "call", out.kind, "error", in.Err)
 		var refusal *providers.Refusal
 		in.Untaken = errors.As(in.Err, &refusal) ||
-			out.Kind == session.CallPay && errors.Is(in.Err, providers.ErrUnsent) && len(in.Wire) == 0 ||
-			out.Kind == session.CallPay && untaken(in.Err)
-		in.Refused = out.Kind == session.CallResume && refused(in.Err)
-		in.LoginRefused, in.LoginLost = f.loginRefused(ctx, s, p.Credential, in.Err)
+			out.kind == session.CallPay && errors.Is(in.Err, providers.ErrUnsent) && len(in.Wire) == 0 ||
+			out.kind == session.CallPay && untaken(in.Err)
+		in.Refused = out.kind == session.CallResume && refused(in.Err)
+		in.LoginRefused, in.LoginLost = f.loginRefused(ctx, out.s, p.Credential, in.Err)
 	}
-	f.answered(ctx, id, row, in)
-	f.At(out.Kind + ".stored")
+	f.answered(ctx, id, out.row, in)
+	f.At(out.kind + ".stored")
 }
 
 // untaken tells that the gateway refused the account itself, or that the call was not sent, and that this proves that it did nothing.
@@ -266,23 +284,81 @@ func refused(err error) bool {
 	return ok && f.Untaken && (f.Code != "" || f.Text != "")
 }
 
-// answered stores what a call brought.
+// answerWaits is how long an answer that decides nothing waits for the inquiry that does, to be stored with it.
+const answerWaits = time.Second
+
+// answered stores what a call brought. Where only an inquiry tells what that means, the gateway is asked first, and both are
+// stored in one save: until then the call has no answer in the book, and the inquiry that is queued for its deadline asks. An
+// inquiry that takes long does not keep the answer from being stored.
 func (f *Flow) answered(ctx context.Context, id string, row session.Call, in session.CallAnswer) {
-	ask := false
-	s, err := f.update(ctx, id, func(t *session.Turn) (err error) {
-		ask, err = t.Attempts().Answered(row, in)
-		return err
-	})
-	if err != nil {
-		f.Log.Error("cannot store a gateway's answer; the inquiry will ask again", "session", id, "attempt", row.Attempt, "error", err)
-		return
+	log := f.Log.With("session", id, "attempt", row.Attempt)
+	var mu sync.Mutex
+	stored, asks := false, false
+	store := func(with *session.InquiryAnswer) (ask bool) { // ask: it is stored, and the gateway is still to be heard
+		mu.Lock()
+		defer mu.Unlock()
+		if stored {
+			return asks
+		}
+		_, effects, err := f.turn(ctx, id, func(t *session.Turn) (err error) {
+			if asks, err = t.Attempts().Answered(row, in); err != nil || with == nil {
+				return err
+			}
+			asks = false
+			if err = t.Inquired(row.Attempt, *with); errors.Is(err, session.ErrNothing) {
+				err = nil
+			}
+			return err
+		})
+		if err != nil {
+			log.Error("cannot store a gateway's answer; the inquiry will ask again", "error", err)
+			return false
+		}
+		stored = true
+		if with != nil {
+			f.At("status.stored")
+		}
+		release(ctx, f, id, effects)
+		return asks
 	}
-	// The gateway is asked at once; the queued inquiry follows if this one fails.
-	if a := s.Attempt(row.Attempt); ask && a != nil && (a.State == session.Gateway || a.State == session.Unknown) {
-		if err := f.inquire(ctx, id, row.Attempt); err != nil {
-			f.Log.Warn("the first inquiry failed", "session", id, "attempt", row.Attempt, "error", err)
+	s, a := f.decidedByInquiry(ctx, id, row, in)
+	var err error
+	if a == nil { // the gateway is asked at once; the queued inquiry follows if this one fails
+		if store(nil) {
+			err = f.inquire(ctx, id, row.Attempt)
+		}
+	} else {
+		late := time.AfterFunc(answerWaits, func() {
+			f.At("answer.waited")
+			store(nil)
+		})
+		heard := asking{f}.hear(ctx, s, a)
+		late.Stop()
+		if store(&heard) {
+			err = f.heard(ctx, s, a, heard)
 		}
 	}
+	if err != nil {
+		log.Warn("the first inquiry failed", "error", err)
+	}
+}
+
+// decidedByInquiry is the attempt as a call's answer leaves it, where that answer decides nothing and an inquiry may be made; nil
+// where the answer is to be stored first.
+func (f *Flow) decidedByInquiry(ctx context.Context, id string, row session.Call, in session.CallAnswer) (
+	*session.Session, *session.Attempt,
+) {
+	s, err := f.Store.Load(ctx, id)
+	if err != nil || in.Err != nil {
+		return nil, nil
+	}
+	t := f.newTurn(s)
+	ask, err := t.Attempts().Answered(row, in)
+	a := s.Attempt(row.Attempt)
+	if err != nil || !ask || a.State != session.Gateway || !(session.Asking{Turn: t}).MayAsk(a) {
+		return nil, nil
+	}
+	return s, a
 }
 
 // CardAgain takes the attempt's card, typed once more because it is no longer in memory. session.ErrOtherCard where first six or
@@ -320,13 +396,6 @@ func (f *Flow) resume(ctx context.Context, s *session.Session, a *session.Attemp
 	if err := f.recall.laterAttempts(ctx, s, a); err != nil {
 		return err
 	}
-	f.call(ctx, s.ID, a.N, session.Outgoing{Kind: session.CallResume, From: a.State, StepN: a.StepN},
-		func(ctx context.Context, acc account.Account, p providers.Payment) (step providers.Step, made []account.Request, err error) {
-			made, err = account.Call(ctx, acc, session.CallResume, func(call context.Context, gateway providers.Provider) (err error) {
-				step, err = gateway.Resume(call, p, answer)
-				return err
-			})
-			return step, made, err
-		})
+	f.call(ctx, s.ID, a.N, session.Outgoing{Kind: session.CallResume, From: a.State, StepN: a.StepN}, forwards(answer))
 	return nil
 }

@@ -52,6 +52,27 @@ func jobReplaced(t *testing.T, st Store) {
 	}
 }
 
+// A change drops the job that waits; one that is in hand is its worker's, and its end finds nothing to take away.
+func jobDropped(t *testing.T, st Store) {
+	s := create(t, st, newSession("a"))
+	enqueue(t, st, job("a", noon), job("b", noon))
+	must(t, st.Save(t.Context(), s, session.Change{Drop: []session.Job{{Kind: "k", Key: "a"}, {Kind: "k", Key: "none"}}}))
+	held := claimOne(t, st, "w", noon)
+	if held.Key != "b" {
+		t.Fatalf("claimed %+v", held)
+	}
+	stale := *s
+	stale.Version--
+	enqueue(t, st, job("c", noon))
+	wantErr(t, st.Save(t.Context(), &stale, session.Change{Drop: []session.Job{{Kind: "k", Key: "c"}}}), session.ErrConflict)
+	must(t, st.Save(t.Context(), s, session.Change{Drop: []session.Job{{Kind: "k", Key: "b"}}}))
+	must(t, st.Done(t.Context(), held))
+	if j := claimOne(t, st, "w", noon); j.Key != "c" {
+		t.Errorf("claimed %+v", j)
+	}
+	wantNone(t, st, noon)
+}
+
 func jobBeside(t *testing.T, st Store) {
 	enqueue(t, st, job("a", noon))
 	first := claimOne(t, st, "w1", noon)

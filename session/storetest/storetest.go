@@ -70,6 +70,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"a failed save leaves nothing":                                     failedSaveLeavesNothing,
 		"a job of the same kind and key replaces the waiting one":          jobReplaced,
 		"a job enqueued while its like is done waits beside it":            jobBeside,
+		"a change drops a waiting job":                                     jobDropped,
 		"due jobs are claimed oldest first":                                oldestFirst,
 		"a job is leased to one worker":                                    leasedToOne,
 		"workers claiming at once share the jobs":                          claimAtOnce,
