@@ -15,7 +15,7 @@ build: ## one static binary, which runs anywhere (FROM scratch too): ./tollgate
 run: ## start the sandbox: a payment in a minute
 	go run .
 
-setup: ## install what the tests need from Debian: Chromium, PostgreSQL, Node
+setup: ## install what the tests need from Debian: Chromium, Firefox, WebKitGTK, PostgreSQL, Node
 	@scripts/setup
 
 generate: ## make the generated files anew: pages, diagram, API server and client
@@ -56,8 +56,8 @@ plant: ## break the program, one rule at a time, and see whether the simulation 
 clients: ## public clients of the gateways, unchanged, and the examples of docs/clients.md, against the sandbox; how many steps worked
 	@set -o pipefail; go test -count=1 -timeout 10m -v -run '^(TestAPublic|TestTheExamplesOfOnesOwnClient|TestWebhooksVerify)' ./e2e | grep -E 'steps worked|--- FAIL|^FAIL|^ok|_test.go'
 
-pages: ## every page of the gallery in every language, light, dark and forced colours, 320 pixels wide; pictures in artefacts/pages
-	go test -count=1 -timeout 20m -v -run '^TestEveryPageOfTheGalleryIsAccessible$$' ./e2e -args -pages
+pages: ## every page of the gallery in every language, light, dark and forced colours, 320 pixels wide, and what three browsers treat differently; pictures in artefacts/pages
+	go test -count=1 -timeout 40m -v -run '^(TestEveryPageOfTheGalleryIsAccessible|TestWhatBrowsersTreatDifferently|TestEveryPageOfTheSandboxIsAccessible)$$' ./e2e -args -pages
 
 bench: ## what a payment and a page cost, beside what the machine could do at best (ROWS=closed, DATABASE=postgres://… FRONTS=3, PROFILE=/tmp)
 	go run ./e2e/bench $(if $(ROWS),-rows $(ROWS)) $(if $(DATABASE),-database $(DATABASE)) $(if $(FRONTS),-fronts $(FRONTS)) $(if $(PROFILE),-profile $(PROFILE))

@@ -16,6 +16,7 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	stopChromium()
+	stopScreen()
 	if shared.stop != nil {
 		shared.stop()
 	}

@@ -21,8 +21,11 @@ var files embed.FS
 
 var consolePages = page.Parse(files, "pages/*.html")
 
-// shownCalls is how many of the last calls the console lists.
-const shownCalls = 30
+// How many orders and calls a page of the console lists.
+const (
+	shownOrders = 10
+	shownCalls  = 20
+)
 
 type credential struct{ Name, Value string }
 
@@ -42,8 +45,10 @@ type consoleView struct {
 	Now                       string
 	Movable                   bool
 	Gateways                  []gatewayView
+	Find                      finding
 	Ledger                    []ledgerView
 	Calls                     []callView
+	Orders, CallsAt           pageOf
 	Faults                    []string
 	Presets                   []preset
 	Waiting                   int
@@ -53,7 +58,8 @@ type consoleView struct {
 // ledgerView is an order with what can be done to it in its gateway's cabinet.
 type ledgerView struct {
 	ledger.Entry
-	Acts []sim.Act
+	State, Tone string
+	Acts        []sim.Act
 }
 
 // preset is a fault the console offers. Times is what the fault says, where it is not 1.
@@ -133,13 +139,8 @@ func (s *Sandbox) console(w http.ResponseWriter, r *http.Request) {
 		}
 		v.Gateways = append(v.Gateways, gv)
 	}
-	for _, entry := range slices.Backward(e.Ledger.All()) {
-		view := ledgerView{Entry: entry}
-		if c := s.cabinet(entry.Gateway); c != nil {
-			view.Acts = c.Acts()
-		}
-		v.Ledger = append(v.Ledger, view)
-	}
+	v.Find = readFinding(r.URL.Query())
+	v.Orders, v.Ledger = s.ordersFor(v.Find)
 	calls := e.Faults.Log.Calls("", "")
 	names := map[string]bool{}
 	for _, c := range calls {
@@ -148,17 +149,7 @@ func (s *Sandbox) console(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	v.CallNames = slices.Sorted(maps.Keys(names))
-	slices.Reverse(calls)
-	for _, c := range calls[:min(len(calls), shownCalls)] {
-		cv := callView{Call: c, At: c.Time.UTC().Format("15:04:05.000"), Answer: strconv.Itoa(c.Status), Tone: "good"}
-		switch {
-		case c.Status == 0:
-			cv.Answer, cv.Tone = "none", "bad"
-		case c.Status >= 400:
-			cv.Tone = "bad"
-		}
-		v.Calls = append(v.Calls, cv)
-	}
+	v.CallsAt, v.Calls = callsFor(v.Find, calls)
 	for _, f := range e.Faults.List() {
 		v.Faults = append(v.Faults, describe(f))
 	}

@@ -315,6 +315,44 @@ func TestTheConsoleShowsAndDoesWhatItSays(t *testing.T) {
 	}
 }
 
+func TestTheConsoleIsSearchedNarrowedAndTurnedPageByPage(t *testing.T) {
+	c := newTown(t)
+	for i := range 23 {
+		c.env.Ledger.Put(ledger.Entry{Gateway: "toy", Reference: fmt.Sprintf("order-%02d-1", i), GatewayOrderID: fmt.Sprintf("G%02d", i), Amount: 100, Currency: "KZT",
+			Authorized: 100 * int64(i%2), Captured: 100 * int64(i%2), Charges: i % 2})
+	}
+	c.do("POST", "/toy/rest/pay", "", "order-07-1") // one order more, newest
+	rows := func(address string) (said []string, pages *goquery.Selection) {
+		doc := c.page(address)
+		doc.Find("#ledger tbody tr td:first-child > code").Each(func(_ int, r *goquery.Selection) { said = append(said, r.Text()) })
+		return said, doc.Find("#orders nav.pages")
+	}
+	first, pages := rows("/")
+	if len(first) != 10 || first[1] != "order-22-1" || !strings.Contains(pages.Text(), "1–10 of 24") || pages.Find("[rel=prev]").Length() != 0 {
+		t.Errorf("the first page: %v, %s", first, pages.Text())
+	}
+	second, pages := rows(pages.Find("[rel=next]").AttrOr("href", ""))
+	third, pages := rows(pages.Find("[rel=next]").AttrOr("href", ""))
+	if len(second) != 10 || len(third) != 4 || third[3] != "order-00-1" || pages.Find("[rel=next]").Length() != 0 {
+		t.Errorf("the others: %v, %v", second, third)
+	}
+	for address, want := range map[string]int{
+		"/?q=ORDER-07": 2, "/?q=g07": 1, "/?state=taken": 10, "/?state=nothing+taken&q=order-0": 5, "/?gateway=toy&orders=3": 4, "/?gateway=other": 0,
+		"/?orders=99": 4, "/?orders=-1": 10, "/?state=%3Cb%3E": 10, "/?q=%3Cscript%3E": 0,
+	} {
+		if got, _ := rows(address); len(got) != want {
+			t.Errorf("%s lists %d: %v", address, len(got), got)
+		}
+	}
+	_, pages = rows("/?state=taken")
+	if to := pages.Find("[rel=next]").AttrOr("href", ""); to != "/?orders=2&state=taken#orders" {
+		t.Errorf("the next page of what was found is %q", to)
+	}
+	if got := c.page("/?q=order-07").Find("#calls-table tbody tr").Length(); got != 1 {
+		t.Errorf("%d calls of the order", got)
+	}
+}
+
 func TestRunStopsWhenItIsTold(t *testing.T) {
 	c := newTown(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -453,7 +491,7 @@ func TestTheShopsEndPageReliesOnlyOnTheServersAnswer(t *testing.T) {
 			if got := strings.TrimSpace(doc.Find("section .note").Text()); got != s.verdict {
 				t.Errorf("verdict %q", got)
 			}
-			if got := doc.Find("meta[http-equiv=refresh]").Length() == 1; got != s.refresh {
+			if got := strings.Contains(doc.Find("head noscript").Text(), `http-equiv="refresh"`); got != s.refresh {
 				t.Errorf("refresh %v", got)
 			}
 			if name == "paid" {

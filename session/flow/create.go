@@ -37,6 +37,11 @@ func (f *Flow) create(ctx context.Context, claim *session.Claim, s *session.Sess
 	if err := acc.Check(unsentPayment(s, instrument)); err != nil {
 		return err
 	}
+	for _, way := range s.Methods {
+		if err := checkWay(acc, s, way); err != nil {
+			return err
+		}
+	}
 	token, err := f.token()
 	if err != nil {
 		return err

@@ -16,7 +16,8 @@ var pages = template.Must(template.New("page").Parse(`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Title}}</title>` + string(page.Hosted) + `</head>
 <body{{if .Auto}} onload="document.forms[0].submit()"{{end}}>
 <main><div class="sheet"><p class="by">Mobile Cashier · sandbox</p><h1>{{.Title}}</h1>
-{{with .Text}}<p>{{.}}</p>
+{{with .Amount}}<p class="amount">{{.}}</p>
+{{end}}{{with .Text}}<p>{{.}}</p>
 {{end}}{{range .Forms}}<form method="post" action="{{.Action}}">
 {{range .Fields}}{{if .Label}}<p><label>{{.Label}} <input name="{{.Name}}" value="{{.Value}}" autocomplete="{{.Complete}}" required></label></p>
 {{else}}<input type="hidden" name="{{.Name}}" value="{{.Value}}">
@@ -35,6 +36,7 @@ type pageForm struct {
 
 type view struct {
 	Title, Text, Back string
+	Amount            string // that is paid
 	Auto              bool
 	Forms             []pageForm
 }
@@ -118,7 +120,7 @@ func (g *Gateway) showCurrentPage(w http.ResponseWriter, r *http.Request, o *ord
 	switch o.Status {
 	case created:
 		show(w, http.StatusOK, view{Title: "Payment by card",
-			Text: strings.TrimSpace(amount.Format(o.Amount, o.Currency) + " " + text), Back: o.FailURL, Forms: []pageForm{{
+			Amount: amount.Format(o.Amount, o.Currency), Text: text, Back: o.FailURL, Forms: []pageForm{{
 				Action: g.url("/form/" + o.External), Button: "Pay",
 				Fields: []field{{"number", "", "Card number", "cc-number"}, {"expiry", "", "Expiry (MM/YY)", "cc-exp"},
 					{"cvc", "", "CVC", "cc-csc"}, {"name", "", "Name on card", "cc-name"}},
@@ -193,7 +195,7 @@ func (g *Gateway) appPage(w http.ResponseWriter, r *http.Request, find func() in
 	faults.SetReference(r, o.Number)
 	if r.Method != http.MethodPost {
 		action := g.env.BaseURL + "/" + gatewayName + r.URL.Path
-		v := view{Title: "Pay in the bank's app", Text: amount.Format(o.Amount, o.Currency), Forms: []pageForm{
+		v := view{Title: "Pay in the bank's app", Amount: amount.Format(o.Amount, o.Currency), Forms: []pageForm{
 			{Action: action, Button: "Pay"}, {Action: action, Button: "Decline", Fields: []field{{Name: "result", Value: "declined"}}},
 		}}
 		if o.Status != from {

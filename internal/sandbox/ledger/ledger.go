@@ -55,6 +55,16 @@ func (l *Ledger) All() []Entry {
 	return out
 }
 
+// Newest returns a copy, the order that was first put last before the others. Never nil.
+func (l *Ledger) Newest() []Entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make([]Entry, len(l.rows))
+	copy(out, l.rows)
+	slices.Reverse(out)
+	return out
+}
+
 // Reset forgets everything.
 func (l *Ledger) Reset() {
 	l.mu.Lock()

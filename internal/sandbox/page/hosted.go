@@ -19,6 +19,8 @@ p{margin:0 0 1rem;overflow-wrap:anywhere}
 label{display:block;font-weight:600}
 input:not([type=hidden]):not([type=submit]){display:block;width:100%;min-height:3rem;margin-top:.25rem;padding:.5rem .75rem;color:inherit;background:var(--sheet);border:1px solid var(--line);border-radius:.5rem;font:inherit}
 button,input[type=submit]{display:block;width:100%;min-height:3rem;margin:0 0 .5rem;padding:.5rem 1rem;border:2px solid transparent;border-radius:.5rem;background:var(--act);color:var(--on);font:inherit;font-weight:600;cursor:pointer}
+form+form button,.plain{background:none;color:var(--act);border-color:var(--act)}
+.amount{margin:0 0 1rem;font-size:1.5rem;font-weight:700}
 a{color:var(--act)}
 :focus-visible{outline:3px solid #b57600;outline-offset:2px}
 </style>

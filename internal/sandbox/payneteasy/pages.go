@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"tollgate/internal/sandbox/amount"
 	"tollgate/internal/sandbox/faults"
 	"tollgate/internal/sandbox/issuer"
 	"tollgate/internal/sandbox/page"
@@ -29,7 +30,8 @@ var pages = template.Must(template.New("page").Parse(`<!DOCTYPE html>
 </head>
 <body{{if .Auto}} onLoad="makeSubmit()"{{end}}>
 <main><div class="sheet"><p class="by">PaynetEasy · sandbox</p><h1>{{.Title}}</h1>
-{{with .Text}}<p>{{.}}</p>
+{{with .Amount}}<p class="amount">{{.}}</p>
+{{end}}{{with .Text}}<p>{{.}}</p>
 {{end}}{{if .Action}}<form name="returnform" action="{{.Action}}" method="POST">
 {{range .Fields}}{{if .Label}}    <p><label>{{.Label}} <input name="{{.Name}}" value="{{.Value}}" autocomplete="off"></label></p>
 {{else}}    <input type="hidden" name="{{.Name}}" value="{{.Value}}">
@@ -45,6 +47,7 @@ type field struct{ Name, Value, Label string }
 
 type view struct {
 	Title, Text, Action, Button string
+	Amount                      string // that is paid
 	Auto                        bool
 	Fields                      []field
 }
@@ -102,7 +105,7 @@ func (g *Gateway) cardForm(w http.ResponseWriter, r *http.Request) {
 			return g.currentPage(a, o)
 		}
 		form := view{Title: "Payment by card", Action: g.url("/form/init/" + o.Token), Button: "Pay",
-			Text: formatAmount(o.Amount) + " " + o.Currency,
+			Amount: amount.Format(amount.FromHundredths(o.Amount, o.Currency), o.Currency),
 			Fields: []field{{"credit_card_number", "", "Card number"}, {"expire_month", "", "Month"}, {"expire_year", "", "Year"},
 				{"cvv2", "", "CVV2"}, {"card_printed_name", "", "Name on card"}}}
 		if r.Method != http.MethodPost {

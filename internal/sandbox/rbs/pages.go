@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"tollgate/internal/sandbox/amount"
 	"tollgate/internal/sandbox/faults"
 	"tollgate/internal/sandbox/page"
 )
@@ -15,7 +16,8 @@ var pages = template.Must(template.New("post").Parse(`<!DOCTYPE html>
 <html lang="{{.Lang}}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Title}}</title>` + string(page.Hosted) + `</head>
 <body{{if .Auto}} onload="document.forms[0].submit()"{{end}}>
 <main><div class="sheet"><p class="by">RBS · sandbox</p><h1>{{.Title}}</h1>
-{{with .Text}}<p>{{.}}</p>{{end}}
+{{with .Amount}}<p class="amount">{{.}}</p>
+{{end}}{{with .Text}}<p>{{.}}</p>{{end}}
 {{if .Action}}<form method="post" action="{{.Action}}">
 {{range .Fields}}{{if .Label}}<p><label>{{.Label}} <input name="{{.Name}}" value="{{.Value}}" autocomplete="off"></label></p>
 {{else}}<input type="hidden" name="{{.Name}}" value="{{.Value}}">
@@ -68,6 +70,7 @@ type field struct{ Name, Value, Label string }
 
 type view struct {
 	Lang, Title, Text, Action, Button string
+	Amount                            string // that is paid
 	Auto                              bool
 	Fields                            []field
 }
@@ -237,7 +240,7 @@ func (g *Gateway) hosted(r *http.Request, f url.Values) (view, string) {
 	if g.payable(a, o) != nil {
 		return view{}, g.shopURL(o)
 	}
-	form := view{Lang: o.Language, Title: "Payment by card",
+	form := view{Lang: o.Language, Title: "Payment by card", Amount: amount.Format(o.Amount, amount.Letters(o.Currency)),
 		Action: g.url("/payment/merchants/rbs/payment_" + o.Language + ".html?mdOrder=" + o.ID), Button: "Pay",
 		Fields: []field{{"$PAN", "", "Card number"}, {"MM", "", "Month"}, {"YYYY", "", "Year"}, {"$CVC", "", "CVC"},
 			{"TEXT", "", "Name on card"}}}

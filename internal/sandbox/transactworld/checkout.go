@@ -45,7 +45,7 @@ func (g *Gateway) checkoutPage(r *http.Request, in params) view {
 	if reference == "" || typ != "DB" && typ != "PA" {
 		return wrong("merchantTransactionId or transactionType is not valid.")
 	}
-	form := view{Title: "Checkout", Text: in.get("amount") + " " + in.get("currency"), Action: g.url("/transaction/Checkout"), Button: "Pay"}
+	form := view{Title: "Checkout", Amount: in.get("amount") + " " + in.get("currency"), Action: g.url("/transaction/Checkout"), Button: "Pay"}
 	for _, name := range slices.Sorted(maps.Keys(in)) {
 		if !strings.HasPrefix(name, "card.") {
 			form.Fields = append(form.Fields, field{Name: name, Value: in[name]})

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"tollgate/internal/sandbox/amount"
 	"tollgate/internal/sandbox/faults"
 	"tollgate/internal/sandbox/issuer"
 	"tollgate/internal/sandbox/page"
@@ -17,7 +18,8 @@ var pages = template.Must(template.New("page").Parse(`<!DOCTYPE html>
 <body{{if .Auto}} onload="document.forms[0].submit()"{{end}}>
 <main><div class="sheet"><p class="by">TransactWorld · sandbox</p><h1>{{.Title}}</h1>
 {{with .Text}}<p>{{.}}</p>{{end}}
-{{if .Action}}<form method="post" action="{{.Action}}">
+{{with .Amount}}<p class="amount">{{.}}</p>
+{{end}}{{if .Action}}<form method="post" action="{{.Action}}">
 {{range .Fields}}{{if .Label}}<p><label>{{.Label}} <input name="{{.Name}}" value="{{.Value}}" autocomplete="off"></label></p>
 {{else}}<input type="hidden" name="{{.Name}}" value="{{.Value}}">
 {{end}}{{end}}<button type="submit">{{.Button}}</button>
@@ -29,6 +31,7 @@ type field struct{ Name, Value, Label string }
 
 type view struct {
 	Title, Text, Action, Button string
+	Amount                      string // that is paid
 	Auto                        bool
 	Fields                      []field
 }
@@ -143,7 +146,7 @@ func (g *Gateway) billPage(r *http.Request) (view, bool) {
 	if p := g.open(bill.Payment); p != nil && (p.waiting() || p.Charges > 0) {
 		return g.currentPage(a, p), true
 	}
-	form := view{Title: "Invoice " + bill.Reference, Text: formatAmount(bill.Amount) + " " + bill.Currency,
+	form := view{Title: "Invoice " + bill.Reference, Amount: amount.Format(amount.FromHundredths(bill.Amount, bill.Currency), bill.Currency),
 		Action: g.url("/invoice/" + bill.Token), Button: "Pay",
 		Fields: []field{{"card.number", "", "Card number"}, {"card.expiryMonth", "", "Month"}, {"card.expiryYear", "", "Year"},
 			{"card.cvv", "", "CVV"}}}
