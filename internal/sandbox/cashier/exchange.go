@@ -9,7 +9,7 @@ import (
 )
 
 // Exchange is of sim.Exchanger. callback_key is the private half, in PEM: the gateway signs with it.
-func (g *Gateway) Exchange(credential, value string) error {
+func (g *books) Exchange(credential, value string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if credential != "callback_key" {

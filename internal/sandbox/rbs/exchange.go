@@ -3,7 +3,7 @@ package rbs
 import "tollgate/internal/sandbox/sim"
 
 // Exchange is of sim.Exchanger.
-func (g *Gateway) Exchange(credential, value string) error {
+func (g *books) Exchange(credential, value string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return sim.Exchange(g.accounts, func(a *Account) map[string]*string {
