@@ -4222,7 +4222,8 @@ type ClientInterface interface {
 	// InquireSession Ask the gateway now
 	//
 	// Has Tollgate ask the gateway what became of the session, also after it was paid, and answers with the session as it stands
-	// after that. It never charges and is safe at any time; you need it only if you cannot wait for Tollgate's own schedule.
+	// after that. It never charges and is safe at any time; you need it only if you cannot wait for Tollgate's own schedule. After
+	// twenty within a minute the gateway is asked every three seconds at most; what comes between is answered from what it said last.
 	//
 	// Corresponds with POST /v1/sessions/{session}/inquire (the `InquireSession` operationId).
 	InquireSession(ctx context.Context, session SessionID, params *InquireSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5257,7 +5258,8 @@ func (c *Client) ListSessionEvents(ctx context.Context, session SessionID, param
 // InquireSession Ask the gateway now
 //
 // Has Tollgate ask the gateway what became of the session, also after it was paid, and answers with the session as it stands
-// after that. It never charges and is safe at any time; you need it only if you cannot wait for Tollgate's own schedule.
+// after that. It never charges and is safe at any time; you need it only if you cannot wait for Tollgate's own schedule. After
+// twenty within a minute the gateway is asked every three seconds at most; what comes between is answered from what it said last.
 //
 // Corresponds with POST /v1/sessions/{session}/inquire (the `InquireSession` operationId).
 func (c *Client) InquireSession(ctx context.Context, session SessionID, params *InquireSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8951,7 +8953,8 @@ type ClientWithResponsesInterface interface {
 	// InquireSessionWithResponse Ask the gateway now
 	//
 	// Has Tollgate ask the gateway what became of the session, also after it was paid, and answers with the session as it stands
-	// after that. It never charges and is safe at any time; you need it only if you cannot wait for Tollgate's own schedule.
+	// after that. It never charges and is safe at any time; you need it only if you cannot wait for Tollgate's own schedule. After
+	// twenty within a minute the gateway is asked every three seconds at most; what comes between is answered from what it said last.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12144,7 +12147,8 @@ func (c *ClientWithResponses) ListSessionEventsWithResponse(ctx context.Context,
 // InquireSessionWithResponse Ask the gateway now
 //
 // Has Tollgate ask the gateway what became of the session, also after it was paid, and answers with the session as it stands
-// after that. It never charges and is safe at any time; you need it only if you cannot wait for Tollgate's own schedule.
+// after that. It never charges and is safe at any time; you need it only if you cannot wait for Tollgate's own schedule. After
+// twenty within a minute the gateway is asked every three seconds at most; what comes between is answered from what it said last.
 //
 // Returns a wrapper object for the known response body format(s).
 //
