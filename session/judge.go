@@ -526,7 +526,7 @@ func (t verdict) inquireLater(a *Attempt) error {
 			t.needsReview(a)
 			return nil
 		}
-		if a.State == Gateway && !a.Unclear && since >= 0 && since < firstLook {
+		if a.State == Gateway && since < firstLook {
 			wait = firstLook - since
 		}
 	}
