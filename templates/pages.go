@@ -68,10 +68,10 @@ func Home(p HomePage) templ.Component { return pageOf(p, drawHome) }
 // NotFound says that there is no such payment.
 func NotFound(p NotFoundPage) templ.Component { return pageOf(p, drawNotFound) }
 
-// Problem says that something went wrong.
+// Limited says that somebody has to wait.
 func Limited(p LimitedPage) templ.Component { return pageOf(p, drawLimited) }
 
-// Problem is the page of a ProblemPage.
+// Problem says that something went wrong.
 func Problem(p ProblemPage) templ.Component { return pageOf(p, drawProblem) }
 
 // Gallery lists the pages of the gallery, for people who work on them: its words are English in every language.
