@@ -102,7 +102,7 @@ func TestASavedCardFromItsFirstPaymentToItsEnd(t *testing.T) {
 				}
 			}
 			b.press("form#saved", nil)
-			if offered := b.doc.Find("input[name=card][type=radio]"); offered.Length() != 2 || offered.First().AttrOr("value", "") != saved.ID {
+			if offered := b.doc.Find("input[type=radio][value^=sc_], input[type=radio][value=new]"); offered.Length() != 2 || offered.First().AttrOr("value", "") != saved.ID {
 				t.Fatalf("offered are %d cards: %s", offered.Length(), b.words())
 			}
 			other := newWalker(t, w)

@@ -68,6 +68,9 @@ func (p pay) saved(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if way := p.chosenWay(c, s, "card"); way != "" && way != "saved_card" {
+		return p.begin(c, s, way)
+	}
 	for _, one := range cards {
 		if one.ID != chosen {
 			continue
@@ -141,24 +144,17 @@ func (p pay) start(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.Live() != nil || s.Status() != session.StatusOpen || p.Flow.Logins.Needed(s) ||
-		s.Method == "card" || s.Method == "saved_card" {
+	way := p.chosenWay(c, s, "way")
+	if way == "card" {
+		return c.Redirect(http.StatusSeeOther, payPath(s.ID)+"/new")
+	}
+	if way == "" {
+		way = s.Method
+	}
+	if s.Live() != nil || s.Status() != session.StatusOpen || p.Flow.Logins.Needed(s) || way == "card" || way == "saved_card" {
 		return redirectToPay(c, s.ID)
 	}
-	in := flow.Submission{Kind: s.Method, Phone: digitsOf(s.Customer.Phone)}
-	if s.Method == "sberpay" && in.Phone == "" {
-		phone, wrong := readPhone(c.FormValue("phone"))
-		if wrong != "" {
-			return p.page(c, s, form{phone: redisplay(c.FormValue("phone"), 24), login: wrong})
-		}
-		in.Phone = phone
-	}
-	in.NotKept = c.FormValue("save_card") == ""
-	p.browser(c, s, &in)
-	if err := p.mayBegin(); err != nil {
-		return err
-	}
-	return p.submitted(c, s, p.Flow.Submit(c.Request().Context(), s.ID, in))
+	return p.begin(c, s, way)
 }
 
 func digitsOf(s string) string {

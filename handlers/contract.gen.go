@@ -647,6 +647,33 @@ func (e PaymentDispute) Valid() bool {
 	}
 }
 
+// Defines values for PaymentMethod.
+const (
+	PaymentMethodCard      PaymentMethod = "card"
+	PaymentMethodHosted    PaymentMethod = "hosted"
+	PaymentMethodQr        PaymentMethod = "qr"
+	PaymentMethodSavedCard PaymentMethod = "saved_card"
+	PaymentMethodSberpay   PaymentMethod = "sberpay"
+)
+
+// Valid indicates whether the value is a known member of the PaymentMethod enum.
+func (e PaymentMethod) Valid() bool {
+	switch e {
+	case PaymentMethodCard:
+		return true
+	case PaymentMethodHosted:
+		return true
+	case PaymentMethodQr:
+		return true
+	case PaymentMethodSavedCard:
+		return true
+	case PaymentMethodSberpay:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProblemType.
 const (
 	ProblemTypeAlreadyDone          ProblemType = "urn:tollgate:problem:already-done"
@@ -2202,6 +2229,11 @@ type NewSession struct {
 	// PaymentMethod What the shopper pays with first; the account's `pay_…` capabilities say which it takes. `hosted` is the gateway's own page.
 	PaymentMethod NewSessionPaymentMethod `json:"payment_method,omitempty,omitzero"`
 
+	// PaymentMethods What the shopper may choose among on the page; `payment_method` is one of them and comes first, absent it is the first of these. `saved_card` needs `card` beside it. Without this member the page offers everything that the account takes and this payment can be made with.
+	//
+	// Example: ["card","qr"]
+	PaymentMethods []PaymentMethod `json:"payment_methods,omitempty,omitzero"`
+
 	// SaveCard Keep the card at the gateway for `customer.id`, if it is paid.
 	SaveCard bool `json:"save_card,omitempty,omitzero"`
 
@@ -2394,6 +2426,9 @@ type Payment struct {
 
 // PaymentDispute How far a chargeback is; absent: there was none.
 type PaymentDispute string
+
+// PaymentMethod A way to pay that the shopper may choose.
+type PaymentMethod string
 
 // PaynetEasyOptions PaynetEasy and its white labels.
 type PaynetEasyOptions struct {
@@ -2733,6 +2768,9 @@ type Session struct {
 
 	// PaymentMethod What is paid with. `payout` is for sessions of that kind.
 	PaymentMethod Instrument `json:"payment_method"`
+
+	// PaymentMethods What the shopper may choose among, where the request named it.
+	PaymentMethods []PaymentMethod `json:"payment_methods,omitempty,omitzero"`
 
 	// Reviews What a person has to look at, or may settle. Absent where there is nothing.
 	Reviews []Review `json:"reviews,omitempty,omitzero"`

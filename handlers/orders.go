@@ -136,7 +136,14 @@ func (a orders) session(ctx context.Context, in NewSession) (*session.Session, e
 	if acc, ok := a.Flow.Accounts[in.Account]; ok {
 		methods = acc.Instruments()
 	}
+	s.Methods = waysIn(in.PaymentMethods, methods, &bad)
+	if in.PaymentMethod == "" && len(s.Methods) > 0 && slices.Contains(methods, s.Methods[0]) {
+		in.PaymentMethod = NewSessionPaymentMethod(s.Methods[0])
+	}
 	s.Method = bad.oneOf("payment_method", string(in.PaymentMethod), methods[0], methods[1:]...)
+	if len(s.Methods) > 0 && in.PaymentMethod != "" && !slices.Contains(s.Methods, s.Method) {
+		bad.add("payment_methods", "must hold payment_method, which the shopper begins with")
+	}
 	if in.ExpiresIn != nil {
 		if *in.ExpiresIn < 60 || *in.ExpiresIn > 86400 {
 			bad.add("expires_in", "must be from 60 to 86400 seconds")
@@ -153,6 +160,27 @@ func (a orders) session(ctx context.Context, in NewSession) (*session.Session, e
 	}
 	s.RefTag, err = a.tag(ctx, in.Account)
 	return s, err
+}
+
+// waysIn are the ways to pay that the shopper may choose among.
+func waysIn(named []PaymentMethod, methods []string, bad *fieldErrors) (ways []string) {
+	for i, one := range named {
+		way := string(one)
+		switch {
+		case !slices.Contains(methods, way):
+			bad.add(fmt.Sprintf("payment_methods/%d", i), "must be one of "+strings.Join(methods, ", "))
+		case slices.Contains(ways, way):
+			bad.add(fmt.Sprintf("payment_methods/%d", i), "is named twice")
+		}
+		ways = append(ways, way)
+	}
+	if named != nil && len(named) == 0 {
+		bad.add("payment_methods", "must name at least one way to pay")
+	}
+	if slices.Contains(ways, "saved_card") && !slices.Contains(ways, "card") {
+		bad.add("payment_methods", "saved_card needs card beside it: the customer may have none yet")
+	}
+	return ways
 }
 
 // checkDetails checks what a session says of its pages, its customer and the merchant's own notes.
@@ -239,7 +267,8 @@ func (a orders) object(s *session.Session) Session {
 		SaveCard:   s.SaveCard,
 		SavedCard:  s.SavedCard,
 		WebhookURL: s.WebhookURL, Metadata: s.Metadata, CreatedAt: s.CreatedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(),
-		Attempts: []Attempt{}, NeedsReview: s.NeedsReview(), Held: s.Held(), Reviews: reviewsOf(s), Settlements: settlementsOf(s),
+		PaymentMethods: waysOut(s.Methods),
+		Attempts:       []Attempt{}, NeedsReview: s.NeedsReview(), Held: s.Held(), Reviews: reviewsOf(s), Settlements: settlementsOf(s),
 	}
 	o.GatewayOptions, o.Cart = optionsOut(s.Options), cartOut(s.Cart)
 	if s.Target != nil && s.Target.Saved != "" {
@@ -271,6 +300,13 @@ func (a orders) object(s *session.Session) Session {
 		}
 	}
 	return o
+}
+
+func waysOut(ways []string) (out []PaymentMethod) {
+	for _, way := range ways {
+		out = append(out, PaymentMethod(way))
+	}
+	return out
 }
 
 // paymentOf is the money of an attempt.

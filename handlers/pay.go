@@ -140,11 +140,15 @@ func (p pay) submit(c echo.Context) error {
 	}
 	a := s.Live()
 	again := a != nil && a.State == session.Shopper && a.Step != nil && a.Step.Kind == providers.AskCard
-	if !again && (a != nil || s.Status() != session.StatusOpen || p.Flow.Logins.Needed(s)) {
+	way := p.chosenWay(c, s, "way")
+	if !again && (a != nil || s.Status() != session.StatusOpen || p.Flow.Logins.Needed(s) || way == "" && !p.mayPayBy(s, "card")) {
 		return redirectToPay(c, s.ID) // a second click, another tab, Back after the end: the page that is true now
 	}
 	if p.seals(s) {
 		return p.submitSealed(c, s, again)
+	}
+	if !again && way != "" && way != "card" && way != "saved_card" {
+		return p.begin(c, s, way)
 	}
 	in, f := p.readCardForm(c, s)
 	if !again {

@@ -41,6 +41,7 @@ type form struct {
 	phone        string
 	login        templates.LoginError
 	chosen       string // a saved card
+	way          string // one of the ways to pay
 	expiry, name string
 	save         bool // the card may be kept
 	errors       templates.CardErrors
@@ -97,6 +98,9 @@ func (p screens) startOfPayment(c echo.Context, s *session.Session, f form) erro
 	}
 	switch s.Method {
 	case "qr", "sberpay", "hosted":
+		if a := s.Last(); f.way == "" && (f.newCard || a != nil && a.Instrument == "card") && p.mayPayBy(s, "card") {
+			return p.card(c, s, f)
+		}
 		if f.stale {
 			f.login = templates.LoginStale
 		}
@@ -178,12 +182,7 @@ func (p screens) cardPage(c echo.Context, s *session.Session, f form, page templ
 	}
 	page.Layout, page.Action, page.CSRF = p.layout(c, s), payPath(s.ID)+"/card", token
 	page.Expiry, page.Name, page.Errors, page.Stale = f.expiry, f.name, f.errors, f.stale
-	accepted := p.accepted(s)
-	for _, system := range card.Systems() {
-		if slices.Contains(accepted, system.ID) {
-			page.Brands = append(page.Brands, brandOf(system.ID))
-		}
-	}
+	page.Brands = brandsOf(p.accepted(s))
 	page.Systems, page.AskTo = card.Table(), s.AsksTarget() && !page.AskAgain
 	if page.AskAgain {
 		if page.Exit, err = p.exit(c, s, page.T, false); err != nil {
@@ -193,6 +192,7 @@ func (p screens) cardPage(c echo.Context, s *session.Session, f form, page templ
 	if !page.AskAgain {
 		page.AskSave, page.Save, page.Left = s.SaveCard, f.save, int(s.ExpiresAt.Sub(p.Now())/time.Second)
 		page.CancelAction = payPath(s.ID) + "/cancel"
+		page.Choice = p.ways(c, s, f, "card")
 		if offers, err := p.offersSaved(c, s); err != nil {
 			return err
 		} else if offers && !f.newCard {
@@ -213,7 +213,7 @@ func (p screens) cardPage(c echo.Context, s *session.Session, f form, page templ
 	switch {
 	case f.proof != nil:
 		code = http.StatusTooManyRequests
-	case f.errors.Any() || f.stale:
+	case f.errors.Any() || f.stale || f.login != "":
 		code = http.StatusUnprocessableEntity
 	}
 	return render(c, p.Options, code, ownPage, "", templates.Card(page))
@@ -239,7 +239,7 @@ func (p screens) choice(c echo.Context, s *session.Session, cards []wallet.Saved
 	page := templates.SavedCardsPage{
 		Layout: p.layout(c, s), Action: payPath(s.ID) + "/saved", CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
 		AskCVC: p.Flow.Accounts[s.Account].AsksCode(), AskTo: s.AsksTarget(), Chosen: f.chosen, Errors: f.errors,
-		DeleteAction: payPath(s.ID) + "/saved/delete",
+		DeleteAction: payPath(s.ID) + "/saved/delete", Choice: p.ways(c, s, f, "saved_card"),
 	}
 	if !f.errors.Any() {
 		page.Decline, page.NotCharged = p.lastTry(c, s)
@@ -249,7 +249,7 @@ func (p screens) choice(c echo.Context, s *session.Session, cards []wallet.Saved
 			ID: one.ID, Brand: brandOf(one.Card.Brand), Last4: one.Card.Last4, Expiry: one.Expiry, Name: one.Name,
 		})
 	}
-	return render(c, p.Options, formStatus(f.errors.Any()), ownPage, "", templates.SavedCards(page))
+	return render(c, p.Options, formStatus(f.errors.Any() || f.login != ""), ownPage, "", templates.SavedCards(page))
 }
 
 // offer is the button in place of the choice, until somebody has asked for the saved cards.
@@ -289,6 +289,7 @@ func (p screens) startPage(c echo.Context, s *session.Session, f form) error {
 		Layout: p.layout(c, s), Action: payPath(s.ID) + "/start", CancelAction: payPath(s.ID) + "/cancel", CSRF: token,
 		Hosted: s.Method == "hosted", AskPhone: s.Method == "sberpay" && s.Customer.Phone == "", Phone: f.phone, Error: f.login,
 		AskSave: s.SaveCard && s.Method == "hosted", Left: int(s.ExpiresAt.Sub(p.Now()) / time.Second),
+		Choice: p.ways(c, s, f, s.Method),
 	}
 	if f.login == "" {
 		page.Decline, page.NotCharged = p.lastTry(c, s)
@@ -355,8 +356,7 @@ func (p screens) login(c echo.Context, s *session.Session, f form) error {
 	}
 	page := templates.LoginCodePage{
 		Layout: layout, Action: payPath(s.ID) + "/code", CancelAction: cancel, CSRF: token,
-		PhoneText: maskPhone(s.Login.Phone), Left: int(p.Flow.Logins.CodeLeft(s).Round(time.Second) / time.Second),
-		Error: f.login, Checking: lost, AskRemember: !framed(c),
+		PhoneText: maskPhone(s.Login.Phone), Good: p.codeGood(s), Error: f.login, Checking: lost, AskRemember: !framed(c),
 	}
 	if !s.CodesUsedUp(p.Now()) {
 		page.AgainAction = payPath(s.ID) + "/code/again"
@@ -366,11 +366,17 @@ func (p screens) login(c echo.Context, s *session.Session, f form) error {
 	}
 	switch {
 	case s.TriesUsedUp():
-		page.Error, page.Left = templates.CodeUsedUp, 0
+		page.Error, page.Good = templates.CodeUsedUp, templates.Good{}
 	case f.login == "" && p.Flow.Logins.CodeExpired(s):
 		page.Error = templates.CodeExpired
 	}
 	return render(c, p.Options, formStatus(f.login != ""), ownPage, "", templates.LoginCode(page))
+}
+
+// codeGood is how long the code that was sent is good.
+func (p screens) codeGood(s *session.Session) templates.Good {
+	left := p.Flow.Logins.CodeLeft(s).Round(time.Second)
+	return templates.Good{Until: p.Now().Add(left), Left: left}
 }
 
 // phoneErrors are shown at the phone, though a code may be asked for.
@@ -457,6 +463,11 @@ func fields(f threeds.Form) []templates.Field {
 // scan shows a code for the bank's app.
 func (p screens) scan(c echo.Context, s *session.Session, layout templates.Layout, step *providers.Step) error {
 	page := templates.ScanPage{Layout: layout, Link: step.Link, EventsURL: eventsURL(s), Next: payPath(s.ID)}
+	if step.Deadline > 0 {
+		page.Good.Until = s.Live().StepAt.Add(step.Deadline)
+		page.Good.Left = page.Good.Until.Sub(p.Now())
+		page.Over = page.Good.Left <= 0
+	}
 	if code, err := qr.Encode(step.Link, qr.M, qr.Auto); err == nil {
 		if code, err = barcode.Scale(code, 480, 480); err == nil {
 			var b bytes.Buffer

@@ -122,7 +122,7 @@ func canBecomeCustomer(s *session.Session) bool {
 
 // offersSaved tells whether there are saved cards that the first browser to ask for them may see.
 func (v visit) offersSaved(c echo.Context, s *session.Session) (bool, error) {
-	if framed(c) || !canBecomeCustomer(s) || s.Customer.ID == "" || v.Flow.Logins.Needed(s) {
+	if framed(c) || !canBecomeCustomer(s) || s.Customer.ID == "" || !v.mayPayBy(s, "saved_card") || v.Flow.Logins.Needed(s) {
 		return false, nil
 	}
 	cards, err := v.customersCards(c, s)
@@ -131,7 +131,7 @@ func (v visit) offersSaved(c echo.Context, s *session.Session) (bool, error) {
 
 // savedCards are the customer's, for the customer's browser only. wallet.ErrLogin where the customer has to log in again.
 func (v visit) savedCards(c echo.Context, s *session.Session) ([]wallet.SavedCard, error) {
-	if framed(c) || !v.isCustomer(c, s) {
+	if framed(c) || !v.isCustomer(c, s) || !v.mayPayBy(s, "saved_card") {
 		return nil, nil
 	}
 	return v.customersCards(c, s)
@@ -201,6 +201,17 @@ func brandOf(id string) templates.Brand {
 		}
 	}
 	return templates.Brand{}
+}
+
+// brandsOf are payment systems as pages show them, in their order.
+func brandsOf(ids []string) []templates.Brand {
+	all := make([]templates.Brand, 0, len(ids))
+	for _, s := range card.Systems() {
+		if slices.Contains(ids, s.ID) {
+			all = append(all, templates.Brand{ID: s.ID, Name: s.Name, Lang: s.Lang})
+		}
+	}
+	return all
 }
 
 // readCardForm checks the card form. All faults are found at once.

@@ -144,6 +144,9 @@ func decided(t *testing.T, turn *Turn, decide func(*Turn) (string, error)) strin
 			t.Errorf("the job %s %s has the key %s", j.Kind, j.Payload, j.Key)
 		}
 	}
+	if n := turn.Change.Notice; n != nil {
+		said = append(said, fmt.Sprintf("notice to %s of %s at %s, once in %s: %s %s", n.Merchant, n.Subject, n.At.Sub(turn.Now), n.Quiet, n.Type, n.Data))
+	}
 	for _, j := range turn.Change.Drop {
 		said = append(said, fmt.Sprintf("no job %s%s", strings.TrimPrefix(j.Kind, "session."), strings.TrimPrefix(j.Key, turn.S.ID)))
 	}
@@ -589,6 +592,12 @@ func TestWhenAnOrderIsToBeClosedOrIsOutlived(t *testing.T) {
 		b.UpdatedAt, b.Deadline = noon.Add(-59*time.Second), noon.Add(-time.Minute)
 		d.is("unknown for 59s, its call settled: its step is lost", turnOf(b), func(t *Turn) (string, error) { return fmt.Sprint(t.LostStep(b)), nil })
 		next := challenge("c")
+		for _, unproven := range []bool{false, true} {
+			a := attemptIn(1, Unknown)
+			a.Calls = nil
+			st := providers.Standing{Outcome: providers.Waiting, Unproven: unproven}
+			d.is(fmt.Sprintf("a card, no call, waiting, not proved to be ours %v: outlived", unproven), turnOf(a), func(t *Turn) (string, error) { return fmt.Sprint(t.Outlived(a, st)), nil })
+		}
 		for name, of := range map[string]struct {
 			instrument string
 			calls      bool

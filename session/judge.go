@@ -26,6 +26,7 @@ type InquiryAnswer struct {
 	Wire     []TimelineEntry
 
 	Second  string   // a further order under the attempt's reference that has money beside the one of Standing
+	Doubt   bool     // whether a further order has money could not be told
 	Named   string   // the id of a further order that the gateway named itself
 	NotOurs []string // ids of further orders that the gateway says are none
 

@@ -28,8 +28,9 @@ type Session struct {
 	OrderID         string             `json:"order_id"`
 	Amount          money.Amount       `json:"amount"`
 	Fee             int64              `json:"fee,omitempty"`
-	Method          string             `json:"payment_method"` // card, saved_card, qr, sberpay, hosted
-	ManualCapture   bool               `json:"hold,omitempty"` // capture: manual
+	Method          string             `json:"payment_method"`            // card, saved_card, qr, sberpay, hosted
+	Methods         []string           `json:"payment_methods,omitempty"` // that the shopper may choose among; empty: all that the account takes
+	ManualCapture   bool               `json:"hold,omitempty"`            // capture: manual
 	Description     string             `json:"description,omitempty"`
 	Locale          string             `json:"locale,omitempty"`
 	Customer        providers.Customer `json:"customer,omitzero"`
@@ -63,7 +64,7 @@ type Session struct {
 
 // BodyVersion counts the versions of Tollgate that added members to the stored bodies of sessions and attempts. A version
 // that adds one counts it up; older machines then keep what they do not know in what they save.
-const BodyVersion = 3
+const BodyVersion = 4
 
 // NewerBodies are bodies as a newer version of Tollgate wrote them.
 type NewerBodies struct {

@@ -644,3 +644,65 @@ func TestInTestModeOnePressFillsInATestCard(t *testing.T) {
 		t.Errorf("the form reads %q, want %q", got, want)
 	}
 }
+
+// The time of a code is counted where it is seen and not read out each second; the sentences beside it stay as they are.
+func TestACodesTimeIsCountedAndAtItsEndThePageLooksAgain(t *testing.T) {
+	f := newFront(t)
+	l := layout(t, "en")
+	l.Exit = &templates.Exit{ShopURL: "/shop", Until: time.Date(2026, 11, 27, 10, 0, 0, 0, time.UTC), Left: 25 * time.Minute}
+	for path, left := range map[string]time.Duration{"/long": 14*time.Minute + 40*time.Second, "/short": time.Second} {
+		f.page(path, livePolicy, templates.Scan(templates.ScanPage{Layout: l, Link: "https://qr.example/1", Next: "/next", EventsURL: "/events",
+			Good: templates.Good{Until: time.Date(2026, 11, 27, 10, 14, 40, 0, time.UTC), Left: left}}))
+	}
+	ctx := browser(t)
+	do(t, ctx, chromedp.Navigate(f.URL+"/long"))
+	waitFor(t, ctx, `/^The code is good for 14:[34]\d$/.test(document.querySelector("#clock[role=timer]").textContent.trim())`)
+	if js[bool](t, ctx, `!!document.querySelector("#clock").closest("[aria-live], [role=status], [role=alert]")`) {
+		t.Error("every second is read out")
+	}
+	if text := js[string](t, ctx, `document.querySelector("#exit p").textContent`); !strings.Contains(text, "cannot be stopped now") {
+		t.Errorf("the way out says %q", text)
+	}
+	do(t, ctx, chromedp.Navigate(f.URL+"/short"))
+	waitAt(t, ctx, "/next")
+}
+
+// A way that needs no card is chosen and paid with one press; no field of the card is asked for.
+func TestAWayWithoutACardIsPaidWithOnePress(t *testing.T) {
+	f := newFront(t)
+	p := cardPage(t, "en")
+	p.Action, p.Choice = "/start", templates.Choice{AskPhone: true, PhoneField: "sberpay_phone"}
+	for _, way := range []string{"card", "qr", "sberpay"} {
+		p.Choice.Ways = append(p.Choice.Ways, templates.Way{ID: way, Chosen: way == "card"})
+	}
+	f.page("/pay/s1", cardPolicy, templates.Card(p))
+	ctx := browser(t)
+	do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
+	const seen = `function seen(id) { return document.getElementById(id).offsetParent !== null } `
+	if !js[bool](t, ctx, seen+`seen("number") && !seen("sberpay_phone")`) {
+		t.Error("with a card chosen its fields are not seen, or the phone is")
+	}
+	do(t, ctx, chromedp.Click("label[for=way-sberpay]"))
+	if !js[bool](t, ctx, seen+`!seen("number") && seen("sberpay_phone")`) {
+		t.Error("with SberPay chosen its phone is not seen, or the card is")
+	}
+	do(t, ctx, chromedp.Click("label[for=way-qr]"), chromedp.Click("#pay"))
+	waitAt(t, ctx, "/start")
+	if posts := f.posted(); len(posts) != 1 || posts[0].Get("way") != "qr" {
+		t.Errorf("posted: %v", posts)
+	}
+}
+
+func TestWithoutScriptACodeSaysUntilWhenItIsGood(t *testing.T) {
+	for lang, want := range map[string]string{"en": "until 10:14 UTC (14\u00a0min from now)", "ru": "до 10:14 UTC (ещё 14\u00a0мин)", "uz-Cyrl": "10:14 UTC"} {
+		d := doc(t, templates.Scan(templates.ScanPage{Layout: layout(t, lang), Link: "https://qr.example/1", Next: "/next",
+			Good: templates.Good{Until: time.Date(2026, 11, 27, 10, 14, 40, 0, time.UTC), Left: 14*time.Minute + 40*time.Second}}))
+		if text := one(t, d, "#clock").Text(); !strings.Contains(text, want) {
+			t.Errorf("%s: %q", lang, text)
+		}
+	}
+	d := doc(t, templates.Scan(templates.ScanPage{Layout: layout(t, "en"), Link: "https://qr.example/1", PNG: []byte("png"), Next: "/next", Over: true}))
+	if d.Find("img, a.button").Length() != 0 || !strings.Contains(d.Find("h1").Text(), "run out") {
+		t.Errorf("a code that has run out is still shown: %s", d.Text())
+	}
+}

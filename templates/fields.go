@@ -1,8 +1,10 @@
 package templates
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/a-h/templ"
 
@@ -59,20 +61,34 @@ func (p SavedCardsPage) toField() cardField {
 	return toField(p.Errors.To, p.Errors.To != "" && p.Errors.CVC == "")
 }
 
+func (p SavedCardsPage) heading() string {
+	if len(p.Choice.Ways) > 0 {
+		return "ways_title"
+	}
+	return p.words("saved_title")
+}
+
 // chosen tells which choice is made already: the earlier one, else the first.
 func (p SavedCardsPage) chosen(i int) bool {
+	if slices.ContainsFunc(p.Choice.Ways, func(w Way) bool { return w.Chosen }) {
+		return false
+	}
 	return p.Cards[i].ID == p.Chosen || p.Chosen == "" && i == 0
 }
 
 func (f cardField) describedBy() string { return describedBy(f.id, f.hint) }
 
-func (p CardPage) plainTitle() string {
-	id := "card_title"
-	if p.again() {
-		id = "card_again_title"
+func (p CardPage) heading() string {
+	switch {
+	case p.again():
+		return "card_again_title"
+	case len(p.Choice.Ways) > 0:
+		return "ways_title"
 	}
-	return title(p.Layout, id)
+	return p.words("card_title")
 }
+
+func (p CardPage) plainTitle() string { return title(p.Layout, p.heading()) }
 
 // title tells a screen reader first of all that something is to be put right.
 func (p CardPage) title() string {
@@ -207,6 +223,14 @@ func (p CardPage) testWords() string {
 	return strings.Join([]string{
 		p.T.T("test_cards"), p.T.T(p.words("result_paid")), p.T.T(p.words("bank_title")), p.T.T(p.words("result_declined")),
 	}, ";")
+}
+
+// text is how long it is good, never more than it is.
+func (g Good) text(t *i18n.Localizer) string {
+	if g.Left < 2*time.Minute {
+		return strconv.Itoa(int(g.Left/time.Second)) + "\u00a0" + t.T("seconds")
+	}
+	return i18n.FormatDuration(t.Lang(), g.Left.Truncate(time.Minute))
 }
 
 // again tells whether the card of an earlier page is asked for.

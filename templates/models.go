@@ -82,6 +82,23 @@ type Transfer struct {
 	ToLast4          string // the card it goes to; empty where the shopper says it
 }
 
+// Choice is the ways to pay that a page offers beside its own; one form posts them all, and where SberPay is chosen and AskPhone is set the
+// phone, named PhoneField. Without script, and without the style sheet, it works alike: what was not chosen is not read.
+type Choice struct {
+	Ways       []Way // in order; none where there is no choice
+	AskPhone   bool
+	PhoneField string
+	Phone      string     // kept from an earlier try
+	Wrong      LoginError // beside the phone
+	AskSave    bool       // asks on the gateway's own page, too, whether the card may be kept
+}
+
+// Way is a way to pay: card, qr, sberpay or hosted.
+type Way struct {
+	ID     string
+	Chosen bool
+}
+
 // CardPage is the card form. It posts number, expiry (as typed, MM/YY asked for), cvc, name, csrf and, as every form that
 // begins a payment, the browser data of EMV 3DS: browserJavaEnabled, browserJavascriptEnabled ("false" unless the script ran), browserLanguage,
 // browserColorDepth, browserScreenHeight, browserScreenWidth, browserTZ (empty without script). With AskTo it posts to_number.
@@ -93,6 +110,7 @@ type CardPage struct {
 	CancelAction string // where "cancel and go back to the shop" posts, with csrf; not shown when empty
 	CSRF         string
 
+	Choice       Choice // posts way: one of Choice.Ways
 	SavedAction  string // "use a saved card" posts csrf there; not shown when empty
 	AskTo        bool   // asks for the card that a transfer goes to
 	Expiry, Name string // kept from an earlier try; numbers and CVC never are
@@ -348,7 +366,7 @@ type LoginCodePage struct {
 	Layout
 	Action, CancelAction, CSRF string
 	PhoneText                  string // where the code went, masked as it should be shown
-	Left                       int    // seconds that the code is still good; not shown when 0
+	Good                       Good
 	AgainAction                string // posts csrf to send another code; where it is empty the page says that no more are sent
 	OtherAction                string // posts csrf to give another phone; not shown when empty
 	Error                      LoginError
@@ -375,12 +393,20 @@ const (
 	CodeDown     LoginError = "code_down"    // the gateway does not answer
 )
 
+// Good is how long a code is good: until when, for browsers without script, and how long from now; not shown where Left is 0.
+type Good struct {
+	Until time.Time
+	Left  time.Duration
+}
+
 // ScanPage shows a QR picture and a link that opens the bank's app, and waits like WaitPage.
 //
 // CSP: script-src 'self' and GuardHash, connect-src 'self', img-src 'self' data:.
 type ScanPage struct {
 	Layout
 	PNG          []byte // the picture; not shown when empty
+	Good         Good   // how long the code is good
+	Over         bool   // it is no more: neither picture nor link are shown
 	Link         string // https, or an app's own scheme; javascript:, data: and the like make a link that goes nowhere
 	EventsURL    string
 	Next         string
@@ -405,6 +431,7 @@ type SavedCardsPage struct {
 	Chosen                     string     // SavedCard.ID of an earlier try; else the first is chosen
 	AskCVC                     bool       // posts cvc too
 	AskTo                      bool       // posts to_number too, the card that a transfer goes to
+	Choice                     Choice     // posts card: one of Choice.Ways
 	Errors                     CardErrors // CVC and To
 	DeleteAction               string     // posts card and csrf to delete one; not offered when empty
 	Decline                    string     // as in CardPage
@@ -434,4 +461,5 @@ type StartPage struct {
 	Left                       int    // as in CardPage
 	Decline                    string // as in CardPage
 	NotCharged                 bool
+	Choice                     Choice // posts way: one of Choice.Ways; asks for the phone in place of AskPhone
 }

@@ -49,6 +49,8 @@ func lists() []listed {
 		{of: Field{}, own: "Name Value"},
 		{of: CardPage{}, same: "Decline TaskBits Prove AttemptsLeft Systems", own: "CSRF Expiry Name Task AskLast4",
 			ownAddress: "Action CancelAction SavedAction", ownSeconds: "Left"},
+		{of: Choice{}, same: "PhoneField Wrong", own: "Phone"},
+		{of: Way{}, same: "ID"},
 		{of: MethodPage{}, same: "Deadline", own: "ID", ownAddress: "Frames EventsURL Next"},
 		{of: MethodFramePage{}, own: "Nonce", ownAddress: "Action"},
 		{of: MethodDonePage{}, own: "Nonce ID Origin"},

@@ -105,7 +105,7 @@ func drawSealStart(p SealStartPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if p.AskSave {
-				templ_7745c5c3_Err = consent(p.T, false).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = consent(p.T, false, "save").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

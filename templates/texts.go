@@ -208,10 +208,26 @@ func title(l Layout, id string) string {
 }
 
 func (p StartPage) title() string {
+	if len(p.Choice.Ways) > 0 {
+		return "ways_title"
+	}
 	if p.Hosted {
 		return "start_hosted_title"
 	}
 	return "scan_title"
+}
+
+// label is what a way to pay is called in the list.
+func (w Way) label(l Layout) string {
+	switch w.ID {
+	case "card":
+		return l.T.T(l.words("card_title"))
+	case "qr":
+		return l.T.T("way_qr")
+	case "sberpay":
+		return "SberPay"
+	}
+	return l.T.T("way_hosted")
 }
 
 func (p StartPage) text() string {

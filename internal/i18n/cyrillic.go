@@ -33,7 +33,7 @@ func cyrillic(text string) string {
 }
 
 // latinWords are names that are written so everywhere, and what the whole word says otherwise than its letters.
-var latinWords = map[string]bool{"CVC": true, "CVV": true, "American": true, "Express": true, "QR": true}
+var latinWords = map[string]bool{"CVC": true, "CVV": true, "American": true, "Express": true, "QR": true, "SberPay": true, "UTC": true}
 
 // wholeWords are those whose Cyrillic spelling does not follow from their letters.
 var wholeWords = map[string]string{

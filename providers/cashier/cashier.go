@@ -266,6 +266,7 @@ func (g *provider) next(p providers.Payment, o order, ref providers.Ref) *provid
 		step, err = g.hostedForm(p)
 	case o.status == "QRCDATA_CREATED":
 		step, err = g.scan(p, o.payload)
+		step.Deadline = qrLife
 	default:
 		return nil
 	}
@@ -293,6 +294,9 @@ var (
 	errNoForm  = errors.New("the order has no form: tsp_code and form_url are not set")
 	errNoOrder = errors.New("the order is not known by the gateway's id")
 )
+
+// qrLife is how long a QR code is good: no answer tells, and where the request may say it (PaymentAPI, QrTtl) it is 15 minutes.
+const qrLife = 15 * time.Minute
 
 // scan shows a QR code or a deep link. A link is opened by the shopper's browser, so it is checked.
 func (g *provider) scan(p providers.Payment, link string) (providers.Step, error) {

@@ -226,6 +226,7 @@ func (g *provider) qrStep(p providers.Payment, o order) (providers.Step, error) 
 		if err != nil {
 			return providers.Step{}, providers.Unreadable(opQR, http.StatusOK, err)
 		}
+		s.Deadline = qrLife
 		return s, nil
 	}
 	return providers.NewStep(providers.Wait, p.Ref), nil

@@ -240,6 +240,7 @@ type house struct {
 	gone   bool     // the session's account is not configured any more
 	queued bool     // what the browser brings goes out by its job
 
+	level     slog.Level
 	committed time.Time // of the last commit before a restart whose clock is another
 	log       bytes.Buffer
 
@@ -250,6 +251,7 @@ type house struct {
 	passed *sync.Cond
 	dieAt  string
 	died   bool // the present process
+	watch  func(place string)
 }
 
 // checker is what *testing.T and *rapid.T share.
@@ -392,7 +394,7 @@ func (h *house) start() {
 	defer h.mu.Unlock()
 	h.died, h.dieAt = false, ""
 	dead := new(bool)
-	log := slog.New(slog.NewTextHandler(lockedWriter{&h.mu, &h.log}, nil))
+	log := slog.New(slog.NewTextHandler(lockedWriter{&h.mu, &h.log}, &slog.HandlerOptions{Level: h.level}))
 	h.acc.Now, h.acc.Log = h.now, log
 	accounts := account.Accounts{shop: account.Open(h.acc)}
 	if h.gone {
@@ -414,9 +416,12 @@ func (h *house) start() {
 			if !*dead && h.dieAt == place {
 				*dead, h.died = true, true
 			}
-			gone := *dead
+			gone, watch := *dead, h.watch
 			h.passed.Broadcast()
 			h.mu.Unlock()
+			if watch != nil {
+				watch(place)
+			}
 			if gone {
 				runtime.Goexit() // nothing of a dead process goes on
 			}

@@ -57,6 +57,7 @@ func (ts *turns) turn(
 		switch err = ts.Store.Save(ctx, s, t.Change); {
 		case err == nil:
 			ts.note(t)
+			ts.trace(ctx, s, t.Change.Events)
 			for _, e := range t.After {
 				if forget, ok := e.(session.ForgetCard); ok {
 					ts.vault.forget(vaultKey(s.ID, forget.Attempt))
@@ -68,6 +69,16 @@ func (ts *turns) turn(
 			ts.note(t)
 			return s, nil, err
 		}
+	}
+}
+
+// trace logs what a session has lived through, at the finest level.
+func (ts *turns) trace(ctx context.Context, s *session.Session, events []session.Event) {
+	if !ts.Log.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	for _, e := range events {
+		ts.Log.Debug("event", "session", s.ID, "order", s.OrderID, "account", s.Account, "merchant", s.Merchant, "n", e.N, "type", e.Type)
 	}
 }
 

@@ -196,7 +196,7 @@
   form.addEventListener("submit", function (e) {
     if (sent) return e.preventDefault()
     // A phone's clock may be wrong: whether a card is past its date is for the server to say.
-    var bad = fields.filter(function (f) { return /missing|invalid|unsupported/.test(fault(f)) })
+    var by = form.querySelector("[name=way]:checked"), bad = by && by.value !== "card" ? [] : fields.filter(function (f) { return /missing|invalid|unsupported/.test(fault(f)) })
     if (!bad.length) {
       sent = true
       return setTimeout(function () { busy(true) })

@@ -1,13 +1,18 @@
-// The seconds that a one-time code is still good. Without script they stand still, and the server knows what is true.
+// The time that a code is still good. Without script the page says until when; the server knows what is true.
 (function () {
-  var clock = document.getElementById("clock"), left = document.getElementById("left")
-  var end = Date.now() + left.textContent * 1000
-  var tick = setInterval(function () {
+  var clock = document.getElementById("clock"), d = clock.dataset, end = Date.now() + d.left * 1000
+  var shown = document.createElement("b")
+  clock.textContent = d.text + " "
+  clock.appendChild(shown)
+  function show() {
     var s = Math.max(0, Math.ceil((end - Date.now()) / 1000))
-    left.textContent = s
+    shown.textContent = (s / 60 | 0) + ":" + ("0" + s % 60).slice(-2)
     if (s) return
     clearInterval(tick)
+    if (d.next) return location.replace(d.next)
     clock.setAttribute("role", "status")
-    clock.textContent = clock.getAttribute("data-over")
-  }, 1000)
+    clock.textContent = d.over
+  }
+  var tick = setInterval(show, 1000)
+  show()
 })()

@@ -82,7 +82,7 @@
 // The end of a payment: goes back to the shop after a time that is shown and can be stopped, once; copies and prints.
 ;(function () {
   function $(id) { return document.getElementById(id) }
-  var clock = $("clock"), left = $("left"), stay = $("stay"), dates = document.querySelectorAll("time"), tick, seen
+  var clock = $("clock"), left = $("left"), stay = $("stay"), dates = document.querySelectorAll("#receipt time"), tick, seen
   for (var i = 0; i < dates.length; i++) try {
     // Browsers lack the months of some of our languages.
     var at = new Date(dates[i].dateTime), lang = document.documentElement.lang

@@ -67,6 +67,20 @@ func Stories(t *i18n.Localizer, self string) []Story {
 	many := card
 	many.Layout = shop
 	many.Items = append(items(t), items(t)...)
+	choice := func(chosen string) templates.Choice {
+		c := templates.Choice{AskPhone: true, PhoneField: "sberpay_phone", AskSave: true}
+		for _, way := range []string{"card", "qr", "sberpay", "hosted"} {
+			c.Ways = append(c.Ways, templates.Way{ID: way, Chosen: way == chosen})
+		}
+		return c
+	}
+	chooses := card
+	chooses.Choice, chooses.AskSave, chooses.Left = choice("card"), true, 1740
+	byPhone := card
+	byPhone.Choice = choice("sberpay")
+	byPhone.Choice.Phone, byPhone.Choice.Wrong = "+7 701", templates.PhoneInvalid
+	others := choice("")
+	others.Ways = others.Ways[1:]
 	back := "https://shop.example/thanks?session=s1"
 	slip := templates.Receipt{AmountText: l.AmountText}
 	full := templates.Receipt{
@@ -88,6 +102,8 @@ func Stories(t *i18n.Localizer, self string) []Story {
 		{"card-long", templates.Card(long)},
 		{"card-look", templates.Card(dressed)},
 		{"card-items", templates.Card(many)},
+		{"card-ways", templates.Card(chooses)},
+		{"card-ways-wrong", templates.Card(byPhone)},
 		{"card-wrong", templates.Card(wrong)},
 		{"card-declined", templates.Card(declined)},
 		{"card-not-charged", templates.Card(notCharged)},
@@ -136,12 +152,14 @@ func Stories(t *i18n.Localizer, self string) []Story {
 			Exponent: "65537", OrderID: "0179018d-8f96-7fbe-bc2b-4b7e00a7d8c0", Time: 1795780800000})},
 		{"start-app", templates.Start(templates.StartPage{Layout: l, Action: "/pay/s1/start", CancelAction: "/pay/s1/cancel",
 			CSRF: "token", AskPhone: true})},
+		{"start-ways", templates.Start(templates.StartPage{Layout: l, Action: "/pay/s1/start", CancelAction: "/pay/s1/cancel",
+			CSRF: "token", Choice: choice("qr"), Left: 1740})},
 		{"login-phone", templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/login", CancelAction: "/cancel",
 			Phone: "+7 701", Error: templates.PhoneInvalid})},
 		{"login-phone-remembered", templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/login", CancelAction: "/cancel",
 			RememberedText: "+7 ••• ••• 45 67", RememberedAction: "/remembered", ForgetAction: "/forget"})},
 		{"login-code", templates.LoginCode(templates.LoginCodePage{Layout: l, Action: "/code", CancelAction: "/cancel",
-			AgainAction: "/again", OtherAction: "/other", Left: 90, PhoneText: "+7\u00a0701\u00a0•••\u00a0••\u00a067", AskRemember: true})},
+			AgainAction: "/again", OtherAction: "/other", Good: good(90 * time.Second), PhoneText: "+7\u00a0701\u00a0•••\u00a0••\u00a067", AskRemember: true})},
 		{"login-phone-checking", templates.LoginPhone(templates.LoginPhonePage{Layout: l, Action: "/login", Checking: true,
 			Error: templates.PhoneOther})},
 		{"login-code-last", templates.LoginCode(templates.LoginCodePage{Layout: l, Action: "/code", CancelAction: "/cancel",
@@ -158,7 +176,13 @@ func Stories(t *i18n.Localizer, self string) []Story {
 			Cards: []templates.SavedCard{{ID: "1", Brand: brands()[0], Last4: "1234", Expiry: "08/29"}, {ID: "2", Brand: brands()[2],
 				Last4: "0007", Expiry: "01/28"}},
 		})},
-		{"scan", templates.Scan(templates.ScanPage{Layout: under, Link: "https://qr.example/1", Next: "#", PNG: code("https://qr.example/1")})},
+		{"saved-cards-ways", templates.SavedCards(templates.SavedCardsPage{
+			Layout: l, Action: "/card", CancelAction: "/cancel", DeleteAction: "/delete", Choice: others,
+			Cards: []templates.SavedCard{{ID: "1", Brand: brands()[0], Last4: "1234", Expiry: "08/29"}},
+		})},
+		{"scan", templates.Scan(templates.ScanPage{Layout: under, Link: "https://qr.example/1", Next: "#", PNG: code("https://qr.example/1"),
+			Good: good(14*time.Minute + 40*time.Second)})},
+		{"scan-over", templates.Scan(templates.ScanPage{Layout: under, Link: "https://qr.example/1", Next: "#", Over: true})},
 	}
 }
 
@@ -184,6 +208,11 @@ func Preview(t *i18n.Localizer, merchant string, own *look.Look) []Story {
 		{"paid", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePaid, ContinueURL: "https://shop.example/",
 			Receipt: &templates.Receipt{AmountText: l.AmountText}})},
 	}
+}
+
+// good is a code's time.
+func good(left time.Duration) templates.Good {
+	return templates.Good{Until: time.Date(2026, 11, 27, 10, 30, 0, 0, time.UTC), Left: left}
 }
 
 // items are the lines of an order.
