@@ -24,9 +24,9 @@ var (
 )
 
 // CheckReturnURL refuses every form of an open redirect (CHECKS T42): the address comes from the merchant's server at
-// creation, is absolute https, and of one of the merchant's origins where it has a list. loopback allows http on
-// 127.0.0.0/8, ::1 and localhost: the sandbox.
-func CheckReturnURL(raw string, origins []string, loopback bool) error {
+// creation, is absolute https, and of one of the merchant's origins where it has a list. The sandbox also takes http on this machine
+// and on private networks, where a developer's shop, phone or container is.
+func CheckReturnURL(raw string, origins []string, sandbox bool) error {
 	if len(raw) > 1024 {
 		return ErrURLLength
 	}
@@ -55,7 +55,7 @@ func CheckReturnURL(raw string, origins []string, loopback bool) error {
 	}
 	switch {
 	case u.Scheme == "https":
-	case u.Scheme == "http" && loopback && isLoopback(host):
+	case u.Scheme == "http" && sandbox && isNear(host):
 	default:
 		return ErrURL
 	}
@@ -68,14 +68,14 @@ func CheckReturnURL(raw string, origins []string, loopback bool) error {
 	if strings.HasPrefix(host, "xn--") || strings.Contains(host, ".xn--") {
 		return ErrURLHost
 	}
-	if !fullName(host) && (!loopback || !isLoopback(host)) {
+	if !fullName(host) && (!sandbox || !isNear(host)) {
 		return ErrURLNumbers
 	}
 	return nil
 }
 
 // CheckOrigin checks a line of a merchant's list of origins, and answers it as browsers write it.
-func CheckOrigin(raw string, loopback bool) (string, error) {
+func CheckOrigin(raw string, sandbox bool) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Opaque != "" || u.Host == "" {
 		return "", ErrOrigin
@@ -91,7 +91,7 @@ func CheckOrigin(raw string, loopback bool) (string, error) {
 	origin := originOf(u.Scheme, host, port)
 	switch {
 	case u.Scheme == "https":
-	case u.Scheme == "http" && loopback && isLoopback(host):
+	case u.Scheme == "http" && sandbox && isNear(host):
 	default:
 		return "", ErrOrigin
 	}
@@ -147,10 +147,11 @@ func dotSegments(u *url.URL) bool {
 	return false
 }
 
-func isLoopback(host string) bool {
-	if host == "localhost" {
+// isNear tells whether a host is this machine, as a container sees it too, or of a private network.
+func isNear(host string) bool {
+	if host == "localhost" || host == "host.docker.internal" {
 		return true
 	}
 	a, err := netip.ParseAddr(host)
-	return err == nil && a.IsLoopback()
+	return err == nil && a.Zone() == "" && (a.IsLoopback() || a.IsPrivate())
 }

@@ -42,9 +42,12 @@ func TestWithAListOnlyItsOriginsPass(t *testing.T) {
 	}
 }
 
-func TestTheSandboxMaySendToLoopback(t *testing.T) {
+func TestTheSandboxMaySendToThisMachineAndToPrivateNetworks(t *testing.T) {
 	for raw, want := range map[string]bool{
-		"http://localhost:8081/shop/done": true, "http://127.0.0.1:3000/": true, "http://[::1]:3000/": true, "http://10.0.0.1/": false, "http://shop.example/": false,
+		"http://localhost:8081/shop/done": true, "http://127.0.0.1:3000/": true, "http://[::1]:3000/": true, "http://10.0.0.1/": true, "http://shop.example/": false,
+		"http://192.168.1.5:3000/": true, "http://172.16.0.1/": true, "http://[fd00::1]/": true, "http://host.docker.internal:3000/": true,
+		"http://172.32.0.1/": false, "http://169.254.169.254/": false, "http://metadata.google.internal/": false, "http://8.8.8.8/": false,
+		"http://192.168.1/": false, "http://0xc0a80105/": false, "http://host.docker.internal.evil.example/": false,
 		"http://localhost.evil.example/": false,
 	} {
 		if err := merchant.CheckReturnURL(raw, nil, true); (err == nil) != want {
@@ -93,7 +96,7 @@ func TestWithoutAListNumbersAndLocalNamesAreRefused(t *testing.T) {
 		for _, loopback := range []bool{false, true} {
 			raw := "https://" + host + "/"
 			err := merchant.CheckReturnURL(raw, nil, loopback)
-			allowed := loopback && strings.Contains(" 127.0.0.1 [::1] localhost LOCALHOST [::ffff:127.0.0.1] ", " "+host+" ")
+			allowed := loopback && strings.Contains(" 127.0.0.1 [::1] localhost LOCALHOST [::ffff:127.0.0.1] 10.0.0.1 ", " "+host+" ")
 			if (err == nil) != allowed {
 				t.Errorf("%s, loopback %v: %v", raw, loopback, err)
 			}

@@ -151,6 +151,15 @@ func (p *Pair) Lag() {
 	}
 }
 
+// Crash is a crash of the primary, which then starts again: what it had not given to the disk is lost.
+func (p *Pair) Crash() {
+	p.tb.Helper()
+	p.run("pg_ctl", "-D", p.data(p.primary), "-m", "immediate", "-w", "stop")
+	p.start(p.primary)
+	p.query(p.primary, `DO $$ BEGIN WHILE NOT EXISTS (SELECT 1 FROM pg_stat_replication WHERE state = 'streaming') LOOP
+		PERFORM pg_sleep(0.05); PERFORM pg_stat_clear_snapshot(); END LOOP; END $$`) // the standby is there again
+}
+
 // Promote is the end of the primary, in mid-work. The standby takes its place, and gets a new standby.
 func (p *Pair) Promote() {
 	p.tb.Helper()

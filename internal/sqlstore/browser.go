@@ -29,18 +29,14 @@ func (b *Browser) FindCtx(ctx context.Context, token string) (data []byte, found
 
 // CommitCtx writes a session's data and expiry.
 func (b *Browser) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) error {
-	return b.st.change(ctx, notice{}, func(tx *tx) error {
-		return tx.exec(`INSERT INTO browser_session (token, data, expires_at) VALUES ($1, $2, $3)
+	return b.st.light(ctx, step{query: `INSERT INTO browser_session (token, data, expires_at) VALUES ($1, $2, $3)
 			ON CONFLICT (token) DO UPDATE SET data = excluded.data, expires_at = excluded.expires_at`,
-			token, data, micros(expiry))
-	})
+		args: []any{token, data, micros(expiry)}})
 }
 
 // DeleteCtx removes a session; an unknown token is no error.
 func (b *Browser) DeleteCtx(ctx context.Context, token string) error {
-	return b.st.change(ctx, notice{}, func(tx *tx) error {
-		return tx.exec(`DELETE FROM browser_session WHERE token = $1`, token)
-	})
+	return b.st.light(ctx, step{query: `DELETE FROM browser_session WHERE token = $1`, args: []any{token}})
 }
 
 // Sweep removes expired sessions.

@@ -18,9 +18,10 @@ type database struct {
 	o        Options
 	instance string // names this Store in notices, so that it does not hear itself
 
-	group  *group  // SQLite with this process alone; nil otherwise
-	recent *recent // the same
-	leases *leases // of jobs; the same
+	group   *group  // SQLite with this process alone; nil otherwise
+	recent  *recent // the same
+	checked *recent // PostgreSQL: what is kept of sessions until their version is another
+	leases  *leases // of jobs; the same
 
 	changes, commits atomic.Int64 // since the start, for metrics
 
@@ -34,7 +35,8 @@ type database struct {
 // tx is a transaction with its context, which is not the caller's: see change.
 type tx struct {
 	*sql.Tx
-	ctx context.Context
+	ctx   context.Context
+	guard bool // statements of a script run as they would in one message
 }
 
 func (t *tx) exec(query string, args ...any) error {
@@ -78,12 +80,17 @@ func (st *database) Alone() bool { return !st.pg && !st.o.Shared }
 // context counts until the transaction begins: a shopper who goes away must not cut a commit in two, which would leave
 // us not knowing whether it happened.
 func (st *database) change(ctx context.Context, n notice, f func(*tx) error) error {
+	return st.tries(ctx, n, func() error { return st.tryOnce(ctx, n, f) })
+}
+
+// tries makes a change, again if another was in the way, and then tells of it.
+func (st *database) tries(ctx context.Context, n notice, once func() error) error {
 	if st.o.Waited != nil {
 		begun := time.Now()
 		defer func() { st.o.Waited(time.Since(begun)) }()
 	}
 	for try := 1; ; try++ {
-		switch err := st.tryOnce(ctx, n, f); {
+		switch err := once(); {
 		case err == nil:
 			st.changes.Add(1)
 			st.notify(n)
@@ -127,7 +134,7 @@ func (st *database) once(ctx context.Context, n notice, f func(*tx) error) error
 		return err
 	}
 	if st.pg && n != (notice{}) {
-		if err := t.exec(`SELECT pg_notify($1, $2)`, pgChannel, n.encode(st.instance)); err != nil {
+		if err := t.exec(notifies, pgChannel, n.encode(st.instance)); err != nil {
 			return err
 		}
 	}

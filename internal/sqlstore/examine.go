@@ -39,7 +39,7 @@ func Examine(ctx context.Context, o Options) (x Examined, err error) {
 	db := stdlib.OpenDB(*config)
 	defer db.Close()
 	if err := db.PingContext(ctx); err != nil {
-		return x, err
+		return x, refused(err)
 	}
 	var there int64
 	asked := time.Now()

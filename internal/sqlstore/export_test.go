@@ -30,6 +30,9 @@ var PostgreSQLHistory = pgHistories[0]
 // JudgeDurability is judgeDurability.
 var JudgeDurability = judgeDurability
 
+// NoticeOf is what other processes are told of a change of a session, or of another subject.
+func NoticeOf(session string) string { return notice{session: session}.encode("0123456789abcdef") }
+
 // DB is the store's database, for tests that look behind it.
 func (st *Store) DB() *sql.DB { return st.w }
 

@@ -118,14 +118,10 @@ func (st book) Release(ctx context.Context, e merchant.Entry) error {
 
 // markClaim marks in the claim's row, in the transaction of the change itself, what is changed under it. Where the claim is
 // another's by now nothing is changed: session.ErrClaimLost.
-func markClaim(tx *tx, s *session.Session, c *session.Claim) error {
-	if c == nil {
-		return nil
+func markClaim(s *session.Session, c *session.Claim) step {
+	return step{
+		query:   `UPDATE idempotency SET session = $4, operation = $5 WHERE merchant = $1 AND key = $2 AND token = $3`,
+		args:    []any{c.Merchant, c.Key, c.Token, s.ID, len(s.Operations)},
+		missing: session.ErrClaimLost,
 	}
-	n, err := tx.affected(`UPDATE idempotency SET session = $4, operation = $5 WHERE merchant = $1 AND key = $2 AND token = $3`,
-		c.Merchant, c.Key, c.Token, s.ID, len(s.Operations))
-	if err == nil && n == 0 {
-		err = session.ErrClaimLost
-	}
-	return err
 }

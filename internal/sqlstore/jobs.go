@@ -40,6 +40,11 @@ func (st *queue) Claim(ctx context.Context, worker string, now time.Time, lease 
 	}
 	err = st.change(ctx, notice{}, func(tx *tx) error {
 		claimed = nil
+		if st.pg {
+			if err := tx.exec(unsynced); err != nil {
+				return err
+			}
+		}
 		rows, err := tx.QueryContext(tx.ctx, `UPDATE job SET worker = $1, lease_until = $2, attempt = attempt + 1
 			WHERE id IN (SELECT id FROM job WHERE run_at <= $3 AND (worker = '' OR lease_until < $3)
 				ORDER BY run_at, id LIMIT $4 + 0`+skip+`)
@@ -74,9 +79,8 @@ func (st *queue) Extend(ctx context.Context, worker string, now time.Time, lease
 		st.leases.extend(worker, now.Add(lease))
 		return nil
 	}
-	return st.change(ctx, notice{}, func(tx *tx) error {
-		return tx.exec(`UPDATE job SET lease_until = $2 WHERE worker = $1 AND worker <> ''`, worker, micros(now.Add(lease)))
-	})
+	return st.light(ctx, step{query: `UPDATE job SET lease_until = $2 WHERE worker = $1 AND worker <> ''`,
+		args: []any{worker, micros(now.Add(lease))}})
 }
 
 // Done removes a job, if the fence still fits. Where the database has another history than when the job was claimed, what was
@@ -200,7 +204,9 @@ func raw(s string) json.RawMessage {
 
 // enqueue replaces waiting jobs of the same kind and key wholly, by a new id: the fence of an earlier holder then
 // never fits, though attempts are counted from the beginning.
-func (st *database) enqueue(tx *tx, js []jobs.Job) error {
+func (st *database) enqueue(tx *tx, js []jobs.Job) error { return st.enqueued(js).run(tx) }
+
+func (st *database) enqueued(js []jobs.Job) script {
 	if len(js) == 0 {
 		return nil
 	}
@@ -219,12 +225,10 @@ func (st *database) enqueue(tx *tx, js []jobs.Job) error {
 	for _, j := range js {
 		args = append(args, st.newJobID(), j.Kind, j.Key, string(j.Payload), micros(j.RunAt), 0, "", 0)
 	}
-	err := tx.exec(`INSERT INTO job (id, kind, key, payload, run_at, attempt, worker, lease_until)
-		VALUES `+values(len(js), 8)+`
+	return script{{query: `INSERT INTO job (id, kind, key, payload, run_at, attempt, worker, lease_until)
+		VALUES ` + values(len(js), 8) + `
 		ON CONFLICT (kind, key) WHERE worker = ''
-		DO UPDATE SET id = excluded.id, payload = excluded.payload, run_at = excluded.run_at, attempt = 0`, args...)
-	if unique(err) { // the id: another process drew the same one in the same microsecond
-		return errAgain
-	}
-	return err
+		DO UPDATE SET id = excluded.id, payload = excluded.payload, run_at = excluded.run_at, attempt = 0`,
+		args: args, taken: errAgain, // the id: another process drew the same one in the same microsecond
+	}}
 }

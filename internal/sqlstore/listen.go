@@ -9,8 +9,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// encode writes a notice for the other processes: who speaks, the session, whether there are jobs.
+// longestName bounds what a notice carries: PostgreSQL takes 8,000 bytes at most, and each listener reads them all.
+const longestName = 200
+
+// encode writes a notice for the other processes: who speaks, the session, whether there are jobs. The subject of an account's
+// events may have a long name: nobody waits for it by name, but there is something to tell.
 func (n notice) encode(instance string) string {
+	if len(n.session) > longestName {
+		n.session = "-"
+	}
 	s := instance + " " + n.session
 	if n.jobs {
 		s += " jobs"

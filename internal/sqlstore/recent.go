@@ -24,6 +24,7 @@ type recent struct {
 	order    *lru.List               // the most recently read in front
 	reading  map[string][]*reading   // that go on
 	changing map[string]int          // changes that go on
+	history  string                  // of the database in which all that is kept was read, where it is checked; see loadChecked
 }
 
 // reading is one look into the database. What it brings may be old once its session was changed meanwhile.
@@ -95,6 +96,24 @@ func (r *recent) change(id string) (done func()) {
 		}
 		r.drop(id)
 	}
+}
+
+// of tells whether what is kept was read in that history of the database. If not, all is forgotten, and from now on that is the one.
+func (r *recent) of(history string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.history == history {
+		return true
+	}
+	r.history = history
+	clear(r.kept)
+	r.order.Init()
+	for _, looks := range r.reading {
+		for _, look := range looks {
+			look.old = true
+		}
+	}
+	return false
 }
 
 // drop forgets a session. The mutex is held.

@@ -3,11 +3,13 @@ package sqlstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"strings"
 
 	"tollgate/internal/merchant"
 	"tollgate/internal/webhook"
+	"tollgate/session"
 )
 
 // Sealed is a sealed value that is kept.
@@ -217,10 +219,25 @@ func (st *sealedStore) Reseal(ctx context.Context, s Sealed, fresh string) (done
 	if s.in.table == "webhook_signer" {
 		set += ", version = version + 1" // a rotation by its merchant compares
 	}
-	err = st.change(ctx, notice{}, func(tx *tx) error {
+	// A session is another version then: who has loaded it would save it with what it was sealed with before.
+	owner := ""
+	if s.in.table == "session" || s.in.table == "attempt" {
+		owner, _ = s.one.(string)
+	}
+	err = st.change(ctx, notice{session: owner}, func(tx *tx) error {
+		if owner != "" {
+			if err := tx.exec(`UPDATE session SET version = version + 1 WHERE id = $1`, owner); err != nil {
+				return err
+			}
+		}
 		n, err := tx.affected("UPDATE "+s.in.table+" SET "+set+where, args...)
-		done = n > 0
+		if err == nil && n == 0 {
+			err = session.ErrConflict
+		}
 		return err
 	})
-	return done, err
+	if errors.Is(err, session.ErrConflict) {
+		return false, nil
+	}
+	return err == nil, err
 }

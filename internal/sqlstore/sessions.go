@@ -10,6 +10,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"tollgate/internal/jobs"
 	"tollgate/session"
 )
@@ -59,7 +63,14 @@ func (st *sessionStore) Create(ctx context.Context, s *session.Session, c sessio
 		if err != nil {
 			return err
 		}
-		return st.attach(tx, s, c)
+		belongs, err := st.attached(s, c)
+		if err == nil && c.Notice != nil {
+			_, err = tell(tx, c.Notice.AccountEvent, c.Notice.Quiet)
+		}
+		if err == nil {
+			err = belongs.run(tx)
+		}
+		return err
 	})
 	if err == nil {
 		s.Version, s.EarlierAttempts = 1, base
@@ -116,8 +127,9 @@ func (st *sessionStore) Save(ctx context.Context, s *session.Session, c session.
 		return err
 	}
 	var disputed bool
-	err = st.change(ctx, notice{s.ID, len(c.Jobs) > 0}, func(tx *tx) error {
-		err := tx.QueryRowContext(tx.ctx, `UPDATE session SET version = version + 1, status = $3, expires_at = $4, body = $5,
+	write := func() (script, error) {
+		belongs, err := st.attached(s, c)
+		return append(script{{query: `UPDATE session SET version = version + 1, status = $3, expires_at = $4, body = $5,
 			claims_order = CAST($6 AS BOOLEAN) AND (claims_order OR NOT EXISTS (SELECT 1 FROM session AS other
 				WHERE other.merchant = session.merchant AND other.account = session.account AND other.order_id = session.order_id
 				AND other.claims_order)),
@@ -125,18 +137,26 @@ func (st *sessionStore) Save(ctx context.Context, s *session.Session, c session.
 				WHERE other.merchant = session.merchant AND other.account = session.account AND other.order_id = session.order_id
 				AND other.claims_order),
 			needs_review = $7, held = $8
-			WHERE id = $1 AND version = $2 RETURNING order_disputed`,
-			s.ID, s.Version, string(s.Status()), micros(s.ExpiresAt), string(body), s.ClaimsOrder(), s.NeedsReview(), s.Held()).Scan(&disputed)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			return session.ErrConflict
-		case unique(err): // the order id was claimed this moment
-			return errAgain
-		case err != nil:
+			WHERE id = $1 AND version = $2`,
+			args:    []any{s.ID, s.Version, string(s.Status()), micros(s.ExpiresAt), string(body), s.ClaimsOrder(), s.NeedsReview(), s.Held()},
+			returns: "order_disputed", into: &disputed, missing: session.ErrConflict,
+			taken: errAgain, // the order id was claimed this moment
+		}}, belongs...), err
+	}
+	if n := (notice{s.ID, len(c.Jobs) > 0}); c.Notice == nil {
+		err = st.scripted(ctx, n, write)
+	} else { // what is told depends on what was told before
+		err = st.change(ctx, n, func(tx *tx) error {
+			steps, err := write()
+			if err == nil {
+				err = steps.run(tx)
+			}
+			if err == nil {
+				_, err = tell(tx, c.Notice.AccountEvent, c.Notice.Quiet)
+			}
 			return err
-		}
-		return st.attach(tx, s, c)
-	})
+		})
+	}
 	if err != nil {
 		return err
 	}
@@ -147,52 +167,40 @@ func (st *sessionStore) Save(ctx context.Context, s *session.Session, c session.
 	return nil
 }
 
-// attach writes what belongs to a session just written: attempts, runs, call book, events, jobs.
-func (st *sessionStore) attach(tx *tx, s *session.Session, c session.Change) error {
-	if err := markClaim(tx, s, c.Claim); err != nil {
-		return err
+// attached writes what belongs to a session just written: attempts, runs, call book, events, jobs.
+func (st *sessionStore) attached(s *session.Session, c session.Change) (script, error) {
+	var steps script
+	if c.Claim != nil {
+		steps = append(steps, markClaim(s, c.Claim))
 	}
-	if c.Notice != nil {
-		if _, err := tell(tx, c.Notice.AccountEvent, c.Notice.Quiet); err != nil {
-			return err
-		}
+	attempts, err := attachAttempts(s)
+	if err != nil {
+		return nil, err
 	}
-	if err := attachAttempts(tx, s); err != nil {
-		return err
-	}
-	if err := attachRuns(tx, s); err != nil {
-		return err
-	}
-	if err := attachCalls(tx, s, c); err != nil {
-		return err
-	}
+	steps = append(append(append(steps, attempts...), attachRuns(s)...), attachCalls(s, c)...)
 	if len(c.Events) > 0 {
 		var args []any
 		for _, e := range c.Events {
 			args = append(args, s.ID, e.N, string(e.Type), micros(e.At), string(e.Data), s.Merchant, e.Suffix)
 		}
-		err := tx.exec(`INSERT INTO event (session, n, type, at, data, merchant, suffix) VALUES `+values(len(c.Events), 7), args...)
-		if err := conflict(err); err != nil {
-			return err
-		}
+		steps = append(steps, step{query: `INSERT INTO event (session, n, type, at, data, merchant, suffix) VALUES ` + values(len(c.Events), 7),
+			args: args, taken: session.ErrConflict})
+	}
+	for _, j := range c.Drop {
+		steps = append(steps, step{query: `DELETE FROM job WHERE kind = $1 AND key = $2 AND worker = ''`, args: []any{j.Kind, j.Key}})
 	}
 	queued := make([]jobs.Job, len(c.Jobs))
 	for i, j := range c.Jobs {
 		queued[i] = jobs.Job{Kind: j.Kind, Key: j.Key, Payload: j.Payload, RunAt: j.RunAt}
 	}
-	for _, j := range c.Drop {
-		if err := tx.exec(`DELETE FROM job WHERE kind = $1 AND key = $2 AND worker = ''`, j.Kind, j.Key); err != nil {
-			return err
-		}
-	}
-	return st.enqueue(tx, queued)
+	return append(steps, st.enqueued(queued)...), nil
 }
 
 // attachAttempts writes the attempts that differ from their rows, those that are not live first: of two attempts that
 // change places the index must never see both live.
-func attachAttempts(tx *tx, s *session.Session) error {
+func attachAttempts(s *session.Session) (script, error) {
 	if len(s.Attempts) == 0 {
-		return nil
+		return nil, nil
 	}
 	var args []any
 	for _, live := range []bool{false, true} {
@@ -205,82 +213,63 @@ func attachAttempts(tx *tx, s *session.Session) error {
 				body, err = keepUnknown(body, s.Newer.Attempts[a.N], reflect.TypeFor[session.Attempt]())
 			}
 			if err != nil {
-				return err
+				return nil, err
 			}
 			args = append(args, s.ID, a.N, string(a.State), live, s.Account, s.OrderID, a.Ref.Reference, string(body))
 		}
 	}
-	return conflict(tx.exec(`INSERT INTO attempt (session, n, state, live, account, order_id, reference, body)
-		VALUES `+values(len(s.Attempts), 8)+`
+	return script{{query: `INSERT INTO attempt (session, n, state, live, account, order_id, reference, body)
+		VALUES ` + values(len(s.Attempts), 8) + `
 		ON CONFLICT (session, n) DO UPDATE
 		SET state = excluded.state, live = excluded.live, reference = excluded.reference, body = excluded.body
-		WHERE attempt.body <> excluded.body`, args...))
+		WHERE attempt.body <> excluded.body`, args: args, taken: session.ErrConflict}}, nil
 }
 
-// attachRuns makes the tokens of new runs known. A token that leads elsewhere already is a conflict, never moved.
-func attachRuns(tx *tx, s *session.Session) error {
-	type run struct {
-		token      string
-		attempt, n int
-	}
-	var want []run
+// attachRuns makes the tokens of new runs known. A token that leads elsewhere already is a conflict, never moved: it would lose its
+// session, which a run must have.
+func attachRuns(s *session.Session) script {
+	var args []any
+	n := 0
 	for _, a := range s.Attempts {
 		for _, r := range a.Runs {
-			want = append(want, run{r.Token, a.N, r.N})
+			args = append(args, r.Token, s.ID, a.N, r.N)
+			n++
 		}
 	}
-	if len(want) == 0 {
+	if n == 0 {
 		return nil
 	}
-	rows, err := tx.QueryContext(tx.ctx, `SELECT token, attempt, n FROM run WHERE session = $1`, s.ID)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var r run
-		if err := rows.Scan(&r.token, &r.attempt, &r.n); err != nil {
-			return err
-		}
-		want = slices.DeleteFunc(want, func(w run) bool { return w == r })
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(want) == 0 {
-		return err
-	}
-	var args []any
-	for _, r := range want {
-		args = append(args, r.token, s.ID, r.attempt, r.n)
-	}
-	return conflict(tx.exec(`INSERT INTO run (token, session, attempt, n) VALUES `+values(len(want), 4), args...))
+	return script{{query: `INSERT INTO run (token, session, attempt, n) VALUES ` + values(n, 4) + ` ON CONFLICT (token) DO UPDATE SET session = NULL
+		WHERE run.session <> excluded.session OR run.attempt <> excluded.attempt OR run.n <> excluded.n`, args: args, taken: session.ErrConflict}}
 }
 
-func attachCalls(tx *tx, s *session.Session, c session.Change) error {
+// movesRun tells that a run's token leads elsewhere.
+func movesRun(err error) bool {
+	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pe.Code == "23502"
+	}
+	se, ok := errors.AsType[*sqlite.Error](err)
+	return ok && se.Code() == sqlite3.SQLITE_CONSTRAINT_NOTNULL
+}
+
+func attachCalls(s *session.Session, c session.Change) (steps script) {
 	if len(c.Calls) > 0 {
 		var args []any
 		for _, l := range c.Calls {
 			args = append(args, s.ID, l.Attempt, l.Kind, l.Round, s.Version+1, micros(l.SentAt), micros(l.AnsweredAt), l.Result)
 		}
-		err := tx.exec(`INSERT INTO gateway_call (session, attempt, kind, round, version, sent_at, answered_at, result)
-			VALUES `+values(len(c.Calls), 8), args...)
-		if unique(err) {
-			return session.ErrCallExists
-		}
-		if err != nil {
-			return err
-		}
+		steps = append(steps, step{query: `INSERT INTO gateway_call (session, attempt, kind, round, version, sent_at, answered_at, result)
+			VALUES ` + values(len(c.Calls), 8), args: args, taken: session.ErrCallExists})
 	}
 	for _, l := range c.Answered {
-		n, err := tx.affected(`UPDATE gateway_call SET answered_at = $5, result = $6
+		steps = append(steps, step{
+			query: `UPDATE gateway_call SET answered_at = $5, result = $6
 			WHERE session = $1 AND attempt = $2 AND kind = $3 AND round = $4`,
-			s.ID, l.Attempt, l.Kind, l.Round, micros(l.AnsweredAt), l.Result)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return fmt.Errorf("sqlstore: answer to a call that is not in the book: attempt %d, %s, round %d", l.Attempt, l.Kind, l.Round)
-		}
+			args:    []any{s.ID, l.Attempt, l.Kind, l.Round, micros(l.AnsweredAt), l.Result},
+			missing: fmt.Errorf("sqlstore: answer to a call that is not in the book: attempt %d, %s, round %d", l.Attempt, l.Kind, l.Round),
+		})
 	}
-	return nil
+	return steps
 }
 
 func conflict(err error) error {
@@ -292,6 +281,9 @@ func conflict(err error) error {
 
 // Load reads a session with attempts and call book.
 func (st *sessionStore) Load(ctx context.Context, id string) (s *session.Session, err error) {
+	if st.pg {
+		return st.loadChecked(ctx, id)
+	}
 	if st.recent != nil {
 		known, look := st.recent.get(id)
 		if known != nil {
@@ -299,14 +291,49 @@ func (st *sessionStore) Load(ctx context.Context, id string) (s *session.Session
 		}
 		defer func() { st.recent.put(id, look, s) }()
 	}
-	found, err := st.sessions(ctx, `id = $1`, id)
+	return one(st.sessions(ctx, "''", `id = $1`, id))
+}
+
+// loadChecked is Load where others may have changed the session: what is kept is of use if the database still has that version, in
+// the history in which it was read. A database that failed over may give the number of a version that was lost to another.
+func (st *sessionStore) loadChecked(ctx context.Context, id string) (*session.Session, error) {
+	known, look := st.checked.get(id)
+	if known != nil {
+		var version int64
+		var history string
+		err := st.r.QueryRowContext(ctx, `SELECT version, `+st.historySQL+` FROM session WHERE id = $1`, id).Scan(&version, &history)
+		if err == nil && version == known.Version && st.checked.of(history) {
+			return known, nil
+		}
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return nil, err
+		}
+		st.checked.change(id)()
+		if _, look = st.checked.get(id); look == nil {
+			look = &reading{old: true} // another has just read it
+		}
+	}
+	s, history, err := withHistory(st.sessions(ctx, st.historySQL, `id = $1`, id))
+	if err == nil && !st.checked.of(history) {
+		look.old = true
+	}
+	st.checked.put(id, look, s)
+	return s, err
+}
+
+func one(found []*session.Session, _ string, err error) (*session.Session, error) {
+	s, _, err := withHistory(found, "", err)
+	return s, err
+}
+
+func withHistory(found []*session.Session, history string, err error) (*session.Session, string, error) {
+	if err == nil && len(found) == 0 {
+		err = session.ErrNotFound
+	}
 	if err != nil {
-		return nil, err
+		return nil, history, err
 	}
-	if len(found) == 0 {
-		return nil, session.ErrNotFound
-	}
-	return found[0], nil
+	return found[0], history, nil
 }
 
 // Versions reads the versions of sessions.
@@ -389,38 +416,41 @@ func (st *sessionStore) List(ctx context.Context, f session.Filter) ([]*session.
 	if f.Limit < 1 || f.Limit > maxPage {
 		f.Limit = maxPage
 	}
-	return st.sessions(ctx, fmt.Sprintf("%s ORDER BY created_at DESC, id DESC LIMIT %d", strings.Join(where, " AND "), f.Limit),
+	found, _, err := st.sessions(ctx, "''", fmt.Sprintf("%s ORDER BY created_at DESC, id DESC LIMIT %d", strings.Join(where, " AND "), f.Limit),
 		args...)
+	return found, err
 }
 
 // sessions reads sessions whole, newest first, in one statement and so as of one moment. SQLite does not change the order of
 // a CROSS JOIN: with another it would read all attempts to join them to the page.
-func (st *sessionStore) sessions(ctx context.Context, where string, args ...any) ([]*session.Session, error) {
+// history is the expression that tells the database's history, or one that tells nothing.
+func (st *sessionStore) sessions(ctx context.Context, history, where string, args ...any) (
+	found []*session.Session, of string, err error,
+) {
 	rows, err := st.r.QueryContext(ctx, `WITH page AS (SELECT id, version, created_at, body FROM session WHERE `+where+`)
-		SELECT 1 AS part, -created_at AS place, id AS session, version AS n, 0 AS round, '' AS kind, body, 0 AS sent_at, 0 AS answered_at FROM page
+		SELECT 1 AS part, -created_at AS place, id AS session, version AS n, 0 AS round, `+history+` AS kind, body, 0 AS sent_at, 0 AS answered_at FROM page
 		UNION ALL
 		SELECT 2, a.n, a.session, a.n, 0, '', a.body, 0, 0 FROM page CROSS JOIN attempt a WHERE a.session = page.id
 		UNION ALL
 		SELECT 3, c.version, c.session, c.attempt, c.round, c.kind, c.result, c.sent_at, c.answered_at FROM page CROSS JOIN gateway_call c WHERE c.session = page.id
 		ORDER BY 1, 2, 3 DESC, 6, 5`, args...)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer rows.Close()
-	var found []*session.Session
 	byID := map[string]*session.Session{}
 	for rows.Next() {
 		var part, place, n, round, sentAt, answeredAt int64
 		var id, kind, body string
 		if err := rows.Scan(&part, &place, &id, &n, &round, &kind, &body, &sentAt, &answeredAt); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		s := byID[id]
 		switch part {
 		case 1:
-			s = &session.Session{Version: n}
+			s, of = &session.Session{Version: n}, kind
 			if err := json.Unmarshal([]byte(body), s); err != nil {
-				return nil, fmt.Errorf("sqlstore: session %s: %w", id, err)
+				return nil, "", fmt.Errorf("sqlstore: session %s: %w", id, err)
 			}
 			if s.BodyVersion > session.BodyVersion {
 				s.Newer = &session.NewerBodies{Session: json.RawMessage(body), Attempts: map[int]json.RawMessage{}}
@@ -430,7 +460,7 @@ func (st *sessionStore) sessions(ctx context.Context, where string, args ...any)
 		case 2:
 			a := new(session.Attempt)
 			if err := json.Unmarshal([]byte(body), a); err != nil {
-				return nil, fmt.Errorf("sqlstore: session %s, attempt %d: %w", id, n, err)
+				return nil, "", fmt.Errorf("sqlstore: session %s, attempt %d: %w", id, n, err)
 			}
 			if s.Newer != nil {
 				s.Newer.Attempts[a.N] = json.RawMessage(body)
@@ -444,7 +474,7 @@ func (st *sessionStore) sessions(ctx context.Context, where string, args ...any)
 			})
 		}
 	}
-	return found, rows.Err()
+	return found, of, rows.Err()
 }
 
 // FindRun names the session and attempt of a run's token.

@@ -138,7 +138,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	if err != nil {
 		_ = st.Close()
-		return nil, fmt.Errorf("sqlstore: %w", err)
+		return nil, fmt.Errorf("sqlstore: %w", refused(err))
 	}
 	return st, nil
 }
@@ -219,7 +219,7 @@ func (c connector) Connect(context.Context) (driver.Conn, error) { return c.driv
 func (c connector) Driver() driver.Driver                        { return c.driver }
 
 func (st *Store) openPostgres(ctx context.Context) error {
-	st.pg = true
+	st.pg, st.checked = true, newRecent()
 	config, err := pgx.ParseConfig(st.o.URL)
 	if err != nil {
 		return errors.New("the database URL cannot be read") // the parser's words may hold the password
@@ -301,9 +301,7 @@ func (st *Store) Close() error {
 
 // Health tells whether the store takes writes, by making one: a full disk and a standby server still answer reads.
 func (st *Store) Health(ctx context.Context) error {
-	return st.change(ctx, notice{}, func(tx *tx) error {
-		return tx.exec(`UPDATE pulse SET at = $1 WHERE one = 1`, micros(st.o.Now()))
-	})
+	return st.light(ctx, step{query: `UPDATE pulse SET at = $1 WHERE one = 1`, args: []any{micros(st.o.Now())}})
 }
 
 // unique tells whether err is the violation of a unique index or primary key. Which one follows from the statement.

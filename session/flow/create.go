@@ -53,7 +53,11 @@ func (f *Flow) create(ctx context.Context, claim *session.Claim, s *session.Sess
 	if err := f.nameEvents(t.Change.Events); err != nil {
 		return err
 	}
-	return f.Store.Create(ctx, s, t.Change)
+	if err := f.Store.Create(ctx, s, t.Change); err != nil {
+		return err
+	}
+	f.trace(ctx, s, t.Change.Events)
+	return nil
 }
 
 // unsentPayment is what a provider gets to see of a session before its first attempt.

@@ -8,3 +8,6 @@ import (
 
 // MemoryOf is what a Flow holds its store to have forgotten.
 func MemoryOf(f *Flow, ctx context.Context) session.Memory { return f.recall.memory(ctx) }
+
+// WaitForCalls returns once no call is out.
+func WaitForCalls(f *Flow) { f.calls.out.Wait() }

@@ -240,6 +240,8 @@ type house struct {
 	gone   bool     // the session's account is not configured any more
 	queued bool     // what the browser brings goes out by its job
 
+	level     slog.Level
+	lived     func(account, event string)
 	committed time.Time // of the last commit before a restart whose clock is another
 	log       bytes.Buffer
 
@@ -250,6 +252,7 @@ type house struct {
 	passed *sync.Cond
 	dieAt  string
 	died   bool // the present process
+	watch  func(place string)
 }
 
 // checker is what *testing.T and *rapid.T share.
@@ -392,7 +395,7 @@ func (h *house) start() {
 	defer h.mu.Unlock()
 	h.died, h.dieAt = false, ""
 	dead := new(bool)
-	log := slog.New(slog.NewTextHandler(lockedWriter{&h.mu, &h.log}, nil))
+	log := slog.New(slog.NewTextHandler(lockedWriter{&h.mu, &h.log}, &slog.HandlerOptions{Level: h.level}))
 	h.acc.Now, h.acc.Log = h.now, log
 	accounts := account.Accounts{shop: account.Open(h.acc)}
 	if h.gone {
@@ -403,7 +406,7 @@ func (h *house) start() {
 		memory = h.store.Memory
 	}
 	h.flow = flow.New(flow.Options{
-		Memory: memory, Owners: func(context.Context, string, string) ([]string, error) { return h.owners, nil }, Store: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, BaseURL: "https://pay.example", Alone: h.alone, Queued: h.queued, Log: log,
+		Lived: h.lived, Memory: memory, Owners: func(context.Context, string, string) ([]string, error) { return h.owners, nil }, Store: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, BaseURL: "https://pay.example", Alone: h.alone, Queued: h.queued, Log: log,
 		Wallet: wallet.New(wallet.Options{
 			Customers: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, Log: log,
 			Token: func() (string, error) { return flow.NewToken(rand.Reader) },
@@ -414,9 +417,12 @@ func (h *house) start() {
 			if !*dead && h.dieAt == place {
 				*dead, h.died = true, true
 			}
-			gone := *dead
+			gone, watch := *dead, h.watch
 			h.passed.Broadcast()
 			h.mu.Unlock()
+			if watch != nil {
+				watch(place)
+			}
 			if gone {
 				runtime.Goexit() // nothing of a dead process goes on
 			}

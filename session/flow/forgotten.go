@@ -165,6 +165,17 @@ func (f recall) laterAttempts(ctx context.Context, s *session.Session, a *sessio
 	return f.findAfter(ctx, s, a, m)
 }
 
+// beforeItBegins asks, before an attempt of a session that is older than what the database may have forgotten sends anything, whether
+// the gateway knows of later ones: the shopper may have left the order under its number, and paid by another. What is found is
+// written down in its place: errLaterAttempt.
+func (f recall) beforeItBegins(ctx context.Context, s *session.Session, a *session.Attempt) error {
+	m := f.memory(ctx)
+	if s.Kind == session.KindPayout || !m.After(s.CreatedAt) {
+		return nil
+	}
+	return f.findAfter(ctx, s, a, m)
+}
+
 // beforeItEnds asks, before a session ends that nobody is paying, whether the gateway knows of an attempt that the database has
 // forgotten: the shopper may have been charged, and have gone. errLaterAttempt where it does.
 func (f recall) beforeItEnds(ctx context.Context, s *session.Session) error {
@@ -179,13 +190,13 @@ func (f recall) beforeItEnds(ctx context.Context, s *session.Session) error {
 	return f.findAfter(ctx, s, a, m)
 }
 
-// findAfter looks for the attempts after one at the gateway.
+// findAfter looks for the attempts after one at the gateway. One of them may never have reached it.
 func (f recall) findAfter(ctx context.Context, s *session.Session, a *session.Attempt, m session.Memory) error {
 	acc, err := f.account(s)
 	if err != nil {
 		return err
 	}
-	for n := a.N + 1; n <= session.MaxAttempts; n++ {
+	for n, missing := a.N+1, 0; n <= session.MaxAttempts && missing < 2; n++ {
 		p := f.payment(ctx, s, a)
 		p.Ref, p.Forgotten = providers.Ref{Reference: s.Reference(n)}, window(m)
 		st, wire, err := f.statusOf(ctx, acc, s.Kind, p)
@@ -193,7 +204,8 @@ func (f recall) findAfter(ctx context.Context, s *session.Session, a *session.At
 		case err != nil:
 			return fmt.Errorf("asked for later attempts: %w", err)
 		case st.Outcome == providers.NotFound:
-			return nil
+			missing++
+			continue
 		case st.Outcome == providers.Refused, st.Outcome == providers.Closed, st.Outcome == providers.Voided, otherAmount(st, p):
 			continue // it moves no money any more, or is not this order's
 		}

@@ -86,6 +86,43 @@ func TestAnAttemptThatTheDatabaseForgotIsNotPaidAgain(t *testing.T) {
 	}
 }
 
+// The copy has neither of two attempts, and the second was paid. The number of the first proves nothing: it waits at the bank, or it
+// never reached the gateway.
+func TestALaterAttemptThatTheDatabaseForgotIsFoundBeforeTheFirstIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]func(h *house){
+		"the first waits at the bank": func(h *house) {
+			h.gw.pay = waits(true, true)
+			h.submit()
+			if err := h.leave(); err != nil {
+				h.t.Fatalf("%v", err)
+			}
+		},
+		"the first never reached the gateway": func(h *house) {
+			h.gw.register = func() error { return &providers.Failure{Op: "register", Code: "7", Text: "try later"} }
+			h.submit()
+			h.gw.register = nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, doubting)
+			copied := h.snapshot(t)
+			first(h)
+			h.gw.pay = nil
+			h.pays(theCard)
+			if a := h.is(session.Paid); a.N != 2 {
+				t.Fatalf("paid by attempt %d", a.N)
+			}
+			h.restore(t, copied)
+			h.pays(theCard)
+			h.forward(48 * time.Hour)
+			if s := h.session(); h.charges() != 1 || s.Status() != session.StatusPaid {
+				t.Errorf("%d charges, %s; %v", h.charges(), s.Status(), h.events())
+			}
+		})
+	}
+}
+
 // The shopper was charged, and reads a card form again. They go away.
 func TestASessionWhoseAttemptTheDatabaseForgotDoesNotEndUnpaid(t *testing.T) {
 	t.Parallel()

@@ -111,7 +111,16 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	}
 	log := f.Log.With("session", s.ID, "attempt", a.N, "account", acc.Name)
 	credential := f.credential(ctx, s)
-	f.asksOfForms(ctx, s, a)
+	asksOfForms(ctx, f, s, a)
+	switch err := f.recall.beforeItBegins(ctx, s, a); {
+	case errors.Is(err, errLaterAttempt):
+		f.At("register.stored")
+		return
+	case err != nil:
+		notRegistered(ctx, f, s, a, credential, err, nil)
+		f.At("register.stored")
+		return
+	}
 	var ref providers.Ref
 	var wire []session.TimelineEntry
 	forgotten := f.recall.forgotten(ctx, s)
@@ -139,13 +148,7 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 			f.alreadyPaid(ctx, s.ID, a.N, taken, wire)
 			return
 		}
-		log.Warn("order was not registered", "error", err)
-		_, loginLost := f.loginRefused(ctx, s, credential, err)
-		if _, saveErr := f.update(ctx, s.ID, func(t *session.Turn) error {
-			return t.Attempts().NotRegistered(a.N, err, loginLost, wire)
-		}); saveErr != nil {
-			log.Error("cannot write that the order was not registered", "error", saveErr)
-		}
+		notRegistered(ctx, f, s, a, credential, err, wire)
 		return
 	}
 	ref.Reference = a.Ref.Reference
@@ -157,9 +160,23 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	})
 }
 
+// notRegistered writes down that an attempt's order was not made known, and why. Nothing can be charged by it.
+func notRegistered(
+	ctx context.Context, f *Flow, s *session.Session, a *session.Attempt, credential providers.Secret, cause error, wire []session.TimelineEntry,
+) {
+	log := f.Log.With("session", s.ID, "attempt", a.N, "account", s.Account)
+	log.Warn("order was not registered", "error", cause)
+	_, loginLost := f.loginRefused(ctx, s, credential, cause)
+	if _, err := f.update(ctx, s.ID, func(t *session.Turn) error {
+		return t.Attempts().NotRegistered(a.N, cause, loginLost, wire)
+	}); err != nil {
+		log.Error("cannot write that the order was not registered", "error", err)
+	}
+}
+
 // asksOfForms asks once more about the session's earlier attempts on the gateway's own form before another one sends anything: the
 // form may have taken a second card after it refused one. What it took pays the session, and the new attempt is not sent.
-func (f *Flow) asksOfForms(ctx context.Context, s *session.Session, a *session.Attempt) {
+func asksOfForms(ctx context.Context, f *Flow, s *session.Session, a *session.Attempt) {
 	for _, earlier := range s.Attempts {
 		if earlier.N >= a.N || earlier.Instrument != "hosted" || earlier.State.Live() || earlier.State.Funded() {
 			continue

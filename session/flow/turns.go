@@ -57,6 +57,7 @@ func (ts *turns) turn(
 		switch err = ts.Store.Save(ctx, s, t.Change); {
 		case err == nil:
 			ts.note(t)
+			ts.trace(ctx, s, t.Change.Events)
 			for _, e := range t.After {
 				if forget, ok := e.(session.ForgetCard); ok {
 					ts.vault.forget(vaultKey(s.ID, forget.Attempt))
@@ -67,6 +68,19 @@ func (ts *turns) turn(
 		default:
 			ts.note(t)
 			return s, nil, err
+		}
+	}
+}
+
+// trace tells of what a session has lived through: for the metrics, and at the finest level in the log.
+func (ts *turns) trace(ctx context.Context, s *session.Session, events []session.Event) {
+	debug := ts.Log.Enabled(ctx, slog.LevelDebug)
+	for _, e := range events {
+		if ts.Lived != nil {
+			ts.Lived(s.Account, string(e.Type))
+		}
+		if debug {
+			ts.Log.Debug("event", "session", s.ID, "order", s.OrderID, "account", s.Account, "merchant", s.Merchant, "n", e.N, "type", e.Type)
 		}
 	}
 }
