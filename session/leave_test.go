@@ -24,6 +24,7 @@ var leaving = []struct {
 	{"at a step that can be withheld, shown", Shopper, func(_ *Turn, a *Attempt) { a.Step.Withholdable, a.Runs[0].ShownAt = true, noon.Add(-time.Minute) }},
 	{"at the bank", Shopper, func(*Turn, *Attempt) {}},
 	{"at the bank, its call unanswered", Shopper, func(_ *Turn, a *Attempt) { unanswer(a) }},
+	{"at the bank, its call unanswered and not over", Shopper, func(_ *Turn, a *Attempt) { unanswer(a); a.Deadline = noon.Add(-59 * time.Second) }},
 	{"at no step", Shopper, func(_ *Turn, a *Attempt) { a.Step = nil }},
 	{"with the gateway, after a step that can be withheld", Gateway, func(_ *Turn, a *Attempt) {
 		step := challenge("c")
