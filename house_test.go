@@ -67,7 +67,7 @@ var testArrows = map[string][]string{
 	"templates":         {"internal/card"},
 	"internal/sqlstore": {"session/storetest", "internal/pgtest"},
 	"internal/webhook":  {"internal/sqlstore", "session"},
-	"handlers":          {"internal/sqlstore", "internal/clock", "internal/jobs", "internal/pgtest"},
+	"handlers":          {"internal/mail/smtptest", "internal/sqlstore", "internal/clock", "internal/jobs", "internal/pgtest"},
 
 	"internal/simulation": {"internal/app", "internal/config", "internal/clock", "internal/sqlstore"},
 }
