@@ -131,7 +131,8 @@ func (p page) form(mark string) (action string, values url.Values, ok bool) {
 		if end < 0 {
 			break
 		}
-		if name := attribute(text[:end], "name"); name != "" {
+		chosen := attribute(text[:end], "type") != "radio" || strings.Contains(text[:end], " checked")
+		if name := attribute(text[:end], "name"); name != "" && chosen {
 			values.Set(name, attribute(text[:end], "value"))
 		}
 	}
