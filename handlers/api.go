@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -37,28 +38,31 @@ func newAPI(o Options) api {
 
 var _ StrictServerInterface = api{}
 
-// contractRoutes registers the contract's routes, whose paths are whole, in the group of their common prefix.
+// contractRoutes registers the contract's routes, whose paths are whole.
 type contractRoutes struct {
-	*echo.Group
-	prefix string
+	EchoRouter // of methods that the contract has not
+	routes     routes
 }
 
-func (u contractRoutes) GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
-	path = strings.TrimPrefix(path, u.prefix)
-	u.Group.HEAD(path, h, m...)
-	return u.Group.GET(path, h, m...)
+func (u contractRoutes) GET(path string, h echo.HandlerFunc, _ ...echo.MiddlewareFunc) *echo.Route {
+	u.add(http.MethodHead, path, h)
+	return u.add(http.MethodGet, path, h)
 }
 
-func (u contractRoutes) POST(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
-	return u.Group.POST(strings.TrimPrefix(path, u.prefix), h, m...)
+func (u contractRoutes) POST(path string, h echo.HandlerFunc, _ ...echo.MiddlewareFunc) *echo.Route {
+	return u.add(http.MethodPost, path, h)
 }
 
-func (u contractRoutes) PATCH(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
-	return u.Group.PATCH(strings.TrimPrefix(path, u.prefix), h, m...)
+func (u contractRoutes) PATCH(path string, h echo.HandlerFunc, _ ...echo.MiddlewareFunc) *echo.Route {
+	return u.add(http.MethodPatch, path, h)
 }
 
-func (u contractRoutes) DELETE(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
-	return u.Group.DELETE(strings.TrimPrefix(path, u.prefix), h, m...)
+func (u contractRoutes) DELETE(path string, h echo.HandlerFunc, _ ...echo.MiddlewareFunc) *echo.Route {
+	return u.add(http.MethodDelete, path, h)
+}
+
+func (u contractRoutes) add(method, path string, h echo.HandlerFunc) *echo.Route {
+	return u.routes.add(method, strings.TrimPrefix(path, u.routes.prefix), h)
 }
 
 // strictJSON reads one JSON object; unknown members are refused, so that a misspelt one is not silently lost. So is the

@@ -82,14 +82,31 @@ func nonce(random io.Reader) (string, error) {
 
 // render writes a page whole: it is built before the first byte goes out.
 func render(c echo.Context, o Options, code int, p policy, nonce string, page templ.Component) error {
-	c.Response().Header().Set("Content-Security-Policy", p.header(nonce, embedder(c), o.Sandbox))
+	c.Response().Header().Set("Content-Security-Policy", o.drawing.policy(p, nonce, embedder(c)))
 	return write(c, o, code, page)
 }
 
 // drawing is what pages are drawn with.
 type drawing struct {
 	templates.Outlines
-	buffers sync.Pool // *[]byte
+	buffers  sync.Pool              // *[]byte
+	policies [framedPage + 1]string // without nonce and embedder
+	loopback bool
+}
+
+func newDrawing(loopback bool) *drawing {
+	d := &drawing{loopback: loopback}
+	for p := range d.policies {
+		d.policies[p] = policy(p).header("", "", loopback)
+	}
+	return d
+}
+
+func (d *drawing) policy(p policy, nonce, embedder string) string {
+	if nonce == "" && embedder == "" {
+		return d.policies[p]
+	}
+	return p.header(nonce, embedder, d.loopback)
 }
 
 // write writes a page whose Content-Security-Policy is set already.

@@ -73,7 +73,7 @@ const MaxBody = 512 << 10
 
 // New builds the front. Every route stands here, but for those of the merchant's API: they stand in the contract.
 func New(o Options) *echo.Echo {
-	o.drawing = &drawing{}
+	o.drawing = newDrawing(o.Sandbox)
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = o.IP
@@ -82,7 +82,7 @@ func New(o Options) *echo.Echo {
 	}
 	e.HTTPErrorHandler = errorPage{o}.handle
 	e.Binder = strictJSON{}
-	e.Use(
+	around(e,
 		identified(o.Rand),
 		recovered(o.Log),
 		logged(o.Log, o.Observe),
@@ -117,7 +117,7 @@ func New(o Options) *echo.Echo {
 
 	// The shopper's pages. Only these have a browser session.
 	p := pay{screens{visit{o}, newTyped(o.Now)}, newStreams(o)}
-	pages := e.Group("/pay/:session", detached, echo.WrapMiddleware(o.Browsers.LoadAndSave), visits, renderErrors, p.posts, p.sameSite)
+	pages := newRoutes(e, "/pay/:session", detached, echo.WrapMiddleware(o.Browsers.LoadAndSave), visits, renderErrors, p.posts, p.sameSite)
 	pages.GET("", p.show)
 	pages.POST("", p.submit) // a form without its action, reloaded or kept by a browser extension
 	pages.POST("/card", p.submit)
@@ -147,8 +147,8 @@ func New(o Options) *echo.Echo {
 
 	// The merchant's API.
 	a := admission{o}
-	v1 := e.Group("/v1", a.authenticated, a.requireScope(), knownFilters(), cleanQuery, a.braked, a.idempotent, parameterErrors, a.owned)
-	RegisterHandlers(contractRoutes{v1, "/v1"}, NewStrictHandler(newAPI(o), nil))
+	v1 := newRoutes(e, "/v1", a.authenticated, a.requireScope(), knownFilters(), cleanQuery, a.braked, a.idempotent, parameterErrors, a.owned)
+	RegisterHandlers(contractRoutes{EchoRouter: e, routes: v1}, NewStrictHandler(newAPI(o), nil))
 	return e
 }
 

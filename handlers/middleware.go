@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,8 +78,10 @@ func logged(log *slog.Logger, observe func(route, method string, code int, took 
 				level = slog.LevelError
 			}
 			method := methodName(c.Request().Method)
-			log.Log(c.Request().Context(), level, "request", "method", method, "route", c.Path(), "status", c.Response().Status,
-				"took", took, "request_id", c.Response().Header().Get(echo.HeaderXRequestID))
+			if ctx := c.Request().Context(); log.Enabled(ctx, level) {
+				log.Log(ctx, level, "request", "method", method, "route", c.Path(), "status", c.Response().Status,
+					"took", took, "request_id", c.Response().Header().Get(echo.HeaderXRequestID))
+			}
 			if observe != nil {
 				observe(c.Path(), method, c.Response().Status, took)
 			}
@@ -170,29 +173,49 @@ const permissions = "accelerometer=(), autoplay=(), browsing-topics=(), camera=(
 // securityHeaders sets what every answer has. Pages add their own Content-Security-Policy. Whether shoppers come by https is
 // known from our own address: what a proxy says of it may be anybody's word.
 func securityHeaders(https bool) echo.MiddlewareFunc {
+	all := headersOfAll(https)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			setSecurityHeaders(c.Response().Header(), https)
+			h := c.Response().Header()
+			for _, one := range all {
+				h[one.name] = one.value
+			}
 			return next(c)
 		}
 	}
 }
 
 func setSecurityHeaders(h http.Header, https bool) {
-	h.Set("X-Content-Type-Options", "nosniff")
+	for _, one := range headersOfAll(https) {
+		h[one.name] = one.value
+	}
+}
+
+// headerLine is a header that many answers share: its value is replaced, never changed.
+type headerLine struct {
+	name  string
+	value []string
+}
+
+func headersOfAll(https bool) (all []headerLine) {
+	add := func(name, value string) {
+		all = append(all, headerLine{http.CanonicalHeaderKey(name), slices.Clip([]string{value})})
+	}
+	add("X-Content-Type-Options", "nosniff")
 	// The bank sees our origin and nothing of the address; "no-referrer" would make our posts carry Origin: null,
 	// which some banks refuse (docs/threeds.md §4).
-	h.Set("Referrer-Policy", "strict-origin")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin-allow-popups") // a bank may open its app in a window of its own
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Permissions-Policy", permissions)
-	h.Set("X-Robots-Tag", "noindex, nofollow")
-	h.Set("Reporting-Endpoints", reportsGroup+`="`+reportsPath+`"`)
+	add("Referrer-Policy", "strict-origin")
+	add("Cache-Control", "no-store")
+	add("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	add("Cross-Origin-Opener-Policy", "same-origin-allow-popups") // a bank may open its app in a window of its own
+	add("Cross-Origin-Resource-Policy", "same-origin")
+	add("Permissions-Policy", permissions)
+	add("X-Robots-Tag", "noindex, nofollow")
+	add("Reporting-Endpoints", reportsGroup+`="`+reportsPath+`"`)
 	if https {
-		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		add("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 	}
+	return all
 }
 
 // cleanPath replaces NUL and invalid UTF-8 in path values: PostgreSQL rejects them, and so they are simply not found. Where

@@ -10,7 +10,7 @@ import (
 )
 
 // logins are the addresses of a customer's login.
-func (p pay) logins(pages *echo.Group) {
+func (p pay) logins(pages routes) {
 	pages.POST("/phone", p.phone)
 	pages.POST("/phone/other", p.otherPhone)
 	pages.POST("/phone/remembered", p.remembered)

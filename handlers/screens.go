@@ -182,12 +182,7 @@ func (p screens) cardPage(c echo.Context, s *session.Session, f form, page templ
 	}
 	page.Layout, page.Action, page.CSRF = p.layout(c, s), payPath(s.ID)+"/card", token
 	page.Expiry, page.Name, page.Errors, page.Stale = f.expiry, f.name, f.errors, f.stale
-	accepted := p.accepted(s)
-	for _, system := range card.Systems() {
-		if slices.Contains(accepted, system.ID) {
-			page.Brands = append(page.Brands, brandOf(system.ID))
-		}
-	}
+	page.Brands = brandsOf(p.accepted(s))
 	page.Systems, page.AskTo = card.Table(), s.AsksTarget() && !page.AskAgain
 	if page.AskAgain {
 		if page.Exit, err = p.exit(c, s, page.T, false); err != nil {

@@ -175,7 +175,11 @@ func (a sessionAPI) CancelSession(ctx context.Context, r CancelSessionRequestObj
 
 // InquireSession is POST /v1/sessions/{session}/inquire.
 func (a sessionAPI) InquireSession(ctx context.Context, r InquireSessionRequestObject) (InquireSessionResponseObject, error) {
-	s, err := a.Flow.Inquire(ctx, r.Session)
+	ask := a.Flow.Inquire
+	if !a.Limits.Inquiry(ctx, r.Session) { // the gateway was asked a moment ago
+		ask = a.Store.Load
+	}
+	s, err := ask(ctx, r.Session)
 	if err != nil {
 		return nil, err
 	}

@@ -203,6 +203,17 @@ func brandOf(id string) templates.Brand {
 	return templates.Brand{}
 }
 
+// brandsOf are payment systems as pages show them, in their order.
+func brandsOf(ids []string) []templates.Brand {
+	all := make([]templates.Brand, 0, len(ids))
+	for _, s := range card.Systems() {
+		if slices.Contains(ids, s.ID) {
+			all = append(all, templates.Brand{ID: s.ID, Name: s.Name, Lang: s.Lang})
+		}
+	}
+	return all
+}
+
 // readCardForm checks the card form. All faults are found at once.
 func (v visit) readCardForm(c echo.Context, s *session.Session) (flow.Submission, form) {
 	f := form{expiry: truncate(c.FormValue("expiry"), 32), name: truncate(strings.TrimSpace(c.FormValue("name")), 64)}

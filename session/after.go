@@ -32,10 +32,10 @@ func (t verdict) afterSuccess(a *Attempt, st providers.Standing, other string) e
 	}
 	t.followReceipts(a, st.Receipts)
 	op := t.S.unconfirmedOn(a)
-	refunded := a.Refunded
+	books := recordedSums(a)
 	got := t.follow(a, st)
 	if got == agrees || got == renewed {
-		Settlements(t).ofOperations(a, st.Stated, a.Refunded < refunded)
+		Settlements(t).ofOperations(a, st.Stated, books)
 	}
 	switch got {
 	case misfits:
@@ -71,7 +71,7 @@ func (t verdict) follow(a *Attempt, st providers.Standing) fit {
 		got = t.followLiveHold(a, st)
 	case st.Outcome == providers.Voided, a.State == Authorized && st.Outcome == providers.Closed:
 		got = t.followVoid(a, st)
-	case a.State == Paid && !a.Voided && st.Outcome == providers.Paid:
+	case !a.Voided && st.Outcome == providers.Paid:
 		got = t.followTaken(a, st)
 	}
 	if got == misfits && t.S.unconfirmedOn(a) != nil && before(a, st) {
@@ -94,12 +94,10 @@ func (t verdict) followLiveHold(a *Attempt, st providers.Standing) fit {
 	case providers.Authorized:
 		less := a.AmountAuthorized - st.Held
 		switch {
+		case st.Stated && less < 0:
+			return misfits
 		case !st.Stated, less == 0:
 			return agrees
-		case less < 0 && t.S.unconfirmedOn(a) != nil:
-			return lags
-		case less < 0:
-			return misfits
 		}
 		a.AmountAuthorized = st.Held
 		t.recordMove(a, EventVoidElsewhere, less)
@@ -160,10 +158,9 @@ func (t verdict) followTaken(a *Attempt, st providers.Standing) fit {
 	}
 	got := agrees
 	more, back := captured-a.Captured, st.Refunded-a.Refunded
-	if left := st.Captured - st.Refunded; more > 0 && back > 0 && left <= a.Captured && captured == st.Captured {
+	if left := st.Captured - st.Refunded; more > 0 && back > 0 && left <= a.Captured {
 		// Told of the whole hold, of which a part was captured: what is left of the money is what counts.
 		more, back = 0, a.Captured-left-a.Refunded
-		captured = a.Captured
 	}
 	late := t.S.unconfirmedOn(a) != nil
 	switch {
@@ -253,7 +250,7 @@ func (t verdict) lookLater(a *Attempt) error {
 			t.record(EventOperationNeedsReview, map[string]any{"operation": op.N, "kind": op.Kind})
 		}
 	}
-	if failing := t.Now.Sub(a.LookFailedSince); !a.LookFailedSince.IsZero() && failing < lookAgainFor {
+	if failing := t.Now.Sub(a.LookFailedSince); failing < lookAgainFor {
 		if soon := nextOf(slowSchedule, hourly, failing); !more || soon < wait {
 			wait, more = soon, true
 		}
@@ -280,8 +277,8 @@ func (a *Attempt) callbackTurn(now time.Time) (at time.Time, due bool) {
 	case a.CalledBackAt.After(now.Add(callbackGap)): // the clock has gone back
 		at = now
 	case a.CalledBackAt.After(now):
-		return a.CalledBackAt, false
-	case !a.CalledBackAt.IsZero() && next.After(now):
+		return time.Time{}, false
+	case next.After(now):
 		at = next
 	default:
 		at = now

@@ -170,12 +170,12 @@ func (t Attempts) FoundAttempt(n int, st providers.Standing, wire []TimelineEntr
 	}
 	a := s.Attempt(n)
 	a.Note(wire...)
-	if earlier != nil && earlier != a {
+	if earlier != nil && earlier.N < n {
 		if err := t.leftBefore(earlier); err != nil {
 			return err
 		}
 	}
-	if err := verdict(t).applyStanding(a, a.Seen(), st); err != nil && !errors.Is(err, ErrNothing) {
+	if err := verdict(t).applyStanding(a, a.Seen(), st); !errors.Is(err, ErrNothing) {
 		return err
 	}
 	return nil

@@ -44,6 +44,9 @@ func (t Operations) portions(in *NewOperation) ([]providers.CartPortion, error) 
 		portions = append(portions, providers.CartPortion{Line: item.Line - 1, From: left[at].From, Quantity: item.Quantity})
 	}
 	sum := providers.SumOf(cart.Portion(portions))
+	if sum == 0 { // an amount of 0 is all that is left
+		return nil, providers.Refuse("items", "come to nothing")
+	}
 	if in.Amount != 0 && in.Amount != sum {
 		return nil, providers.Refuse("items", fmt.Sprintf("come to %d, and the amount is %d", sum, in.Amount))
 	}
@@ -95,7 +98,7 @@ func itemsLeft(s *Session, kind providers.OpKind) (left []providers.CartPortion)
 
 // itemsOf are the parts of the cart that an operation is about, as receipts show them.
 func itemsOf(s *Session, op *Operation) []providers.CartPart {
-	if s.Cart == nil || len(op.Items) == 0 {
+	if s.Cart == nil {
 		return nil
 	}
 	return s.Cart.Portion(op.Items)

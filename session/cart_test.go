@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -188,4 +189,123 @@ func TestAPaymentIsLookedAtSoonerWhileAReceiptIsBeingMade(t *testing.T) {
 	if pending, done := next(providers.ReceiptPending), next(providers.ReceiptDone); !pending.Before(done) {
 		t.Errorf("%s and %s", pending, done)
 	}
+}
+
+// An operation without an amount is of all that is left: one of items that come to nothing (a gift, a gram) is none of those.
+func TestAnOperationOnItemsThatComeToNothingIsRefused(t *testing.T) {
+	gram := []OperationItem{{Line: 2, Quantity: 1}}
+	for _, kind := range []providers.OpKind{providers.Refund, providers.Capture} {
+		state := map[providers.OpKind]State{providers.Refund: Paid, providers.Capture: Authorized}[kind]
+		turn := bought(t, state, true)
+		turn.S.Cart = &providers.Cart{Items: []providers.CartItem{
+			{Name: "Soap", Quantity: providers.One, UnitPrice: 2000}, {Name: "Saffron", Quantity: 1500, UnitPrice: 0},
+		}}
+		if err := turn.S.Cart.Settle(2000); err != nil {
+			t.Fatal(err)
+		}
+		if got := refused(t, turn, NewOperation{Kind: kind, Items: gram}); got != "items" {
+			t.Errorf("a %s of a gift: %s", kind, got)
+		}
+		both := operate(t, turn, NewOperation{Kind: kind, Items: append(gram, OperationItem{Line: 1, Quantity: providers.One})})
+		if both.Amount != 2000 {
+			t.Errorf("a %s of a gift and what was paid for: %d", kind, both.Amount)
+		}
+	}
+	turn := bought(t, Paid, true)
+	turn.S.Cart.Items[0].UnitPrice, turn.S.Cart.Items[0].Quantity = 1, 2000
+	if got := refused(t, turn, NewOperation{Kind: providers.Refund, Items: []OperationItem{{Line: 1, Quantity: 1}}}); got != "items" {
+		t.Errorf("a refund of less than the least coin: %s", got)
+	}
+}
+
+// What is left of a cart: what was captured and not refunded, line by line; only what succeeded counts, and what names no items
+// is not known of any.
+func TestWhatIsLeftOfACart(t *testing.T) {
+	type past struct {
+		kind  providers.OpKind
+		state OpState
+		items []providers.CartPortion
+	}
+	soap, grapes := providers.CartPortion{Line: 0, Quantity: 1000}, providers.CartPortion{Line: 1, Quantity: 500}
+	decisions(t, "carts", func(d *table) {
+		for name, before := range map[string][]past{
+			"nothing":                       nil,
+			"a refund that failed":          {{providers.Refund, OpFailed, []providers.CartPortion{soap}}},
+			"a refund that is unknown":      {{providers.Refund, OpUnknown, []providers.CartPortion{soap}}},
+			"a refund of no items":          {{providers.Refund, OpSucceeded, nil}},
+			"a refund of one":               {{providers.Refund, OpSucceeded, []providers.CartPortion{soap}}},
+			"two refunds of one":            {{providers.Refund, OpSucceeded, []providers.CartPortion{soap}}, {providers.Refund, OpSucceeded, []providers.CartPortion{soap, grapes}}},
+			"a capture of one":              {{providers.Capture, OpSucceeded, []providers.CartPortion{soap}}},
+			"a capture of no items":         {{providers.Capture, OpSucceeded, nil}},
+			"a capture that failed":         {{providers.Capture, OpFailed, []providers.CartPortion{soap}}},
+			"a capture and a refund":        {{providers.Capture, OpSucceeded, []providers.CartPortion{soap, grapes}}, {providers.Refund, OpSucceeded, []providers.CartPortion{grapes}}},
+			"a refund of all but the least": {{providers.Refund, OpSucceeded, []providers.CartPortion{{Line: 0, Quantity: 2999}, {Line: 1, Quantity: 1500}}}},
+			"a void":                        {{providers.Void, OpSucceeded, []providers.CartPortion{soap}}},
+		} {
+			for _, kind := range []providers.OpKind{providers.Capture, providers.Refund, providers.Void} {
+				turn := bought(t, Paid, true)
+				for i, p := range before {
+					turn.S.Operations = append(turn.S.Operations, &Operation{N: i + 1, Attempt: 1, Kind: p.kind, State: p.state, Items: p.items})
+				}
+				d.is(fmt.Sprintf("%s: left for a %s", name, kind), turn, func(t *Turn) (string, error) { return fmt.Sprintf("%+v", itemsLeft(t.S, kind)), nil })
+			}
+		}
+		for _, items := range [][]OperationItem{
+			{{Line: 1, Quantity: 3000}}, {{Line: 1, Quantity: 3001}}, {{Line: 2, Quantity: 1500}}, {{Line: 2, Quantity: 1501}}, {{Line: 1, Quantity: 3000}, {Line: 2, Quantity: 1500}},
+			{{Line: 1, Quantity: 1}}, {{Line: 1, Quantity: 0}}, {{Line: 1, Quantity: -1}}, {{Line: 0, Quantity: 1}}, {{Line: 3, Quantity: 1}}, {{Line: 2, Quantity: 1}, {Line: 2, Quantity: 1}},
+		} {
+			for _, amount := range []int64{0, 500, 499} {
+				turn := bought(t, Paid, true)
+				d.is(fmt.Sprintf("a refund of %v for %d", items, amount), turn, func(t *Turn) (string, error) {
+					in := NewOperation{Kind: providers.Refund, Amount: amount, Items: items}
+					portions, err := t.Operations().portions(&in)
+					return fmt.Sprintf("%+v come to %d", portions, in.Amount), err
+				})
+			}
+		}
+		for _, kind := range []providers.OpKind{providers.Capture, providers.Refund, providers.Void} {
+			for _, receipts := range []bool{false, true} {
+				for _, cart := range []bool{false, true} {
+					for _, amount := range []int64{2000, 1999} {
+						turn := bought(t, Authorized, receipts)
+						if !cart {
+							turn.S.Cart = nil
+						}
+						d.is(fmt.Sprintf("a %s of %d, no items named, a cart %v, receipts %v", kind, amount, cart, receipts), turn, func(t *Turn) (string, error) {
+							items, err := t.Operations().allItems(kind, amount, nil)
+							return fmt.Sprintf("%+v", items), err
+						})
+					}
+				}
+			}
+		}
+		for name, op := range map[string]*Operation{"no items": {}, "items": {Items: []providers.CartPortion{soap}}} {
+			for _, cart := range []bool{false, true} {
+				turn := bought(t, Paid, true)
+				if !cart {
+					turn.S.Cart = nil
+				}
+				d.is(fmt.Sprintf("an operation of %s, a cart %v: as receipts show them", name, cart), turn, func(t *Turn) (string, error) {
+					parts := itemsOf(t.S, op)
+					return fmt.Sprintf("none %v, %d", parts == nil, len(parts)), nil
+				})
+			}
+		}
+		for name, told := range map[string][]providers.Receipt{
+			"nothing": nil, "one being made": {{ID: "a", State: providers.ReceiptPending}}, "one made": {{ID: "a", State: providers.ReceiptDone}},
+			"one failed": {{ID: "a", State: providers.ReceiptFailed}}, "another made": {{ID: "b", State: providers.ReceiptDone}},
+			"another made beside it": {{ID: "b", State: providers.ReceiptDone}, {ID: "a", State: providers.ReceiptPending}},
+		} {
+			for _, known := range []providers.ReceiptState{"", providers.ReceiptPending, providers.ReceiptDone} {
+				turn := bought(t, Paid, true)
+				if known != "" {
+					turn.S.Attempts[0].Receipts = []providers.Receipt{{ID: "a", State: known}}
+				}
+				d.is(fmt.Sprintf("a receipt known as %q, told of %s", known, name), turn, func(t *Turn) (string, error) {
+					verdict{t}.followReceipts(t.S.Attempts[0], told)
+					return "", nil
+				})
+			}
+		}
+	})
 }

@@ -12,14 +12,12 @@ const (
 // certain (it works, it waits, it does not know) differs from books that say that money stands, and from no others.
 func Difference(s *Session, a *Attempt, st providers.Standing) string {
 	ours := a.State.Funded() && !a.Voided
-	back := a.Voided || a.Captured > 0 && a.Refunded >= a.Captured
+	back := a.Captured > 0 && a.Refunded >= a.Captured
 	theirs := st.Outcome == providers.Paid || st.Outcome == providers.Authorized || st.Outcome == providers.HoldLeft
 	asked := s.amountOf(a)
 	switch {
 	case !ours && !theirs, back && !theirs:
 		return ""
-	case theirs && !ours && a.Voided:
-		return DifferState
 	case ours != theirs:
 		return DifferState
 	case st.Amount.Currency.Code != "" && (st.Amount.Currency.Code != s.Amount.Currency.Code || st.Amount.Minor != asked):

@@ -144,6 +144,9 @@ func decided(t *testing.T, turn *Turn, decide func(*Turn) (string, error)) strin
 			t.Errorf("the job %s %s has the key %s", j.Kind, j.Payload, j.Key)
 		}
 	}
+	if n := turn.Change.Notice; n != nil {
+		said = append(said, fmt.Sprintf("notice to %s of %s at %s, once in %s: %s %s", n.Merchant, n.Subject, n.At.Sub(turn.Now), n.Quiet, n.Type, n.Data))
+	}
 	for _, j := range turn.Change.Drop {
 		said = append(said, fmt.Sprintf("no job %s%s", strings.TrimPrefix(j.Kind, "session."), strings.TrimPrefix(j.Key, turn.S.ID)))
 	}
@@ -589,6 +592,12 @@ func TestWhenAnOrderIsToBeClosedOrIsOutlived(t *testing.T) {
 		b.UpdatedAt, b.Deadline = noon.Add(-59*time.Second), noon.Add(-time.Minute)
 		d.is("unknown for 59s, its call settled: its step is lost", turnOf(b), func(t *Turn) (string, error) { return fmt.Sprint(t.LostStep(b)), nil })
 		next := challenge("c")
+		for _, unproven := range []bool{false, true} {
+			a := attemptIn(1, Unknown)
+			a.Calls = nil
+			st := providers.Standing{Outcome: providers.Waiting, Unproven: unproven}
+			d.is(fmt.Sprintf("a card, no call, waiting, not proved to be ours %v: outlived", unproven), turnOf(a), func(t *Turn) (string, error) { return fmt.Sprint(t.Outlived(a, st)), nil })
+		}
 		for name, of := range map[string]struct {
 			instrument string
 			calls      bool
@@ -659,6 +668,15 @@ func TestWhatIsDoneForAGatewayThatWaits(t *testing.T) {
 			{"somebody came back with nothing", calls("wait"), Run{EmptyReturn: true, ReturnedAt: noon.Add(-time.Minute)}, 0},
 			{"it was shown, notified and brought an answer that got an error", calls("error"),
 				Run{CompInd: "Y", NotifiedAt: noon.Add(-9 * time.Minute), MethodAt: noon.Add(-8 * time.Minute), ShownAt: noon.Add(-7 * time.Minute), ReturnedAt: noon.Add(-6 * time.Minute), Sealed: "s"}, 0},
+		}
+		for _, n := range []int{maxCalls - 1, maxCalls} {
+			for _, later := range []bool{false, true} {
+				a := attemptIn(1, Unknown)
+				step := challenge("c")
+				a.Step, a.StepN, a.StepAt, a.Calls = &step, 1, noon.Add(-10*time.Minute), calls(strings.Fields(strings.Repeat("error ", n))...)
+				a.Runs = []*Run{{N: 1, Token: "run-1", LaterAnswer: later, Sealed: "s"}}
+				d.is(fmt.Sprintf("unknown, %d calls got an error, a later answer came %v: the same step", n, later), turnOf(a), inquired(1, withNext(standing(1, providers.Waiting), same)))
+			}
 		}
 		for _, state := range []State{New, Calling, Shopper, Gateway, Unknown, Mismatched} {
 			for _, c := range cases {

@@ -25,10 +25,13 @@ func TestWhoMayBeginAnAttempt(t *testing.T) {
 			make(turn)
 			d.is(name+": may begin", turn, func(t *Turn) (string, error) { return "", t.Attempts().MayBegin() })
 			d.is(name+": begins", turn, func(t *Turn) (string, error) {
-				_, err := t.Attempts().Begin(NewAttempt{
+				a, err := t.Attempts().Begin(NewAttempt{
 					Instrument: "saved_card", Saved: "sc_1", Card: card.Masked{Last4: "4242"}, To: card.Masked{Last4: "1111"}, ToFingerprint: "f",
-					Browser: threeds.BrowserData{UserAgent: "Lynx"}, BrowserID: "b", IP: "192.0.2.1", MerchantInitiated: true,
+					Browser: threeds.BrowserData{UserAgent: "Lynx"}, BrowserID: "b", IP: "192.0.2.1", Locale: "kk", MerchantInitiated: true,
 				})
+				if a != t.S.Last() && err == nil {
+					d.t.Errorf("%s: begun is %v", name, a)
+				}
 				return "", err
 			})
 		}
@@ -47,6 +50,13 @@ func TestWhoMayBeginAnAttempt(t *testing.T) {
 			for n := 1; n <= 5; n++ {
 				t.S.Attempts = append(t.S.Attempts, attemptIn(n, Declined))
 			}
+		})
+		try("of a customer", func(t *Turn) { t.S.Customer.ID = "c" })
+		turn := turnOf()
+		turn.S.Customer.ID = "c"
+		d.is("of a customer, with another's saved card: begins", turn, func(t *Turn) (string, error) {
+			_, err := t.Attempts().Begin(NewAttempt{Instrument: "saved_card", GatewayCustomer: "c2", NotKept: true, BeginsSeries: true})
+			return "", err
 		})
 		try("a second before the end", func(t *Turn) { t.S.ExpiresAt = noon.Add(time.Second) })
 		try("at the end", func(t *Turn) { t.S.ExpiresAt = noon })
@@ -85,6 +95,13 @@ func TestWhatHappensBeforeAnythingIsSent(t *testing.T) {
 				})
 			}
 		}
+		for _, known := range []string{"", "g-1"} {
+			a := attemptIn(1, New)
+			a.Ref = providers.Ref{Reference: "o-1", OrderID: known}
+			d.is(fmt.Sprintf("new, its order known as %q: its order has money already, ours", known), turnOf(a), func(t *Turn) (string, error) {
+				return "", t.Attempts().AlreadyPaid(1, &providers.AlreadyPaid{Ours: true, Ref: providers.Ref{Reference: "theirs", OrderID: "g-9", More: map[string]string{"k": "v"}}}, wire)
+			})
+		}
 		for name, call := range map[string]func(*Turn) error{
 			"not registered": func(t *Turn) error { return t.Attempts().NotRegistered(2, nil, false, nil) },
 			"next number":    func(t *Turn) error { return t.Attempts().NextReference(2, 1) },
@@ -120,6 +137,12 @@ func TestWhenACallIsPermitted(t *testing.T) {
 				return "", err
 			})
 		}
+		withheld := attemptIn(1, New)
+		withheld.Withheld = true
+		d.is("new, and left: pay", turnOf(withheld), func(t *Turn) (string, error) {
+			_, err := t.Attempts().Permit(1, Outgoing{Kind: CallPay, From: New})
+			return "", err
+		})
 		d.is("an attempt that is not there: pay", turnOf(), func(t *Turn) (string, error) {
 			_, err := t.Attempts().Permit(1, Outgoing{Kind: CallPay, From: New})
 			return "", err
@@ -139,6 +162,8 @@ func TestWhatAnAnswerOfACallDoes(t *testing.T) {
 			{"an error", CallAnswer{Err: errors.New("cut"), Wire: []TimelineEntry{{Name: "POST /pay"}}}},
 			{"an error that proves that nothing was sent", CallAnswer{Err: errors.New("cut"), Untaken: true}},
 			{"refused in words", CallAnswer{Err: &providers.Failure{Text: "malformed"}, Refused: true}},
+			{"a failure with a code", CallAnswer{Err: &providers.Failure{Code: "96", Text: "system malfunction"}}},
+			{"throttled for an hour", CallAnswer{Err: &providers.Failure{Err: &providers.Throttled{Status: 429, Wait: time.Hour}}}},
 			{"the login refused", CallAnswer{Err: errors.New("401"), LoginRefused: true}},
 			{"the login refused and lost", CallAnswer{Err: errors.New("401"), LoginRefused: true, LoginLost: true}},
 			{"declined", CallAnswer{Step: providers.Step{V: providers.StepVersion, Kind: providers.Declined}}},
@@ -507,9 +532,11 @@ func TestWhatABrowserBringsAndWhatGoesToTheGateway(t *testing.T) {
 		}{
 			"an answer": {challenge("c"), 1, nil}, "an answer of another step": {challenge("c"), 2, nil}, "a later answer": {challenge("c"), 1, func(a *Attempt) { a.Run().LaterAnswer, a.Run().UnreadableAnswer = true, true }},
 			"a notified Method": {method, 1, func(a *Attempt) { a.Run().CompInd = "Y" }}, "a Method, its time over": {method, 1, nil}, "a Method of the gateway's own frame, its time over": {frame, 1, nil},
-			"a Method, its time not over":      {method, 1, func(a *Attempt) { a.Run().MethodAt = noon.Add(-10*time.Second - 499*time.Millisecond) }},
-			"a Method, its time over just now": {method, 1, func(a *Attempt) { a.Run().MethodAt = noon.Add(-10*time.Second - 500*time.Millisecond) }},
-			"a Method without frames":          {none, 1, func(a *Attempt) { a.State = Gateway; a.Run().CompInd = "U" }}, "a Method without frames, no mark": {none, 1, func(a *Attempt) { a.State = Gateway }},
+			"a Method, its time not over":               {method, 1, func(a *Attempt) { a.Run().MethodAt = noon.Add(-10*time.Second - 499*time.Millisecond) }},
+			"a Method, its time as long as it may be":   {method, 1, func(a *Attempt) { a.Run().MethodAt = noon }},
+			"a Method, shown in a time that is to come": {method, 1, func(a *Attempt) { a.Run().MethodAt = noon.Add(1) }},
+			"a Method, its time over just now":          {method, 1, func(a *Attempt) { a.Run().MethodAt = noon.Add(-10*time.Second - 500*time.Millisecond) }},
+			"a Method without frames":                   {none, 1, func(a *Attempt) { a.State = Gateway; a.Run().CompInd = "U" }}, "a Method without frames, no mark": {none, 1, func(a *Attempt) { a.State = Gateway }},
 			"a Method without frames, while the call is out": {none, 1, func(a *Attempt) { a.State = Calling; a.Run().CompInd = "U" }},
 			"a Method with the gateway":                      {method, 1, func(a *Attempt) { a.State = Gateway }},
 			"a challenge with the gateway":                   {challenge("c"), 1, func(a *Attempt) { a.State = Gateway }}, "no step": {challenge("c"), 1, func(a *Attempt) { a.Step = nil }},

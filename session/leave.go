@@ -85,7 +85,7 @@ func (t Leaving) Leave(n int, in InquiryAnswer, cancel bool) error {
 		a.Note(in.Wire...)
 		return t.withhold(a)
 	}
-	if err := t.Inquired(n, in); err != nil && !errors.Is(err, ErrNothing) {
+	if err := t.Inquired(n, in); !errors.Is(err, ErrNothing) {
 		return err
 	}
 	return nil
@@ -174,7 +174,7 @@ func (t Leaving) giveBack(a *Attempt) error {
 	if r := t.S.settlementOf(a.N, 0); r != nil && r.Outcome == RuledPaid { // a person keeps it
 		return nil
 	}
-	kind, amount := providers.Refund, a.Captured-a.Refunded
+	kind, amount := providers.Refund, a.Captured-a.Refunded-a.Disputed // what the bank claims back is not given back twice
 	if a.State == Authorized {
 		kind, amount = providers.Void, a.AmountAuthorized
 	}
@@ -186,7 +186,7 @@ func (t Leaving) giveBack(a *Attempt) error {
 			can = can && op.Decline != nil && unsentReason(op.Decline.Reason)
 		}
 	}
-	if !can || tries >= maxReleases {
+	if !can || tries >= maxReleases || amount <= 0 {
 		t.needsReview(a)
 		return nil
 	}

@@ -80,11 +80,10 @@ func (l *Login) For(browser string) {
 	l.Browser, l.Phone, l.Customer, l.Challenge, l.SentAt, l.Wrong = own.Browser, own.Phone, own.Customer, own.Challenge, own.SentAt, own.Wrong
 }
 
-// setAside keeps the present code among those of the others.
+// setAside keeps the present code among those of the others; the caller puts another in its place.
 func (l *Login) setAside() {
 	if l.Challenge != "" {
 		l.Others = append(slices.Clone(l.Others), LoginCode{l.Browser, l.Phone, l.Customer, l.Challenge, l.SentAt, l.Wrong})
-		l.Challenge = ""
 	}
 }
 

@@ -15,7 +15,7 @@ const postedAgain = 24 * time.Hour
 
 // Order tells whether an order that was written down then may have been tried to be paid before, in a way that is forgotten.
 func (m Memory) Order(created time.Time) bool {
-	return !m.Restored.IsZero() || !m.Since.IsZero() && created.Before(m.Since.Add(postedAgain))
+	return !m.Restored.IsZero() || created.Before(m.Since.Add(postedAgain))
 }
 
 // After tells whether what followed something that was written down then may be forgotten.

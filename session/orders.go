@@ -40,9 +40,9 @@ type OtherOrder struct {
 
 // Together is what several orders under one reference come to. An order by which money moves, or may yet, counts more than one
 // that has ended; where one of them could not be asked only money counts. second is the id of an order that has money beside
-// the one that counts.
+// the one that counts; without one, doubt tells that nobody can say that none has: an order had no answer, or one that leaves it open.
 func (a *Attempt) Together(main providers.Standing, err error, others []OtherOrder) (
-	_ providers.Standing, second string, _ error,
+	_ providers.Standing, second string, doubt bool, _ error,
 ) {
 	best, unheard := main, err
 	if err != nil {
@@ -50,15 +50,17 @@ func (a *Attempt) Together(main providers.Standing, err error, others []OtherOrd
 	}
 	for _, o := range others {
 		if o.Err != nil {
-			if unheard == nil {
+			if doubt = true; unheard == nil {
 				unheard = o.Err
 			}
 			continue
 		}
 		if o.Standing.Ref.OrderID != o.ID || o.Standing.Reference != "" && o.Standing.Reference != a.Ref.Reference {
+			doubt = true
 			continue // it is not what was asked for
 		}
 		st := o.Standing
+		doubt = doubt || weight(st.Outcome) == ofDoubt || st.Outcome == providers.NotFound
 		funded := weight(st.Outcome) == ofMoney && (st.Captured == 0 || st.Refunded < st.Captured)
 		switch {
 		case funded && (a.State.Funded() || weight(best.Outcome) == ofMoney):
@@ -68,12 +70,16 @@ func (a *Attempt) Together(main providers.Standing, err error, others []OtherOrd
 		}
 	}
 	if weight(best.Outcome) == ofMoney {
-		return best, second, nil
+		unheard = nil
 	}
-	return best, second, unheard
+	return best, second, doubt, unheard
 }
 
-const ofMoney = 3
+// Weights of outcomes that say that there is money, and that do not say whether there is.
+const (
+	ofMoney = 3
+	ofDoubt = 2
+)
 
 // weight orders outcomes by what they may yet come to.
 func weight(o providers.Outcome) int {
@@ -87,7 +93,7 @@ func weight(o providers.Outcome) int {
 	case providers.Waiting:
 		return 1
 	}
-	return 2
+	return ofDoubt
 }
 
 // count makes the order that an inquiry found to count the attempt's own, and has a person look where two have money.
@@ -100,7 +106,7 @@ func (t gatewayOrders) count(a *Attempt, in InquiryAnswer) {
 	if i := slices.Index(a.OtherOrders, id); i >= 0 && in.Err == nil {
 		a.OtherOrders[i], a.Ref.OrderID = a.Ref.OrderID, id
 	}
-	if in.Second == "" && in.Err == nil && a.Mismatch == secondOrder { // it was given back
+	if in.Second == "" && !in.Doubt && in.Err == nil && a.Mismatch == secondOrder { // it was given back
 		a.Mismatch, a.NeedsReview = "", false
 	}
 	if in.Second != "" && a.Mismatch != secondOrder {
@@ -120,6 +126,8 @@ func (t gatewayOrders) reviewSecond(a *Attempt, in InquiryAnswer) {
 		return
 	}
 	a.Mismatch, a.NeedsReview = secondOrder, false
-	t.heard = &in.Standing
+	if t.heard = nil; in.Err == nil {
+		t.heard = &in.Standing
+	}
 	t.needsReview(a)
 }

@@ -324,18 +324,34 @@ func (t Settlements) takeBack(op *Operation) {
 	}
 }
 
-// ofOperations compares what the gateway has just said of a payment's sums with rulings on its operations that are done. undone
-// tells that it said less was given back than our books had.
-func (t Settlements) ofOperations(a *Attempt, stated, undone bool) {
+// ofOperations compares what the gateway has just said of a payment's sums with rulings on its operations. books are the sums
+// before it was believed. That nothing has moved confirms no failure: it may be seen late (settledSums).
+func (t Settlements) ofOperations(a *Attempt, stated bool, books Baseline) {
 	for _, r := range t.S.Settlements {
 		switch {
-		case r.Attempt != a.N || r.Outcome != RuledSucceeded || !r.open():
-		case undone:
+		case r.Attempt != a.N || !r.Outcome.OfOperation() || !r.open():
+		case r.Outcome == RuledFailed:
+			if movedSince(a, t.S.Operation(r.Operation).Kind, books) {
+				t.refute(a, r)
+			}
+		case a.Refunded < books.Refunded:
 			t.refute(a, r)
 		case stated:
 			r.Confirmed = t.Now
 		}
 	}
+}
+
+// movedSince tells whether a payment's sums have moved as an operation of a kind moves them.
+func movedSince(a *Attempt, kind providers.OpKind, books Baseline) bool {
+	now := recordedSums(a)
+	switch kind {
+	case providers.Refund:
+		return now.Refunded > books.Refunded
+	case providers.Void:
+		return now.Held < books.Held || now.Outcome != books.Outcome && now.Outcome == providers.Voided
+	}
+	return now.Captured > books.Captured
 }
 
 const (
@@ -447,8 +463,8 @@ func (t Operations) settledSums(a *Attempt, kind providers.OpKind, st providers.
 		switch {
 		case !st.Stated, st.Outcome != ours.Outcome:
 			return false
-		case st.Captured == ours.Captured && st.Refunded == ours.Refunded,
-			st.Outcome == providers.Authorized && st.Held == ours.Held:
+		case kind == providers.Void && st.Held == ours.Held,
+			kind != providers.Void && st.Captured == ours.Captured && st.Refunded == ours.Refunded:
 			r.Confirmed = t.Now
 		default:
 			t.Settlements().refute(a, r)

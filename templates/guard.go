@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"io"
 	"strconv"
+	"sync"
 
 	"github.com/a-h/templ"
 )
@@ -16,10 +17,12 @@ const guardScript = `(function(d){function go(){if(navigator.onLine===false)wind
 	`else location.replace(d.next)}window.guard=setTimeout(go,d.after*1e3)})(document.currentScript.dataset)`
 
 // GuardHash is what the script-src of a page that waits, or goes on by itself, needs beside 'self'.
-func GuardHash() string {
+func GuardHash() string { return guardHash() }
+
+var guardHash = sync.OnceValue(func() string {
 	sum := sha256.Sum256([]byte(guardScript))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
-}
+})
 
 // guard is that script. It stands before the file that stops it: one that hangs holds up what follows.
 func guard(seconds int, next string) templ.Component {

@@ -168,29 +168,35 @@ func (w *world) counters() map[string]float64 {
 	return sum
 }
 
-// profiled does something while the first front's processor profile is taken, where one is wanted.
+// profiled does something while the first front's processor profile is taken, where one is wanted. Beside it lies what the front
+// has allocated since its start.
 func (w *world) profiled(name string, seconds time.Duration, do func() error) error {
 	if w.s.profile == "" {
 		return do()
 	}
-	fetched := make(chan error, 1)
-	go func() {
-		res, err := w.client.Get(fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", w.fronts[0].said["inside"], int(max(seconds.Seconds(), 1))))
+	fetch := func(what, to string) error {
+		res, err := w.client.Get(w.fronts[0].said["inside"] + "/debug/pprof/" + what)
 		if err != nil {
-			fetched <- err
-			return
+			return err
 		}
 		defer res.Body.Close()
 		raw, err := io.ReadAll(res.Body)
-		if err == nil {
-			err = os.WriteFile(filepath.Join(w.s.profile, name+".pprof"), raw, 0o600)
+		if err != nil {
+			return err
 		}
-		fetched <- err
+		return os.WriteFile(filepath.Join(w.s.profile, to), raw, 0o600)
+	}
+	fetched := make(chan error, 1)
+	go func() {
+		fetched <- fetch(fmt.Sprintf("profile?seconds=%d", int(max(seconds.Seconds(), 1))), name+".pprof")
 	}()
 	if err := do(); err != nil {
 		return err
 	}
-	return <-fetched
+	if err := <-fetched; err != nil {
+		return err
+	}
+	return fetch("heap", name+".heap.pprof")
 }
 
 func freeAddresses(n int) ([]string, error) {

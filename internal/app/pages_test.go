@@ -41,6 +41,11 @@ func served(t *testing.T) (a *App, base string, tamper func(func(*http.Response,
 		t.Fatal(err)
 	}
 	proxy := httputil.NewSingleHostReverseProxy(to)
+	ask := proxy.Director
+	proxy.Director = func(r *http.Request) {
+		ask(r)
+		r.Header.Del("Accept-Encoding") // who changes a page wants to read it
+	}
 	proxy.ModifyResponse = func(res *http.Response) error {
 		if change == nil {
 			return nil

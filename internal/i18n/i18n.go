@@ -165,6 +165,9 @@ func mirrored(text string) string { return latinLetters.ReplaceAllString(text, "
 // Accept-Language header. Empty and unreadable wishes are passed over; when none can be met it is English.
 func (b *Bundle) For(wishes ...string) *Localizer {
 	for _, wish := range wishes {
+		if wish == "" {
+			continue
+		}
 		if known, ok := b.known.Load(wish); ok {
 			return known.(*Localizer)
 		}

@@ -78,6 +78,7 @@ func New(o Options) (*Sandbox, error) {
 	safe("GET /calls", e.Faults.ServeCalls)
 	safe("GET /cabinet", s.serveActs)
 	safe("POST /cabinet", s.serveAct)
+	safe("POST /credentials", s.serveExchange)
 	safe("POST /console/cabinet", s.consoleAct)
 	safe("GET /clock", s.serveClock)
 	safe("POST /clock/advance", s.serveAdvance)

@@ -11,7 +11,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"strings"
+	"sync"
 
 	"github.com/gorilla/securecookie"
 )
@@ -21,6 +23,7 @@ import (
 type Keys struct {
 	keys   []sealingKey
 	prints []byte
+	macs   *sync.Pool // hash.Hash keyed with prints, ready for use
 }
 
 type sealingKey struct {
@@ -74,7 +77,7 @@ func NewKeys(keys ...[]byte) (*Keys, error) {
 		codec := securecookie.New(key[:KeySize/2], key[KeySize/2:]).MaxAge(0).MaxLength(0).SetSerializer(securecookie.NopEncoder{})
 		k.keys = append(k.keys, sealingKey{KeyID(key), codec})
 	}
-	k.prints = hashed(keys[len(keys)-1], []byte("fingerprint"))
+	k.SetPrintKey(hashed(keys[len(keys)-1], []byte("fingerprint")))
 	return k, nil
 }
 
@@ -97,7 +100,14 @@ func hashed(key, v []byte) []byte {
 
 // Fingerprint is the same for equal values, 32 hex digits; without its key nobody can find the value by trying, however
 // few there are of its kind.
-func (k *Keys) Fingerprint(v []byte) string { return hex.EncodeToString(hashed(k.prints, v)[:16]) }
+func (k *Keys) Fingerprint(v []byte) string {
+	m := k.macs.Get().(hash.Hash)
+	defer k.macs.Put(m)
+	m.Reset()
+	m.Write(v)
+	var sum [sha256.Size]byte
+	return hex.EncodeToString(m.Sum(sum[:0])[:16])
+}
 
 // PrintKey is the key of fingerprints: made of the last sealing key until SetPrintKey gives it one that outlives rotations.
 func (k *Keys) PrintKey() []byte { return bytes.Clone(k.prints) }
@@ -106,7 +116,10 @@ func (k *Keys) PrintKey() []byte { return bytes.Clone(k.prints) }
 func (k *Keys) PrintID() string { return KeyID(k.prints) }
 
 // SetPrintKey is called before the keys are in use.
-func (k *Keys) SetPrintKey(key []byte) { k.prints = bytes.Clone(key) }
+func (k *Keys) SetPrintKey(key []byte) {
+	k.prints = bytes.Clone(key)
+	k.macs = &sync.Pool{New: func() any { return hmac.New(sha256.New, k.prints) }}
+}
 
 // Seal encrypts and signs v under a name; the result is base64url without padding, about 100 bytes longer by a third. It
 // begins with the id of the key.

@@ -101,7 +101,7 @@ func (f asking) ask(ctx context.Context, acc account.Account, s *session.Session
 		others = append(others, session.OtherOrder{ID: id, Standing: st, Err: err})
 	}
 	if len(others) > 0 {
-		in.Standing, in.Second, in.Err = a.Together(in.Standing, in.Err, others)
+		in.Standing, in.Second, in.Doubt, in.Err = a.Together(in.Standing, in.Err, others)
 	}
 	return in
 }
