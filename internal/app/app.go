@@ -302,7 +302,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	a.flow = flow.New(flow.Options{
 		Store: store, Wallet: cards, Accounts: accounts, Sealer: keys, Hub: a.hub, Now: a.o.Clock.Now, Rand: a.o.Rand,
 		Bills: bills, BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Alone: a.store.Alone(),
-		Memory: a.store.Memory, Owners: owners(c.Merchants, merchants, a.store),
+		Memory: a.store.Memory, Owners: owners(c.Merchants, merchants, a.store), Lived: a.metrics.lived,
 	})
 	if err := runDue(ctx, a); err != nil {
 		return err
