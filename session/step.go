@@ -101,8 +101,8 @@ func noBrowser(step providers.Step) bool {
 // MethodDeadline is when a 3DS Method counts as silent.
 func (a *Attempt) MethodDeadline() time.Time {
 	wait := MethodWait
-	if d := a.Step.Deadline; d > 0 && d+methodLoads < MethodWait { // of a Method whose end is not notified
-		wait = d + methodLoads
+	if d := a.Step.Deadline; d > 0 { // shorter where its end is not notified, longer where the account says so
+		wait = min(d, methodLongest) + methodLoads
 	}
 	if at := a.Run().MethodAt; !at.IsZero() {
 		return at.Add(wait)
