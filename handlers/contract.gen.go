@@ -1391,7 +1391,7 @@ type CartItem struct {
 	// PaymentObject What it is, as receipts have it (tag 1212); absent, `commodity`.
 	PaymentObject CartItemPaymentObject `json:"payment_object,omitempty,omitzero"`
 
-	// Quantity Decimal, at most three digits after the point.
+	// Quantity Decimal, at most three digits after the point; without it 1.
 	//
 	// Example: 0.4
 	Quantity string        `json:"quantity,omitempty,omitzero"`
@@ -1910,7 +1910,7 @@ type KeyRotation struct {
 	// Asymmetric Sign with an Ed25519 key (`v1a`) as well; receivers then need only its public part.
 	Asymmetric Asymmetric `json:"asymmetric,omitempty,omitzero"`
 
-	// OverlapSeconds How long the replaced keys sign on.
+	// OverlapSeconds How long the replaced keys sign on; without it 86400.
 	OverlapSeconds *int64 `json:"overlap_seconds,omitempty"`
 
 	// Secret A secret you bring: `whsec_` and the base64 of 24 to 64 bytes. Absent: one is made.
@@ -2195,7 +2195,7 @@ type NewSession struct {
 	// EmbedOrigin The origin of the page that shows the payment page in a frame, exactly one of the merchant's configured `return_origins`. Without it no page may frame it. See `/embed.js`.
 	EmbedOrigin string `json:"embed_origin,omitempty,omitzero"`
 
-	// ExpiresIn Seconds until no further attempt may begin.
+	// ExpiresIn Seconds until no further attempt may begin; without it 1800.
 	ExpiresIn *int64 `json:"expires_in,omitempty"`
 
 	// Fee On top of `amount`, in minor units, where the account's gateway knows fees.
@@ -2205,7 +2205,7 @@ type NewSession struct {
 	// is left out is as the account is configured.
 	GatewayOptions *GatewayOptions `json:"gateway_options,omitempty"`
 
-	// Kind A `transfer` moves the money to another card, where the account's gateway can (`transfers` among its capabilities).
+	// Kind Without it `payment`. A `transfer` moves the money to another card, where the account's gateway can (`transfers` among its capabilities).
 	Kind NewSessionKind `json:"kind,omitempty,omitzero"`
 
 	// Locale The page's language; the browser's if absent.
@@ -2226,7 +2226,7 @@ type NewSession struct {
 	// Example: order-1001
 	OrderID Reference `json:"order_id"`
 
-	// PaymentMethod What the shopper pays with first; the account's `pay_…` capabilities say which it takes. `hosted` is the gateway's own page.
+	// PaymentMethod What the shopper pays with first, without it `card`; the account's `pay_…` capabilities say which it takes. `hosted` is the gateway's own page.
 	PaymentMethod NewSessionPaymentMethod `json:"payment_method,omitempty,omitzero"`
 
 	// PaymentMethods What the shopper may choose among on the page; `payment_method` is one of them and comes first, absent it is the first of these. `saved_card` needs `card` beside it. Without this member the page offers everything that the account takes and this payment can be made with.
@@ -2254,10 +2254,10 @@ type NewSession struct {
 	WebhookURL WebhookURL `json:"webhook_url,omitempty,omitzero"`
 }
 
-// NewSessionKind A `transfer` moves the money to another card, where the account's gateway can (`transfers` among its capabilities).
+// NewSessionKind Without it `payment`. A `transfer` moves the money to another card, where the account's gateway can (`transfers` among its capabilities).
 type NewSessionKind string
 
-// NewSessionPaymentMethod What the shopper pays with first; the account's `pay_…` capabilities say which it takes. `hosted` is the gateway's own page.
+// NewSessionPaymentMethod What the shopper pays with first, without it `card`; the account's `pay_…` capabilities say which it takes. `hosted` is the gateway's own page.
 type NewSessionPaymentMethod string
 
 // NewSettlement defines model for NewSettlement.
@@ -2303,7 +2303,9 @@ type NewWebhookEndpoint struct {
 	// Asymmetric Sign with an Ed25519 key (`v1a`) as well; receivers then need only its public part.
 	Asymmetric  Asymmetric `json:"asymmetric,omitempty,omitzero"`
 	Description string     `json:"description,omitempty,omitzero"`
-	Enabled     *bool      `json:"enabled,omitempty"`
+
+	// Enabled Without it `true`.
+	Enabled *bool `json:"enabled,omitempty"`
 
 	// Events Types of events (one that there is not is refused), or groups such as `payment.*`; empty: all.
 	Events EventFilter `json:"events,omitempty,omitzero"`

@@ -62,7 +62,7 @@ func lists() []listed {
 		{of: ResultPage{}, same: "Outcome Decline Delay", ownAddress: "ContinueURL"},
 		{of: Receipt{}, own: "AmountText TakenText RefundedText LeftText Last4 ReferenceText ApprovalText"},
 		{of: StartPage{}, same: "Error Decline", own: "CSRF Phone", ownAddress: "Action CancelAction", ownSeconds: "Left"},
-		{of: SavedOfferPage{}, own: "CSRF", ownAddress: "Action CancelAction NewCard"},
+		{of: SavedOfferPage{}, same: "Decline", own: "CSRF", ownAddress: "Action CancelAction NewCard"},
 		{of: LoginPhonePage{}, same: "Error", own: "CSRF Phone RememberedText",
 			ownAddress: "Action CancelAction RememberedAction ForgetAction KnownAction"},
 		{of: LoginCodePage{}, same: "Error", own: "CSRF PhoneText", ownAddress: "Action CancelAction AgainAction OtherAction"},

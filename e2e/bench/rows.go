@@ -36,7 +36,7 @@ func pages(ctx context.Context, w *world, s settings, t *table) error {
 	for name, value := range b.cookies {
 		cookie += name + "=" + value + "; "
 	}
-	get := func(to, cookie string) func() error {
+	get := func(to, cookie, encoding string) func() error {
 		return func() error {
 			r, err := http.NewRequestWithContext(ctx, http.MethodGet, to, nil)
 			if err != nil {
@@ -45,6 +45,9 @@ func pages(ctx context.Context, w *world, s settings, t *table) error {
 			r.Header.Set("Accept-Language", "en")
 			if cookie != "" {
 				r.Header.Set("Cookie", cookie)
+			}
+			if encoding != "" {
+				r.Header.Set("Accept-Encoding", encoding)
 			}
 			res, err := w.client.Do(r)
 			if err != nil {
@@ -61,9 +64,10 @@ func pages(ctx context.Context, w *world, s settings, t *table) error {
 			do   func() error
 			pid  int
 		}{
-			{"bare net/http, the same bytes: CPU per request", get(w.bare.said["url"], ""), w.bare.pid()},
-			{"card page with a cookie: CPU per request", get(address, cookie), w.fronts[0].pid()},
-			{"card page, first view: CPU per request", get(address, ""), w.fronts[0].pid()},
+			{"bare net/http, the same bytes: CPU per request", get(w.bare.said["url"], "", ""), w.bare.pid()},
+			{"card page with a cookie: CPU per request", get(address, cookie, ""), w.fronts[0].pid()},
+			{"card page, first view: CPU per request", get(address, "", ""), w.fronts[0].pid()},
+			{"card page with a cookie, compressed: CPU per request", get(address, cookie, "gzip"), w.fronts[0].pid()},
 		} {
 			before := spent(kind.pid)
 			var n int64
