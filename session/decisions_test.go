@@ -669,6 +669,15 @@ func TestWhatIsDoneForAGatewayThatWaits(t *testing.T) {
 			{"it was shown, notified and brought an answer that got an error", calls("error"),
 				Run{CompInd: "Y", NotifiedAt: noon.Add(-9 * time.Minute), MethodAt: noon.Add(-8 * time.Minute), ShownAt: noon.Add(-7 * time.Minute), ReturnedAt: noon.Add(-6 * time.Minute), Sealed: "s"}, 0},
 		}
+		for _, n := range []int{maxCalls - 1, maxCalls} {
+			for _, later := range []bool{false, true} {
+				a := attemptIn(1, Unknown)
+				step := challenge("c")
+				a.Step, a.StepN, a.StepAt, a.Calls = &step, 1, noon.Add(-10*time.Minute), calls(strings.Fields(strings.Repeat("error ", n))...)
+				a.Runs = []*Run{{N: 1, Token: "run-1", LaterAnswer: later, Sealed: "s"}}
+				d.is(fmt.Sprintf("unknown, %d calls got an error, a later answer came %v: the same step", n, later), turnOf(a), inquired(1, withNext(standing(1, providers.Waiting), same)))
+			}
+		}
 		for _, state := range []State{New, Calling, Shopper, Gateway, Unknown, Mismatched} {
 			for _, c := range cases {
 				for _, next := range []struct {

@@ -341,7 +341,7 @@ func (t verdict) notSeen(a *Attempt) error {
 		return t.inquireLater(a)
 	case a.NotFoundSince.IsZero(), a.NotFoundSince.After(t.Now): // the clock may have gone back
 		a.NotFoundSince = t.Now
-		if t.settled(a) && a.State.Live() { // one more answer like this proves it, however long nobody asked
+		if t.settled(a) { // one more answer like this proves it, however long nobody asked
 			t.queueInquiry(a, t.Now.Add(fastFirst))
 			return t.markOverdue(a)
 		}
@@ -526,7 +526,7 @@ func (t verdict) inquireLater(a *Attempt) error {
 			t.needsReview(a)
 			return nil
 		}
-		if a.State == Gateway && !a.Unclear && since >= 0 && since < firstLook {
+		if a.State == Gateway && since < firstLook {
 			wait = firstLook - since
 		}
 	}

@@ -227,7 +227,7 @@ func (t Operations) refusedNow(a *Attempt, op *Operation, st providers.Standing,
 	case err != nil:
 		t.tellMisconfigured(err, a)
 		return declineOf(err)
-	case !op.Release && !t.settledSums(a, op.Kind, st):
+	case !op.Release && mismatch(t.S, a, st) == "" && !t.settledSums(a, op.Kind, st):
 		return &providers.Decline{Reason: providers.TryAgainLater, Code: declineSums}
 	}
 	op.SumsDiffer = !op.Release && t.differs(a, op, st)

@@ -32,6 +32,25 @@ func TestWhichOperationsAreBegun(t *testing.T) {
 				try(fmt.Sprintf("%s: %s all", state, kind), kind, 0, turnOf(attemptIn(1, state)))
 			}
 		}
+		d.is("paid: refund all, under the merchant's own reference", turnOf(attemptIn(1, Paid)), func(t *Turn) (string, error) {
+			op, err := t.Operations().Begin(NewOperation{Kind: providers.Refund, Reference: "credit note 7"})
+			must(d.t, err)
+			differs := &SumsDiffer{Operation: op.N}
+			return fmt.Sprint(string(t.Change.Events[0].Data), " ", differs, errors.Is(differs, ErrSumsDiffer), errors.Is(differs, ErrAmount)), nil
+		})
+		for _, disputed := range []int64{0, 400, 1000} {
+			for _, expected := range []int64{0, 100, 600, 1000} {
+				for _, once := range []bool{false, true} {
+					turn := turnOf(attemptIn(1, Paid))
+					turn.S.Attempts[0].Disputed = disputed
+					turn.Rules.Operations = []providers.OpLimits{{Kind: providers.Refund, Partial: true, Once: once}}
+					d.is(fmt.Sprintf("paid, %d in dispute, %d refunded as the merchant believes, once %v: refund all", disputed, expected, once), turn, func(t *Turn) (string, error) {
+						_, err := t.Operations().Begin(NewOperation{Kind: providers.Refund, ExpectedRefunded: &expected})
+						return "", err
+					})
+				}
+			}
+		}
 		turn := turnOf(attemptIn(1, Paid))
 		turn.Rules.Operations = []providers.OpLimits{{Kind: providers.Payout, Partial: true}}
 		try("a payout that is offered", providers.Payout, 100, turn)
@@ -158,6 +177,11 @@ func TestWhichOperationsMayBeSent(t *testing.T) {
 		try("a refund whose order at the gateway we do not know", turn, standing(1, providers.Paid), nil)
 		turn, _ = withOperation(Paid, providers.Payout, OpNew)
 		try("a payout", turn, standing(1, providers.Paid), nil)
+		again, op := withOperation(Unknown, providers.Void, OpNew)
+		op.Release, op.N = true, 1
+		again.S.Operations = append(again.S.Operations, &Operation{N: 2, Attempt: 1, Kind: providers.Void, State: OpFailed, Release: true})
+		again.S.Settlements = []*Settlement{{N: 1, Attempt: 1, Operation: 2, Outcome: RuledFailed, Amount: 300, At: noon.Add(-time.Hour)}}
+		try("a release after one that a person called failed", again, standing(1, providers.HoldLeft), nil)
 		for _, outcome := range []providers.Outcome{providers.HoldLeft, providers.Authorized, providers.Voided} {
 			for _, refused := range []bool{false, true} {
 				turn, op := withOperation(Unknown, providers.Void, OpNew)
@@ -194,6 +218,39 @@ func TestWhatAnAnswerOfAnOperationDoes(t *testing.T) {
 		}
 		captured, _ := withOperation(Paid, providers.Capture, OpCalling)
 		d.is("a capture of what was taken already: succeeded", captured, func(t *Turn) (string, error) { return "", t.Operations().Answered(1, answers[0].in, nil) })
+		for name, err := range map[string]error{
+			"throttled for an hour": &providers.Failure{Op: "refund", Err: &providers.Throttled{Status: 429, Wait: time.Hour}}, "a failure with a code": &providers.Failure{Op: "refund", Code: "96", Text: "malfunction"},
+			"a failure without one": &providers.Failure{Op: "refund", Text: "malfunction"},
+		} {
+			for _, call := range []bool{true, false} {
+				turn, _ := withOperation(Paid, providers.Refund, OpCalling)
+				var row *Call
+				if call {
+					row = &Call{Attempt: 1, Kind: "refund", Round: 1, SentAt: noon.Add(-time.Minute)}
+				}
+				d.is(fmt.Sprintf("a refund that is calling, by its call %v: %s", call, name), turn, func(t *Turn) (string, error) {
+					err := t.Operations().Answered(1, OperationAnswer{Err: err}, row)
+					return string(t.Change.Events[0].Data), err
+				})
+			}
+		}
+		for _, is := range []OpState{OpCalling, OpUnknown} {
+			for _, earlier := range []int{0, 1, 5} {
+				for _, a := range answers[:2] {
+					turn, op := withOperation(Paid, providers.Refund, is)
+					op.GiveBack = true
+					for n := range earlier {
+						turn.S.Operations = append(turn.S.Operations, &Operation{N: n + 2, Attempt: 1, Kind: providers.Refund, State: OpFailed})
+					}
+					d.is(fmt.Sprintf("what gives back, that is %s, after %d others: %s", is, earlier, a.name), turn, func(t *Turn) (string, error) { return "", t.Operations().Answered(1, a.in, nil) })
+				}
+			}
+		}
+		unpaid, _ := withOperation(Failed, providers.Refund, OpUnknown)
+		d.is("a refund of what turned out not to be paid: failed", unpaid, func(t *Turn) (string, error) { return "", t.Operations().Answered(1, answers[1].in, nil) })
+		ahead, op := withOperation(Paid, providers.Refund, OpUnknown)
+		op.NotFoundSince = noon.Add(time.Hour)
+		d.is("a refund not seen since a moment that lies ahead: missing", ahead, func(t *Turn) (string, error) { return "", t.Operations().Answered(1, answers[4].in, nil) })
 		old, op := withOperation(Paid, providers.Refund, OpPending)
 		op.CreatedAt = noon.Add(-8 * 24 * time.Hour)
 		d.is("what is told of an operation that needs review", old, func(t *Turn) (string, error) {

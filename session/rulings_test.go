@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -185,7 +186,7 @@ func TestWhichOperationsWaitForTheGatewaysWordAfterARuling(t *testing.T) {
 						"refunded":              func(st *providers.Standing) { st.Refunded = 300 },
 						"captured and refunded": func(st *providers.Standing) { st.Captured, st.Refunded = st.Captured-300, 300 },
 					} {
-						if is != "open" && name != "refunded" && name != "as the books" {
+						if is != "open" && name != "refunded" && name != "as the books" || of.state == Authorized && strings.Contains(name, "captured") {
 							continue
 						}
 						turn, op := withOperation(of.state, of.kind, OpFailed)
@@ -312,6 +313,35 @@ func TestALookThatShowsAnOperationThatAPersonCalledFailedContradictsThem(t *test
 				if c.name != "a refund, and less was captured" || of == "a look" {
 					t.Errorf("%s, by %s: told %d times, %+v", c.name, of, told, r)
 				}
+			}
+		}
+	}
+}
+
+// A word on another payment than ours neither confirms nor contradicts what a person ruled, and nothing is sent on it.
+func TestAWordOnAnotherPaymentSaysNothingOfARuling(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*providers.Standing){
+		"another reference": func(st *providers.Standing) { st.Reference = "o-2" }, "another order": func(st *providers.Standing) { st.Ref.OrderID = "g-2" },
+		"another currency": func(st *providers.Standing) { st.Amount.Currency = money.Currency{Code: "USD", Digits: 2} }, "another amount": func(st *providers.Standing) { st.Amount.Minor = 999 },
+		"impossible sums": func(st *providers.Standing) { st.Refunded = 1001 },
+	} {
+		for _, refunded := range []int64{0, 300} {
+			st := stated(providers.Paid, 1000, 1000, refunded)
+			change(&st)
+			turn, r := ruledPaid(1000)
+			op, err := turn.Operations().Begin(NewOperation{Kind: providers.Refund, Amount: 100})
+			must(t, err)
+			if _, sent, err := turn.Operations().Permit(op.N, st, nil, nil); err != nil || sent || !r.open() {
+				t.Errorf("called paid, %s: sent %v, %v, %+v", name, sent, err, r)
+			}
+			turn, failed := withOperation(Paid, providers.Refund, OpUnknown)
+			failed.NeedsReview = true
+			must(t, turn.Settlements().Settle(settle(RuledFailed, 0)))
+			op, err = turn.Operations().Begin(NewOperation{Kind: providers.Refund, Amount: 100})
+			must(t, err)
+			if _, sent, err := turn.Operations().Permit(op.N, st, nil, nil); err != nil || sent || !turn.S.Settlements[0].open() {
+				t.Errorf("called failed, %s: sent %v, %v, %+v", name, sent, err, turn.S.Settlements[0])
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -15,7 +16,9 @@ type Fault struct {
 	Gateway string `json:"gateway,omitempty"` // "" or "*": any; the bank's pages are "acs" and must be named
 	// Call is the call's name, which is the last telling element of its path: "paymentorder.do", "sale", "status". "" or "*"
 	// means any. "callback" is a callback the gateway sends; only faults that say so match those.
-	Call  string `json:"call,omitempty"`
+	Call string `json:"call,omitempty"`
+	// Match aims at the calls whose address or body holds this text: our number of an order, the gateway's id of it.
+	Match string `json:"match,omitempty"`
 	Times int    `json:"times,omitempty"` // how often; 0 is once, -1 until cleared
 	Skip  int    `json:"skip,omitempty"`  // let so many matching calls through first
 	// When is "before" (the simulator never sees the call) or "after" (handled and recorded, then the answer is spoilt).
@@ -25,6 +28,7 @@ type Fault struct {
 	Do string `json:"do"`
 	// hang, slow, late; real milliseconds (late: by the sandbox's clock)
 	HoldMS      int    `json:"hold_ms,omitempty"`
+	Bytes       int    `json:"bytes,omitempty"`        // cut: how much of the answer is sent; 0: half of it
 	Status      int    `json:"status,omitempty"`       // status
 	Body        string `json:"body,omitempty"`         // status, body
 	ContentType string `json:"content_type,omitempty"` // status, body
@@ -54,6 +58,8 @@ func (f Fault) check() error {
 		return errors.New("skip must not be negative")
 	case f.HoldMS < 0 || time.Duration(f.HoldMS)*time.Millisecond > MaxHold:
 		return fmt.Errorf("hold_ms must be 0 to %d", MaxHold.Milliseconds())
+	case f.Bytes < 0 || f.Bytes > 0 && f.Do != "cut":
+		return errors.New("bytes are of a cut")
 	case f.Do == "status" && (f.Status < 200 || f.Status > 599):
 		return errors.New("status must be 200 to 599")
 	case f.Do == "set" && len(f.Set) == 0:
@@ -71,7 +77,11 @@ func (f Fault) after() bool {
 
 func (f Fault) hold() time.Duration { return time.Duration(f.HoldMS) * time.Millisecond }
 
-func (f Fault) matches(gateway, call string) bool {
+// matches tells whether a fault is aimed at a call of this text.
+func (f Fault) matches(gateway, call, text string) bool {
+	if f.Match != "" && !strings.Contains(text, f.Match) {
+		return false
+	}
 	if f.Gateway != gateway && (f.Gateway != "" && f.Gateway != "*" || gateway == "acs") {
 		return false
 	}
@@ -133,13 +143,20 @@ func (s *Script) List() []Fault {
 	return out
 }
 
+// aims tells whether a fault in force looks at the text of calls.
+func (s *Script) aims() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.active, func(a *active) bool { return a.Match != "" })
+}
+
 // take uses one turn of the first fault that matches; with all, one turn of each that does.
-func (s *Script) take(gateway, call string, all bool) []Fault {
+func (s *Script) take(gateway, call, text string, all bool) []Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []Fault
 	for _, a := range s.active {
-		if a.left == 0 || !a.matches(gateway, call) {
+		if a.left == 0 || !a.matches(gateway, call, text) {
 			continue
 		}
 		if a.skip > 0 {
@@ -165,10 +182,10 @@ type Callback struct {
 	Late  time.Duration // with Twice: how late the second one is
 }
 
-// Callback uses a turn of every fault for this gateway's callbacks.
-func (s *Script) Callback(gateway string) Callback {
+// Callback uses a turn of every fault for this gateway's callbacks; text is what a fault may be aimed by.
+func (s *Script) Callback(gateway, text string) Callback {
 	var c Callback
-	for _, f := range s.take(gateway, "callback", true) {
+	for _, f := range s.take(gateway, "callback", text, true) {
 		switch f.Do {
 		case "drop":
 			c.Drop = true

@@ -258,3 +258,59 @@ func TestFaultsReachTheBanksPagesOnlyIfNamed(t *testing.T) {
 		t.Errorf("a fault for the bank missed it: %d", got)
 	}
 }
+
+// A fault is aimed at one order by what its calls hold, in address or body, and meets no other.
+func TestAFaultIsAimedAtOneOrder(t *testing.T) {
+	r := newRig(t, jsonAnswer)
+	post := func(path, body string) (int, string) {
+		t.Helper()
+		res, err := http.Post(r.url+path, "application/x-www-form-urlencoded", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		raw, _ := io.ReadAll(res.Body)
+		return res.StatusCode, string(raw)
+	}
+	r.add(t, Fault{Gateway: "rbs", Match: "order-7-1", Times: -1, Do: "status", Status: 503})
+	for path, body := range map[string]string{"/pay.do": "orderNumber=order-7-1&amount=1", "/status.do?orderNumber=order-7-1": ""} {
+		if code, _ := post(path, body); code != http.StatusServiceUnavailable {
+			t.Errorf("%s %s: %d", path, body, code)
+		}
+	}
+	if code, _ := post("/pay.do", "orderNumber=order-8-1"); code != http.StatusOK {
+		t.Errorf("another order: %d", code)
+	}
+	if got := r.Log.Calls("order-orderNumber=order-8-1", ""); len(got) != 1 {
+		t.Errorf("the simulator did not read the body that was looked at: %+v", got)
+	}
+	r.add(t, Fault{Call: "callback", Match: "order-9-1", Do: "drop"})
+	if c := r.Callback("rbs", "order-8-1"); c.Drop {
+		t.Error("another order's callback is dropped")
+	}
+	if c := r.Callback("rbs", "order-9-1\nhttps://shop.example"); !c.Drop {
+		t.Error("the callback is not dropped")
+	}
+}
+
+// An answer is cut where the fault says, to the byte.
+func TestAnAnswerIsCutAtTheByteThatTheFaultNames(t *testing.T) {
+	for bytes, want := range map[int]int{1: 1, 10: 10, 0: len(jsonAnswer) / 2, 10_000: len(jsonAnswer)} {
+		r := newRig(t, jsonAnswer)
+		r.add(t, Fault{Do: "cut", Bytes: bytes})
+		res, err := http.Post(r.url+"/x.do", "text/plain", strings.NewReader("1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if len(got) != want {
+			t.Errorf("%d bytes: %d came", bytes, len(got))
+		}
+	}
+	for _, bad := range []Fault{{Do: "cut", Bytes: -1}, {Do: "close", Bytes: 3}} {
+		if New(time.Now).Add(bad) == nil {
+			t.Errorf("%+v is taken", bad)
+		}
+	}
+}

@@ -78,6 +78,16 @@ func (a *answer) Write(p []byte) (int, error) {
 	return a.body.Write(p)
 }
 
+// textOf is what a call can be told by: its address and its body, which stays to be read.
+func textOf(r *http.Request) string {
+	raw, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20)) // whoever handles it meets what is wrong with it
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(raw), r.Body), r.Body}
+	return r.URL.RequestURI() + "\n" + string(raw)
+}
+
 // Wrap logs every call to the gateway and plays the faults. A cut connection is a panic with http.ErrAbortHandler, which
 // the server turns into a closed socket: no recovering middleware may stand outside. The simulator's answer is held back
 // until it is complete, so wrapped handlers cannot stream.
@@ -88,7 +98,11 @@ func (s *Script) Wrap(gateway string, next http.Handler) http.Handler {
 		status := func(code int) { s.Log.change(func() { c.Status = code }) }
 		r = r.WithContext(context.WithValue(r.Context(), callKey{}, current{s.Log, c}))
 		var f Fault
-		if got := s.take(gateway, name, false); len(got) == 1 {
+		text := ""
+		if s.aims() {
+			text = textOf(r)
+		}
+		if got := s.take(gateway, name, text, false); len(got) == 1 {
 			f = got[0]
 			s.Log.change(func() { c.Fault = f.Do })
 		}
@@ -129,7 +143,11 @@ func (s *Script) Wrap(gateway string, next http.Handler) http.Handler {
 		w.Header().Set("Content-Length", fmt.Sprint(a.body.Len()))
 		w.WriteHeader(a.status)
 		if f.Do == "cut" {
-			_, _ = w.Write(a.body.Bytes()[:a.body.Len()/2])
+			part := a.body.Len() / 2
+			if f.Bytes > 0 {
+				part = min(f.Bytes, a.body.Len())
+			}
+			_, _ = w.Write(a.body.Bytes()[:part])
 			_ = http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler)
 		}

@@ -82,7 +82,7 @@ func (c *Callbacks) Send(cb Callback) error {
 	if _, err := http.NewRequest(cb.Method, cb.URL, nil); err != nil {
 		return fmt.Errorf("sandbox: callback: %w", err)
 	}
-	f := c.e.Faults.Callback(cb.Gateway)
+	f := c.e.Faults.Callback(cb.Gateway, cb.Reference+"\n"+cb.URL+"\n"+string(cb.Body))
 	if f.Drop {
 		c.e.Log.Info("callback dropped", "gateway", cb.Gateway, "reference", cb.Reference)
 		return nil
