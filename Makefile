@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 GENERATED := '*_templ.go' docs/transitions.md docs/scripts.md docs/gateways/README.md README.md docs/api/guide.md handlers/openapi.yaml handlers/contract.gen.go client/api.gen.go
 
-.PHONY: help build hostile vulncheck run setup generate drift check lint test simulate mutants plant fuzz bench figures pages clients
+.PHONY: help pictures build hostile vulncheck run setup generate drift check lint test simulate mutants plant fuzz bench figures pages clients
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,9 @@ clients: ## public clients of the gateways, unchanged, and the examples of docs/
 
 pages: ## every page of the gallery in every language, light, dark and forced colours, 320 pixels wide, and what three browsers treat differently; pictures in artefacts/pages
 	go test -count=1 -timeout 40m -v -run '^(TestEveryPageOfTheGalleryIsAccessible|TestWhatBrowsersTreatDifferently|TestEveryPageOfTheSandboxIsAccessible)$$' ./e2e -args -pages
+
+pictures: ## the pictures of docs/pages anew; every language and size in artefacts/pages
+	go test -count=1 -v -run '^TestThePicturesOfTheTenMainPages$$' ./e2e -args -pictures
 
 bench: ## what a payment and a page cost, beside what the machine could do at best (ROWS=closed, DATABASE=postgres://… FRONTS=3, PROFILE=/tmp)
 	go run ./e2e/bench $(if $(ROWS),-rows $(ROWS)) $(if $(DATABASE),-database $(DATABASE)) $(if $(FRONTS),-fronts $(FRONTS)) $(if $(PROFILE),-profile $(PROFILE))

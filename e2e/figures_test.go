@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -77,4 +80,91 @@ func (b *tab) toFront() int {
 func median(v []float64) float64 {
 	slices.Sort(v)
 	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
+}
+
+// vitals are what a page did for who looked at it, in milliseconds but for the shift.
+type vitals struct {
+	LCP, CLS, INP float64
+}
+
+// observe collects them from the beginning of each document.
+const observe = `(function () {
+	var v = window.vitals = {LCP: 0, CLS: 0, INP: 0}
+	function on(type, f, more) { new PerformanceObserver(function (l) { l.getEntries().forEach(f) }).observe(Object.assign({type: type, buffered: true}, more)) }
+	on("largest-contentful-paint", function (e) { v.LCP = e.startTime })
+	on("layout-shift", function (e) { if (!e.hadRecentInput) v.CLS += e.value })
+	on("event", function (e) { if (e.interactionId) v.INP = Math.max(v.INP, e.duration) }, {durationThreshold: 16})
+})()`
+
+// BenchmarkCardPage is the card page on slow 4G (150 ms, 1.6 Mbit/s) and a processor four times slower, by Chromium's emulation,
+// opened for the first time: largest paint, layout shift, and the slowest answer to a key or press while a card is typed and Pay is
+// pressed with a mistake. Medians of 20.
+func BenchmarkCardPage(b *testing.B) {
+	w := sharedWorld(b)
+	var lcp, cls, inp []float64
+	for range 20 {
+		c := open(b, w)
+		c.call(func() error {
+			_, err := chromedp.Call(c.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: observe})
+			return err
+		})
+		c.call(func() error {
+			_, err := chromedp.Call(c.ctx, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
+				MatchedNetworkConditions: []*network.Conditions{{Latency: 150, DownloadThroughput: 1.6e6 / 8, UploadThroughput: 750e3 / 8}},
+			})
+			return err
+		})
+		c.call(func() error {
+			_, err := chromedp.Call(c.ctx, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 4})
+			return err
+		})
+		c.goTo(w.create(b, "rbs", nil).URL)
+		c.fill(typedCard{Number: "4000019900020002", Expiry: "1230", CVC: "123", Name: "Aigerim Serik"})
+		c.press("#pay")
+		c.find(20*time.Second, "the mistake", func(v *view) bool { return v.Errors != "" })
+		pause(300 * time.Millisecond) // the browser tells of an event after it is painted
+		v := ask[vitals](c, "vitals")
+		lcp, cls, inp = append(lcp, v.LCP), append(cls, v.CLS), append(inp, v.INP)
+	}
+	b.ReportMetric(median(lcp), "LCP-ms")
+	b.ReportMetric(median(cls), "CLS")
+	b.ReportMetric(median(inp), "INP-ms")
+}
+
+// BenchmarkPayToResult is how long a shopper waits where each call of the gateway takes 100 ms: from Pay to the result without a
+// challenge, and from the bank's code to the result. Medians of 20.
+func BenchmarkPayToResult(b *testing.B) {
+	for _, account := range bothGateways {
+		b.Run(account, func(b *testing.B) {
+			w := start(b)
+			w.fault(b, map[string]any{"gateway": account, "do": "slow", "hold_ms": 100, "times": -1})
+			c := open(b, w)
+			painted := func(pressed time.Time) float64 {
+				if v := c.until("result"); v.Mark != "good" {
+					b.Fatalf("the payment ends so: %s", v.Text)
+				}
+				at := time.UnixMicro(int64(1000 * ask[float64](c, `performance.timeOrigin + performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd`)))
+				c.do(chromedp.Navigate("about:blank"))
+				c.last = nil
+				return float64(at.Sub(pressed)) / 1e6
+			}
+			var pay, code []float64
+			for range 20 {
+				c.goTo(w.create(b, account, nil).URL)
+				c.fill(cardNumber(unchallenged))
+				pressed := time.Now()
+				c.press("#pay")
+				pay = append(pay, painted(pressed))
+
+				c.pay(w.create(b, account, nil), cardByHand)
+				c.until("acs")
+				c.do(chromedp.SendKeys(chromedp.ID("otp"), "1234"))
+				pressed = time.Now()
+				c.press("button.main")
+				code = append(code, painted(pressed))
+			}
+			b.ReportMetric(median(pay), "pay-to-result-ms")
+			b.ReportMetric(median(code), "code-to-paid-ms")
+		})
+	}
 }

@@ -2,6 +2,8 @@ package e2e_test
 
 import (
 	"flag"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,36 @@ import (
 // everyLook makes the gallery's test look at every page in every language, in light, dark and forced colours, and keep pictures:
 // make pages.
 var everyLook = flag.Bool("pages", false, "judge every page of the gallery in every look")
+
+// mainPages makes the pictures of the ten main pages anew: docs/pages has one of each, artefacts/pages all languages and sizes.
+var mainPages = flag.Bool("pictures", false, "take the pictures of docs/pages anew")
+
+func TestThePicturesOfTheTenMainPages(t *testing.T) {
+	kept, err := filepath.Glob("../docs/pages/*.png")
+	if err != nil || len(kept) != 10 {
+		t.Fatalf("docs/pages has %d pictures, %v", len(kept), err)
+	}
+	if !*mainPages {
+		t.Log("taken anew by make pictures")
+		return
+	}
+	g := newGallery(t, sharedWorld(t))
+	g.prefer("light") // and no motion: marks are drawn at once
+	for _, file := range kept {
+		part := strings.Split(filepath.Base(file), ".") // name, language, width, png
+		for _, lang := range languages {
+			g.do(chromedp.Navigate(g.w.Front + "/gallery/" + lang + "/" + part[0]))
+			g.picture("gallery." + part[0] + "." + lang)
+		}
+		png, err := os.ReadFile(filepath.Join(artefacts(t), "pages", "gallery."+filepath.Base(file)))
+		if err == nil {
+			err = os.WriteFile(file, png, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
 
 // stories are the names of the gallery's pages.
 func (g *gallery) stories() []string {

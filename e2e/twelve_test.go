@@ -88,6 +88,7 @@ func TestWhatBrowsersTreatDifferently(t *testing.T) {
 		for _, d := range differences() {
 			t.Run(k.name+"/"+d.name, func(t *testing.T) {
 				said := d.test(t, &differing{k, w, roll, shop, show})
+				t.Logf("seen: %s", said)
 				mu.Lock()
 				defer mu.Unlock()
 				seen[d.name+k.name] = said

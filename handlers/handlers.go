@@ -56,6 +56,7 @@ type Options struct {
 	Log         *slog.Logger
 	Observe     func(route, method string, code int, took time.Duration) // metrics; nil: nobody counts
 	MaxStreams  int                                                      // live waits open at once; 0: usualStreams
+	Mail        MailSender                                               // nil: receipts are not sent by e-mail
 	Brake       Brake                                                    // nil: none
 	Stopping    <-chan struct{}                                          // closed when live waits are to end; nil: never
 	IP          echo.IPExtractor                                         // nil: the peer's address
@@ -127,6 +128,7 @@ func New(o Options) *echo.Echo {
 	pages.POST("/saved", p.saved)
 	pages.POST("/saved/delete", p.deleteSaved)
 	pages.POST("/customer", p.customer)
+	pages.POST("/receipt", p.mailReceipt)
 	p.logins(pages)
 	pages.GET("/new", p.newCard)
 	pages.GET("/*", p.redirectToPage)

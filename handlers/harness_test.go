@@ -108,6 +108,8 @@ type machine struct {
 	key     string
 	judged  func(operation, int) // hears of every call that the contract describes
 
+	options     handlers.Options
+	keys        *browser.Keys
 	limits      *limit.Limiter
 	browserRows atomic.Int64 // how often a browser session was stored
 }
@@ -143,6 +145,7 @@ type tune struct {
 	security  io.Writer       // hears the security log
 	stopping  <-chan struct{}
 	brake     handlers.Brake
+	mail      handlers.MailSender
 	observe   func(route, method string, code int, took time.Duration)
 }
 
@@ -208,7 +211,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 			return limit.Usual()
 		},
 	})
-	m.Echo = handlers.New(handlers.Options{
+	m.keys, m.options = keys, handlers.Options{
 		Limits: m.limits, Security: kept, Print: keys.Fingerprint,
 		Flow: m.flow, Store: store, Customers: st, Wallet: cards, Merchants: merchant.NewDirectory(with.merchants...), Tags: st, Revocations: st, Idempotency: book, History: st,
 		Invoices: bills, Books: flow.BooksOf(m.flow),
@@ -218,7 +221,9 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 			Guard: &webhook.Guard{Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no names here") }},
 		}),
 		BaseURL: cmp.Or(with.baseURL, "https://pay.example"), Ready: st.Health, Log: log, Observe: with.observe, Violated: with.violated, Away: sqlstore.Unavailable, MaxStreams: with.streams, Stopping: with.stopping, Brake: with.brake,
-	})
+		Mail: with.mail,
+	}
+	m.Echo = handlers.New(m.options)
 	t.Cleanup(m.stop)
 	return m
 }

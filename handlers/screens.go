@@ -42,6 +42,8 @@ type form struct {
 	login        templates.LoginError
 	chosen       string // a saved card
 	way          string // one of the ways to pay
+	email        string // of a receipt
+	wrongEmail   bool
 	expiry, name string
 	save         bool // the card may be kept
 	errors       templates.CardErrors
@@ -67,11 +69,11 @@ func (p screens) page(c echo.Context, s *session.Session, f form) error {
 	switch v := viewOf(s); v.page {
 	case pageStart:
 		if s.Remaining(p.Now()) == 0 {
-			return p.result(c, s, templates.OutcomeExpired)
+			return p.result(c, s, templates.OutcomeExpired, f)
 		}
 		return p.startOfPayment(c, s, f)
 	case pageEnd:
-		return p.result(c, s, outcomes[v.status])
+		return p.result(c, s, outcomes[v.status], f)
 	case pageLogin:
 		return p.login(c, s, f)
 	case pageCard:
@@ -480,7 +482,7 @@ func (p screens) scan(c echo.Context, s *session.Session, layout templates.Layou
 }
 
 // result is the end: a page that goes on to the shop, never a redirect in the chain that a form post began.
-func (p screens) result(c echo.Context, s *session.Session, outcome templates.Outcome) error {
+func (p screens) result(c echo.Context, s *session.Session, outcome templates.Outcome, f form) (err error) {
 	page := templates.ResultPage{Layout: p.layout(c, s), Outcome: outcome, ContinueURL: continueURL(s.CancelURL, s.ID)}
 	p.typed.forget(s.ID, p.Browsers.Known(c.Request().Context()))
 	switch outcome {
@@ -490,6 +492,9 @@ func (p screens) result(c echo.Context, s *session.Session, outcome templates.Ou
 	case templates.OutcomePartly, templates.OutcomeRefunded, templates.OutcomeVoided:
 		page.ContinueURL = continueURL(s.SuccessURL, s.ID)
 		page.Receipt = p.receipt(c, s, page.T.Lang())
+		if page.Mail, err = p.receiptMail(c, s, page.Receipt, f); err != nil {
+			return err
+		}
 	case templates.OutcomeCancelled:
 		page.Delay = goOnAfter
 	case templates.OutcomeDeclined:
@@ -497,14 +502,23 @@ func (p screens) result(c echo.Context, s *session.Session, outcome templates.Ou
 			page.Decline = p.reason(c, s, a)
 		}
 	}
-	return render(c, p.Options, http.StatusOK, ownPage, "", templates.Result(page))
+	if f.wrongEmail {
+		page.Delay = 0
+	}
+	return render(c, p.Options, formStatus(f.wrongEmail && page.Mail != nil), ownPage, "", templates.Result(page))
 }
 
 // goOnAfter is how many seconds a new result page counts down before it goes back to the shop.
 const goOnAfter = 10
 
 // receipt is what was paid. The card and the payment's numbers are for the browser that paid.
-func (p screens) receipt(c echo.Context, s *session.Session, lang string) *templates.Receipt {
+func (v visit) receipt(c echo.Context, s *session.Session, lang string) *templates.Receipt {
+	a, id := s.FundedAttempt(), v.Browsers.Known(c.Request().Context())
+	return v.receiptOf(s, lang, a != nil && id != "" && id == a.BrowserID)
+}
+
+// receiptOf is what was paid, with what is for who paid where it is theirs.
+func (visit) receiptOf(s *session.Session, lang string, theirs bool) *templates.Receipt {
 	a := s.FundedAttempt()
 	if a == nil {
 		return nil
@@ -525,7 +539,7 @@ func (p screens) receipt(c echo.Context, s *session.Session, lang string) *templ
 	if a.Refunded > 0 {
 		r.RefundedText, r.LeftText = text(a.Refunded), text(paid-a.Refunded)
 	}
-	if id := p.Browsers.Known(c.Request().Context()); id != "" && id == a.BrowserID {
+	if theirs {
 		r.Own, r.Brand, r.Last4, r.ReferenceText = true, brandOf(a.Card.Brand), a.Card.Last4, a.Ref.Reference
 		r.ApprovalText = a.Authorization.ApprovalCode
 	}

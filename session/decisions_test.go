@@ -773,6 +773,13 @@ func TestWhenTheGatewayIsAskedNext(t *testing.T) {
 				return "", t.Inquired(1, InquiryAnswer{Err: errors.New("cut")})
 			})
 		}
+		for _, since := range []time.Duration{14 * s, 15 * s, 465 * s, 899 * s, 900 * s, 1799 * s, 1800 * s, 5 * time.Hour} {
+			for _, stepN := range []int{1, maxCalls, maxCalls + 1} {
+				a := attemptIn(1, Shopper)
+				a.StepAt, a.StepN = noon.Add(-since), stepN
+				d.is(fmt.Sprintf("shopper at the bank for %s, at step %d: it works", since, stepN), turnOf(a), inquired(1, standing(1, providers.Processing)))
+			}
+		}
 		for _, since := range []time.Duration{0, 10*time.Minute - s, 10 * time.Minute, 70*time.Minute - s, 70 * time.Minute, 430*time.Minute - s, 430 * time.Minute, 1870*time.Minute - s, 1870 * time.Minute} {
 			a := attemptIn(1, Failed)
 			a.NewsAt = noon.Add(-since)

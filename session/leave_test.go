@@ -8,6 +8,7 @@ import (
 
 	"tollgate/internal/money"
 	"tollgate/providers"
+	"tollgate/threeds"
 )
 
 // leaving are attempts as somebody may want to leave them.
@@ -24,6 +25,8 @@ var leaving = []struct {
 	{"at a step that can be withheld, shown", Shopper, func(_ *Turn, a *Attempt) { a.Step.Withholdable, a.Runs[0].ShownAt = true, noon.Add(-time.Minute) }},
 	{"at the bank", Shopper, func(*Turn, *Attempt) {}},
 	{"at the bank, its call unanswered", Shopper, func(_ *Turn, a *Attempt) { unanswer(a) }},
+	{"at the bank, its call unanswered and not over", Shopper, func(_ *Turn, a *Attempt) { unanswer(a); a.Deadline = noon.Add(-59 * time.Second) }},
+	{"at the bank for a minute", Shopper, func(_ *Turn, a *Attempt) { a.StepAt = noon.Add(-time.Minute) }},
 	{"at no step", Shopper, func(_ *Turn, a *Attempt) { a.Step = nil }},
 	{"with the gateway, after a step that can be withheld", Gateway, func(_ *Turn, a *Attempt) {
 		step := challenge("c")
@@ -106,6 +109,19 @@ func TestHowAPaymentUnderWayIsLeft(t *testing.T) {
 	})
 }
 
+// The permission that is used up without sending is in the call book as answered, so that nobody inquires about a call.
+func TestAPermissionThatIsWithheldIsAnsweredInTheBook(t *testing.T) {
+	t.Parallel()
+	turn := turnOf(attemptIn(1, Shopper))
+	a := turn.S.Attempts[0]
+	a.Step.Withholdable = true
+	must(t, Leaving{turn}.Leave(1, InquiryAnswer{Seen: a.Seen(), Standing: standing(1, providers.Waiting)}, false))
+	want := Call{Attempt: 1, Kind: CallResume, Round: 2, SentAt: noon, AnsweredAt: noon, Result: resultWithheld}
+	if got := turn.Change.Calls; len(got) != 1 || got[0] != want {
+		t.Errorf("%+v", got)
+	}
+}
+
 func withNext(st providers.Standing, step providers.Step) providers.Standing {
 	st.Next = &step
 	return st
@@ -186,6 +202,8 @@ func TestMoneyOfAnAttemptThatWasLeftIsGivenBack(t *testing.T) {
 				give(fmt.Sprintf("in dispute about %d", disputed), state, func(_ *Turn, a *Attempt) { a.Dispute, a.Disputed = "opened", disputed })
 			}
 			give("in dispute about 400, 600 refunded", state, func(_ *Turn, a *Attempt) { a.Dispute, a.Disputed, a.Refunded = "lost", 400, 600 })
+			give("not left, all refunded", state, func(_ *Turn, a *Attempt) { a.Withheld, a.Captured, a.Refunded = false, 1000, 1000 })
+			give("not left, voided", state, func(_ *Turn, a *Attempt) { a.Withheld, a.Voided = false, true })
 			give("a part of the hold", state, func(_ *Turn, a *Attempt) { a.AmountAuthorized = 700 })
 			give("the gateway cannot", state, func(t *Turn, _ *Attempt) { t.Rules.Operations = []providers.OpLimits{{Kind: otherKind}} })
 			give("the gateway can do nothing else", state, func(t *Turn, _ *Attempt) { t.Rules.Operations = []providers.OpLimits{{Kind: kind}} })
@@ -288,6 +306,16 @@ func TestWhenAnAttemptThatWasLeftIsLookedAt(t *testing.T) {
 				a.Calls = append(a.Calls, Call{Attempt: 1, Kind: CallResume, Round: n + 1, AnsweredAt: noon.Add(-time.Hour), Result: resultRefused})
 			}
 			d.is(fmt.Sprintf("its answer was refused three times, declined for %q", reason), turnOf(a), looked(InquiryAnswer{Standing: withNext(standing(1, providers.Waiting), step)}))
+		}
+		for _, withheld := range []bool{false, true} {
+			for _, state := range []State{Abandoned, Failed, Declined, Paid} {
+				a := attemptIn(1, state)
+				a.Withheld = withheld
+				d.is(fmt.Sprintf("%s, left %v: its answer comes", state, withheld), turnOf(a), func(t *Turn) (string, error) {
+					got, err := t.Arrivals().Returned(1, "run-1", threeds.Reply{CRes: cresOf(serverID, acsID)}, "sealed")
+					return fmt.Sprintf("taken %v asked %v", got.Taken, got.Asked), err
+				})
+			}
 		}
 		for n := range len(rememberSchedule) + 2 {
 			d.is(fmt.Sprintf("no card was named, the time after %d", n), turnOf(attemptIn(1, Paid)), func(t *Turn) (string, error) {

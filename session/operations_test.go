@@ -39,13 +39,17 @@ func TestWhichOperationsAreBegun(t *testing.T) {
 			return fmt.Sprint(string(t.Change.Events[0].Data), " ", differs, errors.Is(differs, ErrSumsDiffer), errors.Is(differs, ErrAmount)), nil
 		})
 		for _, disputed := range []int64{0, 400, 1000} {
-			for _, expected := range []int64{0, 100, 600, 1000} {
+			for _, expected := range []int64{0, 1, 100, 600, 999, 1000} {
 				for _, once := range []bool{false, true} {
 					turn := turnOf(attemptIn(1, Paid))
 					turn.S.Attempts[0].Disputed = disputed
 					turn.Rules.Operations = []providers.OpLimits{{Kind: providers.Refund, Partial: true, Once: once}}
 					d.is(fmt.Sprintf("paid, %d in dispute, %d refunded as the merchant believes, once %v: refund all", disputed, expected, once), turn, func(t *Turn) (string, error) {
-						_, err := t.Operations().Begin(NewOperation{Kind: providers.Refund, ExpectedRefunded: &expected})
+						in := NewOperation{Kind: providers.Refund, ExpectedRefunded: &expected}
+						if may, err := t.Operations().allowed(t.S.FundedAttempt(), in); err != nil && may != 0 {
+							d.t.Errorf("refused with an amount of %d", may)
+						}
+						_, err := t.Operations().Begin(in)
 						return "", err
 					})
 				}
@@ -177,6 +181,9 @@ func TestWhichOperationsMayBeSent(t *testing.T) {
 		try("a refund whose order at the gateway we do not know", turn, standing(1, providers.Paid), nil)
 		turn, _ = withOperation(Paid, providers.Payout, OpNew)
 		try("a payout", turn, standing(1, providers.Paid), nil)
+		old, op := withOperation(Paid, providers.Refund, OpNew)
+		op.Expected = Baseline{}
+		try("a refund that an older version wrote", old, stated(providers.Paid, 1000, 1000, 0), nil)
 		again, op := withOperation(Unknown, providers.Void, OpNew)
 		op.Release, op.N = true, 1
 		again.S.Operations = append(again.S.Operations, &Operation{N: 2, Attempt: 1, Kind: providers.Void, State: OpFailed, Release: true})
@@ -236,7 +243,8 @@ func TestWhatAnAnswerOfAnOperationDoes(t *testing.T) {
 		}
 		for _, is := range []OpState{OpCalling, OpUnknown} {
 			for _, earlier := range []int{0, 1, 5} {
-				for _, a := range answers[:2] {
+				for _, a := range []int{0, 1, 3} {
+					a := answers[a]
 					turn, op := withOperation(Paid, providers.Refund, is)
 					op.GiveBack = true
 					for n := range earlier {

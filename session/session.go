@@ -55,11 +55,12 @@ type Session struct {
 	LastEventAt     time.Time          `json:"last_event_at,omitzero"`
 	Operations      []*Operation       `json:"operations,omitempty"`
 	Settlements     []*Settlement      `json:"settlements,omitempty"`
-	FirstBrowser    string             `json:"opener,omitempty"` // the only one that may see the customer's cards
-	Login           *Login             `json:"login,omitempty"`  // where the account wants the customer before the card
-	Attempts        []*Attempt         `json:"-"`                // in order of N; stored in rows of their own
-	BodyVersion     int                `json:"v,omitempty"`      // of the newest version that wrote it, see BodyVersion
-	Newer           *NewerBodies       `json:"-"`                // what that version wrote, where it is newer than this one
+	FirstBrowser    string             `json:"opener,omitempty"`        // the only one that may see the customer's cards
+	Login           *Login             `json:"login,omitempty"`         // where the account wants the customer before the card
+	Attempts        []*Attempt         `json:"-"`                       // in order of N; stored in rows of their own
+	ReceiptMails    int                `json:"receipt_mails,omitempty"` // receipts that were sent by e-mail, or are to be
+	BodyVersion     int                `json:"v,omitempty"`             // of the newest version that wrote it, see BodyVersion
+	Newer           *NewerBodies       `json:"-"`                       // what that version wrote, where it is newer than this one
 }
 
 // BodyVersion counts the versions of Tollgate that added members to the stored bodies of sessions and attempts. A version

@@ -246,6 +246,7 @@ const (
 	JobResume   = "session.resume"
 	JobExpire   = "session.expire"
 	JobOperate  = "session.operate"
+	JobReceipt  = "session.receipt"
 	JobRemember = "session.remember"
 )
 
@@ -272,6 +273,11 @@ type Task struct {
 	Try     int    `json:"try,omitempty"`  // how often was asked in vain before
 
 	Operation int `json:"operation,omitempty"`
+
+	Mail   int       `json:"mail,omitempty"`   // of the receipts sent by e-mail, counted from 1
+	To     string    `json:"to,omitempty"`     // its address, sealed
+	Locale string    `json:"locale,omitempty"` // the language that it is written in
+	Since  time.Time `json:"since,omitzero"`   // when it was asked for
 }
 
 func (t *Turn) enqueue(kind, key string, task Task, at time.Time) {

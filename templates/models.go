@@ -295,6 +295,7 @@ type ResultPage struct {
 	ContinueURL string // http or https; no link when empty
 	Delay       int    // seconds after which the script goes on, if nobody stops it and the page is new; 0 means never
 	Receipt     *Receipt
+	Mail        *ReceiptMail
 	AgainURL    string // with OutcomeUnavailable: where the shopper may try again; may be empty
 }
 
@@ -309,6 +310,26 @@ type Receipt struct {
 	Last4                       string
 	ReferenceText, ApprovalText string
 }
+
+// ReceiptMail sends the receipt by e-mail: it posts email and csrf. Where as many were sent as may be, Action is empty.
+type ReceiptMail struct {
+	Action, CSRF string
+	Email        string // kept from an earlier try, or the customer's
+	Wrong        bool   // no address
+	Sent         int    // so many are sent, or on their way
+}
+
+// MailPage is a receipt as a mail.
+type MailPage struct {
+	T        *i18n.Localizer
+	ShopName string
+	TextLang string // of ShopName and Order
+	Rows     []MailRow
+	Help     []string // how the shop is reached
+}
+
+// MailRow is a line of a receipt.
+type MailRow struct{ Name, Value string }
 
 // GalleryPage lists the pages of the gallery.
 //

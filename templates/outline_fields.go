@@ -60,6 +60,7 @@ func lists() []listed {
 		{of: ToTopPage{}, ownAddress: "PayURL"},
 		{of: WaitPage{}, same: "Reason", ownAddress: "EventsURL Next"},
 		{of: ResultPage{}, same: "Outcome Decline Delay", ownAddress: "ContinueURL"},
+		{of: ReceiptMail{}, same: "Sent", own: "CSRF Email", ownAddress: "Action"},
 		{of: Receipt{}, own: "AmountText TakenText RefundedText LeftText Last4 ReferenceText ApprovalText"},
 		{of: StartPage{}, same: "Error Decline", own: "CSRF Phone", ownAddress: "Action CancelAction", ownSeconds: "Left"},
 		{of: SavedOfferPage{}, same: "Decline", own: "CSRF", ownAddress: "Action CancelAction NewCard"},

@@ -131,7 +131,10 @@ func (p page) form(mark string) (action string, values url.Values, ok bool) {
 		if end < 0 {
 			break
 		}
-		if name := attribute(text[:end], "name"); name != "" {
+		// Of what may be chosen, what is chosen already.
+		kind := attribute(text[:end], "type")
+		left := (kind == "radio" || kind == "checkbox") && !strings.Contains(text[:end], " checked")
+		if name := attribute(text[:end], "name"); name != "" && !left {
 			values.Set(name, attribute(text[:end], "value"))
 		}
 	}

@@ -302,16 +302,12 @@ func (a *App) buildFront(ctx context.Context) error {
 	a.flow = flow.New(flow.Options{
 		Store: store, Wallet: cards, Accounts: accounts, Sealer: keys, Hub: a.hub, Now: a.o.Clock.Now, Rand: a.o.Rand,
 		Bills: bills, BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Alone: a.store.Alone(),
-		Memory: a.store.Memory, Owners: owners(c.Merchants, merchants, a.store),
+		Memory: a.store.Memory, Owners: owners(c.Merchants, merchants, a.store), Lived: a.metrics.lived,
 	})
 	if err := runDue(ctx, a); err != nil {
 		return err
 	}
-	for _, all := range []map[string]func(context.Context, jobs.Job) error{a.flow.Jobs(), bills.Jobs()} {
-		for kind, do := range all {
-			runner.Handle(kind, do)
-		}
-	}
+	handleAll(runner, a.flow.Jobs(), bills.Jobs())
 	lines := a.store.Webhooks()
 	lines.SetReserve(webhookSenders / 4)
 	hooks := webhook.New(webhook.Options{
@@ -325,7 +321,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	if !a.o.NoBrake {
 		brakes = a.brake
 	}
-	e := handlers.New(handlers.Options{
+	front := handlers.Options{
 		Flow: a.flow, Store: store, Limits: limits, Security: a.security, Print: a.keys.Fingerprint,
 		Customers: a.store, Wallet: cards, Invoices: bills, Merchants: merchants, Tags: a.store,
 		Books:       flow.BooksOf(a.flow),
@@ -338,7 +334,11 @@ func (a *App) buildFront(ctx context.Context) error {
 		IP:       clientIP(c.TrustedProxies),
 		Away:     sqlstore.Unavailable,
 		Violated: func(directive, page string) { a.metrics.violations.WithLabelValues(directive, page).Inc() },
-	})
+	}
+	if err := mailReceipts(runner, &front, c, keys); err != nil {
+		return err
+	}
+	e := handlers.New(front)
 	a.metrics.watch(a.store, a.flow, runner)
 	a.metrics.logs(a.streams.lost)
 	a.metrics.brake(a.brake)

@@ -24,6 +24,7 @@ type metrics struct {
 	limited  *prometheus.CounterVec
 	attacks  *prometheus.CounterVec
 	refused  *prometheus.CounterVec
+	events   *prometheus.CounterVec
 
 	violations               *prometheus.CounterVec
 	pageDrift, pagesCompared prometheus.Gauge
@@ -47,6 +48,10 @@ func newMetrics() *metrics {
 	m.attacks = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tollgate_account_attacks_total", Help: "Attacks that began, by merchant and account: nearly every card is declined.",
 	}, []string{"merchant", "account"})
+	m.events = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tollgate_events_total",
+		Help: "What sessions lived through, by account and type: payment.paid, payment.declined, refund.failed and all others.",
+	}, []string{"account", "type"})
 	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tollgate_connections_refused_total",
 		Help: "Connections that were closed: all places taken (full), the address has its share (address), to make room (idle).",
@@ -67,10 +72,12 @@ func newMetrics() *metrics {
 		Name: "tollgate_build_info", Help: "1, with what this program was made from.",
 		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "go": build.Go},
 	}, func() float64 { return 1 }))
-	m.registry.MustRegister(m.requests, m.calls, m.limited, m.attacks, m.refused, m.violations, m.pageDrift, m.pagesCompared, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.requests, m.calls, m.limited, m.attacks, m.refused, m.events, m.violations, m.pageDrift, m.pagesCompared, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
+
+func (m *metrics) lived(account, event string) { m.events.WithLabelValues(account, event).Inc() }
 
 func (m *metrics) observe(route, method string, code int, took time.Duration) {
 	if route == "" {

@@ -21,6 +21,7 @@ import (
 	"github.com/caarlos0/env/v11"
 	"github.com/pelletier/go-toml/v2"
 
+	"tollgate/internal/mail"
 	"tollgate/internal/merchant"
 )
 
@@ -47,6 +48,7 @@ type Config struct {
 	TrustedProxies []string `toml:"trusted_proxies" env:"TRUSTED_PROXIES"`
 
 	Limits    *Limits            `toml:"limits"`
+	Mail      *Mail              `toml:"mail"` // nil: no mail is sent
 	Merchants []Merchant         `toml:"merchant"`
 	Accounts  map[string]Account `toml:"account"`
 
@@ -325,6 +327,9 @@ func (c *Config) secrets() (faults Faults) {
 		return v
 	}
 	c.DatabaseURL = resolve("database_url", c.DatabaseURL).(string)
+	if c.Mail != nil {
+		c.Mail.Password = mail.Password(resolve("mail.password", string(c.Mail.Password)).(string))
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Accounts)) {
 		a := c.Accounts[name]
 		if a.Settings != nil {
@@ -402,6 +407,7 @@ func (c *Config) check() Faults {
 	}
 	c.checkOrigins(fault)
 	c.checkLimits(fault)
+	c.checkMail(fault)
 	if len(c.Merchants) == 0 {
 		fault("merchant", "at least one [[merchant]] is required")
 	}

@@ -120,6 +120,9 @@ func TestACallbackOfThePaymentAPIWithoutOurNumberIsFoundInTheList(t *testing.T) 
 	if err != nil || n != (providers.Notice{Alias: external, Event: "IPS_ACCEPTED"}) {
 		t.Fatalf("%+v %v", n, err)
 	}
+	if n, err := cashier.Notice([]byte(`{"Response":{"Success":true},"Order":{"OrderId":"../orders?x=1","Status":"IPS_ACCEPTED"}}`)); err != nil || n.Alias != "" {
+		t.Errorf("what is no id is looked for: %+v %v", n, err)
+	}
 	list := `{"success":true,"orders":[
 		{"id":"7","merchantOrderId":"other-1","externalOrderId":"6c1f7a52-0000-4c3e-9f57-3f2f1f2d7c11","status":"CREATED"},
 		{"id":"8","merchantOrderId":"order-1","status":"IPS_ACCEPTED","paymentInfo":{"paymentDetails":{"externalId":"` + external + `"}}}]}`

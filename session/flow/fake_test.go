@@ -241,6 +241,7 @@ type house struct {
 	queued bool     // what the browser brings goes out by its job
 
 	level     slog.Level
+	lived     func(account, event string)
 	committed time.Time // of the last commit before a restart whose clock is another
 	log       bytes.Buffer
 
@@ -405,7 +406,7 @@ func (h *house) start() {
 		memory = h.store.Memory
 	}
 	h.flow = flow.New(flow.Options{
-		Memory: memory, Owners: func(context.Context, string, string) ([]string, error) { return h.owners, nil }, Store: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, BaseURL: "https://pay.example", Alone: h.alone, Queued: h.queued, Log: log,
+		Lived: h.lived, Memory: memory, Owners: func(context.Context, string, string) ([]string, error) { return h.owners, nil }, Store: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, BaseURL: "https://pay.example", Alone: h.alone, Queued: h.queued, Log: log,
 		Wallet: wallet.New(wallet.Options{
 			Customers: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, Log: log,
 			Token: func() (string, error) { return flow.NewToken(rand.Reader) },

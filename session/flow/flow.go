@@ -42,6 +42,8 @@ type Options struct {
 	Bills    Bills     // who else may know the reference of a callback; nil: nobody
 	Log      *slog.Logger
 	Alone    bool // no other process uses the store
+	// Lived is told of each event of a session that was stored; nil: nobody.
+	Lived func(account, event string)
 	// Queued leaves what the browser brings to the job that forwards it, in a save of its own: for tests of that way, which
 	// is gone where a permission cannot be written with what came.
 	Queued bool

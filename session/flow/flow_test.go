@@ -1035,11 +1035,27 @@ func TestACallThatProvablyNeverLeftFailsAtOnce(t *testing.T) {
 func TestEveryEventOfAPaymentIsInTheLogAtTheFinestLevel(t *testing.T) {
 	t.Parallel()
 	for level, want := range map[slog.Level]bool{slog.LevelDebug: true, slog.LevelInfo: false} {
-		h := newHouse(t, func(h *house) { h.level = level })
+		var mu sync.Mutex
+		var told []string
+		h := newHouse(t, func(h *house) {
+			h.level = level
+			h.lived = func(account, event string) {
+				mu.Lock()
+				defer mu.Unlock()
+				if told = append(told, event); account != shop {
+					t.Errorf("%s of account %s", event, account)
+				}
+			}
+		})
 		h.submit()
 		h.is(session.Paid)
 		for n, kind := range h.events() {
 			line := fmt.Sprintf("msg=event session=%s order=order account=%s merchant=demo n=%d type=%s\n", h.id, shop, n+1, kind)
+			mu.Lock()
+			if n >= len(told) || told[n] != kind {
+				t.Errorf("event %d is %s; told was %v", n+1, kind, told)
+			}
+			mu.Unlock()
 			if strings.Contains(h.log.String(), line) != want {
 				t.Errorf("%s: %q in %s", level, line, h.log.String())
 			}

@@ -72,13 +72,16 @@ func (ts *turns) turn(
 	}
 }
 
-// trace logs what a session has lived through, at the finest level.
+// trace tells of what a session has lived through: for the metrics, and at the finest level in the log.
 func (ts *turns) trace(ctx context.Context, s *session.Session, events []session.Event) {
-	if !ts.Log.Enabled(ctx, slog.LevelDebug) {
-		return
-	}
+	debug := ts.Log.Enabled(ctx, slog.LevelDebug)
 	for _, e := range events {
-		ts.Log.Debug("event", "session", s.ID, "order", s.OrderID, "account", s.Account, "merchant", s.Merchant, "n", e.N, "type", e.Type)
+		if ts.Lived != nil {
+			ts.Lived(s.Account, string(e.Type))
+		}
+		if debug {
+			ts.Log.Debug("event", "session", s.ID, "order", s.OrderID, "account", s.Account, "merchant", s.Merchant, "n", e.N, "type", e.Type)
+		}
 	}
 }
 

@@ -124,4 +124,5 @@
     location.replace($("continue").href)
   }, 1000)
   addEventListener("pageshow", function (e) { if (e.persisted) stop() })
+  if ($("mail")) $("mail").addEventListener("focusin", stop)
 })()

@@ -132,6 +132,11 @@ func Stories(t *i18n.Localizer, self string) []Story {
 		{"wait-checking", templates.Wait(templates.WaitPage{Layout: under, Next: "#", Reason: templates.WaitChecking, Long: true})},
 		{"paid", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePaid, ContinueURL: back, Delay: 3600,
 			Receipt: &full})},
+		{"paid-mail", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePaid, ContinueURL: back, Receipt: &full,
+			Mail: &templates.ReceiptMail{Action: "/pay/s1/receipt", CSRF: "token", Email: "aigerim@shop", Wrong: true}})},
+		{"paid-mailed", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePaid, ContinueURL: back, Receipt: &full,
+			Mail: &templates.ReceiptMail{Sent: 3}})},
+		{"mail", templates.Mail(mail(t, partly))},
 		{"paid-look", templates.Result(templates.ResultPage{Layout: shop, Outcome: templates.OutcomePaid, ContinueURL: back, Receipt: &full})},
 		{"partly-refunded", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePartly, ContinueURL: back,
 			Receipt: &partly})},
@@ -208,6 +213,13 @@ func Preview(t *i18n.Localizer, merchant string, own *look.Look) []Story {
 		{"paid", templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePaid, ContinueURL: "https://shop.example/",
 			Receipt: &templates.Receipt{AmountText: l.AmountText}})},
 	}
+}
+
+// mail is a receipt as a mail.
+func mail(t *i18n.Localizer, r templates.Receipt) templates.MailPage {
+	p := templates.MailPage{T: t, ShopName: "Кітап дүкені «Парақ»", TextLang: "kk", Help: []string{"help@shop.example"}}
+	p.Rows = r.Rows(p, "A-10583")
+	return p
 }
 
 // good is a code's time.
