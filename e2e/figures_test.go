@@ -1,7 +1,9 @@
 package e2e_test
 
 import (
+	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -166,5 +168,45 @@ func BenchmarkPayToResult(b *testing.B) {
 			b.ReportMetric(median(pay), "pay-to-result-ms")
 			b.ReportMetric(median(code), "code-to-paid-ms")
 		})
+	}
+}
+
+// mostCommits is what a challenge payment by RBS may cost where one shopper pays alone: each commit waits for the disk. They are: the
+// session; the attempt; its permission and what the call brought; the shopper's browser; that the Method's frames were shown; its
+// end with the permission to go on; the challenge; that it was shown; the bank's answer with the permission to forward it; what
+// that brought, with the inquiry; the gateway's callback, its inquiry, and the end of that. Count it down when one goes, never up.
+const mostCommits = 13.5 // thirteen, and what falls in between
+
+func TestAChallengePaymentAloneMakesFewCommits(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	committed := func() float64 {
+		recorder := httptest.NewRecorder()
+		w.App.Metrics().ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
+		for line := range strings.Lines(recorder.Body.String()) {
+			if rest, ok := strings.CutPrefix(line, "tollgate_store_commits_total "); ok {
+				n, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return n
+			}
+		}
+		t.Fatal("the metrics do not count commits")
+		return 0
+	}
+	const payments = 6
+	before, begun := committed(), time.Now()
+	for range payments {
+		b, _ := w.visits(t, "rbs", nil)
+		b.pay(cardChallenge, "123")
+		b.rest(visit{})
+		b.frames.Wait()
+	}
+	feeds := time.Since(begun).Seconds() + 1 // events get their places once a second, whoever pays
+	each := (committed() - before - feeds) / payments
+	t.Logf("%.1f commits each", each)
+	if each > mostCommits {
+		t.Errorf("%.1f commits, more than %v", each, mostCommits)
 	}
 }

@@ -372,7 +372,7 @@ func (t Arrivals) methodSilent(a *Attempt) (over bool, err error) {
 	if a.State != Shopper {
 		return false, ErrNothing
 	}
-	if at := a.MethodDeadline(); t.Now.Before(at) && at.Sub(t.Now) <= MethodWait { // shown only just now, and the clock has not gone back
+	if at := a.MethodDeadline(); t.Now.Before(at) && at.Sub(t.Now) <= a.methodWait() { // shown only just now, and the clock has not gone back
 		t.queueResume(a, at)
 		return false, nil
 	}

@@ -136,6 +136,8 @@ const (
 	// from the moment the frames are shown, and half a second for the frames to load.
 	MethodWait  = 10*time.Second + methodLoads
 	methodLoads = 500 * time.Millisecond
+	// methodLongest is the most that an account may give a Method.
+	methodLongest = 30 * time.Second
 	// ChallengeWait is how long a shopper may take at the bank before the order is closed: ACS pages allow ten minutes
 	// for each of their own pages.
 	ChallengeWait = 15 * time.Minute

@@ -98,12 +98,17 @@ func noBrowser(step providers.Step) bool {
 	return step.Kind == providers.Method && len(step.Forms) == 0
 }
 
+// methodWait is how long the Method may take: shorter where its end is not notified, longer where the account says so.
+func (a *Attempt) methodWait() time.Duration {
+	if d := a.Step.Deadline; d > 0 {
+		return min(d, methodLongest) + methodLoads
+	}
+	return MethodWait
+}
+
 // MethodDeadline is when a 3DS Method counts as silent.
 func (a *Attempt) MethodDeadline() time.Time {
-	wait := MethodWait
-	if d := a.Step.Deadline; d > 0 && d+methodLoads < MethodWait { // of a Method whose end is not notified
-		wait = d + methodLoads
-	}
+	wait := a.methodWait()
 	if at := a.Run().MethodAt; !at.IsZero() {
 		return at.Add(wait)
 	}

@@ -163,7 +163,7 @@ func sandboxAccounts(sandboxURL string) []demoAccount {
 
 		payneteasy("payneteasy-other", otherPaynetEasy, // all that can be otherwise, at an account where all is done otherwise
 			"endpoint_group_id", otherPaynetEasy.Groups[0], "answers", "json", "notify", "server_callback_url",
-			"rebill_command", "make-rebill-sale", "rebill_cvv", true, "site_url", "https://shop.example", "withhold_uploads", true),
+			"rebill_command", "make-rebill-sale", "rebill_cvv", true, "site_url", "https://shop.example", "withhold_uploads", true, "method_wait", int64(12)),
 
 		cashier("cashier-order", "amount_mode", "order", "bearer", true, "api_key", "demo", "saved_card_code", false,
 			"card_public_key", sandboxcashier.PublicKey(atCashier.CardKey)),

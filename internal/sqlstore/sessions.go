@@ -24,7 +24,7 @@ type sessionStore struct{ *database }
 // Create saves a new session and sets its Version and EarlierAttempts.
 func (st *sessionStore) Create(ctx context.Context, s *session.Session, c session.Change) error {
 	base, collisions := 0, 0
-	err := st.change(ctx, notice{s.ID, len(c.Jobs) > 0}, func(tx *tx) error {
+	err := st.change(ctx, notice{s.ID, st.anyDue(c.Jobs)}, func(tx *tx) error {
 		// order_disputed too: money came for that order. Two look-ups, since one OR could use neither partial index; + 0, since
 		// SQLite would rather use an index that has the order, and read all of the account's.
 		var owner string
@@ -143,7 +143,7 @@ func (st *sessionStore) Save(ctx context.Context, s *session.Session, c session.
 			taken: errAgain, // the order id was claimed this moment
 		}}, belongs...), err
 	}
-	if n := (notice{s.ID, len(c.Jobs) > 0}); c.Notice == nil {
+	if n := (notice{s.ID, st.anyDue(c.Jobs)}); c.Notice == nil {
 		err = st.scripted(ctx, n, write)
 	} else { // what is told depends on what was told before
 		err = st.change(ctx, n, func(tx *tx) error {
@@ -165,6 +165,12 @@ func (st *sessionStore) Save(ctx context.Context, s *session.Session, c session.
 		st.o.Log.Warn("order id belongs to another session by now", "session", s.ID)
 	}
 	return nil
+}
+
+// anyDue tells whether one of the jobs can be done now. Of the others nobody has to be told: whoever works looks for them in time.
+func (st *database) anyDue(js []session.Job) bool {
+	now := st.o.Now()
+	return slices.ContainsFunc(js, func(j session.Job) bool { return !j.RunAt.After(now) })
 }
 
 // attached writes what belongs to a session just written: attempts, runs, call book, events, jobs.

@@ -256,6 +256,30 @@ func (h *heard) until(t *testing.T, what string, cond func() bool) {
 	}
 }
 
+func TestNobodyIsWokenForAJobWhoseTimeHasNotCome(t *testing.T) {
+	t.Parallel()
+	o := sqlstore.Options{Dir: t.TempDir(), NoSync: true, Now: func() time.Time { return noon }}
+	h := newHeard(&o)
+	st := open(t, o)
+	s := &session.Session{ID: "cs_1", Merchant: "shop", Account: "acc", OrderID: "o"}
+	later := []session.Job{{Kind: "k", Key: "later", RunAt: noon.Add(1)}}
+	if err := st.Create(t.Context(), s, session.Change{Jobs: later}); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Save(t.Context(), s, session.Change{Jobs: later}); err != nil {
+		t.Fatal(err)
+	}
+	if h.jobs != 0 {
+		t.Errorf("woken %d times", h.jobs)
+	}
+	if err := st.Save(t.Context(), s, session.Change{Jobs: append(later, session.Job{Kind: "k", Key: "now", RunAt: noon})}); err != nil {
+		t.Fatal(err)
+	}
+	if h.jobs != 1 {
+		t.Errorf("woken %d times for a job that is due", h.jobs)
+	}
+}
+
 func TestWhoCommitsIsToldAtOnceAndNobodyIsToldOfAFailure(t *testing.T) {
 	t.Parallel()
 	engines(t, func(t *testing.T, o sqlstore.Options) {

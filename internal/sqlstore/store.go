@@ -49,7 +49,7 @@ type Options struct {
 	// Notices of another process may be lost with a connection: waiting needs a slow poll beside it.
 	// It is called by whoever committed and must not block.
 	OnSession func(id string)
-	// OnJobs is called after jobs were enqueued, here or elsewhere. It must not block.
+	// OnJobs is called after jobs were enqueued that are due, here or elsewhere. It must not block.
 	OnJobs func()
 	// Waited is told how long each change waited until it was stored; nil: nobody asks. It must not block.
 	Waited func(time.Duration)

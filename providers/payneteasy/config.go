@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"tollgate/internal/money"
 	"tollgate/providers"
@@ -34,8 +35,10 @@ type Config struct {
 	RebillCVV bool `toml:"rebill_cvv"`
 	// WithholdUploads says that the gateway has confirmed in writing that no money moves at MethodUrlFrame and CReqForm
 	// unless we upload a result. Then a shopper can leave there. At PaReqForm the documents say so themselves.
-	WithholdUploads bool    `toml:"withhold_uploads"`
-	Billing         Billing `toml:"billing"`
+	WithholdUploads bool `toml:"withhold_uploads"`
+	// MethodWait is how many seconds the bank's 3DS Method may take; 0: 10, as EMV 3DS has it.
+	MethodWait int64   `toml:"method_wait"`
+	Billing    Billing `toml:"billing"`
 }
 
 // Billing stands in for what the merchant did not send: the gateway insists on an address.
@@ -55,6 +58,9 @@ type Billing struct {
 func (c Config) Faults() []string {
 	var faults []string
 	fault := func(key, what string) { faults = append(faults, key+": "+what) }
+	if c.MethodWait != 0 && (c.MethodWait < 5 || c.MethodWait > 30) {
+		fault("method_wait", "must be from 5 to 30 seconds")
+	}
 	if c.RebillCommand != "" && c.RebillCommand != "make-rebill" && c.RebillCommand != "make-rebill-sale" {
 		fault("rebill_command", "must be make-rebill or make-rebill-sale")
 	}
@@ -112,7 +118,7 @@ func (c Config) Open(env providers.Env) (providers.Provider, error) {
 		defaults: c.Billing,
 		rebills:  cmp.Or(c.RebillCommand, "make-rebill"),
 		rebillCV: c.RebillCVV,
-		loopback: env.Loopback, withholds: c.WithholdUploads,
+		loopback: env.Loopback, withholds: c.WithholdUploads, methodWait: cmp.Or(time.Duration(c.MethodWait)*time.Second, methodWait),
 	}, nil
 }
 

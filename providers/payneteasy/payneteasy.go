@@ -28,6 +28,8 @@ type provider struct {
 	loopback bool
 	// withholds: the account's gateway has confirmed that without upload-method-url-result and upload-cres-result no money moves
 	withholds bool
+	// methodWait is how long the bank's 3DS Method may take.
+	methodWait time.Duration
 }
 
 var (
@@ -585,7 +587,7 @@ func (p *provider) methodStep(pay providers.Payment, step providers.Step, a answ
 	if id == "" {
 		return nil, errors.New("MethodUrlFrame without threeDSServerTransID")
 	}
-	step.Kind, step.Deadline = providers.Method, methodWait
+	step.Kind, step.Deadline = providers.Method, p.methodWait
 	step.Withholdable = p.withholds
 	step.NewRun = ref.More[transID] != "" && ref.More[transID] != id
 	step.Ref = ref.With(transID, id)

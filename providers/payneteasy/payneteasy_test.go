@@ -418,6 +418,22 @@ func status(pairs ...string) string {
 	return "type=status-response\n&serial-number=sn\n&merchant-order-id=902B4FF5\n&paynet-order-id=6684127\n&" + strings.Join(pairs, "\n&") + "\n"
 }
 
+func TestTheTimeOfAMethodIsTheAccounts(t *testing.T) {
+	body := status("status=processing", "tds_status=MethodUrlFrame", "tds-method-url-frame-3ds-server-trans-id=3d671629-a410-4a5d-9288-b38ceadd41f2",
+		"tds-method-url-frame-3ds-method-url=https%3A%2F%2Facs.example%2F3ds-method")
+	for seconds, want := range map[int64]time.Duration{0: 10 * time.Second, 5: 5 * time.Second, 30: 30 * time.Second} {
+		s, err := statusOf(t, payment(), body, func(c *Config) { c.MethodWait = seconds })
+		if err != nil || s.Next == nil || s.Next.Deadline != want {
+			t.Errorf("%d: %+v, %v", seconds, s.Next, err)
+		}
+	}
+	for _, seconds := range []int64{-1, 4, 31} {
+		if (Config{MethodWait: seconds}).Faults() == nil || !strings.Contains(strings.Join(Config{MethodWait: seconds}.Faults(), " "), "method_wait") {
+			t.Errorf("%d seconds are taken", seconds)
+		}
+	}
+}
+
 func TestStatusOnTheWire(t *testing.T) {
 	g := &gateway{answers: []string{status("status=processing"), status("status=processing")}}
 	p := testProvider(t, g)
