@@ -2472,7 +2472,7 @@ type NewSession struct {
 	// PaymentMethod What the shopper pays with first, without it `card`; the account's `pay_…` capabilities say which it takes. `hosted` is the gateway's own page.
 	PaymentMethod NewSessionPaymentMethod `json:"payment_method,omitempty,omitzero"`
 
-	// PaymentMethods What the shopper may choose among on the page; `payment_method` is one of them and comes first, absent it is the first of these. `saved_card` needs `card` beside it. Without this member the page offers everything that the account takes and this payment can be made with.
+	// PaymentMethods What the shopper may choose among on the page; `payment_method` is one of them and comes first, absent it is the first of these. `saved_card` needs `card` beside it. Without this member the page offers everything that the account takes and this payment can be made with, but for `hosted`.
 	//
 	// Example: ["card","qr"]
 	PaymentMethods []PaymentMethod `json:"payment_methods,omitempty,omitzero"`

@@ -40,12 +40,11 @@ func served(t *testing.T) (a *App, base string, tamper func(func(*http.Response,
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := httputil.NewSingleHostReverseProxy(to)
-	ask := proxy.Director
-	proxy.Director = func(r *http.Request) {
-		ask(r)
-		r.Header.Del("Accept-Encoding") // who changes a page wants to read it
-	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.Out.Host = r.In.Host
+		r.Out.Header.Del("Accept-Encoding") // who changes a page wants to read it
+	}}
 	proxy.ModifyResponse = func(res *http.Response) error {
 		if change == nil {
 			return nil

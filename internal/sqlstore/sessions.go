@@ -278,13 +278,6 @@ func attachCalls(s *session.Session, c session.Change) (steps script) {
 	return steps
 }
 
-func conflict(err error) error {
-	if unique(err) {
-		return session.ErrConflict
-	}
-	return err
-}
-
 // Load reads a session with attempts and call book.
 func (st *sessionStore) Load(ctx context.Context, id string) (s *session.Session, err error) {
 	if st.pg {

@@ -10,13 +10,14 @@ import (
 )
 
 // Ways are what the session's shopper may choose among to pay with, the one that the session begins with first: what the merchant
-// named, else everything that the account takes and this session can be paid with.
+// named, else everything that the account takes and this session can be paid with, but for the gateway's own page: who can type a
+// card here gains nothing there.
 func Ways(accounts account.Accounts, s *session.Session) []string {
 	ways := []string{s.Method}
 	acc := accounts[s.Account]
 	named := s.Methods
 	if len(named) == 0 {
-		named = acc.Instruments()
+		named = slices.DeleteFunc(slices.Clone(acc.Instruments()), func(way string) bool { return way == "hosted" })
 	}
 	for _, way := range named {
 		if !slices.Contains(ways, way) && checkWay(acc, s, way) == nil {
