@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// told are worlds that an earlier state of the program did not stand, as they went on with it: it took an attempt whose
+// told are worlds that an earlier state of the program did not stand, as they went on with it. In most it took an attempt whose
 // permission to call had been lost, while the call had gone out, for one that never called.
 var told = []struct {
 	profile, account string
