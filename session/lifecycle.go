@@ -26,7 +26,7 @@ func (t *Turn) Expire() error {
 
 // ExpireUnheard is what becomes of a session whose time is over where the gateway did not say what it knows of it: it is asked again
 // by the slow schedule, because nothing hurries any more, and after endsUnasked the session ends all the same.
-func (t *Turn) ExpireUnheard() error {
+func (t Asking) ExpireUnheard() error {
 	over := t.Now.Sub(t.S.ExpiresAt)
 	if over < 0 || over >= endsUnasked || t.S.Status() != StatusOpen {
 		return t.Expire()

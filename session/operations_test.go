@@ -528,7 +528,7 @@ func TestHowASessionBeginsAndEnds(t *testing.T) {
 		unheard := func(name string, turn *Turn, over time.Duration) {
 			turn.S.ExpiresAt = noon.Add(-over)
 			d.is(fmt.Sprintf("%s, over for %s: the gateway does not answer", name, over), turn, func(t *Turn) (string, error) {
-				return fmt.Sprint(t.S.EndsUnasked(noon)), t.ExpireUnheard()
+				return fmt.Sprint(t.S.EndsUnasked(noon)), Asking{Turn: t}.ExpireUnheard()
 			})
 		}
 		situations := map[string]func() *Turn{"nothing": func() *Turn { return turnOf() }}

@@ -94,7 +94,7 @@ func (f *Flow) expireDue(ctx context.Context, task session.Task) error {
 			return nil
 		case errors.Is(err, errUnheard):
 			f.Log.Warn("a session's time is over, and the gateway does not say what it knows of it", "session", s.ID, "error", err)
-			_, err = f.update(ctx, task.Session, (*session.Turn).ExpireUnheard)
+			_, err = f.update(ctx, task.Session, func(t *session.Turn) error { return session.Asking{Turn: t}.ExpireUnheard() })
 			return err
 		case err != nil:
 			return err // what was found is not written down
