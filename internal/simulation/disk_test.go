@@ -309,7 +309,11 @@ func (c *dbConn) ExecContext(ctx context.Context, q string, args []driver.NamedV
 		return c.Conn.(driver.ExecerContext).ExecContext(context.Background(), q, args)
 	}
 	defer c.keep(q, s)
-	return s.(driver.StmtExecContext).ExecContext(context.Background(), args)
+	res, err := s.(driver.StmtExecContext).ExecContext(context.Background(), args)
+	if err == nil {
+		c.tx.did(q, res)
+	}
+	return res, err
 }
 
 func (c *dbConn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
@@ -422,6 +426,17 @@ func (t *dbTx) note(q string, args []driver.NamedValue) {
 		t.words = append(t.words, "~"+f[1])
 	case "DELETE":
 		t.words = append(t.words, "-"+f[2])
+	}
+}
+
+// did takes an insertion back out of the name that met a row that was there: a session's save repeats the tokens of all its runs, and
+// what makes none of them may be lost where attempts may not.
+func (t *dbTx) did(q string, res driver.Result) {
+	if t == nil || !strings.HasPrefix(strings.TrimSpace(q), "INSERT") {
+		return
+	}
+	if n, err := res.RowsAffected(); err == nil && n == 0 && len(t.words) > 0 {
+		t.words = t.words[:len(t.words)-1]
 	}
 }
 
