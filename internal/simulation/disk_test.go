@@ -309,11 +309,11 @@ func (c *dbConn) ExecContext(ctx context.Context, q string, args []driver.NamedV
 		return c.Conn.(driver.ExecerContext).ExecContext(context.Background(), q, args)
 	}
 	defer c.keep(q, s)
-	res, err := s.(driver.StmtExecContext).ExecContext(context.Background(), args)
+	done, err := s.(driver.StmtExecContext).ExecContext(context.Background(), args)
 	if err == nil {
-		c.tx.did(q, res)
+		err = c.tx.madeNone(q, done)
 	}
-	return res, err
+	return done, err
 }
 
 func (c *dbConn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
@@ -429,15 +429,16 @@ func (t *dbTx) note(q string, args []driver.NamedValue) {
 	}
 }
 
-// did takes an insertion back out of the name that met a row that was there: a session's save repeats the tokens of all its runs, and
-// what makes none of them may be lost where attempts may not.
-func (t *dbTx) did(q string, res driver.Result) {
-	if t == nil || !strings.HasPrefix(strings.TrimSpace(q), "INSERT") {
-		return
+// madeNone forgets of a statement that inserted nothing that it did: a save writes the runs that are there already, too.
+func (t *dbTx) madeNone(q string, done driver.Result) error {
+	if t == nil || !strings.HasPrefix(strings.TrimSpace(q), "INSERT") || len(t.words) == 0 {
+		return nil
 	}
-	if n, err := res.RowsAffected(); err == nil && n == 0 && len(t.words) > 0 {
+	n, err := done.RowsAffected()
+	if n == 0 {
 		t.words = t.words[:len(t.words)-1]
 	}
+	return err
 }
 
 func (t *dbTx) name() string {
