@@ -51,8 +51,8 @@ var lost = []struct {
 	profile, account string
 	seed             uint64
 }{
-	{"failover", "cashier", 11}, {"failover", "cashier", 20}, {"failover", "rbs", 11}, {"failover", "rbs", 21},
-	{"failover", "transactworld", 5}, {"failover", "transactworld", 21}, {"lag", "payneteasy", 1}, {"lag", "payneteasy", 4},
+	{"failover", "cashier", 1}, {"failover", "cashier", 5}, {"failover", "rbs", 5}, {"failover", "rbs", 6},
+	{"failover", "transactworld", 1}, {"failover", "transactworld", 5}, {"lag", "payneteasy", 1}, {"lag", "payneteasy", 4},
 }
 
 // What the program once did wrong it does right.
