@@ -32,6 +32,19 @@ var told = []struct {
 		"nothing was charged."},
 }
 
+// crowded are told worlds of twelve shoppers at all accounts of their profile.
+var crowded = []struct {
+	profile string
+	seed    uint64
+	story   string
+}{
+	{"operations", 2026, "A refund of all is cut off before it arrives, and a part is given back in the cabinet: the gateway seemed to " +
+		"work on ours for ever, a person was asked after a week, and until then our books said that nothing was given back. clocks " +
+		"2026 was the same."},
+	{"swarm", 2058, "Nobody sends a refund, because the inquiry before it has no answer, and the first inquiry after it has none " +
+		"either: what is compared with our books never agrees with them, though nothing was given back."},
+}
+
 // lost are worlds in which a permission to call is lost while the call is out. How a world goes on depends on the order of
 // the program's commits: where that changes, the test says so, and others are to be found.
 var lost = []struct {
@@ -50,6 +63,9 @@ func TestSeedsThatOnceFoundAFaultPass(t *testing.T) {
 			p.Accounts = []string{c.account}
 			run(t, c.seed, p)
 		})
+	}
+	for _, c := range crowded {
+		t.Run(fmt.Sprint(c.profile, "/", c.seed), func(t *testing.T) { run(t, c.seed, profiles[c.profile].crowdedBy(12)) })
 	}
 }
 
