@@ -61,3 +61,45 @@ func TestWhatTheTotalsOfAnInquiryProveOfAnOperation(t *testing.T) {
 		}
 	}
 }
+
+// While a refund has no answer somebody refunds in the gateway's cabinet. Where all that was ever given back is less than ours asked
+// for, ours is not among it.
+func TestLessGivenBackInAllThanARefundAskedForIsNoSignOfIt(t *testing.T) {
+	for _, c := range []struct {
+		name                         string
+		before, asked, captured, now int64
+		stated                       bool
+		want                         providers.OpState
+	}{
+		{"of all, and a part is back", 0, 100, 100, 40, true, providers.OpMissing},
+		{"of a part, and a smaller one is back", 0, 60, 100, 59, true, providers.OpMissing},
+		{"as much is back as was asked for", 0, 60, 100, 60, true, providers.OpSucceeded},
+		{"more, and less than it asked for, after another refund", 10, 60, 100, 50, true, providers.OpMissing},
+		{"more than it asked for, less than both: the other may be undone", 40, 50, 100, 60, true, providers.OpPending},
+		{"fewer are back than before", 40, 60, 100, 30, true, providers.OpPending},
+		{"supposed", 0, 100, 100, 40, false, providers.OpPending},
+		{"told of what is left of the money", 0, 100, 60, 40, true, providers.OpPending},
+	} {
+		op := providers.Op{Kind: providers.Refund, Standing: providers.Standing{Outcome: providers.Paid, Held: 100, Captured: 100, Refunded: c.before}}
+		op.Amount.Minor = c.asked
+		now := providers.Standing{Outcome: providers.Paid, Held: 100, Captured: c.captured, Refunded: c.now, Stated: c.stated}
+		if got := now.RefundSeen(op); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+// An operation whose first inquiry failed is compared with our books, which name what was held before it was taken.
+func TestAPaymentThatIsTakenIsUnmovedWhetherItsHoldIsNamedOrNot(t *testing.T) {
+	books := providers.Standing{Outcome: providers.Paid, Held: 100, Captured: 100}
+	now := providers.Standing{Outcome: providers.Paid, Captured: 100, Stated: true}
+	op := providers.Op{Kind: providers.Refund, Standing: books}
+	op.Amount.Minor = 10
+	if got := now.RefundSeen(op); !now.Unmoved(books) || got != providers.OpMissing {
+		t.Errorf("unmoved %v, %s", now.Unmoved(books), got)
+	}
+	held := providers.Standing{Outcome: providers.Authorized, Held: 100}
+	if less := (providers.Standing{Outcome: providers.Authorized, Held: 60}); less.Unmoved(held) {
+		t.Error("a hold of another sum is the same")
+	}
+}

@@ -372,14 +372,17 @@ type Dispute struct {
 	Amount int64
 }
 
-// Unmoved tells whether the same money stands as before, as far as the sums go: whether they prove anything, Stated says.
+// Unmoved tells whether the same money stands as before, as far as the sums go: whether they prove anything, Stated says. What was
+// held of money that is taken tells nothing: some gateways name it then, some do not, and our books, which stand for what was
+// before where an inquiry failed, always do.
 func (s Standing) Unmoved(before Standing) bool {
 	return (s.Outcome == Authorized || s.Outcome == Paid || s.Outcome == HoldLeft) && s.Outcome == before.Outcome &&
-		s.Held == before.Held && s.Captured == before.Captured && s.Refunded == before.Refunded
+		(s.Outcome == Paid || s.Held == before.Held) && s.Captured == before.Captured && s.Refunded == before.Refunded
 }
 
 // RefundSeen tells from the sums alone what became of a refund: OpSucceeded where as much as it asked for has gone since,
-// OpMissing where nothing has, OpPending where they prove neither. Only sums that the gateway stated count.
+// OpMissing where nothing has, or where all that was ever given back is less than it asked for (somebody refunded in the
+// gateway's cabinet meanwhile), OpPending where they prove neither. Only sums that the gateway stated count.
 func (s Standing) RefundSeen(op Op) OpState {
 	left, before := s.Captured-s.Refunded, op.Standing.Captured-op.Standing.Refunded
 	switch {
@@ -388,6 +391,8 @@ func (s Standing) RefundSeen(op Op) OpState {
 	case left <= before-op.Amount.Minor:
 		return OpSucceeded
 	case left == before && s.Unmoved(op.Standing):
+		return OpMissing
+	case s.Captured == op.Standing.Captured && s.Refunded >= op.Standing.Refunded && s.Refunded < op.Amount.Minor:
 		return OpMissing
 	}
 	return OpPending

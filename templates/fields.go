@@ -94,6 +94,9 @@ func (p CardPage) plainTitle() string { return title(p.Layout, p.heading()) }
 func (p CardPage) title() string {
 	t := p.plainTitle()
 	if p.Errors.Any() || p.notice() != "" {
+		if len(p.Choice.Ways) > 0 { // what is to be put right is the card's
+			t = title(p.Layout, p.words("card_title"))
+		}
 		t = p.T.T("title_error", "Title", t)
 	}
 	return t

@@ -1315,7 +1315,7 @@ func Mail(p MailPage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 100, "</title></head><body style=\"margin:0;padding:16px;font-family:sans-serif;font-size:16px;line-height:1.5\"><main><h1 style=\"font-size:20px;margin:0 0 12px\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 100, "</title></head><body style=\"margin:0;padding:16px;font-family:sans-serif;font-size:16px;line-height:1.5;overflow-wrap:anywhere\"><main><h1 style=\"font-size:20px;margin:0 0 12px\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -309,7 +309,11 @@ func (c *dbConn) ExecContext(ctx context.Context, q string, args []driver.NamedV
 		return c.Conn.(driver.ExecerContext).ExecContext(context.Background(), q, args)
 	}
 	defer c.keep(q, s)
-	return s.(driver.StmtExecContext).ExecContext(context.Background(), args)
+	done, err := s.(driver.StmtExecContext).ExecContext(context.Background(), args)
+	if err == nil {
+		err = c.tx.madeNone(q, done)
+	}
+	return done, err
 }
 
 func (c *dbConn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
@@ -423,6 +427,18 @@ func (t *dbTx) note(q string, args []driver.NamedValue) {
 	case "DELETE":
 		t.words = append(t.words, "-"+f[2])
 	}
+}
+
+// madeNone forgets of a statement that inserted nothing that it did: a save writes the runs that are there already, too.
+func (t *dbTx) madeNone(q string, done driver.Result) error {
+	if t == nil || !strings.HasPrefix(strings.TrimSpace(q), "INSERT") || len(t.words) == 0 {
+		return nil
+	}
+	n, err := done.RowsAffected()
+	if n == 0 {
+		t.words = t.words[:len(t.words)-1]
+	}
+	return err
 }
 
 func (t *dbTx) name() string {

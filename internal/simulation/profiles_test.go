@@ -130,3 +130,10 @@ func failover(name string, lose int, spares []string, endings ...ending) Profile
 		Kills:     3, KillAt: 0.04, KillAnswered: 0.3, KillCommit: 0.02, Lose: lose, Spares: spares, Endings: endings,
 	}
 }
+
+// crowdedBy is the profile with so many shoppers, and as many kills for each of them.
+func (p Profile) crowdedBy(shoppers int) Profile {
+	p.Kills = p.Kills * max(shoppers, p.Shoppers) / p.Shoppers
+	p.Shoppers = shoppers
+	return p
+}

@@ -30,6 +30,22 @@ var told = []struct {
 	{"lag", "payneteasy", 58, "The front dies before the sale is answered, and the callback is lost: the same card again, " +
 		"charged twice. For another shopper the permission was lost before the call left: there it is right to say that " +
 		"nothing was charged."},
+	{"storm", "sber", 19, "The front was started again since the order, and nobody is logged in: before the session ends the gateway " +
+		"is to be asked, and says nothing without its customer. It was asked each minute for a day."},
+	{"storm", "sber", 21, "As sber 19."},
+}
+
+// crowded are told worlds of twelve shoppers at all accounts of their profile.
+var crowded = []struct {
+	profile string
+	seed    uint64
+	story   string
+}{
+	{"operations", 2026, "A refund of all is cut off before it arrives, and a part is given back in the cabinet: the gateway seemed to " +
+		"work on ours for ever, a person was asked after a week, and until then our books said that nothing was given back. clocks " +
+		"2026 was the same."},
+	{"swarm", 2058, "Nobody sends a refund, because the inquiry before it has no answer, and the first inquiry after it has none " +
+		"either: what is compared with our books never agrees with them, though nothing was given back."},
 }
 
 // lost are worlds in which a permission to call is lost while the call is out. How a world goes on depends on the order of
@@ -38,8 +54,8 @@ var lost = []struct {
 	profile, account string
 	seed             uint64
 }{
-	{"failover", "cashier", 11}, {"failover", "cashier", 20}, {"failover", "rbs", 11}, {"failover", "rbs", 21},
-	{"failover", "transactworld", 5}, {"failover", "transactworld", 21}, {"lag", "payneteasy", 1}, {"lag", "payneteasy", 4},
+	{"failover", "cashier", 1}, {"failover", "cashier", 5}, {"failover", "rbs", 5}, {"failover", "rbs", 6},
+	{"failover", "transactworld", 1}, {"failover", "transactworld", 5}, {"lag", "payneteasy", 1}, {"lag", "payneteasy", 4},
 }
 
 // What the program once did wrong it does right.
@@ -50,6 +66,9 @@ func TestSeedsThatOnceFoundAFaultPass(t *testing.T) {
 			p.Accounts = []string{c.account}
 			run(t, c.seed, p)
 		})
+	}
+	for _, c := range crowded {
+		t.Run(fmt.Sprint(c.profile, "/", c.seed), func(t *testing.T) { run(t, c.seed, profiles[c.profile].crowdedBy(12)) })
 	}
 }
 

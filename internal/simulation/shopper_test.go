@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -177,9 +179,10 @@ func (s *shopper) chance(rate float64, what string) bool {
 
 // page is what a shopper sees.
 type page struct {
-	url    *url.URL
-	status int
-	doc    *goquery.Document
+	url        *url.URL
+	status     int
+	retryAfter time.Duration // 0 where the answer names none
+	doc        *goquery.Document
 }
 
 func (p *page) has(selector string) bool { return p.doc.Find(selector).Length() > 0 }
@@ -250,7 +253,8 @@ func (s *shopper) through(browser *http.Client, req *http.Request) (*page, error
 	if err != nil {
 		return nil, err
 	}
-	p := &page{url: res.Request.URL, status: res.StatusCode, doc: doc}
+	after, _ := strconv.Atoi(res.Header.Get("Retry-After"))
+	p := &page{url: res.Request.URL, status: res.StatusCode, retryAfter: time.Duration(after) * time.Second, doc: doc}
 	s.w.checkPage(s, p)
 	return p, nil
 }
@@ -324,6 +328,9 @@ func (s *shopper) visit() end {
 			}
 			return outOfReach
 		}
+		if p != nil && p.status == http.StatusTooManyRequests {
+			s.waitsAsTold(p)
+		}
 		if p == nil || p.kind() == "elsewhere" {
 			next, err := s.get(s.pay)
 			if p = next; err != nil {
@@ -337,7 +344,7 @@ func (s *shopper) visit() end {
 		switch {
 		case kind == "end":
 			return seesTheEnd
-		case kind == "card" && s.typed >= len(s.cards):
+		case kind == "card" && s.typed >= len(s.cards) && !s.corrects(p):
 			return givesUp
 		case kind == "start" && !s.again("start", 3):
 			return givesUp
@@ -367,6 +374,28 @@ func (s *shopper) visit() end {
 		}
 	}
 	return goesInRings
+}
+
+// goOnIn is how a page says for how long nothing more is taken.
+var goOnIn = regexp.MustCompile(`You can go on in (\d+) minutes?\.`)
+
+// waitsAsTold waits as long as a page asks that takes nothing more for now; it has to name a time, and the one that browsers are told
+// may not be longer.
+func (s *shopper) waitsAsTold(p *page) {
+	said := goOnIn.FindStringSubmatch(p.text())
+	if said == nil {
+		s.w.violation("%s is to wait, and is not told for how long: %s", s.name, p.text())
+		s.rest(time.Minute)
+		return
+	}
+	minutes, _ := strconv.Atoi(said[1])
+	d := time.Duration(minutes) * time.Minute
+	if p.retryAfter <= 0 || p.retryAfter > d || minutes > 60 {
+		s.w.violation("%s is told to wait for %s, their browser for %s", s.name, d, p.retryAfter)
+	}
+	s.w.tracef("%s waits for %s as the page says", s.name, d)
+	s.w.reach("a shopper who has to wait before the next try")
+	time.Sleep(d)
 }
 
 // leave is to go away for a while, and come back: to the page as it is then, or to the one that stayed open.
@@ -521,7 +550,11 @@ func (s *shopper) logIn(p *page) (*page, error) {
 
 func (s *shopper) typeCard(p *page) (*page, error) {
 	number := s.cards[max(0, s.typed-1)]
-	if !strings.Contains(p.text(), "same card") {
+	switch {
+	case s.corrects(p):
+		s.again("recipient", 1)
+		s.w.reach("a shopper who corrects the card that a transfer goes to")
+	case !strings.Contains(p.text(), "same card"):
 		number = s.cards[s.typed]
 		s.typed++
 	}
@@ -532,14 +565,25 @@ func (s *shopper) typeCard(p *page) (*page, error) {
 		"browserScreenHeight": "900", "browserScreenWidth": "1440", "browserTZ": "-300",
 	}
 	if p.has("[name=to_number]") {
-		fill["to_number"] = recipient
-		s.w.typed(recipient)
+		fill["to_number"] = s.recipient()
 	}
 	return s.submit(p, p.doc.Find("form#card"), fill)
 }
 
-// recipient is the card that transfers go to.
-const recipient = "4000019900021009"
+// corrects tells that the page calls a field wrong that the shopper has not corrected yet: no other card is needed for that.
+func (s *shopper) corrects(p *page) bool {
+	return s.tries["recipient"] == 0 && strings.Contains(p.text(), "This is the card you are transferring from")
+}
+
+// recipients are the cards that transfers go to: the first is also one that people pay with, who then correct what the page calls wrong.
+var recipients = []string{"4000019900021009", "4000019900040728"}
+
+// recipient is the card that the shopper's transfer goes to.
+func (s *shopper) recipient() string {
+	to := recipients[min(s.tries["recipient"], len(recipients)-1)]
+	s.w.typed(to)
+	return to
+}
 
 // choose pays with the first of the saved cards, or a new one where the story is about a new one.
 func (s *shopper) choose(p *page) (*page, error) {
@@ -557,8 +601,7 @@ func (s *shopper) choose(p *page) (*page, error) {
 		fill["cvc"] = "123"
 	}
 	if form.Find("[name=to_number]").Length() > 0 {
-		fill["to_number"] = recipient
-		s.w.typed(recipient)
+		fill["to_number"] = s.recipient()
 	}
 	return s.submit(p, form, fill)
 }

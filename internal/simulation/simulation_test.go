@@ -111,8 +111,7 @@ func TestSeeds(t *testing.T) {
 				p.Accounts = strings.Split(*accountsFlag, ",")
 			}
 			if *shoppersFlag > 0 {
-				p.Kills = p.Kills * max(*shoppersFlag, p.Shoppers) / p.Shoppers // as often for each of them
-				p.Shoppers = *shoppersFlag
+				p = p.crowdedBy(*shoppersFlag)
 			}
 			used := cpuTime()
 			t.Run(fmt.Sprint(name, "/", seed), func(t *testing.T) {

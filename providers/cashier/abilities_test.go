@@ -300,6 +300,22 @@ func TestOperationsWhoseAnswerWasLost(t *testing.T) {
 	}
 }
 
+// A refund of all never arrives, and somebody gives back a part in the cabinet: less is back than was asked for, so that ours is not
+// among it. It was told as taken by the gateway, and stayed so for ever.
+func TestARefundMadeElsewhereIsNotTakenForALargerOneThatWasNeverMade(t *testing.T) {
+	s := newShop(t, sandbox.DemoAccount(), nil, nil)
+	p, _ := s.pay(s.registered(), s.card("4000019900050008"))
+	lost := providers.Op{Kind: providers.Refund, Reference: "lost", Amount: p.Amount, Standing: s.status(p, providers.Paid)}
+	elsewhere := lost
+	elsewhere.Reference, elsewhere.Amount.Minor = "elsewhere", 5000
+	if r, err := s.p.Do(t.Context(), p, elsewhere); err != nil || r.State != providers.OpSucceeded {
+		t.Fatalf("%+v %v", r, err)
+	}
+	if r, err := s.p.Inquire(t.Context(), p, lost); err != nil || r.State != providers.OpMissing {
+		t.Errorf("%+v %v", r, err)
+	}
+}
+
 func TestSlowAndRefusedOperations(t *testing.T) {
 	slow := sandbox.DemoAccount()
 	slow.Processing = 2

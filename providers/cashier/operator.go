@@ -190,8 +190,8 @@ func (g *provider) Inquire(ctx context.Context, p providers.Payment, op provider
 			return providers.OpResult{State: providers.OpSucceeded}, nil
 		case o.status == "PARTIALLY_REFUNDED" && !now.Stated: // by ours, or by an earlier one
 			return providers.OpResult{}, &providers.Failure{Op: opRead, Text: "partly refunded, the gateway does not say how much"}
-		case now.Outcome == providers.Paid && seen != providers.OpMissing:
-			return providers.OpResult{State: providers.OpPending}, nil
+		case now.Outcome == providers.Paid:
+			return providers.OpResult{State: seen}, nil
 		}
 	default:
 		return providers.OpResult{}, providers.Refuse("operation", "this gateway has no such operation")

@@ -198,6 +198,24 @@ func TestOperationsWhoseAnswerWasLost(t *testing.T) {
 	}
 }
 
+// A refund of all has no answer, and somebody gives back a part in the back office: less is back than was asked for, so that ours
+// is not among it.
+func TestARefundMadeElsewhereIsNotTakenForALargerOneThatWasNeverMade(t *testing.T) {
+	d := open(t, transactworld.Config{}, sandbox.DemoAccount())
+	p := d.take(d.payment(5000), providers.Instrument{Kind: "card", Card: d.card(plain)}, providers.Finished)
+	op := providers.Op{Kind: providers.Refund, Amount: p.Amount, Standing: d.status(p)}
+	if r, err := d.do(p, providers.Refund, 2000); err != nil || r.State != providers.OpSucceeded {
+		t.Fatalf("%+v %v", r, err)
+	}
+	if r, err := d.p.Inquire(t.Context(), p, op); err != nil || r.State != providers.OpMissing {
+		t.Errorf("a refund of all: %+v %v", r, err)
+	}
+	op.Amount.Minor = 2000
+	if r, err := d.p.Inquire(t.Context(), p, op); err != nil || r.State != providers.OpSucceeded {
+		t.Errorf("a refund of as much: %+v %v", r, err)
+	}
+}
+
 func TestSavedCards(t *testing.T) {
 	d := open(t, transactworld.Config{}, sandbox.DemoAccount())
 	first := d.payment(5000)

@@ -177,6 +177,9 @@ func (p *provider) Inquire(ctx context.Context, pay providers.Payment, op provid
 	case word == "RF":
 		proved = op.Amount.Minor >= op.Standing.Captured-op.Standing.Refunded
 	}
+	if word == "RF" && long == reversed && !proved && s.RefundSeen(op) == providers.OpMissing { // another refund, which is less
+		return providers.OpResult{State: providers.OpMissing}, nil
+	}
 	if state == providers.OpSucceeded && !proved {
 		return providers.OpResult{}, &providers.Failure{Op: "IN", Text: "no sum that proves the " + string(op.Kind)}
 	}

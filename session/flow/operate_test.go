@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tollgate/internal/account"
+	"tollgate/internal/money"
 	"tollgate/providers"
 	"tollgate/session"
 )
@@ -227,6 +228,63 @@ func TestAnOperationTheGatewayShowsNoSignOfHasFailedInTheEnd(t *testing.T) {
 				t.Errorf("sent %d times, refunded %d", n, h.last().Refunded)
 			}
 		})
+	}
+}
+
+// The process dies before a refund is permitted, and the first inquiry after it has no answer, so that our books stand for what was
+// before. They name what was held of a payment that is taken; a gateway need not.
+func TestARefundThatWasNeverSentHasFailedThoughTheFirstInquiryFailed(t *testing.T) {
+	t.Parallel()
+	h, g := atTheOffice(t, providers.Paid)
+	h.dieNext("operation.written")
+	if err := h.operate(providers.Refund, 5_000); err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	now := func(p providers.Payment) providers.Standing {
+		return providers.Standing{Outcome: providers.Paid, Ref: p.Ref, Amount: p.Amount, Captured: 123_450, Stated: true}
+	}
+	h.gw.mu.Lock()
+	h.gw.status = func(_ context.Context, p providers.Payment, _ *order) (providers.Standing, error) {
+		if asked++; asked == 1 {
+			return providers.Standing{}, errCut
+		}
+		return now(p), nil
+	}
+	h.gw.mu.Unlock()
+	g.inquire = func(op providers.Op) (providers.OpResult, error) {
+		return providers.OpResult{State: now(providers.Payment{}).RefundSeen(op)}, nil
+	}
+	h.restart()
+	h.forward(time.Hour)
+	h.op(t, 1, session.OpFailed)
+	if len(g.done) != 0 || asked == 0 || !h.session().OutcomeKnown() {
+		t.Errorf("sent %d times, asked %d times", len(g.done), asked)
+	}
+}
+
+// Somebody gives back a part in the cabinet while a refund of all has no answer. Ours is not among it: it has failed in the end, and
+// our books have what was given back.
+func TestAPartGivenBackElsewhereEndsARefundThatNeverArrived(t *testing.T) {
+	t.Parallel()
+	h, g := atTheOffice(t, providers.Paid)
+	var refunded int64
+	h.sums(g, &refunded)
+	g.do = cut
+	g.inquire = func(op providers.Op) (providers.OpResult, error) {
+		st, err := h.gw.status(t.Context(), providers.Payment{Amount: money.Amount{Minor: 123_450}}, nil)
+		return providers.OpResult{State: st.RefundSeen(op)}, err
+	}
+	if err := h.operate(providers.Refund, 0); err != nil {
+		t.Fatal(err)
+	}
+	h.gw.mu.Lock()
+	refunded = 41_150
+	h.gw.mu.Unlock()
+	h.forward(time.Hour)
+	h.op(t, 1, session.OpFailed)
+	if a := h.last(); a.Refunded != 41_150 || a.NeedsReview || h.session().Status() != session.StatusPartiallyRefunded {
+		t.Errorf("refunded %d, needs review %v", a.Refunded, a.NeedsReview)
 	}
 }
 

@@ -103,7 +103,7 @@
     navigator.clipboard.writeText(text).then(function () { $("copied").textContent = $("copied").dataset.done })
   })
 
-  if (!clock) return
+  if (!left) return // the clock is that of a code
   function stop() {
     clearInterval(tick)
     clock.textContent = clock.dataset.stays

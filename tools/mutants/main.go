@@ -409,6 +409,7 @@ func build(root, temp, binary string, s scope, only string, pkg listed, exports 
 	if err != nil {
 		return nil, err
 	}
+	fixed := lengths(files, info)
 	skip := map[int]bool{}
 	for range 20 {
 		var all []*mutant
@@ -426,7 +427,7 @@ func build(root, temp, binary string, s scope, only string, pkg listed, exports 
 			}
 			m := &mutator{
 				fset: fset, src: src, file: files[i], name: path, info: info, pkg: checked, skip: skip, nextID: &nextID,
-				imports: map[string]string{}, consts: true,
+				imports: map[string]string{}, consts: true, fixed: fixed,
 			}
 			for _, imp := range files[i].Imports {
 				p, _ := strconv.Unquote(imp.Path.Value)

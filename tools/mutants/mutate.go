@@ -38,8 +38,9 @@ type mutator struct {
 	pkg     *types.Package
 	skip    map[int]bool // mutants that did not build
 	nextID  *int
-	imports map[string]string // path to the name in this file
-	consts  bool              // constants may be turned into variables
+	imports map[string]string     // path to the name in this file
+	consts  bool                  // constants may be turned into variables
+	fixed   map[types.Object]bool // but for these
 
 	edits   []edit
 	mutants []*mutant
@@ -165,12 +166,31 @@ func (m *mutator) walk() {
 	})
 }
 
+// lengths are the constants in the lengths of arrays, which no variable can stand for.
+func lengths(files []*ast.File, info *types.Info) map[types.Object]bool {
+	all := map[types.Object]bool{}
+	for _, f := range files {
+		ast.Inspect(f, func(n ast.Node) bool {
+			if a, ok := n.(*ast.ArrayType); ok && a.Len != nil {
+				ast.Inspect(a.Len, func(n ast.Node) bool {
+					if id, ok := n.(*ast.Ident); ok && info.Uses[id] != nil {
+						all[info.Uses[id]] = true
+					}
+					return true
+				})
+			}
+			return true
+		})
+	}
+	return all
+}
+
 // constants turns a group of constants into variables, where it holds a number.
 func (m *mutator) constants(d *ast.GenDecl) bool {
 	number := false
 	for _, s := range d.Specs {
 		spec := s.(*ast.ValueSpec)
-		if len(spec.Values) == 0 {
+		if len(spec.Values) == 0 || slices.ContainsFunc(spec.Names, func(n *ast.Ident) bool { return m.fixed[m.info.Defs[n]] }) {
 			return false
 		}
 		ast.Inspect(spec, func(n ast.Node) bool {
