@@ -385,6 +385,21 @@ func TestARefusedChargeLeavesAnAuthorizationToVoid(t *testing.T) {
 	}
 }
 
+// An order that is told of another amount for a while proves neither that something was given back nor that nothing was.
+func TestAnOrderOfAnotherAmountProvesNothingOfAnOperation(t *testing.T) {
+	paid := providers.Standing{Outcome: providers.Paid, Held: 100, Captured: 100}
+	for _, status := range []string{"CHARGED", "REFUNDED", "PARTIALLY_REFUNDED"} {
+		for _, kind := range []providers.OpKind{providers.Refund, providers.Capture, providers.Void} {
+			answer := orderAnswer(t, "status", status, "paymentAmount", 1, "orderAmount", 1, "amount", 1, "refundedAmount", 1)
+			p := payment(t, true)
+			op := providers.Op{Kind: kind, Amount: money.Amount{Minor: 10, Currency: currency(t, "RUB")}, Standing: paid}
+			if r, err := newFake(map[string][]said{"read": {{0, answer}}}).open(t, nil).Inquire(t.Context(), p, op); err == nil {
+				t.Errorf("%s, %s: %+v", status, kind, r)
+			}
+		}
+	}
+}
+
 // Partly refunded, and no word of how much: neither this refund nor its absence.
 func TestARefundWithoutARefundedTotalInTheInquiryIsUnknown(t *testing.T) {
 	paid := providers.Standing{Outcome: providers.Paid, Held: 100, Captured: 100}
