@@ -51,6 +51,9 @@ func WriteDocs(w io.Writer) error {
 		"429 or 503 it is not asked before Retry-After (without one: %s).\n", blindAfter, plain(providers.RetryAfter(&providers.Throttled{})))
 	fmt.Fprintf(&b, "- An attempt that was left while its order is open is looked at after %s, then every %s until its order's life is over.\n",
 		list(leftSchedule), plain(hourly))
+	fmt.Fprintf(&b, "- Where the database may have forgotten an attempt, before a session ends that nobody is paying; without an answer again after "+
+		"%s, then every %s, and where the customer logs in. After %s the session ends all the same.\n",
+		list(moments(slowSchedule)), plain(hourly), plain(endsUnasked))
 	b.WriteString(standingsTable())
 	_, err := io.WriteString(w, b.String())
 	return err

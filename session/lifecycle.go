@@ -24,6 +24,20 @@ func (t *Turn) Expire() error {
 	return nil
 }
 
+// ExpireUnheard is what becomes of a session whose time is over where the gateway did not say what it knows of it: it is asked again
+// by the slow schedule, because nothing hurries any more, and after endsUnasked the session ends all the same.
+func (t Asking) ExpireUnheard() error {
+	over := t.Now.Sub(t.S.ExpiresAt)
+	if over < 0 || over >= endsUnasked || t.S.Status() != StatusOpen {
+		return t.Expire()
+	}
+	t.expireAt(t.Now.Add(min(nextOf(slowSchedule, hourly, over), endsUnasked-over)))
+	return nil
+}
+
+// EndsUnasked tells that a session's time is over for so long that it ends without the gateway's word.
+func (s *Session) EndsUnasked(now time.Time) bool { return now.Sub(s.ExpiresAt) >= endsUnasked }
+
 // Cancel ends a session without a live attempt. ErrBusy where one lives, ErrEnded after any other end; ErrNothing where the
 // session is cancelled already.
 func (t *Turn) Cancel() error {

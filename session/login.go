@@ -267,6 +267,9 @@ func (t Logins) Remembered(browser, phone, customer string) error {
 func (t Logins) verified(customer string) {
 	t.S.Login.Done, t.S.Login.Challenge, t.S.Login.Others = true, "", nil
 	t.record(EventCustomerVerified, map[string]any{"customer": customer})
+	if t.S.Status() == StatusOpen && !t.Now.Before(t.S.ExpiresAt) {
+		t.expireAt(t.Now) // the gateway may not have answered without the customer
+	}
 	if a := t.S.Last(); a != nil && a.State.Live() {
 		a.NewsAt = t.Now
 		t.queueInquiry(a, t.Now.Add(fastFirst))

@@ -66,6 +66,7 @@ func TestHowSeveralBrowsersLogIn(t *testing.T) {
 			"a transfer to the card of c":   func() *Turn { t := turnOf(); t.S.Target = &Target{Customer: "c"}; return t },
 			"a transfer to the card of c2":  func() *Turn { t := turnOf(); t.S.Target = &Target{Customer: "c2"}; return t },
 			"the session is over":           func() *Turn { t := turnOf(); t.S.ClosedReason = Expired; return t },
+			"the session's time is over":    func() *Turn { t := turnOf(); t.S.ExpiresAt = noon; return t },
 			"the login of a payment lost":   func() *Turn { t := turnOf(attemptIn(1, Unknown)); t.S.Login = &Login{Customer: "c"}; return t },
 			"another's login lost":          func() *Turn { t := turnOf(attemptIn(1, Unknown)); t.S.Login = &Login{Customer: "c2"}; return t },
 			"a payment under way, no login": func() *Turn { return turnOf(attemptIn(1, Unknown)) },

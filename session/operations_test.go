@@ -525,6 +525,12 @@ func TestHowASessionBeginsAndEnds(t *testing.T) {
 			change(turn)
 			return turn
 		}
+		unheard := func(name string, turn *Turn, over time.Duration) {
+			turn.S.ExpiresAt = noon.Add(-over)
+			d.is(fmt.Sprintf("%s, over for %s: the gateway does not answer", name, over), turn, func(t *Turn) (string, error) {
+				return fmt.Sprint(t.S.EndsUnasked(noon)), Asking{Turn: t}.ExpireUnheard()
+			})
+		}
 		situations := map[string]func() *Turn{"nothing": func() *Turn { return turnOf() }}
 		for _, end := range []ClosedReason{Expired, Cancelled, UsedUp} {
 			situations["ended as "+string(end)] = func() *Turn { return made(func(t *Turn) { t.S.ClosedReason = end }) }
@@ -585,6 +591,10 @@ func TestHowASessionBeginsAndEnds(t *testing.T) {
 				turn.S.ExpiresAt = noon.Add(left)
 				d.is(fmt.Sprintf("%s, %s left: expires", name, left), turn, func(t *Turn) (string, error) { return t.S.Remaining(noon).String(), t.Expire() })
 			}
+			unheard(name, make(), 20*time.Minute)
+		}
+		for _, over := range []time.Duration{-time.Second, 0, time.Minute, 23*time.Hour + 30*time.Minute, endsUnasked} {
+			unheard("open", turnOf(), over)
 		}
 		for _, state := range states {
 			d.is(string(state)+": live, good", turnOf(), func(*Turn) (string, error) { return fmt.Sprint(state.Live(), state.Funded()), nil })

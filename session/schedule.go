@@ -122,6 +122,10 @@ func lookAfter(since, followFor time.Duration, hold bool) (time.Duration, bool) 
 	return wait, hold || since+wait <= followFor
 }
 
+// endsUnasked is how long after its expiry a session ends although the gateway has not answered what it knows of it; until then it
+// is asked by slowSchedule.
+const endsUnasked = 24 * time.Hour
+
 // A card that a payment was to save is asked for after the payment, and again after each of these while the gateway names none.
 var rememberSchedule = []time.Duration{10 * time.Second, time.Minute, 10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
 

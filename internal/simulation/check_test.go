@@ -122,9 +122,23 @@ func (w *World) check(all []*shopper) {
 		w.checkFree(s, v)
 	}
 	w.checkFeed()
+	w.checkJobs()
 	w.checkOther(all)
 	for _, s := range all {
 		s.browser.CloseIdleConnections()
+	}
+}
+
+// checkJobs looks for work that fails over and over: what cannot succeed now is tried again by a schedule. Two hundred times are
+// more than three hours, and longer than anything is down in a world.
+func (w *World) checkJobs() {
+	w.mu.Lock()
+	logs := slices.Clone(w.logs)
+	w.mu.Unlock()
+	for _, line := range logs {
+		if strings.Contains(line, `msg="job failed"`) && strings.Contains(line, " attempt=200 ") {
+			w.violation("a job fails again and again: %s", line)
+		}
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// told are worlds that an earlier state of the program did not stand, as they went on with it: it took an attempt whose
+// told are worlds that an earlier state of the program did not stand, as they went on with it. In most it took an attempt whose
 // permission to call had been lost, while the call had gone out, for one that never called.
 var told = []struct {
 	profile, account string
@@ -30,6 +30,9 @@ var told = []struct {
 	{"lag", "payneteasy", 58, "The front dies before the sale is answered, and the callback is lost: the same card again, " +
 		"charged twice. For another shopper the permission was lost before the call left: there it is right to say that " +
 		"nothing was charged."},
+	{"storm", "sber", 19, "The front was started again since the order, and nobody is logged in: before the session ends the gateway " +
+		"is to be asked, and says nothing without its customer. It was asked each minute for a day."},
+	{"storm", "sber", 21, "As sber 19."},
 }
 
 // crowded are told worlds of twelve shoppers at all accounts of their profile.

@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"errors"
-	"time"
 
 	"tollgate/providers"
 	"tollgate/session"
@@ -89,20 +88,21 @@ func (f *Flow) expireDue(ctx context.Context, task session.Task) error {
 	if err != nil {
 		return err
 	}
-	if over := f.Now().Sub(s.ExpiresAt); over >= 0 && over < endsUnasked {
+	if !f.Now().Before(s.ExpiresAt) && !s.EndsUnasked(f.Now()) {
 		switch err := f.recall.beforeItEnds(ctx, s); {
 		case errors.Is(err, errLaterAttempt):
 			return nil
+		case errors.Is(err, errUnheard):
+			f.Log.Warn("a session's time is over, and the gateway does not say what it knows of it", "session", s.ID, "error", err)
+			_, err = f.update(ctx, task.Session, func(t *session.Turn) error { return session.Asking{Turn: t}.ExpireUnheard() })
+			return err
 		case err != nil:
-			return err // asked again
+			return err // what was found is not written down
 		}
 	}
 	_, err = f.update(ctx, task.Session, (*session.Turn).Expire)
 	return err
 }
-
-// endsUnasked is how long after its expiry a session ends although the gateway has not answered what it knows of it.
-const endsUnasked = 24 * time.Hour
 
 // Cancel ends a session that nobody is paying, or whose payment can be left now (leave). Else it is a *session.CannotLeave, after
 // any end ErrEnded; a repeated cancel is neither.

@@ -154,6 +154,9 @@ func (f recall) unmatched(ctx context.Context, name string, notice providers.Not
 // errLaterAttempt says that a later attempt of the session is under way at the gateway.
 var errLaterAttempt = errors.New("session: a later attempt, which the database has forgotten, is under way at the gateway")
 
+// errUnheard says that a gateway did not answer whether it knows of later attempts.
+var errUnheard = errors.New("asked for later attempts")
+
 // laterAttempts asks, before an answer that can move money goes out for an attempt, whether later attempts of its order are
 // known to the gateway: the database may have forgotten that the shopper paid otherwise meanwhile. What is found is written
 // down; an error says that nothing may be sent now.
@@ -194,7 +197,7 @@ func (f recall) beforeItEnds(ctx context.Context, s *session.Session) error {
 func (f recall) findAfter(ctx context.Context, s *session.Session, a *session.Attempt, m session.Memory) error {
 	acc, err := f.account(s)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errUnheard, err)
 	}
 	for n, missing := a.N+1, 0; n <= session.MaxAttempts && missing < 2; n++ {
 		p := f.payment(ctx, s, a)
@@ -202,7 +205,7 @@ func (f recall) findAfter(ctx context.Context, s *session.Session, a *session.At
 		st, wire, err := f.statusOf(ctx, acc, s.Kind, p)
 		switch {
 		case err != nil:
-			return fmt.Errorf("asked for later attempts: %w", err)
+			return fmt.Errorf("%w: %w", errUnheard, err)
 		case st.Outcome == providers.NotFound:
 			missing++
 			continue

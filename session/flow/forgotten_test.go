@@ -152,6 +152,62 @@ func TestASessionWhoseAttemptTheDatabaseForgotDoesNotEndUnpaid(t *testing.T) {
 }
 
 // The shop posts its order again, days later, to a database that knows nothing of it.
+// A question that nobody can answer now is not asked each minute for a day: of a gateway that is down, or that wants the customer's own
+// login before it says anything.
+func TestASessionThatCannotEndAsksTheGatewayBySchedule(t *testing.T) {
+	t.Parallel()
+	for name, refuses := range map[string]error{
+		"the gateway does not answer":  errCut,
+		"nobody is logged in":          &providers.Failure{Op: "find", Err: providers.ErrCredential},
+		"the account is not there any": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, doubting)
+			h.gw.status = func(context.Context, providers.Payment, *order) (providers.Standing, error) {
+				return providers.Standing{}, refuses
+			}
+			h.gone = refuses == nil
+			copied := h.snapshot(t)
+			h.restore(t, copied)
+			h.forward(24*time.Hour + 29*time.Minute)
+			told := strings.Count(h.log.String(), "the gateway does not say what it knows of it")
+			if told < 20 || told > 30 || h.session().Status() != session.StatusOpen {
+				t.Errorf("asked %d times, the session is %s", told, h.session().Status())
+			}
+			h.forward(time.Minute)
+			if s := h.session(); s.Status() != session.StatusExpired {
+				t.Errorf("a day after its time the session is %s", s.Status())
+			}
+		})
+	}
+}
+
+func TestASessionThatWaitsForItsCustomerToEndAsksOnceTheyLogIn(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, withLogin(&counterState{}), doubting)
+	truth := h.gw.status
+	h.gw.status = func(ctx context.Context, p providers.Payment, o *order) (providers.Standing, error) {
+		if p.Credential.Empty() {
+			return providers.Standing{}, &providers.Failure{Op: "find", Err: providers.ErrCredential}
+		}
+		return truth(ctx, p, o)
+	}
+	copied := h.snapshot(t)
+	h.logsIn("b", phone)
+	h.pays(theCard)
+	h.is(session.Paid)
+	h.restore(t, copied)
+	h.forward(5 * time.Hour)
+	if s := h.session(); s.Status() != session.StatusOpen {
+		t.Fatalf("the session is %s", s.Status())
+	}
+	h.logsIn("b", phone)
+	h.forward(time.Second)
+	if s := h.session(); s.Status() != session.StatusPaid || h.charges() != 1 {
+		t.Errorf("the session is %s, charged %d times", s.Status(), h.charges())
+	}
+}
+
 func TestAnOrderThatTheDatabaseForgotIsNotPaidAgain(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
