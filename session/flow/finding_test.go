@@ -319,6 +319,8 @@ func TestTheGatewayIsAskedAboutItsFormBeforeAnotherCardIsSent(t *testing.T) {
 	}
 	h.gw.pay = nil
 	h.submitOnly()
+	h.flow.Close(t.Context()) // which waits for what the press began
+	h.restart()
 	h.forward(time.Minute)
 	first := h.session().Attempt(1)
 	if first.State != session.Paid || first.Ref.OrderID != "b" || g.asked["b"] == 0 || h.gw.order("order-2").charges != 0 {
