@@ -922,6 +922,8 @@ func TestARefundWithoutARefundedTotalInTheInquiryIsUnknown(t *testing.T) {
 		{"the second: what was left is left", left("4.42"), part, providers.OpMissing},
 		{"the second: less is left", left("3.42"), part, providers.OpSucceeded},
 		{"the second: a little less is left", left("4.00"), part, ""},
+		{"an order of another amount", []string{"status=approved", "transaction-type=sale", "amount=1.00", "currency=EUR"}, before, ""},
+		{"an order of another amount, first and now", []string{"status=approved", "transaction-type=sale", "amount=1.00", "initial-amount=1.00", "currency=EUR"}, before, ""},
 	} {
 		pay := payment()
 		pay.Ref.OrderID = "6684127"
