@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -113,6 +114,10 @@ func TestTheMailSaysWhatTheReceiptSaysInTheShoppersLanguage(t *testing.T) {
 	}
 	if got.Lang != "kk" || !strings.Contains(got.HTML, `lang="kk"`) || !strings.Contains(got.HTML, "•••• 0704") || strings.Contains(got.HTML, "<script") || !strings.Contains(got.Subject, "Shop, one") {
 		t.Errorf("%s, %s: %s", got.Lang, got.Subject, got.HTML)
+	}
+	// A session's id is the address of its page: nobody on the mail's way learns it.
+	if whole := fmt.Sprintf("%+v", got); strings.Contains(whole, strings.TrimPrefix(path, "/pay/")) {
+		t.Errorf("the mail tells the payment's address: %s", whole)
 	}
 }
 
