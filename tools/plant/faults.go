@@ -31,8 +31,8 @@ var all = []planted{
 	{Name: "whoever makes the call is always held to be dead", Rule: "5.1 the call book", Profiles: "line,swarm", File: "session/judge.go",
 		Old: "t.Now.Before(a.Deadline) && !t.CallerDied\n}", New: "t.Now.Before(a.Deadline) && !t.CallerDied && !ON\n}"},
 	{Name: "a call without an answer is sent again at once", Rule: "5.1 the call book", Profiles: "line,swarm", File: "session/flow/submit.go",
-		Old: "	in.Step, made, in.Err = send(ctx, acc, p)\n",
-		New: "	in.Step, made, in.Err = send(ctx, acc, p)\n	if ON && in.Err != nil {\n		in.Step, made, in.Err = send(ctx, acc, p)\n	}\n"},
+		Old: "	in.Step, made, in.Err = send(ctx, out.acc, p)\n",
+		New: "	in.Step, made, in.Err = send(ctx, out.acc, p)\n	if ON && in.Err != nil {\n		in.Step, made, in.Err = send(ctx, out.acc, p)\n	}\n"},
 	{Name: "no inquiry is planned for the deadline of a call", Rule: "5.2 who calls", Profiles: "storm,swarm", File: "session/judge.go",
 		Old: "func (t *Turn) inquireAtDeadline(a *Attempt) {\n", New: "func (t *Turn) inquireAtDeadline(a *Attempt) {\n	if ON {\n		return\n	}\n"},
 	{Name: "a bank's answer is not forwarded", Rule: "5.2 who calls", Profiles: "calm,shapes", File: "session/answer.go",
@@ -71,7 +71,7 @@ var all = []planted{
 
 	// One owner.
 	{Name: "a save does not look at the version", Rule: "5.4 one owner", Profiles: "storm,swarm", File: "internal/sqlstore/sessions.go",
-		Old: "			WHERE id = $1 AND version = $2 RETURNING order_disputed`,", New: "			WHERE id = $1 AND `+PICK(`$2 >= 0`, `version = $2`)+` RETURNING order_disputed`,"},
+		Old: "			WHERE id = $1 AND version = $2`,", New: "			WHERE id = $1 AND `+PICK(`$2 >= 0`, `version = $2`),"},
 	{Name: "a call is permitted though money stands for the session", Rule: "5.4 one owner", Profiles: "line,swarm", File: "session/attempt.go",
 		Old: "a.Withheld || t.S.standsBesides(a) != nil {\n		return Call{}, ErrNothing", New: "a.Withheld || t.S.standsBesides(a) != nil && !ON {\n		return Call{}, ErrNothing"},
 	{Name: "a new attempt begins though money stands for the session", Rule: "5.7 no attempt while money stands", Profiles: "line,swarm", File: "session/attempt.go",
