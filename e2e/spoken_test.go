@@ -122,6 +122,7 @@ func TestTheSpokenPaymentIsAsTheDocumentSays(t *testing.T) {
 	text := spokenHead
 	page := func(title string) {
 		t.Helper()
+		until(t, 10*time.Second, "the page is whole", func() bool { return ask[string](b, "document.readyState") == "complete" })
 		said := b.speech()
 		for _, v := range varying {
 			said = v.is.ReplaceAllString(said, v.say)
