@@ -88,18 +88,20 @@ func (p CardPage) heading() string {
 	return p.words("card_title")
 }
 
-func (p CardPage) plainTitle() string { return title(p.Layout, p.heading()) }
-
-// title tells a screen reader first of all that something is to be put right.
 func (p CardPage) title() string {
-	t := p.plainTitle()
 	if p.Errors.Any() || p.notice() != "" {
-		if len(p.Choice.Ways) > 0 { // what is to be put right is the card's
-			t = title(p.Layout, p.words("card_title"))
-		}
-		t = p.T.T("title_error", "Title", t)
+		return p.errorTitle()
 	}
-	return t
+	return title(p.Layout, p.heading())
+}
+
+// errorTitle tells a screen reader first of all that something is to be put right. Beside other ways to pay that is the card's.
+func (p CardPage) errorTitle() string {
+	id := p.heading()
+	if id == "ways_title" {
+		id = p.words("card_title")
+	}
+	return p.T.T("title_error", "Title", title(p.Layout, id))
 }
 
 // loginField is the one input of a login form; its texts are ids.
