@@ -12,7 +12,7 @@ type PageHeader struct{ Name, Value, Purpose string }
 // PageHeaders are the headers of every page, but for its Content-Security-Policy.
 func PageHeaders(https bool) (all []PageHeader) {
 	h := http.Header{}
-	setSecurityHeaders(h, https)
+	headersOfAll(https).set(h)
 	for name, purpose := range map[string]string{
 		"X-Content-Type-Options":       "a file is what its type says",
 		"Referrer-Policy":              "the bank learns our origin, nobody the address of a payment",

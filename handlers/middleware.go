@@ -176,30 +176,27 @@ func securityHeaders(https bool) echo.MiddlewareFunc {
 	all := headersOfAll(https)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			h := c.Response().Header()
-			for _, one := range all {
-				h[one.name] = one.value
-			}
+			all.set(c.Response().Header())
 			return next(c)
 		}
 	}
 }
 
-func setSecurityHeaders(h http.Header, https bool) {
-	for _, one := range headersOfAll(https) {
-		h[one.name] = one.value
-	}
-}
-
-// headerLine is a header that many answers share: its value is replaced, never changed.
-type headerLine struct {
+// headerLines are headers that many answers share: a value is replaced, never changed.
+type headerLines []struct {
 	name  string
 	value []string
 }
 
-func headersOfAll(https bool) (all []headerLine) {
+func (all headerLines) set(h http.Header) {
+	for _, one := range all {
+		h[one.name] = one.value
+	}
+}
+
+func headersOfAll(https bool) (all headerLines) {
 	add := func(name, value string) {
-		all = append(all, headerLine{http.CanonicalHeaderKey(name), slices.Clip([]string{value})})
+		all = append(all, headerLines{{http.CanonicalHeaderKey(name), slices.Clip([]string{value})}}...)
 	}
 	add("X-Content-Type-Options", "nosniff")
 	// The bank sees our origin and nothing of the address; "no-referrer" would make our posts carry Origin: null,

@@ -48,21 +48,20 @@ func (p pay) mailReceipt(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	browser, a := p.Browsers.Known(ctx), s.FundedAttempt()
-	if p.Mail == nil || browser == "" || a == nil || a.BrowserID != browser {
+	if p.Mail == nil || !p.paidHere(c, s) {
 		return redirectToPay(c, s.ID)
 	}
 	typed := truncate(c.FormValue("email"), mostTyped)
 	address, ok := mail.Address(typed)
-	if !ok || holdsCardNumber(typed) {
-		f := form{wrongEmail: true, email: redisplay(typed, 100)}
-		if holdsCardNumber(typed) {
-			f.email = ""
+	if hidden := holdsCardNumber(typed); !ok || hidden {
+		f := form{wrongEmail: true}
+		if !hidden {
+			f.email = redisplay(typed, 100)
 		}
 		return p.page(c, s, f)
 	}
-	err = flow.MailReceipt(ctx, p.Flow, s.ID, browser, address, p.language(c, s).Lang())
+	ctx := c.Request().Context()
+	err = flow.MailReceipt(ctx, p.Flow, s.ID, p.Browsers.Known(ctx), address, p.language(c, s).Lang())
 	if err != nil && !errors.Is(err, session.ErrTooMany) && !errors.Is(err, session.ErrNothing) {
 		return err
 	}

@@ -513,8 +513,13 @@ const goOnAfter = 10
 
 // receipt is what was paid. The card and the payment's numbers are for the browser that paid.
 func (v visit) receipt(c echo.Context, s *session.Session, lang string) *templates.Receipt {
+	return v.receiptOf(s, lang, v.paidHere(c, s))
+}
+
+// paidHere tells whether it is the browser that paid.
+func (v visit) paidHere(c echo.Context, s *session.Session) bool {
 	a, id := s.FundedAttempt(), v.Browsers.Known(c.Request().Context())
-	return v.receiptOf(s, lang, a != nil && id != "" && id == a.BrowserID)
+	return a != nil && id != "" && id == a.BrowserID
 }
 
 // receiptOf is what was paid, with what is for who paid where it is theirs.

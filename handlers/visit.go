@@ -197,10 +197,14 @@ func (v visit) accepted(s *session.Session) []string {
 func brandOf(id string) templates.Brand {
 	for _, s := range card.Systems() {
 		if s.ID == id {
-			return templates.Brand{ID: s.ID, Name: s.Name, Lang: s.Lang}
+			return brand(s)
 		}
 	}
 	return templates.Brand{}
+}
+
+func brand(s card.System) templates.Brand {
+	return templates.Brand{ID: s.ID, Name: s.Name, Lang: s.Lang}
 }
 
 // brandsOf are payment systems as pages show them, in their order.
@@ -208,7 +212,7 @@ func brandsOf(ids []string) []templates.Brand {
 	all := make([]templates.Brand, 0, len(ids))
 	for _, s := range card.Systems() {
 		if slices.Contains(ids, s.ID) {
-			all = append(all, templates.Brand{ID: s.ID, Name: s.Name, Lang: s.Lang})
+			all = append(all, brand(s))
 		}
 	}
 	return all

@@ -372,6 +372,11 @@ type Dispute struct {
 	Amount int64
 }
 
+// OtherAmount tells that the gateway names another amount or currency than the one that was asked for.
+func (s Standing) OtherAmount(asked money.Amount) bool {
+	return s.Amount.Currency.Code != "" && s.Amount != asked
+}
+
 // Unmoved tells whether the same money stands as before, as far as the sums go: whether they prove anything, Stated says. What was
 // held of money that is taken tells nothing: some gateways name it then, some do not, and our books, which stand for what was
 // before where an inquiry failed, always do.

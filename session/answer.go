@@ -347,7 +347,7 @@ func (t Arrivals) Forward(n, stepN int) (ready bool, err error) {
 func (t Arrivals) ForwardNow(n int) (row Call, answer providers.Answer, sent bool) {
 	a := t.S.Attempt(n)
 	due := slices.IndexFunc(t.Change.Jobs, func(j Job) bool {
-		return a != nil && j.Kind == JobResume && j.Key == resumeKey(t.S, a) && !j.RunAt.After(t.Now)
+		return a != nil && j.Kind == JobResume && j.Key == t.S.ID+resumeKey(a) && !j.RunAt.After(t.Now)
 	})
 	asks := slices.ContainsFunc(t.Change.Jobs, func(j Job) bool { return j.Kind == JobInquire && !j.RunAt.After(t.Now) })
 	if due < 0 || asks || !a.waitsAt(a.StepN) || a.Run().LaterAnswer { // another order that was named is asked about first

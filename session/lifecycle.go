@@ -28,7 +28,7 @@ func (t *Turn) Expire() error {
 // by the slow schedule, because nothing hurries any more, and after endsUnasked the session ends all the same.
 func (t Asking) ExpireUnheard() error {
 	over := t.Now.Sub(t.S.ExpiresAt)
-	if over < 0 || over >= endsUnasked || t.S.Status() != StatusOpen {
+	if over < 0 || t.S.EndsUnasked(t.Now) || t.S.Status() != StatusOpen {
 		return t.Expire()
 	}
 	t.expireAt(t.Now.Add(min(nextOf(slowSchedule, hourly, over), endsUnasked-over)))

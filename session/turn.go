@@ -308,10 +308,11 @@ func (t *Turn) queueOperationInquiry(op *Operation, at time.Time) {
 
 // queueResume queues the forwarding of what the browser brought for the attempt's present step.
 func (t *Turn) queueResume(a *Attempt, at time.Time) {
-	t.enqueue(JobResume, fmt.Sprintf("/%d/%d", a.N, a.StepN), Task{Attempt: a.N, StepN: a.StepN}, at)
+	t.enqueue(JobResume, resumeKey(a), Task{Attempt: a.N, StepN: a.StepN}, at)
 }
 
-func resumeKey(s *Session, a *Attempt) string { return fmt.Sprintf("%s/%d/%d", s.ID, a.N, a.StepN) }
+// resumeKey is the key of that job, after the session's id.
+func resumeKey(a *Attempt) string { return fmt.Sprintf("/%d/%d", a.N, a.StepN) }
 
 // queueRemember queues the question which card the gateway saved of a payment; try counts those before.
 func (t *Turn) queueRemember(a *Attempt, try int, at time.Time) {

@@ -474,6 +474,14 @@ func (a *App) Run(ctx context.Context) error {
 	return err
 }
 
+func handleAll(runner *jobs.Runner, of ...map[string]func(context.Context, jobs.Job) error) {
+	for _, all := range of {
+		for kind, do := range all {
+			runner.Handle(kind, do)
+		}
+	}
+}
+
 // refreshCards asks the gateways, now and then, how they keep the saved cards.
 func (a *App) refreshCards(ctx context.Context) {
 	tick := time.NewTicker(10 * time.Minute)

@@ -2,15 +2,13 @@ package app
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 
 	"tollgate/handlers"
 	"tollgate/internal/config"
 	"tollgate/internal/jobs"
 	"tollgate/internal/mail"
 	"tollgate/session"
+	"tollgate/session/flow"
 )
 
 // mailReceipts lets the front send receipts by e-mail where a server is set.
@@ -22,28 +20,9 @@ func mailReceipts(runner *jobs.Runner, front *handlers.Options, c config.Config,
 		}
 		front.Mail = sender
 	}
-	runner.Handle(session.JobReceipt, receiptJob(*front, keys))
+	o := *front
+	runner.Handle(session.JobReceipt, flow.Job(func(ctx context.Context, task session.Task) error {
+		return handlers.MailReceipt(ctx, o, keys.Unseal, task)
+	}))
 	return nil
-}
-
-// receiptJob sends a receipt by e-mail.
-func receiptJob(front handlers.Options, keys sealer) jobs.Handler {
-	return func(ctx context.Context, j jobs.Job) error {
-		var task session.Task
-		if err := json.Unmarshal(j.Payload, &task); err != nil {
-			return fmt.Errorf("job %s: %w", j.Kind, err)
-		}
-		if err := handlers.MailReceipt(ctx, front, keys.Unseal, task); err != nil && !errors.Is(err, session.ErrNotFound) {
-			return err
-		}
-		return nil
-	}
-}
-
-func handleAll(runner *jobs.Runner, of ...map[string]func(context.Context, jobs.Job) error) {
-	for _, all := range of {
-		for kind, do := range all {
-			runner.Handle(kind, do)
-		}
-	}
 }

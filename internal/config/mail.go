@@ -45,9 +45,11 @@ func (c *Config) checkMail(fault func(path, format string, args ...any)) {
 		fault("mail.password", "user and password are given both or not at all")
 	}
 	a, err := netmail.ParseAddress(m.From)
-	if err != nil {
-		fault("mail.from", "must be an e-mail address, or a name with one, as \"Receipts <receipts@shop.example>\"")
-	} else if _, ok := mail.Address(a.Address); !ok {
+	usable := err == nil
+	if usable {
+		_, usable = mail.Address(a.Address)
+	}
+	if !usable {
 		fault("mail.from", "must be an e-mail address, or a name with one, as \"Receipts <receipts@shop.example>\"")
 	}
 }

@@ -114,16 +114,11 @@ func (st *database) tryOnce(ctx context.Context, n notice, f func(*tx) error) er
 }
 
 func (st *database) once(ctx context.Context, n notice, f func(*tx) error) error {
-	conn, err := st.w.Conn(ctx)
+	conn, own, done, err := st.onConn(ctx)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), txLimit)
-	defer cancel()
+	defer done()
 	begun, err := conn.BeginTx(own, nil)
 	if err != nil {
 		return err
@@ -140,6 +135,20 @@ func (st *database) once(ctx context.Context, n notice, f func(*tx) error) error
 	}
 	st.commits.Add(1)
 	return t.Commit()
+}
+
+// onConn is a connection that writes, with a context that is not the caller's (see change). It calls nobody back: the simulation tells
+// who is at the database by the innermost few functions.
+func (st *database) onConn(ctx context.Context) (conn *sql.Conn, own context.Context, done func(), err error) {
+	if conn, err = st.w.Conn(ctx); err != nil {
+		return nil, nil, nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		conn.Close()
+		return nil, nil, nil, err
+	}
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), txLimit)
+	return conn, own, func() { cancel(); conn.Close() }, nil
 }
 
 // Written counts the changes that were made and the commits that made them, since the start.

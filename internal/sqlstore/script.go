@@ -51,6 +51,15 @@ func (s step) guarded() string {
 		"AS it)", "SELECT", "(SELECT it FROM changed),", "1 / (SELECT COUNT(*) FROM changed)"}, " ")
 }
 
+// answer is where the columns of a guarded statement's row go.
+func (s step) answer() []any {
+	var it any = new(any)
+	if s.into != nil {
+		it = s.into
+	}
+	return []any{it, new(int64)}
+}
+
 // means is what an error of the statement says to whoever wants the change.
 func (s step) means(err error) error {
 	switch {
@@ -74,11 +83,7 @@ func guardFailed(err error) bool {
 func (s step) run(tx *tx) error {
 	switch {
 	case tx.guard && s.missing != nil:
-		var it any = new(any)
-		if s.into != nil {
-			it = s.into
-		}
-		return s.means(tx.QueryRowContext(tx.ctx, s.guarded(), s.args...).Scan(it, new(int64)))
+		return s.means(tx.QueryRowContext(tx.ctx, s.guarded(), s.args...).Scan(s.answer()...))
 	case s.into != nil:
 		return s.means(tx.QueryRowContext(tx.ctx, s.text(), s.args...).Scan(s.into))
 	case s.missing != nil:
@@ -141,16 +146,11 @@ const notifies = `SELECT pg_notify($1, $2)`
 
 // send runs a script on PostgreSQL, in one exchange.
 func (st *database) send(ctx context.Context, steps script) error {
-	conn, err := st.w.Conn(ctx)
+	conn, own, done, err := st.onConn(ctx)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), txLimit)
-	defer cancel()
+	defer done()
 	st.commits.Add(1)
 	plain := false
 	err = conn.Raw(func(driver any) error {
@@ -189,11 +189,7 @@ func sendBatch(ctx context.Context, conn *pgx.Conn, steps script) (err error) {
 		if s.missing == nil {
 			_, err = answers.Exec()
 		} else {
-			var it any = new(any)
-			if s.into != nil {
-				it = s.into
-			}
-			err = answers.QueryRow().Scan(it, new(int64))
+			err = answers.QueryRow().Scan(s.answer()...)
 		}
 		if err = s.means(err); err != nil {
 			return fmt.Errorf("statement %d of %d: %w", i+1, len(steps), err)

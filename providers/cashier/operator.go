@@ -167,7 +167,7 @@ func (g *provider) Inquire(ctx context.Context, p providers.Payment, op provider
 		return providers.OpResult{}, &providers.Failure{Op: opRead, Text: "no sign of the order"}
 	}
 	now := g.standing(p, o)
-	if now.Amount.Currency.Code != "" && now.Amount != p.Amount { // what was taken is read off it: less would look like money given back
+	if now.OtherAmount(p.Amount) { // what was taken is read off it: less would look like money given back
 		return providers.OpResult{}, &providers.Failure{Op: opRead, Text: "the order is of another amount"}
 	}
 	switch op.Kind {

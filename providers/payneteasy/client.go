@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"tollgate/providers"
+	"tollgate/providers/wire"
 )
 
 // client is the gateway's wire: url-encoded POSTs with a SHA-1 control, answers as url-encoded pairs with line feeds or
@@ -160,8 +161,8 @@ func decode(status int, body []byte, whole bool) (answer, error) {
 	}
 	var a answer
 	var err error
-	if isJSON { // texts in another encoding lose what cannot be read; names, states and sums are of ASCII
-		a, err = decodeJSON(bytes.ToValidUTF8(body, []byte("\ufffd")))
+	if isJSON {
+		a, err = decodeJSON(wire.ValidText(body))
 	} else {
 		a, err = decodeForm(body, whole)
 	}
@@ -204,7 +205,7 @@ func decodeForm(body []byte, whole bool) (answer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: escape", errAnswer)
 		}
-		if err := a.put(name, strings.ToValidUTF8(value, "\ufffd")); err != nil {
+		if err := a.put(name, string(wire.ValidText([]byte(value)))); err != nil {
 			return nil, err
 		}
 	}

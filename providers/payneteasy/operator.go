@@ -89,7 +89,7 @@ func (p *provider) Inquire(ctx context.Context, pay providers.Payment, op provid
 		}
 		return providers.OpResult{}, &providers.Failure{Op: "status", Text: "the gateway does not know: " + a["status"]}
 	}
-	if s.Amount.Currency.Code != "" && s.Amount != pay.Amount { // less would look like money given back
+	if s.OtherAmount(pay.Amount) { // less would look like money given back
 		return providers.OpResult{}, &providers.Failure{Op: "status", Text: "the order is of another amount"}
 	}
 	seen := providers.OpPending

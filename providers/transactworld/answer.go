@@ -49,8 +49,8 @@ func readObject(body []byte) (map[string]any, error) {
 	switch {
 	case len(text) == 0:
 		return nil, fmt.Errorf("%w: empty", errAnswer)
-	case text[0] == '{': // texts in another encoding lose what cannot be read; names, states and sums are of ASCII
-		return readJSON(bytes.ToValidUTF8(text, []byte("\ufffd")))
+	case text[0] == '{':
+		return readJSON(wire.ValidText(text))
 	case text[0] == '<':
 		return readXML(text)
 	}

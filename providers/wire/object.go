@@ -23,14 +23,17 @@ var (
 
 const maxDepth = 16
 
+// ValidText is an answer whose texts can be read. In another encoding than UTF-8 (old gateways write Russian in windows-1251) they lose
+// what cannot be: names, states, sums and ids are of ASCII.
+func ValidText(body []byte) []byte { return bytes.ToValidUTF8(body, []byte("\ufffd")) }
+
 // Decode reads exactly one JSON object; numbers are json.Number. encoding/json alone would let a second orderStatus win
-// over the first, and OrderStatus pass for orderStatus. Texts in another encoding than UTF-8 (old gateways write Russian in
-// windows-1251) lose what cannot be read: names, states, sums and ids are of ASCII.
+// over the first, and OrderStatus pass for orderStatus. Texts are as of ValidText.
 func Decode(body []byte) (map[string]any, error) {
 	if bytes.IndexByte(body, 0) >= 0 { // UTF-16
 		return nil, errNotUTF8
 	}
-	d := json.NewDecoder(bytes.NewReader(bytes.ToValidUTF8(bytes.TrimPrefix(body, []byte("\ufeff")), []byte("\ufffd"))))
+	d := json.NewDecoder(bytes.NewReader(ValidText(bytes.TrimPrefix(body, []byte("\ufeff")))))
 	d.UseNumber()
 	v, err := value(d, 0)
 	if err != nil {

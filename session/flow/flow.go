@@ -121,23 +121,25 @@ func (f *turns) payment(ctx context.Context, s *session.Session, a *session.Atte
 
 // Jobs is what the queue has to run; each is idempotent.
 func (f *Flow) Jobs() map[string]func(context.Context, jobs.Job) error {
-	with := func(do func(context.Context, session.Task) error) func(context.Context, jobs.Job) error {
-		return func(ctx context.Context, j jobs.Job) error {
-			var task session.Task
-			if err := json.Unmarshal(j.Payload, &task); err != nil {
-				return fmt.Errorf("session: job %s: %w", j.Kind, err)
-			}
-			if err := do(ctx, task); err != nil && !errors.Is(err, session.ErrNotFound) {
-				return err
-			}
-			return nil
-		}
-	}
 	return map[string]func(context.Context, jobs.Job) error{
-		session.JobInquire:  with(f.inquireDue),
-		session.JobResume:   with(f.resumeDue),
-		session.JobExpire:   with(f.expireDue),
-		session.JobOperate:  with(f.operateDue),
-		session.JobRemember: with(f.rememberDue),
+		session.JobInquire:  Job(f.inquireDue),
+		session.JobResume:   Job(f.resumeDue),
+		session.JobExpire:   Job(f.expireDue),
+		session.JobOperate:  Job(f.operateDue),
+		session.JobRemember: Job(f.rememberDue),
+	}
+}
+
+// Job does a session's task as a job. Of a session that is gone nothing is left to do.
+func Job(do func(context.Context, session.Task) error) func(context.Context, jobs.Job) error {
+	return func(ctx context.Context, j jobs.Job) error {
+		var task session.Task
+		if err := json.Unmarshal(j.Payload, &task); err != nil {
+			return fmt.Errorf("session: job %s: %w", j.Kind, err)
+		}
+		if err := do(ctx, task); err != nil && !errors.Is(err, session.ErrNotFound) {
+			return err
+		}
+		return nil
 	}
 }

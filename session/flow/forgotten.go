@@ -94,14 +94,10 @@ func (f recall) askFirst(ctx context.Context, acc account.Account, kind string, 
 		return wire, fmt.Errorf("asked before paying: %w", err)
 	case st.Outcome == providers.NotFound:
 		return wire, nil
-	case st.Outcome == providers.Refused, st.Outcome == providers.Closed, otherAmount(st, p):
+	case st.Outcome == providers.Refused, st.Outcome == providers.Closed, st.OtherAmount(p.Amount):
 		return wire, &providers.Failure{Op: "status", Err: fmt.Errorf("%w: %s", providers.ErrReferenceTaken, st.Outcome)}
 	}
 	return wire, &providers.AlreadyPaid{Ref: st.Ref, Ours: unpaid(st), Standing: st}
-}
-
-func otherAmount(st providers.Standing, p providers.Payment) bool {
-	return st.Amount.Currency.Code != "" && st.Amount != p.Amount
 }
 
 // unpaid tells that no money stands under a reference yet: whoever goes on with it loses nothing that is another's.
@@ -209,7 +205,7 @@ func (f recall) findAfter(ctx context.Context, s *session.Session, a *session.At
 		case st.Outcome == providers.NotFound:
 			missing++
 			continue
-		case st.Outcome == providers.Refused, st.Outcome == providers.Closed, st.Outcome == providers.Voided, otherAmount(st, p):
+		case st.Outcome == providers.Refused, st.Outcome == providers.Closed, st.Outcome == providers.Voided, st.OtherAmount(p.Amount):
 			continue // it moves no money any more, or is not this order's
 		}
 		if _, err = f.update(ctx, s.ID, func(t *session.Turn) error { return t.Attempts().FoundAttempt(n, st, wire) }); err != nil {

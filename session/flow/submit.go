@@ -112,13 +112,11 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	log := f.Log.With("session", s.ID, "attempt", a.N, "account", acc.Name)
 	credential := f.credential(ctx, s)
 	asksOfForms(ctx, f, s, a)
-	switch err := f.recall.beforeItBegins(ctx, s, a); {
-	case errors.Is(err, errLaterAttempt):
-		f.At("register.stored")
-		return
-	case err != nil:
-		notRegistered(ctx, f, s, a, credential, err, nil)
-		f.At("register.stored")
+	if err := f.recall.beforeItBegins(ctx, s, a); err != nil {
+		defer f.At("register.stored")
+		if !errors.Is(err, errLaterAttempt) {
+			notRegistered(ctx, f, s, a, credential, err, nil)
+		}
 		return
 	}
 	var ref providers.Ref
