@@ -111,8 +111,7 @@ type App struct {
 	// installation is what the fronts of one database are known by to whoever asks whether they are ready.
 	installation string
 	unready      atomic.Pointer[string] // why this front takes no payments now; "" while it does
-	following    chan struct{}          // held by whoever asks the database for its time
-	apart        atomic.Bool            // it was told that the machine's clock and the database's differ
+	time         *serverTime
 	hub          *flow.Hub
 	brake        *brake.Brake
 	FrontURL     string
@@ -134,7 +133,7 @@ func New(ctx context.Context, o Options) (a *App, err error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Log = slog.New(boundedLog{o.Log.Handler()})
-	a = &App{o: o, log: o.Log, following: make(chan struct{}, 1)}
+	a = &App{o: o, log: o.Log}
 	defer func() {
 		if err != nil {
 			a.close()
@@ -231,7 +230,8 @@ func (a *App) openStore(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := a.followTime(ctx); err != nil {
+	a.time = newServerTime(a)
+	if err := a.time.follow(ctx); err != nil {
 		return err
 	}
 	if err := a.openKeys(ctx); err != nil {
@@ -305,7 +305,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	limits := a.limiter(c)
 	store := outcomes{a.store, limits}
 	a.flow = flow.New(flow.Options{
-		Store: store, Wallet: cards, Accounts: accounts, Sealer: keys, Hub: a.hub, Now: a.o.Clock.Now, Sure: a.sure, Rand: a.o.Rand,
+		Store: store, Wallet: cards, Accounts: accounts, Sealer: keys, Hub: a.hub, Now: a.o.Clock.Now, Sure: a.time.sure, Rand: a.o.Rand,
 		Bills: bills, BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Alone: a.store.Alone(),
 		Memory: a.store.Memory, Owners: owners(c.Merchants, merchants, a.store), Lived: a.metrics.lived,
 	})

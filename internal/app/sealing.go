@@ -215,7 +215,7 @@ func (a *App) ready(ctx context.Context) error {
 		_, err = a.standing(ctx)
 	}
 	if err == nil {
-		err = a.sure(ctx)
+		err = a.time.sure(ctx)
 	}
 	a.sayReady(err)
 	return err
@@ -304,7 +304,7 @@ func (a *App) watch(ctx context.Context) {
 		}
 		keys, err := a.beat(ctx)
 		if err == nil && a.o.Clock.Age() >= askTimeEvery {
-			err = a.followTime(ctx)
+			err = a.time.follow(ctx)
 		}
 		if ctx.Err() != nil {
 			return

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"tollgate/internal/clock"
@@ -12,37 +14,50 @@ import (
 // askTimeEvery is how often the database is asked for its time, unless something asks for it at once.
 const askTimeEvery = time.Minute
 
-// sure sees that the clock may be judged by: of several fronts on one database each goes by the database's time. What one of them
-// writes down another judges, such as that a request which left half a minute ago must have arrived or been lost.
-func (a *App) sure(ctx context.Context) error {
-	if a.o.Clock.Sure() {
+// serverTime keeps the clock to the database's time. What one of several fronts on a database writes down another judges, such as that
+// a request which left half a minute ago must have arrived or been lost.
+type serverTime struct {
+	clock  *clock.Clock
+	store  *sqlstore.Store
+	log    *slog.Logger
+	asking chan struct{} // held by whoever asks
+	apart  atomic.Bool   // it was told that the machine's clock and the database's differ
+}
+
+func newServerTime(a *App) *serverTime {
+	return &serverTime{clock: a.o.Clock, store: a.store, log: a.log, asking: make(chan struct{}, 1)}
+}
+
+// sure sees that the clock may be judged by.
+func (s *serverTime) sure(ctx context.Context) error {
+	if s.clock.Sure() {
 		return nil
 	}
 	select {
-	case a.following <- struct{}{}:
+	case s.asking <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-a.following }()
-	if a.o.Clock.Sure() { // somebody else was faster
+	defer func() { <-s.asking }()
+	if s.clock.Sure() { // somebody else was faster
 		return nil
 	}
-	return a.followTime(ctx)
+	return s.follow(ctx)
 }
 
-// followTime asks the database for its time, and tells where the machine's is another.
-func (a *App) followTime(ctx context.Context) error {
-	if err := a.store.FollowTime(ctx, a.o.Clock.Follow); err != nil {
+// follow asks the database for its time, and tells where the machine's is another.
+func (s *serverTime) follow(ctx context.Context) error {
+	if err := s.store.FollowTime(ctx, s.clock.Follow); err != nil {
 		return err
 	}
-	ahead, _ := a.o.Clock.Apart()
+	ahead, _ := s.clock.Apart()
 	switch apart := ahead.Abs() > clockApart; {
-	case a.apart.Swap(apart) == apart:
+	case s.apart.Swap(apart) == apart:
 	case apart:
-		a.log.Warn("this machine's clock differs from the database's, which is gone by: keep them together (NTP)",
+		s.log.Warn("this machine's clock differs from the database's, which is gone by: keep them together (NTP)",
 			"database_ahead", ahead.Round(time.Millisecond))
 	default:
-		a.log.Info("this machine's clock agrees with the database's again")
+		s.log.Info("this machine's clock agrees with the database's again")
 	}
 	return nil
 }

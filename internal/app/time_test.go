@@ -21,7 +21,7 @@ func TestAFrontGoesByTheDatabasesTime(t *testing.T) {
 	c := clock.Of(func() time.Time { return time.Now().Add(wrong) })
 	var log bytes.Buffer
 	a := &App{o: Options{Clock: c, Rand: rand.Reader, Config: config.Config{DatabaseURL: pgtest.Start(t), Data: t.TempDir(), KeysFile: t.TempDir() + "/keys"}},
-		log: slog.New(slog.NewTextHandler(&log, nil)), following: make(chan struct{}, 1), metrics: newMetrics()}
+		log: slog.New(slog.NewTextHandler(&log, nil)), metrics: newMetrics()}
 	if err := a.openStore(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestAFrontGoesByTheDatabasesTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Doubt()
-	if err := a.sure(t.Context()); err == nil {
+	if err := a.time.sure(t.Context()); err == nil {
 		t.Error("the time is known without a database")
 	}
 }
