@@ -137,7 +137,7 @@ func sandboxAccounts(sandboxURL string) []demoAccount {
 	atRBS, atCashier := sandboxrbs.DemoAccount(), sandboxcashier.DemoAccount()
 
 	return []demoAccount{
-		rbs("rbs"),
+		rbs("rbs", "google_pay", true),
 		payneteasy("payneteasy", plainPaynetEasy, "endpoint_id", plainPaynetEasy.Endpoints[0]),
 		{"sber", "sber", set("base_url", sandboxURL+"/sber/sbersafe", "merchant_login", sandboxsber.DemoAccount().MerchantLogin)},
 		cashier("cashier"),

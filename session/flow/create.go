@@ -82,6 +82,22 @@ func (f *Flow) CheckPayout(s *session.Session, to providers.Destination) error {
 	return acc.CheckPayout(unsentPayment(s, ""), to)
 }
 
+// CheckGooglePay refuses a payment with a token of Google Pay that the gateway cannot make, before anything of it is written down: a
+// *providers.Refusal.
+func (f *Flow) CheckGooglePay(s *session.Session, token string) error {
+	acc, err := f.account(s)
+	switch {
+	case err != nil:
+		return err
+	case !acc.TakesGooglePay():
+		return providers.Refuse("google_pay", "the account takes no Google Pay")
+	}
+	if err := acc.CheckGoogleToken(token); err != nil {
+		return err
+	}
+	return acc.Check(unsentPayment(s, providers.GooglePay))
+}
+
 // expireDue is the job that ends a session whose time is over.
 func (f *Flow) expireDue(ctx context.Context, task session.Task) error {
 	s, err := f.Store.Load(ctx, task.Session)
