@@ -168,6 +168,7 @@ func sandboxAccounts(sandboxURL string) []demoAccount {
 		cashier("cashier-order", "amount_mode", "order", "bearer", true, "api_key", "demo", "saved_card_code", false,
 			"card_public_key", sandboxcashier.PublicKey(atCashier.CardKey)),
 		cashier("cashier-qr", "tsp_code", "", "form_url", ""),
+		cashier("cashier-kzt", "payment_currency", "KZT"),
 	}
 }
 

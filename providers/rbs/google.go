@@ -27,8 +27,13 @@ const (
 // errSecondWallet ends a payment whose token is spent: only the merchant's app could bring another.
 var errSecondWallet = errors.New("the bank wants another authentication, and the wallet's token is good for one")
 
+// wallet is what an account takes of wallets.
+type wallet struct {
+	googlePay string // the address of google/payment.do; "" where the contract has it not
+}
+
 // TakesGooglePay tells whether the account may pay with a token of Google Pay.
-func (g *provider) TakesGooglePay() bool { return g.googlePay != "" }
+func (w wallet) TakesGooglePay() bool { return w.googlePay != "" }
 
 // googlePayAddress is the call's address beside the API: /payment/google/payment.do next to /payment/rest/.
 func googlePayAddress(base string) string {
@@ -40,7 +45,7 @@ func googlePayAddress(base string) string {
 }
 
 // checkGooglePay refuses what the call cannot express.
-func (g *provider) checkGooglePay(p providers.Payment, o options) error {
+func checkGooglePay(g *provider, p providers.Payment, o options) error {
 	field := func(name string) string { return providers.OptionField(gatewayName, name) }
 	switch {
 	case !g.TakesGooglePay():
@@ -58,7 +63,7 @@ func (g *provider) checkGooglePay(p providers.Payment, o options) error {
 }
 
 // findGooglePay is Register of a payment whose order the call itself makes: the number must be free.
-func (g *provider) findGooglePay(ctx context.Context, p providers.Payment) (providers.Ref, error) {
+func findGooglePay(ctx context.Context, g *provider, p providers.Payment) (providers.Ref, error) {
 	found, there, err := g.findByNumber(ctx, p)
 	switch {
 	case err != nil:
@@ -89,7 +94,7 @@ func walletToken(token string) string {
 }
 
 // CheckGoogleToken refuses what is no token of the wallet's.
-func (g *provider) CheckGoogleToken(token string) error {
+func (w wallet) CheckGoogleToken(token string) error {
 	if walletToken(token) == "" {
 		return providers.Refuse("google_pay.token", "must be the token as Google Pay gives it: JSON, or that in base64")
 	}
@@ -97,7 +102,7 @@ func (g *provider) CheckGoogleToken(token string) error {
 }
 
 // payGoogle is google/payment.do: it registers the order and pays it with the token that the merchant's app got of the wallet.
-func (g *provider) payGoogle(ctx context.Context, p providers.Payment, token string) (providers.Step, error) {
+func payGoogle(ctx context.Context, g *provider, p providers.Payment, token string) (providers.Step, error) {
 	asked, err := g.readOptions(p)
 	if err != nil {
 		return providers.Step{}, err
@@ -141,7 +146,7 @@ func (g *provider) payGoogle(ctx context.Context, p providers.Payment, token str
 		o, err = refusedAnswer(opGooglePay, o)
 	}
 	if err != nil {
-		return g.refusedGoogle(ctx, p, err)
+		return refusedGoogle(ctx, g, p, err)
 	}
 	data := o.Child("data")
 	if p.Ref.OrderID = wire.ID(data.Text("orderId")); p.Ref.OrderID == "" {
@@ -155,7 +160,7 @@ func (g *provider) payGoogle(ctx context.Context, p providers.Payment, token str
 
 // refusedGoogle is a call that was refused in words. It makes the order itself, so that one that is not there proves that nothing was
 // taken; one that is there is closed first.
-func (g *provider) refusedGoogle(ctx context.Context, p providers.Payment, err error) (providers.Step, error) {
+func refusedGoogle(ctx context.Context, g *provider, p providers.Payment, err error) (providers.Step, error) {
 	f, ok := errors.AsType[*providers.Failure](err)
 	if !ok || f.Err != nil || f.Code == "" || f.Code == codeSystem || f.Code == codeTaken {
 		return providers.Step{}, err

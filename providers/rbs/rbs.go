@@ -24,6 +24,7 @@ type provider struct {
 	client
 	terms
 	fiscal
+	wallet
 	*sealing
 	loopback    bool
 	threeDS1    string
@@ -32,7 +33,6 @@ type provider struct {
 	bindingCode bool
 	browser     bool
 	acsRedirect string
-	googlePay   string // the address of google/payment.do; "" where the contract has it not
 	languages   []string
 	secret      providers.Secret
 	public      *rsa.PublicKey
@@ -105,7 +105,7 @@ func (g *provider) Check(p providers.Payment) error {
 		return err
 	}
 	if p.Instrument == byGooglePay {
-		if err := g.checkGooglePay(p, asked); err != nil {
+		if err := checkGooglePay(g, p, asked); err != nil {
 			return err
 		}
 	}
@@ -120,7 +120,7 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 		return providers.Ref{}, err
 	}
 	if p.Instrument == byGooglePay {
-		return g.findGooglePay(ctx, p)
+		return findGooglePay(ctx, g, p)
 	}
 	op := opRegister
 	if p.Hold {
@@ -296,7 +296,7 @@ func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.In
 	case byHosted:
 		return g.hosted(p.Ref)
 	case byGooglePay:
-		return g.payGoogle(ctx, p, in.Card.Sealed.Reveal())
+		return payGoogle(ctx, g, p, in.Card.Sealed.Reveal())
 	default:
 		return providers.Step{}, providers.Refuse("payment_method", "this gateway takes cards, saved cards and its own page")
 	}
