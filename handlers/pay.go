@@ -11,7 +11,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate/internal/limit"
-	"tollgate/internal/security"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/templates"
@@ -28,31 +27,6 @@ func payPath(id string) string { return "/pay/" + id }
 // redirectToPay redirects to the payment page (303).
 func redirectToPay(c echo.Context, id string) error {
 	return c.Redirect(http.StatusSeeOther, payPath(id))
-}
-
-// sameSite refuses a POST that another site made a browser send. A browser that says itself that the post is of the
-// same origin is accepted; others have to show the page's token, which another site cannot read.
-func (p pay) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
-		if r.Method == http.MethodPost {
-			if err := readForm(r); err != nil {
-				return err
-			}
-		}
-		// Proved first: a browser that keeps our cookies is known from here on, whatever else it says of itself.
-		proven := r.Method == http.MethodPost && p.Browsers.Proves(r.Context(), c.Param("session"), c.FormValue("csrf"))
-		if r.Method != http.MethodPost || r.Header.Get("Sec-Fetch-Site") == "same-origin" ||
-			proven {
-			return next(c)
-		}
-		s, err := p.load(c)
-		if err != nil {
-			return err
-		}
-		p.record(c, security.Entry{Kind: security.FormRefused, Outcome: refused})
-		return p.page(c, s, form{stale: true})
-	}
 }
 
 // readForm reads a form whole: half a form is none.

@@ -178,7 +178,7 @@ func (p screens) card(c echo.Context, s *session.Session, f form) error {
 }
 
 func (p screens) cardPage(c echo.Context, s *session.Session, f form, page templates.CardPage) error {
-	token, err := p.Browsers.CSRF(c.Request().Context(), s.ID)
+	token, err := p.token(c, s)
 	if err != nil {
 		return err
 	}
@@ -234,7 +234,7 @@ func (p screens) work(c echo.Context, s *session.Session, f form, page *template
 }
 
 func (p screens) choice(c echo.Context, s *session.Session, cards []wallet.SavedCard, f form) error {
-	token, err := p.Browsers.CSRF(c.Request().Context(), s.ID)
+	token, err := p.token(c, s)
 	if err != nil {
 		return err
 	}
@@ -256,7 +256,7 @@ func (p screens) choice(c echo.Context, s *session.Session, cards []wallet.Saved
 
 // offer is the button in place of the choice, until somebody has asked for the saved cards.
 func (p screens) offer(c echo.Context, s *session.Session) error {
-	token, err := p.Browsers.CSRF(c.Request().Context(), s.ID)
+	token, err := p.token(c, s)
 	if err != nil {
 		return err
 	}
@@ -283,7 +283,7 @@ func (p screens) lastTry(c echo.Context, s *session.Session) (decline string, no
 
 // startPage is a button for payments that need no card here.
 func (p screens) startPage(c echo.Context, s *session.Session, f form) error {
-	token, err := p.Browsers.CSRF(c.Request().Context(), s.ID)
+	token, err := p.token(c, s)
 	if err != nil {
 		return err
 	}
@@ -312,7 +312,7 @@ func (p screens) login(c echo.Context, s *session.Session, f form) error {
 	if f.stale {
 		f.login = templates.LoginStale
 	}
-	token, err := p.Browsers.CSRF(c.Request().Context(), s.ID)
+	token, err := p.token(c, s)
 	if err != nil {
 		return err
 	}
