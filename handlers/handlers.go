@@ -132,6 +132,7 @@ func New(o Options) *echo.Echo {
 	p.logins(pages)
 	pages.GET("/new", p.newCard)
 	pages.GET("/*", p.redirectToPage)
+	pages.POST("/*", p.redirectToPage)
 	e.HEAD("/pay/:session", p.head)
 	e.HEAD("/pay/:session/*", p.redirectToPage)
 	e.GET("/pay/:session/events", p.events)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -85,25 +86,46 @@ func (p pay) head(c echo.Context) error {
 	return c.NoContent(http.StatusOK)
 }
 
-// redirectToPage redirects GETs of addresses that have no page of their own to the payment page: a form's address that a browser
-// restores, or a link to which a message added a full stop or bracket.
+// redirectToPage redirects addresses that have no page of their own to the payment page: a form's address that a browser restores, or a
+// link that a message or a mail program changed at its ends.
 func (p pay) redirectToPage(c echo.Context) error {
-	id := cleanID(c.Param("session"))
-	if id == c.Param("session") && c.Path() == "/pay/:session" {
-		return session.ErrNotFound
+	asked := c.Param("session")
+	for _, id := range idsIn(c.Request().URL.Path) {
+		if id == asked && c.Path() == "/pay/:session" {
+			continue
+		}
+		s, err := p.Store.Load(c.Request().Context(), id)
+		if errors.Is(err, session.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return redirectToPay(c, s.ID)
 	}
-	s, err := p.Store.Load(c.Request().Context(), id)
-	if err != nil {
-		return err
-	}
-	return redirectToPay(c, s.ID)
+	return session.ErrNotFound
 }
 
-// cleanID cuts characters from the end that no session id ends with.
-func cleanID(id string) string {
-	return strings.TrimRightFunc(id, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
-	})
+// sessionID is how an address names a session, and idLength how long that is.
+var sessionID = regexp.MustCompile(`cs_[A-Za-z0-9_-]+`)
+
+const idLength = 30
+
+// idsIn are the sessions that an address may mean: what stands before and behind an id is not of it, and letters that were glued to
+// one are cut off.
+func idsIn(address string) (ids []string) {
+	id := sessionID.FindString(address)
+	if id == "" {
+		return nil
+	}
+	ids = append(ids, id)
+	if trimmed := strings.TrimRight(id, "_-"); trimmed != id {
+		ids = append(ids, trimmed)
+	}
+	if len(id) > idLength {
+		ids = append(ids, id[:idLength])
+	}
+	return ids
 }
 
 // submit takes the card form, for a new attempt or for the same card once more.
