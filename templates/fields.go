@@ -3,7 +3,6 @@ package templates
 import (
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -223,11 +222,13 @@ func (l Layout) addressLang() string {
 
 func (l Layout) isLong() bool { return isLong(l.Description) }
 
-// testWords are what test.js says: its title, and how each of its cards ends.
-func (p CardPage) testWords() string {
-	return strings.Join([]string{
-		p.T.T("test_cards"), p.T.T(p.words("result_paid")), p.T.T(p.words("bank_title")), p.T.T(p.words("result_declined")),
-	}, ";")
+// testCards are the sandbox's cards beside the form: number, number as it is read, and how it ends.
+func (p CardPage) testCards() [][3]string {
+	return [][3]string{
+		{"4000019900050008", "4000 0199 0005 0008", p.T.T(p.words("result_paid"))},
+		{"4000019900020720", "4000 0199 0002 0720", p.T.T(p.words("bank_title"))},
+		{"4000019900050107", "4000 0199 0005 0107", p.T.T(p.words("result_declined"))},
+	}
 }
 
 // text is how long it is good, never more than it is.
