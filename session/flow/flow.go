@@ -37,11 +37,14 @@ type Options struct {
 	Sealer   Sealer
 	Hub      *Hub
 	Now      func() time.Time
-	Rand     io.Reader // nil: crypto/rand
-	BaseURL  string    // the front's public address, no slash at the end
-	Bills    Bills     // who else may know the reference of a callback; nil: nobody
-	Log      *slog.Logger
-	Alone    bool // no other process uses the store
+	// Sure sees that Now is the time that every process over the store goes by. Nothing is decided while it is not: what one machine
+	// writes down others judge, such as that a call must have arrived by now. nil: there is nobody else.
+	Sure    func(context.Context) error
+	Rand    io.Reader // nil: crypto/rand
+	BaseURL string    // the front's public address, no slash at the end
+	Bills   Bills     // who else may know the reference of a callback; nil: nobody
+	Log     *slog.Logger
+	Alone   bool // no other process uses the store
 	// Lived is told of each event of a session that was stored; nil: nobody.
 	Lived func(account, event string)
 	// Queued leaves what the browser brings to the job that forwards it, in a save of its own: for tests of that way, which
