@@ -175,7 +175,7 @@ func BenchmarkPayToResult(b *testing.B) {
 // session; the attempt; its permission; what the call brought; the Method's end with the permission to go on; the challenge; the bank's
 // answer with the permission to forward it; what that brought, with the inquiry. What travels with them: the shopper's browser, that
 // pages were shown, the ends of jobs. The gateway's callback brings nothing new. Count it down when one goes, never up.
-const mostCommits = 8.4 // eight, and what falls in between
+const mostCommits = 8.2 // 7.8 were counted: the feed, which is taken off once a second, shares some of them
 
 func TestAChallengePaymentAloneMakesFewCommits(t *testing.T) {
 	t.Parallel()

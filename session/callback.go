@@ -23,7 +23,7 @@ func (t Arrivals) CalledBackAndAsked(n int, gatewayOrder string, in InquiryAnswe
 	a := t.S.Attempt(n)
 	gatewayOrders(t).name(a, gatewayOrder)
 	a.callbackTurn(t.Now)
-	if err := t.Inquired(n, in); err != nil || in.Err != nil || t.tells() {
+	if err := t.Inquired(n, in); err != nil || in.Err != nil || tells(t.Turn) {
 		return err
 	}
 	was := before.Attempt(n)
@@ -49,7 +49,7 @@ func (t Arrivals) CalledBackAndAsked(n int, gatewayOrder string, in InquiryAnswe
 }
 
 // tells tells whether the turn has more to save than the session and when it is to be looked at again.
-func (t *Turn) tells() bool {
+func tells(t *Turn) bool {
 	c := t.Change
 	if slices.ContainsFunc(c.Jobs, func(j Job) bool { return j.Kind != JobInquire || !j.RunAt.After(t.Now) }) {
 		return true

@@ -14,7 +14,7 @@ const callbackWaits = time.Second
 
 // askedAtOnce makes the inquiry that a callback asks for, and tells whether what it brought is stored, or needs not to be. A call
 // that is out is waited for: most callbacks tell what it does, and the inquiry after it has heard of it.
-func (f *Flow) askedAtOnce(ctx context.Context, id string, n int, order string) bool {
+func askedAtOnce(ctx context.Context, f *Flow, id string, n int, order string) bool {
 	came := f.called.came(id, n)
 	defer f.called.gone(id, n, came)
 	limit := time.NewTimer(callbackWaits)
@@ -55,7 +55,7 @@ func (f *Flow) askedAtOnce(ctx context.Context, id string, n int, order string) 
 		return false
 	}
 	ctx = context.WithoutCancel(ctx)
-	err = f.applied(ctx, s, a, in, begun, func(t *session.Turn) error {
+	err = applied(ctx, f, s, a, in, begun, func(t *session.Turn) error {
 		before, err := f.Store.Load(ctx, id)
 		if err != nil || before.Version != t.S.Version {
 			return session.ErrConflict

@@ -92,7 +92,7 @@ func New(o Options) *Flow {
 // what became of them.
 func (f *Flow) Close(ctx context.Context) {
 	for _, id := range f.shown.close() {
-		f.storeShown(ctx, id)
+		storeShown(ctx, f, id)
 	}
 	f.calls.close(ctx)
 }

@@ -69,10 +69,10 @@ func (f asking) hear(ctx context.Context, s *session.Session, a *session.Attempt
 
 // heard applies what an inquiry brought that was begun then.
 func (f *Flow) heard(ctx context.Context, s *session.Session, a *session.Attempt, in session.InquiryAnswer, begun int) error {
-	return f.applied(ctx, s, a, in, begun, func(t *session.Turn) error { return t.Inquired(a.N, in) })
+	return applied(ctx, f, s, a, in, begun, func(t *session.Turn) error { return t.Inquired(a.N, in) })
 }
 
-func (f *Flow) applied(ctx context.Context, s *session.Session, a *session.Attempt, in session.InquiryAnswer, begun int,
+func applied(ctx context.Context, f *Flow, s *session.Session, a *session.Attempt, in session.InquiryAnswer, begun int,
 	decide func(*session.Turn) error,
 ) error {
 	if in.Standing.Outcome == providers.HoldLeft || a.Withheld {
@@ -224,7 +224,7 @@ func (f *Flow) Callback(ctx context.Context, name string, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	if !f.Queued && f.askedAtOnce(ctx, id, n, notice.OrderID) {
+	if !f.Queued && askedAtOnce(ctx, f, id, n, notice.OrderID) {
 		return nil
 	}
 	_, err = f.update(ctx, id, func(t *session.Turn) error { return t.Arrivals().CalledBack(n, notice.OrderID) })

@@ -16,7 +16,7 @@ import (
 // once more, of which the bank has the first.
 func (f *Flow) Shown(ctx context.Context, id string, stepN int) (first bool, err error) {
 	if f.Alone {
-		if first, kept, err := f.shownInMemory(ctx, id, stepN); kept || err != nil {
+		if first, kept, err := shownInMemory(ctx, f, id, stepN); kept || err != nil {
 			return first, err
 		}
 	}
@@ -32,7 +32,7 @@ func (f *Flow) Shown(ctx context.Context, id string, stepN int) (first bool, err
 const shownWaits = 2 * time.Second
 
 // shownInMemory tells in kept whether the mark is in memory, or need not be made.
-func (f *Flow) shownInMemory(ctx context.Context, id string, stepN int) (first, kept bool, err error) {
+func shownInMemory(ctx context.Context, f *Flow, id string, stepN int) (first, kept bool, err error) {
 	s, err := f.Store.Load(ctx, id)
 	if err != nil {
 		return false, false, err
@@ -44,12 +44,12 @@ func (f *Flow) shownInMemory(ctx context.Context, id string, stepN int) (first, 
 	if t.Arrivals().Shown(stepN) != nil {
 		return false, true, nil
 	}
-	first, kept = f.shown.keep(id, shown{stepN, t.Now}, func() { f.calls.run(func(ctx context.Context) { f.storeShown(ctx, id) }) })
+	first, kept = f.shown.keep(id, shown{stepN, t.Now}, func() { f.calls.run(func(ctx context.Context) { storeShown(ctx, f, id) }) })
 	return first, kept, nil
 }
 
 // storeShown stores a mark by itself.
-func (f *Flow) storeShown(ctx context.Context, id string) {
+func storeShown(ctx context.Context, f *Flow, id string) {
 	_, err := f.update(ctx, id, func(*session.Turn) error {
 		if _, waits := f.shown.of(id); !waits {
 			return session.ErrNothing
@@ -64,7 +64,7 @@ func (f *Flow) storeShown(ctx context.Context, id string) {
 }
 
 // markShown makes the mark that waits for a session part of its turn.
-func (ts *turns) markShown(t *session.Turn) (mark shown) {
+func markShown(ts *turns, t *session.Turn) (mark shown) {
 	mark, waits := ts.shown.of(t.S.ID)
 	if !waits {
 		return shown{}

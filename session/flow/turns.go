@@ -44,7 +44,7 @@ func (ts *turns) turn(
 			return nil, nil, err
 		}
 		t := ts.newTurn(s)
-		mark := ts.markShown(t)
+		mark := markShown(ts, t)
 		err = decide(t)
 		if err != nil {
 			ts.note(t)
