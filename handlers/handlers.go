@@ -149,7 +149,7 @@ func New(o Options) *echo.Echo {
 
 	// The merchant's API.
 	a := admission{o}
-	v1 := newRoutes(e, "/v1", a.authenticated, a.requireScope(), knownFilters(), cleanQuery, a.braked, a.idempotent, parameterErrors, a.owned)
+	v1 := newRoutes(e, "/v1", a.authenticated, a.requireScope(), knownFilters(), cleanQuery, plainTarget, a.braked, a.idempotent, parameterErrors, a.owned)
 	RegisterHandlers(contractRoutes{EchoRouter: e, routes: v1}, NewStrictHandler(newAPI(o), nil))
 	return e
 }

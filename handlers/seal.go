@@ -74,7 +74,7 @@ func (p pay) submitSealed(c echo.Context, s *session.Session, again bool) error 
 			return redirectToPay(c, s.ID)
 		}
 		name := truncate(strings.TrimSpace(c.FormValue("name")), 64)
-		if digitCount(name) > 6 { // a number in the wrong field
+		if card.Digits(name) > 6 { // a number in the wrong field
 			name = ""
 		}
 		in.Card = card.Card{Sealed: card.NewSealed(token), Name: card.LatinName(name)}

@@ -71,9 +71,6 @@ func numberFault(d string) error {
 	return nil
 }
 
-// CheckDigit tells whether the digits end with the check digit that card numbers have (ISO/IEC 7812-1).
-func CheckDigit(digits string) bool { return digitsOnly(digits) && luhn(digits) }
-
 func digitsOnly(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 // ReadNumber finds the card number in what a shopper typed, pasted or had filled in: with words around it, or followed by the
