@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"tollgate/internal/clock"
 	"tollgate/internal/config"
 	"tollgate/internal/sqlstore"
 )
@@ -29,7 +30,7 @@ type Finding struct {
 
 // Limits that Doctor judges by.
 const (
-	clockApart = 2 * time.Second     // leases last ten seconds and are judged by every machine's own clock
+	clockApart = clock.Bound         // fronts go by the database's; what they sign for receivers is dated by the machine's
 	dialLimit  = 5 * time.Second     // for one address
 	lookLimit  = 20 * time.Second    // for all that is sealed
 	certSoon   = 14 * 24 * time.Hour // a certificate that ends within this is worth a word

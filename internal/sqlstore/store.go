@@ -51,6 +51,8 @@ type Options struct {
 	OnSession func(id string)
 	// OnJobs is called after jobs were enqueued that are due, here or elsewhere. It must not block.
 	OnJobs func()
+	// Failed is told that the database has another history, and so perhaps another server; nil: nobody asks. It must not block.
+	Failed func()
 	// Waited is told how long each change waited until it was stored; nil: nobody asks. It must not block.
 	Waited func(time.Duration)
 	Log    *slog.Logger

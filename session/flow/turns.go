@@ -42,6 +42,11 @@ func (ts *turns) turn(
 		if err != nil {
 			return nil, nil, err
 		}
+		if ts.Sure != nil {
+			if err := ts.Sure(ctx); err != nil {
+				return s, nil, err
+			}
+		}
 		t := ts.newTurn(s)
 		err = decide(t)
 		if err != nil {
