@@ -42,7 +42,7 @@ import (
 	"tollgate/session/flow"
 )
 
-// Parts chooses what of Tollgate a process is.
+// Role says what of Tollgate a process is.
 type Role int
 
 // What a process can be.
