@@ -783,6 +783,11 @@ func aLateApprovalIsReportedAsPaidLate(t *testing.T) {
 			if s.Attempts[0].State != "paid" || s.Status != want || s.Payment == nil || s.Payment.Captured != made.Amount {
 				t.Errorf("%+v", s)
 			}
+			b.open(made.URL)
+			b.sees(resultPage, "This payment is closed")
+			if strings.Contains(b.words(), "not charged") || b.doc.Find("#receipt").Length() != 1 {
+				t.Errorf("of money that was taken late the page says: %s", b.words())
+			}
 			types := w.history(t, made.ID)
 			if types[len(types)-1] != "payment.paid_late" || w.charges(t, made.OrderID) != 1 {
 				t.Errorf("events %v, %d charges", types, w.charges(t, made.OrderID))

@@ -485,6 +485,12 @@ func (p screens) scan(c echo.Context, s *session.Session, layout templates.Layou
 func (p screens) result(c echo.Context, s *session.Session, outcome templates.Outcome, f form) (err error) {
 	page := templates.ResultPage{Layout: p.layout(c, s), Outcome: outcome, ContinueURL: continueURL(s.CancelURL, s.ID)}
 	p.typed.forget(s.ID, p.Browsers.Known(c.Request().Context()))
+	if late := s.FundedAttempt(); late != nil && slices.Contains(unpaid, outcome) { // what became of its money stands in the receipt
+		outcome = templates.OutcomeOver
+		if page.Outcome = outcome; !late.Voided {
+			page.Receipt = p.receipt(c, s, page.T.Lang())
+		}
+	}
 	switch outcome {
 	case templates.OutcomePaid, templates.OutcomeAuthorized:
 		page.Delay = goOnAfter
@@ -507,6 +513,9 @@ func (p screens) result(c echo.Context, s *session.Session, outcome templates.Ou
 	}
 	return render(c, p.Options, formStatus(f.wrongEmail && page.Mail != nil), ownPage, "", templates.Result(page))
 }
+
+// unpaid are the ends that say that nothing was charged.
+var unpaid = []templates.Outcome{templates.OutcomeCancelled, templates.OutcomeExpired, templates.OutcomeDeclined}
 
 // goOnAfter is how many seconds a new result page counts down before it goes back to the shop.
 const goOnAfter = 10

@@ -98,9 +98,41 @@ func (p CardPage) title() string {
 func (p CardPage) errorTitle() string {
 	id := p.heading()
 	if id == "ways_title" {
-		id = p.words("card_title")
+		id = "card_title"
 	}
-	return p.T.T("title_error", "Title", title(p.Layout, id))
+	return titleOf(p.Layout, id, true)
+}
+
+// titleOf is a page's title, and says first of all where something is to be put right.
+func titleOf(l Layout, id string, wrong bool) string {
+	if wrong {
+		return l.T.T("title_error", "Title", title(l, id))
+	}
+	return title(l, id)
+}
+
+func (p SavedCardsPage) title() string {
+	if wrong := p.Errors.Any() || p.Choice.Wrong != "" || noticeText(p.Decline, p.NotCharged) != ""; wrong {
+		return titleOf(p.Layout, "saved_title", true) // a question is nothing to be put right
+	}
+	return title(p.Layout, p.heading())
+}
+
+func (p StartPage) title() string {
+	switch {
+	case p.Error != "" || p.Choice.Wrong != "":
+		return titleOf(p.Layout, "phone", true)
+	case noticeText(p.Decline, p.NotCharged) != "" && len(p.Choice.Ways) > 0:
+		return titleOf(p.Layout, "card_title", true)
+	}
+	return titleOf(p.Layout, p.heading(), noticeText(p.Decline, p.NotCharged) != "")
+}
+
+func (p ResultPage) title() string {
+	if p.Mail != nil && p.Mail.Wrong {
+		return titleOf(p.Layout, "mail_title", true)
+	}
+	return title(p.Layout, p.texts().title)
 }
 
 // loginField is the one input of a login form; its texts are ids.

@@ -123,7 +123,7 @@ func Stories(t *i18n.Localizer, self string) []Story {
 		{"method-done", templates.MethodDone(templates.MethodDonePage{Nonce: "n", ID: "1.1", Origin: "https://pay.example"})},
 		{"method", templates.Method(templates.MethodPage{Layout: under, Next: "#", Deadline: 3600})},
 		{"challenge", templates.Challenge(templates.ChallengePage{Layout: under, Action: "https://bank.example/acs", Fields: fields})},
-		{"challenge-info", templates.Challenge(templates.ChallengePage{Layout: l, Action: "https://bank.example/acs",
+		{"challenge-info", templates.Challenge(templates.ChallengePage{Layout: under, Action: "https://bank.example/acs",
 			Fields: fields, Info: info})},
 		{"leave", templates.Leave(templates.LeavePage{Layout: outlived, URL: "https://bank.example/pay"})},
 		{"to-top", templates.ToTop(templates.ToTopPage{Layout: l, PayURL: "#"})},
