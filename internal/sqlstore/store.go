@@ -123,7 +123,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	name := make([]byte, 8)
 	rand.Read(name)
-	st := newStore(&database{o: o, instance: hex.EncodeToString(name)})
+	st := newStore(&database{o: o, instance: hex.EncodeToString(name), visiting: visiting{rows: map[string]visitRow{}}})
 	var err error
 	switch {
 	case o.URL == "":
@@ -285,6 +285,9 @@ func (st *Store) Close() error {
 	st.closing.Do(func() {
 		if st.listener != nil {
 			st.listener.close()
+		}
+		if st.group != nil {
+			st.group.close()
 		}
 		var errs []error
 		if st.r != nil && st.r != st.w {
