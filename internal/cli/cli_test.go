@@ -19,6 +19,8 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"tollgate/internal/app"
 )
 
 // buffer is written by a command and read by a test.
