@@ -43,8 +43,7 @@ type Options struct {
 	AloneSince  time.Time // as in merchant.Once
 	Webhooks    *webhook.Service
 	Limits      *limit.Limiter
-	Security    *security.Log       // nil: none is kept
-	Print       func([]byte) string // keyed fingerprints for it
+	Security    *security.Log // nil: none is kept
 	History     History
 	Browsers    *browser.Browsers
 	Texts       *i18n.Bundle

@@ -410,7 +410,7 @@ func (p screens) step(c echo.Context, s *session.Session, a *session.Attempt, at
 	first := false
 	if prefetch := c.Request().Header.Get("Sec-Purpose"); prefetch == "" { // a prefetch is not shown to anybody
 		if first, err = p.Flow.Shown(c.Request().Context(), s.ID, a.StepN); err != nil && p.Away != nil && p.Away(err) {
-			p.Log.Warn("it cannot be noted that a step was shown: its page waits for a press", "session_print", p.print(s.ID), "error", err)
+			p.Log.Warn("it cannot be noted that a step was shown: its page waits for a press", "session", s.ID, "error", err)
 			first, err = false, nil
 		}
 		if err != nil {

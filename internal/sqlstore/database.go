@@ -62,6 +62,7 @@ var errAgain = errors.New("sqlstore: run the transaction again")
 type notice struct {
 	session string
 	jobs    bool
+	own     *reading // of what is saved by it; see recent.saving
 }
 
 // changeOne changes one row or is the given error.
@@ -107,7 +108,7 @@ func (st *database) tries(ctx context.Context, n notice, once func() error) erro
 // tryOnce makes a change, with others or by itself.
 func (st *database) tryOnce(ctx context.Context, n notice, f func(*tx) error) error {
 	if st.recent != nil && n.session != "" {
-		defer st.recent.change(n.session)()
+		defer st.recent.change(n.session, n.own)()
 	}
 	if st.group != nil {
 		return st.group.run(ctx, f)

@@ -38,7 +38,7 @@ import (
 // Options say where the data is and who wants to know of changes.
 type Options struct {
 	// NoSync lets SQLite's commits not wait for the disk: for tests, see package sqlitetest. What was committed outlives the
-	// process, but not a power failure.
+	// process, but not a power failure. What is kept of a session that was saved is compared with what was stored.
 	NoSync bool
 
 	URL string // "": SQLite in Dir; "postgres://…": PostgreSQL
@@ -208,6 +208,9 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 		return nil
 	}
 	st.group, st.recent, st.leases = &group{db: st.database}, newRecent(), newLeases()
+	if st.o.NoSync {
+		st.recent.verify = st.asRead
+	}
 	return errors.Join(st.FreeAll(ctx), st.Webhooks().FreeAll(ctx))
 }
 
