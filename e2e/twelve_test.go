@@ -422,10 +422,11 @@ func challengeFramed(t *testing.T, d *differing) string {
 	b, s := d.inShop(t, "payneteasy")
 	b.payInFrame(cardChallenge)
 	b.inFrame("the result in the frame", func(v *view) bool { return v.Kind == "result" && v.Mark == "good" })
-	if n := d.w.charges(t, s.OrderID); n != 1 {
-		t.Errorf("%d charges", n)
+	now := d.w.session(t, s.ID)
+	if n := d.w.charges(t, s.OrderID); n != 1 || len(now.Attempts) != 1 || len(now.Attempts[0].Runs) != 1 || now.Attempts[0].Runs[0].CompInd != "Y" {
+		t.Errorf("%d charges; %+v", n, now.Attempts) // the Method's frames stand in a frame of the shop's, too
 	}
-	return "paid in the frame"
+	return "paid in the frame, with the Method"
 }
 
 // The bank answers that it is shown in no frame, and the account says otherwise: the way to the whole window, which the shop's page has
