@@ -130,10 +130,10 @@ func mutantsGone[T mutantsNumber | ~string](on bool, v T) T {
 
 func main() {
 	root := flag.String("root", "..", "the module's root")
-	only := flag.String("only", "", "only this file or folder, from the root")
+	only := flag.String("only", "", "only this file or folder, from the root, or several with commas between them")
 	verbose := flag.Bool("v", false, "list what was killed too")
 	flag.Parse()
-	ok, err := run(*root, strings.TrimSuffix(*only, "/"), *verbose)
+	ok, err := run(*root, *only, *verbose)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(2)
@@ -202,7 +202,7 @@ func run(root, only string, verbose bool) (ok bool, err error) {
 	fmt.Printf("%-36s %6d %6d %10d %10d %10d\n", "all", total.tried, total.killed, total.explained, total.unexplained,
 		total.notBuilt)
 	for key := range known {
-		if file, _, _ := strings.Cut(key, "\x00"); !met[key] && (only == "" || within(file, only)) {
+		if file, _, _ := strings.Cut(key, "\x00"); !met[key] && within(file, only) {
 			fmt.Printf("docs/mutants.md names what is not tried: %s\n", strings.ReplaceAll(key, "\x00", " | "))
 			all = false
 		}
@@ -210,8 +210,12 @@ func run(root, only string, verbose bool) (ok bool, err error) {
 	return all, nil
 }
 
+// within tells whether a file is one of those that are asked for, or in such a folder.
 func within(file, only string) bool {
-	return only == "" || file == only || strings.HasPrefix(file, only+"/")
+	return only == "" || slices.ContainsFunc(strings.Split(only, ","), func(one string) bool {
+		one = strings.TrimSuffix(one, "/")
+		return file == one || strings.HasPrefix(file, one+"/")
+	})
 }
 
 // readKnown reads the table of survivors that are no change: file, function, change, reason.
@@ -245,7 +249,7 @@ type listed struct {
 
 // runScope builds a package with its mutants and tries each.
 func runScope(root string, s scope, only string, tell func(*mutant)) ([]*mutant, error) {
-	if only != "" && !within(s.dir, only) && !within(only, s.dir) {
+	if !within(s.dir, only) && !slices.ContainsFunc(strings.Split(only, ","), func(one string) bool { return within(one, s.dir) }) {
 		return nil, nil
 	}
 	pkg, exports, err := list(root, s.dir)
@@ -270,7 +274,7 @@ func runScope(root string, s scope, only string, tell func(*mutant)) ([]*mutant,
 		if m.result != notBuilt {
 			m.result = survived
 			for _, group := range reaching(tests, m.id) {
-				if _, passed := try(binary, pkg.Dir, m.id, group.limit(), "", append([]string{"-test.run", group.pattern()},
+				if _, _, passed := try(binary, pkg.Dir, m.id, group.limit(), "", append([]string{"-test.run", group.pattern()},
 					s.args...)); !passed {
 					m.result = killed
 					break
@@ -282,11 +286,11 @@ func runScope(root string, s scope, only string, tell func(*mutant)) ([]*mutant,
 	return mutants, nil
 }
 
-// test is one test of a package: how long it takes, and which mutants it comes by.
+// test is one test of a package: how long it takes, what it computes of that, and which mutants it comes by.
 type test struct {
-	name string
-	took time.Duration
-	met  map[int]bool
+	name       string
+	took, busy time.Duration
+	met        map[int]bool
 }
 
 // survey runs each test by itself without a mutant.
@@ -303,10 +307,11 @@ func survey(binary, dir, met string, args []string) ([]test, error) {
 			return nil, err
 		}
 		start := time.Now()
-		if out, passed := try(binary, dir, 0, 5*time.Minute, met, append([]string{"-test.run", "^" + name + "$"}, args...)); !passed {
+		out, busy, passed := try(binary, dir, 0, 5*time.Minute, met, append([]string{"-test.run", "^" + name + "$"}, args...))
+		if !passed {
 			return nil, fmt.Errorf("%s fails without a mutant:\n%s", name, out)
 		}
-		one := test{name: name, took: time.Since(start), met: map[int]bool{}}
+		one := test{name: name, took: time.Since(start), busy: busy, met: map[int]bool{}}
 		raw, err := os.ReadFile(met)
 		if err != nil {
 			return nil, err
@@ -322,24 +327,24 @@ func survey(binary, dir, met string, args []string) ([]test, error) {
 
 type group []test
 
-// reaching are the tests that come by a mutant, the short ones together and first.
+// reaching are the tests that come by a mutant, the shorter ones together and first. Computing counts, not waiting: others may use
+// the machine.
 func reaching(tests []test, id int) []group {
-	var short group
-	var long []group
+	together := make([]group, 2)
+	var alone []group
 	for _, t := range tests {
 		switch {
 		case !t.met[id]:
-		case t.took < time.Second:
-			short = append(short, t)
+		case t.busy < 100*time.Millisecond:
+			together[0] = append(together[0], t)
+		case t.busy < time.Second:
+			together[1] = append(together[1], t)
 		default:
-			long = append(long, group{t})
+			alone = append(alone, group{t})
 		}
 	}
-	slices.SortFunc(long, func(a, b group) int { return int(a[0].took - b[0].took) })
-	if len(short) > 0 {
-		long = append([]group{short}, long...)
-	}
-	return long
+	slices.SortFunc(alone, func(a, b group) int { return int(a[0].busy - b[0].busy) })
+	return slices.DeleteFunc(append(together, alone...), func(g group) bool { return len(g) == 0 })
 }
 
 func (g group) pattern() string {
@@ -358,8 +363,8 @@ func (g group) limit() time.Duration {
 	return 10*time.Second + 10*sum
 }
 
-// try runs tests with one mutant. Memory is bounded: a loop without an end may also fill it.
-func try(binary, dir string, id int, limit time.Duration, met string, args []string) (string, bool) {
+// try runs tests with one mutant, and tells how long they computed. Memory is bounded: a loop without an end may also fill it.
+func try(binary, dir string, id int, limit time.Duration, met string, args []string) (said string, busy time.Duration, passed bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/bin/sh",
@@ -367,7 +372,10 @@ func try(binary, dir string, id int, limit time.Duration, met string, args []str
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "MUTANT="+strconv.Itoa(id), "MUTANTS_MET="+met)
 	out, err := cmd.CombinedOutput()
-	return string(out), err == nil
+	if p := cmd.ProcessState; p != nil {
+		busy = p.UserTime() + p.SystemTime()
+	}
+	return string(out), busy, err == nil
 }
 
 // list asks the go command for a package and for what its imports export.
