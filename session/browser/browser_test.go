@@ -306,6 +306,22 @@ func TestTheLanguageThatWasChosenStaysWithTheBrowser(t *testing.T) {
 	speaks("en")
 }
 
+func TestAVisitorIsNobodyAfterADay(t *testing.T) {
+	start := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	now := start
+	b, _ := browsersAt(t, true, rand.Reader, func() time.Time { return now })
+	v := &visits{t: t, b: b}
+	v.visit(func(ctx context.Context) { b.Choose(ctx, "ru") })
+	for after, want := range map[time.Duration]string{0: "ru", 24*time.Hour - 1: "ru", 24 * time.Hour: ""} {
+		now = start.Add(after)
+		v.visit(func(ctx context.Context) {
+			if got := b.Language(ctx); got != want {
+				t.Errorf("after %s it speaks %q, want %q", after, got, want)
+			}
+		})
+	}
+}
+
 // What the library alone gave a request is of no visitor.
 func TestARequestThatDidNotComeThroughHereProvesNothing(t *testing.T) {
 	b, _ := newBrowsers(t, true, rand.Reader)

@@ -132,8 +132,9 @@ func main() {
 	root := flag.String("root", "..", "the module's root")
 	only := flag.String("only", "", "only this file or folder, from the root, or several with commas between them")
 	verbose := flag.Bool("v", false, "list what was killed too")
+	quick := flag.Bool("quick", false, "leave the longer tests out: what survives may be killed by one of them")
 	flag.Parse()
-	ok, err := run(*root, *only, *verbose)
+	ok, err := run(*root, *only, *verbose, *quick)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(2)
@@ -143,7 +144,7 @@ func main() {
 	}
 }
 
-func run(root, only string, verbose bool) (ok bool, err error) {
+func run(root, only string, verbose, quick bool) (ok bool, err error) {
 	known, err := readKnown(filepath.Join(root, "docs", "mutants.md"))
 	if err != nil {
 		return false, err
@@ -154,7 +155,7 @@ func run(root, only string, verbose bool) (ok bool, err error) {
 	met := map[string]bool{}
 	all := true
 	for _, s := range scopes {
-		mutants, err := runScope(root, s, only, func(m *mutant) {
+		mutants, err := runScope(root, s, only, quick, func(m *mutant) {
 			reason := known[m.key()]
 			if m.result != killed || verbose {
 				fmt.Printf("%s:%d\t%s\t%s\t%s\t%s\n", m.file, m.line, m.function, m.what, m.result, reason)
@@ -248,7 +249,7 @@ type listed struct {
 }
 
 // runScope builds a package with its mutants and tries each.
-func runScope(root string, s scope, only string, tell func(*mutant)) ([]*mutant, error) {
+func runScope(root string, s scope, only string, quick bool, tell func(*mutant)) ([]*mutant, error) {
 	if !within(s.dir, only) && !slices.ContainsFunc(strings.Split(only, ","), func(one string) bool { return within(one, s.dir) }) {
 		return nil, nil
 	}
@@ -270,21 +271,29 @@ func runScope(root string, s scope, only string, tell func(*mutant)) ([]*mutant,
 	if err != nil {
 		return nil, err
 	}
+	killers := map[string][]string{} // of a function, the newest first: they are likely to notice its next mutant too
 	for _, m := range mutants {
 		if m.result != notBuilt {
 			m.result = survived
-			for _, group := range reaching(tests, m.id) {
-				if _, _, passed := try(binary, pkg.Dir, m.id, group.limit(), "", append([]string{"-test.run", group.pattern()},
-					s.args...)); !passed {
-					m.result = killed
-					break
+			for _, group := range reaching(tests, m.id, killers[m.function], quick) {
+				said, _, passed := try(binary, pkg.Dir, m.id, group.limit(), "", append([]string{"-test.run", group.pattern()}, s.args...))
+				if passed {
+					continue
 				}
+				m.result = killed
+				if by := failed.FindStringSubmatch(said); by != nil {
+					others := slices.DeleteFunc(killers[m.function], func(name string) bool { return name == by[1] })
+					killers[m.function] = slices.Insert(others, 0, by[1])
+				}
+				break
 			}
 		}
 		tell(m)
 	}
 	return mutants, nil
 }
+
+var failed = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
 
 // test is one test of a package: how long it takes, what it computes of that, and which mutants it comes by.
 type test struct {
@@ -327,18 +336,23 @@ func survey(binary, dir, met string, args []string) ([]test, error) {
 
 type group []test
 
-// reaching are the tests that come by a mutant, the shorter ones together and first. Computing counts, not waiting: others may use
-// the machine.
-func reaching(tests []test, id int) []group {
-	together := make([]group, 2)
+// reaching are the tests that come by a mutant: first those that are likely to notice it, then the others, the shorter ones together
+// and first. Computing counts, not waiting: others may use the machine.
+func reaching(tests []test, id int, likely []string, quick bool) []group {
+	together := make([]group, 4)
 	var alone []group
 	for _, t := range tests {
 		switch {
 		case !t.met[id]:
-		case t.busy < 100*time.Millisecond:
+		case slices.Contains(likely[:min(len(likely), 3)], t.name):
 			together[0] = append(together[0], t)
-		case t.busy < time.Second:
+		case t.busy < 30*time.Millisecond:
 			together[1] = append(together[1], t)
+		case t.busy < 100*time.Millisecond:
+			together[2] = append(together[2], t)
+		case quick:
+		case t.busy < time.Second:
+			together[3] = append(together[3], t)
 		default:
 			alone = append(alone, group{t})
 		}
