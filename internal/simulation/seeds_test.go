@@ -102,7 +102,7 @@ var first = []struct {
 	from, to uint64
 }{
 	{"calm", 1, 2}, {"clocks", 11, 13}, {"failover", 21, 24}, {"forgotten", 31, 33}, {"gateways", 41, 44}, {"lag", 51, 53},
-	{"line", 111, 113}, {"operations", 61, 64}, {"promotion", 71, 72}, {"shapes", 81, 84}, {"storm", 91, 93}, {"swarm", 101, 106},
+	{"line", 111, 113}, {"operations", 61, 64}, {"promotion", 71, 72}, {"punctual", 121, 123}, {"shapes", 81, 84}, {"storm", 91, 93}, {"swarm", 101, 106},
 }
 
 // required are situations that the first worlds have to reach: else the worlds are too small to prove anything.

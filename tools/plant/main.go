@@ -43,7 +43,7 @@ func Pick[T any](name string, on, off T) T {
 
 func main() {
 	root := flag.String("root", "..", "the module's root")
-	only := flag.String("only", "", "only faults whose name has this `text`")
+	only := flag.String("only", "", "only faults whose name fits this `pattern`")
 	worlds := flag.Int("worlds", 30, "so many of each profile, at most")
 	first := flag.Int("first", 1, "the first seed")
 	report := flag.String("report", "", "a `file` for the table, in Markdown")
@@ -57,7 +57,11 @@ func main() {
 }
 
 func run(root, only string, skip, worlds, first int, report string, list bool) error {
-	root, err := filepath.Abs(root)
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		return err
+	}
+	root, err = filepath.Abs(root)
 	if err != nil {
 		return err
 	}
@@ -83,7 +87,7 @@ func run(root, only string, skip, worlds, first int, report string, list bool) e
 	found, rows := 0, []string{"| planted fault | rule | found | profile, seed | CPU s |", "|---|---|---|---|---|"}
 	looked := 0
 	for i, f := range all {
-		if i < skip || !strings.Contains(f.Name, only) {
+		if i < skip || !wanted.MatchString(f.Name) {
 			continue
 		}
 		looked++
@@ -158,7 +162,7 @@ func plant(root, dir string) (string, error) {
 
 var (
 	violation = regexp.MustCompile(`seed (\d+) of profile (\S+), accounts \S+: (.*)`)
-	shoppers  = 8                // in each world
+	shoppers  = 12               // in each world
 	limit     = 20 * time.Minute // for a world that never ends
 )
 
