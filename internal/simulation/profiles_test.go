@@ -17,6 +17,7 @@ type Profile struct {
 	NetFaults []fault
 	NetDelays []time.Duration // of what is late
 	NetLinks  string          // only on links that begin so
+	NetTo     string          // and end so
 
 	Kills        int      // at most
 	KillAt       float64  // per labelled place that the program passes
@@ -123,8 +124,8 @@ var profiles = map[string]Profile{
 	// What is late is late by less than the program waits: so what it says is proved never turns out otherwise.
 	"punctual": {
 		Name: "punctual", Fronts: 2, Shoppers: 6, Accounts: everyAccount, Stories: true, Operates: true, Punctual: true,
-		NetRate: 0.15, NetFaults: []fault{requestLate, requestLate, answerLost, answerLate, answerCut, cutBefore}, NetLinks: "front",
-		NetDelays: []time.Duration{5 * time.Second, 20 * time.Second, 45 * time.Second},
+		NetRate: 0.25, NetFaults: []fault{requestLate, requestLate, answerLost, answerLate, answerCut, cutBefore}, NetLinks: "front", NetTo: ">sandbox",
+		NetDelays: []time.Duration{20 * time.Second, 45 * time.Second},
 		Kills:     3, KillAt: 0.03, KillAnswered: 0.08, KillCommit: 0.01,
 	},
 	// Whole attempts are forgotten too.

@@ -404,7 +404,7 @@ func (w *World) exchangeFault(link, place string) (fault, time.Duration) {
 	w.mu.Lock()
 	w.tally.Exchanges++
 	w.mu.Unlock()
-	if len(p.NetFaults) == 0 || !strings.HasPrefix(link, p.NetLinks) || strings.HasPrefix(link, observer) || !w.troubled() ||
+	if len(p.NetFaults) == 0 || !strings.HasPrefix(link, p.NetLinks) || !strings.HasSuffix(link, p.NetTo) || strings.HasPrefix(link, observer) || !w.troubled() ||
 		!w.strikes(p.NetRate, "exchange", place, n) {
 		return none, 0
 	}
