@@ -403,6 +403,12 @@ func (s Standing) RefundSeen(op Op) OpState {
 	return OpPending
 }
 
+// CapturedInstead tells that a hold which was to be voided, wholly or in part, was captured whole: somebody did so in the gateway's cabinet
+// before the void came. It may still be under way, and come to nothing.
+func (s Standing) CapturedInstead(op Op) bool {
+	return op.Standing.Outcome == Authorized && s.Outcome == Paid && s.Captured >= op.Standing.Held && s.Refunded == 0
+}
+
 // CaptureSeen does the same for a capture. That something was captured is a state, of which the gateway's word is enough
 // where the whole hold was asked for; of a part the sum has to be stated.
 func (s Standing) CaptureSeen(op Op) OpState {

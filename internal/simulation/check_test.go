@@ -68,11 +68,13 @@ type sessionView struct {
 	NeedsReview  bool `json:"needs_review"`
 	Amount       int64
 	Payment      *paymentView
-	Operations   []struct {
-		State       string
-		Unconfirmed bool `json:"sums_unconfirmed"`
-	}
-	Attempts []attemptView
+	Operations   []operationView
+	Attempts     []attemptView
+}
+
+type operationView struct {
+	Kind, State string
+	Unconfirmed bool `json:"sums_unconfirmed"`
 }
 
 type attemptView struct {

@@ -179,6 +179,33 @@ func (d *disk) due() (at time.Time, ok, busy bool, err error) {
 	return time.UnixMicro(first.Int64).UTC(), first.Valid, held.Int64 > 0, err
 }
 
+// waiting is what is next in the queues, for whoever looks into why they never empty.
+func (d *disk) waiting(now time.Time) string {
+	f, _ := d.current()
+	var what []string
+	for _, q := range []string{
+		`SELECT 'job ' || kind || ' ' || key, run_at, lease_until, worker FROM job ORDER BY max(run_at, lease_until) LIMIT 3`,
+		`SELECT 'webhooks ' || id, due_at, held_until, holder FROM webhook_endpoint WHERE due_at > 0 AND deleted_at = 0 ORDER BY max(due_at, held_until) LIMIT 3`,
+		`SELECT 'events without a place ' || COUNT(*), 0, 0, '' FROM event WHERE pos IS NULL HAVING COUNT(*) > 0`,
+		`SELECT 'events that are no webhooks yet', f.pos, p.last, '' FROM webhook_feed f, event_place p WHERE f.pos < p.last`,
+	} {
+		rows, err := f.watch.Query(q)
+		if err != nil {
+			return err.Error()
+		}
+		for rows.Next() {
+			var name, who string
+			var at, until int64
+			if err := rows.Scan(&name, &at, &until, &who); err != nil {
+				return err.Error()
+			}
+			what = append(what, fmt.Sprintf("%s (due in %s, held for %s by %q)", name, time.UnixMicro(at).Sub(now), time.UnixMicro(until).Sub(now), who))
+		}
+		_ = rows.Close()
+	}
+	return strings.Join(what, "; ")
+}
+
 // driver is a process's way to the database.
 func (d *disk) driver(p *Proc) func(dsn string) driver.Connector {
 	return func(dsn string) driver.Connector { return &connector{d: d, p: p, dsn: dsn} }

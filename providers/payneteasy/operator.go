@@ -100,7 +100,7 @@ func (p *provider) Inquire(ctx context.Context, pay providers.Payment, op provid
 		switch {
 		case s.Outcome == providers.Voided:
 			seen = providers.OpSucceeded
-		case s.Outcome != providers.Paid && s.Unmoved(op.Standing):
+		case s.Outcome != providers.Paid && s.Unmoved(op.Standing), s.CapturedInstead(op):
 			seen = providers.OpMissing
 		}
 	case providers.Refund:
