@@ -403,10 +403,19 @@ func (s Standing) RefundSeen(op Op) OpState {
 	return OpPending
 }
 
-// CapturedInstead tells that a hold which was to be voided, wholly or in part, was captured whole: somebody did so in the gateway's cabinet
-// before the void came. It may still be under way, and come to nothing.
-func (s Standing) CapturedInstead(op Op) bool {
-	return op.Standing.Outcome == Authorized && s.Outcome == Paid && s.Captured >= op.Standing.Held && s.Refunded == 0
+// EndedInstead tells that somebody ended a hold otherwise in the gateway's cabinet: it was to be voided, wholly or in part, and was captured
+// whole, or to be captured and is gone. Our call may still be under way, and come to nothing.
+func (s Standing) EndedInstead(op Op) bool {
+	if op.Standing.Outcome != Authorized {
+		return false
+	}
+	switch op.Kind {
+	case Void:
+		return s.Outcome == Paid && s.Captured >= op.Standing.Held && s.Refunded == 0
+	case Capture:
+		return s.Outcome == Voided && s.Captured == 0
+	}
+	return false
 }
 
 // CaptureSeen does the same for a capture. That something was captured is a state, of which the gateway's word is enough

@@ -100,11 +100,14 @@ func (p *provider) Inquire(ctx context.Context, pay providers.Payment, op provid
 		switch {
 		case s.Outcome == providers.Voided:
 			seen = providers.OpSucceeded
-		case s.Outcome != providers.Paid && s.Unmoved(op.Standing), s.CapturedInstead(op):
+		case s.Outcome != providers.Paid && s.Unmoved(op.Standing):
 			seen = providers.OpMissing
 		}
 	case providers.Refund:
 		seen = s.RefundSeen(op)
+	}
+	if s.EndedInstead(op) {
+		seen = providers.OpMissing
 	}
 	switch {
 	case seen == providers.OpSucceeded:
