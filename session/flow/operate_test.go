@@ -491,7 +491,9 @@ func TestAnAnswerFromBeforeARefundDoesNotUndoIt(t *testing.T) {
 				return providers.OpResult{State: providers.OpSucceeded}, nil
 			}}
 			h := newHouse(t, func(h *house) { g.gateway, h.acc.Provider = h.gw, g })
-			h.gw.pay = func(context.Context, providers.Payment, *order) (providers.Step, error) { return providers.Step{}, errCut }
+			h.gw.pay = func(context.Context, providers.Payment, *order) (providers.Step, error) {
+				return providers.Step{}, errCut
+			}
 			h.gw.status = func(_ context.Context, p providers.Payment, _ *order) (providers.Standing, error) {
 				st := providers.Standing{Outcome: providers.Paid, Ref: p.Ref, Amount: p.Amount, Held: p.Amount.Minor, Captured: p.Amount.Minor,
 					Refunded: refunded, Stated: true}
