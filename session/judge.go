@@ -136,11 +136,7 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 		}
 	}
 	if a.State.Funded() {
-		if t.outdated(a, seen) {
-			t.queueInquiry(a, t.Now)
-			return nil
-		}
-		return t.afterSuccess(a, st, other)
+		return t.afterSuccess(a, seen, st, other)
 	}
 	switch st.Outcome {
 	case providers.Paid, providers.Authorized:
