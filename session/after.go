@@ -22,8 +22,12 @@ const (
 )
 
 // afterSuccess applies what an inquiry says of a payment that has succeeded. other is in what that is another payment than ours.
-func (t verdict) afterSuccess(a *Attempt, st providers.Standing, other string) error {
+func (t verdict) afterSuccess(a *Attempt, seen Seen, st providers.Standing, other string) error {
 	a.LookFailedSince = time.Time{}
+	if t.outdated(a, seen) {
+		t.queueInquiry(a, t.Now)
+		return nil
+	}
 	if other != "" {
 		t.alarm("the gateway tells of another payment than ours", "attempt", a.N, "what", other)
 		a.Mismatch = other
@@ -273,8 +277,8 @@ func (t verdict) lookFailed(a *Attempt, err error) error {
 // callbackTurn tells when an inquiry is due that a callback about a payment asks for: at once, or a moment after the one before.
 // False where one is queued already, so that a callback that is repeated costs no more than that.
 func (a *Attempt) callbackTurn(now time.Time) (at time.Time, due bool) {
-	switch next := a.CalledBackAt.Add(callbackGap); {
-	case a.CalledBackAt.After(now.Add(callbackGap)): // the clock has gone back
+	switch next := a.CalledBackAt.Add(CallbackGap); {
+	case a.CalledBackAt.After(now.Add(CallbackGap)): // the clock has gone back
 		at = now
 	case a.CalledBackAt.After(now):
 		return time.Time{}, false

@@ -47,8 +47,9 @@ type Options struct {
 	Alone   bool // no other process uses the store
 	// Lived is told of each event of a session that was stored; nil: nobody.
 	Lived func(account, event string)
-	// Queued leaves what the browser brings to the job that forwards it, in a save of its own: for tests of that way, which
-	// is gone where a permission cannot be written with what came.
+	// Queued leaves what the browser brings to the job that forwards it, in a save of its own, and what a callback asks for to a
+	// job: for tests of those ways, which are gone where a permission cannot be written with what came, and where the gateway
+	// does not answer in a moment.
 	Queued bool
 	// Owners names the merchants that are told of what concerns a reference of an account and no session; nil: nobody is.
 	Owners func(ctx context.Context, account, reference string) ([]string, error)
@@ -68,6 +69,7 @@ type Flow struct {
 	Logins *Logins
 	Exits  Exits
 	calls  *calls
+	called called
 	recall recall
 }
 
@@ -91,12 +93,17 @@ func New(o Options) *Flow {
 
 // Close waits for the calls that are out, each at most its own deadline, then gives up on them: the queued inquiries settle
 // what became of them.
-func (f *Flow) Close(ctx context.Context) { f.calls.close(ctx) }
+func (f *Flow) Close(ctx context.Context) {
+	for _, id := range f.shown.close() {
+		storeShown(ctx, f, id)
+	}
+	f.calls.close(ctx)
+}
 
 // CardsHeld counts the cards in memory.
 func (f *Flow) CardsHeld() int { return f.vault.len() }
 
-func vaultKey(id string, attempt int) string { return fmt.Sprintf("%s/%d", id, attempt) }
+func attemptKey(id string, attempt int) string { return fmt.Sprintf("%s/%d", id, attempt) }
 
 // payment is what a provider gets to see of an attempt.
 func (ts *turns) payment(ctx context.Context, s *session.Session, a *session.Attempt) providers.Payment {
