@@ -639,6 +639,24 @@ func TestAnOutcomeIsUnknownWhileInquiriesAboutALivePaymentBringNoAnswer(t *testi
 	}
 }
 
+// Where two attempts have money, what is done to one is not done to the other.
+func TestAnOperationIsOfItsOwnAttempt(t *testing.T) {
+	one, two := attemptIn(1, Paid), attemptIn(2, Authorized)
+	s := turnOf(one, two).S
+	s.Operations = []*Operation{
+		{N: 1, Attempt: 2, Kind: providers.Void, State: OpSucceeded, Release: true, Unconfirmed: true}, {N: 2, Attempt: 2, Kind: providers.Void, State: OpPending},
+	}
+	if s.openOn(one) != nil || s.unconfirmedOn(one) != nil || s.released(one) {
+		t.Error("the first attempt has an operation")
+	}
+	if op := s.openOn(two); op == nil || op.N != 2 {
+		t.Errorf("open is %+v", op)
+	}
+	if op := s.unconfirmedOn(two); op == nil || op.N != 1 || !s.released(two) {
+		t.Errorf("not seen in the sums is %+v; released %v", op, s.released(two))
+	}
+}
+
 // A session by which no call that moves money was ever permitted cannot have been paid, whatever the gateway is asked.
 func TestASessionWasNeverSentWhereEveryAttemptFailedWithoutACall(t *testing.T) {
 	for _, state := range states {
