@@ -1,8 +1,8 @@
 package cashier_test
 
 import (
-	"slices"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
