@@ -96,7 +96,7 @@ func (a chargeAPI) payWithGoogle(ctx context.Context, in *NewCharge, ip string) 
 	if err != nil {
 		return nil, err
 	}
-	if err := a.Flow.CheckGooglePay(s, in.GooglePay.Token); err != nil {
+	if err := flow.CheckGooglePay(a.Flow.Accounts, s, in.GooglePay.Token); err != nil {
 		return nil, err
 	}
 	if ip == "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"tollgate/internal/account"
 	"tollgate/providers"
 	"tollgate/session"
 )
@@ -84,12 +85,9 @@ func (f *Flow) CheckPayout(s *session.Session, to providers.Destination) error {
 
 // CheckGooglePay refuses a payment with a token of Google Pay that the gateway cannot make, before anything of it is written down: a
 // *providers.Refusal.
-func (f *Flow) CheckGooglePay(s *session.Session, token string) error {
-	acc, err := f.account(s)
-	switch {
-	case err != nil:
-		return err
-	case !acc.TakesGooglePay():
+func CheckGooglePay(accounts account.Accounts, s *session.Session, token string) error {
+	acc := accounts[s.Account]
+	if !acc.TakesGooglePay() {
 		return providers.Refuse("google_pay", "the account takes no Google Pay")
 	}
 	if err := acc.CheckGoogleToken(token); err != nil {
