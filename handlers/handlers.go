@@ -43,8 +43,7 @@ type Options struct {
 	AloneSince  time.Time // as in merchant.Once
 	Webhooks    *webhook.Service
 	Limits      *limit.Limiter
-	Security    *security.Log       // nil: none is kept
-	Print       func([]byte) string // keyed fingerprints for it
+	Security    *security.Log // nil: none is kept
 	History     History
 	Browsers    *browser.Browsers
 	Texts       *i18n.Bundle
@@ -131,7 +130,7 @@ func New(o Options) *echo.Echo {
 	pages.POST("/receipt", p.mailReceipt)
 	p.logins(pages)
 	pages.GET("/new", p.newCard)
-	pages.GET("/*", p.redirectToPage)
+	pages.both("/*", p.redirectToPage)
 	e.HEAD("/pay/:session", p.head)
 	e.HEAD("/pay/:session/*", p.redirectToPage)
 	e.GET("/pay/:session/events", p.events)

@@ -327,7 +327,7 @@ func (a *App) buildFront(ctx context.Context) error {
 		brakes = a.brake
 	}
 	front := handlers.Options{
-		Flow: a.flow, Store: store, Limits: limits, Security: a.security, Print: a.keys.Fingerprint,
+		Flow: a.flow, Store: store, Limits: limits, Security: a.security,
 		Customers: a.store, Wallet: cards, Invoices: bills, Merchants: merchants, Tags: a.store,
 		Books:       flow.BooksOf(a.flow),
 		Revocations: a.store, Idempotency: a.store.Idempotency(), AloneSince: a.aloneSince(), Webhooks: hooks,
