@@ -62,7 +62,6 @@ func (t verdict) afterSuccess(a *Attempt, st providers.Standing, other string) e
 // follow compares a standing with the books, and renews them where the gateway states something else that can be: an act in its
 // cabinet, by the bank, or by time.
 func (t verdict) follow(a *Attempt, st providers.Standing) fit {
-	disputed := t.followDispute(a, st.Dispute)
 	got := misfits
 	switch {
 	case st.Outcome == providers.Processing, st.Outcome == providers.Unclear, st.Outcome == providers.NotFound:
@@ -77,7 +76,7 @@ func (t verdict) follow(a *Attempt, st providers.Standing) fit {
 	if got == misfits && t.S.unconfirmedOn(a) != nil && before(a, st) {
 		got = lags
 	}
-	if got == agrees && disputed {
+	if disputed := t.followDispute(a, st.Dispute); got == agrees && disputed { // of the sums as they are by now
 		got = renewed
 	}
 	return got
@@ -158,7 +157,8 @@ func (t verdict) followTaken(a *Attempt, st providers.Standing) fit {
 	}
 	got := agrees
 	more, back := captured-a.Captured, st.Refunded-a.Refunded
-	if left := st.Captured - st.Refunded; more > 0 && back > 0 && left <= a.Captured {
+	whole := st.Captured == a.AmountAuthorized || st.Captured == t.S.amountOf(a)
+	if left := st.Captured - st.Refunded; more > 0 && back > 0 && left <= a.Captured && whole {
 		// Told of the whole hold, of which a part was captured: what is left of the money is what counts.
 		more, back = 0, a.Captured-left-a.Refunded
 	}
@@ -195,12 +195,15 @@ func (t verdict) followDispute(a *Attempt, d *providers.Dispute) bool {
 	if d == nil || d.State == providers.DisputeWon && a.Dispute == "" {
 		return false
 	}
-	amount := d.Amount
+	amount, most := d.Amount, a.Captured
+	if a.State == Authorized && !a.Voided {
+		most = a.AmountAuthorized
+	}
 	switch {
 	case d.State == providers.DisputeWon:
 		amount = 0
-	case amount <= 0 || amount > a.Captured:
-		amount = a.Captured - a.Refunded
+	case amount <= 0 || amount > most:
+		amount = most - a.Refunded
 		if a.Dispute != "" && a.Dispute != string(providers.DisputeWon) {
 			amount = a.Disputed // of which the gateway says no more
 		}
@@ -218,16 +221,18 @@ func (t verdict) recordMove(a *Attempt, kind EventType, amount int64) {
 	t.recordAttemptWith(a, kind, map[string]any{"amount_moved": amount})
 }
 
-// reviewSums records, once, that a person has to look at what the gateway says of a payment, with the gateway's figures.
+// reviewSums records that a person has to look at what the gateway says of a payment, with the gateway's figures: once, and again
+// where they are others than those that were told.
 func (t verdict) reviewSums(a *Attempt, st providers.Standing) {
-	if a.NeedsReview {
+	known := a.NeedsReview && a.Said.same(figuresOf(st, t.Now))
+	a.remember(&st, t.Now)
+	if known {
 		return
 	}
 	a.NeedsReview = true
 	if a.Mismatch == "" {
 		a.Mismatch = "sums"
 	}
-	a.remember(&st, t.Now)
 	t.recordAttempt(a, EventPaymentNeedsReview)
 }
 

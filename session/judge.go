@@ -253,11 +253,11 @@ func (t *Turn) Outlived(a *Attempt, st providers.Standing) bool {
 	return untouched || !t.Now.Before(a.CreatedAt.Add(t.Rules.OrderLife))
 }
 
-// needsReview records, once, that a person has to look.
+// needsReview records, once, that a person has to look. The figures are the newest.
 func (t *Turn) needsReview(a *Attempt) {
+	a.remember(t.heard, t.Now)
 	if !a.NeedsReview {
 		a.NeedsReview = true
-		a.remember(t.heard, t.Now)
 		t.recordAttempt(a, EventPaymentNeedsReview)
 	}
 }
