@@ -62,7 +62,7 @@ func (t verdict) afterSuccess(a *Attempt, st providers.Standing, other string) e
 // follow compares a standing with the books, and renews them where the gateway states something else that can be: an act in its
 // cabinet, by the bank, or by time.
 func (t verdict) follow(a *Attempt, st providers.Standing) fit {
-	got := misfits
+	got, refunded := misfits, a.Refunded
 	switch {
 	case st.Outcome == providers.Processing, st.Outcome == providers.Unclear, st.Outcome == providers.NotFound:
 		got = silent // old orders leave the gateways' archives
@@ -76,7 +76,7 @@ func (t verdict) follow(a *Attempt, st providers.Standing) fit {
 	if got == misfits && t.S.unconfirmedOn(a) != nil && before(a, st) {
 		got = lags
 	}
-	if disputed := t.followDispute(a, st.Dispute); got == agrees && disputed { // of the sums as they are by now
+	if disputed := t.followDispute(a, st.Dispute, refunded); got == agrees && disputed {
 		got = renewed
 	}
 	return got
@@ -190,8 +190,9 @@ func (t verdict) followTaken(a *Attempt, st providers.Standing) fit {
 	return got
 }
 
-// followDispute takes a chargeback into the books, and tells whether it was news.
-func (t verdict) followDispute(a *Attempt, d *providers.Dispute) bool {
+// followDispute takes a chargeback into the books, and tells whether it was news. refunded is how much was given back before: what
+// goes back with the chargeback may be told as given back, too.
+func (t verdict) followDispute(a *Attempt, d *providers.Dispute, refunded int64) bool {
 	if d == nil || d.State == providers.DisputeWon && a.Dispute == "" {
 		return false
 	}
@@ -203,7 +204,7 @@ func (t verdict) followDispute(a *Attempt, d *providers.Dispute) bool {
 	case d.State == providers.DisputeWon:
 		amount = 0
 	case amount <= 0 || amount > most:
-		amount = most - a.Refunded
+		amount = most - min(refunded, a.Refunded)
 		if a.Dispute != "" && a.Dispute != string(providers.DisputeWon) {
 			amount = a.Disputed // of which the gateway says no more
 		}

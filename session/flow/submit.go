@@ -188,10 +188,11 @@ func asksOfForms(ctx context.Context, f *Flow, s *session.Session, a *session.At
 // maxLost bounds how often a registration is repeated whose answer was lost. It moves no money.
 const maxLost = 2
 
-// noAnswer tells that a registration was sent and has no answer in the gateway's own words.
+// noAnswer tells that a registration was sent and has no answer in the gateway's own words. One that is too busy to answer is left
+// alone, as it asks for.
 func noAnswer(err error) bool {
 	f, ok := errors.AsType[*providers.Failure](err)
-	return ok && f.Code == "" && !errors.Is(err, providers.ErrUnsent) && !errors.Is(err, providers.ErrCredential) &&
+	return ok && f.Code == "" && providers.RetryAfter(err) == 0 && !errors.Is(err, providers.ErrUnsent) && !errors.Is(err, providers.ErrCredential) &&
 		!errors.Is(err, providers.ErrReferenceTaken) && !errors.Is(err, providers.ErrAlreadyPaid) && providers.RefusalOfUs(err) == nil
 }
 
