@@ -110,9 +110,9 @@ func (a *Attempt) rememberSeen(st providers.Standing) {
 
 // applyStanding applies a gateway's standing to an attempt. Only here do attempts become authorized or paid.
 func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) error {
-	a.rememberSeen(st)
 	t.heard = &st
-	other := mismatch(t.S, a, st)
+	other, unproven := mismatch(t.S, a, st), anothers(t.S, a, st)
+	a.rememberSeen(st)
 	if other == "" {
 		a.rememberAuthorization(t.Now, st.Authorization)
 	}
@@ -128,9 +128,15 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 	if a.State.Funded() {
 		return t.afterSuccess(a, st, other)
 	}
+	if unproven && a.numberTaken() && passedOver(other, st) {
+		if a.State.Live() {
+			return t.endCalling(a, Disprove)
+		}
+		return t.recheckLater(a)
+	}
 	switch st.Outcome {
 	case providers.Paid, providers.Authorized:
-		if other == "" && (st.Unproven || a.Unproven) {
+		if other == "" && (st.Unproven || a.Unproven || unproven) {
 			a.Unproven = true
 			other = notOurs
 		}
@@ -322,7 +328,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 		return err
 	}
 	t.followReceipts(a, st.Receipts)
-	if t.followDispute(a, st.Dispute, a.Refunded); st.Outcome == providers.Paid && t.followTaken(a, st) == misfits {
+	if t.followDispute(a, st, a.Refunded); st.Outcome == providers.Paid && t.followTaken(a, st) == misfits {
 		t.reviewSums(a, st)
 	}
 	if live := s.Live(); live != nil { // the inquiry closes its order, where the gateway can

@@ -156,6 +156,19 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	) {
 		return pay(ctx, acc, p, in)
 	})
+	f.again(ctx, s.ID, a.N, in)
+}
+
+// again makes a further attempt with the same card where the gateway knows the number of one as another system's order, and nothing
+// was tried with the card.
+func (f *Flow) again(ctx context.Context, id string, n int, in Submission) {
+	s, err := f.Store.Load(ctx, id)
+	if err != nil || in.MerchantInitiated || in.Kind == session.KindPayout || s.Last().N != n || !s.Last().NumberIsAnothers() {
+		return
+	}
+	if err := f.submit(ctx, nil, id, in); err != nil && !errors.Is(err, session.ErrBusy) && !errors.Is(err, session.ErrEnded) {
+		f.Log.Warn("the next number could not be tried", "session", id, "error", err)
+	}
 }
 
 // notRegistered writes down that an attempt's order was not made known, and why. Nothing can be charged by it.
@@ -281,6 +294,7 @@ func (f *Flow) send(ctx context.Context, out permitted, send sender) {
 		in.Untaken = errors.As(in.Err, &refusal) ||
 			out.kind == session.CallPay && errors.Is(in.Err, providers.ErrUnsent) && len(in.Wire) == 0 ||
 			out.kind == session.CallPay && untaken(in.Err)
+		in.NumberTaken = out.kind == session.CallPay && errors.Is(in.Err, providers.ErrReferenceTaken)
 		in.Refused = out.kind == session.CallResume && refused(in.Err)
 		in.LoginRefused, in.LoginLost = f.loginRefused(ctx, out.s, p.Credential, in.Err)
 	}
