@@ -3421,7 +3421,7 @@ type ListHistoryParams struct {
 // ReconcileParams defines parameters for Reconcile.
 type ReconcileParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3435,7 +3435,7 @@ type RenameSavedCardJSONBody struct {
 // CreateChargeParams defines parameters for CreateCharge.
 type CreateChargeParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3449,7 +3449,7 @@ type ListSavedCardsParams struct {
 // RegisterCardParams defines parameters for RegisterCard.
 type RegisterCardParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3457,7 +3457,7 @@ type RegisterCardParams struct {
 // ImportCardParams defines parameters for ImportCard.
 type ImportCardParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3465,7 +3465,7 @@ type ImportCardParams struct {
 // RefreshCardsParams defines parameters for RefreshCards.
 type RefreshCardsParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3500,7 +3500,7 @@ type ListInvoicesParams struct {
 // CreateInvoiceParams defines parameters for CreateInvoice.
 type CreateInvoiceParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3508,7 +3508,7 @@ type CreateInvoiceParams struct {
 // RenewInvoiceParams defines parameters for RenewInvoice.
 type RenewInvoiceParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3516,7 +3516,7 @@ type RenewInvoiceParams struct {
 // CreatePayoutParams defines parameters for CreatePayout.
 type CreatePayoutParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3554,7 +3554,7 @@ type ListSessionsParams struct {
 // CreateSessionParams defines parameters for CreateSession.
 type CreateSessionParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3562,7 +3562,7 @@ type CreateSessionParams struct {
 // CancelSessionParams defines parameters for CancelSession.
 type CancelSessionParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3570,7 +3570,7 @@ type CancelSessionParams struct {
 // CapturePaymentParams defines parameters for CapturePayment.
 type CapturePaymentParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3584,7 +3584,7 @@ type ListSessionEventsParams struct {
 // InquireSessionParams defines parameters for InquireSession.
 type InquireSessionParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3592,7 +3592,7 @@ type InquireSessionParams struct {
 // RefundPaymentParams defines parameters for RefundPayment.
 type RefundPaymentParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3600,7 +3600,7 @@ type RefundPaymentParams struct {
 // SettleSessionParams defines parameters for SettleSession.
 type SettleSessionParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3608,7 +3608,7 @@ type SettleSessionParams struct {
 // VoidPaymentParams defines parameters for VoidPayment.
 type VoidPaymentParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3616,7 +3616,7 @@ type VoidPaymentParams struct {
 // IssueVirtualCardParams defines parameters for IssueVirtualCard.
 type IssueVirtualCardParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3642,7 +3642,7 @@ type ListWebhookDeliveriesParams struct {
 // CancelWebhookDeliveryParams defines parameters for CancelWebhookDelivery.
 type CancelWebhookDeliveryParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3650,7 +3650,7 @@ type CancelWebhookDeliveryParams struct {
 // ResendWebhookDeliveryParams defines parameters for ResendWebhookDelivery.
 type ResendWebhookDeliveryParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3667,7 +3667,7 @@ type ListWebhookEndpointsParamsKind string
 // CreateWebhookEndpointParams defines parameters for CreateWebhookEndpoint.
 type CreateWebhookEndpointParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3675,7 +3675,7 @@ type CreateWebhookEndpointParams struct {
 // ResendWebhookEventsParams defines parameters for ResendWebhookEvents.
 type ResendWebhookEventsParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3683,7 +3683,7 @@ type ResendWebhookEventsParams struct {
 // RotateWebhookEndpointParams defines parameters for RotateWebhookEndpoint.
 type RotateWebhookEndpointParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3691,7 +3691,7 @@ type RotateWebhookEndpointParams struct {
 // RotateWebhookKeysParams defines parameters for RotateWebhookKeys.
 type RotateWebhookKeysParams struct {
 	// IdempotencyKey Makes the request happen once. 1 to 255 printable ASCII characters of your choice, new for each thing you want done. Kept for
-	// 48 hours. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
+	// 48 hours. It holds no number of a card. With the same key: the same request is answered as the first time; another one is a 422 `idempotency-key-reused`;
 	// one whose first is still being worked on is a 409 `request-in-flight`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }

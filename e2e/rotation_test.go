@@ -2,9 +2,16 @@ package e2e_test
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/hmac"
+	"crypto/md5"
 	cryptorand "crypto/rand"
 	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -13,6 +20,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -369,12 +377,162 @@ func TestEveryKindOfKeyIsRotatedUnderLoadAndNothingFails(t *testing.T) {
 	t.Run("three machines on PostgreSQL", func(t *testing.T) { rotateUnderLoad(t, pgtest.Start(t), 3) })
 }
 
+// overlap is how many seconds a webhook's replaced secret signs on: less than what a receiver takes of a clock that is fast.
+const overlap = 120
+
+// settledSession makes a session of which a webhook tells, and answers its id.
+func settledSession(t *testing.T, m *machine) string {
+	t.Helper()
+	var s sessionView
+	if code := m.api(t, "POST", "/v1/sessions", map[string]any{"account": "rbs", "amount": 100, "currency": "KZT", "order_id": order(),
+		"success_url": m.Sandbox + "/shop/done", "cancel_url": m.Sandbox + "/shop/done"}, &s); code != http.StatusCreated {
+		t.Fatalf("a session after the rotation: %d", code)
+	}
+	return s.ID
+}
+
+// callbacks are what each gateway calls back with, signed with its credentials of before or of after the exchange.
+func (f *fleet) callbacks(after bool) map[string]*http.Request {
+	f.t.Helper()
+	credential := func(account, name string) string {
+		for _, x := range f.credentials {
+			if x.account == account && after {
+				return x.is[name].(string)
+			} else if x.account == account {
+				return x.was[name].(string)
+			}
+		}
+		return ""
+	}
+	request := func(method, query, body, kind string) *http.Request {
+		r, err := http.NewRequest(method, "/?"+query, strings.NewReader(body))
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", kind)
+		return r
+	}
+	mac := hmac.New(sha256.New, []byte(credential("rbs", "callback_secret")))
+	mac.Write([]byte("mdOrder;m-1;orderNumber;none-1;status;1;"))
+	control := sha1.Sum([]byte("approved" + "12345" + "none-1" + credential("payneteasy", "merchant_control")))
+	sum := md5.Sum([]byte("99|none-1|1.00|Y|" + credential("transactworld", "secure_key")))
+
+	key := []byte(read(f.t, "../internal/sandbox/cashier/demo_callback_key.pem"))
+	if after {
+		key = []byte(f.credentials[2].atGateway["callback_key"])
+	}
+	block, _ := pem.Decode(key)
+	private, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	body := `{"order":{"id":"1","merchantOrderId":"none-1","status":"CHARGED"}}`
+	hash := sha1.Sum([]byte(body))
+	sign, err := rsa.SignPKCS1v15(nil, private.(*rsa.PrivateKey), crypto.SHA1, hash[:])
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	all := map[string]*http.Request{
+		"rbs":        request("GET", "mdOrder=m-1&orderNumber=none-1&status=1&checksum="+hex.EncodeToString(mac.Sum(nil)), "", ""),
+		"payneteasy": request("GET", "status=approved&orderid=12345&client_orderid=none-1&control="+hex.EncodeToString(control[:]), "", ""),
+		"transactworld": request("POST", "", "paymentId=99&merchantTransactionId=none-1&amount=1.00&transactionStatus=Y&checksum="+hex.EncodeToString(sum[:]),
+			"application/x-www-form-urlencoded"),
+		"cashier": request("POST", "", body, "application/json"),
+	}
+	all["cashier"].Header.Set("Payment-Sign", base64.StdEncoding.EncodeToString(sign))
+	return all
+}
+
+// refusesTheOld tries each credential that was exchanged at every door of every machine, beside the one that holds now.
+func (f *fleet) refusesTheOld(sealing string) {
+	t := f.t
+	t.Helper()
+	status := func(r *http.Request) int {
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.StatusCode
+	}
+	for i, m := range f.at {
+		for key, want := range map[string]int{oldAPIKey: http.StatusUnauthorized, newAPIKey: http.StatusOK} {
+			r, err := http.NewRequest("GET", m.Front+"/v1/accounts", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", "Bearer "+key)
+			if got := status(r); got != want {
+				t.Errorf("machine %d answers %.6s… with %d, want %d", i, key, got, want)
+			}
+		}
+		for _, after := range []bool{false, true} {
+			for account, r := range f.callbacks(after) {
+				want := map[bool]int{false: http.StatusForbidden, true: http.StatusOK}[after]
+				to, err := url.Parse(m.Front + "/callbacks/" + account + "?" + r.URL.RawQuery)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.URL, r.Host = to, to.Host
+				if got := status(r); got != want {
+					t.Errorf("machine %d answers a callback of %s, signed after the exchange: %v, with %d, want %d", i, account, after, got, want)
+				}
+			}
+		}
+	}
+	// What the gateways took before they take no more, so that no call of ours can have been made with it.
+	for what, call := range map[string]func() string{
+		"rbs": func() string {
+			res, err := http.PostForm(f.w.Sandbox+"/rbs/payment/rest/getOrderStatusExtended.do", url.Values{"orderNumber": {"none"},
+				"userName": {f.w.App.Credentials()["rbs"]["userName"]}, "password": {f.credentials[0].was["password"].(string)}})
+			return answered(t, res, err)
+		},
+		"cashier": func() string {
+			login, err := json.Marshal(map[string]string{"login": f.w.App.Credentials()["cashier"]["login"], "password": f.credentials[2].was["password"].(string)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.Post(f.w.App.Credentials()["cashier"]["identity_url"]+"/public/login", "application/json", bytes.NewReader(login))
+			return answered(t, res, err)
+		},
+	} {
+		if answer := call(); strings.Contains(answer, "accessToken") || strings.Contains(answer, `"errorCode":"6"`) {
+			t.Errorf("%s takes the old password: %s", what, answer)
+		}
+	}
+	// A machine that still has the old sealing key joins no more.
+	old := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(old, []byte(sealing+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := f.config()
+	c.KeysFile = old
+	if s, err := app.LookAtSeals(t.Context(), c); err == nil && s.Fault == nil {
+		t.Errorf("with the old key alone there is nothing wrong: %+v", s)
+	}
+}
+
+// answered is what a gateway answered.
+func answered(t *testing.T, res *http.Response, err error) string {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
 func rotateUnderLoad(t *testing.T, database string, size int) {
 	f := newFleet(t, database, size)
 	before := strings.TrimSpace(read(t, f.keys[0]))
 
 	var hooks sync.Mutex
-	told, secrets := map[string]int{}, []string(nil)
+	told, secrets, signedWithOld := map[string]int{}, []string(nil), false
+	var replaced string // the secret that was rotated away
 	hook := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -384,6 +542,10 @@ func rotateUnderLoad(t *testing.T, database string, size int) {
 		defer hooks.Unlock()
 		if _, err := client.VerifyWebhook(body, r.Header, secrets...); err != nil {
 			t.Errorf("a webhook: %v", err)
+		}
+		if replaced != "" {
+			_, err := client.VerifyWebhook(body, r.Header, replaced)
+			signedWithOld = err == nil
 		}
 		id := r.Header.Get("webhook-id")
 		if end := strings.LastIndex(id, "-"); end > 0 { // a session's event, without its random end
@@ -441,12 +603,12 @@ func rotateUnderLoad(t *testing.T, database string, size int) {
 	f.keyNow = newAPIKey
 	f.mu.Unlock()
 	var rotated struct{ Secret string }
-	if code := f.at[0].api(t, "POST", "/v1/webhook_endpoints/"+endpoint.ID+"/rotate", map[string]any{"overlap_seconds": 3600},
+	if code := f.at[0].api(t, "POST", "/v1/webhook_endpoints/"+endpoint.ID+"/rotate", map[string]any{"overlap_seconds": overlap},
 		&rotated); code != http.StatusOK || rotated.Secret == "" {
 		t.Fatalf("the webhook's secret is not rotated: %d", code)
 	}
 	hooks.Lock()
-	secrets = []string{rotated.Secret} // while they overlap both sign
+	secrets, replaced = []string{rotated.Secret}, endpoint.Secret // while they overlap both sign
 	hooks.Unlock()
 	during("payments while it opens only", 8)
 	if err := app.PromoteSealingKey(f.config(), fresh); err != nil {
@@ -521,6 +683,24 @@ func rotateUnderLoad(t *testing.T, database string, size int) {
 			t.Errorf("a machine's log has errors: %s", firstLine(log, `"level":"ERROR"`))
 		}
 	}
+	hooks.Lock()
+	if !signedWithOld {
+		t.Error("the replaced secret did not sign while the two overlap")
+	}
+	hooks.Unlock()
+	f.refusesTheOld(before)
+	f.w.Clock.Advance((overlap + 1) * time.Second)
+	alone := settledSession(t, f.at[0])
+	until(t, 30*time.Second, "a webhook after the overlap", func() bool {
+		hooks.Lock()
+		defer hooks.Unlock()
+		return told["evt_"+alone+"_1"] > 0
+	})
+	hooks.Lock()
+	if signedWithOld {
+		t.Error("the replaced secret signs after the overlap")
+	}
+	hooks.Unlock()
 	t.Logf("%d sessions, %d paid, %d requests, %d failed; %d webhooks wanted, %d came",
 		len(d.all), d.paid, d.n, len(d.bad), len(want), len(told))
 }

@@ -133,7 +133,7 @@ func webdriverCall(method, address string, body, answer any) error {
 	if err != nil {
 		return err
 	}
-	var read *bytes.Reader = bytes.NewReader(nil)
+	read := bytes.NewReader(nil)
 	if body != nil {
 		read = bytes.NewReader(raw)
 	}

@@ -66,8 +66,8 @@ func (u contractRoutes) add(method, path string, h echo.HandlerFunc) *echo.Route
 }
 
 // strictJSON reads one JSON object; unknown members are refused, so that a misspelt one is not silently lost. So is the
-// character NUL, wherever it stands: PostgreSQL stores no text with it. No body at all is io.EOF as well, for operations
-// that can do without.
+// character NUL, wherever it stands: PostgreSQL stores no text with it. So is the number of a card where none is asked for. No body
+// at all is io.EOF as well, for operations that can do without.
 type strictJSON struct{}
 
 // Bind fails with errBadJSON, or with *invalidRequest where a member is at fault.
@@ -96,7 +96,7 @@ func (strictJSON) Bind(v any, c echo.Context) error {
 		}
 	}
 	if err == nil {
-		return nil
+		return withoutCardNumbers(body, v)
 	}
 	if bad := typeErrors(body, reflect.TypeOf(v)); len(bad) > 0 {
 		return &invalidRequest{bad}

@@ -198,7 +198,7 @@ func (p errorPage) session(c echo.Context) (s *session.Session, id string) {
 	if run := c.Param("run"); run != "" {
 		id, _, _ = p.Store.FindRun(ctx, run) //nolint:dogsled // a run of nobody's has no session
 	}
-	if id == "" || cleanID(id) != id {
+	if id == "" || sessionID.FindString(id) != id {
 		return nil, ""
 	}
 	s, err := p.Store.Load(ctx, id)

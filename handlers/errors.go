@@ -71,7 +71,7 @@ var kinds = []struct {
 	{merchant.ErrKey, kind{http.StatusUnauthorized, "unauthorized", "The API key is missing or not known."}},
 	{merchant.ErrScope, kind{http.StatusForbidden, "scope", "The API key is not for this call."}},
 	{merchant.ErrIdempotencyKey, kind{http.StatusBadRequest, "idempotency-key",
-		"An Idempotency-Key is 1 to 255 printable ASCII characters, once."}},
+		"An Idempotency-Key is 1 to 255 printable ASCII characters, once, and holds no number of a card."}},
 	{merchant.ErrKeyReused, kind{http.StatusUnprocessableEntity, "idempotency-key-reused",
 		"The Idempotency-Key was used for another request."}},
 	{merchant.ErrInFlight, kind{http.StatusConflict, "request-in-flight", "The request with this Idempotency-Key is under way."}},

@@ -43,8 +43,7 @@ type Options struct {
 	AloneSince  time.Time // as in merchant.Once
 	Webhooks    *webhook.Service
 	Limits      *limit.Limiter
-	Security    *security.Log       // nil: none is kept
-	Print       func([]byte) string // keyed fingerprints for it
+	Security    *security.Log // nil: none is kept
 	History     History
 	Browsers    *browser.Browsers
 	Texts       *i18n.Bundle
@@ -131,7 +130,7 @@ func New(o Options) *echo.Echo {
 	pages.POST("/receipt", p.mailReceipt)
 	p.logins(pages)
 	pages.GET("/new", p.newCard)
-	pages.GET("/*", p.redirectToPage)
+	pages.both("/*", p.redirectToPage)
 	e.HEAD("/pay/:session", p.head)
 	e.HEAD("/pay/:session/*", p.redirectToPage)
 	e.GET("/pay/:session/events", p.events)
@@ -149,7 +148,7 @@ func New(o Options) *echo.Echo {
 
 	// The merchant's API.
 	a := admission{o}
-	v1 := newRoutes(e, "/v1", a.authenticated, a.requireScope(), knownFilters(), cleanQuery, a.braked, a.idempotent, parameterErrors, a.owned)
+	v1 := newRoutes(e, "/v1", a.authenticated, a.requireScope(), knownFilters(), cleanQuery, plainTarget, a.braked, a.idempotent, parameterErrors, a.owned)
 	RegisterHandlers(contractRoutes{EchoRouter: e, routes: v1}, NewStrictHandler(newAPI(o), nil))
 	return e
 }

@@ -212,7 +212,7 @@ func boot(t *testing.T, clock *clock.Clock, where sqlstore.Options, with tune) *
 		},
 	})
 	m.keys, m.options = keys, handlers.Options{
-		Limits: m.limits, Security: kept, Print: keys.Fingerprint,
+		Limits: m.limits, Security: kept,
 		Flow: m.flow, Store: store, Customers: st, Wallet: cards, Merchants: merchant.NewDirectory(with.merchants...), Tags: st, Revocations: st, Idempotency: book, History: st,
 		Invoices: bills, Books: flow.BooksOf(m.flow),
 		Browsers: browser.New(counting{st.Browser(), &m.browserRows}, keys, true, clock.Now, rand.Reader, log), Texts: texts, Now: clock.Now, Rand: rand.Reader,

@@ -14,6 +14,7 @@ import (
 	"tollgate/internal/clock"
 	"tollgate/internal/merchant"
 	"tollgate/internal/sqlstore"
+	"tollgate/internal/wallet"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/session/flow"
@@ -332,6 +333,86 @@ func TestEqualCustomerIDsOfTwoMerchantsAreTwoCustomersAtTheGateway(t *testing.T)
 		m.call(http.MethodPost, "/v1/charges", `{"saved_card":"`+saved+`","amount":1500,"currency":"KZT","reference":"five"}`).is(http.StatusCreated, "")
 		if told := g.told(); len(told) != 1 || told[0] != "c-1" {
 			t.Errorf("of an older card told %q", told)
+		}
+	})
+}
+
+// loginBank is a gateway with logins, which keeps a card for a customer and does what the customer's credential allows.
+type loginBank struct {
+	fullGateway
+	mu   sync.Mutex
+	lent []string // what was done with a credential
+}
+
+func (b *loginBank) did(what string, o providers.Owner) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if o.Credential.Empty() {
+		return providers.ErrCredential
+	}
+	b.lent = append(b.lent, what)
+	return nil
+}
+
+func (b *loginBank) FindCustomer(context.Context, string) (string, error) { return "client-1", nil }
+func (b *loginBank) SendCode(context.Context, string) (string, error)     { return "challenge", nil }
+func (b *loginBank) CodeLife() time.Duration                              { return time.Minute }
+func (b *loginBank) Exchange(context.Context, string, string) (providers.Credential, error) {
+	return providers.Credential{Token: providers.NewSecret("t")}, nil
+}
+
+func (b *loginBank) Cards(_ context.Context, o providers.Owner) ([]providers.SavedCard, error) {
+	return []providers.SavedCard{{ID: "binding-1", Card: card.Masked{Brand: "visa", First6: "400001", Last4: "0720"}}}, b.did("list", o)
+}
+
+func (b *loginBank) Forget(_ context.Context, o providers.Owner, _, _ string) error {
+	return b.did("forget", o)
+}
+func (b *loginBank) RenameCard(_ context.Context, o providers.Owner, _, _, _ string) error {
+	return b.did("rename", o)
+}
+
+func (b *loginBank) IssueVirtualCard(_ context.Context, o providers.Owner, _ string) (providers.SavedCard, error) {
+	return providers.SavedCard{ID: "virtual-1"}, b.did("issue", o)
+}
+
+func (b *loginBank) History(_ context.Context, q providers.HistoryQuery) ([]providers.HistoryLine, string, error) {
+	return nil, "", b.did("history", q.Owner)
+}
+
+// Merchants of a shared account with logins have the gateway's customers in common. What a customer's login opens is for those to whom
+// the customer has logged in: another merchant that knows the customer's number does nothing with it.
+func TestACustomersLoginIsNotLentToAnotherMerchantOfTheAccount(t *testing.T) {
+	scenario(t, func(t *testing.T, at sqlstore.Options, _ bool) {
+		b := &loginBank{}
+		m := boot(t, &clock.Clock{}, at, tune{provider: func(g *gateway) providers.Provider { b.fullGateway = fullGateway{g}; return b }})
+		err := m.options.Wallet.KeepCredential(t.Context(), wallet.Holder{Merchant: "shop", Account: "acc", Customer: "client-1"},
+			providers.Credential{Token: providers.NewSecret("t"), ExpiresAt: m.clock.Now().Add(time.Hour)}, m.clock.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := `{"account":"acc","gateway_id":"binding-1","card":{"first6":"400001","last4":"9999"}}`
+		taken := m.as(otherKey, http.MethodPost, "/v1/customers/client-1/cards/import", body)
+		taken.is(http.StatusCreated, "") // unchecked, as of any customer who has not logged in
+		id := taken.field("id")
+		for _, r := range [][3]string{
+			{http.MethodPatch, "/v1/cards/" + id, `{"name":"mine"}`},
+			{http.MethodDelete, "/v1/cards/" + id, ""},
+			{http.MethodPost, "/v1/customers/client-1/cards/refresh", `{"account":"acc"}`},
+			{http.MethodPost, "/v1/virtual_cards", virtualCardBody("client-1", "v-1")},
+			{http.MethodGet, "/v1/accounts/acc/history?customer=client-1", ""},
+		} {
+			if got := m.as(otherKey, r[0], r[1], r[2]); got.Code < 400 {
+				t.Errorf("%s %s: %d %s", r[0], r[1], got.Code, got.Body)
+			}
+		}
+		unknown := m.as(otherKey, http.MethodPost, "/v1/customers/client-2/cards/import", strings.Replace(body, "binding-1", "binding-2", 1))
+		if unknown.is(http.StatusCreated, ""); strings.Contains(taken.Body.String(), "0720") || len(b.lent) > 0 {
+			t.Errorf("lent for %q, answered %s", b.lent, taken.Body)
+		}
+		m.call(http.MethodGet, "/v1/accounts/acc/history?customer=client-1", "").is(http.StatusOK, "")
+		if len(b.lent) != 1 {
+			t.Errorf("to the merchant to whom the customer logged in it is lent for %q", b.lent)
 		}
 	})
 }

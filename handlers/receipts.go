@@ -38,7 +38,7 @@ func (p screens) receiptMail(c echo.Context, s *session.Session, r *templates.Re
 	}
 	var err error
 	asks.Action = payPath(s.ID) + "/receipt"
-	asks.CSRF, err = p.Browsers.CSRF(c.Request().Context(), s.ID)
+	asks.CSRF, err = p.token(c, s)
 	return asks, err
 }
 
@@ -53,7 +53,7 @@ func (p pay) mailReceipt(c echo.Context) error {
 	}
 	typed := truncate(c.FormValue("email"), mostTyped)
 	address, ok := mail.Address(typed)
-	if hidden := holdsCardNumber(typed); !ok || hidden {
+	if hidden := card.Holds(typed); !ok || hidden {
 		f := form{wrongEmail: true}
 		if !hidden {
 			f.email = redisplay(typed, 100)
@@ -66,19 +66,6 @@ func (p pay) mailReceipt(c echo.Context) error {
 		return err
 	}
 	return redirectToPay(c, s.ID)
-}
-
-// holdsCardNumber tells whether a text may hold the number of a card.
-func holdsCardNumber(text string) bool {
-	d := digitsOf(text)
-	for n := 12; n <= 19; n++ {
-		for at := 0; at+n <= len(d); at++ {
-			if card.CheckDigit(d[at : at+n]) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // receiptMailFor is how long the server is asked to take a receipt.

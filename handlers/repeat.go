@@ -27,41 +27,16 @@ func methodName(method string) string {
 	return "other"
 }
 
-var (
-	callersID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-	digitRun  = regexp.MustCompile(`[0-9]{12,}`)
-)
+var callersID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // safeRequestID tells whether a caller's own X-Request-Id may stand in answers and logs.
 func safeRequestID(id string) bool {
-	return callersID.MatchString(id) && !slices.ContainsFunc(digitRun.FindAllString(id, -1), func(run string) bool {
-		_, err := card.ParseNumber(run)
-		return err == nil
-	})
-}
-
-// digitCount counts digits of any script: a number typed in full-width digits is a number.
-func digitCount(s string) (n int) {
-	for _, r := range s {
-		if unicode.IsDigit(r) {
-			n++
-		}
-	}
-	return n
-}
-
-// mayBeCard tells whether a typed text may be a card number, whole or with a digit missing. Telephone numbers have 12
-// digits at most where Tollgate is used.
-func mayBeCard(s string) bool {
-	if _, err := card.ParseNumber(s); err == nil {
-		return true
-	}
-	return digitCount(s) > 12
+	return callersID.MatchString(id) && !card.Holds(id)
 }
 
 // redisplay is a typed text as a form may show it again: truncated, and empty where it may be a card number.
 func redisplay(typed string, most int) string {
-	if mayBeCard(typed) {
+	if card.Resembles(typed) {
 		return ""
 	}
 	return truncate(typed, most)

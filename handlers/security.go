@@ -18,18 +18,10 @@ func (o Options) record(c echo.Context, e security.Entry) {
 	if e.Resource == "" {
 		e.Resource = methodName(c.Request().Method) + " " + c.Path()
 	}
-	if id := c.Param("session"); id != "" && o.Print != nil {
-		e.Session = o.print(id)
+	if id := c.Param("session"); id != "" {
+		e.Session = security.Session(id)
 	}
 	o.Security.Record(e)
-}
-
-// print names a session where its id, which is a pay link, must not be.
-func (o Options) print(session string) string {
-	if o.Print == nil {
-		return ""
-	}
-	return o.Print([]byte("session " + session))
 }
 
 // recordError writes down what of the errors that end requests is somebody's attempt.
@@ -56,6 +48,14 @@ func (o Options) recordImport(ctx context.Context, account string, taken bool) {
 	}
 	o.Security.Record(security.Entry{
 		Kind: security.CardImported, Outcome: outcome, Key: shortKey(keyOf(ctx)), Merchant: merchantOf(ctx).ID, Resource: "account " + account,
+	})
+}
+
+// recordSettled writes down what a person said.
+func (o Options) recordSettled(ctx context.Context, id, outcome string) {
+	o.Security.Record(security.Entry{
+		Kind: security.Settled, Outcome: "ok", Key: shortKey(keyOf(ctx)), Merchant: merchantOf(ctx).ID, Resource: "session", Session: security.Session(id),
+		Detail: outcome,
 	})
 }
 

@@ -64,6 +64,21 @@ func TestEachAttemptAtTheDoorsIsALineOfTheSecurityLog(t *testing.T) {
 	if is("a secret that is rotated", last(), security.WebhookRotated, "ok"); last().Merchant != "shop" || last().Resource != "webhook keys" {
 		t.Errorf("%+v", last())
 	}
+	made := m.call(http.MethodPost, "/v1/webhook_endpoints", `{"url":"https://shop.example/hook"}`).field("id")
+	if is("an endpoint that is made", last(), security.WebhookChanged, "ok"); !strings.Contains(last().Resource, made) {
+		t.Errorf("%+v", last())
+	}
+	m.call(http.MethodPatch, "/v1/webhook_endpoints/"+made, `{"description":"x"}`).is(http.StatusOK, "")
+	is("an endpoint that is changed", last(), security.WebhookChanged, "ok")
+	m.call(http.MethodDelete, "/v1/webhook_endpoints/"+made, "").is(http.StatusNoContent, "")
+	is("an endpoint that is deleted", last(), security.WebhookChanged, "ok")
+	for _, order := range []string{"odd", "odder"} { // each is a line of its own
+		id := m.held(order)
+		m.call(http.MethodPost, "/v1/sessions/"+id+"/settle", `{"outcome":"not_paid","reason":"not in the register"}`).is(http.StatusOK, "")
+		if e := last(); e.Kind != security.Settled || e.Session != security.Session(id) || e.Detail != "not_paid" || e.Key == "" {
+			t.Errorf("a ruling is written as %+v", e)
+		}
+	}
 	for _, secret := range []string{shopKey, spareKey, "sk_nobodys", merchant.HashKey(shopKey)} {
 		if strings.Contains(out.String(), secret) {
 			t.Errorf("the log has %s", secret)

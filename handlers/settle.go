@@ -37,6 +37,7 @@ func (a sessionAPI) SettleSession(ctx context.Context, r SettleSessionRequestObj
 	if err != nil {
 		return nil, err
 	}
+	a.recordSettled(ctx, r.Session, string(in.Outcome))
 	return SettleSession200JSONResponse{SessionNowJSONResponse(a.object(s))}, nil
 }
 

@@ -64,7 +64,7 @@ func (v visit) exit(c echo.Context, s *session.Session, t *i18n.Localizer, soon 
 	if a == nil || s.Kind == session.KindPayout {
 		return nil, nil
 	}
-	token, err := v.Browsers.CSRF(c.Request().Context(), s.ID)
+	token, err := v.token(c, s)
 	if err != nil {
 		return nil, err
 	}
@@ -238,15 +238,15 @@ func (v visit) readCardForm(c echo.Context, s *session.Session) (flow.Submission
 	switch {
 	case f.name == "":
 		f.errors.Name = templates.NameMissing
-	case digitCount(f.name) > 6 || strings.ContainsAny(f.name, "<>\\") || !strings.ContainsFunc(f.name, unicode.IsLetter):
+	case card.Digits(f.name) > 6 || strings.ContainsAny(f.name, "<>\\") || !strings.ContainsFunc(f.name, unicode.IsLetter):
 		f.errors.Name = templates.NameInvalid
 	}
 	v.browser(c, s, &in)
 	// A number typed into the wrong field is not shown again.
-	if digitCount(f.name) > 6 {
+	if card.Digits(f.name) > 6 {
 		f.name = ""
 	}
-	if digitCount(f.expiry) > 6 {
+	if card.Digits(f.expiry) > 6 {
 		f.expiry = ""
 	}
 	return in, f
@@ -282,4 +282,9 @@ func (v visit) browser(c echo.Context, s *session.Session, in *flow.Submission) 
 	in.Locale = v.language(c, s).Lang()
 	in.IP, in.BrowserID = c.RealIP(), v.Browsers.Known(c.Request().Context())
 	in.Browser = threeds.ReadBrowserData(c.Request().Header, in.IP, c.Request().PostForm)
+	for _, text := range []*string{&in.Browser.UserAgent, &in.Browser.AcceptHeader} {
+		if card.Holds(*text) { // no browser says so of itself, and it is stored
+			*text = ""
+		}
+	}
 }

@@ -65,6 +65,7 @@ func (a webhookAPI) CreateWebhookEndpoint(
 	if err != nil {
 		return nil, err
 	}
+	a.recordKey(ctx, security.WebhookChanged, "", "webhook endpoint "+e.ID+" made")
 	return CreateWebhookEndpoint201JSONResponse{
 		Body:    endpointOf(e),
 		Headers: CreateWebhookEndpoint201ResponseHeaders{Location: a.BaseURL + "/v1/webhook_endpoints/" + e.ID},
@@ -106,6 +107,9 @@ func (a webhookAPI) ChangeWebhookEndpoint(
 	e, err := a.Webhooks.Change(ctx, merchantOf(ctx).ID, r.Endpoint, webhook.Update{
 		URL: in.URL, Description: in.Description, Events: in.Events, Enabled: in.Enabled,
 	})
+	if err == nil {
+		a.recordKey(ctx, security.WebhookChanged, "", "webhook endpoint "+r.Endpoint+" changed")
+	}
 	return ChangeWebhookEndpoint200JSONResponse(endpointOf(e)), err
 }
 
@@ -113,7 +117,11 @@ func (a webhookAPI) ChangeWebhookEndpoint(
 func (a webhookAPI) DeleteWebhookEndpoint(
 	ctx context.Context, r DeleteWebhookEndpointRequestObject,
 ) (DeleteWebhookEndpointResponseObject, error) {
-	return DeleteWebhookEndpoint204Response{}, a.Webhooks.Delete(ctx, merchantOf(ctx).ID, r.Endpoint)
+	err := a.Webhooks.Delete(ctx, merchantOf(ctx).ID, r.Endpoint)
+	if err == nil {
+		a.recordKey(ctx, security.WebhookChanged, "", "webhook endpoint "+r.Endpoint+" deleted")
+	}
+	return DeleteWebhookEndpoint204Response{}, err
 }
 
 // defaultOverlap is how long a replaced key signs on unless the merchant says otherwise.

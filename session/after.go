@@ -287,8 +287,8 @@ func (t verdict) lookFailed(a *Attempt, err error) error {
 // callbackTurn tells when an inquiry is due that a callback about a payment asks for: at once, or a moment after the one before.
 // False where one is queued already, so that a callback that is repeated costs no more than that.
 func (a *Attempt) callbackTurn(now time.Time) (at time.Time, due bool) {
-	switch next := a.CalledBackAt.Add(callbackGap); {
-	case a.CalledBackAt.After(now.Add(callbackGap)): // the clock has gone back
+	switch next := a.CalledBackAt.Add(CallbackGap); {
+	case a.CalledBackAt.After(now.Add(CallbackGap)): // the clock has gone back
 		at = now
 	case a.CalledBackAt.After(now):
 		return time.Time{}, false

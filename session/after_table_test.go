@@ -311,7 +311,7 @@ func TestWhenACallbackAsks(t *testing.T) {
 	decisions(t, "callbacks", func(d *table) {
 		for _, state := range []State{Gateway, Paid, Declined} {
 			for _, last := range []time.Duration{
-				-time.Hour, -callbackGap, -callbackGap + 1, -time.Second, 0, 1, time.Second, callbackGap, callbackGap + 1, time.Hour,
+				-time.Hour, -CallbackGap, -CallbackGap + 1, -time.Second, 0, 1, time.Second, CallbackGap, CallbackGap + 1, time.Hour,
 			} {
 				for _, known := range []bool{true, false} {
 					a := attemptIn(1, state)

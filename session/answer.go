@@ -430,3 +430,10 @@ func (t Arrivals) Shown(stepN int) error {
 	a.Note(TimelineEntry{At: t.Now, Kind: EntryBrowser, Name: "shown " + string(a.Step.Kind), Run: run.N})
 	return nil
 }
+
+// ShownMayWait tells whether what Shown marks may be stored with the session's next change instead of at once: nothing is concluded
+// from its absence. Of an attempt with a call that had no clear answer something is (unreached).
+func (t Arrivals) ShownMayWait() bool {
+	a := t.S.Live()
+	return a != nil && len(a.Calls) > 0 && a.allAnswered(Call{})
+}

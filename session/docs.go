@@ -43,7 +43,7 @@ func WriteDocs(w io.Writer) error {
 		list(moments(lookSchedule)), plain(lookThen), plain(followForDefault), list(moments(slowSchedule)), plain(hourly),
 		plain(lookAgainFor))
 	fmt.Fprintf(&b, "- After a proved callback at once; further callbacks about the same payment cost one inquiry every %s.\n",
-		callbackGap)
+		CallbackGap)
 	fmt.Fprintf(&b, "- After an operation that succeeded at once, and by the first two lines until the gateway's sums agree, where it "+
 		"states them; then `operation.needs_review`.\n")
 	fmt.Fprintf(&b, "- A 3DS Method is given up %s after its frames were shown.\n", MethodWait)

@@ -111,8 +111,8 @@ const (
 	followForDefault = 45 * 24 * time.Hour
 	// A look without an answer is made again by the slow schedule, for a day; then the plain schedule goes on.
 	lookAgainFor = 24 * time.Hour
-	// callbackGap is the least time between two inquiries about one payment that callbacks cause.
-	callbackGap = 3 * time.Second
+	// CallbackGap is the least time between two inquiries about one payment that callbacks cause.
+	CallbackGap = 3 * time.Second
 )
 
 // lookAfter tells in how long a payment is looked at again, so long after its last news; false where it no longer is. A hold

@@ -73,7 +73,7 @@ type NewerBodies struct {
 	Attempts map[int]json.RawMessage
 }
 
-// End says why a session takes no further attempt.
+// ClosedReason says why a session takes no further attempt.
 type ClosedReason string
 
 // Ends of a session that are not a payment.

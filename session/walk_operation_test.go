@@ -280,16 +280,16 @@ func (r *refunds) inquiry(broken error) *refunds {
 }
 
 // look is an inquiry about the payment.
-func (n *refunds) look(broken error) *refunds {
-	in := InquiryAnswer{Seen: n.w.s.Attempts[0].Seen(), Err: broken}
+func (r *refunds) look(broken error) *refunds {
+	in := InquiryAnswer{Seen: r.w.s.Attempts[0].Seen(), Err: broken}
 	if broken != nil {
-		n.failures--
+		r.failures--
 	} else {
-		in.Standing = n.standing()
+		in.Standing = r.standing()
 	}
-	n.do(func(t *Turn) error { return t.Inquired(1, in) })
-	n.looked = broken == nil && n.w.s.openOn(n.w.s.Attempts[0]) == nil
-	return n
+	r.do(func(t *Turn) error { return t.Inquired(1, in) })
+	r.looked = broken == nil && r.w.s.openOn(r.w.s.Attempts[0]) == nil
+	return r
 }
 
 // broken names a rule that does not hold here.

@@ -229,13 +229,13 @@ func (w *world) pay() *world {
 	return n.permit(a.N, Outgoing{Kind: CallPay, From: New, Ref: &ref})
 }
 
-func (n *world) permit(attempt int, out Outgoing) *world {
+func (w *world) permit(attempt int, out Outgoing) *world {
 	var row Call
-	if !n.do(func(t *Turn) (err error) { row, err = t.Attempts().Permit(attempt, out); return err }) {
-		return n
+	if !w.do(func(t *Turn) (err error) { row, err = t.Attempts().Permit(attempt, out); return err }) {
+		return w
 	}
-	n.call = &flight{row: row, until: n.now + walkSettle, reference: n.s.Attempt(attempt).Ref.Reference}
-	return n
+	w.call = &flight{row: row, until: w.now + walkSettle, reference: w.s.Attempt(attempt).Ref.Reference}
+	return w
 }
 
 // arrives lets the request reach the gateway.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/input"
+	cdpage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"tollgate/templates"
@@ -104,5 +105,26 @@ func TestTheCardFormIsTypedInAsPeopleType(t *testing.T) {
 	do(t, ctx, chromedp.Click(chromedp.ID("pay")))
 	if title := js[string](t, ctx, "document.title"); !strings.HasPrefix(title, "Please check: ") {
 		t.Errorf("with errors the title is %q", title)
+	}
+}
+
+// What comes after the first paint takes no place that something else had.
+func TestNothingOfTheCardPageMovesOnceItIsShown(t *testing.T) {
+	f := newFront(t)
+	f.page("GET /pay/s1", cardPolicy, templates.Card(cardPage(t, "en")))
+	ctx := browser(t)
+	const observe = `(function () {
+		window.shift = 0
+		new PerformanceObserver(function (l) { l.getEntries().forEach(function (e) { if (!e.hadRecentInput) shift += e.value }) }).observe({type: "layout-shift", buffered: true})
+	})()`
+	if _, err := chromedp.Call(ctx, cdpage.AddScriptToEvaluateOnNewDocument, cdpage.AddScriptToEvaluateOnNewDocumentParams{Source: observe}); err != nil {
+		t.Fatal(err)
+	}
+	do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
+	waitFor(t, ctx, `document.querySelectorAll("#test button").length === 3`)
+	typed(t, ctx, "number", "4000019900050008\t1230\t123\tA SERIK")
+	js[any](t, ctx, `new Promise(function (done) { requestAnimationFrame(function () { requestAnimationFrame(done) }) })`)
+	if shift := js[float64](t, ctx, "shift"); shift != 0 {
+		t.Errorf("the page moved by %v", shift)
 	}
 }

@@ -42,7 +42,7 @@ import (
 	"tollgate/session/flow"
 )
 
-// Parts chooses what of Tollgate a process is.
+// Role says what of Tollgate a process is.
 type Role int
 
 // What a process can be.
@@ -111,6 +111,7 @@ type App struct {
 	// installation is what the fronts of one database are known by to whoever asks whether they are ready.
 	installation string
 	unready      atomic.Pointer[string] // why this front takes no payments now; "" while it does
+	time         *serverTime
 	hub          *flow.Hub
 	brake        *brake.Brake
 	FrontURL     string
@@ -215,7 +216,7 @@ func (a *App) openStore(ctx context.Context) (err error) {
 	}
 	a.store, err = sqlstore.Open(ctx, sqlstore.Options{
 		URL: c.DatabaseURL, Dir: c.Data, Now: a.o.Clock.Now, Log: a.log, SQLite: a.o.SQLite, Shared: a.o.Shared,
-		Waited: waited,
+		Waited: waited, Failed: a.o.Clock.Doubt,
 		OnSession: func(id string) {
 			a.hub.Changed(id)
 			a.wakeWebhooks()
@@ -227,6 +228,10 @@ func (a *App) openStore(ctx context.Context) (err error) {
 		},
 	})
 	if err != nil {
+		return err
+	}
+	a.time = newServerTime(a)
+	if err := a.time.follow(ctx); err != nil {
 		return err
 	}
 	if err := a.openKeys(ctx); err != nil {
@@ -300,7 +305,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	limits := a.limiter(c)
 	store := outcomes{a.store, limits}
 	a.flow = flow.New(flow.Options{
-		Store: store, Wallet: cards, Accounts: accounts, Sealer: keys, Hub: a.hub, Now: a.o.Clock.Now, Rand: a.o.Rand,
+		Store: store, Wallet: cards, Accounts: accounts, Sealer: keys, Hub: a.hub, Now: a.o.Clock.Now, Sure: a.time.sure, Rand: a.o.Rand,
 		Bills: bills, BaseURL: a.FrontURL, Log: a.log, At: a.o.At, Alone: a.store.Alone(),
 		Memory: a.store.Memory, Owners: owners(c.Merchants, merchants, a.store), Lived: a.metrics.lived,
 	})
@@ -322,7 +327,7 @@ func (a *App) buildFront(ctx context.Context) error {
 		brakes = a.brake
 	}
 	front := handlers.Options{
-		Flow: a.flow, Store: store, Limits: limits, Security: a.security, Print: a.keys.Fingerprint,
+		Flow: a.flow, Store: store, Limits: limits, Security: a.security,
 		Customers: a.store, Wallet: cards, Invoices: bills, Merchants: merchants, Tags: a.store,
 		Books:       flow.BooksOf(a.flow),
 		Revocations: a.store, Idempotency: a.store.Idempotency(), AloneSince: a.aloneSince(), Webhooks: hooks,
@@ -332,7 +337,7 @@ func (a *App) buildFront(ctx context.Context) error {
 		BaseURL:  a.FrontURL, Sandbox: c.Testing(), Ready: a.ready, Installation: a.installation, Log: a.log, Observe: a.metrics.observe,
 		MaxStreams: c.MaxStreams, Stopping: stopping, Brake: brakes,
 		IP:       clientIP(c.TrustedProxies),
-		Away:     sqlstore.Unavailable,
+		Away:     away,
 		Violated: func(directive, page string) { a.metrics.violations.WithLabelValues(directive, page).Inc() },
 	}
 	if err := mailReceipts(runner, &front, c, keys); err != nil {
@@ -340,6 +345,7 @@ func (a *App) buildFront(ctx context.Context) error {
 	}
 	e := handlers.New(front)
 	a.metrics.watch(a.store, a.flow, runner)
+	a.metrics.clock(a.o.Clock)
 	a.metrics.logs(a.streams.lost)
 	a.metrics.brake(a.brake)
 	a.front = server(e, a.log)

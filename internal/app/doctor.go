@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"tollgate/internal/clock"
 	"tollgate/internal/config"
 	"tollgate/internal/sqlstore"
 )
@@ -29,7 +30,7 @@ type Finding struct {
 
 // Limits that Doctor judges by.
 const (
-	clockApart = 2 * time.Second     // leases last ten seconds and are judged by every machine's own clock
+	clockApart = clock.Bound         // fronts go by the database's; what they sign for receivers is dated by the machine's
 	dialLimit  = 5 * time.Second     // for one address
 	lookLimit  = 20 * time.Second    // for all that is sealed
 	certSoon   = 14 * 24 * time.Hour // a certificate that ends within this is worth a word
@@ -150,8 +151,8 @@ func (d *doctor) sealingKeys(ctx context.Context) {
 	case err != nil:
 		d.wrong("let the user that runs Tollgate read it", "sealing keys: %v", err)
 		return
-	case readErr != nil && config.SecretFile(name, d.c.AllowReadableKeys) != nil:
-		d.wrong("chmod 600 "+name, "%v", readErr)
+	case readErr != nil && d.c.SecretFile(name) != nil:
+		d.wrong("take the rights of others off "+name+" and its folder", "%v", readErr)
 	case readErr != nil:
 		d.wrong("one line of base64 for each key of 64 bytes: head -c 64 /dev/urandom | base64 -w0", "%v", readErr)
 	default:
@@ -249,9 +250,9 @@ func (d *doctor) apiKeys() {
 		}
 		private := true
 		for _, name := range files {
-			if err := config.SecretFile(name, d.c.AllowReadableKeys); err != nil {
+			if err := d.c.SecretFile(name); err != nil {
 				private = false
-				d.wrong("chmod 600 "+name, "merchant %s: %v", m.ID, err)
+				d.wrong("take the rights of others off "+name+" and its folder", "merchant %s: %v", m.ID, err)
 			}
 		}
 		if len(m.APIKeys) > 0 && !d.c.Testing() {

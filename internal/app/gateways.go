@@ -228,7 +228,7 @@ func (a *App) keepers(accounts account.Accounts, sealer wallet.Sealer) (*wallet.
 	return wallet.New(wallet.Options{
 			Customers: a.store, Accounts: accounts, Sealer: sealer, Now: a.o.Clock.Now, Token: token, Log: a.log,
 		}), invoice.New(invoice.Options{
-			Store: a.store, Accounts: accounts, Now: a.o.Clock.Now, Token: token, Log: a.log,
+			Store: a.store, Accounts: accounts, Now: a.o.Clock.Now, Sure: a.time.sure, Token: token, Log: a.log,
 			BaseURL: a.FrontURL,
 		})
 }

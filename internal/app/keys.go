@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"tollgate/internal/config"
 	"tollgate/session/browser"
@@ -74,19 +75,17 @@ func parseKeys(raw []byte) (lines []keyLine, err error) {
 	return append([]keyLine{seals}, slices.Delete(lines, first, first+1)...), nil
 }
 
-// looksRandom tells a key from padding, a pattern or a text: of 64 random bytes about 57 differ.
+// looksRandom tells a key from padding, a pattern, a count, a repetition or a text: of 64 random bytes about 57 differ, of each half about
+// 30, and they are never text. One half signs, the other encrypts.
 func looksRandom(key []byte) bool {
-	kinds := map[byte]bool{}
-	for _, b := range key {
-		kinds[b] = true
-	}
-	return len(kinds) >= 24
+	half := len(key) / 2
+	return config.LooksRandom(key, 24) && config.LooksRandom(key[:half], 16) && config.LooksRandom(key[half:], 16) && !utf8.Valid(key)
 }
 
 // readKeys reads the key file. fs.ErrNotExist where there is none.
 func readKeys(c config.Config) ([]keyLine, error) {
 	name := c.KeysFile
-	if err := config.SecretFile(name, c.AllowReadableKeys); err != nil {
+	if err := c.SecretFile(name); err != nil {
 		return nil, fmt.Errorf("sealing keys: %w", err)
 	}
 	raw, err := os.ReadFile(name)

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"tollgate/internal/brake"
+	"tollgate/internal/clock"
 	"tollgate/internal/jobs"
 	"tollgate/internal/sqlstore"
 	"tollgate/session/flow"
@@ -149,6 +150,25 @@ func (m *metrics) watch(store *sqlstore.Store, flow *flow.Flow, runner *jobs.Run
 		func() float64 { return float64(backlog().Due) })
 	gauge("tollgate_jobs_oldest_seconds", "How long the oldest due job has been due.",
 		func() float64 { return backlog().Oldest.Seconds() })
+}
+
+// clock adds how far the machine's clock is from the one that fronts go by.
+func (m *metrics) clock(c *clock.Clock) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "tollgate_database_clock_ahead_seconds",
+		Help: "How far the database's clock is before this machine's, as of the last look, at most a minute ago; 0 with SQLite. Fronts go by the database's.",
+	}, func() float64 {
+		ahead, _ := c.Apart()
+		return ahead.Seconds()
+	}))
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "tollgate_clock_sure", Help: "1 while the database's time is known; else nothing is decided until it is.",
+	}, func() float64 {
+		if c.Sure() {
+			return 1
+		}
+		return 0
+	}))
 }
 
 // brake adds how much that is new is taken on.

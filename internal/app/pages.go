@@ -140,7 +140,7 @@ func (p *servedPages) page(ctx context.Context, path, name, embedder string) err
 		if !slices.ContainsFunc(p.scripts, func(s inventory.Script) bool {
 			return f.Address != "" && s.Address == f.Address && f.Text == "" || f.Address == "" && s.Inline && s.Hash == hash
 		}) {
-			p.wrong("%s has a script that the inventory lacks: %s", name, cutLogged(strings.TrimSpace(f.Address+" "+hash), 200))
+			p.wrong("%s has a script that the inventory lacks: %s", name, cut(strings.TrimSpace(f.Address+" "+hash), 200))
 		}
 	}
 	return nil

@@ -214,6 +214,9 @@ func (a *App) ready(ctx context.Context) error {
 	if err == nil {
 		_, err = a.standing(ctx)
 	}
+	if err == nil {
+		err = a.time.sure(ctx)
+	}
 	a.sayReady(err)
 	return err
 }
@@ -300,6 +303,9 @@ func (a *App) watch(ctx context.Context) {
 		case <-tick.C:
 		}
 		keys, err := a.beat(ctx)
+		if err == nil && a.o.Clock.Age() >= askTimeEvery {
+			err = a.time.follow(ctx)
+		}
 		if ctx.Err() != nil {
 			return
 		}

@@ -5,12 +5,14 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -243,15 +245,46 @@ func TestADatabaseOfAnEarlierVersionKeepsItsKeysAndRefusesOthers(t *testing.T) {
 
 func TestKeysThatAreNoKeysAreRefused(t *testing.T) {
 	good := keyText(t)
+	random, err := base64.StdEncoding.DecodeString(keyText(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	random = slices.Clip(random)
+	encoded := func(of func(int) byte) string {
+		key := make([]byte, browser.KeySize)
+		for i := range key {
+			key[i] = of(i)
+		}
+		return base64.StdEncoding.EncodeToString(key)
+	}
+	for range 2000 {
+		key, err := newKey(rand.Reader)
+		if err != nil || !looksRandom(key) {
+			t.Fatalf("%x is refused, %v", key, err)
+		}
+	}
 	for name, one := range map[string]struct{ text, want string }{
-		"zeros":        {base64.StdEncoding.EncodeToString(make([]byte, 64)), "not random"},
-		"a pattern":    {base64.StdEncoding.EncodeToString([]byte(strings.Repeat("0123456789abcdef", 4))), "not random"},
-		"short":        {"c2hvcnQ=", "has 5 bytes, not 64"},
-		"no base64":    {"?!", "not base64"},
-		"twice":        {good + "\nopen:" + good, "stands there twice"},
-		"nothing":      {"\n# none\n", "has no key"},
-		"none seals":   {"open:" + good, "only opens"},
-		"zeros behind": {good + "\n" + base64.StdEncoding.EncodeToString(make([]byte, 64)), "key 2 is not random"},
+		"zeros":                 {base64.StdEncoding.EncodeToString(make([]byte, 64)), "not random"},
+		"a pattern":             {base64.StdEncoding.EncodeToString([]byte(strings.Repeat("0123456789abcdef", 4))), "not random"},
+		"one half twice":        {encoded(func(i int) byte { return random[i%32] }), "not random"},
+		"a quarter, four times": {encoded(func(i int) byte { return random[i%16] }), "not random"},
+		"padded with zeros":     {encoded(func(i int) byte { return map[bool]byte{true: random[i]}[i < 44] }), "not random"},
+		"half zeros":            {encoded(func(i int) byte { return map[bool]byte{true: random[i]}[i >= 32] }), "not random"},
+		"a count":               {encoded(func(i int) byte { return byte(i) }), "not random"},
+		"a count by three":      {encoded(func(i int) byte { return byte(200 - 3*i) }), "not random"},
+		"a text":                {base64.StdEncoding.EncodeToString([]byte("The quick brown fox jumps over the lazy dog, 1234567890 TIMES!.."[:64])), "not random"},
+		"a text in Cyrillic":    {base64.StdEncoding.EncodeToString([]byte("съешь же ещё этих мягких французских"[:64])), "not random"},
+		"base64 of base64":      {base64.StdEncoding.EncodeToString([]byte(base64.StdEncoding.EncodeToString(random[:48]))), "not random"},
+		"hexadecimal":           {base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(random[:32]))), "not random"},
+		"unpadded":              {strings.TrimRight(good, "="), "not base64"},
+		"for addresses":         {strings.NewReplacer("+", "-", "/", "_").Replace(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{0xfb, 0xef}, 32))), "not base64"},
+		"long":                  {base64.StdEncoding.EncodeToString(append(random, 1)), "has 65 bytes, not 64"},
+		"short":                 {"c2hvcnQ=", "has 5 bytes, not 64"},
+		"no base64":             {"?!", "not base64"},
+		"twice":                 {good + "\nopen:" + good, "stands there twice"},
+		"nothing":               {"\n# none\n", "has no key"},
+		"none seals":            {"open:" + good, "only opens"},
+		"zeros behind":          {good + "\n" + base64.StdEncoding.EncodeToString(make([]byte, 64)), "key 2 is not random"},
 	} {
 		if _, err := parseKeys([]byte(one.text)); err == nil || !strings.Contains(err.Error(), one.want) {
 			t.Errorf("%s: %v does not say %q", name, err, one.want)

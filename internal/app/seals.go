@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"tollgate/internal/clock"
 	"tollgate/internal/config"
 	"tollgate/internal/security"
 	"tollgate/internal/sqlstore"
@@ -255,12 +256,17 @@ func AcceptAddress(ctx context.Context, c config.Config) (before string, err err
 	return before, recordCommand(c, security.AddressAccepted, "", "public_url "+c.PublicURL)
 }
 
-// DeclareRestored writes down that the database was restored from a copy of that time; zero: of a time that nobody knows.
-func DeclareRestored(ctx context.Context, c config.Config, copied, now time.Time) (err error) {
+// DeclareRestored writes down, by the time that the fronts go by, that the database was restored from a copy of that time; zero: of a
+// time that nobody knows.
+func DeclareRestored(ctx context.Context, c config.Config, copied time.Time) (err error) {
 	st, err := sqlstore.Open(ctx, sqlstore.Options{URL: c.DatabaseURL, Dir: c.Data})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	return st.DeclareRestored(ctx, copied, now)
+	var t clock.Clock
+	if err := st.FollowTime(ctx, t.Follow); err != nil {
+		return err
+	}
+	return st.DeclareRestored(ctx, copied, t.Now())
 }

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"tollgate/internal/app"
 )
 
 // buffer is written by a command and read by a test.
@@ -247,6 +249,12 @@ func TestSessionsAreCreatedShownAndListed(t *testing.T) {
 	}
 	if code, out, _ := tollgate(t, env, "", "sessions", "list", "-order", "cli-1"); code != 0 || strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, id[1]) {
 		t.Errorf("list: %d %s", code, out)
+	}
+	if code, out, errs := tollgate(t, env, "", "sessions", "list", "-logged", app.LoggedSession(id[1])); code != 0 || !strings.Contains(out, id[1]) {
+		t.Errorf("by its name in logs: %d %s%s", code, out, errs)
+	}
+	if code, out, errs := tollgate(t, env, "", "sessions", "list", "-logged", "s-0000000000000000"); code != 1 || out != "" || !strings.Contains(errs, "s-0000000000000000") {
+		t.Errorf("by a name of nobody's: %d %s%s", code, out, errs)
 	}
 	code, _, errs = tollgate(t, env, "", "sessions", "create", "-order", "cli-1")
 	if code != 1 || !strings.Contains(errs, id[1]) || !strings.Contains(errs, "order-in-use") {

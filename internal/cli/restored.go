@@ -28,12 +28,11 @@ func restored(ctx context.Context, p process, set *flag.FlagSet) int {
 			return exitAsked
 		}
 	}
-	now := time.Now()
-	if at.After(now) {
+	if at.After(time.Now()) {
 		fmt.Fprintf(p.err, "tollgate restored: -copied: %s is still to come\n", *copied)
 		return exitAsked
 	}
-	if err := app.DeclareRestored(ctx, c, at, now); err != nil {
+	if err := app.DeclareRestored(ctx, c, at); err != nil {
 		return p.failed(set, err)
 	}
 	fmt.Fprintln(p.out, "written down: every order is asked about at its gateway before any money is sent for it")

@@ -16,6 +16,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"tollgate/internal/app"
 	"tollgate/internal/i18n"
 )
 
@@ -167,10 +168,14 @@ func sessionsList(ctx context.Context, p process, set *flag.FlagSet) int {
 	} {
 		set.BoolFunc(f[0], f[2], func(s string) error { query.Set(f[1], s); return nil })
 	}
+	logged := set.String("logged", "", "only the one that log lines name by this `FINGERPRINT`, among the newest 10000")
 	raw := set.Bool("json", false, "print the answer as it came")
 	api, code, ok := p.connect(set, 0)
 	if !ok {
 		return code
+	}
+	if *logged != "" {
+		return p.loggedSession(ctx, set.Name(), api, *logged, query, *raw)
 	}
 	answer, err := api.call(ctx, http.MethodGet, "/v1/sessions?"+query.Encode(), nil, nil)
 	if err != nil {
@@ -179,10 +184,7 @@ func sessionsList(ctx context.Context, p process, set *flag.FlagSet) int {
 	if *raw {
 		return p.raw(answer)
 	}
-	var page struct {
-		Data    []sessionView
-		HasMore bool `json:"has_more"`
-	}
+	var page sessionPage
 	if err := json.Unmarshal(answer, &page); err != nil {
 		return p.fail(set.Name(), err)
 	}
@@ -200,6 +202,41 @@ func sessionsList(ctx context.Context, p process, set *flag.FlagSet) int {
 		fmt.Fprintf(p.out, "more: tollgate sessions list -before %s\n", page.Data[len(page.Data)-1].ID)
 	}
 	return exitDone
+}
+
+// sessionPage is a part of the list of sessions.
+type sessionPage struct {
+	Data    []sessionView
+	HasMore bool `json:"has_more"`
+}
+
+// loggedSession shows the session that log lines name by a fingerprint.
+func (p process) loggedSession(ctx context.Context, name string, api *merchantAPI, logged string, query url.Values, raw bool) int {
+	query.Set("limit", "100")
+	for range 100 {
+		answer, err := api.call(ctx, http.MethodGet, "/v1/sessions?"+query.Encode(), nil, nil)
+		var page sessionPage
+		if err == nil {
+			err = json.Unmarshal(answer, &page)
+		}
+		if err != nil {
+			return p.fail(name, err)
+		}
+		for _, s := range page.Data {
+			if app.LoggedSession(s.ID) != logged {
+				continue
+			}
+			if answer, err = api.call(ctx, http.MethodGet, "/v1/sessions/"+s.ID, nil, nil); err != nil {
+				return p.fail(name, err)
+			}
+			return p.session(name, answer, raw)
+		}
+		if !page.HasMore || len(page.Data) == 0 {
+			break
+		}
+		query.Set("before", page.Data[len(page.Data)-1].ID)
+	}
+	return p.fail(name, fmt.Errorf("no session of this key's merchant is named %s in logs", logged))
 }
 
 // sessionView is what the commands show of a session.

@@ -189,7 +189,7 @@ func Load(flags Flags, environ []string) (Config, error) {
 	}
 	if readable { // else every setting behind the fault would seem to be missing
 		told := faults
-		for _, f := range slices.Concat(c.misspelt(c.src.text), c.secrets(), c.check()) {
+		for _, f := range slices.Concat(c.misspelt(c.src.text), c.ownFile(name), c.secrets(), c.check()) {
 			if !slices.ContainsFunc(told, func(t string) bool { return samePlace(t, f) }) { // what could not be read seems to be missing
 				faults = append(faults, f)
 			}
@@ -559,7 +559,7 @@ func (p placed) key(c *Config) (merchant.Key, error) {
 	if len(key) < minKey && !c.Testing() {
 		return out, fmt.Errorf("%san API key must have at least %d characters; tollgate keys new makes one", from, minKey)
 	}
-	if !looksRandom(key) {
+	if !LooksRandom([]byte(key), keyKinds) {
 		return out, fmt.Errorf("%sthe API key is not random: somebody would guess it; tollgate keys new makes one", from)
 	}
 	out.Hash = merchant.HashKey(key)

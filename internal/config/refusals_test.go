@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"crypto/rand"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,6 +59,60 @@ func TestAFileOfSecretsThatOthersMayUseIsRefused(t *testing.T) {
 	}
 }
 
+// Whoever may write to the folder of a file puts another in its place.
+func TestAFileOfSecretsInAFolderOfOthersIsRefused(t *testing.T) {
+	folder, other := filepath.Join(t.TempDir(), "folder"), filepath.Join(t.TempDir(), "other")
+	for _, name := range []string{folder, other} {
+		if err := os.Mkdir(name, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	secret, link := filepath.Join(folder, "secret"), filepath.Join(other, "link")
+	if err := errors.Join(os.WriteFile(secret, []byte("Zq81mPx4x7Lk2Wc9Zb44"), 0o600), os.Symlink(secret, link)); err != nil {
+		t.Fatal(err)
+	}
+	group := os.Chown(folder, -1, 65534) == nil || os.Getuid() != os.Getgid() // a group that is not the owner's alone
+	for mode, want := range map[os.FileMode]bool{0o700: true, 0o755: true, 0o777: false, 0o707: false, 0o702: false, 0o770: !group, 0o775: !group,
+		0o777 | os.ModeSticky: true, 0o775 | os.ModeSetgid: !group} {
+		if err := os.Chmod(folder, mode); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{secret, link} {
+			wants := []string{"others may replace " + secret + ", for they may write to its folder"}
+			if want {
+				wants = nil
+			}
+			says(t, name+" in "+mode.String(), faults(t, strings.Replace(good, `"plain"`, `"file:`+name+`"`, 1)), wants...)
+		}
+	}
+	if err := errors.Join(os.Chmod(folder, 0o700), os.Chmod(other, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	says(t, "a link in a folder of others", faults(t, strings.Replace(good, `"plain"`, `"file:`+link+`"`, 1)), "others may replace "+link)
+}
+
+func TestAConfigurationThatOthersMayChangeIsRefused(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "tollgate.toml")
+	if err := os.WriteFile(name, []byte(good), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode, refused := range map[os.FileMode]bool{0o600: false, 0o640: false, 0o644: false, 0o602: true, 0o666: true, 0o646: true} {
+		if err := os.Chmod(name, mode); err != nil {
+			t.Fatal(err)
+		}
+		_, err := config.Load(config.Flags{Config: name}, nil)
+		if told := err != nil && strings.Contains(err.Error(), "others may write to it"); told != refused {
+			t.Errorf("%04o: %v", mode, err)
+		}
+	}
+	if err := os.WriteFile(name, []byte("test_mode = true\n"+good), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Load(config.Flags{Config: name}, nil); err != nil {
+		t.Errorf("in test mode: %v", err)
+	}
+}
+
 func TestAPublicKeyMayBeReadByOthersAndNotWritten(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "key.pem")
 	if err := os.WriteFile(name, []byte("-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n"), 0o600); err != nil {
@@ -70,10 +125,17 @@ func TestAPublicKeyMayBeReadByOthersAndNotWritten(t *testing.T) {
 		}
 		says(t, mode.String(), faults(t, text), want...)
 	}
+	both := "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n"
+	if err := errors.Join(os.WriteFile(name, []byte(both), 0o600), os.Chmod(name, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	says(t, "a certificate with its private key", faults(t, text), "others may read")
 }
 
 func TestAnAPIKeyThatCanBeGuessedIsRefused(t *testing.T) {
-	for _, key := range []string{strings.Repeat("a", 24), strings.Repeat("ab", 20), strings.Repeat("0123", 10), strings.Repeat(" ", 30) + "x"} {
+	for _, key := range []string{strings.Repeat("a", 24), strings.Repeat("ab", 20), strings.Repeat("0123", 10), strings.Repeat(" ", 30) + "x",
+		"abcdefghijklmnopqrstuvwxyz", "sk_abcdefghijklmnopqrstuvwx", "zyxwvutsrqponmlkjihgfedcba", strings.Repeat("Zq81mPx4Lk", 3), "Zq81mPx4Lk7WZq81mPx4Lk7W",
+		"sk_" + strings.Repeat("0", 12) + "123456789abcdef"} {
 		says(t, key, faults(t, strings.Replace(good, "0123456789abcdef0123456789", key, 1)), `of merchant "shop": `)
 	}
 	for range 100 {

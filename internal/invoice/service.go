@@ -20,8 +20,9 @@ type Options struct {
 	Store    Store
 	Accounts account.Accounts
 	Now      func() time.Time
-	BaseURL  string                 // the front's public address, no slash at the end
-	Token    func() (string, error) // makes what is unguessable in an id
+	Sure     func(context.Context) error // see flow.Options
+	BaseURL  string                      // the front's public address, no slash at the end
+	Token    func() (string, error)      // makes what is unguessable in an id
 	Log      *slog.Logger
 }
 
@@ -30,6 +31,14 @@ type Service struct{ Options }
 
 // New makes a Service.
 func New(o Options) *Service { return &Service{o} }
+
+// sure is Sure, where there is one.
+func (s *Service) sure(ctx context.Context) error {
+	if s.Sure == nil {
+		return nil
+	}
+	return s.Sure(ctx)
+}
 
 // account finds one that bills. account.ErrCannot for one that does not.
 func (s *Service) account(name string) (account.Account, error) {
@@ -46,6 +55,9 @@ func (s *Service) account(name string) (account.Account, error) {
 func (s *Service) Create(ctx context.Context, in Invoice) (Invoice, error) {
 	acc, err := s.account(in.Account)
 	if err != nil {
+		return in, err
+	}
+	if err := s.sure(ctx); err != nil {
 		return in, err
 	}
 	token, err := s.Token()
@@ -197,6 +209,9 @@ func (s *Service) call(ctx context.Context, in Invoice, name string,
 func (s *Service) record(ctx context.Context, in Invoice, said providers.Invoice) (Invoice, error) {
 	ctx = context.WithoutCancel(ctx)
 	for {
+		if err := s.sure(ctx); err != nil {
+			return in, err
+		}
 		before, now := in, s.Now()
 		if !in.apply(said, now) {
 			return in, nil

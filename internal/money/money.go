@@ -39,8 +39,12 @@ func ParseCurrency(code string) (Currency, error) {
 	return Currency{Code: c.Code, Numeric: c.NumericCode, Digits: c.Fraction}, nil
 }
 
-// ParseNumeric finds a currency by its three-digit ISO number. Russian gateways still send 810 for the rouble.
+// ParseNumeric finds a currency by its ISO number; where that was sent as a number and not as text, it has lost its leading zeros (the
+// Algerian dinar's 012). Russian gateways still send 810 for the rouble.
 func ParseNumeric(number string) (Currency, error) {
+	if n := len(number); n == 1 || n == 2 {
+		number = "000"[n:] + number
+	}
 	if number == "810" {
 		number = "643"
 	}

@@ -3,11 +3,20 @@
 package security
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"sync"
 	"time"
 )
+
+// Session names a session where its id, which is the address of its payment page, must not be. An id is too random to be found by
+// trying, so that no key is needed, and whoever has the id finds the name.
+func Session(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return "s-" + hex.EncodeToString(sum[:8])
+}
 
 // Kind names what happened.
 type Kind string
@@ -24,6 +33,8 @@ const (
 	SealRetired     Kind = "seal.retired"     // a sealing key was taken out
 	WebhookRotated  Kind = "webhook.rotated"  // the secret of an endpoint, or of a merchant
 	LimitMet        Kind = "limit.met"        // too much was tried
+	WebhookChanged  Kind = "webhook.changed"  // an endpoint was made, changed or deleted
+	Settled         Kind = "settled"          // a person said what became of money
 	AttackSeen      Kind = "attack.seen"      // cards are tested on an account
 	CallbackForged  Kind = "callback.forged"  // its signature does not fit
 	ReturnForged    Kind = "return.forged"    // it names another authentication, or none of ours
@@ -54,6 +65,8 @@ func Kinds() []struct {
 		{SealPromoted, "another sealing key seals from now on"},
 		{SealRetired, "a sealing key was taken out"},
 		{WebhookRotated, "the secret of a webhook endpoint, or of a merchant's, was rotated"},
+		{WebhookChanged, "a webhook endpoint was made, changed or deleted"},
+		{Settled, "a person said what became of a payment or an operation"},
 		{LimitMet, "too much was tried from an address, with a card, on a page, for a phone"},
 		{AttackSeen, "cards are tested on an account"},
 		{CallbackForged, "a gateway's callback whose signature does not fit"},
@@ -99,8 +112,8 @@ type Log struct {
 }
 
 type same struct {
-	kind                                     Kind
-	key, merchant, address, resource, detail string
+	kind                                              Kind
+	key, merchant, address, resource, session, detail string
 }
 
 type repeat struct {
@@ -134,7 +147,7 @@ func (l *Log) Record(e Entry) {
 	defer l.mu.Unlock()
 	now := l.now()
 	e.Time, e.Log, e.Instance = now.UTC(), "security", l.instance
-	id := same{e.Kind, e.Key, e.Merchant, e.Address, e.Resource, e.Detail}
+	id := same{e.Kind, e.Key, e.Merchant, e.Address, e.Resource, told(e), e.Detail}
 	if r := l.recent[id]; r != nil {
 		if now.Sub(r.at) < collapse {
 			r.n += 1 + e.Repeated
@@ -163,6 +176,15 @@ func (l *Log) Record(e Entry) {
 	}
 	l.recent[id] = &repeat{at: now}
 	l.write(e)
+}
+
+// told is the session of an entry of which each session has lines of its own: what a person did. Strangers choose sessions by the
+// thousand.
+func told(e Entry) string {
+	if e.Kind == Settled {
+		return e.Session
+	}
+	return ""
 }
 
 // forget drops what is older than a minute, and else all: what is dropped is counted with the next of its kind.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tollgate/internal/app"
@@ -25,7 +26,8 @@ type Proc struct {
 	name  string
 	l     *listener
 	app   *app.App
-	clock *clock.Clock // of its machine
+	clock *clock.Clock // what it goes by
+	wrong atomic.Int64 // by how much its machine's clock is
 	stop  context.CancelFunc
 	ended chan struct{} // the sandbox's: it has let go of its files
 
@@ -136,8 +138,9 @@ func (w *World) start(p *Proc) error {
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
 	p.l = w.net.listen(frontAddr, p)
-	p.clock = &clock.Clock{}
-	p.clock.Advance(time.Until(w.clock.Now()) + w.skew(p))
+	p.wrong.Store(int64(w.skew(p)))
+	p.clock = clock.Of(func() time.Time { return time.Now().Add(time.Duration(p.wrong.Load())) })
+	p.clock.Advance(time.Until(w.clock.Now()))
 	from := fmt.Sprint("front", p.place+1)
 	p.app, err = app.New(ctx, app.Options{
 		Config: c, Role: app.Front, Clock: p.clock, Tune: w.withOtherMerchant, Log: w.logger(p.name, p), FrontListener: p.l, SandboxURL: sandboxURL,

@@ -44,6 +44,8 @@ var crowded = []struct {
 	{"operations", 2026, "A refund of all is cut off before it arrives, and a part is given back in the cabinet: the gateway seemed to " +
 		"work on ours for ever, a person was asked after a week, and until then our books said that nothing was given back. clocks " +
 		"2026 was the same."},
+	{"clocks", 4028, "The clocks of two machines differ by 158 s. The one that is behind sends a payout and dies, the one that is ahead hears " +
+		"\"not found\" twice within two seconds, after what it takes for deadline and settle_after: declined, and then the request arrives."},
 	{"swarm", 2058, "Nobody sends a refund, because the inquiry before it has no answer, and the first inquiry after it has none " +
 		"either: what is compared with our books never agrees with them, though nothing was given back."},
 }

@@ -61,6 +61,15 @@ func (w *World) skew(p *Proc) time.Duration {
 	return d
 }
 
+// wrongServer is by how much the clock of the nth database server is wrong, where clocks are: servers are kept together.
+func (w *World) wrongServer(n int) time.Duration {
+	if w.Profile.Skew == 0 {
+		return 0
+	}
+	const most = int(500 * time.Millisecond)
+	return time.Duration(w.between("skew", "server", n, -most, most))
+}
+
 // trouble is what goes wrong at times of its own: gateways, the bank, machines' clocks, forged callbacks.
 func (w *World) trouble() {
 	p := w.Profile
@@ -109,7 +118,7 @@ func (w *World) mend() {
 		time.Sleep(time.Second)
 	}
 	for _, p := range w.alive() {
-		p.clock.Advance(w.clock.Now().Sub(p.clock.Now()))
+		p.wrong.Store(0)
 	}
 }
 
@@ -258,10 +267,10 @@ func (w *World) jump(n int) {
 	}
 	p := all[w.between("jumps", "", n, 0, len(all)-1)]
 	most := int(w.Profile.Skew / time.Millisecond)
-	to := w.clock.Now().Add(time.Duration(w.between("jumps to", "", n, -most, most)) * time.Millisecond)
-	w.tracef("the clock of %s jumps by %s", p.name, to.Sub(p.clock.Now()).Round(time.Millisecond))
+	to := time.Duration(w.between("jumps to", "", n, -most, most)) * time.Millisecond
+	w.tracef("the clock of %s jumps by %s", p.name, to-time.Duration(p.wrong.Load()))
 	w.reach("a clock that jumps")
-	p.clock.Advance(to.Sub(p.clock.Now()))
+	p.wrong.Store(int64(to))
 }
 
 // otherKey is the key of a second merchant, who sells nothing: whatever it is told is a leak.

@@ -23,6 +23,8 @@ type database struct {
 	checked *recent // PostgreSQL: what is kept of sessions until their version is another
 	leases  *leases // of jobs; the same
 
+	visiting visiting
+
 	changes, commits atomic.Int64 // since the start, for metrics
 
 	historySQL string // how the database tells its history
@@ -60,6 +62,7 @@ var errAgain = errors.New("sqlstore: run the transaction again")
 type notice struct {
 	session string
 	jobs    bool
+	own     *reading // of what is saved by it; see recent.saving
 }
 
 // changeOne changes one row or is the given error.
@@ -105,12 +108,24 @@ func (st *database) tries(ctx context.Context, n notice, once func() error) erro
 // tryOnce makes a change, with others or by itself.
 func (st *database) tryOnce(ctx context.Context, n notice, f func(*tx) error) error {
 	if st.recent != nil && n.session != "" {
-		defer st.recent.change(n.session)()
+		defer st.recent.change(n.session, n.own)()
 	}
 	if st.group != nil {
 		return st.group.run(ctx, f)
 	}
 	return st.once(ctx, n, f)
+}
+
+// ride makes a change with the next commit of a SQLite store; what names it for the log. See group.ride.
+func (st *database) ride(what string, f func(*tx) error, after func(error)) {
+	st.group.ride(f, func(err error) {
+		if err == nil {
+			st.changes.Add(1)
+		} else {
+			st.o.Log.Error("what travels with the next commit could not be written", "what", what, "error", err)
+		}
+		after(err)
+	})
 }
 
 func (st *database) once(ctx context.Context, n notice, f func(*tx) error) error {

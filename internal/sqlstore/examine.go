@@ -41,9 +41,8 @@ func Examine(ctx context.Context, o Options) (x Examined, err error) {
 	if err := db.PingContext(ctx); err != nil {
 		return x, refused(err)
 	}
-	var there int64
 	asked := time.Now()
-	err = db.QueryRowContext(ctx, `SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`).Scan(&there)
+	there, err := readTime(db.QueryRowContext(ctx, `SELECT `+pgTime))
 	if err != nil {
 		return x, err
 	}
@@ -51,7 +50,7 @@ func Examine(ctx context.Context, o Options) (x Examined, err error) {
 	if x.Weak, err = durability(ctx, db); err != nil {
 		return x, err
 	}
-	x.Ahead = instant(there).Sub(asked.Add(took / 2)).Round(time.Millisecond)
+	x.Ahead = there.Sub(asked.Add(took / 2)).Round(time.Millisecond)
 	var tables int
 	if err := db.QueryRowContext(ctx,
 		`SELECT COUNT(*) FROM pg_tables WHERE tablename = 'goose_db_version' AND schemaname = ANY (current_schemas(false))`).Scan(&tables); err != nil {

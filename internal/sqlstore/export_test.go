@@ -36,6 +36,13 @@ func NoticeOf(session string) string { return notice{session: session}.encode("0
 // DB is the store's database, for tests that look behind it.
 func (st *Store) DB() *sql.DB { return st.w }
 
+// Depart commits what travels with the next commit.
+func (st *Store) Depart() {
+	if st.group != nil {
+		st.group.depart()
+	}
+}
+
 // Settle looks, as after a commit that ended with an error, what became of it.
 func (st *Store) Settle() error {
 	_, err := st.group.look(map[int64]bool{})

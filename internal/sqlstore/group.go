@@ -26,23 +26,29 @@ type group struct {
 	db *database
 	at func(place string) // of tests that stop the process there
 
-	mu    sync.Mutex
-	busy  bool
-	queue []*grouped
+	mu     sync.Mutex
+	busy   bool
+	queue  []*grouped
+	riders []*grouped // see ride
+	leaves *time.Timer
+	closed bool
 }
 
 // grouped is a change that waits, or is being made.
 type grouped struct {
 	f        func(*tx) error
-	turn     chan bool // true: commit the next batch; false: it is done
+	turn     chan bool   // true: commit the next batch; false: it is done
+	after    func(error) // of a change that rides: told how it ended
 	err      error
 	panicked any
 }
 
 const (
-	groupAtMost = 64 // changes of one transaction
-	settleLimit = 10 * time.Second
-	settlePause = 50 * time.Millisecond
+	groupAtMost  = 64 // changes of one transaction
+	settleLimit  = 10 * time.Second
+	settlePause  = 50 * time.Millisecond
+	rideAtMost   = time.Second // until a change that rides is committed by itself
+	ridersAtMost = 32          // that wait
 )
 
 // errUnsettled says that a change may or may not have been made, and that the disk does not let us find out.
@@ -71,6 +77,43 @@ func (g *group) run(ctx context.Context, f func(*tx) error) error {
 	}
 	g.lead(own)
 	return own.result()
+}
+
+// ride makes a change in the next transaction that is committed, whoever asks for it, and by itself where none is within
+// rideAtMost. It is for what a crash may undo: nobody waits for it. after is told how it ended, by whoever committed, and must not
+// block.
+func (g *group) ride(f func(*tx) error, after func(error)) {
+	g.mu.Lock()
+	closed := g.closed
+	if !closed {
+		g.riders = append(g.riders, &grouped{f: f, after: after})
+		switch len(g.riders) {
+		case 1:
+			g.leaves = time.AfterFunc(rideAtMost, g.depart)
+		case ridersAtMost:
+			go g.depart()
+		}
+	}
+	g.mu.Unlock()
+	if closed {
+		after(g.run(context.Background(), f))
+	}
+}
+
+// depart commits what rides.
+func (g *group) depart() {
+	_ = g.run(context.Background(), func(*tx) error { return nil }) // each is told for itself
+}
+
+// close commits what rides. From now on nothing does.
+func (g *group) close() {
+	g.mu.Lock()
+	g.closed = true
+	some := len(g.riders) > 0
+	g.mu.Unlock()
+	if some {
+		g.depart()
+	}
 }
 
 // enter takes the lead, or a place in the queue.
@@ -102,10 +145,14 @@ func (g *group) lead(own *grouped) {
 	n := min(len(g.queue), groupAtMost-1)
 	batch := append([]*grouped{own}, g.queue[:n]...)
 	g.queue = slices.Delete(g.queue, 0, n)
+	batch = append(batch, g.riders...)
+	if g.riders = nil; g.leaves != nil {
+		g.leaves.Stop()
+	}
 	g.mu.Unlock()
 	defer func() {
 		for _, c := range batch[1:] {
-			c.turn <- false
+			c.told()
 		}
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -118,6 +165,18 @@ func (g *group) lead(own *grouped) {
 		next.turn <- true
 	}()
 	g.commit(batch)
+}
+
+// told tells who asked for a change that another has committed.
+func (c *grouped) told() {
+	switch {
+	case c.after == nil:
+		c.turn <- false
+	case c.panicked != nil:
+		c.after(fmt.Errorf("sqlstore: panic in a change: %v", c.panicked))
+	default:
+		c.after(c.err)
+	}
 }
 
 // result is what the caller is told, in its own goroutine.

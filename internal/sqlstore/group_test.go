@@ -460,6 +460,12 @@ func changeUntilKilled(t *testing.T, dir, at string) {
 		go func() {
 			for {
 				key := fmt.Sprintf("%s/%d", name, n.Add(1))
+				riding := key + "r"
+				st.group.ride(func(tx *tx) error { return errors.Join(put(riding+"+1")(tx), put(riding+"+2")(tx)) }, func(err error) {
+					if err == nil {
+						fmt.Println("made", riding)
+					}
+				})
 				err := st.change(t.Context(), notice{}, func(tx *tx) error { return errors.Join(put(key+"+1")(tx), put(key+"+2")(tx)) })
 				out.Lock()
 				if err == nil {

@@ -84,9 +84,10 @@ func (st *queue) Extend(ctx context.Context, worker string, now time.Time, lease
 }
 
 // Done removes a job, if the fence still fits. Where the database has another history than when the job was claimed, what was
-// done for it may be forgotten: it is to be done again.
+// done for it may be forgotten: it is to be done again. On SQLite its end travels with the next commit, and until then it stays
+// leased: a crash in that moment lets it be done once more, as one a moment earlier would.
 func (st *queue) Done(ctx context.Context, j jobs.Job) error {
-	return st.settle(ctx, j, func(tx *tx) error {
+	end := func(tx *tx) error {
 		var now string
 		if err := tx.QueryRowContext(tx.ctx, `SELECT `+st.historySQL).Scan(&now); err != nil {
 			return err
@@ -95,7 +96,14 @@ func (st *queue) Done(ctx context.Context, j jobs.Job) error {
 			return st.retry(tx, j, j.RunAt)
 		}
 		return st.remove(tx, j)
-	})
+	}
+	if st.leases == nil {
+		return st.settle(ctx, j, end)
+	}
+	if st.leases.ending(j) {
+		st.ride("the end of a job", end, func(error) { st.leases.end(j) })
+	}
+	return nil
 }
 
 // settle makes the change that ends a lease, if the fence still fits.

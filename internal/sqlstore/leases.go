@@ -22,6 +22,7 @@ type lease struct {
 	worker  string
 	attempt int
 	until   time.Time
+	ended   bool // the job is done; its row goes with the next commit
 }
 
 func newLeases() *leases { return &leases{held: map[int64]lease{}} }
@@ -47,7 +48,7 @@ func (st *queue) lease(ctx context.Context, worker string, now, until time.Time,
 			return nil, err
 		}
 		if h, leased := l.held[j.ID]; leased {
-			if !h.until.Before(now) {
+			if h.ended || !h.until.Before(now) {
 				continue
 			}
 			j.Attempt = h.attempt
@@ -61,7 +62,7 @@ func (st *queue) lease(ctx context.Context, worker string, now, until time.Time,
 	}
 	due = due[:min(n, len(due))]
 	for _, j := range due {
-		l.held[j.ID] = lease{worker, j.Attempt, until}
+		l.held[j.ID] = lease{worker: worker, attempt: j.Attempt, until: until}
 	}
 	return due, nil
 }
@@ -71,6 +72,19 @@ func (l *leases) fits(j jobs.Job) bool {
 	defer l.mu.Unlock()
 	h, leased := l.held[j.ID]
 	return leased && h.worker == j.Worker && h.attempt == j.Attempt
+}
+
+// ending marks a lease whose job is done, if the fence still fits.
+func (l *leases) ending(j jobs.Job) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h, leased := l.held[j.ID]
+	if !leased || h.worker != j.Worker || h.attempt != j.Attempt || h.ended {
+		return false
+	}
+	h.ended = true
+	l.held[j.ID] = h
+	return true
 }
 
 // end comes after the commit that removed the job or gave it back.

@@ -62,6 +62,9 @@ func (st *database) Memory(ctx context.Context) (session.Memory, error) {
 	defer st.mu.Unlock()
 	if was := st.memory; was.since.IsZero() || now != was.history {
 		if !was.since.IsZero() {
+			if st.o.Failed != nil {
+				st.o.Failed()
+			}
 			st.o.Log.Warn("the database has another history than before: it failed over, or was restored", "was", was.history, "is", now)
 		}
 		st.memory = memory{now, st.o.Now()}

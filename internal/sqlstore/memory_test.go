@@ -24,10 +24,12 @@ func TestTheEndOfAJobDoesNotCountInAnotherHistory(t *testing.T) {
 	if err := st.Done(ctx, claimed[0]); err != nil {
 		t.Fatal(err)
 	}
+	st.Depart()
 	st.Exec(t, `PRAGMA user_version = 7`) // as after a failover
 	if err := st.Done(ctx, claimed[1]); err != nil {
 		t.Fatal(err)
 	}
+	st.Depart()
 	again, err := st.Claim(ctx, "another", noon, time.Minute, 2)
 	if err != nil || len(again) != 1 || again[0].Key != "b" {
 		t.Fatalf("claimed %v, %v: want b alone", again, err)

@@ -159,6 +159,7 @@ func every(t *testing.T) map[string][]any {
 	ok(st.Revoked(ctx, "hash"))
 	b := st.Browser()
 	ok(nil, b.CommitCtx(ctx, "token", []byte{}, noon))
+	st.Depart()
 	ok(nil, b.DeleteCtx(ctx, "token"))
 	ok(nil, b.Sweep(ctx))
 	_, _, err := b.FindCtx(ctx, "token")

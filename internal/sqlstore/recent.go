@@ -1,9 +1,11 @@
 package sqlstore
 
 import (
+	"cmp"
 	lru "container/list"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,18 +15,19 @@ import (
 // recent keeps sessions as they were last read, for the one process that changes them: a payment reads its session some thirty
 // times, and a waiting page over and over. What is kept is never handed out, only copies of it. From before the commit of a change
 // until after it nothing of its session is kept: jobs and callers find a commit before whoever made it is told, and who is sent by
-// it must not read what was before it.
+// it must not read what was before it. After it what was saved is kept, as the database would give it back.
 //
 // It decides nothing: a save is judged by the row.
 type recent struct {
 	copier copier
 
 	mu       sync.Mutex
-	kept     map[string]*lru.Element // of *session.Session
-	order    *lru.List               // the most recently read in front
-	reading  map[string][]*reading   // that go on
-	changing map[string]int          // changes that go on
-	history  string                  // of the database in which all that is kept was read, where it is checked; see loadChecked
+	kept     map[string]*lru.Element     // of *session.Session
+	order    *lru.List                   // the most recently read in front
+	reading  map[string][]*reading       // that go on
+	changing map[string]int              // changes that go on
+	verify   func(kept *session.Session) // of tests
+	history  string                      // of the database in which all that is kept was read, where it is checked; see loadChecked
 }
 
 // reading is one look into the database. What it brings may be old once its session was changed meanwhile.
@@ -82,19 +85,24 @@ func (r *recent) put(id string, look *reading, s *session.Session) {
 	}
 }
 
-// change begins a change of a session; done ends it, however it ended.
-func (r *recent) change(id string) (done func()) {
+// change begins a change of a session; done ends it, however it ended. own, where it is not nil, counts as a reading that the change
+// does not make old, only others that come meanwhile do: put gets with it what was saved.
+func (r *recent) change(id string, own *reading) (done func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.changing[id]++
-	r.drop(id)
+	r.drop(id, nil)
+	if own != nil {
+		own.old = false
+		r.reading[id] = append(r.reading[id], own)
+	}
 	return func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if r.changing[id]--; r.changing[id] == 0 {
 			delete(r.changing, id)
 		}
-		r.drop(id)
+		r.drop(id, own)
 	}
 }
 
@@ -117,14 +125,48 @@ func (r *recent) of(history string) bool {
 }
 
 // drop forgets a session. The mutex is held.
-func (r *recent) drop(id string) {
+func (r *recent) drop(id string, but *reading) {
 	for _, look := range r.reading[id] {
-		look.old = true
+		look.old = look.old || look != but
 	}
 	if e := r.kept[id]; e != nil {
 		delete(r.kept, id)
 		r.order.Remove(e)
 	}
+}
+
+// saved keeps what was saved with c as a load would bring it, where it can be told: as of that the change's other readings are old.
+func (r *recent) saved(own *reading, s *session.Session, c session.Change) {
+	kept := r.copy(s)
+	if !asLoaded(kept, c) {
+		kept = nil
+	}
+	r.put(s.ID, own, kept)
+	if verify := r.verify; verify != nil && kept != nil {
+		verify(kept)
+	}
+}
+
+// asLoaded makes of a session that was saved with c what a load brings, and tells whether it can.
+func asLoaded(s *session.Session, c session.Change) bool {
+	if s.Newer != nil || len(c.Calls) > 1 { // the order of those the database tells
+		return false
+	}
+	for _, row := range slices.Concat(c.Calls, c.Answered) {
+		a := s.Attempt(row.Attempt)
+		if a == nil || !slices.ContainsFunc(a.Calls, func(l session.Call) bool {
+			return l.Kind == row.Kind && l.Round == row.Round
+		}) {
+			return false
+		}
+	}
+	slices.SortStableFunc(s.Attempts, func(a, b *session.Attempt) int { return cmp.Compare(a.N, b.N) })
+	for _, a := range s.Attempts {
+		for i := range a.Calls {
+			a.Calls[i].SentAt, a.Calls[i].AnsweredAt = instant(micros(a.Calls[i].SentAt)), instant(micros(a.Calls[i].AnsweredAt))
+		}
+	}
+	return true
 }
 
 func (r *recent) copy(s *session.Session) *session.Session {
@@ -171,7 +213,7 @@ func (c copier) learn(t reflect.Type) bool {
 	return refers
 }
 
-// own replaces all that v refers to by copies.
+// own replaces all that v refers to by copies, and what is empty by nothing: so it is stored.
 func (c copier) own(v reflect.Value) {
 	if !c[v.Type()] {
 		return
@@ -185,7 +227,9 @@ func (c copier) own(v reflect.Value) {
 			v.Set(n)
 		}
 	case reflect.Slice:
-		if !v.IsNil() {
+		if v.Len() == 0 {
+			v.SetZero()
+		} else {
 			n := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
 			reflect.Copy(n, v)
 			if c[v.Type().Elem()] {
@@ -196,7 +240,9 @@ func (c copier) own(v reflect.Value) {
 			v.Set(n)
 		}
 	case reflect.Map:
-		if !v.IsNil() {
+		if v.Len() == 0 {
+			v.SetZero()
+		} else {
 			n := reflect.MakeMapWithSize(v.Type(), v.Len())
 			for each := v.MapRange(); each.Next(); {
 				value := reflect.New(v.Type().Elem()).Elem()

@@ -132,7 +132,7 @@ func TestWhatIsReadOfASessionIsNeverOlderThanItsLastSave(t *testing.T) {
 	if got := load(); got.Description != "saved" || got.Version != 2 {
 		t.Errorf("read after the save: %q, version %d", got.Description, got.Version)
 	}
-	st.recent.change("b")() // and the reading ends with what was there before
+	st.recent.change("b", nil)() // and the reading ends with what was there before
 	st.recent.put("b", look, &session.Session{ID: "b"})
 	if kept, _ := st.recent.get("b"); kept != nil {
 		t.Error("what was read before a change is kept after it")

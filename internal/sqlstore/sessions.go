@@ -24,7 +24,8 @@ type sessionStore struct{ *database }
 // Create saves a new session and sets its Version and EarlierAttempts.
 func (st *sessionStore) Create(ctx context.Context, s *session.Session, c session.Change) error {
 	base, collisions := 0, 0
-	err := st.change(ctx, notice{s.ID, st.anyDue(c.Jobs)}, func(tx *tx) error {
+	own := new(reading)
+	err := st.change(ctx, notice{s.ID, st.anyDue(c.Jobs), own}, func(tx *tx) error {
 		// order_disputed too: money came for that order. Two look-ups, since one OR could use neither partial index; + 0, since
 		// SQLite would rather use an index that has the order, and read all of the account's.
 		var owner string
@@ -75,7 +76,23 @@ func (st *sessionStore) Create(ctx context.Context, s *session.Session, c sessio
 	if err == nil {
 		s.Version, s.EarlierAttempts = 1, base
 	}
+	st.keep(own, s, c, err)
 	return err
+}
+
+// keep keeps what was saved, unless it failed.
+func (st *sessionStore) keep(own *reading, s *session.Session, c session.Change, err error) {
+	r := st.recent
+	if st.pg {
+		r = st.checked
+	}
+	switch {
+	case r == nil:
+	case err != nil:
+		r.put(s.ID, own, nil)
+	default:
+		r.saved(own, s, c)
+	}
 }
 
 // referenceBase counts the attempts that earlier sessions of the merchant's order had, and goes on to where none of the
@@ -143,7 +160,12 @@ func (st *sessionStore) Save(ctx context.Context, s *session.Session, c session.
 			taken: errAgain, // the order id was claimed this moment
 		}}, belongs...), err
 	}
-	if n := (notice{s.ID, st.anyDue(c.Jobs)}); c.Notice == nil {
+	own := new(reading)
+	done := func() {}
+	if st.pg {
+		done = st.checked.change(s.ID, own)
+	}
+	if n := (notice{s.ID, st.anyDue(c.Jobs), own}); c.Notice == nil {
 		err = st.scripted(ctx, n, write)
 	} else { // what is told depends on what was told before
 		err = st.change(ctx, n, func(tx *tx) error {
@@ -157,10 +179,12 @@ func (st *sessionStore) Save(ctx context.Context, s *session.Session, c session.
 			return err
 		})
 	}
-	if err != nil {
+	if done(); err == nil {
+		s.Version++
+	}
+	if st.keep(own, s, c, err); err != nil {
 		return err
 	}
-	s.Version++
 	if disputed {
 		st.o.Log.Warn("order id belongs to another session by now", "session", s.ID)
 	}
@@ -307,7 +331,7 @@ func (st *sessionStore) loadChecked(ctx context.Context, id string) (*session.Se
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return nil, err
 		}
-		st.checked.change(id)()
+		st.checked.change(id, nil)()
 		if _, look = st.checked.get(id); look == nil {
 			look = &reading{old: true} // another has just read it
 		}

@@ -38,7 +38,7 @@ import (
 // Options say where the data is and who wants to know of changes.
 type Options struct {
 	// NoSync lets SQLite's commits not wait for the disk: for tests, see package sqlitetest. What was committed outlives the
-	// process, but not a power failure.
+	// process, but not a power failure. What is kept of a session that was saved is compared with what was stored.
 	NoSync bool
 
 	URL string // "": SQLite in Dir; "postgres://…": PostgreSQL
@@ -51,6 +51,8 @@ type Options struct {
 	OnSession func(id string)
 	// OnJobs is called after jobs were enqueued that are due, here or elsewhere. It must not block.
 	OnJobs func()
+	// Failed is told that the database has another history, and so perhaps another server; nil: nobody asks. It must not block.
+	Failed func()
 	// Waited is told how long each change waited until it was stored; nil: nobody asks. It must not block.
 	Waited func(time.Duration)
 	Log    *slog.Logger
@@ -121,7 +123,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	name := make([]byte, 8)
 	rand.Read(name)
-	st := newStore(&database{o: o, instance: hex.EncodeToString(name)})
+	st := newStore(&database{o: o, instance: hex.EncodeToString(name), visiting: visiting{rows: map[string]visitRow{}}})
 	var err error
 	switch {
 	case o.URL == "":
@@ -206,6 +208,9 @@ func (st *Store) openSQLite(ctx context.Context) (err error) {
 		return nil
 	}
 	st.group, st.recent, st.leases = &group{db: st.database}, newRecent(), newLeases()
+	if st.o.NoSync {
+		st.recent.verify = st.asRead
+	}
 	return errors.Join(st.FreeAll(ctx), st.Webhooks().FreeAll(ctx))
 }
 
@@ -283,6 +288,9 @@ func (st *Store) Close() error {
 	st.closing.Do(func() {
 		if st.listener != nil {
 			st.listener.close()
+		}
+		if st.group != nil {
+			st.group.close()
 		}
 		var errs []error
 		if st.r != nil && st.r != st.w {

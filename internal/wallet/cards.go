@@ -125,7 +125,10 @@ func (w *Wallet) Forget(ctx context.Context, merchant, id string) error {
 	if err != nil {
 		return err
 	}
-	owner := w.owner(ctx, c.Account, c.Customer)
+	owner, err := w.ownerOf(ctx, acc, c)
+	if err != nil {
+		return err
+	}
 	if _, err := account.Call(ctx, acc, "forget", func(call context.Context, gateway providers.CardKeeper) error {
 		return gateway.Forget(call, owner, "forget-"+id[max(0, len(id)-20):], c.GatewayID)
 	}); err != nil {
@@ -141,7 +144,10 @@ func (w *Wallet) Rename(ctx context.Context, merchant, id, name string) error {
 		return err
 	}
 	if acc.RenamesCards() {
-		owner := w.owner(ctx, c.Account, c.Customer)
+		owner, err := w.ownerOf(ctx, acc, c)
+		if err != nil {
+			return err
+		}
 		if _, err := account.Call(ctx, acc, "rename", func(call context.Context, gateway providers.CardRenamer) error {
 			return gateway.RenameCard(call, owner, fmt.Sprintf("rename-%d", w.Now().UnixMicro()), c.GatewayID, name)
 		}); err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"tollgate/internal/account"
 	"tollgate/providers"
 )
 
@@ -81,7 +82,8 @@ func (w *Wallet) needsLogin(ctx context.Context, account string, o providers.Own
 }
 
 // loggedInOwner is a customer who has logged in to one of the merchant's sessions, with the credential: ErrNotFound for one
-// the merchant never met, ErrLogin where the login is over.
+// the merchant never met, ErrLogin where the login is over. Merchants that share an account share its gateway's customers, and a
+// credential opens what the gateway keeps for the customer: it is lent only to a merchant to whom the customer has logged in.
 func (w *Wallet) loggedInOwner(ctx context.Context, h Holder) (providers.Owner, error) {
 	known, err := w.Customers.Met(ctx, h.Merchant, h.Account, h.Customer)
 	if err != nil {
@@ -90,14 +92,21 @@ func (w *Wallet) loggedInOwner(ctx context.Context, h Holder) (providers.Owner, 
 	if !known {
 		return providers.Owner{}, ErrNotFound
 	}
-	owner := w.owner(ctx, h.Account, h.Customer)
+	owner := providers.Owner{CustomerID: h.Customer, Credential: w.Credential(ctx, h.Account, h.Customer)}
 	if owner.Credential.Empty() {
 		return owner, ErrLogin
 	}
 	return owner, nil
 }
 
-// owner is a customer as the gateway is told of them.
-func (w *Wallet) owner(ctx context.Context, account, customer string) providers.Owner {
-	return providers.Owner{CustomerID: customer, Credential: w.Credential(ctx, account, customer)}
+// ownerOf is whose card it is, as the gateway is told. ErrLogin where the customer has to log in first.
+func (w *Wallet) ownerOf(ctx context.Context, acc account.Account, c SavedCard) (providers.Owner, error) {
+	if !acc.LogsIn() {
+		return providers.Owner{CustomerID: c.Owner()}, nil
+	}
+	owner, err := w.loggedInOwner(ctx, Holder{c.Merchant, c.Account, c.Customer})
+	if errors.Is(err, ErrNotFound) {
+		err = ErrLogin
+	}
+	return owner, err
 }

@@ -68,8 +68,12 @@ func (w *Wallet) ask(ctx context.Context, acc account.Account, in Import) (said 
 	owner := providers.Owner{CustomerID: in.Customer}
 	told := providers.SavedCard{ID: in.GatewayID, Card: in.Card, Expiry: in.Expiry, Name: in.Name}
 	if acc.LogsIn() {
-		if owner = w.owner(ctx, in.Account, in.Customer); owner.Credential.Empty() {
+		owner, err = w.loggedInOwner(ctx, in.Holder)
+		if errors.Is(err, ErrLogin) || errors.Is(err, ErrNotFound) {
 			return told, false, nil // the list that the next login brings tells
+		}
+		if err != nil {
+			return said, false, err
 		}
 	}
 	one, err := w.asking(ctx, acc, owner)

@@ -167,7 +167,7 @@ var (
 	errShape  = errors.New("a needed field is missing or malformed")
 )
 
-// object is a JSON object of an answer. Names are compared exactly; scalars are read as text, whether they came so or not.
+// object is a JSON object of an answer; scalars are read as text, whether they came so or not.
 type object struct {
 	members map[string]any
 	hide    []string
@@ -186,7 +186,7 @@ func decode(body []byte, hide ...string) (object, error) {
 func (o object) text(names ...string) string {
 	for _, n := range names {
 		s := ""
-		switch v := o.members[n].(type) {
+		switch v := o.value(n).(type) {
 		case string:
 			s = v
 		case json.Number:
@@ -201,14 +201,24 @@ func (o object) text(names ...string) string {
 	return ""
 }
 
-// number is a whole number, written as one or as text; found is false where the member is absent or null.
+// value is a member, however its name is spelt, alone or in a list of one.
+func (o object) value(name string) any {
+	v, _ := wire.Member(o.members, name)
+	return wire.Alone(v)
+}
+
+// says tells whether a member is there and says so.
+func (o object) says(name string, yes bool) bool {
+	return o.value(name) != nil && wire.True(o.value(name)) == yes
+}
+
+// number is a whole number, written as one or as text; found is false where the member is absent, null or blank.
 func (o object) number(name string) (n int64, found bool, err error) {
-	v, there := o.members[name]
-	if !there || v == nil {
+	said := o.text(name)
+	if _, text := o.value(name).(string); o.value(name) == nil || text && said == "" {
 		return 0, false, nil
 	}
-	n, err = strconv.ParseInt(o.text(name), 10, 64)
-	if err != nil {
+	if n, err = strconv.ParseInt(said, 10, 64); err != nil {
 		return 0, true, fmt.Errorf("%w: %s", errShape, name)
 	}
 	return n, true, nil
@@ -216,12 +226,13 @@ func (o object) number(name string) (n int64, found bool, err error) {
 
 // child is a member object; empty where there is none.
 func (o object) child(name string) object {
-	members, _ := o.members[name].(map[string]any)
+	members, _ := o.value(name).(map[string]any)
 	return object{members, o.hide}
 }
 
 func (o object) list(name string) (all []object, found bool) {
-	raw, found := o.members[name].([]any)
+	v, _ := wire.Member(o.members, name)
+	raw, found := v.([]any)
 	for _, v := range raw {
 		if members, ok := v.(map[string]any); ok {
 			all = append(all, object{members, o.hide})
@@ -236,8 +247,8 @@ func (o object) words(names ...string) string { return scrub(o.text(names...), o
 // success is the cashier layer's word for a call that was handled; SberPay's answer spells it with one s.
 func (o object) success() bool {
 	for _, name := range []string{"success", "succes"} {
-		if v, there := o.members[name]; there {
-			return v == true || v == "true"
+		if v := o.value(name); v != nil {
+			return wire.True(v)
 		}
 	}
 	return false
@@ -265,7 +276,7 @@ func (o object) plainFailure(op string, status int) providers.Failure {
 
 // requestRejected tells whether the gateway refused the request itself: a readable answer with a 4xx status.
 func (r reply) requestRejected() bool {
-	_, said := r.members["success"]
+	said := r.value("success") != nil
 	switch r.status {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity:
 		return said && !r.success()

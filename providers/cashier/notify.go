@@ -28,8 +28,8 @@ func (g *provider) Notified(r *http.Request) (providers.Notice, error) {
 	if err != nil || len(body) > maxCallback {
 		return providers.Notice{}, providers.ErrForged
 	}
-	signature, err := base64.StdEncoding.DecodeString(strings.TrimSpace(signs[0]))
-	if err != nil {
+	signature, ok := unbase64(signs[0])
+	if !ok {
 		return providers.Notice{}, providers.ErrForged
 	}
 	sum := sha1.Sum(body)
@@ -43,20 +43,22 @@ func (g *provider) Notified(r *http.Request) (providers.Notice, error) {
 	return notice(o), nil
 }
 
+// unbase64 reads base64 in either alphabet, with padding or without, on one line or more.
+func unbase64(s string) ([]byte, bool) {
+	s = strings.NewReplacer("-", "+", "_", "/", " ", "", "\t", "", "\r", "", "\n", "", "=", "").Replace(s)
+	raw, err := base64.RawStdEncoding.DecodeString(s)
+	return raw, err == nil && len(raw) > 0
+}
+
 // notice reads what a callback is about. The PaymentAPI layer names the order by its external id, which is not the id that
 // we ask by: where our number is left out, it is looked for in the list of orders.
 func notice(o object) providers.Notice {
-	if in := o.child("order"); len(in.members) > 0 {
-		n := providers.Notice{Reference: wire.Cut(in.text("merchantOrderId"), 64), OrderID: in.text("id"),
-			Event: wire.Cut(in.text("status"), 64)}
-		if !isID(n.OrderID) {
-			n.OrderID = ""
-		}
-		return n
+	in := o.child("order")
+	n := providers.Notice{Reference: wire.Cut(in.text("merchantOrderId"), 64), Event: wire.Cut(in.text("status"), 64)}
+	if _, api := o.members["Order"]; !api && isID(in.text("id")) {
+		n.OrderID = in.text("id")
 	}
-	in := o.child("Order")
-	n := providers.Notice{Reference: wire.Cut(in.text("MerchantOrderId"), 64), Event: wire.Cut(in.text("Status"), 64)}
-	if external := in.text("OrderId"); n.Reference == "" && isID(external) {
+	if external := in.text("OrderId"); n.Reference == "" && n.OrderID == "" && isID(external) {
 		n.Alias = external
 	}
 	return n

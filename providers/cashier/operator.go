@@ -66,10 +66,10 @@ func (g *provider) captureOrVoid(ctx context.Context, p providers.Payment, op pr
 	if result, told := captureOrVoidResult(op.Kind, in.text("Status"), d); told {
 		return result, nil
 	}
-	if refusalsOfUs[code] && response.text("Success") == "false" {
+	if refusalsOfUs[code] && response.says("Success", false) {
 		return providers.OpResult{}, r.plainFailure(call, r.status).Misconfigured(true)
 	}
-	if definiteRefusals[code] && response.text("Success") == "false" {
+	if definiteRefusals[code] && response.says("Success", false) {
 		return providers.OpResult{State: providers.OpFailed, Decline: d}, nil
 	}
 	return providers.OpResult{}, r.failure(call, r.status)

@@ -236,7 +236,7 @@ func (g *orders) amount(o order) (money.Amount, bool) {
 	if minor == nil || code == "" {
 		return money.Amount{}, false
 	}
-	c, err := money.ParseCurrency(code)
+	c, err := money.ParseCurrency(strings.ToUpper(code))
 	if err != nil { // USDT and the like: certainly not what we sent
 		c = money.Currency{Code: code}
 	}

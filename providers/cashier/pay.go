@@ -158,7 +158,7 @@ func (g *provider) authorized(ctx context.Context, p providers.Payment, r reply)
 			return providers.NewStep(providers.Finished, p.Ref), nil
 		}
 		return providers.NewStep(providers.Wait, p.Ref), nil
-	case definiteRefusals[code] && response.text("Success") == "false":
+	case definiteRefusals[code] && response.says("Success", false):
 		return g.declined(ctx, p, r, "CREATED")
 	}
 	return providers.Step{}, r.failure(opAuthorize, r.status)

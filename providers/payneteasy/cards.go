@@ -147,12 +147,12 @@ func (p *provider) CheckCard(ctx context.Context, _ providers.Owner, id string) 
 }
 
 // shows reads what get-card-info shows of a card.
-func (info answer) shows(saved *providers.SavedCard) {
-	if bin, last := info["bin"], info["last-four-digits"]; len(bin) >= 6 && len(last) == 4 {
+func (a answer) shows(saved *providers.SavedCard) {
+	if bin, last := a["bin"], a["last-four-digits"]; len(bin) >= 6 && len(last) == 4 {
 		saved.Card = card.Masked{Brand: card.Brand(bin), First6: bin[:6], Last4: last}
 	}
-	month, mErr := strconv.Atoi(info["expire-month"])
-	year, yErr := strconv.Atoi(info["expire-year"])
+	month, mErr := strconv.Atoi(a["expire-month"])
+	year, yErr := strconv.Atoi(a["expire-year"])
 	if mErr == nil && yErr == nil && month >= 1 && month <= 12 {
 		saved.Expiry = fmt.Sprintf("%02d/%02d", month, year%100)
 	}

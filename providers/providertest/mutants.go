@@ -335,6 +335,11 @@ func sameAnswer(body []byte) (all []mutant) {
 	more = maps.Clone(m)
 	more["xText"] = "@@"
 	add("a text in another encoding", bytes.Replace(marshal(more), []byte("@@"), []byte{0xc8, 0xe2, 0xe0, 0xed, 0x20, 0xff}, 1))
+	add("line feeds as on Windows", bytes.ReplaceAll(indented, []byte("\n"), []byte("\r\n")))
+	for name, to := range map[string]func(string) string{"capitals": strings.ToUpper, "small letters": strings.ToLower,
+		"a capital at its beginning": func(s string) string { return strings.ToUpper(s[:1]) + s[1:] }} {
+		add("every name in "+name, marshal(renamed(m, to)))
+	}
 	var escaped strings.Builder
 	for _, r := range string(marshal(m)) {
 		if r > 126 && r < 0x10000 {
@@ -345,6 +350,30 @@ func sameAnswer(body []byte) (all []mutant) {
 	}
 	add("escaped", []byte(strings.ReplaceAll(escaped.String(), "/", `\/`)))
 	return all
+}
+
+// renamed is a value whose members' names are written otherwise.
+func renamed(v any, to func(string) string) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for name, value := range v {
+			if name != "" {
+				out[to(name)] = renamed(value, to)
+			}
+		}
+		if len(out) < len(v) { // two names differ in nothing else
+			return v
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = renamed(v[i], to)
+		}
+		return out
+	}
+	return v
 }
 
 // leaves calls do with a copy of the body for each member, to be edited in its object.
@@ -366,16 +395,15 @@ func leaves(body []byte, do func(path string, in map[string]any, name string, ro
 	walk(nil, object(body))
 }
 
-// brokenMembers has each member in every shape that gateways were seen to give one; numbers as text and text as numbers say the same.
-func brokenMembers(body []byte) (all []mutant) {
-	if object(body) == nil {
-		return brokenFields(body)
-	}
-	type change struct {
-		name string
-		same bool
-		to   func(v any, in map[string]any, name string) bool
-	}
+// change gives a member another shape, and tells whether that is one that such a member can have.
+type change struct {
+	name string
+	same bool // it says the same
+	to   func(v any, in map[string]any, name string) bool
+}
+
+// memberChanges are the shapes that gateways were seen to give a member.
+func memberChanges() []change {
 	set := func(to any) func(any, map[string]any, string) bool {
 		return func(_ any, in map[string]any, name string) bool { in[name] = to; return true }
 	}
@@ -389,7 +417,7 @@ func brokenMembers(body []byte) (all []mutant) {
 			return true
 		}
 	}
-	changes := []change{
+	return []change{
 		{"is missing", false, func(_ any, in map[string]any, name string) bool { delete(in, name); return true }},
 		{"is null", false, set(nil)},
 		{"is empty", false, set("")},
@@ -400,7 +428,26 @@ func brokenMembers(body []byte) (all []mutant) {
 		{"is negative", false, set(json.Number("-1"))},
 		{"is huge", false, set(json.Number("1e30"))},
 		{"is true", false, set(true)},
-		{"is in a list", false, func(v any, in map[string]any, name string) bool { in[name] = []any{v}; return true }},
+		{"is in a list", false, func(v any, in map[string]any, name string) bool {
+			_, list := v.([]any)
+			in[name] = []any{v}
+			return list
+		}},
+		{"is alone in a list", true, func(v any, in map[string]any, name string) bool {
+			_, list := v.([]any)
+			in[name] = []any{v}
+			return !list && v != nil
+		}},
+		{"is true as a text", true, func(v any, in map[string]any, name string) bool {
+			yes, ok := v.(bool)
+			in[name] = map[bool]string{true: "True", false: "False"}[yes]
+			return ok
+		}},
+		{"has blanks around it", false, func(v any, in map[string]any, name string) bool {
+			text, ok := v.(string)
+			in[name] = " " + text + "\r\n"
+			return ok
+		}},
 		{"is in an object", false, func(v any, in map[string]any, name string) bool { in[name] = map[string]any{"value": v}; return true }},
 		{"is in capitals", false, rename(strings.ToUpper)},
 		{"is in small letters", false, rename(strings.ToLower)},
@@ -422,6 +469,14 @@ func brokenMembers(body []byte) (all []mutant) {
 			return ok && err == nil && strconv.FormatInt(n, 10) == text
 		}},
 	}
+}
+
+// brokenMembers has each member in every shape; numbers as text and text as numbers say the same.
+func brokenMembers(body []byte) (all []mutant) {
+	if object(body) == nil {
+		return brokenFields(body)
+	}
+	changes := memberChanges()
 	for i := range changes {
 		leaves(body, func(path string, in map[string]any, name string, root map[string]any) {
 			if c := changes[i]; c.to(in[name], in, name) {
@@ -485,4 +540,44 @@ var wholeAnswers = []mutant{
 	{"UTF-16", []byte("\xff\xfe{\x00}\x00"), false},
 	{"a stack trace", []byte("java.lang.NullPointerException\n\tat ru.bpc.phoenix.Payment.do(Payment.java:123)\n"), false},
 	{"an envelope of another product", []byte(`{"data":{"orderStatus":2,"status":"approved"},"meta":{"code":"00001"}}`), false},
+}
+
+// Altered reads a recorded answer as it is, then altered in every way of mutants: what says the same has to be read as the same, and of
+// what does not no success and no refusal may come. read is one method of a provider on one answer.
+func Altered(t *testing.T, name string, body []byte, p providers.Payment, read func(body []byte) (any, error)) {
+	t.Helper()
+	said := func(body []byte) (s said) {
+		defer func() {
+			if v := recover(); v != nil {
+				s.fault = fmt.Sprintf("panic: %v", v)
+			}
+		}()
+		got, err := read(body)
+		s.err = err
+		switch got := got.(type) {
+		case providers.Ref:
+			s.ref = &got
+		case providers.Step:
+			s.step = &got
+		case providers.Standing:
+			s.stands = &got
+		case providers.OpResult:
+			s.result = &got
+		}
+		return s
+	}
+	want := said(body)
+	for _, m := range append(sameAnswer(body), brokenMembers(body)...) {
+		got := said(m.body)
+		switch {
+		case got.fault != "":
+			t.Errorf("%s, %s: %s\n%.600s", name, m.name, got.fault, m.body)
+		case m.same && got.short() != want.short():
+			t.Errorf("%s, %s: read as %s (%v), not %s\n%.600s", name, m.name, got.short(), got.err, want.short(), m.body)
+		case !m.same:
+			if fault := wrong(want, got, p); fault != "" {
+				t.Errorf("%s, %s: %s: %s, where the answer said %s\n%.600s", name, m.name, fault, got.short(), want.short(), m.body)
+			}
+		}
+	}
 }

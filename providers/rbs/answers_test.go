@@ -388,7 +388,7 @@ func TestAnOrderWhosePageIsNotKnownIsClosed(t *testing.T) {
 func TestARegistrationWithoutAnAnswerIsLookedFor(t *testing.T) {
 	const ours = `{"errorCode":"0","orderNumber":"A-17-1","orderStatus":0,"actionCode":-100,"amount":2000,"currency":"978","attributes":[{"name":"mdOrder","value":"` + mdOrder + `"}]}`
 	const none = `{"errorCode":"6","errorMessage":"no"}`
-	good := strings.Replace(answer(t, "seed_registerPreAuth_ok.json"), "\n", " ", -1)
+	good := strings.ReplaceAll(answer(t, "seed_registerPreAuth_ok.json"), "\n", " ")
 	for _, tt := range []struct {
 		name     string
 		register []string

@@ -70,7 +70,7 @@ func (g *provider) Cards(ctx context.Context, o providers.Owner) ([]providers.Sa
 	if err != nil {
 		return nil, err
 	}
-	if _, there := answer.Members["bindings"]; !there && answer.Text("errorCode") == "" {
+	if !answer.Has("bindings") && answer.Text("errorCode") == "" {
 		return nil, providers.Unreadable(opBindings, 200, errShape)
 	}
 	var list []providers.SavedCard

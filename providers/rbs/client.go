@@ -122,20 +122,29 @@ type object = wire.Object
 
 // refused applies the gateway's rule: success, where it is there, wins; else an errorCode other than 0 is a refusal.
 func refused(o object) (code string, refused bool) {
-	if _, there := o.Members["success"]; there {
-		if o.Text("success") == "true" {
+	if o.Has("success") {
+		if o.True("success") {
 			return "", false
 		}
 		return cmp.Or(wire.Short(o.Child("error").Text("code"), o.Hide), "?"), true
 	}
-	v, there := o.Members["errorCode"]
-	if !there || v == nil {
-		return "", false
-	}
-	if s := o.Text("errorCode"); s == "" || strings.Trim(s, "0") != "" {
+	if s := strings.TrimSpace(o.Text("errorCode")); !isZero(s) && (s != "" || noText(o, "errorCode")) {
 		return cmp.Or(wire.Short(s, o.Hide), "?"), true
 	}
 	return "", false
+}
+
+// isZero tells whether an errorCode says that nothing went wrong: 0, "0", "00".
+func isZero(code string) bool {
+	code = strings.TrimSpace(code)
+	return code != "" && strings.Trim(code, "0") == ""
+}
+
+// noText tells whether a member is there and is neither text nor number.
+func noText(o object, name string) bool {
+	v, _ := wire.Member(o.Members, name)
+	_, text := wire.Alone(v).(string)
+	return v != nil && !text
 }
 
 // membersOfOtherCalls occur only in the answers of other calls.
@@ -145,12 +154,11 @@ var membersOfOtherCalls = []string{"formUrl", "redirect", "acsUrl", "paReq", "pa
 // executed tells whether the answer is the one of deposit.do, reverse.do, refund.do, decline.do or unBindCard.do to a request
 // that was carried out: an errorCode, which is 0 (all documented and recorded answers have it), and nothing of another call.
 func executed(o object, orderID string) bool {
-	code := o.Text("errorCode")
-	if code == "" || strings.Trim(code, "0") != "" || o.Members["success"] != nil && o.Text("success") != "true" {
+	if !isZero(o.Text("errorCode")) || o.Has("success") && !o.True("success") {
 		return false
 	}
 	for _, name := range membersOfOtherCalls {
-		if o.Members[name] != nil {
+		if o.Has(name) {
 			return false
 		}
 	}
@@ -167,7 +175,7 @@ func (c *client) execute(ctx context.Context, op string, form url.Values) error 
 	case executed(o, form.Get("orderId")):
 		return nil
 	}
-	if code := o.Text("errorCode"); code != "" && strings.Trim(code, "0") != "" && o.Members["success"] == nil {
+	if code := strings.TrimSpace(o.Text("errorCode")); code != "" && !isZero(code) && !o.Has("success") {
 		return refusal(providers.Failure{Op: op, Code: wire.Short(code, o.Hide),
 			Text: o.Words("errorMessage", "error", "displayErrorMessage")})
 	}

@@ -64,7 +64,7 @@ func ordersPage(ctx context.Context, g *provider, q providers.HistoryQuery, page
 	if err != nil {
 		return nil, err
 	}
-	if _, there := answer.Members["orderStatuses"]; !there && answer.Text("totalCount") == "" {
+	if !answer.Has("orderStatuses") && answer.Text("totalCount") == "" {
 		return nil, providers.Unreadable(opOrders, 200, errShape)
 	}
 	var lines []providers.HistoryLine

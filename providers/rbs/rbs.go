@@ -436,7 +436,7 @@ func (g *provider) step(ctx context.Context, p providers.Payment, op string, o o
 		return g.challenge(ctx, p, op, acsURL, packedCReq, o)
 	case acsURL != "":
 		return providers.Step{}, providers.Unreadable(op, 200, errShape)
-	case methodServer(o) != "", o.Text("is3DSVer2") == "true" && transID(o) != "" && o.Text("redirect") == "":
+	case methodServer(o) != "", o.True("is3DSVer2") && transID(o) != "" && o.Text("redirect") == "":
 		return g.method(ctx, p, op, o)
 	case o.Text("redirect") == "":
 		return providers.Step{}, providers.Unreadable(op, 200, errShape)
@@ -454,8 +454,14 @@ func transID(o object) string {
 
 // isDecline recognises "declined although errorCode is 0". The words in error and errorMessage do not count: see step.
 func isDecline(o object) bool {
-	kind := o.Text("processingErrorType")
-	return o.Text("errorTypeName") != "" || kind != "" && kind != "NO_ERROR"
+	said := func(name string) string {
+		if word := strings.TrimSpace(o.Text(name)); !strings.EqualFold(word, "null") {
+			return word
+		}
+		return ""
+	}
+	kind := said("processingErrorType")
+	return said("errorTypeName") != "" || kind != "" && kind != "NO_ERROR"
 }
 
 // payerAuth is 3-D Secure 1.0.2, run as the account has it.
@@ -705,7 +711,7 @@ func standing(p providers.Payment, o object) (providers.Standing, error) {
 			return st, errShape // an empty object is no answer
 		}
 		// Documented: no orderStatus, no such order. Of an order whose id the gateway gave us that is not believable.
-		if p.Ref.OrderID == "" && st.Reference == "" && mdOrder == "" && o.Members["amount"] == nil {
+		if p.Ref.OrderID == "" && st.Reference == "" && mdOrder == "" && !o.Has("amount") {
 			st.Outcome = providers.NotFound
 		}
 		return st, nil
@@ -730,23 +736,11 @@ func standing(p providers.Payment, o object) (providers.Standing, error) {
 		}
 	case 1:
 		st.Outcome, st.Held, st.Stated = providers.Authorized, whole, sums.has["approvedAmount"]
-		if sums.known {
+		if st.Stated {
 			st.Held = sums.approved
 		}
 	case 2, 4:
-		st.Outcome, st.Captured = providers.Paid, whole
-		st.Stated = sums.has["depositedAmount"] && sums.has["refundedAmount"]
-		if st.Stated || sums.has["depositedAmount"] && status == 2 {
-			st.Captured = sums.captured()
-		}
-		switch { // what is not stated is supposed
-		case sums.has["refundedAmount"]:
-			st.Refunded = sums.refunded
-		case status == 4:
-			st.Refunded = max(0, whole-sums.deposited)
-		}
-		st.Held = max(sums.approved, st.Captured)
-		st.Returned = status == 4 && !st.Stated
+		sums.taken(&st, whole, status == 4)
 	case 3:
 		st.Outcome, st.Stated, st.RanOut = providers.Voided, true, ranOut(o)
 	case 6:
@@ -773,16 +767,16 @@ func standing(p providers.Payment, o object) (providers.Standing, error) {
 // ranOut tells of a reversed order that nobody reversed: the bank tells times (totalAmount came to the answer later than they),
 // and none of a reversal.
 func ranOut(o object) bool {
-	_, toldTotal := o.Child("paymentAmountInfo").Members["totalAmount"]
-	return toldTotal && o.Members["reversedDate"] == nil
+	_, toldTotal := wire.Member(o.Child("paymentAmountInfo").Members, "totalAmount")
+	return toldTotal && !o.Has("reversedDate")
 }
 
 // dispute reads chargeback: whether the card holder's bank has taken the money back by force.
 func dispute(o object) *providers.Dispute {
-	switch o.Text("chargeback") {
-	case "true":
+	switch strings.ToLower(strings.TrimSpace(o.Text("chargeback"))) {
+	case "true", "1":
 		return &providers.Dispute{State: providers.DisputeLost}
-	case "false":
+	case "false", "0":
 		return &providers.Dispute{State: providers.DisputeWon}
 	}
 	return nil
@@ -818,12 +812,9 @@ func amount(p providers.Payment, o object) (money.Amount, error) {
 		return money.Amount{}, err
 	}
 	a := money.Amount{Minor: minor, Currency: p.Amount.Currency}
-	if number := o.Text("currency"); number != "" {
-		if a.Currency, err = money.ParseNumeric(number); err != nil {
-			// An unknown currency is another currency than ours, not an unreadable answer.
-			a.Currency = money.Currency{Code: "?" + wire.Line(number, 8), Numeric: wire.Line(number, 8)}
-		}
-	} else if o.Members["currency"] != nil {
+	if number := strings.TrimSpace(o.Text("currency")); number != "" {
+		a.Currency = providers.CurrencyOf(number)
+	} else if v, _ := wire.Member(o.Members, "currency"); v != nil && v != "" {
 		return money.Amount{}, errors.New("currency is not a number")
 	}
 	return a, nil
@@ -831,7 +822,6 @@ func amount(p providers.Payment, o object) (money.Amount, error) {
 
 // amountInfo is paymentAmountInfo, in minor units.
 type amountInfo struct {
-	known                         bool // any of them
 	has                           map[string]bool
 	approved, deposited, refunded int64
 }
@@ -848,15 +838,35 @@ func paymentAmounts(o object) (s amountInfo, err error) {
 			return s, fmt.Errorf("paymentAmountInfo: %w", err)
 		}
 		*part.to = n
-		s.known, s.has[part.name] = s.known || found, found
+		s.has[part.name] = found
 	}
 	return s, nil
 }
 
+// taken sets the sums of a paid order: what the gateway does not tell is taken for all or nothing.
+func (s amountInfo) taken(st *providers.Standing, whole int64, refunded bool) {
+	st.Outcome, st.Held, st.Captured = providers.Paid, whole, whole
+	if refunded {
+		st.Refunded = whole
+	}
+	st.Stated = s.has["depositedAmount"] && s.has["refundedAmount"]
+	switch {
+	case s.has["refundedAmount"]:
+		st.Refunded = s.refunded
+	case refunded && s.has["depositedAmount"]:
+		st.Refunded = max(0, whole-s.deposited)
+	}
+	if s.has["depositedAmount"] && (s.has["refundedAmount"] || !refunded) {
+		st.Captured = s.captured(whole)
+		st.Held = max(s.approved, st.Captured)
+	}
+	st.Returned = refunded && !st.Stated
+}
+
 // captured is what was ever taken. The documentation lets depositedAmount fall with each refund; a gateway whose
-// deposited and refunded together exceed what was approved does not do so.
-func (s amountInfo) captured() int64 {
-	if both := s.deposited + s.refunded; s.approved == 0 || both <= s.approved {
+// deposited and refunded together exceed what was approved (where that is not told: the order's amount) does not do so.
+func (s amountInfo) captured(whole int64) int64 {
+	if both := s.deposited + s.refunded; both <= cmp.Or(s.approved, whole) {
 		return both
 	}
 	return s.deposited

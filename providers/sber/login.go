@@ -29,7 +29,7 @@ func (g *provider) FindCustomer(ctx context.Context, phone string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	if _, there := o.Members["client"]; !there || o.Members["client"] == nil {
+	if !o.Has("client") {
 		return "", providers.ErrNoCustomer
 	}
 	uuid := wire.ID(o.Child("client").Text("uuid"))

@@ -381,10 +381,7 @@ func sum(p providers.Payment, o object) (money.Amount, error) {
 		return money.Amount{}, nil
 	}
 	a := money.Amount{Minor: minor}
-	if a.Currency, err = money.ParseNumeric(number); err != nil {
-		// An unknown currency is another currency than ours, not an unreadable answer.
-		a.Currency = money.Currency{Code: "?" + wire.Line(number, 8), Numeric: wire.Line(number, 8)}
-	}
+	a.Currency = providers.CurrencyOf(number)
 	return a, nil
 }
 

@@ -235,7 +235,7 @@ func value(o map[string]any, path ...string) any {
 		if !ok {
 			return nil
 		}
-		v = inner[strings.ToLower(name)]
+		v = wire.Alone(inner[strings.ToLower(name)])
 	}
 	return v
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -28,7 +29,7 @@ const maxDepth = 16
 func ValidText(body []byte) []byte { return bytes.ToValidUTF8(body, []byte("\ufffd")) }
 
 // Decode reads exactly one JSON object; numbers are json.Number. encoding/json alone would let a second orderStatus win
-// over the first, and OrderStatus pass for orderStatus. Texts are as of ValidText.
+// over the first. Texts are as of ValidText.
 func Decode(body []byte) (map[string]any, error) {
 	if bytes.IndexByte(body, 0) >= 0 { // UTF-16
 		return nil, errNotUTF8
@@ -97,18 +98,76 @@ func value(d *json.Decoder, depth int) (any, error) {
 	return t, nil
 }
 
-// Object is an object of an answer. Names are compared exactly; scalars are read whether they came as text or as number.
+// Alone is what a list of one holds; anything else is itself. Some serializers write one value as a list.
+func Alone(v any) any {
+	for depth := 0; depth < maxDepth; depth++ {
+		list, ok := v.([]any)
+		if !ok || len(list) != 1 {
+			break
+		}
+		v = list[0]
+	}
+	return v
+}
+
+// Member is a member by its name. Where nothing has exactly that name it may be spelt with other capitals, as long as the spellings
+// that are there say one thing.
+func Member(members map[string]any, name string) (v any, there bool) {
+	if v, there = members[name]; there {
+		return v, true
+	}
+	for spelt, other := range members {
+		switch {
+		case len(spelt) != len(name) || !strings.EqualFold(spelt, name):
+		case there && !reflect.DeepEqual(v, other):
+			return nil, false
+		default:
+			v, there = other, true
+		}
+	}
+	return v, there
+}
+
+// True tells whether a member says yes: true, or 1, as text or not.
+func True(v any) bool {
+	switch v := Alone(v).(type) {
+	case bool:
+		return v
+	case json.Number:
+		return v == "1"
+	case string:
+		v = strings.TrimSpace(v)
+		return strings.EqualFold(v, "true") || v == "1"
+	}
+	return false
+}
+
+// Object is an object of an answer. Names are found as of Member; scalars are read whether they came as text or as number, alone or in
+// a list of one.
 type Object struct {
 	Members map[string]any // as Decode gives them
 	Hide    []string       // what Words must not repeat
 }
 
-// Text is the first named member that is there and is a scalar, as text.
+func (o Object) value(name string) any {
+	v, _ := Member(o.Members, name)
+	return Alone(v)
+}
+
+// Has tells whether a member is there and is not null.
+func (o Object) Has(name string) bool { return o.value(name) != nil }
+
+// True tells whether a member says yes.
+func (o Object) True(name string) bool { return True(o.value(name)) }
+
+// Text is the first named member that is a scalar and not empty, as text.
 func (o Object) Text(names ...string) string {
 	for _, n := range names {
-		switch v := o.Members[n].(type) {
+		switch v := o.value(n).(type) {
 		case string:
-			return v
+			if v != "" {
+				return v
+			}
 		case json.Number:
 			return v.String()
 		case bool:
@@ -141,12 +200,12 @@ func (o Object) Plain(characters string, longest int, names ...string) string {
 	return s
 }
 
-// Number is an integer of at least 0; found is false where the member is absent or null.
+// Number is a whole number of at least 0; found is false where the member is absent, null or blank.
 func (o Object) Number(name string) (n int64, found bool, err error) {
-	if o.Members[name] == nil {
+	if text, ok := o.value(name).(string); !o.Has(name) || ok && strings.TrimSpace(text) == "" {
 		return 0, false, nil
 	}
-	s := o.Text(name)
+	s := strings.TrimSpace(o.Text(name))
 	if !Digits(s) {
 		return 0, true, fmt.Errorf("%s is not a number", name)
 	}
@@ -159,7 +218,7 @@ func (o Object) Number(name string) (n int64, found bool, err error) {
 // Child is the member object at a path of names; an empty one where there is none.
 func (o Object) Child(path ...string) Object {
 	for _, n := range path {
-		m, _ := o.Members[n].(map[string]any)
+		m, _ := o.value(n).(map[string]any)
 		o = Object{m, o.Hide}
 	}
 	return o
@@ -167,7 +226,8 @@ func (o Object) Child(path ...string) Object {
 
 // List are the objects in a member that is an array; nil where it is none.
 func (o Object) List(name string) []Object {
-	a, ok := o.Members[name].([]any)
+	v, _ := Member(o.Members, name)
+	a, ok := v.([]any)
 	if !ok {
 		return nil
 	}

@@ -88,11 +88,11 @@ func (f *Flow) remember(ctx context.Context, acc account.Account, s *session.Ses
 }
 
 // credential is the newest of the session's customer; empty where there is none.
-func (f *turns) credential(ctx context.Context, s *session.Session) providers.Secret {
+func (ts *turns) credential(ctx context.Context, s *session.Session) providers.Secret {
 	if s.Login == nil {
 		return providers.Secret{}
 	}
-	return f.Wallet.Credential(ctx, s.Account, s.Login.Customer)
+	return ts.Wallet.Credential(ctx, s.Account, s.Login.Customer)
 }
 
 // loginRefused tells whether err is the gateway's refusal of the session's customer, and whether that login is lost: the

@@ -2,10 +2,14 @@ package flow_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"tollgate/internal/account"
+	"tollgate/internal/clock"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/session/flow"
@@ -129,3 +133,74 @@ func bringsAnswer(h *house) {
 }
 
 func aJob(h *house) { h.next(h.now()) }
+
+// The machine that sends a payout is behind and dies; the one that asks about it is ahead. By its own clock the payout's request must
+// have arrived long ago, or never.
+func TestMachinesWhoseClocksDifferDoNotSayThatARequestOnItsWayWasLost(t *testing.T) {
+	t.Parallel()
+	h := paysOut(t, func(string) providers.OpResult { return providers.OpResult{State: providers.OpMissing} },
+		func(h *house) { h.skew, h.follows = -79*time.Second, true })
+	h.skew = 79 * time.Second
+	h.restart()
+	h.asksAgain(3, 4*time.Second)
+	if a := h.last(); !a.State.Live() {
+		t.Fatalf("twelve seconds after the request left the payout is %s", a.State)
+	}
+	h.forward(account.DefaultCallTimeout + account.DefaultSettleAfter + 2*time.Minute)
+	h.is(session.Failed)
+}
+
+// What a machine's clock is set to while the process runs changes nothing either, and while nobody knows the time nothing is judged.
+func TestAClockThatIsSetWhileACallIsOutDecidesNothing(t *testing.T) {
+	t.Parallel()
+	var jumped, unknown atomic.Bool
+	h := paysOut(t, func(string) providers.OpResult { return providers.OpResult{State: providers.OpMissing} })
+	h.machine = clock.Of(func() time.Time {
+		if jumped.Load() {
+			return h.now().Add(158 * time.Second)
+		}
+		return h.now()
+	})
+	h.flow.Now = h.machine.Now
+	h.flow.Sure = func(ctx context.Context) error {
+		if h.machine.Sure() && h.machine.Following() {
+			return nil
+		}
+		return h.machine.Follow(ctx, func(context.Context) (time.Time, error) {
+			if unknown.Load() {
+				return time.Time{}, errCut
+			}
+			return h.now(), nil
+		})
+	}
+	h.asksAgain(1, time.Second)
+	jumped.Store(true)
+	h.asksAgain(3, 4*time.Second)
+	if a := h.last(); !a.State.Live() {
+		t.Fatalf("thirteen seconds after the request left the payout is %s", a.State)
+	}
+	unknown.Store(true)
+	h.time = h.time.Add(time.Hour)
+	if _, err := h.flow.Inquire(t.Context(), h.id); !errors.Is(err, errCut) {
+		t.Errorf("nobody knows the time, and the inquiry says: %v", err)
+	}
+	if a := h.last(); !a.State.Live() {
+		t.Errorf("judged without a time: %s", a.State)
+	}
+	unknown.Store(false)
+	h.forward(5 * time.Minute)
+	h.is(session.Failed)
+}
+
+// asksAgain has the gateway asked so often, after so long each time.
+func (h *house) asksAgain(times int, after time.Duration) {
+	h.t.Helper()
+	for range times {
+		h.mu.Lock()
+		h.time = h.time.Add(after)
+		h.mu.Unlock()
+		if _, err := h.flow.Inquire(context.Background(), h.id); err != nil {
+			h.t.Fatalf("inquire: %v", err)
+		}
+	}
+}

@@ -23,6 +23,7 @@ import (
 
 	"tollgate/internal/account"
 	"tollgate/internal/card"
+	"tollgate/internal/clock"
 	"tollgate/internal/money"
 	"tollgate/internal/sqlstore"
 	"tollgate/internal/sqlstore/sqlitetest"
@@ -247,6 +248,10 @@ type house struct {
 	committed time.Time // of the last commit before a restart whose clock is another
 	log       bytes.Buffer
 
+	machine *clock.Clock // of the process, where its machine's time is not the house's
+	skew    time.Duration
+	follows bool // the house's time, in place of its machine's
+
 	mu     sync.Mutex
 	time   time.Time
 	flow   *flow.Flow
@@ -407,8 +412,20 @@ func (h *house) start() {
 	if h.doubt {
 		memory = h.store.Memory
 	}
+	now, sure := h.now, func(context.Context) error { return nil }
+	if skew := h.skew; skew != 0 {
+		h.machine = clock.Of(func() time.Time { return h.now().Add(skew) })
+		now = h.machine.Now
+		sure = func(ctx context.Context) error {
+			if !h.follows || h.machine.Sure() && h.machine.Following() {
+				return nil
+			}
+			return h.machine.Follow(ctx, func(context.Context) (time.Time, error) { return h.now(), nil })
+		}
+	}
 	h.flow = flow.New(flow.Options{
-		Lived: h.lived, Memory: memory, Owners: func(context.Context, string, string) ([]string, error) { return h.owners, nil }, Store: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, BaseURL: "https://pay.example", Alone: h.alone, Queued: h.queued, Log: log,
+		Sure:  sure,
+		Lived: h.lived, Memory: memory, Owners: func(context.Context, string, string) ([]string, error) { return h.owners, nil }, Store: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: now, BaseURL: "https://pay.example", Alone: h.alone, Queued: h.queued, Log: log,
 		Wallet: wallet.New(wallet.Options{
 			Customers: h.store, Accounts: accounts, Sealer: plainSeal{}, Now: h.now, Log: log,
 			Token: func() (string, error) { return flow.NewToken(rand.Reader) },

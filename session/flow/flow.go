@@ -37,15 +37,19 @@ type Options struct {
 	Sealer   Sealer
 	Hub      *Hub
 	Now      func() time.Time
-	Rand     io.Reader // nil: crypto/rand
-	BaseURL  string    // the front's public address, no slash at the end
-	Bills    Bills     // who else may know the reference of a callback; nil: nobody
-	Log      *slog.Logger
-	Alone    bool // no other process uses the store
+	// Sure sees that Now is the time that every process over the store goes by. Nothing is decided while it is not: what one machine
+	// writes down others judge, such as that a call must have arrived by now. nil: there is nobody else.
+	Sure    func(context.Context) error
+	Rand    io.Reader // nil: crypto/rand
+	BaseURL string    // the front's public address, no slash at the end
+	Bills   Bills     // who else may know the reference of a callback; nil: nobody
+	Log     *slog.Logger
+	Alone   bool // no other process uses the store
 	// Lived is told of each event of a session that was stored; nil: nobody.
 	Lived func(account, event string)
-	// Queued leaves what the browser brings to the job that forwards it, in a save of its own: for tests of that way, which
-	// is gone where a permission cannot be written with what came.
+	// Queued leaves what the browser brings to the job that forwards it, in a save of its own, and what a callback asks for to a
+	// job: for tests of those ways, which are gone where a permission cannot be written with what came, and where the gateway
+	// does not answer in a moment.
 	Queued bool
 	// Owners names the merchants that are told of what concerns a reference of an account and no session; nil: nobody is.
 	Owners func(ctx context.Context, account, reference string) ([]string, error)
@@ -65,6 +69,7 @@ type Flow struct {
 	Logins *Logins
 	Exits  Exits
 	calls  *calls
+	called called
 	recall recall
 }
 
@@ -88,32 +93,37 @@ func New(o Options) *Flow {
 
 // Close waits for the calls that are out, each at most its own deadline, then gives up on them: the queued inquiries settle
 // what became of them.
-func (f *Flow) Close(ctx context.Context) { f.calls.close(ctx) }
+func (f *Flow) Close(ctx context.Context) {
+	for _, id := range f.shown.close() {
+		storeShown(ctx, f, id)
+	}
+	f.calls.close(ctx)
+}
 
 // CardsHeld counts the cards in memory.
 func (f *Flow) CardsHeld() int { return f.vault.len() }
 
-func vaultKey(id string, attempt int) string { return fmt.Sprintf("%s/%d", id, attempt) }
+func attemptKey(id string, attempt int) string { return fmt.Sprintf("%s/%d", id, attempt) }
 
 // payment is what a provider gets to see of an attempt.
-func (f *turns) payment(ctx context.Context, s *session.Session, a *session.Attempt) providers.Payment {
+func (ts *turns) payment(ctx context.Context, s *session.Session, a *session.Attempt) providers.Payment {
 	p := providers.Payment{
 		Ref: a.Ref, OrderID: s.OrderID, Amount: s.Amount, Fee: s.Fee, Hold: s.ManualCapture,
 		Description: s.Description, Locale: cmp.Or(a.Locale, s.Locale), Customer: s.Customer, Billing: s.Billing,
 		SaveCard: s.SaveCard && !a.NotKept, Instrument: a.Instrument, Merchant: a.MerchantInitiated, BeginsSeries: a.BeginsSeries,
 		CreatedAt: a.CreatedAt, ExpiresAt: s.ExpiresAt,
-		CallbackURL:   f.BaseURL + "/callbacks/" + s.Account,
-		Credential:    f.credential(ctx, s),
+		CallbackURL:   ts.BaseURL + "/callbacks/" + s.Account,
+		Credential:    ts.credential(ctx, s),
 		OwnershipMark: s.OwnershipMark(), Options: s.Options, Cart: s.Cart,
 	}
 	p.Customer.IP, p.Customer.ID = a.IP, cmp.Or(a.GatewayCustomer, s.Customer.ID)
 	if r := a.Run(); r != nil {
-		address := f.BaseURL + "/3ds/" + r.Token
+		address := ts.BaseURL + "/3ds/" + r.Token
 		p.Run = providers.Run{N: r.N, NotifyURL: address + "/notify", ReturnURL: address + "/return"}
-		if sealed, err := f.Sealer.Seal(session.SealedSessionData, []byte(r.Token)); err == nil {
+		if sealed, err := ts.Sealer.Seal(session.SealedSessionData, []byte(r.Token)); err == nil {
 			p.Run.SessionData = sealed
 		} else {
-			f.Log.Error("cannot seal session data", "session", s.ID, "error", err)
+			ts.Log.Error("cannot seal session data", "session", s.ID, "error", err)
 		}
 	}
 	return p

@@ -16,21 +16,21 @@ import (
 type recall struct{ *turns }
 
 // memory is what the store may have forgotten.
-func (ts recall) memory(ctx context.Context) session.Memory {
-	if ts.Memory == nil {
+func (f recall) memory(ctx context.Context) session.Memory {
+	if f.Memory == nil {
 		return session.Memory{}
 	}
-	m, err := ts.Memory(ctx)
+	m, err := f.Memory(ctx)
 	if err != nil {
-		ts.Log.Warn("the database does not say whether it has forgotten anything", "error", err)
-		return session.Memory{Since: ts.Now(), Restored: ts.Now()}
+		f.Log.Warn("the database does not say whether it has forgotten anything", "error", err)
+		return session.Memory{Since: f.Now(), Restored: f.Now()}
 	}
 	return m
 }
 
 // forgotten tells of when orders may be that were forgotten under the number of a session's order; nil: there are none.
-func (ts recall) forgotten(ctx context.Context, s *session.Session) *providers.Forgotten {
-	m := ts.memory(ctx)
+func (f recall) forgotten(ctx context.Context, s *session.Session) *providers.Forgotten {
+	m := f.memory(ctx)
 	if !m.Order(s.CreatedAt) {
 		return nil
 	}

@@ -10,8 +10,9 @@ import (
 
 // inFlight are the sessions about which a call of this process is out, or about to leave.
 type inFlight struct {
-	mu  sync.Mutex
-	out map[string]int
+	mu    sync.Mutex
+	out   map[string]int
+	waits map[string]chan struct{} // closed once none is out
 }
 
 // begin counts one more; done is called once, when its answer is stored.
@@ -27,8 +28,30 @@ func (f *inFlight) begin(session string) (done func()) {
 		defer f.mu.Unlock()
 		if f.out[session]--; f.out[session] == 0 {
 			delete(f.out, session)
+			if f.waits[session] != nil {
+				close(f.waits[session])
+				delete(f.waits, session)
+			}
 		}
 	})
+}
+
+// idle is closed once no call is out about a session.
+func (f *inFlight) idle(session string) <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.out[session] == 0 {
+		none := make(chan struct{})
+		close(none)
+		return none
+	}
+	if f.waits == nil {
+		f.waits = map[string]chan struct{}{}
+	}
+	if f.waits[session] == nil {
+		f.waits[session] = make(chan struct{})
+	}
+	return f.waits[session]
 }
 
 func (f *inFlight) has(session string) bool {

@@ -42,7 +42,8 @@ func (f *Flow) inquire(ctx context.Context, id string, n int) error {
 		_, err := f.update(ctx, id, func(t *session.Turn) error { return session.Asking{Turn: t}.NotAsked(n) })
 		return err
 	}
-	return f.heard(ctx, s, a, asking{f}.hear(ctx, s, a))
+	begun := f.called.asking()
+	return f.heard(ctx, s, a, asking{f}.hear(ctx, s, a), begun)
 }
 
 // asking asks gateways how attempts stand. It stores nothing.
@@ -66,15 +67,24 @@ func (f asking) hear(ctx context.Context, s *session.Session, a *session.Attempt
 	return in
 }
 
-// heard applies what an inquiry brought.
-func (f *Flow) heard(ctx context.Context, s *session.Session, a *session.Attempt, in session.InquiryAnswer) error {
+// heard applies what an inquiry brought that was begun then.
+func (f *Flow) heard(ctx context.Context, s *session.Session, a *session.Attempt, in session.InquiryAnswer, begun int) error {
+	return applied(ctx, f, s, a, in, begun, func(t *session.Turn) error { return t.Inquired(a.N, in) })
+}
+
+func applied(ctx context.Context, f *Flow, s *session.Session, a *session.Attempt, in session.InquiryAnswer, begun int,
+	decide func(*session.Turn) error,
+) error {
 	if in.Standing.Outcome == providers.HoldLeft || a.Withheld {
 		defer f.inFlight.begin(s.ID)()
 	}
-	_, effects, err := f.turn(ctx, s.ID, func(t *session.Turn) error { return t.Inquired(a.N, in) })
+	_, effects, err := f.turn(ctx, s.ID, decide)
 	f.At("status.stored")
 	if err != nil {
 		return err
+	}
+	if in.Err == nil {
+		f.called.asked(s.ID, a.N, begun)
 	}
 	release(ctx, f, s.ID, effects)
 	return nil
@@ -213,6 +223,9 @@ func (f *Flow) Callback(ctx context.Context, name string, r *http.Request) error
 	}
 	if err != nil {
 		return err
+	}
+	if !f.Queued && askedAtOnce(ctx, f, id, n, notice.OrderID) {
+		return nil
 	}
 	_, err = f.update(ctx, id, func(t *session.Turn) error { return t.Arrivals().CalledBack(n, notice.OrderID) })
 	return err

@@ -102,7 +102,7 @@ func (f *Flow) arrived(
 		break
 	}
 	f.At(place)
-	answer.Card = f.vault.get(vaultKey(id, n))
+	answer.Card = f.vault.get(attemptKey(id, n))
 	f.calls.run(func(ctx context.Context) {
 		defer out.done()
 		f.send(ctx, out, forwards(answer))
@@ -151,16 +151,6 @@ func (f *Flow) resumeDue(ctx context.Context, task session.Task) error {
 	if err != nil {
 		return err
 	}
-	answer.Card = f.vault.get(vaultKey(s.ID, a.N))
+	answer.Card = f.vault.get(attemptKey(s.ID, a.N))
 	return f.resume(ctx, s, a, answer)
-}
-
-// Shown marks that a page was shown, and tells whether this was the first time: only the first page posts by itself.
-func (ts *turns) Shown(ctx context.Context, id string, stepN int) (first bool, err error) {
-	_, err = ts.update(ctx, id, func(t *session.Turn) error {
-		err := t.Arrivals().Shown(stepN)
-		first = !errors.Is(err, session.ErrNothing)
-		return err
-	})
-	return first && err == nil, err
 }

@@ -90,7 +90,7 @@ func (f *Flow) submit(ctx context.Context, claim *session.Claim, id string, in S
 	}
 	f.At("attempt.written")
 	if in.Kind == "card" && in.Card.Number.Reveal() != "" {
-		f.vault.put(vaultKey(s.ID, a.N), in.Card)
+		f.vault.put(attemptKey(s.ID, a.N), in.Card)
 	}
 	f.calls.run(func(ctx context.Context) {
 		defer done()
@@ -362,10 +362,13 @@ func (f *Flow) answered(ctx context.Context, id string, row session.Call, in ses
 			f.At("answer.waited")
 			store(nil)
 		})
+		begun := f.called.asking()
 		heard := asking{f}.hear(ctx, s, a)
 		late.Stop()
 		if store(&heard) {
-			err = f.heard(ctx, s, a, heard)
+			err = f.heard(ctx, s, a, heard, begun)
+		} else if heard.Err == nil {
+			f.called.asked(id, row.Attempt, begun)
 		}
 	}
 	if err != nil {
@@ -406,7 +409,7 @@ func (f *Flow) CardAgain(ctx context.Context, id string, in Submission) error {
 		if !a.Card.Same(in.Card.Number) {
 			return session.ErrOtherCard
 		}
-		f.vault.put(vaultKey(s.ID, a.N), in.Card)
+		f.vault.put(attemptKey(s.ID, a.N), in.Card)
 	}
 	if _, err := f.account(s); err != nil {
 		return err

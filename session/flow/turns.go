@@ -21,6 +21,7 @@ type turns struct {
 	Options
 	vault    vault
 	inFlight inFlight
+	shown    marks
 }
 
 // maxTries bounds how often a change is decided anew after a conflict.
@@ -42,7 +43,13 @@ func (ts *turns) turn(
 		if err != nil {
 			return nil, nil, err
 		}
+		if ts.Sure != nil {
+			if err := ts.Sure(ctx); err != nil {
+				return s, nil, err
+			}
+		}
 		t := ts.newTurn(s)
+		mark := markShown(ts, t)
 		err = decide(t)
 		if err != nil {
 			ts.note(t)
@@ -56,11 +63,14 @@ func (ts *turns) turn(
 		}
 		switch err = ts.Store.Save(ctx, s, t.Change); {
 		case err == nil:
+			if mark != (shown{}) {
+				ts.shown.drop(id, mark)
+			}
 			ts.note(t)
 			ts.trace(ctx, s, t.Change.Events)
 			for _, e := range t.After {
 				if forget, ok := e.(session.ForgetCard); ok {
-					ts.vault.forget(vaultKey(s.ID, forget.Attempt))
+					ts.vault.forget(attemptKey(s.ID, forget.Attempt))
 				}
 			}
 			return s, t.After, nil

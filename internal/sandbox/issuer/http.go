@@ -47,7 +47,7 @@ func (i *Issuer) Handler() http.Handler {
 // view is what the templates show.
 type view struct {
 	Nonce, Title, Text, Detail string
-	Forms                      template.HTML
+	Forms                      []form
 	Submit                     bool // the page submits its forms by itself
 	Legacy                     bool
 	ID, Amount, Merchant, Card string
@@ -88,11 +88,21 @@ func attribute(s string) string {
 	return strings.NewReplacer("\r", "&#13;", "\n", "&#10;").Replace(html.EscapeString(s))
 }
 
-// form writes a form with hidden fields and a button. The action is an http(s) address, checked when it came in.
-func form(method, action, target, button string, fields ...[2]string) template.HTML {
+// form is what a page of the bank's sends elsewhere: hidden fields and a button.
+type form struct {
+	method string
+	action string // an http(s) address, checked when it came in
+	target string // the frame that shows the answer; none: the page itself
+	copy   string // what its button says besides, where a page has two
+	fields [][2]string
+}
+
+// HTML writes the form, its button in a language of the bank's.
+func (f form) HTML(lang string) template.HTML {
 	var b strings.Builder
-	if method == "get" {
-		if u, err := url.Parse(action); err == nil { // a GET form replaces the query of its action
+	fields := f.fields
+	if f.method == "get" {
+		if u, err := url.Parse(f.action); err == nil { // a GET form replaces the query of its action
 			var old [][2]string
 			for k, vs := range u.Query() {
 				for _, v := range vs {
@@ -102,23 +112,28 @@ func form(method, action, target, button string, fields ...[2]string) template.H
 			fields = append(old, fields...)
 		}
 	}
-	fmt.Fprintf(&b, `<form method="%s" action="%s"`, method, attribute(action))
-	if target != "" {
-		fmt.Fprintf(&b, ` target="%s"`, target)
+	if f.target != "" {
+		fmt.Fprintf(&b, `<iframe name="%s" title="First copy" hidden></iframe>`, f.target)
+	}
+	fmt.Fprintf(&b, `<form method="%s" action="%s"`, f.method, attribute(f.action))
+	if f.target != "" {
+		fmt.Fprintf(&b, ` target="%s"`, f.target)
 	}
 	b.WriteString(">")
 	for _, f := range fields {
 		fmt.Fprintf(&b, `<input type="hidden" name="%s" value="%s">`, attribute(f[0]), attribute(f[1]))
 	}
-	fmt.Fprintf(&b, `<button type="submit">%s</button></form>`, button)
+	fmt.Fprintf(&b, `<button type="submit">%s</button></form>`, say(lang, "Continue")+f.copy)
 	return template.HTML(b.String())
 }
 
-// doubleForm writes the same form into a hidden frame and, behind it, for the page itself.
-func doubleForm(method, action, button string, fields ...[2]string) template.HTML {
-	return `<iframe name="first" title="First copy" hidden></iframe>` +
-		form(method, action, "first", button+" (first copy)", fields...) +
-		form(method, action, "", button, fields...)
+func post(action string, fields ...[2]string) []form {
+	return []form{{method: "post", action: action, fields: fields}}
+}
+
+// postTwice sends the same form into a hidden frame and, behind it, from the page itself.
+func postTwice(action string, fields ...[2]string) []form {
+	return append([]form{{method: "post", action: action, target: "first", copy: " (first copy)", fields: fields}}, post(action, fields...)...)
 }
 
 // postForm reads a form the way a bank does: a post of form fields, nothing from the query.
@@ -190,9 +205,9 @@ func (i *Issuer) serveMethod(w http.ResponseWriter, r *http.Request) {
 	case "garbage":
 		field[1] = "%%% not base64 {]"
 	}
-	v.Forms = form("post", notify, "", "Continue", field)
+	v.Forms = post(notify, field)
 	if kind == "twice" {
-		v.Forms = doubleForm("post", notify, "Continue", field)
+		v.Forms = postTwice(notify, field)
 	}
 	i.render(w, http.StatusOK, "return.html", v)
 }
@@ -292,7 +307,7 @@ func (i *Issuer) refuse(w http.ResponseWriter, t *transaction, f *fault, in url.
 	}
 	i.render(w, http.StatusOK, "return.html",
 		view{Title: "Back to the shop", Text: "Error " + f.code + ": " + f.description + ".", Submit: true,
-			Forms: form("post", t.NotificationURL, "", "Continue", fields...)})
+			Forms: post(t.NotificationURL, fields...)})
 }
 
 // showChallenge answers with the page of the challenge as it stands now, deciding it first where the card decides by itself.
@@ -329,18 +344,18 @@ func (i *Issuer) showChallenge(w http.ResponseWriter, t *transaction, wrong stri
 }
 
 // returnForm is the form that returns the shopper.
-func (t *transaction) returnForm() template.HTML {
+func (t *transaction) returnForm() []form {
 	fields := [][2]string{{t.Field, t.Out}}
 	if t.SessionData != nil {
 		fields = append(fields, [2]string{"threeDSSessionData", *t.SessionData})
 	}
 	switch t.Challenge {
 	case "twice":
-		return doubleForm("post", t.NotificationURL, "Continue", fields...)
+		return postTwice(t.NotificationURL, fields...)
 	case "get":
-		return form("get", t.NotificationURL, "", "Continue", fields...)
+		return []form{{method: "get", action: t.NotificationURL, fields: fields}}
 	}
-	return form("post", t.NotificationURL, "", "Continue", fields...)
+	return post(t.NotificationURL, fields...)
 }
 
 // servePaReq takes the PaReq of 3DS 1.0.2.
@@ -401,7 +416,7 @@ func (i *Issuer) showLegacy(w http.ResponseWriter, a *payerAuth, wrong string) {
 	case now.Answer.Status != "":
 		i.render(w, http.StatusOK, "return.html", view{Title: "Back to the shop", Text: "Sandbox Bank sends you back to the shop.",
 			Submit: true,
-			Forms:  form("post", now.TermURL, "", "Continue", [2]string{"PaRes", now.PaRes}, [2]string{"MD", now.MD})})
+			Forms:  post(now.TermURL, [2]string{"PaRes", now.PaRes}, [2]string{"MD", now.MD})})
 	case now.Challenge == "never":
 		i.message(w, http.StatusOK, "Nothing comes back",
 			"This bank never sends its customers back to the shop. Close the page, or go back by yourself.", "")

@@ -40,3 +40,13 @@ func TestEveryTextOfTheChallengePageIsTranslated(t *testing.T) {
 		}
 	}
 }
+
+func TestTheButtonThatReturnsTheShopperSpeaksTheBrowsersLanguage(t *testing.T) {
+	for _, lang := range languages {
+		for _, f := range postTwice("https://front.example/return", [2]string{"cres", "e30"}) {
+			if page, want := string(f.HTML(lang)), say(lang, "Continue"); !strings.Contains(page, ">"+want) {
+				t.Errorf("%s: no %q in %s", lang, want, page)
+			}
+		}
+	}
+}
