@@ -628,6 +628,17 @@ func TestHowASessionBeginsAndEnds(t *testing.T) {
 	})
 }
 
+// Inquiries that bring no answer make the outcome of a payment unknown, in whatever state it is; of one that has ended they do not.
+func TestAnOutcomeIsUnknownWhileInquiriesAboutALivePaymentBringNoAnswer(t *testing.T) {
+	for _, state := range states {
+		a := attemptIn(1, state)
+		a.Blind = true
+		if turnOf(a).S.OutcomeKnown() == state.Live() {
+			t.Errorf("%s: known %v", state, !state.Live())
+		}
+	}
+}
+
 // The clock of a machine may go back, or that of the next one lag behind: the history goes on all the same.
 func TestTheTimesOfASessionsEventsNeverGoBack(t *testing.T) {
 	turn := turnOf()

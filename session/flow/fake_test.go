@@ -277,7 +277,9 @@ func newHouse(t *testing.T, tune ...func(*house)) *house {
 	t.Helper()
 	var h *house
 	dir := t.TempDir()
-	st, err := sqlitetest.Open(t.Context(), sqlstore.Options{Dir: dir, Now: func() time.Time { return h.now() }})
+	st, err := sqlitetest.Open(t.Context(), sqlstore.Options{
+		Dir: dir, Now: func() time.Time { return h.now() }, OnSession: func(id string) { h.changed(id) },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,7 +345,7 @@ func (h *house) restore(t *testing.T, copied string) {
 	if err := os.WriteFile(file, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if h.store, err = sqlitetest.Open(t.Context(), sqlstore.Options{Dir: h.dir, Now: h.now}); err != nil {
+	if h.store, err = sqlitetest.Open(t.Context(), sqlstore.Options{Dir: h.dir, Now: h.now, OnSession: h.changed}); err != nil {
 		t.Fatal(err)
 	}
 	h.restart()
@@ -378,6 +380,13 @@ func houseOn(t checker, st *sqlstore.Store, orderID string, tune ...func(*house)
 func byItsJob(h *house) { h.queued = true }
 
 func withCloser(h *house) { h.acc.Provider = closer{gateway: h.gw} }
+
+// changed wakes who waits for a session in the present process.
+func (h *house) changed(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.flow.Hub.Changed(id)
+}
 
 func (h *house) now() time.Time {
 	h.mu.Lock()
