@@ -167,19 +167,7 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 		a.Decline = orOther(st.Decline)
 		return t.endCalling(a, Decline)
 	case providers.Closed, providers.Voided:
-		if a.Unanswered() && !t.settled(a) { // its call may still arrive, or another process is about to make it
-			return t.inquireLater(a)
-		}
-		if st.Decline != nil {
-			a.Decline = st.Decline
-		}
-		switch {
-		case t.S.released(a):
-			return t.endCalling(a, Decline)
-		case a.State == Shopper:
-			return t.move(a, Abandon)
-		}
-		return t.endCalling(a, Disprove)
+		return t.onClosed(a, st)
 	case providers.HoldLeft:
 		return t.onHoldLeft(a, st)
 	case providers.NotFound:
@@ -192,6 +180,23 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 		a.Unclear = true
 	}
 	return t.inquireLater(a)
+}
+
+// onClosed applies that the order of a live attempt is unpaid and cannot be paid any more.
+func (t verdict) onClosed(a *Attempt, st providers.Standing) error {
+	if a.Unanswered() && !t.settled(a) { // its call may still arrive, or another process is about to make it
+		return t.inquireLater(a)
+	}
+	if st.Decline != nil {
+		a.Decline = st.Decline
+	}
+	switch {
+	case t.S.released(a):
+		return t.endCalling(a, Decline)
+	case a.State == Shopper:
+		return t.move(a, Abandon)
+	}
+	return t.endCalling(a, Disprove)
 }
 
 // underWay tells that the process that makes the attempt's call, or is about to, may be alive: its deadline is waited for.

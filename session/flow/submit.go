@@ -156,12 +156,12 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	) {
 		return pay(ctx, acc, p, in)
 	})
-	f.again(ctx, s.ID, a.N, in)
+	byNextNumber(ctx, f, s.ID, a.N, in)
 }
 
-// again makes a further attempt with the same card where the gateway knows the number of one as another system's order, and nothing
+// byNextNumber makes a further attempt with the same card where the gateway knows the number of one as another system's order, and nothing
 // was tried with the card.
-func (f *Flow) again(ctx context.Context, id string, n int, in Submission) {
+func byNextNumber(ctx context.Context, f *Flow, id string, n int, in Submission) {
 	s, err := f.Store.Load(ctx, id)
 	if err != nil || in.MerchantInitiated || in.Kind == session.KindPayout || s.Last().N != n || !s.Last().NumberIsAnothers() {
 		return
