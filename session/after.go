@@ -22,8 +22,12 @@ const (
 )
 
 // afterSuccess applies what an inquiry says of a payment that has succeeded. other is in what that is another payment than ours.
-func (t verdict) afterSuccess(a *Attempt, st providers.Standing, other string) error {
+func (t verdict) afterSuccess(a *Attempt, seen Seen, st providers.Standing, other string) error {
 	a.LookFailedSince = time.Time{}
+	if t.outdated(a, seen) {
+		t.queueInquiry(a, t.Now)
+		return nil
+	}
 	if other != "" {
 		t.alarm("the gateway tells of another payment than ours", "attempt", a.N, "what", other)
 		a.Mismatch = other

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tollgate/providers"
@@ -13,10 +14,19 @@ import (
 type Seen struct {
 	State State
 	StepN int
+	Money Money
+}
+
+// Money is what our books say of an attempt's.
+type Money struct {
+	Held, Captured, Refunded int64
+	Voided                   bool
 }
 
 // Seen is the attempt's place now.
-func (a *Attempt) Seen() Seen { return Seen{a.State, a.StepN} }
+func (a *Attempt) Seen() Seen {
+	return Seen{a.State, a.StepN, Money{a.AmountAuthorized, a.Captured, a.Refunded, a.Voided}}
+}
 
 // InquiryAnswer is what an inquiry about an attempt brought.
 type InquiryAnswer struct {
@@ -126,7 +136,7 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 		}
 	}
 	if a.State.Funded() {
-		return t.afterSuccess(a, st, other)
+		return t.afterSuccess(a, seen, st, other)
 	}
 	if unproven && a.numberTaken() && passedOver(other, st) {
 		if a.State.Live() {
@@ -343,6 +353,13 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 		t.queueRemember(a, 0, t.Now)
 	}
 	return Leaving(t).giveBack(a)
+}
+
+// outdated tells whether money was moved between the asking and the hearing of a payment that has succeeded: the answer may be of
+// before that, and seem to undo it.
+func (t verdict) outdated(a *Attempt, seen Seen) bool {
+	operated := slices.ContainsFunc(t.S.Operations, func(op *Operation) bool { return op.Attempt == a.N })
+	return a.Seen().Money != seen.Money && (seen.State.Funded() || operated)
 }
 
 // notSeen applies "not found". It proves a failure only when it is repeated after the call's deadline and settle_after.

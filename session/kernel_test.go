@@ -657,7 +657,7 @@ func TestACallThatWasNotSentDisprovesNoEarlierOne(t *testing.T) {
 
 func TestAnInquiryRemembersWhatItSaw(t *testing.T) {
 	a := attemptIn(1, Shopper)
-	if got := a.Seen(); got != (Seen{Shopper, 1}) {
+	if got := a.Seen(); got != (Seen{State: Shopper, StepN: 1}) {
 		t.Errorf("it saw %+v", got)
 	}
 }

@@ -152,8 +152,7 @@ func (st *database) once(ctx context.Context, n notice, f func(*tx) error) error
 	return t.Commit()
 }
 
-// onConn is a connection that writes, with a context that is not the caller's (see change). It calls nobody back: the simulation tells
-// who is at the database by the innermost few functions.
+// onConn is a connection that writes, with a context that is not the caller's (see change).
 func (st *database) onConn(ctx context.Context) (conn *sql.Conn, own context.Context, done func(), err error) {
 	if conn, err = st.w.Conn(ctx); err != nil {
 		return nil, nil, nil, err
