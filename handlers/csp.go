@@ -65,7 +65,11 @@ func (p policy) header(nonce, embedder string, loopback bool) string {
 		}
 		parts = append(parts, "form-action 'self'", ancestors, frames)
 	case framedPage:
-		parts = append(parts, "frame-ancestors 'self'")
+		own := "frame-ancestors 'self'"
+		if embedder != "" { // every page around it is asked about, and the shop's is the outermost
+			own += " " + embedder
+		}
+		parts = append(parts, own)
 	}
 	parts = append(parts, "report-uri "+reportsPath, "report-to "+reportsGroup)
 	return strings.Join(parts, "; ")

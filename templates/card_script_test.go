@@ -90,7 +90,23 @@ func TestTheCardFormIsTypedInAsPeopleType(t *testing.T) {
 		t.Errorf("composed, the number reads %q", got)
 	}
 
+	for field, words := range map[string][2]string{"expiry": {"1230", "12/30"}, "cvc": {"123", "123"}} {
+		js[any](t, ctx, `document.getElementById("`+field+`").focus()`)
+		for i := range words[0] {
+			if _, err := chromedp.Call(ctx, input.ImeSetComposition, input.ImeSetCompositionParams{Text: words[0][:i+1], SelectionStart: int64(i + 1), SelectionEnd: int64(i + 1)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := chromedp.Call(ctx, input.InsertText, input.InsertTextParams{Text: words[0]}); err != nil {
+			t.Fatal(err)
+		}
+		if got := js[string](t, ctx, `document.getElementById("`+field+`").value`); got != words[1] {
+			t.Errorf("composed, %s reads %q", field, got)
+		}
+	}
+
 	// Keys that meet a gap take the digit behind it, or before it.
+	js[any](t, ctx, `document.getElementById("number").focus()`)
 	js[any](t, ctx, `document.getElementById("number").setSelectionRange(4, 4)`)
 	do(t, ctx, chromedp.KeyEvent("\u007f"))
 	if got := number(); got != "4000 1990 0050 008" {
