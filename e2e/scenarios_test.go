@@ -275,6 +275,7 @@ func otherContracts() []scenario {
 			want:    paid(1, "Y", told("payneteasy", "2.2.0", "Y", "05"))},
 		{name: "3DS 1.0.2 N", account: "payneteasy-other", card: "4000019900040710", want: declined("authentication_failed", saysNotYou, 1, "-")},
 		{name: "an order of its own amount", account: "cashier-order", card: "4000019900050008", session: map[string]any{"currency": "USD"}, want: paid(1, "-", threeDS{})},
+		{name: "an order in tenge", account: "cashier-kzt", card: "4000019900050008", session: map[string]any{"currency": "KZT"}, want: paid(1, "-", threeDS{})},
 		{name: "declined", account: "cashier-order", card: "4000019900050107", session: map[string]any{"currency": "EUR"}, want: declined("insufficient_funds", saysNoMoney, 1, "-")},
 	}
 	for i := range rows {

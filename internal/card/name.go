@@ -42,7 +42,7 @@ func LatinName(name string) string {
 			spelt, known = latin[unicode.ToLower(r)]
 		}
 		if !known {
-			spelt = ascii(r)
+			spelt = strings.ToUpper(ascii(r)) // what a ligature or a sign is made of may be small
 		}
 		letters += strings.Count(strings.Map(onlyLetters, spelt), "") - 1
 		b.WriteString(spelt)
