@@ -229,9 +229,9 @@ func TestWhatGatewaysSayBecomesWhatThePaymentIs(t *testing.T) {
 		{gateway: "payneteasy", name: "our address is refused", says: func(w *wires) {
 			w.answers("sale", "type=validation-error\n&error-message=Request+from+not+allowed+IP\n&error-code=3\n")
 		}, status: session.StatusOpen, state: session.Failed, tries: 5, told: "payment.failed"},
-		{gateway: "payneteasy", name: "a chargeback of a part", then: func(w *wires) {
+		{gateway: "payneteasy", name: "a chargeback, and nobody says whether what is gone was refunded before", then: func(w *wires) {
 			w.answers("status", peOrder("status=approved\n&transaction-type=chargeback\n&amount=60.00\n&initial-amount=100.00\n&currency=RUB"))
-		}, wait: 2 * time.Hour, status: session.StatusPaid, state: session.Paid, tries: 4, told: "payment.chargeback"},
+		}, wait: 2 * time.Hour, status: session.StatusPaid, state: session.Paid, review: true, tries: 4, told: "payment.needs_review"},
 		{gateway: "payneteasy", name: "a bank's page without an address, for as long as anyone asks", says: func(w *wires) {
 			w.answers("status", peOrder("status=processing\n&transaction-type=sale\n&amount=100.00\n&currency=RUB\n&redirect-to=%2Fbank"))
 		}, wait: 10 * time.Minute, status: session.StatusOpen, state: session.Declined, tries: 4, told: "payment.declined"},
