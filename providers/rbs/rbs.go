@@ -24,6 +24,7 @@ type provider struct {
 	client
 	terms
 	fiscal
+	wallet
 	*sealing
 	loopback    bool
 	threeDS1    string
@@ -99,8 +100,14 @@ func (g *provider) Check(p providers.Payment) error {
 	case len(p.Run.ReturnURL) > maxURL || len(p.CallbackURL) > maxURL:
 		return providers.Refuse("account", "Tollgate's own address is too long for this gateway")
 	}
-	if _, err := g.readOptions(p); err != nil {
+	asked, err := g.readOptions(p)
+	if err != nil {
 		return err
+	}
+	if p.Instrument == byGooglePay {
+		if err := checkGooglePay(g, p, asked); err != nil {
+			return err
+		}
 	}
 	return g.checkCart(p)
 }
@@ -111,6 +118,9 @@ func (g *provider) Check(p providers.Payment) error {
 func (g *provider) Register(ctx context.Context, p providers.Payment) (providers.Ref, error) {
 	if err := g.Check(p); err != nil {
 		return providers.Ref{}, err
+	}
+	if p.Instrument == byGooglePay {
+		return findGooglePay(ctx, g, p)
 	}
 	op := opRegister
 	if p.Hold {
@@ -136,7 +146,7 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 	g.setCart(form, p)
 	ref, err := g.register(ctx, p, op, form)
 	f, failed := errors.AsType[*providers.Failure](err)
-	if failed && f.Code == "" && ctx.Err() == nil && !errors.Is(err, providers.ErrUnsent) {
+	if failed && f.Code == "" && ctx.Err() == nil && !errors.Is(err, providers.ErrUnsent) && providers.RetryAfter(err) == 0 {
 		found, there, askErr := g.findByNumber(ctx, p)
 		switch {
 		case askErr != nil: // nothing was learnt; repeated with the same number, Register goes on from here
@@ -198,7 +208,8 @@ func sessionMark(o object) string {
 // foundOrder is an order as the gateway shows it, with the session id that it carries.
 type foundOrder struct {
 	providers.Standing
-	mark string
+	mark   string
+	atBank bool // a card was sent for it, and its bank's answer is awaited
 }
 
 // RecoversOrders: see Register.
@@ -218,11 +229,12 @@ func (g *provider) findByNumber(ctx context.Context, p providers.Payment) (k fou
 	if err != nil {
 		return foundOrder{}, false, providers.Unreadable(opStatus, 200, err)
 	}
-	return foundOrder{st, sessionMark(o)}, st.Outcome != providers.NotFound, nil
+	return foundOrder{st, sessionMark(o), o.Text("orderStatus") == "5"}, st.Outcome != providers.NotFound, nil
 }
 
 // reuseOrder decides about the order that has our number: ours and unpaid, it is used; another's, or one that can no longer be
-// paid, leaves the next number; with money of our sum on it, or on its way, it is neither paid again nor passed over.
+// paid, leaves the next number; with money of our sum on it, or on its way, it is neither paid again nor passed over. An order that
+// lacks our mark, for which a card was sent or whose money is back, is another's, unless our database may have forgotten it.
 func (g *provider) reuseOrder(ctx context.Context, p providers.Payment, k foundOrder,
 	refused *providers.Failure) (providers.Ref, error) {
 	ours := p.OwnershipMark != "" && k.mark == p.OwnershipMark
@@ -233,15 +245,21 @@ func (g *provider) reuseOrder(ctx context.Context, p providers.Payment, k foundO
 	case k.Amount != p.Amount && !ours:
 		return providers.Ref{}, taken
 	}
+	foreign := !ours && p.Forgotten == nil
+	back := k.Outcome == providers.Voided || k.Outcome == providers.Paid && k.Stated && k.Refunded == k.Captured
+	if foreign && (back || k.atBank) {
+		return providers.Ref{}, taken
+	}
 	switch k.Outcome {
 	case providers.Waiting:
 		switch {
 		case k.Amount != p.Amount, k.LastTry != nil, k.mark != "" && p.OwnershipMark != "" && !ours:
 			return providers.Ref{}, taken
-		case p.Instrument != byHosted:
+		case p.Instrument != byHosted && p.Instrument != byGooglePay:
 			return k.Ref, nil
 		}
-		// The address of its page came with the answer that was lost, so that nobody can be there.
+		// The address of its page came with the answer that was lost, so that nobody can be there; a wallet's order begins with its
+		// payment.
 		p.Ref = k.Ref
 		if err := g.Close(ctx, p); err != nil {
 			return providers.Ref{}, err
@@ -284,6 +302,8 @@ func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.In
 		return g.payBinding(ctx, p, in.Saved, in.Code, b, "")
 	case byHosted:
 		return g.hosted(p.Ref)
+	case byGooglePay:
+		return payGoogle(ctx, g, p, in.Card.Sealed.Reveal())
 	default:
 		return providers.Step{}, providers.Refuse("payment_method", "this gateway takes cards, saved cards and its own page")
 	}
@@ -378,6 +398,8 @@ func (g *provider) Resume(ctx context.Context, p providers.Payment, a providers.
 		return g.returnedFromPage(ctx, p)
 	case a.Kind == providers.MethodDone && expect == "" && !soft:
 		return g.continueOrder(ctx, p, opContinue, url.Values{"mdOrder": {p.Ref.OrderID}})
+	case (a.Kind == providers.MethodDone || a.Kind == providers.CardAgain) && expect == "" && soft && p.Ref.More[moreGooglePay] != "":
+		return g.giveUp(ctx, p, opGooglePay, errSecondWallet)
 	case (a.Kind == providers.MethodDone || a.Kind == providers.CardAgain) && expect == "" && soft:
 		if saved := p.Ref.More[moreBinding]; saved != "" {
 			return g.payBinding(ctx, p, saved, card.Code{}, a.Browser, p.Ref.More[moreTransID])
@@ -641,6 +663,9 @@ func (g *provider) Status(ctx context.Context, p providers.Payment) (providers.S
 		}
 		st.LastTry, st.Next = nil, &next // the page takes another try
 	}
+	if p.Ref.OrderID == "" && p.Instrument == byGooglePay && st.Outcome != providers.NotFound && sessionMark(o) != p.OwnershipMark {
+		st.Unproven = true // the order of a call whose answer was lost, or another system's under the same number
+	}
 	if st.Outcome == providers.Paid {
 		st.Receipts = g.receipts(ctx, p, st.Ref)
 	}
@@ -843,10 +868,13 @@ func (s amountInfo) taken(st *providers.Standing, whole int64, refunded bool) {
 		st.Refunded = whole
 	}
 	st.Stated = s.has["depositedAmount"] && s.has["refundedAmount"]
-	if s.has["refundedAmount"] {
+	switch {
+	case s.has["refundedAmount"]:
 		st.Refunded = s.refunded
+	case refunded && s.has["depositedAmount"]:
+		st.Refunded = max(0, whole-s.deposited)
 	}
-	if s.has["depositedAmount"] {
+	if s.has["depositedAmount"] && (s.has["refundedAmount"] || !refunded) {
 		st.Captured = s.captured(whole)
 		st.Held = max(s.approved, st.Captured)
 	}

@@ -2,6 +2,7 @@ package flow_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -239,6 +240,7 @@ type house struct {
 	doubt  bool     // the store is asked what it may have forgotten
 	owners []string // merchants of the account
 	gone   bool     // the session's account is not configured any more
+	coin   string   // the session's currency; "": KZT
 	queued bool     // what the browser brings goes out by its job
 
 	level     slog.Level
@@ -359,12 +361,12 @@ func houseOn(t checker, st *sqlstore.Store, orderID string, tune ...func(*house)
 		f(h)
 	}
 	h.start()
-	kzt, err := money.ParseCurrency("KZT")
+	currency, err := money.ParseCurrency(cmp.Or(h.coin, "KZT"))
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
 	s := &session.Session{
-		Merchant: "demo", Account: shop, Kind: "payment", OrderID: orderID, Amount: money.Amount{Minor: 123450, Currency: kzt}, Method: "card",
+		Merchant: "demo", Account: shop, Kind: "payment", OrderID: orderID, Amount: money.Amount{Minor: 123450, Currency: currency}, Method: "card",
 		SuccessURL: "https://shop.example/ok", CancelURL: "https://shop.example/no", CreatedAt: h.now(), ExpiresAt: h.now().Add(30 * time.Minute),
 	}
 	if err := h.flow.Create(context.Background(), s); err != nil {
