@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -154,7 +155,8 @@ func (w *World) spoil(n int) {
 	w.script(f.what, f.json)
 }
 
-// lies are answers to inquiries that speak of other money than ours: for a while, then the truth.
+// lies are answers to inquiries that speak of other money than ours: for a while, then the truth. PaynetEasy's are of more: of less it
+// tells truly where a part of a hold was captured, and of a payment that is given back meanwhile nothing it says later tells the two apart.
 var lies = []struct{ what, json string }{
 	{"rbs lies about the amount", `{"gateway": "rbs", "call": "getOrderStatusExtended.do", "set": {"amount": "1"}}`},
 	{"rbs lies about the currency", `{"gateway": "rbs", "call": "getOrderStatusExtended.do", "set": {"currency": "840"}}`},
@@ -162,8 +164,8 @@ var lies = []struct{ what, json string }{
 	{"rbs has a new status", `{"gateway": "rbs", "call": "getOrderStatusExtended.do", "set": {"orderStatus": "99"}}`},
 	{"rbs tells of another order, which was paid", `{"gateway": "rbs", "call": "getOrderStatusExtended.do", "set": {"orderNumber": "somebody-else-1", "orderStatus": "2"}}`},
 	{"rbs tells of another amount, which was paid", `{"gateway": "rbs", "call": "getOrderStatusExtended.do", "set": {"amount": "1", "orderStatus": "2"}}`},
-	{"payneteasy tells of another amount, which was paid", `{"gateway": "payneteasy", "call": "status", "set": {"amount": "1.00", "status": "approved"}}`},
-	{"payneteasy lies about the amount", `{"gateway": "payneteasy", "call": "status", "set": {"amount": "1.00"}}`},
+	{"payneteasy tells of another amount, which was paid", `{"gateway": "payneteasy", "call": "status", "set": {"amount": "99999.00", "status": "approved"}}`},
+	{"payneteasy lies about the amount", `{"gateway": "payneteasy", "call": "status", "set": {"amount": "99999.00"}}`},
 	{"payneteasy lies about the currency", `{"gateway": "payneteasy", "call": "status", "set": {"currency": "USD"}}`},
 	{"payneteasy has a new status", `{"gateway": "payneteasy", "call": "status", "set": {"status": "wonderful"}}`},
 	{"cashier lies about the amount", `{"gateway": "cashier", "call": "read", "set": {"order.paymentAmount": "1", "order.orderAmount": "1", "order.amount": "1"}}`},
@@ -174,7 +176,13 @@ var lies = []struct{ what, json string }{
 }
 
 func (w *World) lie(n int) {
-	f := lies[w.between("lies", "", n, 0, len(lies)-1)]
+	var mine []struct{ what, json string } // of gateways that somebody pays with
+	for _, l := range lies {
+		if gateway, _, _ := strings.Cut(l.what, " "); slices.Contains(w.Profile.Accounts, gateway) {
+			mine = append(mine, l)
+		}
+	}
+	f := mine[w.between("lies", "", n, 0, len(mine)-1)]
 	w.script(f.what, strings.TrimSuffix(f.json, "}")+fmt.Sprintf(`, "do": "set", "times": %d}`, 1+w.between("lies for", "", n, 0, 3)))
 	time.Sleep(time.Duration(w.between("lies until", "", n, int(20*time.Second), int(3*time.Minute))))
 	_, _ = ask(w.observer, http.MethodDelete, sandboxURL+"/faults", "", nil, &struct{}{}) // what nobody asked for is not told a day later
