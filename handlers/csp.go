@@ -116,7 +116,14 @@ func write(c echo.Context, o Options, code int, page templ.Component) error {
 		b = new([]byte)
 	}
 	defer o.drawing.buffers.Put(b)
-	body, packed, err := o.drawing.Append((*b)[:0], page, static.AcceptsGzip(c.Request().Header.Get(echo.HeaderAcceptEncoding)))
+	var body []byte
+	var packed bool
+	var err error
+	if code == http.StatusUnprocessableEntity { // a form with mistakes: each set of them would be an outline of its own
+		body, packed, err = templates.Draw((*b)[:0], page)
+	} else {
+		body, packed, err = o.drawing.Append((*b)[:0], page, static.AcceptsGzip(c.Request().Header.Get(echo.HeaderAcceptEncoding)))
+	}
 	if err != nil {
 		return err
 	}

@@ -158,3 +158,19 @@ func TestACardNumberIsNotShownAgainInWhateverFieldOrDigitsItIsTyped(t *testing.T
 		}
 	}
 }
+
+// Each set of mistakes in a form would be an outline of its own, and strangers could have as many made as there are sets: a form with mistakes
+// is drawn for whoever made them, and the outlines of everybody's pages stay.
+func TestAFormWithMistakesMakesNoOutline(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
+	id := m.call(http.MethodPost, "/v1/sessions", order("mistakes")).field("id")
+	for _, form := range []url.Values{{}, {"number": {"1"}}, {"number": {"4000019900020720"}, "cvc": {"1"}}, {"name": {"4"}, "expiry": {"1/1"}}} {
+		page := m.shopper(http.MethodPost, "/pay/"+id+"/card", strings.NewReader(form.Encode()), "Accept-Encoding", "gzip")
+		if page.Code != http.StatusUnprocessableEntity || page.Header().Get("Content-Encoding") != "" || !strings.Contains(page.Body.String(), "</html>") {
+			t.Errorf("%v: %d, encoded as %q", form, page.Code, page.Header().Get("Content-Encoding"))
+		}
+	}
+	if page := m.shopper(http.MethodGet, "/pay/"+id, nil, "Accept-Encoding", "gzip"); page.Header().Get("Content-Encoding") != "gzip" {
+		t.Error("the page of everybody is not filled in from its outline")
+	}
+}
