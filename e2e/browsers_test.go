@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 
 	"tollgate/internal/app"
@@ -53,4 +54,9 @@ func TestAFullPaymentAndAnEncryptedCardInFirefoxAndWebKit(t *testing.T) {
 			t.Error("no encrypted card was sent: nothing was searched")
 		}
 	})
+}
+
+// ofThisRun makes a program the head of a group of its own, which ends with the test run, also where that is cut short.
+func ofThisRun() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

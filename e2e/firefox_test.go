@@ -98,7 +98,7 @@ func startFirefox(t testing.TB, w *world, setup browserSetup) webDriver {
 	cmd := exec.Command(firefoxPath, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0",
 		"--remote-allow-origins", "http://localhost", "about:blank")
 	cmd.Env = append(os.Environ(), "HOME="+profile, "MOZ_CRASHREPORTER_DISABLE=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = ofThisRun()
 	out, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

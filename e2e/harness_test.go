@@ -244,6 +244,7 @@ func (w *world) session(t testing.TB, id string) sessionView {
 type eventView struct {
 	N    int             `json:"n"`
 	Type string          `json:"type"`
+	At   time.Time       `json:"at"`
 	Data json.RawMessage `json:"data"`
 }
 

@@ -63,6 +63,9 @@ func differences() []difference {
 		{"Eight waiting tabs", eightWaitingTabs},
 		{"A private window", inPrivate},
 		{"Third-party cookies blocked, in a shop's frame", framedWithoutCookies},
+		{"A challenge in a shop's frame, where the bank allows it", challengeFramed},
+		{"A challenge in a shop's frame, where the bank forbids frames", challengeForbidsFrames},
+		{"A challenge in the whole window, third-party cookies blocked", challengeInTheWholeWindow},
 		{"Script off", scriptOff},
 		{"A refused form opened again", refusedFormAgain},
 	}
@@ -80,7 +83,12 @@ func TestWhatBrowsersTreatDifferently(t *testing.T) {
 		_ = o.FrontListener.Close()
 		o.FrontListener = roll
 		box := fmt.Sprintf("http://localhost:%d", o.SandboxListener.Addr().(*net.TCPAddr).Port)
-		o.Tune = func(c *config.Config) { c.Merchants[0].ReturnOrigins = []string{shop, box} }
+		o.Tune = func(c *config.Config) {
+			c.Merchants[0].ReturnOrigins = []string{shop, box}
+			framed := c.Accounts["payneteasy"] // RBS's challenges are for the whole window
+			framed.Framed = true
+			c.Accounts["payneteasy"] = framed
+		}
 	})
 	var mu sync.Mutex
 	seen := map[string]string{}
@@ -353,9 +361,10 @@ func inPrivate(t *testing.T, d *differing) string {
 	return "paid; the receipt " + yes(strings.Contains(b.last.Text, "0720"), "shows the card", "shows no card")
 }
 
-// In a shop's frame, where a browser may keep no cookie of ours.
-func framedWithoutCookies(t *testing.T, d *differing) string {
-	s := d.w.create(t, "rbs", map[string]any{"embed_origin": d.shop, "success_url": d.shop + "/thanks", "cancel_url": d.shop + "/basket"})
+// inShop opens a session in a frame of the shop's, in a browser that keeps no third-party cookies.
+func (d *differing) inShop(t *testing.T, account string) (*window, sessionView) {
+	t.Helper()
+	s := d.w.create(t, account, map[string]any{"embed_origin": d.shop, "success_url": d.shop + "/thanks", "cancel_url": d.shop + "/basket"})
 	d.show(d.w.Front, s.URL)
 	b := d.window(t, browserSetup{noThirdParty: true})
 	if c, ok := b.webDriver.(chromiumTab); ok {
@@ -364,48 +373,106 @@ func framedWithoutCookies(t *testing.T, d *differing) string {
 		c.mu.Unlock()
 	}
 	b.must(b.open(d.shop))
+	return b, s
+}
+
+// inFrame waits for a page of ours in the shop's frame.
+func (b *window) inFrame(what string, cond func(*view) bool) webDriver {
+	b.Helper()
 	var inner webDriver
-	kind := ""
-	until(t, 20*time.Second, "a page in the frame", func() bool {
+	var v view
+	until(b, 40*time.Second, what, func() bool {
 		var err error
 		if inner, err = b.frame(); err != nil {
 			return false
 		}
-		var v view
-		err = inner.run(strings.Replace(kindOf, "FRONT", d.w.Front, 1)+"(true)", &v)
-		kind = v.Kind
-		return err == nil && strings.HasPrefix(v.URL, d.w.Front) && !v.Moving
+		err = inner.run(strings.Replace(kindOf, "FRONT", b.w.Front, 1)+"(true)", &v)
+		return err == nil && strings.HasPrefix(v.URL, b.w.Front) && cond(&v)
 	})
-	if kind != "card" {
-		out := ""
-		if err := inner.run(`Array.from(document.querySelectorAll("a, form"), function (e) { return e.target }).join(" ")`, &out); err != nil || !strings.Contains(out, "_top") {
-			t.Fatalf("the frame shows %s with targets %q: %v", kind, out, err)
-		}
-		return "the frame offers the whole window"
-	}
+	return inner
+}
+
+// payInFrame fills in the card form in a frame and presses Pay.
+func (b *window) payInFrame(number string) {
+	b.Helper()
+	inner := b.inFrame("the card form in the frame", func(v *view) bool { return v.Kind == "card" && !v.Moving })
 	b.must(inner.run(fmt.Sprintf(`(function () {
 		[["number", %q], ["expiry", "12/30"], ["cvc", "123"], ["name", "Aigerim Serik"]].forEach(function (f) {
 			document.getElementById(f[0]).value = f[1]
 			document.getElementById(f[0]).dispatchEvent(new Event("input", {bubbles: true}))
 		})
 		setTimeout(function () { document.getElementById("pay").click() })
-	})()`, noThreeDS), nil))
-	defer func() {
-		if t.Failed() {
-			var v view
-			err := inner.run(strings.Replace(kindOf, "FRONT", d.w.Front, 1)+"(true)", &v)
-			t.Logf("the frame shows %+v, %v", v, err)
-			for _, r := range d.tape.requests("/pay/" + s.ID) {
-				t.Logf("%s %s %v %s", r.Method, r.URL, r.Header, r.body)
-			}
-		}
-	}()
-	until(t, 30*time.Second, "paid", func() bool { return d.w.session(t, s.ID).Status == "paid" })
+	})()`, number), nil))
+}
+
+// In a shop's frame, where a browser may keep no cookie of ours.
+func framedWithoutCookies(t *testing.T, d *differing) string {
+	b, s := d.inShop(t, "rbs")
+	b.payInFrame(noThreeDS)
+	b.inFrame("the result in the frame", func(v *view) bool { return v.Kind == "result" && v.Mark == "good" })
 	cookie := ""
 	for _, r := range d.tape.requests("/pay/" + s.ID + "/card") {
 		cookie = yes(r.Header.Get("Cookie") == "", "without cookie", "with a cookie")
 	}
 	return "paid in the frame, " + cookie
+}
+
+// The account's bank is known to allow frames: the challenge stays in the shop's page.
+func challengeFramed(t *testing.T, d *differing) string {
+	b, s := d.inShop(t, "payneteasy")
+	b.payInFrame(cardChallenge)
+	b.inFrame("the result in the frame", func(v *view) bool { return v.Kind == "result" && v.Mark == "good" })
+	now := d.w.session(t, s.ID)
+	if n := d.w.charges(t, s.OrderID); n != 1 || len(now.Attempts) != 1 || len(now.Attempts[0].Runs) != 1 || now.Attempts[0].Runs[0].CompInd != "Y" {
+		t.Errorf("%d charges; %+v", n, now.Attempts) // the Method's frames stand in a frame of the shop's, too
+	}
+	return "paid in the frame, with the Method"
+}
+
+// The bank answers that it is shown in no frame, and the account says otherwise: the way to the whole window, which the shop's page has
+// beside the frame, leads to the bank.
+func challengeForbidsFrames(t *testing.T, d *differing) string {
+	d.w.fault(t, map[string]any{"gateway": "acs", "call": "challenge", "do": "header", "set": map[string]string{"X-Frame-Options": "DENY"}, "times": -1})
+	defer d.w.sandbox(t, "DELETE", "/faults", nil, nil)
+	asked := func() (n int) {
+		for _, c := range d.w.calls(t, "") {
+			if c.Gateway == "acs" && c.Call == "challenge" {
+				n++
+			}
+		}
+		return n
+	}
+	before := asked()
+	b, s := d.inShop(t, "payneteasy")
+	b.payInFrame(cardByHand)
+	until(t, 40*time.Second, "the challenge is posted in the frame", func() bool { return asked() > before })
+	b.press("#here a")
+	b.last = nil
+	b.until("bank")
+	b.press("#bank button")
+	b.until("acs")
+	b.write("#otp", "1234")
+	b.press("button.main")
+	b.until("result")
+	b.paidOnce(s)
+	return "the way beside the frame leads to the bank; paid"
+}
+
+// Nothing says that the account's bank allows frames: before the challenge the frame leads to the whole window.
+func challengeInTheWholeWindow(t *testing.T, d *differing) string {
+	b, s := d.inShop(t, "rbs")
+	b.payInFrame(cardByHand)
+	inner := b.inFrame("the way out of the frame", func(v *view) bool { return strings.Contains(v.Head, "whole window") })
+	out := ""
+	b.must(inner.run(`document.querySelector("a#top[target=_top]").href`, &out))
+	b.must(b.open(out))
+	b.last = nil
+	b.throughBank()
+	b.paidOnce(s)
+	if to := value[string](b, `document.getElementById("continue").href`); !strings.HasPrefix(to, d.shop+"/thanks") {
+		t.Errorf("the end leads to %s", to)
+	}
+	return "the frame offers the whole window, there the bank is asked; paid"
 }
 
 func scriptOff(t *testing.T, d *differing) string {

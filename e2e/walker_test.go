@@ -99,6 +99,7 @@ type hop struct {
 	form   url.Values
 	from   *url.URL // the document that causes it; nil is the address bar
 	frame  bool
+	silent bool // says no Origin
 }
 
 // send makes one request and follows what it answers with, redirect by redirect.
@@ -143,6 +144,9 @@ func (b *walker) once(r hop) (*document, error) {
 		req.Header.Set("Origin", "null") // as browsers write it after a redirect or from an opaque origin
 		if r.from != nil && !crossSite {
 			req.Header.Set("Origin", r.from.Scheme+"://"+r.from.Host)
+		}
+		if r.silent {
+			req.Header.Del("Origin")
 		}
 	}
 	if b.modern {

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -38,7 +37,7 @@ func startScreen() {
 	}
 	cmd := exec.Command(xvfbPath, "-displayfd", "3", "-screen", "0", "1280x1000x24", "-nolisten", "tcp")
 	cmd.ExtraFiles = []*os.File{number}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = ofThisRun()
 	if screen.err = cmd.Start(); screen.err != nil {
 		return
 	}
@@ -84,7 +83,7 @@ func startWebKit(t testing.TB, _ *world, setup browserSetup) webDriver {
 	cmd := exec.Command(webkitDriverPath, "--host=127.0.0.1", fmt.Sprintf("--port=%d", port))
 	cmd.Env = append(os.Environ(), "DISPLAY="+screen.name, "HOME="+home, "XDG_RUNTIME_DIR="+home, "XDG_DATA_HOME="+home, "XDG_CACHE_HOME="+home,
 		"XDG_CONFIG_HOME="+home, "NO_AT_BRIDGE=1", "GIO_USE_VFS=local", "GSETTINGS_BACKEND=memory", "WEBKIT_DISABLE_DMABUF_RENDERER=1", "LC_ALL=C.UTF-8")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = ofThisRun()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -47,6 +47,7 @@ func (b bank) notify(c echo.Context) error {
 	if id != "" {
 		if s, err := b.Store.Load(r.Context(), id); err == nil && s.Last() != nil {
 			msg = methodID(s.Last())
+			c.Set(embedKey, s.EmbedOrigin)
 		}
 	}
 	if u, err := url.Parse(b.BaseURL); err == nil {

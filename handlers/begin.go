@@ -3,7 +3,6 @@ package handlers
 import (
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -103,7 +102,7 @@ func (p pay) deleteSaved(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	if s.Live() != nil || !p.Browsers.Proves(ctx, s.ID, c.FormValue("csrf")) {
+	if s.Live() != nil || !p.proves(c) {
 		return redirectToPay(c, s.ID)
 	}
 	cards, err := p.savedCards(c, s)
@@ -155,37 +154,6 @@ func (p pay) start(c echo.Context) error {
 		return redirectToPay(c, s.ID)
 	}
 	return p.begin(c, s, way)
-}
-
-func digitsOf(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= '0' && r <= '9' {
-			return r
-		}
-		return -1
-	}, s)
-}
-
-// mostPhone is how many digits a shopper's phone has at most. The longest numbers have 15, and so have cards with a digit missing;
-// a phone is stored.
-const mostPhone = 13
-
-// readPhone takes a phone as people write it; 8 in front of ten digits is how 7 is dialled at home.
-func readPhone(s string) (phone string, wrong templates.LoginError) {
-	if strings.TrimSpace(s) == "" {
-		return "", templates.PhoneMissing
-	}
-	d := digitsOf(s)
-	if len(d) == 11 && d[0] == '8' && !strings.Contains(s, "+") {
-		d = "7" + d[1:]
-	}
-	if len(d) == 10 && !strings.Contains(s, "+") {
-		d = "7" + d
-	}
-	if len(d) < 10 || len(d) > mostPhone {
-		return "", templates.PhoneInvalid
-	}
-	return d, ""
 }
 
 func (p pay) phone(c echo.Context) error {
@@ -298,7 +266,7 @@ func (p pay) code(c echo.Context) error {
 	if !p.needsLogin(s) {
 		return redirectToPay(c, s.ID)
 	}
-	code := digitsOf(truncate(c.FormValue("code"), 12))
+	code := readCode(c.FormValue("code"))
 	if code == "" {
 		return p.page(c, s, form{login: templates.CodeMissing})
 	}

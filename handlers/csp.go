@@ -65,7 +65,11 @@ func (p policy) header(nonce, embedder string, loopback bool) string {
 		}
 		parts = append(parts, "form-action 'self'", ancestors, frames)
 	case framedPage:
-		parts = append(parts, "frame-ancestors 'self'")
+		own := "frame-ancestors 'self'"
+		if embedder != "" { // every page around it is asked about, and the shop's is the outermost
+			own += " " + embedder
+		}
+		parts = append(parts, own)
 	}
 	parts = append(parts, "report-uri "+reportsPath, "report-to "+reportsGroup)
 	return strings.Join(parts, "; ")
@@ -215,7 +219,7 @@ func (p errorPage) session(c echo.Context) (s *session.Session, id string) {
 	if run := c.Param("run"); run != "" {
 		id, _, _ = p.Store.FindRun(ctx, run) //nolint:dogsled // a run of nobody's has no session
 	}
-	if id == "" || cleanID(id) != id {
+	if id == "" || sessionID.FindString(id) != id {
 		return nil, ""
 	}
 	s, err := p.Store.Load(ctx, id)

@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -8,6 +9,8 @@ import (
 	"tollgate/internal/clock"
 	"tollgate/internal/merchant"
 	"tollgate/internal/sqlstore"
+	"tollgate/providers"
+	"tollgate/threeds"
 )
 
 const shopOrigin = "https://shop.example"
@@ -53,6 +56,45 @@ func TestOnlyTheSessionsEmbedOriginMayFrameItsPages(t *testing.T) {
 		r := m.call(http.MethodPost, "/v1/sessions", strings.Replace(order("x"), "{", `{"embed_origin":"`+origin+`",`, 1))
 		if r.Code != http.StatusUnprocessableEntity && r.Code != http.StatusBadRequest || !strings.Contains(r.Body.String(), "embed_origin") {
 			t.Errorf("%s: %d %s", origin, r.Code, r.Body)
+		}
+	}
+}
+
+// methods is a gateway whose bank wants to see the browser first.
+type methods struct{ *gateway }
+
+func (methods) Pay(_ context.Context, p providers.Payment, _ providers.Instrument, _ threeds.BrowserData) (providers.Step, error) {
+	return providers.Step{V: providers.StepVersion, Kind: providers.Method, Ref: p.Ref, Forms: []threeds.Form{{Action: "https://bank.example/method"}}}, nil
+}
+
+func (methods) Status(_ context.Context, p providers.Payment) (providers.Standing, error) {
+	return providers.Standing{Outcome: providers.Waiting, Ref: p.Ref, Reference: p.Ref.Reference, Amount: p.Amount}, nil
+}
+
+// A browser asks every page around a frame: of the Method's hidden frames the shop's page is the outermost.
+func TestTheHiddenFramesOfAPageInAShopsFrameAreAllowedThere(t *testing.T) {
+	shop := theShop
+	shop.ReturnOrigins = []string{shopOrigin}
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{merchants: []merchant.Merchant{shop}, provider: func(g *gateway) providers.Provider { return methods{g} }})
+	for name, want := range map[string]string{"framed": "'self' " + shopOrigin, "plain": "'self'"} {
+		body := order(name)
+		if name == "framed" {
+			body = strings.Replace(body, "{", `{"embed_origin":"`+shopOrigin+`",`, 1)
+		}
+		id := m.call(http.MethodPost, "/v1/sessions", body).field("id")
+		m.shopper(http.MethodPost, "/pay/"+id+"/card", cardWith(nil), "Sec-Fetch-Dest", "iframe").leadsTo("/pay/" + id)
+		page := m.shopper(http.MethodGet, "/pay/"+id, nil, "Sec-Fetch-Dest", "iframe").page()
+		src := page.Find("iframe.unseen").AttrOr("src", "")
+		if got := ancestors(m.shopper(http.MethodGet, src, nil, "Sec-Fetch-Dest", "iframe")); got != want {
+			t.Errorf("%s: the frame at %q may stand in %q, want %q", name, src, got, want)
+		}
+		s, err := m.store.Load(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back := m.shopper(http.MethodPost, "/3ds/"+s.Attempts[0].Run().Token+"/notify", strings.NewReader("threeDSMethodData=e30"), "Sec-Fetch-Dest", "iframe")
+		if got := ancestors(back); got != want {
+			t.Errorf("%s: what it comes back to may stand in %q, want %q", name, got, want)
 		}
 	}
 }

@@ -130,7 +130,7 @@ func New(o Options) *echo.Echo {
 	pages.POST("/receipt", p.mailReceipt)
 	p.logins(pages)
 	pages.GET("/new", p.newCard)
-	pages.GET("/*", p.redirectToPage)
+	pages.both("/*", p.redirectToPage)
 	e.HEAD("/pay/:session", p.head)
 	e.HEAD("/pay/:session/*", p.redirectToPage)
 	e.GET("/pay/:session/events", p.events)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -11,7 +12,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tollgate/internal/limit"
-	"tollgate/internal/security"
 	"tollgate/providers"
 	"tollgate/session"
 	"tollgate/templates"
@@ -28,31 +28,6 @@ func payPath(id string) string { return "/pay/" + id }
 // redirectToPay redirects to the payment page (303).
 func redirectToPay(c echo.Context, id string) error {
 	return c.Redirect(http.StatusSeeOther, payPath(id))
-}
-
-// sameSite refuses a POST that another site made a browser send. A browser that says itself that the post is of the
-// same origin is accepted; others have to show the page's token, which another site cannot read.
-func (p pay) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
-		if r.Method == http.MethodPost {
-			if err := readForm(r); err != nil {
-				return err
-			}
-		}
-		// Proved first: a browser that keeps our cookies is known from here on, whatever else it says of itself.
-		proven := r.Method == http.MethodPost && p.Browsers.Proves(r.Context(), c.Param("session"), c.FormValue("csrf"))
-		if r.Method != http.MethodPost || r.Header.Get("Sec-Fetch-Site") == "same-origin" ||
-			proven {
-			return next(c)
-		}
-		s, err := p.load(c)
-		if err != nil {
-			return err
-		}
-		p.record(c, security.Entry{Kind: security.FormRefused, Outcome: refused})
-		return p.page(c, s, form{stale: true})
-	}
 }
 
 // readForm reads a form whole: half a form is none.
@@ -111,25 +86,46 @@ func (p pay) head(c echo.Context) error {
 	return c.NoContent(http.StatusOK)
 }
 
-// redirectToPage redirects GETs of addresses that have no page of their own to the payment page: a form's address that a browser
-// restores, or a link to which a message added a full stop or bracket.
+// redirectToPage redirects addresses that have no page of their own to the payment page: a form's address that a browser restores, or a
+// link that a message or a mail program changed at its ends.
 func (p pay) redirectToPage(c echo.Context) error {
-	id := cleanID(c.Param("session"))
-	if id == c.Param("session") && c.Path() == "/pay/:session" {
-		return session.ErrNotFound
+	asked := c.Param("session")
+	for _, id := range idsIn(c.Request().URL.Path) {
+		if id == asked && c.Path() == "/pay/:session" {
+			continue
+		}
+		s, err := p.Store.Load(c.Request().Context(), id)
+		if errors.Is(err, session.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return redirectToPay(c, s.ID)
 	}
-	s, err := p.Store.Load(c.Request().Context(), id)
-	if err != nil {
-		return err
-	}
-	return redirectToPay(c, s.ID)
+	return session.ErrNotFound
 }
 
-// cleanID cuts characters from the end that no session id ends with.
-func cleanID(id string) string {
-	return strings.TrimRightFunc(id, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
-	})
+// sessionID is how an address names a session, and idLength how long that is.
+var sessionID = regexp.MustCompile(`cs_[A-Za-z0-9_-]+`)
+
+const idLength = 30
+
+// idsIn are the sessions that an address may mean: what stands before and behind an id is not of it, and letters that were glued to
+// one are cut off.
+func idsIn(address string) (ids []string) {
+	id := sessionID.FindString(address)
+	if id == "" {
+		return nil
+	}
+	ids = append(ids, id)
+	if trimmed := strings.TrimRight(id, "_-"); trimmed != id {
+		ids = append(ids, trimmed)
+	}
+	if len(id) > idLength {
+		ids = append(ids, id[:idLength])
+	}
+	return ids
 }
 
 // submit takes the card form, for a new attempt or for the same card once more.

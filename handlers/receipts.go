@@ -38,7 +38,7 @@ func (p screens) receiptMail(c echo.Context, s *session.Session, r *templates.Re
 	}
 	var err error
 	asks.Action = payPath(s.ID) + "/receipt"
-	asks.CSRF, err = p.Browsers.CSRF(c.Request().Context(), s.ID)
+	asks.CSRF, err = p.token(c, s)
 	return asks, err
 }
 

@@ -41,5 +41,11 @@ func (r routes) add(method, path string, h echo.HandlerFunc) *echo.Route {
 // GET registers a page.
 func (r routes) GET(path string, h echo.HandlerFunc) { r.add(http.MethodGet, path, h) }
 
+// both registers what does the same with either.
+func (r routes) both(path string, h echo.HandlerFunc) {
+	r.GET(path, h)
+	r.POST(path, h)
+}
+
 // POST registers what a form posts to.
 func (r routes) POST(path string, h echo.HandlerFunc) { r.add(http.MethodPost, path, h) }

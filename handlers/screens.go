@@ -178,7 +178,7 @@ func (p screens) card(c echo.Context, s *session.Session, f form) error {
 }
 
 func (p screens) cardPage(c echo.Context, s *session.Session, f form, page templates.CardPage) error {
-	token, err := p.Browsers.CSRF(c.Request().Context(), s.ID)
+	token, err := p.token(c, s)
 	if err != nil {
 		return err
 	}
@@ -234,7 +234,7 @@ func (p screens) work(c echo.Context, s *session.Session, f form, page *template
 }
 
 func (p screens) choice(c echo.Context, s *session.Session, cards []wallet.SavedCard, f form) error {
-	token, err := p.Browsers.CSRF(c.Request().Context(), s.ID)
+	token, err := p.token(c, s)
 	if err != nil {
 		return err
 	}
@@ -256,7 +256,7 @@ func (p screens) choice(c echo.Context, s *session.Session, cards []wallet.Saved
 
 // offer is the button in place of the choice, until somebody has asked for the saved cards.
 func (p screens) offer(c echo.Context, s *session.Session) error {
-	token, err := p.Browsers.CSRF(c.Request().Context(), s.ID)
+	token, err := p.token(c, s)
 	if err != nil {
 		return err
 	}
@@ -283,7 +283,7 @@ func (p screens) lastTry(c echo.Context, s *session.Session) (decline string, no
 
 // startPage is a button for payments that need no card here.
 func (p screens) startPage(c echo.Context, s *session.Session, f form) error {
-	token, err := p.Browsers.CSRF(c.Request().Context(), s.ID)
+	token, err := p.token(c, s)
 	if err != nil {
 		return err
 	}
@@ -312,7 +312,7 @@ func (p screens) login(c echo.Context, s *session.Session, f form) error {
 	if f.stale {
 		f.login = templates.LoginStale
 	}
-	token, err := p.Browsers.CSRF(c.Request().Context(), s.ID)
+	token, err := p.token(c, s)
 	if err != nil {
 		return err
 	}
@@ -485,6 +485,12 @@ func (p screens) scan(c echo.Context, s *session.Session, layout templates.Layou
 func (p screens) result(c echo.Context, s *session.Session, outcome templates.Outcome, f form) (err error) {
 	page := templates.ResultPage{Layout: p.layout(c, s), Outcome: outcome, ContinueURL: continueURL(s.CancelURL, s.ID)}
 	p.typed.forget(s.ID, p.Browsers.Known(c.Request().Context()))
+	if late := s.FundedAttempt(); late != nil && slices.Contains(unpaid, outcome) { // what became of its money stands in the receipt
+		outcome = templates.OutcomeOver
+		if page.Outcome = outcome; !late.Voided {
+			page.Receipt = p.receipt(c, s, page.T.Lang())
+		}
+	}
 	switch outcome {
 	case templates.OutcomePaid, templates.OutcomeAuthorized:
 		page.Delay = goOnAfter
@@ -507,6 +513,9 @@ func (p screens) result(c echo.Context, s *session.Session, outcome templates.Ou
 	}
 	return render(c, p.Options, formStatus(f.wrongEmail && page.Mail != nil), ownPage, "", templates.Result(page))
 }
+
+// unpaid are the ends that say that nothing was charged.
+var unpaid = []templates.Outcome{templates.OutcomeCancelled, templates.OutcomeExpired, templates.OutcomeDeclined}
 
 // goOnAfter is how many seconds a new result page counts down before it goes back to the shop.
 const goOnAfter = 10

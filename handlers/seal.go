@@ -24,7 +24,7 @@ func (p screens) seals(s *session.Session) bool { return p.Flow.Accounts[s.Accou
 // sealStart is the first page: the order has to be registered before its card can be encrypted. Without a key the gateway's own
 // page takes the card.
 func (p screens) sealStart(c echo.Context, s *session.Session) error {
-	token, err := p.Browsers.CSRF(c.Request().Context(), s.ID)
+	token, err := p.token(c, s)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (p screens) sealStart(c echo.Context, s *session.Session) error {
 
 // sealedCard asks for the card of the attempt's order.
 func (p screens) sealedCard(c echo.Context, s *session.Session, a *session.Attempt) error {
-	token, err := p.Browsers.CSRF(c.Request().Context(), s.ID)
+	token, err := p.token(c, s)
 	if err != nil {
 		return err
 	}
@@ -53,6 +53,7 @@ func (p screens) sealedCard(c echo.Context, s *session.Session, a *session.Attem
 	page := templates.SealedCardPage{
 		Layout: p.layout(c, s), Action: payPath(s.ID) + "/card", CSRF: token, Modulus: hex.EncodeToString(key.N.Bytes()),
 		Exponent: strconv.Itoa(key.E), OrderID: a.Ref.OrderID, Time: p.Now().UnixMilli(), Again: len(a.Calls) > 1,
+		Systems: card.Table(), Brands: brandsOf(p.accepted(s)),
 	}
 	if page.Exit, err = p.exit(c, s, page.T, false); err != nil {
 		return err

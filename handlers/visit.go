@@ -64,7 +64,7 @@ func (v visit) exit(c echo.Context, s *session.Session, t *i18n.Localizer, soon 
 	if a == nil || s.Kind == session.KindPayout {
 		return nil, nil
 	}
-	token, err := v.Browsers.CSRF(c.Request().Context(), s.ID)
+	token, err := v.token(c, s)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -74,13 +75,13 @@ func (m *machine) stored(id string) string {
 var cardForm = url.Values{"number": {"4000 0199 0002 0704"}, "expiry": {"12/49"}, "cvc": {"123"}, "name": {"TEST SHOPPER"}}
 
 // everyAddress is each that a page of ours posts to.
-var everyAddress = []string{"/card", "/cancel", "/start", "/saved", "/saved/delete", "/phone", "/phone/other", "/code", "/code/again", "/phone/remembered", "/phone/forget"}
+var everyAddress = []string{"/card", "/cancel", "/other", "/start", "/saved", "/saved/delete", "/customer", "/receipt", "/phone", "/phone/other", "/code", "/code/again", "/phone/remembered", "/phone/forget"}
 
 func TestAGetOfAFormsAddressRedirectsToThePaymentPage(t *testing.T) {
 	m, id := front(t, tune{})
 	before := m.stored(id)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		for _, path := range everyAddress {
+		for _, path := range append([]string{"/nothing", "/card/", "/card)", "/saved/other", "/code/again/", "/card?lang=ru", "/.", "/undefined"}, everyAddress...) {
 			m.shopper(method, "/pay/"+id+path, nil).leadsTo("/pay/" + id)
 			r := m.shopper(method, "/pay/cs_unknown"+path, nil, "Accept-Language", "ru")
 			if r.Code != http.StatusNotFound || method == http.MethodGet && !strings.Contains(r.Body.String(), "Такого платежа нет") {
@@ -93,9 +94,42 @@ func TestAGetOfAFormsAddressRedirectsToThePaymentPage(t *testing.T) {
 	}
 }
 
+// A new address that a page posts to is listed above.
+func TestEveryAddressOfAFormIsKnownHere(t *testing.T) {
+	m, _ := front(t, tune{})
+	for _, r := range m.Routes() {
+		path, ours := strings.CutPrefix(r.Path, "/pay/:session")
+		if ours && r.Method == http.MethodPost && path != "" && path != "/*" && !slices.Contains(everyAddress, path) {
+			t.Errorf("%s is posted to, and no test asks for it by GET", r.Path)
+		}
+	}
+}
+
+// A post to an address that is none, or has become another, shows the payment page.
+func TestAPostToNoAddressRedirectsToThePaymentPage(t *testing.T) {
+	m, id := front(t, tune{})
+	before := m.stored(id)
+	for _, path := range []string{"/", "/nothing", "/card/", "/new", "/cancel/now"} {
+		m.shopper(http.MethodPost, "/pay/"+id+path, strings.NewReader(cardForm.Encode())).leadsTo("/pay/" + id)
+	}
+	if m.stored(id) != before {
+		t.Error("the session changed")
+	}
+}
+
+func TestWhatStandsBeforeTheSessionIDIsIgnored(t *testing.T) {
+	m, id := front(t, tune{})
+	for _, start := range []string{"/pay/%20", "/pay/%3C", "/pay/%C2%AB", "/pay/(", "/pay/%E2%80%8B", "/pay//", "/pay/pay/", "/pay/%22"} {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			m.shopper(method, start+id, nil).leadsTo("/pay/" + id)
+		}
+	}
+}
+
 func TestPunctuationAfterTheSessionIDIsIgnored(t *testing.T) {
 	m, id := front(t, tune{})
-	for _, end := range []string{"/", ".", ")", "/.", "/)", ").", "%29", ",", ";", ":", "!", "]", "%3E", "%22", "%E2%80%9D", "%C2%BB", "%20", "...", "//"} {
+	for _, end := range []string{"&utm_source=mail", "%26fbclid%3Dx", "%3Flang=ru", "%3Cbr%3E", "%E2%80%8B", "%E2%80%A6", "%C2%A0", "_", "-", "__", "*", "'", "%0A", "%23pay", "%D0%B8", "and", "https:", "%7C", "\\", "~",
+		"/", ".", ")", "/.", "/)", ").", "%29", ",", ";", ":", "!", "]", "%3E", "%22", "%E2%80%9D", "%C2%BB", "%20", "...", "//"} {
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
 			m.shopper(method, "/pay/"+id+end, nil).leadsTo("/pay/" + id)
 			if r := m.shopper(method, "/pay/cs_unknown"+end, nil); r.Code != http.StatusNotFound {

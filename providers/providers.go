@@ -403,6 +403,21 @@ func (s Standing) RefundSeen(op Op) OpState {
 	return OpPending
 }
 
+// EndedInstead tells that somebody ended a hold otherwise in the gateway's cabinet: it was to be voided, wholly or in part, and was captured
+// whole, or to be captured and is gone. Our call may still be under way, and come to nothing.
+func (s Standing) EndedInstead(op Op) bool {
+	if op.Standing.Outcome != Authorized {
+		return false
+	}
+	switch op.Kind {
+	case Void:
+		return s.Outcome == Paid && s.Captured >= op.Standing.Held && s.Refunded == 0
+	case Capture:
+		return s.Outcome == Voided && s.Captured == 0
+	}
+	return false
+}
+
 // CaptureSeen does the same for a capture. That something was captured is a state, of which the gateway's word is enough
 // where the whole hold was asked for; of a part the sum has to be stated.
 func (s Standing) CaptureSeen(op Op) OpState {

@@ -22,8 +22,12 @@ const (
 )
 
 // afterSuccess applies what an inquiry says of a payment that has succeeded. other is in what that is another payment than ours.
-func (t verdict) afterSuccess(a *Attempt, st providers.Standing, other string) error {
+func (t verdict) afterSuccess(a *Attempt, seen Seen, st providers.Standing, other string) error {
 	a.LookFailedSince = time.Time{}
+	if t.outdated(a, seen) {
+		t.queueInquiry(a, t.Now)
+		return nil
+	}
 	if other != "" {
 		t.alarm("the gateway tells of another payment than ours", "attempt", a.N, "what", other)
 		a.Mismatch = other
@@ -62,8 +66,7 @@ func (t verdict) afterSuccess(a *Attempt, st providers.Standing, other string) e
 // follow compares a standing with the books, and renews them where the gateway states something else that can be: an act in its
 // cabinet, by the bank, or by time.
 func (t verdict) follow(a *Attempt, st providers.Standing) fit {
-	disputed := t.followDispute(a, st.Dispute)
-	got := misfits
+	got, refunded := misfits, a.Refunded
 	switch {
 	case st.Outcome == providers.Processing, st.Outcome == providers.Unclear, st.Outcome == providers.NotFound:
 		got = silent // old orders leave the gateways' archives
@@ -77,7 +80,7 @@ func (t verdict) follow(a *Attempt, st providers.Standing) fit {
 	if got == misfits && t.S.unconfirmedOn(a) != nil && before(a, st) {
 		got = lags
 	}
-	if got == agrees && disputed {
+	if disputed := t.followDispute(a, st, refunded); got == agrees && disputed {
 		got = renewed
 	}
 	return got
@@ -147,7 +150,7 @@ func (t verdict) followVoid(a *Attempt, st providers.Standing) fit {
 // that something was given back of which our books know nothing, a person has to look.
 func (t verdict) followTaken(a *Attempt, st providers.Standing) fit {
 	if !st.Stated {
-		if (st.Refunded > 0 || st.Returned) && a.Refunded == 0 {
+		if (st.Refunded > 0 || st.Returned) && a.Refunded == 0 && !wentBack(st) {
 			return misfits
 		}
 		return agrees
@@ -158,7 +161,8 @@ func (t verdict) followTaken(a *Attempt, st providers.Standing) fit {
 	}
 	got := agrees
 	more, back := captured-a.Captured, st.Refunded-a.Refunded
-	if left := st.Captured - st.Refunded; more > 0 && back > 0 && left <= a.Captured {
+	whole := st.Captured == a.AmountAuthorized || st.Captured == t.S.amountOf(a)
+	if left := st.Captured - st.Refunded; more > 0 && back > 0 && left <= a.Captured && whole {
 		// Told of the whole hold, of which a part was captured: what is left of the money is what counts.
 		more, back = 0, a.Captured-left-a.Refunded
 	}
@@ -190,17 +194,24 @@ func (t verdict) followTaken(a *Attempt, st providers.Standing) fit {
 	return got
 }
 
-// followDispute takes a chargeback into the books, and tells whether it was news.
-func (t verdict) followDispute(a *Attempt, d *providers.Dispute) bool {
+// followDispute takes a chargeback into the books, and tells whether it was news. refunded is how much was given back before: what
+// goes back with the chargeback may be told as given back, too.
+func (t verdict) followDispute(a *Attempt, st providers.Standing, refunded int64) bool {
+	d := st.Dispute
 	if d == nil || d.State == providers.DisputeWon && a.Dispute == "" {
 		return false
 	}
-	amount := d.Amount
+	amount, most := d.Amount, a.Captured
+	if a.State == Authorized && !a.Voided {
+		most = a.AmountAuthorized
+	}
 	switch {
 	case d.State == providers.DisputeWon:
 		amount = 0
-	case amount <= 0 || amount > a.Captured:
-		amount = a.Captured - a.Refunded
+	case amount == 0 && wentBack(st) && st.Refunded > refunded && st.Refunded <= most:
+		amount = st.Refunded - refunded
+	case amount <= 0 || amount > most:
+		amount = most - min(refunded, a.Refunded)
 		if a.Dispute != "" && a.Dispute != string(providers.DisputeWon) {
 			amount = a.Disputed // of which the gateway says no more
 		}
@@ -213,21 +224,28 @@ func (t verdict) followDispute(a *Attempt, d *providers.Dispute) bool {
 	return true
 }
 
+// wentBack tells that a chargeback which was lost is all that a standing has to tell of money given back: it states no sum of it.
+func wentBack(st providers.Standing) bool {
+	return st.Dispute != nil && st.Dispute.State == providers.DisputeLost && st.Returned && !st.Stated
+}
+
 // recordMove writes the event of money that moved without an operation of ours.
 func (t verdict) recordMove(a *Attempt, kind EventType, amount int64) {
 	t.recordAttemptWith(a, kind, map[string]any{"amount_moved": amount})
 }
 
-// reviewSums records, once, that a person has to look at what the gateway says of a payment, with the gateway's figures.
+// reviewSums records that a person has to look at what the gateway says of a payment, with the gateway's figures: once, and again
+// where they are others than those that were told.
 func (t verdict) reviewSums(a *Attempt, st providers.Standing) {
-	if a.NeedsReview {
+	known := a.NeedsReview && a.Said.same(figuresOf(st, t.Now))
+	a.remember(&st, t.Now)
+	if known {
 		return
 	}
 	a.NeedsReview = true
 	if a.Mismatch == "" {
 		a.Mismatch = "sums"
 	}
-	a.remember(&st, t.Now)
 	t.recordAttempt(a, EventPaymentNeedsReview)
 }
 

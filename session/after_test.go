@@ -69,6 +69,7 @@ func TestWhatTheGatewayStatesGoesIntoTheBooks(t *testing.T) {
 		{"a refund undone in part", Paid, func(a *Attempt) { a.Refunded = 1000 }, stated(providers.Paid, 1000, 1000, 250), nil, []string{"refund.undone"}, 750, StatusPartiallyRefunded, [4]int64{1000, 1000, 250}},
 		{"told less what was given back", Paid, func(a *Attempt) { a.Refunded = 400 }, stated(providers.Paid, 1000, 600, 400), nil, nil, 0, StatusPartiallyRefunded, [4]int64{1000, 1000, 400}},
 		{"of a part that was captured, told by the whole hold", Paid, func(a *Attempt) { a.Captured = 600 }, stated(providers.Paid, 1000, 1000, 600), nil, []string{"refund.elsewhere"}, 200, StatusPartiallyRefunded, [4]int64{1000, 600, 200}},
+		{"more of the hold captured, and as much given back", Paid, func(a *Attempt) { a.Captured = 600 }, stated(providers.Paid, 1000, 800, 200), nil, []string{"capture.elsewhere", "refund.elsewhere"}, 200, StatusPartiallyRefunded, [4]int64{1000, 800, 200}},
 		{"a payment reversed on the same day", Paid, nil, stated(providers.Voided, 0, 0, 0), nil, []string{"void.elsewhere"}, 1000, StatusVoided, [4]int64{1000}},
 		{"a capture", Authorized, nil, stated(providers.Paid, 1000, 1000, 0), nil, []string{"payment.paid", "capture.elsewhere"}, 1000, StatusPaid, [4]int64{1000, 1000}},
 		{"a capture of a part", Authorized, nil, stated(providers.Paid, 1000, 300, 0), nil, []string{"payment.paid", "capture.elsewhere"}, 300, StatusPaid, [4]int64{1000, 300}},
@@ -79,6 +80,8 @@ func TestWhatTheGatewayStatesGoesIntoTheBooks(t *testing.T) {
 		{"a hold whose order expired", Authorized, nil, stated(providers.Closed, 0, 0, 0), nil, []string{"authorization.expired"}, 1000, StatusVoided, [4]int64{1000}},
 		{"a chargeback opened", Paid, nil, stated(providers.Paid, 1000, 1000, 0), claim(opened, 400), []string{"payment.chargeback"}, 0, StatusPaid, [4]int64{1000, 1000, 0, 400}},
 		{"a chargeback of nobody knows how much", Paid, func(a *Attempt) { a.Refunded = 100 }, stated(providers.Paid, 1000, 1000, 0), claim(lost, 0), []string{"payment.chargeback"}, 0, StatusPartiallyRefunded, [4]int64{1000, 1000, 100, 900}},
+		{"a chargeback of a hold", Authorized, nil, stated(providers.Authorized, 1000, 0, 0), claim(opened, 0), []string{"payment.chargeback"}, 0, StatusAuthorized, [4]int64{1000, 0, 0, 1000}},
+		{"a chargeback of a hold that was captured elsewhere", Authorized, nil, stated(providers.Paid, 1000, 700, 0), claim(lost, 0), []string{"payment.paid", "capture.elsewhere", "payment.chargeback"}, 0, StatusPaid, [4]int64{1000, 700, 0, 700}},
 		{"a chargeback lost", Paid, func(a *Attempt) { a.Dispute, a.Disputed = "opened", 400 }, stated(providers.Paid, 1000, 1000, 0), claim(lost, 0), []string{"payment.chargeback"}, 0, StatusPaid, [4]int64{1000, 1000, 0, 400}},
 		{"a chargeback won", Paid, func(a *Attempt) { a.Dispute, a.Disputed = "opened", 400 }, stated(providers.Paid, 1000, 1000, 0), claim(won, 0), []string{"payment.chargeback"}, 0, StatusPaid, [4]int64{1000, 1000}},
 		{"a chargeback that was won, and never was one", Paid, nil, stated(providers.Paid, 1000, 1000, 0), claim(won, 0), nil, 0, StatusPaid, [4]int64{1000, 1000}},
@@ -178,6 +181,21 @@ func TestWhatFitsNoActNeedsReviewWithTheGatewaysFigures(t *testing.T) {
 				t.Errorf("told again: %v", told)
 			}
 		})
+	}
+}
+
+// A person reads the gateway's newest figures; that they have changed is told.
+func TestFiguresForReviewAreTheNewestAndToldWhereTheyChange(t *testing.T) {
+	t.Parallel()
+	a := attemptIn(1, Paid)
+	for _, c := range []struct {
+		captured, refunded int64
+		told               int
+	}{{500, 100, 1}, {500, 100, 0}, {400, 100, 1}, {500, 100, 1}} {
+		_, told := after(t, turnOf(a), stated(providers.Paid, 1000, c.captured, c.refunded))
+		if len(told) != c.told || a.Said.Captured != c.captured || a.Said.Refunded != c.refunded {
+			t.Errorf("captured %d, refunded %d: told %v, kept %s", c.captured, c.refunded, told, a.Said)
+		}
 	}
 }
 

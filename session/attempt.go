@@ -247,6 +247,7 @@ type CallAnswer struct {
 	Wire []TimelineEntry
 
 	Untaken      bool // no request was sent, or the provider refused before sending anything what the gateway cannot express
+	NumberTaken  bool // the gateway refused it because the number has an order already
 	Refused      bool // the gateway refused the browser's answer that was sent, in words that prove that this call did nothing
 	LoginRefused bool // the gateway refused the customer's credential: this call took nothing
 	LoginLost    bool // and the customer has no newer one
@@ -262,7 +263,10 @@ func (t Attempts) Answered(row Call, in CallAnswer) (ask bool, err error) {
 	row.AnsweredAt, row.Result = t.Now, string(in.Step.Kind)
 	if in.Err != nil {
 		row.Result, t.reason = resultError, providers.ClassOf(in.Err)
-		if in.Refused {
+		switch {
+		case in.NumberTaken:
+			row.Result = resultTaken
+		case in.Refused:
 			row.Result = resultRefused
 		}
 		if wait := providers.RetryAfter(in.Err); wait > 0 {

@@ -464,7 +464,7 @@ func TestAStandingOfAnotherOrderAmountOrCurrencyIsNeverBelieved(t *testing.T) {
 func TestAnInquiryFromBeforeTheAttemptMovedOnDecidesNothing(t *testing.T) {
 	decisions(t, "stale", func(d *table) {
 		for _, outcome := range outcomes {
-			for _, seen := range []Seen{{Gateway, 1}, {Unknown, 0}, {Unknown, 2}} {
+			for _, seen := range []Seen{{State: Gateway, StepN: 1}, {State: Unknown}, {State: Unknown, StepN: 2}} {
 				a := attemptIn(1, Unknown)
 				a.StepN = 1
 				st := standing(1, outcome)

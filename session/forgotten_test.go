@@ -112,7 +112,7 @@ func TestWhatLivesForAWeekNeedsReviewOnce(t *testing.T) {
 			a := attemptIn(1, Unknown)
 			a.CreatedAt, a.NeedsReview, a.StepN = noon.Add(-reviewAfter), reviewed, 1
 			d.is(fmt.Sprintf("unknown for a week, reviewed %v: refused, asked before it moved on", reviewed), turnOf(a), func(t *Turn) (string, error) {
-				return "", t.Inquired(1, InquiryAnswer{Seen: Seen{Gateway, 1}, Standing: standing(1, providers.Refused)})
+				return "", t.Inquired(1, InquiryAnswer{Seen: Seen{State: Gateway, StepN: 1}, Standing: standing(1, providers.Refused)})
 			})
 			a = attemptIn(1, Shopper)
 			a.CreatedAt, a.NeedsReview = noon.Add(-reviewAfter), reviewed

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tollgate/providers"
@@ -13,10 +14,19 @@ import (
 type Seen struct {
 	State State
 	StepN int
+	Money Money
+}
+
+// Money is what our books say of an attempt's.
+type Money struct {
+	Held, Captured, Refunded int64
+	Voided                   bool
 }
 
 // Seen is the attempt's place now.
-func (a *Attempt) Seen() Seen { return Seen{a.State, a.StepN} }
+func (a *Attempt) Seen() Seen {
+	return Seen{a.State, a.StepN, Money{a.AmountAuthorized, a.Captured, a.Refunded, a.Voided}}
+}
 
 // InquiryAnswer is what an inquiry about an attempt brought.
 type InquiryAnswer struct {
@@ -110,9 +120,9 @@ func (a *Attempt) rememberSeen(st providers.Standing) {
 
 // applyStanding applies a gateway's standing to an attempt. Only here do attempts become authorized or paid.
 func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) error {
-	a.rememberSeen(st)
 	t.heard = &st
-	other := mismatch(t.S, a, st)
+	other, unproven := mismatch(t.S, a, st), anothers(t.S, a, st)
+	a.rememberSeen(st)
 	if other == "" {
 		a.rememberAuthorization(t.Now, st.Authorization)
 	}
@@ -126,11 +136,17 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 		}
 	}
 	if a.State.Funded() {
-		return t.afterSuccess(a, st, other)
+		return t.afterSuccess(a, seen, st, other)
+	}
+	if unproven && a.numberTaken() && passedOver(other, st) {
+		if a.State.Live() {
+			return t.endCalling(a, Disprove)
+		}
+		return t.recheckLater(a)
 	}
 	switch st.Outcome {
 	case providers.Paid, providers.Authorized:
-		if other == "" && (st.Unproven || a.Unproven) {
+		if other == "" && (st.Unproven || a.Unproven || unproven) {
 			a.Unproven = true
 			other = notOurs
 		}
@@ -161,19 +177,7 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 		a.Decline = orOther(st.Decline)
 		return t.endCalling(a, Decline)
 	case providers.Closed, providers.Voided:
-		if a.Unanswered() && !t.settled(a) { // its call may still arrive, or another process is about to make it
-			return t.inquireLater(a)
-		}
-		if st.Decline != nil {
-			a.Decline = st.Decline
-		}
-		switch {
-		case t.S.released(a):
-			return t.endCalling(a, Decline)
-		case a.State == Shopper:
-			return t.move(a, Abandon)
-		}
-		return t.endCalling(a, Disprove)
+		return t.onClosed(a, st)
 	case providers.HoldLeft:
 		return t.onHoldLeft(a, st)
 	case providers.NotFound:
@@ -186,6 +190,23 @@ func (t verdict) applyStanding(a *Attempt, seen Seen, st providers.Standing) err
 		a.Unclear = true
 	}
 	return t.inquireLater(a)
+}
+
+// onClosed applies that the order of a live attempt is unpaid and cannot be paid any more.
+func (t verdict) onClosed(a *Attempt, st providers.Standing) error {
+	if a.Unanswered() && !t.settled(a) { // its call may still arrive, or another process is about to make it
+		return t.inquireLater(a)
+	}
+	if st.Decline != nil {
+		a.Decline = st.Decline
+	}
+	switch {
+	case t.S.released(a):
+		return t.endCalling(a, Decline)
+	case a.State == Shopper:
+		return t.move(a, Abandon)
+	}
+	return t.endCalling(a, Disprove)
 }
 
 // underWay tells that the process that makes the attempt's call, or is about to, may be alive: its deadline is waited for.
@@ -253,11 +274,11 @@ func (t *Turn) Outlived(a *Attempt, st providers.Standing) bool {
 	return untouched || !t.Now.Before(a.CreatedAt.Add(t.Rules.OrderLife))
 }
 
-// needsReview records, once, that a person has to look.
+// needsReview records, once, that a person has to look. The figures are the newest.
 func (t *Turn) needsReview(a *Attempt) {
+	a.remember(t.heard, t.Now)
 	if !a.NeedsReview {
 		a.NeedsReview = true
-		a.remember(t.heard, t.Now)
 		t.recordAttempt(a, EventPaymentNeedsReview)
 	}
 }
@@ -322,7 +343,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 		return err
 	}
 	t.followReceipts(a, st.Receipts)
-	if t.followDispute(a, st.Dispute); st.Outcome == providers.Paid && t.followTaken(a, st) == misfits {
+	if t.followDispute(a, st, a.Refunded); st.Outcome == providers.Paid && t.followTaken(a, st) == misfits {
 		t.reviewSums(a, st)
 	}
 	if live := s.Live(); live != nil { // the inquiry closes its order, where the gateway can
@@ -332,6 +353,13 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 		t.queueRemember(a, 0, t.Now)
 	}
 	return Leaving(t).giveBack(a)
+}
+
+// outdated tells whether money was moved between the asking and the hearing of a payment that has succeeded: the answer may be of
+// before that, and seem to undo it.
+func (t verdict) outdated(a *Attempt, seen Seen) bool {
+	operated := slices.ContainsFunc(t.S.Operations, func(op *Operation) bool { return op.Attempt == a.N })
+	return a.Seen().Money != seen.Money && (seen.State.Funded() || operated)
 }
 
 // notSeen applies "not found". It proves a failure only when it is repeated after the call's deadline and settle_after.

@@ -67,6 +67,41 @@ func TestWhoMayBeginAnAttempt(t *testing.T) {
 	})
 }
 
+// A try is the shopper's: what the gateway refuses the account, and what could not even be registered, costs none.
+func TestWhichAttemptsCostATry(t *testing.T) {
+	decisions(t, "tries", func(d *table) {
+		for _, state := range states {
+			for name, why := range map[string]*providers.Decline{
+				"no reason known": nil, "refused to the account": {Reason: providers.Misconfigured}, "refused to the card": {Reason: providers.Limit},
+			} {
+				for _, calls := range []int{0, 1} {
+					a := attemptIn(1, state)
+					if a.Decline, a.Calls = why, nil; calls > 0 {
+						a.Calls = []Call{{Attempt: 1, Kind: CallPay, Round: 1}}
+					}
+					turn := turnOf(a)
+					d.is(fmt.Sprintf("%s, %d calls, %s: misconfigured, costs no try, left", state, calls, name), turn, func(t *Turn) (string, error) {
+						return fmt.Sprint(a.Misconfigured(), a.BurnsNoTry(), t.S.TriesLeft()), nil
+					})
+				}
+			}
+		}
+		for _, n := range []struct{ declined, misconfigured int }{{0, 0}, {1, 0}, {4, 0}, {5, 0}, {6, 0}, {0, 5}, {1, 14}, {1, 15}, {1, 16}, {0, 19}, {1, 18}, {0, 20}, {0, 21}} {
+			turn := turnOf()
+			for i := range n.declined + n.misconfigured {
+				a := attemptIn(i+1, Declined)
+				if i >= n.declined {
+					a.Decline = &providers.Decline{Reason: providers.Misconfigured}
+				}
+				turn.S.Attempts = append(turn.S.Attempts, a)
+			}
+			d.is(fmt.Sprintf("%d that cost a try and %d that cost none: left", n.declined, n.misconfigured), turn, func(t *Turn) (string, error) {
+				return fmt.Sprint(t.S.TriesLeft()), nil
+			})
+		}
+	})
+}
+
 // forwardedNow permits what was taken in the same turn.
 func forwardedNow(t *Turn, err error) (string, error) {
 	if err != nil {
@@ -622,7 +657,7 @@ func TestACallThatWasNotSentDisprovesNoEarlierOne(t *testing.T) {
 
 func TestAnInquiryRemembersWhatItSaw(t *testing.T) {
 	a := attemptIn(1, Shopper)
-	if got := a.Seen(); got != (Seen{Shopper, 1}) {
+	if got := a.Seen(); got != (Seen{State: Shopper, StepN: 1}) {
 		t.Errorf("it saw %+v", got)
 	}
 }

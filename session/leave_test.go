@@ -74,7 +74,7 @@ func TestHowAPaymentUnderWayIsLeft(t *testing.T) {
 				"it waits at another step":  {Standing: withNext(standing(1, providers.Waiting), other)},
 				"it waits, no answer":       {Standing: standing(1, providers.Waiting), Err: errors.New("cut")},
 				"it waits, of another":      {Standing: providers.Standing{Outcome: providers.Waiting, Reference: "o-2"}},
-				"it waits, seen elsewhere":  {Standing: standing(1, providers.Waiting), Seen: Seen{Gateway, 7}},
+				"it waits, seen elsewhere":  {Standing: standing(1, providers.Waiting), Seen: Seen{State: Gateway, StepN: 7}},
 				"it works":                  {Standing: standing(1, providers.Processing)},
 				"it is closed":              {Standing: standing(1, providers.Closed)},
 				"it is paid":                {Standing: standing(1, providers.Paid)},

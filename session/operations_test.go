@@ -628,6 +628,69 @@ func TestHowASessionBeginsAndEnds(t *testing.T) {
 	})
 }
 
+// Inquiries that bring no answer make the outcome of a payment unknown, in whatever state it is; of one that has ended they do not.
+func TestAnOutcomeIsUnknownWhileInquiriesAboutALivePaymentBringNoAnswer(t *testing.T) {
+	for _, state := range states {
+		a := attemptIn(1, state)
+		a.Blind = true
+		if turnOf(a).S.OutcomeKnown() == state.Live() {
+			t.Errorf("%s: known %v", state, !state.Live())
+		}
+	}
+}
+
+// Where two attempts have money, what is done to one is not done to the other.
+func TestAnOperationIsOfItsOwnAttempt(t *testing.T) {
+	one, two := attemptIn(1, Paid), attemptIn(2, Authorized)
+	s := turnOf(one, two).S
+	s.Operations = []*Operation{
+		{N: 1, Attempt: 2, Kind: providers.Void, State: OpSucceeded, Release: true, Unconfirmed: true}, {N: 2, Attempt: 2, Kind: providers.Void, State: OpPending},
+	}
+	if s.openOn(one) != nil || s.unconfirmedOn(one) != nil || s.released(one) {
+		t.Error("the first attempt has an operation")
+	}
+	if op := s.openOn(two); op == nil || op.N != 2 {
+		t.Errorf("open is %+v", op)
+	}
+	if op := s.unconfirmedOn(two); op == nil || op.N != 1 || !s.released(two) {
+		t.Errorf("not seen in the sums is %+v; released %v", op, s.released(two))
+	}
+}
+
+// A session by which no call that moves money was ever permitted cannot have been paid, whatever the gateway is asked.
+func TestASessionWasNeverSentWhereEveryAttemptFailedWithoutACall(t *testing.T) {
+	for _, state := range states {
+		for _, calls := range []int{0, 1} {
+			a, failed := attemptIn(1, state), attemptIn(2, Failed)
+			if failed.Calls, a.Calls = nil, nil; calls > 0 {
+				a.Calls = []Call{{Attempt: 1, Kind: CallPay, Round: 1}}
+			}
+			if never := turnOf(a, failed).S.NeverSent(); never != (state == Failed && calls == 0) {
+				t.Errorf("%s with %d calls: never sent %v", state, calls, never)
+			}
+		}
+	}
+	if !turnOf().S.NeverSent() {
+		t.Error("nobody began to pay")
+	}
+}
+
+func TestACallbackAboutAReferenceOfNoAttemptIsToldToTheMerchantOfTheAccount(t *testing.T) {
+	u := Unmatched{Account: "acc", Reference: "o-9", GatewayOrder: "g-9", Event: "paid", Times: 3, FirstAt: noon, LastAt: noon.Add(time.Hour)}
+	e := u.Told("shop", "x7")
+	if e.Merchant != "shop" || e.Subject != "shop.acc" || e.Type != EventCallbackUnmatched || !e.At.Equal(noon) || e.Suffix != "x7" ||
+		string(e.Data) != `{"account":"acc","event":"paid","gateway_order_id":"g-9","reference":"o-9"}` {
+		t.Errorf("%+v %s", e, e.Data)
+	}
+}
+
+func TestEveryLostEventIsTheSameErrorAndNoOther(t *testing.T) {
+	lost := fmt.Errorf("reading: %w", &EventLost{After: "cs_1.7"})
+	if !errors.Is(lost, &EventLost{}) || errors.Is(lost, ErrNotFound) || errors.Is(ErrNotFound, &EventLost{}) || (&EventLost{}).Error() != "session: the event is lost" {
+		t.Error(lost)
+	}
+}
+
 // The clock of a machine may go back, or that of the next one lag behind: the history goes on all the same.
 func TestTheTimesOfASessionsEventsNeverGoBack(t *testing.T) {
 	turn := turnOf()
@@ -745,6 +808,28 @@ func TestWhatIsKeptForTheTimeline(t *testing.T) {
 		} {
 			noted("three in a row that differ in "+name, func(a *Attempt) { e := base; change(&e); a.Note(base, e, e) })
 		}
+		told := func(a *Attempt, authorizations ...providers.Authorization) {
+			for i, told := range authorizations {
+				a.rememberAuthorization(noon.Add(time.Duration(i)*time.Minute), told)
+			}
+		}
+		bank := providers.Authorization{ApprovalCode: "123456", RRN: "987", TakenAmount: 1000, RequestID: "r-1", At: noon}
+		noted("nothing told of the authorization", func(a *Attempt) { told(a, providers.Authorization{}) })
+		noted("the authorization told", func(a *Attempt) { told(a, bank) })
+		noted("the authorization told twice", func(a *Attempt) { told(a, bank, bank) })
+		noted("the authorization told twice, in another answer", func(a *Attempt) {
+			again := bank
+			again.RequestID = "r-2"
+			told(a, bank, again)
+		})
+		noted("the authorization told, then more", func(a *Attempt) { told(a, bank, providers.Authorization{BankName: "Bank", RequestID: "r-2"}, bank) })
+		noted("a part of the authorization told again", func(a *Attempt) { told(a, bank, providers.Authorization{RRN: "987"}) })
+		noted("an answer's id alone", func(a *Attempt) {
+			told(a, providers.Authorization{RequestID: "r-1"}, providers.Authorization{RequestID: "r-2"})
+		})
+		flat := map[string]string{}
+		flatten(flat, "a.", map[string]any{"nothing": nil, "deep": map[string]any{"x": "y", "list": []any{1, 2}}, "bad": "\xff!", "long": "a" + strings.Repeat("é", 100)})
+		d.is("members, flat", turnOf(), func(*Turn) (string, error) { raw, err := json.Marshal(flat); return string(raw), err })
 		a := attemptIn(1, Shopper)
 		d.is("how many are kept of 300", turnOf(a), func(*Turn) (string, error) {
 			for i := range 300 {

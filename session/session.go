@@ -97,10 +97,18 @@ func (a *Attempt) Misconfigured() bool {
 }
 
 // BurnsNoTry tells that an attempt ended by what is not the shopper's to mend: the gateway refused the account, or the order could
-// not be registered, so that the card was never sent.
+// not be registered or has another's number, so that nothing was tried with the card.
 func (a *Attempt) BurnsNoTry() bool {
-	return a.Misconfigured() || a.State == Failed && len(a.Calls) == 0
+	return a.Misconfigured() || a.State == Failed && len(a.Calls) == 0 || a.NumberIsAnothers()
 }
+
+// numberTaken tells that the gateway refused the attempt's call because its number has an order already.
+func (a *Attempt) numberTaken() bool {
+	return slices.ContainsFunc(a.Calls, func(c Call) bool { return c.Result == resultTaken })
+}
+
+// NumberIsAnothers tells that an attempt has failed because another system used its number.
+func (a *Attempt) NumberIsAnothers() bool { return a.State == Failed && a.numberTaken() }
 
 // TriesLeft is how many attempts may yet begin, money and expiry aside.
 func (s *Session) TriesLeft() int {

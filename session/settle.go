@@ -71,6 +71,16 @@ func figuresOf(st providers.Standing, at time.Time) *Figures {
 	}
 }
 
+// same tells whether two gateways' words are the same figures, whenever they were said; nil is no word.
+func (f *Figures) same(as *Figures) bool {
+	if f == nil {
+		return false
+	}
+	then := *f
+	then.At = as.At
+	return then == *as
+}
+
 // remember keeps what the gateway has just said, for whoever has to look; nil: nothing.
 func (a *Attempt) remember(heard *providers.Standing, now time.Time) {
 	if heard != nil {

@@ -325,6 +325,9 @@ const resultError = "error"
 // resultRefused is the result of a call whose content the gateway refused, in words that prove that it did nothing.
 const resultRefused = "refused"
 
+// resultTaken is the result of a call that the gateway refused because the number has an order already: it did nothing.
+const resultTaken = "number taken"
+
 // maxRefused is how often in a row the answer that a gateway waits for may be refused before the attempt ends.
 const maxRefused = 3
 

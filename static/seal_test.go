@@ -8,17 +8,20 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"math/big"
-	"os"
 	"os/exec"
 	"testing"
+
+	"tollgate/static"
 )
 
 // sealed runs the script's encryption under node: each text with a padding byte, or with random ones where that is 0.
 func sealed(t *testing.T, key *rsa.PublicKey, texts []string, padding []int) []string {
 	t.Helper()
-	script, err := os.ReadFile("files/seal.js")
-	if err != nil {
-		t.Fatal(err)
+	var script []byte
+	for _, file := range static.Files() {
+		if file.Name == "seal.js" {
+			script = file.Body
+		}
 	}
 	asked, _ := json.Marshal(map[string]any{"script": string(script), "modulus": hex.EncodeToString(key.N.Bytes()), "exponent": big.NewInt(int64(key.E)).String(),
 		"texts": texts, "padding": padding})
@@ -27,6 +30,7 @@ var asked = JSON.parse(require("fs").readFileSync(0)), crypto = require("crypto"
 var nothing = function () { return {value: "", textContent: "", addEventListener: function () {}, getAttribute: function () { return "" }} }
 var form = nothing()
 global.window = {crypto: crypto}
+global.addEventListener = function () {}
 global.document = {getElementById: function (id) { return id === "seal-go" || id === "seal-page" ? null : form }}
 new Function("crypto", "btoa", asked.script)(crypto, btoa)
 console.log(JSON.stringify(asked.texts.map(function (text, i) {

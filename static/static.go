@@ -19,7 +19,7 @@ import (
 	"sync"
 )
 
-//go:embed files
+//go:embed files parts
 var embedded embed.FS
 
 //go:embed embed.js
@@ -55,7 +55,7 @@ var load = sync.OnceValue(func() library {
 			panic(err)
 		}
 		ext := path.Ext(e.Name())
-		body = small(ext, body)
+		body = small(ext, withParts(body))
 		sum := sha256.Sum256(body)
 		a := asset{
 			url:         Prefix + strings.TrimSuffix(e.Name(), ext) + "." + hex.EncodeToString(sum[:5]) + ext,
@@ -70,6 +70,19 @@ var load = sync.OnceValue(func() library {
 	}
 	return l
 })
+
+var include = regexp.MustCompile(`(?m)^\s*// include (\S+)$`)
+
+// withParts puts what several scripts have in common where they include it: a page loads it with the script, and not beside it.
+func withParts(body []byte) []byte {
+	return include.ReplaceAllFunc(body, func(line []byte) []byte {
+		part, err := fs.ReadFile(embedded, "parts/"+string(include.FindSubmatch(line)[1]))
+		if err != nil {
+			panic(err)
+		}
+		return part
+	})
+}
 
 var contentTypes = map[string]string{
 	".css": "text/css; charset=utf-8",

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/input"
+	cdpage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"tollgate/templates"
@@ -89,7 +90,23 @@ func TestTheCardFormIsTypedInAsPeopleType(t *testing.T) {
 		t.Errorf("composed, the number reads %q", got)
 	}
 
+	for field, words := range map[string][2]string{"expiry": {"1230", "12/30"}, "cvc": {"123", "123"}} {
+		js[any](t, ctx, `document.getElementById("`+field+`").focus()`)
+		for i := range words[0] {
+			if _, err := chromedp.Call(ctx, input.ImeSetComposition, input.ImeSetCompositionParams{Text: words[0][:i+1], SelectionStart: int64(i + 1), SelectionEnd: int64(i + 1)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := chromedp.Call(ctx, input.InsertText, input.InsertTextParams{Text: words[0]}); err != nil {
+			t.Fatal(err)
+		}
+		if got := js[string](t, ctx, `document.getElementById("`+field+`").value`); got != words[1] {
+			t.Errorf("composed, %s reads %q", field, got)
+		}
+	}
+
 	// Keys that meet a gap take the digit behind it, or before it.
+	js[any](t, ctx, `document.getElementById("number").focus()`)
 	js[any](t, ctx, `document.getElementById("number").setSelectionRange(4, 4)`)
 	do(t, ctx, chromedp.KeyEvent("\u007f"))
 	if got := number(); got != "4000 1990 0050 008" {
@@ -104,5 +121,26 @@ func TestTheCardFormIsTypedInAsPeopleType(t *testing.T) {
 	do(t, ctx, chromedp.Click(chromedp.ID("pay")))
 	if title := js[string](t, ctx, "document.title"); !strings.HasPrefix(title, "Please check: ") {
 		t.Errorf("with errors the title is %q", title)
+	}
+}
+
+// What comes after the first paint takes no place that something else had.
+func TestNothingOfTheCardPageMovesOnceItIsShown(t *testing.T) {
+	f := newFront(t)
+	f.page("GET /pay/s1", cardPolicy, templates.Card(cardPage(t, "en")))
+	ctx := browser(t)
+	const observe = `(function () {
+		window.shift = 0
+		new PerformanceObserver(function (l) { l.getEntries().forEach(function (e) { if (!e.hadRecentInput) shift += e.value }) }).observe({type: "layout-shift", buffered: true})
+	})()`
+	if _, err := chromedp.Call(ctx, cdpage.AddScriptToEvaluateOnNewDocument, cdpage.AddScriptToEvaluateOnNewDocumentParams{Source: observe}); err != nil {
+		t.Fatal(err)
+	}
+	do(t, ctx, chromedp.Navigate(f.URL+"/pay/s1"))
+	waitFor(t, ctx, `document.querySelectorAll("#test button").length === 3`)
+	typed(t, ctx, "number", "4000019900050008\t1230\t123\tA SERIK")
+	js[any](t, ctx, `new Promise(function (done) { requestAnimationFrame(function () { requestAnimationFrame(done) }) })`)
+	if shift := js[float64](t, ctx, "shift"); shift != 0 {
+		t.Errorf("the page moved by %v", shift)
 	}
 }

@@ -3,7 +3,6 @@ package templates
 import (
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -99,9 +98,41 @@ func (p CardPage) title() string {
 func (p CardPage) errorTitle() string {
 	id := p.heading()
 	if id == "ways_title" {
-		id = p.words("card_title")
+		id = "card_title"
 	}
-	return p.T.T("title_error", "Title", title(p.Layout, id))
+	return titleOf(p.Layout, id, true)
+}
+
+// titleOf is a page's title, and says first of all where something is to be put right.
+func titleOf(l Layout, id string, wrong bool) string {
+	if wrong {
+		return l.T.T("title_error", "Title", title(l, id))
+	}
+	return title(l, id)
+}
+
+func (p SavedCardsPage) title() string {
+	if wrong := p.Errors.Any() || p.Choice.Wrong != "" || noticeText(p.Decline, p.NotCharged) != ""; wrong {
+		return titleOf(p.Layout, "saved_title", true) // a question is nothing to be put right
+	}
+	return title(p.Layout, p.heading())
+}
+
+func (p StartPage) title() string {
+	switch {
+	case p.Error != "" || p.Choice.Wrong != "":
+		return titleOf(p.Layout, "phone", true)
+	case noticeText(p.Decline, p.NotCharged) != "" && len(p.Choice.Ways) > 0:
+		return titleOf(p.Layout, "card_title", true)
+	}
+	return titleOf(p.Layout, p.heading(), noticeText(p.Decline, p.NotCharged) != "")
+}
+
+func (p ResultPage) title() string {
+	if p.Mail != nil && p.Mail.Wrong {
+		return titleOf(p.Layout, "mail_title", true)
+	}
+	return title(p.Layout, p.texts().title)
 }
 
 // loginField is the one input of a login form; its texts are ids.
@@ -223,11 +254,13 @@ func (l Layout) addressLang() string {
 
 func (l Layout) isLong() bool { return isLong(l.Description) }
 
-// testWords are what test.js says: its title, and how each of its cards ends.
-func (p CardPage) testWords() string {
-	return strings.Join([]string{
-		p.T.T("test_cards"), p.T.T(p.words("result_paid")), p.T.T(p.words("bank_title")), p.T.T(p.words("result_declined")),
-	}, ";")
+// testCards are the sandbox's cards beside the form: number, number as it is read, and how it ends.
+func (p CardPage) testCards() [][3]string {
+	return [][3]string{
+		{"4000019900050008", "4000 0199 0005 0008", p.T.T(p.words("result_paid"))},
+		{"4000019900020720", "4000 0199 0002 0720", p.T.T(p.words("bank_title"))},
+		{"4000019900050107", "4000 0199 0005 0107", p.T.T(p.words("result_declined"))},
+	}
 }
 
 // text is how long it is good, never more than it is.

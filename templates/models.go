@@ -281,6 +281,7 @@ const (
 	OutcomeExpired    Outcome = "expired"
 	OutcomeRefunded   Outcome = "refunded"
 	OutcomeVoided     Outcome = "voided"
+	OutcomeOver       Outcome = "over" // ended, and an approval came after it
 
 	OutcomeUnavailable Outcome = "unavailable" // not yet: the gateway refuses the shop's account, and nothing was charged
 )

@@ -801,3 +801,73 @@ func TestEveryDeclineSaysThatNothingWasCharged(t *testing.T) {
 		}
 	}
 }
+
+// A page after which the shopper might pay once more says whether money was taken.
+func TestEveryEndWithoutAPaymentSaysThatNothingWasCharged(t *testing.T) {
+	for _, lang := range i18n.Languages() {
+		for _, transfer := range []bool{false, true} {
+			l := layout(t, lang)
+			if transfer {
+				l.Transfer = &templates.Transfer{}
+			}
+			said := strings.ToLower(strings.TrimSuffix(texts(t, lang).T("not_charged"), "."))
+			pages := map[string]templ.Component{
+				"not charged": templates.Card(templates.CardPage{Layout: l, NotCharged: true}),
+				"login over":  templates.LoginOver(templates.LoginOverPage{Layout: l}),
+			}
+			for _, o := range []templates.Outcome{templates.OutcomeDeclined, templates.OutcomeCancelled, templates.OutcomeExpired, templates.OutcomeUnavailable} {
+				pages[string(o)] = templates.Result(templates.ResultPage{Layout: l, Outcome: o})
+			}
+			for _, reason := range append(templates.DeclineReasons(), "unheard of") {
+				pages["card, "+reason] = templates.Card(templates.CardPage{Layout: l, Decline: reason})
+				pages["saved cards, "+reason] = templates.SavedCards(templates.SavedCardsPage{Layout: l, Decline: reason, Cards: []templates.SavedCard{{ID: "1"}}})
+				pages["saved offer, "+reason] = templates.SavedOffer(templates.SavedOfferPage{Layout: l, Decline: reason})
+				pages["start, "+reason] = templates.Start(templates.StartPage{Layout: l, Decline: reason})
+				pages["seal, "+reason] = templates.SealStart(templates.SealStartPage{Layout: l, Decline: reason})
+				pages["declined, "+reason] = templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomeDeclined, Decline: reason})
+			}
+			for name, p := range pages {
+				text := strings.ToLower(doc(t, p).Find("main").Text())
+				if !strings.Contains(text, said) && !(lang == "en" && strings.Contains(text, "nothing was charged")) {
+					t.Errorf("%s in %s (transfer %v) does not say whether money was taken: %s", name, lang, transfer, text)
+				}
+			}
+			for _, o := range []templates.Outcome{templates.OutcomePaid, templates.OutcomeOver, templates.OutcomeRefunded, templates.OutcomePartly, templates.OutcomeAuthorized} {
+				if text := doc(t, templates.Result(templates.ResultPage{Layout: l, Outcome: o})).Find("main").Text(); strings.Contains(strings.ToLower(text), said) {
+					t.Errorf("%s in %s says that nothing was charged", o, lang)
+				}
+			}
+		}
+	}
+}
+
+// Where something is to be put right, the title says so first, whichever form it is.
+func TestTheTitleOfEveryFormWithAMistakeSaysSo(t *testing.T) {
+	for _, lang := range i18n.Languages() {
+		l := layout(t, lang)
+		ways := templates.Choice{Ways: []templates.Way{{ID: "card"}, {ID: "sberpay", Chosen: true}}, AskPhone: true, PhoneField: "sberpay_phone"}
+		wrongWays := ways
+		wrongWays.Wrong = templates.PhoneInvalid
+		cards := []templates.SavedCard{{ID: "1", Last4: "1234"}}
+		begins, _, _ := strings.Cut(texts(t, lang).T("title_error", "Title", "|"), "|")
+		for name, p := range map[string][2]templ.Component{
+			"card":            {templates.Card(templates.CardPage{Layout: l}), templates.Card(templates.CardPage{Layout: l, Errors: templates.CardErrors{Number: templates.NumberInvalid}})},
+			"card among ways": {templates.Card(templates.CardPage{Layout: l, Choice: ways}), templates.Card(templates.CardPage{Layout: l, Choice: ways, Errors: templates.CardErrors{CVC: templates.CVCMissing}})},
+			"phone":           {templates.LoginPhone(templates.LoginPhonePage{Layout: l}), templates.LoginPhone(templates.LoginPhonePage{Layout: l, Error: templates.PhoneInvalid})},
+			"code":            {templates.LoginCode(templates.LoginCodePage{Layout: l}), templates.LoginCode(templates.LoginCodePage{Layout: l, Error: templates.CodeWrong})},
+			"saved cards":     {templates.SavedCards(templates.SavedCardsPage{Layout: l, Cards: cards}), templates.SavedCards(templates.SavedCardsPage{Layout: l, Cards: cards, Errors: templates.CardErrors{CVC: templates.CVCInvalid}})},
+			"saved among ways": {templates.SavedCards(templates.SavedCardsPage{Layout: l, Cards: cards, Choice: ways}),
+				templates.SavedCards(templates.SavedCardsPage{Layout: l, Cards: cards, Choice: wrongWays})},
+			"app":      {templates.Start(templates.StartPage{Layout: l, AskPhone: true}), templates.Start(templates.StartPage{Layout: l, AskPhone: true, Error: templates.PhoneMissing})},
+			"ways":     {templates.Start(templates.StartPage{Layout: l, Choice: ways}), templates.Start(templates.StartPage{Layout: l, Choice: wrongWays})},
+			"declined": {templates.Start(templates.StartPage{Layout: l, Choice: ways}), templates.Start(templates.StartPage{Layout: l, Choice: ways, Decline: "limit"})},
+			"receipt": {templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePaid, Mail: &templates.ReceiptMail{Action: "/m"}}),
+				templates.Result(templates.ResultPage{Layout: l, Outcome: templates.OutcomePaid, Mail: &templates.ReceiptMail{Action: "/m", Wrong: true}})},
+		} {
+			right, wrong := one(t, doc(t, p[0]), "title").Text(), one(t, doc(t, p[1]), "title").Text()
+			if strings.HasPrefix(right, begins) || !strings.HasPrefix(wrong, begins) || strings.Contains(wrong, "?") {
+				t.Errorf("%s in %s: %q, with a mistake %q", name, lang, right, wrong)
+			}
+		}
+	}
+}

@@ -19,4 +19,9 @@ type SealedCardPage struct {
 	OrderID           string // the gateway's, which the card is encrypted for
 	Time              int64  // ours, in milliseconds: the shopper's clock may be wrong
 	Again             bool   // the bank wants the card once more
+	Systems           string // as in CardPage
+	Brands            []Brand
 }
+
+// form is the card form that it shows without its names.
+func (p SealedCardPage) form() CardPage { return CardPage{Layout: p.Layout, Brands: p.Brands} }

@@ -207,7 +207,7 @@ func title(l Layout, id string) string {
 	return t
 }
 
-func (p StartPage) title() string {
+func (p StartPage) heading() string {
 	if len(p.Choice.Ways) > 0 {
 		return "ways_title"
 	}

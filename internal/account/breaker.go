@@ -13,13 +13,19 @@ import (
 )
 
 // Transport is an account's way out to its gateway. What leaves is Recorded; a breaker spares a gateway that does not
-// answer, and us the waiting: what it holds back is providers.ErrUnsent, and never left.
-func Transport(account string, out http.RoundTripper, now func() time.Time, log *slog.Logger) http.RoundTripper {
+// answer, and us the waiting: what it holds back is providers.ErrUnsent, and never left. holds is told when it begins to hold calls
+// back and when it lets them go again; nil: nobody is.
+func Transport(
+	account string, out http.RoundTripper, now func() time.Time, log *slog.Logger, holds func(account string, back bool),
+) http.RoundTripper {
 	return &breaker{next: Recorded(out, now), gate: gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 		Name: account, Timeout: 5 * time.Second, MaxRequests: 2,
 		ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= 20 },
 		OnStateChange: func(name string, from, to gobreaker.State) {
 			log.Warn("gateway breaker", "account", name, "from", from.String(), "to", to.String())
+			if holds != nil {
+				holds(name, to == gobreaker.StateOpen)
+			}
 		},
 	})}
 }

@@ -20,7 +20,11 @@ func (d *down) RoundTrip(*http.Request) (*http.Response, error) {
 
 func TestTheBreakerOfAGatewayThatIsDownSaysThatNothingWasSent(t *testing.T) {
 	gateway := &down{}
-	client := &http.Client{Transport: Transport("rbs", gateway, time.Now, slog.New(slog.DiscardHandler))}
+	var held []string
+	client := &http.Client{Transport: Transport("rbs", gateway, time.Now, slog.New(slog.DiscardHandler),
+		func(account string, back bool) {
+			held = append(held, account+map[bool]string{true: " is held back", false: " is let go"}[back])
+		})}
 	for n := range 30 {
 		res, err := client.Get("https://gateway.example/")
 		if err == nil {
@@ -32,5 +36,8 @@ func TestTheBreakerOfAGatewayThatIsDownSaysThatNothingWasSent(t *testing.T) {
 	}
 	if gateway.calls != 20 {
 		t.Errorf("the gateway was called %d times", gateway.calls)
+	}
+	if len(held) != 1 || held[0] != "rbs is held back" {
+		t.Errorf("told %v", held)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +75,7 @@ type bench struct {
 	office  sim.Cabinet
 	ledger  *ledger.Ledger
 	s       *session.Session
+	lose    string        // of the next operations, in place of chance
 	made    map[int]int64 // refunded by each operation, as the ledger has it
 	story   []string
 }
@@ -213,6 +215,9 @@ func (b *bench) operate(kind providers.OpKind, amount int64) {
 	w.operating, w.lose = true, []string{"", "", "", "", "request", "answer"}[b.random.IntN(6)]
 	if b.random.IntN(4) == 0 {
 		w.before = b.act
+	}
+	if b.lose != "" {
+		w.lose, w.before = b.lose, nil
 	}
 	var then int64
 	refunded := func() int64 { return b.entry().Refunded }
@@ -398,5 +403,39 @@ func (b *bench) begin(seed uint64) {
 	b.s = &session.Session{
 		ID: "cs_1", Merchant: "demo", Account: name, Kind: "payment", OrderID: fmt.Sprint("o", seed), Method: "card", ManualCapture: b.random.IntN(2) == 0,
 		Amount: money.Amount{Minor: 10_000, Currency: cur}, CreatedAt: now, ExpiresAt: now.Add(time.Hour), Version: 1,
+	}
+}
+
+// Of a hold that somebody captured or voided in the cabinet, an operation of ours that never arrived has failed: it does not stay unknown
+// until a person looks.
+func TestAnOperationThatNeverArrivedEndsWhenSomebodyElseEndedTheHold(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"rbs", "payneteasy", "cashier", "transactworld"} {
+		for ours, theirs := range map[providers.OpKind]sim.Act{providers.Void: "capture", providers.Capture: "void"} {
+			t.Run(name+"/"+string(ours), func(t *testing.T) {
+				t.Parallel()
+				b := newBench(t, name)
+				if !slices.Contains(b.office.Acts(), theirs) {
+					t.Fatalf("the cabinet cannot %s", theirs)
+				}
+				b.begin(0)
+				b.s.ManualCapture = true
+				b.pay()
+				b.lose = "request"
+				b.operate(ours, 0)
+				if err := b.office.Act(b.s.Last().Ref.OrderID, theirs, 0); err != nil {
+					t.Fatal(err)
+				}
+				for range 4 {
+					b.time.Advance(2 * time.Minute)
+					b.settle()
+					b.look()
+				}
+				what, settled := b.wrong()
+				if op := b.s.Operation(1); op.State != session.OpFailed || what != "" || !settled {
+					t.Errorf("it is %s, settled: %t, %s\n%s", op.State, settled, what, strings.Join(b.story, "\n"))
+				}
+			})
+		}
 	}
 }

@@ -173,7 +173,7 @@ func (a *App) client(name string, acc config.Account) (*http.Client, []string) {
 		way = realGateways{way}
 	}
 	return &http.Client{
-		Transport:     account.Transport(name, way, a.o.Clock.Now, a.log),
+		Transport:     account.Transport(name, way, a.o.Clock.Now, a.log, a.metrics.heldBack),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, faults
 }

@@ -26,6 +26,7 @@ type metrics struct {
 	attacks  *prometheus.CounterVec
 	refused  *prometheus.CounterVec
 	events   *prometheus.CounterVec
+	breakers *prometheus.GaugeVec
 
 	violations               *prometheus.CounterVec
 	pageDrift, pagesCompared prometheus.Gauge
@@ -53,6 +54,10 @@ func newMetrics() *metrics {
 		Name: "tollgate_events_total",
 		Help: "What sessions lived through, by account and type: payment.paid, payment.declined, refund.failed and all others.",
 	}, []string{"account", "type"})
+	m.breakers = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "tollgate_gateway_held_back",
+		Help: "1 while calls to an account's gateway are not sent because it has not answered the last twenty, by account.",
+	}, []string{"account"})
 	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tollgate_connections_refused_total",
 		Help: "Connections that were closed: all places taken (full), the address has its share (address), to make room (idle).",
@@ -73,8 +78,8 @@ func newMetrics() *metrics {
 		Name: "tollgate_build_info", Help: "1, with what this program was made from.",
 		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "go": build.Go},
 	}, func() float64 { return 1 }))
-	m.registry.MustRegister(m.requests, m.calls, m.limited, m.attacks, m.refused, m.events, m.violations, m.pageDrift, m.pagesCompared, collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.requests, m.calls, m.limited, m.attacks, m.refused, m.events, m.breakers, m.violations, m.pageDrift,
+		m.pagesCompared, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -90,6 +95,15 @@ func (m *metrics) observe(route, method string, code int, took time.Duration) {
 // Called is account.CallWatcher.
 func (m *metrics) Called(gateway, call, result string, took time.Duration) {
 	m.calls.WithLabelValues(gateway, call, result).Observe(took.Seconds())
+}
+
+// heldBack notes that an account's breaker holds calls back, or has let them go.
+func (m *metrics) heldBack(account string, back bool) {
+	value := 0.0
+	if back {
+		value = 1
+	}
+	m.breakers.WithLabelValues(account).Set(value)
 }
 
 // logs counts the lines that were left out of the logs.

@@ -1,7 +1,9 @@
 package card_test
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -10,21 +12,29 @@ import (
 	"tollgate/internal/card"
 )
 
+// typed is what people, browsers and password managers put into a card form, and what is read there; "" where it is refused. The
+// page's script is held against the same table.
+func typed(t *testing.T) (table struct{ Numbers, Dates, Codes [][2]string }) {
+	t.Helper()
+	raw, err := os.ReadFile("testdata/typed.json")
+	if err == nil {
+		err = json.Unmarshal(raw, &table)
+	}
+	if err != nil || len(table.Numbers) < 40 || len(table.Dates) < 60 || len(table.Codes) < 20 {
+		t.Fatal(err, len(table.Numbers), len(table.Dates), len(table.Codes))
+	}
+	return table
+}
+
 func TestNumbersAreFoundInWhatIsPasted(t *testing.T) {
-	const want = "4000019900050008"
-	for _, s := range []string{
-		"    4000 - 0199 - 0005 - 0008", "Card: 4000 0199 0005 0008", "4000 0199 0005 0008 12/30", "4000 0199 0005 0008, 12 / 30, 123",
-		"４０００ ０１９９ ０００５ ０００８", "٤٠٠٠ ٠١٩٩ ٠٠٠٥ ٠٠٠٨", "۴۰۰۰۰۱۹۹۰۰۰۵۰۰۰۸", "४००००१९९०००५०००८", "\u202a4000 0199\u200e 0005 0008\u202c",
-		"4000\u202f0199\u20090005\u20110008", "4000.0199.0005.0008", "номер карты 4000 0199 0005 0008 (Visa)", "4000019900050008\n", "No 1: 4000 0199 0005 0008",
-		"\ufeff4000–0199–0005–0008", "4000 0199 0005 0008 2030-12",
-	} {
-		if n, err := card.ReadNumber(s); err != nil || n.Reveal() != want {
-			t.Errorf("%q is %v, %v", s, n, err)
+	for _, row := range typed(t).Numbers {
+		if n, err := card.ReadNumber(row[0]); n.Reveal() != row[1] || (err == nil) != (row[1] != "") {
+			t.Errorf("%q is %v, %v", row[0], n, err)
 		}
 	}
 	for s, want := range map[string]error{
 		"": card.ErrNumberMissing, "card": card.ErrNumberLength, "4000 0199 0005 0009": card.ErrNumberCheck, "4000 0199 0005": card.ErrNumberLength,
-		"4000 0199 0005 0008 1": card.ErrNumberCheck, "4000 0199 0005 0008 0008": card.ErrNumberLength,
+		"4000 0199 0005 0008 1": card.ErrNumberCheck, "4000 0199 0005 0008 0008": card.ErrNumberLength, "4000 0199 0005 0009 123": card.ErrNumberCheck,
 	} {
 		if n, err := card.ReadNumber(s); !errors.Is(err, want) {
 			t.Errorf("%q is %v, %v; want %v", s, n, err, want)
@@ -34,18 +44,21 @@ func TestNumbersAreFoundInWhatIsPasted(t *testing.T) {
 
 func TestDatesAreReadInEveryUsualOrder(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	for s, want := range map[string][2]int{
-		"2030-12": {12, 2030}, "203012": {12, 2030}, "2030/12": {12, 2030}, "30-12": {12, 2030}, "12 / 2030": {12, 2030}, "130": {1, 2030}, "12030": {1, 2030}, "3012": {12, 2030},
-		"2030-12-31": {12, 2030}, "１２／３０": {12, 2030}, "١٢/٣٠": {12, 2030}, "12\u202f/\u202f30": {12, 2030}, "12.30": {12, 2030}, "12 30": {12, 2030}, "12\u201130": {12, 2030}, "2030.1": {1, 2030},
-		"01–2031": {1, 2031},
-	} {
-		if m, y, err := card.ParseExpiry(s, now); err != nil || [2]int{m, y} != want {
-			t.Errorf("%q is %d/%d, %v", s, m, y, err)
+	for _, row := range typed(t).Dates {
+		m, y, err := card.ParseExpiry(row[0], now)
+		if got := fmt.Sprintf("%d/%d", m, y); row[1] != "" && (err != nil || got != row[1]) || row[1] == "" && !errors.Is(err, card.ErrExpiryFormat) {
+			t.Errorf("%q is %s, %v; want %q", row[0], got, err, row[1])
 		}
 	}
-	for _, s := range []string{"30", "2030", "1/3", "20301", "12/30/31/32", "13/2030", "30-13", "4000019900050008"} {
-		if m, y, err := card.ParseExpiry(s, now); !errors.Is(err, card.ErrExpiryFormat) {
-			t.Errorf("%q is %d/%d, %v", s, m, y, err)
+	if _, _, err := card.ParseExpiry("12/57", now); !errors.Is(err, card.ErrExpiryFormat) { // a clock for which the server's is taken alone
+		t.Errorf("in 31 years: %v", err)
+	}
+}
+
+func TestCodesAreReadAsTheyArePasted(t *testing.T) {
+	for _, row := range typed(t).Codes {
+		if c, err := card.ParseCode(row[0]); c.Reveal() != row[1] || (err == nil) != (row[1] != "") {
+			t.Errorf("%q is %q, %v; want %q", row[0], c.Reveal(), err, row[1])
 		}
 	}
 }
@@ -56,7 +69,8 @@ func TestACodeHasAsManyDigitsAsItsBrandsCodes(t *testing.T) {
 		good        bool
 	}{
 		{"visa", "123", true}, {"visa", "1234", false}, {"amex", "1234", true}, {"amex", "123", false}, {"", "123", true}, {"", "1234", true}, {"humo", "12", false},
-		{"mir", "１２３", true},
+		{"mir", "１２３", true}, {"visa", "1 2 3", true}, {"visa", " 123\u00a0", true}, {"visa", "1\u00ad23\u200b", true}, {"visa", "۱۲۳", true}, {"visa", "CVC: 123", true}, {"visa", "CVV2 123", true}, {"visa", "1-2-3", true},
+		{"visa", "12a", false}, {"visa", "12 a 3", false}, {"visa", "000", true}, {"amex", "1 234", true}, {"visa", "12/30", false}, {"visa", "•••", false},
 	} {
 		if _, err := card.ParseCodeOf(c.brand, c.code); (err == nil) != c.good {
 			t.Errorf("%s %s: %v", c.brand, c.code, err)

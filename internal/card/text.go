@@ -43,7 +43,7 @@ func Digits(s string) (n int) {
 const shortest = 14
 
 func holds(text string) bool {
-	text = withoutTokens(plain(text))
+	text = withoutTokens(Plain(text))
 	for _, groups := range digitGroups(text) {
 		for from := range groups {
 			d := ""

@@ -40,7 +40,7 @@ var purposes = map[string]string{ // never written to
 	"form.js":  "forms: a second press sends nothing",
 	"frame.js": "a page in a frame of the shop's: tells the shop's page its height and when the payment has ended",
 	"live.js":  "pages that wait: listens for the next page, looks again when it hears nothing, counts down",
-	"test.js":  "test mode only, loaded by card.js: fills in a card of the sandbox",
+	"test.js":  "test mode only, loaded by card.js: one press fills in a card of the sandbox",
 	"seal.js":  "encrypts the card for the gateway, of accounts that have it so",
 	"work.js":  "proof of work while a card is typed, where cards are tested",
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"tollgate/internal/look"
 	"tollgate/internal/merchant"
 )
 
@@ -81,5 +82,56 @@ func TestWhoMayRevokeAKey(t *testing.T) {
 func TestATagTakesFourCharacters(t *testing.T) {
 	if merchant.TagLength != 4 {
 		t.Errorf("it takes %d", merchant.TagLength)
+	}
+}
+
+// The log and the settings name a key by the first digits of its hash, which open nothing.
+func TestAKeyIsNamedByTheFirstEightDigitsOfItsHash(t *testing.T) {
+	for hash, want := range map[string]string{"": "", "1234567": "1234567", "12345678": "12345678", "123456789": "12345678"} {
+		if got := (merchant.Key{Hash: hash}).Name(); got != want {
+			t.Errorf("%q is named %q", hash, got)
+		}
+	}
+}
+
+func TestAllMerchantsAreListedAndTheListIsTheCallers(t *testing.T) {
+	d := merchant.NewDirectory(merchant.Merchant{ID: "a"}, merchant.Merchant{ID: "b"})
+	all := d.All()
+	if len(all) != 2 || all[0].ID != "a" || all[1].ID != "b" {
+		t.Fatalf("%+v", all)
+	}
+	if all[0].ID = "c"; d.All()[0].ID != "a" {
+		t.Error("who changes the list changes the directory")
+	}
+}
+
+// A session that asks for no look has the merchant's default one; a name that the merchant has not given has none.
+func TestAPageHasTheLookOfItsOwnMerchant(t *testing.T) {
+	of := func(name, accent string) *look.Look {
+		t.Helper()
+		l, err := look.New(look.Settings{Name: name, Accent: accent}, []string{"en"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	usual, winter, other := of(look.Default, "#0b6354"), of("winter", "#7a1f1f"), of("summer", "#1f3a7a")
+	d := merchant.NewDirectory(
+		merchant.Merchant{ID: "plain"}, merchant.Merchant{ID: "a", Looks: []*look.Look{usual, winter}}, merchant.Merchant{ID: "b", Looks: []*look.Look{other}},
+	)
+	for asked, want := range map[[2]string]*look.Look{
+		{"a", ""}: usual, {"a", look.Default}: usual, {"a", "winter"}: winter, {"a", "summer"}: nil, {"b", ""}: nil, {"b", "summer"}: other, {"plain", ""}: nil, {"gone", ""}: nil,
+	} {
+		if got := d.Look(asked[0], asked[1]); got != want {
+			t.Errorf("%q of %q: %+v", asked[1], asked[0], got)
+		}
+	}
+	for _, l := range []*look.Look{usual, winter, other} {
+		if f, ok := d.LookFile(l.Sheet.Path); !ok || f.Path != l.Sheet.Path || string(f.Body) != string(l.Sheet.Body) {
+			t.Errorf("%s is %+v, %v", l.Sheet.Path, f, ok)
+		}
+	}
+	if f, ok := d.LookFile(usual.Sheet.Path + "x"); ok || f.Path != "" {
+		t.Errorf("a path of no look's: %+v, %v", f, ok)
 	}
 }

@@ -66,7 +66,7 @@ func TestWhyAnAddressIsRefused(t *testing.T) {
 		"https://u@shop.example/": merchant.ErrURLParts, "https://shop.example/#": merchant.ErrURLParts, "https://shop.example/#a": merchant.ErrURLParts, "https://shop.example/a/../b": merchant.ErrURLParts,
 		"https://shop.example/a/./b": merchant.ErrURLParts, "https://shop.example/%2e%2e/b": merchant.ErrURLParts, "https://shop.example/a..b": nil,
 		"https://:443/": merchant.ErrURLHost, "https://shöp.example/": merchant.ErrURLHost, "https://a~b.example/": nil, "https://xn--80a.example/": merchant.ErrURLHost, "https://www.xn--80a.example/": merchant.ErrURLHost,
-		"https://axn--80a.example/": nil, "ftp://127.0.0.1/": merchant.ErrURL, "http://127.0.0.1/": merchant.ErrURL, "javascript://127.0.0.1/": merchant.ErrURL,
+		"https://sh!op.example/": merchant.ErrURLHost, "https://*.shop.example/": merchant.ErrURLHost, "https://axn--80a.example/": nil, "ftp://127.0.0.1/": merchant.ErrURL, "http://127.0.0.1/": merchant.ErrURL, "javascript://127.0.0.1/": merchant.ErrURL,
 	} {
 		if err := merchant.CheckReturnURL(raw, nil, false); !errors.Is(err, want) || want == nil && err != nil {
 			t.Errorf("%.60q: %v, want %v", raw, err, want)
@@ -85,6 +85,9 @@ func TestWhyAnAddressIsRefused(t *testing.T) {
 	if err := merchant.CheckReturnURL("https://shop.example:8443/", []string{"https://shop.example"}, false); !errors.Is(err, merchant.ErrURLOrigin) {
 		t.Errorf("another port than the one on the list: %v", err)
 	}
+	if err := merchant.CheckReturnURL("https://sh!op.example/", []string{"https://sh!op.example"}, false); !errors.Is(err, merchant.ErrURLHost) {
+		t.Errorf("a host that is written with what no host has, though it is on the list: %v", err)
+	}
 }
 
 // Without a list an address is a public name: whoever may create sessions sends shoppers nowhere on their own machine or network.
@@ -92,6 +95,7 @@ func TestWithoutAListNumbersAndLocalNamesAreRefused(t *testing.T) {
 	for _, host := range []string{
 		"127.0.0.1", "2130706433", "0177.0.0.1", "0x7f.0.0.1", "0x7f000001", "127.1", "127.0.0.1.", "[::1]", "[::ffff:127.0.0.1]", "[fe80::1]", "0", "0.0.0.0", "169.254.169.254", "10.0.0.1",
 		"203.0.113.5", "localhost", "shop.localhost", "LOCALHOST", "intranet", "printer.local", "metadata.google.internal", "shop.example.", "shop..example", ".example",
+		"127.0.0.0x7f", "printer.lan", "nas.home", "wiki.corp",
 	} {
 		for _, loopback := range []bool{false, true} {
 			raw := "https://" + host + "/"
@@ -123,14 +127,19 @@ func TestALineOfTheListIsAnOrigin(t *testing.T) {
 		"https://shop.example": "https://shop.example", "https://SHOP.example:443": "https://shop.example", "https://shop.example:8443": "https://shop.example:8443",
 		"https://shop.example/": "", "https://shop.example/pay": "", "https://*.shop.example": "", "*": "", "shop.example": "", "//shop.example": "", "http://shop.example": "",
 		"https://shop.example?x": "", "https://shop.example?": "", "https://shop.example#": "", "https://u@shop.example": "", "https://shop.example:0": "", "https://shop.example:99999": "",
-		"https:shop.example": "", "": "", "https://": "", "https://shop example": "", "http://localhost:3000": "",
+		"https:shop.example": "", "": "", "https://": "", "https://shop example": "", "http://localhost:3000": "", "https://sh!op.example": "", "https://:443": "", "https:///": "",
 	} {
 		if got, err := merchant.CheckOrigin(raw, false); got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %q, %v", raw, got, err)
 		}
 	}
-	if got, err := merchant.CheckOrigin("http://localhost:3000", true); got != "http://localhost:3000" || err != nil {
-		t.Errorf("test mode: %q, %v", got, err)
+	for raw, want := range map[string]string{
+		"http://localhost:3000": "http://localhost:3000", "http://localhost:80": "http://localhost", "http://localhost:443": "http://localhost:443", "http://[::1]:3000": "http://[::1]:3000",
+		"https://shop.example:80": "https://shop.example:80", "https://[2001:db8::1]": "https://[2001:db8::1]", "http://shop.example": "", "ftp://localhost": "", "ws://localhost:3000": "",
+	} {
+		if got, err := merchant.CheckOrigin(raw, true); got != want || (want == "") != errors.Is(err, merchant.ErrOrigin) {
+			t.Errorf("in the sandbox %q: %q, %v", raw, got, err)
+		}
 	}
 	if _, err := merchant.CheckOrigin("https://shop.example/pay/", false); err == nil || !strings.Contains(err.Error(), "here https://shop.example") {
 		t.Errorf("it is told as %v", err)

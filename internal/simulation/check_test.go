@@ -68,11 +68,13 @@ type sessionView struct {
 	NeedsReview  bool `json:"needs_review"`
 	Amount       int64
 	Payment      *paymentView
-	Operations   []struct {
-		State       string
-		Unconfirmed bool `json:"sums_unconfirmed"`
-	}
-	Attempts []attemptView
+	Operations   []operationView
+	Attempts     []attemptView
+}
+
+type operationView struct {
+	Kind, State string
+	Unconfirmed bool `json:"sums_unconfirmed"`
 }
 
 type attemptView struct {
@@ -203,6 +205,7 @@ func (w *World) checkBooks(s *shopper, v sessionView, ledger []entry, charges in
 type eventView struct {
 	N    int
 	Type string
+	Data struct{ Attempt int }
 }
 
 // history is all of a session's events, page by page.
@@ -247,6 +250,7 @@ func (w *World) checkEvents(s *shopper, v sessionView) {
 		}
 		last = max(last, d.n)
 	}
+	w.checkKept(s, events)
 	started := 0
 	for i, e := range events {
 		if e.N != i+1 {
@@ -261,6 +265,25 @@ func (w *World) checkEvents(s *shopper, v sessionView) {
 	}
 	if started != len(v.Attempts) && s.story != paidOut && s.story != charged {
 		w.violation("%s: %d payments started, %d attempts", s.orderID, started, len(v.Attempts))
+	}
+}
+
+// checkKept sees that what was told as proved stays so, in worlds where nothing is later than the program waits for: no attempt that was
+// declined or has failed is paid after all, and nothing of ours is taken for somebody else's.
+func (w *World) checkKept(s *shopper, events []eventView) {
+	if !w.Profile.Punctual {
+		return
+	}
+	over := map[int]string{}
+	for _, e := range events {
+		switch kind, _, _ := strings.Cut(e.Type, "."); {
+		case e.Type == "payment.declined", e.Type == "payment.failed":
+			over[e.Data.Attempt] = e.Type
+		case over[e.Data.Attempt] != "" && slices.Contains([]string{"payment.paid", "payment.authorized", "payment.paid_late"}, e.Type):
+			w.violation("%s: %s after %s of attempt %d", s.orderID, e.Type, over[e.Data.Attempt], e.Data.Attempt)
+		case strings.HasSuffix(e.Type, ".elsewhere") && !s.inCabinetDone:
+			w.violation("%s: %s, and nobody else did a %s", s.orderID, e.Type, kind)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -178,6 +179,33 @@ func (d *disk) due() (at time.Time, ok, busy bool, err error) {
 	return time.UnixMicro(first.Int64).UTC(), first.Valid, held.Int64 > 0, err
 }
 
+// waiting is what is next in the queues, for whoever looks into why they never empty.
+func (d *disk) waiting(now time.Time) string {
+	f, _ := d.current()
+	var what []string
+	for _, q := range []string{
+		`SELECT 'job ' || kind || ' ' || key, run_at, lease_until, worker FROM job ORDER BY max(run_at, lease_until) LIMIT 3`,
+		`SELECT 'webhooks ' || id, due_at, held_until, holder FROM webhook_endpoint WHERE due_at > 0 AND deleted_at = 0 ORDER BY max(due_at, held_until) LIMIT 3`,
+		`SELECT 'events without a place ' || COUNT(*), 0, 0, '' FROM event WHERE pos IS NULL HAVING COUNT(*) > 0`,
+		`SELECT 'events that are no webhooks yet', f.pos, p.last, '' FROM webhook_feed f, event_place p WHERE f.pos < p.last`,
+	} {
+		rows, err := f.watch.Query(q)
+		if err != nil {
+			return err.Error()
+		}
+		for rows.Next() {
+			var name, who string
+			var at, until int64
+			if err := rows.Scan(&name, &at, &until, &who); err != nil {
+				return err.Error()
+			}
+			what = append(what, fmt.Sprintf("%s (due in %s, held for %s by %q)", name, time.UnixMicro(at).Sub(now), time.UnixMicro(until).Sub(now), who))
+		}
+		_ = rows.Close()
+	}
+	return strings.Join(what, "; ")
+}
+
 // driver is a process's way to the database.
 func (d *disk) driver(p *Proc) func(dsn string) driver.Connector {
 	return func(dsn string) driver.Connector { return &connector{d: d, p: p, dsn: dsn} }
@@ -233,45 +261,59 @@ func (c *dbConn) usable() error {
 	return nil
 }
 
-// turn is World.turn for the function of the program that asks.
-func (c *dbConn) turn() {
+// turn is World.turn for whoever of the program asks, and about whose order.
+func (c *dbConn) turn(args []driver.NamedValue) {
 	if c.tx != nil {
 		return
 	}
 	var pcs stack
 	runtime.Callers(3, pcs[:])
-	where := pcs.functions()
-	if strings.Contains(where, "sqlstore.(*queue).lease") { // it holds a mutex, and others that wait for one stop the bubble's time
+	who := pcs.caller()
+	if who.holdsLock { // others that wait for a mutex stop the bubble's time
 		return
 	}
-	c.d.w.turn(c.p.name + where)
+	c.d.w.turn(c.p.name + who.name + " of " + c.d.w.whose(args))
 }
 
 // stack is where a goroutine is.
-type stack [24]uintptr
+type stack [40]uintptr
 
-// named keeps what the functions of a stack are called: to find out is dear.
-var named sync.Map
+// caller is who is at the database.
+type caller struct {
+	name      string
+	holdsLock bool
+}
 
-// functions names the innermost of the program's own.
-func (pcs stack) functions() string {
-	if s, known := named.Load(pcs); known {
-		return s.(string)
+// callers keeps who is where: to find out is dear.
+var callers sync.Map
+
+// caller is the innermost functions of the program's own beyond the store, whatever the store calls within itself; in a goroutine of
+// the store's own, the outermost of those.
+func (pcs stack) caller() (who caller) {
+	if known, ok := callers.Load(pcs); ok {
+		return known.(caller)
 	}
-	names, found := "", 0
+	found, within := 0, ""
 	frames := runtime.CallersFrames(pcs[:])
-	for f, more := frames.Next(); more && found < 4; f, more = frames.Next() {
-		if name, ours := strings.CutPrefix(f.Function, "tollgate/"); ours {
-			names += " " + name
+	for f, more := frames.Next(); more && found < 3; f, more = frames.Next() {
+		name, ours := strings.CutPrefix(f.Function, "tollgate/")
+		switch {
+		case !ours, strings.HasPrefix(name, "internal/simulation."):
+		case strings.HasPrefix(name, "internal/sqlstore."):
+			who.holdsLock = who.holdsLock || strings.Contains(name, "(*queue).lease")
+			within = " " + name
+		default:
+			who.name += " " + name
 			found++
 		}
 	}
-	named.Store(pcs, names)
-	return names
+	who.name = cmp.Or(who.name, within)
+	callers.Store(pcs, who)
+	return who
 }
 
 func (c *dbConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	c.turn()
+	c.turn(nil)
 	if c.writes {
 		select {
 		case c.d.lock <- struct{}{}:
@@ -298,7 +340,7 @@ func (c *dbConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, er
 }
 
 func (c *dbConn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Result, error) {
-	c.turn()
+	c.turn(args)
 	if err := errors.Join(c.usable(), ctx.Err()); err != nil {
 		return nil, err
 	}
@@ -319,7 +361,7 @@ func (c *dbConn) ExecContext(ctx context.Context, q string, args []driver.NamedV
 }
 
 func (c *dbConn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
-	c.turn()
+	c.turn(args)
 	if err := errors.Join(c.usable(), ctx.Err()); err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ type Profile struct {
 	NetFaults []fault
 	NetDelays []time.Duration // of what is late
 	NetLinks  string          // only on links that begin so
+	NetTo     string          // and end so
 
 	Kills        int      // at most
 	KillAt       float64  // per labelled place that the program passes
@@ -37,6 +38,8 @@ type Profile struct {
 	Crashes  int           // of gateways and bank, at most
 	Receiver bool          // the shop's receiver is down, slow and refusing for minutes
 	Skew     time.Duration // how far a front's clock may be wrong
+
+	Punctual bool // nothing arrives later than the program waits for it: see checkKept
 
 	ledgerLies bool // see withALyingLedger
 
@@ -117,6 +120,13 @@ var profiles = map[string]Profile{
 	"clocks": {
 		Name: "clocks", Fronts: 2, Shoppers: 5, Accounts: everyAccount, Stories: true, Operates: true, Skew: 90 * time.Second,
 		NetRate: 0.05, NetFaults: allFaults, NetDelays: lateDelays, Kills: 3, KillAt: 0.03, KillAnswered: 0.08, KillCommit: 0.01,
+	},
+	// What is late is late by less than the program waits: so what it says is proved never turns out otherwise.
+	"punctual": {
+		Name: "punctual", Fronts: 2, Shoppers: 6, Accounts: everyAccount, Stories: true, Operates: true, Punctual: true,
+		NetRate: 0.25, NetFaults: []fault{requestLate, requestLate, answerLost, answerLate, answerCut, cutBefore}, NetLinks: "front", NetTo: ">sandbox",
+		NetDelays: []time.Duration{20 * time.Second, 45 * time.Second},
+		Kills:     3, KillAt: 0.03, KillAnswered: 0.08, KillCommit: 0.01,
 	},
 	// Whole attempts are forgotten too.
 	"forgotten": failover("forgotten", 4, []string{makesSession}, allDie),

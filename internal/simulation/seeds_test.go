@@ -44,6 +44,9 @@ var crowded = []struct {
 	{"operations", 2026, "A refund of all is cut off before it arrives, and a part is given back in the cabinet: the gateway seemed to " +
 		"work on ours for ever, a person was asked after a week, and until then our books said that nothing was given back. clocks " +
 		"2026 was the same."},
+	{"operations", 5072, "The request of a void is cut off, and the whole hold is captured in the cabinet: nothing that TransactWorld says of the " +
+		"payment was a sign for or against the void, unknown for a week."},
+	{"punctual", 9, "An inquiry is asked before a refund, and answered after it was done and seen: told as undone, and then as somebody else's refund."},
 	{"clocks", 4028, "The clocks of two machines differ by 158 s. The one that is behind sends a payout and dies, the one that is ahead hears " +
 		"\"not found\" twice within two seconds, after what it takes for deadline and settle_after: declined, and then the request arrives."},
 	{"swarm", 2058, "Nobody sends a refund, because the inquiry before it has no answer, and the first inquiry after it has none " +
@@ -102,7 +105,7 @@ var first = []struct {
 	from, to uint64
 }{
 	{"calm", 1, 2}, {"clocks", 11, 13}, {"failover", 21, 24}, {"forgotten", 31, 33}, {"gateways", 41, 44}, {"lag", 51, 53},
-	{"line", 111, 113}, {"operations", 61, 64}, {"promotion", 71, 72}, {"shapes", 81, 84}, {"storm", 91, 93}, {"swarm", 101, 106},
+	{"line", 111, 113}, {"operations", 61, 64}, {"promotion", 71, 72}, {"punctual", 121, 123}, {"shapes", 81, 84}, {"storm", 91, 93}, {"swarm", 101, 106},
 }
 
 // required are situations that the first worlds have to reach: else the worlds are too small to prove anything.

@@ -272,13 +272,13 @@ func (w *World) settle(horizon time.Duration) {
 			return
 		case !ok, at.After(end):
 			return
-		case !busy && d > 0:
-			w.advance(d)
-			w.wake()
+		case !busy:
+			w.advance(max(0, d))
+			w.wake() // again where the fronts' clock, which is the database server's, is a moment behind
 		}
 		time.Sleep(500 * time.Millisecond)
 	}
-	w.violation("work without end: the queues are never empty")
+	w.violation("work without end: the queues are never empty: %s", w.disk.waiting(w.clock.Now()))
 }
 
 func (w *World) close() {
@@ -404,7 +404,7 @@ func (w *World) exchangeFault(link, place string) (fault, time.Duration) {
 	w.mu.Lock()
 	w.tally.Exchanges++
 	w.mu.Unlock()
-	if len(p.NetFaults) == 0 || !strings.HasPrefix(link, p.NetLinks) || strings.HasPrefix(link, observer) || !w.troubled() ||
+	if len(p.NetFaults) == 0 || !strings.HasPrefix(link, p.NetLinks) || !strings.HasSuffix(link, p.NetTo) || strings.HasPrefix(link, observer) || !w.troubled() ||
 		!w.strikes(p.NetRate, "exchange", place, n) {
 		return none, 0
 	}

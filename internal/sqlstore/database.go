@@ -62,7 +62,14 @@ var errAgain = errors.New("sqlstore: run the transaction again")
 type notice struct {
 	session string
 	jobs    bool
-	own     *reading // of what is saved by it; see recent.saving
+	own     *saving // of the session that is saved; nil: of another change
+}
+
+func (n notice) reading() *reading {
+	if n.own == nil {
+		return nil
+	}
+	return &n.own.reading
 }
 
 // changeOne changes one row or is the given error.
@@ -96,6 +103,9 @@ func (st *database) tries(ctx context.Context, n notice, once func() error) erro
 		switch err := once(); {
 		case err == nil:
 			st.changes.Add(1)
+			if n.own != nil {
+				n.own.stored()
+			}
 			st.notify(n)
 			return nil
 		case try < txTries && (errors.Is(err, errAgain) || collided(err)):
@@ -108,7 +118,7 @@ func (st *database) tries(ctx context.Context, n notice, once func() error) erro
 // tryOnce makes a change, with others or by itself.
 func (st *database) tryOnce(ctx context.Context, n notice, f func(*tx) error) error {
 	if st.recent != nil && n.session != "" {
-		defer st.recent.change(n.session, n.own)()
+		defer st.recent.change(n.session, n.reading())()
 	}
 	if st.group != nil {
 		return st.group.run(ctx, f)
@@ -152,8 +162,7 @@ func (st *database) once(ctx context.Context, n notice, f func(*tx) error) error
 	return t.Commit()
 }
 
-// onConn is a connection that writes, with a context that is not the caller's (see change). It calls nobody back: the simulation tells
-// who is at the database by the innermost few functions.
+// onConn is a connection that writes, with a context that is not the caller's (see change).
 func (st *database) onConn(ctx context.Context) (conn *sql.Conn, own context.Context, done func(), err error) {
 	if conn, err = st.w.Conn(ctx); err != nil {
 		return nil, nil, nil, err

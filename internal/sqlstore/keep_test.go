@@ -43,6 +43,7 @@ func TestMembersOfANewerVersionSurviveASave(t *testing.T) {
 	newer("session", "id = 'cs_1'", `"kind":"refund"`, `"new_op":7,"kind":"refund"`)
 	newer("attempt", "session = 'cs_1'", `"token":`, `"new_run":"r","token":`)
 	newer("attempt", "session = 'cs_1'", `"state":`, `"new_attempt":"a","state":`)
+	st.recent = newRecent() // as in another process
 	loaded, err := st.Load(t.Context(), "cs_1")
 	if err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ import (
 //
 // It decides nothing: a save is judged by the row.
 type recent struct {
-	copier copier
+	copier *copier
 
 	mu       sync.Mutex
 	kept     map[string]*lru.Element     // of *session.Session
@@ -33,13 +33,18 @@ type recent struct {
 // reading is one look into the database. What it brings may be old once its session was changed meanwhile.
 type reading struct{ old bool }
 
+// saving is what is to be kept of a session that is saved.
+type saving struct {
+	reading
+	stored func() // called after the commit, before anybody is told of it
+}
+
 // recentAtMost bounds the memory: a session is some kilobytes.
 const recentAtMost = 1000
 
 func newRecent() *recent {
-	r := &recent{copier: copier{}, kept: map[string]*lru.Element{}, order: lru.New(), reading: map[string][]*reading{},
+	r := &recent{copier: learnCopier(reflect.TypeFor[session.Session](), map[reflect.Type]*copier{}), kept: map[string]*lru.Element{}, order: lru.New(), reading: map[string][]*reading{},
 		changing: map[string]int{}}
-	r.copier.learn(reflect.TypeFor[session.Session]())
 	return r
 }
 
@@ -175,90 +180,106 @@ func (r *recent) copy(s *session.Session) *session.Session {
 	return &c
 }
 
-// copier makes deep copies; it knows which types hold references.
-type copier map[reflect.Type]bool
+// copier makes deep copies. It is what is known of a type beforehand: only what refers to something is looked at.
+type copier struct {
+	kind   reflect.Kind
+	elem   *copier       // of a pointer, slice, map or array; nil: it refers to nothing
+	fields []copierField // of a struct, those that refer to something
+}
 
-// learn finds out about a type and all that it is made of.
-func (c copier) learn(t reflect.Type) bool {
-	if refers, known := c[t]; known {
-		return refers
+type copierField struct {
+	index  int
+	copier *copier
+}
+
+// learnCopier finds out about a type and all that it is made of; nil where it refers to nothing.
+func learnCopier(t reflect.Type, known map[reflect.Type]*copier) *copier {
+	if c, learnt := known[t]; learnt {
+		return c
 	}
-	c[t] = t.Kind() == reflect.Pointer // meanwhile: a type may be part of itself
+	c := &copier{kind: t.Kind()}
+	known[t] = c // meanwhile: a type may be part of itself
 	refers := false
 	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice:
-		c.learn(t.Elem())
-		refers = true
-	case reflect.Map:
-		c.learn(t.Elem())
-		refers = true
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		c.elem, refers = learnCopier(t.Elem(), known), true
 	case reflect.Array:
-		refers = c.learn(t.Elem())
+		c.elem = learnCopier(t.Elem(), known)
+		refers = c.elem != nil
 	case reflect.Struct:
 		if t == reflect.TypeFor[time.Time]() { // its location is never changed
 			break
 		}
 		for i := range t.NumField() {
-			if c.learn(t.Field(i).Type) {
-				refers = true
-				if !t.Field(i).IsExported() {
-					panic(fmt.Sprintf("sqlstore: a copy of %v would share its %s", t, t.Field(i).Name))
-				}
+			f := t.Field(i)
+			own := learnCopier(f.Type, known)
+			if own == nil {
+				continue
 			}
+			if !f.IsExported() {
+				panic(fmt.Sprintf("sqlstore: a copy of %v would share its %s", t, f.Name))
+			}
+			c.fields, refers = append(c.fields, copierField{i, own}), true
 		}
 	case reflect.Interface, reflect.Func, reflect.Chan, reflect.UnsafePointer:
 		panic(fmt.Sprintf("sqlstore: a session holds a %v", t))
 	}
-	c[t] = refers
-	return refers
+	if !refers {
+		c = nil
+	}
+	known[t] = c
+	return c
 }
 
 // own replaces all that v refers to by copies, and what is empty by nothing: so it is stored.
-func (c copier) own(v reflect.Value) {
-	if !c[v.Type()] {
-		return
-	}
-	switch v.Kind() {
+func (c *copier) own(v reflect.Value) {
+	switch c.kind {
+	case reflect.Struct:
+		for _, f := range c.fields {
+			f.copier.own(v.Field(f.index))
+		}
 	case reflect.Pointer:
 		if !v.IsNil() {
 			n := reflect.New(v.Type().Elem())
 			n.Elem().Set(v.Elem())
-			c.own(n.Elem())
+			if c.elem != nil {
+				c.elem.own(n.Elem())
+			}
 			v.Set(n)
 		}
 	case reflect.Slice:
 		if v.Len() == 0 {
-			v.SetZero()
-		} else {
-			n := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
-			reflect.Copy(n, v)
-			if c[v.Type().Elem()] {
-				for i := range n.Len() {
-					c.own(n.Index(i))
-				}
+			if !v.IsNil() {
+				v.SetZero()
 			}
-			v.Set(n)
+			return
 		}
+		n := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(n, v)
+		for i := 0; c.elem != nil && i < n.Len(); i++ {
+			c.elem.own(n.Index(i))
+		}
+		v.Set(n)
 	case reflect.Map:
 		if v.Len() == 0 {
-			v.SetZero()
-		} else {
-			n := reflect.MakeMapWithSize(v.Type(), v.Len())
-			for each := v.MapRange(); each.Next(); {
-				value := reflect.New(v.Type().Elem()).Elem()
-				value.Set(each.Value())
-				c.own(value)
-				n.SetMapIndex(each.Key(), value)
+			if !v.IsNil() {
+				v.SetZero()
 			}
-			v.Set(n)
+			return
 		}
+		n := reflect.MakeMapWithSize(v.Type(), v.Len())
+		value := reflect.New(v.Type().Elem()).Elem()
+		for each := v.MapRange(); each.Next(); {
+			value.Set(each.Value())
+			if c.elem != nil {
+				c.elem.own(value)
+			}
+			n.SetMapIndex(each.Key(), value)
+		}
+		v.Set(n)
 	case reflect.Array:
 		for i := range v.Len() {
-			c.own(v.Index(i))
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			c.own(v.Field(i))
+			c.elem.own(v.Index(i))
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
@@ -24,7 +25,11 @@ type sessionStore struct{ *database }
 // Create saves a new session and sets its Version and EarlierAttempts.
 func (st *sessionStore) Create(ctx context.Context, s *session.Session, c session.Change) error {
 	base, collisions := 0, 0
-	own := new(reading)
+	own := &saving{}
+	own.stored = func() {
+		s.Version, s.EarlierAttempts = 1, base
+		st.keep(own, s, c)
+	}
 	err := st.change(ctx, notice{s.ID, st.anyDue(c.Jobs), own}, func(tx *tx) error {
 		// order_disputed too: money came for that order. Two look-ups, since one OR could use neither partial index; + 0, since
 		// SQLite would rather use an index that has the order, and read all of the account's.
@@ -73,26 +78,32 @@ func (st *sessionStore) Create(ctx context.Context, s *session.Session, c sessio
 		}
 		return err
 	})
-	if err == nil {
-		s.Version, s.EarlierAttempts = 1, base
+	if err != nil {
+		st.forget(own, s.ID)
 	}
-	st.keep(own, s, c, err)
 	return err
 }
 
-// keep keeps what was saved, unless it failed.
-func (st *sessionStore) keep(own *reading, s *session.Session, c session.Change, err error) {
-	r := st.recent
+// keep keeps what was saved.
+func (st *sessionStore) keep(own *saving, s *session.Session, c session.Change) {
+	if r := st.keeps(); r != nil {
+		r.saved(&own.reading, s, c)
+	}
+}
+
+// forget ends a saving that failed.
+func (st *sessionStore) forget(own *saving, id string) {
+	if r := st.keeps(); r != nil {
+		r.put(id, &own.reading, nil)
+	}
+}
+
+// keeps is where sessions are kept in memory; nil: nowhere.
+func (st *sessionStore) keeps() *recent {
 	if st.pg {
-		r = st.checked
+		return st.checked
 	}
-	switch {
-	case r == nil:
-	case err != nil:
-		r.put(s.ID, own, nil)
-	default:
-		r.saved(own, s, c)
-	}
+	return st.recent
 }
 
 // referenceBase counts the attempts that earlier sessions of the merchant's order had, and goes on to where none of the
@@ -160,10 +171,15 @@ func (st *sessionStore) Save(ctx context.Context, s *session.Session, c session.
 			taken: errAgain, // the order id was claimed this moment
 		}}, belongs...), err
 	}
-	own := new(reading)
-	done := func() {}
+	own, done := &saving{}, func() {}
 	if st.pg {
-		done = st.checked.change(s.ID, own)
+		done = sync.OnceFunc(st.checked.change(s.ID, &own.reading))
+		defer done()
+	}
+	own.stored = func() {
+		done()
+		s.Version++
+		st.keep(own, s, c)
 	}
 	if n := (notice{s.ID, st.anyDue(c.Jobs), own}); c.Notice == nil {
 		err = st.scripted(ctx, n, write)
@@ -179,10 +195,8 @@ func (st *sessionStore) Save(ctx context.Context, s *session.Session, c session.
 			return err
 		})
 	}
-	if done(); err == nil {
-		s.Version++
-	}
-	if st.keep(own, s, c, err); err != nil {
+	if err != nil {
+		st.forget(own, s.ID)
 		return err
 	}
 	if disputed {

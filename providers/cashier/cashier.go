@@ -150,14 +150,15 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 func (g *provider) RecoversOrders() {}
 
 // checkReusable checks an order that was found again. One with money on it, now, earlier or possibly later, is
-// ErrAlreadyPaid; one that can no longer be paid is ErrReferenceTaken. Nothing in an order proves that it belongs to this
-// session.
+// ErrAlreadyPaid; one that can no longer be paid is ErrReferenceTaken, and so is one whose money is all back, unless our database
+// may have forgotten it. Nothing in an order proves that it belongs to this session.
 func (g *provider) checkReusable(p providers.Payment, o order) error {
 	s := g.standing(p, o)
 	switch {
 	case s.Amount.Currency.Code != "" && s.Amount != p.Amount:
 		return &providers.Failure{Op: opOrder, Err: fmt.Errorf("%w: it has another amount", providers.ErrReferenceTaken)}
-	case s.Outcome == providers.Refused, s.Outcome == providers.Closed:
+	case s.Outcome == providers.Refused, s.Outcome == providers.Closed,
+		p.Forgotten == nil && (s.Outcome == providers.Voided || s.Outcome == providers.Paid && s.Stated && s.Refunded == s.Captured):
 		return &providers.Failure{Op: opOrder, Err: fmt.Errorf("%w: %s", providers.ErrReferenceTaken, o.status)}
 	case s.Outcome == providers.Paid, s.Outcome == providers.Authorized, s.Outcome == providers.Voided, s.Held != 0:
 		return &providers.AlreadyPaid{Ref: s.Ref, Standing: s}

@@ -126,7 +126,7 @@ func (g *provider) refund(ctx context.Context, p providers.Payment, op providers
 		return providers.OpResult{}, &providers.Failure{Op: opRefund, Text: "answer of another order"}
 	case o.status == "REFUNDED" || o.status == "PARTIALLY_REFUNDED":
 		// The state is this refund's where there was none before, or where the sum has grown by it.
-		if now := g.standing(p, o); op.Standing.Refunded == 0 && !now.Stated || now.RefundSeen(op) == providers.OpSucceeded ||
+		if now := g.standing(p, o); op.Standing.Refunded == 0 && op.Standing.Stated && !now.Stated || now.RefundSeen(op) == providers.OpSucceeded ||
 			now.Stated && now.Refunded >= op.Standing.Refunded+op.Amount.Minor {
 			return providers.OpResult{State: providers.OpSucceeded}, nil
 		}

@@ -118,7 +118,7 @@ func (c Config) Open(env providers.Env) (providers.Provider, error) {
 		defaults: c.Billing,
 		rebills:  cmp.Or(c.RebillCommand, "make-rebill"),
 		rebillCV: c.RebillCVV,
-		loopback: env.Loopback, withholds: c.WithholdUploads, methodWait: cmp.Or(time.Duration(c.MethodWait)*time.Second, methodWait),
+		loopback: env.Loopback, now: env.Now, withholds: c.WithholdUploads, methodWait: cmp.Or(time.Duration(c.MethodWait)*time.Second, methodWait),
 	}, nil
 }
 

@@ -106,6 +106,9 @@ func (p *provider) Inquire(ctx context.Context, pay providers.Payment, op provid
 	case providers.Refund:
 		seen = s.RefundSeen(op)
 	}
+	if s.EndedInstead(op) {
+		seen = providers.OpMissing
+	}
 	switch {
 	case seen == providers.OpSucceeded:
 		return providers.OpResult{State: providers.OpSucceeded, GatewayID: op.GatewayID}, nil

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +32,7 @@ type provider struct {
 	withholds bool
 	// methodWait is how long the bank's 3DS Method may take.
 	methodWait time.Duration
+	now        func() time.Time
 }
 
 var (
@@ -156,7 +159,10 @@ func (p *provider) callback(form url.Values, pay providers.Payment) {
 // type=error is not, it may come after the order was begun.
 func startStep(command string, pay providers.Payment, a answer) (providers.Step, error) {
 	if a.rejected() {
-		if a.refusesUs() || !a.provesNoOrder(pay.Ref.Reference) {
+		switch {
+		case a.repeatsNumber():
+			return providers.Step{}, &providers.Failure{Op: command, Code: a["error-code"], Text: a["error-message"], Err: providers.ErrReferenceTaken}
+		case a.refusesUs(), !a.provesNoOrder(pay.Ref.Reference):
 			return providers.Step{}, a.failure(command)
 		}
 		return providers.Step{V: providers.StepVersion, Kind: providers.Declined, Ref: pay.Ref, Decline: a.decline()}, nil
@@ -354,7 +360,7 @@ func (p *provider) standing(pay providers.Payment, a answer) (providers.Standing
 	if s.Outcome == providers.Processing {
 		next, err := p.next(pay, s.Ref, a)
 		switch {
-		case errors.Is(err, errNoWay):
+		case errors.Is(err, errNoWay), errors.Is(err, errIncomplete) && p.longUnderWay(pay):
 			s.Outcome = providers.Waiting
 			s.LastTry = &providers.Decline{Reason: providers.AuthenticationFailed, Message: err.Error()}
 		case err != nil:
@@ -515,8 +521,20 @@ func (p *provider) bankPage(address string) (string, error) {
 	case strings.Contains(address, ":"):
 		return "", errNoWay
 	}
-	return "", errors.New("a page of the bank without its address")
+	return "", fmt.Errorf("a page of the bank %w its address", errIncomplete)
 }
+
+// errIncomplete is an answer that lacks what the shopper needs. The next may have it; if none has, nobody ever gets to the bank, as
+// with errNoWay.
+var errIncomplete = errors.New("without")
+
+// longUnderWay tells whether a payment began so long ago that a page which still cannot be shown never will be.
+func (p *provider) longUnderWay(pay providers.Payment) bool {
+	return !pay.CreatedAt.IsZero() && p.now().Sub(pay.CreatedAt) >= completeWithin
+}
+
+// completeWithin is how long an answer may lack what the shopper needs.
+const completeWithin = 5 * time.Minute
 
 // next is what the gateway waits for. tds_status is spelt with an underscore in the documentation, unlike all its
 // neighbours, so both spellings are read.
@@ -533,7 +551,7 @@ func (p *provider) next(pay providers.Payment, ref providers.Ref, a answer) (*pr
 		return p.methodStep(pay, step, a)
 	case "CReqForm":
 		if a["tds-creq-form-creq"] == "" {
-			return nil, errors.New("CReqForm without a CReq")
+			return nil, fmt.Errorf("CReqForm %w a CReq", errIncomplete)
 		}
 		to, err := p.bankPage(a["tds-creq-form-acs-url"])
 		if err != nil {
@@ -549,7 +567,7 @@ func (p *provider) next(pay providers.Payment, ref providers.Ref, a answer) (*pr
 		step.Forms = []threeds.Form{threeds.ChallengeForm(to, a["tds-creq-form-creq"], pay.Run.SessionData)}
 	case "PaReqForm":
 		if a["tds-pareq-form-pareq"] == "" {
-			return nil, errors.New("PaReqForm without a PaReq")
+			return nil, fmt.Errorf("PaReqForm %w a PaReq", errIncomplete)
 		}
 		to, err := p.bankPage(a["tds-pareq-form-acs-url"])
 		if err != nil {
@@ -585,7 +603,7 @@ func (p *provider) methodStep(pay providers.Payment, step providers.Step, a answ
 	ref := step.Ref
 	id := a["tds-method-url-frame-3ds-server-trans-id"]
 	if id == "" {
-		return nil, errors.New("MethodUrlFrame without threeDSServerTransID")
+		return nil, fmt.Errorf("MethodUrlFrame %w threeDSServerTransID", errIncomplete)
 	}
 	step.Kind, step.Deadline = providers.Method, p.methodWait
 	step.Withholdable = p.withholds
@@ -678,8 +696,12 @@ func (a answer) refusesCaller() bool {
 	text := strings.ToLower(a["error-message"])
 	return a.rejected() && a["status"] == "" && wire.ContainsAny(text, "control", "signature", "login", "end point", "endpoint",
 		"access denied", "access is denied", "forbidden", "permission", "unauthorized", "not authorized", "credential",
-		"ip address is not", "ip is not")
+		"ip address is not", "ip is not") ||
+		a.rejected() && a["status"] == "" && ipRefused.MatchString(text)
 }
+
+// ipRefused is a refusal of the address that the request came from, in whatever order the words come.
+var ipRefused = regexp.MustCompile(`\bips?\b.*(not allowed|denied|forbidden|block|whitelist|restrict)|(not allowed|denied|forbidden|blocked|unknown|restricted|whitelist).*\b(ips?|remote address)\b`)
 
 // cardParameters are what the shopper types.
 var cardParameters = []string{"credit_card_number", "cvv2", "expire_month", "expire_year", "card_printed_name", "cardrefid"}
@@ -691,6 +713,13 @@ func (a answer) provesNoOrder(reference string) bool {
 	return a["type"] == typeInvalid && a["paynet-order-id"] == "" && a["status"] == "" &&
 		(a["merchant-order-id"] == "" || a["merchant-order-id"] == reference) &&
 		!wire.ContainsAny(text, "duplicate", "already", "unique", "exist", "in progress", "processing")
+}
+
+// repeatsNumber tells whether a request was refused because our order number was used before.
+func (a answer) repeatsNumber() bool {
+	text := strings.ToLower(a["error-message"])
+	return a.rejected() && a["status"] == "" && wire.ContainsAny(text, "duplicate", "already", "unique", "exists") &&
+		wire.ContainsAny(text, "order", "client_orderid", "invoice", "transaction") && !wire.ContainsAny(text, "in progress", "processing")
 }
 
 // unknownOrder reads "no such order" off a rejected status. The texts are not documented; words about endpoints and
@@ -884,9 +913,6 @@ func (a answer) applyDispute(s *providers.Standing, now, first money.Amount, goo
 	}
 	s.Stated = false
 	if a["amount"] != "" && a["initial-amount"] != "" && now.Minor < first.Minor {
-		s.Returned, s.Stated = true, declined
-		if declined {
-			s.Refunded = first.Minor - now.Minor
-		}
+		s.Returned, s.Stated, s.Refunded = true, declined, first.Minor-now.Minor
 	}
 }

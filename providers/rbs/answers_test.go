@@ -3,6 +3,7 @@ package rbs_test
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
@@ -256,7 +257,8 @@ func TestAnOrderNumberThatIsAlreadyUsed(t *testing.T) {
 	for _, tt := range []struct{ name, status, want string }{
 		{"our order, untouched", ours, used},
 		{"our order, marked", marked(ours, "s_1"), used},
-		{"our order, at the bank", state("5", "-100"), used},
+		{"our order, marked, at the bank", marked(state("5", "-100"), "s_1"), used},
+		{"an order at its bank that nothing proves to be ours", state("5", "-100"), next},
 		{"another session's order", marked(ours, "s_2"), next},
 		{"another amount", strings.Replace(ours, "2000", "2001", 1), next},
 		{"another currency", strings.Replace(ours, "978", "398", 1), next},
@@ -271,7 +273,10 @@ func TestAnOrderNumberThatIsAlreadyUsed(t *testing.T) {
 		{"given back to us", marked(state("4", "0"), "s_1"), paidOurs},
 		{"held", state("1", "0"), paid},
 		{"held by us", marked(state("1", "0"), "s_1"), paidOurs},
-		{"reversed", state("3", "0"), paid},
+		{"reversed", state("3", "0"), next},
+		{"reversed, ours", marked(state("3", "0"), "s_1"), paidOurs},
+		{"all given back", strings.Replace(state("4", "0"), `"attributes"`, `"paymentAmountInfo":{"depositedAmount":0,"refundedAmount":2000},"attributes"`, 1), next},
+		{"given back, nobody says how much", state("4", "0"), paid},
 		{"being worked on", state("7", "-30001"), paid},
 		{"a state nobody knows, ours", marked(state("99", "0"), "s_1"), paidOurs},
 		{"another number", strings.Replace(ours, "A-17-1", "A-17-2", 1), unknown},
@@ -305,6 +310,65 @@ func TestAnOrderNumberThatIsAlreadyUsed(t *testing.T) {
 			if form := f.last().form; form.Get("orderNumber") != "A-17-1" || form.Has("orderId") || f.calls() != "register.do getOrderStatusExtended.do" {
 				t.Errorf("%s: asked by %v, called %s", tt.name, form, f.calls())
 			}
+		}
+	}
+}
+
+// Where the database may have forgotten our own use of the number, an order without our mark may be ours all the same: it is neither
+// passed over nor paid again.
+func TestAnOrderThatMayBeForgottenIsNotPassedOver(t *testing.T) {
+	for state, used := range map[string]bool{`"orderStatus":5`: true, `"orderStatus":3`: false, `"orderStatus":4`: false} {
+		body := `{"errorCode":"0","orderNumber":"A-17-1",` + state + `,"amount":2000,"currency":"978","attributes":[{"name":"mdOrder","value":"` + mdOrder + `"}],` +
+			`"paymentAmountInfo":{"depositedAmount":0,"refundedAmount":2000}}`
+		f := newFake(t).on("register.do", answer(t, "bpc_register_err_duplicate_order_number.json")).on("getOrderStatusExtended.do", body)
+		p := payment(t)
+		p.OwnershipMark, p.Forgotten = "s_1", &providers.Forgotten{Until: now}
+		ref, err := f.open().Register(t.Context(), p)
+		if used && ref.OrderID != mdOrder || !used && !errors.Is(err, providers.ErrAlreadyPaid) {
+			t.Errorf("%s: %+v, %v", state, ref, err)
+		}
+	}
+}
+
+// Members of paymentAmountInfo may be missing one by one: what is stated counts, and what is not is neither 0 nor believed.
+func TestSumsThatAreStatedInPart(t *testing.T) {
+	for _, c := range []struct {
+		status, info       string
+		captured, refunded int64
+		stated             bool
+	}{
+		{"2", `"approvedAmount":2000`, 2000, 0, false},
+		{"2", `"refundedAmount":0`, 2000, 0, false},
+		{"2", `"paymentState":"DEPOSITED"`, 2000, 0, false},
+		{"2", `"depositedAmount":null,"refundedAmount":null`, 2000, 0, false},
+		{"2", `"depositedAmount":1500`, 1500, 0, false},
+		{"2", `"depositedAmount":2000,"refundedAmount":0`, 2000, 0, true},
+		{"4", `"approvedAmount":2000`, 2000, 2000, false},
+		{"4", `"refundedAmount":500`, 2000, 500, false},
+		{"4", `"depositedAmount":1500`, 2000, 500, false},
+		{"4", `"depositedAmount":1500,"refundedAmount":500`, 2000, 500, true},
+	} {
+		f := newFake(t).on("getOrderStatusExtended.do", `{"errorCode":"0","orderNumber":"A-17-1","orderStatus":`+c.status+
+			`,"amount":2000,"currency":"978","paymentAmountInfo":{`+c.info+`}}`)
+		st, err := f.open().Status(t.Context(), registered(t))
+		if err != nil || st.Outcome != providers.Paid || st.Captured != c.captured || st.Refunded != c.refunded || st.Stated != c.stated ||
+			st.Returned != (c.status == "4" && !c.stated) {
+			t.Errorf("%s %s: %+v, %v", c.status, c.info, st, err)
+		}
+	}
+}
+
+// A gateway that is too busy to register is not asked again at once.
+func TestABusyRegistrationIsLeftAlone(t *testing.T) {
+	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+		f, calls := newFake(t), 0
+		f.handler = func(w http.ResponseWriter, _ *http.Request) {
+			calls++
+			w.Header().Set("Retry-After", "60")
+			w.WriteHeader(status)
+		}
+		if _, err := f.open().Register(t.Context(), payment(t)); calls != 1 || providers.RetryAfter(err) != time.Minute {
+			t.Errorf("%d: %d calls, %v", status, calls, err)
 		}
 	}
 }

@@ -136,7 +136,7 @@ func (g *provider) Register(ctx context.Context, p providers.Payment) (providers
 	g.setCart(form, p)
 	ref, err := g.register(ctx, p, op, form)
 	f, failed := errors.AsType[*providers.Failure](err)
-	if failed && f.Code == "" && ctx.Err() == nil && !errors.Is(err, providers.ErrUnsent) {
+	if failed && f.Code == "" && ctx.Err() == nil && !errors.Is(err, providers.ErrUnsent) && providers.RetryAfter(err) == 0 {
 		found, there, askErr := g.findByNumber(ctx, p)
 		switch {
 		case askErr != nil: // nothing was learnt; repeated with the same number, Register goes on from here
@@ -198,7 +198,8 @@ func sessionMark(o object) string {
 // foundOrder is an order as the gateway shows it, with the session id that it carries.
 type foundOrder struct {
 	providers.Standing
-	mark string
+	mark   string
+	atBank bool // a card was sent for it, and its bank's answer is awaited
 }
 
 // RecoversOrders: see Register.
@@ -218,11 +219,12 @@ func (g *provider) findByNumber(ctx context.Context, p providers.Payment) (k fou
 	if err != nil {
 		return foundOrder{}, false, providers.Unreadable(opStatus, 200, err)
 	}
-	return foundOrder{st, sessionMark(o)}, st.Outcome != providers.NotFound, nil
+	return foundOrder{st, sessionMark(o), o.Text("orderStatus") == "5"}, st.Outcome != providers.NotFound, nil
 }
 
 // reuseOrder decides about the order that has our number: ours and unpaid, it is used; another's, or one that can no longer be
-// paid, leaves the next number; with money of our sum on it, or on its way, it is neither paid again nor passed over.
+// paid, leaves the next number; with money of our sum on it, or on its way, it is neither paid again nor passed over. An order that
+// lacks our mark, for which a card was sent or whose money is back, is another's, unless our database may have forgotten it.
 func (g *provider) reuseOrder(ctx context.Context, p providers.Payment, k foundOrder,
 	refused *providers.Failure) (providers.Ref, error) {
 	ours := p.OwnershipMark != "" && k.mark == p.OwnershipMark
@@ -231,6 +233,11 @@ func (g *provider) reuseOrder(ctx context.Context, p providers.Payment, k foundO
 	case k.Reference != p.Ref.Reference, k.Ref.OrderID == "":
 		return providers.Ref{}, refused // an answer about nothing of ours
 	case k.Amount != p.Amount && !ours:
+		return providers.Ref{}, taken
+	}
+	foreign := !ours && p.Forgotten == nil
+	back := k.Outcome == providers.Voided || k.Outcome == providers.Paid && k.Stated && k.Refunded == k.Captured
+	if foreign && (back || k.atBank) {
 		return providers.Ref{}, taken
 	}
 	switch k.Outcome {
@@ -843,10 +850,13 @@ func (s amountInfo) taken(st *providers.Standing, whole int64, refunded bool) {
 		st.Refunded = whole
 	}
 	st.Stated = s.has["depositedAmount"] && s.has["refundedAmount"]
-	if s.has["refundedAmount"] {
+	switch {
+	case s.has["refundedAmount"]:
 		st.Refunded = s.refunded
+	case refunded && s.has["depositedAmount"]:
+		st.Refunded = max(0, whole-s.deposited)
 	}
-	if s.has["depositedAmount"] {
+	if s.has["depositedAmount"] && (s.has["refundedAmount"] || !refunded) {
 		st.Captured = s.captured(whole)
 		st.Held = max(s.approved, st.Captured)
 	}

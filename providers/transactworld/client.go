@@ -112,7 +112,7 @@ func (c *client) call(ctx context.Context, op, path string, form url.Values) (an
 	for again := false; ; again = true {
 		token, err := c.authToken(ctx)
 		if err != nil {
-			return answer{}, err
+			return answer{}, unsent(op, err)
 		}
 		status, body, err := c.send(ctx, op, path, form, token)
 		if err != nil {
@@ -135,6 +135,17 @@ func (c *client) call(ctx context.Context, op, path string, form url.Values) (an
 		}
 		return a, nil
 	}
+}
+
+// unsent is the failure of a login before a call: a call that changes something has changed nothing, and is not sent any more.
+func unsent(op string, err error) error {
+	f, ok := errors.AsType[*providers.Failure](err)
+	if !ok || op == "IN" {
+		return err
+	}
+	without := *f
+	without.Untaken = true
+	return &without
 }
 
 // authToken gives the token, fetching one where there is none or where it is nearly an hour old.

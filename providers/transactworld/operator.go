@@ -183,6 +183,9 @@ func (p *provider) Inquire(ctx context.Context, pay providers.Payment, op provid
 	if state == providers.OpSucceeded && !proved {
 		return providers.OpResult{}, &providers.Failure{Op: "IN", Text: "no sum that proves the " + string(op.Kind)}
 	}
+	if state == "" && s.EndedInstead(op) {
+		return providers.OpResult{State: providers.OpMissing}, nil
+	}
 	plain := word != "RF" || s.Stated || long == "capturesuccess" || long == "settled"
 	part := word == "RV" && op.Amount.Minor < op.Standing.Held
 	switch {

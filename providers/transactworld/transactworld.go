@@ -238,6 +238,10 @@ func (p *provider) step(op string, ref providers.Ref, a answer, code card.Code) 
 		step.Kind = providers.Finished
 	case v == refused && a.refusesUs():
 		return providers.Step{}, a.failure(op, code)
+	case v == refused && repeatsNumber(a):
+		return providers.Step{}, &providers.Failure{
+			Op: op, Code: a.code(), Text: clean(a.text("result", "description"), code), Err: providers.ErrReferenceTaken,
+		}
 	case v == refused && !isDuplicate(a) && !strings.HasPrefix(a.code(), "0"):
 		step.Kind, step.Decline = providers.Declined, a.decline(code)
 	case v == pending && value(a.object, "redirect") != nil:

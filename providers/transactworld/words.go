@@ -110,6 +110,13 @@ func isDuplicate(a answer) bool {
 	return wire.ContainsAny(said, "duplicate", "already", "exist", "unique", "in progress", "being processed")
 }
 
+// repeatsNumber tells whether a request was refused because our number was used before.
+func repeatsNumber(a answer) bool {
+	said := strings.ToLower(a.text("result", "description") + " " + a.text("remark"))
+	return wire.ContainsAny(said, "duplicate", "already", "exists", "unique") &&
+		wire.ContainsAny(said, "transaction", "merchanttransactionid", "order") && !wire.ContainsAny(said, "in progress", "being processed")
+}
+
 // decline puts a refusal into our words. result.code is too coarse (10001: failed); the bank's own code tells more where it
 // is there, then words that leave no doubt.
 func (a answer) decline(code card.Code) *providers.Decline {

@@ -9,6 +9,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -105,6 +107,29 @@ func (b *Browsers) Proves(ctx context.Context, session, posted string) bool {
 		return false
 	}
 	return b.begin(ctx, here, v) == nil
+}
+
+// BareLasts is how long a bare token is good.
+const BareLasts = 30 * time.Minute
+
+// Bare is a token that shows that a form of a checkout session's page was read not long ago, and nothing of the browser that read
+// it: for those that keep no cookies. It stores nothing.
+func (b *Browsers) Bare(session string) string { return b.bareAt(session, b.now().Unix()) }
+
+func (b *Browsers) bareAt(session string, at int64) string {
+	when := strconv.FormatInt(at, 36)
+	return when + "." + b.sealer.Fingerprint([]byte("bare form "+when+" "+session))
+}
+
+// ProvesBare tells whether a posted token is a bare one of the checkout session that is still good.
+func (b *Browsers) ProvesBare(session, posted string) bool {
+	when, _, _ := strings.Cut(posted, ".")
+	at, err := strconv.ParseInt(when, 36, 64)
+	if err != nil || subtle.ConstantTimeCompare([]byte(b.bareAt(session, at)), []byte(posted)) != 1 {
+		return false
+	}
+	age := b.now().Sub(time.Unix(at, 0))
+	return age > -BareLasts && age < BareLasts // another machine's clock may be ahead
 }
 
 // begin makes a browser session of a visitor. Tokens of its other pages stay valid; the id is new, so that who has seen the

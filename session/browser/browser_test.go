@@ -275,6 +275,66 @@ func TestABrowserHasANameOfItsOwnThatOpensNothing(t *testing.T) {
 	})
 }
 
+func TestTheLanguageThatWasChosenStaysWithTheBrowser(t *testing.T) {
+	b, _ := newBrowsers(t, true, rand.Reader)
+	v := &visits{t: t, b: b}
+	speaks := func(want string) {
+		t.Helper()
+		v.visit(func(ctx context.Context) {
+			if got := b.Language(ctx); got != want {
+				t.Errorf("it speaks %q, want %q", got, want)
+			}
+		})
+	}
+	choose := func(lang string) {
+		t.Helper()
+		v.visit(func(ctx context.Context) {
+			if err := b.Choose(ctx, lang); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	speaks("")
+	choose("ru")
+	speaks("ru")
+	choose("zh-Hant-TW") // of what a browser is given room is limited
+	speaks("zh-Hant-")
+	choose("kk")
+	v.proves("cs_1")
+	speaks("kk")
+	choose("en")
+	speaks("en")
+}
+
+func TestAVisitorIsNobodyAfterADay(t *testing.T) {
+	start := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	now := start
+	b, _ := browsersAt(t, true, rand.Reader, func() time.Time { return now })
+	v := &visits{t: t, b: b}
+	v.visit(func(ctx context.Context) { b.Choose(ctx, "ru") })
+	for after, want := range map[time.Duration]string{0: "ru", 24*time.Hour - 1: "ru", 24 * time.Hour: ""} {
+		now = start.Add(after)
+		v.visit(func(ctx context.Context) {
+			if got := b.Language(ctx); got != want {
+				t.Errorf("after %s it speaks %q, want %q", after, got, want)
+			}
+		})
+	}
+}
+
+// What the library alone gave a request is of no visitor.
+func TestARequestThatDidNotComeThroughHereProvesNothing(t *testing.T) {
+	b, _ := newBrowsers(t, true, rand.Reader)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	b.SessionManager.LoadAndSave(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, known := b.Remembered(r.Context(), "m", "acc")
+		b.ForgetRemembered(r.Context(), "m", "acc")
+		if b.Proves(r.Context(), "cs_1", "x") || b.Language(r.Context()) != "" || b.Known(r.Context()) != "" || known {
+			t.Error("it is known")
+		}
+	})).ServeHTTP(httptest.NewRecorder(), r)
+}
+
 // A rolling update leaves pages open that an older version showed, whose token is what the session keeps.
 func TestABrowserSessionOfAnOlderVersionGoesOn(t *testing.T) {
 	b, _ := newBrowsers(t, true, rand.Reader)

@@ -24,16 +24,27 @@ func TestDecodedTwiceABrowserSessionIsTheSameAndNobodysElse(t *testing.T) {
 	if _, _, err := c.Decode([]byte("no gob")); err == nil {
 		t.Error("nonsense is decoded")
 	}
-	for i := range 3 * codecAtMost {
-		raw, err := c.Encode(until, map[string]any{"csrf": fmt.Sprint(i)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := c.Decode(raw); err != nil {
-			t.Fatal(err)
-		}
+}
+
+func TestAThousandBrowserSessionsAreRememberedThenAllAreForgotten(t *testing.T) {
+	c := &codec{}
+	for i := range 1000 {
+		decode(t, c, i, i+1)
 	}
-	if len(c.known) > codecAtMost {
-		t.Errorf("%d are remembered", len(c.known))
+	decode(t, c, 7, 1000) // one of them
+	decode(t, c, 1000, 1)
+	decode(t, c, 1000, 1)
+	decode(t, c, 7, 2)
+}
+
+// decode reads browser session i, of which so many are remembered then.
+func decode(t *testing.T, c *codec, i, want int) {
+	t.Helper()
+	raw, err := c.Encode(time.Unix(1700000000, 0), map[string]any{"csrf": fmt.Sprint(i)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, values, err := c.Decode(raw); err != nil || values["csrf"] != fmt.Sprint(i) || len(c.known) != want {
+		t.Fatalf("%v, %v, %d are remembered", values, err, len(c.known))
 	}
 }

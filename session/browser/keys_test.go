@@ -275,3 +275,20 @@ func TestTheIDOfAKeyStaysWhatItWas(t *testing.T) {
 		t.Errorf("the id is %q", got)
 	}
 }
+
+// Fingerprints are kept beside what they are of, with the id of their key: made otherwise, they would find nothing.
+func TestFingerprintsAreMadeAsEver(t *testing.T) {
+	k := keys(t, key(1))
+	mac := hmac.New(sha256.New, k.PrintKey())
+	mac.Write([]byte("4000019900020720"))
+	want := hex.EncodeToString(mac.Sum(nil)[:16])
+	for _, other := range []string{"", "4000019900020738"} { // whatever was asked for before
+		k.Fingerprint([]byte(other))
+		if got := k.Fingerprint([]byte("4000019900020720")); got != want {
+			t.Errorf("after %q it is %s, want %s", other, got, want)
+		}
+	}
+	if id := k.PrintID(); id != browser.KeyID(k.PrintKey()) || id == k.ID() {
+		t.Errorf("the id of its key is %q", id)
+	}
+}

@@ -24,8 +24,10 @@ const (
 	maxLanguage = 8
 )
 
-// Sealer seals what leaves the house and must come back unread and unchanged.
+// Sealer seals what leaves the house and must come back unread and unchanged. A fingerprint is the same on every machine, and nobody
+// else can make it.
 type Sealer interface {
+	Fingerprint(v []byte) string
 	Seal(name string, v []byte) (string, error)
 	Unseal(name, sealed string) ([]byte, error)
 }

@@ -134,8 +134,9 @@ func (f *fate) close(o *order) error {
 	n := f.next()
 	if o.charges == 0 && o.outcome != providers.Refused {
 		switch n {
-		case 1: // the shopper's bank was faster
+		case 1: // the shopper's bank was faster; what the browser brings of that is its answer, and no second payment
 			o.charges++
+			o.working = true
 			return nil
 		case 2:
 			return errCut

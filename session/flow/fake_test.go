@@ -2,6 +2,7 @@ package flow_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -239,6 +240,7 @@ type house struct {
 	doubt  bool     // the store is asked what it may have forgotten
 	owners []string // merchants of the account
 	gone   bool     // the session's account is not configured any more
+	coin   string   // the session's currency; "": KZT
 	queued bool     // what the browser brings goes out by its job
 
 	level     slog.Level
@@ -275,7 +277,9 @@ func newHouse(t *testing.T, tune ...func(*house)) *house {
 	t.Helper()
 	var h *house
 	dir := t.TempDir()
-	st, err := sqlitetest.Open(t.Context(), sqlstore.Options{Dir: dir, Now: func() time.Time { return h.now() }})
+	st, err := sqlitetest.Open(t.Context(), sqlstore.Options{
+		Dir: dir, Now: func() time.Time { return h.now() }, OnSession: func(id string) { h.changed(id) },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -341,7 +345,7 @@ func (h *house) restore(t *testing.T, copied string) {
 	if err := os.WriteFile(file, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if h.store, err = sqlitetest.Open(t.Context(), sqlstore.Options{Dir: h.dir, Now: h.now}); err != nil {
+	if h.store, err = sqlitetest.Open(t.Context(), sqlstore.Options{Dir: h.dir, Now: h.now, OnSession: h.changed}); err != nil {
 		t.Fatal(err)
 	}
 	h.restart()
@@ -357,12 +361,12 @@ func houseOn(t checker, st *sqlstore.Store, orderID string, tune ...func(*house)
 		f(h)
 	}
 	h.start()
-	kzt, err := money.ParseCurrency("KZT")
+	currency, err := money.ParseCurrency(cmp.Or(h.coin, "KZT"))
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
 	s := &session.Session{
-		Merchant: "demo", Account: shop, Kind: "payment", OrderID: orderID, Amount: money.Amount{Minor: 123450, Currency: kzt}, Method: "card",
+		Merchant: "demo", Account: shop, Kind: "payment", OrderID: orderID, Amount: money.Amount{Minor: 123450, Currency: currency}, Method: "card",
 		SuccessURL: "https://shop.example/ok", CancelURL: "https://shop.example/no", CreatedAt: h.now(), ExpiresAt: h.now().Add(30 * time.Minute),
 	}
 	if err := h.flow.Create(context.Background(), s); err != nil {
@@ -376,6 +380,13 @@ func houseOn(t checker, st *sqlstore.Store, orderID string, tune ...func(*house)
 func byItsJob(h *house) { h.queued = true }
 
 func withCloser(h *house) { h.acc.Provider = closer{gateway: h.gw} }
+
+// changed wakes who waits for a session in the present process.
+func (h *house) changed(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.flow.Hub.Changed(id)
+}
 
 func (h *house) now() time.Time {
 	h.mu.Lock()

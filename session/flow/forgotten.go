@@ -189,13 +189,14 @@ func (f recall) beforeItEnds(ctx context.Context, s *session.Session) error {
 	return f.findAfter(ctx, s, a, m)
 }
 
-// findAfter looks for the attempts after one at the gateway. One of them may never have reached it.
+// findAfter looks for the attempts after one at the gateway. Any of them may never have reached it: while the gateway took no
+// orders, or refused the account, the shopper may have tried again and again.
 func (f recall) findAfter(ctx context.Context, s *session.Session, a *session.Attempt, m session.Memory) error {
 	acc, err := f.account(s)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnheard, err)
 	}
-	for n, missing := a.N+1, 0; n <= session.MaxAttempts && missing < 2; n++ {
+	for n := a.N + 1; n <= session.MostAttempts; n++ {
 		p := f.payment(ctx, s, a)
 		p.Ref, p.Forgotten = providers.Ref{Reference: s.Reference(n)}, window(m)
 		st, wire, err := f.statusOf(ctx, acc, s.Kind, p)
@@ -203,7 +204,6 @@ func (f recall) findAfter(ctx context.Context, s *session.Session, a *session.At
 		case err != nil:
 			return fmt.Errorf("%w: %w", errUnheard, err)
 		case st.Outcome == providers.NotFound:
-			missing++
 			continue
 		case st.Outcome == providers.Refused, st.Outcome == providers.Closed, st.Outcome == providers.Voided, st.OtherAmount(p.Amount):
 			continue // it moves no money any more, or is not this order's

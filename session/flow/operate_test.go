@@ -477,3 +477,66 @@ func TestARefundMadeElsewhereIsLearnedByCallbackScheduleAndAsking(t *testing.T) 
 		})
 	}
 }
+
+// Whoever asked before a refund and hears after it hears of a payment that was whole: that undoes nothing.
+func TestAnAnswerFromBeforeARefundDoesNotUndoIt(t *testing.T) {
+	t.Parallel()
+	for asked, known := range map[string]bool{"while the payment was known to be paid": true, "before that was known": false} {
+		t.Run(asked, func(t *testing.T) {
+			t.Parallel()
+			var refunded int64
+			var meanwhile func()
+			g := &office{do: func(op providers.Op) (providers.OpResult, error) {
+				refunded += op.Amount.Minor
+				return providers.OpResult{State: providers.OpSucceeded}, nil
+			}}
+			h := newHouse(t, func(h *house) { g.gateway, h.acc.Provider = h.gw, g })
+			h.gw.pay = func(context.Context, providers.Payment, *order) (providers.Step, error) {
+				return providers.Step{}, errCut
+			}
+			h.gw.status = func(_ context.Context, p providers.Payment, _ *order) (providers.Standing, error) {
+				st := providers.Standing{Outcome: providers.Paid, Ref: p.Ref, Amount: p.Amount, Held: p.Amount.Minor, Captured: p.Amount.Minor,
+					Refunded: refunded, Stated: true}
+				if do := meanwhile; do != nil {
+					meanwhile = nil
+					do()
+				}
+				return st, nil
+			}
+			inquire := func() {
+				if _, err := h.flow.Inquire(t.Context(), h.id); err != nil {
+					t.Error(err)
+				}
+			}
+			meanwhile = func() {
+				if !known {
+					inquire()
+				}
+				if err := h.operate(providers.Refund, 50000); err != nil {
+					t.Error(err)
+				}
+			}
+			if later := meanwhile; known {
+				meanwhile = nil
+				h.submit()
+				inquire()
+				meanwhile = later
+				inquire()
+			} else {
+				h.submitOnly()
+				h.await(1, "status.stored") // the one that was asked last, and the one before it
+			}
+			h.forward(time.Hour)
+			h.op(t, 1, session.OpSucceeded)
+			for _, e := range h.events() {
+				if e == "refund.undone" || e == "refund.elsewhere" {
+					t.Errorf("told: %v", h.events())
+					break
+				}
+			}
+			if a := h.is(session.Paid); a.Refunded != 50000 {
+				t.Errorf("refunded by our books: %d", a.Refunded)
+			}
+		})
+	}
+}

@@ -156,6 +156,19 @@ func (f *Flow) begin(ctx context.Context, s *session.Session, a *session.Attempt
 	) {
 		return pay(ctx, acc, p, in)
 	})
+	byNextNumber(ctx, f, s.ID, a.N, in)
+}
+
+// byNextNumber makes a further attempt with the same card where the gateway knows the number of one as another system's order, and nothing
+// was tried with the card.
+func byNextNumber(ctx context.Context, f *Flow, id string, n int, in Submission) {
+	s, err := f.Store.Load(ctx, id)
+	if err != nil || in.MerchantInitiated || in.Kind == session.KindPayout || s.Last().N != n || !s.Last().NumberIsAnothers() {
+		return
+	}
+	if err := f.submit(ctx, nil, id, in); err != nil && !errors.Is(err, session.ErrBusy) && !errors.Is(err, session.ErrEnded) {
+		f.Log.Warn("the next number could not be tried", "session", id, "error", err)
+	}
 }
 
 // notRegistered writes down that an attempt's order was not made known, and why. Nothing can be charged by it.
@@ -188,10 +201,11 @@ func asksOfForms(ctx context.Context, f *Flow, s *session.Session, a *session.At
 // maxLost bounds how often a registration is repeated whose answer was lost. It moves no money.
 const maxLost = 2
 
-// noAnswer tells that a registration was sent and has no answer in the gateway's own words.
+// noAnswer tells that a registration was sent and has no answer in the gateway's own words. One that is too busy to answer is left
+// alone, as it asks for.
 func noAnswer(err error) bool {
 	f, ok := errors.AsType[*providers.Failure](err)
-	return ok && f.Code == "" && !errors.Is(err, providers.ErrUnsent) && !errors.Is(err, providers.ErrCredential) &&
+	return ok && f.Code == "" && providers.RetryAfter(err) == 0 && !errors.Is(err, providers.ErrUnsent) && !errors.Is(err, providers.ErrCredential) &&
 		!errors.Is(err, providers.ErrReferenceTaken) && !errors.Is(err, providers.ErrAlreadyPaid) && providers.RefusalOfUs(err) == nil
 }
 
@@ -280,6 +294,7 @@ func (f *Flow) send(ctx context.Context, out permitted, send sender) {
 		in.Untaken = errors.As(in.Err, &refusal) ||
 			out.kind == session.CallPay && errors.Is(in.Err, providers.ErrUnsent) && len(in.Wire) == 0 ||
 			out.kind == session.CallPay && untaken(in.Err)
+		in.NumberTaken = out.kind == session.CallPay && errors.Is(in.Err, providers.ErrReferenceTaken)
 		in.Refused = out.kind == session.CallResume && refused(in.Err)
 		in.LoginRefused, in.LoginLost = f.loginRefused(ctx, out.s, p.Credential, in.Err)
 	}

@@ -941,5 +941,5 @@ func reopened(t *testing.T, st Store) {
 	if js := claim(t, st, "w", noon, 10); len(js) != 1 {
 		t.Errorf("jobs: %v", js)
 	}
-	save(t, st, s)
+	save(t, st, load(t, st, "a")) // with its call book, as whoever saves a session has loaded it
 }

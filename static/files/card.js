@@ -1,15 +1,13 @@
 // Makes the card form nicer. The server reads and checks everything again, by the same table.
 (function () {
+  // include read.js
   function $(id) { return document.getElementById(id) }
   var form = $("card"), errors = $("errors"), pay = $("pay"), brands = $("brands"), hint = $("cvc-hint")
   var number = $("number"), expiry = $("expiry"), cvc = $("cvc"), name = $("name"), to = $("to_number")
   var fields = [number, expiry, cvc, name].concat(to || []), label = pay.textContent, title = document.title
   var sent = false, down = false, touched = false, held = [], wasExpiry = "", three = hint.textContent
   var accepts = form.dataset.accepts.split(" ")
-  var systems = form.dataset.systems.split(";").map(function (s) {
-    s = s.split(":")
-    return {id: s[0], ranges: s[1].split(","), least: parseInt(s[2]), most: +s[2].split("-")[1], code: +s[3], free: s.length > 4}
-  })
+  var is = reader(form.dataset.systems)
 
   function set(field, value) { form.elements[field].value = value }
   set("browserJavascriptEnabled", true)
@@ -20,75 +18,12 @@
   set("browserScreenWidth", screen.width)
   set("browserTZ", new Date().getTimezoneOffset())
 
-  // Zeros of the scripts whose digits are read.
-  var zeros = [0x660, 0x6f0, 0x7c0, 0xe50, 0xed0, 0xf20, 0x1040, 0x17e0, 0x1810, 0xff10]
-  for (var z = 0x966; z < 0xe00; z += 0x80) zeros.push(z)
-
-  function plain(s) {
-    return s.replace(/[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]/g, "")
-      .replace(/[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]/g, "-").replace(/[\uff0f\u2044\u2215]/g, "/").replace(/\s/g, " ")
-      .replace(/[^\0-\x7f]/g, function (c) {
-        for (var i = 0; i < zeros.length; i++) if (c.charCodeAt(0) - zeros[i] >>> 0 < 10) return c.charCodeAt(0) - zeros[i]
-        return c
-      })
-  }
-  function digits(s) { return plain(s).replace(/\D/g, "") }
-
-  function luhn(s) {
-    for (var sum = 0, i = 0; i < s.length; i++) {
-      var n = +s[s.length - 1 - i] * (i % 2 + 1)
-      sum += n > 9 ? n - 9 : n
-    }
-    return sum % 10 === 0
-  }
-
-  function systemOf(d) {
-    var best, longest = 0
-    systems.forEach(function (s) {
-      s.ranges.forEach(function (r) {
-        var lo = r.split("-")[0], hi = r.split("-")[1] || lo, n = lo.length, head = d.slice(0, n)
-        if (n > longest && head.length === n && head >= lo && head <= hi) best = s, longest = n
-      })
-    })
-    return best
-  }
-  function whole(d) {
-    var s = systemOf(d) || {least: 12, most: 19}
-    return d.length >= s.least && d.length <= s.most && (s.free || luhn(d))
-  }
-
-  // The number in a text that may have words around it, or the date behind it.
-  function read(text) {
-    var t = plain(text), all = digits(text), alone = !/[^\d .-]/.test(t), found = ""
-    if (whole(all) && alone) return all
-    ;(t.replace(/(^|\D)\d\d? *\//g, "$1/").match(/\d[\d .-]*/g) || []).forEach(function (run) {
-      var g = run.split(/[ .-]+/).filter(Boolean)
-      for (var end = g.length; end > 0; end--) for (var at = 0; at < end; at++) {
-        var d = g.slice(at, end).join("")
-        if (!found && whole(d) && (!alone || !at && date(g.slice(end).join(" ")))) found = d
-      }
-    })
-    return found || all
-  }
-
-  // Month and year, in every order that people and browsers write.
-  function date(text) {
-    var g = plain(text).split(/\D+/).filter(Boolean), s = g[0] || ""
-    if (g.length === 3 && /^\d{4},\d\d,\d\d$/.test(g)) g.pop()
-    if (g.length === 1) {
-      var cut = s.length % 2 ? 1 : s.length === 6 && (s.slice(0, 2) > 12 || s.slice(2, 4) !== "20") ? 4 : 2
-      if (s.length > 2 && s.length < 7) g = [s.slice(0, cut), s.slice(cut)]
-    }
-    if (g.length === 2 && (g[0].length === 4 || g[0].length === 2 && g[0] > 12)) g.reverse()
-    if (!/^\d\d?,(20)?\d\d$/.test(g) || g[0] < 1 || g[0] > 12) return
-    return {month: +g[0], year: 2000 + g[1] % 100}
-  }
   function tidy(d) { return ("0" + d.month).slice(-2) + "/" + (d.year + "").slice(-2) }
 
   function formatNumber(f, how) {
-    var value = f.value, caret = digits(value.slice(0, f.selectionStart)).length, s = digits(value)
-    if (/[^\d\s]/.test(value) || s.length > 19) {
-      var found = read(value)
+    var value = f.value, caret = is.digits(value.slice(0, f.selectionStart)).length, s = is.digits(value)
+    if (/[^\d\s]/.test(value) || s.length > 19 || !/^insertText$|^delete/.test(how) && !is.whole(s)) {
+      var found = is.number(value) || s
       if (found !== s) s = found, caret = s.length
     }
     // A key that took a gap away takes the digit behind it, or before it.
@@ -97,7 +32,7 @@
       s = s.slice(0, Math.max(0, caret)) + s.slice(caret + 1)
     }
     f.was = s
-    var system = systemOf(s), amex = system && system.code === 4
+    var system = is.systemOf(s), amex = system && system.code === 4
     var out = s.replace(amex ? /^(.{4})(.{1,6})?(.{1,})?/ : /(.{4})(?=.)/g, amex
       ? function (_, a, b, c) { return [a, b, c].filter(Boolean).join(" ") } : "$1 ")
     if (out !== value) {
@@ -118,9 +53,9 @@
   }
 
   function formatExpiry(how) {
-    var v = plain(expiry.value).trim(), d
+    var v = is.plain(expiry.value).trim(), d
     if (how !== "insertText" || expiry.value.length > wasExpiry.length + 1) { // filled in or pasted, not typed
-      if (!/^delete/.test(how) && (d = date(v))) v = tidy(d)
+      if (!/^delete/.test(how) && (d = is.date(v))) v = tidy(d)
       else v = expiry.value
     } else if (expiry.selectionStart === expiry.value.length) {
       v = v.replace(/^(\d)\D$/, "0$1/") // 1/
@@ -135,19 +70,20 @@
   // What is wrong with a field: "", "missing", "invalid", "unsupported" or "past".
   function fault(f) {
     var d
-    if (!plain(f.value).trim()) return "missing"
+    if (!is.plain(f.value).trim()) return "missing"
     if (f === number || f === to) {
-      d = read(f.value)
-      if (!whole(d)) return "invalid"
-      d = systemOf(d)
+      d = is.number(f.value)
+      if (!d) return "invalid"
+      d = is.systemOf(d)
       return f === number && d && accepts.indexOf(d.id) < 0 ? "unsupported" : ""
     }
     if (f === cvc) {
-      d = systemOf(digits(number.value))
-      return new RegExp("^\\d{" + (d ? d.code : "3,4") + "}$").test(plain(f.value).replace(/ /g, "")) ? "" : "invalid"
+      d = is.systemOf(is.number(number.value) || is.digits(number.value))
+      var code = is.code(f.value)
+      return code && (!d || d.code === code.length) ? "" : "invalid"
     }
     if (f === expiry) {
-      d = date(f.value)
+      d = is.date(f.value)
       return !d ? "invalid" : new Date(d.year, d.month, 1) <= new Date() ? "past" : ""
     }
     return ""

@@ -14,11 +14,11 @@
     is.browserTZ.value = new Date().getTimezoneOffset()
   }
   each(function (form) {
-    var button = form.querySelector("button")
     tell(form)
     form.addEventListener("submit", function (e) {
       if (sent) return e.preventDefault()
       sent = true
+      var button = e.submitter || form.querySelector("button")
       button.setAttribute("data-label", button.textContent)
       setTimeout(function () {
         button.setAttribute("aria-disabled", "true")
@@ -35,10 +35,11 @@
   addEventListener("pageshow", function () {
     sent = false
     each(function (form) {
-      var button = form.querySelector("button")
+      var button = form.querySelector("[data-label]")
+      if (!button) return
       button.removeAttribute("aria-disabled")
       button.removeAttribute("aria-busy")
-      if (button.hasAttribute("data-label")) button.textContent = button.getAttribute("data-label")
+      button.textContent = button.getAttribute("data-label")
     })
   })
 })()

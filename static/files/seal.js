@@ -1,6 +1,7 @@
 // Encrypts the card for the gateway in this browser: RSAES-PKCS1-v1_5, which WebCrypto does not have. Number, date and code leave the
 // page in no other form: their fields have no name, and stand in a form that no browser sends.
 (function () {
+  // include read.js
   function $(id) { return document.getElementById(id) }
 
   // The way to the gateway's own page stands there for browsers that cannot do this.
@@ -49,28 +50,29 @@
     b[8] = b[8] & 63 | 128
     return hex(b).replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-")
   }
-  function digits(f) { return f.value.replace(/\D/g, "") }
-  function luhn(s) {
-    for (var sum = 0, i = 0; i < s.length; i++) {
-      var n = +s[s.length - 1 - i] * (i % 2 + 1)
-      sum += n > 9 ? n - 9 : n
-    }
-    return sum % 10 === 0
-  }
-  function date(f) {
-    var m = /^\s*(\d\d?)\s*[\/ .-]\s*(?:20)?(\d\d)\s*$/.exec(f.value) || /^\s*(\d\d)(\d\d)\s*$/.exec(f.value)
-    return m && m[1] > 0 && m[1] < 13 ? {month: ("0" + +m[1]).slice(-2), year: "20" + m[2]} : null
-  }
-
   var number = $("number"), expiry = $("expiry"), cvc = $("cvc"), name = $("name"), pay = $("pay")
   var loaded = Date.now(), time = +form.getAttribute("data-time"), sent = false
+  var is = reader(form.getAttribute("data-systems")), accepts = form.getAttribute("data-accepts").split(" ")
 
   function fault(f) {
-    if (f === name) return digits(f).length > 6 ? "invalid" : "" // a number must not go out in it
-    if (!f.value.trim()) return "missing"
-    if (f === number) return digits(f).length > 11 && digits(f).length < 20 && luhn(digits(f)) ? "" : "invalid"
-    if (f === cvc) return /^\d{3,4}$/.test(f.value.trim()) ? "" : "invalid"
-    if (f === expiry) return date(f) ? new Date(date(f).year, date(f).month, 1) <= new Date(time) ? "past" : "" : "invalid"
+    var d
+    if (f === name) return is.digits(f.value).length > 6 ? "invalid" : "" // a number must not go out in it
+    if (!is.plain(f.value).trim()) return "missing"
+    if (f === number) {
+      d = is.number(f.value)
+      if (!d) return "invalid"
+      d = is.systemOf(d)
+      return d && accepts.indexOf(d.id) < 0 ? "unsupported" : ""
+    }
+    if (f === cvc) {
+      d = is.systemOf(is.number(number.value))
+      var code = is.code(f.value)
+      return code && (!d || d.code === code.length) ? "" : "invalid"
+    }
+    if (f === expiry) {
+      d = is.date(f.value)
+      return !d ? "invalid" : new Date(d.year, d.month, 1) <= new Date(time) ? "past" : ""
+    }
     return ""
   }
 
@@ -85,9 +87,12 @@
       else f.removeAttribute("aria-invalid")
       if (what && !wrong) wrong = f
     })
-    if (wrong) return wrong.focus()
-    var at = new Date(time + Date.now() - loaded).toISOString().slice(0, 19) + "+00:00", d = date(expiry)
-    var text = [at, uuid(), digits(number), cvc.value.trim(), d.year + d.month, form.getAttribute("data-order")].join("/")
+    if (wrong) {
+      document.title = form.getAttribute("data-title")
+      return wrong.focus()
+    }
+    var at = new Date(time + Date.now() - loaded).toISOString().slice(0, 19) + "+00:00", d = is.date(expiry.value)
+    var text = [at, uuid(), is.number(number.value), is.code(cvc.value), d.year + ("0" + d.month).slice(-2), form.getAttribute("data-order")].join("/")
     post.elements.se_token.value = encrypt(text, form.getAttribute("data-modulus"), form.getAttribute("data-exponent"), random)
     post.elements.name.value = name.value
     number.value = cvc.value = ""
@@ -100,5 +105,8 @@
   form.addEventListener("submit", submit)
   pay.addEventListener("click", submit)
   form.addEventListener("keydown", function (e) { if (e.key === "Enter" && e.target !== pay) submit(e) })
+  // Browsers keep what was typed for the way back; number and code are not for keeping.
+  addEventListener("pagehide", function () { number.value = cvc.value = "" })
+  addEventListener("pageshow", function (e) { if (e.persisted) location.replace(form.getAttribute("data-self")) })
   pay.disabled = false
 })()

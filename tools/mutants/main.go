@@ -130,10 +130,11 @@ func mutantsGone[T mutantsNumber | ~string](on bool, v T) T {
 
 func main() {
 	root := flag.String("root", "..", "the module's root")
-	only := flag.String("only", "", "only this file or folder, from the root")
+	only := flag.String("only", "", "only this file or folder, from the root, or several with commas between them")
 	verbose := flag.Bool("v", false, "list what was killed too")
+	quick := flag.Bool("quick", false, "leave the longer tests out: what survives may be killed by one of them")
 	flag.Parse()
-	ok, err := run(*root, strings.TrimSuffix(*only, "/"), *verbose)
+	ok, err := run(*root, *only, *verbose, *quick)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(2)
@@ -143,7 +144,7 @@ func main() {
 	}
 }
 
-func run(root, only string, verbose bool) (ok bool, err error) {
+func run(root, only string, verbose, quick bool) (ok bool, err error) {
 	known, err := readKnown(filepath.Join(root, "docs", "mutants.md"))
 	if err != nil {
 		return false, err
@@ -154,7 +155,7 @@ func run(root, only string, verbose bool) (ok bool, err error) {
 	met := map[string]bool{}
 	all := true
 	for _, s := range scopes {
-		mutants, err := runScope(root, s, only, func(m *mutant) {
+		mutants, err := runScope(root, s, only, quick, func(m *mutant) {
 			reason := known[m.key()]
 			if m.result != killed || verbose {
 				fmt.Printf("%s:%d\t%s\t%s\t%s\t%s\n", m.file, m.line, m.function, m.what, m.result, reason)
@@ -202,7 +203,7 @@ func run(root, only string, verbose bool) (ok bool, err error) {
 	fmt.Printf("%-36s %6d %6d %10d %10d %10d\n", "all", total.tried, total.killed, total.explained, total.unexplained,
 		total.notBuilt)
 	for key := range known {
-		if file, _, _ := strings.Cut(key, "\x00"); !met[key] && (only == "" || within(file, only)) {
+		if file, _, _ := strings.Cut(key, "\x00"); !met[key] && within(file, only) {
 			fmt.Printf("docs/mutants.md names what is not tried: %s\n", strings.ReplaceAll(key, "\x00", " | "))
 			all = false
 		}
@@ -210,8 +211,12 @@ func run(root, only string, verbose bool) (ok bool, err error) {
 	return all, nil
 }
 
+// within tells whether a file is one of those that are asked for, or in such a folder.
 func within(file, only string) bool {
-	return only == "" || file == only || strings.HasPrefix(file, only+"/")
+	return only == "" || slices.ContainsFunc(strings.Split(only, ","), func(one string) bool {
+		one = strings.TrimSuffix(one, "/")
+		return file == one || strings.HasPrefix(file, one+"/")
+	})
 }
 
 // readKnown reads the table of survivors that are no change: file, function, change, reason.
@@ -244,8 +249,8 @@ type listed struct {
 }
 
 // runScope builds a package with its mutants and tries each.
-func runScope(root string, s scope, only string, tell func(*mutant)) ([]*mutant, error) {
-	if only != "" && !within(s.dir, only) && !within(only, s.dir) {
+func runScope(root string, s scope, only string, quick bool, tell func(*mutant)) ([]*mutant, error) {
+	if !within(s.dir, only) && !slices.ContainsFunc(strings.Split(only, ","), func(one string) bool { return within(one, s.dir) }) {
 		return nil, nil
 	}
 	pkg, exports, err := list(root, s.dir)
@@ -266,15 +271,21 @@ func runScope(root string, s scope, only string, tell func(*mutant)) ([]*mutant,
 	if err != nil {
 		return nil, err
 	}
+	killers := map[string][]string{} // of a function, the newest first: they are likely to notice its next mutant too
 	for _, m := range mutants {
 		if m.result != notBuilt {
 			m.result = survived
-			for _, group := range reaching(tests, m.id) {
-				if _, passed := try(binary, pkg.Dir, m.id, group.limit(), "", append([]string{"-test.run", group.pattern()},
-					s.args...)); !passed {
-					m.result = killed
-					break
+			for _, group := range reaching(tests, m.id, killers[m.function], quick) {
+				said, _, passed := try(binary, pkg.Dir, m.id, group.limit(), "", append([]string{"-test.run", group.pattern()}, s.args...))
+				if passed {
+					continue
 				}
+				m.result = killed
+				if by := failed.FindStringSubmatch(said); by != nil {
+					others := slices.DeleteFunc(killers[m.function], func(name string) bool { return name == by[1] })
+					killers[m.function] = slices.Insert(others, 0, by[1])
+				}
+				break
 			}
 		}
 		tell(m)
@@ -282,11 +293,13 @@ func runScope(root string, s scope, only string, tell func(*mutant)) ([]*mutant,
 	return mutants, nil
 }
 
-// test is one test of a package: how long it takes, and which mutants it comes by.
+var failed = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
+
+// test is one test of a package: how long it takes, what it computes of that, and which mutants it comes by.
 type test struct {
-	name string
-	took time.Duration
-	met  map[int]bool
+	name       string
+	took, busy time.Duration
+	met        map[int]bool
 }
 
 // survey runs each test by itself without a mutant.
@@ -303,10 +316,11 @@ func survey(binary, dir, met string, args []string) ([]test, error) {
 			return nil, err
 		}
 		start := time.Now()
-		if out, passed := try(binary, dir, 0, 5*time.Minute, met, append([]string{"-test.run", "^" + name + "$"}, args...)); !passed {
+		out, busy, passed := try(binary, dir, 0, 5*time.Minute, met, append([]string{"-test.run", "^" + name + "$"}, args...))
+		if !passed {
 			return nil, fmt.Errorf("%s fails without a mutant:\n%s", name, out)
 		}
-		one := test{name: name, took: time.Since(start), met: map[int]bool{}}
+		one := test{name: name, took: time.Since(start), busy: busy, met: map[int]bool{}}
 		raw, err := os.ReadFile(met)
 		if err != nil {
 			return nil, err
@@ -322,24 +336,29 @@ func survey(binary, dir, met string, args []string) ([]test, error) {
 
 type group []test
 
-// reaching are the tests that come by a mutant, the short ones together and first.
-func reaching(tests []test, id int) []group {
-	var short group
-	var long []group
+// reaching are the tests that come by a mutant: first those that are likely to notice it, then the others, the shorter ones together
+// and first. Computing counts, not waiting: others may use the machine.
+func reaching(tests []test, id int, likely []string, quick bool) []group {
+	together := make([]group, 4)
+	var alone []group
 	for _, t := range tests {
 		switch {
 		case !t.met[id]:
-		case t.took < time.Second:
-			short = append(short, t)
+		case slices.Contains(likely[:min(len(likely), 3)], t.name):
+			together[0] = append(together[0], t)
+		case t.busy < 30*time.Millisecond:
+			together[1] = append(together[1], t)
+		case t.busy < 100*time.Millisecond:
+			together[2] = append(together[2], t)
+		case quick:
+		case t.busy < time.Second:
+			together[3] = append(together[3], t)
 		default:
-			long = append(long, group{t})
+			alone = append(alone, group{t})
 		}
 	}
-	slices.SortFunc(long, func(a, b group) int { return int(a[0].took - b[0].took) })
-	if len(short) > 0 {
-		long = append([]group{short}, long...)
-	}
-	return long
+	slices.SortFunc(alone, func(a, b group) int { return int(a[0].busy - b[0].busy) })
+	return slices.DeleteFunc(append(together, alone...), func(g group) bool { return len(g) == 0 })
 }
 
 func (g group) pattern() string {
@@ -358,8 +377,8 @@ func (g group) limit() time.Duration {
 	return 10*time.Second + 10*sum
 }
 
-// try runs tests with one mutant. Memory is bounded: a loop without an end may also fill it.
-func try(binary, dir string, id int, limit time.Duration, met string, args []string) (string, bool) {
+// try runs tests with one mutant, and tells how long they computed. Memory is bounded: a loop without an end may also fill it.
+func try(binary, dir string, id int, limit time.Duration, met string, args []string) (said string, busy time.Duration, passed bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/bin/sh",
@@ -367,7 +386,10 @@ func try(binary, dir string, id int, limit time.Duration, met string, args []str
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "MUTANT="+strconv.Itoa(id), "MUTANTS_MET="+met)
 	out, err := cmd.CombinedOutput()
-	return string(out), err == nil
+	if p := cmd.ProcessState; p != nil {
+		busy = p.UserTime() + p.SystemTime()
+	}
+	return string(out), busy, err == nil
 }
 
 // list asks the go command for a package and for what its imports export.

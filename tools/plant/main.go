@@ -43,21 +43,26 @@ func Pick[T any](name string, on, off T) T {
 
 func main() {
 	root := flag.String("root", "..", "the module's root")
-	only := flag.String("only", "", "only faults whose name has this `text`")
+	only := flag.String("only", "", "only faults whose name fits this `pattern`")
 	worlds := flag.Int("worlds", 30, "so many of each profile, at most")
 	first := flag.Int("first", 1, "the first seed")
 	report := flag.String("report", "", "a `file` for the table, in Markdown")
 	skip := flag.Int("skip", 0, "leave out so many of the list's first")
+	keep := flag.String("keep", "", "only build the broken program's simulation, as this `file`: PLANTED=name says which fault it has")
 	list := flag.Bool("list", false, "only see that every fault can be planted")
 	flag.Parse()
-	if err := run(*root, *only, *skip, *worlds, *first, *report, *list); err != nil {
+	if err := run(*root, *only, *skip, *worlds, *first, *report, *keep, *list); err != nil {
 		fmt.Fprintln(os.Stderr, "plant:", err)
 		os.Exit(1)
 	}
 }
 
-func run(root, only string, skip, worlds, first int, report string, list bool) error {
-	root, err := filepath.Abs(root)
+func run(root, only string, skip, worlds, first int, report, keep string, list bool) error {
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		return err
+	}
+	root, err = filepath.Abs(root)
 	if err != nil {
 		return err
 	}
@@ -75,15 +80,23 @@ func run(root, only string, skip, worlds, first int, report string, list bool) e
 		return nil
 	}
 	binary := filepath.Join(dir, "simulation.test")
+	if keep != "" {
+		if binary, err = filepath.Abs(keep); err != nil {
+			return err
+		}
+	}
 	build := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", binary, "./internal/simulation")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
 	}
+	if keep != "" {
+		return nil
+	}
 	found, rows := 0, []string{"| planted fault | rule | found | profile, seed | CPU s |", "|---|---|---|---|---|"}
 	looked := 0
 	for i, f := range all {
-		if i < skip || !strings.Contains(f.Name, only) {
+		if i < skip || !wanted.MatchString(f.Name) {
 			continue
 		}
 		looked++
@@ -158,7 +171,7 @@ func plant(root, dir string) (string, error) {
 
 var (
 	violation = regexp.MustCompile(`seed (\d+) of profile (\S+), accounts \S+: (.*)`)
-	shoppers  = 8                // in each world
+	shoppers  = 12               // in each world
 	limit     = 20 * time.Minute // for a world that never ends
 )
 

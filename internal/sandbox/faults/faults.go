@@ -24,7 +24,7 @@ type Fault struct {
 	// When is "before" (the simulator never sees the call) or "after" (handled and recorded, then the answer is spoilt).
 	// Empty means after for cut, set and slow, before for the others.
 	When string `json:"when,omitempty"`
-	// close cut hang slow status body huge set; for callbacks twice late drop
+	// close cut hang slow status body huge set header; for callbacks twice late drop
 	Do string `json:"do"`
 	// hang, slow, late; real milliseconds (late: by the sandbox's clock)
 	HoldMS      int    `json:"hold_ms,omitempty"`
@@ -32,7 +32,7 @@ type Fault struct {
 	Status      int    `json:"status,omitempty"`       // status
 	Body        string `json:"body,omitempty"`         // status, body
 	ContentType string `json:"content_type,omitempty"` // status, body
-	// set: field to value; dots reach into JSON objects; "" removes the field
+	// set: field to value; dots reach into JSON objects; "" removes the field. header: header to value
 	Set map[string]string `json:"set,omitempty"`
 }
 
@@ -41,7 +41,7 @@ const MaxHold = 10 * time.Minute
 
 func (f Fault) check() error {
 	callback := f.Call == "callback"
-	known := []string{"close", "cut", "hang", "slow", "status", "body", "huge", "set"}
+	known := []string{"close", "cut", "hang", "slow", "status", "body", "huge", "set", "header"}
 	if callback {
 		known = []string{"twice", "late", "drop"}
 	}
@@ -50,7 +50,7 @@ func (f Fault) check() error {
 		return fmt.Errorf("do is %q, want one of %v", f.Do, known)
 	case f.When != "" && f.When != "before" && f.When != "after":
 		return fmt.Errorf("when is %q, want before or after", f.When)
-	case f.When == "before" && (f.Do == "cut" || f.Do == "set"):
+	case f.When == "before" && (f.Do == "cut" || f.Do == "set" || f.Do == "header"):
 		return fmt.Errorf("%s spoils an answer: when can only be after", f.Do)
 	case f.Times < -1:
 		return errors.New("times must be -1 or more")
@@ -62,15 +62,15 @@ func (f Fault) check() error {
 		return errors.New("bytes are of a cut")
 	case f.Do == "status" && (f.Status < 200 || f.Status > 599):
 		return errors.New("status must be 200 to 599")
-	case f.Do == "set" && len(f.Set) == 0:
-		return errors.New("set needs fields")
+	case (f.Do == "set" || f.Do == "header") && len(f.Set) == 0:
+		return fmt.Errorf("%s needs fields", f.Do)
 	}
 	return nil
 }
 
 func (f Fault) after() bool {
 	if f.When == "" {
-		return f.Do == "cut" || f.Do == "set" || f.Do == "slow"
+		return f.Do == "cut" || f.Do == "set" || f.Do == "header" || f.Do == "slow"
 	}
 	return f.When == "after"
 }

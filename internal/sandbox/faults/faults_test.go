@@ -87,6 +87,7 @@ func TestEachFaultDoesWhatItSays(t *testing.T) {
 		"body":           {Fault{Do: "body", Body: "{"}, 0, 200, "{"},
 		"set":            {Fault{Do: "set", Set: map[string]string{"orderStatus": "6", "errorCode": "5", "inner.amount": "1", "extra": "x"}}, 1, 200, `{"errorCode":"5","extra":"x","inner":{"amount":1},"orderStatus":6}`},
 		"set removes":    {Fault{Do: "set", Set: map[string]string{"inner": "", "errorCode": ""}}, 1, 200, `{"orderStatus":2}`},
+		"header":         {Fault{Do: "header", Set: map[string]string{"Content-Type": "text/plain"}}, 1, 200, jsonAnswer},
 		"other gateway":  {Fault{Do: "close", Gateway: "payneteasy"}, 1, 200, jsonAnswer},
 		"other call":     {Fault{Do: "close", Call: "refund.do"}, 1, 200, jsonAnswer},
 		"this call":      {Fault{Do: "close", Gateway: "rbs", Call: "paymentorder.do"}, 0, 0, ""},
@@ -103,6 +104,19 @@ func TestEachFaultDoesWhatItSays(t *testing.T) {
 				t.Errorf("the simulator saw %d calls, want %d", got, c.seen)
 			}
 		})
+	}
+}
+
+func TestAHeaderOfAnAnswerIsSet(t *testing.T) {
+	r := newRig(t, jsonAnswer)
+	r.add(t, Fault{Do: "header", Set: map[string]string{"X-Frame-Options": "DENY"}})
+	res, err := http.Post(r.url+"/acs/challenge", "application/x-www-form-urlencoded", strings.NewReader("a=b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if got := res.Header.Get("X-Frame-Options"); got != "DENY" {
+		t.Errorf("the header reads %q", got)
 	}
 }
 
@@ -164,7 +178,7 @@ func TestHoldingEndsWhenTheCallerIsGone(t *testing.T) {
 func TestContradictoryFaultsAreRefused(t *testing.T) {
 	s := New(time.Now)
 	for _, f := range []Fault{
-		{}, {Do: "explode"}, {Do: "cut", When: "before"}, {Do: "set"}, {Do: "status"}, {Do: "close", When: "later"}, {Do: "close", Times: -2},
+		{}, {Do: "explode"}, {Do: "cut", When: "before"}, {Do: "set"}, {Do: "header"}, {Do: "status"}, {Do: "close", When: "later"}, {Do: "close", Times: -2},
 		{Do: "close", Skip: -1}, {Do: "hang", HoldMS: -1}, {Do: "twice"}, {Do: "close", Call: "callback"},
 	} {
 		if s.Add(f) == nil {

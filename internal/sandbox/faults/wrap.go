@@ -138,6 +138,10 @@ func (s *Script) Wrap(gateway string, next http.Handler) http.Handler {
 		case "set":
 			a.header.Del("Content-Length")
 			setFields(a, f.Set)
+		case "header": // a bank that forbids frames, say
+			for name, value := range f.Set {
+				a.header.Set(name, value)
+			}
 		}
 		maps.Copy(w.Header(), a.header)
 		w.Header().Set("Content-Length", fmt.Sprint(a.body.Len()))
