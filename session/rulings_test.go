@@ -123,6 +123,13 @@ func TestOnWhatAPersonRules(t *testing.T) {
 		held := turnOf(attemptIn(1, Mismatched))
 		held.S.Attempts[0].Decline = &providers.Decline{Reason: providers.Limit}
 		rules("held and declined before: paid", held, settle(RuledPaid, 0))
+		for _, state := range []State{Unknown, Mismatched, Authorized, Paid} {
+			for _, was := range []int64{800, 1200} {
+				turn := inReviewFor(state)
+				turn.S.Attempts[0].AmountAuthorized = was
+				rules(fmt.Sprintf("%s, %d held by the books: paid 900", state, was), turn, settle(RuledPaid, 900))
+			}
+		}
 		operations := func(of ...bool) *Turn {
 			turn := turnOf(attemptIn(1, Paid))
 			for n, review := range of {

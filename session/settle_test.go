@@ -111,6 +111,16 @@ func TestTheSameRulingAgainChangesNothing(t *testing.T) {
 	}
 }
 
+func TestTheSameRulingOnWhatNeedsReviewAgainIsAnotherRuling(t *testing.T) {
+	turn := inReviewFor(Unknown)
+	must(t, turn.Settlements().Settle(settle(RuledPaid, 0)))
+	turn.S.Attempts[0].NeedsReview = true // for something else, by now
+	must(t, turn.Settlements().Settle(settle(RuledPaid, 0)))
+	if len(turn.S.Settlements) != 2 || turn.S.Settlements[1].N != 2 || turn.S.NeedsReview() {
+		t.Errorf("%d rulings, needs review %v", len(turn.S.Settlements), turn.S.NeedsReview())
+	}
+}
+
 // The gateway's own word beats a person's, and is told.
 func TestTheTruthOfTheGatewayBeatsARuling(t *testing.T) {
 	held := func(amount int64) providers.Standing {

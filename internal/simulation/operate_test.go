@@ -113,10 +113,7 @@ func (w *World) checkSums(s *shopper, v sessionView, e entry) {
 		w.reach("a payment that cannot be asked about before its customer logs in again")
 		return
 	}
-	// Somebody gave back as much in the cabinet as our refund asked for, while its request was under way: the sums do not tell whose it was.
-	if s.inCabinetDone && v.NeedsReview && slices.ContainsFunc(v.Operations, func(op operationView) bool {
-		return op.Kind == "refund" && op.State != "succeeded" && op.State != "failed"
-	}) {
+	if s.whoseRefund(v) {
 		w.reach("a refund that a person has to look at")
 		return
 	}
@@ -135,6 +132,14 @@ func (w *World) checkSums(s *shopper, v sessionView, e entry) {
 			w.violation("%s: an operation is still %s at the end of every schedule", s.orderID, op.State)
 		}
 	}
+}
+
+// whoseRefund tells that somebody gave money back in the cabinet while a refund of ours was under way, and that a person was asked: as much
+// may be gone as both came to, and the sums do not tell whose it was, since refunds may also be undone.
+func (s *shopper) whoseRefund(v sessionView) bool {
+	return s.inCabinetDone && v.NeedsReview && slices.ContainsFunc(v.Operations, func(op operationView) bool {
+		return op.Kind == "refund" && op.State != "succeeded" && op.State != "failed"
+	})
 }
 
 // loginIsOver tells whether the session's customer has to log in before the gateway answers about what is theirs.

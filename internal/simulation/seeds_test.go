@@ -59,7 +59,7 @@ var lost = []struct {
 	profile, account string
 	seed             uint64
 }{
-	{"failover", "cashier", 1}, {"failover", "cashier", 5}, {"failover", "rbs", 5}, {"failover", "rbs", 6},
+	{"failover", "cashier", 8}, {"failover", "cashier", 17}, {"failover", "rbs", 5}, {"failover", "rbs", 6},
 	{"failover", "transactworld", 1}, {"failover", "transactworld", 5}, {"lag", "payneteasy", 1}, {"lag", "payneteasy", 4},
 }
 

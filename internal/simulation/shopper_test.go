@@ -328,7 +328,7 @@ func (s *shopper) visit() end {
 			}
 			return outOfReach
 		}
-		if p != nil && p.status == http.StatusTooManyRequests {
+		if p != nil && p.status == http.StatusTooManyRequests && p.url.Host == frontAddr {
 			s.waitsAsTold(p)
 		}
 		if p == nil || p.kind() == "elsewhere" {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -174,7 +175,13 @@ var lies = []struct{ what, json string }{
 }
 
 func (w *World) lie(n int) {
-	f := lies[w.between("lies", "", n, 0, len(lies)-1)]
+	var mine []struct{ what, json string } // of gateways that somebody pays with
+	for _, l := range lies {
+		if gateway, _, _ := strings.Cut(l.what, " "); slices.Contains(w.Profile.Accounts, gateway) {
+			mine = append(mine, l)
+		}
+	}
+	f := mine[w.between("lies", "", n, 0, len(mine)-1)]
 	w.script(f.what, strings.TrimSuffix(f.json, "}")+fmt.Sprintf(`, "do": "set", "times": %d}`, 1+w.between("lies for", "", n, 0, 3)))
 	time.Sleep(time.Duration(w.between("lies until", "", n, int(20*time.Second), int(3*time.Minute))))
 	_, _ = ask(w.observer, http.MethodDelete, sandboxURL+"/faults", "", nil, &struct{}{}) // what nobody asked for is not told a day later

@@ -139,6 +139,7 @@ type noSeal struct{}
 
 func (noSeal) Seal(string, []byte) (string, error)   { return "", errors.New("no key") }
 func (noSeal) Unseal(string, string) ([]byte, error) { return nil, errors.New("no key") }
+func (noSeal) Fingerprint([]byte) string             { return "" }
 
 func TestWithoutASealNothingIsGivenToABrowser(t *testing.T) {
 	_, store := newBrowsers(t, true, rand.Reader)

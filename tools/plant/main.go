@@ -48,16 +48,17 @@ func main() {
 	first := flag.Int("first", 1, "the first seed")
 	report := flag.String("report", "", "a `file` for the table, in Markdown")
 	skip := flag.Int("skip", 0, "leave out so many of the list's first")
-	keep := flag.String("keep", "", "only build the broken program's simulation, as this `file`: PLANTED=name says which fault it has")
+	keep := flag.String("keep", "", "only build the broken program's tests, as this `file`: PLANTED=name says which fault it has")
+	tests := flag.String("tests", "./internal/simulation", "the `package` whose tests those are")
 	list := flag.Bool("list", false, "only see that every fault can be planted")
 	flag.Parse()
-	if err := run(*root, *only, *skip, *worlds, *first, *report, *keep, *list); err != nil {
+	if err := run(*root, *only, *skip, *worlds, *first, *report, *keep, *tests, *list); err != nil {
 		fmt.Fprintln(os.Stderr, "plant:", err)
 		os.Exit(1)
 	}
 }
 
-func run(root, only string, skip, worlds, first int, report, keep string, list bool) error {
+func run(root, only string, skip, worlds, first int, report, keep, tests string, list bool) error {
 	wanted, err := regexp.Compile(only)
 	if err != nil {
 		return err
@@ -85,7 +86,7 @@ func run(root, only string, skip, worlds, first int, report, keep string, list b
 			return err
 		}
 	}
-	build := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", binary, "./internal/simulation")
+	build := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", binary, tests)
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
