@@ -40,8 +40,8 @@ test: setup drift check ## everything: what CI runs
 vulncheck: ## ask Go's vulnerability database about what is called; needs a way to vuln.go.dev
 	go run golang.org/x/vuln/cmd/govulncheck@latest ./...
 
-hostile: ## 20,000 requests of every hostile kind beside honest shoppers (N=20000 RATE=300); figures on standard output
-	go run ./e2e/bench -rows hostile $(if $(N),-n $(N)) $(if $(RATE),-rate $(RATE))
+hostile: ## 20,000 requests of every hostile kind beside honest shoppers (N=20000 RATE=300 KINDS=cards,codes); figures on standard output
+	go run ./e2e/bench -rows hostile $(if $(N),-n $(N)) $(if $(RATE),-rate $(RATE)) $(if $(KINDS),-kinds $(KINDS))
 
 simulate: ## worlds of the simulation: SEEDS=1-1000 PROFILE=failover (or all), and ACCOUNTS=rbs,sber SHOPPERS=12 FOR=8h SHRINK=50 TRACE=/tmp (folder for stories) REPORT=file
 	@set -o pipefail; go test -count=1 -timeout 0 -v -run '^TestSeeds$$' ./internal/simulation -args -seeds=$(or $(SEEDS),1-100) -profile=$(or $(PROFILE),failover) \
