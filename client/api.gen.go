@@ -474,6 +474,7 @@ func (e EventDataDispute) Valid() bool {
 // Defines values for Instrument.
 const (
 	InstrumentCard      Instrument = "card"
+	InstrumentGooglePay Instrument = "google_pay"
 	InstrumentHosted    Instrument = "hosted"
 	InstrumentPayout    Instrument = "payout"
 	InstrumentQr        Instrument = "qr"
@@ -485,6 +486,8 @@ const (
 func (e Instrument) Valid() bool {
 	switch e {
 	case InstrumentCard:
+		return true
+	case InstrumentGooglePay:
 		return true
 	case InstrumentHosted:
 		return true
@@ -1130,7 +1133,7 @@ func (e ListWebhookEndpointsParamsKind) Valid() bool {
 
 // Account defines model for Account.
 type Account struct {
-	// Capabilities What it can do: `pay_card`, `pay_saved_card`, `pay_qr`, `pay_sberpay`, `pay_hosted`, `close`, `callbacks`, `capture`, `void`,
+	// Capabilities What it can do: `pay_card`, `pay_saved_card`, `pay_qr`, `pay_sberpay`, `pay_hosted`, `google_pay` (charges with its tokens), `close`, `callbacks`, `capture`, `void`,
 	// `refund`, `carts` (the gateway is told what is bought), `receipts` (and makes fiscal receipts of it), `sealed_cards` (the shopper's browser
 	// encrypts the card for the gateway), `login`, `saved_cards`, `series` (charges name the payment that began
 	// their series), `register_card`, `rename_card`, `virtual_cards`, `transfers`, `payouts`, `invoices`, `history`, `banks`.
@@ -1170,7 +1173,7 @@ type Attempt struct {
 	// now that fits no act that Tollgate knows.
 	HeldFor string `json:"held_for,omitempty,omitzero"`
 
-	// Instrument What is paid with. `payout` is for sessions of that kind.
+	// Instrument What is paid with. `google_pay` is for charges, `payout` for sessions of that kind.
 	Instrument Instrument `json:"instrument"`
 	N          int        `json:"n"`
 
@@ -2014,6 +2017,13 @@ type GatewayOptions struct {
 	Rbs RBSOptions `json:"rbs,omitempty,omitzero"`
 }
 
+// GooglePay What Google Pay gave your app or page for this payment, whose `gateway` and `gatewayMerchantId` are the bank's. It is held in memory
+// only, sent to the gateway once, and is part of nothing that is stored or logged. `ip` is needed beside it.
+type GooglePay struct {
+	// Token `paymentMethodData.tokenizationData.token`: JSON as Google Pay gives it, or that in base64.
+	Token string `json:"token"`
+}
+
 // HistoryLine One transaction as the gateway lists it.
 type HistoryLine struct {
 	// Amount Minor units.
@@ -2081,7 +2091,7 @@ type ImportCard struct {
 	Series string `json:"series,omitempty,omitzero"`
 }
 
-// Instrument What is paid with. `payout` is for sessions of that kind.
+// Instrument What is paid with. `google_pay` is for charges, `payout` for sessions of that kind.
 type Instrument string
 
 // Invoice A bill with a page of the gateway's own.
@@ -2216,8 +2226,11 @@ type NewCard struct {
 	Reference Reference `json:"reference"`
 }
 
-// NewCharge defines model for NewCharge.
+// NewCharge Exactly one of `saved_card` and `google_pay`.
 type NewCharge struct {
+	// Account With `google_pay`, the account to pay through, one with the capability `google_pay`. A saved card names its own.
+	Account string `json:"account,omitempty,omitzero"`
+
 	// Amount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
@@ -2255,6 +2268,10 @@ type NewCharge struct {
 	// is left out is as the account is configured.
 	GatewayOptions GatewayOptions `json:"gateway_options,omitempty,omitzero"`
 
+	// GooglePay What Google Pay gave your app or page for this payment, whose `gateway` and `gatewayMerchantId` are the bank's. It is held in memory
+	// only, sent to the gateway once, and is part of nothing that is stored or logged. `ip` is needed beside it.
+	GooglePay GooglePay `json:"google_pay,omitempty,omitzero"`
+
 	// IP The customer's address, as your shop saw it last; some gateways want one.
 	//
 	// Example: 203.0.113.7
@@ -2276,7 +2293,7 @@ type NewCharge struct {
 	Reference Reference `json:"reference"`
 
 	// SavedCard The saved card's `id`; its account is charged through.
-	SavedCard string `json:"saved_card"`
+	SavedCard string `json:"saved_card,omitempty,omitzero"`
 
 	// SuccessURL Absolute `https` (in the sandbox also `http` on this machine), without user info, fragment or dot segments; of one of your return origins, if a list of them is configured.
 	//
@@ -3011,7 +3028,7 @@ type Session struct {
 	// Payment The money; there once it is held or taken. Amounts in minor units, as the gateway said them.
 	Payment *Payment `json:"payment,omitempty"`
 
-	// PaymentMethod What is paid with. `payout` is for sessions of that kind.
+	// PaymentMethod What is paid with. `google_pay` is for charges, `payout` for sessions of that kind.
 	PaymentMethod Instrument `json:"payment_method"`
 
 	// PaymentMethods What the shopper may choose among, where the request named it.
@@ -3904,9 +3921,10 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/cards/{card} (the `RenameSavedCard` operationId).
 	RenameSavedCard(ctx context.Context, card string, body RenameSavedCardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateChargeWithBody Charge a saved card
+	// CreateChargeWithBody Charge a saved card, or pay with a wallet's token
 	//
-	// Pays with a card that a customer saved, while they are away: a subscription, a top-up. The answer is a session of its own,
+	// Pays with a card that a customer saved, while they are away: a subscription, a top-up. Or with the token that Google Pay gave
+	// your app (`google_pay`, where the account has that capability; else a 422), while they wait. The answer is a session of its own,
 	// after a wait of up to eight seconds for its end.
 	//
 	// - `paid` or `authorized`: done.
@@ -3928,9 +3946,10 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/charges (the `CreateCharge` operationId).
 	CreateChargeWithBody(ctx context.Context, params *CreateChargeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateCharge Charge a saved card
+	// CreateCharge Charge a saved card, or pay with a wallet's token
 	//
-	// Pays with a card that a customer saved, while they are away: a subscription, a top-up. The answer is a session of its own,
+	// Pays with a card that a customer saved, while they are away: a subscription, a top-up. Or with the token that Google Pay gave
+	// your app (`google_pay`, where the account has that capability; else a 422), while they wait. The answer is a session of its own,
 	// after a wait of up to eight seconds for its end.
 	//
 	// - `paid` or `authorized`: done.
@@ -4680,9 +4699,10 @@ func (c *Client) RenameSavedCard(ctx context.Context, card string, body RenameSa
 	return c.Client.Do(req)
 }
 
-// CreateChargeWithBody Charge a saved card
+// CreateChargeWithBody Charge a saved card, or pay with a wallet's token
 //
-// Pays with a card that a customer saved, while they are away: a subscription, a top-up. The answer is a session of its own,
+// Pays with a card that a customer saved, while they are away: a subscription, a top-up. Or with the token that Google Pay gave
+// your app (`google_pay`, where the account has that capability; else a 422), while they wait. The answer is a session of its own,
 // after a wait of up to eight seconds for its end.
 //
 // - `paid` or `authorized`: done.
@@ -4714,9 +4734,10 @@ func (c *Client) CreateChargeWithBody(ctx context.Context, params *CreateChargeP
 	return c.Client.Do(req)
 }
 
-// CreateCharge Charge a saved card
+// CreateCharge Charge a saved card, or pay with a wallet's token
 //
-// Pays with a card that a customer saved, while they are away: a subscription, a top-up. The answer is a session of its own,
+// Pays with a card that a customer saved, while they are away: a subscription, a top-up. Or with the token that Google Pay gave
+// your app (`google_pay`, where the account has that capability; else a 422), while they wait. The answer is a session of its own,
 // after a wait of up to eight seconds for its end.
 //
 // - `paid` or `authorized`: done.
@@ -8615,9 +8636,10 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v1/cards/{card} (the `RenameSavedCard` operationId).
 	RenameSavedCardWithResponse(ctx context.Context, card string, body RenameSavedCardJSONRequestBody, reqEditors ...RequestEditorFn) (*RenameSavedCardResponse, error)
 
-	// CreateChargeWithBodyWithResponse Charge a saved card
+	// CreateChargeWithBodyWithResponse Charge a saved card, or pay with a wallet's token
 	//
-	// Pays with a card that a customer saved, while they are away: a subscription, a top-up. The answer is a session of its own,
+	// Pays with a card that a customer saved, while they are away: a subscription, a top-up. Or with the token that Google Pay gave
+	// your app (`google_pay`, where the account has that capability; else a 422), while they wait. The answer is a session of its own,
 	// after a wait of up to eight seconds for its end.
 	//
 	// - `paid` or `authorized`: done.
@@ -8639,9 +8661,10 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/charges (the `CreateCharge` operationId).
 	CreateChargeWithBodyWithResponse(ctx context.Context, params *CreateChargeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateChargeResponse, error)
 
-	// CreateChargeWithResponse Charge a saved card
+	// CreateChargeWithResponse Charge a saved card, or pay with a wallet's token
 	//
-	// Pays with a card that a customer saved, while they are away: a subscription, a top-up. The answer is a session of its own,
+	// Pays with a card that a customer saved, while they are away: a subscription, a top-up. Or with the token that Google Pay gave
+	// your app (`google_pay`, where the account has that capability; else a 422), while they wait. The answer is a session of its own,
 	// after a wait of up to eight seconds for its end.
 	//
 	// - `paid` or `authorized`: done.
@@ -11653,9 +11676,10 @@ func (c *ClientWithResponses) RenameSavedCardWithResponse(ctx context.Context, c
 	return ParseRenameSavedCardResponse(rsp)
 }
 
-// CreateChargeWithBodyWithResponse Charge a saved card
+// CreateChargeWithBodyWithResponse Charge a saved card, or pay with a wallet's token
 //
-// Pays with a card that a customer saved, while they are away: a subscription, a top-up. The answer is a session of its own,
+// Pays with a card that a customer saved, while they are away: a subscription, a top-up. Or with the token that Google Pay gave
+// your app (`google_pay`, where the account has that capability; else a 422), while they wait. The answer is a session of its own,
 // after a wait of up to eight seconds for its end.
 //
 // - `paid` or `authorized`: done.
@@ -11683,9 +11707,10 @@ func (c *ClientWithResponses) CreateChargeWithBodyWithResponse(ctx context.Conte
 	return ParseCreateChargeResponse(rsp)
 }
 
-// CreateChargeWithResponse Charge a saved card
+// CreateChargeWithResponse Charge a saved card, or pay with a wallet's token
 //
-// Pays with a card that a customer saved, while they are away: a subscription, a top-up. The answer is a session of its own,
+// Pays with a card that a customer saved, while they are away: a subscription, a top-up. Or with the token that Google Pay gave
+// your app (`google_pay`, where the account has that capability; else a 422), while they wait. The answer is a session of its own,
 // after a wait of up to eight seconds for its end.
 //
 // - `paid` or `authorized`: done.

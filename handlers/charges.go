@@ -19,10 +19,20 @@ type chargeAPI struct{ orders }
 // chargeWait is how long a charge or payout waits for its end; after that the answer says how far it is.
 const chargeWait = 8 * time.Second
 
-// CreateCharge is POST /v1/charges: it pays with a saved card while the customer is away. Where the bank wants the customer
-// after all, the answer is action_required with the url to send them to.
+// CreateCharge is POST /v1/charges: it pays with a saved card while the customer is away, or with a wallet's token. Where the bank wants
+// the customer after all, the answer is action_required with the url to send them to.
 func (a chargeAPI) CreateCharge(ctx context.Context, r CreateChargeRequestObject) (CreateChargeResponseObject, error) {
 	in, m := r.Body, merchantOf(ctx)
+	if (in.SavedCard == "") == (in.GooglePay.Token == "") {
+		return nil, fieldError("saved_card", "either this or google_pay is needed, and not both")
+	}
+	ip, err := addressOf(in.IP)
+	if err != nil {
+		return nil, err
+	}
+	if in.GooglePay.Token != "" {
+		return a.payWithGoogle(ctx, in, ip)
+	}
 	saved, err := a.Customers.SavedCard(ctx, m.ID, in.SavedCard)
 	if errors.Is(err, wallet.ErrNotFound) {
 		return nil, fieldError("saved_card", "is not one of the merchant's saved cards")
@@ -36,32 +46,64 @@ func (a chargeAPI) CreateCharge(ctx context.Context, r CreateChargeRequestObject
 	if in.Customer.ID != "" && in.Customer.ID != saved.Customer {
 		return nil, fieldError("customer/id", "is not the saved card's customer")
 	}
-	in.Customer.ID = saved.Customer
-	var ip netip.Addr
-	if in.IP != "" {
-		if ip, err = netip.ParseAddr(in.IP); err != nil || ip.Zone() != "" {
-			return nil, fieldError("ip", "must be an IPv4 or IPv6 address")
-		}
+	if in.Account != "" && in.Account != saved.Account {
+		return nil, fieldError("account", "is not the saved card's account")
 	}
-	s, err := a.session(ctx, NewSession{
-		Account: saved.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference,
-		SuccessURL: orShop(in.SuccessURL, a.BaseURL),
-		CancelURL:  orShop(in.CancelURL, a.BaseURL), PaymentMethod: NewSessionPaymentMethodSavedCard, Capture: in.Capture,
-		Description: in.Description,
-		Customer:    in.Customer, Locale: in.Locale, Billing: in.Billing, Metadata: in.Metadata, WebhookURL: in.WebhookURL,
-		SavedCard: saved.ID, Fee: in.Fee, GatewayOptions: in.GatewayOptions, Cart: in.Cart,
-	})
+	in.Customer.ID, in.Account = saved.Customer, saved.Account
+	s, err := a.charged(ctx, in, NewSessionPaymentMethodSavedCard, saved.ID)
 	if err != nil {
-		return nil, renameField(err, "order_id", "reference")
+		return nil, err
 	}
-	out := flow.Submission{Kind: "saved_card", Saved: &saved, MerchantInitiated: true}
-	if ip.IsValid() {
-		out.IP = ip.Unmap().String()
-	}
-	now, err := a.submitAndWait(ctx, s, out)
+	now, err := a.submitAndWait(ctx, s, flow.Submission{Kind: "saved_card", Saved: &saved, MerchantInitiated: true, IP: ip})
 	if refusal, ok := errors.AsType[*providers.Refusal](err); ok && refusal.Field == "payment_method" { // a charge names none
 		err = providers.Refuse("saved_card", refusal.Text)
 	}
+	return CreateCharge201JSONResponse{now}, err
+}
+
+// charged is the session of a charge.
+func (a chargeAPI) charged(ctx context.Context, in *NewCharge, method NewSessionPaymentMethod, saved string) (*session.Session, error) {
+	s, err := a.session(ctx, NewSession{
+		Account: in.Account, Amount: in.Amount, Currency: in.Currency, OrderID: in.Reference,
+		SuccessURL: orShop(in.SuccessURL, a.BaseURL),
+		CancelURL:  orShop(in.CancelURL, a.BaseURL), PaymentMethod: method, Capture: in.Capture,
+		Description: in.Description,
+		Customer:    in.Customer, Locale: in.Locale, Billing: in.Billing, Metadata: in.Metadata, WebhookURL: in.WebhookURL,
+		SavedCard: saved, Fee: in.Fee, GatewayOptions: in.GatewayOptions, Cart: in.Cart,
+	})
+	return s, renameField(err, "order_id", "reference")
+}
+
+// addressOf is an IP address of a request, "" where it names none.
+func addressOf(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	ip, err := netip.ParseAddr(text)
+	if err != nil || ip.Zone() != "" {
+		return "", fieldError("ip", "must be an IPv4 or IPv6 address")
+	}
+	return ip.Unmap().String(), nil
+}
+
+// payWithGoogle pays with a token of Google Pay, which is in memory only. The session that is made for it takes cards like any where the
+// wallet's is declined.
+func (a chargeAPI) payWithGoogle(ctx context.Context, in *NewCharge, ip string) (CreateChargeResponseObject, error) {
+	if in.Account == "" {
+		return nil, fieldError("account", "needed with google_pay")
+	}
+	s, err := a.charged(ctx, in, "", "")
+	if err != nil {
+		return nil, err
+	}
+	if err := flow.CheckGooglePay(a.Flow.Accounts, s, in.GooglePay.Token); err != nil {
+		return nil, err
+	}
+	if ip == "" {
+		return nil, fieldError("ip", "needed with google_pay")
+	}
+	now, err := a.submitAndWait(ctx, s, flow.Submission{Kind: providers.GooglePay, IP: ip,
+		Card: card.Card{Sealed: card.NewSealed(in.GooglePay.Token)}})
 	return CreateCharge201JSONResponse{now}, err
 }
 

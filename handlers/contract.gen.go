@@ -452,6 +452,7 @@ func (e DeliveryState) Valid() bool {
 // Defines values for Instrument.
 const (
 	InstrumentCard      Instrument = "card"
+	InstrumentGooglePay Instrument = "google_pay"
 	InstrumentHosted    Instrument = "hosted"
 	InstrumentPayout    Instrument = "payout"
 	InstrumentQr        Instrument = "qr"
@@ -463,6 +464,8 @@ const (
 func (e Instrument) Valid() bool {
 	switch e {
 	case InstrumentCard:
+		return true
+	case InstrumentGooglePay:
 		return true
 	case InstrumentHosted:
 		return true
@@ -1108,7 +1111,7 @@ func (e ListWebhookEndpointsParamsKind) Valid() bool {
 
 // Account defines model for Account.
 type Account struct {
-	// Capabilities What it can do: `pay_card`, `pay_saved_card`, `pay_qr`, `pay_sberpay`, `pay_hosted`, `close`, `callbacks`, `capture`, `void`,
+	// Capabilities What it can do: `pay_card`, `pay_saved_card`, `pay_qr`, `pay_sberpay`, `pay_hosted`, `google_pay` (charges with its tokens), `close`, `callbacks`, `capture`, `void`,
 	// `refund`, `carts` (the gateway is told what is bought), `receipts` (and makes fiscal receipts of it), `sealed_cards` (the shopper's browser
 	// encrypts the card for the gateway), `login`, `saved_cards`, `series` (charges name the payment that began
 	// their series), `register_card`, `rename_card`, `virtual_cards`, `transfers`, `payouts`, `invoices`, `history`, `banks`.
@@ -1148,7 +1151,7 @@ type Attempt struct {
 	// now that fits no act that Tollgate knows.
 	HeldFor string `json:"held_for,omitempty,omitzero"`
 
-	// Instrument What is paid with. `payout` is for sessions of that kind.
+	// Instrument What is paid with. `google_pay` is for charges, `payout` for sessions of that kind.
 	Instrument Instrument `json:"instrument"`
 	N          int        `json:"n"`
 
@@ -1771,6 +1774,13 @@ type GatewayOptions struct {
 	Rbs *RBSOptions `json:"rbs,omitempty"`
 }
 
+// GooglePay What Google Pay gave your app or page for this payment, whose `gateway` and `gatewayMerchantId` are the bank's. It is held in memory
+// only, sent to the gateway once, and is part of nothing that is stored or logged. `ip` is needed beside it.
+type GooglePay struct {
+	// Token `paymentMethodData.tokenizationData.token`: JSON as Google Pay gives it, or that in base64.
+	Token string `json:"token"`
+}
+
 // HistoryLine One transaction as the gateway lists it.
 type HistoryLine struct {
 	// Amount Minor units.
@@ -1838,7 +1848,7 @@ type ImportCard struct {
 	Series string `json:"series,omitempty,omitzero"`
 }
 
-// Instrument What is paid with. `payout` is for sessions of that kind.
+// Instrument What is paid with. `google_pay` is for charges, `payout` for sessions of that kind.
 type Instrument string
 
 // Invoice A bill with a page of the gateway's own.
@@ -1973,8 +1983,11 @@ type NewCard struct {
 	Reference Reference `json:"reference"`
 }
 
-// NewCharge defines model for NewCharge.
+// NewCharge Exactly one of `saved_card` and `google_pay`.
 type NewCharge struct {
+	// Account With `google_pay`, the account to pay through, one with the capability `google_pay`. A saved card names its own.
+	Account string `json:"account,omitempty,omitzero"`
+
 	// Amount Minor units of the currency: 1500 KZT is 15.00 tenge, 1500 JPY is 1500 yen.
 	//
 	// Example: 1500
@@ -2012,6 +2025,10 @@ type NewCharge struct {
 	// is left out is as the account is configured.
 	GatewayOptions *GatewayOptions `json:"gateway_options,omitempty"`
 
+	// GooglePay What Google Pay gave your app or page for this payment, whose `gateway` and `gatewayMerchantId` are the bank's. It is held in memory
+	// only, sent to the gateway once, and is part of nothing that is stored or logged. `ip` is needed beside it.
+	GooglePay GooglePay `json:"google_pay,omitempty,omitzero"`
+
 	// IP The customer's address, as your shop saw it last; some gateways want one.
 	//
 	// Example: 203.0.113.7
@@ -2033,7 +2050,7 @@ type NewCharge struct {
 	Reference Reference `json:"reference"`
 
 	// SavedCard The saved card's `id`; its account is charged through.
-	SavedCard string `json:"saved_card"`
+	SavedCard string `json:"saved_card,omitempty,omitzero"`
 
 	// SuccessURL Absolute `https` (in the sandbox also `http` on this machine), without user info, fragment or dot segments; of one of your return origins, if a list of them is configured.
 	//
@@ -2768,7 +2785,7 @@ type Session struct {
 	// Payment The money; there once it is held or taken. Amounts in minor units, as the gateway said them.
 	Payment *Payment `json:"payment,omitempty"`
 
-	// PaymentMethod What is paid with. `payout` is for sessions of that kind.
+	// PaymentMethod What is paid with. `google_pay` is for charges, `payout` for sessions of that kind.
 	PaymentMethod Instrument `json:"payment_method"`
 
 	// PaymentMethods What the shopper may choose among, where the request named it.
@@ -3357,7 +3374,7 @@ type ServerInterface interface {
 	// RenameSavedCard Name a saved card
 	// (PATCH /v1/cards/{card})
 	RenameSavedCard(ctx echo.Context, card string) error
-	// CreateCharge Charge a saved card
+	// CreateCharge Charge a saved card, or pay with a wallet's token
 	// (POST /v1/charges)
 	CreateCharge(ctx echo.Context) error
 	// ListSavedCards List a customer's saved cards
@@ -6364,7 +6381,7 @@ type StrictServerInterface interface {
 	// RenameSavedCard Name a saved card
 	// (PATCH /v1/cards/{card})
 	RenameSavedCard(ctx context.Context, request RenameSavedCardRequestObject) (RenameSavedCardResponseObject, error)
-	// CreateCharge Charge a saved card
+	// CreateCharge Charge a saved card, or pay with a wallet's token
 	// (POST /v1/charges)
 	CreateCharge(ctx context.Context, request CreateChargeRequestObject) (CreateChargeResponseObject, error)
 	// ListSavedCards List a customer's saved cards

@@ -240,6 +240,17 @@ type Payer interface {
 	InquirePayout(ctx context.Context, p Payment, r OpResult) (OpResult, error)
 }
 
+// GooglePay is the instrument of a payment with a token of Google Pay, which the merchant's app brings by the API. The token travels as a
+// sealed card: in memory only.
+const GooglePay = "google_pay"
+
+// GooglePayer is a gateway that takes tokens of Google Pay. Check with that instrument refuses what it cannot do with one.
+type GooglePayer interface {
+	TakesGooglePay() bool // a setting of the account
+	// CheckGoogleToken refuses what is no token, without a network call.
+	CheckGoogleToken(token string) error
+}
+
 // CardSealer is a gateway for which the shopper's browser may encrypt the card, so that our server sees no number. Pay without a card
 // then answers with AskCard, and the card comes sealed.
 type CardSealer interface {

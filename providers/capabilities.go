@@ -6,6 +6,9 @@ func Capabilities(p Provider) []string {
 	for _, i := range Instruments(p) {
 		all = append(all, "pay_"+i)
 	}
+	if wallet, ok := p.(GooglePayer); ok && wallet.TakesGooglePay() {
+		all = append(all, "google_pay")
+	}
 	if _, ok := p.(Closer); ok {
 		all = append(all, "close")
 	}

@@ -193,7 +193,7 @@ type Billing struct {
 
 // Instrument is what is paid with.
 type Instrument struct {
-	Kind     string // "card", "saved_card", "qr", "sberpay", "hosted"
+	Kind     string // "card", "saved_card", "qr", "sberpay", "hosted", "google_pay"
 	Card     card.Card
 	Saved    string    // the gateway's name of a saved card
 	Code     card.Code // with a saved card, where the gateway asks

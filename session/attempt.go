@@ -28,7 +28,7 @@ const (
 
 // NewAttempt is what an attempt begins with. Of card numbers it has masks and fingerprints only.
 type NewAttempt struct {
-	Instrument        string // card, saved_card, qr, sberpay, hosted, payout
+	Instrument        string // card, saved_card, qr, sberpay, hosted, google_pay, payout
 	Saved             string // the saved card it is paid with: ours
 	GatewayCustomer   string // whose that is, as the gateway was told
 	Card              card.Masked

@@ -268,7 +268,7 @@ func (t *Turn) LostStep(a *Attempt) bool {
 // in the book, so this attempt's caller died between registering the order and its permission; ways to pay that need no
 // call of ours once their page was shown (a QR code) are not told apart so.
 func (t *Turn) Outlived(a *Attempt, st providers.Standing) bool {
-	byCard := a.Instrument == "card" || a.Instrument == "saved_card"
+	byCard := a.Instrument == "card" || a.Instrument == "saved_card" || a.Instrument == providers.GooglePay
 	untouched := len(a.Calls) == 0 && byCard && !st.Unproven && st.Outcome == providers.Waiting && st.Next == nil && st.LastTry == nil &&
 		!st.AwaitsPage && st.Card.Last4 == ""
 	return untouched || !t.Now.Before(a.CreatedAt.Add(t.Rules.OrderLife))

@@ -58,6 +58,20 @@ func (a Account) SealsCards() bool {
 	return ok && sealer.SealsCards()
 }
 
+// TakesGooglePay tells whether the account pays with tokens of Google Pay.
+func (a Account) TakesGooglePay() bool {
+	wallet, ok := a.provider.(providers.GooglePayer)
+	return ok && wallet.TakesGooglePay()
+}
+
+// CheckGoogleToken refuses what is no token of Google Pay's.
+func (a Account) CheckGoogleToken(token string) error {
+	if wallet, ok := a.provider.(providers.GooglePayer); ok {
+		return wallet.CheckGoogleToken(token)
+	}
+	return nil
+}
+
 // DeclinesMayChange tells whether the gateway says that a final refusal may still turn into an approval.
 func (a Account) DeclinesMayChange() bool { return can[providers.LateApprover](a) }
 

@@ -137,7 +137,7 @@ func sandboxAccounts(sandboxURL string) []demoAccount {
 	atRBS, atCashier := sandboxrbs.DemoAccount(), sandboxcashier.DemoAccount()
 
 	return []demoAccount{
-		rbs("rbs"),
+		rbs("rbs", "google_pay", true),
 		payneteasy("payneteasy", plainPaynetEasy, "endpoint_id", plainPaynetEasy.Endpoints[0]),
 		{"sber", "sber", set("base_url", sandboxURL+"/sber/sbersafe", "merchant_login", sandboxsber.DemoAccount().MerchantLogin)},
 		cashier("cashier"),
@@ -168,6 +168,7 @@ func sandboxAccounts(sandboxURL string) []demoAccount {
 		cashier("cashier-order", "amount_mode", "order", "bearer", true, "api_key", "demo", "saved_card_code", false,
 			"card_public_key", sandboxcashier.PublicKey(atCashier.CardKey)),
 		cashier("cashier-qr", "tsp_code", "", "form_url", ""),
+		cashier("cashier-kzt", "payment_currency", "KZT"),
 	}
 }
 

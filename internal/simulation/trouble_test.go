@@ -155,7 +155,8 @@ func (w *World) spoil(n int) {
 	w.script(f.what, f.json)
 }
 
-// lies are answers to inquiries that speak of other money than ours: for a while, then the truth.
+// lies are answers to inquiries that speak of other money than ours: for a while, then the truth. PaynetEasy's are of more: of less it
+// tells truly where a part of a hold was captured, and of a payment that is given back meanwhile nothing it says later tells the two apart.
 var lies = []struct{ what, json string }{
 	{"rbs lies about the amount", `{"gateway": "rbs", "call": "getOrderStatusExtended.do", "set": {"amount": "1"}}`},
 	{"rbs lies about the currency", `{"gateway": "rbs", "call": "getOrderStatusExtended.do", "set": {"currency": "840"}}`},
@@ -163,8 +164,8 @@ var lies = []struct{ what, json string }{
 	{"rbs has a new status", `{"gateway": "rbs", "call": "getOrderStatusExtended.do", "set": {"orderStatus": "99"}}`},
 	{"rbs tells of another order, which was paid", `{"gateway": "rbs", "call": "getOrderStatusExtended.do", "set": {"orderNumber": "somebody-else-1", "orderStatus": "2"}}`},
 	{"rbs tells of another amount, which was paid", `{"gateway": "rbs", "call": "getOrderStatusExtended.do", "set": {"amount": "1", "orderStatus": "2"}}`},
-	{"payneteasy tells of another amount, which was paid", `{"gateway": "payneteasy", "call": "status", "set": {"amount": "1.00", "status": "approved"}}`},
-	{"payneteasy lies about the amount", `{"gateway": "payneteasy", "call": "status", "set": {"amount": "1.00"}}`},
+	{"payneteasy tells of another amount, which was paid", `{"gateway": "payneteasy", "call": "status", "set": {"amount": "99999.00", "status": "approved"}}`},
+	{"payneteasy lies about the amount", `{"gateway": "payneteasy", "call": "status", "set": {"amount": "99999.00"}}`},
 	{"payneteasy lies about the currency", `{"gateway": "payneteasy", "call": "status", "set": {"currency": "USD"}}`},
 	{"payneteasy has a new status", `{"gateway": "payneteasy", "call": "status", "set": {"status": "wonderful"}}`},
 	{"cashier lies about the amount", `{"gateway": "cashier", "call": "read", "set": {"order.paymentAmount": "1", "order.orderAmount": "1", "order.amount": "1"}}`},

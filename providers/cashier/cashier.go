@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"tollgate/internal/card"
-	"tollgate/internal/money"
 	"tollgate/providers"
 	"tollgate/providers/wire"
 	"tollgate/threeds"
@@ -24,7 +23,6 @@ type provider struct {
 	loopback    bool
 	tspCode     string
 	formURL     string
-	rub         money.Currency
 	callbackKey *rsa.PublicKey
 	cardKey     *rsa.PublicKey
 	asksCode    bool
@@ -61,8 +59,8 @@ const (
 // Check refuses what the gateway cannot express. Amounts are minor units; all its currencies have two digits.
 func (g *provider) Check(p providers.Payment) error {
 	switch c := p.Amount.Currency.Code; {
-	case !g.byOrder && c != paymentCurrency:
-		return providers.Refuse("currency", "this account takes roubles (RUB) only")
+	case !g.byOrder && c != g.payCurrency:
+		return providers.Refuse("currency", "this account takes "+g.payCurrency+" only")
 	case g.byOrder && !slices.Contains(orderCurrencies, c):
 		return providers.Refuse("currency", "this gateway takes "+strings.Join(orderCurrencies, ", ")+" only")
 	case p.Amount.Minor <= 0:
@@ -79,16 +77,20 @@ func (g *provider) Check(p providers.Payment) error {
 
 // Instruments are the ways to pay beyond cards.
 func (g *provider) Instruments() []string {
-	if g.tspCode == "" {
-		return []string{"qr", "sberpay"}
+	var ways []string
+	if g.payCurrency == rouble {
+		ways = append(ways, "qr", "sberpay")
 	}
-	return []string{"qr", "sberpay", byHosted}
+	if g.tspCode != "" {
+		ways = append(ways, byHosted)
+	}
+	return ways
 }
 
-// Converts: an order by its own amount is taken in roubles, with fees on top.
+// Converts: an order by its own amount is taken in the payment's currency, with fees on top.
 func (g *provider) Converts() string {
 	if g.byOrder {
-		return paymentCurrency
+		return g.payCurrency
 	}
 	return ""
 }
@@ -102,6 +104,9 @@ func (g *provider) checkInstrument(kind string, hold bool) error {
 			return providers.Refuse("payment_method", "this account takes qr and sberpay only")
 		}
 	case "qr", "sberpay":
+		if g.payCurrency != rouble {
+			return providers.Refuse("payment_method", "the fast payment system and SberPay pay in roubles")
+		}
 	default:
 		return providers.Refuse("payment_method", "this gateway has no such way to pay")
 	}

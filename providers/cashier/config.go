@@ -18,15 +18,15 @@ import (
 
 // Ways to say an amount.
 const (
-	ModePayment = "payment" // paymentAmount: the customer pays exactly it, in roubles
-	ModeOrder   = "order"   // orderAmount: the gateway converts to roubles and adds its fee
+	ModePayment = "payment" // paymentAmount: the customer pays exactly it, in the payment's currency
+	ModeOrder   = "order"   // orderAmount: the gateway converts to the payment's currency and adds its fee
 )
 
 // orderCurrencies are those that an order may be in.
 var orderCurrencies = []string{"USD", "EUR", "AED", "THB", "RUB", "TRY"}
 
-// paymentCurrency is what customers pay in.
-const paymentCurrency = "RUB"
+// rouble is what customers pay in where the account does not say otherwise.
+const rouble = "RUB"
 
 // Config is a cashier's account.
 type Config struct {
@@ -42,6 +42,8 @@ type Config struct {
 
 	AmountMode    string `toml:"amount_mode"`    // payment (default) or order
 	OrderCurrency string `toml:"order_currency"` // of orders by payment amount; default RUB
+	// PaymentCurrency is what customers pay in, where the contract says so; "" is RUB, and is not sent.
+	PaymentCurrency string `toml:"payment_currency"`
 
 	// CallbackPublicKey checks Payment-Sign (PEM). Without it callbacks prove nothing and are refused.
 	CallbackPublicKey string `toml:"callback_public_key"`
@@ -97,6 +99,11 @@ func (c *Config) Faults() []string {
 	case !slices.Contains(orderCurrencies, c.OrderCurrency):
 		fault("order_currency", "one of "+strings.Join(orderCurrencies, ", "))
 	}
+	if c.PaymentCurrency != "" {
+		if known, err := money.ParseCurrency(c.PaymentCurrency); err != nil || known.Digits != 2 {
+			fault("payment_currency", "a currency of ISO 4217 with two digits after the point, such as KZT")
+		}
+	}
 	for key, text := range map[string]string{"callback_public_key": c.CallbackPublicKey, "card_public_key": c.CardPublicKey} {
 		if text == "" {
 			continue
@@ -114,10 +121,6 @@ func (c *Config) Open(env providers.Env) (providers.Provider, error) {
 	if faults := c.Faults(); len(faults) > 0 {
 		return nil, errors.New("cashier: " + strings.Join(faults, "; "))
 	}
-	rub, err := money.ParseCurrency(paymentCurrency)
-	if err != nil {
-		return nil, err
-	}
 	p := &provider{
 		orders: orders{
 			client: client{
@@ -125,11 +128,13 @@ func (c *Config) Open(env providers.Env) (providers.Provider, error) {
 				access: newAccess(env.HTTP, env.Now, strings.TrimRight(c.IdentityURL, "/"), c.Login, c.Password),
 			},
 			now: env.Now, login: c.Login, tsp: c.TSPID,
-			byOrder: c.AmountMode == ModeOrder, orderCurrency: cmp.Or(c.OrderCurrency, paymentCurrency), past: &pastOrders{},
+			byOrder: c.AmountMode == ModeOrder, orderCurrency: cmp.Or(c.OrderCurrency, rouble), past: &pastOrders{},
+			payCurrency: cmp.Or(c.PaymentCurrency, rouble), tellCurrency: c.PaymentCurrency,
 		},
-		loopback: env.Loopback, tspCode: c.TSPCode, formURL: strings.TrimRight(c.FormURL, "/"), rub: rub,
+		loopback: env.Loopback, tspCode: c.TSPCode, formURL: strings.TrimRight(c.FormURL, "/"),
 		asksCode: c.SavedCardCode == nil || *c.SavedCardCode,
 	}
+	var err error
 	if c.CallbackPublicKey != "" {
 		if p.callbackKey, err = publicKey(c.CallbackPublicKey); err != nil {
 			return nil, err

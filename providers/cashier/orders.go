@@ -26,6 +26,8 @@ type orders struct {
 	tsp           int64
 	byOrder       bool
 	orderCurrency string
+	payCurrency   string // what customers pay in
+	tellCurrency  string // that, where the gateway is told
 	past          *pastOrders
 }
 
@@ -35,6 +37,7 @@ type newOrder struct {
 	OrderAmount     int64  `json:"orderAmount,omitempty"`
 	PaymentAmount   int64  `json:"paymentAmount,omitempty"`
 	OrderCurrency   string `json:"orderCurrency"`
+	PaymentCurrency string `json:"paymentCurrency,omitempty"`
 	TSPID           int64  `json:"tspId"`
 	Description     string `json:"description,omitempty"`
 	CallbackURL     string `json:"callbackUrl,omitempty"`
@@ -108,7 +111,7 @@ func (g *orders) newOrder(ctx context.Context, p providers.Payment, kind string)
 		}
 	}
 	body := newOrder{
-		MerchantOrderID: p.Ref.Reference, OrderCurrency: g.orderCurrency, TSPID: g.tsp,
+		MerchantOrderID: p.Ref.Reference, OrderCurrency: g.orderCurrency, PaymentCurrency: g.tellCurrency, TSPID: g.tsp,
 		Description: wire.Cut(cmp.Or(p.Description, p.OrderID), maxText),
 		CallbackURL: p.CallbackURL, Type: kind,
 	}
@@ -229,7 +232,7 @@ func (g *orders) orderFrom(op string, r reply) (order, error) {
 
 // amount is the order's in the field that was sent: the other one is converted and has fees in it or off it.
 func (g *orders) amount(o order) (money.Amount, bool) {
-	minor, code := o.paymentAmount, cmp.Or(o.payCurrency, paymentCurrency)
+	minor, code := o.paymentAmount, cmp.Or(o.payCurrency, g.payCurrency)
 	if g.byOrder {
 		minor, code = o.orderAmount, o.orderCurrency
 	}

@@ -36,7 +36,7 @@ func (g *orders) conversion(a providers.Authorization, o order) providers.Author
 	if o.orderAmount == nil || o.paymentAmount == nil || o.orderCurrency == "" || *o.orderAmount <= 0 || *o.paymentAmount <= 0 {
 		return a
 	}
-	taken := cmp.Or(o.payCurrency, paymentCurrency)
+	taken := cmp.Or(o.payCurrency, g.payCurrency)
 	if taken == o.orderCurrency && *o.paymentAmount >= *o.orderAmount {
 		a.GatewayFee = *o.paymentAmount - *o.orderAmount
 	}

@@ -2,6 +2,7 @@ package cashier_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -263,6 +264,51 @@ func TestAmountsAreMinorUnitsOrRefused(t *testing.T) {
 		change(&pay)
 		if r, ok := p.Check(pay).(*providers.Refusal); !ok || r.Field != field {
 			t.Errorf("%s: %v", field, r)
+		}
+	}
+}
+
+// A contract that pays in another currency: the gateway is told, sums are compared in it, and what pays in roubles alone is not offered.
+func TestAnAccountThatPaysInAnotherCurrencySaysSo(t *testing.T) {
+	f := newFake(map[string][]said{"order": {{0, orderAnswer(t, "orderCurrency", "KZT", "paymentCurrency", "KZT")}}, "form": {{0, formAnswer}},
+		"read": {{0, orderAnswer(t, "status", "CHARGED", "paymentCurrency", "KZT")}, {0, orderAnswer(t, "status", "CHARGED")}}})
+	p := f.open(t, func(c *cashier.Config) { c.PaymentCurrency = "KZT" })
+	pay := payment(t, false)
+	pay.Amount.Currency = currency(t, "KZT")
+	if err := p.Check(pay); err != nil {
+		t.Error(err)
+	}
+	if _, err := p.Register(t.Context(), pay); err != nil {
+		t.Fatal(err)
+	}
+	sameJSON(t, f.seen[1].body, `{"merchantOrderId":"merchantOrderId","paymentAmount":100,"orderCurrency":"RUB","paymentCurrency":"KZT","tspId":1,
+		"description":"comment","callbackUrl":"https://pay.example/callbacks/cashier"}`)
+	known := payment(t, true)
+	known.Amount.Currency = currency(t, "KZT")
+	if s, err := p.Status(t.Context(), known); err != nil || s.Outcome != providers.Paid || s.Amount != known.Amount {
+		t.Errorf("%+v %v", s, err)
+	}
+	if s, err := p.Status(t.Context(), known); err != nil || !s.OtherAmount(known.Amount) {
+		t.Errorf("an order in roubles: %+v %v", s, err)
+	}
+	if got := p.Instruments(); !slices.Equal(got, []string{"hosted"}) {
+		t.Errorf("%v", got)
+	}
+	for _, refused := range []func(*providers.Payment){
+		func(p *providers.Payment) { p.Amount.Currency = currency(t, "RUB") }, func(p *providers.Payment) { p.Instrument = "qr" },
+		func(p *providers.Payment) { p.Instrument = "sberpay" },
+	} {
+		other := pay
+		refused(&other)
+		if err := p.Check(other); err == nil {
+			t.Errorf("%+v is taken", other)
+		}
+	}
+	for code, good := range map[string]bool{"": true, "KZT": true, "USD": true, "JPY": false, "USDT": false, "kzt": false} {
+		c := config()
+		c.PaymentCurrency = code
+		if faults := c.Faults(); (len(faults) == 0) != good {
+			t.Errorf("%q: %v", code, faults)
 		}
 	}
 }

@@ -99,6 +99,10 @@ func (c *client) post(ctx context.Context, op string, form url.Values, hide ...s
 		return object{}, &providers.Failure{Op: op, Err: errors.New("request cannot be written")}
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return c.send(op, req, hide)
+}
+
+func (c *client) send(op string, req *http.Request, hide []string) (object, error) {
 	req.Header.Set("Accept", "application/json")
 	status, body, err := providers.Exchange(c.http, op, req)
 	if err != nil {

@@ -74,6 +74,9 @@ type Config struct {
 	RecurringFrequency int `toml:"recurring_frequency"`
 	RecurringDays      int `toml:"recurring_days"`
 
+	// GooglePay: the contract has Google Pay, whose tokens the merchant's app brings by the API.
+	GooglePay bool `toml:"google_pay"`
+
 	// FeeInput: the contract lets a fee be taken on top of the amount.
 	FeeInput bool `toml:"fee_input"`
 	// PayerData is what the gateway learns of the payer beside the e-mail address: phone, order_payer, billing_payer.
@@ -160,6 +163,12 @@ func (c *Config) Faults() []string {
 			fault("payer_data", "%q is none of %s", part, strings.Join(payerParts, ", "))
 		}
 	}
+	switch {
+	case c.GooglePay && googlePayAddress(c.BaseURL) == "":
+		fault("google_pay", "base_url does not end in /rest/, so that google/payment.do cannot be found")
+	case c.GooglePay && c.UserName == "" && c.MerchantLogin == "":
+		fault("google_pay", "needs user_name or merchant_login: the call names the merchant")
+	}
 	c.cartFaults(fault)
 	c.sealFaults(fault)
 	if len(c.MerchantLogin) > 255 {
@@ -231,6 +240,9 @@ func (c *Config) Open(env providers.Env) (providers.Provider, error) {
 	}
 	if len(p.languages) == 0 {
 		p.languages = []string{"ru", "en"}
+	}
+	if c.GooglePay {
+		p.googlePay = googlePayAddress(c.BaseURL)
 	}
 	if c.SEKey != "" {
 		key, err := publicKey(c.SEKey)

@@ -10,8 +10,9 @@ import (
 var _ providers.InstrumentLister = (*provider)(nil)
 
 const (
-	byHosted = "hosted"
-	moreForm = "formUrl" // the gateway's page, of an order that is paid there
+	byHosted    = "hosted"
+	byGooglePay = providers.GooglePay
+	moreForm    = "formUrl" // the gateway's page, of an order that is paid there
 )
 
 // Instruments beyond cards: the gateway's own page, which every order has.

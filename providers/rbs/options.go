@@ -153,17 +153,22 @@ func (g *terms) setOptions(form url.Values, p providers.Payment, o options) {
 	} else if secs := g.lifetime(p); secs > 0 {
 		form.Set("sessionTimeoutSecs", strconv.Itoa(secs))
 	}
-	for name, at := range map[string]time.Time{"autocompletionDate": o.AutocompletionDate, "autoReverseDate": o.AutoReverseDate} {
-		if !at.IsZero() {
-			form.Set(name, at.UTC().Format(wireTime))
-		}
-	}
+	g.setDates(form, o)
 	if p.Fee > 0 {
 		form.Set("feeInput", strconv.FormatInt(p.Fee, 10))
 	}
 	set(form, "merchantLogin", g.merchant(o))
 	set(form, "postAddress", wire.Line(o.PostAddress, 255))
 	g.setPayer(form, p)
+}
+
+// setDates writes when a hold ends by itself.
+func (g *terms) setDates(form url.Values, o options) {
+	for name, at := range map[string]time.Time{"autocompletionDate": o.AutocompletionDate, "autoReverseDate": o.AutoReverseDate} {
+		if !at.IsZero() {
+			form.Set(name, at.UTC().Format(wireTime))
+		}
+	}
 }
 
 // merchant is on whose behalf an order is registered: the payment's, or the account's.

@@ -24,6 +24,7 @@ type provider struct {
 	client
 	terms
 	fiscal
+	wallet
 	*sealing
 	loopback    bool
 	threeDS1    string
@@ -99,8 +100,14 @@ func (g *provider) Check(p providers.Payment) error {
 	case len(p.Run.ReturnURL) > maxURL || len(p.CallbackURL) > maxURL:
 		return providers.Refuse("account", "Tollgate's own address is too long for this gateway")
 	}
-	if _, err := g.readOptions(p); err != nil {
+	asked, err := g.readOptions(p)
+	if err != nil {
 		return err
+	}
+	if p.Instrument == byGooglePay {
+		if err := checkGooglePay(g, p, asked); err != nil {
+			return err
+		}
 	}
 	return g.checkCart(p)
 }
@@ -111,6 +118,9 @@ func (g *provider) Check(p providers.Payment) error {
 func (g *provider) Register(ctx context.Context, p providers.Payment) (providers.Ref, error) {
 	if err := g.Check(p); err != nil {
 		return providers.Ref{}, err
+	}
+	if p.Instrument == byGooglePay {
+		return findGooglePay(ctx, g, p)
 	}
 	op := opRegister
 	if p.Hold {
@@ -245,10 +255,11 @@ func (g *provider) reuseOrder(ctx context.Context, p providers.Payment, k foundO
 		switch {
 		case k.Amount != p.Amount, k.LastTry != nil, k.mark != "" && p.OwnershipMark != "" && !ours:
 			return providers.Ref{}, taken
-		case p.Instrument != byHosted:
+		case p.Instrument != byHosted && p.Instrument != byGooglePay:
 			return k.Ref, nil
 		}
-		// The address of its page came with the answer that was lost, so that nobody can be there.
+		// The address of its page came with the answer that was lost, so that nobody can be there; a wallet's order begins with its
+		// payment.
 		p.Ref = k.Ref
 		if err := g.Close(ctx, p); err != nil {
 			return providers.Ref{}, err
@@ -291,6 +302,8 @@ func (g *provider) Pay(ctx context.Context, p providers.Payment, in providers.In
 		return g.payBinding(ctx, p, in.Saved, in.Code, b, "")
 	case byHosted:
 		return g.hosted(p.Ref)
+	case byGooglePay:
+		return payGoogle(ctx, g, p, in.Card.Sealed.Reveal())
 	default:
 		return providers.Step{}, providers.Refuse("payment_method", "this gateway takes cards, saved cards and its own page")
 	}
@@ -385,6 +398,8 @@ func (g *provider) Resume(ctx context.Context, p providers.Payment, a providers.
 		return g.returnedFromPage(ctx, p)
 	case a.Kind == providers.MethodDone && expect == "" && !soft:
 		return g.continueOrder(ctx, p, opContinue, url.Values{"mdOrder": {p.Ref.OrderID}})
+	case (a.Kind == providers.MethodDone || a.Kind == providers.CardAgain) && expect == "" && soft && p.Ref.More[moreGooglePay] != "":
+		return g.giveUp(ctx, p, opGooglePay, errSecondWallet)
 	case (a.Kind == providers.MethodDone || a.Kind == providers.CardAgain) && expect == "" && soft:
 		if saved := p.Ref.More[moreBinding]; saved != "" {
 			return g.payBinding(ctx, p, saved, card.Code{}, a.Browser, p.Ref.More[moreTransID])
@@ -647,6 +662,9 @@ func (g *provider) Status(ctx context.Context, p providers.Payment) (providers.S
 			return providers.Standing{}, err
 		}
 		st.LastTry, st.Next = nil, &next // the page takes another try
+	}
+	if p.Ref.OrderID == "" && p.Instrument == byGooglePay && st.Outcome != providers.NotFound && sessionMark(o) != p.OwnershipMark {
+		st.Unproven = true // the order of a call whose answer was lost, or another system's under the same number
 	}
 	if st.Outcome == providers.Paid {
 		st.Receipts = g.receipts(ctx, p, st.Ref)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"tollgate/internal/account"
 	"tollgate/providers"
 	"tollgate/session"
 )
@@ -80,6 +81,19 @@ func (f *Flow) CheckPayout(s *session.Session, to providers.Destination) error {
 		return session.ErrOperation
 	}
 	return acc.CheckPayout(unsentPayment(s, ""), to)
+}
+
+// CheckGooglePay refuses a payment with a token of Google Pay that the gateway cannot make, before anything of it is written down: a
+// *providers.Refusal.
+func CheckGooglePay(accounts account.Accounts, s *session.Session, token string) error {
+	acc := accounts[s.Account]
+	if !acc.TakesGooglePay() {
+		return providers.Refuse("google_pay", "the account takes no Google Pay")
+	}
+	if err := acc.CheckGoogleToken(token); err != nil {
+		return err
+	}
+	return acc.Check(unsentPayment(s, providers.GooglePay))
 }
 
 // expireDue is the job that ends a session whose time is over.

@@ -16,7 +16,7 @@ import (
 
 // Submission is a filled card form, or the choice of another way to pay.
 type Submission struct {
-	Kind    string // "" is "card"; else saved_card, qr, sberpay, hosted
+	Kind    string // "" is "card"; else saved_card, qr, sberpay, hosted, google_pay (its token is Card.Sealed)
 	Card    card.Card
 	Saved   *wallet.SavedCard // saved_card; its CVC, where the gateway asks, is in Card.Code
 	Phone   string            // sberpay

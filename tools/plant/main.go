@@ -102,8 +102,11 @@ func run(root, only string, skip, worlds, first int, report, keep, tests string,
 		}
 		looked++
 		where, what, used := look(binary, root, f, worlds, first)
-		if where != "" {
+		switch {
+		case where != "":
 			found++
+		case f.By != "":
+			what = "no; noticed by `" + f.By + "`"
 		}
 		row := fmt.Sprintf("| %s | %s | %s | %s | %.0f |", f.Name, f.Rule, what, where, used.Seconds())
 		fmt.Println(row)

@@ -1,6 +1,7 @@
 package cashier
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -13,6 +14,9 @@ import (
 
 // rates are kopecks for one unit of a currency; the fee is on top of an order amount and comes off a payment amount.
 var rates = map[string]int64{"RUB": 100, "USD": 9_000, "EUR": 10_000, "AED": 2_450, "THB": 260, "TRY": 270, "USDT": 9_100}
+
+// payRates are those of the currencies that customers may pay in.
+var payRates = map[string]int64{"RUB": 100, "USD": 9_000, "EUR": 10_000, "KZT": 19}
 
 const (
 	feePerMille     = 25
@@ -43,6 +47,7 @@ func (g *Gateway) create(c *call) (reply, *fault) {
 	faults.SetReference(c.r, number)
 	byOrder, byPayment := in.has("orderAmount"), in.has("paymentAmount")
 	rate, known := rates[currency]
+	pays := cmp.Or(in.text("paymentCurrency"), paymentCurrency)
 	tsp, bad := in.number("tspId")
 	callback := in.text("callbackUrl")
 	switch {
@@ -52,7 +57,7 @@ func (g *Gateway) create(c *call) (reply, *fault) {
 		return reply{}, missing("orderCurrency")
 	case !known:
 		return reply{}, malformed("orderCurrency")
-	case in.text("paymentCurrency") != "" && in.text("paymentCurrency") != paymentCurrency:
+	case payRates[pays] == 0:
 		return reply{}, malformed("paymentCurrency")
 	case bad != nil:
 		return reply{}, bad
@@ -75,7 +80,7 @@ func (g *Gateway) create(c *call) (reply, *fault) {
 	o := &order{
 		ID: g.lastID + 1, External: g.env.UUID(), Account: c.acc.Login, TSP: tsp, Number: number, Type: kind, ByOrder: byOrder,
 		OrderCur: currency,
-		Currency: paymentCurrency, Description: in.text("description"), CallbackURL: callback, Created: now,
+		Currency: pays, Description: in.text("description"), CallbackURL: callback, Created: now,
 		Expires: now.Add(c.acc.OrderLife),
 	}
 	if byOrder {
@@ -85,7 +90,7 @@ func (g *Gateway) create(c *call) (reply, *fault) {
 		if o.OrderAmount > 1_000_000_000_000 {
 			return reply{}, refuse(http.StatusBadRequest, "AMOUNT_ERROR", "amount is too large")
 		}
-		o.Amount = max(1, o.OrderAmount*rate/100*(1000+feePerMille)/1000)
+		o.Amount = max(1, o.OrderAmount*rate/payRates[pays]*(1000+feePerMille)/1000)
 	} else {
 		if o.Amount, bad = in.number("paymentAmount"); bad != nil {
 			return reply{}, bad
@@ -93,7 +98,7 @@ func (g *Gateway) create(c *call) (reply, *fault) {
 		if o.Amount > 1_000_000_000_000 {
 			return reply{}, refuse(http.StatusBadRequest, "AMOUNT_ERROR", "amount is too large")
 		}
-		o.OrderAmount = o.Amount * 100 / rate * (1000 - feePerMille) / 1000
+		o.OrderAmount = o.Amount * payRates[pays] / rate * (1000 - feePerMille) / 1000
 	}
 	o.set(created)
 	c.o = o

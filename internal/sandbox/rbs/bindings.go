@@ -2,6 +2,7 @@ package rbs
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"tollgate/internal/sandbox/issuer"
@@ -14,12 +15,13 @@ func (b *binding) shown() body {
 		With("bindingCategory", "COMMON").With("clientId", b.Client)
 }
 
-// bindingList answers with the account's active bindings that are wanted, those of expired cards only if asked for.
-func (g *registry) bindingList(c *call, wanted func(*binding) bool) (body, *fault) {
+// bindingList answers with those of the bindings that are active; of expired cards only if asked for.
+func (g *registry) bindingList(c *call, ids []string) (body, *fault) {
 	list := []body{}
-	for b := range g.bindings.All() {
+	for _, id := range ids {
+		b := g.bindings.Get(id)
 		expired := b.Expiry < g.now().Format("200601") && c.form.Get("showExpired") != "true"
-		if b.Account == c.acc.UserName && b.Active && !expired && wanted(b) {
+		if b.Active && !expired {
 			list = append(list, b.shown())
 		}
 	}
@@ -34,7 +36,11 @@ func (g *registry) getBindings(c *call) (body, *fault) {
 	if client == "" {
 		return nil, missing("clientId")
 	}
-	return g.bindingList(c, func(b *binding) bool { return b.Client == client && (only == "" || only == b.ID) })
+	ids := g.ofClient[[2]string{c.acc.UserName, client}]
+	if only != "" {
+		ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id != only })
+	}
+	return g.bindingList(c, ids)
 }
 
 // bindingsByCardOrID lists the bindings of a card, whosever they are; a card's number wins over a binding's id.
@@ -46,11 +52,15 @@ func (g *registry) bindingsByCardOrID(c *call) (body, *fault) {
 	case pan != "" && !goodPAN(pan):
 		return nil, refuse(1, "Wrong card number")
 	case pan != "":
-		card, _ := issuer.Find(pan)
-		return g.bindingList(c, func(b *binding) bool { return card.PAN != "" && b.Card == card.Masked() })
+		if card, listed := issuer.Find(pan); listed {
+			return g.bindingList(c, g.ofCard[[2]string{c.acc.UserName, card.Masked()}])
+		}
+		return g.bindingList(c, nil)
 	}
-	of := g.bindings.Get(id)
-	return g.bindingList(c, func(b *binding) bool { return of != nil && of.Account == c.acc.UserName && b.Card == of.Card })
+	if of := g.bindings.Get(id); of != nil && of.Account == c.acc.UserName {
+		return g.bindingList(c, g.ofCard[[2]string{c.acc.UserName, of.Card}])
+	}
+	return g.bindingList(c, nil)
 }
 
 func (g *registry) unBindCard(c *call) (body, *fault) { return g.setBinding(c, false) }

@@ -22,11 +22,22 @@ type books struct {
 	trans    map[string]string             // threeDSServerTransID to mdOrder
 	tokens   map[string]bool               // UUIDs of the encrypted cards that were used
 	sslCards map[[2]string]bool            // account and card: those that updateSSLCardList.do named
+	ofClient map[[2]string][]string        // account and clientId to their bindingIds, as they were made
+	ofCard   map[[2]string][]string        // account and card to theirs
 }
 
 func (g *books) clear() {
 	g.numbers, g.trans, g.sslCards = map[[2]string]string{}, map[string]string{}, map[[2]string]bool{}
 	g.tokens = map[string]bool{}
+	g.ofClient, g.ofCard = map[[2]string][]string{}, map[[2]string][]string{}
+}
+
+// onBinding keeps the indexes of bindings; whose a binding is, and of which card, never changes.
+func (g *books) onBinding(before, b *binding) {
+	if before == nil {
+		client, card := [2]string{b.Account, b.Client}, [2]string{b.Account, b.Card}
+		g.ofClient[client], g.ofCard[card] = append(g.ofClient[client], b.ID), append(g.ofCard[card], b.ID)
+	}
 }
 
 func (g *books) now() time.Time { return g.env.Now() }
@@ -106,8 +117,8 @@ func (g *books) accountOf(o *order) *Account {
 // bindingFor finds the client's binding of this card; a new one has no ID yet.
 func (g *books) bindingFor(o *order) *binding {
 	t := o.Try
-	for b := range g.bindings.All() {
-		if b.Account == o.Account && b.Client == o.ClientID && b.Card == t.Card && b.Expiry == t.Expiry && b.Active {
+	for _, id := range g.ofClient[[2]string{o.Account, o.ClientID}] {
+		if b := g.bindings.Get(id); b.Card == t.Card && b.Expiry == t.Expiry && b.Active {
 			return b
 		}
 	}

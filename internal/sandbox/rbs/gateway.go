@@ -88,8 +88,8 @@ func New(env *sim.Env, cfg Config) (*Gateway, error) {
 	}).Load(env); err != nil {
 		return nil, err
 	}
-	if g.bindings, err = (sim.Kind[string, binding]{Bucket: bindingsBucket, ID: func(b *binding) string { return b.ID }}).
-		Load(env); err != nil {
+	if g.bindings, err = (sim.Kind[string, binding]{Bucket: bindingsBucket, ID: func(b *binding) string { return b.ID },
+		Kept: g.onBinding}).Load(env); err != nil {
 		return nil, err
 	}
 	// The issuer may call from inside a call of ours, so the subscriber must not wait for our lock.
@@ -209,6 +209,8 @@ func (g *Gateway) Handler() http.Handler {
 	mux.HandleFunc(partnerRoot+"ofd/v1/getReceiptStatus", g.partnerReceipts)
 	mux.HandleFunc("/payment/rest/finish3ds.do", g.termURL)
 	mux.HandleFunc("/payment/se/keys.do", g.seKeys)
+	mux.HandleFunc("/payment/google/payment.do", g.serveGoogle)
+	mux.HandleFunc("/wallet/google/token", g.walletToken)
 	mux.HandleFunc("/payment/acsRedirect.do", g.acsRedirect)
 	mux.HandleFunc("/payment/merchants/rbs/{page}", g.hostedPage)
 	mux.HandleFunc("/pp/{page}", g.hostedPage)

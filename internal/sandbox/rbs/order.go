@@ -95,6 +95,7 @@ type order struct {
 	MerchantLogin string    `json:"merchant_login,omitempty"`
 	CompletesAt   time.Time `json:"completes_at,omitzero"` // a hold is then captured by itself
 	ReversesAt    time.Time `json:"reverses_at,omitzero"`  // a hold is then let go by itself
+	Wallet        string    `json:"wallet,omitempty"`      // whose token it was paid with
 	Tokens        []string  `json:"tokens,omitempty"`      // the UUIDs of the encrypted cards that came for it
 	SSLCard       string    `json:"ssl_card,omitempty"`    // the merchant put its card on the list of those that need no 3-D Secure
 

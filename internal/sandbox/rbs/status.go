@@ -66,7 +66,7 @@ func extended(o *order) body {
 		if t.Binding != "" && o.has("AUTO_PAYMENT") {
 			way = "CARD_BINDING"
 		}
-		b = b.With("paymentWay", way)
+		b = b.With("paymentWay", cmp.Or(o.Wallet, way))
 	}
 	return b
 }
