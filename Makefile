@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 GENERATED := '*_templ.go' docs/transitions.md docs/scripts.md docs/gateways/README.md README.md docs/api/guide.md handlers/openapi.yaml handlers/contract.gen.go client/api.gen.go
 
-.PHONY: help pictures build hostile vulncheck run setup generate drift check lint test simulate mutants plant fuzz bench figures pages clients
+.PHONY: help pictures build hostile vulncheck run setup generate drift check lint test simulate mutants plant fuzz bench bench-quiet figures pages clients
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,8 +40,8 @@ test: setup drift check ## everything: what CI runs
 vulncheck: ## ask Go's vulnerability database about what is called; needs a way to vuln.go.dev
 	go run golang.org/x/vuln/cmd/govulncheck@latest ./...
 
-hostile: ## 20,000 requests of every hostile kind beside honest shoppers (N=20000 RATE=300); figures on standard output
-	go run ./e2e/bench -rows hostile $(if $(N),-n $(N)) $(if $(RATE),-rate $(RATE))
+hostile: ## 20,000 requests of every hostile kind beside honest shoppers (N=20000 RATE=300 KINDS=cards,codes); figures on standard output
+	go run ./e2e/bench -rows hostile $(if $(N),-n $(N)) $(if $(RATE),-rate $(RATE)) $(if $(KINDS),-kinds $(KINDS))
 
 simulate: ## worlds of the simulation: SEEDS=1-1000 PROFILE=failover (or all), and ACCOUNTS=rbs,sber SHOPPERS=12 FOR=8h SHRINK=50 TRACE=/tmp (folder for stories) REPORT=file
 	@set -o pipefail; go test -count=1 -timeout 0 -v -run '^TestSeeds$$' ./internal/simulation -args -seeds=$(or $(SEEDS),1-100) -profile=$(or $(PROFILE),failover) \
@@ -64,6 +64,9 @@ pictures: ## the pictures of docs/pages anew; every language and size in artefac
 
 bench: ## what a payment and a page cost, beside what the machine could do at best (ROWS=closed, DATABASE=postgres://… FRONTS=3, PROFILE=/tmp)
 	go run ./e2e/bench $(if $(ROWS),-rows $(ROWS)) $(if $(DATABASE),-database $(DATABASE)) $(if $(FRONTS),-fronts $(FRONTS)) $(if $(PROFILE),-profile $(PROFILE))
+
+bench-quiet: ## all of it that wants a machine without other work, in six minutes: pages, payments, open loop, 19,000 waiting pages
+	go run ./e2e/bench -rounds 3 -window 4s -streams 19000 -rows pages,closed,create,open,streams
 
 figures: ## figures of storage, webhooks and payments in a browser, each by itself
 	go test -run '^$$' -bench . ./internal/sqlstore ./internal/webhook ./e2e

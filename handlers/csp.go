@@ -120,7 +120,14 @@ func write(c echo.Context, o Options, code int, page templ.Component) error {
 		b = new([]byte)
 	}
 	defer o.drawing.buffers.Put(b)
-	body, packed, err := o.drawing.Append((*b)[:0], page, static.AcceptsGzip(c.Request().Header.Get(echo.HeaderAcceptEncoding)))
+	var body []byte
+	var packed bool
+	var err error
+	if code == http.StatusUnprocessableEntity { // a form with mistakes: each set of them would be an outline of its own
+		body, packed, err = templates.Draw((*b)[:0], page)
+	} else {
+		body, packed, err = o.drawing.Append((*b)[:0], page, static.AcceptsGzip(c.Request().Header.Get(echo.HeaderAcceptEncoding)))
+	}
 	if err != nil {
 		return err
 	}
@@ -140,6 +147,9 @@ func write(c echo.Context, o Options, code int, page templ.Component) error {
 // errorPage answers every error: problem details to merchants, an HTML page to shoppers. The cause is never shown.
 type errorPage struct{ Options }
 
+// clientGone is the status of a request whose client went away before its answer, in log and metrics.
+const clientGone = 499
+
 func (p errorPage) handle(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
@@ -150,6 +160,13 @@ func (p errorPage) handle(err error, c echo.Context) {
 		k = kind{http.StatusServiceUnavailable, "unavailable", "Temporarily unavailable."}
 	}
 	p.recordError(c, err)
+	if errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil { // nobody reads an answer; strangers go away as they please
+		if !strings.HasPrefix(c.Request().URL.Path, "/v1/") {
+			c.NoContent(clientGone) //nolint:errcheck // likewise
+			return
+		}
+		k, err = kind{http.StatusServiceUnavailable, "unavailable", "Temporarily unavailable."}, errOverloaded // as the contract has it
+	}
 	if errors.Is(err, errOverloaded) {
 		c.Set(brakedMark, true)
 	} else if k.status >= 500 {

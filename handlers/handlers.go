@@ -143,8 +143,8 @@ func New(o Options) *echo.Echo {
 		e.Add(method, "/3ds/:run/notify", b.notify, detached)
 		e.Add(method, "/3ds/:run/return", b.returned, detached)
 	}
-	e.GET("/callbacks/:account", b.callback)
-	e.POST("/callbacks/:account", b.callback)
+	e.GET("/callbacks/:account", b.callback, detached)
+	e.POST("/callbacks/:account", b.callback, detached)
 
 	// The merchant's API.
 	a := admission{o}

@@ -1,7 +1,9 @@
 package handlers_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -156,5 +158,47 @@ func TestACardNumberIsNotShownAgainInWhateverFieldOrDigitsItIsTyped(t *testing.T
 				t.Errorf("%q typed as %s is shown again", typed, field)
 			}
 		}
+	}
+}
+
+// Whoever goes away before the answer is no fault of ours: strangers would fill the log with errors, and the alarm for answers of 500 would ring.
+func TestAClientThatGoesAwayIsNoError(t *testing.T) {
+	var log bytes.Buffer
+	codes := map[string]int{}
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{
+		log:     slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo})),
+		observe: func(route, _ string, code int, _ time.Duration) { codes[route] = code },
+	})
+	id := m.call(http.MethodPost, "/v1/sessions", order("gone")).field("id")
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, path := range []string{"/pay/" + id + "/events", "/pay/" + id + "/frame/1/0", "/v1/sessions/" + id, "/v1/sessions", "/v1/events"} {
+		r := httptest.NewRequest(http.MethodGet, path, nil).WithContext(gone)
+		r.Header.Set("Authorization", "Bearer "+shopKey)
+		m.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	for route, code := range codes {
+		if code >= 500 && !strings.HasPrefix(route, "/v1/") || code == 500 {
+			t.Errorf("%s: %d", route, code)
+		}
+	}
+	if log.Len() > 0 {
+		t.Errorf("the log says %s", log.String())
+	}
+}
+
+// Each set of mistakes in a form would be an outline of its own, and strangers could have as many made as there are sets: a form with mistakes
+// is drawn for whoever made them, and the outlines of everybody's pages stay.
+func TestAFormWithMistakesMakesNoOutline(t *testing.T) {
+	m := boot(t, &clock.Clock{}, sqlstore.Options{Dir: t.TempDir()}, tune{})
+	id := m.call(http.MethodPost, "/v1/sessions", order("mistakes")).field("id")
+	for _, form := range []url.Values{{}, {"number": {"1"}}, {"number": {"4000019900020720"}, "cvc": {"1"}}, {"name": {"4"}, "expiry": {"1/1"}}} {
+		page := m.shopper(http.MethodPost, "/pay/"+id+"/card", strings.NewReader(form.Encode()), "Accept-Encoding", "gzip")
+		if page.Code != http.StatusUnprocessableEntity || page.Header().Get("Content-Encoding") != "" || !strings.Contains(page.Body.String(), "</html>") {
+			t.Errorf("%v: %d, encoded as %q", form, page.Code, page.Header().Get("Content-Encoding"))
+		}
+	}
+	if page := m.shopper(http.MethodGet, "/pay/"+id, nil, "Accept-Encoding", "gzip"); page.Header().Get("Content-Encoding") != "gzip" {
+		t.Error("the page of everybody is not filled in from its outline")
 	}
 }

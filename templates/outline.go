@@ -57,7 +57,7 @@ const mostOutlines = 64
 func (o *Outlines) Append(to []byte, c templ.Component, gzip bool) (out []byte, packed bool, err error) {
 	p, ok := c.(viewed)
 	if !ok {
-		return drawn(to, c)
+		return Draw(to, c)
 	}
 	r, _ := o.memory.Get().(*reading)
 	if r == nil {
@@ -70,7 +70,7 @@ func (o *Outlines) Append(to []byte, c templ.Component, gzip bool) (out []byte, 
 	view := p.view()
 	of := o.fieldsOf(view.Type())
 	if !r.read(of, view) {
-		return drawn(to, c)
+		return Draw(to, c)
 	}
 	one, err := o.outline(p, of, r)
 	if err != nil {
@@ -78,7 +78,7 @@ func (o *Outlines) Append(to []byte, c templ.Component, gzip bool) (out []byte, 
 	}
 	switch {
 	case one.unfit:
-		return drawn(to, c)
+		return Draw(to, c)
 	case gzip:
 		if out, ok := one.compressed(to, r.own); ok {
 			return out, true, nil
@@ -87,7 +87,9 @@ func (o *Outlines) Append(to []byte, c templ.Component, gzip bool) (out []byte, 
 	return one.filled(to, r.own), false, nil
 }
 
-func drawn(to []byte, c templ.Component) ([]byte, bool, error) {
+// Draw appends a page as its templ draws it, for one visitor alone and without an outline: so are pages of which strangers could make
+// as many kinds as they like.
+func Draw(to []byte, c templ.Component) ([]byte, bool, error) {
 	b := bytes.NewBuffer(to)
 	err := c.Render(context.Background(), b)
 	return b.Bytes(), false, err

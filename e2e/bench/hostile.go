@@ -8,15 +8,12 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"tollgate/internal/app"
 )
 
 // solve does the work that a try of a card costs.
@@ -35,87 +32,6 @@ func solve(task, want string) string {
 		if zeros >= need {
 			return n
 		}
-	}
-}
-
-// attack makes one request of a kind; n tells it apart from all others.
-type attack struct {
-	name string
-	make func(n int) (method, path, body string, header map[string]string)
-}
-
-func noise(n, length int) string {
-	return strings.Repeat(fmt.Sprintf("%x-", n*2654435761), length/8+1)[:length]
-}
-
-// luhn is a number that passes for a card's, another each time.
-func luhn(n int) string {
-	digits := fmt.Sprintf("400123%09d", n%1_000_000_000)
-	sum := 0
-	for i := range digits {
-		d := int(digits[len(digits)-1-i] - '0')
-		if i%2 == 0 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return digits + strconv.Itoa((10-sum%10)%10)
-}
-
-// attacks are the hostile kinds. sessions are pay pages that the bot knows, logins such that ask for a phone.
-func attacks(sessions, logins []string) []attack {
-	get := func(path string) (string, string, string, map[string]string) { return http.MethodGet, path, "", nil }
-	form := map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
-	post := func(path, body string) (string, string, string, map[string]string) {
-		return http.MethodPost, path, body, form
-	}
-	return []attack{
-		{"methods", func(n int) (string, string, string, map[string]string) {
-			return "M" + strings.ReplaceAll(noise(n, 3000), "-", "X"), "/pay/x", "", nil
-		}},
-		{"paths", func(n int) (string, string, string, map[string]string) { return get("/" + noise(n, 2000)) }},
-		{"headers", func(n int) (string, string, string, map[string]string) {
-			return http.MethodGet, "/healthz", "", map[string]string{
-				"X-Request-Id": noise(n, 20_000), "X-" + strings.ReplaceAll(noise(n, 30), "-", "z"): "1",
-				"User-Agent": noise(n, 500), "Origin": noise(n, 100),
-			}
-		}},
-		{"ids", func(n int) (string, string, string, map[string]string) { return get("/pay/cs_" + noise(n, 40)) }},
-		{"looks without a cookie", func(n int) (string, string, string, map[string]string) { return get(sessions[n%len(sessions)]) }},
-		{"posts of another site", func(n int) (string, string, string, map[string]string) {
-			return http.MethodPost, sessions[n%len(sessions)] + "/card", "number=1", map[string]string{
-				"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "cross-site",
-			}
-		}},
-		{"returns of nobody's", func(n int) (string, string, string, map[string]string) {
-			return post("/3ds/"+noise(n, 43)+"/return", "cres="+noise(n, 4000))
-		}},
-		{"callbacks that are forged", func(n int) (string, string, string, map[string]string) {
-			return get("/callbacks/rbs?mdOrder=" + noise(n, 36) + "&checksum=" + noise(n, 64))
-		}},
-		{"wrong keys", func(n int) (string, string, string, map[string]string) {
-			return http.MethodGet, "/v1/sessions", "", map[string]string{"Authorization": "Bearer sk_" + noise(n, 40)}
-		}},
-		{"large bodies", func(n int) (string, string, string, map[string]string) {
-			return http.MethodPost, "/v1/sessions", "{" + strings.Repeat(`"a`+noise(n, 8)+`":1,`, 500) + `"b":1}`, map[string]string{
-				"Authorization": "Bearer " + app.DemoKey, "Content-Type": "application/json",
-			}
-		}},
-		{"reports", func(n int) (string, string, string, map[string]string) {
-			report := `{"csp-report":{"effective-directive":"script-src","blocked-uri":"https://` + noise(n, 30) +
-				`/","document-uri":"https://x/pay/x"}}`
-			return http.MethodPost, "/reports/csp", report, map[string]string{"Content-Type": "application/csp-report"}
-		}},
-		{"phones", func(n int) (string, string, string, map[string]string) {
-			return post(logins[n%len(logins)]+"/phone", fmt.Sprintf("phone=7701%07d", n%10_000_000))
-		}},
-		{"cards", func(n int) (string, string, string, map[string]string) {
-			return post(sessions[n%len(sessions)]+"/card", url.Values{
-				"number": {luhn(n)}, "expiry": {time.Now().AddDate(2, 0, 0).Format("01/06")}, "cvc": {"123"}, "name": {"TEST BOT"},
-			}.Encode())
-		}},
 	}
 }
 
@@ -182,15 +98,22 @@ func (w *world) assault(
 			time.Sleep(wait)
 		}
 		all.Go(func() {
-			method, path, body, header := kind.make(n + 1_000_000*addresses)
-			r, err := http.NewRequestWithContext(ctx, method, w.front(0)+path, strings.NewReader(body))
+			one := kind.make(n + 1_000_000*addresses)
+			holds := ctx
+			if kind.hold > 0 {
+				var over context.CancelFunc
+				holds, over = context.WithTimeout(ctx, kind.hold)
+				defer over()
+			}
+			r, err := http.NewRequestWithContext(holds, one.method, w.front(0)+one.path, strings.NewReader(one.body))
 			if err != nil {
 				answers[1].Add(1)
 				return
 			}
-			for name, value := range header {
+			for name, value := range one.header {
 				r.Header.Set(name, value)
 			}
+			r.Host = one.header["Host"] // "": the address's own
 			from := 7 + rand.IntN(addresses)
 			if addresses == 1 {
 				from = 7
@@ -205,7 +128,7 @@ func (w *world) assault(
 			res.Body.Close()
 			answers[res.StatusCode].Add(1)
 		})
-		if kind.name == "cards" && alarm == 0 && n%100 == 0 && w.counters()["tollgate_account_attacks_total"] > 0 {
+		if kind.name == cardsKind && alarm == 0 && n%100 == 0 && w.counters()["tollgate_account_attacks_total"] > 0 {
 			alarm = time.Since(begun)
 		}
 	}
@@ -230,17 +153,21 @@ func (w *world) assault(
 // hostile sends requests of every hostile kind, in an open loop, from one address and from a thousand, beside a normal shopper; then
 // honest shoppers pay from the bot's own address.
 func hostile(ctx context.Context, w *world, s settings, _ *table) error {
-	var sessions, logins []string
+	bot := &targets{}
 	for range 200 {
-		at, err := w.create(ctx, nil)
+		card, err := w.victim(ctx, "rbs")
 		if err != nil {
 			return err
 		}
-		sessions = append(sessions, strings.TrimPrefix(at, w.front(0)))
-		if at, err = w.create(ctx, map[string]any{"account": "sber"}); err != nil {
+		login, err := w.victim(ctx, "sber")
+		if err != nil {
 			return err
 		}
-		logins = append(logins, strings.TrimPrefix(at, w.front(0)))
+		bot.sessions, bot.logins = append(bot.sessions, card), append(bot.logins, login)
+	}
+	kinds, err := chosen(bot.attacks(), s.kinds)
+	if err != nil {
+		return err
 	}
 	own, err := w.create(ctx, nil)
 	if err != nil {
@@ -259,9 +186,9 @@ func hostile(ctx context.Context, w *world, s settings, _ *table) error {
 	client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConns: 256, MaxIdleConnsPerHost: 256, MaxConnsPerHost: 256},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	var alarm time.Duration
-	for _, kind := range attacks(sessions, logins) {
+	for _, kind := range kinds {
 		for _, addresses := range []int{1, 1000} {
-			if at := w.assault(ctx, s, client, kind, addresses, own); kind.name == "cards" && alarm == 0 {
+			if at := w.assault(ctx, s, client, kind, addresses, own); kind.name == cardsKind && alarm == 0 {
 				alarm = at
 			}
 		}

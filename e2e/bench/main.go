@@ -28,6 +28,7 @@ type settings struct {
 	shoppers int
 	streams  int
 	hostile  int
+	kinds    []string
 	rate     float64
 	profile  string
 }
@@ -55,6 +56,10 @@ func main() {
 	flag.StringVar(&s.profile, "profile", "", "`FOLDER` for a CPU profile of the front in each kind of window")
 	flag.IntVar(&s.hostile, "n", 20_000, "hostile requests of each kind, from one address and from a thousand, of the row hostile")
 	flag.Float64Var(&s.rate, "rate", 300, "hostile requests a second")
+	flag.Func("kinds", "hostile `KINDS`, with commas between them; all without", func(text string) error {
+		s.kinds = strings.Split(text, ",")
+		return nil
+	})
 	flag.Parse()
 	s.rows = strings.Split(rows, ",")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

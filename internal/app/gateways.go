@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"reflect"
 	"slices"
+	"syscall"
 	"time"
 
 	"tollgate/internal/account"
@@ -159,8 +162,11 @@ func (a *App) client(name string, acc config.Account) (*http.Client, []string) {
 		transport.TLSClientConfig = a.tls
 	}
 	faults := throughNetwork(transport, acc)
-	if a.o.Dial != nil {
+	switch {
+	case a.o.Dial != nil:
 		transport.DialContext = a.o.Dial
+	case !a.o.Config.Testing() && acc.Proxy == "": // a proxy may well stand on this machine
+		transport.DialContext = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second, Control: elsewhere}).DialContext
 	}
 	var way http.RoundTripper = transport
 	if !a.o.Config.Testing() {
@@ -206,6 +212,17 @@ func throughNetwork(transport *http.Transport, acc config.Account) (faults []str
 	}
 	transport.TLSClientConfig = with
 	return faults
+}
+
+var errThisMachine = errors.New("the gateway's name leads to this machine, where there is none; for trying out set test_mode = true")
+
+// elsewhere lets no connection begin that ends on this machine, whatever name led to it.
+func elsewhere(_, address string, _ syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err == nil && config.ThisMachine(to.Addr()) {
+		err = errThisMachine
+	}
+	return err
 }
 
 // realGateways takes no answer from a sandbox: to it every card is a test card, and its payments are nobody's money.

@@ -5,9 +5,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -103,6 +105,34 @@ func TestAnAccountHasItsOwnProxyAuthorityAndClientCertificate(t *testing.T) {
 	} {
 		if _, wrong := a.client("g", acc); len(wrong) != 1 || !strings.HasPrefix(wrong[0], name) {
 			t.Errorf("%s: %q", name, wrong)
+		}
+	}
+}
+
+// Whatever name leads here, by the hosts file or by somebody's DNS, no call of a real account ends on this machine.
+func TestNoCallOfARealAccountEndsOnThisMachine(t *testing.T) {
+	reached := 0
+	here := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached++ }))
+	defer here.Close()
+	_, port, err := net.SplitHostPort(here.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]"} {
+		for _, testing := range []bool{false, true} {
+			a := &App{o: Options{Config: config.Config{TestMode: testing}, Clock: &clock.Clock{}}, log: slog.New(slog.DiscardHandler)}
+			client, wrong := a.client("g", config.Account{})
+			if len(wrong) > 0 {
+				t.Fatal(wrong)
+			}
+			reached = 0
+			res, err := client.Get("http://" + host + ":" + port + "/")
+			if err == nil {
+				res.Body.Close()
+			}
+			if taken := err == nil; taken != testing || (reached > 0) != testing || !testing && !errors.Is(err, errThisMachine) {
+				t.Errorf("%s, test mode %v: %v, reached %d times", host, testing, err, reached)
+			}
 		}
 	}
 }

@@ -5,9 +5,20 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
+
+// cpuTime is what this process has worked so far: the machine may be busy with something else.
+func cpuTime(t *testing.T) time.Duration {
+	t.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
 
 // Each fault wants the line of its setting, and each merchant its keys compared: neither may be work for each pair.
 func TestTwoThousandMerchantsAndThreeThousandAccountsAreReadInUnderASecond(t *testing.T) {
@@ -25,8 +36,8 @@ func TestTwoThousandMerchantsAndThreeThousandAccountsAreReadInUnderASecond(t *te
 		t.Fatal(err)
 	}
 	best := time.Hour
-	for range 3 { // the machine may be busy with something else
-		began := time.Now()
+	for range 3 {
+		began := cpuTime(t)
 		c, err := Load(Flags{Config: name, Data: t.TempDir()}, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -34,7 +45,7 @@ func TestTwoThousandMerchantsAndThreeThousandAccountsAreReadInUnderASecond(t *te
 		if _, err := c.Directory(); err != nil {
 			t.Fatal(err)
 		}
-		if best = min(best, time.Since(began)); len(c.Accounts) != 3000 || len(c.Merchants) != 2000 {
+		if best = min(best, cpuTime(t)-began); len(c.Accounts) != 3000 || len(c.Merchants) != 2000 {
 			t.Fatalf("%d accounts, %d merchants", len(c.Accounts), len(c.Merchants))
 		}
 		if best < time.Second {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"net"
@@ -8,7 +9,9 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"tollgate/internal/merchant"
 )
@@ -37,9 +40,14 @@ func (c *Config) checkPlaces(fault func(path, format string, args ...any)) {
 	for _, name := range slices.Sorted(maps.Keys(c.Accounts)) {
 		for _, key := range GatewayAddresses {
 			raw, _ := c.Accounts[name].Settings[key].(string)
-			if u, err := url.Parse(raw); err == nil && u.Host != "" && isLoopback(u.Hostname()) {
+			u, err := url.Parse(raw)
+			switch {
+			case err != nil || u.Host == "": // the gateway's own check says so
+			case leadsHere(u.Hostname()):
 				fault("account."+name+".settings."+key, "%s is this machine: a sandbox or a stand-in, and no gateway. "+
 					"For trying out set test_mode = true", raw)
+			case strings.ContainsFunc(u.Hostname(), func(r rune) bool { return r > unicode.MaxASCII }):
+				fault("account."+name+".settings."+key, "%s: a host has letters of ASCII alone; others are written as xn--…", raw)
 			}
 		}
 	}
@@ -55,6 +63,58 @@ func isLoopback(host string) bool {
 	}
 	a, err := netip.ParseAddr(host)
 	return err == nil && a.Unmap().IsLoopback()
+}
+
+// leadsHere tells whether whoever dials a host reaches this machine, in whatever spelling a resolver takes: an address that is not given
+// (0.0.0.0, ::) leads here as well, and so do the names that systems give themselves.
+func leadsHere(host string) bool {
+	host = strings.ToLower(strings.TrimRight(host, "."))
+	for _, name := range []string{"localhost", "localdomain", "ip6-localhost", "ip6-loopback"} {
+		if host == name || strings.HasSuffix(host, "."+name) {
+			return true
+		}
+	}
+	a, err := netip.ParseAddr(host)
+	if err != nil {
+		a = numericAddr(host)
+	}
+	return ThisMachine(a)
+}
+
+// ThisMachine tells whether whoever dials an address reaches this machine alone.
+func ThisMachine(a netip.Addr) bool {
+	if a = a.Unmap().WithZone(""); a.Is6() {
+		for _, carries := range []string{"64:ff9b::/96", "::/96"} { // an address of IPv4 inside
+			if raw := a.As16(); netip.MustParsePrefix(carries).Contains(a) && a != netip.IPv6Loopback() && !a.IsUnspecified() {
+				return ThisMachine(netip.AddrFrom4([4]byte(raw[12:])))
+			}
+		}
+	}
+	return a.IsLoopback() || a.IsUnspecified() || a.Is4() && a.As4()[0] == 0
+}
+
+// numericAddr reads an address of IPv4 as resolvers have always taken it: one to four numbers, decimal, octal or hexadecimal, the last
+// of which fills what is left. The zero value where it is none.
+func numericAddr(host string) netip.Addr {
+	parts := strings.Split(host, ".")
+	if len(parts) > 4 {
+		return netip.Addr{}
+	}
+	var sum uint64
+	for i, part := range parts {
+		bits := 8
+		if i == len(parts)-1 {
+			bits = 8 * (5 - len(parts))
+		}
+		n, err := strconv.ParseUint(part, 0, bits)
+		if err != nil || strings.Contains(part, "_") || strings.HasPrefix(part, "0o") || strings.HasPrefix(part, "0b") { // Go alone writes so
+			return netip.Addr{}
+		}
+		sum = sum<<bits | n
+	}
+	var raw [4]byte
+	binary.BigEndian.PutUint32(raw[:], uint32(sum)) //nolint:gosec // four bytes are summed
+	return netip.AddrFrom4(raw)
 }
 
 // databaseFault says what is wrong with the database's address, without repeating it: it holds a password.

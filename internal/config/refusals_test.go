@@ -167,14 +167,20 @@ func TestAReturnOriginThatWouldRefuseEverySessionIsAFault(t *testing.T) {
 }
 
 func TestAnAccountOfARealFrontMustNotLeadToThisMachine(t *testing.T) {
-	for _, host := range []string{"localhost:8081", "127.0.0.1", "127.8.8.8:1", "[::1]:8081", "[::ffff:127.0.0.1]", "bank.localhost", "LOCALHOST."} {
+	for _, host := range []string{"localhost:8081", "127.0.0.1", "127.8.8.8:1", "[::1]:8081", "[::ffff:127.0.0.1]", "bank.localhost", "LOCALHOST.", "localhost..",
+		"localhost.localdomain", "localhost6.localdomain", "ip6-localhost", "ip6-loopback:1", "0.0.0.0:8081", "0", "[::]:8081", "[::1%25lo]", "[0:0:0:0:0:0:0:1]", "[::ffff:7f00:1]",
+		"[::127.0.0.1]", "[64:ff9b::7f00:1]", "2130706433", "0x7f000001", "017700000001", "127.1", "127.0.1", "0x7f.0.0.1", "0177.0.0.01", "127.0.0.1.", "0.0.0.1",
+		"bank.example@127.0.0.1"} {
 		for _, key := range []string{"base_url", "identity_url", "form_url"} {
 			text := good + key + ` = "http://` + host + `/rbs/"` + "\n"
 			says(t, host, faults(t, text), "account.a.settings."+key+": http://"+host+"/rbs/ is this machine")
 			says(t, host+" in test mode", faults(t, "test_mode = true\n"+text))
 		}
 	}
-	says(t, "a bank", faults(t, good+`base_url = "https://bank.example/rbs/"`))
+	for _, host := range []string{"bank.example", "10.0.0.5:8443", "134744072", "localhost.bank.example", "[2001:db8::1]", "127-0-0-1.example", "0b1.example"} {
+		says(t, host, faults(t, good+`base_url = "https://`+host+`/rbs/"`))
+	}
+	says(t, "a name in wide letters", faults(t, good+`base_url = "https://ｌｏｃａｌｈｏｓｔ/rbs/"`), "letters of ASCII alone")
 }
 
 func TestOnlyTestModeHasAPlainAddressOfThisMachine(t *testing.T) {

@@ -68,6 +68,11 @@ func (r *recent) put(id string, look *reading, s *session.Session) {
 	if s != nil {
 		s = r.copy(s)
 	}
+	r.place(id, look, s)
+}
+
+// place is put for a session that nobody else has.
+func (r *recent) place(id string, look *reading, s *session.Session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var others []*reading
@@ -146,7 +151,7 @@ func (r *recent) saved(own *reading, s *session.Session, c session.Change) {
 	if !asLoaded(kept, c) {
 		kept = nil
 	}
-	r.put(s.ID, own, kept)
+	r.place(s.ID, own, kept)
 	if verify := r.verify; verify != nil && kept != nil {
 		verify(kept)
 	}
