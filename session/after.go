@@ -80,7 +80,7 @@ func (t verdict) follow(a *Attempt, st providers.Standing) fit {
 	if got == misfits && t.S.unconfirmedOn(a) != nil && before(a, st) {
 		got = lags
 	}
-	if disputed := t.followDispute(a, st, refunded); got == agrees && disputed {
+	if disputed := t.followDispute(a, st.Dispute, refunded); got == agrees && disputed {
 		got = renewed
 	}
 	return got
@@ -150,7 +150,7 @@ func (t verdict) followVoid(a *Attempt, st providers.Standing) fit {
 // that something was given back of which our books know nothing, a person has to look.
 func (t verdict) followTaken(a *Attempt, st providers.Standing) fit {
 	if !st.Stated {
-		if (st.Refunded > 0 || st.Returned) && a.Refunded == 0 && !wentBack(st) {
+		if (st.Refunded > 0 || st.Returned) && a.Refunded == 0 {
 			return misfits
 		}
 		return agrees
@@ -196,8 +196,7 @@ func (t verdict) followTaken(a *Attempt, st providers.Standing) fit {
 
 // followDispute takes a chargeback into the books, and tells whether it was news. refunded is how much was given back before: what
 // goes back with the chargeback may be told as given back, too.
-func (t verdict) followDispute(a *Attempt, st providers.Standing, refunded int64) bool {
-	d := st.Dispute
+func (t verdict) followDispute(a *Attempt, d *providers.Dispute, refunded int64) bool {
 	if d == nil || d.State == providers.DisputeWon && a.Dispute == "" {
 		return false
 	}
@@ -208,8 +207,6 @@ func (t verdict) followDispute(a *Attempt, st providers.Standing, refunded int64
 	switch {
 	case d.State == providers.DisputeWon:
 		amount = 0
-	case amount == 0 && wentBack(st) && st.Refunded > refunded && st.Refunded <= most:
-		amount = st.Refunded - refunded
 	case amount <= 0 || amount > most:
 		amount = most - min(refunded, a.Refunded)
 		if a.Dispute != "" && a.Dispute != string(providers.DisputeWon) {
@@ -222,11 +219,6 @@ func (t verdict) followDispute(a *Attempt, st providers.Standing, refunded int64
 	a.Dispute, a.Disputed = string(d.State), amount
 	t.recordAttempt(a, EventPaymentChargeback)
 	return true
-}
-
-// wentBack tells that a chargeback which was lost is all that a standing has to tell of money given back: it states no sum of it.
-func wentBack(st providers.Standing) bool {
-	return st.Dispute != nil && st.Dispute.State == providers.DisputeLost && st.Returned && !st.Stated
 }
 
 // recordMove writes the event of money that moved without an operation of ours.

@@ -343,7 +343,7 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 		return err
 	}
 	t.followReceipts(a, st.Receipts)
-	if t.followDispute(a, st, a.Refunded); st.Outcome == providers.Paid && t.followTaken(a, st) == misfits {
+	if t.followDispute(a, st.Dispute, a.Refunded); st.Outcome == providers.Paid && t.followTaken(a, st) == misfits {
 		t.reviewSums(a, st)
 	}
 	if live := s.Live(); live != nil { // the inquiry closes its order, where the gateway can

@@ -913,6 +913,9 @@ func (a answer) applyDispute(s *providers.Standing, now, first money.Amount, goo
 	}
 	s.Stated = false
 	if a["amount"] != "" && a["initial-amount"] != "" && now.Minor < first.Minor {
-		s.Returned, s.Stated, s.Refunded = true, declined, first.Minor-now.Minor
+		s.Returned, s.Stated = true, declined
+		if declined {
+			s.Refunded = first.Minor - now.Minor
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -17,6 +18,8 @@ import (
 	"tollgate/providers/sber"
 	"tollgate/providers/transactworld"
 	"tollgate/session"
+	"tollgate/session/flow"
+	"tollgate/threeds"
 )
 
 // wires is a gateway by its wire alone: it answers each call by its script, and keeps what was called. An answer that begins with a
@@ -226,9 +229,9 @@ func TestWhatGatewaysSayBecomesWhatThePaymentIs(t *testing.T) {
 		{gateway: "payneteasy", name: "our address is refused", says: func(w *wires) {
 			w.answers("sale", "type=validation-error\n&error-message=Request+from+not+allowed+IP\n&error-code=3\n")
 		}, status: session.StatusOpen, state: session.Failed, tries: 5, told: "payment.failed"},
-		{gateway: "payneteasy", name: "a chargeback of a part", then: func(w *wires) {
+		{gateway: "payneteasy", name: "a chargeback, and nobody says whether what is gone was refunded before", then: func(w *wires) {
 			w.answers("status", peOrder("status=approved\n&transaction-type=chargeback\n&amount=60.00\n&initial-amount=100.00\n&currency=RUB"))
-		}, wait: 2 * time.Hour, status: session.StatusPaid, state: session.Paid, tries: 4, told: "payment.chargeback"},
+		}, wait: 2 * time.Hour, status: session.StatusPaid, state: session.Paid, review: true, tries: 4, told: "payment.needs_review"},
 		{gateway: "payneteasy", name: "a bank's page without an address, for as long as anyone asks", says: func(w *wires) {
 			w.answers("status", peOrder("status=processing\n&transaction-type=sale\n&amount=100.00\n&currency=RUB\n&redirect-to=%2Fbank"))
 		}, wait: 10 * time.Minute, status: session.StatusOpen, state: session.Declined, tries: 4, told: "payment.declined"},
@@ -332,5 +335,57 @@ func TestANumberOfAnotherSystemsIsPassedOverWithTheSameCard(t *testing.T) {
 				t.Errorf("later: %s, review %v; %v", s.Status(), s.NeedsReview(), h.events())
 			}
 		})
+	}
+}
+
+// A page of the gateway's that can be left by no proof is outlived: until the order's life is over no second card begins and nobody may
+// cancel; then the second card pays, once, and what the first page brings late is asked about and changes nothing.
+func TestARedirectToIsOutlivedAndTheSecondCardPaysOnce(t *testing.T) {
+	t.Parallel()
+	h, w := wiredHouse(t, "payneteasy")
+	w.works()
+	s := h.session()
+	s.ExpiresAt = h.now().Add(72 * time.Hour)
+	if err := h.store.Save(t.Context(), s, session.Change{}); err != nil {
+		t.Fatal(err)
+	}
+	w.answers("status", peOrder("status=processing\n&transaction-type=sale\n&amount=100.00\n&currency=RUB\n&redirect-to=https%3A%2F%2Fbank.example%2Fpage"))
+	h.submit()
+	h.forward(time.Minute)
+	a := h.is(session.Shopper)
+	first := a.Run().Token
+	if a.Step.Kind != providers.Redirect || a.Step.Link != "https://bank.example/page" {
+		t.Fatalf("%+v", a.Step)
+	}
+	for range 2 { // Back, and Back again
+		_, _ = h.returned(first, threeds.Reply{Method: "GET"})
+		h.forward(10 * time.Minute)
+		if err := h.leave(); !errors.Is(err, session.ErrBusy) {
+			t.Errorf("another card: %v", err)
+		}
+		if err := h.cancel(); !errors.Is(err, session.ErrBusy) {
+			t.Errorf("cancel: %v", err)
+		}
+	}
+	if err := h.flow.Submit(t.Context(), h.id, flow.Submission{Card: theCard}); !errors.Is(err, session.ErrBusy) {
+		t.Errorf("a second card: %v", err)
+	}
+	h.forward(26 * time.Hour)
+	if a := h.last(); a.N != 1 || a.State.Live() || a.State.Funded() {
+		t.Fatalf("attempt %d is %s; %v", a.N, a.State, h.events())
+	}
+	w.on("status", func(form url.Values) string {
+		if form.Get("client_orderid") == "order-1" {
+			return peOrder("status=declined\n&transaction-type=sale\n&amount=100.00\n&currency=RUB")
+		}
+		return strings.ReplaceAll(peOrder(pePaid), "order-1", "order-2")
+	})
+	w.answers("sale", strings.ReplaceAll(peAccepted, "order-1", "order-2"))
+	h.submit()
+	h.forward(time.Minute)
+	_, _ = h.returned(first, threeds.Reply{Method: "POST", Extra: map[string]string{"status": "approved"}})
+	h.forward(time.Hour)
+	if a := h.is(session.Paid); a.N != 2 || h.session().Status() != session.StatusPaid || w.called("sale") != 2 {
+		t.Errorf("attempt %d, %s, %d sales", a.N, h.session().Status(), w.called("sale"))
 	}
 }
