@@ -128,7 +128,9 @@ func TestACaptureOfWhatAPersonCalledPaidEndsAndIsNotCountedTwice(t *testing.T) {
 			return t.Operations().Answered(1, OperationAnswer{OpResult: providers.OpResult{State: state}}, nil)
 		}
 	}
-	ruling := func(r Ruling) func(*Turn) error { return func(t *Turn) error { return t.Settlements().Settle(settle(r, 0)) } }
+	ruling := func(r Ruling) func(*Turn) error {
+		return func(t *Turn) error { return t.Settlements().Settle(settle(r, 0)) }
+	}
 	for name, c := range map[string]struct {
 		ends func(*Turn) error
 		is   OpState
