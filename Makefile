@@ -65,8 +65,8 @@ pictures: ## the pictures of docs/pages anew; every language and size in artefac
 bench: ## what a payment and a page cost, beside what the machine could do at best (ROWS=closed, DATABASE=postgres://… FRONTS=3, PROFILE=/tmp)
 	go run ./e2e/bench $(if $(ROWS),-rows $(ROWS)) $(if $(DATABASE),-database $(DATABASE)) $(if $(FRONTS),-fronts $(FRONTS)) $(if $(PROFILE),-profile $(PROFILE))
 
-bench-quiet: ## all of it that wants a machine without other work, in six minutes: pages, payments, open loop, 19,000 waiting pages
-	go run ./e2e/bench -rounds 3 -window 4s -streams 19000 -rows pages,closed,create,open,streams
+bench-quiet: ## all of it that wants a machine without other work, in six minutes: pages, payments, open loop, 19,000 waiting pages, a million sessions
+	go run ./e2e/bench -rounds 3 -window 4s -streams 19000 -rows pages,closed,create,open,history,streams
 
 figures: ## figures of storage, webhooks and payments in a browser, each by itself
 	go test -run '^$$' -bench . ./internal/sqlstore ./internal/webhook ./e2e

@@ -286,6 +286,7 @@ func TestWhatEveryStepDoes(t *testing.T) {
 		step := full(providers.Challenge)
 		step.NewRun, step.ThreeDS = true, threeds.IDs{ThreeDSServerTransID: "new"}
 		answer("a challenge of a new run", Calling, step)
+		answer("a challenge after a decline", Calling, full(providers.Challenge), func(_ *Turn, a *Attempt) { a.Decline = &providers.Decline{Reason: providers.Limit} })
 		answer("a challenge of a new run, no token to be had", Calling, step, func(t *Turn, _ *Attempt) { t.Token = func() (string, error) { return "", errors.New("none") } })
 		step.NewRun = false
 		answer("a challenge with ids", Calling, step)

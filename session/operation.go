@@ -403,6 +403,9 @@ func (t Operations) move(op *Operation, to OpState) error {
 func (t Operations) moveSums(a *Attempt, op *Operation) error {
 	switch op.Kind {
 	case providers.Capture:
+		if a.State == Paid { // by the word of a person, who said what was taken in all
+			return nil
+		}
 		a.Captured += op.Amount
 		return t.Turn.move(a, Pay)
 	case providers.Void:

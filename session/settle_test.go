@@ -121,6 +121,36 @@ func TestTheSameRulingOnWhatNeedsReviewAgainIsAnotherRuling(t *testing.T) {
 	}
 }
 
+// A person said what was taken in all, while a capture had no outcome: the capture ends by whoever's word, and is not counted beside that.
+func TestACaptureOfWhatAPersonCalledPaidEndsAndIsNotCountedTwice(t *testing.T) {
+	answer := func(state providers.OpState) func(*Turn) error {
+		return func(t *Turn) error {
+			return t.Operations().Answered(1, OperationAnswer{OpResult: providers.OpResult{State: state}}, nil)
+		}
+	}
+	ruling := func(r Ruling) func(*Turn) error {
+		return func(t *Turn) error { return t.Settlements().Settle(settle(r, 0)) }
+	}
+	for name, c := range map[string]struct {
+		ends func(*Turn) error
+		is   OpState
+	}{
+		"the gateway did it": {answer(providers.OpSucceeded), OpSucceeded}, "a person says that it was done": {ruling(RuledSucceeded), OpSucceeded},
+		"a person says that it was not": {ruling(RuledFailed), OpFailed},
+	} {
+		turn, op := withOperation(Authorized, providers.Capture, OpUnknown)
+		a := turn.S.Attempts[0]
+		op.NeedsReview, a.NeedsReview = true, true
+		must(t, turn.Settlements().Settle(settle(RuledPaid, 0)))
+		if err := c.ends(turn); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if op.State != c.is || a.State != Paid || a.Captured != 1000 || a.AmountAuthorized != 1000 {
+			t.Errorf("%s: the capture is %s, the payment %s, captured %d of %d", name, op.State, a.State, a.Captured, a.AmountAuthorized)
+		}
+	}
+}
+
 // The gateway's own word beats a person's, and is told.
 func TestTheTruthOfTheGatewayBeatsARuling(t *testing.T) {
 	held := func(amount int64) providers.Standing {

@@ -27,6 +27,7 @@ type settings struct {
 	fronts   int
 	shoppers int
 	streams  int
+	sessions int
 	hostile  int
 	kinds    []string
 	rate     float64
@@ -48,11 +49,12 @@ func main() {
 	var rows string
 	flag.IntVar(&s.rounds, "rounds", 5, "`WINDOWS` of each kind; they take turns")
 	flag.DurationVar(&s.window, "window", 5*time.Second, "length of a window")
-	flag.StringVar(&rows, "rows", "pages,closed,open,create", "what to measure, of pages, closed, open, create, streams, hostile")
+	flag.StringVar(&rows, "rows", "pages,closed,open,create", "what to measure, of pages, closed, open, create, streams, history, hostile")
 	flag.StringVar(&s.database, "database", "", "`URL` of PostgreSQL; SQLite without")
 	flag.IntVar(&s.fronts, "fronts", 1, "front processes, with PostgreSQL")
 	flag.IntVar(&s.shoppers, "shoppers", 24, "shoppers of the closed loop")
 	flag.IntVar(&s.streams, "streams", 5000, "waiting pages of the row streams")
+	flag.IntVar(&s.sessions, "sessions", 1_000_000, "sessions of the past in the row history")
 	flag.StringVar(&s.profile, "profile", "", "`FOLDER` for a CPU profile of the front in each kind of window")
 	flag.IntVar(&s.hostile, "n", 20_000, "hostile requests of each kind, from one address and from a thousand, of the row hostile")
 	flag.Float64Var(&s.rate, "rate", 300, "hostile requests a second")
@@ -86,11 +88,12 @@ func run(ctx context.Context, s settings) error {
 	for _, row := range []struct {
 		name string
 		do   func(context.Context, *world, settings, *table) error
-	}{{"pages", pages}, {"closed", closedLoop}, {"open", openLoop}, {"create", creates}, {"streams", waiting}, {"hostile", hostile}} {
+	}{{"pages", pages}, {"closed", closedLoop}, {"open", openLoop}, {"create", creates}, {"streams", waiting}, {"history", history}, {"hostile", hostile}} {
 		if !slices.Contains(s.rows, row.name) {
 			continue
 		}
 		if err := row.do(ctx, w, s, t); err != nil {
+			t.print(os.Stdout)
 			return fmt.Errorf("%s: %w", row.name, err)
 		}
 		t.print(os.Stdout)

@@ -453,7 +453,9 @@ func build(root, temp, binary string, s scope, only string, pkg listed, exports 
 			}
 			for _, imp := range files[i].Imports {
 				p, _ := strconv.Unquote(imp.Path.Value)
-				m.imports[p] = p[strings.LastIndex(p, "/")+1:]
+				if i := slices.IndexFunc(checked.Imports(), func(one *types.Package) bool { return one.Path() == p }); i >= 0 {
+					m.imports[p] = checked.Imports()[i].Name()
+				}
 				if imp.Name != nil {
 					m.imports[p] = imp.Name.Name
 				}
