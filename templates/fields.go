@@ -254,13 +254,10 @@ func (l Layout) addressLang() string {
 
 func (l Layout) isLong() bool { return isLong(l.Description) }
 
-// testCards are the sandbox's cards beside the form: number, number as it is read, and how it ends.
-func (p CardPage) testCards() [][3]string {
-	return [][3]string{
-		{"4000019900050008", "4000 0199 0005 0008", p.T.T(p.words("result_paid"))},
-		{"4000019900020720", "4000 0199 0002 0720", p.T.T(p.words("bank_title"))},
-		{"4000019900050107", "4000 0199 0005 0107", p.T.T(p.words("result_declined"))},
-	}
+// testCards are the ends of the sandbox's cards beside the form. Their numbers are in test.js alone: no page holds a card's number or
+// its last digits, and tests search pages for them. Until the script has come the place is kept and empty.
+func (p CardPage) testCards() []string {
+	return []string{p.T.T(p.words("result_paid")), p.T.T(p.words("bank_title")), p.T.T(p.words("result_declined"))}
 }
 
 // text is how long it is good, never more than it is.
