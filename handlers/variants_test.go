@@ -69,7 +69,7 @@ func TestNoHeaderOfAStrangerComesBack(t *testing.T) {
 			m.call(http.MethodPost, "/v1/sessions", "{}", name, long), m.call(http.MethodGet, "/v1/sessions/none", "", name, long),
 		} {
 			for header, values := range r.Header() {
-				if strings.Contains(strings.Join(values, ""), "ZZZ") {
+				if strings.Contains(strings.Join(values, ""), "ZZZZZZZZ") { // a random cookie may have a few
 					t.Errorf("%s comes back in the header %s", name, header)
 				}
 			}

@@ -10,7 +10,7 @@ import (
 // callback names an order that is new, and so soon after another callback that its inquiry has to wait.
 func (t Arrivals) AskedAtOnce(n int, gatewayOrder string) bool {
 	a := t.S.Attempt(n)
-	if a == nil || a.State == New || a.State == Calling || !(Asking{t.Turn}).MayAsk(a) || gatewayOrders(t).name(a, gatewayOrder) {
+	if a == nil || a.State == New || a.State == Calling || !Asking(t).MayAsk(a) || gatewayOrders(t).name(a, gatewayOrder) {
 		return false
 	}
 	at, due := a.callbackTurn(t.Now)

@@ -641,7 +641,8 @@ func TestOnlySuccessLooksLikeSuccess(t *testing.T) {
 		if good, want := d.Find(".mark.good").Length() == 1, o == templates.OutcomePaid || o == templates.OutcomeAuthorized; good != want {
 			t.Errorf("%q looks like success: %v", o, good)
 		}
-		says, want := strings.Contains(d.Text(), "not charged"), o == templates.OutcomeDeclined || o == templates.OutcomeCancelled
+		says, want := strings.Contains(d.Text(), "not charged"), o == templates.OutcomeDeclined || o == templates.OutcomeCancelled ||
+			o == templates.OutcomeExpired
 		if says != want {
 			t.Errorf("%q says that nothing was charged: %v", o, says)
 		}

@@ -122,6 +122,7 @@ var outcomes = map[Outcome]outcomeTexts{
 	OutcomeExpired:    {"result_expired", "result_expired_text", "time"},
 	OutcomeRefunded:   {"result_refunded", "result_refunded_text", "back"},
 	OutcomeVoided:     {"result_voided", "result_voided_text", "closed"},
+	OutcomeOver:       {"result_over", "result_over_text", "closed"},
 
 	OutcomeUnavailable: {"result_unavailable", "result_unavailable_text", "bad"},
 }

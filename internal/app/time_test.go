@@ -28,7 +28,7 @@ func TestAFrontGoesByTheDatabasesTime(t *testing.T) {
 	t.Cleanup(a.close)
 	right := func() {
 		t.Helper()
-		if d := c.Now().Sub(time.Now()).Abs(); d > clock.Bound {
+		if d := time.Until(c.Now()).Abs(); d > clock.Bound {
 			t.Errorf("the front's time is wrong by %v", d)
 		}
 	}
