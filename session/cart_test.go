@@ -172,6 +172,20 @@ func TestAReceiptIsToldWhenItIsMadeOrFailsAndOnce(t *testing.T) {
 	}
 }
 
+func TestWhereAReceiptIsBeingMadeWhenTheMoneyComesThePaymentIsLookedAtSoon(t *testing.T) {
+	turn := bought(t, Gateway, true)
+	a := turn.S.Attempts[0]
+	st := providers.Standing{Outcome: providers.Paid, Amount: turn.S.Amount, Captured: 2000, Stated: true, Reference: a.Ref.Reference,
+		Receipts: []providers.Receipt{{ID: "a", Kind: "sale", State: providers.ReceiptPending, Amount: 2000}}}
+	if err := (verdict{turn}).applyStanding(a, a.Seen(), st); err != nil || a.State != Paid {
+		t.Fatal(a.State, a.Mismatch, err)
+	}
+	looks := slices.DeleteFunc(slices.Clone(turn.Change.Jobs), func(j Job) bool { return j.Kind != JobInquire })
+	if len(looks) != 1 || looks[0].RunAt.After(turn.Now.Add(time.Minute)) {
+		t.Errorf("%+v", looks)
+	}
+}
+
 func TestAPaymentIsLookedAtSoonerWhileAReceiptIsBeingMade(t *testing.T) {
 	next := func(state providers.ReceiptState) time.Time {
 		turn := bought(t, Paid, true)

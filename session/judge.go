@@ -342,7 +342,11 @@ func (t verdict) onMoney(a *Attempt, st providers.Standing) error {
 	if err := t.move(a, trigger); err != nil {
 		return err
 	}
-	t.followReceipts(a, st.Receipts)
+	if t.followReceipts(a, st.Receipts); a.receiptsPending() { // of which the look that is queued with the success knows nothing
+		if err := t.lookLater(a); err != nil {
+			return err
+		}
+	}
 	if t.followDispute(a, st.Dispute, a.Refunded); st.Outcome == providers.Paid && t.followTaken(a, st) == misfits {
 		t.reviewSums(a, st)
 	}
