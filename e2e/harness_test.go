@@ -31,8 +31,26 @@ type world struct {
 	Clock   *clock.Clock
 	App     *app.App
 	Log     *logBuffer
+	nudged  pace
 	stop    func()       // of a world of a test's own
 	halt    func() error // what Run ended with
+}
+
+// pace is when a crowd last moved a world's clock.
+type pace struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+// nudge moves the clock on for one of a crowd that waits, three times a second at most for all of them: on a busy machine the clock
+// of those who wait would outrun the calls of the others.
+func (w *world) nudge(d time.Duration) {
+	w.nudged.mu.Lock()
+	defer w.nudged.mu.Unlock()
+	if time.Since(w.nudged.at) >= 300*time.Millisecond {
+		w.Clock.Advance(d)
+		w.nudged.at = time.Now()
+	}
 }
 
 // logBuffer keeps all that the program logs, at the finest level, to be searched for what must not be there.

@@ -102,7 +102,7 @@ func TestPayPressedTwiceIsOneAttemptAndOneCharge(t *testing.T) {
 					})
 				}
 				presses.Wait()
-				if end := v.walk(t, s.URL, cardPlain, func() { w.Clock.Advance(4 * time.Second) }); !end.paid() {
+				if end := v.walk(t, s.URL, cardPlain, func() { w.nudge(4 * time.Second) }); !end.paid() {
 					t.Error("not paid")
 				}
 				if got := settled(t, w, s.ID, s.OrderID); len(got.Attempts) != 1 || got.Status != "paid" {
@@ -137,7 +137,7 @@ func TestCallbackReturnAndPollAtOnceAreOnePayment(t *testing.T) {
 			all.Go(func() { _, _ = v.get(s.URL) })
 		}
 		all.Wait()
-		v.walk(t, s.URL, cardChallenge, func() { w.Clock.Advance(2 * time.Second) })
+		v.walk(t, s.URL, cardChallenge, func() { w.nudge(2 * time.Second) })
 		if got := settled(t, w, s.ID, s.OrderID); got.Status != "paid" || len(got.Attempts) != 1 {
 			t.Errorf("session %s, %d attempts", got.Status, len(got.Attempts))
 		}
@@ -169,7 +169,7 @@ func (v *visitor) toReturn(t *testing.T, w *world, payURL string) (*sheet, bool)
 			continue
 		}
 		if time.Since(stuck) > 300*time.Millisecond {
-			w.Clock.Advance(2 * time.Second)
+			w.nudge(2 * time.Second)
 			stuck = time.Now()
 		}
 		pause(25 * time.Millisecond)
