@@ -3,6 +3,7 @@ package card
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -47,17 +48,34 @@ func holds(text string) bool {
 	for _, groups := range digitGroups(text) {
 		for from := range groups {
 			d := ""
-			for _, group := range groups[from:] {
+			for i, group := range groups[from:] {
 				if d += group; len(d) > 19 {
 					break
 				}
-				if isNumber(d) {
+				if printed(groups[from:from+i+1]) && isNumber(d) {
 					return true
 				}
 			}
 		}
 	}
 	return false
+}
+
+// printed tells whether digits are parted as cards and people part them: not at all, each by itself, in fours with the rest behind
+// them, 4-6-5, 4-6-4, or 6 and the rest. What is parted otherwise, such as a count behind a moment, is something else: one in ten of those
+// would have a fitting check digit.
+func printed(groups []string) bool {
+	n := len(groups)
+	every := func(length int, groups []string) bool {
+		return !slices.ContainsFunc(groups, func(g string) bool { return len(g) != length })
+	}
+	switch {
+	case n == 1, every(1, groups), n > 3 && every(4, groups[:n-1]) && len(groups[n-1]) <= 4:
+		return true
+	case n == 3:
+		return len(groups[0]) == 4 && len(groups[1]) == 6
+	}
+	return n == 2 && len(groups[0]) == 6
 }
 
 // isNumber tells whether digits are a number as payment systems give out today. What ParseNumber takes beyond that is

@@ -31,6 +31,8 @@ func TestWhatIsNoCardNumberIsNotTakenForOne(t *testing.T) {
 		"no payment system's":                "1000000000000008",
 		"an order id of date and count":      "20261127000000000004",
 		"milliseconds":                       "1764268739000",
+		"a count behind a moment":            "b55555555555-5444-4",
+		"numbers of a shop, a day, an order": "5555-55555555-4444",
 		"microseconds":                       "1764268739000004",
 		"a moment with microseconds":         "2026-11-27T18:39:55.123453+05:00",
 		"a barcode":                          "4006381333931",
