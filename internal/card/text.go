@@ -12,7 +12,7 @@ import (
 // (4000 0199 0005 0107, 4000-0199-..., with words around it) or as an address carries them (4000%200199). Such a text is refused
 // wherever it would be stored. What is told apart from a card, and why, is in docs/decisions.
 func Holds(text string) bool {
-	if Digits(text) < shortest { // nearly always
+	if Digits(text) < Shortest { // nearly always
 		return false
 	}
 	if strings.ContainsAny(text, "%+") && holds(unescaped(text)) {
@@ -27,7 +27,7 @@ func Resembles(typed string) bool {
 	if _, err := ParseNumber(typed); err == nil {
 		return true
 	}
-	return Digits(typed) >= shortest-1
+	return Digits(typed) >= Shortest-1
 }
 
 // Digits counts digits of any script: a number typed in full-width digits is a number.
@@ -40,8 +40,8 @@ func Digits(s string) (n int) {
 	return n
 }
 
-// shortest is the length of the shortest number that is looked for.
-const shortest = 14
+// Shortest is how many digits the shortest number has that Holds looks for.
+const Shortest = 14
 
 func holds(text string) bool {
 	text = withoutTokens(Plain(text))
@@ -62,7 +62,7 @@ func holds(text string) bool {
 }
 
 // printed tells whether digits are parted as cards and people part them: not at all, each by itself, in fours with the rest behind
-// them, 4-6-5, 4-6-4, or 6 and the rest. What is parted otherwise, such as a count behind a moment, is something else: one in ten of those
+// them, in two eights, 4-6-5, 4-6-4, or 6 and the rest. What is parted otherwise, such as a count behind a moment, is something else: one in ten of those
 // would have a fitting check digit.
 func printed(groups []string) bool {
 	n := len(groups)
@@ -70,7 +70,7 @@ func printed(groups []string) bool {
 		return !slices.ContainsFunc(groups, func(g string) bool { return len(g) != length })
 	}
 	switch {
-	case n == 1, every(1, groups), n > 3 && every(4, groups[:n-1]) && len(groups[n-1]) <= 4:
+	case n == 1, every(1, groups), every(8, groups), n > 3 && every(4, groups[:n-1]) && len(groups[n-1]) <= 4:
 		return true
 	case n == 3:
 		return len(groups[0]) == 4 && len(groups[1]) == 6
