@@ -105,7 +105,7 @@ func (a cardAPI) ImportCard(ctx context.Context, r ImportCardRequestObject) (Imp
 	of := wallet.Import{Holder: wallet.Holder{Merchant: m.ID, Account: in.Account, Customer: r.Customer}, GatewayID: in.GatewayID,
 		Expiry: in.Expiry, Name: in.Name, SeriesID: in.Series}
 	if c := in.Card; c != nil {
-		check("card", "needs first6 and last4 in digits", digitsOf(c.First6) == c.First6 && digitsOf(c.Last4) == c.Last4 &&
+		check("card", "needs first6 and last4 in digits", card.OnlyDigits(c.First6) == c.First6 && card.OnlyDigits(c.Last4) == c.Last4 &&
 			len(c.First6) == 6 && len(c.Last4) == 4)
 		of.Card = card.Masked{Brand: card.Brand(c.First6), First6: c.First6, Last4: c.Last4}
 	}

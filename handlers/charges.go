@@ -223,7 +223,7 @@ func (a chargeAPI) destination(ctx context.Context, owner string, in *NewPayout)
 		if !phone.MatchString(in.To.Phone) {
 			return nil, bad("/phone", "must be digits with an optional + in front")
 		}
-		to.Phone = digitsOf(in.To.Phone)
+		to.Phone = card.OnlyDigits(in.To.Phone)
 	}
 	if in.To.Payment != "" {
 		ways++

@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"tollgate/internal/merchant"
 	"tollgate/internal/security"
 	"tollgate/session"
 )
@@ -65,16 +66,7 @@ func (p pay) saysSameOrigin(r *http.Request) bool {
 func sameOrigin(origin, base string) bool {
 	a, err := url.Parse(origin)
 	b, err2 := url.Parse(base)
-	return err == nil && err2 == nil && originOf(a) == originOf(b)
-}
-
-// originOf writes an origin in one way.
-func originOf(u *url.URL) string {
-	host, port := strings.ToLower(u.Hostname()), u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[strings.ToLower(u.Scheme)]
-	}
-	return strings.ToLower(u.Scheme) + "://" + host + ":" + port
+	return err == nil && err2 == nil && merchant.Origin(a) == merchant.Origin(b)
 }
 
 // barePaths are what a bare token is good for, below a session's address: paying and leaving. Saved cards, logins and deleting want a

@@ -8,18 +8,6 @@ import (
 	"tollgate/templates"
 )
 
-// digitsOf are the digits of a text, whatever script they are written in.
-func digitsOf(s string) string {
-	return strings.Map(func(r rune) rune {
-		if notDigit(r) {
-			return -1
-		}
-		return r
-	}, card.Plain(s))
-}
-
-func notDigit(r rune) bool { return r < '0' || r > '9' }
-
 // mostPhone is how many digits a shopper's phone has at most. The longest numbers have 15, and so have cards with a digit missing;
 // a phone is stored.
 const mostPhone = 13
@@ -31,7 +19,7 @@ func readPhone(s string) (phone string, wrong templates.LoginError) {
 	if text == "" {
 		return "", templates.PhoneMissing
 	}
-	first := strings.IndexFunc(text, func(r rune) bool { return !notDigit(r) })
+	first := strings.IndexAny(text, "0123456789")
 	if first < 0 {
 		return "", templates.PhoneInvalid
 	}
@@ -39,7 +27,7 @@ func readPhone(s string) (phone string, wrong templates.LoginError) {
 	if end := strings.IndexFunc(text[first:], func(r rune) bool { return unicode.IsLetter(r) || r == ',' || r == ';' || r == '#' }); end > 0 {
 		text = text[:first+end]
 	}
-	d := digitsOf(text)
+	d := card.OnlyDigits(text)
 	for _, dialled := range []string{"00", "810"} {
 		if rest, ok := strings.CutPrefix(d, dialled); ok && !abroad && len(rest) > 9 {
 			d, abroad = rest, true
@@ -62,7 +50,7 @@ func readPhone(s string) (phone string, wrong templates.LoginError) {
 func readCode(s string) string {
 	longest := ""
 	for part := range strings.FieldsFuncSeq(card.Plain(truncate(s, mostTyped)), unicode.IsLetter) {
-		if d := digitsOf(part); len(d) > len(longest) {
+		if d := card.OnlyDigits(part); len(d) > len(longest) {
 			longest = d
 		}
 	}

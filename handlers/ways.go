@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"tollgate/internal/card"
 	"tollgate/session"
 	"tollgate/session/flow"
 	"tollgate/templates"
@@ -60,7 +61,7 @@ func (v visit) chosenWay(c echo.Context, s *session.Session, field string) strin
 
 // begin begins a payment that needs no card here.
 func (p pay) begin(c echo.Context, s *session.Session, way string) error {
-	in := flow.Submission{Kind: way, Phone: digitsOf(s.Customer.Phone)}
+	in := flow.Submission{Kind: way, Phone: card.OnlyDigits(s.Customer.Phone)}
 	if way == "sberpay" && p.asksPhone(c, s) {
 		typed := c.FormValue("sberpay_phone")
 		if strings.TrimSpace(typed) == "" {

@@ -88,7 +88,7 @@ func ReadNumber(s string) (Number, error) {
 	alone := strings.Trim(text, "0123456789 -.") == "" // then a digit too many is a mistake, and nothing that stood beside the number
 	d, err := numberAmong(numberRuns(text), alone)
 	if err != nil && !strings.ContainsFunc(text, unicode.IsLetter) { // whatever else stands between the digits
-		if all := strings.Join(strings.FieldsFunc(text, notDigit), ""); numberFault(all) == nil {
+		if all := OnlyDigits(text); numberFault(all) == nil {
 			d, err = all, nil
 		}
 	}
@@ -139,6 +139,9 @@ func follow(groups []string, codeDigits int) bool {
 	month, _ := monthAndYear(monthOfDate(groups))
 	return len(groups) == 0 || month >= 1 && month <= 12
 }
+
+// OnlyDigits are the digits of a text, whatever script they are written in.
+func OnlyDigits(s string) string { return strings.Join(strings.FieldsFunc(Plain(s), notDigit), "") }
 
 func notDigit(r rune) bool { return r < '0' || r > '9' }
 

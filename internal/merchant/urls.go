@@ -101,6 +101,9 @@ func CheckOrigin(raw string, sandbox bool) (string, error) {
 // ErrOrigin says that a line of a merchant's list is none.
 var ErrOrigin = errors.New("must be https://host[:port] and nothing more: no path, no slash at the end, no *")
 
+// Origin is an address's, written in one way.
+func Origin(u *url.URL) string { return originOf(u.Scheme, strings.ToLower(u.Hostname()), u.Port()) }
+
 // originOf leaves out the scheme's own port, as browsers do.
 func originOf(scheme, host, port string) string {
 	if strings.Contains(host, ":") {

@@ -167,11 +167,8 @@ var (
 	errShape  = errors.New("a needed field is missing or malformed")
 )
 
-// object is a JSON object of an answer; scalars are read as text, whether they came so or not.
-type object struct {
-	members map[string]any
-	hide    []string
-}
+// object is a JSON object of an answer, whose texts come without blanks around them.
+type object struct{ wire.Object }
 
 // decode reads the one object of an answer.
 func decode(body []byte, hide ...string) (object, error) {
@@ -179,43 +176,26 @@ func decode(body []byte, hide ...string) (object, error) {
 	if err != nil {
 		return object{}, fmt.Errorf("%w: %w", errAnswer, err)
 	}
-	return object{members, hide}, nil
+	return object{wire.Object{Members: members, Hide: hide}}, nil
 }
 
 // text is the first named member that is a scalar and not empty, as text.
 func (o object) text(names ...string) string {
 	for _, n := range names {
-		s := ""
-		switch v := o.value(n).(type) {
-		case string:
-			s = v
-		case json.Number:
-			s = v.String()
-		case bool:
-			s = strconv.FormatBool(v)
-		}
-		if s = strings.TrimSpace(s); s != "" {
+		if s := strings.TrimSpace(o.Text(n)); s != "" {
 			return s
 		}
 	}
 	return ""
 }
 
-// value is a member, however its name is spelt, alone or in a list of one.
-func (o object) value(name string) any {
-	v, _ := wire.Member(o.members, name)
-	return wire.Alone(v)
-}
-
 // says tells whether a member is there and says so.
-func (o object) says(name string, yes bool) bool {
-	return o.value(name) != nil && wire.True(o.value(name)) == yes
-}
+func (o object) says(name string, yes bool) bool { return o.Has(name) && o.True(name) == yes }
 
 // number is a whole number, written as one or as text; found is false where the member is absent, null or blank.
 func (o object) number(name string) (n int64, found bool, err error) {
 	said := o.text(name)
-	if _, text := o.value(name).(string); o.value(name) == nil || text && said == "" {
+	if _, text := o.Value(name).(string); !o.Has(name) || text && said == "" {
 		return 0, false, nil
 	}
 	if n, err = strconv.ParseInt(said, 10, 64); err != nil {
@@ -225,30 +205,24 @@ func (o object) number(name string) (n int64, found bool, err error) {
 }
 
 // child is a member object; empty where there is none.
-func (o object) child(name string) object {
-	members, _ := o.value(name).(map[string]any)
-	return object{members, o.hide}
-}
+func (o object) child(name string) object { return object{o.Child(name)} }
 
 func (o object) list(name string) (all []object, found bool) {
-	v, _ := wire.Member(o.members, name)
-	raw, found := v.([]any)
-	for _, v := range raw {
-		if members, ok := v.(map[string]any); ok {
-			all = append(all, object{members, o.hide})
-		}
+	members := o.List(name)
+	for _, one := range members {
+		all = append(all, object{one})
 	}
-	return all, found
+	return all, members != nil
 }
 
 // words is text for people: scrubbed and cut, fit for a log.
-func (o object) words(names ...string) string { return scrub(o.text(names...), o.hide) }
+func (o object) words(names ...string) string { return scrub(o.text(names...), o.Hide) }
 
 // success is the cashier layer's word for a call that was handled; SberPay's answer spells it with one s.
 func (o object) success() bool {
 	for _, name := range []string{"success", "succes"} {
-		if v := o.value(name); v != nil {
-			return wire.True(v)
+		if o.Has(name) {
+			return o.True(name)
 		}
 	}
 	return false
@@ -269,14 +243,14 @@ func (o object) failure(op string, status int) error {
 func (o object) plainFailure(op string, status int) providers.Failure {
 	response := o.child("Response")
 	return providers.Failure{
-		Op: op, Code: cmp.Or(scrub(response.text("ErrCode", "ErrorCode"), o.hide), fmt.Sprintf("HTTP %d", status)),
+		Op: op, Code: cmp.Or(scrub(response.text("ErrCode", "ErrorCode"), o.Hide), fmt.Sprintf("HTTP %d", status)),
 		Text: cmp.Or(o.words("description", "message"), response.words("ErrMessage", "Message")),
 	}
 }
 
 // requestRejected tells whether the gateway refused the request itself: a readable answer with a 4xx status.
 func (r reply) requestRejected() bool {
-	said := r.value("success") != nil
+	said := r.Has("success")
 	switch r.status {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity:
 		return said && !r.success()

@@ -55,7 +55,7 @@ func unbase64(s string) ([]byte, bool) {
 func notice(o object) providers.Notice {
 	in := o.child("order")
 	n := providers.Notice{Reference: wire.Cut(in.text("merchantOrderId"), 64), Event: wire.Cut(in.text("status"), 64)}
-	if _, api := o.members["Order"]; !api && isID(in.text("id")) {
+	if _, api := o.Members["Order"]; !api && isID(in.text("id")) {
 		n.OrderID = in.text("id")
 	}
 	if external := in.text("OrderId"); n.Reference == "" && n.OrderID == "" && isID(external) {

@@ -62,7 +62,7 @@ func (g *provider) captureOrVoid(ctx context.Context, p providers.Payment, op pr
 	if r.status != http.StatusOK || in.text("Status") != "" && in.text("OrderId") != external {
 		return providers.OpResult{}, r.failure(call, r.status)
 	}
-	d := decline(order{errCode: scrub(code, r.hide), errText: response.words("ErrMessage", "Message")})
+	d := decline(order{errCode: scrub(code, r.Hide), errText: response.words("ErrMessage", "Message")})
 	if result, told := captureOrVoidResult(op.Kind, in.text("Status"), d); told {
 		return result, nil
 	}

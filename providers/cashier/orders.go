@@ -75,7 +75,7 @@ func readOrder(in object) (order, error) {
 		orderCurrency: in.text("orderCurrency"), payCurrency: in.text("paymentCurrency"),
 		payload: cmp.Or(in.text("payload"), qrc.text("payload")), link: in.text("deepLink", "deeplink"),
 		token: details.text("cardToken"), masked: details.text("maskedPan"), expiry: details.text("expiry"), eci: details.text("eci"),
-		errCode: scrub(details.text("errCode"), in.hide), errText: details.words("errMessage"), kind: in.text("type"),
+		errCode: scrub(details.text("errCode"), in.Hide), errText: details.words("errMessage"), kind: in.text("type"),
 		created: in.text("createdAt"), authCode: details.text("authCode", "AuthCode"), rrn: details.text("rrn", "Rrn", "RRN"),
 	}
 	if !isID(o.id) || o.external != "" && !isID(o.external) || o.status == "" {

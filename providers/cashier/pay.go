@@ -178,7 +178,7 @@ func (g *provider) declined(ctx context.Context, p providers.Payment, r reply, s
 		return providers.Step{}, r.plainFailure(opAuthorize, r.status).Misconfigured(true)
 	}
 	if o.errCode == "" && o.errText == "" {
-		o.errCode, o.errText = scrub(response.text("ErrCode", "ErrorCode"), r.hide), response.words("ErrMessage", "Message")
+		o.errCode, o.errText = scrub(response.text("ErrCode", "ErrorCode"), r.Hide), response.words("ErrMessage", "Message")
 	}
 	s := providers.NewStep(providers.Declined, p.Ref)
 	s.Decline = decline(o)

@@ -146,9 +146,8 @@ func isZero(code string) bool {
 
 // noText tells whether a member is there and is neither text nor number.
 func noText(o object, name string) bool {
-	v, _ := wire.Member(o.Members, name)
-	_, text := wire.Alone(v).(string)
-	return v != nil && !text
+	_, text := o.Value(name).(string)
+	return o.Has(name) && !text
 }
 
 // membersOfOtherCalls occur only in the answers of other calls.

@@ -149,21 +149,22 @@ type Object struct {
 	Hide    []string       // what Words must not repeat
 }
 
-func (o Object) value(name string) any {
+// Value is a member, however its name is spelt, alone or in a list of one; nil where there is none.
+func (o Object) Value(name string) any {
 	v, _ := Member(o.Members, name)
 	return Alone(v)
 }
 
 // Has tells whether a member is there and is not null.
-func (o Object) Has(name string) bool { return o.value(name) != nil }
+func (o Object) Has(name string) bool { return o.Value(name) != nil }
 
 // True tells whether a member says yes.
-func (o Object) True(name string) bool { return True(o.value(name)) }
+func (o Object) True(name string) bool { return True(o.Value(name)) }
 
 // Text is the first named member that is a scalar and not empty, as text.
 func (o Object) Text(names ...string) string {
 	for _, n := range names {
-		switch v := o.value(n).(type) {
+		switch v := o.Value(n).(type) {
 		case string:
 			if v != "" {
 				return v
@@ -202,7 +203,7 @@ func (o Object) Plain(characters string, longest int, names ...string) string {
 
 // Number is a whole number of at least 0; found is false where the member is absent, null or blank.
 func (o Object) Number(name string) (n int64, found bool, err error) {
-	if text, ok := o.value(name).(string); !o.Has(name) || ok && strings.TrimSpace(text) == "" {
+	if text, ok := o.Value(name).(string); !o.Has(name) || ok && strings.TrimSpace(text) == "" {
 		return 0, false, nil
 	}
 	s := strings.TrimSpace(o.Text(name))
@@ -218,7 +219,7 @@ func (o Object) Number(name string) (n int64, found bool, err error) {
 // Child is the member object at a path of names; an empty one where there is none.
 func (o Object) Child(path ...string) Object {
 	for _, n := range path {
-		m, _ := o.value(n).(map[string]any)
+		m, _ := o.Value(n).(map[string]any)
 		o = Object{m, o.Hide}
 	}
 	return o
